@@ -1,0 +1,93 @@
+"""Nonlinear least squares on JAX with the interface of :func:`scipy.optimize.curve_fit`.
+
+Importing this package loads neither JAX nor NumPy, starts nothing and changes nothing: each public
+name is imported from its home on first use.
+
+Examples
+--------
+>>> import numpy as np
+>>> from nlsq import curve_fit
+>>> def decay(t, a, b):
+...     return a * np.exp(-b * t)
+>>> t = np.linspace(0, 4, 50)
+>>> popt, pcov = curve_fit(decay, t, decay(t, 2.5, 1.3), p0=[1, 1])
+>>> popt.round(6).tolist()
+[2.5, 1.3]
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from nlsq.callbacks import CallbackBase as CallbackBase
+    from nlsq.callbacks import CallbackChain as CallbackChain
+    from nlsq.callbacks import EarlyStopping as EarlyStopping
+    from nlsq.callbacks import IterationLogger as IterationLogger
+    from nlsq.callbacks import ProgressBar as ProgressBar
+    from nlsq.callbacks import StopOptimization as StopOptimization
+    from nlsq.config import JAXConfig as JAXConfig
+    from nlsq.config import LargeDatasetConfig as LargeDatasetConfig
+    from nlsq.config import MemoryConfig as MemoryConfig
+    from nlsq.config import get_large_dataset_config as get_large_dataset_config
+    from nlsq.config import get_memory_config as get_memory_config
+    from nlsq.config import large_dataset_context as large_dataset_context
+    from nlsq.config import memory_context as memory_context
+    from nlsq.config import set_memory_limits as set_memory_limits
+    from nlsq.core.least_squares import LeastSquares as LeastSquares
+    from nlsq.core.least_squares import least_squares as least_squares
+    from nlsq.core.minpack import CurveFit as CurveFit
+    from nlsq.core.minpack import curve_fit as curve_fit
+    from nlsq.device import check_gpu_availability as check_gpu_availability
+    from nlsq.device import get_device_info as get_device_info
+    from nlsq.result import CurveFitResult as CurveFitResult
+    from nlsq.result import FitError as FitError
+    from nlsq.result import OptimizeResult as OptimizeResult
+    from nlsq.result import OptimizeResultV2 as OptimizeResultV2
+    from nlsq.result import OptimizeWarning as OptimizeWarning
+
+_HOME = {
+    "CallbackBase": "callbacks",
+    "CallbackChain": "callbacks",
+    "CurveFit": "core.minpack",
+    "CurveFitResult": "result",
+    "EarlyStopping": "callbacks",
+    "FitError": "result",
+    "IterationLogger": "callbacks",
+    "JAXConfig": "config",
+    "LargeDatasetConfig": "config",
+    "LeastSquares": "core.least_squares",
+    "MemoryConfig": "config",
+    "OptimizeResult": "result",
+    "OptimizeResultV2": "result",
+    "OptimizeWarning": "result",
+    "ProgressBar": "callbacks",
+    "StopOptimization": "callbacks",
+    "check_gpu_availability": "device",
+    "curve_fit": "core.minpack",
+    "get_device_info": "device",
+    "get_large_dataset_config": "config",
+    "get_memory_config": "config",
+    "large_dataset_context": "config",
+    "least_squares": "core.least_squares",
+    "memory_context": "config",
+    "set_memory_limits": "config",
+}
+_SUBMODULES = frozenset({"callbacks", "config", "constants", "core", "device", "result", "types"})
+
+__all__ = ["__version__", *_HOME]
+
+
+def __getattr__(name: str):
+    if name in _HOME:
+        value = getattr(import_module(f"nlsq.{_HOME[name]}"), name)
+        globals()[name] = value
+        return value
+    if name in _SUBMODULES:
+        return import_module(f"nlsq.{name}")
+    raise AttributeError(f"module 'nlsq' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOME, *_SUBMODULES])

@@ -1,0 +1,1 @@
+"""The fitting engine and its front doors."""

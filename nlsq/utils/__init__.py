@@ -1,0 +1,1 @@
+"""Small services without numerics: logging."""
