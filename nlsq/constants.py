@@ -1,0 +1,16 @@
+"""Defaults shared by the public calls."""
+
+#: Relative change of the cost, of the parameters, and scaled gradient below which a fit has
+#: converged; SciPy's defaults.
+DEFAULT_FTOL = 1e-8
+DEFAULT_XTOL = 1e-8
+DEFAULT_GTOL = 1e-8
+
+#: Residual size (in units of sigma) where a robust loss departs from least squares.
+DEFAULT_F_SCALE = 1.0
+
+#: A fit may evaluate the model this many times per parameter, as in SciPy.
+DEFAULT_MAX_NFEV_MULTIPLIER = 100
+
+#: Assumed where the operating system does not say how much memory is free, in GB (10**9 bytes).
+DEFAULT_MEMORY_LIMIT_GB = 16.0

@@ -1,0 +1,107 @@
+"""What JAX can compute on here."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import warnings
+from typing import Any
+
+from nlsq.config import env_flag
+
+
+def get_device_info() -> dict[str, Any]:
+    """Describe the devices JAX uses.
+
+    Returns
+    -------
+    dict
+        ``jax_version`` and ``jaxlib_version``; ``backend`` (``"cpu"``, ``"gpu"`` or ``"tpu"``);
+        ``devices``, a list of dicts with ``id``, ``platform``, ``kind`` and ``memory_bytes`` (None
+        where the device does not say); ``cpu_count``, the cores this process may use;
+        ``memory_bytes`` and ``free_memory_bytes`` of the machine; ``gpu_available``.
+
+    Examples
+    --------
+    >>> get_device_info()["backend"] in ("cpu", "gpu", "tpu")
+    True
+    """
+    import jax
+    import jaxlib
+    import psutil
+
+    memory = psutil.virtual_memory()
+    devices = [
+        {
+            "id": device.id,
+            "platform": device.platform,
+            "kind": device.device_kind,
+            "memory_bytes": (device.memory_stats() or {}).get("bytes_limit"),
+        }
+        for device in jax.devices()
+    ]
+    return {
+        "jax_version": jax.__version__,
+        "jaxlib_version": jaxlib.__version__,
+        "backend": jax.default_backend(),
+        "devices": devices,
+        "cpu_count": _usable_cores(),
+        "memory_bytes": memory.total,
+        "free_memory_bytes": memory.available,
+        "gpu_available": any(d["platform"] in ("gpu", "cuda", "rocm") for d in devices),
+    }
+
+
+def check_gpu_availability(warn: bool = True) -> bool:
+    """Whether JAX can use a GPU; warn when the machine has an NVIDIA GPU that JAX cannot use.
+
+    Parameters
+    ----------
+    warn : bool
+        Warn about such a GPU (default). ``NLSQ_SKIP_GPU_CHECK=1`` silences it too, and then no
+        program is run to look for one.
+
+    Returns
+    -------
+    bool
+        True if JAX sees a GPU.
+    """
+    import jax
+
+    if jax.default_backend() == "gpu":
+        return True
+    if warn and not env_flag("NLSQ_SKIP_GPU_CHECK"):
+        names = _nvidia_gpus()
+        if names:
+            warnings.warn(
+                f"This machine has {', '.join(names)}, but JAX {jax.__version__} computes on the "
+                f"{jax.default_backend()}. Install JAX with GPU support (see "
+                "https://docs.jax.dev/en/latest/installation.html), or set NLSQ_SKIP_GPU_CHECK=1.",
+                stacklevel=2,
+            )
+    return False
+
+
+def _nvidia_gpus() -> list[str]:
+    """Names of the NVIDIA GPUs the driver reports, JAX or not."""
+    program = shutil.which("nvidia-smi")
+    if program is None:
+        return []
+    try:
+        answer = subprocess.run(
+            [program, "--query-gpu=name", "--format=csv,noheader"],
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):  # a driver that does not answer is no GPU
+        return []
+    return [line.strip() for line in answer.stdout.splitlines() if line.strip()]
+
+
+def _usable_cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
