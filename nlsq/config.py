@@ -118,9 +118,9 @@ class MemoryConfig:
         """Raise MemoryError, naming the remedy, if `what` of `n_bytes` is over the limit."""
         if n_bytes > self.usable_bytes:
             raise MemoryError(
-                f"{what} takes {n_bytes / _GB:.3g} GB, of {self.usable_bytes / _GB:.3g} GB allowed. "
-                "Raise the limit with nlsq.memory_context(nlsq.MemoryConfig(memory_limit_gb=...)) or "
-                "NLSQ_MEMORY_LIMIT_GB."
+                f"{what} takes {n_bytes / _GB:.3g} GB; {self.usable_bytes / _GB:.3g} GB are "
+                "allowed. Raise the limit by NLSQ_MEMORY_LIMIT_GB or "
+                "nlsq.memory_context(nlsq.MemoryConfig(memory_limit_gb=...))."
             )
 
 
