@@ -1,0 +1,80 @@
+r"""Dogleg step in a rectangular trust region, on the reduced system (method 'dogbox').
+
+The region |p_j| <= Delta D_j intersected with the bounds is a box again. In it the cost model
+1/2 |R p + z|^2 is minimised along the dogleg from the Cauchy point to the Gauss-Newton step of the
+free parameters; a parameter on a bound with -g pointing outwards is held. This follows SciPy's
+`dogbox` with R and z in the place of J and r.
+
+References: C. Voglis, I. E. Lagaris, "A rectangular trust region dogleg approach for unconstrained
+and bound constrained nonlinear optimization", 2004; J. Nocedal, S. J. Wright, "Numerical
+Optimization", 2nd ed., chapter 4.
+"""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+
+from nlsq.core import geometry
+from nlsq.core.trf import Proposal, update_radius
+
+__all__ = ["ACCEPT_RATIO", "land", "propose", "start_radius", "update_radius"]
+
+ACCEPT_RATIO = 0.0
+EPS = 2.220446049250313e-16
+
+
+def start_radius(x, scale, rss, factor):
+    """Initial Delta: `factor` times the largest scaled component of x, or |r| where x = 0."""
+    length = jnp.max(jnp.abs(x / scale))
+    return factor * jnp.where(length > 0, length, jnp.sqrt(rss))
+
+
+def land(x, step, lb, ub):
+    """The trial point; a component within rounding of a bound lies exactly on it."""
+    trial = jnp.clip(x + step, lb, ub)
+    near = 4 * EPS * (jnp.abs(x) + jnp.abs(step))
+    trial = jnp.where(trial - lb <= near, lb, trial)
+    return jnp.where(ub - trial <= near, ub, trial)
+
+
+def propose(point, radius, alpha, scale, setup, bounded):
+    """Dogleg step at `point`; serves bounded and free problems alike. `alpha` is not used."""
+    x, R, z, lb, ub = point.x, point.R, point.z, setup.lb, setup.ub
+    g = R.T @ z
+    held = ((x <= lb) & (g > 0)) | ((x >= ub) & (g < 0)) | (setup.free == 0)
+    g = jnp.where(held, 0.0, g)
+    A = jnp.where(held, 0.0, R)
+    newton = _minimum_norm(A / _norms(A), z) / _norms(A)
+    newton = jnp.where(held, 0.0, newton)
+    low = jnp.maximum(lb - x, -radius * scale)
+    high = jnp.minimum(ub - x, radius * scale)
+
+    fits = jnp.all((newton >= low) & (newton <= high))
+    step = jnp.where(fits, newton, _dogleg(A, g, newton, low, high))
+    step = jnp.where(held, 0.0, step)
+    q = A @ step
+    predicted = -(z @ q + 0.5 * q @ q)
+    norm = jnp.max(jnp.abs(step / scale))
+    return Proposal(step, norm, predicted, jnp.zeros_like(predicted), alpha)
+
+
+def _norms(A):
+    columns = jnp.sqrt(jnp.sum(A * A, axis=0))
+    return jnp.where(columns > 0, columns, 1.0)
+
+
+def _minimum_norm(A, z):
+    U, s, VT = jnp.linalg.svd(A)
+    keep = s > EPS * s.shape[0] * s[0]
+    return -(VT.T @ jnp.where(keep, (U.T @ z) / jnp.where(keep, s, 1.0), 0.0))
+
+
+def _dogleg(A, g, newton, low, high):
+    w = A @ g
+    wall, _ = geometry.stride_to_bound(jnp.zeros_like(g), -g, low, high)
+    wall = jnp.where(jnp.isfinite(wall), wall, 0.0)
+    t, _ = geometry.minimise_on_interval(0.5 * w @ w, -g @ g, 0.0 * wall, 0.0 * wall, wall)
+    cauchy = -t * g
+    leg = newton - cauchy
+    stride, _ = geometry.stride_to_bound(cauchy, leg, low, high)
+    return jnp.clip(cauchy + jnp.clip(stride, 0.0, 1.0) * leg, low, high)

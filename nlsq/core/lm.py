@@ -1,0 +1,123 @@
+r"""Levenberg-Marquardt step on the reduced system, after Moré (1978) and MINPACK's `lmder`.
+
+The step p(lambda) solves min |R p + z|^2 + lambda |D p|^2, D the running maximum of the column
+norms of J. lambda = 0 when the Gauss-Newton step satisfies |D p| <= Delta; else phi(lambda) =
+|D p(lambda)| - Delta is driven to |phi| <= Delta / 10 by Newton's method on the secular equation,
+each p(lambda) from the QR of [R; sqrt(lambda) D] and never from normal equations (`lmpar`). The
+radius follows the gain ratio by Moré's own rule, with the cubic-interpolation cut after failure.
+
+References: J. J. Moré, "The Levenberg-Marquardt algorithm: implementation and theory", 1978;
+J. J. Moré, B. S. Garbow, K. E. Hillstrom, "User guide for MINPACK-1", ANL-80-74 (1980).
+"""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+from jax.scipy.linalg import solve_triangular
+
+from nlsq.core.trf import Proposal
+
+ACCEPT_RATIO = 1e-4
+SECULAR_ITERATIONS = 10
+TINY = 1e-300
+EPS = 2.220446049250313e-16
+
+
+def start_radius(x, scale, rss, factor):
+    """MINPACK's `factor` (here 100 times the user's) times |D x|, or times |r| where x = 0."""
+    length = jnp.linalg.norm(x / scale)
+    return 100 * factor * jnp.where(length > 0, length, jnp.sqrt(rss))
+
+
+def land(x, step, lb, ub):
+    """The trial point; there are no bounds."""
+    return x + step
+
+
+def propose(point, radius, par, scale, setup, bounded):
+    """Levenberg-Marquardt step at `point`. `bounded` must be False; `alpha` carries lambda."""
+    if bounded:
+        raise ValueError("Method 'lm' only works for unconstrained problems.")
+    R, z = point.R, point.z
+    D = 1 / scale
+    gauss_newton = _least_squares_triangular(R, z) * setup.free
+    par, p = _lmpar(R, z, D, radius, par, gauss_newton)
+    p = p * setup.free
+    q, w = R @ p, jnp.linalg.norm(D * p)
+    predicted = 0.5 * q @ q + par * w**2
+    return Proposal(p, w, predicted, jnp.zeros_like(predicted), par)
+
+
+def _least_squares_triangular(R, z):
+    """Gauss-Newton step; columns from the first vanishing pivot on stay at 0, as in MINPACK."""
+    diagonal = jnp.abs(jnp.diagonal(R))
+    floor = R.shape[0] * EPS * jnp.sqrt(jnp.sum(R * R, axis=0))
+    usable = jnp.cumprod(jnp.where(diagonal > floor, 1.0, 0.0))
+    keep = usable[:, None] * usable[None, :]
+    T = jnp.where(keep > 0, R, jnp.eye(R.shape[0]))
+    return -solve_triangular(T, z * usable, lower=False)
+
+
+def _lmpar(R, z, D, radius, par, gauss_newton):
+    n = z.shape[0]
+    norm0 = jnp.linalg.norm(D * gauss_newton)
+    phi0 = norm0 - radius
+
+    def damped(lam):
+        T = jnp.linalg.qr(jnp.concatenate([R, jnp.diag(jnp.sqrt(lam) * D)]), mode="r")
+        # Corrected semi-normal equations of the stacked system: T is exact to working precision.
+        rhs = R.T @ z
+        y = solve_triangular(T, rhs, trans=1, lower=False)
+        return -solve_triangular(T, y, lower=False), T
+
+    def newton_bound():
+        """Lower bound phi(0) / |phi'(0)| when R is nonsingular, else 0."""
+        v = D * (D * gauss_newton) / jnp.maximum(norm0, TINY)
+        w = solve_triangular(R, v, trans=1, lower=False)
+        low = phi0 / jnp.maximum(radius * (w @ w), TINY)
+        regular = jnp.min(jnp.abs(jnp.diagonal(R))) > n * EPS * jnp.max(jnp.abs(jnp.diagonal(R)))
+        return jnp.where(regular & jnp.isfinite(low), jnp.maximum(low, 0.0), 0.0)
+
+    def search():
+        low = newton_bound()
+        gnorm = jnp.linalg.norm((R.T @ z) / D)
+        high = gnorm / jnp.maximum(radius, TINY)
+        high = jnp.where(high == 0, TINY / jnp.minimum(radius, 0.1), high)
+        start = jnp.clip(par, low, high)
+        start = jnp.where(start == 0, gnorm / jnp.maximum(norm0, TINY), start)
+
+        def iterate(carry):
+            i, lam, lo, hi, _, _ = carry
+            lam = jnp.where(lam == 0, jnp.maximum(TINY, 0.001 * hi), lam)
+            p, T = damped(lam)
+            norm = jnp.linalg.norm(D * p)
+            phi = norm - radius
+            v = D * (D * p) / jnp.maximum(norm, TINY)
+            w = solve_triangular(T, v, trans=1, lower=False)
+            change = phi / jnp.maximum(radius * (w @ w), TINY)
+            lo = jnp.where(phi > 0, jnp.maximum(lo, lam), lo)
+            hi = jnp.where(phi < 0, jnp.minimum(hi, lam), hi)
+            done = (jnp.abs(phi) <= 0.1 * radius) | (i + 1 == SECULAR_ITERATIONS)
+            following = jnp.where(done, lam, jnp.maximum(lo, lam + change))
+            return i + 1, following, lo, hi, done, p
+
+        carry = (jnp.zeros((), int), start, low, high, jnp.zeros((), bool), gauss_newton)
+        _, lam, _, _, _, p = jax.lax.while_loop(lambda c: ~c[4], iterate, carry)
+        return lam, p
+
+    inside = phi0 <= 0.1 * radius
+    return jax.lax.cond(inside, lambda: (jnp.zeros_like(par), gauss_newton), search)
+
+
+def update_radius(radius, par, proposal, actual, ratio, first):
+    """Moré's rule; `first` bounds the radius by the length of the very first step."""
+    radius = jnp.where(first, jnp.minimum(radius, proposal.norm), radius)
+    slope = 2 * proposal.predicted - proposal.alpha * proposal.norm**2  # |g . p|
+    failed = jnp.where(actual >= 0, 0.5, 0.5 * slope / (slope - jnp.minimum(actual, 0.0)))
+    failed = jnp.where(jnp.isfinite(failed), jnp.clip(failed, 0.1, 0.5), 0.1)
+    bad = failed * jnp.minimum(radius, proposal.norm / 0.1)
+    good = (proposal.alpha == 0) | (ratio >= 0.75)
+    new = jnp.where(ratio <= 0.25, bad, jnp.where(good, proposal.norm / 0.5, radius))
+    new_par = jnp.where(ratio <= 0.25, proposal.alpha / failed, proposal.alpha)
+    return new, jnp.where((ratio > 0.25) & good, 0.5 * proposal.alpha, new_par)

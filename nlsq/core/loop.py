@@ -1,0 +1,334 @@
+r"""The one loop of every fit: judge a trial point, move or not, propose the next.
+
+`advance` is a pure function of n-sized state and the trial point's `Summary`; a rejected trial is an
+ordinary pass. It has two drivers: `device_fit` puts it in a `lax.while_loop` with the reduction, so
+that a whole fit is one XLA call, and `host_fit` calls it from Python where something has to happen
+between passes (callback, verbose, time limit, a model or data that live on the host).
+
+Phases of a fit
+  ITERATE  trust-region steps until a tolerance fires, which fixes the status.
+  POLISH   Gauss-Newton steps from there. At a minimum the cost is flat, |dcost| ~ |dp|^2, so a cost
+           test resolves p only to sqrt(eps); the gradient still knows better. Where residuals are
+           large Gauss-Newton contracts only linearly, so steps are combined by Anderson
+           acceleration (a multisecant method; Walker & Ni 2011) with the last `MEMORY` points, in
+           the metric of R. Steps are taken while they contract, until the error they leave,
+           |step| q / (1 - q) with q the contraction factor, is negligible. Parameters at a bound
+           are put exactly on it.
+  SHARPEN  passes at the final point until R is exact to working precision (see `reduction`).
+
+Convergence tests, all free of units: with actual and predicted reduction a, e of the cost F,
+  ftol:  |a| <= ftol F, e <= ftol F and a <= 2 e   (Moré 1978)
+  xtol:  |D dx| < xtol (xtol + |D x|), D the column norms of J
+  gtol:  `geometry.scaled_optimality` <= gtol.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from nlsq.core import dogbox, geometry, lm, trf
+from nlsq.core.reduction import Summary
+from nlsq.core.status import Status
+
+METHODS = {"trf": trf, "lm": lm, "dogbox": dogbox}
+
+ITERATE, POLISH, SHARPEN, DONE = range(4)
+POLISH_LIMIT = 10
+MEMORY = 4
+SHARPEN_LIMIT = 3
+SAFE_PIVOT = 0.1
+NEGLIGIBLE = 1e-12
+COST_NOISE = 1e-10
+TINY = 1e-300
+
+
+class Setup(NamedTuple):
+    """Numbers of one fit that a compiled program takes as arguments."""
+
+    x0: object  # (n,)
+    lb: object  # (n,)
+    ub: object  # (n,)
+    x_scale: object  # (n,); 0 means "from the Jacobian"
+    free: object  # (n,) 1.0, or 0.0 for a fixed parameter
+    ftol: object
+    xtol: object
+    gtol: object
+    max_nfev: object
+    f_scale: object
+    factor: object
+
+
+class Method(NamedTuple):
+    """What a compiled program depends on besides the model: static and hashable."""
+
+    name: str
+    bounded: bool
+    n: int
+
+
+class Point(NamedTuple):
+    """An accepted point."""
+
+    x: object
+    cost: object
+    rss: object
+    R: object
+    z: object
+    pivot: object
+    dead: object
+    optimality: object
+
+
+class Secants(NamedTuple):
+    """History of the Gauss-Newton map while polishing: last point, its step, differences."""
+
+    x: object  # (n,)
+    step: object  # (n,)
+    dx: object  # (MEMORY, n), newest first, zero rows where unused
+    dstep: object  # (MEMORY, n)
+    known: object  # bool: x and step are valid
+
+
+class State(NamedTuple):
+    """Everything the loop carries from pass to pass; n-sized."""
+
+    point: Point
+    trial: object
+    proposal: trf.Proposal
+    radius: object
+    alpha: object
+    columns: object  # running maximum of the column norms of J
+    phase: object
+    status: object
+    rounds: object  # passes in the present phase
+    last: object  # scaled length of the last accepted step
+    nfev: object
+    njev: object
+    nit: object
+    secants: Secants
+
+
+def initial_state(setup: Setup, method: Method) -> State:
+    """State before the first pass: nothing is known, the trial is x0."""
+    n = method.n
+    zero = jnp.zeros(())
+    count = jnp.zeros((), int)
+    x = jnp.asarray(setup.x0)
+    vector = jnp.zeros(n)
+    eye = jnp.eye(n)
+    point = Point(x, jnp.inf, zero, eye, vector, zero, jnp.zeros(n, bool), jnp.inf)
+    proposal = trf.Proposal(vector, zero, zero, zero, zero)
+    running = jnp.full((), int(Status.RUNNING))
+    point = Point(*(jnp.asarray(v) for v in point))
+    history = jnp.zeros((MEMORY, n))
+    secants = Secants(vector, vector, history, history, jnp.zeros((), bool))
+    return State(
+        point=point,
+        trial=x,
+        proposal=proposal,
+        radius=zero,
+        alpha=zero,
+        columns=vector,
+        phase=count,
+        status=running,
+        rounds=count,
+        last=zero,
+        nfev=count,
+        njev=count,
+        nit=count,
+        secants=secants,
+    )
+
+
+def running(state: State):
+    """True while passes remain to be made."""
+    return state.phase < DONE
+
+
+def absorb(state: State, summary: Summary, setup: Setup, method: Method) -> State:
+    """Judge the trial point whose `summary` arrived, and move there or stay."""
+    rules = METHODS[method.name]
+    first = state.nfev == 0
+    finite = (
+        jnp.isfinite(summary.cost)
+        & jnp.all(jnp.isfinite(summary.R))
+        & jnp.all(jnp.isfinite(summary.z))
+    )
+    old, proposal = state.point, state.proposal
+    actual = jnp.where(finite, old.cost - summary.cost, -jnp.inf)
+    gain = actual - proposal.correction
+    ratio = gain / jnp.where(proposal.predicted > 0, proposal.predicted, jnp.inf)
+    iterating = state.phase == ITERATE
+    polishing = state.phase == POLISH
+
+    R, z = summary.R, summary.z
+    columns = jnp.sqrt(jnp.sum(R * R, axis=0))
+    g = R.T @ z
+    measure = geometry.scaled_optimality(
+        state.trial, g, columns, summary.rss, setup.lb, setup.ub
+    )
+    new = Point(
+        state.trial, summary.cost, summary.rss, R, z, summary.pivot, summary.dead, measure
+    )
+    better = (actual > 0) & (ratio > rules.ACCEPT_RATIO)
+    level = (actual >= -COST_NOISE * old.cost) & (measure <= old.optimality)
+    moved = finite & (first | jnp.where(iterating, better, (actual > 0) | level))
+    moved = moved | (finite & (state.phase == SHARPEN))
+    point = jax.tree.map(lambda a, b: jnp.where(moved, a, b), new, old)
+    seen = jnp.where(summary.dead, 0.0, columns)
+    running_max = jnp.where(moved, jnp.maximum(state.columns, seen), state.columns)
+
+    radius, alpha = rules.update_radius(
+        state.radius, state.alpha, proposal, actual, ratio, state.nit == 0
+    )
+    radius = jnp.where(iterating & ~first, radius, state.radius)
+    alpha = jnp.where(iterating & ~first & jnp.isfinite(alpha), alpha, state.alpha)
+
+    step = jnp.linalg.norm(columns_or_one(running_max) * (state.trial - old.x))
+    length = jnp.linalg.norm(columns_or_one(running_max) * old.x)
+    nfev = state.nfev + 1
+    status = _test(state, setup, finite, actual, ratio, step, length, point, nfev)
+    status = jnp.where(iterating, status, state.status)
+
+    phase, rounds = _next_phase(state, status, point, moved, step, length)
+    # a rejected accelerated step: forget the history, a plain one gets its turn
+    known = state.secants.known & (moved | ~polishing)
+    return state._replace(
+        point=point,
+        radius=radius,
+        alpha=alpha,
+        columns=running_max,
+        phase=phase,
+        status=status,
+        rounds=rounds,
+        last=jnp.where(moved & ~first, step, state.last),
+        nfev=nfev,
+        njev=state.njev + jnp.where(moved, 1, 0),
+        nit=state.nit + jnp.where(moved & ~first & (iterating | polishing), 1, 0),
+        secants=state.secants._replace(known=known),
+    )
+
+
+def columns_or_one(columns):
+    """Column norms as a scale; a dead column scales by 1."""
+    return jnp.where(columns > 0, columns, 1.0)
+
+
+def _test(state, setup, finite, actual, ratio, step, length, point, nfev):
+    """Status after this pass, RUNNING when no test fires."""
+    first = state.nfev == 0
+    cost = state.point.cost
+    predicted = state.proposal.predicted
+    f = (
+        (jnp.abs(actual) <= setup.ftol * cost)
+        & (predicted <= setup.ftol * cost)
+        & (ratio <= 2)
+        & ~first
+    )
+    x = (step < setup.xtol * (setup.xtol + length)) & ~first
+    stuck = (jnp.all(state.trial == state.point.x)) & ~first
+    g = point.optimality <= setup.gtol
+    status = jnp.full((), int(Status.RUNNING))
+    status = jnp.where(nfev >= setup.max_nfev, int(Status.MAX_NFEV), status)
+    status = jnp.where(x | stuck, int(Status.XTOL), status)
+    status = jnp.where(f, jnp.where(x, int(Status.FTOL_XTOL), int(Status.FTOL)), status)
+    status = jnp.where(g, int(Status.GTOL), status)
+    return jnp.where(first & ~finite, int(Status.NOT_FINITE), status)
+
+
+def _next_phase(state, status, point, moved, step, length):
+    """(phase, rounds) after this pass."""
+    rounds = state.rounds + 1
+    safe = point.pivot >= SAFE_PIVOT
+    finish = jnp.where(safe, DONE, SHARPEN)
+    after_iterate = jnp.where(status > 0, POLISH, finish)
+
+    contraction = jnp.where(state.last > 0, step / jnp.maximum(state.last, TINY), 1.0)
+    left = step * contraction / (1 - jnp.clip(contraction, 0.0, 0.9))
+    accelerated = jnp.any(state.secants.dx != 0)
+    settled = (
+        (left <= NEGLIGIBLE * length)
+        | (rounds >= POLISH_LIMIT)
+        | (~moved & ~accelerated)
+        | ((contraction > 1) & (state.rounds > 0) & ~accelerated)
+    )
+    phase = jnp.select(
+        [state.phase == ITERATE, state.phase == POLISH],
+        [
+            jnp.where(status != int(Status.RUNNING), after_iterate, ITERATE),
+            jnp.where(settled, finish, POLISH),
+        ],
+        jnp.where(safe | (rounds >= SHARPEN_LIMIT), DONE, SHARPEN),
+    )
+    phase = jnp.where(status == int(Status.NOT_FINITE), DONE, phase)
+    return phase, jnp.where(phase == state.phase, rounds, 0)
+
+
+def _accelerate(point, target, secants: Secants):
+    """Anderson step from `point`, whose Gauss-Newton step leads to `target`.
+
+    gamma minimises |R (s - dS gamma)|; the next point is x + s - (dX + dS) gamma.
+    """
+    s = target - point.x
+    new_dx = jnp.concatenate([(point.x - secants.x)[None], secants.dx[:-1]])
+    new_ds = jnp.concatenate([(s - secants.step)[None], secants.dstep[:-1]])
+    dx = jnp.where(secants.known, new_dx, 0.0)
+    ds = jnp.where(secants.known, new_ds, 0.0)
+    M = ds @ point.R.T  # (MEMORY, n), rows R dS_i
+    norms = jnp.sqrt(jnp.sum(M * M, axis=1))
+    M = M / jnp.where(norms > 0, norms, 1.0)[:, None]
+    U, w, VT = jnp.linalg.svd(M.T, full_matrices=False)
+    keep = w > 1e-6 * w[0]
+    coefficients = VT.T @ jnp.where(keep, (U.T @ (point.R @ s)) / jnp.where(keep, w, 1.0), 0.0)
+    gamma = coefficients / jnp.where(norms > 0, norms, jnp.inf)
+    accelerated = target - gamma @ (dx + ds)
+    accelerated = jnp.where(jnp.all(jnp.isfinite(accelerated)), accelerated, target)
+    return accelerated, Secants(point.x, s, dx, ds, jnp.ones((), bool))
+
+
+def propose(state: State, setup: Setup, method: Method) -> State:
+    """Choose the next trial point."""
+    rules = METHODS[method.name]
+    point = state.point
+    scale = jnp.where(setup.x_scale > 0, setup.x_scale, 1 / columns_or_one(state.columns))
+    radius = jnp.where(
+        state.nfev == 1, rules.start_radius(point.x, scale, point.rss, setup.factor), state.radius
+    )
+
+    def iterate():
+        proposal = rules.propose(point, radius, state.alpha, scale, setup, method.bounded)
+        trial = rules.land(point.x, proposal.step, setup.lb, setup.ub)
+        return trial, proposal, state.secants
+
+    def polish():
+        target = trf.gauss_newton_on_face(point, setup)
+        trial, secants = _accelerate(point, target, state.secants)
+        pinned = (target == setup.lb) | (target == setup.ub)
+        trial = jnp.where(pinned, target, jnp.clip(trial, setup.lb, setup.ub))
+        return trial, state.proposal, secants
+
+    def stay():
+        return point.x, state.proposal, state.secants
+
+    trial, proposal, secants = jax.lax.switch(jnp.minimum(state.phase, 2), [iterate, polish, stay])
+    trial = jnp.where(setup.free > 0, trial, setup.x0)
+    return state._replace(
+        trial=trial, proposal=proposal, radius=radius, alpha=proposal.alpha, secants=secants
+    )
+
+
+def advance(state: State, summary: Summary, setup: Setup, method: Method) -> State:
+    """One pass of the loop."""
+    return propose(absorb(state, summary, setup, method), setup, method)
+
+
+def device_fit(reduce, setup: Setup, method: Method) -> State:
+    """Whole fit as one traced program. reduce(x, R_prev) -> Summary."""
+
+    def body(state):
+        return advance(state, reduce(state.trial, state.point.R), setup, method)
+
+    return jax.lax.while_loop(running, body, initial_state(setup, method))

@@ -1,0 +1,89 @@
+"""Robust losses rho(z), z = (r / f_scale)^2, and what they do to residual and Jacobian.
+
+The fit minimises C^2/2 sum rho(r_i^2 / C^2), C = `f_scale`. With rho' and rho'' at z, the gradient
+is J^T (rho' r) and the Gauss-Newton Hessian with the second-order term of the loss is
+J^T diag(rho' + 2 rho'' z) J (Triggs et al. 2000). Scaling rows
+
+    s_i = sqrt(max(rho' + 2 rho'' z, eps)),   J_i <- s_i J_i,   r_i <- rho' / s_i r_i
+
+keeps both, so that everything after it sees an ordinary least-squares problem. This is SciPy's
+`scale_for_robust_loss_function`, and the covariance is taken from the scaled J as SciPy does.
+
+References: B. Triggs et al., "Bundle adjustment: a modern synthesis", 2000;
+P. Huber, "Robust statistics", 1981.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+EPS = 2.220446049250313e-16
+
+
+def _soft_l1(z, xp):
+    t = 1 + z
+    return 2 * (xp.sqrt(t) - 1), 1 / xp.sqrt(t), -0.5 / (t * xp.sqrt(t))
+
+
+def _huber(z, xp):
+    inside = z <= 1
+    root = xp.sqrt(xp.where(inside, 1.0, z))
+    rho = xp.where(inside, z, 2 * root - 1)
+    return rho, xp.where(inside, 1.0, 1 / root), xp.where(inside, 0.0, -0.5 / root**3)
+
+
+def _cauchy(z, xp):
+    t = 1 + z
+    return xp.log1p(z), 1 / t, -1 / t**2
+
+
+def _arctan(z, xp):
+    t = 1 + z**2
+    return xp.arctan(z), 1 / t, -2 * z / t**2
+
+
+BUILT_IN: dict[str, Callable] = {
+    "soft_l1": _soft_l1,
+    "huber": _huber,
+    "cauchy": _cauchy,
+    "arctan": _arctan,
+}
+NAMES = ("linear", *BUILT_IN)
+
+
+def user_loss(loss: Callable) -> Callable:
+    """Turn a user's elementwise `loss(z)` in `jax.numpy` into (rho, rho', rho'') by AD.
+
+    SciPy's form, `loss(z)` returning a (3, m) array of value and two derivatives, is used as is.
+    """
+    import jax
+    import jax.numpy as jnp
+
+    def derivatives(z, xp):
+        value = loss(z)
+        if getattr(value, "ndim", 0) == z.ndim + 1 and value.shape[0] == 3:
+            return value[0], value[1], value[2]
+
+        def along(h, v):
+            return jax.jvp(h, (v,), (jnp.ones_like(v),))[1]
+
+        first = lambda v: along(loss, v)  # noqa: E731
+        return value, first(z), along(first, z)
+
+    return derivatives
+
+
+def scale_rows(loss: Callable | None, f_scale, r, JT, xp):
+    """Return (cost, r, JT) with the loss folded in; `loss=None` is the plain sum of squares.
+
+    r: (m,) residual. JT: (n, m) transposed Jacobian, or None when only the cost is wanted.
+    A point whose r is exactly zero (padding) contributes rho(0) = 0.
+    """
+    if loss is None:
+        return 0.5 * xp.vdot(r, r), r, JT
+    rho, rho1, rho2 = loss((r / f_scale) ** 2, xp)
+    cost = 0.5 * f_scale**2 * xp.sum(rho)
+    if JT is None:
+        return cost, r, None
+    s = xp.sqrt(xp.maximum(rho1 + 2 * rho2 * (r / f_scale) ** 2, EPS))
+    return cost, r * (rho1 / s), JT * s

@@ -1,0 +1,50 @@
+"""Why a fit stopped: one code, one sentence.
+
+Codes 0 to 4 are those of `scipy.optimize.least_squares`; negative codes name a stop that SciPy
+either raises for or does not know.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class Status(IntEnum):
+    """Termination status of a fit. `Status(code).sentence` says it in words."""
+
+    RUNNING = -99
+    TIME_LIMIT = -5
+    INTERRUPTED = -4
+    NOT_FINITE = -3
+    CALLBACK = -2
+    IMPROPER = -1
+    MAX_NFEV = 0
+    GTOL = 1
+    FTOL = 2
+    XTOL = 3
+    FTOL_XTOL = 4
+
+    @property
+    def converged(self) -> bool:
+        """True when a tolerance stopped the fit."""
+        return self > 0
+
+    @property
+    def sentence(self) -> str:
+        """The message of a result with this status."""
+        return _SENTENCES[self]
+
+
+_SENTENCES = {
+    Status.RUNNING: "The fit is running.",
+    Status.TIME_LIMIT: "The time limit was reached; the best point so far is returned.",
+    Status.INTERRUPTED: "The fit was interrupted; the best point so far is returned.",
+    Status.NOT_FINITE: "Residuals are not finite in the initial point.",
+    Status.CALLBACK: "The callback stopped the fit; the best point so far is returned.",
+    Status.IMPROPER: "Improper input parameters status returned from the solver.",
+    Status.MAX_NFEV: "The maximum number of function evaluations is exceeded.",
+    Status.GTOL: "`gtol` termination condition is satisfied.",
+    Status.FTOL: "`ftol` termination condition is satisfied.",
+    Status.XTOL: "`xtol` termination condition is satisfied.",
+    Status.FTOL_XTOL: "Both `ftol` and `xtol` termination conditions are satisfied.",
+}

@@ -1,0 +1,91 @@
+"""The trust-region subproblem on an n-sized triangular system.
+
+    minimise  1/2 |A p + z|^2   subject to  |p| <= Delta
+
+A (n, n) is the (scaled, possibly augmented) factor R and z the matching Q^T r. When the
+Gauss-Newton step -A^{-1} z fits into the region it is the answer. Otherwise p(alpha) =
+-(A^T A + alpha I)^{-1} A^T z with |p(alpha)| = Delta; from the SVD A = U S V^T, with
+u = S U^T z,  |p(alpha)|^2 = sum (u_i / (s_i^2 + alpha))^2, and alpha is found by the safeguarded
+Newton iteration on 1/|p| (Moré 1978; SciPy's `solve_lsq_trust_region`).
+
+Reference: J. J. Moré, "The Levenberg-Marquardt algorithm: implementation and theory", 1978.
+"""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+from jax.scipy.linalg import solve_triangular
+
+EPS = 2.220446049250313e-16
+SECULAR_ITERATIONS = 10
+SECULAR_RTOL = 0.01
+
+
+def solve(A, z, radius, alpha, free):
+    """Return (p, alpha). A: (n, n) upper triangular; alpha: last Levenberg-Marquardt parameter.
+
+    free: (n,) 1.0 where the parameter may move; the others have unit columns and z = 0.
+    """
+    n = z.shape[0]
+    newton = -solve_triangular(A, z, lower=False) * free
+    norm = jnp.linalg.norm(newton)
+    diagonal = jnp.abs(jnp.diagonal(A))
+    regular = jnp.min(diagonal) > n * EPS * jnp.max(diagonal)
+
+    def inside():
+        return newton, jnp.zeros_like(alpha)
+
+    def boundary():
+        return _on_boundary(A, z, radius, alpha)
+
+    return jax.lax.cond(regular & (norm <= radius), inside, boundary)
+
+
+def _on_boundary(A, z, radius, alpha):
+    U, s, VT = jnp.linalg.svd(A)
+    uf = U.T @ z
+    suf = s * uf
+    tiny = jnp.finfo(s.dtype).tiny
+
+    def phi_and_derivative(a):
+        denominator = jnp.maximum(s**2 + a, tiny)
+        q = suf / denominator
+        norm = jnp.maximum(jnp.linalg.norm(q), tiny)
+        return norm - radius, -jnp.sum(suf**2 / denominator**3) / norm
+
+    full_rank = s[-1] > EPS * s.shape[0] * s[0]
+    phi0, slope0 = phi_and_derivative(jnp.zeros_like(alpha))
+    lower = jnp.where(full_rank, -phi0 / slope0, 0.0)
+    lower = jnp.where(jnp.isfinite(lower), jnp.maximum(lower, 0.0), 0.0)
+    upper = jnp.linalg.norm(suf) / radius
+    start = jnp.where(alpha > 0, alpha, jnp.where(full_rank, lower, 0.0))
+    reset = lambda lo, hi: jnp.maximum(0.001 * hi, jnp.sqrt(lo * hi))  # noqa: E731
+    start = jnp.where(start == 0, reset(lower, upper), start)
+
+    def iterate(carry):
+        i, a, lo, hi, _ = carry
+        a = jnp.where((a < lo) | (a > hi), reset(lo, hi), a)
+        phi, slope = phi_and_derivative(a)
+        hi = jnp.where(phi < 0, a, hi)
+        ratio = phi / slope
+        lo = jnp.maximum(lo, a - ratio)
+        a_next = a - (phi + radius) * ratio / radius
+        return i + 1, a_next, lo, hi, jnp.abs(phi) < SECULAR_RTOL * radius
+
+    def unfinished(carry):
+        return (carry[0] < SECULAR_ITERATIONS) & ~carry[4]
+
+    _, a, _, _, _ = jax.lax.while_loop(
+        unfinished, iterate, (jnp.zeros((), int), start, lower, upper, jnp.zeros((), bool))
+    )
+    p = -(VT.T @ (suf / jnp.maximum(s**2 + a, tiny)))
+    # SciPy's last touch: the norm is exactly Delta, which stops a drift of the radius.
+    norm = jnp.linalg.norm(p)
+    p = jnp.where(norm > 0, p * (radius / jnp.maximum(norm, tiny)), p)
+    # Full rank and a Gauss-Newton step inside the region was handled by the caller; a singular A
+    # whose minimum-norm solution is inside must not be stretched onto the boundary.
+    cut = s > EPS * s.shape[0] * s[0]
+    least = -(VT.T @ jnp.where(cut, uf / jnp.where(cut, s, 1.0), 0.0))
+    short = jnp.linalg.norm(least) <= radius
+    return jnp.where(short, least, p), jnp.where(short, 0.0, a)

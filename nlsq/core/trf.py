@@ -1,0 +1,164 @@
+r"""Trust Region Reflective step on the reduced system.
+
+Minimise 1/2 |r(x)|^2 with lb <= x <= ub. With g = R^T z, scale D (from `x_scale`) and the
+Coleman-Li vector v (distance to the bound that -g points at), new variables x^ = d^{-1} x with
+d = v^{1/2} D turn the first-order conditions into a smooth system whose Gauss-Newton model is
+
+    1/2 |R d p^ + z|^2 + 1/2 p^T C p^,     C = diag(g dv D)  >= 0
+
+R has the singular values and right vectors of J, so everything below is n-sized. The model is an
+ordinary least-squares problem in the rows [R d; C^{1/2}]; one QR makes it triangular. A step that
+leaves the bounds is compared with its reflection at the first bound hit and with the constrained
+Cauchy step, and the best of the three is taken (SciPy's `trf_bounds`, which this follows).
+
+References: M. A. Branch, T. F. Coleman, Y. Li, "A subspace, interior, and conjugate gradient method
+for large-scale bound-constrained minimization problems", SIAM J. Sci. Comput. 21 (1999);
+J. J. Moré, D. C. Sorensen, "Computing a trust region step", 1983.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.scipy.linalg import solve_triangular
+
+from nlsq.core import geometry, subproblem
+
+ACCEPT_RATIO = 0.0
+GROW, SHRINK = 2.0, 0.25
+
+
+class Proposal(NamedTuple):
+    """A trial step and what the model promises for it."""
+
+    step: object  # (n,) in user units
+    norm: object  # its length in the trust region's metric
+    predicted: object  # predicted reduction of the cost, > 0
+    correction: object  # the model's bound term 1/2 p^T C p, to be taken off the actual reduction
+    alpha: object  # Levenberg-Marquardt parameter, a start for the next subproblem
+
+
+def start_radius(x, scale, rss, factor):
+    """Initial Delta: `factor` times the scaled length of x, or of the residual where x = 0."""
+    length = jnp.linalg.norm(x / scale)
+    return factor * jnp.where(length > 0, length, jnp.sqrt(rss))
+
+
+def land(x, step, lb, ub):
+    """The trial point, strictly inside the bounds."""
+    return geometry.strictly_inside(x + step, lb, ub)
+
+
+def propose(point, radius, alpha, scale, setup, bounded):
+    """Trust-region step at `point` (fields x, R, z, optimality). `bounded` is static."""
+    if not bounded:
+        return _propose_free(point, radius, alpha, scale, setup)
+    x, R, z, lb, ub = point.x, point.R, point.z, setup.lb, setup.ub
+    g = R.T @ z
+    v, dv = geometry.coleman_li(x, g, lb, ub)
+    d = jnp.sqrt(jnp.where(dv != 0, v / scale, v)) * scale
+    C = g * dv * scale
+    A, za = _triangularise(R * d, z, jnp.sqrt(jnp.maximum(C, 0.0)))
+    p, alpha = subproblem.solve(A, za, radius, alpha, setup.free)
+    theta = jnp.maximum(0.995, 1 - point.optimality)
+    best, value = _reflect(x, A, za, p, d, radius, setup, theta)
+    correction = 0.5 * best @ (C * best)
+    return Proposal(d * best, jnp.linalg.norm(best), -value, correction, alpha)
+
+
+def _propose_free(point, radius, alpha, scale, setup):
+    A = point.R * scale
+    p, alpha = subproblem.solve(A, point.z, radius, alpha, setup.free)
+    q = A @ p
+    predicted = -(point.z @ q + 0.5 * q @ q)
+    zero = jnp.zeros_like(predicted)
+    return Proposal(scale * p, jnp.linalg.norm(p), predicted, zero, alpha)
+
+
+def _triangularise(A, z, diagonal):
+    """Triangular system with the same normal equations as rows [A; diag(diagonal)], [z; 0]."""
+    n = z.shape[0]
+    stacked = jnp.concatenate([A, jnp.diag(diagonal)])
+    Q, T = jnp.linalg.qr(stacked)
+    return T, Q[:n].T @ z
+
+
+def _reflect(x, A, z, p, d, radius, setup, theta):
+    """Choose among the step, its reflection and the Cauchy step; all in hat space.
+
+    Returns (step, value of the model at it).
+    """
+    lb, ub = setup.lb, setup.ub
+    g = A.T @ z
+
+    def value(s):
+        q = A @ s
+        return z @ q + 0.5 * q @ q
+
+    def line(start, s):
+        u, w = A @ start, A @ s
+        return 0.5 * w @ w, z @ w + u @ w, z @ u + 0.5 * u @ u
+
+    def crossing():
+        stride, hits = geometry.stride_to_bound(x, d * p, lb, ub)
+        mirrored = jnp.where(hits != 0, -p, p)
+        at_bound = p * stride
+        to_sphere = geometry.stride_to_sphere(at_bound, mirrored, radius)
+        to_bound, _ = geometry.stride_to_bound(x + d * at_bound, d * mirrored, lb, ub)
+        reach = jnp.minimum(to_bound, to_sphere)
+        low = (1 - theta) * stride / jnp.where(reach > 0, reach, 1.0)
+        high = jnp.where(to_bound <= to_sphere, theta * to_bound, to_sphere)
+        t, reflected = geometry.minimise_on_interval(*line(at_bound, mirrored), low, high)
+        usable = (reach > 0) & (low <= high)
+        reflected = jnp.where(usable, reflected, jnp.inf)
+
+        short = theta * at_bound
+        straight = value(short)
+
+        norm_g = jnp.linalg.norm(g)
+        sphere = radius / jnp.where(norm_g > 0, norm_g, 1.0)
+        wall, _ = geometry.stride_to_bound(x, -d * g, lb, ub)
+        limit = jnp.where(wall < sphere, theta * wall, sphere)
+        tc, cauchy = geometry.minimise_on_interval(*line(0 * g, -g), 0.0 * limit, limit)
+
+        values = jnp.stack([straight, reflected, cauchy])
+        steps = jnp.stack([short, at_bound + t * mirrored, -tc * g])
+        best = jnp.argmin(values)
+        return steps[best], values[best]
+
+    trial = x + d * p
+    inside = jnp.all((trial >= lb) & (trial <= ub))
+    return jax.lax.cond(inside, lambda: (p, value(p)), crossing)
+
+
+def update_radius(radius, alpha, proposal, actual, ratio, first):
+    """SciPy's rule: shrink to a quarter of a bad step, double after a good one at the edge."""
+    new = jnp.where(
+        ratio < 0.25,
+        SHRINK * proposal.norm,
+        jnp.where((ratio > 0.75) & (proposal.norm > 0.95 * radius), GROW * radius, radius),
+    )
+    return new, alpha * radius / new
+
+
+def gauss_newton_on_face(point, setup):
+    """Full Gauss-Newton step with the parameters that sit at a bound moved onto it.
+
+    A parameter belongs to the face when its own one-dimensional Gauss-Newton step -g_j / |J_j|^2
+    crosses the bound. Used to finish a converged fit, where the interior iterates of the
+    reflective method only approach their bounds.
+    """
+    x, R, z, lb, ub = point.x, point.R, point.z, setup.lb, setup.ub
+    g = R.T @ z
+    reach = jnp.abs(g) / jnp.maximum(jnp.sum(R * R, axis=0), geometry.TINY)
+    low = (g > 0) & (x - lb <= reach)
+    high = (g < 0) & (ub - x <= reach)
+    shift = jnp.where(low, lb - x, jnp.where(high, ub - x, 0.0)) * setup.free
+    still = low | high
+    T, zt = _triangularise(jnp.where(still, 0.0, R), z + R @ shift, 1.0 * still)
+    step = jnp.where(still, shift, -solve_triangular(T, zt, lower=False)) * setup.free
+    # exactly on the bound: x + (lb - x) may round to its neighbour
+    target = jnp.clip(x + step, lb, ub)
+    return jnp.where(low & (setup.free > 0), lb, jnp.where(high & (setup.free > 0), ub, target))
