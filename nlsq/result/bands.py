@@ -4,10 +4,10 @@ At a point x the curve f(x, p) has the variance g' C g, g = df/dp at the solutio
 covariance of p. Written with the correlation matrix K = V diag(w) V', C = D K D, this is
 || sqrt(w) V' D g ||^2: a sum of squares, never negative, and indifferent to the units of p.
 
-When the data leave directions v undetermined, the variance is infinite where g has a component along
-one of them, and g' C+ g elsewhere, C+ being the covariance of the determined directions. "Has a
-component" is judged in the units of the data: each parameter is measured by the norm of its column
-of the Jacobian, so that 1e9 V and 2e-7 s weigh the same.
+When the data leave directions v undetermined, the variance is infinite where g has a component
+along one of them, and g' C+ g elsewhere, C+ being the covariance of the determined directions.
+"Has a component" is judged in the units of the data: each parameter is measured by the norm of its
+column of the Jacobian, so that 1e9 V and 2e-7 s weigh the same.
 """
 
 from __future__ import annotations

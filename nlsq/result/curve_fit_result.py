@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import math
 import operator
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nlsq.result import bands, statistics
-from nlsq.result.optimize_result import OptimizeResult
+from nlsq.result import prediction
+from nlsq.result.attached_model import as_model
+from nlsq.result.fit_statistics import FitStatistics
 
-_UNKNOWN_NOISE = (
-    "sigma holds one value per measured point, so the noise at other x is not known: pass "
-    "sigma_new=, a scalar or one value per point of x, in the units of sigma"
-)
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
-class CurveFitResult(OptimizeResult):
+class CurveFitResult(FitStatistics):
     """Result of a curve fit: unpacks to ``popt, pcov`` and knows its own statistics.
 
     Iteration, ``len`` and integer indices see the pair (popt, pcov), so code written for SciPy's
@@ -72,159 +71,247 @@ class CurveFitResult(OptimizeResult):
             return getattr(self, key)
         raise KeyError(key)
 
-    # -- fields with a default -------------------------------------------------------------------
+    # -- the curve -------------------------------------------------------------------------------
 
-    @property
-    def popt(self) -> np.ndarray:
-        """Best parameters, shape (n,); the same array as ``x``."""
-        return self["x"]
+    def confidence_band(self, x: Any = None, alpha: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
+        """Pointwise confidence band of the fitted curve.
 
-    def _names(self) -> tuple[str, ...]:
-        names = self.get("param_names")
-        return tuple(names) if names is not None else tuple(f"p{i}" for i in range(len(self.x)))
-
-    def _is_fixed(self) -> np.ndarray:
-        return np.isin(self._names(), list(self.get("fixed", ())))
-
-    def _n_free(self) -> int:
-        return int(len(self.x) - self._is_fixed().sum())
-
-    def _n_points(self) -> int:
-        n_points = self.get("n_points")
-        if n_points is not None:
-            return int(n_points)
-        return int(np.size(self.ydata) * (2 if np.iscomplexobj(self.ydata) else 1))
-
-    def _dof(self) -> int:
-        dof = self.get("dof")
-        return int(dof) if dof is not None else self._n_points() - self._n_free()
-
-    def _quantile(self, alpha: float) -> float:
-        return statistics.quantile(alpha, self._dof(), bool(self.get("absolute_sigma", False)))
-
-    # -- parameters ------------------------------------------------------------------------------
-
-    @property
-    def perr(self) -> np.ndarray:
-        """Standard errors, shape (n,), in the parameters' units; inf when undetermined, 0 fixed."""
-        return statistics.standard_errors(self.pcov)
-
-    @property
-    def stderr(self) -> np.ndarray:
-        """Another name of `perr`."""
-        return self.perr
-
-    @property
-    def correlation(self) -> np.ndarray:
-        """Correlation matrix (n, n); nan for fixed and undetermined parameters."""
-        return statistics.correlation(self.pcov)
-
-    def confidence_intervals(self, alpha: float = 0.95) -> np.ndarray:
-        """Confidence intervals of the parameters.
+        f(x, popt) -/+ t sqrt(g' C g) with g the model's exact derivative by the parameters.
 
         Parameters
         ----------
+        x : array_like, optional
+            Points in the form the model takes, in the units of ``xdata``. Default: the data.
         alpha : float, default 0.95
             Confidence level.
 
         Returns
         -------
-        ndarray, shape (n, 2)
-            Lower and upper ends, in the parameters' units. Student's t with the fit's degrees of
-            freedom; the normal distribution when ``absolute_sigma`` says that the noise is known.
-            (-inf, inf) where the data determine nothing.
+        lower, upper : ndarray, shape (m,)
+            In the units of ``ydata``; complex (a band for each part) for a complex model. Infinite
+            where the curve depends on a direction that the data leave undetermined.
 
         Raises
         ------
         ValueError
             When `alpha` is not between 0 and 1.
+        RuntimeError
+            When the model is gone and `x` is given; see `attach`.
 
         Examples
         --------
         >>> import numpy as np
-        >>> from nlsq.result import CurveFitResult
-        >>> fit = CurveFitResult(x=np.array([2.0]), pcov=np.array([[0.01]]), dof=10)
-        >>> fit.confidence_intervals().round(3)
-        array([[1.777, 2.223]])
+        >>> from nlsq import curve_fit
+        >>> x = np.arange(6.0)
+        >>> fit = curve_fit(lambda x, a, b: a * x + b, x, [1.0, 3.1, 4.9, 7.2, 8.8, 11.1])
+        >>> lower, upper = fit.confidence_band([2.5])
+        >>> bool(lower < fit.ydata.mean() < upper)
+        True
         """
-        return statistics.intervals(self.popt, self.perr, self._quantile(alpha))
+        return prediction.confidence_band(self, x, alpha)
 
-    # -- residuals -------------------------------------------------------------------------------
+    def prediction_interval(
+        self, x: Any = None, alpha: float = 0.95, sigma_new: Any = None
+    ) -> np.ndarray:
+        """Interval that holds a new observation at `x`: the band's variance plus the noise.
 
-    @property
-    def predictions(self) -> np.ndarray:
-        """Model at the data and the solution, shape (m,), in the units of ``ydata``."""
-        stored = self.__dict__.get("_predictions")
-        if stored is not None:
-            return stored
-        if self.get("model") is not None:
-            values = np.asarray(self.model.predict(self.xdata, self.popt))
-        else:
-            values = self.ydata + self._unwhiten(np.asarray(self.fun))
-        self.__dict__["_predictions"] = values
-        return values
+        The noise variance is sigma squared, times the reduced chi-squared unless
+        ``absolute_sigma``; without sigma it is the reduced chi-squared (1 with absolute_sigma).
 
-    @property
-    def residuals(self) -> np.ndarray:
-        """``ydata`` - model, shape (m,), unweighted, in the units of ``ydata``."""
-        return self.ydata - self.predictions
+        Parameters
+        ----------
+        x : array_like, optional
+            Points in the form the model takes. Default: the data.
+        alpha : float, default 0.95
+            Confidence level.
+        sigma_new : float or array_like, shape (m,), optional
+            Sigma of the new observations, in the units of the fit's sigma (which counts as ones
+            when it was None). Needed with new `x` when sigma was given point by point.
 
-    def _unwhiten(self, values: np.ndarray) -> np.ndarray:
-        """Undo the division by sigma, along the first axis."""
-        if len(values) != np.size(self.ydata):
-            raise AttributeError(self._no_model())
-        sigma = self.get("sigma")
-        if sigma is None:
-            return values
-        if np.ndim(sigma) == 2:
-            return np.linalg.cholesky(np.asarray(sigma)) @ values
-        column = np.shape(sigma) + (1,) * (values.ndim - 1) if np.ndim(sigma) else ()
-        return values * np.reshape(sigma, column)
+        Returns
+        -------
+        ndarray, shape (m, 2)
+            Lower and upper ends, in the units of ``ydata``; infinite without degrees of freedom.
 
-    @property
-    def chi_squared(self) -> float:
-        """Sum of squared whitened residuals; with ``sigma=None`` the plain sum of squares."""
-        return statistics.sum_of_squares(np.asarray(self.fun))
+        Raises
+        ------
+        ValueError
+            When `alpha` is not a level, `sigma_new` is missing, of another length or not positive.
+        RuntimeError
+            When the model is gone and `x` is given; see `attach`.
 
-    @property
-    def reduced_chi_squared(self) -> float:
-        """`chi_squared` per degree of freedom; nan when there are none."""
-        dof = self._dof()
-        return self.chi_squared / dof if dof > 0 else math.nan
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from nlsq import curve_fit
+        >>> x = np.arange(6.0)
+        >>> fit = curve_fit(lambda x, a, b: a * x + b, x, [1.0, 3.1, 4.9, 7.2, 8.8, 11.1])
+        >>> fit.prediction_interval([2.5]).shape
+        (1, 2)
+        """
+        return np.column_stack(prediction.prediction_interval(self, x, alpha, sigma_new))
 
-    @property
-    def r_squared(self) -> float:
-        """Share of the (weighted) variation of the data that the fit explains."""
-        total = statistics.total_sum_of_squares(self.ydata, self.get("sigma"))
-        return statistics.r_squared(self.chi_squared, total)
+    # -- the model -------------------------------------------------------------------------------
 
-    @property
-    def adj_r_squared(self) -> float:
-        """`r_squared` corrected for the number of free parameters."""
-        means = 2 if np.iscomplexobj(self.ydata) else 1
-        return statistics.adjusted_r_squared(self.r_squared, self._n_points(), self._dof(), means)
+    def attach(self, f: Any, jac: Callable | None = None) -> CurveFitResult:
+        """Give a stored result its model back.
 
-    @property
-    def rmse(self) -> float:
-        """Root of the mean squared residual, unweighted, in the units of ``ydata``."""
-        return math.sqrt(statistics.sum_of_squares(self.residuals) / self._n_points())
+        Parameters
+        ----------
+        f : callable or object
+            The model ``f(x, *params)``, or an object with ``predict(x, p)`` and
+            ``jacobian(x, p)``.
+        jac : callable, optional
+            ``jac(x, *params)`` -> (m, n), for a plain function. Default: central differences with
+            steps that follow the standard errors.
 
-    @property
-    def mae(self) -> float:
-        """Mean absolute residual, unweighted, in the units of ``ydata``."""
-        return float(np.abs(statistics.real_parts(self.residuals)).mean())
+        Returns
+        -------
+        CurveFitResult
+            This result.
 
-    @property
-    def aic(self) -> float:
-        """Akaike's information criterion, N ln(chi2/N) + 2k."""
-        return statistics.aic(self.chi_squared, self._n_points(), self._n_free())
+        Raises
+        ------
+        ValueError
+            When the model does not reproduce the stored predictions.
+        TypeError
+            When `f` is not a model.
 
-    @property
-    def aicc(self) -> float:
-        """`aic` with the small-sample correction."""
-        return statistics.aicc(self.chi_squared, self._n_points(), self._n_free())
+        Examples
+        --------
+        >>> import pickle
+        >>> from nlsq import curve_fit
+        >>> line = lambda x, a, b: a * x + b
+        >>> fit = pickle.loads(pickle.dumps(curve_fit(line, [0, 1, 2, 3.0], [1, 3, 5, 7.0])))
+        >>> lower, upper = fit.attach(line).confidence_band([1.5])
+        """
+        model = as_model(f, jac, self.perr)
+        if "xdata" in self.keys() and "ydata" in self.keys():
+            new, old = np.asarray(model.predict(self.xdata, self.popt)), self.predictions
+            if new.shape != old.shape or not np.allclose(
+                new, old, rtol=1e-6, atol=1e-6 * self.rmse
+            ):
+                raise ValueError("this function does not give the predictions stored with the fit")
+        self["model"] = model
+        self.__dict__.pop("_model_lost", None)
+        return self
 
-    @property
-    def bic(self) -> float:
-        """Bayesian information criterion, N ln(chi2/N) + k ln N."""
-        return statistics.bic(self.chi_squared, self._n_points(), self._n_free())
+    # -- storing ---------------------------------------------------------------------------------
+
+    def __reduce_ex__(self, protocol: Any) -> tuple:
+        self._keep_predictions()
+        return super().__reduce_ex__(protocol)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Fields as plain JSON-safe objects; `from_dict` restores all but functions, bit by bit.
+
+        Returns
+        -------
+        dict
+            float64 arrays become nested lists with "nan", "inf", "-inf" as strings; other types
+            carry a small tag. The model stays behind: see `attach`.
+        """
+        self._keep_predictions()
+        return super().to_dict()
+
+    def _keep_predictions(self) -> None:
+        """Compute what the model gives at the data while it is still here."""
+        if self.get("model") is not None and "xdata" in self:
+            _ = self.predictions
+
+    # -- reading ---------------------------------------------------------------------------------
+
+    def summary(self, *, alpha: float = 0.95, ascii: bool = False) -> str:
+        """The fit on one page of plain text.
+
+        Parameters
+        ----------
+        alpha : float, default 0.95
+            Confidence level of the intervals.
+        ascii : bool, default False
+            Use only ASCII characters.
+
+        Returns
+        -------
+        str
+            Parameters with standard errors and intervals, statistics, strong correlations, and
+            what to be careful about.
+
+        Examples
+        --------
+        >>> from nlsq import curve_fit
+        >>> fit = curve_fit(lambda x, a: a * x, [1.0, 2.0, 3.0], [2.1, 3.9, 6.0])
+        >>> print(fit.summary().splitlines()[0].strip())  # doctest: +SKIP
+        """
+        from nlsq.result import report, writers
+
+        return writers.as_text(report.build(self, alpha), ascii=ascii)
+
+    def __str__(self) -> str:
+        from nlsq.result import report, writers
+
+        return writers.as_text(report.build(self), ascii=not report.terminal_is_unicode())
+
+    def __rich__(self) -> Any:
+        from nlsq.result import report, writers
+
+        return writers.as_rich(report.build(self))
+
+    def _repr_html_(self) -> str:
+        from nlsq.result import report, writers
+
+        return writers.as_html(report.build(self))
+
+    def __repr__(self) -> str:
+        from nlsq.result import report
+
+        return report.one_line(self)
+
+    def plot(
+        self,
+        ax: Axes | None = None,
+        show_residuals: bool = True,
+        show_confidence: bool = True,
+        *,
+        show_prediction: bool = False,
+        alpha: float = 0.95,
+        xlabel: str = "x",
+        ylabel: str = "y",
+        title: str | None = None,
+    ) -> tuple[Figure, np.ndarray]:
+        """Draw data, fit, band and residuals; needs matplotlib (``pip install nlsq[plot]``).
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Draw here; the residuals take the lower part of its place. Default: a new figure that
+            belongs to no window (save it with ``fig.savefig``; notebooks show it).
+        show_residuals, show_confidence : bool, default True
+            The panel of residuals below; the confidence band of the curve.
+        show_prediction : bool, default False
+            The band of new observations.
+        alpha : float, default 0.95
+            Level of the bands.
+        xlabel, ylabel : str
+            Labels of the axes.
+        title : str, optional
+            Title of the upper panel.
+
+        Returns
+        -------
+        fig : matplotlib Figure
+        axes : ndarray of Axes, shape (1,) or (2,)
+            Curve, and residuals when shown. When x is not a single real number per point the
+            upper panel shows observed against predicted values.
+
+        Raises
+        ------
+        ImportError
+            When matplotlib is not installed.
+        """
+        from nlsq.result import plotting
+
+        options = plotting.Options(
+            show_residuals, show_confidence, show_prediction, alpha, xlabel, ylabel, title
+        )
+        return plotting.plot(self, ax, options)

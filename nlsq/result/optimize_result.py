@@ -89,13 +89,16 @@ class OptimizeResult(dict):
             return default
 
     def __getattr__(self, name: str) -> Any:
-        # Reached only when no method, property or instance variable has this name.
+        # Reached only when no method, property or instance variable has this name ...
+        found = getattr(type(self), name, None)
+        if isinstance(found, property):  # ... or when a property missed a field: let it say which
+            return found.__get__(self)
         if not name.startswith("__") and dict.__contains__(self, name):
             return self[name]
         raise AttributeError(f"{type(self).__name__} has no field {name!r}", name=name, obj=self)
 
     def _settle(self) -> None:
-        for key in super().keys():
+        for key in super():
             OptimizeResult.__getitem__(self, key)
 
     def keys(self) -> KeysView:
@@ -117,7 +120,7 @@ class OptimizeResult(dict):
         return iter(super().keys())
 
     def __dir__(self) -> list[str]:
-        return sorted({*super().__dir__(), *(k for k in super().keys() if isinstance(k, str))})
+        return sorted({*super().__dir__(), *(k for k in super() if isinstance(k, str))})
 
     def __eq__(self, other: object) -> bool:
         self._settle()
@@ -133,7 +136,7 @@ class OptimizeResult(dict):
     # -- changing --------------------------------------------------------------------------------
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if hasattr(type(self), name):  # a read-only property or a method must not be shadowed
+        if hasattr(type(self), name) and name not in self:  # a property or method stays visible
             raise AttributeError(f"{name!r} of {type(self).__name__} cannot be set")
         self[name] = value
 
@@ -357,7 +360,7 @@ class OptimizeResultV2:
         ValueError
             When `x`, `success`, `cost` or `fun` is missing.
         """
-        missing = [k for k in ("x", "success", "cost", "fun") if k not in result.keys()]
+        missing = [k for k in ("x", "success", "cost", "fun") if k not in result]
         if missing:
             raise ValueError(f"the result has no field {', '.join(missing)}")
-        return cls(**{k: result[k] for k in cls.__dataclass_fields__ if k in result.keys()})
+        return cls(**{k: result[k] for k in cls.__dataclass_fields__ if k in result})

@@ -1,8 +1,8 @@
 """`OptimizeWarning`, a subclass of SciPy's that costs nothing until it is named.
 
-`warnings` filters and ``except`` look at true base classes only, so catching SciPy's category needs
-SciPy's class as a base. The class is therefore built on first access (PEP 562): whoever asks for it,
-or filters on SciPy's, has SciPy loaded anyway.
+`warnings` filters and ``except`` look at true base classes only, so catching SciPy's category
+needs SciPy's class as a base. The class is therefore built on first access (PEP 562): whoever asks
+for it, or filters on SciPy's, has SciPy loaded anyway.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from scipy.optimize import OptimizeWarning as OptimizeWarning
 
-_DOC = """A result that deserves a second look: undetermined parameters, no covariance, no convergence.
+_DOC = """A result that deserves a second look: undetermined parameters, no convergence.
 
 Subclass of `scipy.optimize.OptimizeWarning` (and so of `UserWarning`): filters and handlers written
 for SciPy's category catch it too.

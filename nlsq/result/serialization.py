@@ -103,7 +103,11 @@ def _array_in(tag: Mapping[str, Any]) -> np.ndarray:
         return out.reshape(shape)
     dtype = np.dtype(tag["dtype"])
     if isinstance(data, str):
-        return np.frombuffer(base64.b64decode(data), dtype).astype(dtype.newbyteorder("=")).reshape(shape)
+        return (
+            np.frombuffer(base64.b64decode(data), dtype)
+            .astype(dtype.newbyteorder("="))
+            .reshape(shape)
+        )
     if dtype.kind in "fc":
         parts = np.array([_float_in(v) for v in data], dtype=np.float64)
         return parts.view(dtype.newbyteorder("=")).reshape(shape)
@@ -169,10 +173,13 @@ def encode(value: Any) -> Any:
     if isinstance(value, (tuple, list)):
         return {"$tuple" if isinstance(value, tuple) else "$list": [encode(v) for v in value]}
     if isinstance(value, Mapping):
-        if all(isinstance(k, str) and not k.startswith("$") for k in value.keys()):
+        names = list(value.keys())  # iterating a CurveFitResult gives its pair, not its names
+        if all(isinstance(k, str) and not k.startswith("$") for k in names):
             return {k: encode(v) for k, v in value.items()}
         return {"$map": [[encode(k), encode(v)] for k, v in value.items()]}
-    if isinstance(value, ModelRecord) or (dataclasses.is_dataclass(value) and not isinstance(value, type)):
+    if isinstance(value, ModelRecord) or (
+        dataclasses.is_dataclass(value) and not isinstance(value, type)
+    ):
         return _record_out(value)
     if type(value).__module__.startswith("pandas.") and hasattr(value, "index"):
         return _frame_out(value)
@@ -239,7 +246,9 @@ def decode_result(kind: str, data: Mapping[str, Any]) -> tuple[dict[str, Any], d
     if not isinstance(data, Mapping) or _CLASS not in data:
         raise ValueError("not a stored result: it was not written by to_dict() or to_json()")
     if data[_CLASS] != kind:
-        raise ValueError(f"the data hold a {data[_CLASS]}, not a {kind}: use {data[_CLASS]}.from_dict")
+        raise ValueError(
+            f"the data hold a {data[_CLASS]}, not a {kind}: use {data[_CLASS]}.from_dict"
+        )
     if data[_VERSION] > FORMAT:
         raise ValueError(f"format {data[_VERSION]} is newer than this version reads ({FORMAT})")
     skip = {_CLASS, _VERSION, _EXTRA}

@@ -20,7 +20,9 @@ def check_level(alpha: float) -> float:
     """Return the confidence level `alpha`, or raise ValueError when it is not inside (0, 1)."""
     level = float(alpha)
     if not 0.0 < level < 1.0:
-        raise ValueError(f"alpha is the confidence level, between 0 and 1 (0.95 is 95 %), not {alpha}")
+        raise ValueError(
+            f"alpha is the confidence level, between 0 and 1 (0.95 is 95 %), not {alpha}"
+        )
     return level
 
 

@@ -1,0 +1,207 @@
+"""The statistics of a fit, as properties of its result."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from nlsq.result import statistics
+from nlsq.result.optimize_result import OptimizeResult
+
+
+class FitStatistics(OptimizeResult):
+    """Fields of a fit and what follows from them; nothing here needs the model at new points.
+
+    Parameters
+    ----------
+    mapping, lazy
+        As for `CurveFitResult`, which is the class to use.
+    """
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        super().__setitem__(key, value)
+        if key in ("x", "xdata", "model"):
+            self.__dict__.pop("_predictions", None)
+
+    # -- fields with a default -------------------------------------------------------------------
+
+    @property
+    def popt(self) -> np.ndarray:
+        """Best parameters, shape (n,); the same array as ``x``."""
+        return self["x"]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Parameter names; p0, p1, ... when the fit had none."""
+        names = self.get("param_names")
+        return tuple(names) if names is not None else tuple(f"p{i}" for i in range(len(self.x)))
+
+    @property
+    def n_free(self) -> int:
+        """Number of free parameters."""
+        return len(self.x) - len(self.get("fixed") or ())
+
+    @property
+    def n_points(self) -> int:
+        """Number of real residuals: a complex point counts twice."""
+        if "n_points" in self:
+            return int(self["n_points"])
+        return int(np.size(self.ydata) * (2 if np.iscomplexobj(self.ydata) else 1))
+
+    @property
+    def dof(self) -> int:
+        """Degrees of freedom: residuals less free parameters."""
+        return int(self["dof"]) if "dof" in self else self.n_points - self.n_free
+
+    def quantile(self, alpha: float = 0.95) -> float:
+        """Half-width of a two-sided interval of confidence `alpha`, in standard errors.
+
+        Student's t with the fit's degrees of freedom (nan when there are none), or the normal
+        distribution when ``absolute_sigma`` says that the noise is known.
+        """
+        return statistics.quantile(alpha, self.dof, bool(self.get("absolute_sigma", False)))
+
+    # -- parameters ------------------------------------------------------------------------------
+
+    @property
+    def perr(self) -> np.ndarray:
+        """Standard errors, shape (n,), in the parameters' units; inf when undetermined, 0 fixed."""
+        return statistics.standard_errors(self.pcov)
+
+    @property
+    def stderr(self) -> np.ndarray:
+        """Another name of `perr`."""
+        return self.perr
+
+    @property
+    def correlation(self) -> np.ndarray:
+        """Correlation matrix (n, n); nan for fixed and undetermined parameters."""
+        return statistics.correlation(self.pcov)
+
+    def confidence_intervals(self, alpha: float = 0.95) -> np.ndarray:
+        """Confidence intervals of the parameters.
+
+        Parameters
+        ----------
+        alpha : float, default 0.95
+            Confidence level.
+
+        Returns
+        -------
+        ndarray, shape (n, 2)
+            Lower and upper ends, in the parameters' units. Student's t with the fit's degrees of
+            freedom; the normal distribution when ``absolute_sigma`` says that the noise is known.
+            (-inf, inf) where the data determine nothing.
+
+        Raises
+        ------
+        ValueError
+            When `alpha` is not between 0 and 1.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from nlsq.result import CurveFitResult
+        >>> fit = CurveFitResult(x=np.array([2.0]), pcov=np.array([[0.01]]), dof=10)
+        >>> fit.confidence_intervals().round(3)
+        array([[1.777, 2.223]])
+        """
+        return statistics.intervals(self.popt, self.perr, self.quantile(alpha))
+
+    # -- residuals -------------------------------------------------------------------------------
+
+    @property
+    def predictions(self) -> np.ndarray:
+        """Model at the data and the solution, shape (m,), in the units of ``ydata``."""
+        stored = self.__dict__.get("_predictions")
+        if stored is None:
+            if self.get("model") is not None:
+                stored = np.asarray(self.model.predict(self.xdata, self.popt))
+            else:
+                stored = self.ydata + self.unwhiten(np.asarray(self.fun))
+            self.__dict__["_predictions"] = stored
+        return stored
+
+    @property
+    def residuals(self) -> np.ndarray:
+        """``ydata`` - model, shape (m,), unweighted, in the units of ``ydata``."""
+        return self.ydata - self.predictions
+
+    def unwhiten(self, values: np.ndarray) -> np.ndarray:
+        """Undo the division by sigma: L @ values, or sigma * values along the first axis."""
+        if len(values) != np.size(self.ydata):
+            raise RuntimeError(self.no_model())
+        sigma = self.get("sigma")
+        if sigma is None:
+            return values
+        if np.ndim(sigma) == 2:
+            return np.linalg.cholesky(np.asarray(sigma)) @ values
+        sigma = np.asarray(sigma)
+        return values * sigma.reshape(sigma.shape + (1,) * (values.ndim - 1) * sigma.ndim)
+
+    @property
+    def chi_squared(self) -> float:
+        """Sum of squared whitened residuals; with ``sigma=None`` the plain sum of squares."""
+        return statistics.sum_of_squares(np.asarray(self.fun))
+
+    @property
+    def reduced_chi_squared(self) -> float:
+        """`chi_squared` per degree of freedom; nan when there are none."""
+        dof = self.dof
+        return self.chi_squared / dof if dof > 0 else math.nan
+
+    @property
+    def r_squared(self) -> float:
+        """Share of the (weighted) variation of the data that the fit explains."""
+        total = statistics.total_sum_of_squares(self.ydata, self.get("sigma"))
+        return statistics.r_squared(self.chi_squared, total)
+
+    @property
+    def adj_r_squared(self) -> float:
+        """`r_squared` corrected for the number of free parameters."""
+        means = 2 if np.iscomplexobj(self.ydata) else 1
+        return statistics.adjusted_r_squared(self.r_squared, self.n_points, self.dof, means)
+
+    @property
+    def rmse(self) -> float:
+        """Root of the mean squared residual, unweighted, in the units of ``ydata``."""
+        return math.sqrt(statistics.sum_of_squares(self.residuals) / self.n_points)
+
+    @property
+    def mae(self) -> float:
+        """Mean absolute residual, unweighted, in the units of ``ydata``."""
+        return float(np.abs(statistics.real_parts(self.residuals)).mean())
+
+    @property
+    def aic(self) -> float:
+        """Akaike's information criterion, N ln(chi2/N) + 2k."""
+        return statistics.aic(self.chi_squared, self.n_points, self.n_free)
+
+    @property
+    def aicc(self) -> float:
+        """`aic` with the small-sample correction."""
+        return statistics.aicc(self.chi_squared, self.n_points, self.n_free)
+
+    @property
+    def bic(self) -> float:
+        """Bayesian information criterion, N ln(chi2/N) + k ln N."""
+        return statistics.bic(self.chi_squared, self.n_points, self.n_free)
+
+    # -- the model -------------------------------------------------------------------------------
+
+    def require_model(self) -> Any:
+        """The model, or RuntimeError saying why it is missing and how to bring it back."""
+        model = self.get("model")
+        if model is None:
+            raise RuntimeError(self.no_model())
+        return model
+
+    def no_model(self) -> str:
+        """Why there is no model and what to do."""
+        lost = self.__dict__.get("_model_lost", "none was given")
+        return (
+            f"this result has no model: {lost}. Call result.attach(f) with the function "
+            "f(x, *params) of the fit; the data points themselves need no model"
+        )

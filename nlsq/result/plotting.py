@@ -1,0 +1,227 @@
+"""The picture of a fit: data, curve, bands, residuals. Opens no window, changes no global state."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nlsq.result import prediction
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from nlsq.result.curve_fit_result import CurveFitResult
+
+_GRID = 500  # points of the drawn curve
+_MOST_POINTS = 20_000  # drawn data points; more would only blacken the page
+_DATA, _FIT, _BAND, _PREDICTION = "#3b4252", "#c8372d", "#c8372d", "#4c78a8"
+_NO_MATPLOTLIB = "plotting needs matplotlib: pip install matplotlib (or nlsq[plot])"
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What to draw; see `CurveFitResult.plot`."""
+
+    show_residuals: bool = True
+    show_confidence: bool = True
+    show_prediction: bool = False
+    alpha: float = 0.95
+    xlabel: str = "x"
+    ylabel: str = "y"
+    title: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class _Points:
+    """Data points to draw: abscissa, observed, predicted, sigma (None without), total count."""
+
+    x: np.ndarray
+    y: np.ndarray
+    fitted: np.ndarray
+    sigma: np.ndarray | None
+    total: int
+
+
+def plot(result: CurveFitResult, ax: Axes | None, options: Options) -> tuple[Figure, np.ndarray]:
+    """Draw `result`; see `CurveFitResult.plot`."""
+    fig, axes = _axes(ax, options.show_residuals)
+    x = _single_real_x(result)
+    if x is None:
+        points = _draw_predicted(axes[0], result, options)
+        label = f"predicted {options.ylabel}"
+    else:
+        points = _draw_curve(axes[0], result, x, options)
+        label = options.xlabel
+    axes[-1].set_xlabel(label)
+    if options.show_residuals:
+        axes[0].tick_params(labelbottom=False)
+        _draw_residuals(axes[1], points, options.ylabel)
+    if options.title is not None:
+        axes[0].set_title(options.title)
+    for axis in axes:
+        axis.grid(True, color="0.9", linewidth=0.6)
+        axis.set_axisbelow(True)
+        axis.spines[["top", "right"]].set_visible(False)
+    return fig, np.array(axes)
+
+
+def _axes(ax: Axes | None, residuals: bool) -> tuple[Figure, list[Axes]]:
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ImportError(_NO_MATPLOTLIB) from error
+    if ax is not None:
+        if not residuals:
+            return ax.figure, [ax]
+        from mpl_toolkits.axes_grid1 import make_axes_locatable
+
+        below = make_axes_locatable(ax).append_axes("bottom", size="32%", pad=0.12, sharex=ax)
+        return ax.figure, [ax, below]
+    # Figure, not pyplot: no window, no backend chosen, nothing to close.
+    if not residuals:
+        fig = Figure(figsize=(7.0, 4.4), layout="constrained")
+        return fig, [fig.add_subplot()]
+    fig = Figure(figsize=(7.0, 5.6), layout="constrained")
+    return fig, list(fig.subplots(2, 1, sharex=True, height_ratios=(3, 1)))
+
+
+def _single_real_x(result: CurveFitResult) -> np.ndarray | None:
+    """The abscissa when every point has one real, finite x and a real y, else None."""
+    try:
+        x = np.asarray(result.xdata, dtype=np.float64)
+    except (TypeError, ValueError):
+        return None
+    y = np.asarray(result.ydata)
+    if np.iscomplexobj(result.xdata) or np.iscomplexobj(y) or x.size != y.size or x.ndim > 2:
+        return None
+    if (x.ndim == 2 and 1 not in x.shape) or not np.isfinite(x).all():
+        return None
+    return x.ravel()
+
+
+def _points(result: CurveFitResult, x: np.ndarray | None) -> _Points:
+    """The data to draw, thinned out evenly; x None puts the predictions on the abscissa."""
+    from nlsq.result.statistics import real_parts
+
+    y, fitted = real_parts(result.ydata), real_parts(result.predictions)
+    x = fitted if x is None else x
+    sigma = result.get("sigma")
+    if sigma is not None:
+        sigma = np.sqrt(np.diag(sigma)) if np.ndim(sigma) == 2 else np.asarray(sigma, dtype=float)
+        sigma = np.resize(np.broadcast_to(sigma, np.shape(result.ydata)), len(y))
+    total = len(y)
+    if total > _MOST_POINTS:
+        keep = np.linspace(0, total - 1, _MOST_POINTS).astype(int)
+        x, y, fitted = x[keep], y[keep], fitted[keep]
+        sigma = None if sigma is None else sigma[keep]
+    return _Points(x, y, fitted, sigma, total)
+
+
+def _draw_data(ax: Axes, points: _Points, values: np.ndarray, label: str | None) -> None:
+    drawn = len(points.x)
+    if label and drawn < points.total:
+        label = f"{label} ({drawn:,} of {points.total:,} points)"
+    size = 4.5 if drawn <= 200 else 2.5 if drawn <= 3000 else 1.2
+    ax.errorbar(
+        points.x, values, yerr=points.sigma, fmt="o", markersize=size, color=_DATA, alpha=0.8,
+        ecolor="0.6", elinewidth=0.8, capsize=0, markeredgewidth=0, label=label, zorder=2,
+        rasterized=drawn > 3000,
+    )  # fmt: skip
+
+
+def _draw_curve(ax: Axes, result: CurveFitResult, x: np.ndarray, options: Options) -> _Points:
+    points = _points(result, x)
+    _draw_data(ax, points, points.y, "data")
+    grid, where, order = _curve_grid(result, x)
+    curve = prediction.curve(result, where)[order]
+    ax.plot(grid, curve, color=_FIT, linewidth=1.6, label="fit", zorder=4)
+    level = f"{100 * options.alpha:g} %"
+    if options.show_confidence:
+        limits = [v[order] for v in prediction.confidence_band(result, where, options.alpha)]
+        _fill(ax, grid, limits, _BAND, 0.22, f"{level} confidence band")
+    if options.show_prediction:
+        sigma_new = _sigma_on(grid, x, result) if where is not None else None
+        pair = prediction.prediction_interval(result, where, options.alpha, sigma_new)
+        _fill(ax, grid, [v[order] for v in pair], _PREDICTION, 0.13, f"{level} prediction band")
+    ax.set_ylabel(options.ylabel)
+    ax.legend(frameon=False)
+    return points
+
+
+def _fill(ax: Axes, x: np.ndarray, limits: Any, colour: str, alpha: float, label: str) -> None:
+    lower, upper = limits
+    finite = np.isfinite(lower) & np.isfinite(upper)
+    if not finite.all():
+        label += " (unbounded)" if not finite.any() else " (partly unbounded)"
+    # An infinite limit would spoil the axis: it is left open and the legend says so.
+    ax.fill_between(x, lower, upper, where=finite, color=colour, alpha=alpha, linewidth=0,
+                    label=label, zorder=1)  # fmt: skip
+
+
+def _curve_grid(result: CurveFitResult, x: np.ndarray) -> tuple[np.ndarray, Any, Any]:
+    """Abscissae of the curve, the x to ask the model for (None: the data), and their order."""
+    model, info = result.get("model"), result.get("model_info")
+    flat = np.ndim(result.xdata) == 1
+    if model is None or not flat or not getattr(info, "pointwise", True):
+        # Without a model, or when each value depends on all x, only the data points can be drawn.
+        order = np.argsort(x, kind="stable")
+        return x[order], None, order
+    low, high = x.min(), x.max()
+    spread = low > 0 and high / low > 1e3 and np.median(x) < 0.05 * high
+    grid = np.geomspace(low, high, _GRID) if spread else np.linspace(low, high, _GRID)
+    if len(x) <= _GRID:
+        grid = np.union1d(grid, x)  # through every data point: no peak falls between
+    return grid, grid, slice(None)
+
+
+def _sigma_on(grid: np.ndarray, x: np.ndarray, result: CurveFitResult) -> np.ndarray | None:
+    """Sigma between the measured points, by straight lines; only for the drawing."""
+    sigma = result.get("sigma")
+    if sigma is None or np.ndim(sigma) == 0:
+        return None
+    sigma = np.sqrt(np.diag(sigma)) if np.ndim(sigma) == 2 else np.asarray(sigma, dtype=float)
+    order = np.argsort(x, kind="stable")
+    return np.interp(grid, x[order], sigma[order])
+
+
+def _draw_predicted(ax: Axes, result: CurveFitResult, options: Options) -> _Points:
+    points = _points(result, None)
+    _draw_data(ax, points, points.y, "data")
+    ends = np.array([points.x.min(), points.x.max()])
+    ax.plot(ends, ends, color=_FIT, linewidth=1.6, label="observed = predicted", zorder=4)
+    order = np.argsort(points.x, kind="stable")
+    level = f"{100 * options.alpha:g} %"
+    if len(points.x) == points.total:
+        if options.show_confidence:
+            limits = prediction.confidence_band(result, None, options.alpha)
+            _whiskers(ax, points, limits, order, _BAND, f"{level} confidence")
+        if options.show_prediction:
+            limits = prediction.prediction_interval(result, None, options.alpha, None)
+            _whiskers(ax, points, limits, order, _PREDICTION, f"{level} prediction")
+    ax.set_ylabel(f"observed {options.ylabel}")
+    ax.legend(frameon=False)
+    return points
+
+
+def _whiskers(ax: Axes, points: _Points, limits: Any, order: Any, colour: str, label: str) -> None:
+    """Vertical bars: neighbours in the predicted value need not be neighbours in x."""
+    from nlsq.result.statistics import real_parts
+
+    lower, upper = (real_parts(v)[order] for v in limits)
+    finite = np.isfinite(lower) & np.isfinite(upper)
+    x = points.x[order][finite]
+    ax.vlines(x, lower[finite], upper[finite], color=colour, alpha=0.35, linewidth=2.0, label=label,
+              zorder=3)  # fmt: skip
+
+
+def _draw_residuals(ax: Axes, points: _Points, ylabel: str) -> None:
+    ax.axhline(0.0, color=_FIT, linewidth=1.2, zorder=1)
+    _draw_data(ax, points, points.y - points.fitted, None)
+    ax.set_ylabel("residual")
+    most = np.abs(points.y - points.fitted)[np.isfinite(points.y - points.fitted)].max(initial=0.0)
+    margin = 0.0 if points.sigma is None else float(np.max(points.sigma))
+    if most + margin > 0:
+        ax.set_ylim(-1.15 * (most + margin), 1.15 * (most + margin))

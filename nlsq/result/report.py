@@ -1,0 +1,182 @@
+"""The contents of the one-page report of a fit; `writers` turns them into text, rich or HTML."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import math
+import sys
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nlsq.result import formatting, statistics
+from nlsq.result.formatting import Rounding, count, near_one, significant
+from nlsq.result.sentences import bound_notes, cautions
+from nlsq.result.serialization import function_name
+
+if TYPE_CHECKING:
+    from nlsq.result.curve_fit_result import CurveFitResult
+
+_STRONG = 0.9  # correlations above this are listed
+_MOST_PAIRS = 8
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """Texts of a report; the writers only arrange them."""
+
+    title: str
+    converged: bool
+    header: list[tuple[str, str]]
+    columns: tuple[str, ...]
+    rows: list[tuple[str, ...]]
+    statistics: list[tuple[str, str]]
+    correlations: list[str]
+    notes: list[str]
+
+
+def build(result: CurveFitResult, alpha: float = 0.95) -> Report:
+    """Collect what the report says about `result`, intervals at confidence `alpha`."""
+    level = f"{100 * statistics.check_level(alpha):g} % interval"
+    return Report(
+        title=f"Fit of {_model_name(result)}",
+        converged=bool(result.get("success", True)),
+        header=_header(result),
+        columns=("name", "value", "std. error", "rel. %", level, ""),
+        rows=_rows(result, alpha),
+        statistics=_statistics(result),
+        correlations=_correlations(result),
+        notes=cautions(result),
+    )
+
+
+def _model_name(result: CurveFitResult) -> str:
+    model = result.get("model")
+    name = result.get("model_name") or getattr(model, "name", None) or "the model"
+    return f"{name}({', '.join(result.names)})"
+
+
+def _header(result: CurveFitResult) -> list[tuple[str, str]]:
+    lines = []
+    describe = getattr(result.get("model_info"), "describe", None)
+    if callable(describe):
+        lines.append(("model", describe()))
+    if "method" in result:
+        lines.append(("method", _method(result)))
+    lines.append(("data", _data(result)))
+    if "message" in result:
+        verdict = "converged" if result.get("success", True) else "NOT CONVERGED"
+        lines.append(("status", f"{verdict}: {result.message}"))
+    if "nfev" in result:
+        lines.append(("work", _work(result)))
+    return lines
+
+
+def _method(result: CurveFitResult) -> str:
+    loss = result.get("loss", "linear")
+    text = str(result.method)
+    if loss != "linear":
+        name = loss if isinstance(loss, str) else function_name(loss)
+        text += f", loss {name} with f_scale {significant(float(result.get('f_scale', 1.0)))}"
+    sigma = result.get("sigma")
+    if sigma is not None:
+        kind = ("one sigma", "a sigma for each point", "a covariance matrix of the data")
+        known = "absolute" if result.get("absolute_sigma", False) else "relative"
+        text += f", {kind[np.ndim(sigma)]} ({known})"
+    return text
+
+
+def _data(result: CurveFitResult) -> str:
+    known = "n_points" in result or "ydata" in result
+    fixed = len(result.get("fixed") or ())
+    parts = [count(result.n_points, "point")] if known else []
+    if known and np.iscomplexobj(result.get("ydata")):
+        size = result.n_points // 2
+        parts = [f"{count(size, 'complex point')} ({2 * size:,} real values)"]
+    parts.append(count(result.n_free, "free parameter") + (f" ({fixed} fixed)" if fixed else ""))
+    if known or "dof" in result:
+        dof = result.dof
+        parts.append(f"{dof:,} degree{'' if dof == 1 else 's'} of freedom")
+    return ", ".join(parts)
+
+
+def _work(result: CurveFitResult) -> str:
+    parts = [count(int(result.nfev), "evaluation")]
+    for key, noun in (("njev", "Jacobian"), ("nit", "iteration")):
+        if result.get(key) is not None:
+            parts.append(count(int(result[key]), noun))
+    if result.get("wall_time") is not None:
+        parts.append(formatting.duration(float(result.wall_time)))
+    return ", ".join(parts)
+
+
+def _rows(result: CurveFitResult, alpha: float) -> list[tuple[str, ...]]:
+    rows = []
+    fixed, at_bound = set(result.get("fixed") or ()), bound_notes(result)
+    limits, stderrs = result.confidence_intervals(alpha), result.perr
+    for i, name in enumerate(result.names):
+        value, stderr = float(result.x[i]), float(stderrs[i])
+        rounding = Rounding.of(value, stderr)
+        if name in fixed:
+            rows.append((name, rounding.text(value), "", "", "", "fixed"))
+            continue
+        relative = formatting.percent(stderr / value) if value and math.isfinite(stderr) else ""
+        low, high = (rounding.text(float(v)) for v in limits[i])
+        note = [at_bound[name]] if name in at_bound else []
+        if name in (result.get("undetermined") or ()) or stderr == math.inf:
+            note.append("undetermined")
+        interval = f"[{low}, {high}]"
+        rows.append(
+            (name, rounding.text(value), rounding.text(stderr), relative, interval, ", ".join(note))
+        )
+    return rows
+
+
+def _statistics(result: CurveFitResult) -> list[tuple[str, str]]:
+    if not {"fun", "ydata"} <= set(result.keys()):
+        return []
+    return [
+        ("χ²", significant(result.chi_squared)),
+        ("reduced χ²", significant(result.reduced_chi_squared)),
+        ("R²", near_one(result.r_squared)),
+        ("adjusted R²", near_one(result.adj_r_squared)),
+        ("RMSE", significant(result.rmse)),
+        ("AIC", formatting.criterion(result.aic)),
+        ("AICc", formatting.criterion(result.aicc)),
+        ("BIC", formatting.criterion(result.bic)),
+    ]
+
+
+def _correlations(result: CurveFitResult) -> list[str]:
+    r = result.correlation
+    pairs = [
+        (a, b, r[i, j])
+        for (i, a), (j, b) in itertools.combinations(enumerate(result.names), 2)
+        if abs(r[i, j]) > _STRONG  # nan (fixed, undetermined) fails the comparison
+    ]
+    pairs.sort(key=lambda pair: -abs(pair[2]))
+    shown = [f"{a}, {b}: {near_one(value, 3)}" for a, b, value in pairs[:_MOST_PAIRS]]
+    return shown + ([f"and {len(pairs) - _MOST_PAIRS} more"] if len(pairs) > _MOST_PAIRS else [])
+
+
+def one_line(result: CurveFitResult) -> str:
+    """Short repr: values with errors of the first parameters, and whether the fit converged."""
+    if not {"x", "pcov"} <= set(result.keys()):
+        return f"{type(result).__name__}({', '.join(map(str, result.keys()))})"
+    shown = []
+    for name, value, stderr in list(zip(result.names, result.x, result.perr, strict=True))[:4]:
+        rounding = Rounding.of(float(value), float(stderr))
+        shown.append(f"{name}={rounding.text(float(value))}+/-{rounding.text(float(stderr))}")
+    more = ", ..." if len(result.names) > 4 else ""
+    verdict = "converged" if result.get("success", True) else "NOT CONVERGED"
+    return f"{type(result).__name__}({', '.join(shown)}{more}; {verdict})"
+
+
+def terminal_is_unicode() -> bool:
+    """Whether standard output can show the symbols of the report."""
+    try:
+        "χ²−µ".encode(getattr(sys.stdout, "encoding", None) or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True

@@ -1,0 +1,145 @@
+"""What to be careful about, in sentences that name parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nlsq.result.formatting import Rounding, count
+
+if TYPE_CHECKING:
+    from nlsq.result.curve_fit_result import CurveFitResult
+
+_NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+# A coefficient below this share of the largest is rounding, in raw or in relative units.
+_SHARE = 0.005
+
+
+def null_direction_sentences(
+    directions: Sequence[Mapping[str, float]], values: Mapping[str, float]
+) -> list[str]:
+    """Say which combinations of parameters the data leave free.
+
+    Parameters
+    ----------
+    directions : sequence of {name: coefficient}
+        Unit vectors of directions in which the model does not change at the data.
+    values : mapping of name to value
+        The solution: coefficients are compared as shares of the values too, since a parameter of
+        1e9 and one of 1e-7 may take an equal part.
+
+    Returns
+    -------
+    list of str
+        One sentence for each set of parameters that free directions connect.
+
+    Examples
+    --------
+    >>> null_direction_sentences([{"a": 0.6, "b": -0.8}], {"a": 3.0, "b": 4.0})
+    ['the data determine only one combination of a, b: the direction 0.60 a − 0.80 b is free']
+    """
+    groups: list[tuple[list[str], list[dict[str, float]]]] = []
+    for direction in directions:
+        parts = _involved(direction, values)
+        names, members = [n for n in values if n in parts], [parts]
+        for group in [g for g in groups if set(g[0]) & set(names)]:
+            groups.remove(group)
+            names = [n for n in values if n in group[0] or n in names]
+            members = group[1] + members
+        groups.append((names, members))
+    return [_sentence(names, members) for names, members in groups]
+
+
+def _involved(direction: Mapping[str, float], values: Mapping[str, float]) -> dict[str, float]:
+    raw = {n: abs(c) for n, c in direction.items()}
+    relative = {n: abs(c) / (abs(values[n]) or 1.0) for n, c in direction.items()}
+    most, most_relative = max(raw.values()), max(relative.values())
+    return {
+        n: c
+        for n, c in direction.items()
+        if c != 0 and (raw[n] >= _SHARE * most or relative[n] >= _SHARE * most_relative)
+    }
+
+
+def _sentence(names: list[str], directions: list[dict[str, float]]) -> str:
+    left = len(names) - len(directions)
+    if left <= 0:
+        return f"the data do not determine {', '.join(names)}"
+    number = _NUMBERS[left] if left < len(_NUMBERS) else str(left)
+    noun = "combination" if left == 1 else "combinations"
+    free = " and ".join(_direction(d) for d in directions)
+    ending = f"direction {free} is free" if len(directions) == 1 else f"directions {free} are free"
+    return f"the data determine only {number} {noun} of {', '.join(names)}: the {ending}"
+
+
+def _direction(direction: Mapping[str, float]) -> str:
+    terms = []
+    for name, c in direction.items():
+        size = f"{abs(c):.2f}" if abs(c) >= 0.01 else f"{abs(c):.2g}"
+        sign = ("−" if c < 0 else "") if not terms else (" − " if c < 0 else " + ")
+        terms.append(f"{sign}{size} {name}")
+    return "".join(terms)
+
+
+def cautions(result: CurveFitResult) -> list[str]:
+    """Everything a reader of this result should know before using its numbers."""
+    out = [*_undetermined(result), *_degrees_of_freedom(result), *_bounds(result)]
+    return out + [w for w in result.get("warnings") or () if w not in out]
+
+
+def _undetermined(result: CurveFitResult) -> list[str]:
+    directions = result.get("null_directions") or ()
+    values = dict(zip(result.names, np.asarray(result.x).tolist(), strict=True))
+    out = null_direction_sentences(directions, values)
+    told = {n for d in directions for n in _involved(d, values)}
+    rest = [n for n in result.get("undetermined") or () if n not in told]
+    if rest and result.dof > 0:
+        out.append(f"the data do not determine {', '.join(rest)}")
+    return out
+
+
+def _degrees_of_freedom(result: CurveFitResult) -> list[str]:
+    dof = result.dof
+    if dof > 0:
+        return []
+    sizes = f"{count(result.n_points, 'data value')} for {count(result.n_free, 'free parameter')}"
+    if result.get("absolute_sigma", False):
+        return [f"{sizes}: the errors rest on sigma alone, the fit cannot check them"]
+    return [f"{sizes}: nothing is left to measure the noise with, so the errors are unknown"]
+
+
+def bound_notes(result: CurveFitResult) -> dict[str, str]:
+    """'at lower bound' or 'at upper bound' for the parameters that stopped there."""
+    at_bound = set(result.get("at_bound") or ())
+    mask = result.get("active_mask")
+    mask = np.zeros(len(result.names)) if mask is None else np.asarray(mask)
+    notes = {}
+    for i, name in enumerate(result.names):
+        if name in at_bound or mask[i]:
+            side = mask[i] or _side(result, i)
+            notes[name] = f"at {'lower' if side < 0 else 'upper'} bound"
+    return notes
+
+
+def _side(result: CurveFitResult, i: int) -> int:
+    lower, upper = (np.broadcast_to(b, np.shape(result.x)) for b in result.bounds)
+    return -1 if abs(result.x[i] - lower[i]) <= abs(upper[i] - result.x[i]) else 1
+
+
+def _bounds(result: CurveFitResult) -> list[str]:
+    fixed = set(result.get("fixed") or ())
+    out = []
+    for name, note in bound_notes(result).items():
+        if name in fixed:
+            continue
+        i = result.names.index(name)
+        value = (
+            Rounding.of(float(result.x[i]), 0.0).text(float(result.x[i])).rstrip("0").rstrip(".")
+        )
+        side = note.split()[1]
+        out.append(
+            f"{name} stopped at its {side} bound {value}: errors do not account for the bound"
+        )
+    return out
