@@ -98,7 +98,7 @@ class OptimizeResult(dict):
         raise AttributeError(f"{type(self).__name__} has no field {name!r}", name=name, obj=self)
 
     def _settle(self) -> None:
-        for key in super():
+        for key in list(self.keys()):
             OptimizeResult.__getitem__(self, key)
 
     def keys(self) -> KeysView:
@@ -120,7 +120,8 @@ class OptimizeResult(dict):
         return iter(super().keys())
 
     def __dir__(self) -> list[str]:
-        return sorted({*super().__dir__(), *(k for k in super() if isinstance(k, str))})
+        names = (key for key in list(self.keys()) if isinstance(key, str))
+        return sorted({*super().__dir__(), *names})
 
     def __eq__(self, other: object) -> bool:
         self._settle()

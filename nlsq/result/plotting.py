@@ -147,8 +147,14 @@ def _draw_curve(ax: Axes, result: CurveFitResult, x: np.ndarray, options: Option
         pair = prediction.prediction_interval(result, where, options.alpha, sigma_new)
         _fill(ax, grid, [v[order] for v in pair], _PREDICTION, 0.13, f"{level} prediction band")
     ax.set_ylabel(options.ylabel)
-    ax.legend(frameon=False)
+    _legend(ax)
     return points
+
+
+def _legend(ax: Axes) -> None:
+    handles, labels = ax.get_legend_handles_labels()
+    first = sorted(range(len(labels)), key=lambda i: not labels[i].startswith("data"))
+    ax.legend([handles[i] for i in first], [labels[i] for i in first], frameon=False)
 
 
 def _fill(ax: Axes, x: np.ndarray, limits: Any, colour: str, alpha: float, label: str) -> None:
@@ -202,7 +208,7 @@ def _draw_predicted(ax: Axes, result: CurveFitResult, options: Options) -> _Poin
             limits = prediction.prediction_interval(result, None, options.alpha, None)
             _whiskers(ax, points, limits, order, _PREDICTION, f"{level} prediction")
     ax.set_ylabel(f"observed {options.ylabel}")
-    ax.legend(frameon=False)
+    _legend(ax)
     return points
 
 
