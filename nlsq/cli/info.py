@@ -53,7 +53,6 @@ def _facts() -> list[tuple[str, str]]:
         raise ConfigurationError(str(error)) from None
     thresholds = get_large_dataset_config().solver_selection_thresholds
     names = [f"{d['kind']} {d['id']}" for d in device["devices"]]
-    free = f"{device['free_memory_bytes'] / gb:.1f} GB free"
     return [
         ("nlsq", nlsq.__version__),
         ("Python", f"{platform.python_version()} on {platform.system()} {platform.machine()}"),
@@ -62,7 +61,9 @@ def _facts() -> list[tuple[str, str]]:
         ("backend", f"{device['backend']}: {', '.join(names)}"),
         *[("note", str(warning.message)) for warning in caught],
         ("CPU cores", str(device["cpu_count"])),
-        ("memory", f"{device['memory_bytes'] / gb:.1f} GB, {free}; fits may use {allowed}"),
+        ("memory", f"{device['memory_bytes'] / gb:.1f} GB"),
+        ("free memory", f"{device['free_memory_bytes'] / gb:.1f} GB"),
+        ("fits may use", allowed),
         ("points", ", ".join(f"{k} to {v:,}" for k, v in thresholds.items())),
         ("compiled code", cache or "not kept on disk"),
         *[(name, os.environ[name]) for name in _VARIABLES if name in os.environ],

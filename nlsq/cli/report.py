@@ -32,7 +32,7 @@ def parameter_table(result: CurveFitResult, certified: Certified | None) -> Grid
     names, values, errors = result.param_names, result.popt, result.perr
     if certified is None:
         for heading in ("value", "± std. error", "95 % interval"):
-            table.add_column(heading, justify="right", no_wrap=True)
+            table.add_column(heading, justify="right")
         table.add_column("")
         intervals = result.confidence_intervals()
         for name, value, error, (low, high) in zip(names, values, errors, intervals, strict=True):
@@ -41,7 +41,7 @@ def parameter_table(result: CurveFitResult, certified: Certified | None) -> Grid
             table.add_row(name, _rounded(value, error), _error_text(error), interval, note)
         return table
     for heading in ("value ± std. error", "certified", "digits"):
-        table.add_column(heading, justify="right", no_wrap=True)
+        table.add_column(heading, justify="right")
     reference_errors = certified.stderr or [None] * len(names)
     rows = zip(names, values, errors, certified.values, reference_errors, strict=True)
     for name, value, error, reference, reference_error in rows:

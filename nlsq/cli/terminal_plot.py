@@ -34,25 +34,30 @@ class Axis:
 
 
 def axis(low: float, high: float, most: int) -> Axis:
-    """The axis of `low` to `high` with at most `most` ticks at 1, 2, 2.5 or 5 times a power of ten."""
+    """The axis of `low` to `high` with at most `most` ticks, 1, 2, 2.5 or 5 times 10**k apart."""
     if not low < high:  # a constant: some room on both sides
         room = abs(low) * 0.1 or 1.0
         low, high = low - room, high + room
-    rough = (high - low) / max(most - 1, 1)
-    power = 10.0 ** math.floor(math.log10(rough))
-    step = next(f * power for f in (1, 2, 2.5, 5, 10, 20) if f * power >= rough * (1 - 1e-9))
-    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    power = 10.0 ** math.floor(math.log10((high - low) / most))
+    for step in (f * power for f in (1, 2, 2.5, 5, 10, 20)):
+        first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+        if last - first < most:
+            break
     ticks = tuple(i * step for i in range(first, last + 1))
     return Axis(low, high, ticks, _labels(ticks, step))
 
 
 def _labels(ticks: Sequence[float], step: float) -> tuple[str, ...]:
-    largest = max((abs(t) for t in ticks), default=0.0)
+    """The fewest digits that tell the ticks apart and exactly."""
     decimals = next((d for d in range(5) if math.isclose(step, round(step, d))), 5)
-    if largest >= 1e6 or decimals > 4:
-        digits = max(0, math.ceil(math.log10(max(largest, step) / step) - 1e-9))
-        return tuple("0" if t == 0 else f"{t:.{digits}e}" for t in ticks)
-    return tuple(f"{t:.{decimals}f}" for t in ticks)
+    if decimals < 5 and max(map(abs, ticks), default=0.0) < 1e6:
+        return tuple(f"{t:.{decimals}f}" for t in ticks)
+    for digits in range(16):
+        labels = tuple("0" if t == 0 else f"{t:.{digits}e}" for t in ticks)
+        exact = (math.isclose(float(a), t) for a, t in zip(labels, ticks, strict=True))
+        if all(exact):
+            break
+    return labels
 
 
 class Canvas:
