@@ -55,6 +55,11 @@ class FitStatistics(OptimizeResult):
         """Degrees of freedom: residuals less free parameters."""
         return int(self["dof"]) if "dof" in self else self.n_points - self.n_free
 
+    @property
+    def knows_dof(self) -> bool:
+        """Whether the fields tell the degrees of freedom; a bare popt, pcov pair does not."""
+        return any(name in self for name in ("dof", "n_points", "ydata"))
+
     def quantile(self, alpha: float = 0.95) -> float:
         """Half-width of a two-sided interval of confidence `alpha`, in standard errors.
 

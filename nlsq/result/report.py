@@ -95,7 +95,7 @@ def _data(result: CurveFitResult) -> str:
         size = result.n_points // 2
         parts = [f"{count(size, 'complex point')} ({2 * size:,} real values)"]
     parts.append(count(result.n_free, "free parameter") + (f" ({fixed} fixed)" if fixed else ""))
-    if known or "dof" in result:
+    if result.knows_dof:
         dof = result.dof
         parts.append(f"{dof:,} degree{'' if dof == 1 else 's'} of freedom")
     return ", ".join(parts)
@@ -114,7 +114,8 @@ def _work(result: CurveFitResult) -> str:
 def _rows(result: CurveFitResult, alpha: float) -> list[tuple[str, ...]]:
     rows = []
     fixed, at_bound = set(result.get("fixed") or ()), bound_notes(result)
-    limits, stderrs = result.confidence_intervals(alpha), result.perr
+    stderrs = result.perr
+    limits = result.confidence_intervals(alpha) if result.knows_dof else None
     for i, name in enumerate(result.names):
         value, stderr = float(result.x[i]), float(stderrs[i])
         rounding = Rounding.of(value, stderr)
@@ -122,15 +123,19 @@ def _rows(result: CurveFitResult, alpha: float) -> list[tuple[str, ...]]:
             rows.append((name, rounding.text(value), "", "", "", "fixed"))
             continue
         relative = formatting.percent(stderr / value) if value and math.isfinite(stderr) else ""
-        low, high = (rounding.text(float(v)) for v in limits[i])
         note = [at_bound[name]] if name in at_bound else []
         if name in (result.get("undetermined") or ()) or stderr == math.inf:
             note.append("undetermined")
-        interval = f"[{low}, {high}]"
+        interval = "" if limits is None else _interval(limits[i], rounding)
         rows.append(
             (name, rounding.text(value), rounding.text(stderr), relative, interval, ", ".join(note))
         )
     return rows
+
+
+def _interval(limits: np.ndarray, rounding: Rounding) -> str:
+    low, high = (rounding.text(float(v)) for v in limits)
+    return f"[{low}, {high}]"
 
 
 def _statistics(result: CurveFitResult) -> list[tuple[str, str]]:

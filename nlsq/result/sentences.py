@@ -95,14 +95,13 @@ def _undetermined(result: CurveFitResult) -> list[str]:
     out = null_direction_sentences(directions, values)
     told = {n for d in directions for n in _involved(d, values)}
     rest = [n for n in result.get("undetermined") or () if n not in told]
-    if rest and result.dof > 0:
+    if rest and not (result.knows_dof and result.dof <= 0):
         out.append(f"the data do not determine {', '.join(rest)}")
     return out
 
 
 def _degrees_of_freedom(result: CurveFitResult) -> list[str]:
-    dof = result.dof
-    if dof > 0:
+    if not result.knows_dof or result.dof > 0:
         return []
     sizes = f"{count(result.n_points, 'data value')} for {count(result.n_free, 'free parameter')}"
     if result.get("absolute_sigma", False):

@@ -181,7 +181,7 @@ def encode(value: Any) -> Any:
         dataclasses.is_dataclass(value) and not isinstance(value, type)
     ):
         return _record_out(value)
-    if type(value).__module__.startswith("pandas.") and hasattr(value, "index"):
+    if type(value).__module__.split(".")[0] == "pandas" and hasattr(value, "index"):
         return _frame_out(value)
     if hasattr(value, "__array__"):  # a JAX array, a pandas Index
         return _array_out(np.asarray(value))

@@ -1,0 +1,283 @@
+"""Confidence and prediction bands against closed forms, at any scale, and honest where blind."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from nlsq.result import bands
+from tests.result_fits import (
+    DECAY,
+    LINE,
+    Model,
+    decay,
+    decay_jac,
+    fitted,
+    line,
+    line_jac,
+    noisy_line,
+    result_at,
+)
+
+INF = np.inf
+
+
+def regression_band(x, y, at, alpha, new_observation):
+    """Working-Hotelling's pointwise formula: t s sqrt([1 +] 1/m + (x - mean)^2 / Sxx)."""
+    m, fit = len(x), stats.linregress(x, y)
+    middle = fit.intercept + fit.slope * at
+    s = math.sqrt(((y - fit.intercept - fit.slope * x) ** 2).sum() / (m - 2))
+    share = new_observation + 1 / m + (at - x.mean()) ** 2 / ((x - x.mean()) ** 2).sum()
+    half = stats.t.ppf((1 + alpha) / 2, m - 2) * s * np.sqrt(share)
+    return middle - half, middle + half
+
+
+@pytest.mark.parametrize("alpha", [0.5, 0.95, 0.999])
+def test_textbook_bands_of_a_line(alpha):
+    x, y = noisy_line()
+    fit, at = fitted(LINE, x, y), np.linspace(-10, 20, 7)
+    lower, upper = fit.confidence_band(at, alpha)
+    np.testing.assert_allclose([lower, upper], regression_band(x, y, at, alpha, 0), rtol=1e-6)
+    pair = fit.prediction_interval(at, alpha)
+    assert pair.shape == (7, 2)
+    np.testing.assert_allclose(pair.T, regression_band(x, y, at, alpha, 1), rtol=1e-6)
+    at_data = fit.confidence_band(alpha=alpha)
+    np.testing.assert_allclose(at_data, regression_band(x, y, x, alpha, 0), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "at", [3.0, 3, [3.0], [3], (3,), np.float64(3), np.array(3), np.array([3])]
+)
+def test_forms_of_x(at):
+    fit = fitted(LINE, *noisy_line())
+    lower, upper = fit.confidence_band(at)
+    assert lower.shape == upper.shape == (1,) and fit.prediction_interval(at).shape == (1, 2)
+    assert upper - lower == pytest.approx(np.subtract(*fit.confidence_band(np.array([3.0]))[::-1]))
+
+
+@given(st.floats(-9, 9), st.floats(-9, 9))
+def test_bands_do_not_depend_on_units(log_a, log_tau):
+    """a = 1e9, tau = 2e-7 and all between: the band in units of a equals that of a = tau = 1."""
+    A, T = 10.0**log_a, 10.0**log_tau
+    u = np.linspace(0, 4, 30)
+    y = decay(u, 1, 1) + 0.02 * np.cos(7 * u)
+    unit = result_at(DECAY, u, y, [1, 1], _covariance(decay_jac(u, 1, 1), decay(u, 1, 1) - y))
+    J, r = decay_jac(u * T, A, T), decay(u * T, A, T) - A * y
+    scale = np.array([A, T])
+    scaled = result_at(DECAY, u * T, A * y, scale, _covariance(J * scale, r, scale))
+    at = np.array([0.0, 0.3, 2.0, 9.0])
+    for method in ("confidence_band", "prediction_interval"):
+        ours, expected = getattr(scaled, method)(at * T), getattr(unit, method)(at)
+        np.testing.assert_allclose(np.divide(ours, A), expected, rtol=1e-9)
+
+
+def _covariance(J, r, scale=1.0):
+    """s^2 (J'J)^-1 of a Jacobian in units of `scale`, in units of one."""
+    C = np.linalg.inv((J / np.abs(r).max()).T @ (J / np.abs(r).max()))
+    s2 = ((r / np.abs(r).max()) ** 2).sum() / (len(r) - J.shape[1])
+    return s2 * C * np.multiply.outer(scale, scale)
+
+
+def test_band_of_a_fast_and_strong_decay():
+    """The band from the analytic derivative, where a fixed difference step of 1e-8 fails."""
+    a, tau = 1e9, 2e-7
+    x = np.linspace(0, 1e-6, 40)
+    fit = fitted(DECAY, x, decay(x, a, tau) * (1 + 0.01 * np.cos(5e7 * x)), p0=(a, tau))
+    e = np.exp(-x / fit.x[1])
+    g = np.stack([e, fit.x[0] * x * e / fit.x[1] ** 2])
+    sd = np.sqrt(np.einsum("im,ij,jm->m", g, fit.pcov, g))
+    lower, upper = fit.confidence_band(x)
+    np.testing.assert_allclose(upper - lower, 2 * stats.t.ppf(0.975, 38) * sd, rtol=1e-6)
+    assert (sd > 0).all() and (upper < 1.1e9).all()
+
+
+# -- noise of a new observation ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("absolute", [False, True])
+@pytest.mark.parametrize("kind", ["none", "scalar", "points", "matrix"])
+def test_noise_variance(kind, absolute):
+    x, y = noisy_line()
+    s = {"none": None, "scalar": 0.8, "points": np.linspace(0.5, 1, 25)}.get(kind)
+    each = (
+        np.linspace(0.5, 1, 25)
+        if kind == "matrix"
+        else np.broadcast_to(1.0 if s is None else s, 25)
+    )
+    sigma = np.diag(each**2) if kind == "matrix" else s
+    fit = fitted(LINE, x, y, sigma=sigma, absolute_sigma=absolute)
+    t = stats.norm.ppf(0.975) if absolute else stats.t.ppf(0.975, 23)
+    band = np.diff(np.array(fit.confidence_band()).T)[:, 0] / 2 / t
+    new = np.diff(fit.prediction_interval())[:, 0] / 2 / t
+    scale = 1.0 if absolute else fit.reduced_chi_squared
+    np.testing.assert_allclose(new**2 - band**2, scale * each**2, rtol=1e-9)
+
+
+def test_sigma_of_new_points_must_be_told():
+    x, y = noisy_line()
+    fit = fitted(LINE, x, y, sigma=np.linspace(0.5, 1, 25))
+    at = np.array([1.0, 2.0])
+    with pytest.raises(ValueError, match="sigma_new"):
+        fit.prediction_interval(at)
+    told = fit.prediction_interval(at, sigma_new=0.7)
+    np.testing.assert_array_equal(told, fit.prediction_interval(at, sigma_new=[0.7, 0.7]))
+    t, band = stats.t.ppf(0.975, 23), np.subtract(*fit.confidence_band(at)[::-1]) / 2
+    expected = np.sqrt((band / t) ** 2 + 0.49 * fit.reduced_chi_squared)
+    np.testing.assert_allclose(np.diff(told)[:, 0] / 2, t * expected, rtol=1e-9)
+    with pytest.raises(ValueError, match="3 values for 2 points"):
+        fit.prediction_interval(at, sigma_new=[1, 1, 1])
+    for bad in (0.0, -1.0, math.nan, np.ones((2, 2))):
+        with pytest.raises(ValueError, match="sigma_new must be"):
+            fit.prediction_interval(at, sigma_new=bad)
+
+
+def test_complex_band_has_one_width_for_each_part():
+    """Each part equals the band of the same fit written as stacked real data."""
+    x = np.linspace(0, 2, 15)
+
+    def f(x, a, w):
+        return a * np.exp(1j * w * x)
+
+    def jac(x, a, w):
+        return np.stack([f(x, 1, w), 1j * x * f(x, a, w)], axis=1)
+
+    y = f(x, 2, 3) + 0.1 * np.cos(9 * x) + 0.1j * np.sin(5 * x)
+    J = np.concatenate([jac(x, 2, 3).real, jac(x, 2, 3).imag])
+    stacked = Model(lambda x, *p: np.r_[f(x, *p).real, f(x, *p).imag], lambda x, *p: J)
+    pcov = 0.01 * np.linalg.inv(J.T @ J)
+    real = result_at(stacked, x, np.r_[y.real, y.imag], [2, 3], pcov)
+    both = result_at(Model(f, jac), x, y, [2, 3], pcov)
+    for ours, expected in (
+        (both.confidence_band(), real.confidence_band()),
+        (both.prediction_interval().T, real.prediction_interval().T),
+    ):
+        np.testing.assert_allclose(np.real(ours), np.array(expected)[:, :15], rtol=1e-12)
+        np.testing.assert_allclose(np.imag(ours), np.array(expected)[:, 15:], rtol=1e-12)
+
+
+# -- what the data do not determine ------------------------------------------------------------
+
+
+def unit(**direction):
+    norm = math.sqrt(sum(c * c for c in direction.values()))
+    return {name: c / norm for name, c in direction.items()}
+
+
+@pytest.mark.parametrize(("a", "b"), [(2.0, 3.0), (1e9, 2e-7), (-4e-5, 1e6)])
+def test_product_of_parameters_has_the_band_of_the_product(a, b):
+    """a*b*x: neither is determined, the curve is, as a regression through the origin says."""
+    x = np.linspace(1, 3, 20)
+    y = a * b * (x + 0.05 * np.cos(8 * x))
+    product = Model(lambda x, a, b: a * b * x, lambda x, a, b: np.column_stack([b * x, a * x]))
+    c = (x @ y) / (x @ x)
+    a = c / b
+    s2 = ((y - c * x) ** 2).sum() / 19
+    pinv = np.outer([b, a], [b, a]) / (a * a + b * b) ** 2 * s2 / (x @ x)
+    fit = result_at(
+        product, x, y, [a, b], np.full((2, 2), INF), dof=19, undetermined=("a", "b"),
+        null_directions=(unit(a=a, b=-b),), pcov_determined=pinv,
+    )  # fmt: skip
+    at = np.array([0.5, 2.0, 100.0])
+    half = stats.t.ppf(0.975, 19) * math.sqrt(s2) * at / math.sqrt(x @ x)
+    lower, upper = fit.confidence_band(at)
+    np.testing.assert_allclose(upper - c * at, half, rtol=1e-6)
+    np.testing.assert_allclose(c * at - lower, half, rtol=1e-6)
+    np.testing.assert_array_equal(fit.perr, [INF, INF])
+
+
+def test_band_opens_where_an_unseen_parameter_acts():
+    """A step at x = 10 that the data (x < 7) never saw: finite before it, infinite beyond."""
+    x, y = noisy_line()
+    step = Model(
+        lambda x, a, b, c: a * x + b + c * (x > 10),
+        lambda x, a, b, c: np.column_stack([line_jac(x, a, b), x > 10]),
+    )
+    plain = fitted(LINE, x, y)
+    determined = np.zeros((3, 3))
+    determined[:2, :2] = plain.pcov
+    pcov = np.where(np.eye(3) == 1, INF, 0.0)
+    pcov[:2, :2] = plain.pcov
+    pcov[:2, 2] = pcov[2, :2] = INF
+    noise = 1e-17  # of the decomposition that found the direction
+    fit = result_at(
+        step, x, y, [*plain.popt, 1.0], pcov, "abc", dof=23, undetermined=("c",),
+        null_directions=({"a": noise, "b": -noise, "c": 1.0},), pcov_determined=determined,
+    )  # fmt: skip
+    at = np.array([0.0, 5.0, 9.9, 10.1, 50.0])
+    half = np.subtract(*fit.confidence_band(at)[::-1]) / 2
+    expected = np.subtract(*plain.confidence_band(at)[::-1]) / 2
+    np.testing.assert_allclose(half[:3], expected[:3], rtol=1e-9)
+    np.testing.assert_array_equal(half[3:], [INF, INF])
+    assert np.isfinite(fit.prediction_interval(at)[:3]).all()
+    np.testing.assert_array_equal(fit.perr, [*plain.perr, INF])
+    # The same without the covariance of the determined part: from the finite block of pcov.
+    del fit["pcov_determined"]
+    np.testing.assert_allclose(np.subtract(*fit.confidence_band(at)[::-1]) / 2, half, rtol=1e-9)
+
+
+def test_without_degrees_of_freedom_the_band_is_infinite_unless_the_noise_is_known():
+    x, y = np.array([0.0, 1.0]), np.array([2.0, 1.0])
+    popt = [2.0, 1 / math.log(2)]
+    C = np.linalg.inv(decay_jac(x, *popt).T @ decay_jac(x, *popt))
+    unknown = result_at(DECAY, x, y, popt, np.full((2, 2), INF), pcov_determined=C)
+    for pcov in (unknown.pcov, C):
+        unknown["pcov"] = pcov
+        lower, upper = unknown.confidence_band([0.5])
+        assert (lower, upper) == (-INF, INF)
+        np.testing.assert_array_equal(unknown.prediction_interval([0.5]), [[-INF, INF]])
+    known = result_at(DECAY, x, y, popt, C, sigma=1.0, absolute_sigma=True)
+    lower, upper = known.confidence_band()
+    np.testing.assert_allclose(upper - lower, 2 * stats.norm.ppf(0.975), rtol=1e-9)
+
+
+def test_fixed_parameter_adds_nothing():
+    x, y = noisy_line()
+    fit = result_at(LINE, x, y, [1.7, -4.0], np.diag([0.01, 0.0]), fixed=("b",), dof=24)
+    half = np.subtract(*fit.confidence_band([0.0, 2.0])[::-1]) / 2
+    np.testing.assert_allclose(half, [0.0, stats.t.ppf(0.975, 24) * 0.2], rtol=1e-12)
+
+
+@given(st.integers(0, 10**6))
+def test_variance_is_never_negative_and_equals_the_quadratic_form(seed):
+    rng = np.random.default_rng(seed)
+    J, B = rng.normal(size=(6, 4)), rng.normal(size=(4, 3))  # rank 3: the worst for rounding
+    scale = 10.0 ** rng.uniform(-8, 8, 4)
+    C = (B @ B.T) * np.outer(scale, scale)
+    variance = bands.curve_variance(J / scale, C)
+    assert (variance >= 0).all()
+    np.testing.assert_allclose(variance, ((J @ B) ** 2).sum(axis=1), rtol=1e-9, atol=1e-13)
+
+
+# -- without the model -------------------------------------------------------------------------
+
+
+def test_attached_function_gives_the_analytic_band_by_differences():
+    for a, tau in ((1.0, 1.0), (1e9, 2e-7), (1e-12, 1e5)):
+        x = np.linspace(0, 4 * tau, 40)
+        fit = fitted(DECAY, x, decay(x, a, tau) * (1 + 0.01 * np.cos(40 * x / tau)), p0=(a, tau))
+        expected = np.subtract(*fit.confidence_band(x)[::-1])
+        fit.attach(decay)
+        np.testing.assert_allclose(np.subtract(*fit.confidence_band(x)[::-1]), expected, rtol=1e-7)
+        fit.attach(decay, decay_jac)
+        np.testing.assert_allclose(np.subtract(*fit.confidence_band(x)[::-1]), expected, rtol=1e-12)
+
+
+def test_differences_at_a_parameter_of_zero_and_with_unknown_errors():
+    x, y = noisy_line()
+    for pcov in (np.eye(2), np.full((2, 2), INF), np.zeros((2, 2))):
+        fit = result_at(LINE, x, y, [0.0, 0.0], pcov).attach(line)
+        np.testing.assert_allclose(fit.model.jacobian(x, fit.x), line_jac(x, 0, 0), rtol=1e-9)
+
+
+def test_attach_refuses_what_is_not_the_model():
+    fit = fitted(LINE, *noisy_line())
+    with pytest.raises(ValueError, match="does not give the predictions"):
+        fit.attach(lambda x, a, b: a * x - b)
+    with pytest.raises(TypeError, match="attach takes"):
+        fit.attach("line")
+    with pytest.raises(TypeError, match="own jacobian"):
+        fit.attach(LINE, line_jac)
+    assert fit.attach(LINE) is fit and fit.model is LINE

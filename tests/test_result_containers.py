@@ -1,0 +1,195 @@
+"""OptimizeResult, OptimizeResultV2, OptimizeWarning, FitError: what a container must keep."""
+
+import copy
+import dataclasses
+import pickle
+import subprocess
+import sys
+import warnings
+
+import numpy as np
+import pytest
+import scipy.optimize
+
+import nlsq.result
+from nlsq.result import CurveFitResult, FitError, OptimizeResult, OptimizeResultV2
+from tests.result_fits import LINE, fitted, noisy_line
+
+
+class Counter:
+    def __init__(self, value):
+        self.value, self.calls = value, 0
+
+    def __call__(self):
+        self.calls += 1
+        return self.value
+
+
+@pytest.fixture
+def lazy():
+    return Counter(np.arange(3.0))
+
+
+@pytest.fixture
+def result(lazy):
+    return OptimizeResult({"x": 1.5, "message": "fine"}, lazy={"fun": lazy})
+
+
+def test_attributes_are_keys(result):
+    result.extra = 7
+    assert result["extra"] == 7 and result.x == result["x"] == 1.5
+    del result.extra
+    assert "extra" not in result and {"x", "fun", "keys"} <= set(dir(result))
+
+
+def test_unknown_attribute_names_itself_and_getattr_default_works(result):
+    with pytest.raises(AttributeError, match="no field 'covariance'") as caught:
+        _ = result.covariance
+    assert caught.value.name == "covariance" and caught.value.obj is result
+    assert getattr(result, "covariance", None) is None
+    with pytest.raises(AttributeError):
+        del result.covariance
+    with pytest.raises(AttributeError, match="cannot be set"):
+        result.keys = 3
+
+
+def test_lazy_field_is_present_before_and_computed_once(result, lazy):
+    assert "fun" in result and len(result) == 3 and list(result) == ["x", "message", "fun"]
+    assert list(result.keys()) == ["x", "message", "fun"]
+    assert "first access" in repr(result)
+    assert lazy.calls == 0
+    assert result.fun is result["fun"] is result.get("fun") is lazy.value
+    assert lazy.calls == 1
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda r: dict(r)["fun"],
+        lambda r: {**r}["fun"],
+        lambda r: dict(r.items())["fun"],
+        lambda r: list(r.values())[-1],
+        lambda r: r.copy()["fun"],
+        lambda r: copy.copy(r).fun,
+        lambda r: copy.deepcopy(r).fun,
+        lambda r: pickle.loads(pickle.dumps(r)).fun,
+        lambda r: OptimizeResult.from_dict(r.to_dict()).fun,
+        lambda r: (r | {"y": 1})["fun"],
+        lambda r: ({"y": 1} | r)["fun"],
+        lambda r: r.setdefault("fun"),
+        lambda r: r.pop("fun"),
+        lambda r: r.popitem()[1],
+        lambda r: (lambda **kw: kw["fun"])(**r),
+    ],
+)
+def test_every_road_sees_the_value_of_a_lazy_field(result, read):
+    np.testing.assert_array_equal(read(result), [0.0, 1.0, 2.0])
+
+
+def test_copy_of_a_lazy_field_shares_the_work(result, lazy):
+    twin = result.copy()
+    assert lazy.calls == 0
+    assert twin.fun is result.fun and lazy.calls == 1
+    twin.x = 2.0
+    assert result.x == 1.5 and type(twin) is OptimizeResult
+
+
+def test_equality_looks_at_values():
+    a = OptimizeResult({"k": 1}, lazy={"v": lambda: 2})
+    assert a == {"k": 1, "v": 2} and a != {"k": 1, "v": 3}
+    assert a == OptimizeResult(lazy={"k": lambda: 1, "v": lambda: 2})
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(a)
+
+
+def test_repr_reads_like_scipys():
+    ours = repr(OptimizeResult(x=np.array([1.0, 2.0]), success=True, message="done", nfev=3))
+    theirs = repr(scipy.optimize.OptimizeResult(x=[1.0, 2.0], success=True, message="done", nfev=3))
+    assert [line.split(":")[0].strip() for line in ours.splitlines()] == [
+        line.split(":")[0].strip() for line in theirs.splitlines()
+    ]
+    assert len(repr(OptimizeResult(x=np.zeros(10**6)))) < 200
+    assert repr(OptimizeResult()) == "OptimizeResult()"
+
+
+def test_curve_fit_result_is_a_pair_and_a_mapping():
+    fit = fitted(LINE, *noisy_line())
+    popt, pcov = fit
+    assert popt is fit.popt is fit.x is fit[0] is fit[-2] is fit["x"] is fit["popt"]
+    assert pcov is fit.pcov is fit[1] is fit[np.int64(-1)]
+    assert len(fit) == 2 and len(fit[:]) == 2 and list(map(id, fit)) == [id(popt), id(pcov)]
+    assert "x" in fit and "nope" not in fit and dict(fit)["nfev"] == 7
+    assert fit["r_squared"] == fit.r_squared and fit.get("nope", 3) == 3
+    for key, error in ((2, IndexError), ("nope", KeyError)):
+        with pytest.raises(error):
+            _ = fit[key]
+    with pytest.raises(AttributeError, match="cannot be set"):
+        fit.rmse = 0.0
+
+
+def test_a_statistic_without_its_field_names_the_field():
+    bare = CurveFitResult(x=np.ones(2), pcov=np.eye(2))
+    assert bare.names == ("p0", "p1") and not hasattr(bare, "chi_squared")
+    with pytest.raises(AttributeError, match="no field 'fun'"):
+        _ = bare.chi_squared
+    assert "p0" in bare.summary() and repr(bare).startswith("CurveFitResult(p0=1.0+/-1.0, p1=")
+    with pytest.raises(AttributeError, match="no field 'ydata'"):
+        bare.confidence_intervals()
+
+
+def test_v2_is_frozen_slotted_and_reads_like_a_dictionary():
+    full = OptimizeResult(x=np.ones(2), success=True, cost=0.5, fun=np.zeros(3), other="dropped")
+    record = OptimizeResultV2.from_result(full)
+    assert record.x is full.x and record["cost"] == record.get("cost") == 0.5
+    assert record.get("other") is None and "other" not in record and "jac" in record
+    assert dict(record) == record.to_dict() == dict(record.items())
+    assert list(record.keys()) == [f.name for f in dataclasses.fields(record)]
+    assert len(list(record.values())) == len(record) == 15
+    assert not hasattr(record, "__dict__")
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        record.cost = 1.0
+    with pytest.raises(KeyError):
+        _ = record["other"]
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(record)).x, record.x)
+    with pytest.raises(ValueError, match="cost, fun"):
+        OptimizeResultV2.from_result(OptimizeResult(x=1, success=True))
+
+
+def test_v2_takes_a_curve_fit_result():
+    fit = fitted(LINE, *noisy_line())
+    assert OptimizeResultV2.from_result(fit).pcov is fit.pcov
+
+
+def test_warning_is_caught_as_scipys():
+    with pytest.warns(scipy.optimize.OptimizeWarning):
+        warnings.warn("b is free", nlsq.result.OptimizeWarning, stacklevel=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", scipy.optimize.OptimizeWarning)
+        warnings.warn("silent", nlsq.result.OptimizeWarning, stacklevel=1)
+    try:
+        raise nlsq.result.OptimizeWarning("as an error")
+    except scipy.optimize.OptimizeWarning as error:
+        assert str(pickle.loads(pickle.dumps(error))) == "as an error"
+    from nlsq.result.optimize_warning import OptimizeWarning
+
+    assert OptimizeWarning is nlsq.result.OptimizeWarning
+    with pytest.raises(AttributeError):
+        _ = nlsq.result.OptimiseWarning
+
+
+def test_fit_error_is_scipys_exception_and_keeps_the_result():
+    fit = fitted(LINE, *noisy_line())
+    error = FitError("stopped", fit)
+    assert isinstance(error, RuntimeError) and str(error) == "stopped" and error.result is fit
+    again = pickle.loads(pickle.dumps(FitError("stopped", result=OptimizeResult(x=3))))
+    assert again.result.x == 3 and str(again) == "stopped"
+    assert FitError("alone").result is None
+
+
+def test_import_loads_numpy_only():
+    code = (
+        "import sys, nlsq.result; bad = {'scipy','jax','rich','matplotlib','pandas'} & "
+        "{m.split('.')[0] for m in sys.modules}; sys.exit(', '.join(bad) or None)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
