@@ -225,6 +225,12 @@ def test_missing_files(run, project, tmp_path):
     assert "decay.csv: cannot be read: No such file" in done.stderr
 
 
+def test_the_memory_limit_is_kept(run, project):
+    done = run("fit", project(), NLSQ_MEMORY_LIMIT_GB="1e-6")
+    assert done.returncode == 2
+    assert re.search(r"decay\.csv: reading this file takes .* GB are allowed", done.stderr)
+
+
 def test_several_predictors_and_white_space(run, tmp_path):
     rows = "\n".join(
         f"{u}  {v}  {2 * u - 3 * v + 0.1 * (-1) ** u}" for u in range(5) for v in (1, 4)

@@ -10,6 +10,10 @@ import numpy as np
 
 from nlsq.cli.errors import DataError, did_you_mean
 from nlsq.cli.settings import Column, Data
+from nlsq.config import get_memory_config
+
+#: Bytes held per byte of text at the peak: the text, its lines, their join and the numbers.
+_READING_FACTOR = 4
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,11 @@ def read_table(data: Data) -> Table:
 def _text_lines(data: Data) -> list[tuple[int, str]]:
     """The lines that are neither blank nor comments, with their numbers."""
     try:
+        needed = _READING_FACTOR * data.input_file.stat().st_size
+        get_memory_config().require(needed, f"{data.input_file}: reading this file")
         text = data.input_file.read_text(encoding=data.csv.encoding)
+    except MemoryError as error:
+        raise DataError(str(error)) from None
     except OSError as error:
         raise DataError(
             f"{data.input_file}: cannot be read: {error.strerror}.",
