@@ -48,7 +48,8 @@ def strictly_inside(x, lb, ub):
     """Move components that touch or pass a bound to its neighbouring float inside."""
     inner = jnp.where(x <= lb, jnp.nextafter(lb, ub), x)
     inner = jnp.where(inner >= ub, jnp.nextafter(ub, lb), inner)
-    return jnp.where((inner < lb) | (inner > ub), 0.5 * (lb + ub), inner)
+    middle = lb + 0.5 * (ub - lb)  # only for bounds so tight that no float lies between
+    return jnp.where((inner < lb) | (inner > ub), middle, inner)
 
 
 def coleman_li(x, g, lb, ub):

@@ -1,0 +1,1 @@
+"""Caches the engine calls."""

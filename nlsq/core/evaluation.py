@@ -1,0 +1,55 @@
+"""How a user's function is called: f(x, *params) for curves, fun(params, *args) for residuals.
+
+Each form has three callables of (x, params), params a sequence of n scalars: `host` with NumPy
+values, `traced` with JAX values, and `carried` for NumPy code over proxies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+
+class CurveCall:
+    """A model f(x, *params)."""
+
+    def __init__(self, f: Callable):
+        self.f = f
+        self.identity = f
+
+    def host(self, x, params):
+        return self.f(x, *params)
+
+    traced = host
+
+    def carried(self) -> Callable:
+        from nlsq.core.carry import carry
+
+        g = carry(self.f)
+        return lambda x, params: g(x, *params)
+
+
+class ResidualCall:
+    """A residual function fun(params, *args, **kwargs) with the parameters as one vector."""
+
+    def __init__(self, fun: Callable, args: tuple, kwargs: dict):
+        self.fun, self.args, self.kwargs = fun, args, kwargs
+        self.identity = (fun, args, kwargs)
+
+    def host(self, x, params):
+        return self.fun(np.asarray(params), *self.args, **self.kwargs)
+
+    def traced(self, x, params):
+        import jax.numpy as jnp
+
+        return self.fun(jnp.stack(params), *self.args, **self.kwargs)
+
+    def carried(self) -> Callable:
+        import jax.numpy as jnp
+
+        from nlsq.core.carry import carry
+
+        fun, args, kwargs = self.fun, self.args, self.kwargs
+        g = carry(lambda params: fun(params, *args, **kwargs))
+        return lambda x, params: g(jnp.stack(params))

@@ -1,0 +1,146 @@
+"""From a solved fit to what is said about it: covariance, flags, warnings, lazily r and J."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from nlsq.core import covariance
+from nlsq.core.covariance import Covariance
+from nlsq.core.loss_functions import scale_rows
+from nlsq.core.model import Model
+from nlsq.core.problem import MODEL_OUTPUT_SIZE, Observations, Parameters
+from nlsq.core.programs import Outcome
+from nlsq.core.solve import Options
+from nlsq.core.status import Status
+
+
+@dataclasses.dataclass
+class Finished:
+    """A solved fit: all that results are made of."""
+
+    model: Model
+    data: Observations
+    parameters: Parameters
+    options: Options
+    outcome: Outcome
+
+    @property
+    def status(self) -> Status:
+        """Why the fit stopped."""
+        return Status(self.outcome.status)
+
+    @property
+    def gradient(self) -> np.ndarray:
+        """g = R^T z (n,)."""
+        return self.outcome.R.T @ self.outcome.z
+
+    @property
+    def rank_tolerance(self) -> float:
+        """Singular values below this share of the largest are noise."""
+        if self.model.on_host:
+            return self.options.rank_tolerance_on_host
+        return covariance.RANK_TOLERANCE
+
+    def optimality(self) -> float:
+        """SciPy's first-order optimality: the largest |g_j v_j|, v the distance to the bound."""
+        g, x, p = self.gradient, self.outcome.x, self.parameters
+        v = np.where((g < 0) & np.isfinite(p.ub), p.ub - x, 1.0)
+        v = np.where((g > 0) & np.isfinite(p.lb), x - p.lb, v)
+        return float(np.abs(g * v * p.free).max(initial=0.0))
+
+    def active_mask(self) -> np.ndarray:
+        """-1 / 0 / 1 (n,): at the lower bound, inside, at the upper bound, to `xtol`."""
+        x, p = self.outcome.x, self.parameters
+        tolerance = self.options.xtol or 0.0
+        low, high = x - p.lb, p.ub - x
+        at_low = low <= np.minimum(high, tolerance * np.maximum(1, np.abs(p.lb)))
+        at_high = high <= np.minimum(low, tolerance * np.maximum(1, np.abs(p.ub)))
+        at_low &= np.isfinite(p.lb) & (p.free > 0)
+        at_high &= np.isfinite(p.ub) & (p.free > 0)
+        return np.where(at_low, -1, np.where(at_high, 1, 0))
+
+    def covariance(self, scale: float) -> Covariance:
+        """Covariance with noise variance `scale`."""
+        return covariance.from_factor(
+            self.outcome.R, self.outcome.dead, self.parameters.free > 0, scale, self.rank_tolerance
+        )
+
+    def values(self) -> np.ndarray:
+        """Model at the solution (m,)."""
+        f = self.model.predict(self.data.x.given, self.outcome.x)
+        m = self.data.y.size
+        f = np.broadcast_to(f, m) if f.size == 1 else f
+        if f.size != m:
+            raise ValueError(MODEL_OUTPUT_SIZE.format(got=f.size, m=m))
+        return f
+
+    def residual(self) -> np.ndarray:
+        """Whitened residual at the solution, before the loss."""
+        return self.data.whiten(self.values() - self.data.y)
+
+    def jacobian(self) -> np.ndarray:
+        """Whitened Jacobian at the solution, rows scaled by the loss as SciPy does."""
+        J = self.model.jacobian(self.data.x.given, self.outcome.x)
+        J = np.broadcast_to(J, (self.data.y.size, J.shape[1]))
+        J = self.data.whiten(J)
+        loss = self.options.loss_function
+        if loss is None:
+            return J
+        from nlsq.config import double_precision
+
+        with double_precision():
+            _, _, JT = scale_rows(loss, self.options.f_scale, self.residual(), J.T, np)
+        return np.asarray(JT).T
+
+
+def check_start(finished: Finished) -> None:
+    """Raise SciPy's ValueError when the model is not finite at the start.
+
+    Raises
+    ------
+    ValueError
+        Naming the first offending point.
+    """
+    if finished.status is not Status.NOT_FINITE:
+        return
+    f = finished.values()
+    bad = np.flatnonzero(~np.isfinite(f))
+    start = ", ".join(
+        f"{n}={v:g}" for n, v in zip(finished.parameters.names, finished.outcome.x, strict=True)
+    )
+    what = (
+        f"the model gives {f[bad[0]]} at {bad.size} of {f.size} points, the first at index {bad[0]}"
+        if bad.size
+        else "its derivatives are not finite"
+    )
+    raise ValueError(
+        f"{Status.NOT_FINITE.sentence} With {start} {what}. Choose another p0, or bounds that keep "
+        "the parameters where the model is defined."
+    )
+
+
+def no_progress(finished: Finished) -> str:
+    """A warning when the fit stopped where it started because nothing there responds."""
+    outcome, names = finished.outcome, finished.parameters.names
+    dead = [names[j] for j in np.flatnonzero(outcome.dead & (finished.parameters.free > 0))]
+    if outcome.nit > 0 or not dead or outcome.cost == 0:
+        return ""
+    return (
+        f"The fit did not move from its start: there the model does not respond to "
+        f"{', '.join(dead)}. Give a p0 nearer to the data."
+    )
+
+
+def undetermined_sentence(cov: Covariance, names) -> str:
+    """Name the directions the data do not determine."""
+    phrases = []
+    for direction in cov.null_directions:
+        part = np.flatnonzero(direction)
+        if part.size == 1:
+            phrases.append(f"{names[part[0]]} has no effect on the model at the solution")
+        else:
+            text = " ".join(f"{direction[j]:+.3g} {names[j]}" for j in part).lstrip("+")
+            phrases.append(f"only a combination is determined, the direction {text} is free")
+    return "; ".join(phrases)

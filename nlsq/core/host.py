@@ -1,0 +1,65 @@
+"""One pass over the data on the host, for models that cannot be traced."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from scipy.linalg import solve_triangular
+
+from nlsq.core.loss_functions import scale_rows
+from nlsq.core.model import Model
+from nlsq.core.problem import MODEL_OUTPUT_SIZE, Observations
+from nlsq.core.reduction import Summary, factor, sums
+
+
+def make_reduce(model: Model, data: Observations, loss: Callable | None, setup) -> Callable:
+    """Return reduce(p, R_prev, scheme) -> Summary, in NumPy.
+
+    scheme: finite-difference scheme of this pass, or 'jac' for the user's Jacobian.
+    """
+    m = data.y.size
+    x = data.x.given
+
+    def value(p):
+        f = np.atleast_1d(np.asarray(model.evaluate(x, p))).ravel()
+        if f.size == 1:
+            f = np.broadcast_to(f, m)
+        if f.size != m:
+            raise ValueError(MODEL_OUTPUT_SIZE.format(got=f.size, m=m))
+        return f
+
+    def rows(p, f, scheme):
+        if scheme != "jac":
+            return model.host_rows(x, p, f, scheme)
+        J = np.asarray(model.jac(x, *p))
+        if J.shape != (m, p.size):
+            raise ValueError(
+                f"`jac` must return an array of shape ({m}, {p.size}), one column per parameter; "
+                f"got {J.shape}."
+            )
+        return J.T
+
+    def reduce(p, R_prev, scheme) -> Summary:
+        p, R_prev = np.asarray(p), np.asarray(R_prev)
+        with np.errstate(all="ignore"):
+            f = value(p)
+            JT = rows(p, f, scheme) if np.isfinite(f).all() else np.zeros((p.size, m))
+            r = data.whiten(f - data.y).astype(float)
+            JT = data.whiten(JT.T).T.astype(float) * setup.free[:, None]
+            cost, r, JT = scale_rows(loss, setup.f_scale, r, JT, np)
+            P = solve_triangular(R_prev, np.eye(p.size), check_finite=False)
+            total = sums(np.float64(cost), np.asarray(r), np.asarray(JT), P)
+            if not all(np.isfinite(part).all() for part in total):
+                n = p.size
+                bad = np.float64(np.nan)
+                return Summary(bad, bad, np.eye(n), np.zeros(n), bad, np.zeros(n, bool))
+            return factor(
+                total,
+                R_prev,
+                np,
+                np.linalg.cholesky,
+                lambda L, b: solve_triangular(L, b, lower=True, check_finite=False),
+            )
+
+    return reduce

@@ -1,0 +1,278 @@
+"""`curve_fit`: SciPy's call on the engine, and `CurveFit`, the same with options kept."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from nlsq.core.evaluation import CurveCall
+from nlsq.core.finish import Finished, check_start, no_progress, undetermined_sentence
+from nlsq.core.model import Model, parameter_names
+from nlsq.core.options import read_options
+from nlsq.core.problem import (
+    Observations,
+    Parameters,
+    parse_bounds,
+    parse_observations,
+    parse_start,
+)
+from nlsq.core.solve import choose_road, solve
+from nlsq.core.status import Status
+from nlsq.core.watch import closing_line
+from nlsq.result import CurveFitResult, FitError, OptimizeWarning
+
+_UNBOUNDED = (-np.inf, np.inf)
+_KEPT_STOPS = (Status.CALLBACK, Status.INTERRUPTED, Status.TIME_LIMIT)
+
+
+def curve_fit(
+    f: Callable,
+    xdata: Any,
+    ydata: Any,
+    p0: Any = None,
+    sigma: Any = None,
+    absolute_sigma: bool = False,
+    check_finite: bool | None = None,
+    bounds: Any = _UNBOUNDED,
+    method: str | None = None,
+    jac: Any = None,
+    *,
+    full_output: bool = False,
+    nan_policy: str | None = None,
+    **options: Any,
+) -> Any:
+    """Fit a function to data by nonlinear least squares; the call of `scipy.optimize.curve_fit`.
+
+    Parameters
+    ----------
+    f : callable
+        The model ``f(x, a, b, ...)``: the independent variable first, then one argument per
+        parameter. NumPy, `jax.numpy` or any other Python; see ``result.model_info``.
+    xdata : array_like or object
+        What `f` takes: usually (m,) or (k, m); lists and tuples become arrays, anything else
+        (a DataFrame, None) is passed on.
+    ydata : array_like, shape (m,)
+        Dependent data; other shapes are raveled. Complex data are fitted in real and imaginary
+        part, each with the weight of the point.
+    p0 : array_like, shape (n,), optional
+        Start. Default: 1 for every parameter, moved inside the bounds.
+    sigma : None, scalar, (m,) or (m, m), optional
+        Standard deviations of `ydata`, or its covariance matrix. Default: equal weights.
+    absolute_sigma : bool
+        True: `sigma` is in units of `ydata`. False (default): only its ratios count and `pcov` is
+        scaled by the reduced chi-square.
+    check_finite : bool, optional
+        Refuse NaN and inf in the data. Default: True unless `nan_policy` is given.
+    bounds : 2-tuple, `scipy.optimize.Bounds` or n pairs
+        Lower and upper bounds, scalars or (n,). ``lb == ub`` fixes a parameter.
+    method : {'trf', 'dogbox', 'lm'}, optional
+        Default 'trf'. 'lm' takes no bounds and only the linear loss.
+    jac : None, callable, '2-point', '3-point' or 'cs'
+        Default: exact derivatives; finite differences where the model cannot be traced. A callable
+        ``jac(x, a, b, ...)`` returns (m, n).
+    full_output : bool
+        Return SciPy's five-tuple ``(popt, pcov, infodict, mesg, ier)``.
+    nan_policy : {None, 'raise', 'omit'}
+        What to do with NaN in the data when `check_finite` is not True.
+    ftol, xtol, gtol : float or None
+        Relative tolerances for cost, parameters and gradient (default 1e-8; None switches a test
+        off). They do not depend on units.
+    x_scale : 'jac' or array_like
+        Scale of the parameters; default from the Jacobian. ``diag`` is 1 / x_scale.
+    loss : str or callable
+        'linear', 'soft_l1', 'huber', 'cauchy', 'arctan', or ``loss(z)`` in `jax.numpy`.
+    f_scale : float
+        Residual at which the loss begins to act (default 1).
+    max_nfev, maxfev : int, optional
+        Evaluations of the model allowed; default 200 (n + 1).
+    diff_step, epsfcn : float or array_like, optional
+        Relative step of finite differences (its square), which they ask for.
+    factor : float
+        Initial trust radius in units of the scaled start (default 1).
+    callback : callable, optional
+        ``callback(iteration, cost, params, info)``, or SciPy's ``callback(intermediate_result)``.
+        False, StopIteration or StopOptimization stop the fit, which then has status -2.
+    verbose : {0, 1, 2}
+        Silent, a final line, or a line per iteration.
+    time_limit : float, optional
+        Seconds after which the best point so far is returned, with status -5.
+
+    Returns
+    -------
+    CurveFitResult
+        Unpacks to ``popt, pcov``; see there for uncertainties, statistics, bands and plots.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For bad input, as SciPy does, and for unknown keywords.
+    FitError
+        A RuntimeError, when the fit did not converge; its ``result`` has the last point.
+
+    Warns
+    -----
+    OptimizeWarning
+        When some direction is not determined, so that its variance is infinite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nlsq import curve_fit
+    >>> def decay(t, a, tau):
+    ...     return a * np.exp(-t / tau)
+    >>> t = np.linspace(0, 5, 50)
+    >>> popt, pcov = curve_fit(decay, t, decay(t, 2.5, 1.3))
+    >>> popt.round(6)
+    array([2.5, 1.3])
+    """
+    started = time.perf_counter()
+    if "args" in options:
+        raise ValueError("'args' is not a supported keyword argument.")
+    names = parameter_names(f, None if p0 is None else np.size(p0))
+    n = len(names)
+    lb, ub = parse_bounds(bounds, n)
+    parameters = Parameters(parse_start(p0, lb, ub, names), lb, ub, names)
+    settings = read_options("curve_fit", method, jac, parameters.bounded, options)
+    data = parse_observations(xdata, ydata, sigma, check_finite, nan_policy)
+    if method in (None, "lm") and not parameters.bounded and data.y.size != 1:
+        _require_enough_points(n, data)
+    model = Model(CurveCall(f), n, getattr(f, "__name__", type(f).__name__))
+    choose_road(model, data, parameters, settings)
+
+    finished = Finished(model, data, parameters, settings, solve(model, data, parameters, settings))
+    check_start(finished)
+    result = _result(finished, absolute_sigma, time.perf_counter() - started)
+    if settings.verbose:
+        print(closing_line(result))
+    if not result.success and finished.status not in _KEPT_STOPS:
+        raise FitError(f"Optimal parameters not found: {result.message}", result)
+    for text in result.warnings:
+        warnings.warn(text, OptimizeWarning, stacklevel=2)
+    return _five_tuple(result, finished) if full_output else result
+
+
+class CurveFit:
+    """`curve_fit` with options that stay.
+
+    Parameters
+    ----------
+    **options
+        Any keyword of `curve_fit` other than the model and the data.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> fitter = CurveFit(bounds=(0, 10), loss="soft_l1")
+    >>> t = np.linspace(0, 5, 30)
+    >>> result = fitter.curve_fit(lambda t, a, k: a * np.exp(-k * t), t, 3 * np.exp(-t))
+    >>> result.popt.round(6)
+    array([3., 1.])
+    """
+
+    _own = ("p0", "sigma", "absolute_sigma", "check_finite", "bounds", "method", "jac",
+            "full_output", "nan_policy")  # fmt: skip
+
+    def __init__(self, **options: Any):
+        unknown = {k: v for k, v in options.items() if k not in self._own}
+        read_options("CurveFit", None, None, False, unknown)
+        self.options = options
+
+    def curve_fit(self, f: Callable, xdata: Any, ydata: Any, *args: Any, **options: Any) -> Any:
+        """`curve_fit(f, xdata, ydata, ...)`; what is given here outranks what was kept."""
+        given = dict(zip(self._own, args, strict=False)) | options
+        return curve_fit(f, xdata, ydata, **(self.options | given))
+
+    def __repr__(self) -> str:
+        kept = ", ".join(f"{k}={v!r}" for k, v in self.options.items())
+        return f"CurveFit({kept})"
+
+
+def _require_enough_points(n: int, data: Observations) -> None:
+    if n > data.n_residuals:
+        raise TypeError(
+            f"The number of func parameters={n} must not exceed the number of data points="
+            f"{data.n_residuals}. Measure more points, fix parameters by equal bounds, or pass "
+            "method='trf', which then leaves directions undetermined."
+        )
+
+
+def _result(finished: Finished, absolute_sigma: bool, seconds: float) -> CurveFitResult:
+    outcome, data, parameters = finished.outcome, finished.data, finished.parameters
+    names, free = parameters.names, parameters.free > 0
+    m = data.n_residuals
+    dof = m - int(free.sum())
+    scale = 1.0 if absolute_sigma else (2 * outcome.cost / dof if dof > 0 else np.inf)
+    cov = finished.covariance(scale)
+    active = finished.active_mask()
+    notes = []
+    if cov.reason:
+        text = f"Covariance of the parameters could not be estimated: {cov.reason}"
+        detail = undetermined_sentence(cov, names)
+        notes.append(f"{text} ({detail})." if detail else f"{text}.")
+    if stalled := no_progress(finished):
+        notes.append(stalled)
+    status = finished.status
+    fields = {
+        "x": outcome.x,
+        "pcov": cov.pcov,
+        "cost": outcome.cost,
+        "grad": finished.gradient,
+        "optimality": finished.optimality(),
+        "active_mask": active,
+        "nfev": outcome.nfev,
+        "njev": outcome.njev,
+        "nit": outcome.nit,
+        "status": int(status),
+        "message": status.sentence,
+        "success": status.converged,
+        "param_names": names,
+        "p0": parameters.p0,
+        "bounds": (parameters.lb, parameters.ub),
+        "fixed": _named(names, ~free),
+        "at_bound": _named(names, active != 0),
+        "rank": cov.rank,
+        "undetermined": _named(names, cov.undetermined),
+        "null_directions": tuple(
+            {names[j]: float(v[j]) for j in np.flatnonzero(v)} for v in cov.null_directions
+        ),
+        "pcov_determined": cov.determined,
+        "xdata": data.x.given,
+        "ydata": data.y,
+        "sigma": data.sigma,
+        "absolute_sigma": bool(absolute_sigma),
+        "loss": finished.options.loss,
+        "f_scale": finished.options.f_scale,
+        "method": finished.options.method,
+        "n_points": m,
+        "dof": dof,
+        "warnings": tuple(notes),
+        "wall_time": seconds,
+        "model_info": finished.model.info,
+        "model": finished.model,
+    }
+    return CurveFitResult(fields, lazy={"fun": finished.residual, "jac": finished.jacobian})
+
+
+def _named(names, mask) -> tuple[str, ...]:
+    return tuple(name for name, chosen in zip(names, mask, strict=True) if chosen)
+
+
+def _five_tuple(result, finished: Finished):
+    """(popt, pcov, infodict, mesg, ier), infodict with the keys of MINPACK's leastsq."""
+    J = result.jac
+    Q, R = np.linalg.qr(J, mode="complete" if J.shape[0] < J.shape[1] else "reduced")
+    fjac = np.zeros(J.shape[::-1])
+    k = min(J.shape)
+    fjac[:, :k] = R[:k].T
+    infodict = {
+        "nfev": result.nfev,
+        "fvec": result.fun,
+        "fjac": fjac,
+        "ipvt": np.arange(1, J.shape[1] + 1, dtype=np.int32),
+        "qtf": (Q.T @ result.fun)[:k],
+    }
+    return result.popt, result.pcov, infodict, result.message, result.status

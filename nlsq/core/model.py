@@ -1,0 +1,457 @@
+"""The user's model, turned into something the engine can pass over data with.
+
+Three roads, tried in this order; `ModelInfo` records which was taken and why the others were not:
+
+jax    the function traces as it is (jax.numpy, or plain operators on its arguments);
+numpy  it is NumPy/SciPy code and is carried to JAX by proxies (`nlsq.core.carry`); the translation
+       is believed only after it reproduced the original at p0 and nearby;
+host   neither: it runs as it is, with the user's `jac` or finite differences.
+
+On the first two roads derivatives are exact. Each is tried with the data as run-time arguments
+first (one program for all data), then with the data fixed into the program, for models that branch
+on the data. Whether f(x, p)[i] depends on point i alone (`pointwise`) decides whether the model may
+be evaluated in blocks.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Callable, Hashable
+from typing import Any
+
+import numpy as np
+
+from nlsq.caching.recent import Recent
+from nlsq.config import double_precision
+from nlsq.core import differences, programs
+from nlsq.core.identity import model_key
+
+TRACE_BLOCK = 1009  # a prime no table or quadrature rule has as its length
+_CHECK_POINTS = 256
+_CHECK_RTOL = 1e-8
+# What user code may raise when it meets a tracer or a proxy instead of numbers.
+TRACE_ERRORS = (
+    TypeError, ValueError, AttributeError, LookupError, ArithmeticError, NotImplementedError,
+    RuntimeError, AssertionError,
+)  # fmt: skip
+_resolutions = Recent(maxsize=256)
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelInfo:
+    """How a model is evaluated.
+
+    Attributes
+    ----------
+    road : str
+        'jax' (traced as it is), 'numpy' (NumPy code carried to JAX) or 'host'.
+    reason : str
+        Why this road, and why not an earlier one.
+    derivative : str
+        How the Jacobian is made.
+    pointwise : bool
+        True when f(x, p)[i] is known to depend on the i-th point only.
+    coupling : str
+        What couples the points when `pointwise` is False.
+    """
+
+    road: str
+    reason: str
+    derivative: str
+    pointwise: bool
+    coupling: str = ""
+
+    def describe(self) -> str:
+        """One sentence for people."""
+        where = {
+            "jax": "runs in JAX as written",
+            "numpy": "is NumPy code carried to JAX",
+            "host": "runs on the host",
+        }[self.road]
+        text = f"The model {where} ({self.reason}); derivatives: {self.derivative}."
+        if self.coupling:
+            text += f" It is evaluated whole: {self.coupling}."
+        return text
+
+
+class Columns(dict):
+    """Columns of a table by name, `table["t"]` or `table.t`, as arrays JAX can trace."""
+
+    def __getattr__(self, name):
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+
+def _register_columns():
+    import jax
+
+    jax.tree_util.register_pytree_node(
+        Columns,
+        lambda table: (tuple(table.values()), tuple(table)),
+        lambda names, leaves: Columns(zip(names, leaves, strict=True)),
+    )
+
+
+class Abscissae:
+    """xdata in both forms: as the user gave it, and as a pytree of arrays for JAX.
+
+    Attributes
+    ----------
+    given : object
+        What the host calls the model with.
+    leaves, treedef
+        Arrays of the pytree; `leaves` is None when xdata is not made of numeric arrays.
+    axes : tuple
+        Per leaf the axis that runs over the m points, or None.
+    """
+
+    def __init__(self, xdata, m: int):
+        import jax
+
+        self.given = xdata
+        tree = xdata
+        if hasattr(xdata, "columns") and hasattr(xdata, "to_numpy"):
+            tree = _table(xdata)
+        leaves, self.treedef = jax.tree.flatten(tree)
+        arrays = [np.asarray(leaf) for leaf in leaves]
+        numeric = all(a.dtype.kind in "fiubc" for a in arrays)
+        self.leaves = tuple(_widened(a) for a in arrays) if numeric else None
+        self.axes = tuple(_data_axis(a, m) for a in arrays) if numeric else ()
+
+    @property
+    def signature(self) -> Hashable:
+        """What a traced model may depend on besides values and length."""
+        if self.leaves is None:
+            return ("opaque", type(self.given).__qualname__)
+        shapes = tuple(
+            (a.dtype.kind, a.ndim, ax, *(s for i, s in enumerate(a.shape) if i != ax))
+            for a, ax in zip(self.leaves, self.axes, strict=True)
+        )
+        return (self.treedef, shapes)
+
+
+_columns_registered = False
+
+
+def _table(frame) -> Columns:
+    global _columns_registered
+    if not _columns_registered:
+        _register_columns()
+        _columns_registered = True
+    return Columns((str(name), frame[name].to_numpy()) for name in frame.columns)
+
+
+def _widened(array):
+    """Single precision and small integers become double, as SciPy does with lists and arrays."""
+    if array.dtype.kind == "f":
+        return np.asarray(array, float)
+    return array.astype(complex) if array.dtype.kind == "c" else array
+
+
+def _data_axis(array, m: int):
+    if array.ndim and array.shape[-1] == m:
+        return array.ndim - 1
+    return 0 if array.ndim and array.shape[0] == m else None
+
+
+@dataclasses.dataclass(frozen=True)
+class Resolution:
+    """A model's road. `call(x, params, points)` is traceable, None on the host road."""
+
+    call: Callable | None
+    info: ModelInfo
+    data_fixed: bool = False  # the program holds the data
+    complex_value: bool = False
+
+
+class Model:
+    """A user's callable with its road; `predict` and `jacobian` evaluate it anywhere.
+
+    Parameters
+    ----------
+    call : CurveCall or ResidualCall
+        How the user's function is called.
+    n : int
+        Number of parameters.
+    """
+
+    def __init__(self, call, n: int, name: str):
+        self.call = call
+        self.evaluate = call.host
+        self.n = n
+        self.name = name
+        self.key = (type(call).__name__, model_key(call.identity))
+        self.resolution: Resolution | None = None
+        self.program_key: Hashable = None
+        self.jac: Callable | None = None
+        self.scheme = ""
+        self.rel_step = None
+        self.bounds = (np.full(n, -np.inf), np.full(n, np.inf))
+
+    @property
+    def info(self) -> ModelInfo:
+        """The road taken."""
+        return self.resolution.info
+
+    @property
+    def on_host(self) -> bool:
+        """True when the model cannot be traced."""
+        return self.resolution.call is None
+
+    def resolve(self, x: Abscissae, m: int, p0, complex_data: bool) -> None:
+        """Find the road for data of this form; p0 and nearby points test a translation."""
+        key = (self.key, self.n, x.signature, complex_data)
+        found = _resolutions.get(key, lambda: _find_road(self.call, x, m, p0))
+        if found.data_fixed:  # its program holds the data it was traced with
+            key = (*key, model_key(tuple(x.leaves)))
+            found = _resolutions.get(key, lambda: _find_road(self.call, x, m, p0))
+        self.resolution, self.program_key = found, key
+
+    def use_host(self, reason: str, derivative: str) -> None:
+        """Take the host road because the user's options ask for it."""
+        info = ModelInfo("host", reason, derivative, False, "")
+        self.resolution, self.program_key = Resolution(None, info), None
+
+    def predict(self, x, p) -> np.ndarray:
+        """Model value (m,) at any x the user's function takes."""
+        p = np.asarray(p, float)
+        with double_precision():
+            if self.on_host or self.info.road == "numpy" or self.resolution.data_fixed:
+                return _flat(self.evaluate(x, p))
+            ab = Abscissae(x, -1)
+            if ab.leaves is None:
+                return _flat(self.evaluate(x, p))
+            program = programs.value_program(self.program_key, self.resolution.call, ab.treedef)
+            return np.array(program(ab.leaves, p))
+
+    def jacobian(self, x, p) -> np.ndarray:
+        """Derivatives by the parameters, (m, n), at any x the user's function takes."""
+        p = np.asarray(p, float)
+        with double_precision():
+            if self.jac is not None:
+                return np.array(self.jac(x, *p), float)
+            ab = None if self.on_host else Abscissae(x, -1)
+            if ab is None or ab.leaves is None or self.resolution.data_fixed:
+                return self.host_rows(x, p, self.predict(x, p), "3-point").T
+            program = programs.jacobian_program(self.program_key, self.resolution.call, ab.treedef)
+            return np.array(program(ab.leaves, p))
+
+    def host_rows(self, x, p, f0, scheme: str) -> np.ndarray:
+        """Transposed Jacobian (n, m) on the host by finite differences."""
+        return differences.jacobian(
+            lambda q: _flat(self.evaluate(x, q)), p, f0, scheme, self.rel_step, *self.bounds
+        )
+
+    def __reduce__(self):
+        # A model travels as the user's function; the engine's programs do not.
+        raise TypeError("a model holds compiled programs and is dropped when a result is pickled")
+
+
+def _flat(value) -> np.ndarray:
+    return np.atleast_1d(np.asarray(value)).ravel()
+
+
+def parameter_names(f: Callable, n: int | None) -> tuple[str, ...]:
+    """Names of the fit parameters from the signature; p0, p1, … where it has no names.
+
+    Raises
+    ------
+    ValueError
+        If `n` is None and the signature does not tell the number of parameters.
+    """
+    try:
+        parameters = list(inspect.signature(f).parameters.values())
+    except (TypeError, ValueError):
+        parameters = []
+    positional = [
+        p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+    ]
+    if n is None:
+        if len(positional) < 2:
+            raise ValueError(
+                "Unable to determine number of fit parameters. The model must be f(x, a, b, ...) "
+                "with named parameters, or p0 must be given."
+            )
+        n = len(positional) - 1
+    names = positional[1 : n + 1]
+    return tuple(names) if len(names) == n else tuple(f"p{i}" for i in range(n))
+
+
+# ---------------------------------------------------------------------------------------- roads
+
+
+def _find_road(user, x: Abscissae, m: int, p0) -> Resolution:
+    if x.leaves is None:
+        reasons = [f"xdata of type {type(x.given).__name__} is not made of numeric arrays"]
+        return _host(reasons)
+    reasons: list[str] = []
+    roads = (("jax", user.traced), ("numpy", user.carried()))
+    evaluate = user.host
+    with double_precision():
+        for road, function in roads:
+            found = _traced(road, function, x, m, p0, reasons)
+            if found is not None and _believable(road, found, evaluate, x, m, p0, reasons):
+                return found
+        for road, function in roads:
+            found = _traced_with_data(road, function, x, m, p0, reasons)
+            if found is not None and _believable(road, found, evaluate, x, m, p0, reasons):
+                return found
+    return _host(reasons)
+
+
+def _host(reasons) -> Resolution:
+    reason = "; ".join(dict.fromkeys(reasons))
+    return Resolution(None, ModelInfo("host", reason, "finite differences", False))
+
+
+def _sized(function) -> Callable:
+    """call(x, params, points): model value as a float or complex vector of `points` elements."""
+    import jax.numpy as jnp
+
+    def call(x, params, points):
+        value = jnp.ravel(jnp.asarray(function(x, params)))
+        if not jnp.issubdtype(value.dtype, jnp.inexact) or value.dtype in (
+            jnp.float32, jnp.float16, jnp.bfloat16,
+        ):  # fmt: skip
+            value = value.astype(float)
+        if points is not None and value.shape[0] != points:
+            if value.shape[0] != 1:
+                raise ValueError(
+                    f"the model returned {value.shape[0]} values for {points} data points"
+                )
+            value = jnp.broadcast_to(value, (points,))
+        return value
+
+    return call
+
+
+def _traced(road, function, x: Abscissae, m, p0, reasons) -> Resolution | None:
+    """The road with data as arguments; pointwise where the jaxpr shows it."""
+    import jax
+
+    from nlsq.core.pointwise import couples_points
+
+    call = _sized(function)
+    n = len(p0)
+    coupling = "no axis of xdata has the length of ydata"
+    if any(axis is not None for axis in x.axes):
+        shapes = [
+            jax.ShapeDtypeStruct(_resized(a.shape, axis, TRACE_BLOCK), a.dtype)
+            for a, axis in zip(x.leaves, x.axes, strict=True)
+        ]
+        try:
+            jaxpr = _trace(call, x, shapes, n, TRACE_BLOCK)
+            coupling = couples_points(jaxpr, [*x.axes, *([None] * n)], TRACE_BLOCK)
+        except TRACE_ERRORS as error:
+            coupling = f"it needs all points at once ({_first_line(error)})"
+        if coupling is None:
+            return Resolution(call, _info(road, reasons, ""), False, _complex(jaxpr))
+    shapes = [jax.ShapeDtypeStruct(a.shape, a.dtype) for a in x.leaves]
+    try:
+        jaxpr = _trace(call, x, shapes, n, m)
+    except TRACE_ERRORS as error:
+        reasons.append(f"{_ROAD_WORDS[road]}: {_first_line(error)}")
+        return None
+    return Resolution(call, _info(road, reasons, coupling), False, _complex(jaxpr))
+
+
+def _traced_with_data(road, function, x: Abscissae, m, p0, reasons) -> Resolution | None:
+    """The road with the data fixed into the program, for models that branch on them."""
+    fixed = x.given
+    call = _sized(lambda _, params: function(fixed, params))
+    try:
+        jaxpr = _trace(call, None, [], len(p0), m)
+    except TRACE_ERRORS as error:
+        reasons.append(f"{_ROAD_WORDS[road]} with fixed data: {_first_line(error)}")
+        return None
+    coupling = "it needs the values of the data while it is traced"
+    return Resolution(call, _info(road, reasons, coupling), True, _complex(jaxpr))
+
+
+_ROAD_WORDS = {"jax": "not traceable by JAX as it is", "numpy": "not carried from NumPy"}
+
+
+def _trace(call, x: Abscissae | None, shapes, n, points):
+    """Closed jaxpr of call(leaves..., p_1, ..., p_n); checks the number of values."""
+    import jax
+
+    def flat(*args):
+        leaves, params = args[: len(shapes)], args[len(shapes) :]
+        tree = None if x is None else jax.tree.unflatten(x.treedef, leaves)
+        return call(tree, list(params), points)
+
+    scalar = jax.ShapeDtypeStruct((), np.dtype(float))
+    return jax.make_jaxpr(flat)(*shapes, *([scalar] * n))
+
+
+def _complex(jaxpr) -> bool:
+    return jaxpr.out_avals[0].dtype.kind == "c"
+
+
+def _resized(shape, axis, length):
+    return shape if axis is None else (*shape[:axis], length, *shape[axis + 1 :])
+
+
+def _info(road, reasons, coupling) -> ModelInfo:
+    reason = "; ".join(dict.fromkeys(reasons)) or "it traces as written"
+    return ModelInfo(road, reason, "exact, by forward differentiation", not coupling, coupling)
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error).strip()
+    line = text.splitlines()[0] if text else type(error).__name__
+    return line if len(line) <= 160 else line[:157] + "..."
+
+
+def _believable(road, found: Resolution, evaluate, x: Abscissae, m, p0, reasons) -> bool:
+    """Compare a carried model with the original at p0 and two points nearby."""
+    if road == "jax":
+        return True
+    import jax
+
+    part = None
+    if found.info.pointwise and m > _CHECK_POINTS:
+        part = np.linspace(0, m - 1, _CHECK_POINTS).astype(int)
+    leaves = [
+        a if part is None or axis is None else np.take(a, part, axis)
+        for a, axis in zip(x.leaves, x.axes, strict=True)
+    ]
+    points = m if part is None else part.size
+    n = len(p0)
+
+    def value(leaves, p):
+        tree = jax.tree.unflatten(x.treedef, leaves)
+        return found.call(tree, [p[i] for i in range(n)], points)
+
+    program = jax.jit(value)
+    rng = np.random.default_rng(0)
+    for spread in (0.0, 1e-3, 1e-2):
+        p = p0 * (1 + spread * rng.uniform(-1, 1, n))
+        with np.errstate(all="ignore"):
+            original = _flat(evaluate(x.given, p))
+        if original.size == m and part is not None:
+            original = original[part]
+        difference = _difference(np.asarray(program(leaves, p)), original)
+        if difference > _CHECK_RTOL:
+            reasons.append(
+                f"carried from NumPy it differed from the original by {difference:.1e} of its range"
+            )
+            return False
+    return True
+
+
+def _difference(a, b) -> float:
+    """Largest |a - b| relative to the range of b; inf when they are not finite alike."""
+    b = np.broadcast_to(b, a.shape) if b.size == 1 else b
+    if a.shape != b.shape:
+        return np.inf
+    finite = np.isfinite(b)
+    if not np.array_equal(np.isfinite(a), finite):
+        return np.inf
+    if not finite.any():
+        return 0.0
+    scale = np.abs(b[finite]).max()
+    return float(np.abs(a - b)[finite].max() / (scale if scale > 0 else 1.0))

@@ -1,0 +1,152 @@
+"""Keyword options of the front doors, checked and brought to `solve.Options`."""
+
+from __future__ import annotations
+
+import difflib
+import warnings
+from typing import Any
+
+import numpy as np
+
+from nlsq.core.differences import SCHEMES
+from nlsq.core.loop import METHODS
+from nlsq.core.loss_functions import NAMES as LOSSES
+from nlsq.core.solve import Options
+
+EPS = 2.220446049250313e-16
+# name in SciPy's leastsq -> ours
+_ALIASES = {"maxfev": "max_nfev"}
+KEYWORDS = (
+    "ftol", "xtol", "gtol", "x_scale", "loss", "f_scale", "max_nfev", "maxfev", "diff_step",
+    "epsfcn", "diag", "factor", "callback", "verbose", "time_limit",
+)  # fmt: skip
+
+
+def read_options(caller: str, method: str | None, jac: Any, bounded: bool, given: dict) -> Options:
+    """Options from a front door's keywords.
+
+    Raises
+    ------
+    TypeError
+        An unknown keyword, with the nearest known one.
+    ValueError
+        A value out of its range.
+    """
+    for name in given:
+        if name not in KEYWORDS:
+            near = difflib.get_close_matches(name, KEYWORDS, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else f" Known: {', '.join(KEYWORDS)}."
+            raise TypeError(f"{caller}() got an unexpected keyword argument {name!r}.{hint}")
+    given = {_ALIASES.get(k, k): v for k, v in given.items() if not (k == "maxfev" and v is None)}
+    method = _method(method, bounded)
+    jac, diff_step = _derivative(jac, given.pop("epsfcn", None), given.pop("diff_step", None))
+    tolerances = {k: _tolerance(k, given.pop(k, 1e-8)) for k in ("ftol", "xtol", "gtol")}
+    if all(t is None or t < EPS for t in tolerances.values()):
+        raise ValueError(
+            "At least one of the tolerances `ftol`, `xtol`, `gtol` must be higher than machine "
+            f"epsilon ({EPS:.2e}), or nothing can stop the fit."
+        )
+    diag = given.pop("diag", None)
+    x_scale = given.pop("x_scale", None)
+    if diag is not None:
+        x_scale = 1 / np.asarray(diag, float)
+    return Options(
+        method=method,
+        jac=jac,
+        diff_step=diff_step,
+        x_scale=_x_scale(x_scale),
+        loss=_loss(given.pop("loss", "linear"), method),
+        f_scale=_positive("f_scale", given.pop("f_scale", 1.0)),
+        factor=_positive("factor", given.pop("factor", 1.0)),
+        max_nfev=_budget(given.pop("max_nfev", None)),
+        callback=_callback(given.pop("callback", None)),
+        verbose=_verbose(given.pop("verbose", 0)),
+        time_limit=_time_limit(given.pop("time_limit", None)),
+        **tolerances,
+    )
+
+
+def _method(method, bounded) -> str:
+    if method is None:
+        return "trf"
+    if method not in METHODS:
+        raise ValueError(f"`method` must be 'trf', 'dogbox' or 'lm', got {method!r}.")
+    if method == "lm" and bounded:
+        raise ValueError(
+            "Method 'lm' only works for unconstrained problems. Use 'trf' or 'dogbox' instead."
+        )
+    return method
+
+
+def _derivative(jac, epsfcn, diff_step):
+    if jac is not None and not callable(jac) and jac not in SCHEMES:
+        raise ValueError(f"`jac` must be None, a callable or one of {SCHEMES}, got {jac!r}.")
+    if epsfcn is not None:
+        diff_step = np.sqrt(_positive("epsfcn", epsfcn))
+    if diff_step is not None and jac is None:
+        jac = "2-point"  # a step only makes sense for differences, so it asks for them
+    if diff_step is not None and callable(jac):
+        raise ValueError("`diff_step` is the step of finite differences; `jac` is a callable.")
+    return jac, diff_step
+
+
+def _tolerance(name, value):
+    if value is None:
+        return None
+    if not isinstance(value, int | float | np.number) or not value >= 0:
+        raise ValueError(f"`{name}` must be None or a number >= 0, got {value!r}.")
+    if value < EPS:
+        warnings.warn(
+            f"Setting `{name}` below the machine epsilon ({EPS:.2e}) effectively disables the "
+            "corresponding termination condition.",
+            stacklevel=4,
+        )
+    return float(value)
+
+
+def _positive(name, value) -> float:
+    if not isinstance(value, int | float | np.number) or not 0 < value < np.inf:
+        raise ValueError(f"`{name}` must be a positive number, got {value!r}.")
+    return float(value)
+
+
+def _x_scale(x_scale):
+    if x_scale is None or (isinstance(x_scale, str) and x_scale == "jac"):
+        return "jac"
+    try:
+        scale = np.asarray(x_scale, float)
+    except (TypeError, ValueError):
+        scale = np.array(np.nan)
+    if not (np.isfinite(scale).all() and (scale > 0).all()):
+        raise ValueError(f"`x_scale` must be 'jac' or positive numbers, got {x_scale!r}.")
+    return scale
+
+
+def _loss(loss, method):
+    if loss not in LOSSES and not callable(loss):
+        raise ValueError(f"`loss` must be one of {LOSSES} or a callable, got {loss!r}.")
+    if method == "lm" and loss != "linear":
+        raise ValueError("Method 'lm' supports only 'linear' loss function.")
+    return loss
+
+
+def _budget(max_nfev):
+    if max_nfev is not None and (not isinstance(max_nfev, int | np.integer) or max_nfev <= 0):
+        raise ValueError(f"`max_nfev` must be None or a positive integer, got {max_nfev!r}.")
+    return None if max_nfev is None else int(max_nfev)
+
+
+def _callback(callback):
+    if callback is not None and not callable(callback):
+        raise TypeError(f"`callback` must be callable, got {callback!r}.")
+    return callback
+
+
+def _verbose(verbose):
+    if verbose not in (0, 1, 2):
+        raise ValueError(f"`verbose` must be in [0, 1, 2], got {verbose!r}.")
+    return int(verbose)
+
+
+def _time_limit(seconds):
+    return None if seconds is None else _positive("time_limit", seconds)

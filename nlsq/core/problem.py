@@ -1,0 +1,282 @@
+"""One fit's data and parameters, validated once and laid out for the engine."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+from scipy.linalg import LinAlgError, cholesky
+
+from nlsq.core.model import Abscissae
+
+MODEL_OUTPUT_SIZE = (
+    "The model returned {got} values for {m} data points; f(x, *params) must return one value for "
+    "each element of ydata."
+)
+
+
+@dataclasses.dataclass
+class Parameters:
+    """Start and bounds of the fit parameters, all (n,)."""
+
+    p0: np.ndarray
+    lb: np.ndarray
+    ub: np.ndarray
+    names: tuple[str, ...]
+
+    @property
+    def free(self) -> np.ndarray:
+        """1.0 for a parameter that may move, 0.0 for one with lb == ub."""
+        return (self.lb < self.ub).astype(float)
+
+    @property
+    def bounded(self) -> bool:
+        """True when some bound is finite."""
+        return bool(np.isfinite(self.lb).any() or np.isfinite(self.ub).any())
+
+
+@dataclasses.dataclass
+class Observations:
+    """Data of one fit.
+
+    Attributes
+    ----------
+    x : Abscissae
+    y : ndarray, shape (m,), float or complex
+    sigma : None, scalar, (m,) or (m, m), as given after omitting NaN rows
+    weights : ndarray (m,) or None, 1 / sigma
+    factor : ndarray (m, m) or None, lower Cholesky factor of a covariance sigma
+    """
+
+    x: Abscissae
+    y: np.ndarray
+    sigma: Any
+    weights: np.ndarray | None
+    factor: np.ndarray | None
+
+    @property
+    def n_residuals(self) -> int:
+        """Number of real residuals; a complex point counts twice."""
+        return self.y.size * (2 if np.iscomplexobj(self.y) else 1)
+
+    def whiten(self, difference: np.ndarray) -> np.ndarray:
+        """Whitened residual (or rows) of shape (m,) or (m, n) as real numbers."""
+        if self.factor is not None:
+            from scipy.linalg import solve_triangular
+
+            difference = solve_triangular(self.factor, difference, lower=True)
+        elif self.weights is not None:
+            shape = (-1,) + (1,) * (difference.ndim - 1)
+            difference = difference * self.weights.reshape(shape)
+        if np.iscomplexobj(self.y):
+            difference = np.concatenate([difference.real, difference.imag])
+        return difference
+
+
+def parse_bounds(bounds, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Lower and upper bounds (n,) from a pair, `scipy.optimize.Bounds` or n (low, high) pairs.
+
+    Raises
+    ------
+    ValueError
+        If they do not fit n parameters, are NaN, or a lower bound is above its upper bound.
+    """
+    if hasattr(bounds, "lb") and hasattr(bounds, "ub"):
+        bounds = (bounds.lb, bounds.ub)
+    try:
+        pairs = list(bounds)
+    except TypeError:
+        raise ValueError(
+            "`bounds` must be (lower, upper), scipy.optimize.Bounds or one (low, high) pair per "
+            "parameter."
+        ) from None
+    if len(pairs) == n != 2 and all(np.shape(pair) == (2,) for pair in pairs):
+        pairs = list(np.array([[_bound(v, s) for v, s in zip(p, (-1, 1), strict=True)]
+                               for p in pairs]).T)  # fmt: skip
+    if len(pairs) != 2:
+        raise ValueError(f"`bounds` must contain 2 elements, lower and upper; got {len(pairs)}.")
+    try:
+        lb, ub = (np.broadcast_to(np.asarray(b, float), n).copy() for b in pairs)
+    except (TypeError, ValueError):
+        shapes = ", ".join(str(np.shape(b)) for b in pairs)
+        raise ValueError(
+            f"Inconsistent shapes between bounds and `x0`: bounds of shape {shapes} for {n} "
+            "parameters. Give a scalar or one value per parameter."
+        ) from None
+    if np.isnan(lb).any() or np.isnan(ub).any():
+        raise ValueError("`bounds` must not contain NaN; use -inf and inf for no bound.")
+    wrong = np.flatnonzero(lb > ub)
+    if wrong.size:
+        i = wrong[0]
+        raise ValueError(
+            f"Each lower bound must be less than its upper bound; parameter {i} has "
+            f"lb = {lb[i]:g} > ub = {ub[i]:g}."
+        )
+    return lb, ub
+
+
+def _bound(value, side: int) -> float:
+    return side * np.inf if value is None else float(value)
+
+
+def parse_start(p0, lb, ub, names) -> np.ndarray:
+    """Start (n,); default as SciPy: 1, moved inside the bounds.
+
+    Raises
+    ------
+    ValueError
+        If a start is not finite or outside the bounds.
+    """
+    if p0 is None:
+        start = np.ones(lb.size)
+        low, high = np.isfinite(lb), np.isfinite(ub)
+        start[low & high] = lb[low & high] + 0.5 * (ub[low & high] - lb[low & high])
+        start[low & ~high] = lb[low & ~high] + 1
+        start[~low & high] = ub[~low & high] - 1
+        return start
+    start = np.array(np.atleast_1d(p0), float).ravel()
+    if not np.isfinite(start).all():
+        bad = names[int(np.flatnonzero(~np.isfinite(start))[0])]
+        raise ValueError(f"`p0` must be finite; the start of {bad!r} is not.")
+    outside = np.flatnonzero((start < lb) | (start > ub))
+    if outside.size:
+        i = outside[0]
+        raise ValueError(
+            f"`x0` is infeasible: the start of {names[i]!r} is {start[i]:g}, outside its bounds "
+            f"[{lb[i]:g}, {ub[i]:g}]. Move the start or the bounds."
+        )
+    return start
+
+
+def interior_start(p: Parameters) -> np.ndarray:
+    """The start moved off its bounds by a relative 1e-10, where the reflective method can begin."""
+    if not p.bounded:
+        return p.p0
+    x = p.p0.copy()
+    low = np.isfinite(p.lb) & (p.lb < p.ub)
+    gap = 1e-10 * np.maximum(1, np.abs(p.lb[low]))
+    x[low] = np.maximum(x[low], p.lb[low] + gap)
+    high = np.isfinite(p.ub) & (p.lb < p.ub)
+    gap = 1e-10 * np.maximum(1, np.abs(p.ub[high]))
+    x[high] = np.minimum(x[high], p.ub[high] - gap)
+    tight = low & high & ((x < p.lb) | (x > p.ub))
+    x[tight] = p.lb[tight] + 0.5 * (p.ub[tight] - p.lb[tight])
+    return x
+
+
+def parse_observations(xdata, ydata, sigma, check_finite, nan_policy) -> Observations:
+    """Validate data as `scipy.optimize.curve_fit` does, with messages that say what to do.
+
+    Raises
+    ------
+    ValueError
+        Empty, not finite, mismatched, or `sigma` of the wrong shape or sign.
+    TypeError
+        Data that are not numbers.
+    """
+    if check_finite is None:
+        check_finite = nan_policy is None
+    y = _numeric(ydata, "ydata").ravel()
+    if y.size == 0:
+        raise ValueError("`ydata` must not be empty!")
+    if isinstance(xdata, list | tuple | np.ndarray):
+        xdata = _numeric(xdata, "xdata")
+    if check_finite:
+        _require_finite(y, "ydata")
+        if isinstance(xdata, np.ndarray):
+            _require_finite(xdata, "xdata")
+        elif hasattr(xdata, "to_numpy"):
+            _require_finite(np.asarray(xdata.to_numpy()), "xdata")
+    elif nan_policy is not None:
+        xdata, y, sigma = _apply_nan_policy(xdata, y, sigma, nan_policy)
+    weights, factor = _parse_sigma(sigma, y.size)
+    return Observations(Abscissae(xdata, y.size), y, sigma, weights, factor)
+
+
+def _numeric(data, name: str) -> np.ndarray:
+    try:
+        array = np.asarray(data)
+        if array.dtype.kind == "c":
+            return array.astype(complex)
+        return array if array.dtype == np.float64 else array.astype(float)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"`{name}` must be an array of numbers: {error}") from None
+
+
+def _require_finite(array: np.ndarray, name: str) -> None:
+    if array.dtype.kind not in "fc" or np.isfinite(array.sum()):
+        return
+    bad = np.argwhere(~np.isfinite(array))
+    if len(bad):
+        where = ", ".join(str(int(i)) for i in bad[0])
+        raise ValueError(
+            f"array must not contain infs or NaNs: `{name}` has {len(bad)}, the first at index "
+            f"{where}. Remove them, or pass check_finite=False, nan_policy='omit'."
+        )
+
+
+def _apply_nan_policy(xdata, y, sigma, nan_policy):
+    if nan_policy == "propagate":
+        raise ValueError("`nan_policy='propagate'` is not supported by this function.")
+    if nan_policy not in ("raise", "omit"):
+        raise ValueError("nan_policy must be one of {None, 'raise', 'omit'}")
+    array = isinstance(xdata, np.ndarray)
+    x_nan = np.isnan(xdata) if array else np.zeros(y.size, bool)
+    if nan_policy == "raise":
+        if x_nan.any() or np.isnan(y).any():
+            raise ValueError("The input contains nan values")
+        return xdata, y, sigma
+    bad = np.isnan(y)
+    if array:
+        if xdata.shape[-1] != y.size and x_nan.any():
+            raise ValueError(
+                f"nan_policy='omit' needs the points along the last axis of xdata; its shape is "
+                f"{xdata.shape} for {y.size} points."
+            )
+        if xdata.shape[-1] == y.size:
+            bad = bad | x_nan.any(axis=tuple(range(xdata.ndim - 1)))
+            xdata = xdata[..., ~bad]
+    elif bad.any() and hasattr(xdata, "loc"):
+        xdata = xdata.loc[~bad]
+    if bad.all():
+        raise ValueError("`ydata` must not be empty! Every point has a NaN.")
+    if sigma is not None:
+        sigma = np.asarray(sigma)
+        if sigma.ndim == 1 and sigma.size == bad.size:
+            sigma = sigma[~bad]
+        elif sigma.ndim == 2:
+            sigma = sigma[np.ix_(~bad, ~bad)]
+    return xdata, y[~bad], sigma
+
+
+def _parse_sigma(sigma, m: int):
+    """(weights, lower Cholesky factor), at most one of them not None."""
+    if sigma is None:
+        return None, None
+    sigma = _numeric(sigma, "sigma")
+    if sigma.dtype.kind == "c":
+        raise TypeError("`sigma` must be real.")
+    if sigma.size == 1 or sigma.shape == (m,):
+        if not np.all(np.isfinite(sigma) & (sigma > 0)):
+            bad = int(np.flatnonzero(~(np.isfinite(sigma) & (sigma > 0)))[0])
+            raise ValueError(
+                f"`sigma` must be positive and finite; element {bad} is {sigma.ravel()[bad]:g}. "
+                "Leave points without an uncertainty out, or give them a large sigma."
+            )
+        return np.broadcast_to(1 / sigma.ravel(), m), None
+    if sigma.shape == (m, m):
+        if not np.isfinite(sigma).all():
+            raise ValueError("`sigma` must not contain infs or NaNs.")
+        try:
+            factor = cholesky(sigma, lower=True)
+        except LinAlgError as error:
+            raise ValueError(
+                f"`sigma` must be positive definite: {error}. A covariance matrix is symmetric "
+                "with positive eigenvalues; standard deviations go in as a 1-D array."
+            ) from error
+        return None, factor
+    raise ValueError(
+        f"`sigma` has incorrect shape {sigma.shape}: expected a scalar, ({m},) standard deviations "
+        f"or a ({m}, {m}) covariance matrix."
+    )

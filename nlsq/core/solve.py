@@ -1,0 +1,200 @@
+"""Run the loop: choose the driver, feed it passes, hand back the numbers.
+
+The whole fit runs as one device program unless something has to happen between passes: a callback,
+`verbose`, a time limit, a model on the host, or passes so long that Ctrl-C should be answered
+between them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from nlsq.config import double_precision
+from nlsq.core import differences, host, loop, passes, programs, staging
+from nlsq.core.identity import model_key
+from nlsq.core.loop import Method, Setup
+from nlsq.core.loss_functions import BUILT_IN, user_loss
+from nlsq.core.model import Model
+from nlsq.core.problem import Observations, Parameters, interior_start
+from nlsq.core.programs import Outcome
+from nlsq.core.status import Status
+from nlsq.core.watch import Watch
+
+# m * n above which a pass takes milliseconds and the host drives the loop.
+_LONG_PASS = 4_000_000
+
+
+@dataclasses.dataclass
+class Options:
+    """How to solve; every field has an effect."""
+
+    method: str = "trf"
+    jac: Any = None  # None (exact, or differences on the host), a callable or a scheme
+    ftol: float | None = 1e-8
+    xtol: float | None = 1e-8
+    gtol: float | None = 1e-8
+    x_scale: Any = "jac"
+    loss: Any = "linear"
+    f_scale: float = 1.0
+    max_nfev: int | None = None
+    diff_step: Any = None
+    factor: float = 1.0
+    callback: Callable | None = None
+    verbose: int = 0
+    time_limit: float | None = None
+
+    @property
+    def loss_function(self) -> Callable | None:
+        """(rho, rho', rho'') as `scale_rows` takes them; None for the plain sum of squares."""
+        if callable(self.loss):
+            return user_loss(self.loss)
+        return BUILT_IN.get(self.loss)
+
+    @property
+    def schemes(self) -> tuple[str, str]:
+        """Host derivatives while iterating and while finishing."""
+        if callable(self.jac):
+            return "jac", "jac"
+        if isinstance(self.jac, str):
+            return self.jac, self.jac
+        return "2-point", "3-point"
+
+    @property
+    def rank_tolerance_on_host(self) -> float:
+        """Relative singular value below which differences cannot tell a direction from noise."""
+        return differences.RANK_TOLERANCE.get(self.schemes[1], 1e-13)
+
+
+def solve(model: Model, data: Observations, parameters: Parameters, options: Options) -> Outcome:
+    """Fit and return the outcome, whatever its status."""
+    setup = _setup(parameters, options)
+    bounded = parameters.bounded or options.method == "dogbox"
+    method = Method(options.method, bounded, model.n)
+    flat = programs.pack_setup(setup, data.y.size)
+    watched = options.callback is not None or options.verbose > 1 or options.time_limit is not None
+    with double_precision():
+        if model.on_host:
+            run = _host_reduce(model, data, options, setup)
+            return _drive(run, method, flat, setup, options)
+        layout = _layout(model, data)
+        key = (model.program_key, model_key(options.loss), np.iscomplexobj(data.y))
+        loss, call = options.loss_function, model.resolution.call
+        with staging.staged(data, layout) as arrays:
+            if not watched and data.y.size * model.n <= _LONG_PASS:
+                program = programs.fit_program(key, call, layout, loss, method)
+                return Outcome(np.asarray(program(*arrays, flat)), model.n)
+            program = programs.pass_program(key, call, layout, loss, model.n)
+
+            def run(state):
+                return program(*arrays, flat, state.trial, state.point.R)
+
+            return _drive(run, method, flat, setup, options)
+
+
+def choose_road(
+    model: Model, data: Observations, parameters: Parameters, options: Options
+) -> None:
+    """Settle how the model is evaluated, from the model itself and the user's `jac`.
+
+    Raises
+    ------
+    TypeError
+        When a complex model meets real data.
+    """
+    model.rel_step = options.diff_step
+    model.bounds = (parameters.lb, parameters.ub)
+    if callable(options.jac):
+        model.jac = options.jac
+        model.use_host("jac is a callable", "the user's jac")
+    elif options.jac is not None:
+        model.use_host(f"jac={options.jac!r} asks for differences", f"differences, {options.jac}")
+    else:
+        model.resolve(data.x, data.y.size, parameters.p0, np.iscomplexobj(data.y))
+        if not model.on_host:
+            _refuse_complex_model(model, data)
+
+
+def _refuse_complex_model(model: Model, data: Observations) -> None:
+    if model.resolution.complex_value and not np.iscomplexobj(data.y):
+        raise TypeError(
+            "The model returns complex values but ydata is real. Return its real part, modulus or "
+            "phase, or give complex ydata."
+        )
+
+
+def _setup(parameters: Parameters, options: Options) -> Setup:
+    n = parameters.p0.size
+    x0 = interior_start(parameters) if options.method == "trf" else parameters.p0
+    x_scale = np.zeros(n)
+    if not isinstance(options.x_scale, str):
+        x_scale = np.broadcast_to(np.asarray(options.x_scale, float), n)
+    tolerances = [0.0 if t is None else float(t) for t in (options.ftol, options.xtol, options.gtol)]
+    budget = options.max_nfev or 200 * (n + 1)
+    fixed = parameters.free == 0
+    lb = np.where(fixed, -np.inf, parameters.lb)
+    ub = np.where(fixed, np.inf, parameters.ub)
+    return Setup(
+        x0, lb, ub, x_scale, parameters.free, *tolerances, budget, options.f_scale, options.factor
+    )
+
+
+def _layout(model: Model, data: Observations) -> passes.Layout:
+    fixed = model.resolution.data_fixed
+    return passes.choose_layout(
+        data.y.size,
+        model.info.pointwise,
+        axes=() if fixed else data.x.axes,
+        treedef=_no_leaves() if fixed else data.x.treedef,
+        weighted=data.weights is not None,
+        whitened=data.factor is not None,
+        paired=np.iscomplexobj(data.y),
+    )
+
+
+def _no_leaves():
+    import jax
+
+    return jax.tree.structure(None)
+
+
+def _host_reduce(model, data, options, setup):
+    reduce = host.make_reduce(model, data, options.loss_function, setup)
+    iterating, finishing = options.schemes
+
+    def run(state):
+        scheme = iterating if int(state.phase) == loop.ITERATE else finishing
+        return reduce(state.trial, state.point.R, scheme)
+
+    return run
+
+
+def _drive(run, method: Method, flat, setup: Setup, options: Options) -> Outcome:
+    """The host's driver of the loop; `run(state)` makes one pass at the trial point."""
+    step, outcome = programs.step_program(method), programs.outcome_program()
+    state = programs.start_program(method)(flat)
+    started = time.monotonic()
+    watch = Watch(options.callback, options.verbose)
+    status = None
+    try:
+        while bool(loop.running(state)):
+            state = step(state, run(state), flat)
+            status = watch.after_pass(state)
+            late = options.time_limit is not None
+            if late and time.monotonic() - started > options.time_limit:
+                status = Status.TIME_LIMIT
+            if status is not None and bool(loop.running(state)):
+                break
+            status = None
+    except KeyboardInterrupt:
+        if int(state.nfev) == 0:
+            raise
+        status = Status.INTERRUPTED
+    result = Outcome(np.asarray(outcome(state)), method.n)
+    if status is not None:
+        result.status = int(status)
+    return result

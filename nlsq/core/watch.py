@@ -1,0 +1,85 @@
+"""What happens between passes: the user's callback and the progress table of `verbose=2`."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+
+import numpy as np
+
+from nlsq.callbacks import StopOptimization
+from nlsq.core.status import Status
+
+
+def as_callback(callback: Callable) -> Callable[..., bool]:
+    """Bring a callback to (nit, cost, x, facts) -> "stop now".
+
+    Three signatures are known: ours, callback(iteration, cost, params, info), and SciPy's
+    callback(intermediate_result) and callback(x). False, StopIteration and StopOptimization stop.
+    """
+    try:
+        names = list(inspect.signature(callback).parameters)
+    except (TypeError, ValueError):
+        names = ["iteration", "cost", "params", "info"]
+
+    def call(nit, cost, x, facts):
+        if names == ["intermediate_result"]:
+            from nlsq.result import OptimizeResult
+
+            state = OptimizeResult(x=x, cost=cost, nit=nit, **facts)
+            return callback(intermediate_result=state)
+        return callback(x) if len(names) == 1 else callback(nit, cost, x, facts)
+
+    def stops(nit, cost, x, facts) -> bool:
+        try:
+            return call(nit, cost, x, facts) is False
+        except (StopOptimization, StopIteration):
+            return True
+
+    return stops
+
+
+class Watch:
+    """Calls the callback and prints progress after each pass that moved."""
+
+    def __init__(self, callback: Callable | None, verbose: int):
+        self.callback = None if callback is None else as_callback(callback)
+        self.verbose = verbose
+        self.cost = None
+        self.nit = -1
+
+    def after_pass(self, state) -> Status | None:
+        nit = int(state.nit)
+        if nit == self.nit or int(state.status) == Status.NOT_FINITE:
+            return None
+        self.nit = nit
+        point = state.point
+        cost, nfev = float(point.cost), int(state.nfev)
+        if self.verbose > 1:
+            self._print(nit, nfev, cost, float(state.last), float(point.optimality))
+        self.cost = cost
+        if self.callback is None:
+            return None
+        facts = {"nfev": nfev, "optimality": float(point.optimality), "step": float(state.last)}
+        return Status.CALLBACK if self.callback(nit, cost, np.array(point.x), facts) else None
+
+    def _print(self, nit, nfev, cost, step, optimality):
+        if self.cost is None:
+            print(
+                f"{'Iteration':^15}{'Total nfev':^15}{'Cost':^15}{'Cost reduction':^15}"
+                f"{'Step norm':^15}{'Optimality':^15}"
+            )
+            change = step_text = ""
+        else:
+            change, step_text = f"{self.cost - cost:.2e}", f"{step:.2e}"
+        print(
+            f"{nit:^15}{nfev:^15}{cost:^15.4e}{change:^15}{step_text:^15}{optimality:^15.2e}",
+            flush=True,
+        )
+
+
+def closing_line(result) -> str:
+    return (
+        f"{result.message} Function evaluations {result.nfev}, final cost {result.cost:.4e}, "
+        f"first-order optimality {result.optimality:.2e}."
+    )
