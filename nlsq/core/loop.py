@@ -207,7 +207,7 @@ def absorb(state: State, summary: Summary, setup: Setup, method: Method) -> Stat
         last=jnp.where(moved & ~first, step, state.last),
         nfev=nfev,
         njev=state.njev + jnp.where(moved, 1, 0),
-        nit=state.nit + jnp.where(moved & ~first & (iterating | polishing), 1, 0),
+        nit=state.nit + jnp.where(moved & ~first & (step > 0), 1, 0),
         secants=state.secants._replace(known=known),
     )
 

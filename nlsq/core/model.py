@@ -401,6 +401,12 @@ def _info(road, reasons, coupling) -> ModelInfo:
 
 
 def _first_line(error: BaseException) -> str:
+    import jax
+
+    if isinstance(error, jax.errors.TracerArrayConversionError):
+        return "it passes its arguments to NumPy or another library that wants plain arrays"
+    if isinstance(error, jax.errors.ConcretizationTypeError):
+        return "it needs the plain value of an argument (`if`, `float()`, `int()`, a loop bound)"
     text = str(error).strip()
     line = text.splitlines()[0] if text else type(error).__name__
     return line if len(line) <= 160 else line[:157] + "..."

@@ -22,6 +22,10 @@ KEYWORDS = (
 )  # fmt: skip
 
 
+_FRONT = ("p0", "sigma", "absolute_sigma", "check_finite", "bounds", "method", "jac", "full_output",
+          "nan_policy", "args", "kwargs")  # fmt: skip
+
+
 def read_options(caller: str, method: str | None, jac: Any, bounded: bool, given: dict) -> Options:
     """Options from a front door's keywords.
 
@@ -34,7 +38,7 @@ def read_options(caller: str, method: str | None, jac: Any, bounded: bool, given
     """
     for name in given:
         if name not in KEYWORDS:
-            near = difflib.get_close_matches(name, KEYWORDS, n=1)
+            near = difflib.get_close_matches(name, KEYWORDS + _FRONT, n=1)
             hint = f" Did you mean {near[0]!r}?" if near else f" Known: {', '.join(KEYWORDS)}."
             raise TypeError(f"{caller}() got an unexpected keyword argument {name!r}.{hint}")
     given = {_ALIASES.get(k, k): v for k, v in given.items() if not (k == "maxfev" and v is None)}

@@ -22,7 +22,6 @@ import os
 import pickle
 import struct
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -260,7 +259,8 @@ def dump(data: dict[str, Any], path: str | os.PathLike | None, indent: int | Non
     """JSON text of `data`, also written to `path` when there is one."""
     text = json.dumps(data, allow_nan=False, indent=indent)
     if path is not None:
-        Path(path).write_text(text + "\n", encoding="utf-8")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text + "\n")
     return text
 
 
@@ -268,7 +268,8 @@ def load(source: str | os.PathLike) -> dict[str, Any]:
     """Parse JSON text, or the file that `source` names."""
     if isinstance(source, str) and source.lstrip().startswith("{"):
         return json.loads(source)
-    return json.loads(Path(source).read_text(encoding="utf-8"))
+    with open(source, encoding="utf-8") as file:
+        return json.load(file)
 
 
 # -- pickle ------------------------------------------------------------------------------------
