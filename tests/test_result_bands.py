@@ -272,6 +272,26 @@ def test_differences_at_a_parameter_of_zero_and_with_unknown_errors():
         np.testing.assert_allclose(fit.model.jacobian(x, fit.x), line_jac(x, 0, 0), rtol=1e-9)
 
 
+def test_differences_at_a_narrow_peak_far_from_zero():
+    """A line of width 1 at 1e6: a step relative to the position would jump over the peak."""
+    x = 1e6 + np.linspace(-3, 3, 25)
+    fit = result_at(
+        Model(lambda x, a, c: a * np.exp(-((x - c) ** 2) / 2), lambda x, a, c: np.zeros((25, 2))),
+        x, np.zeros(25), [2.0, 1e6 + 0.3], 1e-4 * np.eye(2),
+    )  # fmt: skip
+    e = np.exp(-((x - 1e6 - 0.3) ** 2) / 2)
+    J = fit.attach(fit.model.f).model.jacobian(x, fit.x)
+    np.testing.assert_allclose(J, np.column_stack([e, 2 * e * (x - 1e6 - 0.3)]), atol=1e-6)
+
+
+def test_differences_where_a_wide_step_leaves_the_domain():
+    x = np.linspace(0, 0.9999, 9)
+    root = Model(lambda x, a, b: a * np.sqrt(b - x), lambda x, a, b: np.zeros((9, 2)))
+    fit = result_at(root, x, np.zeros(9), [2.0, 1.0], np.eye(2)).attach(root.f)
+    expected = np.column_stack([np.sqrt(1 - x), 1 / np.sqrt(1 - x)])
+    np.testing.assert_allclose(fit.model.jacobian(x, fit.x), expected, rtol=1e-5)
+
+
 def test_attach_refuses_what_is_not_the_model():
     fit = fitted(LINE, *noisy_line())
     with pytest.raises(ValueError, match="does not give the predictions"):

@@ -93,6 +93,17 @@ def test_unbounded_band_is_left_open_and_named():
     assert np.isfinite(axes[0].get_ylim()).all() and png(fig)
 
 
+def test_partly_unbounded_band_is_filled_where_it_is_finite():
+    """The step at x = 5 was seen by no point below it: free beyond, determined before."""
+    x, y = noisy_line()
+    kink = Model(lambda x, a, b: a * x + b * (x > 5), lambda x, a, b: np.column_stack([x, x > 5.0]))
+    pcov = np.array([[0.01, np.inf], [np.inf, np.inf]])
+    _, axes = result_at(kink, x, y, [1.7, 1.0], pcov).plot()
+    assert "95 % confidence band (partly unbounded)" in legend(axes[0])
+    vertices = axes[0].collections[-1].get_paths()[0].vertices
+    assert np.isfinite(vertices).all() and 4.9 < vertices[:, 0].max() <= 5.0
+
+
 def test_two_dimensional_x_shows_observed_against_predicted():
     plane = Model(lambda x, a, b: a * x[0] + b * x[1], lambda x, a, b: x.T)
     rng = np.random.default_rng(5)

@@ -20,7 +20,10 @@ from hypothesis.extra import numpy as hnp
 from nlsq.result import CurveFitResult, OptimizeResult
 from tests.result_fits import DECAY, LINE, Model, fitted, line, line_jac, noisy_line, result_at
 
-ANY_BITS = st.integers(0, 2**64 - 1).map(lambda i: struct.unpack("<d", struct.pack("<Q", i))[0])
+NANS = st.integers(1, 2**51 - 1).flatmap(lambda i: st.sampled_from([i, i + 2**63]))
+ANY_BITS = (st.integers(0, 2**64 - 1) | NANS.map(lambda i: i | 0x7FF8 << 48)).map(
+    lambda i: struct.unpack("<d", struct.pack("<Q", i))[0]
+)
 FLOATS = ANY_BITS | st.floats() | st.sampled_from([-0.0, 5e-324, math.nan, math.inf])
 DTYPES = (
     hnp.floating_dtypes(endianness="<")

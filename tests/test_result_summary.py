@@ -147,6 +147,12 @@ def test_free_direction_is_named():
         ),
         ([{"a": 0.6, "b": 0.8}, {"a": 0.8, "b": -0.6}], {"a": 1, "b": 1},
          ["the data do not determine a, b"]),
+        (
+            [{"a": 0.995, "b": -0.0999}],
+            {"a": 1, "b": 1},
+            ["the data determine only one combination of a, b: "
+             "the direction 0.99 a − 0.10 b is free"],
+        ),
         ([], {"a": 1}, []),
     ],
 )  # fmt: skip

@@ -163,7 +163,7 @@ class CurveFitResult(FitStatistics):
             ``jacobian(x, p)``.
         jac : callable, optional
             ``jac(x, *params)`` -> (m, n), for a plain function. Default: central differences with
-            steps that follow the standard errors.
+            a step chosen for each parameter.
 
         Returns
         -------

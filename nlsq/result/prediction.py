@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -89,8 +88,7 @@ def noise_variance(result: CurveFitResult, x: Any, sigma_new: Any) -> np.ndarray
         variance = np.diag(sigma) if np.ndim(sigma) == 2 else np.asarray(sigma, dtype=float) ** 2
     if result.get("absolute_sigma", False):
         return variance
-    scale = result.reduced_chi_squared
-    return variance * (math.inf if math.isnan(scale) else scale)
+    return variance * result.reduced_chi_squared  # nan without degrees of freedom
 
 
 def confidence_band(result: CurveFitResult, x: Any, alpha: float) -> tuple[np.ndarray, np.ndarray]:
