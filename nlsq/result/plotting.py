@@ -162,8 +162,8 @@ def _fill(ax: Axes, x: np.ndarray, limits: Any, colour: str, alpha: float, label
     finite = np.isfinite(lower) & np.isfinite(upper)
     if not finite.all():
         label += " (unbounded)" if not finite.any() else " (partly unbounded)"
-    # An infinite limit would spoil the axis: it is left open and the legend says so.
-    ax.fill_between(x, lower, upper, where=finite, color=colour, alpha=alpha, linewidth=0,
+    # matplotlib leaves infinite limits open; the legend says so.
+    ax.fill_between(x, lower, upper, color=colour, alpha=alpha, linewidth=0,
                     label=label, zorder=1)  # fmt: skip
 
 
