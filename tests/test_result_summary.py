@@ -142,7 +142,7 @@ def test_free_direction_is_named():
             [
                 "the data do not determine a",
                 "the data determine only two combinations of b, c, d: the direction "
-                "−0.60 b + 0.60 c + 0.53 d is free",
+                "0.60 b − 0.60 c − 0.53 d is free",
             ],
         ),
         ([{"a": 0.6, "b": 0.8}, {"a": 0.8, "b": -0.6}], {"a": 1, "b": 1},

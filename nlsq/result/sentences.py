@@ -75,10 +75,12 @@ def _sentence(names: list[str], directions: list[dict[str, float]]) -> str:
 
 
 def _direction(direction: Mapping[str, float]) -> str:
-    terms = []
+    terms: list[str] = []
+    first = 1.0 if next(iter(direction.values())) > 0 else -1.0  # v and -v are one direction
     for name, c in direction.items():
+        c *= first
         size = f"{abs(c):.2f}" if abs(c) >= 0.01 else f"{abs(c):.2g}"
-        sign = ("−" if c < 0 else "") if not terms else (" − " if c < 0 else " + ")
+        sign = "" if not terms else " − " if c < 0 else " + "
         terms.append(f"{sign}{size} {name}")
     return "".join(terms)
 
