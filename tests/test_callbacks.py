@@ -1,6 +1,7 @@
 """Callbacks on their own, and in a fit."""
 
 import io
+import itertools
 import re
 
 import numpy as np
@@ -126,7 +127,7 @@ def test_a_fit_calls_back_with_falling_costs_and_its_own_numbers():
     with IterationLogger(file=log) as logger:
         result = curve_fit(model, x, y, p0=[1, 1], callback=CallbackChain(Watch(), logger))
     costs = [cost for _, cost, _, _ in seen]
-    assert costs == sorted(costs, reverse=True)
+    assert all(b <= a * (1 + 1e-12) for a, b in itertools.pairwise(costs))
     assert [i for i, *_ in seen] == sorted({i for i, *_ in seen})
     residual = model(x, *seen[-1][2]) - y
     assert costs[-1] == pytest.approx(0.5 * residual @ residual, rel=1e-9)
@@ -136,7 +137,7 @@ def test_a_fit_calls_back_with_falling_costs_and_its_own_numbers():
 
 @pytest.mark.parametrize("how", [False, StopOptimization, StopIteration])
 def test_a_stopped_fit_is_not_reported_as_converged(how):
-    from nlsq import FitError, curve_fit
+    from nlsq import curve_fit
 
     def stop(iteration, cost, params, info):
         if iteration >= 1:
@@ -146,7 +147,9 @@ def test_a_stopped_fit_is_not_reported_as_converged(how):
         return None
 
     model, x, y = _decay()
-    with pytest.raises(FitError) as caught:
-        curve_fit(model, x, y, p0=[1, 1], callback=stop)
-    assert not caught.value.result.success
-    assert "callback" in caught.value.result.message
+    result = curve_fit(model, x, y, p0=[1, 1], callback=stop)
+    assert not result.success
+    assert result.status == -2
+    assert "callback" in result.message
+    assert result.nit == 1
+    assert result.cost < curve_fit(model, x, y, p0=[1, 1], callback=lambda *_: False).cost

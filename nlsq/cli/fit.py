@@ -111,7 +111,6 @@ def _run(settings: Settings, model: Callable, table: Table, config: Path):
     from nlsq.cli.errors import ConfigurationError, NotConverged
     from nlsq.cli.model_file import USER_CODE_ERRORS, model_failure, raised_in
 
-    failure = None
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
@@ -122,7 +121,6 @@ def _run(settings: Settings, model: Callable, table: Table, config: Path):
             if error.result is None:
                 raise
             result = error.result
-            failure = NotConverged(f"{config}: {error}", "What is shown is the best point so far.")
         except USER_CODE_ERRORS as error:
             if raised_in(error, settings.model.path):
                 raise model_failure(error, settings.model.path) from error
@@ -131,6 +129,10 @@ def _run(settings: Settings, model: Callable, table: Table, config: Path):
             raise
     notes = dict.fromkeys([str(warning.message) for warning in caught])
     notes.update(dict.fromkeys(result.warnings))
+    failure = None
+    if not result.success:  # also an interrupted fit, which raises nothing
+        fix = "What is shown is the best point so far."
+        failure = NotConverged(f"{config}: {result.message}", fix)
     return result, list(notes), failure
 
 
