@@ -167,12 +167,8 @@ def absorb(state: State, summary: Summary, setup: Setup, method: Method) -> Stat
     R, z = summary.R, summary.z
     columns = jnp.sqrt(jnp.sum(R * R, axis=0))
     g = R.T @ z
-    measure = geometry.scaled_optimality(
-        state.trial, g, columns, summary.rss, setup.lb, setup.ub
-    )
-    new = Point(
-        state.trial, summary.cost, summary.rss, R, z, summary.pivot, summary.dead, measure
-    )
+    measure = geometry.scaled_optimality(state.trial, g, columns, summary.rss, setup.lb, setup.ub)
+    new = Point(state.trial, summary.cost, summary.rss, R, z, summary.pivot, summary.dead, measure)
     better = (actual > 0) & (ratio > rules.ACCEPT_RATIO)
     level = (actual >= -COST_NOISE * old.cost) & (measure <= old.optimality)
     moved = finite & (first | jnp.where(iterating, better, (actual > 0) | level))

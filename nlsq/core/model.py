@@ -432,7 +432,7 @@ def _believable(road, found: Resolution, evaluate, x: Abscissae, m, p0, reasons)
         tree = jax.tree.unflatten(x.treedef, leaves)
         return found.call(tree, [p[i] for i in range(n)], points)
 
-    program = jax.jit(value)
+    program = programs.compiled(value)
     rng = np.random.default_rng(0)
     for spread in (0.0, 1e-3, 1e-2):
         p = p0 * (1 + spread * rng.uniform(-1, 1, n))

@@ -96,9 +96,7 @@ def solve(model: Model, data: Observations, parameters: Parameters, options: Opt
             return _drive(run, method, flat, setup, options)
 
 
-def choose_road(
-    model: Model, data: Observations, parameters: Parameters, options: Options
-) -> None:
+def choose_road(model: Model, data: Observations, parameters: Parameters, options: Options) -> None:
     """Settle how the model is evaluated, from the model itself and the user's `jac`.
 
     Raises
@@ -133,7 +131,9 @@ def _setup(parameters: Parameters, options: Options) -> Setup:
     x_scale = np.zeros(n)
     if not isinstance(options.x_scale, str):
         x_scale = np.broadcast_to(np.asarray(options.x_scale, float), n)
-    tolerances = [0.0 if t is None else float(t) for t in (options.ftol, options.xtol, options.gtol)]
+    tolerances = [
+        0.0 if t is None else float(t) for t in (options.ftol, options.xtol, options.gtol)
+    ]
     budget = options.max_nfev or 200 * (n + 1)
     fixed = parameters.free == 0
     lb = np.where(fixed, -np.inf, parameters.lb)

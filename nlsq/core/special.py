@@ -105,7 +105,7 @@ def _faddeeva(z: jax.Array) -> tuple[jax.Array, jax.Array]:
         s = (k / 2) / (up - s)
     wing = 1j / _SQRT_PI / (up - s)
     wing_slope = -2j / _SQRT_PI * s / (up - s)
-    mirror = 2 * jnp.exp(-jnp.where(far & lower, z, 0j) ** 2)
+    mirror = 2 * jnp.exp(-(jnp.where(far & lower, z, 0j) ** 2))
     # w(z) = 2 exp(-z^2) - w(-z)
     wing = jnp.where(lower, mirror - wing, wing)
     wing_slope = jnp.where(lower, -2 * z * mirror + wing_slope, wing_slope)

@@ -309,7 +309,12 @@ TABLE[np.polynomial.legendre.legval] = _legval
 
 
 # -- selections by a traced mask ----------------------------------------------------------------
-_MASKED = {np.sum: ("sum", 0), np.prod: ("prod", 1), np.max: ("max", -np.inf), np.min: ("min", np.inf)}
+_MASKED = {
+    np.sum: ("sum", 0),
+    np.prod: ("prod", 1),
+    np.max: ("max", -np.inf),
+    np.min: ("min", np.inf),
+}
 _ELEMENTWISE = {np.where, np.clip, np.nan_to_num, np.real, np.imag, np.angle, np.sinc, np.round}
 
 

@@ -174,12 +174,8 @@ class Vectorized:
     def _point_by_point(self, scalar: Callable, values: list, shape: tuple) -> Any:
         size = math.prod(shape)
         if size > _LOOP_LIMIT and any_traced(values):
-            refuse(
-                f"the function under numpy.vectorize branches on its argument at {size} points"
-            )
-        flat = [
-            (jnp if is_traced(v) else np).broadcast_to(v, shape).reshape(-1) for v in values
-        ]
+            refuse(f"the function under numpy.vectorize branches on its argument at {size} points")
+        flat = [(jnp if is_traced(v) else np).broadcast_to(v, shape).reshape(-1) for v in values]
         out = []
         for i in range(size):
             out.append(raw(scalar(*(Proxy(f[i]) if is_traced(f) else f[i] for f in flat))))

@@ -239,9 +239,11 @@ def _plain_class(cls: type) -> bool:
         return False
     if any(base is not object and _foreign(base.__module__) for base in cls.__mro__[:-1]):
         return False
-    return cls.__init_subclass__.__func__ is object.__init_subclass__.__func__ if hasattr(
-        cls.__init_subclass__, "__func__"
-    ) else True
+    return (
+        cls.__init_subclass__.__func__ is object.__init_subclass__.__func__
+        if hasattr(cls.__init_subclass__, "__func__")
+        else True
+    )
 
 
 def _names_of(code: types.CodeType) -> set[str]:

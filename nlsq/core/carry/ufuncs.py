@@ -71,7 +71,9 @@ def _apply(ufunc: np.ufunc, method: str, args: tuple, kwargs: dict) -> Any:
     if any(isinstance(a, Selected) for a in args):
         return _selected(ufunc, method, args, kwargs)
     if not any_traced(args, kwargs):
-        return wrap(getattr(ufunc, method)(*map(raw, args), **{k: raw(v) for k, v in kwargs.items()}))
+        return wrap(
+            getattr(ufunc, method)(*map(raw, args), **{k: raw(v) for k, v in kwargs.items()})
+        )
     if method != "__call__":
         return _method(ufunc, method, args, kwargs)
     where = kwargs.pop("where", True)
