@@ -125,7 +125,7 @@ def voigt_profile(x: Any, sigma: Any, gamma: Any) -> jax.Array:
 
 # -- Bessel functions ---------------------------------------------------------------------------
 _MAX_ORDER = 10
-_THETA = (np.arange(64) + 0.5) * (math.pi / 64)
+_THETA = (np.arange(32) + 0.5) * (math.pi / 64)
 
 
 def jv(order: Any, x: Any) -> jax.Array:
@@ -148,23 +148,34 @@ def whole_order(order: Any, name: str) -> int:
 def _jn(n: int, x: jax.Array) -> jax.Array:
     size = jnp.abs(x)
     q = -(jnp.minimum(size, 5.0) ** 2) / 4
-    series = jnp.zeros_like(q)
-    for k in range(26, -1, -1):
-        series = 1 + q / ((k + 1) * (k + 1 + n)) * series
-    series = series * (jnp.minimum(size, 5.0) / 2) ** n / math.factorial(n)
-    middle = jnp.clip(size, 5.0, 30.0)
-    integral = jnp.mean(jnp.cos(n * _THETA - middle[..., None] * np.sin(_THETA)), axis=-1)
+    series = _horner(_series(n), q) * (jnp.minimum(size, 5.0) / 2) ** n
+    middle = jnp.clip(size, 5.0, 30.0)[..., None]
+    # the integrand's halves are mirror images
+    weight, wave = (np.sin, jnp.sin) if n % 2 else (np.cos, jnp.cos)
+    integral = jnp.mean(weight(n * _THETA) * wave(middle * np.sin(_THETA)), axis=-1)
     value = jnp.where(size < 5, series, jnp.where(size < 30, integral, _hankel(n, size)))
     return value * jnp.sign(x) if n % 2 else value
 
 
+def _horner(coefficients: list[float], x: jax.Array) -> jax.Array:
+    """Sum of coefficients[k] x^k."""
+    total = jnp.full_like(x, coefficients[-1])
+    for c in coefficients[-2::-1]:
+        total = total * x + c
+    return total
+
+
+def _series(n: int) -> list[float]:
+    return [1 / (math.factorial(k) * math.factorial(n + k)) for k in range(26)]
+
+
 def _hankel(n: int, size: jax.Array) -> jax.Array:
     z = jnp.maximum(size, 30.0)
-    p, q, term = jnp.zeros_like(z), jnp.zeros_like(z), jnp.ones_like(z)
-    for k in range(30):
-        sign = -1.0 if (k // 2) % 2 else 1.0
-        p, q = (p, q + sign * term) if k % 2 else (p + sign * term, q)
-        term = term * ((4 * n * n - (2 * k + 1) ** 2) / (8 * (k + 1))) / z
+    terms = [1.0]
+    for k in range(17 + n):
+        terms.append(terms[-1] * (4 * n * n - (2 * k + 1) ** 2) / (8 * (k + 1)))
+    signed = [t * (-1) ** (k // 2) for k, t in enumerate(terms)]
+    p, q = _horner(signed[::2], 1 / z**2), _horner(signed[1::2], 1 / z**2) / z
     phase = (2 * n + 1) * math.pi / 4
     c, s = jnp.cos(z), jnp.sin(z)
     cosine = c * math.cos(phase) + s * math.sin(phase)

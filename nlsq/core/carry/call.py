@@ -15,10 +15,22 @@ from nlsq.core.carry.proxy import Proxy
 from nlsq.core.carry.rebuild import Rebuild
 from nlsq.core.carry.state import NotCarried, enter, leave
 
-_MODEL_ERRORS = (
-    ArithmeticError, AssertionError, AttributeError, LookupError, NameError, RuntimeError,
-    TypeError, ValueError,
-)  # fmt: skip
+
+class _Call:
+    """Whatever the model raises, or swallows, on proxies leaves as NotCarried."""
+
+    def __enter__(self) -> None:
+        self.state, self.token = enter()
+
+    def __exit__(self, kind, error, traceback) -> None:
+        leave(self.token)
+        failure = self.state.failure
+        if error is not None and not isinstance(error, Exception):
+            return  # Ctrl-C
+        if failure is not None:
+            raise failure from (None if error is failure else error)
+        if error is not None and not isinstance(error, NotCarried):
+            raise NotCarried(f"{type(error).__name__} while tracing: {_line(error)}") from error
 
 
 def carry(f: Callable) -> Callable:
@@ -59,21 +71,10 @@ def carry(f: Callable) -> Callable:
 
     @functools.wraps(f, updated=())
     def carried(x: Any, *params: Any) -> jax.Array:
-        state, token = enter()
-        try:
+        with _Call():
             model = Rebuild()(f)
             result = model(_data(x), *(Proxy(jnp.asarray(p)) for p in params))
-            if state.failure is not None:
-                raise state.failure
             return to_jax(result)
-        except NotCarried as error:
-            raise state.failure or error from None
-        except _MODEL_ERRORS as error:
-            if state.failure is not None:
-                raise state.failure from error
-            raise NotCarried(f"{type(error).__name__} while tracing: {_line(error)}") from error
-        finally:
-            leave(token)
 
     return carried
 

@@ -20,7 +20,7 @@ from nlsq.core.carry.proxy import (
     unwrap,
     wrap,
 )
-from nlsq.core.carry.state import caller, current, refuse
+from nlsq.core.carry.state import caller, current, public_name, refuse
 
 # Functions whose jax.numpy counterpart means the same, by how many leading arguments are arrays
 # (a list in such a place becomes an array; JAX takes no lists).
@@ -110,9 +110,7 @@ def apply(func: Any, args: tuple, kwargs: dict) -> Any:
 
 
 def name_of(func: Any) -> str:
-    module = (getattr(func, "__module__", None) or "").split(".")
-    public = [part for part in module if not part.startswith("_")]
-    return ".".join([*public, getattr(func, "__name__", type(func).__name__)])
+    return public_name(getattr(func, "__module__", None) or "", getattr(func, "__name__", "?"))
 
 
 # -- questions of shape, and fresh arrays: no traced value is needed ----------------------------

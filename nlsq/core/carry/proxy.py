@@ -27,7 +27,9 @@ _IN_PLACE_REFUSED = {"partition", "itemset", "setflags", "resize", "byteswap", "
 class Proxy:
     """An ndarray look-alike; see the module's docstring."""
 
-    __slots__ = ("_base", "_get", "_put", "_stamp", "_value", "_version")
+    __slots__ = (
+        "_base", "_get", "_pending", "_put", "_rows", "_rows_traced", "_stamp", "_value", "_version"
+    )  # fmt: skip
     __array_priority__ = 1000.0
     __pandas_priority__ = 100000
     __hash__ = None  # type: ignore[assignment]
@@ -36,6 +38,10 @@ class Proxy:
         self._value = value
         self._base, self._get, self._put = base, get, put
         self._version = 0
+        # Rows assigned one by one (`y[i] = ...` in a loop) are gathered here and stored together:
+        # a chain of updates of the whole array would take the compiler minutes.
+        self._rows: dict[int, Any] = {}
+        self._rows_traced = self._pending = False
         self._stamp = base.version if base is not None else 0
 
     # -- value and views ------------------------------------------------------------------------
@@ -48,12 +54,16 @@ class Proxy:
         if self._base is not None and self._stamp != self._base.version:
             self._value = self._get(self._base.value)
             self._stamp = self._base.version
+        if self._pending:
+            self._value = put_rows(self._value, self._rows)
+            self._pending = False
         return self._value
 
     def assign(self, value: Any) -> None:
         """Replace the value, in the base too when this is a view."""
         if self._base is None:
             self._value = value
+            self._rows, self._rows_traced, self._pending = {}, False, False
             self._version += 1
         elif self._put is None:
             refuse(f"{caller()} writes into a view that cannot be written through")
@@ -65,7 +75,31 @@ class Proxy:
 
     @property
     def traced(self) -> bool:
+        if self._pending and self._rows_traced:
+            return True
         return isinstance(self.value, jax.Array)
+
+    def _row(self, index: Any) -> int | None:
+        """`index` as a row number when it is one whole number within bounds."""
+        if self._base is not None or not isinstance(index, (int, np.integer)):
+            return None
+        length = self._value.shape[0] if np.ndim(self._value) else 0
+        if isinstance(index, bool) or not -length <= index < length:
+            return None
+        return int(index) % length
+
+    def _assign_row(self, row: int, new: Any) -> None:
+        if not is_traced(new):
+            new = np.asarray(new)
+        if np.size(new) == 1 and self._value.ndim == 1:
+            new = new.reshape(())
+        if new.dtype.kind == "c" and self.dtype.kind != "c":
+            refuse(f"complex values are assigned into a real array: {caller()}")
+        xp = jnp if is_traced(new) else np
+        self._rows[row] = xp.broadcast_to(cast(new, self.dtype), self._value.shape[1:])
+        self._rows_traced = self._rows_traced or is_traced(new)
+        self._pending = True
+        self._version += 1
 
     # -- protocols ------------------------------------------------------------------------------
     def __array_ufunc__(self, ufunc, method, *args, **kwargs):
@@ -89,9 +123,12 @@ class Proxy:
 
     def __bool__(self) -> bool:
         if self.traced:
+            who = caller()
+            if not who.startswith("`"):
+                refuse(f"{who} needs concrete numbers, not values that depend on the parameters")
             refuse(
                 "the model branches (`if`, `and`, `while`, `max`, ...) on a value that depends on "
-                f"the parameters: {caller()}"
+                f"the parameters: {who}"
             )
         return bool(self.value)
 
@@ -128,12 +165,17 @@ class Proxy:
         return f"Proxy({self.value!r})"
 
     # -- attributes -----------------------------------------------------------------------------
-    shape = property(lambda self: tuple(np.shape(self.value)))
-    ndim = property(lambda self: np.ndim(self.value))
+    shape = property(lambda self: tuple(np.shape(self._now)))
+    ndim = property(lambda self: np.ndim(self._now))
     size = property(lambda self: int(np.prod(self.shape)))
-    dtype = property(lambda self: np.dtype(self.value.dtype))
+    dtype = property(lambda self: np.dtype(self._now.dtype))
     itemsize = property(lambda self: self.dtype.itemsize)
     nbytes = property(lambda self: self.size * self.itemsize)
+
+    @property
+    def _now(self) -> Any:
+        """A value of the right shape and dtype, without storing pending rows."""
+        return self._value if self._base is None else self.value
 
     @property
     def T(self) -> Proxy:  # noqa: N802
@@ -215,6 +257,12 @@ class Proxy:
     # -- indexing -------------------------------------------------------------------------------
     def __getitem__(self, index) -> Any:
         index = unwrap(index)
+        row = self._row(index)
+        if row is not None and row in self._rows:
+            found = self._rows[row]
+            if np.ndim(found) == 0:
+                return Proxy(found)
+            return Proxy(found, self, lambda v: v[row], lambda v, new: put(v, row, new))
         parts = index if isinstance(index, tuple) else (index,)
         if any(is_traced(part) for part in parts):
             return _traced_get(self, index)
@@ -234,6 +282,9 @@ class Proxy:
             value = call("asarray", value)
         if isinstance(value, Selected):
             refuse("a selection by a traced mask is assigned to another place")
+        row = self._row(index)
+        if row is not None:
+            return self._assign_row(row, raw(value))
         self.assign(put(self.value, _listed(index), raw(value)))
         return None
 
@@ -358,6 +409,21 @@ def put(value: Any, index: Any, new: Any) -> Any:
     new = cast(jnp.asarray(new), value.dtype)
     extra = new.ndim - value[index].ndim
     return value.at[index].set(new.reshape(new.shape[extra:]) if extra > 0 else new)
+
+
+def put_rows(value: Any, rows: dict[int, Any]) -> Any:
+    """`value` with some of its rows replaced, in one operation."""
+    where = sorted(rows)
+    if not any(is_traced(rows[i]) for i in where):
+        if not is_traced(value):
+            result = np.array(value)
+            for i in where:
+                result[i] = rows[i]
+            return result
+    stacked = jnp.stack([jnp.asarray(rows[i]) for i in where])
+    if len(where) == value.shape[0]:
+        return stacked
+    return jnp.asarray(value).at[np.array(where)].set(stacked)
 
 
 def _slice_end(end: Any) -> Any:

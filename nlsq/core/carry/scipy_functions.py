@@ -16,9 +16,8 @@ import scipy.signal
 import scipy.special
 
 from nlsq.core import special
-from nlsq.core.carry.functions import handles
-from nlsq.core.carry.proxy import Proxy, any_traced, is_traced, touches, unwrap, wrap
-from nlsq.core.carry.state import NotCarried, refuse
+from nlsq.core.carry.proxy import Proxy, any_traced, unwrap, wrap
+from nlsq.core.carry.state import public_name, refuse
 
 TABLE: dict[Any, Any] = {}
 
@@ -46,7 +45,7 @@ def _carried(original: Any, handler: Callable) -> Callable:
 
 def guarded(f: Callable) -> Callable:
     """A SciPy function without a counterpart: data pass, traced values are refused by name."""
-    name = f"{_public(f.__module__)}.{f.__name__}"
+    name = public_name(f.__module__, f.__name__)
 
     @functools.wraps(f)
     def run(*args, **kwargs):
@@ -55,10 +54,6 @@ def guarded(f: Callable) -> Callable:
         return wrap(f(*unwrap(args), **unwrap(kwargs)))
 
     return run
-
-
-def _public(module: str) -> str:
-    return ".".join(part for part in module.split(".") if not part.startswith("_"))
 
 
 # -- special, linear algebra, integrals of samples ----------------------------------------------

@@ -75,11 +75,19 @@ def caller() -> str:
     if top in _LIBRARIES:
         while frame.f_back is not None and _top(frame.f_back) == top:
             frame = frame.f_back
-        module = frame.f_globals["__name__"].split(".")
-        public = ".".join(part for part in module if not part.startswith("_"))
-        return f"{public}.{frame.f_code.co_name.strip('_')}"
+        return public_name(frame.f_globals["__name__"], frame.f_code.co_name.strip("_"))
     line = linecache.getline(frame.f_code.co_filename, frame.f_lineno).strip()
     return f"`{line}`" if line else f"{frame.f_code.co_name}()"
+
+
+def public_name(module: str, name: str) -> str:
+    """Where users import it from: scipy.integrate._ivp.ivp.solve_ivp is scipy.integrate's."""
+    parts = [part for part in module.split(".") if not part.startswith("_")]
+    for depth in range(1, len(parts) + 1):
+        home = ".".join(parts[:depth])
+        if hasattr(sys.modules.get(home), name):
+            return f"{home}.{name}"
+    return ".".join([*parts, name])
 
 
 def _top(frame: Any) -> str:
