@@ -134,6 +134,10 @@ def _kept(op):
     return None not in op.ins + op.axes
 
 
+def _identity(op):
+    return op.shapes == op.outs
+
+
 RULES = {
     """
     abs acos acosh add add_any and asin asinh atan atan2 atanh bessel_i0e bessel_i1e cbrt ceil clamp
@@ -144,17 +148,14 @@ RULES = {
     regularized_incomplete_beta rem round rsqrt select_n shift_left shift_right_arithmetic
     shift_right_logical sign sin sinh sqrt square sub tan tanh xor zeta
     """: _elementwise,
-    "argmax argmin reduce_and reduce_max reduce_min reduce_or reduce_prod reduce_sum reduce_xor": _across(
-        "axes"
-    ),
+    "argmax argmin": _across("axes"),
+    "reduce_and reduce_max reduce_min reduce_or reduce_prod reduce_sum": _across("axes"),
     "cumsum cumprod cummax cummin cumlogsumexp split unstack": _across("axis"),
     "concatenate sort": _across("dimension"),
     "rev": _across("dimensions"),
     "cholesky eig eigh householder_product lu qr svd triangular_solve": _batched(2),
     "lu_pivots_to_permutation": _batched(1),
-    "copy copy_p device_put name optimization_barrier sharding_constraint stop_gradient": lambda op: (
-        op.shapes == op.outs
-    ),
+    "copy copy_p device_put name optimization_barrier stop_gradient": _identity,
     "bitcast_convert_type dynamic_slice slice": _in_place,
     "dynamic_update_slice": lambda op: _in_place(op) and op.ins[1] == op.ins[0],
     "pad": lambda op: _in_place(op) and tuple(op.params["padding_config"][op.ins[0]]) == (0, 0, 0),
