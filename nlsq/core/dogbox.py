@@ -23,10 +23,10 @@ ACCEPT_RATIO = 0.0
 EPS = 2.220446049250313e-16
 
 
-def start_radius(x, scale, rss, factor):
+def start_radius(x, scale, cost, factor):
     """Initial Delta: `factor` times the largest scaled component of x, or |r| where x = 0."""
     length = jnp.max(jnp.abs(x / scale))
-    return factor * jnp.where(length > 0, length, jnp.sqrt(rss))
+    return factor * jnp.where(length > 0, length, jnp.sqrt(2 * cost))
 
 
 def land(x, step, lb, ub):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 
 import numpy as np
 
 from nlsq.core import covariance
-from nlsq.core.covariance import Covariance
+from nlsq.core.covariance import Spectrum
 from nlsq.core.loss_functions import scale_rows
 from nlsq.core.model import Model
 from nlsq.core.problem import MODEL_OUTPUT_SIZE, Observations, Parameters
@@ -61,11 +62,11 @@ class Finished:
         at_high &= np.isfinite(p.ub) & (p.free > 0)
         return np.where(at_low, -1, np.where(at_high, 1, 0))
 
-    def covariance(self, scale: float) -> Covariance:
-        """Covariance with noise variance `scale`."""
-        return covariance.from_factor(
-            self.outcome.R, self.outcome.dead, self.parameters.free > 0, scale, self.rank_tolerance
-        )
+    @functools.cached_property
+    def spectrum(self) -> Spectrum:
+        """What the data determine."""
+        free = self.parameters.free > 0
+        return Spectrum(self.outcome.R, self.outcome.dead, free, self.rank_tolerance)
 
     def values(self) -> np.ndarray:
         """Model at the solution (m,)."""
@@ -121,26 +122,13 @@ def check_start(finished: Finished) -> None:
     )
 
 
-def no_progress(finished: Finished) -> str:
-    """A warning when the fit stopped where it started because nothing there responds."""
+def no_progress(finished: Finished) -> list[str]:
+    """A note when the fit stopped where it started because nothing there responds."""
     outcome, names = finished.outcome, finished.parameters.names
     dead = [names[j] for j in np.flatnonzero(outcome.dead & (finished.parameters.free > 0))]
     if outcome.nit > 0 or not dead or outcome.cost == 0:
-        return ""
-    return (
-        f"The fit did not move from its start: there the model does not respond to "
-        f"{', '.join(dead)}. Give a p0 nearer to the data."
-    )
-
-
-def undetermined_sentence(cov: Covariance, names) -> str:
-    """Name the directions the data do not determine."""
-    phrases = []
-    for direction in cov.null_directions:
-        part = np.flatnonzero(direction)
-        if part.size == 1:
-            phrases.append(f"{names[part[0]]} has no effect on the model at the solution")
-        else:
-            text = " ".join(f"{direction[j]:+.3g} {names[j]}" for j in part).lstrip("+")
-            phrases.append(f"only a combination is determined, the direction {text} is free")
-    return "; ".join(phrases)
+        return []
+    return [
+        "the fit did not move from its start, where the model does not respond to "
+        f"{', '.join(dead)}: give a p0 nearer to the data"
+    ]

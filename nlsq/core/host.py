@@ -53,7 +53,7 @@ def make_reduce(model: Model, data: Observations, loss: Callable | None, setup) 
             if not all(np.isfinite(part).all() for part in total):
                 n = p.size
                 bad = np.float64(np.nan)
-                return Summary(bad, bad, np.eye(n), np.zeros(n), bad, np.zeros(n, bool))
+                return Summary(bad, np.eye(n), np.zeros(n), bad, np.zeros(n, bool))
             return factor(
                 total,
                 R_prev,

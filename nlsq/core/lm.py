@@ -24,10 +24,10 @@ TINY = 1e-300
 EPS = 2.220446049250313e-16
 
 
-def start_radius(x, scale, rss, factor):
+def start_radius(x, scale, cost, factor):
     """MINPACK's `factor` (here 100 times the user's) times |D x|, or times |r| where x = 0."""
     length = jnp.linalg.norm(x / scale)
-    return 100 * factor * jnp.where(length > 0, length, jnp.sqrt(rss))
+    return 100 * factor * jnp.where(length > 0, length, jnp.sqrt(2 * cost))
 
 
 def land(x, step, lb, ub):

@@ -74,7 +74,6 @@ class Point(NamedTuple):
 
     x: object
     cost: object
-    rss: object
     R: object
     z: object
     pivot: object
@@ -119,7 +118,7 @@ def initial_state(setup: Setup, method: Method) -> State:
     x = jnp.asarray(setup.x0)
     vector = jnp.zeros(n)
     eye = jnp.eye(n)
-    point = Point(x, jnp.inf, zero, eye, vector, zero, jnp.zeros(n, bool), jnp.inf)
+    point = Point(x, jnp.inf, eye, vector, zero, jnp.zeros(n, bool), jnp.inf)
     proposal = trf.Proposal(vector, zero, zero, zero, zero)
     running = jnp.full((), int(Status.RUNNING))
     point = Point(*(jnp.asarray(v) for v in point))
@@ -167,8 +166,8 @@ def absorb(state: State, summary: Summary, setup: Setup, method: Method) -> Stat
     R, z = summary.R, summary.z
     columns = jnp.sqrt(jnp.sum(R * R, axis=0))
     g = R.T @ z
-    measure = geometry.scaled_optimality(state.trial, g, columns, summary.rss, setup.lb, setup.ub)
-    new = Point(state.trial, summary.cost, summary.rss, R, z, summary.pivot, summary.dead, measure)
+    measure = geometry.scaled_optimality(state.trial, g, columns, summary.cost, setup.lb, setup.ub)
+    new = Point(state.trial, summary.cost, R, z, summary.pivot, summary.dead, measure)
     better = (actual > 0) & (ratio > rules.ACCEPT_RATIO)
     level = (actual >= -COST_NOISE * old.cost) & (measure <= old.optimality)
     moved = finite & (first | jnp.where(iterating, better, (actual > 0) | level))
@@ -291,7 +290,7 @@ def propose(state: State, setup: Setup, method: Method) -> State:
     point = state.point
     scale = jnp.where(setup.x_scale > 0, setup.x_scale, 1 / columns_or_one(state.columns))
     radius = jnp.where(
-        state.nfev == 1, rules.start_radius(point.x, scale, point.rss, setup.factor), state.radius
+        state.nfev == 1, rules.start_radius(point.x, scale, point.cost, setup.factor), state.radius
     )
 
     def iterate():

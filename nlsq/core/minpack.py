@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from nlsq.core.evaluation import CurveCall
-from nlsq.core.finish import Finished, check_start, no_progress, undetermined_sentence
+from nlsq.core.finish import Finished, check_start, no_progress
 from nlsq.core.model import Model, parameter_names
 from nlsq.core.options import read_options
 from nlsq.core.problem import (
@@ -24,6 +24,7 @@ from nlsq.core.solve import choose_road, solve
 from nlsq.core.status import Status
 from nlsq.core.watch import closing_line
 from nlsq.result import CurveFitResult, FitError, OptimizeWarning
+from nlsq.result.sentences import null_direction_sentences
 
 _UNBOUNDED = (-np.inf, np.inf)
 _KEPT_STOPS = (Status.CALLBACK, Status.INTERRUPTED, Status.TIME_LIMIT)
@@ -150,8 +151,11 @@ def curve_fit(
         print(closing_line(result))
     if not result.success and finished.status not in _KEPT_STOPS:
         raise FitError(f"Optimal parameters not found: {result.message}", result)
-    for text in result.warnings:
-        warnings.warn(text, OptimizeWarning, stacklevel=2)
+    if result.warnings:
+        text = "; ".join(result.warnings)
+        if not np.isfinite(result.pcov).all():
+            text = f"Covariance of the parameters could not be estimated: {text}"
+        warnings.warn(f"{text}.", OptimizeWarning, stacklevel=2)
     return _five_tuple(result, finished) if full_output else result
 
 
@@ -204,21 +208,22 @@ def _result(finished: Finished, absolute_sigma: bool, seconds: float) -> CurveFi
     outcome, data, parameters = finished.outcome, finished.data, finished.parameters
     names, free = parameters.names, parameters.free > 0
     m = data.n_residuals
-    dof = m - int(free.sum())
+    spectrum = finished.spectrum
+    dof = m - spectrum.rank
     scale = 1.0 if absolute_sigma else (2 * outcome.cost / dof if dof > 0 else np.inf)
-    cov = finished.covariance(scale)
+    pcov, determined = spectrum.covariance(scale)
     active = finished.active_mask()
-    notes = []
-    if cov.reason:
-        text = f"Covariance of the parameters could not be estimated: {cov.reason}"
-        detail = undetermined_sentence(cov, names)
-        notes.append(f"{text} ({detail})." if detail else f"{text}.")
-    if stalled := no_progress(finished):
-        notes.append(stalled)
+    nulls = tuple(
+        {names[j]: float(v[j]) for j in np.flatnonzero(v)} for v in spectrum.null_directions
+    )
+    notes = null_direction_sentences(nulls, dict(zip(names, outcome.x.tolist(), strict=True)))
+    if not np.isfinite(scale):
+        notes.append("no degrees of freedom are left to estimate the noise from")
+    notes += no_progress(finished)
     status = finished.status
     fields = {
         "x": outcome.x,
-        "pcov": cov.pcov,
+        "pcov": pcov,
         "cost": outcome.cost,
         "grad": finished.gradient,
         "optimality": finished.optimality(),
@@ -234,12 +239,10 @@ def _result(finished: Finished, absolute_sigma: bool, seconds: float) -> CurveFi
         "bounds": (parameters.lb, parameters.ub),
         "fixed": _named(names, ~free),
         "at_bound": _named(names, active != 0),
-        "rank": cov.rank,
-        "undetermined": _named(names, cov.undetermined),
-        "null_directions": tuple(
-            {names[j]: float(v[j]) for j in np.flatnonzero(v)} for v in cov.null_directions
-        ),
-        "pcov_determined": cov.determined,
+        "rank": spectrum.rank,
+        "undetermined": _named(names, spectrum.undetermined),
+        "null_directions": nulls,
+        "pcov_determined": determined,
         "xdata": data.x.given,
         "ydata": data.y,
         "sigma": data.sigma,
@@ -253,6 +256,7 @@ def _result(finished: Finished, absolute_sigma: bool, seconds: float) -> CurveFi
         "wall_time": seconds,
         "model_info": finished.model.info,
         "model": finished.model,
+        "model_name": finished.model.name,
     }
     return CurveFitResult(fields, lazy={"fun": finished.residual, "jac": finished.jacobian})
 

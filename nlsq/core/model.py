@@ -18,7 +18,6 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from collections.abc import Callable, Hashable
-from typing import Any
 
 import numpy as np
 
@@ -27,7 +26,7 @@ from nlsq.config import double_precision
 from nlsq.core import differences, programs
 from nlsq.core.identity import model_key
 
-TRACE_BLOCK = 1009  # a prime no table or quadrature rule has as its length
+TRACE_BLOCKS = (1009, 2003)  # primes no table or quadrature rule has as its length
 _CHECK_POINTS = 256
 _CHECK_RTOL = 1e-8
 # What user code may raise when it meets a tracer or a proxy instead of numbers.
@@ -332,19 +331,12 @@ def _traced(road, function, x: Abscissae, m, p0, reasons) -> Resolution | None:
     """The road with data as arguments; pointwise where the jaxpr shows it."""
     import jax
 
-    from nlsq.core.pointwise import couples_points
-
     call = _sized(function)
     n = len(p0)
     coupling = "no axis of xdata has the length of ydata"
     if any(axis is not None for axis in x.axes):
-        shapes = [
-            jax.ShapeDtypeStruct(_resized(a.shape, axis, TRACE_BLOCK), a.dtype)
-            for a, axis in zip(x.leaves, x.axes, strict=True)
-        ]
         try:
-            jaxpr = _trace(call, x, shapes, n, TRACE_BLOCK)
-            coupling = couples_points(jaxpr, [*x.axes, *([None] * n)], TRACE_BLOCK)
+            jaxpr, coupling = _pointwise_trace(call, x, n)
         except TRACE_ERRORS as error:
             coupling = f"it needs all points at once ({_first_line(error)})"
         if coupling is None:
@@ -356,6 +348,26 @@ def _traced(road, function, x: Abscissae, m, p0, reasons) -> Resolution | None:
         reasons.append(f"{_ROAD_WORDS[road]}: {_first_line(error)}")
         return None
     return Resolution(call, _info(road, reasons, coupling), False, _complex(jaxpr))
+
+
+def _pointwise_trace(call, x: Abscissae, n: int):
+    """(jaxpr, what couples the points or None) of the model at lengths it cannot guess."""
+    import jax
+
+    from nlsq.core.pointwise import couples_points, length_matters
+
+    def trace(length):
+        shapes = [
+            jax.ShapeDtypeStruct(_resized(a.shape, axis, length), a.dtype)
+            for a, axis in zip(x.leaves, x.axes, strict=True)
+        ]
+        return _trace(call, x, shapes, n, length)
+
+    jaxpr = trace(TRACE_BLOCKS[0])
+    coupling = couples_points(jaxpr, [*x.axes, *([None] * n)], TRACE_BLOCKS[0])
+    if coupling is None and length_matters(jaxpr, trace(TRACE_BLOCKS[1]), TRACE_BLOCKS):
+        coupling = "it depends on the number of points (len)"
+    return jaxpr, coupling
 
 
 def _traced_with_data(road, function, x: Abscissae, m, p0, reasons) -> Resolution | None:

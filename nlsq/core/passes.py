@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from jax.scipy.linalg import solve_triangular
 
 from nlsq.core.loss_functions import scale_rows
-from nlsq.core.reduction import Sums, Summary, factor_jax, sums, triangular_inverse
+from nlsq.core.reduction import Summary, Sums, factor_jax, sums, triangular_inverse
 
 # Up to this many parameters each Jacobian column is its own forward derivative: XLA merges the
 # repeated model evaluations and drops what a parameter does not touch. Above, one linearisation.
@@ -124,7 +124,7 @@ def make_reduce(call: Callable, layout: Layout, loss: Callable | None, data: Dat
     def blocked(p, P):
         n = p.shape[0]
         zero = jnp.zeros(())
-        start = Sums(zero, zero, jnp.zeros((n, n)), jnp.zeros(n), jnp.zeros(n))
+        start = Sums(zero, jnp.zeros((n, n)), jnp.zeros(n), jnp.zeros(n))
 
         def add(i, total):
             return jax.tree.map(jnp.add, total, one_block(i, p, P))

@@ -52,24 +52,21 @@ def unpack_setup(flat, n: int):
 class Outcome:
     """A finished fit's numbers on the host."""
 
-    _parts = ("x", "z", "dead", "columns", "cost", "rss", "pivot", "optimality", "status", "nfev",
-              "njev", "nit")  # fmt: skip
-
     def __init__(self, flat: np.ndarray, n: int):
         vectors = flat[: 4 * n].reshape(4, n)
         self.x, self.z, self.columns = (np.array(vectors[i]) for i in (0, 1, 3))
         self.dead = vectors[2] > 0
         self.R = np.array(flat[4 * n : 4 * n + n * n].reshape(n, n))
         rest = flat[4 * n + n * n :].tolist()
-        self.cost, self.rss, self.pivot, self.optimality = rest[:4]
-        self.status, self.nfev, self.njev, self.nit = (int(v) for v in rest[4:])
+        self.cost, self.pivot, self.optimality = rest[:3]
+        self.status, self.nfev, self.njev, self.nit = (int(v) for v in rest[3:])
 
 
 def pack_outcome(state: State):
     """State -> flat float64 vector, inside a program; `Outcome` reads it."""
     p = state.point
     scalars = (
-        p.cost, p.rss, p.pivot, p.optimality, state.status, state.nfev, state.njev, state.nit,
+        p.cost, p.pivot, p.optimality, state.status, state.nfev, state.njev, state.nit,
     )  # fmt: skip
     scalars = jnp.stack([jnp.asarray(v, float) for v in scalars])
     return jnp.concatenate([p.x, p.z, p.dead.astype(float), state.columns, p.R.ravel(), scalars])

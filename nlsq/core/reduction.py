@@ -35,7 +35,6 @@ class Sums(NamedTuple):
     """What one pass accumulates; adding two blocks' Sums adds their data."""
 
     cost: object  # scalar
-    rss: object  # scalar: sum of squared (loss-scaled) residuals
     G: object  # (n, n) = K^T K
     h: object  # (n,) = K^T r
     columns: object  # (n,) squared column norms of J
@@ -45,7 +44,6 @@ class Summary(NamedTuple):
     """Everything the solver knows about one point."""
 
     cost: object  # scalar, the objective
-    rss: object  # scalar, squared norm of the loss-scaled residual
     R: object  # (n, n) upper triangular factor of the loss-scaled, whitened Jacobian
     z: object  # (n,) = Q^T r
     pivot: object  # scalar in (0, 1]: digits of R are about eps / pivot^2
@@ -55,7 +53,7 @@ class Summary(NamedTuple):
 def sums(cost, r, JT, P):
     """One block's Sums. r: (b,), JT: (n, b) with the loss folded in; P: (n, n)."""
     K = P.T @ JT
-    return Sums(cost, r @ r, K @ K.T, K @ r, (JT * JT).sum(1))
+    return Sums(cost, K @ K.T, K @ r, (JT * JT).sum(1))
 
 
 def factor(total: Sums, R_prev, xp, cholesky, solve_lower) -> Summary:
@@ -73,7 +71,7 @@ def factor(total: Sums, R_prev, xp, cholesky, solve_lower) -> Summary:
     R = xp.where(dead, eye, C @ (D[:, None] * R_prev))
     z = xp.where(dead, 0.0, solve_lower(C.T, total.h / D))
     pivot = xp.min(xp.where(dead, 1.0, xp.diagonal(C)))
-    return Summary(total.cost, total.rss, R, z, pivot, dead)
+    return Summary(total.cost, R, z, pivot, dead)
 
 
 def triangular_inverse(R):

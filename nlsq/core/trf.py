@@ -40,10 +40,10 @@ class Proposal(NamedTuple):
     alpha: object  # Levenberg-Marquardt parameter, a start for the next subproblem
 
 
-def start_radius(x, scale, rss, factor):
+def start_radius(x, scale, cost, factor):
     """Initial Delta: `factor` times the scaled length of x, or of the residual where x = 0."""
     length = jnp.linalg.norm(x / scale)
-    return factor * jnp.where(length > 0, length, jnp.sqrt(rss))
+    return factor * jnp.where(length > 0, length, jnp.sqrt(2 * cost))
 
 
 def land(x, step, lb, ub):

@@ -178,7 +178,7 @@ class Proxy:
         return self._value if self._base is None else self.value
 
     @property
-    def T(self) -> Proxy:  # noqa: N802
+    def T(self) -> Proxy:
         return self.transpose()
 
     @property

@@ -20,9 +20,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import scipy
 
-from nlsq.core.carry import functions, namespaces, scipy_functions, ufuncs
+from nlsq.core.carry import functions, namespaces, scipy_functions
 from nlsq.core.carry.proxy import Proxy
 
 _STAND_INS = ("numpy", "scipy")
