@@ -9,8 +9,5 @@ DEFAULT_GTOL = 1e-8
 #: Residual size (in units of sigma) where a robust loss departs from least squares.
 DEFAULT_F_SCALE = 1.0
 
-#: A fit may evaluate the model this many times per parameter, as in SciPy.
-DEFAULT_MAX_NFEV_MULTIPLIER = 100
-
 #: Assumed where the operating system does not say how much memory is free, in GB (10**9 bytes).
 DEFAULT_MEMORY_LIMIT_GB = 16.0

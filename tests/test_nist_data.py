@@ -60,3 +60,12 @@ def test_numpy_and_jax_models_agree(problem):
     np.testing.assert_allclose(
         ours, problem.model_numpy(problem.x, *problem.certified), rtol=1e-12, atol=1e-13
     )
+
+
+def test_digits_count_the_worst_element_and_no_more_than_certified():
+    assert digits([1.0, 2.0002], [1.0, 2.0]) == pytest.approx(4)
+    assert digits([1.0], [1.0]) == 11
+    assert digits([1.0, np.nan], [1.0, 1.0]) == 0
+    assert digits([np.inf], [1.0]) == 0
+    assert digits([-3.0], [1.0]) == 0
+    assert digits([1e-5], [0.0]) == pytest.approx(5)

@@ -9,6 +9,8 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from nlsq.cli.errors import ConfigurationError, did_you_mean
+from nlsq.constants import DEFAULT_F_SCALE, DEFAULT_FTOL, DEFAULT_GTOL, DEFAULT_XTOL
+from nlsq.types import MethodLiteral
 
 Column = int | str
 
@@ -75,13 +77,13 @@ class Fitting(_Section):
 
     p0: list[float] | None = None
     bounds: Annotated[Bounds | None, BeforeValidator(_pair_to_bounds)] = None
-    method: Literal["lm", "trf", "dogbox"] | None = None
-    ftol: float | None = 1e-8
-    xtol: float | None = 1e-8
-    gtol: float | None = 1e-8
+    method: MethodLiteral | None = None
+    ftol: float | None = DEFAULT_FTOL
+    xtol: float | None = DEFAULT_XTOL
+    gtol: float | None = DEFAULT_GTOL
     max_nfev: int | None = None
     loss: Literal["linear", "soft_l1", "huber", "cauchy", "arctan"] = "linear"
-    f_scale: float = 1.0
+    f_scale: float = DEFAULT_F_SCALE
     absolute_sigma: bool = False
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
+from nlsq.utils.digits import correct_digits
 from tests.nist.models import make
 
 CERTIFIED_DIGITS = 11
@@ -62,11 +63,7 @@ def digits(value, reference) -> float:
     >>> round(digits([1.0, 2.0002], [1.0, 2.0]), 2)
     4.0
     """
-    value, reference = np.asarray(value, float), np.asarray(reference, float)
-    if not np.all(np.isfinite(value)):
-        return 0.0
-    error = np.max(np.abs(value - reference) / np.abs(reference))
-    return float(np.clip(-np.log10(np.maximum(error, 1e-300)), 0.0, CERTIFIED_DIGITS))
+    return float(np.min(correct_digits(value, reference, CERTIFIED_DIGITS)))
 
 
 def _problem(entry: dict) -> Problem:
