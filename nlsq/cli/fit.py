@@ -127,13 +127,13 @@ def _run(settings: Settings, model: Callable, table: Table, config: Path):
             if isinstance(error, TypeError | ValueError):
                 raise ConfigurationError(f"{config}: {error}") from error
             raise
-    notes = dict.fromkeys([str(warning.message) for warning in caught])
-    notes.update(dict.fromkeys(result.warnings))
+    notes = list(dict.fromkeys(str(warning.message) for warning in caught))
+    notes += [note for note in result.warnings if not any(note in said for said in notes)]
     failure = None
     if not result.success:  # also an interrupted fit, which raises nothing
         fix = "What is shown is the best point so far."
         failure = NotConverged(f"{config}: {result.message}", fix)
-    return result, list(notes), failure
+    return result, notes, failure
 
 
 def _options(fitting: Fitting) -> dict[str, Any]:

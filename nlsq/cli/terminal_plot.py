@@ -1,7 +1,7 @@
 """A plot of data and fit made of characters.
 
 The fit is a line of Braille dots, eight to a cell; data points are marks, one to a cell, or Braille
-dots too where there are more points than cells to keep them apart.
+dots too where marks would cover a quarter of the cells.
 """
 
 from __future__ import annotations
@@ -158,7 +158,7 @@ def _draw(canvas: Canvas, series: Series, x_axis: Axis, y_axis: Axis) -> bool:
     """Draw line and data; True if the data are so many that they are dots."""
     canvas.line(x_axis.at(series.line_x), y_axis.at(series.line_y), FIT_STYLE)
     u, v = x_axis.at(series.x), y_axis.at(series.y)
-    crowded = series.x.size > 6 * canvas.width
+    crowded = series.x.size > canvas.width * canvas.height / 4
     if crowded:
         canvas.dots(u, v, DATA_STYLE)
         over = _along_line(x_axis, y_axis, series, canvas.width)
