@@ -15,8 +15,11 @@ Reference: G. A. F. Seber, C. J. Wild, "Nonlinear Regression", sections 2.1 and 
 from __future__ import annotations
 
 import numpy as np
+from scipy.linalg.lapack import dtrtri
 
 RANK_TOLERANCE = 1e-13
+# With every |S_jj| above this the smallest singular value is far from any tolerance in use.
+_SAFE_DIAGONAL = 1e-3
 # Share of a null direction from which a parameter counts as undetermined.
 _TAKES_PART = 1e-5
 
@@ -48,6 +51,12 @@ class Spectrum:
         self._live = live = free & ~dead
         columns = R[:, live]
         D = np.sqrt((columns * columns).sum(0))
+        if live.all() and (np.abs(R.diagonal()) > _SAFE_DIAGONAL * D).all():
+            self._inverse = dtrtri(R)[0].T
+            self.rank = free.size
+            self.null_directions = np.zeros((0, free.size))
+            self.undetermined = dead
+            return
         _, w, VT = np.linalg.svd(columns / D, full_matrices=False)
         keep = w > tolerance * w.max(initial=0.0)
         self._inverse = VT[keep] / w[keep, None] / D

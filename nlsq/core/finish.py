@@ -47,6 +47,8 @@ class Finished:
     def optimality(self) -> float:
         """SciPy's first-order optimality: the largest |g_j v_j|, v the distance to the bound."""
         g, x, p = self.gradient, self.outcome.x, self.parameters
+        if not p.bounded:
+            return float(np.abs(g).max(initial=0.0))
         v = np.where((g < 0) & np.isfinite(p.ub), p.ub - x, 1.0)
         v = np.where((g > 0) & np.isfinite(p.lb), x - p.lb, v)
         return float(np.abs(g * v * p.free).max(initial=0.0))
@@ -54,6 +56,8 @@ class Finished:
     def active_mask(self) -> np.ndarray:
         """-1 / 0 / 1 (n,): at the lower bound, inside, at the upper bound, to `xtol`."""
         x, p = self.outcome.x, self.parameters
+        if not p.bounded:
+            return np.zeros(x.size, int)
         tolerance = self.options.xtol or 0.0
         low, high = x - p.lb, p.ub - x
         at_low = low <= np.minimum(high, tolerance * np.maximum(1, np.abs(p.lb)))

@@ -11,7 +11,7 @@ from nlsq.core.evaluation import ResidualCall
 from nlsq.core.finish import Finished, check_start
 from nlsq.core.model import Abscissae, Model
 from nlsq.core.options import read_options
-from nlsq.core.problem import Observations, Parameters, parse_bounds, parse_start
+from nlsq.core.problem import UNBOUNDED, Observations, Parameters, parse_bounds, parse_start
 from nlsq.core.solve import choose_road, solve
 from nlsq.core.watch import closing_line
 from nlsq.result import OptimizeResult
@@ -21,7 +21,7 @@ def least_squares(
     fun: Callable,
     x0: Any,
     jac: Any = None,
-    bounds: Any = (-np.inf, np.inf),
+    bounds: Any = UNBOUNDED,
     method: str = "trf",
     *,
     args: tuple = (),

@@ -14,6 +14,7 @@ from nlsq.core.finish import Finished, check_start, no_progress
 from nlsq.core.model import Model, parameter_names
 from nlsq.core.options import read_options
 from nlsq.core.problem import (
+    UNBOUNDED,
     Observations,
     Parameters,
     parse_bounds,
@@ -26,7 +27,6 @@ from nlsq.core.watch import closing_line
 from nlsq.result import CurveFitResult, FitError, OptimizeWarning
 from nlsq.result.sentences import null_direction_sentences
 
-_UNBOUNDED = (-np.inf, np.inf)
 _KEPT_STOPS = (Status.CALLBACK, Status.INTERRUPTED, Status.TIME_LIMIT)
 
 
@@ -38,7 +38,7 @@ def curve_fit(
     sigma: Any = None,
     absolute_sigma: bool = False,
     check_finite: bool | None = None,
-    bounds: Any = _UNBOUNDED,
+    bounds: Any = UNBOUNDED,
     method: str | None = None,
     jac: Any = None,
     *,

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import types
 from collections.abc import Callable, Hashable
 
 import numpy as np
@@ -261,13 +262,10 @@ def parameter_names(f: Callable, n: int | None) -> tuple[str, ...]:
     ValueError
         If `n` is None and the signature does not tell the number of parameters.
     """
-    try:
-        parameters = list(inspect.signature(f).parameters.values())
-    except (TypeError, ValueError):
-        parameters = []
-    positional = [
-        p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
-    ]
+    if type(f) is types.FunctionType and not hasattr(f, "__wrapped__"):
+        positional = list(f.__code__.co_varnames[: f.__code__.co_argcount])
+    else:
+        positional = _signature_names(f)
     if n is None:
         if len(positional) < 2:
             raise ValueError(
@@ -277,6 +275,14 @@ def parameter_names(f: Callable, n: int | None) -> tuple[str, ...]:
         n = len(positional) - 1
     names = positional[1 : n + 1]
     return tuple(names) if len(names) == n else tuple(f"p{i}" for i in range(n))
+
+
+def _signature_names(f: Callable) -> list[str]:
+    try:
+        parameters = inspect.signature(f).parameters.values()
+    except (TypeError, ValueError):
+        return []
+    return [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
 
 
 # ---------------------------------------------------------------------------------------- roads

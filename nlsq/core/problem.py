@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,8 @@ MODEL_OUTPUT_SIZE = (
     "each element of ydata."
 )
 
+UNBOUNDED = (-np.inf, np.inf)
+
 
 @dataclasses.dataclass
 class Parameters:
@@ -25,15 +28,15 @@ class Parameters:
     ub: np.ndarray
     names: tuple[str, ...]
 
-    @property
+    @cached_property
     def free(self) -> np.ndarray:
         """1.0 for a parameter that may move, 0.0 for one with lb == ub."""
         return (self.lb < self.ub).astype(float)
 
-    @property
+    @cached_property
     def bounded(self) -> bool:
         """True when some bound is finite."""
-        return bool(np.isfinite(self.lb).any() or np.isfinite(self.ub).any())
+        return bool(self.lb.max() > -np.inf or self.ub.min() < np.inf)
 
 
 @dataclasses.dataclass
@@ -82,6 +85,8 @@ def parse_bounds(bounds, n: int) -> tuple[np.ndarray, np.ndarray]:
     ValueError
         If they do not fit n parameters, are NaN, or a lower bound is above its upper bound.
     """
+    if bounds is UNBOUNDED:
+        return np.full(n, -np.inf), np.full(n, np.inf)
     if hasattr(bounds, "lb") and hasattr(bounds, "ub"):
         bounds = (bounds.lb, bounds.ub)
     try:
@@ -130,6 +135,8 @@ def parse_start(p0, lb, ub, names) -> np.ndarray:
     """
     if p0 is None:
         start = np.ones(lb.size)
+        if lb.max() == -np.inf and ub.min() == np.inf:
+            return start
         low, high = np.isfinite(lb), np.isfinite(ub)
         start[low & high] = lb[low & high] + 0.5 * (ub[low & high] - lb[low & high])
         start[low & ~high] = lb[low & ~high] + 1
@@ -139,9 +146,9 @@ def parse_start(p0, lb, ub, names) -> np.ndarray:
     if not np.isfinite(start).all():
         bad = names[int(np.flatnonzero(~np.isfinite(start))[0])]
         raise ValueError(f"`p0` must be finite; the start of {bad!r} is not.")
-    outside = np.flatnonzero((start < lb) | (start > ub))
-    if outside.size:
-        i = outside[0]
+    inside = (start >= lb) & (start <= ub)
+    if not inside.all():
+        i = int(np.argmin(inside))
         raise ValueError(
             f"`x0` is infeasible: the start of {names[i]!r} is {start[i]:g}, outside its bounds "
             f"[{lb[i]:g}, {ub[i]:g}]. Move the start or the bounds."
