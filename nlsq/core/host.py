@@ -49,7 +49,7 @@ def make_reduce(model: Model, data: Observations, loss: Callable | None, setup) 
             JT = data.whiten(JT.T).T.astype(float) * setup.free[:, None]
             cost, r, JT = scale_rows(loss, setup.f_scale, r, JT, np)
             P = solve_triangular(R_prev, np.eye(p.size), check_finite=False)
-            total = sums(np.float64(cost), np.asarray(r), np.asarray(JT), P)
+            total = sums(cost, np.asarray(r), np.asarray(JT), P, np)
             if not all(np.isfinite(part).all() for part in total):
                 n = p.size
                 bad = np.float64(np.nan)

@@ -28,6 +28,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.flatten_util import ravel_pytree
 
 from nlsq.core import dogbox, geometry, lm, trf
 from nlsq.core.reduction import Summary
@@ -321,9 +322,16 @@ def advance(state: State, summary: Summary, setup: Setup, method: Method) -> Sta
 
 
 def device_fit(reduce, setup: Setup, method: Method) -> State:
-    """Whole fit as one traced program. reduce(x, R_prev) -> Summary."""
+    """Whole fit as one traced program. reduce(x, R_prev) -> Summary.
 
-    def body(state):
-        return advance(state, reduce(state.trial, state.point.R), setup, method)
+    The loop carries the state as one flat vector: XLA copies and selects every carried array by
+    itself, and for small fits these kernels are the cost of a pass.
+    """
+    flat, unravel = ravel_pytree(initial_state(setup, method))
 
-    return jax.lax.while_loop(running, body, initial_state(setup, method))
+    def body(flat):
+        state = unravel(flat)
+        summary = reduce(state.trial, state.point.R)
+        return ravel_pytree(advance(state, summary, setup, method))[0]
+
+    return unravel(jax.lax.while_loop(lambda flat: running(unravel(flat)), body, flat))

@@ -74,16 +74,14 @@ def user_loss(loss: Callable) -> Callable:
 
 
 def scale_rows(loss: Callable | None, f_scale, r, JT, xp):
-    """Return (cost, r, JT) with the loss folded in; `loss=None` is the plain sum of squares.
+    """Return (cost, r, JT) with the loss folded in; without a loss cost is None.
 
-    r: (m,) residual. JT: (n, m) transposed Jacobian, or None when only the cost is wanted.
-    A point whose r is exactly zero (padding) contributes rho(0) = 0.
+    r: (m,) residual. JT: (n, m) transposed Jacobian. A point whose r is exactly zero (padding)
+    contributes rho(0) = 0.
     """
     if loss is None:
-        return 0.5 * xp.vdot(r, r), r, JT
+        return None, r, JT
     rho, rho1, rho2 = loss((r / f_scale) ** 2, xp)
     cost = 0.5 * f_scale**2 * xp.sum(rho)
-    if JT is None:
-        return cost, r, None
     s = xp.sqrt(xp.maximum(rho1 + 2 * rho2 * (r / f_scale) ** 2, EPS))
     return cost, r * (rho1 / s), JT * s

@@ -18,10 +18,6 @@ from jax.scipy.linalg import solve_triangular
 from nlsq.core.loss_functions import scale_rows
 from nlsq.core.reduction import Summary, Sums, factor_jax, sums, triangular_inverse
 
-# Up to this many parameters each Jacobian column is its own forward derivative: XLA merges the
-# repeated model evaluations and drops what a parameter does not touch. Above, one linearisation.
-UNROLLED_PARAMETERS = 10
-
 SMALL_BLOCK, SMALL_CAPACITY = 256, 8192
 BLOCK, CAPACITY = 4096, 1 << 20
 
@@ -63,18 +59,8 @@ def value_and_rows(call: Callable, x, p, points=None):
     call(x, list of n scalars, points) -> (b,); `points` None leaves the length to the model.
     """
     n = p.shape[0]
-    if n > UNROLLED_PARAMETERS:
-        value, push = jax.linearize(lambda q: call(x, [q[i] for i in range(n)], points), p)
-        return value, jax.vmap(push)(jnp.eye(n, dtype=p.dtype))
-    rows = []
-    for i in range(n):
-
-        def along(t, i=i):
-            return call(x, [t if j == i else p[j] for j in range(n)], points)
-
-        value, row = jax.jvp(along, (p[i],), (jnp.ones_like(p[i]),))
-        rows.append(row)
-    return value, jnp.stack(rows)
+    value, push = jax.linearize(lambda q: call(x, [q[i] for i in range(n)], points), p)
+    return value, jax.vmap(push)(jnp.eye(n, dtype=p.dtype))
 
 
 def residual_rows(call: Callable, layout: Layout, x, y, weights, cholesky, p):
@@ -97,7 +83,7 @@ def make_reduce(call: Callable, layout: Layout, loss: Callable | None, data: Dat
 
     def rows_to_sums(r, JT, P):
         cost, r, JT = scale_rows(loss, setup.f_scale, r, JT * setup.free[:, None], jnp)
-        return sums(cost, r, JT, P)
+        return sums(cost, r, JT, P, jnp)
 
     def whole(p, P):
         x = jax.tree.unflatten(layout.treedef, data.leaves)
@@ -124,7 +110,7 @@ def make_reduce(call: Callable, layout: Layout, loss: Callable | None, data: Dat
     def blocked(p, P):
         n = p.shape[0]
         zero = jnp.zeros(())
-        start = Sums(zero, jnp.zeros((n, n)), jnp.zeros(n), jnp.zeros(n))
+        start = Sums(zero, jnp.zeros((n + 1, n + 1)))
 
         def add(i, total):
             return jax.tree.map(jnp.add, total, one_block(i, p, P))

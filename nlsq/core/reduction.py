@@ -29,15 +29,15 @@ from __future__ import annotations
 from typing import NamedTuple
 
 EPS = 2.220446049250313e-16
+# A column whose norm falls below this share of its last one may be nothing but rounding.
+COLLAPSE = 1e-11
 
 
 class Sums(NamedTuple):
     """What one pass accumulates; adding two blocks' Sums adds their data."""
 
     cost: object  # scalar
-    G: object  # (n, n) = K^T K
-    h: object  # (n,) = K^T r
-    columns: object  # (n,) squared column norms of J
+    G: object  # (n + 1, n + 1) Gram matrix of [K r]
 
 
 class Summary(NamedTuple):
@@ -50,27 +50,39 @@ class Summary(NamedTuple):
     dead: object  # (n,) bool: the column of J is exactly zero
 
 
-def sums(cost, r, JT, P):
-    """One block's Sums. r: (b,), JT: (n, b) with the loss folded in; P: (n, n)."""
-    K = P.T @ JT
-    return Sums(cost, K @ K.T, K @ r, (JT * JT).sum(1))
+def sums(cost, r, JT, P, xp):
+    """One block's Sums. r: (b,), JT: (n, b) with the loss folded in; P: (n, n).
+
+    One matrix product does all the adding up. cost None: half the sum of squares.
+    """
+    rows = xp.concatenate([P.T @ JT, r[None]])
+    G = rows @ rows.T
+    return Sums(0.5 * G[-1, -1] if cost is None else cost, G)
 
 
 def factor(total: Sums, R_prev, xp, cholesky, solve_lower) -> Summary:
     """Turn a pass's Sums into a Summary (see the module's formulas).
 
     A column of J that is exactly zero (a dead or a fixed parameter) gets the unit column in R and
-    0 in z, as if one more data row pinned that parameter; `dead` remembers it.
+    0 in z, as if one more data row pinned that parameter; `dead` remembers it. While R_prev has
+    the unit column, K_j is J_j itself, so that "zero" is exact. A column that has just collapsed
+    is computed from cancelling terms: it gets the unit column too and pivot 0, which asks for one
+    more pass.
     """
-    eye = xp.eye(total.h.shape[0])
-    dead = total.columns <= 0
-    diagonal = xp.diagonal(total.G)
-    D = xp.sqrt(xp.where(diagonal > 0, diagonal, 1.0))
-    shift = 10 * total.h.shape[0] * EPS + xp.where(diagonal > 0, 0.0, 1.0)
-    C = cholesky(total.G / (D[:, None] * D) + eye * shift).T
-    R = xp.where(dead, eye, C @ (D[:, None] * R_prev))
-    z = xp.where(dead, 0.0, solve_lower(C.T, total.h / D))
-    pivot = xp.min(xp.where(dead, 1.0, xp.diagonal(C)))
+    G, h = total.G[:-1, :-1], total.G[:-1, -1]
+    n = h.shape[0]
+    eye = xp.eye(n)
+    diagonal = xp.diagonal(G)
+    dead = diagonal <= 0
+    D = xp.sqrt(xp.where(dead, 1.0, diagonal))
+    shift = 10 * n * EPS + xp.where(dead, 1.0, 0.0)
+    C = cholesky(G / (D[:, None] * D) + eye * shift).T
+    R = C @ (D[:, None] * R_prev)
+    collapsed = ~dead & ((R * R).sum(0) <= COLLAPSE**2 * (R_prev * R_prev).sum(0))
+    out = dead | collapsed
+    R = xp.where(out, eye, R)
+    z = xp.where(out, 0.0, solve_lower(C.T, h / D))
+    pivot = xp.min(xp.where(collapsed, 0.0, xp.where(dead, 1.0, xp.diagonal(C))))
     return Summary(total.cost, R, z, pivot, dead)
 
 
