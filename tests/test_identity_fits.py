@@ -1,0 +1,121 @@
+"""A compiled program must not outlive the values it was traced with: fits with a known answer.
+
+Each model is an amplitude times a constant times x, fitted to 6 x, so that the amplitude tells
+which constant was used.
+"""
+
+import numpy as np
+import pytest
+
+from nlsq import curve_fit
+
+pytestmark = pytest.mark.core
+X = np.linspace(1.0, 2.0, 12)
+Y = 6.0 * X
+
+RATE = 2.0
+
+
+def fitted(model, x=X, **options) -> float:
+    """The amplitude that takes the model to 6 x: 6 / (whatever the model multiplies by)."""
+    return float(curve_fit(model, x, 6.0 * x, [1.0], **options).popt[0])
+
+
+def reads_global(x, a):
+    return a * x * RATE
+
+
+def helper():
+    return RATE
+
+
+def reads_helper(x, a):
+    return a * x * helper() ** 2
+
+
+class Attribute:
+    def __init__(self, k):
+        self.k = k
+
+    def model(self, x, a):
+        return a * x * self.k / 3
+
+    def __call__(self, x, a):
+        return a * x * self.k / 5
+
+
+def test_changed_closure_value_is_used():
+    k = 2.0
+
+    def model(x, a):
+        return a * x * k
+
+    assert fitted(model) == pytest.approx(3.0, rel=1e-12)
+    k = 3.0
+    assert fitted(model) == pytest.approx(2.0, rel=1e-12)
+
+
+def test_changed_global_is_used(monkeypatch):
+    assert fitted(reads_global) == pytest.approx(3.0, rel=1e-12)
+    assert fitted(reads_helper) == pytest.approx(1.5, rel=1e-12)
+    monkeypatch.setitem(globals(), "RATE", 4.0)
+    assert fitted(reads_global) == pytest.approx(1.5, rel=1e-12)
+    assert fitted(reads_helper) == pytest.approx(0.375, rel=1e-12)
+
+
+def test_changed_default_argument_is_used():
+    def model(x, a, k=2.0):
+        return a * x * k * 7
+
+    assert fitted(model) == pytest.approx(3 / 7, rel=1e-12)
+    model.__defaults__ = (3.0,)
+    assert fitted(model) == pytest.approx(2 / 7, rel=1e-12)
+
+
+def test_changed_attribute_of_the_bound_object_is_used():
+    thing = Attribute(2.0)
+    assert fitted(thing.model) == pytest.approx(9.0, rel=1e-12)
+    thing.k = 3.0
+    assert fitted(thing.model) == pytest.approx(6.0, rel=1e-12)
+
+
+def test_array_changed_in_place_is_used():
+    table = np.full(X.size, 2.0)
+
+    def model(x, a):
+        return a * x * table
+
+    assert fitted(model) == pytest.approx(3.0, rel=1e-12)
+    table[:] = 3.0
+    assert fitted(model) == pytest.approx(2.0, rel=1e-12)
+
+
+def test_a_program_made_later_holds_the_values_of_its_own_fit():
+    """Two equal models; the first then changes; the second asks for a program not yet made."""
+    first, second = Attribute(2.0), Attribute(2.0)
+    assert fitted(first) == pytest.approx(15.0, rel=1e-12)
+    first.k = 3.0
+    assert fitted(second, callback=lambda nit, cost, p, info: None) == pytest.approx(15, rel=1e-12)
+
+
+def test_what_is_read_from_a_result_later_cannot_spoil_a_later_fit():
+    """A lazy field evaluated after the model changed must not be stored for the old values."""
+    first, second = Attribute(7.0), Attribute(7.0)
+    result = curve_fit(first.model, X, Y, [1.0])
+    first.k = 14.0
+    np.asarray(result.jac)
+    fresh = curve_fit(second.model, X, Y, [1.0])
+    np.testing.assert_allclose(fresh.jac[:, 0], 7 / 3 * X, rtol=1e-12)
+    np.testing.assert_allclose(fresh.fun, 0, atol=1e-12)
+
+
+def test_lazy_fields_belong_to_the_model_that_was_fitted():
+    k = 2.0
+
+    def model(x, a):
+        return a * x * k + 0 * a
+
+    result = curve_fit(model, X, Y, [1.0])
+    k = 4.0
+    np.testing.assert_allclose(result.jac[:, 0], 2.0 * X, rtol=1e-12)
+    np.testing.assert_allclose(result.fun, 0, atol=1e-12)
