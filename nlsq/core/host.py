@@ -54,12 +54,6 @@ def make_reduce(model: Model, data: Observations, loss: Callable | None, setup) 
                 n = p.size
                 bad = np.float64(np.nan)
                 return Summary(bad, np.eye(n), np.zeros(n), bad, np.zeros(n, bool))
-            return factor(
-                total,
-                R_prev,
-                np,
-                np.linalg.cholesky,
-                lambda L, b: solve_triangular(L, b, lower=True, check_finite=False),
-            )
+            return factor(total, R_prev, np, np.linalg.cholesky)
 
     return reduce

@@ -158,9 +158,7 @@ def absorb(state: State, summary: Summary, setup: Setup, method: Method) -> Stat
         & jnp.all(jnp.isfinite(summary.z))
     )
     old, proposal = state.point, state.proposal
-    actual = jnp.where(finite, old.cost - summary.cost, -jnp.inf)
-    gain = actual - proposal.correction
-    ratio = gain / jnp.where(proposal.predicted > 0, proposal.predicted, jnp.inf)
+    actual, ratio = gain(old.cost, summary.cost, finite, proposal)
     iterating = state.phase == ITERATE
     polishing = state.phase == POLISH
 
@@ -186,8 +184,12 @@ def absorb(state: State, summary: Summary, setup: Setup, method: Method) -> Stat
     step = jnp.linalg.norm(columns_or_one(running_max) * (state.trial - old.x))
     length = jnp.linalg.norm(columns_or_one(running_max) * old.x)
     nfev = state.nfev + 1
-    status = _test(state, setup, finite, actual, ratio, step, length, point, nfev)
-    status = jnp.where(iterating, status, state.status)
+    stuck = jnp.all(state.trial == old.x)
+    evidence = Evidence(
+        first, finite, nfev, old.cost, actual, proposal.predicted, ratio, step, length, stuck,
+        point.optimality,
+    )  # fmt: skip
+    status = jnp.where(iterating, judge(evidence, setup), state.status)
 
     phase, rounds = _next_phase(state, status, point, moved, step, length)
     # a rejected accelerated step: forget the history, a plain one gets its turn
@@ -213,26 +215,46 @@ def columns_or_one(columns):
     return jnp.where(columns > 0, columns, 1.0)
 
 
-def _test(state, setup, finite, actual, ratio, step, length, point, nfev):
-    """Status after this pass, RUNNING when no test fires."""
-    first = state.nfev == 0
-    cost = state.point.cost
-    predicted = state.proposal.predicted
+def gain(old_cost, cost, finite, proposal):
+    """Actual reduction of the cost, and its ratio to the predicted one."""
+    actual = jnp.where(finite, old_cost - cost, -jnp.inf)
+    share = actual - proposal.correction
+    return actual, share / jnp.where(proposal.predicted > 0, proposal.predicted, jnp.inf)
+
+
+class Evidence(NamedTuple):
+    """What the convergence tests see after a trial."""
+
+    first: object  # bool: this was the start, there is no step to test
+    finite: object  # bool: cost and derivatives at the trial are finite
+    nfev: object
+    cost: object  # before the trial
+    actual: object
+    predicted: object
+    ratio: object
+    step: object  # |D dx|
+    length: object  # |D x|
+    stuck: object  # bool: the trial is the point it started from
+    optimality: object  # at the point that is now accepted
+
+
+def judge(e: Evidence, setup):
+    """Status after a trial, RUNNING when no test fires."""
     f = (
-        (jnp.abs(actual) <= setup.ftol * cost)
-        & (predicted <= setup.ftol * cost)
-        & (ratio <= 2)
-        & ~first
+        (jnp.abs(e.actual) <= setup.ftol * e.cost)
+        & (e.predicted <= setup.ftol * e.cost)
+        & (e.ratio <= 2)
+        & ~e.first
     )
-    x = (step < setup.xtol * (setup.xtol + length)) & ~first
-    stuck = (jnp.all(state.trial == state.point.x)) & ~first
-    g = point.optimality <= setup.gtol
+    x = (e.step < setup.xtol * (setup.xtol + e.length)) & ~e.first
+    stuck = e.stuck & ~e.first
+    g = e.optimality <= setup.gtol
     status = jnp.full((), int(Status.RUNNING))
-    status = jnp.where(nfev >= setup.max_nfev, int(Status.MAX_NFEV), status)
+    status = jnp.where(e.nfev >= setup.max_nfev, int(Status.MAX_NFEV), status)
     status = jnp.where(x | stuck, int(Status.XTOL), status)
     status = jnp.where(f, jnp.where(x, int(Status.FTOL_XTOL), int(Status.FTOL)), status)
     status = jnp.where(g, int(Status.GTOL), status)
-    return jnp.where(first & ~finite, int(Status.NOT_FINITE), status)
+    return jnp.where(e.first & ~e.finite, int(Status.NOT_FINITE), status)
 
 
 def _next_phase(state, status, point, moved, step, length):
@@ -306,10 +328,8 @@ def propose(state: State, setup: Setup, method: Method) -> State:
         trial = jnp.where(pinned, target, jnp.clip(trial, setup.lb, setup.ub))
         return trial, state.proposal, secants
 
-    def stay():
-        return point.x, state.proposal, state.secants
-
-    trial, proposal, secants = jax.lax.switch(jnp.minimum(state.phase, 2), [iterate, polish, stay])
+    trial, proposal, secants = jax.lax.cond(state.phase == ITERATE, iterate, polish)
+    trial = jnp.where(state.phase >= SHARPEN, point.x, trial)
     trial = jnp.where(setup.free > 0, trial, setup.x0)
     return state._replace(
         trial=trial, proposal=proposal, radius=radius, alpha=proposal.alpha, secants=secants

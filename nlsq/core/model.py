@@ -293,17 +293,13 @@ def _find_road(user, x: Abscissae, m: int, p0) -> Resolution:
         reasons = [f"xdata of type {type(x.given).__name__} is not made of numeric arrays"]
         return _host(reasons)
     reasons: list[str] = []
-    roads = (("jax", user.traced), ("numpy", user.carried()))
-    evaluate = user.host
+    functions = {"jax": lambda: user.traced, "numpy": user.carried}
     with double_precision():
-        for road, function in roads:
-            found = _traced(road, function, x, m, p0, reasons)
-            if found is not None and _believable(road, found, evaluate, x, m, p0, reasons):
-                return found
-        for road, function in roads:
-            found = _traced_with_data(road, function, x, m, p0, reasons)
-            if found is not None and _believable(road, found, evaluate, x, m, p0, reasons):
-                return found
+        for attempt in (_traced, _traced_with_data):
+            for road, function in functions.items():
+                found = attempt(road, function(), x, m, p0, reasons)
+                if found and _believable(road, found, user.host, x, m, p0, reasons):
+                    return found
     return _host(reasons)
 
 

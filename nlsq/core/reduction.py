@@ -6,9 +6,9 @@ over the data but halves the digits: cond(J^T J) = cond(J)^2. We keep the cheap 
 digits by CholeskyQR with a carried preconditioner. With an upper triangular P = R_prev^{-1} from
 the last accepted point,
 
-    K = J P,   G = K^T K,   h = K^T r                       one pass, blocks stay in cache
-    D = sqrt(diag G),   C^T C = D^{-1} G D^{-1} + s I,       n-sized
-    R = C D R_prev,     z = C^{-T} D^{-1} h.
+    K = J P,   G = [K r]^T [K r]                             one pass, blocks stay in cache
+    D = sqrt(diag G),   T^T T = D^{-1} G D^{-1} + s I,       n-sized
+    R = C D R_prev,     T = [C  z / |r|; 0 .].
 
 Near the solution J changes little, so K has nearly orthonormal columns, G is nearly the identity
 and its Cholesky factor loses nothing: R is as good as a Householder QR of J. This is CholeskyQR2
@@ -60,28 +60,28 @@ def sums(cost, r, JT, P, xp):
     return Sums(0.5 * G[-1, -1] if cost is None else cost, G)
 
 
-def factor(total: Sums, R_prev, xp, cholesky, solve_lower) -> Summary:
+def factor(total: Sums, R_prev, xp, cholesky) -> Summary:
     """Turn a pass's Sums into a Summary (see the module's formulas).
 
-    A column of J that is exactly zero (a dead or a fixed parameter) gets the unit column in R and
-    0 in z, as if one more data row pinned that parameter; `dead` remembers it. While R_prev has
-    the unit column, K_j is J_j itself, so that "zero" is exact. A column that has just collapsed
-    is computed from cancelling terms: it gets the unit column too and pivot 0, which asks for one
-    more pass.
+    The factor of the whole Gram matrix of [K r] holds z in its last column. A column of J that is
+    exactly zero (a dead or a fixed parameter) gets the unit column in R and 0 in z, as if one more
+    data row pinned that parameter; `dead` remembers it. While R_prev has the unit column, K_j is
+    J_j itself, so that "zero" is exact. A column that has just collapsed is computed from
+    cancelling terms: it gets the unit column too and pivot 0, which asks for one more pass.
     """
-    G, h = total.G[:-1, :-1], total.G[:-1, -1]
-    n = h.shape[0]
-    eye = xp.eye(n)
-    diagonal = xp.diagonal(G)
-    dead = diagonal <= 0
-    D = xp.sqrt(xp.where(dead, 1.0, diagonal))
-    shift = 10 * n * EPS + xp.where(dead, 1.0, 0.0)
-    C = cholesky(G / (D[:, None] * D) + eye * shift).T
-    R = C @ (D[:, None] * R_prev)
+    n = R_prev.shape[0]
+    diagonal = xp.diagonal(total.G)
+    zero = diagonal <= 0
+    D = xp.sqrt(xp.where(zero, 1.0, diagonal))
+    shift = xp.diag(10 * n * EPS + xp.where(zero, 1.0, 0.0))
+    T = cholesky(total.G / (D[:, None] * D) + shift).T
+    C, z = T[:n, :n], T[:n, n] * D[n]
+    R = C @ (D[:n, None] * R_prev)
+    dead = zero[:n]
     collapsed = ~dead & ((R * R).sum(0) <= COLLAPSE**2 * (R_prev * R_prev).sum(0))
     out = dead | collapsed
-    R = xp.where(out, eye, R)
-    z = xp.where(out, 0.0, solve_lower(C.T, h / D))
+    R = xp.where(out, xp.eye(n), R)
+    z = xp.where(out, 0.0, z)
     pivot = xp.min(xp.where(collapsed, 0.0, xp.where(dead, 1.0, xp.diagonal(C))))
     return Summary(total.cost, R, z, pivot, dead)
 
@@ -102,12 +102,8 @@ def _eye_like(R):
 def factor_jax(total: Sums, R_prev) -> Summary:
     """`factor` inside a JAX program."""
     import jax.numpy as jnp
-    from jax.scipy.linalg import solve_triangular
 
-    return factor(
-        total,
-        R_prev,
-        jnp,
-        jnp.linalg.cholesky,
-        lambda L, b: solve_triangular(L, b, lower=True),
-    )
+    def cholesky(A):
+        return jnp.linalg.cholesky(A, symmetrize_input=False)
+
+    return factor(total, R_prev, jnp, cholesky)

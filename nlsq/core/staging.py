@@ -66,7 +66,9 @@ def staged(data: Observations, layout: Layout):
         buffer = _aligned(shape, array.dtype)
         used.append(buffer)
         m = array.shape[axis]
-        target, source = np.moveaxis(buffer, axis, 0), np.moveaxis(array, axis, 0)
+        target, source = buffer, array
+        if axis:
+            target, source = np.moveaxis(buffer, axis, 0), np.moveaxis(array, axis, 0)
         target[:m] = source
         target[m:end] = source[-1]
         return buffer
