@@ -53,73 +53,100 @@ def choose_layout(m: int, pointwise: bool, **facts) -> Layout:
     return Layout(BLOCK, -(-m // CAPACITY) * CAPACITY, **facts)
 
 
-def value_and_rows(call: Callable, x, p, points=None):
-    """Model value (b,) and transposed Jacobian (n, b).
+class Piece(NamedTuple):
+    """The data of one block, or all of them."""
+
+    x: Any
+    y: Any
+    weights: Any
+    cholesky: Any
+    inside: Any  # (b,) bool per residual, False in padding; None where there is no padding
+
+
+def whole(layout: Layout, data: Data) -> Piece:
+    """All data as one piece."""
+    x = jax.tree.unflatten(layout.treedef, data.leaves)
+    return Piece(x, data.y, data.weights, data.cholesky, None)
+
+
+def block(layout: Layout, data: Data, i) -> Piece:
+    """The i-th block of pointwise data."""
+    start = i * layout.block
+
+    def cut(array, axis=0):
+        return jax.lax.dynamic_slice_in_dim(array, start, layout.block, axis)
+
+    leaves = [
+        leaf if axis is None else cut(leaf, axis)
+        for leaf, axis in zip(data.leaves, layout.axes, strict=True)
+    ]
+    weights = cut(data.weights) if layout.weighted else None
+    inside = start + jnp.arange(layout.block) < data.m
+    inside = jnp.concatenate([inside, inside]) if layout.paired else inside
+    return Piece(jax.tree.unflatten(layout.treedef, leaves), cut(data.y), weights, None, inside)
+
+
+def add_up(layout: Layout, data: Data, part: Callable, zero):
+    """Sum of part(piece), a pytree like `zero`, over all data."""
+    if not layout.block:
+        return part(whole(layout, data))
+
+    def add(i, total):
+        return jax.tree.map(jnp.add, total, part(block(layout, data, i)))
+
+    return jax.lax.fori_loop(0, (data.m + layout.block - 1) // layout.block, add, zero)
+
+
+def evaluate(call: Callable, x, p, points=None):
+    """Model value (b,) at the parameter vector p (n,).
 
     call(x, list of n scalars, points) -> (b,); `points` None leaves the length to the model.
     """
-    n = p.shape[0]
-    value, push = jax.linearize(lambda q: call(x, [q[i] for i in range(n)], points), p)
-    return value, jax.vmap(push)(jnp.eye(n, dtype=p.dtype))
+    return call(x, [p[i] for i in range(p.shape[0])], points)
 
 
-def residual_rows(call: Callable, layout: Layout, x, y, weights, cholesky, p):
-    """Whitened residual (b,) and transposed Jacobian (n, b), before the loss."""
-    value, JT = value_and_rows(call, x, p, y.shape[0])
-    r = value - y
+def value_and_rows(call: Callable, x, p, points=None):
+    """Model value (b,) and transposed Jacobian (n, b)."""
+    value, push = jax.linearize(lambda q: evaluate(call, x, q, points), p)
+    return value, jax.vmap(push)(jnp.eye(p.shape[0], dtype=p.dtype))
+
+
+def whiten(layout: Layout, piece: Piece, rows):
+    """Real whitened rows (..., b') of differences (..., b); padding becomes exactly 0."""
     if layout.weighted:
-        r, JT = r * weights, JT * weights
+        rows = rows * piece.weights
     if layout.whitened:
-        stacked = solve_triangular(cholesky, jnp.concatenate([r[None], JT]).T, lower=True).T
-        r, JT = stacked[0], stacked[1:]
+        rows = solve_triangular(piece.cholesky, rows.T, lower=True).T
     if layout.paired:
-        r = jnp.concatenate([r.real, r.imag])
-        JT = jnp.concatenate([JT.real, JT.imag], axis=1)
-    return r, JT
+        rows = jnp.concatenate([rows.real, rows.imag], axis=-1)
+    return rows if piece.inside is None else jnp.where(piece.inside, rows, 0.0)
+
+
+def residual(call: Callable, layout: Layout, piece: Piece, p):
+    """Whitened residual (b',), before the loss."""
+    value = evaluate(call, piece.x, p, piece.y.shape[0])
+    return whiten(layout, piece, value - piece.y)
+
+
+def residual_rows(call: Callable, layout: Layout, piece: Piece, p):
+    """Whitened residual (b',) and transposed Jacobian (n, b'), before the loss."""
+    value, JT = value_and_rows(call, piece.x, p, piece.y.shape[0])
+    return whiten(layout, piece, value - piece.y), whiten(layout, piece, JT)
 
 
 def make_reduce(call: Callable, layout: Layout, loss: Callable | None, data: Data, setup):
     """Return reduce(p, R_prev) -> Summary over all of `data`."""
 
-    def rows_to_sums(r, JT, P):
-        cost, r, JT = scale_rows(loss, setup.f_scale, r, JT * setup.free[:, None], jnp)
-        return sums(cost, r, JT, P, jnp)
-
-    def whole(p, P):
-        x = jax.tree.unflatten(layout.treedef, data.leaves)
-        r, JT = residual_rows(call, layout, x, data.y, data.weights, data.cholesky, p)
-        return rows_to_sums(r, JT, P)
-
-    def one_block(i, p, P):
-        start = i * layout.block
-
-        def cut(array, axis=0):
-            return jax.lax.dynamic_slice_in_dim(array, start, layout.block, axis)
-
-        leaves = [
-            leaf if axis is None else cut(leaf, axis)
-            for leaf, axis in zip(data.leaves, layout.axes, strict=True)
-        ]
-        weights = cut(data.weights) if layout.weighted else None
-        x = jax.tree.unflatten(layout.treedef, leaves)
-        r, JT = residual_rows(call, layout, x, cut(data.y), weights, None, p)
-        inside = start + jnp.arange(layout.block) < data.m
-        inside = jnp.concatenate([inside, inside]) if layout.paired else inside
-        return rows_to_sums(jnp.where(inside, r, 0.0), jnp.where(inside, JT, 0.0), P)
-
-    def blocked(p, P):
-        n = p.shape[0]
-        zero = jnp.zeros(())
-        start = Sums(zero, jnp.zeros((n + 1, n + 1)))
-
-        def add(i, total):
-            return jax.tree.map(jnp.add, total, one_block(i, p, P))
-
-        count = (data.m + layout.block - 1) // layout.block
-        return jax.lax.fori_loop(0, count, add, start)
-
     def reduce(p, R_prev) -> Summary:
         P = triangular_inverse(R_prev)
-        return factor_jax((blocked if layout.block else whole)(p, P), R_prev)
+
+        def part(piece):
+            r, JT = residual_rows(call, layout, piece, p)
+            cost, r, JT = scale_rows(loss, setup.f_scale, r, JT * setup.free[:, None], jnp)
+            return sums(cost, r, JT, P, jnp)
+
+        n = p.shape[0]
+        zero = Sums(jnp.zeros(()), jnp.zeros((n + 1, n + 1)))
+        return factor_jax(add_up(layout, data, part, zero), R_prev)
 
     return reduce

@@ -8,7 +8,6 @@ between them.
 from __future__ import annotations
 
 import dataclasses
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -22,8 +21,7 @@ from nlsq.core.loss_functions import BUILT_IN, user_loss
 from nlsq.core.model import Model
 from nlsq.core.problem import Observations, Parameters, interior_start
 from nlsq.core.programs import Outcome
-from nlsq.core.status import Status
-from nlsq.core.watch import Watch
+from nlsq.core.watch import Watch, drive
 
 # m * n above which a pass takes milliseconds and the host drives the loop.
 _LONG_PASS = 4_000_000
@@ -80,7 +78,7 @@ def solve(model: Model, data: Observations, parameters: Parameters, options: Opt
     with double_precision():
         if model.on_host:
             run = _host_reduce(model, data, options, setup)
-            return _drive(run, method, flat, setup, options)
+            return _drive(run, method, flat, options)
         layout = _layout(model, data)
         key = (model.program_key, model_key(options.loss), np.iscomplexobj(data.y))
         loss, call = options.loss_function, model.resolution.call
@@ -93,7 +91,7 @@ def solve(model: Model, data: Observations, parameters: Parameters, options: Opt
             def run(state):
                 return program(*arrays, flat, state.trial, state.point.R)
 
-            return _drive(run, method, flat, setup, options)
+            return _drive(run, method, flat, options)
 
 
 def choose_road(model: Model, data: Observations, parameters: Parameters, options: Options) -> None:
@@ -173,28 +171,17 @@ def _host_reduce(model, data, options, setup):
     return run
 
 
-def _drive(run, method: Method, flat, setup: Setup, options: Options) -> Outcome:
+def _drive(run, method: Method, flat, options: Options) -> Outcome:
     """The host's driver of the loop; `run(state)` makes one pass at the trial point."""
-    step, outcome = programs.step_program(method), programs.outcome_program()
-    state = programs.start_program(method)(flat)
-    started = time.monotonic()
-    watch = Watch(options.callback, options.verbose)
-    status = None
-    try:
-        while bool(loop.running(state)):
-            state = step(state, run(state), flat)
-            status = watch.after_pass(state)
-            late = options.time_limit is not None
-            if late and time.monotonic() - started > options.time_limit:
-                status = Status.TIME_LIMIT
-            if status is not None and bool(loop.running(state)):
-                break
-            status = None
-    except KeyboardInterrupt:
-        if int(state.nfev) == 0:
-            raise
-        status = Status.INTERRUPTED
-    result = Outcome(np.asarray(outcome(state)), method.n)
-    if status is not None:
-        result.status = int(status)
+    step = programs.step_program(method)
+    state, stop = drive(
+        programs.start_program(method)(flat),
+        lambda state: step(state, run(state), flat),
+        lambda state: bool(loop.running(state)),
+        Watch(options.callback, options.verbose),
+        options.time_limit,
+    )
+    result = Outcome(np.asarray(programs.outcome_program()(state)), method.n)
+    if stop is not None:
+        result.status = int(stop)
     return result

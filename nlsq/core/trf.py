@@ -30,6 +30,13 @@ ACCEPT_RATIO = 0.0
 GROW, SHRINK = 2.0, 0.25
 
 
+class Quadratic(NamedTuple):
+    """A model g.s + 1/2 s.B.s of the cost, B known by its inner products."""
+
+    g: object  # (n,)
+    gram: object  # S (k, n) -> S B S^T (k, k)
+
+
 class Proposal(NamedTuple):
     """A trial step and what the model promises for it."""
 
@@ -57,15 +64,25 @@ def propose(point, radius, alpha, scale, setup, bounded):
         return _propose_free(point, radius, alpha, scale, setup)
     x, R, z, lb, ub = point.x, point.R, point.z, setup.lb, setup.ub
     g = R.T @ z
-    v, dv = geometry.coleman_li(x, g, lb, ub)
-    d = jnp.sqrt(jnp.where(dv != 0, v / scale, v)) * scale
-    C = g * dv * scale
+    d, C = hat_space(x, g, scale, lb, ub)
     A, za = _triangularise(R * d, z, jnp.sqrt(jnp.maximum(C, 0.0)))
     p, alpha = subproblem.solve(A, za, radius, alpha, setup.free)
+
+    def gram(S):
+        W = S @ A.T
+        return W @ W.T
+
     theta = jnp.maximum(0.995, 1 - point.optimality)
-    best, value = _reflect(x, A, za, p, d, radius, setup, theta)
+    best, value = reflect(x, Quadratic(A.T @ za, gram), p, d, radius, setup, theta)
     correction = 0.5 * best @ (C * best)
     return Proposal(d * best, jnp.linalg.norm(best), -value, correction, alpha)
+
+
+def hat_space(x, g, scale, lb, ub):
+    """Return (d, C), both (n,): x = d x^, and the diagonal that the bounds add to the model."""
+    v, dv = geometry.coleman_li(x, g, lb, ub)
+    d = jnp.sqrt(jnp.where(dv != 0, v / scale, v)) * scale
+    return d, g * dv * scale
 
 
 def _propose_free(point, radius, alpha, scale, setup):
@@ -85,52 +102,47 @@ def _triangularise(A, z, diagonal):
     return T, Q[:n].T @ z
 
 
-def _reflect(x, A, z, p, d, radius, setup, theta):
+def reflect(x, model: Quadratic, p, d, radius, setup, theta):
     """Choose among the step, its reflection and the Cauchy step; all in hat space.
 
     Returns (step, value of the model at it).
     """
-    lb, ub = setup.lb, setup.ub
-    g = A.T @ z
-
-    def value(s):
-        q = A @ s
-        return z @ q + 0.5 * q @ q
-
-    def line(start, s):
-        u, w = A @ start, A @ s
-        return 0.5 * w @ w, z @ w + u @ w, z @ u + 0.5 * u @ u
+    lb, ub, g = setup.lb, setup.ub, model.g
 
     def crossing():
         stride, hits = geometry.stride_to_bound(x, d * p, lb, ub)
         mirrored = jnp.where(hits != 0, -p, p)
         at_bound = p * stride
+        slope = jnp.stack([at_bound, mirrored, -g]) @ g
+        B = model.gram(jnp.stack([at_bound, mirrored, -g]))
+
         to_sphere = geometry.stride_to_sphere(at_bound, mirrored, radius)
         to_bound, _ = geometry.stride_to_bound(x + d * at_bound, d * mirrored, lb, ub)
         reach = jnp.minimum(to_bound, to_sphere)
         low = (1 - theta) * stride / jnp.where(reach > 0, reach, 1.0)
         high = jnp.where(to_bound <= to_sphere, theta * to_bound, to_sphere)
-        t, reflected = geometry.minimise_on_interval(*line(at_bound, mirrored), low, high)
+        line = 0.5 * B[1, 1], slope[1] + B[0, 1], slope[0] + 0.5 * B[0, 0]
+        t, reflected = geometry.minimise_on_interval(*line, low, high)
         usable = (reach > 0) & (low <= high)
         reflected = jnp.where(usable, reflected, jnp.inf)
 
-        short = theta * at_bound
-        straight = value(short)
+        straight = theta * slope[0] + 0.5 * theta**2 * B[0, 0]
 
         norm_g = jnp.linalg.norm(g)
         sphere = radius / jnp.where(norm_g > 0, norm_g, 1.0)
         wall, _ = geometry.stride_to_bound(x, -d * g, lb, ub)
         limit = jnp.where(wall < sphere, theta * wall, sphere)
-        tc, cauchy = geometry.minimise_on_interval(*line(0 * g, -g), 0.0 * limit, limit)
+        line = 0.5 * B[2, 2], slope[2], jnp.zeros_like(limit)
+        tc, cauchy = geometry.minimise_on_interval(*line, 0.0 * limit, limit)
 
         values = jnp.stack([straight, reflected, cauchy])
-        steps = jnp.stack([short, at_bound + t * mirrored, -tc * g])
+        steps = jnp.stack([theta * at_bound, at_bound + t * mirrored, -tc * g])
         best = jnp.argmin(values)
         return steps[best], values[best]
 
     trial = x + d * p
     inside = jnp.all((trial >= lb) & (trial <= ub))
-    return jax.lax.cond(inside, lambda: (p, value(p)), crossing)
+    return jax.lax.cond(inside, lambda: (p, g @ p + 0.5 * model.gram(p[None])[0, 0]), crossing)
 
 
 def update_radius(radius, alpha, proposal, actual, ratio, first):

@@ -1,8 +1,9 @@
-"""What happens between passes: the user's callback and the progress table of `verbose=2`."""
+"""What happens between passes: callback, progress table of `verbose=2`, time limit and Ctrl-C."""
 
 from __future__ import annotations
 
 import inspect
+import time
 from collections.abc import Callable
 
 import numpy as np
@@ -76,6 +77,28 @@ class Watch:
             f"{nit:^15}{nfev:^15}{cost:^15.4e}{change:^15}{step_text:^15}{optimality:^15.2e}",
             flush=True,
         )
+
+
+def drive(state, advance: Callable, running: Callable, watch: Watch, time_limit: float | None):
+    """Call state = advance(state) while running(state). Returns (state, status or None).
+
+    The status is that of a stop from outside: the callback, the time limit or Ctrl-C (which goes
+    on to the caller when there is no result yet).
+    """
+    started = time.monotonic()
+    try:
+        while running(state):
+            state = advance(state)
+            status = watch.after_pass(state)
+            if time_limit is not None and time.monotonic() - started > time_limit:
+                status = Status.TIME_LIMIT
+            if status is not None and running(state):
+                return state, status
+    except KeyboardInterrupt:
+        if int(state.nfev) == 0:
+            raise
+        return state, Status.INTERRUPTED
+    return state, None
 
 
 def closing_line(result) -> str:
