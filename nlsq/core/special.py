@@ -95,9 +95,10 @@ def _wofz_jvp(primals, tangents):
 
 
 def _faddeeva(z: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """w and w'. In the continued fraction w = i/sqrt(pi)/(z - s), so w' = -2i/sqrt(pi) s/(z - s)."""
+    """w and w'. In the fraction w = i/sqrt(pi) / (z - s), so w' = -2i/sqrt(pi) s / (z - s)."""
     far = jnp.abs(z) > 7.0
     near = js.wofz(jnp.where(far, 1j, z))
+    near = jax.lax.complex(jnp.where(z.imag == 0, jnp.exp(-(z.real**2)), near.real), near.imag)
     lower = z.imag < 0
     up = jnp.where(far, jnp.where(lower, -z, z), 10.0 + 0j)
     s = jnp.zeros_like(up)

@@ -15,7 +15,8 @@ radius = np.linspace(0.2, 20, 60)
 years = np.linspace(0.25, 30, 50)
 strikes = np.linspace(70, 130, 40)
 grid = np.linspace(0, 30, 90)
-SPECTRUM = UnivariateSpline(grid, np.exp(-0.2 * (grid - 9) ** 2) + 0.6 * np.exp(-(grid - 18) ** 2), s=0)
+TWO_LINES = np.exp(-0.2 * (grid - 9) ** 2) + 0.6 * np.exp(-((grid - 18) ** 2))
+SPECTRUM = UnivariateSpline(grid, TWO_LINES, s=0)
 
 
 def sersic(r, ie, re, n):
@@ -124,7 +125,7 @@ def extinction_branchy(w, a, r):
 
 def light_curve(t, *p):
     total = p[0] * np.ones_like(t)
-    for a, b, n in zip(p[1::2], p[2::2], range(1, 9)):
+    for a, b, n in zip(p[1::2], p[2::2], range(1, 9), strict=False):
         total += a * np.cos(n * t) + b * np.sin(n * t)
     return total
 

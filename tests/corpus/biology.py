@@ -213,7 +213,7 @@ def crossover(t, a, b, switch):
     return np.array(y)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _clearance(weight, exponent):
     return (weight / 70) ** exponent
 
@@ -231,7 +231,8 @@ CASES = [
     case(logistic, days, (5, 0.3, 18), (4, 0.2, 15), 0.05),
     case(logistic_expit, days, (0.3, 5, 0.3, 18), (0, 4, 0.2, 15), 0.05),
     case(gompertz, days, (4, 0.35, 6), (3, 0.3, 4), 0.03),
-    case(baranyi, days, (2, 9, 0.5, 6), (2, 8, 0.4, 5), 0.03, bounds=((0, 4, 0.05, 0.1), (5, 15, 2, 20))),
+    case(baranyi, days, (2, 9, 0.5, 6), (2, 8, 0.4, 5), 0.03, bounds=((0, 4, 0.05, 0.1), (5, 15, 2,
+         20))),
     case(richards, days, (5, 0.3, 18, 0.7), (4.5, 0.25, 17, 1), 0.02,
          bounds=((1, 0.01, 1, 0.05), (20, 2, 40, 5))),
     case(bertalanffy, np.arange(1.0, 25), (90, 0.2, -0.8), (80, 0.15, 0), 1),
@@ -250,9 +251,12 @@ CASES = [
     case(two_compartment, hours, (6, 1.4, 3, 0.1), (5, 1, 2, 0.05), 0.02),
     case(michaelis_elimination, hours, (8, 1.2, 2), (7, 1, 1.5), 0.05, road=HOST),
     case(sir_infected, days, (0.6, 0.2, 0.01), (0.5, 0.15, 0.02), 0.003, road=HOST),
-    case(sir_euler, days, (0.6, 0.2, 0.01), (0.5, 0.15, 0.02), 0.003),
-    case(cumulative_cases, days[1:], (50, 4, 4.5), (40, 3, 5), 0.3, bounds=((1, 0.5, 0.5), (500, 20, 50))),
-    case(incidence, days[1:], (50, 4, 4.5), (40, 3, 5), 0.03, bounds=((1, 0.5, 0.5), (500, 20, 50))),
+    case(sir_euler, days, (0.6, 0.2, 0.01), (0.5, 0.15, 0.02), 0.003,
+         road=HOST, note="each step from the one before"),
+    case(cumulative_cases, days[1:], (50, 4, 4.5), (40, 3, 5), 0.3, bounds=((1, 0.5, 0.5), (500,
+         20, 50))),
+    case(incidence, days[1:], (50, 4, 4.5), (40, 3, 5), 0.03, bounds=((1, 0.5, 0.5), (500, 20,
+         50))),
     case(holling_two, np.linspace(1, 100, 40), (0.6, 0.08), (0.4, 0.1), 0.1),
     case(ricker, np.linspace(0.1, 10, 40), (3, 0.4), (2, 0.3), 0.05),
     case(monod_haldane, np.linspace(0.1, 30, 40), (1.2, 2, 15), (1, 1, 10), 0.005),

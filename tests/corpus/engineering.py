@@ -46,7 +46,7 @@ def mooney_rivlin(stretch, c1, c2):
 
 def prony(t, g_inf, *terms):
     g = g_inf
-    for gi, tau in zip(terms[::2], terms[1::2]):
+    for gi, tau in zip(terms[::2], terms[1::2], strict=False):
         g = g + gi * np.exp(-t / tau)
     return g
 
@@ -274,7 +274,8 @@ CASES = [
     case(first_order_delay, seconds, (2, 1.5, 1.03), (1.5, 1, 0.97), 0.02),
     case(bode_gain, hertz, (3, 20, 2.5), (2, 18, 2), 0.1),
     case(transfer_complex, hertz[:40], (2, 0.3, 0.004), (1.5, 0.2, 0.002), 0.01),
-    case(lowpass_recursion, seconds, (0.2, 1.5), (0.3, 1), 0.02),
+    case(lowpass_recursion, seconds, (0.2, 1.5), (0.3, 1), 0.02,
+         road=HOST, note="each step from the one before"),
     case(lfilter_response, seconds, (0.3, 0.8), (0.4, 0.6), 0.02, road=HOST),
     case(smoothed_edge, seconds, (2, 5, 0.4), (1.5, 5.3, 0.6), 0.02, road=HOST),
     case(linear_spline, seconds, (1, 3, 2, 4, 0), (1, 1, 1, 1, 1), 0.05),
@@ -287,8 +288,10 @@ CASES = [
     case(log_law, depth, (0.4, 0.03), (0.3, 0.05), 0.02, bounds=((0.01, 1e-4), (3, 0.4))),
     case(spalding_profile, depth, (12, 25.3, 6.5), (10, 24.2, 7), 0.05),
     case(pump_curve, np.linspace(0, 10, 30), (50, 0.3, 0.5), (40, 0.2, 0), 0.2),
-    case(colebrook, np.logspace(4, 7, 40), (1e-3, 1.1), (5e-4, 1), 2e-5, bounds=((1e-6, 0.1), (0.05, 5))),
-    case(van_genuchten, np.logspace(-1, 4, 50), (0.08, 0.43, 0.036, 1.56), (0.05, 0.4, 0.05, 1.4), 0.002,
+    case(colebrook, np.logspace(4, 7, 40), (1e-3, 1.1), (5e-4, 1), 2e-5, bounds=((1e-6, 0.1),
+         (0.05, 5))),
+    case(van_genuchten, np.logspace(-1, 4, 50), (0.08, 0.43, 0.036, 1.56), (0.05, 0.4, 0.05, 1.4),
+         0.002,
          bounds=((0, 0.2, 1e-3, 1.05), (0.2, 0.7, 1, 5))),
     case(theis_bessel, depth, (2, 15), (1.5, 12), 0.01),
     case(variogram, depth, (0.3, 2, 22.3), (0.2, 1.5, 20.7), 0.03),
@@ -301,10 +304,12 @@ CASES = [
     case(pwm, seconds, (2, 0.31, 0.1), (1.5, 0.31, 0.2), 0.05, road=HOST,
          bounds=((0, 0.3099, 0), (5, 0.3101, 1))),
     case(Oscillator(0.2), seconds, (2, 2.1, 5), (1.5, 2, 4), 0.02, name="callable_object"),
-    case(Oscillator(0.2).shifted, seconds, (2, 2.1, 5, 0.3), (1.5, 2, 4, 0), 0.02, name="bound_method"),
+    case(Oscillator(0.2).shifted, seconds, (2, 2.1, 5, 0.3), (1.5, 2, 4, 0), 0.02,
+         name="bound_method"),
     case(Sensor().respond, seconds, (0.8, 1.5), (0.6, 1), 0.02, name="dataclass_method"),
     case(make_model(5), seconds, (2, 0.8), (1.5, 0.82), 0.02, name="closure_fourier"),
-    case(lambda t, a, k: a * (1 - np.exp(-k * t)), seconds, (2, 0.5), (1, 1), 0.02, name="a_lambda"),
+    case(lambda t, a, k: a * (1 - np.exp(-k * t)), seconds, (2, 0.5), (1, 1), 0.02,
+         name="a_lambda"),
     case(functools.partial(fin_temperature, length=45.0), depth, (60, 0.08), (50, 0.1), 0.3,
          name="partial_keyword"),
 ]  # fmt: skip

@@ -252,7 +252,8 @@ CASES = [
     case(breit_wigner, np.linspace(80, 102, 80), (5, 91.2, 2.5), (4, 91, 3), 0.01),
     case(crystal_ball, np.linspace(-8, 4, 120), (5, 0.2, 1, 1.3, 2.5), (4, 0, 1.2, 1.5, 2), 0.02,
          bounds=((0, -2, 0.1, 0.3, 1.05), (20, 2, 4, 4, 10))),
-    case(resonance_complex, np.linspace(0.9, 1.1, 100), (2, 1.01, 40, 0.3), (1.5, 1.008, 30, 0), 0.02,
+    case(resonance_complex, np.linspace(0.9, 1.1, 100), (2, 1.01, 40, 0.3), (1.5, 1.008, 30, 0),
+         0.02,
          note="cmath.exp of a parameter, complex-valued"),
     case(s21_notch, np.linspace(4.99, 5.01, 120), (5.0005, 4e3, 6e3, 0.2), (5, 3e3, 5e3, 0), 0.005),
     case(form_factor_sphere, np.linspace(0.02, 2, 100), (3, 4, 0.01), (2, 3.8, 0), 0.005),
@@ -267,5 +268,6 @@ CASES = [
     case(decay_chain, t10, (5, 0.4, 1.1), (4, 0.3, 1.3), 0.02),
     case(power_law_branch, t10[2:], (2, 0.6), (1, 0.5), 0.02, road=HOST),
     case(driven_oscillator, np.linspace(0.2, 3, 80), (2, 1.4, 0.3), (1.5, 1.3, 0.4), 0.03),
-    case(thermometer, np.linspace(1e3, 3e4, 40), (1.1e-3, 2.3e-4, 1e-7), (1e-3, 2.5e-4, 8e-8), 0.05),
+    case(thermometer, np.linspace(1e3, 3e4, 40), (1.1e-3, 2.3e-4, 1e-7), (1e-3, 2.5e-4, 8e-8),
+         0.05),
 ]  # fmt: skip

@@ -45,7 +45,7 @@ def many_peaks(x, *params):
 
 def many_peaks_in_place(x, base, *params):
     y = np.full(x.shape, base)
-    for ctr, (a, w) in zip(LINES, np.reshape(params, (3, 2))):
+    for ctr, (a, w) in zip(LINES, np.reshape(params, (3, 2)), strict=False):
         y += a / (1 + ((x - ctr) / w) ** 2)
     return y
 
@@ -187,8 +187,10 @@ CASES = [
     case(lorentzian, nm, (2, -0.7, 0.6), (1, 0, 1), 0.03),
     case(gauss_linear, nm, (3, 0.4, 0.7, 0.1, 1), (2, 0, 1, 0, 0), 0.05),
     case(two_gaussians, nm, (3, -1.5, 0.6, 2, 1.2, 0.9), (2, -1, 1, 2, 1, 1), 0.04),
-    case(many_peaks, wide, (3, 2, 0.6, 2, 5, 0.9, 4, 8, 0.5), (2, 2.2, 1, 2, 5.2, 1, 2, 8, 1), 0.05),
-    case(many_peaks_in_place, wide, (0.3, 2, 0.3, 1, 0.5, 3, 0.2), (0, 1, 0.5, 1, 0.5, 1, 0.5), 0.03,
+    case(many_peaks, wide, (3, 2, 0.6, 2, 5, 0.9, 4, 8, 0.5), (2, 2.2, 1, 2, 5.2, 1, 2, 8, 1),
+         0.05),
+    case(many_peaks_in_place, wide, (0.3, 2, 0.3, 1, 0.5, 3, 0.2), (0, 1, 0.5, 1, 0.5, 1, 0.5),
+         0.03,
          bounds=(0, 10)),
     case(voigt_wofz, nm, (4, 0.3, 0.5, 0.4), (2, 0, 1, 0.3), 0.02),
     case(voigt_sum, nm, (4, 0.3, 0.5, 0.4, 0.2), (2, 0, 1, 0.3, 0), 0.02),
@@ -215,6 +217,7 @@ CASES = [
     case(sinc_slit, nm, (2, 1.4, 0.2, 0.1), (1.5, 1.2, 0, 0), 0.02),
     case(double_slit, np.linspace(-2, 2, 160), (2, 0.5, 2.2), (1.5, 0.6, 2.15), 0.02),
     case(etalon, np.linspace(0, 3, 150), (2, 8, 0.4), (1.5, 5, 0.3), 0.02),
-    case(odmr, np.linspace(2.8, 2.94, 160), (0.05, 2.87, 0.02, 0.003, 1), (0.03, 2.869, 0.022, 0.004, 1),
+    case(odmr, np.linspace(2.8, 2.94, 160), (0.05, 2.87, 0.02, 0.003, 1), (0.03, 2.869, 0.022,
+         0.004, 1),
          0.0008),
 ]  # fmt: skip

@@ -10,10 +10,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from nlsq.core.carry import operators
 from nlsq.core.carry.functions import to_jax
 from nlsq.core.carry.proxy import Proxy
 from nlsq.core.carry.rebuild import Rebuild
 from nlsq.core.carry.state import NotCarried, enter, leave
+
+operators.install()
 
 
 class _Call:

@@ -11,16 +11,15 @@ import numpy as np
 
 from nlsq.core.carry.proxy import (
     Proxy,
-    Selected,
     any_traced,
-    cast,
-    is_traced,
     raw,
     touches,
     unwrap,
     wrap,
 )
+from nlsq.core.carry.selection import Selected
 from nlsq.core.carry.state import caller, current, public_name, refuse
+from nlsq.core.carry.values import cast, is_traced, join
 
 # Functions whose jax.numpy counterpart means the same, by how many leading arguments are arrays
 # (a list in such a place becomes an array; JAX takes no lists).
@@ -142,7 +141,7 @@ def _as_array(a, dtype=None, copy=None, **kwargs) -> Any:
         return a.copy() if copy else a
     if not any_traced(a):
         return wrap(np.array(unwrap(a), dtype=dtype))
-    result = jnp.asarray(unwrap(a))
+    result = join(unwrap(a)) if isinstance(a, (list, tuple)) else jnp.asarray(unwrap(a))
     return Proxy(result if dtype is None else cast(result, np.dtype(dtype)))
 
 
@@ -340,7 +339,9 @@ def to_jax(result: Any) -> jax.Array:
     if hasattr(result, "__pandas_priority__") and not isinstance(result, Proxy):
         result = np.asarray(result)
     value = unwrap(result)
-    if not is_traced(value) and not any_traced(value):
+    if isinstance(value, (list, tuple)) and any_traced(value):
+        value = join(value)
+    if not is_traced(value):
         value = np.asarray(value)
         if value.dtype.kind not in "biufc":
             refuse(f"the model returns {type(result).__name__}, not numbers")

@@ -1,8 +1,8 @@
 """Stand-ins for the modules, builtins and function objects a model reaches by name.
 
-They behave as the originals and hand anything that holds a proxy to the tables. Arrays they create
-are proxies too, so that `out = np.zeros(n); out[...] = a * x` works: `out` turns into a traced value
-when one is assigned.
+They behave as the originals and hand anything that holds a proxy to the tables. Arrays they
+create are proxies too, so that `out = np.zeros(n); out[...] = a * x` works: `out` turns into a
+traced value when one is assigned.
 """
 
 from __future__ import annotations
@@ -21,8 +21,11 @@ import numpy as np
 import scipy.special
 
 from nlsq.core.carry import functions, ufuncs
-from nlsq.core.carry.proxy import Proxy, Selected, any_traced, is_traced, raw, touches, unwrap, wrap
+from nlsq.core.carry.proxy import Proxy, any_traced, raw, touches, unwrap, wrap
+from nlsq.core.carry.scipy_functions import Maker
+from nlsq.core.carry.selection import Selected
 from nlsq.core.carry.state import NotCarried, current, refuse
+from nlsq.core.carry.values import is_traced, join
 
 _LOOP_LIMIT = 400
 _MATH = {
@@ -37,7 +40,7 @@ log10 log1p log2 radians sin sinh sqrt tan tanh trunc cbrt""".split()
 
 def untype(value: Any) -> Any:
     """The real type behind a type stand-in, also inside tuples and dicts."""
-    if isinstance(value, TypeStandIn):
+    if isinstance(value, (TypeStandIn, Maker)):
         return value.original
     if type(value) in (list, tuple):
         return type(value)(untype(v) for v in value)
@@ -183,7 +186,7 @@ class Vectorized:
                 refuse(
                     f"the function under numpy.vectorize branches on its argument at {size} points"
                 )
-        return jnp.stack(out) if any_traced(out) else np.asarray(out)
+        return join(out) if any_traced(out) else np.asarray(out)
 
 
 def _mapped(scalar: Callable, values: list, shape: tuple) -> Any:

@@ -1,8 +1,9 @@
 """The array a carried model sees: NumPy's interface over a NumPy value or a JAX value.
 
-A proxy whose value is a NumPy array is *data*: everything computed from data alone is computed by
-NumPy, so a model may branch on it, loop over it and index with it. As soon as a traced value enters,
-by arithmetic or by assignment, the proxy holds a JAX array, and asking it for a plain number refuses.
+A proxy whose value is a NumPy array is *data*: everything computed from data alone is computed
+by NumPy, so a model may branch on it, loop over it and index with it. As soon as a traced value
+enters, by arithmetic or by assignment, the proxy holds a JAX array, and asking it for a plain
+number refuses.
 
 Values are never changed in place. Assignment replaces the value of the proxy; a view (a slice, a
 transpose, a reshape) remembers its base and reads and writes through it, as NumPy's views do.
@@ -18,10 +19,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from nlsq.core.carry.selection import Selected, store, take
 from nlsq.core.carry.state import caller, refuse
+from nlsq.core.carry.values import cast, check_bounds, is_traced, join, listed, put, put_rows
 
 _BASIC = (int, np.integer, slice, type(None), type(Ellipsis))
-_IN_PLACE_REFUSED = {"partition", "itemset", "setflags", "resize", "byteswap", "setfield"}
+_REFUSED_METHODS = {"partition", "itemset", "setflags", "resize", "byteswap", "setfield"}
 
 
 class Proxy:
@@ -91,23 +94,20 @@ class Proxy:
     def _assign_row(self, row: int, new: Any) -> None:
         if not is_traced(new):
             new = np.asarray(new)
-        if np.size(new) == 1 and self._value.ndim == 1:
+        if new.shape and new.size == 1 and self._value.ndim == 1:
             new = new.reshape(())
         if new.dtype.kind == "c" and self.dtype.kind != "c":
             refuse(f"complex values are assigned into a real array: {caller()}")
-        xp = jnp if is_traced(new) else np
-        self._rows[row] = xp.broadcast_to(cast(new, self.dtype), self._value.shape[1:])
+        if new.dtype != self.dtype:
+            new = cast(new, self.dtype)
+        if new.shape != self._value.shape[1:]:
+            new = (jnp if is_traced(new) else np).broadcast_to(new, self._value.shape[1:])
+        self._rows[row] = new
         self._rows_traced = self._rows_traced or is_traced(new)
         self._pending = True
         self._version += 1
 
     # -- protocols ------------------------------------------------------------------------------
-    def __array_ufunc__(self, ufunc, method, *args, **kwargs):
-        return _ufunc(ufunc, method, args, kwargs)
-
-    def __array_function__(self, func, types, args, kwargs):
-        return _function(func, args, kwargs)
-
     def __jax_array__(self):
         return jnp.asarray(self.value)
 
@@ -183,11 +183,23 @@ class Proxy:
 
     @property
     def real(self) -> Proxy:
-        return self.view(lambda v: v.real)
+        if self.dtype.kind != "c":
+            return self
+        return self.view(lambda v: v.real, lambda v, new: new + 1j * v.imag)
+
+    @real.setter
+    def real(self, value: Any) -> None:
+        self.real[...] = value
 
     @property
     def imag(self) -> Proxy:
-        return self.view(lambda v: v.imag)
+        if self.dtype.kind != "c":
+            return self.view(lambda v: v.imag)
+        return self.view(lambda v: v.imag, lambda v, new: v.real + 1j * new)
+
+    @imag.setter
+    def imag(self, value: Any) -> None:
+        self.imag[...] = value
 
     @property
     def flat(self) -> Any:
@@ -196,7 +208,7 @@ class Proxy:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") or name in Proxy.__slots__:
             raise AttributeError(name)
-        if self.traced or name in _IN_PLACE_REFUSED:
+        if self.traced or name in _REFUSED_METHODS:
             getattr(np.empty(0), name)  # AttributeError as for an ndarray
             refuse(f"the array method `{name}` is not supported on traced values")
         found = getattr(self.value, name)
@@ -208,7 +220,7 @@ class Proxy:
     def reshape(self, *shape, order="C", **kwargs) -> Proxy:
         shape = unwrap(shape[0] if len(shape) == 1 else shape) if shape else kwargs["shape"]
         if order not in ("C", "A", "K"):
-            return call("reshape", self.copy(), shape, order=order)
+            return np.reshape(self.copy(), shape, order=order)
         put = (lambda v, new: new.reshape(v.shape)) if self._base is None else None
         return self.view(lambda v: v.reshape(shape), put)
 
@@ -239,9 +251,6 @@ class Proxy:
     def astype(self, dtype, copy=True, **_) -> Proxy:
         return Proxy(cast(self.value, np.dtype(dtype)))
 
-    def view_as(self) -> Proxy:
-        return self
-
     def item(self, *index):
         return (self[index] if index else self.reshape(-1)[0])._plain(np.ndarray.item)
 
@@ -252,7 +261,7 @@ class Proxy:
         self[...] = value
 
     def sort(self, axis=-1, **kwargs) -> None:
-        self.assign(raw(call("sort", self, axis=axis)))
+        self.assign(raw(np.sort(self, axis=axis)))
 
     # -- indexing -------------------------------------------------------------------------------
     def __getitem__(self, index) -> Any:
@@ -265,72 +274,30 @@ class Proxy:
             return Proxy(found, self, lambda v: v[row], lambda v, new: put(v, row, new))
         parts = index if isinstance(index, tuple) else (index,)
         if any(is_traced(part) for part in parts):
-            return _traced_get(self, index)
+            found = take(self.value, index)
+            return found if isinstance(found, Selected) else Proxy(found)
         if all(isinstance(part, _BASIC) for part in parts):
-            found = _check_bounds(self.value, parts)[index]
+            found = check_bounds(self.value, parts)[index]
             if np.ndim(found) == 0:
                 return Proxy(found)
             return self.view(lambda v: v[index], lambda v, new: put(v, index, new))
-        return Proxy(self.value[_listed(index)])
+        return Proxy(self.value[listed(index)])
 
     def __setitem__(self, index, value) -> None:
         index = unwrap(index)
         parts = index if isinstance(index, tuple) else (index,)
         if any(is_traced(part) for part in parts):
-            return _traced_put(self, index, value)
+            new = value if isinstance(value, Selected) else raw(value)
+            return self.assign(store(self.value, index, new))
         if isinstance(value, (list, tuple)):
-            value = call("asarray", value)
+            value = join(unwrap(value)) if any_traced(value) else np.asarray(unwrap(value))
         if isinstance(value, Selected):
             refuse("a selection by a traced mask is assigned to another place")
         row = self._row(index)
         if row is not None:
             return self._assign_row(row, raw(value))
-        self.assign(put(self.value, _listed(index), raw(value)))
+        self.assign(put(self.value, listed(index), raw(value)))
         return None
-
-
-class Selected:
-    """`x[mask]` for a traced mask: its length is unknown, so all of x is kept with the mask.
-
-    Entries outside the mask hold a copy of an entry inside it, so that what is computed from them
-    stays in the model's domain; they are dropped when the selection is assigned or summed.
-    """
-
-    __slots__ = ("mask", "value")
-    __array_priority__ = 1001.0
-    __pandas_priority__ = 100001
-    __hash__ = None  # type: ignore[assignment]
-
-    def __init__(self, value: Any, mask: Any):
-        self.value, self.mask = value, mask
-
-    def __array_ufunc__(self, ufunc, method, *args, **kwargs):
-        return _ufunc(ufunc, method, args, kwargs)
-
-    def __array_function__(self, func, types, args, kwargs):
-        return _function(func, args, kwargs)
-
-    dtype = property(lambda self: np.dtype(self.value.dtype))
-    ndim = property(lambda self: 1)
-    real = property(lambda self: Selected(self.value.real, self.mask))
-    imag = property(lambda self: Selected(self.value.imag, self.mask))
-
-    def copy(self) -> Selected:
-        return Selected(self.value, self.mask)
-
-    def astype(self, dtype, **_) -> Selected:
-        return Selected(cast(self.value, np.dtype(dtype)), self.mask)
-
-    def _refuse(self, *_args, **_kwargs):
-        refuse(f"the length of a selection by a mask is not known while tracing: {caller()}")
-
-    __len__ = __iter__ = __getitem__ = __setitem__ = __array__ = __bool__ = __float__ = _refuse
-    shape = size = property(_refuse)
-
-
-# -- helpers on values --------------------------------------------------------------------------
-def is_traced(value: Any) -> bool:
-    return isinstance(value, jax.Array)
 
 
 def raw(item: Any) -> Any:
@@ -351,6 +318,10 @@ def unwrap(tree: Any) -> Any:
     if isinstance(tree, slice):
         return slice(*(_slice_end(end) for end in (tree.start, tree.stop, tree.step)))
     return raw(tree)
+
+
+def _slice_end(end: Any) -> Any:
+    return operator.index(end) if isinstance(end, Proxy) else end
 
 
 def wrap(tree: Any) -> Any:
@@ -383,191 +354,3 @@ def any_traced(*trees: Any) -> bool:
         isinstance(leaf, (jax.Array, Selected)) or (isinstance(leaf, Proxy) and leaf.traced)
         for leaf in leaves(trees)
     )
-
-
-def cast(value: Any, dtype: np.dtype) -> Any:
-    """NumPy's `astype`, for both kinds of value."""
-    if not is_traced(value):
-        return np.asarray(value).astype(dtype)
-    if value.dtype.kind == "c" and dtype.kind != "c":
-        value = value.real
-    return value.astype(dtype)
-
-
-def put(value: Any, index: Any, new: Any) -> Any:
-    """`value` with `value[index] = new`, in the dtype of `value`."""
-    if not is_traced(value) and not is_traced(new):
-        result = np.array(value)
-        result[index] = new
-        return result
-    value = jnp.asarray(value)
-    kind = np.result_type(new) if not hasattr(new, "dtype") else new.dtype
-    if kind.kind == "c" and value.dtype.kind != "c":
-        refuse(f"complex values are assigned into a real array: {caller()}")
-    parts = index if isinstance(index, tuple) else (index,)
-    _check_bounds(value, parts)
-    new = cast(jnp.asarray(new), value.dtype)
-    extra = new.ndim - value[index].ndim
-    return value.at[index].set(new.reshape(new.shape[extra:]) if extra > 0 else new)
-
-
-def put_rows(value: Any, rows: dict[int, Any]) -> Any:
-    """`value` with some of its rows replaced, in one operation."""
-    where = sorted(rows)
-    if not any(is_traced(rows[i]) for i in where):
-        if not is_traced(value):
-            result = np.array(value)
-            for i in where:
-                result[i] = rows[i]
-            return result
-    stacked = jnp.stack([jnp.asarray(rows[i]) for i in where])
-    if len(where) == value.shape[0]:
-        return stacked
-    return jnp.asarray(value).at[np.array(where)].set(stacked)
-
-
-def _slice_end(end: Any) -> Any:
-    return operator.index(end) if isinstance(end, Proxy) else end
-
-
-def _listed(index: Any) -> Any:
-    """Lists as arrays: JAX refuses list indices."""
-    if isinstance(index, tuple):
-        return tuple(np.asarray(i) if isinstance(i, list) else i for i in index)
-    return np.asarray(index) if isinstance(index, list) else index
-
-
-def _check_bounds(value: Any, parts: tuple) -> Any:
-    """IndexError for a single integer out of range, which JAX would clamp."""
-    if len(parts) <= np.ndim(value) and not any(p is None or p is Ellipsis for p in parts):
-        for part, length in zip(parts, np.shape(value), strict=False):
-            whole = isinstance(part, (int, np.integer)) and not isinstance(part, bool)
-            if whole and not -length <= part < length:
-                raise IndexError(f"index {part} is out of bounds for axis with size {length}")
-    return value
-
-
-def _traced_mask(value: Any, index: Any) -> bool:
-    is_mask = is_traced(index) and index.dtype == bool and index.ndim > 0
-    return is_mask and index.shape == np.shape(value)[: index.ndim]
-
-
-def _traced_get(proxy: Proxy, index: Any) -> Any:
-    value = jnp.asarray(proxy.value)
-    if _traced_mask(value, index):
-        if index.ndim != value.ndim:
-            refuse(f"rows are selected by a traced mask: {caller()}")
-        inside = value.reshape(-1)[jnp.argmax(index.reshape(-1))]
-        return Selected(jnp.where(index, value, inside), index)
-    parts = index if isinstance(index, tuple) else (index,)
-    if any(is_traced(p) and p.dtype.kind not in "iu" for p in parts):
-        refuse(f"an array is indexed by a mask that depends on the parameters: {caller()}")
-    if any(isinstance(p, slice) and any_traced([p.start, p.stop, p.step]) for p in parts):
-        refuse(f"a slice depends on the parameters: {caller()}")
-    return Proxy(value.at[_listed(index)].get(mode="fill", fill_value=_missing(value)))
-
-
-def _missing(value: Any) -> Any:
-    return np.nan if value.dtype.kind in "fc" else None
-
-
-def _traced_put(proxy: Proxy, index: Any, new: Any) -> None:
-    value = jnp.asarray(proxy.value)
-    if not _traced_mask(value, index):
-        if is_traced(index) and index.dtype.kind in "iu":
-            return proxy.assign(put(value, index, raw(new)))
-        refuse(f"an assignment depends on where the parameters point: {caller()}")
-    if isinstance(new, Selected):
-        if new.mask is not index:
-            refuse(f"values selected by one mask are assigned to another: {caller()}")
-        new = new.value
-    elif np.ndim(raw(new)) > value.ndim - index.ndim:
-        refuse(f"an array is assigned to a selection of unknown length: {caller()}")
-    mask = index.reshape(index.shape + (1,) * (value.ndim - index.ndim))
-    return proxy.assign(jnp.where(mask, cast(jnp.asarray(raw(new)), value.dtype), value))
-
-
-def _ufunc(ufunc, method, args, kwargs):
-    from nlsq.core.carry.ufuncs import apply
-
-    return apply(ufunc, method, args, kwargs)
-
-
-def _function(func, args, kwargs):
-    from nlsq.core.carry.functions import apply
-
-    return apply(func, args, kwargs)
-
-
-def call(name: str, *args: Any, **kwargs: Any) -> Any:
-    """`numpy.<name>` on arguments that may hold proxies."""
-    return _function(getattr(np, name), args, kwargs)
-
-
-# -- operators and array methods ----------------------------------------------------------------
-def _operand(other: Any) -> Any:
-    if isinstance(other, (list, tuple)):
-        return call("asarray", other)
-    if hasattr(other, "__pandas_priority__") and not isinstance(other, (Proxy, Selected)):
-        return np.asarray(other)
-    return other
-
-
-def _install_operators() -> None:
-    def binary(ufunc):
-        return lambda self, other: _ufunc(ufunc, "__call__", (self, _operand(other)), {})
-
-    def reflected(ufunc):
-        return lambda self, other: _ufunc(ufunc, "__call__", (_operand(other), self), {})
-
-    def in_place(ufunc):
-        def method(self, other):
-            result = _ufunc(ufunc, "__call__", (self, _operand(other)), {})
-            if isinstance(self, Selected) or self.ndim == 0:
-                return result
-            if not np.can_cast(result.dtype, self.dtype, "same_kind"):
-                raise TypeError(f"cannot cast {result.dtype} to {self.dtype} in place")
-            if result.shape != self.shape:
-                raise ValueError(f"in place: {result.shape} does not fit {self.shape}")
-            self.assign(cast(result.value, self.dtype))
-            return self
-
-        return method
-
-    names = {
-        "add": np.add, "sub": np.subtract, "mul": np.multiply, "truediv": np.true_divide,
-        "floordiv": np.floor_divide, "mod": np.remainder, "pow": np.power,
-        "matmul": np.matmul, "and": np.bitwise_and, "or": np.bitwise_or, "xor": np.bitwise_xor,
-        "lshift": np.left_shift, "rshift": np.right_shift, "divmod": np.divmod,
-    }  # fmt: skip
-    compare = {
-        "lt": np.less, "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal,
-        "eq": np.equal, "ne": np.not_equal,
-    }  # fmt: skip
-    unary = {"neg": np.negative, "pos": np.positive, "abs": np.absolute, "invert": np.invert}
-    for cls in (Proxy, Selected):
-        for name, ufunc in names.items():
-            setattr(cls, f"__{name}__", binary(ufunc))
-            setattr(cls, f"__r{name}__", reflected(ufunc))
-            setattr(cls, f"__i{name}__", in_place(ufunc))
-        for name, ufunc in compare.items():
-            setattr(cls, f"__{name}__", binary(ufunc))
-        for name, ufunc in unary.items():
-            setattr(cls, f"__{name}__", lambda self, u=ufunc: _ufunc(u, "__call__", (self,), {}))
-        cls.__round__ = lambda self, digits=0: call("round", self, digits)
-
-
-def _install_methods() -> None:
-    def method(func):
-        return lambda self, *args, **kwargs: _function(func, (self, *args), kwargs)
-
-    names = """sum prod mean std var max min argmax argmin cumsum cumprod dot clip round ptp all
-    any argsort searchsorted take repeat squeeze swapaxes diagonal trace nonzero compress""".split()
-    for cls in (Proxy, Selected):
-        for name in names:
-            setattr(cls, name, method(getattr(np, name)))
-        cls.conj = cls.conjugate = lambda self: _ufunc(np.conjugate, "__call__", (self,), {})
-
-
-_install_operators()
-_install_methods()

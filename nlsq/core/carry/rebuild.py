@@ -189,8 +189,9 @@ class Rebuild:
             return namespaces.BUILTINS[cls.__name__]
         if cls in scipy_functions.TABLE:
             return scipy_functions.TABLE[cls]
-        if not _plain_class(cls):
-            return cls
+        maker = scipy_functions.maker(cls)
+        if maker is not None or not _plain_class(cls):
+            return maker or cls
         new = type(cls)(cls.__name__, (cls,), {"__module__": cls.__module__, "__slots__": ()})
         self._memo[id(cls)] = (cls, new)
         for base in reversed(cls.__mro__[:-1]):

@@ -16,6 +16,7 @@ import scipy.signal
 import scipy.special
 
 from nlsq.core import special
+from nlsq.core.carry.distributions import Distribution
 from nlsq.core.carry.proxy import Proxy, any_traced, unwrap, wrap
 from nlsq.core.carry.state import public_name, refuse
 
@@ -51,7 +52,8 @@ def guarded(f: Callable) -> Callable:
     def run(*args, **kwargs):
         if any_traced(args, kwargs):
             refuse(f"{name} needs concrete numbers, not values that depend on the parameters")
-        return wrap(f(*unwrap(args), **unwrap(kwargs)))
+        result = f(*unwrap(args), **unwrap(kwargs))
+        return instance(result) or wrap(result)
 
     return run
 
@@ -150,9 +152,45 @@ class Interp1d:
         return Proxy(jnp.interp(x, f.x, f.y, left=low, right=high))
 
 
-def instance(obj: Any) -> Any:
-    """The stand-in of a SciPy interpolator, or None."""
+@stands_for(scipy.interpolate.splev)
+def _splev(x, tck, der=0, ext=0):
+    if ext or any_traced(tck):
+        refuse("scipy.interpolate.splev with `ext` or traced coefficients is not carried")
+    poly = scipy.interpolate.PPoly.from_spline(tck)
+    return _evaluate(poly.derivative(der) if der else poly, jnp.asarray(x), True)
+
+
+class Maker:
+    """The class of an interpolator, which a model calls to make one from data."""
+
+    def __init__(self, original: type):
+        self.original = original
+
+    def __call__(self, *args, **kwargs):
+        name = public_name(self.original.__module__, self.original.__name__)
+        if any_traced(args, kwargs):
+            refuse(f"{name} needs concrete numbers, not values that depend on the parameters")
+        made = self.original(*unwrap(args), **unwrap(kwargs))
+        return instance(made) or made
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.original, name)
+
+
+def maker(cls: type) -> Any:
+    """The stand-in of a SciPy interpolator's class, or None."""
     interpolate = scipy.interpolate
+    kinds = (
+        interpolate.PPoly, interpolate.BSpline, interpolate.UnivariateSpline, interpolate.interp1d
+    )  # fmt: skip
+    return Maker(cls) if issubclass(cls, kinds) else None
+
+
+def instance(obj: Any) -> Any:
+    """The stand-in of a SciPy interpolator or distribution, or None."""
+    interpolate = scipy.interpolate
+    if type(obj).__module__.startswith("scipy.stats") and hasattr(obj, "shapes"):
+        return Distribution(obj)
     if isinstance(obj, interpolate.PPoly):
         return Piecewise(obj, obj)
     if isinstance(obj, interpolate.BSpline) and obj.c.ndim == 1:

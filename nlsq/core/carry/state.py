@@ -9,6 +9,7 @@ from collections.abc import Hashable
 from typing import Any, NoReturn
 
 MAX_OPERATIONS = 4000
+MAX_CHAIN = 2000
 _PACKAGE = __name__.rpartition(".")[0]
 _LIBRARIES = {"numpy", "scipy", "pandas", "numba", "statistics", "fractions", "decimal", "random"}
 
@@ -28,6 +29,16 @@ class State:
         self.failure: NotCarried | None = None
         self.operations = 0
         self.shared: dict[Hashable, tuple[Any, Any]] = {}
+        self._depth: dict[int, int] = {}  # ids stay valid: `shared` keeps the values
+
+    def depth(self, value: Any) -> int:
+        """How many operations in a row lead to a value."""
+        return self._depth.get(id(value), 0)
+
+    def follow(self, values: tuple, result: Any) -> None:
+        deepest = 1 + max(map(self.depth, values))
+        for item in result if isinstance(result, tuple) else (result,):
+            self._depth[id(item)] = deepest
 
     def count(self) -> None:
         self.operations += 1

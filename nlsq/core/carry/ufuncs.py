@@ -10,8 +10,10 @@ import numpy as np
 import scipy.special
 
 from nlsq.core import special
-from nlsq.core.carry.proxy import Proxy, Selected, any_traced, cast, is_traced, raw, wrap
+from nlsq.core.carry.proxy import Proxy, any_traced, raw, wrap
+from nlsq.core.carry.selection import Selected
 from nlsq.core.carry.state import caller, current, refuse
+from nlsq.core.carry.values import cast, is_traced
 
 _MAX_POWER = 64
 
@@ -51,19 +53,25 @@ _REDUCE = {
     np.add: "sum", np.multiply: "prod", np.maximum: "max", np.minimum: "min",
     np.logical_and: "all", np.logical_or: "any",
 }  # fmt: skip
-_ACCUMULATE = {np.add: "cumsum", np.multiply: "cumprod"}
+_ACCUMULATE = {np.add: jnp.cumsum, np.multiply: jnp.cumprod}
+_EXTREME = {np.maximum: jax.lax.cummax, np.minimum: jax.lax.cummin}
 
 
 def apply(ufunc: np.ufunc, method: str, args: tuple, kwargs: dict) -> Any:
     """`ufunc.method(*args, **kwargs)` where some argument is a proxy."""
     out = kwargs.pop("out", None)
-    result = _apply(ufunc, method, args, kwargs)
-    if out is None:
-        return result
     target = out[0] if isinstance(out, tuple) else out
+    if target is None:
+        return _apply(ufunc, method, args, kwargs)
     if not isinstance(target, Proxy):
         refuse(f"a traced result is written into a plain array by `out=`: {caller()}")
-    target.assign(cast(raw(result), target.dtype))
+    where = raw(kwargs.pop("where", True))
+    with np.errstate(all="ignore" if where is not True else None):
+        result = raw(_apply(ufunc, method, args, kwargs))
+    if where is not True:
+        chosen = jnp.where if any_traced(where, result, raw(target)) else np.where
+        result = chosen(where, result, raw(target))
+    target.assign(cast(result, target.dtype))
     return target
 
 
@@ -104,6 +112,7 @@ def _shared(ufunc: np.ufunc, values: tuple) -> Any:
         if function is None:
             refuse(f"{_name(ufunc)} has no differentiable JAX counterpart")
         state.shared[key] = (values, function(*values))
+        state.follow(*state.shared[key])
     result = state.shared[key][1]
     return tuple(map(Proxy, result)) if isinstance(result, tuple) else Proxy(result)
 
@@ -125,9 +134,12 @@ def _method(ufunc: np.ufunc, method: str, args: tuple, kwargs: dict) -> Any:
     if method == "reduce" and ufunc in _REDUCE:
         axis = kwargs.pop("axis", args[1] if len(args) > 1 else 0)
         return call_function(getattr(np, _REDUCE[ufunc]), args[:1], {"axis": axis, **kwargs})
-    if method == "accumulate" and ufunc in _ACCUMULATE:
+    if method == "accumulate" and ufunc in {**_ACCUMULATE, **_EXTREME}:
         axis = kwargs.pop("axis", args[1] if len(args) > 1 else 0)
-        return call_function(getattr(np, _ACCUMULATE[ufunc]), args[:1], {"axis": axis})
+        value = jnp.asarray(raw(args[0]))
+        if ufunc in _EXTREME:
+            return Proxy(_EXTREME[ufunc](value, axis=axis % value.ndim))
+        return Proxy(_ACCUMULATE[ufunc](value, axis=axis))
     if method == "outer":
         a, b = (jnp.asarray(raw(v)) for v in args)
         return apply(ufunc, "__call__", (Proxy(a.reshape(a.shape + (1,) * b.ndim)), Proxy(b)), {})
