@@ -153,6 +153,7 @@ def cottrell(t, k, tau):
 
 def titration(v, ca, pka, va=25.0, cb=0.1):
     """pH of a weak acid against strong base: a root for every volume."""
+
     def excess(h, vi):
         alpha = 10**-pka / (10**-pka + h)
         return h + cb * vi / (va + vi) - 1e-14 / h - ca * va / (va + vi) * alpha

@@ -60,6 +60,7 @@ def solar_cell(v, iph, i_s, n, rsh):
 
 def diode_series(v, i_s, rs):
     """The implicit diode equation, solved point by point."""
+
     def current(vi):
         return optimize.brentq(lambda i: i_s * 1e-6 * np.expm1((vi - i * rs) / KT) - i, -1, 50)
 

@@ -33,9 +33,7 @@ def _t_logpdf(z, df):
 
 
 _LAWS: dict[str, Standard] = {
-    "norm": Standard(
-        lambda z: -(z**2) / 2 - math.log(_ROOT_2PI), js.ndtr, lambda z: js.ndtr(-z)
-    ),
+    "norm": Standard(lambda z: -(z**2) / 2 - math.log(_ROOT_2PI), js.ndtr, lambda z: js.ndtr(-z)),
     "expon": Standard(lambda z: -z, lambda z: -jnp.expm1(-z), lambda z: jnp.exp(-z), 0.0),
     "lognorm": Standard(
         lambda z, s: -((jnp.log(z) / s) ** 2) / 2 - jnp.log(s * z * _ROOT_2PI),
@@ -88,9 +86,7 @@ _LAWS: dict[str, Standard] = {
     "maxwell": Standard(
         lambda z: 2 * jnp.log(z) - z**2 / 2 + math.log(math.sqrt(2 / math.pi)), lower=0.0
     ),
-    "skewnorm": Standard(
-        lambda z, a: special.log_ndtr(a * z) - z**2 / 2 + math.log(2 / _ROOT_2PI)
-    ),
+    "skewnorm": Standard(lambda z, a: special.log_ndtr(a * z) - z**2 / 2 + math.log(2 / _ROOT_2PI)),
     "t": Standard(_t_logpdf),
 }
 

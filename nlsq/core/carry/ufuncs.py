@@ -10,6 +10,7 @@ import numpy as np
 import scipy.special
 
 from nlsq.core import special
+from nlsq.core.carry import functions
 from nlsq.core.carry.proxy import Proxy, any_traced, raw, wrap
 from nlsq.core.carry.selection import Selected
 from nlsq.core.carry.state import caller, current, refuse
@@ -129,11 +130,9 @@ def _name(ufunc: np.ufunc) -> str:
 
 
 def _method(ufunc: np.ufunc, method: str, args: tuple, kwargs: dict) -> Any:
-    from nlsq.core.carry.functions import apply as call_function
-
     if method == "reduce" and ufunc in _REDUCE:
         axis = kwargs.pop("axis", args[1] if len(args) > 1 else 0)
-        return call_function(getattr(np, _REDUCE[ufunc]), args[:1], {"axis": axis, **kwargs})
+        return functions.apply(getattr(np, _REDUCE[ufunc]), args[:1], {"axis": axis, **kwargs})
     if method == "accumulate" and ufunc in {**_ACCUMULATE, **_EXTREME}:
         axis = kwargs.pop("axis", args[1] if len(args) > 1 else 0)
         value = jnp.asarray(raw(args[0]))
