@@ -30,7 +30,12 @@ class Finished:
     @property
     def status(self) -> Status:
         """Why the fit stopped."""
-        return Status(self.outcome.status)
+        status = Status(self.outcome.status)
+        if status.converged and self.outcome.nit == 0 and self.outcome.cost > 0:
+            unmoved = self.outcome.dead[self.parameters.free > 0]
+            if unmoved.size and unmoved.all():
+                return Status.NO_PROGRESS
+        return status
 
     @property
     def gradient(self) -> np.ndarray:
@@ -54,16 +59,17 @@ class Finished:
         return float(np.abs(g * v * p.free).max(initial=0.0))
 
     def active_mask(self) -> np.ndarray:
-        """-1 / 0 / 1 (n,): at the lower bound, inside, at the upper bound, to `xtol`."""
+        """-1 / 0 / 1 (n,): at the lower bound, inside, at the upper bound."""
         x, p = self.outcome.x, self.parameters
         if not p.bounded:
             return np.zeros(x.size, int)
-        tolerance = self.options.xtol or 0.0
-        low, high = x - p.lb, p.ub - x
-        at_low = low <= np.minimum(high, tolerance * np.maximum(1, np.abs(p.lb)))
-        at_high = high <= np.minimum(low, tolerance * np.maximum(1, np.abs(p.ub)))
-        at_low &= np.isfinite(p.lb) & (p.free > 0)
-        at_high &= np.isfinite(p.ub) & (p.free > 0)
+        columns = self.outcome.columns
+        # closer than the noise resolves: a share xtol of |r| / |J_j|, the scale of a standard error
+        near = (self.options.xtol or 0.0) * np.sqrt(2 * self.outcome.cost)
+        near = np.where(columns > 0, near / np.where(columns > 0, columns, 1.0), 0.0)
+        low, high, free = x - p.lb, p.ub - x, p.free > 0
+        at_low = free & np.isfinite(p.lb) & (low <= near) & (low <= high)
+        at_high = free & np.isfinite(p.ub) & (high <= near) & (high < low)
         return np.where(at_low, -1, np.where(at_high, 1, 0))
 
     @functools.cached_property
@@ -83,13 +89,13 @@ class Finished:
 
     def residual(self) -> np.ndarray:
         """Whitened residual at the solution, before the loss."""
-        return self.data.whiten(self.values() - self.data.y)
+        return np.array(self.data.whiten(self.values() - self.data.y), float)
 
     def jacobian(self) -> np.ndarray:
         """Whitened Jacobian at the solution, rows scaled by the loss as SciPy does."""
         J = self.model.jacobian(self.data.x.given, self.outcome.x)
         J = np.broadcast_to(J, (self.data.y.size, J.shape[1]))
-        J = self.data.whiten(J)
+        J = np.array(self.data.whiten(J), float)
         loss = self.options.loss_function
         if loss is None:
             return J
@@ -97,7 +103,7 @@ class Finished:
 
         with double_precision():
             _, _, JT = scale_rows(loss, self.options.f_scale, self.residual(), J.T, np)
-        return np.asarray(JT).T
+        return np.array(JT).T
 
 
 def check_start(finished: Finished) -> None:
@@ -110,6 +116,13 @@ def check_start(finished: Finished) -> None:
     """
     if finished.status is not Status.NOT_FINITE:
         return
+    y = finished.data.y
+    if not np.isfinite(y).all():
+        at = int(np.flatnonzero(~np.isfinite(y))[0])
+        raise ValueError(
+            f"{Status.NOT_FINITE.sentence} `ydata` is {y[at]} at index {at}. Remove such points, "
+            "or pass nan_policy='omit'."
+        )
     f = finished.values()
     bad = np.flatnonzero(~np.isfinite(f))
     start = ", ".join(

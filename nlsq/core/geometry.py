@@ -67,8 +67,8 @@ def scaled_optimality(x, g, columns, cost, lb, ub):
     For a free parameter the cosine |g_j| / (|J_j| |r|) between residual and Jacobian column
     (MINPACK's test); for one next to the bound that -g points at also the reachable share of the
     cost, |g_j| v_j / |r|^2, whichever is smaller. Unlike SciPy's absolute `gtol` test it does not
-    change when data or parameters change their unit. |r|^2 is twice the cost: the loss-scaled residual
-    of an outlier can be arbitrarily large.
+    change when data or parameters change their unit. |r|^2 is twice the cost: the loss-scaled
+    residual of an outlier can be arbitrarily large.
     """
     rss = 2 * cost
     rnorm = jnp.sqrt(rss)

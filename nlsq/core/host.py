@@ -13,6 +13,10 @@ from nlsq.core.problem import MODEL_OUTPUT_SIZE, Observations
 from nlsq.core.reduction import Summary, factor, sums
 
 
+class JacobianShapeError(TypeError, ValueError):
+    """The user's `jac` has the wrong shape; SciPy's methods disagree on the type to raise."""
+
+
 def make_reduce(model: Model, data: Observations, loss: Callable | None, setup) -> Callable:
     """Return reduce(p, R_prev, scheme) -> Summary, in NumPy.
 
@@ -34,7 +38,7 @@ def make_reduce(model: Model, data: Observations, loss: Callable | None, setup) 
             return model.host_rows(x, p, f, scheme)
         J = np.asarray(model.jac(x, *p))
         if J.shape != (m, p.size):
-            raise ValueError(
+            raise JacobianShapeError(
                 f"`jac` must return an array of shape ({m}, {p.size}), one column per parameter; "
                 f"got {J.shape}."
             )

@@ -11,6 +11,7 @@ from __future__ import annotations
 import dis
 import functools
 import pickle
+import sys
 import types
 import weakref
 from collections.abc import Callable, Hashable
@@ -22,6 +23,14 @@ import xxhash
 _STABLE = frozenset(
     ("numpy", "scipy", "jax", "jaxlib", "math", "cmath", "builtins", "nlsq", "functools",
      "operator", "itertools", "typing", "collections", "pandas", "optax")
+)  # fmt: skip
+# Names that let a function read what its code does not show.
+_LOOKS_ANYWHERE = frozenset(("globals", "locals", "vars", "eval", "exec", "__import__"))
+_CLASS_BOOKKEEPING = frozenset(
+    ("__dict__", "__weakref__", "__module__", "__doc__", "__qualname__", "__annotations__",
+     "__firstlineno__", "__static_attributes__", "__slots__", "__abstractmethods__", "_abc_impl",
+     "__dataclass_params__", "__dataclass_fields__", "__match_args__", "__annotate__",
+     "__annotate_func__", "__annotations_cache__", "__parameters__", "__orig_bases__")
 )  # fmt: skip
 _SCALARS = (bool, int, str, bytes, type(None), type(Ellipsis), slice)
 
@@ -44,7 +53,7 @@ class _Same:
 class _Code:
     """Static part of a function's identity, worked out once per code object."""
 
-    __slots__ = ("attributes", "globals", "key")
+    __slots__ = ("attributes", "globals", "imports", "key")
 
     def __init__(self, code: types.CodeType):
         nested = [c for c in code.co_consts if isinstance(c, types.CodeType)]
@@ -65,6 +74,10 @@ class _Code:
             names |= set(inner.attributes)
         self.globals = tuple(sorted(read))
         self.attributes = tuple(sorted(names))
+        self.imports = tuple(
+            {i.argval for i in dis.get_instructions(code) if i.opname == "IMPORT_NAME"}
+            | {name for inner in map(_code, nested) for name in inner.imports}
+        )
 
 
 _codes: weakref.WeakKeyDictionary[types.CodeType, _Code] = weakref.WeakKeyDictionary()
@@ -99,13 +112,9 @@ def _key(thing, seen: dict):
     seen[id(thing)] = len(seen)
     if kind is types.FunctionType:
         return _function(thing, seen)
-    if kind in (tuple, list):
-        return (kind.__name__, *(_key(v, seen) for v in thing))
-    if kind is dict:
-        return ("dict", *((_key(k, seen), _key(v, seen)) for k, v in thing.items()))
-    if kind in (set, frozenset):
-        return (kind.__name__, frozenset(_key(v, seen) for v in thing))
-    if isinstance(thing, np.ndarray | np.generic):
+    if kind in (tuple, list, dict, set, frozenset):
+        return (kind.__name__, *_items(thing, kind, seen))
+    if kind is np.ndarray or isinstance(thing, np.generic):
         return _array(np.asarray(thing), kind.__name__)
     if kind is types.MethodType:
         return ("method", _key(thing.__self__, seen), _key(thing.__func__, seen))
@@ -114,34 +123,61 @@ def _key(thing, seen: dict):
     return _other(thing, seen)
 
 
+def _items(thing, base, seen) -> tuple:
+    """Keys of what a container of type `base` holds."""
+    if base is dict:
+        return tuple((_key(k, seen), _key(v, seen)) for k, v in dict.items(thing))
+    if base in (set, frozenset):
+        return (frozenset(_key(v, seen) for v in thing),)
+    return tuple(_key(v, seen) for v in base.__iter__(thing))
+
+
 def _function(f: types.FunctionType, seen):
     if _root(f.__module__) in _STABLE and f.__closure__ is None:
         return _Same(f)
     static = _code(f.__code__)
+    if not _LOOKS_ANYWHERE.isdisjoint(static.globals):
+        return _unreadable()
     parts = ["function", static.key]
+    if f.__dict__:
+        parts.append(_key({k: v for k, v in f.__dict__.items() if k != "__wrapped__"}, seen))
     if f.__defaults__:
         parts.append(_key(f.__defaults__, seen))
     if f.__kwdefaults__:
         parts.append(_key(f.__kwdefaults__, seen))
+    modules = [sys.modules.get(name) for name in static.imports]
     for cell in f.__closure__ or ():
         try:
-            parts.append(_key(cell.cell_contents, seen))
+            value = cell.cell_contents
         except ValueError:  # an empty cell: a name not bound yet
             parts.append("empty")
+            continue
+        parts.append(_key(value, seen))
+        modules.append(value)
     scope = f.__globals__
     for name in static.globals:
         if name in scope:
-            value = scope[name]
-            parts.append((name, _key(value, seen)))
-            if isinstance(value, types.ModuleType) and _root(value.__name__) not in _STABLE:
-                parts.append(_module(value, static.attributes, seen))
+            parts.append((name, _key(scope[name], seen)))
+            modules.append(scope[name])
+    for module in modules:
+        if isinstance(module, types.ModuleType) and not _stable(module.__name__):
+            if "getattr" in static.globals:
+                return _unreadable()
+            parts.append(_module(module, static.attributes, seen, {id(module)}))
     return tuple(parts)
 
 
-def _module(module, attributes, seen):
+def _module(module, attributes, seen, visited):
     """A user's module counts by those of its attributes that the function names."""
-    present = [a for a in attributes if hasattr(module, a)]
-    return tuple((a, _key(getattr(module, a), seen)) for a in present)
+    parts = []
+    for name in attributes:
+        value = getattr(module, name, None)
+        if isinstance(value, types.ModuleType):
+            if not _stable(value.__name__) and id(value) not in visited:
+                parts.append((name, _module(value, attributes, seen, visited | {id(value)})))
+        elif hasattr(module, name):
+            parts.append((name, _key(value, seen)))
+    return tuple(parts)
 
 
 def _array(array, kind: str):
@@ -166,19 +202,36 @@ def _other(thing, seen):
         return ("wrapped", kind.__qualname__, _key(wrapped, seen))
     if _root(kind.__module__) in ("jax", "jaxlib") and hasattr(thing, "dtype"):
         return _array(np.asarray(thing), "jax")
+    if isinstance(thing, property):
+        return ("property", *(_key(v, seen) for v in (thing.fget, thing.fset, thing.fdel)))
+    if isinstance(thing, staticmethod | classmethod):
+        return (kind.__name__, _key(thing.__func__, seen))
+    if isinstance(thing, functools.cached_property):
+        return ("cached_property", _key(thing.func, seen))
+    if isinstance(thing, types.MemberDescriptorType | types.GetSetDescriptorType):
+        return ("slot", thing.__name__)
+    base = next((b for b in (dict, list, tuple, set, frozenset) if isinstance(thing, b)), None)
     state = getattr(thing, "__dict__", None)
-    if isinstance(state, dict) and not hasattr(kind, "__slots__"):
-        return ("object", _class(kind, seen), _key(state, seen))
-    return _pickled(thing)
+    if isinstance(thing, float | int | str | bytes | complex | np.ndarray) or not (
+        isinstance(state, dict) or base
+    ):
+        return ("pickled", _class(kind, seen), _pickled(thing))
+    held = _items(thing, base, seen) if base else ()
+    slots = [s for c in kind.__mro__ for s in _slot_names(c) if hasattr(thing, s)]
+    slotted = tuple((s, _key(getattr(thing, s), seen)) for s in slots)
+    return ("object", _class(kind, seen), _key(state or {}, seen), held, slotted)
+
+
+def _slot_names(kind: type) -> tuple[str, ...]:
+    slots = vars(kind).get("__slots__", ())
+    names = (slots,) if isinstance(slots, str) else tuple(slots)
+    return tuple(n for n in names if n not in ("__dict__", "__weakref__"))
 
 
 def _class(kind: type, seen):
-    if _root(kind.__module__) in _STABLE or kind.__module__ in ("abc", "enum", "dataclasses"):
+    if _stable(kind.__module__):
         return _Same(kind)
-    content = {
-        k: v for k, v in vars(kind).items()
-        if not (k.startswith("__") and k.endswith("__")) or k in ("__call__", "__init__")
-    }  # fmt: skip
+    content = {k: v for k, v in vars(kind).items() if k not in _CLASS_BOOKKEEPING}
     bases = tuple(_key(b, seen) for b in kind.__bases__)
     return ("class", kind.__qualname__, bases, _key(content, seen))
 
@@ -192,6 +245,12 @@ def _pickled(thing):
 
 def _unreadable():
     return _Same(object())
+
+
+def _stable(module: str | None) -> bool:
+    """True for modules of the standard library and of packages that do not change."""
+    root = _root(module)
+    return root != "__main__" and (root in _STABLE or root in sys.stdlib_module_names)
 
 
 def _root(module: str | None) -> str:

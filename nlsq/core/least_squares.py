@@ -45,7 +45,7 @@ def least_squares(
         Passed on to `fun` and `jac`.
     **options
         ftol, xtol, gtol, x_scale, loss, f_scale, max_nfev, diff_step, callback, verbose,
-        time_limit: as in `nlsq.curve_fit`.
+        time_limit, tr_solver, tr_options: as in `nlsq.curve_fit`.
 
     Returns
     -------
@@ -67,12 +67,14 @@ def least_squares(
     array([1., 1.])
     """
     kwargs = dict(kwargs or {})
-    x0 = np.atleast_1d(np.asarray(x0, float))
+    if not callable(fun):
+        raise TypeError(f"`fun` must be callable, got {fun!r}.")
+    x0 = _start(x0)
     if x0.ndim > 1:
         raise ValueError("`x0` must have at most 1 dimension.")
     lb, ub = parse_bounds(bounds, x0.size)
     names = tuple(f"x{i}" for i in range(x0.size))
-    parameters = Parameters(parse_start(x0, lb, ub, names), lb, ub, names)
+    parameters = Parameters(parse_start(x0, lb, ub, names, "`x0`"), lb, ub, names)
     settings = read_options("least_squares", method, jac, parameters.bounded, options)
     call = ResidualCall(fun, tuple(args), kwargs)
     data = _no_data(_count_residuals(call, x0, method))
@@ -132,6 +134,16 @@ class LeastSquares:
     def least_squares(self, fun: Callable, x0: Any, **options: Any) -> OptimizeResult:
         """`least_squares(fun, x0, ...)`; what is given here outranks what was kept."""
         return least_squares(fun, x0, **(self.options | options))
+
+
+def _start(x0) -> np.ndarray:
+    try:
+        x0 = np.atleast_1d(np.asarray(x0))
+        if x0.dtype.kind == "c":
+            raise ValueError("`x0` must be real.")
+        return x0.astype(float)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"`x0` must be a vector of real numbers: {error}") from None
 
 
 def _count_residuals(call: ResidualCall, x0, method) -> int:

@@ -1,8 +1,8 @@
 r"""The one loop of every fit: judge a trial point, move or not, propose the next.
 
-`advance` is a pure function of n-sized state and the trial point's `Summary`; a rejected trial is an
-ordinary pass. It has two drivers: `device_fit` puts it in a `lax.while_loop` with the reduction, so
-that a whole fit is one XLA call, and `host_fit` calls it from Python where something has to happen
+`advance` is a pure function of n-sized state and the trial point's `Summary`; a rejected trial is
+an ordinary pass. It has two drivers: `device_fit` puts it in a `lax.while_loop` with the reduction,
+so that a whole fit is one XLA call, and `solve` calls it from Python where something has to happen
 between passes (callback, verbose, time limit, a model or data that live on the host).
 
 Phases of a fit
@@ -18,7 +18,7 @@ Phases of a fit
 
 Convergence tests, all free of units: with actual and predicted reduction a, e of the cost F,
   ftol:  |a| <= ftol F, e <= ftol F and a <= 2 e   (Moré 1978)
-  xtol:  |D dx| < xtol (xtol + |D x|), D the column norms of J
+  xtol:  |D dx| <= xtol |D x|, D the column norms of J
   gtol:  `geometry.scaled_optimality` <= gtol.
 """
 
@@ -191,7 +191,7 @@ def absorb(state: State, summary: Summary, setup: Setup, method: Method) -> Stat
     )  # fmt: skip
     status = jnp.where(iterating, judge(evidence, setup), state.status)
 
-    phase, rounds = _next_phase(state, status, point, moved, step, length)
+    phase, rounds = _next_phase(state, status, point, moved, step, length, setup.max_nfev)
     # a rejected accelerated step: forget the history, a plain one gets its turn
     known = state.secants.known & (moved | ~polishing)
     return state._replace(
@@ -246,7 +246,7 @@ def judge(e: Evidence, setup):
         & (e.ratio <= 2)
         & ~e.first
     )
-    x = (e.step < setup.xtol * (setup.xtol + e.length)) & ~e.first
+    x = (e.step <= setup.xtol * e.length) & ~e.first
     stuck = e.stuck & ~e.first
     g = e.optimality <= setup.gtol
     status = jnp.full((), int(Status.RUNNING))
@@ -257,7 +257,7 @@ def judge(e: Evidence, setup):
     return jnp.where(e.first & ~e.finite, int(Status.NOT_FINITE), status)
 
 
-def _next_phase(state, status, point, moved, step, length):
+def _next_phase(state, status, point, moved, step, length, max_nfev):
     """(phase, rounds) after this pass."""
     rounds = state.rounds + 1
     safe = point.pivot >= SAFE_PIVOT
@@ -281,7 +281,8 @@ def _next_phase(state, status, point, moved, step, length):
         ],
         jnp.where(safe | (rounds >= SHARPEN_LIMIT), DONE, SHARPEN),
     )
-    phase = jnp.where(status == int(Status.NOT_FINITE), DONE, phase)
+    over = (status == int(Status.NOT_FINITE)) | (state.nfev + 1 >= max_nfev)
+    phase = jnp.where(over, DONE, phase)
     return phase, jnp.where(phase == state.phase, rounds, 0)
 
 

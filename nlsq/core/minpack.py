@@ -27,7 +27,8 @@ from nlsq.core.watch import closing_line
 from nlsq.result import CurveFitResult, FitError, OptimizeWarning
 from nlsq.result.sentences import null_direction_sentences
 
-_KEPT_STOPS = (Status.CALLBACK, Status.INTERRUPTED, Status.TIME_LIMIT)
+_LARGEST_COPY = 1 << 26  # bytes
+_KEPT_STOPS = (Status.CALLBACK, Status.INTERRUPTED, Status.TIME_LIMIT, Status.NO_PROGRESS)
 
 
 def curve_fit(
@@ -101,11 +102,20 @@ def curve_fit(
         Silent, a final line, or a line per iteration.
     time_limit : float, optional
         Seconds after which the best point so far is returned, with status -5.
+    tr_solver : {None, 'exact', 'lsmr', 'cg'}
+        How method 'trf' solves for a step: exactly (default), or iteratively with products of
+        Jacobian and vector, for many parameters. 'lsmr' (SciPy's name) and 'cg' are the same
+        truncated conjugate gradients; they need a model that JAX can trace. The answer is the same.
+    tr_options : dict, optional
+        Of the iterative solver: 'maxiter', products per step (default 2 n, between 20 and 1000),
+        and 'tol', relative residual at which a step is solved (default from 0.1 down to 1e-6 as the
+        gradient shrinks; the steps that confirm convergence are always solved to 1e-6).
 
     Returns
     -------
     CurveFitResult
-        Unpacks to ``popt, pcov``; see there for uncertainties, statistics, bands and plots.
+        Unpacks to ``popt, pcov``; see there for uncertainties, statistics, bands and plots. It
+        holds copies of the data up to 64 MB an array, and the arrays themselves above.
 
     Raises
     ------
@@ -133,13 +143,15 @@ def curve_fit(
     started = time.perf_counter()
     if "args" in options:
         raise ValueError("'args' is not a supported keyword argument.")
+    if not callable(f):
+        raise TypeError(f"the model must be a function f(x, a, b, ...), got {f!r}.")
     names = parameter_names(f, None if p0 is None else np.size(p0))
     n = len(names)
     lb, ub = parse_bounds(bounds, n)
     parameters = Parameters(parse_start(p0, lb, ub, names), lb, ub, names)
     settings = read_options("curve_fit", method, jac, parameters.bounded, options)
     data = parse_observations(xdata, ydata, sigma, check_finite, nan_policy)
-    if method in (None, "lm") and not parameters.bounded and data.y.size != 1:
+    if method in (None, "lm") and not parameters.bounded:
         _require_enough_points(n, data)
     model = Model(CurveCall(f), n, getattr(f, "__name__", type(f).__name__))
     choose_road(model, data, parameters, settings)
@@ -243,9 +255,9 @@ def _result(finished: Finished, absolute_sigma: bool, seconds: float) -> CurveFi
         "undetermined": _named(names, spectrum.undetermined),
         "null_directions": nulls,
         "pcov_determined": determined,
-        "xdata": data.x.given,
-        "ydata": data.y,
-        "sigma": data.sigma,
+        "xdata": _kept(data.x.given),
+        "ydata": _kept(data.y),
+        "sigma": _kept(data.sigma),
         "absolute_sigma": bool(absolute_sigma),
         "loss": finished.options.loss,
         "f_scale": finished.options.f_scale,
@@ -259,6 +271,13 @@ def _result(finished: Finished, absolute_sigma: bool, seconds: float) -> CurveFi
         "model_name": finished.model.name,
     }
     return CurveFitResult(fields, lazy={"fun": finished.residual, "jac": finished.jacobian})
+
+
+def _kept(value: Any) -> Any:
+    """A copy that later changes of the user's array do not reach; large data are not doubled."""
+    if isinstance(value, np.ndarray) and value.nbytes <= _LARGEST_COPY:
+        return value.copy()
+    return value
 
 
 def _named(names, mask) -> tuple[str, ...]:

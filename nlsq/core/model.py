@@ -30,11 +30,9 @@ from nlsq.core.identity import model_key
 TRACE_BLOCKS = (1009, 2003)  # primes no table or quadrature rule has as its length
 _CHECK_POINTS = 256
 _CHECK_RTOL = 1e-8
-# What user code may raise when it meets a tracer or a proxy instead of numbers.
-TRACE_ERRORS = (
-    TypeError, ValueError, AttributeError, LookupError, ArithmeticError, NotImplementedError,
-    RuntimeError, AssertionError,
-)  # fmt: skip
+# A user's function that meets a tracer or a proxy instead of numbers may raise anything at all; it
+# is tried on nothing else, and the host road runs it with numbers and lets its errors through.
+TRACE_ERRORS = (Exception,)
 _resolutions = Recent(maxsize=256)
 
 
@@ -122,12 +120,17 @@ class Abscissae:
         self.axes = tuple(_data_axis(a, m) for a in arrays) if numeric else ()
 
     @property
+    def shapes(self) -> Hashable:
+        """Shapes and types of the leaves: a program of this key traces once."""
+        return tuple((a.shape, a.dtype.char) for a in self.leaves)
+
+    @property
     def signature(self) -> Hashable:
         """What a traced model may depend on besides values and length."""
         if self.leaves is None:
             return ("opaque", type(self.given).__qualname__)
         shapes = tuple(
-            (a.dtype.kind, a.ndim, ax, *(s for i, s in enumerate(a.shape) if i != ax))
+            (a.dtype.char, a.ndim, ax, *(s for i, s in enumerate(a.shape) if i != ax))
             for a, ax in zip(self.leaves, self.axes, strict=True)
         )
         return (self.treedef, shapes)
@@ -159,9 +162,8 @@ def _data_axis(array, m: int):
 
 @dataclasses.dataclass(frozen=True)
 class Resolution:
-    """A model's road. `call(x, params, points)` is traceable, None on the host road."""
+    """A model's road: facts only, since another model of the same key may be a mutable object."""
 
-    call: Callable | None
     info: ModelInfo
     data_fixed: bool = False  # the program holds the data
     complex_value: bool = False
@@ -199,7 +201,32 @@ class Model:
     @property
     def on_host(self) -> bool:
         """True when the model cannot be traced."""
-        return self.resolution.call is None
+        return self.info.road == "host"
+
+    def traceable(self, x: Abscissae | None = None) -> Callable:
+        """call(x, params, points) for a program, made from this model's own function.
+
+        x: the data, needed when they are fixed into the program.
+        """
+        function = self.call.traced if self.info.road == "jax" else self.call.carried()
+        return _sized(_with_data(function, x.given) if self.resolution.data_fixed else function)
+
+    def require_unchanged(self) -> None:
+        """Raise when the user's function is not what was fitted any more.
+
+        Raises
+        ------
+        RuntimeError
+            What is evaluated later (residuals, bands) would belong to another model.
+        """
+        now = (type(self.call).__name__, model_key(self.call.identity))
+        again = (type(self.call).__name__, model_key(self.call.identity))
+        if now == again != self.key:
+            raise RuntimeError(
+                f"the model {self.name!r} has changed since the fit (a closure value, a global, a "
+                "default or an attribute): read result.fun, result.jac and bands before changing "
+                "it, or fit again"
+            )
 
     def resolve(self, x: Abscissae, m: int, p0, complex_data: bool) -> None:
         """Find the road for data of this form; p0 and nearby points test a translation."""
@@ -213,30 +240,32 @@ class Model:
     def use_host(self, reason: str, derivative: str) -> None:
         """Take the host road because the user's options ask for it."""
         info = ModelInfo("host", reason, derivative, False, "")
-        self.resolution, self.program_key = Resolution(None, info), None
+        self.resolution, self.program_key = Resolution(info), None
 
     def predict(self, x, p) -> np.ndarray:
         """Model value (m,) at any x the user's function takes."""
         p = np.asarray(p, float)
+        self.require_unchanged()
         with double_precision():
             if self.on_host or self.info.road == "numpy" or self.resolution.data_fixed:
                 return _flat(self.evaluate(x, p))
             ab = Abscissae(x, -1)
             if ab.leaves is None:
                 return _flat(self.evaluate(x, p))
-            program = programs.value_program(self.program_key, self.resolution.call, ab.treedef)
+            program = programs.value_program(self.program_key, self.traceable, ab)
             return np.array(program(ab.leaves, p))
 
     def jacobian(self, x, p) -> np.ndarray:
         """Derivatives by the parameters, (m, n), at any x the user's function takes."""
         p = np.asarray(p, float)
+        self.require_unchanged()
         with double_precision():
             if self.jac is not None:
                 return np.array(self.jac(x, *p), float)
             ab = None if self.on_host else Abscissae(x, -1)
             if ab is None or ab.leaves is None or self.resolution.data_fixed:
                 return self.host_rows(x, p, self.predict(x, p), "3-point").T
-            program = programs.jacobian_program(self.program_key, self.resolution.call, ab.treedef)
+            program = programs.jacobian_program(self.program_key, self.traceable, ab)
             return np.array(program(ab.leaves, p))
 
     def host_rows(self, x, p, f0, scheme: str) -> np.ndarray:
@@ -261,11 +290,10 @@ def parameter_names(f: Callable, n: int | None) -> tuple[str, ...]:
     ------
     ValueError
         If `n` is None and the signature does not tell the number of parameters.
+    TypeError
+        If the model does not take `n` parameters.
     """
-    if type(f) is types.FunctionType and not hasattr(f, "__wrapped__"):
-        positional = list(f.__code__.co_varnames[: f.__code__.co_argcount])
-    else:
-        positional = _signature_names(f)
+    positional, required, open_ended = _signature(f)
     if n is None:
         if len(positional) < 2:
             raise ValueError(
@@ -273,16 +301,33 @@ def parameter_names(f: Callable, n: int | None) -> tuple[str, ...]:
                 "with named parameters, or p0 must be given."
             )
         n = len(positional) - 1
+    known = bool(positional) or open_ended
+    if (
+        n == 0
+        or (known and not required <= n + 1)
+        or (known and not open_ended and n + 1 > len(positional))
+    ):
+        takes = ", ".join(positional[1:]) or "none"
+        raise TypeError(
+            f"`p0` has {n} values, but the model's parameters are {takes}: give one start for each."
+        )
     names = positional[1 : n + 1]
     return tuple(names) if len(names) == n else tuple(f"p{i}" for i in range(n))
 
 
-def _signature_names(f: Callable) -> list[str]:
+def _signature(f: Callable) -> tuple[list[str], int, bool]:
+    """(positional names, how many of them have no default, whether *args follow)."""
+    if type(f) is types.FunctionType and not hasattr(f, "__wrapped__"):
+        code = f.__code__
+        names = list(code.co_varnames[: code.co_argcount])
+        return names, len(names) - len(f.__defaults__ or ()), bool(code.co_flags & 0x04)
     try:
         parameters = inspect.signature(f).parameters.values()
     except (TypeError, ValueError):
-        return []
-    return [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+        return [], 0, True
+    named = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    required = sum(p.default is p.empty for p in named)
+    return [p.name for p in named], required, any(p.kind is p.VAR_POSITIONAL for p in parameters)
 
 
 # ---------------------------------------------------------------------------------------- roads
@@ -295,17 +340,25 @@ def _find_road(user, x: Abscissae, m: int, p0) -> Resolution:
     reasons: list[str] = []
     functions = {"jax": lambda: user.traced, "numpy": user.carried}
     with double_precision():
-        for attempt in (_traced, _traced_with_data):
+        for fixed in (False, True):
+            attempt = _traced_with_data if fixed else _traced
             for road, function in functions.items():
-                found = attempt(road, function(), x, m, p0, reasons)
-                if found and _believable(road, found, user.host, x, m, p0, reasons):
+                call = _sized(_with_data(function(), x.given) if fixed else function())
+                found = attempt(road, call, x, m, p0, reasons)
+                if found is None:
+                    continue
+                if road == "jax" or _reproduces(call, found, user.host, x, m, p0, reasons):
                     return found
     return _host(reasons)
 
 
 def _host(reasons) -> Resolution:
     reason = "; ".join(dict.fromkeys(reasons))
-    return Resolution(None, ModelInfo("host", reason, "finite differences", False))
+    return Resolution(ModelInfo("host", reason, "finite differences", False))
+
+
+def _with_data(function, xdata) -> Callable:
+    return lambda _, params: function(xdata, params)
 
 
 def _sized(function) -> Callable:
@@ -329,11 +382,10 @@ def _sized(function) -> Callable:
     return call
 
 
-def _traced(road, function, x: Abscissae, m, p0, reasons) -> Resolution | None:
+def _traced(road, call, x: Abscissae, m, p0, reasons) -> Resolution | None:
     """The road with data as arguments; pointwise where the jaxpr shows it."""
     import jax
 
-    call = _sized(function)
     n = len(p0)
     coupling = "no axis of xdata has the length of ydata"
     if any(axis is not None for axis in x.axes):
@@ -342,14 +394,14 @@ def _traced(road, function, x: Abscissae, m, p0, reasons) -> Resolution | None:
         except TRACE_ERRORS as error:
             coupling = f"it needs all points at once ({_first_line(error)})"
         if coupling is None:
-            return Resolution(call, _info(road, reasons, ""), False, _complex(jaxpr))
+            return Resolution(_info(road, reasons, ""), False, _complex(jaxpr))
     shapes = [jax.ShapeDtypeStruct(a.shape, a.dtype) for a in x.leaves]
     try:
         jaxpr = _trace(call, x, shapes, n, m)
     except TRACE_ERRORS as error:
         reasons.append(f"{_ROAD_WORDS[road]}: {_first_line(error)}")
         return None
-    return Resolution(call, _info(road, reasons, coupling), False, _complex(jaxpr))
+    return Resolution(_info(road, reasons, coupling), False, _complex(jaxpr))
 
 
 def _pointwise_trace(call, x: Abscissae, n: int):
@@ -372,17 +424,15 @@ def _pointwise_trace(call, x: Abscissae, n: int):
     return jaxpr, coupling
 
 
-def _traced_with_data(road, function, x: Abscissae, m, p0, reasons) -> Resolution | None:
+def _traced_with_data(road, call, x: Abscissae, m, p0, reasons) -> Resolution | None:
     """The road with the data fixed into the program, for models that branch on them."""
-    fixed = x.given
-    call = _sized(lambda _, params: function(fixed, params))
     try:
         jaxpr = _trace(call, None, [], len(p0), m)
     except TRACE_ERRORS as error:
         reasons.append(f"{_ROAD_WORDS[road]} with fixed data: {_first_line(error)}")
         return None
     coupling = "it needs the values of the data while it is traced"
-    return Resolution(call, _info(road, reasons, coupling), True, _complex(jaxpr))
+    return Resolution(_info(road, reasons, coupling), True, _complex(jaxpr))
 
 
 _ROAD_WORDS = {"jax": "not traceable by JAX as it is", "numpy": "not carried from NumPy"}
@@ -426,14 +476,12 @@ def _first_line(error: BaseException) -> str:
     return line if len(line) <= 160 else line[:157] + "..."
 
 
-def _believable(road, found: Resolution, evaluate, x: Abscissae, m, p0, reasons) -> bool:
+def _reproduces(call, found: Resolution, evaluate, x: Abscissae, m, p0, reasons) -> bool:
     """Compare a carried model with the original at p0 and two points nearby."""
-    if road == "jax":
-        return True
     import jax
 
     part = None
-    if found.info.pointwise and m > _CHECK_POINTS:
+    if found.info.pointwise:  # always the same number, so that one program serves every length
         part = np.linspace(0, m - 1, _CHECK_POINTS).astype(int)
     leaves = [
         a if part is None or axis is None else np.take(a, part, axis)
@@ -444,7 +492,7 @@ def _believable(road, found: Resolution, evaluate, x: Abscissae, m, p0, reasons)
 
     def value(leaves, p):
         tree = jax.tree.unflatten(x.treedef, leaves)
-        return found.call(tree, [p[i] for i in range(n)], points)
+        return call(tree, [p[i] for i in range(n)], points)
 
     program = programs.compiled(value)
     rng = np.random.default_rng(0)

@@ -18,10 +18,12 @@ EPS = 2.220446049250313e-16
 _ALIASES = {"maxfev": "max_nfev"}
 KEYWORDS = (
     "ftol", "xtol", "gtol", "x_scale", "loss", "f_scale", "max_nfev", "maxfev", "diff_step",
-    "epsfcn", "diag", "factor", "callback", "verbose", "time_limit",
+    "epsfcn", "diag", "factor", "callback", "verbose", "time_limit", "tr_solver", "tr_options",
 )  # fmt: skip
 
 
+TR_SOLVERS = ("exact", "lsmr", "cg")
+TR_OPTIONS = ("maxiter", "tol")
 _FRONT = ("p0", "sigma", "absolute_sigma", "check_finite", "bounds", "method", "jac", "full_output",
           "nan_policy", "args", "kwargs")  # fmt: skip
 
@@ -50,6 +52,7 @@ def read_options(caller: str, method: str | None, jac: Any, bounded: bool, given
             "At least one of the tolerances `ftol`, `xtol`, `gtol` must be higher than machine "
             f"epsilon ({EPS:.2e}), or nothing can stop the fit."
         )
+    tr_solver = _tr_solver(given.pop("tr_solver", None), method)
     diag = given.pop("diag", None)
     x_scale = given.pop("x_scale", None)
     if diag is not None:
@@ -66,6 +69,8 @@ def read_options(caller: str, method: str | None, jac: Any, bounded: bool, given
         callback=_callback(given.pop("callback", None)),
         verbose=_verbose(given.pop("verbose", 0)),
         time_limit=_time_limit(given.pop("time_limit", None)),
+        tr_solver=tr_solver,
+        tr_options=_tr_options(given.pop("tr_options", None), tr_solver),
         **tolerances,
     )
 
@@ -73,7 +78,7 @@ def read_options(caller: str, method: str | None, jac: Any, bounded: bool, given
 def _method(method, bounded) -> str:
     if method is None:
         return "trf"
-    if method not in METHODS:
+    if not isinstance(method, str) or method not in METHODS:
         raise ValueError(f"`method` must be 'trf', 'dogbox' or 'lm', got {method!r}.")
     if method == "lm" and bounded:
         raise ValueError(
@@ -83,7 +88,7 @@ def _method(method, bounded) -> str:
 
 
 def _derivative(jac, epsfcn, diff_step):
-    if jac is not None and not callable(jac) and jac not in SCHEMES:
+    if jac is not None and not callable(jac) and not (isinstance(jac, str) and jac in SCHEMES):
         raise ValueError(f"`jac` must be None, a callable or one of {SCHEMES}, got {jac!r}.")
     if epsfcn is not None:
         diff_step = np.sqrt(_positive("epsfcn", epsfcn))
@@ -97,7 +102,9 @@ def _derivative(jac, epsfcn, diff_step):
 def _tolerance(name, value):
     if value is None:
         return None
-    if not isinstance(value, int | float | np.number) or not value >= 0:
+    if not isinstance(value, int | float | np.number):
+        raise TypeError(f"`{name}` must be None or a number >= 0, got {value!r}.")
+    if not value >= 0:
         raise ValueError(f"`{name}` must be None or a number >= 0, got {value!r}.")
     if value < EPS:
         warnings.warn(
@@ -134,10 +141,48 @@ def _loss(loss, method):
     return loss
 
 
+def _tr_solver(tr_solver, method) -> str:
+    if tr_solver is None:
+        return "exact"
+    if tr_solver not in TR_SOLVERS:
+        raise ValueError(f"`tr_solver` must be None or one of {TR_SOLVERS}, got {tr_solver!r}.")
+    if tr_solver != "exact" and method != "trf":
+        raise ValueError(
+            f"tr_solver={tr_solver!r} works only with method 'trf', not with {method!r}."
+        )
+    return tr_solver
+
+
+def _tr_options(given, tr_solver) -> dict:
+    if given is None:
+        return {}
+    if not isinstance(given, dict):
+        raise TypeError(f"`tr_options` must be a dict, got {given!r}.")
+    for name in given:
+        if name not in TR_OPTIONS:
+            near = difflib.get_close_matches(str(name), TR_OPTIONS, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else f" Known: {', '.join(TR_OPTIONS)}."
+            raise TypeError(f"`tr_options` has an unexpected key {name!r}.{hint}")
+    if given and tr_solver == "exact":
+        raise ValueError(
+            "`tr_options` are for the iterative `tr_solver` 'lsmr' or 'cg'; the exact one has none."
+        )
+    maxiter, tol = given.get("maxiter", 1), given.get("tol", 0.5)
+    if not isinstance(maxiter, int | np.integer) or isinstance(maxiter, bool) or maxiter <= 0:
+        raise ValueError(f"tr_options['maxiter'] must be a positive integer, got {maxiter!r}.")
+    if not isinstance(tol, int | float | np.number) or not 0 < tol < 1:
+        raise ValueError(f"tr_options['tol'] must be a number between 0 and 1, got {tol!r}.")
+    return dict(given)
+
+
 def _budget(max_nfev):
-    if max_nfev is not None and (not isinstance(max_nfev, int | np.integer) or max_nfev <= 0):
+    if max_nfev is None:
+        return None
+    if not isinstance(max_nfev, int | float | np.number):
+        raise TypeError(f"`max_nfev` must be None or a positive integer, got {max_nfev!r}.")
+    if not (max_nfev > 0 and max_nfev == int(max_nfev)):
         raise ValueError(f"`max_nfev` must be None or a positive integer, got {max_nfev!r}.")
-    return None if max_nfev is None else int(max_nfev)
+    return int(max_nfev)
 
 
 def _callback(callback):

@@ -92,7 +92,7 @@ def parse_bounds(bounds, n: int) -> tuple[np.ndarray, np.ndarray]:
     try:
         pairs = list(bounds)
     except TypeError:
-        raise ValueError(
+        raise TypeError(
             "`bounds` must be (lower, upper), scipy.optimize.Bounds or one (low, high) pair per "
             "parameter."
         ) from None
@@ -102,7 +102,11 @@ def parse_bounds(bounds, n: int) -> tuple[np.ndarray, np.ndarray]:
     if len(pairs) != 2:
         raise ValueError(f"`bounds` must contain 2 elements, lower and upper; got {len(pairs)}.")
     try:
-        lb, ub = (np.broadcast_to(np.asarray(b, float), n).copy() for b in pairs)
+        values = [np.asarray(b, float) for b in pairs]
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"`bounds` must be numbers: {error}") from None
+    try:
+        lb, ub = (np.broadcast_to(b, n).copy() for b in values)
     except (TypeError, ValueError):
         shapes = ", ".join(str(np.shape(b)) for b in pairs)
         raise ValueError(
@@ -125,7 +129,7 @@ def _bound(value, side: int) -> float:
     return side * np.inf if value is None else float(value)
 
 
-def parse_start(p0, lb, ub, names) -> np.ndarray:
+def parse_start(p0, lb, ub, names, name: str = "`p0`") -> np.ndarray:
     """Start (n,); default as SciPy: 1, moved inside the bounds.
 
     Raises
@@ -142,10 +146,16 @@ def parse_start(p0, lb, ub, names) -> np.ndarray:
         start[low & ~high] = lb[low & ~high] + 1
         start[~low & high] = ub[~low & high] - 1
         return start
-    start = np.array(np.atleast_1d(p0), float).ravel()
+    try:
+        start = np.atleast_1d(np.asarray(p0))
+        start = np.array(start, start.dtype if start.dtype.kind == "c" else float).ravel()
+    except ValueError as error:
+        raise TypeError(f"{name} must be numbers, one for each parameter: {error}") from None
+    if start.dtype.kind == "c":
+        raise TypeError(f"{name} must be real; fit real and imaginary part as two parameters.")
     if not np.isfinite(start).all():
         bad = names[int(np.flatnonzero(~np.isfinite(start))[0])]
-        raise ValueError(f"`p0` must be finite; the start of {bad!r} is not.")
+        raise ValueError(f"{name} must be finite; the start of {bad!r} is not.")
     inside = (start >= lb) & (start <= ub)
     if not inside.all():
         i = int(np.argmin(inside))
@@ -162,14 +172,17 @@ def interior_start(p: Parameters) -> np.ndarray:
         return p.p0
     x = p.p0.copy()
     low = np.isfinite(p.lb) & (p.lb < p.ub)
-    gap = 1e-10 * np.maximum(1, np.abs(p.lb[low]))
-    x[low] = np.maximum(x[low], p.lb[low] + gap)
+    x[low] = np.maximum(x[low], p.lb[low] + _gap(p.lb[low], x[low]))
     high = np.isfinite(p.ub) & (p.lb < p.ub)
-    gap = 1e-10 * np.maximum(1, np.abs(p.ub[high]))
-    x[high] = np.minimum(x[high], p.ub[high] - gap)
+    x[high] = np.minimum(x[high], p.ub[high] - _gap(p.ub[high], x[high]))
     tight = low & high & ((x < p.lb) | (x > p.ub))
     x[tight] = p.lb[tight] + 0.5 * (p.ub[tight] - p.lb[tight])
     return x
+
+
+def _gap(bound, x):
+    size = np.maximum(np.abs(bound), np.abs(x))
+    return 1e-10 * np.where(size > 0, size, 1.0)
 
 
 def parse_observations(xdata, ydata, sigma, check_finite, nan_policy) -> Observations:
@@ -247,7 +260,7 @@ def _apply_nan_policy(xdata, y, sigma, nan_policy):
     elif bad.any() and hasattr(xdata, "loc"):
         xdata = xdata.loc[~bad]
     if bad.all():
-        raise ValueError("`ydata` must not be empty! Every point has a NaN.")
+        raise TypeError("No point is left: every one has a NaN in xdata or ydata.")
     if sigma is not None:
         sigma = np.asarray(sigma)
         if sigma.ndim == 1 and sigma.size == bad.size:
@@ -261,15 +274,18 @@ def _parse_sigma(sigma, m: int):
     """(weights, lower Cholesky factor), at most one of them not None."""
     if sigma is None:
         return None, None
-    sigma = _numeric(sigma, "sigma")
+    try:
+        sigma = _numeric(sigma, "sigma")
+    except ValueError as error:
+        raise TypeError(str(error)) from None
     if sigma.dtype.kind == "c":
         raise TypeError("`sigma` must be real.")
     if sigma.size == 1 or sigma.shape == (m,):
-        if not np.all(np.isfinite(sigma) & (sigma > 0)):
-            bad = int(np.flatnonzero(~(np.isfinite(sigma) & (sigma > 0)))[0])
+        if not (sigma > 0).all():
+            bad = int(np.argmin(sigma.ravel() > 0))
             raise ValueError(
-                f"`sigma` must be positive and finite; element {bad} is {sigma.ravel()[bad]:g}. "
-                "Leave points without an uncertainty out, or give them a large sigma."
+                f"`sigma` must be positive; element {bad} is {sigma.ravel()[bad]:g}. Leave a point "
+                "without an uncertainty out, or give it sigma=inf, which is weight 0."
             )
         return np.broadcast_to(1 / sigma.ravel(), m), None
     if sigma.shape == (m, m):

@@ -101,29 +101,33 @@ def pass_program(key: Hashable, call: Callable, layout, loss, n: int) -> Callabl
     return _programs.get(("pass", key, layout, n), build)
 
 
-def value_program(key: Hashable, call: Callable, treedef) -> Callable:
-    """Model value: (leaves, p) -> (m,)."""
+def value_program(key: Hashable, traceable: Callable, x) -> Callable:
+    """Model value: (leaves, p) -> (m,) for abscissae of the form of `x`."""
 
     def build():
+        call = traceable()
+
         def value(leaves, p):
-            x = jax.tree.unflatten(treedef, leaves)
-            return call(x, [p[i] for i in range(p.shape[0])], None)
+            tree = jax.tree.unflatten(x.treedef, leaves)
+            return call(tree, [p[i] for i in range(p.shape[0])], None)
 
         return compiled(value)
 
-    return _programs.get(("value", key, treedef), build)
+    return _programs.get(("value", key, x.treedef, x.shapes), build)
 
 
-def jacobian_program(key: Hashable, call: Callable, treedef) -> Callable:
-    """Jacobian of the model: (leaves, p) -> (m, n)."""
+def jacobian_program(key: Hashable, traceable: Callable, x) -> Callable:
+    """Jacobian of the model: (leaves, p) -> (m, n) for abscissae of the form of `x`."""
 
     def build():
+        call = traceable()
+
         def jacobian(leaves, p):
-            return passes.value_and_rows(call, jax.tree.unflatten(treedef, leaves), p)[1].T
+            return passes.value_and_rows(call, jax.tree.unflatten(x.treedef, leaves), p)[1].T
 
         return compiled(jacobian)
 
-    return _programs.get(("jacobian", key, treedef), build)
+    return _programs.get(("jacobian", key, x.treedef, x.shapes), build)
 
 
 def step_program(method: Method) -> Callable:

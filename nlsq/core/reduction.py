@@ -78,7 +78,8 @@ def factor(total: Sums, R_prev, xp, cholesky) -> Summary:
     C, z = T[:n, :n], T[:n, n] * D[n]
     R = C @ (D[:n, None] * R_prev)
     dead = zero[:n]
-    collapsed = ~dead & ((R * R).sum(0) <= COLLAPSE**2 * (R_prev * R_prev).sum(0))
+    measured = xp.all(R_prev == xp.eye(n), axis=0)  # K_j is J_j, nothing cancels
+    collapsed = ~dead & ~measured & ((R * R).sum(0) <= COLLAPSE**2 * (R_prev * R_prev).sum(0))
     out = dead | collapsed
     R = xp.where(out, xp.eye(n), R)
     z = xp.where(out, 0.0, z)

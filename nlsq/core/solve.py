@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from nlsq.config import double_precision
-from nlsq.core import differences, host, loop, passes, programs, staging
+from nlsq.core import differences, host, iterative, loop, passes, programs, staging
 from nlsq.core.identity import model_key
 from nlsq.core.loop import Method, Setup
 from nlsq.core.loss_functions import BUILT_IN, user_loss
@@ -45,6 +45,8 @@ class Options:
     callback: Callable | None = None
     verbose: int = 0
     time_limit: float | None = None
+    tr_solver: str = "exact"
+    tr_options: dict = dataclasses.field(default_factory=dict)
 
     @property
     def loss_function(self) -> Callable | None:
@@ -69,7 +71,13 @@ class Options:
 
 
 def solve(model: Model, data: Observations, parameters: Parameters, options: Options) -> Outcome:
-    """Fit and return the outcome, whatever its status."""
+    """Fit and return the outcome, whatever its status.
+
+    Raises
+    ------
+    ValueError
+        When an iterative `tr_solver` meets a model it cannot make products with.
+    """
     setup = _setup(parameters, options)
     bounded = parameters.bounded or options.method == "dogbox"
     method = Method(options.method, bounded, model.n)
@@ -77,12 +85,16 @@ def solve(model: Model, data: Observations, parameters: Parameters, options: Opt
     watched = options.callback is not None or options.verbose > 1 or options.time_limit is not None
     with double_precision():
         if model.on_host:
+            _refuse_iterative_on_host(model, options)
             run = _host_reduce(model, data, options, setup)
             return _drive(run, method, flat, options)
         layout = _layout(model, data)
         key = (model.program_key, model_key(options.loss), np.iscomplexobj(data.y))
-        loss, call = options.loss_function, model.resolution.call
+        loss, call = options.loss_function, model.traceable(data.x)
         with staging.staged(data, layout) as arrays:
+            if options.tr_solver != "exact":
+                task = iterative.Task(key, call, layout, loss, method)
+                return iterative.fit(task, arrays, setup, data.y.size, options)
             if not watched and data.y.size * model.n <= _LONG_PASS:
                 program = programs.fit_program(key, call, layout, loss, method)
                 return Outcome(np.asarray(program(*arrays, flat)), model.n)
@@ -120,6 +132,16 @@ def _refuse_complex_model(model: Model, data: Observations) -> None:
         raise TypeError(
             "The model returns complex values but ydata is real. Return its real part, modulus or "
             "phase, or give complex ydata."
+        )
+
+
+def _refuse_iterative_on_host(model: Model, options: Options) -> None:
+    if options.tr_solver != "exact":
+        raise ValueError(
+            f"tr_solver={options.tr_solver!r} works with products of the Jacobian and a vector, "
+            f"for which JAX has to trace the model, but this one runs on the host "
+            f"({model.info.reason}). Write it in jax.numpy and leave `jac` away, or use "
+            "tr_solver='exact'."
         )
 
 

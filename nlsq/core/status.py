@@ -13,6 +13,7 @@ class Status(IntEnum):
     """Termination status of a fit. `Status(code).sentence` says it in words."""
 
     RUNNING = -99
+    NO_PROGRESS = -6
     TIME_LIMIT = -5
     INTERRUPTED = -4
     NOT_FINITE = -3
@@ -37,6 +38,7 @@ class Status(IntEnum):
 
 _SENTENCES = {
     Status.RUNNING: "The fit is running.",
+    Status.NO_PROGRESS: "The fit could not leave its start: no parameter changes the model there.",
     Status.TIME_LIMIT: "The time limit was reached; the best point so far is returned.",
     Status.INTERRUPTED: "The fit was interrupted; the best point so far is returned.",
     Status.NOT_FINITE: "Residuals are not finite in the initial point.",

@@ -19,7 +19,10 @@ def as_callback(callback: Callable) -> Callable[..., bool]:
     callback(intermediate_result) and callback(x). False, StopIteration and StopOptimization stop.
     """
     try:
-        names = list(inspect.signature(callback).parameters)
+        parameters = inspect.signature(callback).parameters.values()
+        names = [p.name for p in parameters if p.default is p.empty]
+        if any(p.kind is p.VAR_POSITIONAL for p in parameters):
+            names = ["iteration", "cost", "params", "info"]
     except (TypeError, ValueError):
         names = ["iteration", "cost", "params", "info"]
 
