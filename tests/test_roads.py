@@ -1,0 +1,453 @@
+"""Which road a model takes, that all roads end in the same place, and that none is a trap."""
+
+import subprocess
+import sys
+import textwrap
+import warnings
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.optimize
+
+from nlsq import curve_fit
+
+pytestmark = pytest.mark.core
+
+X = np.linspace(0.05, 4.0, 60)
+NOISE = 0.02 * np.random.default_rng(21).standard_normal(60)
+TRUE = np.array([2.5, 0.8, 0.4])
+START = np.array([1.5, 1.2, 0.2])
+Y = TRUE[0] * np.exp(-TRUE[1] * X) + TRUE[2] + NOISE
+TIGHT = {"ftol": 1e-15, "xtol": 1e-15, "gtol": 1e-15}
+
+
+def in_jax(x, a, b, c):
+    return a * jnp.exp(-b * x) + c
+
+
+def in_numpy(x, a, b, c):
+    return a * np.exp(-b * x) + c
+
+
+def opaque(x, a, b, c):
+    return np.fromiter((float(a) * np.exp(-float(b) * t) + float(c) for t in x), float, len(x))
+
+
+def scipys(f, x, y, p0, **options):
+    """SciPy's answer with tight tolerances and central differences."""
+    tight = TIGHT | {"method": "trf", "jac": "3-point", "x_scale": "jac"}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return scipy.optimize.curve_fit(f, x, y, p0, **tight, **options)
+
+
+def assert_fit(result, oracle, rtol=1e-6):
+    popt, pcov = oracle
+    error = np.sqrt(np.diag(pcov))
+    # to rtol of the value, or to a millionth of its standard error
+    np.testing.assert_array_less(np.abs(result.popt - popt), rtol * np.abs(popt) + 1e-5 * error)
+    assert np.max(np.abs(result.pcov - pcov) / np.outer(error, error)) < 1e-4
+
+
+# ---------------------------------------------------------------------------------- the roads
+
+
+def test_each_kind_takes_its_road():
+    for f, road in ((in_jax, "jax"), (in_numpy, "numpy"), (opaque, "host")):
+        info = curve_fit(f, X, Y, START).model_info
+        assert info.road == road
+        assert info.pointwise == (road != "host")
+        assert "exact" in info.derivative or road == "host"
+        assert info.reason and info.describe().endswith(".")
+    assert "differences" in info.derivative
+    assert "JAX" in info.reason and "NumPy" in info.reason
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"sigma": np.linspace(0.01, 0.05, 60), "absolute_sigma": True},
+        {"bounds": ([0, 0, 0.45], [9, 9, 9])},
+        {"loss": "soft_l1", "f_scale": 0.02, "method": "trf"},
+    ],
+    ids=["plain", "weighted", "bounded", "robust"],
+)
+def test_all_roads_end_in_the_same_place(options):
+    start = [1.5, 1.2, 0.6]
+    ours = [curve_fit(f, X, Y, start, **options) for f in (in_jax, in_numpy, opaque)]
+    for other, rtol in ((ours[1], 1e-9), (ours[2], 1e-6)):
+        np.testing.assert_allclose(other.popt, ours[0].popt, rtol=rtol)
+        np.testing.assert_allclose(other.pcov, ours[0].pcov, rtol=rtol, atol=rtol * 1e-6)
+        assert other.cost == pytest.approx(ours[0].cost, rel=1e-9)
+
+
+@pytest.mark.parametrize("jac", ["2-point", "3-point", "cs"])
+def test_asking_for_differences_is_the_host_road(jac):
+    result = curve_fit(in_numpy, X, Y, START, jac=jac)
+    assert result.model_info.road == "host" and jac in result.model_info.describe()
+    assert_fit(result, scipys(in_numpy, X, Y, START))
+
+
+def test_a_jac_of_the_user_is_used():
+    calls = []
+
+    def jac(x, a, b, c):
+        calls.append(1)
+        e = np.exp(-b * x)
+        return np.stack([e, -a * x * e, np.ones_like(x)], axis=-1)
+
+    result = curve_fit(in_numpy, X, Y, START, jac=jac)
+    assert calls and "the user's jac" in result.model_info.describe()
+    exact = curve_fit(in_jax, X, Y, START)
+    np.testing.assert_allclose(result.popt, exact.popt, rtol=1e-9)
+    np.testing.assert_allclose(result.pcov, exact.pcov, rtol=1e-9)
+
+
+# ----------------------------------------------------------------------------- coupled models
+
+
+FULL = np.random.default_rng(22).uniform(0.5, 1.5, 60)  # an array as long as the data
+KERNEL = np.array([0.2, 0.5, 0.3])
+
+
+def accumulated(x, a, b):
+    return np.cumsum(a * np.exp(-b * x))
+
+
+def smeared(x, a, b, c):
+    return np.convolve(a * np.exp(-b * x) + c, KERNEL, mode="same")
+
+
+def normalised(x, b, c):
+    y = np.exp(-b * x)
+    return y / y.max() + c
+
+
+def relative_abscissa(x, a, b):
+    return a * (x / x.max()) ** b
+
+
+def modulated(x, a, b):
+    return a * FULL * np.exp(-b * x)
+
+
+def per_point(x, a, b):
+    return a * np.exp(-b * x) * len(x) / 60
+
+
+def centred(x, a, b):
+    return a + b * (x - np.mean(x)) ** 2
+
+
+def reversed_order(x, a, b):
+    return a * np.exp(-b * x)[::-1]
+
+
+def differenced(x, a, b):
+    return np.gradient(a * np.exp(-b * x), x)
+
+
+def normalised_in_jax(x, b, c):
+    y = jnp.exp(-b * x)
+    return y / jnp.sum(y) * 20 + c
+
+
+COUPLED = {
+    f.__name__: (f, p)
+    for f, p in (
+        (accumulated, (1.5, 0.7)),
+        (smeared, (2.0, 0.7, 0.3)),
+        (normalised, (0.7, 0.3)),
+        (relative_abscissa, (1.5, 0.7)),
+        (modulated, (1.5, 0.7)),
+        (per_point, (1.5, 0.7)),
+        (centred, (1.5, 0.7)),
+        (reversed_order, (1.5, 0.7)),
+        (differenced, (1.5, 0.7)),
+        (normalised_in_jax, (0.7, 0.3)),
+    )
+}
+
+
+@pytest.mark.parametrize("name", COUPLED)
+def test_a_coupled_model_is_evaluated_whole(name):
+    f, true = COUPLED[name]
+    y = np.asarray(f(X, *true)) + NOISE
+    p0 = np.array(true) * 1.2
+    result = curve_fit(f, X, y, p0)
+    assert not result.model_info.pointwise
+    assert result.model_info.coupling or result.model_info.road == "host"
+    assert_fit(result, scipys(normalised_numpy if f is normalised_in_jax else f, X, y, p0))
+
+
+def normalised_numpy(x, b, c):
+    y = np.exp(-b * x)
+    return y / np.sum(y) * 20 + c
+
+
+def test_a_coupled_model_at_another_length_is_not_the_old_one():
+    """The same function with half the points: normalisation and length are those of the call."""
+    half = X[::2]
+    for f, true in (COUPLED["normalised"], COUPLED["per_point"], COUPLED["accumulated"]):
+        for x in (X, half, X):
+            y = f(x, *true) + NOISE[: x.size]
+            p0 = np.array(true) * 1.2
+            assert_fit(curve_fit(f, x, y, p0), scipys(f, x, y, p0))
+
+
+# --------------------------------------------------------------------------- what xdata may be
+
+
+def by_name(data, a, b, c):
+    return a * np.exp(-b * data["t"]) + c * data["u"]
+
+
+def by_attribute(data, a, b, c):
+    return a * np.exp(-b * data.t) + c * data.u
+
+
+def by_unpacking(data, a, b, c):
+    t, u = data
+    return a * np.exp(-b * t) + c * u
+
+
+def by_column(data, a, b, c):
+    return a * np.exp(-b * data[:, 0]) + c * data[:, 1]
+
+
+def by_row(data, a, b, c):
+    return a * np.exp(-b * data[0]) + c * data[1]
+
+
+U = np.cos(X)
+Y_TWO = 2.5 * np.exp(-0.8 * X) + 0.4 * U + NOISE
+
+
+def _abscissae(kind):
+    pandas = pytest.importorskip("pandas")
+    return {
+        "frame by name": (by_name, pandas.DataFrame({"t": X, "u": U})),
+        "frame by attribute": (by_attribute, pandas.DataFrame({"t": X, "u": U})),
+        "dict": (by_name, {"t": X, "u": U}),
+        "tuple": (by_unpacking, (X, U)),
+        "list": (by_unpacking, [X, U]),
+        "stacked": (by_unpacking, np.stack([X, U])),
+        "rows": (by_row, np.stack([X, U])),
+        "columns": (by_column, np.stack([X, U], axis=1)),
+    }[kind]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["frame by name", "frame by attribute", "dict", "tuple", "list", "stacked", "rows", "columns"],
+)
+def test_xdata_of_any_form(kind):
+    f, x = _abscissae(kind)
+    oracle = scipys(by_row, np.stack([X, U]), Y_TWO, START)
+    result = curve_fit(f, x, Y_TWO, START)
+    assert_fit(result, oracle)
+    np.testing.assert_allclose(result.predictions, by_row(np.stack([X, U]), *result.popt))
+
+
+@pytest.mark.parametrize("kind", ["float32", "int", "list of int", "series"])
+def test_xdata_of_any_type(kind):
+    whole = np.arange(1, 41)
+    y = 2.5 * np.exp(-0.08 * whole) + 0.4 + NOISE[:40]
+    pandas = pytest.importorskip("pandas")
+    x = {
+        "float32": whole.astype(np.float32),
+        "int": whole,
+        "list of int": whole.tolist(),
+        "series": pandas.Series(whole, index=whole + 100),
+    }[kind]
+    p0 = [2.0, 0.1, 0.2]
+    assert_fit(curve_fit(in_numpy, x, y, p0), scipys(in_numpy, whole.astype(float), y, p0))
+
+
+def test_xdata_that_is_not_numbers():
+    labels = np.array(["low", "high"] * 30)
+
+    def by_label(x, low, high):
+        return np.where(x == "low", low, high)
+
+    y = np.where(labels == "low", 1.0, 3.0) + NOISE
+    result = curve_fit(lambda _, low, high: by_label(labels, low, high), None, y, [1.0, 1.0])
+    means = [y[labels == "low"].mean(), y[labels == "high"].mean()]
+    np.testing.assert_allclose(result.popt, means, rtol=1e-9)
+
+
+# ------------------------------------------------------------------------- what a model returns
+
+
+def test_a_constant():
+    result = curve_fit(lambda x, c: c, X, Y, [1.0])
+    assert result.popt[0] == pytest.approx(Y.mean(), rel=1e-9)
+    assert result.pcov[0, 0] == pytest.approx(np.var(Y, ddof=1) / Y.size, rel=1e-9)
+    assert result.residuals.shape == (60,)
+    np.testing.assert_allclose(result.residuals, Y - Y.mean(), atol=1e-9)
+    assert result.jac.shape == (60, 1) and result.fun.shape == (60,)
+
+
+def test_a_model_that_does_not_use_its_parameters():
+    with pytest.warns(Warning, match="do not determine a, b|determine a; .*determine b"):
+        result = curve_fit(lambda x, a, b: 2.0 * x, X, Y, [1.0, 1.0])
+    assert np.isposinf(result.pcov).all() and result.undetermined == ("a", "b")
+
+
+@pytest.mark.parametrize("to", [np.float32, np.float16], ids=str)
+def test_a_model_that_rounds_its_values(to):
+    """Only single precision is left of its values; the fit is as good as those."""
+
+    def rounded(x, a, b, c):
+        return (a * np.exp(-b * x) + c).astype(to)
+
+    result = curve_fit(rounded, X, Y, START)
+    assert result.popt.dtype == np.float64
+    popt, pcov = scipys(in_numpy, X, Y, START)
+    assert np.all(np.abs(result.popt - popt) < 0.1 * np.sqrt(np.diag(pcov)))
+
+
+def test_a_model_in_whole_numbers():
+    """Whole numbers times a parameter are doubles, and integer output is not an error."""
+    counts = np.arange(1, 21)
+    result = curve_fit(
+        lambda x, a, b: a * x**2 + b * (x // 2), counts, 3.0 * counts**2 + counts // 2
+    )
+    np.testing.assert_allclose(result.popt, [3.0, 1.0], rtol=1e-9)
+    with pytest.warns(Warning, match="do not determine"):
+        stepped = curve_fit(lambda x, a: np.round(a * 0 + x).astype(int), X, Y, [1.0])
+    assert stepped.undetermined == ("a",)
+
+
+@pytest.mark.parametrize("shape", ["list", "column", "tuple"])
+def test_other_containers(shape):
+    def boxed(x, a, b, c):
+        y = a * np.exp(-b * x) + c
+        return {"list": list, "column": lambda v: v[:, None], "tuple": tuple}[shape](y)
+
+    assert_fit(curve_fit(boxed, X, Y, START), scipys(in_numpy, X, Y, START))
+
+
+# -------------------------------------------------- translations that must not be believed
+
+
+def looks_at_the_type(x, a, b, c):
+    """A different law for anything that is not a plain array or number."""
+    if type(a) in (float, np.float64) and type(x) is np.ndarray:
+        return a * np.exp(-b * x) + c
+    return a * np.exp(-b * x) + 1.5 * c
+
+
+def looks_at_isinstance(x, a, b, c):
+    rate = b if isinstance(b, float | np.floating) else 0.5 * b
+    return a * np.exp(-rate * x) + c
+
+
+def counts_itself_out(x, a, b, c):
+    """isinstance of an array made from the parameters."""
+    y = a * np.exp(-b * x)
+    return y + c if isinstance(y, np.ndarray) else y + 3 * c
+
+
+def swallows(x, a, b, c):
+    """Falls back to nonsense where its own code fails."""
+    try:
+        return float(a) * np.exp(-float(b) * x) + float(c)
+    except Exception:
+        return a * x + b + c
+
+
+def swallows_in_jax(x, a, b, c):
+    """A jax.numpy fallback: it traces as it is, and wrongly."""
+    if isinstance(a, float | np.floating):
+        return np.asarray(a * np.exp(-b * x) + c)
+    return a * jnp.exp(-b * x) + 2 * c + 1
+
+
+@pytest.mark.parametrize(
+    "f", [looks_at_the_type, looks_at_isinstance, counts_itself_out, swallows, swallows_in_jax]
+)
+def test_a_model_that_behaves_differently_when_traced(f):
+    result = curve_fit(f, X, Y, START)
+    assert_fit(result, scipys(in_numpy, X, Y, START))
+    np.testing.assert_allclose(f(X, *result.popt), in_numpy(X, *result.popt))
+
+
+def changes_far_away(x, a, b, c):
+    """A branch on a parameter that only the way to the minimum meets."""
+    if a > 2:
+        return a * np.exp(-b * x) + c
+    return a * np.exp(-b * x) + c + 0.1 * (2 - a)
+
+
+def test_a_branch_on_a_parameter_is_followed():
+    result = curve_fit(changes_far_away, X, Y, START)
+    assert_fit(result, scipys(in_numpy, X, Y, START))
+
+
+# ------------------------------------------------------------------------- JAX stays the user's
+
+
+def _run(code):
+    run = subprocess.run(
+        [sys.executable, "-W", "error", "-c", textwrap.dedent(code)],
+        capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    assert run.stderr == ""
+    return run.stdout
+
+
+def test_a_program_that_keeps_jax_in_single_precision():
+    out = _run(
+        """
+        import jax, jax.numpy as jnp, numpy as np
+        before = jnp.arange(3.0) * 2
+        assert before.dtype == jnp.float32
+        from nlsq import curve_fit
+        x = np.linspace(0, 4, 50)
+        y = 2.5 * np.exp(-1.3 * x) + 0.5
+        for f in (
+            lambda x, a, b, c: a * jnp.exp(-b * x) + c,
+            lambda x, a, b, c: a * np.exp(-b * x) + c,
+            lambda x, a, b, c: np.fromiter((a * np.exp(-b * t) + c for t in x), float, len(x)),
+        ):
+            r = curve_fit(f, x, y, p0=[1.0, 1.0, 0.0])
+            assert np.abs(r.popt - [2.5, 1.3, 0.5]).max() < 1e-9, r.popt
+            assert r.popt.dtype == r.fun.dtype == r.jac.dtype == np.float64
+            assert np.abs(r.fun).max() < 1e-9
+            assert not jax.config.jax_enable_x64
+            assert (jnp.arange(3.0) * 2).dtype == jnp.float32
+            print(r.model_info.road)
+        assert jax.jit(lambda v: v + 1)(before).dtype == jnp.float32
+        # single-precision JAX arrays as data
+        r = curve_fit(lambda x, a, b: a * jnp.exp(-b * x), jnp.asarray(x), jnp.asarray(y - 0.5),
+                      p0=[1.0, 1.0])
+        assert np.abs(r.popt - [2.5, 1.3]).max() < 1e-4
+        assert not jax.config.jax_enable_x64
+        try:
+            curve_fit(lambda x, a: 1 / 0, x, y)
+        except ZeroDivisionError:
+            pass
+        assert not jax.config.jax_enable_x64
+        """
+    )
+    assert out.split() == ["jax", "numpy", "host"]
+
+
+def test_a_program_that_has_jax_in_double_precision():
+    out = _run(
+        """
+        import jax, numpy as np
+        jax.config.update("jax_enable_x64", True)
+        import jax.numpy as jnp
+        from nlsq import curve_fit
+        x = np.linspace(0, 4, 50)
+        r = curve_fit(lambda x, a, b: a * jnp.exp(-b * x), x, 2 * np.exp(-x), p0=[1.0, 0.5])
+        assert jax.config.jax_enable_x64 and jnp.arange(3.0).dtype == jnp.float64
+        print(float(np.abs(r.popt - [2, 1]).max() < 1e-9))
+        """
+    )
+    assert out.split() == ["1.0"]
