@@ -15,13 +15,22 @@ Reference: G. A. F. Seber, C. J. Wild, "Nonlinear Regression", sections 2.1 and 
 from __future__ import annotations
 
 import numpy as np
+from scipy.linalg import qr
 from scipy.linalg.lapack import dtrtri
 
 RANK_TOLERANCE = 1e-13
 # With every |S_jj| above this the smallest singular value is far from any tolerance in use.
 _SAFE_DIAGONAL = 1e-3
 # Share of a null direction from which a parameter counts as undetermined.
-_TAKES_PART = 1e-5
+_TAKES_PART = 1e-8
+
+
+def _separated(rows):
+    """Basis (k, n) of the same null space in which each vector has a parameter of its own."""
+    if len(rows) < 2:
+        return rows
+    own = qr(rows, mode="r", pivoting=True)[-1][: len(rows)]
+    return np.linalg.solve(rows[:, own], rows)
 
 
 class Spectrum:
@@ -61,7 +70,7 @@ class Spectrum:
         keep = w > tolerance * w.max(initial=0.0)
         self._inverse = VT[keep] / w[keep, None] / D
         self.rank = int(keep.sum())
-        self.null_directions = self._null(VT[~keep], D, free & dead)
+        self.null_directions = self._null(_separated(VT[~keep]), D, free & dead)
         self.undetermined = np.any(self.null_directions != 0, axis=0)
 
     def _null(self, rows, D, dead):

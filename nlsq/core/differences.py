@@ -55,6 +55,8 @@ def _column(f, p, f0, scheme, j, h, lb, ub):
     def moved(t):
         q = p.astype(complex) if isinstance(t, complex) else p.copy()
         q[j] += t
+        if not isinstance(t, complex):
+            q[j] = min(max(q[j], lb), ub)  # p + 2 (b - p) / 2 may round past b
         return f(q)
 
     if scheme == "cs":

@@ -31,11 +31,20 @@ class Finished:
     def status(self) -> Status:
         """Why the fit stopped."""
         status = Status(self.outcome.status)
-        if status.converged and self.outcome.nit == 0 and self.outcome.cost > 0:
-            unmoved = self.outcome.dead[self.parameters.free > 0]
-            if unmoved.size and unmoved.all():
-                return Status.NO_PROGRESS
+        flat = self.unresponsive[self.parameters.free > 0]
+        if status.converged and self.outcome.nit == 0 and flat.size and flat.all():
+            return Status.NO_PROGRESS
         return status
+
+    @functools.cached_property
+    def unresponsive(self) -> np.ndarray:
+        """Free parameters (n,) whose change by 100 % would move the residual by less than 1e-6."""
+        outcome = self.outcome
+        if outcome.cost == 0:
+            return np.zeros(outcome.x.size, bool)
+        effect = np.sqrt((outcome.R * outcome.R).sum(0)) * np.abs(outcome.x)
+        weak = (effect <= 1e-6 * np.sqrt(2 * outcome.cost)) & (outcome.x != 0)
+        return (outcome.dead | weak) & (self.parameters.free > 0)
 
     @property
     def gradient(self) -> np.ndarray:
@@ -76,7 +85,10 @@ class Finished:
     def spectrum(self) -> Spectrum:
         """What the data determine."""
         free = self.parameters.free > 0
-        return Spectrum(self.outcome.R, self.outcome.dead, free, self.rank_tolerance)
+        outcome = self.outcome
+        # the row of a dependent column is not of the data
+        rows = np.where(outcome.dependent[:, None], 0.0, outcome.R)
+        return Spectrum(rows, outcome.dead, free, self.rank_tolerance)
 
     def values(self) -> np.ndarray:
         """Model at the solution (m,)."""
@@ -140,12 +152,13 @@ def check_start(finished: Finished) -> None:
 
 
 def no_progress(finished: Finished) -> list[str]:
-    """A note when the fit stopped where it started because nothing there responds."""
-    outcome, names = finished.outcome, finished.parameters.names
-    dead = [names[j] for j in np.flatnonzero(outcome.dead & (finished.parameters.free > 0))]
-    if outcome.nit > 0 or not dead or outcome.cost == 0:
+    """A note when the model is flat where the fit stopped, and the data are not explained."""
+    flat = finished.unresponsive
+    if not flat.any() or not flat[finished.parameters.free > 0].all():
         return []
-    return [
-        "the fit did not move from its start, where the model does not respond to "
-        f"{', '.join(dead)}: give a p0 nearer to the data"
-    ]
+    names = ", ".join(finished.parameters.names[j] for j in np.flatnonzero(flat))
+    if finished.outcome.nit == 0:
+        where = "the fit did not move from its start, where"
+    else:
+        where = "the fit ended where"
+    return [f"{where} the model hardly responds to {names}: give a p0 nearer to the data"]

@@ -57,7 +57,8 @@ def make_reduce(model: Model, data: Observations, loss: Callable | None, setup) 
             if not all(np.isfinite(part).all() for part in total):
                 n = p.size
                 bad = np.float64(np.nan)
-                return Summary(bad, np.eye(n), np.zeros(n), bad, np.zeros(n, bool))
+                none = np.zeros(n, bool)
+                return Summary(bad, np.eye(n), np.zeros(n), bad, none, none)
             return factor(total, R_prev, np, np.linalg.cholesky)
 
     return reduce

@@ -66,6 +66,8 @@ def least_squares(
     >>> least_squares(rosenbrock, [-1.2, 1.0]).x.round(8)
     array([1., 1.])
     """
+    if not isinstance(args, tuple | list):
+        raise TypeError(f"`args` must be a tuple of further arguments of fun, got {args!r}.")
     kwargs = dict(kwargs or {})
     if not callable(fun):
         raise TypeError(f"`fun` must be callable, got {fun!r}.")

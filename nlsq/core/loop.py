@@ -17,7 +17,9 @@ Phases of a fit
   SHARPEN  passes at the final point until R is exact to working precision (see `reduction`).
 
 Convergence tests, all free of units: with actual and predicted reduction a, e of the cost F,
-  ftol:  |a| <= ftol F, e <= ftol F and a <= 2 e   (Moré 1978)
+  ftol:  |a| <= ftol F, e <= ftol F and a <= 2 e   (Moré 1978), and optimality <= 10 sqrt(ftol): a
+         Gauss-Newton step from a point of optimality c gains about c^2 F / 2, so small gains at a
+         large c come from a small trust region, for instance where a peak misses the data
   xtol:  |D dx| <= xtol |D x|, D the column norms of J
   gtol:  `geometry.scaled_optimality` <= gtol.
 """
@@ -42,7 +44,9 @@ MEMORY = 4
 SHARPEN_LIMIT = 3
 SAFE_PIVOT = 0.1
 NEGLIGIBLE = 1e-12
-COST_NOISE = 1e-10
+# Relative rise of the cost a polishing step may cause while the optimality falls.
+COST_NOISE = 1e-8
+POLISH_REACH = 0.01
 TINY = 1e-300
 
 
@@ -79,6 +83,7 @@ class Point(NamedTuple):
     z: object
     pivot: object
     dead: object
+    dependent: object
     optimality: object
 
 
@@ -119,7 +124,8 @@ def initial_state(setup: Setup, method: Method) -> State:
     x = jnp.asarray(setup.x0)
     vector = jnp.zeros(n)
     eye = jnp.eye(n)
-    point = Point(x, jnp.inf, eye, vector, zero, jnp.zeros(n, bool), jnp.inf)
+    none = jnp.zeros(n, bool)
+    point = Point(x, jnp.inf, eye, vector, zero, none, none, jnp.inf)
     proposal = trf.Proposal(vector, zero, zero, zero, zero)
     running = jnp.full((), int(Status.RUNNING))
     point = Point(*(jnp.asarray(v) for v in point))
@@ -166,10 +172,16 @@ def absorb(state: State, summary: Summary, setup: Setup, method: Method) -> Stat
     columns = jnp.sqrt(jnp.sum(R * R, axis=0))
     g = R.T @ z
     measure = geometry.scaled_optimality(state.trial, g, columns, summary.cost, setup.lb, setup.ub)
-    new = Point(state.trial, summary.cost, R, z, summary.pivot, summary.dead, measure)
+    new = Point(
+        state.trial, summary.cost, R, z, summary.pivot, summary.dead, summary.dependent, measure
+    )
     better = (actual > 0) & (ratio > rules.ACCEPT_RATIO)
+    scale = columns_or_one(state.columns)
+    step = jnp.linalg.norm(scale * (state.trial - old.x))
+    length = jnp.linalg.norm(scale * old.x)
+    near = step <= POLISH_REACH * length  # a fit that has converged moves no further
     level = (actual >= -COST_NOISE * old.cost) & (measure <= old.optimality)
-    moved = finite & (first | jnp.where(iterating, better, (actual > 0) | level))
+    moved = finite & (first | jnp.where(iterating, better, near & ((actual > 0) | level)))
     moved = moved | (finite & (state.phase == SHARPEN))
     point = jax.tree.map(lambda a, b: jnp.where(moved, a, b), new, old)
     seen = jnp.where(summary.dead, 0.0, columns)
@@ -181,8 +193,6 @@ def absorb(state: State, summary: Summary, setup: Setup, method: Method) -> Stat
     radius = jnp.where(iterating & ~first, radius, state.radius)
     alpha = jnp.where(iterating & ~first & jnp.isfinite(alpha), alpha, state.alpha)
 
-    step = jnp.linalg.norm(columns_or_one(running_max) * (state.trial - old.x))
-    length = jnp.linalg.norm(columns_or_one(running_max) * old.x)
     nfev = state.nfev + 1
     stuck = jnp.all(state.trial == old.x)
     evidence = Evidence(
@@ -244,6 +254,7 @@ def judge(e: Evidence, setup):
         (jnp.abs(e.actual) <= setup.ftol * e.cost)
         & (e.predicted <= setup.ftol * e.cost)
         & (e.ratio <= 2)
+        & (e.optimality <= 10 * jnp.sqrt(setup.ftol))
         & ~e.first
     )
     x = (e.step <= setup.xtol * e.length) & ~e.first

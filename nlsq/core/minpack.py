@@ -27,7 +27,6 @@ from nlsq.core.watch import closing_line
 from nlsq.result import CurveFitResult, FitError, OptimizeWarning
 from nlsq.result.sentences import null_direction_sentences
 
-_LARGEST_COPY = 1 << 26  # bytes
 _KEPT_STOPS = (Status.CALLBACK, Status.INTERRUPTED, Status.TIME_LIMIT, Status.NO_PROGRESS)
 
 
@@ -144,7 +143,7 @@ def curve_fit(
     if "args" in options:
         raise ValueError("'args' is not a supported keyword argument.")
     if not callable(f):
-        raise TypeError(f"the model must be a function f(x, a, b, ...), got {f!r}.")
+        raise TypeError(f"the model must be a callable f(x, a, b, ...), got {f!r}.")
     names = parameter_names(f, None if p0 is None else np.size(p0))
     n = len(names)
     lb, ub = parse_bounds(bounds, n)
@@ -255,9 +254,9 @@ def _result(finished: Finished, absolute_sigma: bool, seconds: float) -> CurveFi
         "undetermined": _named(names, spectrum.undetermined),
         "null_directions": nulls,
         "pcov_determined": determined,
-        "xdata": _kept(data.x.given),
-        "ydata": _kept(data.y),
-        "sigma": _kept(data.sigma),
+        "xdata": data.x.given,
+        "ydata": data.y,
+        "sigma": data.sigma,
         "absolute_sigma": bool(absolute_sigma),
         "loss": finished.options.loss,
         "f_scale": finished.options.f_scale,
@@ -271,13 +270,6 @@ def _result(finished: Finished, absolute_sigma: bool, seconds: float) -> CurveFi
         "model_name": finished.model.name,
     }
     return CurveFitResult(fields, lazy={"fun": finished.residual, "jac": finished.jacobian})
-
-
-def _kept(value: Any) -> Any:
-    """A copy that later changes of the user's array do not reach; large data are not doubled."""
-    if isinstance(value, np.ndarray) and value.nbytes <= _LARGEST_COPY:
-        return value.copy()
-    return value
 
 
 def _named(names, mask) -> tuple[str, ...]:

@@ -308,9 +308,7 @@ def parameter_names(f: Callable, n: int | None) -> tuple[str, ...]:
         or (known and not open_ended and n + 1 > len(positional))
     ):
         takes = ", ".join(positional[1:]) or "none"
-        raise TypeError(
-            f"`p0` has {n} values, but the model's parameters are {takes}: give one start for each."
-        )
+        raise TypeError(f"`p0` has {n} values, but the model takes {len(positional) - 1}: {takes}.")
     names = positional[1 : n + 1]
     return tuple(names) if len(names) == n else tuple(f"p{i}" for i in range(n))
 

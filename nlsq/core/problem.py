@@ -17,6 +17,7 @@ MODEL_OUTPUT_SIZE = (
 )
 
 UNBOUNDED = (-np.inf, np.inf)
+_LARGEST_COPY = 1 << 26  # bytes
 
 
 @dataclasses.dataclass
@@ -197,11 +198,11 @@ def parse_observations(xdata, ydata, sigma, check_finite, nan_policy) -> Observa
     """
     if check_finite is None:
         check_finite = nan_policy is None
-    y = _numeric(ydata, "ydata").ravel()
+    y = _own(_numeric(ydata, "ydata").ravel())
     if y.size == 0:
         raise ValueError("`ydata` must not be empty!")
     if isinstance(xdata, list | tuple | np.ndarray):
-        xdata = _numeric(xdata, "xdata")
+        xdata = _own(_numeric(xdata, "xdata"))
     if check_finite:
         _require_finite(y, "ydata")
         if isinstance(xdata, np.ndarray):
@@ -210,6 +211,7 @@ def parse_observations(xdata, ydata, sigma, check_finite, nan_policy) -> Observa
             _require_finite(np.asarray(xdata.to_numpy()), "xdata")
     elif nan_policy is not None:
         xdata, y, sigma = _apply_nan_policy(xdata, y, sigma, nan_policy)
+    sigma = _own(sigma)
     weights, factor = _parse_sigma(sigma, y.size)
     return Observations(Abscissae(xdata, y.size), y, sigma, weights, factor)
 
@@ -222,6 +224,13 @@ def _numeric(data, name: str) -> np.ndarray:
         return array if array.dtype == np.float64 else array.astype(float)
     except (TypeError, ValueError) as error:
         raise type(error)(f"`{name}` must be an array of numbers: {error}") from None
+
+
+def _own(data):
+    """A copy that later changes of the user's array do not reach; large data are not doubled."""
+    if isinstance(data, np.ndarray) and data.nbytes <= _LARGEST_COPY:
+        return data.copy()
+    return data
 
 
 def _require_finite(array: np.ndarray, name: str) -> None:
@@ -284,8 +293,8 @@ def _parse_sigma(sigma, m: int):
         if not (sigma > 0).all():
             bad = int(np.argmin(sigma.ravel() > 0))
             raise ValueError(
-                f"`sigma` must be positive; element {bad} is {sigma.ravel()[bad]:g}. Leave a point "
-                "without an uncertainty out, or give it sigma=inf, which is weight 0."
+                f"`sigma` must be positive and not NaN; element {bad} is {sigma.ravel()[bad]:g}. "
+                "Leave a point without a finite uncertainty out, or give it sigma=inf: weight 0."
             )
         return np.broadcast_to(1 / sigma.ravel(), m), None
     if sigma.shape == (m, m):

@@ -53,11 +53,11 @@ class Outcome:
     """A finished fit's numbers on the host."""
 
     def __init__(self, flat: np.ndarray, n: int):
-        vectors = flat[: 4 * n].reshape(4, n)
-        self.x, self.z, self.columns = (np.array(vectors[i]) for i in (0, 1, 3))
-        self.dead = vectors[2] > 0
-        self.R = np.array(flat[4 * n : 4 * n + n * n].reshape(n, n))
-        rest = flat[4 * n + n * n :].tolist()
+        vectors = flat[: 5 * n].reshape(5, n)
+        self.x, self.z, self.columns = (np.array(vectors[i]) for i in (0, 1, 4))
+        self.dead, self.dependent = vectors[2] > 0, vectors[3] > 0
+        self.R = np.array(flat[5 * n : 5 * n + n * n].reshape(n, n))
+        rest = flat[5 * n + n * n :].tolist()
         self.cost, self.pivot, self.optimality = rest[:3]
         self.status, self.nfev, self.njev, self.nit = (int(v) for v in rest[3:])
 
@@ -69,7 +69,8 @@ def pack_outcome(state: State):
         p.cost, p.pivot, p.optimality, state.status, state.nfev, state.njev, state.nit,
     )  # fmt: skip
     scalars = jnp.stack([jnp.asarray(v, float) for v in scalars])
-    return jnp.concatenate([p.x, p.z, p.dead.astype(float), state.columns, p.R.ravel(), scalars])
+    masks = (p.dead.astype(float), p.dependent.astype(float))
+    return jnp.concatenate([p.x, p.z, *masks, state.columns, p.R.ravel(), scalars])
 
 
 def fit_program(key: Hashable, call: Callable, layout, loss, method: Method) -> Callable:

@@ -31,6 +31,10 @@ from typing import NamedTuple
 EPS = 2.220446049250313e-16
 # A column whose norm falls below this share of its last one may be nothing but rounding.
 COLLAPSE = 1e-11
+# A column whose part outside the span of the earlier ones is below this share of its norm lies in
+# it; it is then pinned by a row of PIN times its norm.
+DEPENDENT = 1e-13
+PIN = 1e-8
 
 
 class Sums(NamedTuple):
@@ -48,6 +52,7 @@ class Summary(NamedTuple):
     z: object  # (n,) = Q^T r
     pivot: object  # scalar in (0, 1]: digits of R are about eps / pivot^2
     dead: object  # (n,) bool: the column of J is exactly zero
+    dependent: object  # (n,) bool: the column lies in the span of the columns before it
 
 
 def sums(cost, r, JT, P, xp):
@@ -60,7 +65,12 @@ def sums(cost, r, JT, P, xp):
     return Sums(0.5 * G[-1, -1] if cost is None else cost, G)
 
 
-def factor(total: Sums, R_prev, xp, cholesky) -> Summary:
+def when_true(condition, f, *operands):
+    """f(*operands) if the condition holds, else the operands; `lax.cond` inside a program."""
+    return f(*operands) if condition else operands
+
+
+def factor(total: Sums, R_prev, xp, cholesky, when=when_true) -> Summary:
     """Turn a pass's Sums into a Summary (see the module's formulas).
 
     The factor of the whole Gram matrix of [K r] holds z in its last column. A column of J that is
@@ -68,23 +78,39 @@ def factor(total: Sums, R_prev, xp, cholesky) -> Summary:
     data row pinned that parameter; `dead` remembers it. While R_prev has the unit column, K_j is
     J_j itself, so that "zero" is exact. A column that has just collapsed is computed from
     cancelling terms: it gets the unit column too and pivot 0, which asks for one more pass.
+
+    A column in the span of earlier ones leaves nothing but rounding in its own row of R, a
+    direction that the next pass could not reproduce. It is pinned by one more data row, PIN times
+    its norm, so that this direction is that row's: the other columns keep all their digits, R^T R
+    is off only in that one diagonal element, and a step does not move the parameter by itself.
     """
     n = R_prev.shape[0]
     diagonal = xp.diagonal(total.G)
     zero = diagonal <= 0
+    measured = xp.all(R_prev == xp.eye(n), axis=0)  # K_j is J_j, nothing cancels
     D = xp.sqrt(xp.where(zero, 1.0, diagonal))
     shift = xp.diag(10 * n * EPS + xp.where(zero, 1.0, 0.0))
     T = cholesky(total.G / (D[:, None] * D) + shift).T
     C, z = T[:n, :n], T[:n, n] * D[n]
-    R = C @ (D[:n, None] * R_prev)
-    dead = zero[:n]
-    measured = xp.all(R_prev == xp.eye(n), axis=0)  # K_j is J_j, nothing cancels
+    dead = zero[:n] & measured
+    cancelled = zero[:n] & ~measured
+    R = C @ (xp.where(cancelled, 0.0, D[:n])[:, None] * R_prev)
     collapsed = ~dead & ~measured & ((R * R).sum(0) <= COLLAPSE**2 * (R_prev * R_prev).sum(0))
     out = dead | collapsed
     R = xp.where(out, xp.eye(n), R)
     z = xp.where(out, 0.0, z)
-    pivot = xp.min(xp.where(collapsed, 0.0, xp.where(dead, 1.0, xp.diagonal(C))))
-    return Summary(total.cost, R, z, pivot, dead)
+    norms = xp.sqrt((R * R).sum(0))
+    dependent = ~out & (xp.abs(xp.diagonal(R)) <= DEPENDENT * norms)
+    pivots = xp.where(dead | dependent, 1.0, xp.diagonal(C))
+    pivot = xp.min(xp.where(collapsed, 0.0, pivots))
+
+    def pin(R, z):
+        rows = xp.diag(xp.where(dependent, PIN * norms, 0.0))
+        Q, T = xp.linalg.qr(xp.concatenate([R, rows]))
+        return T, xp.where(dependent, 0.0, Q[:n].T @ z)
+
+    R, z = when(dependent.any(), pin, R, z)
+    return Summary(total.cost, R, z, pivot, dead, dependent)
 
 
 def triangular_inverse(R):
@@ -102,9 +128,13 @@ def _eye_like(R):
 
 def factor_jax(total: Sums, R_prev) -> Summary:
     """`factor` inside a JAX program."""
+    import jax
     import jax.numpy as jnp
 
     def cholesky(A):
         return jnp.linalg.cholesky(A, symmetrize_input=False)
 
-    return factor(total, R_prev, jnp, cholesky)
+    def when(condition, f, *operands):
+        return jax.lax.cond(condition, f, lambda *same: same, *operands)
+
+    return factor(total, R_prev, jnp, cholesky, when)

@@ -48,6 +48,16 @@ class Options:
     tr_solver: str = "exact"
     tr_options: dict = dataclasses.field(default_factory=dict)
 
+    def for_each(self, name: str, n: int) -> np.ndarray:
+        """An option given as a number or one per parameter, as (n,)."""
+        try:
+            return np.broadcast_to(np.asarray(getattr(self, name), float), n)
+        except (TypeError, ValueError):
+            raise ValueError(
+                f"`{name}` must be a number or one number for each of the {n} parameters, got "
+                f"{getattr(self, name)!r}."
+            ) from None
+
     @property
     def loss_function(self) -> Callable | None:
         """(rho, rho', rho'') as `scale_rows` takes them; None for the plain sum of squares."""
@@ -114,7 +124,8 @@ def choose_road(model: Model, data: Observations, parameters: Parameters, option
     TypeError
         When a complex model meets real data.
     """
-    model.rel_step = options.diff_step
+    if options.diff_step is not None:
+        model.rel_step = options.for_each("diff_step", model.n)
     model.bounds = (parameters.lb, parameters.ub)
     if callable(options.jac):
         model.jac = options.jac
@@ -150,7 +161,7 @@ def _setup(parameters: Parameters, options: Options) -> Setup:
     x0 = interior_start(parameters) if options.method == "trf" else parameters.p0
     x_scale = np.zeros(n)
     if not isinstance(options.x_scale, str):
-        x_scale = np.broadcast_to(np.asarray(options.x_scale, float), n)
+        x_scale = options.for_each("x_scale", n)
     tolerances = [
         0.0 if t is None else float(t) for t in (options.ftol, options.xtol, options.gtol)
     ]

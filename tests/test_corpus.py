@@ -1,0 +1,42 @@
+"""Each model of the corpus fits by the unchanged call: SciPy's cost or a lower one."""
+
+import warnings
+
+import numpy as np
+import pytest
+import scipy.optimize
+from tests.corpus import CASES
+
+import nlsq
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_fits(case):
+    x, y = case.data()
+    keywords = {} if case.bounds is None else {"bounds": case.bounds}
+    ours = nlsq.curve_fit(case.f, x, y, case.p0, **keywords)
+    assert ours.success
+    # plain operators on the arguments need no carrying
+    roads = ("host",) if case.road == "host" else ("numpy", "jax")
+    assert ours.model_info.road in roads, ours.model_info.reason
+    assert ours.model_info.road != "host" or ours.model_info.reason
+    assert np.isfinite(ours.perr).all() or ours.undetermined
+
+    theirs = _scipys_cost(case, x, y, keywords)
+    assert ours.cost <= theirs * (1 + 1e-6) + 1e-18
+
+
+def _scipys_cost(case, x, y, keywords):
+    y = np.asarray(y)
+    if np.iscomplexobj(y):  # SciPy takes no complex data: give it the real pairs
+
+        def f(x, *p):
+            return np.stack([case.f(x, *p).real, case.f(x, *p).imag], axis=-1).ravel()
+
+        target = np.stack([y.real, y.imag], axis=-1).ravel()
+    else:
+        f, target = case.f, y
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        p = scipy.optimize.curve_fit(f, x, target, case.p0, **keywords)[0]
+        return 0.5 * np.sum((f(x, *p) - target) ** 2)
