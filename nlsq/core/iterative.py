@@ -39,7 +39,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from nlsq.caching.recent import Recent
-from nlsq.core import geometry, loop, passes, programs, trf
+from nlsq.core import geometry, loop, passes, programs, subproblem, trf
 from nlsq.core.loop import Setup
 from nlsq.core.products import Linearised, Task
 from nlsq.core.status import Status
@@ -79,32 +79,6 @@ class State(NamedTuple):
     nfev: Any
     njev: Any
     nit: Any
-
-
-def steihaug(product: Callable, g, radius, tolerance, maxiter):
-    """Minimise g.p + 1/2 p.B p in |p| <= radius by truncated conjugate gradients.
-
-    product(p) = B p, positive semidefinite. Returns (p, B p + g, number of products).
-    """
-
-    def unfinished(carry):
-        *_, count, done = carry
-        return ~done & (count < maxiter)
-
-    def iterate(carry):
-        p, r, q, count, _ = carry
-        Bq = product(q)
-        curvature, rr = q @ Bq, r @ r
-        t = rr / jnp.where(curvature > 0, curvature, 1.0)
-        inside = (curvature > 0) & (jnp.linalg.norm(p + t * q) < radius)
-        t = jnp.where(inside, t, geometry.stride_to_sphere(p, q, radius))
-        p, r = p + t * q, r + t * Bq
-        done = ~inside | (jnp.linalg.norm(r) <= tolerance)
-        return p, r, (r @ r / rr) * q - r, count + 1, done
-
-    start = jnp.zeros_like(g), g, -g, jnp.zeros((), int), jnp.linalg.norm(g) == 0
-    p, r, _, count, _ = jax.lax.while_loop(unfinished, iterate, start)
-    return p, r, count
 
 
 def _scale(state: State, setup: Setup):
@@ -159,7 +133,8 @@ def _propose(here: Linearised, state: State, setup: Setup, limits, bounded: bool
     def product(p):
         return d * here.product(d * p) + C * p
 
-    p, rest, _ = steihaug(product, hat_g, state.radius, eta * jnp.linalg.norm(hat_g), maxiter)
+    tolerance = eta * jnp.linalg.norm(hat_g)
+    p, rest, _ = subproblem.steihaug(product, hat_g, state.radius, tolerance, maxiter)
     value = 0.5 * (hat_g + rest) @ p
     if bounded:
         model = trf.Quadratic(hat_g, lambda S: here.gram(S * d) + (S * C) @ S.T)
@@ -189,9 +164,12 @@ def _iterate(task: Task, data, setup: Setup, state: State, limits) -> State:
     step, length = jnp.linalg.norm(D * (trial - old.x)), jnp.linalg.norm(D * old.x)
     nfev = state.nfev + 1
     no, stuck = jnp.zeros((), bool), jnp.all(trial == old.x)
+    # norms from the start must not veto a stop: the survey that follows decides with fresh ones
+    above = jnp.nextafter(setup.gtol, jnp.inf)
+    optimality = jnp.where(state.tight, point.optimality, jnp.minimum(point.optimality, above))
     evidence = loop.Evidence(
         no, finite, nfev, old.cost, actual, proposal.predicted, ratio, step, length, stuck,
-        point.optimality,
+        optimality,
     )  # fmt: skip
     return state._replace(
         point=point,
@@ -242,19 +220,24 @@ def fit(task: Task, arrays: tuple, setup: Setup, m: int, options) -> programs.Ou
         np.array(options.tr_options.get("maxiter", int(np.clip(2 * task.method.n, FEWEST, MOST)))),
     )
     survey, iterate = program("survey", task), program("iterate", task)
-    try:
-        state = survey(*arrays, flat, start(setup))
-    except _TRANSPOSE_ERRORS as error:
-        raise ValueError(_NOT_TRANSPOSABLE.format(error=str(error).split("\n")[0])) from error
+
+    def first(state):
+        try:
+            return survey(*arrays, flat, state)
+        except _TRANSPOSE_ERRORS as error:
+            line = str(error).split("\n")[0]
+            raise ValueError(_NOT_TRANSPOSABLE.format(error=line)) from error
 
     def advance(state):
+        if int(state.nfev) == 0:
+            return first(state)
         state = iterate(*arrays, flat, state, limits)
         status = Status(int(state.status))
         fired = status is Status.GTOL or (status.converged and not bool(state.tight))
         return survey(*arrays, flat, state) if fired else state
 
     state, stop = drive(
-        state,
+        start(setup),
         advance,
         lambda state: int(state.status) == Status.RUNNING,
         Watch(options.callback, options.verbose),

@@ -1,4 +1,4 @@
-"""The trust-region subproblem on an n-sized triangular system.
+"""The trust-region subproblem: `solve` on a triangular system, `steihaug` on products.
 
     minimise  1/2 |A p + z|^2   subject to  |p| <= Delta
 
@@ -8,14 +8,22 @@ Gauss-Newton step -A^{-1} z fits into the region it is the answer. Otherwise p(a
 u = S U^T z,  |p(alpha)|^2 = sum (u_i / (s_i^2 + alpha))^2, and alpha is found by the safeguarded
 Newton iteration on 1/|p| (Moré 1978; SciPy's `solve_lsq_trust_region`).
 
-Reference: J. J. Moré, "The Levenberg-Marquardt algorithm: implementation and theory", 1978.
+`steihaug` minimises g.p + 1/2 p.B p in |p| <= Delta for a B known by its products only: conjugate
+gradients from p = 0, whose iterates grow in norm, cut where their path leaves the region.
+
+References: J. J. Moré, "The Levenberg-Marquardt algorithm: implementation and theory", 1978;
+T. Steihaug, "The conjugate gradient method and trust regions in large scale optimization", 1983.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 from jax.scipy.linalg import solve_triangular
+
+from nlsq.core import geometry
 
 EPS = 2.220446049250313e-16
 SECULAR_ITERATIONS = 10
@@ -89,3 +97,29 @@ def _on_boundary(A, z, radius, alpha):
     least = -(VT.T @ jnp.where(cut, uf / jnp.where(cut, s, 1.0), 0.0))
     short = jnp.linalg.norm(least) <= radius
     return jnp.where(short, least, p), jnp.where(short, 0.0, a)
+
+
+def steihaug(product: Callable, g, radius, tolerance, maxiter):
+    """Minimise g.p + 1/2 p.B p in |p| <= radius by truncated conjugate gradients.
+
+    product(p) = B p, positive semidefinite. Returns (p, B p + g, number of products).
+    """
+
+    def unfinished(carry):
+        *_, count, done = carry
+        return ~done & (count < maxiter)
+
+    def iterate(carry):
+        p, r, q, count, _ = carry
+        Bq = product(q)
+        curvature, rr = q @ Bq, r @ r
+        t = rr / jnp.where(curvature > 0, curvature, 1.0)
+        inside = (curvature > 0) & (jnp.linalg.norm(p + t * q) < radius)
+        t = jnp.where(inside, t, geometry.stride_to_sphere(p, q, radius))
+        p, r = p + t * q, r + t * Bq
+        done = ~inside | (jnp.linalg.norm(r) <= tolerance)
+        return p, r, (r @ r / rr) * q - r, count + 1, done
+
+    start = jnp.zeros_like(g), g, -g, jnp.zeros((), int), jnp.linalg.norm(g) == 0
+    p, r, _, count, _ = jax.lax.while_loop(unfinished, iterate, start)
+    return p, r, count
