@@ -14,6 +14,7 @@ Phases of a fit
            the metric of R. Steps are taken while they contract, until the error they leave,
            |step| q / (1 - q) with q the contraction factor, is negligible. Parameters at a bound
            are put exactly on it.
+  PREPARE  as SHARPEN, before POLISH where R is not yet exact.
   SHARPEN  passes at the final point until R is exact to working precision (see `reduction`).
 
 Convergence tests, all free of units: with actual and predicted reduction a, e of the cost F,
@@ -38,13 +39,13 @@ from nlsq.core.status import Status
 
 METHODS = {"trf": trf, "lm": lm, "dogbox": dogbox}
 
-ITERATE, POLISH, SHARPEN, DONE = range(4)
+ITERATE, POLISH, PREPARE, SHARPEN, DONE = range(5)
 POLISH_LIMIT = 10
 MEMORY = 4
 SHARPEN_LIMIT = 3
 SAFE_PIVOT = 0.1
 NEGLIGIBLE = 1e-12
-# Relative rise of the cost a polishing step may cause while the optimality falls.
+# Relative rise of the cost a polishing step may cause while the optimality does not double.
 COST_NOISE = 1e-8
 POLISH_REACH = 0.01
 TINY = 1e-300
@@ -180,9 +181,9 @@ def absorb(state: State, summary: Summary, setup: Setup, method: Method) -> Stat
     step = jnp.linalg.norm(scale * (state.trial - old.x))
     length = jnp.linalg.norm(scale * old.x)
     near = step <= POLISH_REACH * length  # a fit that has converged moves no further
-    level = (actual >= -COST_NOISE * old.cost) & (measure <= old.optimality)
+    level = (actual >= -COST_NOISE * old.cost) & (measure <= 2 * old.optimality)
     moved = finite & (first | jnp.where(iterating, better, near & ((actual > 0) | level)))
-    moved = moved | (finite & (state.phase == SHARPEN))
+    moved = moved | (finite & (state.phase >= PREPARE))
     point = jax.tree.map(lambda a, b: jnp.where(moved, a, b), new, old)
     seen = jnp.where(summary.dead, 0.0, columns)
     running_max = jnp.where(moved, jnp.maximum(state.columns, seen), state.columns)
@@ -273,7 +274,8 @@ def _next_phase(state, status, point, moved, step, length, max_nfev):
     rounds = state.rounds + 1
     safe = point.pivot >= SAFE_PIVOT
     finish = jnp.where(safe, DONE, SHARPEN)
-    after_iterate = jnp.where(status > 0, POLISH, finish)
+    after_iterate = jnp.where(status > 0, jnp.where(safe, POLISH, PREPARE), finish)
+    again = ~safe & (rounds < SHARPEN_LIMIT)
 
     contraction = jnp.where(state.last > 0, step / jnp.maximum(state.last, TINY), 1.0)
     left = step * contraction / (1 - jnp.clip(contraction, 0.0, 0.9))
@@ -285,12 +287,13 @@ def _next_phase(state, status, point, moved, step, length, max_nfev):
         | ((contraction > 1) & (state.rounds > 0) & ~accelerated)
     )
     phase = jnp.select(
-        [state.phase == ITERATE, state.phase == POLISH],
+        [state.phase == ITERATE, state.phase == POLISH, state.phase == PREPARE],
         [
             jnp.where(status != int(Status.RUNNING), after_iterate, ITERATE),
             jnp.where(settled, finish, POLISH),
+            jnp.where(again, PREPARE, POLISH),
         ],
-        jnp.where(safe | (rounds >= SHARPEN_LIMIT), DONE, SHARPEN),
+        jnp.where(again, SHARPEN, DONE),
     )
     over = (status == int(Status.NOT_FINITE)) | (state.nfev + 1 >= max_nfev)
     phase = jnp.where(over, DONE, phase)
@@ -334,14 +337,14 @@ def propose(state: State, setup: Setup, method: Method) -> State:
         return trial, proposal, state.secants
 
     def polish():
-        target = trf.gauss_newton_on_face(point, setup)
+        target = trf.gauss_newton_on_face(point, setup, point.pivot < SAFE_PIVOT)
         trial, secants = _accelerate(point, target, state.secants)
         pinned = (target == setup.lb) | (target == setup.ub)
         trial = jnp.where(pinned, target, jnp.clip(trial, setup.lb, setup.ub))
         return trial, state.proposal, secants
 
     trial, proposal, secants = jax.lax.cond(state.phase == ITERATE, iterate, polish)
-    trial = jnp.where(state.phase >= SHARPEN, point.x, trial)
+    trial = jnp.where(state.phase >= PREPARE, point.x, trial)
     trial = jnp.where(setup.free > 0, trial, setup.x0)
     return state._replace(
         trial=trial, proposal=proposal, radius=radius, alpha=proposal.alpha, secants=secants

@@ -122,9 +122,9 @@ def whiten(layout: Layout, piece: Piece, rows):
     return rows if piece.inside is None else jnp.where(piece.inside, rows, 0.0)
 
 
-def residual(call: Callable, layout: Layout, piece: Piece, p):
-    """Whitened residual (b',), before the loss."""
-    value = evaluate(call, piece.x, p, piece.y.shape[0])
+def residual(call: Callable, layout: Layout, piece: Piece, params):
+    """Whitened residual (b',) for n scalars, before the loss."""
+    value = call(piece.x, params, piece.y.shape[0])
     return whiten(layout, piece, value - piece.y)
 
 

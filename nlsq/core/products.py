@@ -40,12 +40,18 @@ class Piece(NamedTuple):
 
 
 def _linearise(task: Task, setup: Setup, piece: passes.Piece, x) -> Piece:
-    r, push = jax.linearize(lambda p: passes.residual(task.call, task.layout, piece, p), x)
-    pull = jax.linear_transpose(push, x)
+    # n scalars, not a vector: the transpose of taking a vector apart is n updates of a vector
+    r, push = jax.linearize(lambda p: passes.residual(task.call, task.layout, piece, p), list(x))
+    pull = jax.linear_transpose(push, list(x))
     cost, scaled, s = scale_rows(task.loss, setup.f_scale, r, jnp.ones_like(r)[None], jnp)
     cost = 0.5 * r @ r if cost is None else cost
     free = setup.free
-    return Piece(cost, scaled, lambda v: s[0] * push(free * v), lambda u: free * pull(s[0] * u)[0])
+    return Piece(
+        cost,
+        scaled,
+        lambda v: s[0] * push(list(free * v)),
+        lambda u: free * jnp.stack(pull(s[0] * u)[0]),
+    )
 
 
 class Linearised:

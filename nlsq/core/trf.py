@@ -155,12 +155,16 @@ def update_radius(radius, alpha, proposal, actual, ratio, first):
     return new, alpha * radius / new
 
 
-def gauss_newton_on_face(point, setup):
+WEAK = 1e-6
+
+
+def gauss_newton_on_face(point, setup, unsafe=False):
     """Full Gauss-Newton step with the parameters that sit at a bound moved onto it.
 
     A parameter belongs to the face when its own one-dimensional Gauss-Newton step -g_j / |J_j|^2
     crosses the bound. Used to finish a converged fit, where the interior iterates of the
-    reflective method only approach their bounds.
+    reflective method only approach their bounds. While R is not exact (`unsafe`), parameters whose
+    columns are nearly dependent on earlier ones stay where they are.
     """
     x, R, z, lb, ub = point.x, point.R, point.z, setup.lb, setup.ub
     g = R.T @ z
@@ -168,7 +172,9 @@ def gauss_newton_on_face(point, setup):
     low = (g > 0) & (x - lb <= reach)
     high = (g < 0) & (ub - x <= reach)
     shift = jnp.where(low, lb - x, jnp.where(high, ub - x, 0.0)) * setup.free
-    still = low | high
+    lengths = jnp.sqrt(jnp.sum(R * R, axis=0))
+    weak = unsafe & (jnp.abs(jnp.diagonal(R)) <= WEAK * lengths)
+    still = low | high | weak
     T, zt = _triangularise(jnp.where(still, 0.0, R), z + R @ shift, 1.0 * still)
     step = jnp.where(still, shift, -solve_triangular(T, zt, lower=False)) * setup.free
     # exactly on the bound: x + (lb - x) may round to its neighbour
