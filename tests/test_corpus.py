@@ -5,9 +5,9 @@ import warnings
 import numpy as np
 import pytest
 import scipy.optimize
-from tests.corpus import CASES
 
 import nlsq
+from tests.corpus import CASES
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)

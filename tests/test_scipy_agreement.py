@@ -305,7 +305,7 @@ def test_user_derivatives(jac):
 
 
 def test_a_users_loss_gets_its_derivatives():
-    f, x, y, errors, p0 = _data("decay", outliers=True)
+    f, x, y, _, p0 = _data("decay", outliers=True)
     named = nlsq.curve_fit(f, x, y, p0, loss="soft_l1", f_scale=0.05)
 
     def soft(z):

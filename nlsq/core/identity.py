@@ -27,7 +27,8 @@ _STABLE = frozenset(
 # Names that let a function read what its code does not show.
 _LOOKS_ANYWHERE = frozenset(("globals", "locals", "vars", "eval", "exec", "__import__"))
 _CLASS_BOOKKEEPING = frozenset(
-    ("__dict__", "__weakref__", "__module__", "__doc__", "__qualname__", "__annotations__",
+    ("__dict__", "__weakref__", "__slotnames__",
+     "__module__", "__doc__", "__qualname__", "__annotations__",
      "__firstlineno__", "__static_attributes__", "__slots__", "__abstractmethods__", "_abc_impl",
      "__dataclass_params__", "__dataclass_fields__", "__match_args__", "__annotate__",
      "__annotate_func__", "__annotations_cache__", "__parameters__", "__orig_bases__")
