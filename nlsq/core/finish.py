@@ -38,12 +38,15 @@ class Finished:
 
     @functools.cached_property
     def unresponsive(self) -> np.ndarray:
-        """Free parameters (n,) whose change by 100 % would move the residual by less than 1e-6."""
+        """Free parameters (n,) whose change by 100 % would move the residual by less than 1e-4.
+
+        Even a parameter that fits pure noise moves it by about 1 / sqrt(m).
+        """
         outcome = self.outcome
         if outcome.cost == 0:
             return np.zeros(outcome.x.size, bool)
         effect = np.sqrt((outcome.R * outcome.R).sum(0)) * np.abs(outcome.x)
-        weak = (effect <= 1e-6 * np.sqrt(2 * outcome.cost)) & (outcome.x != 0)
+        weak = (effect <= 1e-4 * np.sqrt(2 * outcome.cost)) & (outcome.x != 0)
         return (outcome.dead | weak) & (self.parameters.free > 0)
 
     @property
