@@ -338,7 +338,9 @@ def propose(state: State, setup: Setup, method: Method) -> State:
 
     def polish():
         target = trf.gauss_newton_on_face(point, setup, point.pivot < SAFE_PIVOT)
-        trial, secants = _accelerate(point, target, state.secants)
+        trial, learnt = _accelerate(point, target, state.secants)
+        polishing = state.phase == POLISH  # not PREPARE, which does not take this step
+        secants = jax.tree.map(lambda a, b: jnp.where(polishing, a, b), learnt, state.secants)
         pinned = (target == setup.lb) | (target == setup.ub)
         trial = jnp.where(pinned, target, jnp.clip(trial, setup.lb, setup.ub))
         return trial, state.proposal, secants
