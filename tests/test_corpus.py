@@ -14,7 +14,9 @@ from tests.corpus import CASES
 def test_fits(case):
     x, y = case.data()
     keywords = {} if case.bounds is None else {"bounds": case.bounds}
-    ours = nlsq.curve_fit(case.f, x, y, case.p0, **keywords)
+    with warnings.catch_warnings():  # some of these models have a direction no data determine
+        warnings.simplefilter("ignore", nlsq.OptimizeWarning)
+        ours = nlsq.curve_fit(case.f, x, y, case.p0, **keywords)
     assert ours.success
     # plain operators on the arguments need no carrying
     roads = ("host",) if case.road == "host" else ("numpy", "jax")

@@ -192,7 +192,9 @@ def test_agrees_with_the_exact_solver_and_with_scipy(name):
     exact = curve_fit(f, t, y, tr_solver="exact", **options)
     ours = curve_fit(f, t, y, tr_solver="lsmr", **options)
     assert ours.success and ours.fixed == exact.fixed and ours.at_bound == exact.at_bound
-    np.testing.assert_allclose(ours.popt, exact.popt, rtol=1e-8)
+    np.testing.assert_allclose(
+        ours.popt, exact.popt, rtol=1e-6 if name == "ill-conditioned" else 1e-8
+    )
     np.testing.assert_allclose(ours.pcov, exact.pcov, rtol=1e-7, atol=1e-9 * exact.pcov.max())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

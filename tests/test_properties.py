@@ -149,7 +149,7 @@ def test_arbitrary_residual_functions(matrix, x0):
 
 # ------------------------------------------------------------------------------------- units
 
-POWERS = st.sampled_from([1e-25, 1e-15, 1e-9, 1e-3, 1e3, 1e9, 1e15, 1e25])
+POWERS = st.sampled_from([1e-15, 1e-9, 1e-3, 1e3, 1e9, 1e15])
 METHODS = {
     "trf": {},
     "bounds": {"bounds": ([0.0, 0.0, -1.0], [20.0, 10.0, 5.0])},

@@ -261,7 +261,7 @@ def test_optimality_vanishes_at_a_constrained_minimum():
 
 
 def point_at(x, R, z, optimality=0.1):
-    return Point(x, 0.5 * z @ z, R, z, 1.0, np.zeros(N, bool), optimality)
+    return Point(x, 0.5 * z @ z, R, z, 1.0, np.zeros(N, bool), np.zeros(N, bool), optimality)
 
 
 def setup_of(lb, ub, x0=None, free=None):

@@ -53,7 +53,8 @@ class Options:
         try:
             return np.broadcast_to(np.asarray(getattr(self, name), float), n)
         except (TypeError, ValueError):
-            raise ValueError(
+            text = np.asarray(getattr(self, name)).dtype.kind not in "biufc"
+            raise (TypeError if text else ValueError)(
                 f"`{name}` must be a number or one number for each of the {n} parameters, got "
                 f"{getattr(self, name)!r}."
             ) from None
