@@ -326,7 +326,7 @@ def test_no_jacobian_in_the_iteration(m, block, bounded):
     setup = Setup(np.ones(n), -np.ones(n), 2 * np.ones(n), np.zeros(n), np.ones(n),
                   1e-8, 1e-8, 1e-8, 100, 1.0, 1.0)  # fmt: skip
     data = np.linspace(0, 1, capacity)
-    arrays = ((data,), data, data + 1, np.zeros(0))
+    arrays = ((data,), data, data + 1, None)
     arguments = (*arrays, programs.pack_setup(setup, m), iterative.start(setup))
     with double_precision():
         limits = (np.array(0.0), np.array(50))

@@ -9,14 +9,16 @@ from scipy.linalg import hilbert, solve_triangular
 from nlsq.config import double_precision
 from nlsq.core import passes
 from nlsq.core.loop import SAFE_PIVOT, SHARPEN_LIMIT, Setup
-from nlsq.core.reduction import factor, sums
+from nlsq.core.reduction import Summary, factor, sums
 
 EPS = np.finfo(float).eps
 
 
 def one_pass(J, r, R_prev):
     P = solve_triangular(R_prev, np.eye(J.shape[1]))
-    return factor(sums(None, r, J.T, P, np), R_prev, np, np.linalg.cholesky)
+    with double_precision():
+        summary = jax.jit(factor)(sums(None, r, J.T, P, np), R_prev)
+    return Summary(*map(np.asarray, summary))
 
 
 def reduce_by_passes(J, r, count):
@@ -233,8 +235,11 @@ def summary_of(m, block, capacity, *, call=model, weights=None, tail=0.0, free=(
     key = (layout, call, loss)
     with double_precision():
         if key not in _programs:
+            P = jnp.linalg.inv(R0)
             _programs[key] = jax.jit(
-                lambda data, setup: passes.make_reduce(call, layout, loss, data, setup)(P0, R0)
+                lambda data, setup: factor(
+                    passes.make_reduce(call, layout, loss, data, setup)(P0, P), R0
+                )
             )
         return jax.tree.map(np.asarray, _programs[key](data, setup))
 

@@ -53,6 +53,42 @@ def assert_fit(result, oracle, rtol=1e-6):
 # ---------------------------------------------------------------------------------- the roads
 
 
+def test_a_model_that_swallows_the_tracing_error_is_not_believed():
+    def in_jax(x, a, b, c):
+        try:
+            rate = b if b > 0 else 0.0
+        except Exception:
+            rate = 1.0
+        return a * jnp.exp(-rate * x) + c
+
+    def helper(b):
+        try:
+            return float(b)
+        except TypeError:
+            return 1.0
+
+    def in_helper(x, a, b, c):
+        return a * jnp.exp(-helper(b) * x) + c
+
+    for f in (in_jax, in_helper):
+        result = curve_fit(f, X, Y, START)
+        assert result.model_info.road == "host"
+        assert "differ" in result.model_info.reason
+        assert_fit(result, scipys(f, X, Y, START), 1e-5)
+
+
+def test_a_start_without_a_derivative_takes_differences():
+    points = np.stack(np.meshgrid(np.linspace(-2, 2, 9), np.linspace(-2, 2, 9))).reshape(2, -1).T
+
+    def bell(points, k, x0, y0):
+        return k / (1 + jnp.linalg.norm(points - jnp.stack([x0, y0]), axis=1) ** 2)
+
+    y = np.asarray(bell(points, 3.0, 0.4, -0.6)) + 0.01 * np.cos(np.arange(81))
+    result = curve_fit(bell, points, y, (2, 0, 0))  # |p - p0| has a kink at one of the points
+    assert result.model_info.road == "host" and "derivatives" in result.model_info.reason
+    assert_fit(result, scipys(bell, points, y, (2, 0.1, 0.1)), 1e-5)
+
+
 def test_each_kind_takes_its_road():
     for f, road in ((in_jax, "jax"), (in_numpy, "numpy"), (opaque, "host")):
         info = curve_fit(f, X, Y, START).model_info

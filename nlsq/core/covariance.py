@@ -14,13 +14,12 @@ Reference: G. A. F. Seber, C. J. Wild, "Nonlinear Regression", sections 2.1 and 
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from scipy.linalg import qr
-from scipy.linalg.lapack import dtrtri
 
 RANK_TOLERANCE = 1e-13
-# With every |S_jj| above this the smallest singular value is far from any tolerance in use.
-_SAFE_DIAGONAL = 1e-3
 # Share of a null direction from which a parameter counts as undetermined.
 _TAKES_PART = 1e-8
 
@@ -38,6 +37,8 @@ class Spectrum:
 
     Parameters
     ----------
+    inverse : ndarray (n, n) or None
+        R^{-1}, when R is known to be far from singular; nothing then needs to be found out.
     dead : ndarray of bool (n,)
         Columns of the Jacobian that are exactly zero.
     free : ndarray of bool (n,)
@@ -55,17 +56,18 @@ class Spectrum:
         Parameters that take part in a null direction.
     """
 
-    def __init__(self, R, dead, free, tolerance: float = RANK_TOLERANCE):
+    def __init__(self, R, dead, free, tolerance: float = RANK_TOLERANCE, inverse=None):
         self.free = free
         self._live = live = free & ~dead
-        columns = R[:, live]
-        D = np.sqrt((columns * columns).sum(0))
-        if live.all() and (np.abs(R.diagonal()) > _SAFE_DIAGONAL * D).all():
-            self._inverse = dtrtri(R)[0].T
+        self._all = all(live.tolist())
+        if self._all and inverse is not None:
+            self._inverse = inverse.T
             self.rank = free.size
             self.null_directions = np.zeros((0, free.size))
             self.undetermined = dead
             return
+        columns = R[:, live]
+        D = np.sqrt((columns * columns).sum(0))
         _, w, VT = np.linalg.svd(columns / D, full_matrices=False)
         keep = w > tolerance * w.max(initial=0.0)
         self._inverse = VT[keep] / w[keep, None] / D
@@ -89,13 +91,13 @@ class Spectrum:
         (no degrees of freedom), and zero ones for fixed parameters. `determined` is the covariance
         within the determined directions, which is finite.
         """
-        determined = np.zeros((self.free.size, self.free.size))
-        if not np.isfinite(scale):
-            return np.where(np.outer(self.free, self.free), np.inf, 0.0), determined
-        if self._live.all():
-            determined = scale * (self._inverse.T @ self._inverse)
-        else:
-            determined[np.ix_(self._live, self._live)] = scale * (self._inverse.T @ self._inverse)
+        n = self.free.size
+        if not math.isfinite(scale):
+            return np.where(np.outer(self.free, self.free), np.inf, 0.0), np.zeros((n, n))
+        determined = scale * (self._inverse.T @ self._inverse)
+        if not self._all:
+            inner, determined = determined, np.zeros((n, n))
+            determined[np.ix_(self._live, self._live)] = inner
         if not len(self.null_directions):
             return determined.copy(), determined
         pcov = determined.copy()

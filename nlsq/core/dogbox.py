@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import jax.numpy as jnp
 
-from nlsq.core import geometry
+from nlsq.core import dense, geometry
 from nlsq.core.trf import Proposal, update_radius
 
 __all__ = ["ACCEPT_RATIO", "land", "propose", "start_radius", "update_radius"]
@@ -40,7 +40,7 @@ def land(x, step, lb, ub):
 def propose(point, radius, alpha, scale, setup, bounded):
     """Dogleg step at `point`; serves bounded and free problems alike. `alpha` is not used."""
     x, R, z, lb, ub = point.x, point.R, point.z, setup.lb, setup.ub
-    g = R.T @ z
+    g = dense.dot(R.T, z)
     held = ((x <= lb) & (g > 0)) | ((x >= ub) & (g < 0)) | (setup.free == 0)
     g = jnp.where(held, 0.0, g)
     A = jnp.where(held, 0.0, R)
@@ -52,8 +52,8 @@ def propose(point, radius, alpha, scale, setup, bounded):
     fits = jnp.all((newton >= low) & (newton <= high))
     step = jnp.where(fits, newton, _dogleg(A, g, newton, low, high))
     step = jnp.where(held, 0.0, step)
-    q = A @ step
-    predicted = -(z @ q + 0.5 * q @ q)
+    q = dense.dot(A, step)
+    predicted = -jnp.sum((z + 0.5 * q) * q)
     norm = jnp.max(jnp.abs(step / scale))
     return Proposal(step, norm, predicted, jnp.zeros_like(predicted), alpha)
 
@@ -64,16 +64,16 @@ def _norms(A):
 
 
 def _minimum_norm(A, z):
-    U, s, VT = jnp.linalg.svd(A)
-    keep = s > EPS * s.shape[0] * s[0]
-    return -(VT.T @ jnp.where(keep, (U.T @ z) / jnp.where(keep, s, 1.0), 0.0))
+    W, s, V = dense.jacobi(A)
+    keep = s > EPS * s.shape[0] * jnp.max(s)
+    return -dense.dot(V, jnp.where(keep, dense.dot(W.T, z) / jnp.where(keep, s, 1.0) ** 2, 0.0))
 
 
 def _dogleg(A, g, newton, low, high):
-    w = A @ g
+    w = dense.dot(A, g)
     wall, _ = geometry.stride_to_bound(jnp.zeros_like(g), -g, low, high)
     wall = jnp.where(jnp.isfinite(wall), wall, 0.0)
-    t, _ = geometry.minimise_on_interval(0.5 * w @ w, -g @ g, 0.0 * wall, 0.0 * wall, wall)
+    t, _ = geometry.minimise_on_interval(0.5 * dense.dot(w, w), -dense.dot(g, g), 0.0 * wall, 0.0 * wall, wall)
     cauchy = -t * g
     leg = newton - cauchy
     stride, _ = geometry.stride_to_bound(cauchy, leg, low, high)

@@ -34,22 +34,22 @@ class ResidualCall:
     """A residual function fun(params, *args, **kwargs) with the parameters as one vector."""
 
     def __init__(self, fun: Callable, args: tuple, kwargs: dict):
-        self.fun, self.args, self.kwargs = fun, args, kwargs
+        self.f, self.args, self.kwargs = fun, args, kwargs
         self.identity = (fun, args, kwargs)
 
     def host(self, x, params):
-        return self.fun(np.asarray(params), *self.args, **self.kwargs)
+        return self.f(np.asarray(params), *self.args, **self.kwargs)
 
     def traced(self, x, params):
         import jax.numpy as jnp
 
-        return self.fun(jnp.stack(params), *self.args, **self.kwargs)
+        return self.f(jnp.stack(params), *self.args, **self.kwargs)
 
     def carried(self) -> Callable:
         import jax.numpy as jnp
 
         from nlsq.core.carry import carry
 
-        fun, args, kwargs = self.fun, self.args, self.kwargs
+        fun, args, kwargs = self.f, self.args, self.kwargs
         g = carry(lambda params: fun(params, *args, **kwargs))
         return lambda x, params: g(jnp.stack(params))

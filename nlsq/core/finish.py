@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 
 import numpy as np
 
@@ -27,14 +28,19 @@ class Finished:
     options: Options
     outcome: Outcome
 
-    @property
+    @functools.cached_property
     def status(self) -> Status:
         """Why the fit stopped."""
         status = Status(self.outcome.status)
-        flat = self.unresponsive[self.parameters.free > 0]
-        if status.converged and self.outcome.nit == 0 and flat.size and flat.all():
+        if status.converged and self.outcome.nit == 0 and self.is_flat:
             return Status.NO_PROGRESS
         return status
+
+    @property
+    def is_flat(self) -> bool:
+        """True when no free parameter moves the residual."""
+        flat, free = self.unresponsive.tolist(), self.parameters.free.tolist()
+        return any(flat) and all(f for f, is_free in zip(flat, free, strict=True) if is_free)
 
     @functools.cached_property
     def unresponsive(self) -> np.ndarray:
@@ -45,11 +51,10 @@ class Finished:
         outcome = self.outcome
         if outcome.cost == 0:
             return np.zeros(outcome.x.size, bool)
-        effect = np.sqrt((outcome.R * outcome.R).sum(0)) * np.abs(outcome.x)
-        weak = (effect <= 1e-4 * np.sqrt(2 * outcome.cost)) & (outcome.x != 0)
+        effect = outcome.norms * np.abs(outcome.x)
+        weak = (effect <= 1e-4 * math.sqrt(2 * outcome.cost)) & (outcome.x != 0)
         return (outcome.dead | weak) & (self.parameters.free > 0)
 
-    @property
     def gradient(self) -> np.ndarray:
         """g = R^T z (n,)."""
         return self.outcome.R.T @ self.outcome.z
@@ -63,7 +68,7 @@ class Finished:
 
     def optimality(self) -> float:
         """SciPy's first-order optimality: the largest |g_j v_j|, v the distance to the bound."""
-        g, x, p = self.gradient, self.outcome.x, self.parameters
+        g, x, p = self.gradient(), self.outcome.x, self.parameters
         if not p.bounded:
             return float(np.abs(g).max(initial=0.0))
         v = np.where((g < 0) & np.isfinite(p.ub), p.ub - x, 1.0)
@@ -89,6 +94,8 @@ class Finished:
         """What the data determine."""
         free = self.parameters.free > 0
         outcome = self.outcome
+        if outcome.regular:
+            return Spectrum(outcome.R, outcome.dead, free, inverse=outcome.P)
         # the row of a dependent column is not of the data
         rows = np.where(outcome.dependent[:, None], 0.0, outcome.R)
         return Spectrum(rows, outcome.dead, free, self.rank_tolerance)
@@ -156,10 +163,10 @@ def check_start(finished: Finished) -> None:
 
 def no_progress(finished: Finished) -> list[str]:
     """A note when the model is flat where the fit stopped, and the data are not explained."""
-    flat = finished.unresponsive
-    if not flat.any() or not flat[finished.parameters.free > 0].all():
+    if not finished.is_flat:
         return []
-    names = ", ".join(finished.parameters.names[j] for j in np.flatnonzero(flat))
+    flat = np.flatnonzero(finished.unresponsive)
+    names = ", ".join(finished.parameters.names[j] for j in flat)
     if finished.outcome.nit == 0:
         where = "the fit did not move from its start, where"
     else:

@@ -24,9 +24,9 @@ def stride_to_bound(x, s, lb, ub):
 
 def stride_to_sphere(p, s, radius):
     """The positive t with |p + t s| = radius, for |p| <= radius (0 when s is zero)."""
-    a = s @ s
-    b = p @ s
-    c = jnp.minimum(p @ p - radius**2, 0.0)
+    a = jnp.sum(s * s)
+    b = jnp.sum(p * s)
+    c = jnp.minimum(jnp.sum(p * p) - radius**2, 0.0)
     root = jnp.sqrt(jnp.maximum(b * b - a * c, 0.0))
     q = -(b + jnp.where(b >= 0, root, -root))
     t1 = q / jnp.where(a == 0, 1.0, a)

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from scipy.linalg import solve_triangular
 
 from nlsq.core.loss_functions import scale_rows
 from nlsq.core.model import Model
 from nlsq.core.problem import MODEL_OUTPUT_SIZE, Observations
-from nlsq.core.reduction import Summary, factor, sums
+from nlsq.core.reduction import Sums, sums
 
 
 class JacobianShapeError(TypeError, ValueError):
@@ -18,7 +17,7 @@ class JacobianShapeError(TypeError, ValueError):
 
 
 def make_reduce(model: Model, data: Observations, loss: Callable | None, setup) -> Callable:
-    """Return reduce(p, R_prev, scheme) -> Summary, in NumPy.
+    """Return reduce(p, P, scheme) -> Sums, in NumPy.
 
     scheme: finite-difference scheme of this pass, or 'jac' for the user's Jacobian.
     """
@@ -44,21 +43,14 @@ def make_reduce(model: Model, data: Observations, loss: Callable | None, setup) 
             )
         return J.T
 
-    def reduce(p, R_prev, scheme) -> Summary:
-        p, R_prev = np.asarray(p), np.asarray(R_prev)
+    def reduce(p, P, scheme) -> Sums:
+        p = np.asarray(p)
         with np.errstate(all="ignore"):
             f = value(p)
             JT = rows(p, f, scheme) if np.isfinite(f).all() else np.zeros((p.size, m))
             r = data.whiten(f - data.y).astype(float)
             JT = data.whiten(JT.T).T.astype(float) * setup.free[:, None]
             cost, r, JT = scale_rows(loss, setup.f_scale, r, JT, np)
-            P = solve_triangular(R_prev, np.eye(p.size), check_finite=False)
-            total = sums(cost, np.asarray(r), np.asarray(JT), P, np)
-            if not all(np.isfinite(part).all() for part in total):
-                n = p.size
-                bad = np.float64(np.nan)
-                none = np.zeros(n, bool)
-                return Summary(bad, np.eye(n), np.zeros(n), bad, none, none)
-            return factor(total, R_prev, np, np.linalg.cholesky)
+            return sums(cost, np.asarray(r), np.asarray(JT), np.asarray(P), np)
 
     return reduce

@@ -98,6 +98,43 @@ def model_key(f: Callable) -> Hashable:
     return _key(f, {})
 
 
+def may_catch_errors(thing, seen: set | None = None) -> bool:
+    """True when code that `thing` can reach by name handles exceptions (`try`, `with`).
+
+    Such code may swallow the error by which JAX says that a function cannot be traced.
+    """
+    seen = set() if seen is None else seen
+    if id(thing) in seen:
+        return False
+    seen.add(id(thing))
+    if isinstance(thing, types.MethodType):
+        inner = [thing.__func__, type(thing.__self__)]
+    elif isinstance(thing, functools.partial):
+        inner = [thing.func]
+    elif isinstance(thing, types.FunctionType):
+        if _stable(thing.__module__):
+            return False
+        codes = [thing.__code__]
+        for code in codes:
+            codes += [c for c in code.co_consts if isinstance(c, types.CodeType)]
+        if any(code.co_exceptiontable for code in codes):
+            return True
+        held = [cell.cell_contents for cell in thing.__closure__ or () if _bound(cell)]
+        inner = held + [thing.__globals__.get(name) for name in _code(thing.__code__).globals]
+    elif isinstance(thing, type):
+        inner = [] if _stable(thing.__module__) else [*vars(thing).values(), *thing.__bases__]
+    else:
+        inner = [type(thing), getattr(thing, "__wrapped__", None)]
+    return any(callable(v) and may_catch_errors(v, seen) for v in inner)
+
+
+def _bound(cell) -> bool:
+    try:
+        return cell.cell_contents is not None
+    except ValueError:
+        return False
+
+
 def _key(thing, seen: dict):
     kind = type(thing)
     if kind is float:

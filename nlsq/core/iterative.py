@@ -43,7 +43,7 @@ from nlsq.core import geometry, loop, passes, programs, subproblem, trf
 from nlsq.core.loop import Setup
 from nlsq.core.products import Linearised, Task
 from nlsq.core.status import Status
-from nlsq.core.watch import Watch, drive
+from nlsq.core.watch import Watch, drive, drive_passes
 
 LOOSE, TIGHT = 0.1, 1e-6
 FEWEST, MOST = 20, 1000  # default products per step: 2 n, at least and at most
@@ -240,8 +240,7 @@ def fit(task: Task, arrays: tuple, setup: Setup, m: int, options) -> programs.Ou
         start(setup),
         advance,
         lambda state: int(state.status) == Status.RUNNING,
-        Watch(options.callback, options.verbose),
-        options.time_limit,
+        Watch(options.callback, options.verbose, options.time_limit),
     )
     status = Status(int(state.status)) if stop is None else stop
     outcome = _finish(task, arrays, setup, m, state, status)
@@ -259,20 +258,13 @@ def _finish(task: Task, arrays, setup: Setup, m: int, state: State, status) -> p
     setup = setup._replace(x0=np.array(state.point.x), gtol=gtol)
     flat = programs.pack_setup(setup, m)
     one_pass = programs.pass_program(task.key, task.call, task.layout, task.loss, task.method.n)
-    step = programs.step_program(task.method)
-    begin = programs.start_program(task.method)(flat)
-    stop = None
-    if not status.converged:
-        begin = begin._replace(phase=np.full((), loop.SHARPEN))
-    if status is not Status.NOT_FINITE:
-        begin, stop = drive(
-            begin,
-            lambda s: step(s, one_pass(*arrays, flat, s.trial, s.point.R), flat),
-            lambda s: bool(loop.running(s)),
-            Watch(None, 0),
-            None,
-        )
-    outcome = programs.Outcome(np.asarray(programs.outcome_program()(begin)), task.method.n)
-    if stop is not None:
-        outcome.status = int(stop)
-    return outcome
+    start = loop.initial_state(setup.x0, task.method)
+    if status is Status.NOT_FINITE:
+        start = start._replace(phase=np.full((), loop.DONE))
+    elif not status.converged:
+        start = start._replace(phase=np.full((), loop.SHARPEN))
+
+    def run(state):
+        return one_pass(*arrays, flat, state.trial, state.point.P)
+
+    return drive_passes(run, task.method, flat, start, Watch(None, 0, None))

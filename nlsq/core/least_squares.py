@@ -92,7 +92,7 @@ def least_squares(
         {
             "x": outcome.x,
             "cost": outcome.cost,
-            "grad": finished.gradient,
+            "grad": finished.gradient(),
             "optimality": finished.optimality(),
             "active_mask": finished.active_mask(),
             "nfev": outcome.nfev,

@@ -14,8 +14,8 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
-from jax.scipy.linalg import solve_triangular
 
+from nlsq.core import dense
 from nlsq.core.trf import Proposal
 
 ACCEPT_RATIO = 1e-4
@@ -44,8 +44,8 @@ def propose(point, radius, par, scale, setup, bounded):
     gauss_newton = _least_squares_triangular(R, z) * setup.free
     par, p = _lmpar(R, z, D, radius, par, gauss_newton)
     p = p * setup.free
-    q, w = R @ p, jnp.linalg.norm(D * p)
-    predicted = 0.5 * q @ q + par * w**2
+    q, w = dense.dot(R, p), jnp.linalg.norm(D * p)
+    predicted = 0.5 * dense.dot(q, q) + par * w**2
     return Proposal(p, w, predicted, jnp.zeros_like(predicted), par)
 
 
@@ -56,7 +56,7 @@ def _least_squares_triangular(R, z):
     usable = jnp.cumprod(jnp.where(diagonal > floor, 1.0, 0.0))
     keep = usable[:, None] * usable[None, :]
     T = jnp.where(keep > 0, R, jnp.eye(R.shape[0]))
-    return -solve_triangular(T, z * usable, lower=False)
+    return -dense.solve_upper(T, z * usable)
 
 
 def _lmpar(R, z, D, radius, par, gauss_newton):
@@ -65,23 +65,21 @@ def _lmpar(R, z, D, radius, par, gauss_newton):
     phi0 = norm0 - radius
 
     def damped(lam):
-        T = jnp.linalg.qr(jnp.concatenate([R, jnp.diag(jnp.sqrt(lam) * D)]), mode="r")
-        # Corrected semi-normal equations of the stacked system: T is exact to working precision.
-        rhs = R.T @ z
-        y = solve_triangular(T, rhs, trans=1, lower=False)
-        return -solve_triangular(T, y, lower=False), T
+        rows = jnp.concatenate([R, jnp.diag(jnp.sqrt(lam) * D)])
+        T, zt = dense.triangularise(rows, jnp.concatenate([z, jnp.zeros_like(z)]))
+        return -dense.solve_upper(T, zt), T
 
     def newton_bound():
         """Lower bound phi(0) / |phi'(0)| when R is nonsingular, else 0."""
         v = D * (D * gauss_newton) / jnp.maximum(norm0, TINY)
-        w = solve_triangular(R, v, trans=1, lower=False)
-        low = phi0 / jnp.maximum(radius * (w @ w), TINY)
+        w = dense.solve_upper(R, v, transpose=True)
+        low = phi0 / jnp.maximum(radius * dense.dot(w, w), TINY)
         regular = jnp.min(jnp.abs(jnp.diagonal(R))) > n * EPS * jnp.max(jnp.abs(jnp.diagonal(R)))
         return jnp.where(regular & jnp.isfinite(low), jnp.maximum(low, 0.0), 0.0)
 
     def search():
         low = newton_bound()
-        gnorm = jnp.linalg.norm((R.T @ z) / D)
+        gnorm = jnp.linalg.norm(dense.dot(R.T, z) / D)
         high = gnorm / jnp.maximum(radius, TINY)
         high = jnp.where(high == 0, TINY / jnp.minimum(radius, 0.1), high)
         start = jnp.clip(par, low, high)
@@ -94,8 +92,8 @@ def _lmpar(R, z, D, radius, par, gauss_newton):
             norm = jnp.linalg.norm(D * p)
             phi = norm - radius
             v = D * (D * p) / jnp.maximum(norm, TINY)
-            w = solve_triangular(T, v, trans=1, lower=False)
-            change = phi / jnp.maximum(radius * (w @ w), TINY)
+            w = dense.solve_upper(T, v, transpose=True)
+            change = phi / jnp.maximum(radius * dense.dot(w, w), TINY)
             lo = jnp.where(phi > 0, jnp.maximum(lo, lam), lo)
             hi = jnp.where(phi < 0, jnp.minimum(hi, lam), hi)
             done = (jnp.abs(phi) <= 0.1 * radius) | (i + 1 == SECULAR_ITERATIONS)

@@ -27,14 +27,16 @@ Convergence tests, all free of units: with actual and predicted reduction a, e o
 
 from __future__ import annotations
 
+import functools
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax.flatten_util import ravel_pytree
+import numpy as np
 
-from nlsq.core import dogbox, geometry, lm, trf
-from nlsq.core.reduction import Summary
+from nlsq.core import dense, dogbox, geometry, lm, trf
+from nlsq.core.packing import Packing
+from nlsq.core.reduction import Sums, factor
 from nlsq.core.status import Status
 
 METHODS = {"trf": trf, "lm": lm, "dogbox": dogbox}
@@ -42,6 +44,7 @@ METHODS = {"trf": trf, "lm": lm, "dogbox": dogbox}
 ITERATE, POLISH, PREPARE, SHARPEN, DONE = range(5)
 POLISH_LIMIT = 10
 MEMORY = 4
+RIDGE = 1e-6  # keeps nearly parallel secants from cancelling each other
 SHARPEN_LIMIT = 3
 SAFE_PIVOT = 0.1
 NEGLIGIBLE = 1e-12
@@ -81,7 +84,9 @@ class Point(NamedTuple):
     x: object
     cost: object
     R: object
+    P: object  # its inverse, the preconditioner of the next pass
     z: object
+    norms: object  # column norms of R
     pivot: object
     dead: object
     dependent: object
@@ -117,37 +122,52 @@ class State(NamedTuple):
     secants: Secants
 
 
-def initial_state(setup: Setup, method: Method) -> State:
-    """State before the first pass: nothing is known, the trial is x0."""
+def initial_state(x0, method: Method) -> State:
+    """State before the first pass, in NumPy: nothing is known, the trial is x0."""
     n = method.n
-    zero = jnp.zeros(())
-    count = jnp.zeros((), int)
-    x = jnp.asarray(setup.x0)
-    vector = jnp.zeros(n)
-    eye = jnp.eye(n)
-    none = jnp.zeros(n, bool)
-    point = Point(x, jnp.inf, eye, vector, zero, none, none, jnp.inf)
-    proposal = trf.Proposal(vector, zero, zero, zero, zero)
-    running = jnp.full((), int(Status.RUNNING))
-    point = Point(*(jnp.asarray(v) for v in point))
-    history = jnp.zeros((MEMORY, n))
-    secants = Secants(vector, vector, history, history, jnp.zeros((), bool))
+    zero, count, no = np.zeros(()), np.zeros((), int), np.zeros((), bool)
+    vector, none, history = np.zeros(n), np.zeros(n, bool), np.zeros((MEMORY, n))
+    x, eye, unknown = np.array(x0, float), np.eye(n), np.full((), np.inf)
     return State(
-        point=point,
+        point=Point(x, unknown, eye, eye, vector, vector, zero, none, none, unknown),
         trial=x,
-        proposal=proposal,
+        proposal=trf.Proposal(vector, zero, zero, zero, zero),
         radius=zero,
         alpha=zero,
         columns=vector,
         phase=count,
-        status=running,
+        status=np.full((), int(Status.RUNNING)),
         rounds=count,
         last=zero,
         nfev=count,
         njev=count,
         nit=count,
-        secants=secants,
+        secants=Secants(vector, vector, history, history, no),
     )
+
+
+@functools.lru_cache
+def state_packing(method: Method) -> Packing:
+    """State <-> vector."""
+    return Packing(initial_state(np.zeros(method.n), method))
+
+
+@functools.lru_cache
+def _start_template(method: Method) -> np.ndarray:
+    return state_packing(method).vector(initial_state(np.zeros(method.n), method), np)
+
+
+def start_vector(x0, method: Method) -> np.ndarray:
+    """`initial_state` as a vector."""
+    vector, at = _start_template(method).copy(), state_packing(method).places
+    vector[at.point.x] = vector[at.trial] = x0
+    return vector
+
+
+@functools.lru_cache
+def setup_packing(n: int) -> Packing:
+    """Setup <-> vector."""
+    return Packing(Setup(*[np.zeros(n)] * 5, *[np.zeros(())] * 6))
 
 
 def running(state: State):
@@ -155,9 +175,10 @@ def running(state: State):
     return state.phase < DONE
 
 
-def absorb(state: State, summary: Summary, setup: Setup, method: Method) -> State:
-    """Judge the trial point whose `summary` arrived, and move there or stay."""
+def absorb(state: State, total: Sums, setup: Setup, method: Method) -> State:
+    """Judge the trial point whose pass arrived, and move there or stay."""
     rules = METHODS[method.name]
+    summary = factor(total, state.point.R)
     first = state.nfev == 0
     finite = (
         jnp.isfinite(summary.cost)
@@ -170,12 +191,14 @@ def absorb(state: State, summary: Summary, setup: Setup, method: Method) -> Stat
     polishing = state.phase == POLISH
 
     R, z = summary.R, summary.z
+    P = dense.solve_upper(R, jnp.eye(method.n))
     columns = jnp.sqrt(jnp.sum(R * R, axis=0))
-    g = R.T @ z
+    g = dense.dot(R.T, z)
     measure = geometry.scaled_optimality(state.trial, g, columns, summary.cost, setup.lb, setup.ub)
     new = Point(
-        state.trial, summary.cost, R, z, summary.pivot, summary.dead, summary.dependent, measure
-    )
+        state.trial, summary.cost, R, P, z, columns, summary.pivot, summary.dead, summary.dependent,
+        measure,
+    )  # fmt: skip
     better = (actual > 0) & (ratio > rules.ACCEPT_RATIO)
     scale = columns_or_one(state.columns)
     step = jnp.linalg.norm(scale * (state.trial - old.x))
@@ -303,21 +326,21 @@ def _next_phase(state, status, point, moved, step, length, max_nfev):
 def _accelerate(point, target, secants: Secants):
     """Anderson step from `point`, whose Gauss-Newton step leads to `target`.
 
-    gamma minimises |R (s - dS gamma)|; the next point is x + s - (dX + dS) gamma.
+    gamma minimises |R (s - dS gamma)|, with a ridge; the next point is x + s - (dX + dS) gamma.
     """
     s = target - point.x
     new_dx = jnp.concatenate([(point.x - secants.x)[None], secants.dx[:-1]])
     new_ds = jnp.concatenate([(s - secants.step)[None], secants.dstep[:-1]])
     dx = jnp.where(secants.known, new_dx, 0.0)
     ds = jnp.where(secants.known, new_ds, 0.0)
-    M = ds @ point.R.T  # (MEMORY, n), rows R dS_i
+    M = dense.dot(ds, point.R.T)  # (MEMORY, n), rows R dS_i
     norms = jnp.sqrt(jnp.sum(M * M, axis=1))
     M = M / jnp.where(norms > 0, norms, 1.0)[:, None]
-    U, w, VT = jnp.linalg.svd(M.T, full_matrices=False)
-    keep = w > 1e-6 * w[0]
-    coefficients = VT.T @ jnp.where(keep, (U.T @ (point.R @ s)) / jnp.where(keep, w, 1.0), 0.0)
-    gamma = coefficients / jnp.where(norms > 0, norms, jnp.inf)
-    accelerated = target - gamma @ (dx + ds)
+    rows = jnp.concatenate([M.T, RIDGE * jnp.eye(MEMORY)])
+    rhs = jnp.concatenate([dense.dot(point.R, s), jnp.zeros(MEMORY)])
+    T, c = dense.triangularise(rows, rhs)
+    gamma = dense.solve_upper(T, c) / jnp.where(norms > 0, norms, jnp.inf)
+    accelerated = target - dense.dot(gamma, dx + ds)
     accelerated = jnp.where(jnp.all(jnp.isfinite(accelerated)), accelerated, target)
     return accelerated, Secants(point.x, s, dx, ds, jnp.ones((), bool))
 
@@ -337,7 +360,8 @@ def propose(state: State, setup: Setup, method: Method) -> State:
         return trial, proposal, state.secants
 
     def polish():
-        target = trf.gauss_newton_on_face(point, setup, point.pivot < SAFE_PIVOT)
+        unsafe = point.pivot < SAFE_PIVOT
+        target = trf.gauss_newton_on_face(point, setup, unsafe, method.bounded)
         trial, learnt = _accelerate(point, target, state.secants)
         polishing = state.phase == POLISH  # not PREPARE, which does not take this step
         secants = jax.tree.map(lambda a, b: jnp.where(polishing, a, b), learnt, state.secants)
@@ -353,22 +377,26 @@ def propose(state: State, setup: Setup, method: Method) -> State:
     )
 
 
-def advance(state: State, summary: Summary, setup: Setup, method: Method) -> State:
-    """One pass of the loop."""
-    return propose(absorb(state, summary, setup, method), setup, method)
+def advance(state: State, total: Sums, setup: Setup, method: Method) -> State:
+    """The n-sized part of one pass: judge, move, propose."""
+    return propose(absorb(state, total, setup, method), setup, method)
 
 
-def device_fit(reduce, setup: Setup, method: Method) -> State:
-    """Whole fit as one traced program. reduce(x, R_prev) -> Summary.
+def device_fit(reduce, constants, vector, method: Method):
+    """Whole fit as one traced program, from state vector to state vector. reduce(x, P) -> Sums.
 
-    The loop carries the state as one flat vector: XLA copies and selects every carried array by
-    itself, and for small fits these kernels are the cost of a pass.
+    The state travels as one vector: XLA copies every carried array by itself, and a compiled
+    function (`one_kernel`) must not hand an operand back unchanged.
     """
-    flat, unravel = ravel_pytree(initial_state(setup, method))
+    packing, setups = state_packing(method), setup_packing(method.n)
 
-    def body(flat):
-        state = unravel(flat)
-        summary = reduce(state.trial, state.point.R)
-        return ravel_pytree(advance(state, summary, setup, method))[0]
+    def step(vector, total, constants):
+        state = advance(packing.tree(vector), total, setups.tree(constants), method)
+        return packing.vector(state, jnp)
 
-    return unravel(jax.lax.while_loop(lambda flat: running(unravel(flat)), body, flat))
+    def body(vector):
+        state = packing.tree(vector)
+        total = reduce(state.trial, state.point.P)
+        return dense.one_kernel(step, method.n)(vector, total, constants)
+
+    return jax.lax.while_loop(lambda vector: running(packing.tree(vector)), body, vector)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 import warnings
 from collections.abc import Callable
@@ -160,9 +161,9 @@ def curve_fit(
     result = _result(finished, absolute_sigma, time.perf_counter() - started)
     if settings.verbose:
         print(closing_line(result))
-    if not result.success and finished.status not in _KEPT_STOPS:
+    if not finished.status.converged and finished.status not in _KEPT_STOPS:
         raise FitError(f"Optimal parameters not found: {result.message}", result)
-    if result.warnings:
+    if result["warnings"]:
         text = "; ".join(result.warnings)
         if not np.isfinite(result.pcov).all():
             text = f"Covariance of the parameters could not be estimated: {text}"
@@ -228,7 +229,7 @@ def _result(finished: Finished, absolute_sigma: bool, seconds: float) -> CurveFi
         {names[j]: float(v[j]) for j in np.flatnonzero(v)} for v in spectrum.null_directions
     )
     notes = null_direction_sentences(nulls, dict(zip(names, outcome.x.tolist(), strict=True)))
-    if not np.isfinite(scale):
+    if not math.isfinite(scale):
         notes.append("no degrees of freedom are left to estimate the noise from")
     notes += no_progress(finished)
     status = finished.status
@@ -236,8 +237,6 @@ def _result(finished: Finished, absolute_sigma: bool, seconds: float) -> CurveFi
         "x": outcome.x,
         "pcov": pcov,
         "cost": outcome.cost,
-        "grad": finished.gradient,
-        "optimality": finished.optimality(),
         "active_mask": active,
         "nfev": outcome.nfev,
         "njev": outcome.njev,
@@ -269,11 +268,17 @@ def _result(finished: Finished, absolute_sigma: bool, seconds: float) -> CurveFi
         "model": finished.model,
         "model_name": finished.model.name,
     }
-    return CurveFitResult(fields, lazy={"fun": finished.residual, "jac": finished.jacobian})
+    lazy = {
+        "fun": finished.residual,
+        "jac": finished.jacobian,
+        "grad": finished.gradient,
+        "optimality": finished.optimality,
+    }
+    return CurveFitResult(fields, lazy=lazy)
 
 
 def _named(names, mask) -> tuple[str, ...]:
-    return tuple(name for name, chosen in zip(names, mask, strict=True) if chosen)
+    return tuple(name for name, chosen in zip(names, mask.tolist(), strict=True) if chosen)
 
 
 def _five_tuple(result, finished: Finished):

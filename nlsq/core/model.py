@@ -4,7 +4,8 @@ Three roads, tried in this order; `ModelInfo` records which was taken and why th
 
 jax    the function traces as it is (jax.numpy, or plain operators on its arguments);
 numpy  it is NumPy/SciPy code and is carried to JAX by proxies (`nlsq.core.carry`); the translation
-       is believed only after it reproduced the original at p0 and nearby;
+       is believed only after it reproduced the original at p0 and nearby (as is, on the first
+       road, a function that catches exceptions and may have caught JAX's);
 host   neither: it runs as it is, with the user's `jac` or finite differences.
 
 On the first two roads derivatives are exact. Each is tried with the data as run-time arguments
@@ -25,7 +26,7 @@ import numpy as np
 from nlsq.caching.recent import Recent
 from nlsq.config import double_precision
 from nlsq.core import differences, programs
-from nlsq.core.identity import model_key
+from nlsq.core.identity import may_catch_errors, model_key
 
 TRACE_BLOCKS = (1009, 2003)  # primes no table or quadrature rule has as its length
 _CHECK_POINTS = 256
@@ -110,6 +111,10 @@ class Abscissae:
         import jax
 
         self.given = xdata
+        if type(xdata) is np.ndarray and xdata.dtype == np.float64:
+            self.leaves, self.treedef = (xdata,), jax.tree.structure(0)
+            self.axes = (_data_axis(xdata, m),)
+            return
         tree = xdata
         if hasattr(xdata, "columns") and hasattr(xdata, "to_numpy"):
             tree = _table(xdata)
@@ -191,7 +196,7 @@ class Model:
         self.jac: Callable | None = None
         self.scheme = ""
         self.rel_step = None
-        self.bounds = (np.full(n, -np.inf), np.full(n, np.inf))
+        self.bounds = (-np.inf, np.inf)
 
     @property
     def info(self) -> ModelInfo:
@@ -345,7 +350,8 @@ def _find_road(user, x: Abscissae, m: int, p0) -> Resolution:
                 found = attempt(road, call, x, m, p0, reasons)
                 if found is None:
                     continue
-                if road == "jax" or _reproduces(call, found, user.host, x, m, p0, reasons):
+                believed = road == "jax" and not may_catch_errors(user.f)
+                if believed or _reproduces(call, found, user.host, x, m, p0, reasons):
                     return found
     return _host(reasons)
 
@@ -503,7 +509,8 @@ def _reproduces(call, found: Resolution, evaluate, x: Abscissae, m, p0, reasons)
         difference = _difference(np.asarray(program(leaves, p)), original)
         if difference > _CHECK_RTOL:
             reasons.append(
-                f"carried from NumPy it differed from the original by {difference:.1e} of its range"
+                f"{_ROAD_WORDS[found.info.road]}: its values in JAX differ from those in NumPy by "
+                f"{difference:.1e} of their range"
             )
             return False
     return True

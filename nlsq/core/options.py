@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import warnings
 from typing import Any
 
@@ -43,6 +44,8 @@ def read_options(caller: str, method: str | None, jac: Any, bounded: bool, given
             near = difflib.get_close_matches(name, KEYWORDS + _FRONT, n=1)
             hint = f" Did you mean {near[0]!r}?" if near else f" Known: {', '.join(KEYWORDS)}."
             raise TypeError(f"{caller}() got an unexpected keyword argument {name!r}.{hint}")
+    if not given and jac is None:
+        return _defaults(_method(method, bounded))
     given = {_ALIASES.get(k, k): v for k, v in given.items() if not (k == "maxfev" and v is None)}
     method = _method(method, bounded)
     jac, diff_step = _derivative(jac, given.pop("epsfcn", None), given.pop("diff_step", None))
@@ -73,6 +76,11 @@ def read_options(caller: str, method: str | None, jac: Any, bounded: bool, given
         tr_options=_tr_options(given.pop("tr_options", None), tr_solver),
         **tolerances,
     )
+
+
+@functools.lru_cache
+def _defaults(method: str) -> Options:
+    return Options(method=method)
 
 
 def _method(method, bounded) -> str:

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from jax.scipy.linalg import solve_triangular
 
 from nlsq.core.loss_functions import scale_rows
-from nlsq.core.reduction import Summary, Sums, factor_jax, sums, triangular_inverse
+from nlsq.core.reduction import Sums, sums
 
 SMALL_BLOCK, SMALL_CAPACITY = 256, 8192
 BLOCK, CAPACITY = 4096, 1 << 20
@@ -39,8 +39,8 @@ class Data(NamedTuple):
 
     leaves: tuple
     y: Any
-    weights: Any  # (capacity,) 1 / sigma, or an empty array
-    cholesky: Any  # (m, m), or an empty array
+    weights: Any  # (capacity,) 1 / sigma, or None
+    cholesky: Any  # (m, m), or None
     m: Any  # number of points, a scalar
 
 
@@ -135,18 +135,16 @@ def residual_rows(call: Callable, layout: Layout, piece: Piece, p):
 
 
 def make_reduce(call: Callable, layout: Layout, loss: Callable | None, data: Data, setup):
-    """Return reduce(p, R_prev) -> Summary over all of `data`."""
+    """Return reduce(p, P) -> Sums over all of `data`, for a preconditioner P (n, n)."""
 
-    def reduce(p, R_prev) -> Summary:
-        P = triangular_inverse(R_prev)
-
+    def reduce(p, P) -> Sums:
         def part(piece):
             r, JT = residual_rows(call, layout, piece, p)
             cost, r, JT = scale_rows(loss, setup.f_scale, r, JT * setup.free[:, None], jnp)
             return sums(cost, r, JT, P, jnp)
 
         n = p.shape[0]
-        zero = Sums(jnp.zeros(()), jnp.zeros((n + 1, n + 1)))
-        return factor_jax(add_up(layout, data, part, zero), R_prev)
+        zero = Sums(None if loss is None else jnp.zeros(()), jnp.zeros((n + 1, n + 1)))
+        return add_up(layout, data, part, zero)
 
     return reduce

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cmath
 import dataclasses
 from functools import cached_property
 from typing import Any
@@ -148,7 +149,7 @@ def parse_start(p0, lb, ub, names, name: str = "`p0`") -> np.ndarray:
         start[~low & high] = ub[~low & high] - 1
         return start
     try:
-        start = np.atleast_1d(np.asarray(p0))
+        start = np.asarray(p0)
         start = np.array(start, start.dtype if start.dtype.kind == "c" else float).ravel()
     except ValueError as error:
         raise TypeError(f"{name} must be numbers, one for each parameter: {error}") from None
@@ -234,7 +235,7 @@ def _own(data):
 
 
 def _require_finite(array: np.ndarray, name: str) -> None:
-    if array.dtype.kind not in "fc" or np.isfinite(array.sum()):
+    if array.dtype.kind not in "fc" or cmath.isfinite(array.sum()):
         return
     bad = np.argwhere(~np.isfinite(array))
     if len(bad):

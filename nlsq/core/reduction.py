@@ -21,12 +21,17 @@ References: Y. Yamamoto et al., "Roundoff error analysis of the CholeskyQR2 algo
 (2015); T. Fukaya et al., "Shifted Cholesky QR for computing the QR factorization of
 ill-conditioned matrices", SIAM J. Sci. Comput. 42 (2020).
 
-`xp` is `jax.numpy` on the device and `numpy` on the host; the formulas are the same.
+`sums` adds up, on the device or on the host (`xp` is `jax.numpy` or `numpy`); `factor` is n-sized.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from nlsq.core import dense
 
 EPS = 2.220446049250313e-16
 # A column whose norm falls below this share of its last one may be nothing but rounding.
@@ -40,7 +45,7 @@ PIN = 1e-8
 class Sums(NamedTuple):
     """What one pass accumulates; adding two blocks' Sums adds their data."""
 
-    cost: object  # scalar
+    cost: object  # scalar, None for half the sum of squares, which G holds
     G: object  # (n + 1, n + 1) Gram matrix of [K r]
 
 
@@ -56,21 +61,12 @@ class Summary(NamedTuple):
 
 
 def sums(cost, r, JT, P, xp):
-    """One block's Sums. r: (b,), JT: (n, b) with the loss folded in; P: (n, n).
-
-    One matrix product does all the adding up. cost None: half the sum of squares.
-    """
+    """One block's Sums. r: (b,), JT: (n, b) with the loss folded in; P: (n, n)."""
     rows = xp.concatenate([P.T @ JT, r[None]])
-    G = rows @ rows.T
-    return Sums(0.5 * G[-1, -1] if cost is None else cost, G)
+    return Sums(cost, rows @ rows.T)
 
 
-def when_true(condition, f, *operands):
-    """f(*operands) if the condition holds, else the operands; `lax.cond` inside a program."""
-    return f(*operands) if condition else operands
-
-
-def factor(total: Sums, R_prev, xp, cholesky, when=when_true) -> Summary:
+def factor(total: Sums, R_prev) -> Summary:
     """Turn a pass's Sums into a Summary (see the module's formulas).
 
     The factor of the whole Gram matrix of [K r] holds z in its last column. A column of J that is
@@ -85,56 +81,31 @@ def factor(total: Sums, R_prev, xp, cholesky, when=when_true) -> Summary:
     is off only in that one diagonal element, and a step does not move the parameter by itself.
     """
     n = R_prev.shape[0]
-    diagonal = xp.diagonal(total.G)
+    diagonal = jnp.diagonal(total.G)
     zero = diagonal <= 0
-    measured = xp.all(R_prev == xp.eye(n), axis=0)  # K_j is J_j, nothing cancels
-    D = xp.sqrt(xp.where(zero, 1.0, diagonal))
-    shift = xp.diag(10 * n * EPS + xp.where(zero, 1.0, 0.0))
-    T = cholesky(total.G / (D[:, None] * D) + shift).T
+    measured = jnp.all(R_prev == jnp.eye(n), axis=0)  # K_j is J_j, nothing cancels
+    D = jnp.sqrt(jnp.where(zero, 1.0, diagonal))
+    shift = jnp.diag(10 * n * EPS + jnp.where(zero, 1.0, 0.0))
+    T = dense.cholesky(total.G / (D[:, None] * D) + shift).T
     C, z = T[:n, :n], T[:n, n] * D[n]
     dead = zero[:n] & measured
     cancelled = zero[:n] & ~measured
-    R = C @ (xp.where(cancelled, 0.0, D[:n])[:, None] * R_prev)
+    R = dense.dot(C, jnp.where(cancelled, 0.0, D[:n])[:, None] * R_prev)
     collapsed = ~dead & ~measured & ((R * R).sum(0) <= COLLAPSE**2 * (R_prev * R_prev).sum(0))
     out = dead | collapsed
-    R = xp.where(out, xp.eye(n), R)
-    z = xp.where(out, 0.0, z)
-    norms = xp.sqrt((R * R).sum(0))
-    dependent = ~out & (xp.abs(xp.diagonal(R)) <= DEPENDENT * norms)
-    pivots = xp.where(dead | dependent, 1.0, xp.diagonal(C))
-    pivot = xp.min(xp.where(collapsed, 0.0, pivots))
+    R = jnp.where(out, jnp.eye(n), R)
+    z = jnp.where(out, 0.0, z)
+    norms = jnp.sqrt((R * R).sum(0))
+    dependent = ~out & (jnp.abs(jnp.diagonal(R)) <= DEPENDENT * norms)
+    pivots = jnp.where(dead | dependent, 1.0, jnp.diagonal(C))
+    pivot = jnp.min(jnp.where(collapsed, 0.0, pivots))
 
     def pin(R, z):
-        rows = xp.diag(xp.where(dependent, PIN * norms, 0.0))
-        Q, T = xp.linalg.qr(xp.concatenate([R, rows]))
-        return T, xp.where(dependent, 0.0, Q[:n].T @ z)
+        rows = jnp.diag(jnp.where(dependent, PIN * norms, 0.0))
+        stacked = jnp.concatenate([R, rows]), jnp.concatenate([z, jnp.zeros(n)])
+        T, zt = dense.triangularise(*stacked)
+        return T, jnp.where(dependent, 0.0, zt)
 
-    R, z = when(dependent.any(), pin, R, z)
-    return Summary(total.cost, R, z, pivot, dead, dependent)
-
-
-def triangular_inverse(R):
-    """R^{-1} of an upper triangular (n, n) JAX array."""
-    from jax.scipy.linalg import solve_triangular
-
-    return solve_triangular(R, _eye_like(R), lower=False)
-
-
-def _eye_like(R):
-    import jax.numpy as jnp
-
-    return jnp.eye(R.shape[0], dtype=R.dtype)
-
-
-def factor_jax(total: Sums, R_prev) -> Summary:
-    """`factor` inside a JAX program."""
-    import jax
-    import jax.numpy as jnp
-
-    def cholesky(A):
-        return jnp.linalg.cholesky(A, symmetrize_input=False)
-
-    def when(condition, f, *operands):
-        return jax.lax.cond(condition, f, lambda *same: same, *operands)
-
-    return factor(total, R_prev, jnp, cholesky, when)
+    R, z = jax.lax.cond(jnp.any(dependent), pin, lambda *same: same, R, z)
+    cost = 0.5 * diagonal[n] if total.cost is None else total.cost
+    return Summary(cost, R, z, pivot, dead, dependent)

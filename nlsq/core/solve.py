@@ -21,13 +21,14 @@ from nlsq.core.loss_functions import BUILT_IN, user_loss
 from nlsq.core.model import Model
 from nlsq.core.problem import Observations, Parameters, interior_start
 from nlsq.core.programs import Outcome
-from nlsq.core.watch import Watch, drive
+from nlsq.core.status import Status
+from nlsq.core.watch import Watch, drive_passes
 
 # m * n above which a pass takes milliseconds and the host drives the loop.
 _LONG_PASS = 4_000_000
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(frozen=True)
 class Options:
     """How to solve; every field has an effect."""
 
@@ -84,37 +85,57 @@ class Options:
 def solve(model: Model, data: Observations, parameters: Parameters, options: Options) -> Outcome:
     """Fit and return the outcome, whatever its status.
 
+    Where the model has a value at the start but no derivative (|p| at 0), differences take over.
+
     Raises
     ------
     ValueError
         When an iterative `tr_solver` meets a model it cannot make products with.
     """
+    outcome = _solve(model, data, parameters, options)
+    if outcome.status == Status.NOT_FINITE and not model.on_host and options.tr_solver == "exact":
+        with np.errstate(all="ignore"):
+            value = model.evaluate(data.x.given, outcome.x)
+        if np.isfinite(value).all() and np.isfinite(data.y).all():
+            reason = "its exact derivatives are not finite at the start"
+            model.use_host(reason, "finite differences")
+            outcome = _solve(model, data, parameters, options)
+    return outcome
+
+
+def _solve(model: Model, data: Observations, parameters: Parameters, options: Options) -> Outcome:
     setup = _setup(parameters, options)
     bounded = parameters.bounded or options.method == "dogbox"
     method = Method(options.method, bounded, model.n)
     flat = programs.pack_setup(setup, data.y.size)
+    watch = Watch(options.callback, options.verbose, options.time_limit)
     watched = options.callback is not None or options.verbose > 1 or options.time_limit is not None
     with double_precision():
         if model.on_host:
             _refuse_iterative_on_host(model, options)
             run = _host_reduce(model, data, options, setup)
-            return _drive(run, method, flat, options)
+            return drive_passes(run, method, flat, loop.initial_state(setup.x0, method), watch)
         layout = _layout(model, data)
         key = (model.program_key, model_key(options.loss), np.iscomplexobj(data.y))
-        loss, call = options.loss_function, model.traceable(data.x)
+        loss = options.loss_function
+
+        def call():
+            return model.traceable(data.x)
+
         with staging.staged(data, layout) as arrays:
             if options.tr_solver != "exact":
-                task = iterative.Task(key, call, layout, loss, method)
+                task = iterative.Task(key, call(), layout, loss, method)
                 return iterative.fit(task, arrays, setup, data.y.size, options)
             if not watched and data.y.size * model.n <= _LONG_PASS:
                 program = programs.fit_program(key, call, layout, loss, method)
-                return Outcome(np.asarray(program(*arrays, flat)), model.n)
-            program = programs.pass_program(key, call, layout, loss, model.n)
+                flat = np.concatenate([flat, loop.start_vector(setup.x0, method)])
+                return Outcome(programs.fetch(program(*arrays, flat)), method)
+            program = programs.pass_program(key, call(), layout, loss, model.n)
 
             def run(state):
-                return program(*arrays, flat, state.trial, state.point.R)
+                return program(*arrays, flat, state.trial, state.point.P)
 
-            return _drive(run, method, flat, options)
+            return drive_passes(run, method, flat, loop.initial_state(setup.x0, method), watch)
 
 
 def choose_road(model: Model, data: Observations, parameters: Parameters, options: Options) -> None:
@@ -167,9 +188,10 @@ def _setup(parameters: Parameters, options: Options) -> Setup:
         0.0 if t is None else float(t) for t in (options.ftol, options.xtol, options.gtol)
     ]
     budget = options.max_nfev or 200 * (n + 1)
-    fixed = parameters.free == 0
-    lb = np.where(fixed, -np.inf, parameters.lb)
-    ub = np.where(fixed, np.inf, parameters.ub)
+    lb, ub = parameters.lb, parameters.ub
+    if parameters.bounded:
+        fixed = parameters.free == 0
+        lb, ub = np.where(fixed, -np.inf, lb), np.where(fixed, np.inf, ub)
     return Setup(
         x0, lb, ub, x_scale, parameters.free, *tolerances, budget, options.f_scale, options.factor
     )
@@ -200,22 +222,6 @@ def _host_reduce(model, data, options, setup):
 
     def run(state):
         scheme = iterating if int(state.phase) == loop.ITERATE else finishing
-        return reduce(state.trial, state.point.R, scheme)
+        return reduce(state.trial, state.point.P, scheme)
 
     return run
-
-
-def _drive(run, method: Method, flat, options: Options) -> Outcome:
-    """The host's driver of the loop; `run(state)` makes one pass at the trial point."""
-    step = programs.step_program(method)
-    state, stop = drive(
-        programs.start_program(method)(flat),
-        lambda state: step(state, run(state), flat),
-        lambda state: bool(loop.running(state)),
-        Watch(options.callback, options.verbose),
-        options.time_limit,
-    )
-    result = Outcome(np.asarray(programs.outcome_program()(state)), method.n)
-    if stop is not None:
-        result.status = int(stop)
-    return result

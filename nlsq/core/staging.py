@@ -20,7 +20,6 @@ from nlsq.core.problem import Observations
 _ALIGNMENT = 64
 _KEPT = 4  # buffers kept per shape and type
 _LARGEST_KEPT = 1 << 24  # bytes
-_EMPTY = np.zeros(0)
 _pool: dict[tuple, list[np.ndarray]] = defaultdict(list)
 _lock = threading.Lock()
 
@@ -46,14 +45,14 @@ def _release(buffers) -> None:
 
 @contextmanager
 def staged(data: Observations, layout: Layout):
-    """Yield (leaves, y, weights, cholesky) as `layout` wants them."""
+    """Yield (leaves, y, weights, cholesky) as `layout` wants them; None for what there is not."""
     weights = data.weights if layout.weighted else None
     if not layout.block:
         yield (
             data.x.leaves if layout.axes else (),
             data.y,
-            _EMPTY if weights is None else np.ascontiguousarray(weights),
-            data.factor if layout.whitened else _EMPTY,
+            None if weights is None else np.ascontiguousarray(weights),
+            data.factor if layout.whitened else None,
         )
         return
     used = []
@@ -75,6 +74,6 @@ def staged(data: Observations, layout: Layout):
 
     try:
         leaves = tuple(map(copy, data.x.leaves, layout.axes))
-        yield leaves, copy(data.y, 0), _EMPTY if weights is None else copy(weights, 0), _EMPTY
+        yield leaves, copy(data.y, 0), None if weights is None else copy(weights, 0), None
     finally:
         _release(used)

@@ -4,8 +4,8 @@
 
 A (n, n) is the (scaled, possibly augmented) factor R and z the matching Q^T r. When the
 Gauss-Newton step -A^{-1} z fits into the region it is the answer. Otherwise p(alpha) =
--(A^T A + alpha I)^{-1} A^T z with |p(alpha)| = Delta; from the SVD A = U S V^T, with
-u = S U^T z,  |p(alpha)|^2 = sum (u_i / (s_i^2 + alpha))^2, and alpha is found by the safeguarded
+-(A^T A + alpha I)^{-1} A^T z with |p(alpha)| = Delta; from A V = W, V orthogonal and the columns
+of W too, of norms s (the SVD), with u = W^T z,  |p(alpha)|^2 = sum (u_i / (s_i^2 + alpha))^2, and alpha is found by the safeguarded
 Newton iteration on 1/|p| (Moré 1978; SciPy's `solve_lsq_trust_region`).
 
 `steihaug` minimises g.p + 1/2 p.B p in |p| <= Delta for a B known by its products only: conjugate
@@ -21,22 +21,26 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
-from jax.scipy.linalg import solve_triangular
 
-from nlsq.core import geometry
+from nlsq.core import dense, geometry
 
 EPS = 2.220446049250313e-16
 SECULAR_ITERATIONS = 10
 SECULAR_RTOL = 0.01
 
 
-def solve(A, z, radius, alpha, free):
+def gauss_newton(R, P, z):
+    """-R^{-1} z from the inverse P, refined once: as accurate as substitution."""
+    step = -dense.dot(P, z)
+    return step - dense.dot(P, z + dense.dot(R, step))
+
+
+def solve(A, z, newton, radius, alpha):
     """Return (p, alpha). A: (n, n) upper triangular; alpha: last Levenberg-Marquardt parameter.
 
-    free: (n,) 1.0 where the parameter may move; the others have unit columns and z = 0.
+    newton: the Gauss-Newton step -A^{-1} z, taken when A is regular and it fits into the region.
     """
     n = z.shape[0]
-    newton = -solve_triangular(A, z, lower=False) * free
     norm = jnp.linalg.norm(newton)
     diagonal = jnp.abs(jnp.diagonal(A))
     regular = jnp.min(diagonal) > n * EPS * jnp.max(diagonal)
@@ -51,9 +55,9 @@ def solve(A, z, radius, alpha, free):
 
 
 def _on_boundary(A, z, radius, alpha):
-    U, s, VT = jnp.linalg.svd(A)
-    uf = U.T @ z
-    suf = s * uf
+    W, s, V = dense.jacobi(A)
+    suf = dense.dot(W.T, z)
+    largest, smallest = jnp.max(s), jnp.min(s)
     tiny = jnp.finfo(s.dtype).tiny
 
     def phi_and_derivative(a):
@@ -62,7 +66,7 @@ def _on_boundary(A, z, radius, alpha):
         norm = jnp.maximum(jnp.linalg.norm(q), tiny)
         return norm - radius, -jnp.sum(suf**2 / denominator**3) / norm
 
-    full_rank = s[-1] > EPS * s.shape[0] * s[0]
+    full_rank = smallest > EPS * s.shape[0] * largest
     phi0, slope0 = phi_and_derivative(jnp.zeros_like(alpha))
     lower = jnp.where(full_rank, -phi0 / slope0, 0.0)
     lower = jnp.where(jnp.isfinite(lower), jnp.maximum(lower, 0.0), 0.0)
@@ -87,14 +91,14 @@ def _on_boundary(A, z, radius, alpha):
     _, a, _, _, _ = jax.lax.while_loop(
         unfinished, iterate, (jnp.zeros((), int), start, lower, upper, jnp.zeros((), bool))
     )
-    p = -(VT.T @ (suf / jnp.maximum(s**2 + a, tiny)))
+    p = -dense.dot(V, suf / jnp.maximum(s**2 + a, tiny))
     # SciPy's last touch: the norm is exactly Delta, which stops a drift of the radius.
     norm = jnp.linalg.norm(p)
     p = jnp.where(norm > 0, p * (radius / jnp.maximum(norm, tiny)), p)
     # Full rank and a Gauss-Newton step inside the region was handled by the caller; a singular A
     # whose minimum-norm solution is inside must not be stretched onto the boundary.
-    cut = s > EPS * s.shape[0] * s[0]
-    least = -(VT.T @ jnp.where(cut, uf / jnp.where(cut, s, 1.0), 0.0))
+    cut = s > EPS * s.shape[0] * largest
+    least = -dense.dot(V, jnp.where(cut, suf / jnp.where(cut, s, 1.0) ** 2, 0.0))
     short = jnp.linalg.norm(least) <= radius
     return jnp.where(short, least, p), jnp.where(short, 0.0, a)
 

@@ -22,9 +22,8 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax.scipy.linalg import solve_triangular
 
-from nlsq.core import geometry, subproblem
+from nlsq.core import dense, geometry, subproblem
 
 ACCEPT_RATIO = 0.0
 GROW, SHRINK = 2.0, 0.25
@@ -63,18 +62,19 @@ def propose(point, radius, alpha, scale, setup, bounded):
     if not bounded:
         return _propose_free(point, radius, alpha, scale, setup)
     x, R, z, lb, ub = point.x, point.R, point.z, setup.lb, setup.ub
-    g = R.T @ z
+    g = dense.dot(R.T, z)
     d, C = hat_space(x, g, scale, lb, ub)
-    A, za = _triangularise(R * d, z, jnp.sqrt(jnp.maximum(C, 0.0)))
-    p, alpha = subproblem.solve(A, za, radius, alpha, setup.free)
+    A, za = _with_diagonal(R * d, z, jnp.sqrt(jnp.maximum(C, 0.0)))
+    newton = -dense.solve_upper(A, za) * setup.free
+    p, alpha = subproblem.solve(A, za, newton, radius, alpha)
 
     def gram(S):
-        W = S @ A.T
-        return W @ W.T
+        W = dense.dot(S, A.T)
+        return dense.dot(W, W.T)
 
     theta = jnp.maximum(0.995, 1 - point.optimality)
-    best, value = reflect(x, Quadratic(A.T @ za, gram), p, d, radius, setup, theta)
-    correction = 0.5 * best @ (C * best)
+    best, value = reflect(x, Quadratic(dense.dot(A.T, za), gram), p, d, radius, setup, theta)
+    correction = 0.5 * jnp.sum(C * best**2)
     return Proposal(d * best, jnp.linalg.norm(best), -value, correction, alpha)
 
 
@@ -87,19 +87,18 @@ def hat_space(x, g, scale, lb, ub):
 
 def _propose_free(point, radius, alpha, scale, setup):
     A = point.R * scale
-    p, alpha = subproblem.solve(A, point.z, radius, alpha, setup.free)
-    q = A @ p
-    predicted = -(point.z @ q + 0.5 * q @ q)
+    newton = subproblem.gauss_newton(point.R, point.P, point.z) / scale * setup.free
+    p, alpha = subproblem.solve(A, point.z, newton, radius, alpha)
+    q = dense.dot(A, p)
+    predicted = -jnp.sum((point.z + 0.5 * q) * q)
     zero = jnp.zeros_like(predicted)
     return Proposal(scale * p, jnp.linalg.norm(p), predicted, zero, alpha)
 
 
-def _triangularise(A, z, diagonal):
+def _with_diagonal(A, z, diagonal):
     """Triangular system with the same normal equations as rows [A; diag(diagonal)], [z; 0]."""
-    n = z.shape[0]
     stacked = jnp.concatenate([A, jnp.diag(diagonal)])
-    Q, T = jnp.linalg.qr(stacked)
-    return T, Q[:n].T @ z
+    return dense.triangularise(stacked, jnp.concatenate([z, jnp.zeros_like(z)]))
 
 
 def reflect(x, model: Quadratic, p, d, radius, setup, theta):
@@ -113,8 +112,8 @@ def reflect(x, model: Quadratic, p, d, radius, setup, theta):
         stride, hits = geometry.stride_to_bound(x, d * p, lb, ub)
         mirrored = jnp.where(hits != 0, -p, p)
         at_bound = p * stride
-        slope = jnp.stack([at_bound, mirrored, -g]) @ g
-        B = model.gram(jnp.stack([at_bound, mirrored, -g]))
+        lines = jnp.stack([at_bound, mirrored, -g])
+        slope, B = dense.dot(lines, g), model.gram(lines)
 
         to_sphere = geometry.stride_to_sphere(at_bound, mirrored, radius)
         to_bound, _ = geometry.stride_to_bound(x + d * at_bound, d * mirrored, lb, ub)
@@ -142,7 +141,7 @@ def reflect(x, model: Quadratic, p, d, radius, setup, theta):
 
     trial = x + d * p
     inside = jnp.all((trial >= lb) & (trial <= ub))
-    return jax.lax.cond(inside, lambda: (p, g @ p + 0.5 * model.gram(p[None])[0, 0]), crossing)
+    return jax.lax.cond(inside, lambda: (p, dense.dot(g, p) + 0.5 * model.gram(p[None])[0, 0]), crossing)
 
 
 def update_radius(radius, alpha, proposal, actual, ratio, first):
@@ -158,25 +157,27 @@ def update_radius(radius, alpha, proposal, actual, ratio, first):
 WEAK = 1e-6
 
 
-def gauss_newton_on_face(point, setup, unsafe=False):
+def gauss_newton_on_face(point, setup, unsafe, bounded):
     """Full Gauss-Newton step with the parameters that sit at a bound moved onto it.
 
     A parameter belongs to the face when its own one-dimensional Gauss-Newton step -g_j / |J_j|^2
     crosses the bound. Used to finish a converged fit, where the interior iterates of the
     reflective method only approach their bounds. While R is not exact (`unsafe`), parameters whose
-    columns are nearly dependent on earlier ones stay where they are.
+    columns are nearly dependent on earlier ones stay where they are (without bounds: all of them).
     """
     x, R, z, lb, ub = point.x, point.R, point.z, setup.lb, setup.ub
-    g = R.T @ z
-    reach = jnp.abs(g) / jnp.maximum(jnp.sum(R * R, axis=0), geometry.TINY)
+    weak = unsafe & (jnp.abs(jnp.diagonal(R)) <= WEAK * point.norms)
+    if not bounded:
+        step = subproblem.gauss_newton(R, point.P, z) * setup.free
+        return jnp.where(jnp.any(weak), x, x + step)
+    g = dense.dot(R.T, z)
+    reach = jnp.abs(g) / jnp.maximum(point.norms**2, geometry.TINY)
     low = (g > 0) & (x - lb <= reach)
     high = (g < 0) & (ub - x <= reach)
     shift = jnp.where(low, lb - x, jnp.where(high, ub - x, 0.0)) * setup.free
-    lengths = jnp.sqrt(jnp.sum(R * R, axis=0))
-    weak = unsafe & (jnp.abs(jnp.diagonal(R)) <= WEAK * lengths)
     still = low | high | weak
-    T, zt = _triangularise(jnp.where(still, 0.0, R), z + R @ shift, 1.0 * still)
-    step = jnp.where(still, shift, -solve_triangular(T, zt, lower=False)) * setup.free
+    T, zt = _with_diagonal(jnp.where(still, 0.0, R), z + dense.dot(R, shift), 1.0 * still)
+    step = jnp.where(still, shift, -dense.solve_upper(T, zt)) * setup.free
     # exactly on the bound: x + (lb - x) may round to its neighbour
     target = jnp.clip(x + step, lb, ub)
     return jnp.where(low & (setup.free > 0), lb, jnp.where(high & (setup.free > 0), ub, target))

@@ -9,6 +9,9 @@ from collections.abc import Callable
 import numpy as np
 
 from nlsq.callbacks import StopOptimization
+from nlsq.core import loop, programs
+from nlsq.core.loop import Method
+from nlsq.core.programs import Outcome
 from nlsq.core.status import Status
 
 
@@ -44,9 +47,10 @@ def as_callback(callback: Callable) -> Callable[..., bool]:
 
 
 class Watch:
-    """Calls the callback and prints progress after each pass that moved."""
+    """Calls the callback and prints progress after each pass that moved; knows the time limit."""
 
-    def __init__(self, callback: Callable | None, verbose: int):
+    def __init__(self, callback: Callable | None, verbose: int, time_limit: float | None):
+        self.time_limit = np.inf if time_limit is None else time_limit
         self.callback = None if callback is None else as_callback(callback)
         self.verbose = verbose
         self.cost = None
@@ -82,7 +86,7 @@ class Watch:
         )
 
 
-def drive(state, advance: Callable, running: Callable, watch: Watch, time_limit: float | None):
+def drive(state, advance: Callable, running: Callable, watch: Watch):
     """Call state = advance(state) while running(state). Returns (state, status or None).
 
     The status is that of a stop from outside: the callback, the time limit or Ctrl-C (which goes
@@ -93,7 +97,7 @@ def drive(state, advance: Callable, running: Callable, watch: Watch, time_limit:
         while running(state):
             state = advance(state)
             status = watch.after_pass(state)
-            if time_limit is not None and time.monotonic() - started > time_limit:
+            if time.monotonic() - started > watch.time_limit:
                 status = Status.TIME_LIMIT
             if status is not None and running(state):
                 return state, status
@@ -102,6 +106,21 @@ def drive(state, advance: Callable, running: Callable, watch: Watch, time_limit:
             raise
         return state, Status.INTERRUPTED
     return state, None
+
+
+def drive_passes(run, method: Method, flat, start, watch: Watch) -> Outcome:
+    """The fit's loop from Python, from a state `start`; run(state) makes a pass at the trial."""
+    step, packing = programs.step_program(method), loop.state_packing(method)
+
+    def advance(state):
+        vector = step(packing.vector(state, np), run(state), flat)
+        return packing.tree(np.asarray(vector))
+
+    state, stop = drive(start, advance, loop.running, watch)
+    outcome = Outcome(packing.vector(state, np), method)
+    if stop is not None:
+        outcome.status = int(stop)
+    return outcome
 
 
 def closing_line(result) -> str:

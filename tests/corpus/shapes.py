@@ -217,7 +217,7 @@ CASES = [
     case(image_gaussian, GRID, (3, 0.4, -0.3, 1, 0.6, 0.5, 0.2), (2, 0, 0, 1.2, 0.7, 0.3, 0), 0.03),
     case(image_rings, GRID, (2, 1.6, 0.5), (1.5, 1.4, 0.7), 0.03),
     case(image_separable, GRID, (2, 1.6, 0.8), (1.5, 1.2, 1), 0.02),
-    case(rows_of_points, PLANE.T.copy(), (3, 0.4, -0.6), (2, 0, 0), 0.02),
+    case(rows_of_points, PLANE.T.copy(), (3, 0.4, -0.6), (2, 0.1, -0.1), 0.02),
     case(frame_model, FRAME, (2, 0.4), (1, 0.3), 0.02),
     case(frame_values, FRAME, (2, 0.4), (1, 0.3), 0.02),
     case(two_datasets, GROUPS, (2, 5, 3), (1, 3, 2), 0.02),
