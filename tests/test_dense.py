@@ -1,4 +1,4 @@
-"""The step's small linear algebra against NumPy's, below and above the size where LAPACK takes over."""
+"""The step's small linear algebra against NumPy's, up to and above the size of LAPACK."""
 
 import jax
 import numpy as np

@@ -215,6 +215,7 @@ def test_a_generous_time_limit_changes_nothing():
 
 
 _INTERRUPTED = """
+import signal
 import time
 import numpy as np
 from nlsq import curve_fit
@@ -222,6 +223,7 @@ from nlsq import curve_fit
 def decay(x, a, b, c):
     return a * np.exp(-b * x) + c
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background shell ignores it
 x = np.linspace(0.0, 4.0, 40)
 y = decay(x, 2.0, 0.9, 0.4)
 start = [10.0, 5.0, -3.0]

@@ -73,7 +73,9 @@ def _dogleg(A, g, newton, low, high):
     w = dense.dot(A, g)
     wall, _ = geometry.stride_to_bound(jnp.zeros_like(g), -g, low, high)
     wall = jnp.where(jnp.isfinite(wall), wall, 0.0)
-    t, _ = geometry.minimise_on_interval(0.5 * dense.dot(w, w), -dense.dot(g, g), 0.0 * wall, 0.0 * wall, wall)
+    t, _ = geometry.minimise_on_interval(
+        0.5 * dense.dot(w, w), -dense.dot(g, g), 0.0 * wall, 0.0 * wall, wall
+    )
     cauchy = -t * g
     leg = newton - cauchy
     stride, _ = geometry.stride_to_bound(cauchy, leg, low, high)

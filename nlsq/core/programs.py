@@ -23,6 +23,7 @@ _programs = Recent(maxsize=128)
 _SAFE_DIAGONAL = 1e-3
 _LOOKS = 4000  # of about 0.2 µs
 
+
 def compiled(f: Callable) -> Callable:
     """`jax.jit`, without JAX 0.10's fusion emitters on the CPU.
 
@@ -69,12 +70,12 @@ class Outcome:
         self.R, self.P = vector[p.R].reshape(n, n), vector[p.P].reshape(n, n)
         self.dead, self.dependent = vector[p.dead] > 0, vector[p.dependent] > 0
         values = vector.tolist()
-        self.cost, self.pivot, self.optimality = values[p.cost], values[p.pivot], values[p.optimality]
-        # far from singular: plain numbers, since every NumPy call costs a small fit a microsecond
-        self.regular = not any(values[p.dead]) and not any(values[p.dependent]) and all(
-            abs(r) > _SAFE_DIAGONAL * norm
-            for r, norm in zip(values[p.R][:: n + 1], values[p.norms], strict=True)
-        )
+        self.cost, self.pivot = values[p.cost], values[p.pivot]
+        self.optimality = values[p.optimality]
+        # far from singular; in plain numbers, since every NumPy call costs a small fit microseconds
+        diagonal, norms = values[p.R][:: n + 1], values[p.norms]
+        long = (abs(r) > _SAFE_DIAGONAL * d for r, d in zip(diagonal, norms, strict=True))
+        self.regular = not any(values[p.dead] + values[p.dependent]) and all(long)
         self.status, self.nfev, self.njev, self.nit = (
             int(values[i]) for i in (at.status, at.nfev, at.njev, at.nit)
         )

@@ -5,8 +5,9 @@
 A (n, n) is the (scaled, possibly augmented) factor R and z the matching Q^T r. When the
 Gauss-Newton step -A^{-1} z fits into the region it is the answer. Otherwise p(alpha) =
 -(A^T A + alpha I)^{-1} A^T z with |p(alpha)| = Delta; from A V = W, V orthogonal and the columns
-of W too, of norms s (the SVD), with u = W^T z,  |p(alpha)|^2 = sum (u_i / (s_i^2 + alpha))^2, and alpha is found by the safeguarded
-Newton iteration on 1/|p| (Moré 1978; SciPy's `solve_lsq_trust_region`).
+of W too, of norms s (the SVD), with u = W^T z,  |p(alpha)|^2 = sum (u_i / (s_i^2 + alpha))^2, and
+alpha is found by the safeguarded Newton iteration on 1/|p| (Moré 1978; SciPy's
+`solve_lsq_trust_region`).
 
 `steihaug` minimises g.p + 1/2 p.B p in |p| <= Delta for a B known by its products only: conjugate
 gradients from p = 0, whose iterates grow in norm, cut where their path leaves the region.

@@ -141,7 +141,11 @@ def reflect(x, model: Quadratic, p, d, radius, setup, theta):
 
     trial = x + d * p
     inside = jnp.all((trial >= lb) & (trial <= ub))
-    return jax.lax.cond(inside, lambda: (p, dense.dot(g, p) + 0.5 * model.gram(p[None])[0, 0]), crossing)
+
+    def straight():
+        return p, dense.dot(g, p) + 0.5 * model.gram(p[None])[0, 0]
+
+    return jax.lax.cond(inside, straight, crossing)
 
 
 def update_radius(radius, alpha, proposal, actual, ratio, first):
