@@ -267,4 +267,4 @@ def _finish(task: Task, arrays, setup: Setup, m: int, state: State, status) -> p
     def run(state):
         return one_pass(*arrays, flat, state.trial, state.point.P)
 
-    return drive_passes(run, task.method, flat, start, Watch(None, 0, None))
+    return drive_passes(run, task.method, flat, [start], Watch(None, 0, None))

@@ -16,6 +16,7 @@ be evaluated in blocks.
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import inspect
 import types
@@ -123,6 +124,16 @@ class Abscissae:
         numeric = all(a.dtype.kind in "fiubc" for a in arrays)
         self.leaves = tuple(_widened(a) for a in arrays) if numeric else None
         self.axes = tuple(_data_axis(a, m) for a in arrays) if numeric else ()
+
+    def take(self, points: np.ndarray) -> Abscissae:
+        """The abscissae of some of the points; `given` is left empty."""
+        part = copy.copy(self)
+        part.given = None
+        part.leaves = tuple(
+            a if axis is None else np.take(a, points, axis)
+            for a, axis in zip(self.leaves, self.axes, strict=True)
+        )
+        return part
 
     @property
     def shapes(self) -> Hashable:
@@ -484,14 +495,10 @@ def _reproduces(call, found: Resolution, evaluate, x: Abscissae, m, p0, reasons)
     """Compare a carried model with the original at p0 and two points nearby."""
     import jax
 
-    part = None
+    leaves, part, points = x.leaves, None, m
     if found.info.pointwise:  # always the same number, so that one program serves every length
-        part = np.linspace(0, m - 1, _CHECK_POINTS).astype(int)
-    leaves = [
-        a if part is None or axis is None else np.take(a, part, axis)
-        for a, axis in zip(x.leaves, x.axes, strict=True)
-    ]
-    points = m if part is None else part.size
+        part, points = np.linspace(0, m - 1, _CHECK_POINTS).astype(int), _CHECK_POINTS
+        leaves = x.take(part).leaves
     n = len(p0)
 
     def value(leaves, p):

@@ -19,6 +19,7 @@ class Packing:
 
     Examples
     --------
+    >>> import numpy as np
     >>> packing = Packing((np.zeros(2), np.zeros((), bool)))
     >>> packing.vector((np.array([1.0, 2.0]), np.array(True)), np)
     array([1., 2., 1.])

@@ -18,7 +18,7 @@ from jax.scipy.linalg import solve_triangular
 from nlsq.core.loss_functions import scale_rows
 from nlsq.core.reduction import Sums, sums
 
-SMALL_BLOCK, SMALL_CAPACITY = 256, 8192
+SMALL_BLOCK, SMALL_CAPACITY = 256, 1 << 15
 BLOCK, CAPACITY = 4096, 1 << 20
 
 

@@ -65,6 +65,13 @@ class Observations:
         """Number of real residuals; a complex point counts twice."""
         return self.y.size * (2 if np.iscomplexobj(self.y) else 1)
 
+    def sample(self, size: int) -> Observations:
+        """One point from each of `size` strata of equal length, the same at every call."""
+        m = self.y.size
+        at = ((np.arange(size) + np.random.default_rng(0).random(size)) * (m / size)).astype(int)
+        weights = None if self.weights is None else self.weights[at]
+        return Observations(self.x.take(at), self.y[at], None, weights, None)
+
     def whiten(self, difference: np.ndarray) -> np.ndarray:
         """Whitened residual (or rows) of shape (m,) or (m, n) as real numbers."""
         if self.factor is not None:

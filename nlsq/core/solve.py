@@ -2,7 +2,11 @@
 
 The whole fit runs as one device program unless something has to happen between passes: a callback,
 `verbose`, a time limit, a model on the host, or passes so long that Ctrl-C should be answered
-between them.
+between them. Then the fit goes from coarse to fine: it converges first on a sample of the data, one
+point from each of S equal strata, and only finishes on all of them, in a few passes instead of ten.
+The sample's answer is a start and nothing more, every test is on all the data, and it is dropped
+for the user's p0 where it does not hold for them: a step from there should promise no more than
+sampling explains, |z|^2 ~ s^2 n m / S, s^2 the residual variance.
 """
 
 from __future__ import annotations
@@ -24,8 +28,12 @@ from nlsq.core.programs import Outcome
 from nlsq.core.status import Status
 from nlsq.core.watch import Watch, drive_passes
 
-# m * n above which a pass takes milliseconds and the host drives the loop.
+# m * n above which a pass over whole data takes milliseconds and the host drives the loop.
 _LONG_PASS = 4_000_000
+# The sample holds a share 1 / _SHARE of the points, within these limits.
+_SHARE, _SMALLEST_SAMPLE = 32, 8192
+# Times what sampling explains, from which on a sample's answer is not believed.
+_DOUBT = 30
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,7 +122,7 @@ def _solve(model: Model, data: Observations, parameters: Parameters, options: Op
         if model.on_host:
             _refuse_iterative_on_host(model, options)
             run = _host_reduce(model, data, options, setup)
-            return drive_passes(run, method, flat, loop.initial_state(setup.x0, method), watch)
+            return drive_passes(run, method, flat, [loop.initial_state(setup.x0, method)], watch)
         layout = _layout(model, data)
         key = (model.program_key, model_key(options.loss), np.iscomplexobj(data.y))
         loss = options.loss_function
@@ -126,7 +134,9 @@ def _solve(model: Model, data: Observations, parameters: Parameters, options: Op
             if options.tr_solver != "exact":
                 task = iterative.Task(key, call(), layout, loss, method)
                 return iterative.fit(task, arrays, setup, data.y.size, options)
-            if not watched and data.y.size * model.n <= _LONG_PASS:
+            m = data.y.size
+            long = m > passes.SMALL_CAPACITY if layout.block else m * model.n > _LONG_PASS
+            if not watched and not long:
                 program = programs.fit_program(key, call, layout, loss, method)
                 flat = np.concatenate([flat, loop.start_vector(setup.x0, method)])
                 return Outcome(programs.fetch(program(*arrays, flat)), method)
@@ -135,7 +145,26 @@ def _solve(model: Model, data: Observations, parameters: Parameters, options: Op
             def run(state):
                 return program(*arrays, flat, state.trial, state.point.P)
 
-            return drive_passes(run, method, flat, loop.initial_state(setup.x0, method), watch)
+            starts = [setup.x0]
+            size = min(max(_SMALLEST_SAMPLE, m // _SHARE), passes.SMALL_CAPACITY)
+            if long and layout.block:
+                sampled = _fit_sample(model, data.sample(size), parameters, options)
+                starts = [*sampled, setup.x0]
+
+            def believed(state):
+                explained = model.n / size * 2 * state.point.cost
+                return np.sum(state.point.z**2) <= _DOUBT * explained
+
+            states = [loop.initial_state(x0, method) for x0 in starts]
+            return drive_passes(run, method, flat, states, watch, believed)
+
+
+def _fit_sample(model, sample: Observations, parameters: Parameters, options: Options) -> list:
+    """[the sample's answer], or [] when there is none worth starting from."""
+    quiet = dataclasses.replace(options, callback=None, verbose=0, time_limit=None)
+    outcome = _solve(model, sample, parameters, quiet)
+    inside = interior_start(dataclasses.replace(parameters, p0=outcome.x))
+    return [inside] if outcome.status > 0 and outcome.regular else []
 
 
 def choose_road(model: Model, data: Observations, parameters: Parameters, options: Options) -> None:
