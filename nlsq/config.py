@@ -315,7 +315,8 @@ def set_memory_limits(memory_limit_gb: float, safety_factor: float = 0.8) -> Non
 def double_precision() -> AbstractContextManager:
     """The context every fit runs in: double precision, on the device `NLSQ_FORCE_CPU` allows.
 
-    Only the calling thread is affected, and only inside the block.
+    JAX's usual promotion rules too, where the program chose strict ones for itself. Only the
+    calling thread is affected, and only inside the block.
 
     Examples
     --------
@@ -326,17 +327,17 @@ def double_precision() -> AbstractContextManager:
     """
     import jax
 
-    if "NLSQ_FORCE_CPU" in os.environ and env_flag("NLSQ_FORCE_CPU"):
-        return _double_precision_on_cpu()
-    return jax.enable_x64(True)
-
-
-def _double_precision_on_cpu() -> AbstractContextManager:
-    import jax
-
+    usual = (
+        jax.config.jax_numpy_rank_promotion == "allow"
+        and jax.config.jax_numpy_dtype_promotion == "standard"
+    )
+    if usual and "NLSQ_FORCE_CPU" not in os.environ:
+        return jax.enable_x64(True)
     stack = ExitStack()
     stack.enter_context(jax.enable_x64(True))
-    if jax.default_backend() != "cpu":
+    stack.enter_context(jax.numpy_rank_promotion("allow"))
+    stack.enter_context(jax.numpy_dtype_promotion("standard"))
+    if env_flag("NLSQ_FORCE_CPU") and jax.default_backend() != "cpu":
         stack.enter_context(jax.default_device(jax.devices("cpu")[0]))
     return stack
 

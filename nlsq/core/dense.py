@@ -28,8 +28,13 @@ MAX_SWEEPS = 30
 
 
 def one_kernel(f: Callable, n: int) -> Callable:
-    """`f` as one compiled function on the CPU if n <= SMALL; other backends ignore the mark."""
-    if n > SMALL:
+    """`f`, the step for n parameters, as one compiled function on the CPU if n < SMALL.
+
+    Inside, no matrix may be larger than SMALL (that of [J r] has n + 1 columns); the operands must
+    be different arrays, none of them a constant, and none may be returned as it is. Backends other
+    than the CPU ignore the mark.
+    """
+    if n >= SMALL:
         return f
 
     def unmarked(*operands):  # the mark would go on to every call inside

@@ -30,7 +30,9 @@ def steps(p, scheme: str, rel_step, lb, ub):
         h = np.where(small, EPS ** _EXPONENT[scheme] * p, h)
     else:
         h = rel_step * sign * np.where(p == 0, 1.0, np.abs(p))
-    h = (p + h) - p if scheme != "cs" else h
+    if scheme != "cs":  # a step the parameter can tell; one that is lost in it becomes the default
+        taken = (p + h) - p
+        h = np.where(taken != 0, taken, h if rel_step is None else steps(p, scheme, None, lb, ub))
     if scheme == "2-point":
         outside = (p + h < lb) | (p + h > ub)
         h = np.where(outside, -h, h)

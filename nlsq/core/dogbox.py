@@ -17,9 +17,10 @@ import jax.numpy as jnp
 from nlsq.core import dense, geometry
 from nlsq.core.trf import Proposal, update_radius
 
-__all__ = ["ACCEPT_RATIO", "land", "propose", "start_radius", "update_radius"]
+__all__ = ["ACCEPT_RATIO", "FACTOR", "land", "propose", "start_radius", "update_radius"]
 
 ACCEPT_RATIO = 0.0
+FACTOR = 1.0
 EPS = 2.220446049250313e-16
 
 

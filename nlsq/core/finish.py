@@ -10,6 +10,7 @@ import numpy as np
 
 from nlsq.core import covariance
 from nlsq.core.covariance import Spectrum
+from nlsq.core.loop import SAFE_PIVOT
 from nlsq.core.loss_functions import scale_rows
 from nlsq.core.model import Model
 from nlsq.core.problem import MODEL_OUTPUT_SIZE, Observations, Parameters
@@ -35,6 +36,11 @@ class Finished:
         if status.converged and self.outcome.nit == 0 and self.is_flat:
             return Status.NO_PROGRESS
         return status
+
+    @property
+    def stopped_early(self) -> bool:
+        """True when the fit was stopped while R was not yet exact."""
+        return not self.status.converged and self.outcome.pivot < SAFE_PIVOT
 
     @property
     def is_flat(self) -> bool:

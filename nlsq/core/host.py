@@ -8,7 +8,7 @@ import numpy as np
 
 from nlsq.core.loss_functions import scale_rows
 from nlsq.core.model import Model
-from nlsq.core.problem import MODEL_OUTPUT_SIZE, Observations
+from nlsq.core.problem import COMPLEX_MODEL, MODEL_OUTPUT_SIZE, Observations
 from nlsq.core.reduction import Sums, sums
 
 
@@ -28,6 +28,8 @@ def make_reduce(model: Model, data: Observations, loss: Callable | None, setup) 
         f = np.atleast_1d(np.asarray(model.evaluate(x, p))).ravel()
         if f.size == 1:
             f = np.broadcast_to(f, m)
+        if np.iscomplexobj(f) and not np.iscomplexobj(data.y):
+            raise TypeError(COMPLEX_MODEL)
         if f.size != m:
             raise ValueError(MODEL_OUTPUT_SIZE.format(got=f.size, m=m))
         return f

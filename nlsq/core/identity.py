@@ -12,6 +12,7 @@ import dis
 import functools
 import pickle
 import sys
+import sysconfig
 import types
 import weakref
 from collections.abc import Callable, Hashable
@@ -288,7 +289,16 @@ def _unreadable():
 def _stable(module: str | None) -> bool:
     """True for modules of the standard library and of packages that do not change."""
     root = _root(module)
-    return root != "__main__" and (root in _STABLE or root in sys.stdlib_module_names)
+    return root in _STABLE or is_standard(root)
+
+
+@functools.cache
+def is_standard(root: str) -> bool:
+    """True for a module of the standard library; a user's own profile.py is none."""
+    if root not in sys.stdlib_module_names or root == "__main__":
+        return False
+    file = getattr(sys.modules.get(root), "__file__", None)
+    return file is None or file.startswith(sysconfig.get_path("stdlib"))
 
 
 def _root(module: str | None) -> str:

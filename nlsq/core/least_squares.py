@@ -72,8 +72,8 @@ def least_squares(
     if not callable(fun):
         raise TypeError(f"`fun` must be callable, got {fun!r}.")
     x0 = _start(x0)
-    if x0.ndim > 1:
-        raise ValueError("`x0` must have at most 1 dimension.")
+    if x0.ndim > 1 or x0.size == 0:
+        raise ValueError("`x0` must be a number or a vector of at least one number.")
     lb, ub = parse_bounds(bounds, x0.size)
     names = tuple(f"x{i}" for i in range(x0.size))
     parameters = Parameters(parse_start(x0, lb, ub, names, "`x0`"), lb, ub, names)
@@ -90,7 +90,7 @@ def least_squares(
     outcome, status = finished.outcome, finished.status
     result = OptimizeResult(
         {
-            "x": outcome.x,
+            "x": outcome.x.copy(),
             "cost": outcome.cost,
             "grad": finished.gradient(),
             "optimality": finished.optimality(),
@@ -153,6 +153,8 @@ def _count_residuals(call: ResidualCall, x0, method) -> int:
 
     with double_precision(), np.errstate(all="ignore"):
         r = np.atleast_1d(np.asarray(call.host(None, x0)))
+    if r.size == 0:
+        raise ValueError("`fun` must return at least one residual.")
     if r.ndim != 1:
         raise ValueError(f"`fun` must return at most 1-d array_like. f0.shape: {r.shape}")
     if np.iscomplexobj(r):

@@ -19,15 +19,16 @@ from nlsq.core import dense
 from nlsq.core.trf import Proposal
 
 ACCEPT_RATIO = 1e-4
+FACTOR = 100.0  # MINPACK's
 SECULAR_ITERATIONS = 10
 TINY = 1e-300
 EPS = 2.220446049250313e-16
 
 
 def start_radius(x, scale, cost, factor):
-    """MINPACK's `factor` (here 100 times the user's) times |D x|, or times |r| where x = 0."""
+    """`factor` times |D x|, or times |r| where x = 0."""
     length = jnp.linalg.norm(x / scale)
-    return 100 * factor * jnp.where(length > 0, length, jnp.sqrt(2 * cost))
+    return factor * jnp.where(length > 0, length, jnp.sqrt(2 * cost))
 
 
 def land(x, step, lb, ub):

@@ -70,7 +70,8 @@ def curve_fit(
     check_finite : bool, optional
         Refuse NaN and inf in the data. Default: True unless `nan_policy` is given.
     bounds : 2-tuple, `scipy.optimize.Bounds` or n pairs
-        Lower and upper bounds, scalars or (n,). ``lb == ub`` fixes a parameter.
+        Lower and upper bounds, scalars or (n,). ``lb == ub`` fixes a parameter. Two pairs are
+        always read as (lower, upper).
     method : {'trf', 'dogbox', 'lm'}, optional
         Default 'trf'. 'lm' takes no bounds and only the linear loss.
     jac : None, callable, '2-point', '3-point' or 'cs'
@@ -94,7 +95,7 @@ def curve_fit(
     diff_step, epsfcn : float or array_like, optional
         Relative step of finite differences (its square), which they ask for.
     factor : float
-        Initial trust radius in units of the scaled start (default 1).
+        Initial trust radius in units of the scaled start (default 1, for 'lm' 100 as MINPACK).
     callback : callable, optional
         ``callback(iteration, cost, params, info)``, or SciPy's ``callback(intermediate_result)``.
         False, StopIteration or StopOptimization stop the fit, which then has status -2.
@@ -199,7 +200,16 @@ class CurveFit:
 
     def curve_fit(self, f: Callable, xdata: Any, ydata: Any, *args: Any, **options: Any) -> Any:
         """`curve_fit(f, xdata, ydata, ...)`; what is given here outranks what was kept."""
-        given = dict(zip(self._own, args, strict=False)) | options
+        if len(args) > len(self._own):
+            raise TypeError(
+                f"curve_fit() takes at most {len(self._own) + 3} positional arguments, "
+                f"got {len(args) + 3}."
+            )
+        given = dict(zip(self._own, args, strict=False))
+        twice = sorted(given.keys() & options.keys())
+        if twice:
+            raise TypeError(f"curve_fit() got multiple values for argument {twice[0]!r}.")
+        given |= options
         return curve_fit(f, xdata, ydata, **(self.options | given))
 
     def __repr__(self) -> str:
@@ -223,7 +233,7 @@ def _result(finished: Finished, absolute_sigma: bool, seconds: float) -> CurveFi
     spectrum = finished.spectrum
     dof = m - spectrum.rank
     scale = 1.0 if absolute_sigma else (2 * outcome.cost / dof if dof > 0 else np.inf)
-    pcov, determined = spectrum.covariance(scale)
+    pcov, determined = spectrum.covariance(math.inf if finished.stopped_early else scale)
     active = finished.active_mask()
     nulls = tuple(
         {names[j]: float(v[j]) for j in np.flatnonzero(v)} for v in spectrum.null_directions
@@ -231,10 +241,12 @@ def _result(finished: Finished, absolute_sigma: bool, seconds: float) -> CurveFi
     notes = null_direction_sentences(nulls, dict(zip(names, outcome.x.tolist(), strict=True)))
     if not math.isfinite(scale):
         notes.append("no degrees of freedom are left to estimate the noise from")
+    if finished.stopped_early:
+        notes.append("the fit was stopped before its covariance was accurate")
     notes += no_progress(finished)
     status = finished.status
     fields = {
-        "x": outcome.x,
+        "x": outcome.x.copy(),
         "pcov": pcov,
         "cost": outcome.cost,
         "active_mask": active,

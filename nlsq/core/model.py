@@ -19,6 +19,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import inspect
+import threading
 import types
 from collections.abc import Callable, Hashable
 
@@ -85,8 +86,17 @@ class Columns(dict):
             raise AttributeError(name) from None
 
 
+_registering = threading.Lock()
+_registered: list[type] = []
+
+
 def _register_columns():
     import jax
+
+    with _registering:
+        if _registered:
+            return
+        _registered.append(Columns)
 
     jax.tree_util.register_pytree_node(
         Columns,
@@ -152,14 +162,8 @@ class Abscissae:
         return (self.treedef, shapes)
 
 
-_columns_registered = False
-
-
 def _table(frame) -> Columns:
-    global _columns_registered
-    if not _columns_registered:
-        _register_columns()
-        _columns_registered = True
+    _register_columns()
     return Columns((str(name), frame[name].to_numpy()) for name in frame.columns)
 
 
@@ -201,11 +205,11 @@ class Model:
         self.evaluate = call.host
         self.n = n
         self.name = name
-        self.key = (type(call).__name__, model_key(call.identity))
+        self.key = self._settled = self._content()
+        self.called = False  # since then, so that it may have changed itself
         self.resolution: Resolution | None = None
         self.program_key: Hashable = None
         self.jac: Callable | None = None
-        self.scheme = ""
         self.rel_step = None
         self.bounds = (-np.inf, np.inf)
 
@@ -224,8 +228,17 @@ class Model:
 
         x: the data, needed when they are fixed into the program.
         """
+        self.called = True
         function = self.call.traced if self.info.road == "jax" else self.call.carried()
-        return _sized(_with_data(function, x.given) if self.resolution.data_fixed else function)
+        function = _with_data(function, x.given) if self.resolution.data_fixed else function
+        return _frozen(_sized(function))
+
+    def _content(self) -> Hashable:
+        return (type(self.call).__name__, model_key(self.call.identity))
+
+    def settle(self) -> None:
+        """Take the function as it is now for what was fitted: one that counts its calls changed."""
+        self._settled = self._content()
 
     def require_unchanged(self) -> None:
         """Raise when the user's function is not what was fitted any more.
@@ -235,9 +248,7 @@ class Model:
         RuntimeError
             What is evaluated later (residuals, bands) would belong to another model.
         """
-        now = (type(self.call).__name__, model_key(self.call.identity))
-        again = (type(self.call).__name__, model_key(self.call.identity))
-        if now == again != self.key:
+        if self._content() == self._content() != self._settled:
             raise RuntimeError(
                 f"the model {self.name!r} has changed since the fit (a closure value, a global, a "
                 "default or an attribute): read result.fun, result.jac and bands before changing "
@@ -246,11 +257,16 @@ class Model:
 
     def resolve(self, x: Abscissae, m: int, p0, complex_data: bool) -> None:
         """Find the road for data of this form; p0 and nearby points test a translation."""
+
+        def find():
+            self.called = True
+            return _find_road(self.call, x, m, p0)
+
         key = (self.key, self.n, x.signature, complex_data)
-        found = _resolutions.get(key, lambda: _find_road(self.call, x, m, p0))
+        found = _resolutions.get(key, find)
         if found.data_fixed:  # its program holds the data it was traced with
             key = (*key, model_key(tuple(x.leaves)))
-            found = _resolutions.get(key, lambda: _find_road(self.call, x, m, p0))
+            found = _resolutions.get(key, find)
         self.resolution, self.program_key = found, key
 
     def use_host(self, reason: str, derivative: str) -> None:
@@ -264,12 +280,17 @@ class Model:
         self.require_unchanged()
         with double_precision():
             if self.on_host or self.info.road == "numpy" or self.resolution.data_fixed:
-                return _flat(self.evaluate(x, p))
+                return self._value(x, p)
             ab = Abscissae(x, -1)
             if ab.leaves is None:
-                return _flat(self.evaluate(x, p))
+                return self._value(x, p)
             program = programs.value_program(self.program_key, self.traceable, ab)
             return np.array(program(ab.leaves, p))
+
+    def _value(self, x, p) -> np.ndarray:
+        value = _flat(self.evaluate(x, p))
+        self.settle()
+        return value
 
     def jacobian(self, x, p) -> np.ndarray:
         """Derivatives by the parameters, (m, n), at any x the user's function takes."""
@@ -277,10 +298,14 @@ class Model:
         self.require_unchanged()
         with double_precision():
             if self.jac is not None:
-                return np.array(self.jac(x, *p), float)
+                J = np.array(self.jac(x, *p))
+                self.settle()
+                return J if np.iscomplexobj(J) else J.astype(float)
             ab = None if self.on_host else Abscissae(x, -1)
             if ab is None or ab.leaves is None or self.resolution.data_fixed:
-                return self.host_rows(x, p, self.predict(x, p), "3-point").T
+                J = self.host_rows(x, p, self.predict(x, p), "3-point").T
+                self.settle()
+                return J
             program = programs.jacobian_program(self.program_key, self.traceable, ab)
             return np.array(program(ab.leaves, p))
 
@@ -374,6 +399,31 @@ def _host(reasons) -> Resolution:
 
 def _with_data(function, xdata) -> Callable:
     return lambda _, params: function(xdata, params)
+
+
+def _frozen(call) -> Callable:
+    """`call` traced once for each form of its arguments.
+
+    When JAX traces a program again (another setting, a cleared cache) the user's object may have
+    changed, and the program's key is that of the object as it was.
+    """
+    import jax
+    from jax.extend.core import jaxpr_as_fun
+
+    traces: dict = {}
+
+    def again(x, params, points):
+        leaves, treedef = jax.tree.flatten((x, params))
+        key = (treedef, points, *(jax.typeof(leaf) for leaf in leaves))
+        if key not in traces:
+
+            def flat(*leaves):
+                return call(*jax.tree.unflatten(treedef, leaves), points)
+
+            traces[key] = jax.make_jaxpr(flat)(*leaves)
+        return jaxpr_as_fun(traces[key])(*leaves)[0]
+
+    return again
 
 
 def _sized(function) -> Callable:

@@ -17,6 +17,7 @@ from nlsq.core.solve import Options
 EPS = 2.220446049250313e-16
 # name in SciPy's leastsq -> ours
 _ALIASES = {"maxfev": "max_nfev"}
+_EITHER = (("maxfev", "max_nfev"), ("diag", "x_scale"), ("epsfcn", "diff_step"))
 KEYWORDS = (
     "ftol", "xtol", "gtol", "x_scale", "loss", "f_scale", "max_nfev", "maxfev", "diff_step",
     "epsfcn", "diag", "factor", "callback", "verbose", "time_limit", "tr_solver", "tr_options",
@@ -46,7 +47,12 @@ def read_options(caller: str, method: str | None, jac: Any, bounded: bool, given
             raise TypeError(f"{caller}() got an unexpected keyword argument {name!r}.{hint}")
     if not given and jac is None:
         return _defaults(_method(method, bounded))
-    given = {_ALIASES.get(k, k): v for k, v in given.items() if not (k == "maxfev" and v is None)}
+    for one, other in _EITHER:
+        if given.get(one) is not None and given.get(other) is not None:
+            raise TypeError(f"{caller}() got both {one!r} and {other!r}; give one of them.")
+    if not given.get("maxfev", 1):
+        given = {k: v for k, v in given.items() if k != "maxfev"}  # leastsq's 0 means the default
+    given = {_ALIASES.get(k, k): v for k, v in given.items()}
     method = _method(method, bounded)
     jac, diff_step = _derivative(jac, given.pop("epsfcn", None), given.pop("diff_step", None))
     tolerances = {k: _tolerance(k, given.pop(k, 1e-8)) for k in ("ftol", "xtol", "gtol")}
@@ -59,7 +65,7 @@ def read_options(caller: str, method: str | None, jac: Any, bounded: bool, given
     diag = given.pop("diag", None)
     x_scale = given.pop("x_scale", None)
     if diag is not None:
-        x_scale = 1 / np.asarray(diag, float)
+        x_scale = 1 / _diagonal(diag)
     return Options(
         method=method,
         jac=jac,
@@ -67,7 +73,7 @@ def read_options(caller: str, method: str | None, jac: Any, bounded: bool, given
         x_scale=_x_scale(x_scale),
         loss=_loss(given.pop("loss", "linear"), method),
         f_scale=_positive("f_scale", given.pop("f_scale", 1.0)),
-        factor=_positive("factor", given.pop("factor", 1.0)),
+        factor=_factor(given.pop("factor", None)),
         max_nfev=_budget(given.pop("max_nfev", None)),
         callback=_callback(given.pop("callback", None)),
         verbose=_verbose(given.pop("verbose", 0)),
@@ -114,7 +120,7 @@ def _tolerance(name, value):
         raise TypeError(f"`{name}` must be None or a number >= 0, got {value!r}.")
     if not value >= 0:
         raise ValueError(f"`{name}` must be None or a number >= 0, got {value!r}.")
-    if value < EPS:
+    if 0 < value < EPS:
         warnings.warn(
             f"Setting `{name}` below the machine epsilon ({EPS:.2e}) effectively disables the "
             "corresponding termination condition.",
@@ -123,10 +129,25 @@ def _tolerance(name, value):
     return float(value)
 
 
+def _factor(factor):
+    return None if factor is None else _positive("factor", factor)
+
+
 def _positive(name, value) -> float:
-    if not isinstance(value, int | float | np.number) or not 0 < value < np.inf:
+    number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    if not number or not 0 < value < np.inf:
         raise ValueError(f"`{name}` must be a positive number, got {value!r}.")
     return float(value)
+
+
+def _diagonal(diag) -> np.ndarray:
+    try:
+        diag = np.asarray(diag, float)
+    except (TypeError, ValueError):
+        diag = np.array(np.nan)
+    if not (np.isfinite(diag).all() and (diag > 0).all()):
+        raise ValueError("`diag` must be positive numbers, one for each parameter.")
+    return diag
 
 
 def _x_scale(x_scale):
@@ -188,7 +209,7 @@ def _budget(max_nfev):
         return None
     if not isinstance(max_nfev, int | float | np.number):
         raise TypeError(f"`max_nfev` must be None or a positive integer, got {max_nfev!r}.")
-    if not (max_nfev > 0 and max_nfev == int(max_nfev)):
+    if not (0 < max_nfev < np.inf and max_nfev == int(max_nfev)):
         raise ValueError(f"`max_nfev` must be None or a positive integer, got {max_nfev!r}.")
     return int(max_nfev)
 

@@ -17,6 +17,11 @@ MODEL_OUTPUT_SIZE = (
     "each element of ydata."
 )
 
+COMPLEX_MODEL = (
+    "The model returns complex values but ydata is real. Return its real part, modulus or phase, "
+    "or give complex ydata."
+)
+
 UNBOUNDED = (-np.inf, np.inf)
 _LARGEST_COPY = 1 << 26  # bytes
 
@@ -274,7 +279,9 @@ def _apply_nan_policy(xdata, y, sigma, nan_policy):
         if xdata.shape[-1] == y.size:
             bad = bad | x_nan.any(axis=tuple(range(xdata.ndim - 1)))
             xdata = xdata[..., ~bad]
-    elif bad.any() and hasattr(xdata, "loc"):
+    elif hasattr(xdata, "loc") and len(xdata) == y.size:
+        absent = np.asarray(xdata.isna())
+        bad = bad | (absent.any(axis=1) if absent.ndim == 2 else absent)
         xdata = xdata.loc[~bad]
     if bad.all():
         raise TypeError("No point is left: every one has a NaN in xdata or ydata.")
@@ -282,7 +289,7 @@ def _apply_nan_policy(xdata, y, sigma, nan_policy):
         sigma = np.asarray(sigma)
         if sigma.ndim == 1 and sigma.size == bad.size:
             sigma = sigma[~bad]
-        elif sigma.ndim == 2:
+        elif sigma.shape == (bad.size, bad.size):
             sigma = sigma[np.ix_(~bad, ~bad)]
     return xdata, y[~bad], sigma
 

@@ -23,7 +23,7 @@ from nlsq.core.identity import model_key
 from nlsq.core.loop import Method, Setup
 from nlsq.core.loss_functions import BUILT_IN, user_loss
 from nlsq.core.model import Model
-from nlsq.core.problem import Observations, Parameters, interior_start
+from nlsq.core.problem import COMPLEX_MODEL, Observations, Parameters, interior_start
 from nlsq.core.programs import Outcome
 from nlsq.core.status import Status
 from nlsq.core.watch import Watch, drive_passes
@@ -50,7 +50,7 @@ class Options:
     f_scale: float = 1.0
     max_nfev: int | None = None
     diff_step: Any = None
-    factor: float = 1.0
+    factor: float | None = None  # None: the method's own
     callback: Callable | None = None
     verbose: int = 0
     time_limit: float | None = None
@@ -108,6 +108,8 @@ def solve(model: Model, data: Observations, parameters: Parameters, options: Opt
             reason = "its exact derivatives are not finite at the start"
             model.use_host(reason, "finite differences")
             outcome = _solve(model, data, parameters, options)
+    if model.called or model.on_host:
+        model.settle()
     return outcome
 
 
@@ -161,7 +163,7 @@ def _solve(model: Model, data: Observations, parameters: Parameters, options: Op
 
 def _fit_sample(model, sample: Observations, parameters: Parameters, options: Options) -> list:
     """[the sample's answer], or [] when there is none worth starting from."""
-    quiet = dataclasses.replace(options, callback=None, verbose=0, time_limit=None)
+    quiet = dataclasses.replace(options, callback=None, verbose=0)
     outcome = _solve(model, sample, parameters, quiet)
     inside = interior_start(dataclasses.replace(parameters, p0=outcome.x))
     return [inside] if outcome.status > 0 and outcome.regular else []
@@ -182,6 +184,11 @@ def choose_road(model: Model, data: Observations, parameters: Parameters, option
         model.jac = options.jac
         model.use_host("jac is a callable", "the user's jac")
     elif options.jac is not None:
+        if options.jac == "cs" and np.iscomplexobj(data.y):
+            raise ValueError(
+                "jac='cs' needs a real model: the complex step is read off the imaginary part. "
+                "Use jac='2-point' or leave `jac` away for exact derivatives."
+            )
         model.use_host(f"jac={options.jac!r} asks for differences", f"differences, {options.jac}")
     else:
         model.resolve(data.x, data.y.size, parameters.p0, np.iscomplexobj(data.y))
@@ -191,10 +198,7 @@ def choose_road(model: Model, data: Observations, parameters: Parameters, option
 
 def _refuse_complex_model(model: Model, data: Observations) -> None:
     if model.resolution.complex_value and not np.iscomplexobj(data.y):
-        raise TypeError(
-            "The model returns complex values but ydata is real. Return its real part, modulus or "
-            "phase, or give complex ydata."
-        )
+        raise TypeError(COMPLEX_MODEL)
 
 
 def _refuse_iterative_on_host(model: Model, options: Options) -> None:
@@ -221,9 +225,8 @@ def _setup(parameters: Parameters, options: Options) -> Setup:
     if parameters.bounded:
         fixed = parameters.free == 0
         lb, ub = np.where(fixed, -np.inf, lb), np.where(fixed, np.inf, ub)
-    return Setup(
-        x0, lb, ub, x_scale, parameters.free, *tolerances, budget, options.f_scale, options.factor
-    )
+    factor = options.factor or loop.METHODS[options.method].FACTOR
+    return Setup(x0, lb, ub, x_scale, parameters.free, *tolerances, budget, options.f_scale, factor)
 
 
 def _layout(model: Model, data: Observations) -> passes.Layout:

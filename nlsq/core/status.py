@@ -18,7 +18,6 @@ class Status(IntEnum):
     INTERRUPTED = -4
     NOT_FINITE = -3
     CALLBACK = -2
-    IMPROPER = -1
     MAX_NFEV = 0
     GTOL = 1
     FTOL = 2
@@ -43,7 +42,6 @@ _SENTENCES = {
     Status.INTERRUPTED: "The fit was interrupted; the best point so far is returned.",
     Status.NOT_FINITE: "Residuals are not finite in the initial point.",
     Status.CALLBACK: "The callback stopped the fit; the best point so far is returned.",
-    Status.IMPROPER: "Improper input parameters status returned from the solver.",
     Status.MAX_NFEV: "The maximum number of function evaluations is exceeded.",
     Status.GTOL: "`gtol` termination condition is satisfied.",
     Status.FTOL: "`ftol` termination condition is satisfied.",

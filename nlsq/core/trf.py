@@ -26,6 +26,7 @@ import jax.numpy as jnp
 from nlsq.core import dense, geometry, subproblem
 
 ACCEPT_RATIO = 0.0
+FACTOR = 1.0
 GROW, SHRINK = 2.0, 0.25
 
 

@@ -23,18 +23,20 @@ import numpy as np
 
 from nlsq.core.carry import functions, namespaces, scipy_functions
 from nlsq.core.carry.proxy import Proxy
+from nlsq.core.identity import is_standard
 
 _STAND_INS = ("numpy", "scipy")
 _FOREIGN = {
-    *sys.stdlib_module_names, *_STAND_INS, "jax", "jaxlib", "pandas", "numba", "torch", "sklearn",
+    *_STAND_INS, "jax", "jaxlib", "pandas", "numba", "torch", "sklearn",
     "matplotlib", "xarray", "astropy", "pint", "pytest", "_pytest", "hypothesis",
-} - {"__main__"}  # fmt: skip
+}  # fmt: skip
 _CONTAINER_LIMIT = 1000
 _DISPATCHER = type(np.sum)  # the functions NumPy writes in C around Python
 
 
 def _foreign(module: str | None) -> bool:
-    return module is None or module.partition(".")[0] in _FOREIGN
+    root = (module or "").partition(".")[0]
+    return not root or root in _FOREIGN or is_standard(root)
 
 
 class ModuleStandIn:
