@@ -73,7 +73,7 @@ def least_squares(
         raise TypeError(f"`fun` must be callable, got {fun!r}.")
     x0 = _start(x0)
     if x0.ndim > 1 or x0.size == 0:
-        raise ValueError("`x0` must be a number or a vector of at least one number.")
+        raise ValueError("`x0` must have at most 1 dimension and at least one number.")
     lb, ub = parse_bounds(bounds, x0.size)
     names = tuple(f"x{i}" for i in range(x0.size))
     parameters = Parameters(parse_start(x0, lb, ub, names, "`x0`"), lb, ub, names)

@@ -72,7 +72,7 @@ def read_options(caller: str, method: str | None, jac: Any, bounded: bool, given
         diff_step=diff_step,
         x_scale=_x_scale(x_scale),
         loss=_loss(given.pop("loss", "linear"), method),
-        f_scale=_positive("f_scale", given.pop("f_scale", 1.0)),
+        f_scale=_f_scale(given.pop("f_scale", 1.0)),
         factor=_factor(given.pop("factor", None)),
         max_nfev=_budget(given.pop("max_nfev", None)),
         callback=_callback(given.pop("callback", None)),
@@ -127,6 +127,13 @@ def _tolerance(name, value):
             stacklevel=4,
         )
     return float(value)
+
+
+def _f_scale(f_scale) -> float:
+    f_scale = _positive("f_scale", f_scale)
+    if not 1e-150 < f_scale < 1e150:
+        raise ValueError(f"`f_scale` must lie between 1e-150 and 1e150, got {f_scale!r}.")
+    return f_scale
 
 
 def _factor(factor):
