@@ -109,7 +109,7 @@ def test_nan_in_the_jacobian_at_the_start_is_not_the_end():
         result = curve_fit(lambda x, a, b: a * np.sqrt(b * b * x), X + 1, Y, [1.0, 0.0])
     assert result.model_info.road == "host"
     best = np.sqrt(X + 1) @ Y / np.sum(X + 1)
-    assert result.popt[0] * abs(result.popt[1]) == pytest.approx(best, rel=1e-6)
+    assert result.popt[0] * abs(result.popt[1]) == pytest.approx(best, rel=1e-4)
 
 
 def test_an_infinite_sigma_leaves_its_point_out():
