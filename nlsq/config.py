@@ -11,7 +11,7 @@ Environment variables, read when they are needed
 ``NLSQ_SKIP_GPU_CHECK``
     1: do not look for a GPU that JAX cannot use (:mod:`nlsq.device`).
 ``NLSQ_DISABLE_PERSISTENT_CACHE``
-    1: the ``nlsq`` program keeps no compiled code on disk.
+    1: keep no compiled code on disk (:mod:`nlsq.caching.disk`).
 ``NLSQ_DEBUG``
     1: log to standard error (:mod:`nlsq.utils.logging`).
 ``NLSQ_MEMORY_LIMIT_GB``
@@ -340,33 +340,3 @@ def double_precision() -> AbstractContextManager:
     if env_flag("NLSQ_FORCE_CPU") and jax.default_backend() != "cpu":
         stack.enter_context(jax.default_device(jax.devices("cpu")[0]))
     return stack
-
-
-def enable_persistent_cache() -> str | None:
-    """Let JAX keep compiled programs on disk, for programs of our own such as ``nlsq``.
-
-    This is a setting of the whole process, so the library never calls it. A cache directory that
-    the user gave JAX is left alone, and ``NLSQ_DISABLE_PERSISTENT_CACHE=1`` forbids ours.
-
-    Returns
-    -------
-    str or None
-        The directory in use, None without a cache.
-    """
-    import jax
-
-    if jax.config.jax_compilation_cache_dir is not None:
-        return jax.config.jax_compilation_cache_dir
-    if env_flag("NLSQ_DISABLE_PERSISTENT_CACHE"):
-        return None
-    import platformdirs
-
-    directory = os.path.join(platformdirs.user_cache_dir("nlsq"), "jax")
-    try:
-        os.makedirs(directory, exist_ok=True)
-    except OSError:  # a read-only home: compile again each time
-        return None
-    jax.config.update("jax_compilation_cache_dir", directory)
-    # Most of a small fit's start-up is many compilations below JAX's one-second default.
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-    return directory

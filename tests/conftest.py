@@ -5,3 +5,5 @@ import os
 # Read by matplotlib and JAX when they are first imported.
 os.environ.setdefault("MPLBACKEND", "agg")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+# Compilations are counted, and another run's programs must not be found.
+os.environ.setdefault("NLSQ_DISABLE_PERSISTENT_CACHE", "1")

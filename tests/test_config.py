@@ -1,11 +1,8 @@
 """Settings: validation, scoping by block and thread, precision and device of our calls."""
 
 import pickle
-import subprocess
-import sys
 import threading
 import warnings
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -188,34 +185,6 @@ def test_force_cpu_moves_our_calls_off_the_gpu(monkeypatch):
     monkeypatch.setenv("NLSQ_FORCE_CPU", "perhaps")
     with pytest.raises(ValueError, match=r"NLSQ_FORCE_CPU='perhaps'"):
         config.double_precision()
-
-
-@pytest.mark.parametrize(
-    "env, cached", [({}, True), ({"NLSQ_DISABLE_PERSISTENT_CACHE": "1"}, False)]
-)
-def test_persistent_cache(tmp_path, env, cached):
-    code = """
-import jax
-from nlsq.config import enable_persistent_cache
-print(enable_persistent_cache())
-jax.jit(lambda x: x + 1)(1.0)
-"""
-    base = {"XDG_CACHE_HOME": str(tmp_path), "PATH": "/usr/bin:/bin", "JAX_PLATFORMS": "cpu"}
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=base | env, capture_output=True, text=True, check=True
-    )
-    assert done.stdout.strip() == (str(tmp_path / "nlsq" / "jax") if cached else "None")
-    assert any(tmp_path.rglob("*")) == cached
-
-
-def test_persistent_cache_leaves_the_users_own_alone(monkeypatch, tmp_path):
-    import jax
-
-    # No `update`: changing a setting would be an AttributeError.
-    users = SimpleNamespace(jax_compilation_cache_dir=str(tmp_path / "mine"))
-    with monkeypatch.context() as patch:
-        patch.setattr(jax, "config", users)
-        assert config.enable_persistent_cache() == str(tmp_path / "mine")
 
 
 def test_device_info_matches_jax():

@@ -92,13 +92,14 @@ def _prepare_process() -> None:
     """Set what a program may set and a library may not."""
     import jax
 
+    from nlsq.caching.disk import cache_directory
     from nlsq.cli.errors import ConfigurationError
-    from nlsq.config import enable_persistent_cache, env_flag
+    from nlsq.config import env_flag
 
     try:
         if env_flag("NLSQ_FORCE_CPU"):
             jax.config.update("jax_platforms", "cpu")  # do not even open a GPU
-        enable_persistent_cache()
+        cache_directory()
     except ValueError as error:
         raise ConfigurationError(str(error)) from None
 

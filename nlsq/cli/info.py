@@ -36,8 +36,9 @@ def _facts() -> list[tuple[str, str]]:
     import scipy
 
     import nlsq
+    from nlsq.caching.disk import cache_directory
     from nlsq.cli.errors import ConfigurationError
-    from nlsq.config import enable_persistent_cache, get_large_dataset_config, get_memory_config
+    from nlsq.config import get_large_dataset_config, get_memory_config
     from nlsq.device import check_gpu_availability, get_device_info
 
     gb = 10**9
@@ -48,7 +49,7 @@ def _facts() -> list[tuple[str, str]]:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             check_gpu_availability()
-        cache = enable_persistent_cache()
+        cache = cache_directory()
     except ValueError as error:  # an environment variable of ours with a wrong value
         raise ConfigurationError(str(error)) from None
     thresholds = get_large_dataset_config().solver_selection_thresholds

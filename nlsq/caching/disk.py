@@ -1,0 +1,87 @@
+"""Our compiled programs on disk, so that a second process compiles nothing.
+
+JAX's own persistent cache does the work, switched on for our compilations only: its settings are
+changed for this thread and for the time of the call. Where the user gave JAX a cache directory,
+that one holds ours too, and nothing is touched. ``NLSQ_DISABLE_PERSISTENT_CACHE=1`` keeps
+everything in memory.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import cache
+
+import jax
+import platformdirs
+
+from nlsq.config import env_flag
+
+# Most of a small fit's start-up is compilations below JAX's thresholds.
+_THRESHOLDS = {
+    "persistent_cache_min_compile_time_secs": 0.0,
+    "persistent_cache_min_entry_size_bytes": -1,
+}
+
+
+def cache_directory() -> str | None:
+    """Where compiled programs are kept; None when they are not.
+
+    Raises
+    ------
+    ValueError
+        If ``NLSQ_DISABLE_PERSISTENT_CACHE`` is neither on nor off.
+    """
+    disabled = env_flag("NLSQ_DISABLE_PERSISTENT_CACHE")
+    if jax.config.jax_compilation_cache_dir is not None:
+        return jax.config.jax_compilation_cache_dir
+    return None if disabled else _own_directory(platformdirs.user_cache_dir("nlsq"))
+
+
+@cache
+def _own_directory(parent: str) -> str | None:
+    directory = os.path.join(parent, "jax")
+    try:
+        os.makedirs(directory, exist_ok=True)
+    except OSError:  # a read-only home: compile again each time
+        return None
+    return directory if os.access(directory, os.W_OK) else None
+
+
+@contextmanager
+def on_disk() -> Iterator[None]:
+    """Compilations inside the block are read from and written to `cache_directory`."""
+    directory = cache_directory()
+    if directory is None or directory == jax.config.jax_compilation_cache_dir:
+        yield
+        return
+    from jax._src import config
+    from jax.experimental.compilation_cache import compilation_cache
+
+    with ExitStack() as settings:
+        for name, value in (_THRESHOLDS | {"compilation_cache_dir": directory}).items():
+            settings.enter_context(getattr(config, name)(value))
+        try:
+            yield
+        finally:
+            compilation_cache.reset_cache()  # the user may still choose a directory of his own
+
+
+class Program:
+    """A jitted function whose first call, which compiles, uses the disk."""
+
+    def __init__(self, jitted: Callable):
+        self._jitted = jitted
+        self._compiled = False
+
+    def __call__(self, *operands):
+        if self._compiled:
+            return self._jitted(*operands)
+        with on_disk():
+            result = self._jitted(*operands)
+        self._compiled = True
+        return result
+
+    def __getattr__(self, name: str):  # trace, lower
+        return getattr(self._jitted, name)
