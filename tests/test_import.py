@@ -80,7 +80,8 @@ import jax.numpy as jnp
 print([name for name in before if jax.config.values[name] != before[name]],
       threading.active_count(), jnp.ones(1).dtype, logging.root.handlers)
 """
-    done = _python(code, tmp_path, JAX_PLATFORMS="cpu")
+    # compiled code on disk is tests/test_disk_cache.py's
+    done = _python(code, tmp_path, JAX_PLATFORMS="cpu", NLSQ_DISABLE_PERSISTENT_CACHE="1")
     assert done.stdout.strip() == "[] 1 float32 []"
     assert done.stderr == ""
     assert list(tmp_path.iterdir()) == []
