@@ -141,7 +141,8 @@ def test_a_product_of_two_parameters(kind):
     theirs, their_pcov = scipy.optimize.curve_fit(line, X, Y_LINE, **reduced, **extra, **TIGHT)
     assert result.popt[0] * result.popt[1] == pytest.approx(theirs[0], rel=1e-6)
     assert result.popt[2] == pytest.approx(theirs[1], rel=1e-6)
-    assert result.pcov[2, 2] == pytest.approx(their_pcov[1, 1], rel=1e-6)
+    rel = 1e-5 if kind.startswith("3-point") else 1e-6  # differences of a robust loss
+    assert result.pcov[2, 2] == pytest.approx(their_pcov[1, 1], rel=rel)
 
     assert "determine only one combination of a, b: the direction" in warning
     assert "c" not in warning.split("combination of ")[1].split(":")[0]

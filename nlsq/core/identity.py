@@ -172,7 +172,7 @@ def _items(thing, base, seen) -> tuple:
 
 
 def _function(f: types.FunctionType, seen):
-    if _root(f.__module__) in _STABLE and f.__closure__ is None:
+    if _stable(f.__module__) and f.__closure__ is None:
         return _Same(f)
     static = _code(f.__code__)
     if not _LOOKS_ANYWHERE.isdisjoint(static.globals):
