@@ -46,7 +46,7 @@ def get_device_info() -> dict[str, Any]:
         "jaxlib_version": jaxlib.__version__,
         "backend": jax.default_backend(),
         "devices": devices,
-        "cpu_count": _usable_cores(),
+        "cpu_count": usable_cores(),
         "memory_bytes": memory.total,
         "free_memory_bytes": memory.available,
         "gpu_available": any(d["platform"] in ("gpu", "cuda", "rocm") for d in devices),
@@ -101,7 +101,7 @@ def _nvidia_gpus() -> list[str]:
     return [line.strip() for line in answer.stdout.splitlines() if line.strip()]
 
 
-def _usable_cores() -> int:
+def usable_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -17,7 +17,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy.linalg import qr
 
 RANK_TOLERANCE = 1e-13
 # Share of a null direction from which a parameter counts as undetermined.
@@ -28,6 +27,8 @@ def _separated(rows):
     """Basis (k, n) of the same null space in which each vector has a parameter of its own."""
     if len(rows) < 2:
         return rows
+    from scipy.linalg import qr
+
     own = qr(rows, mode="r", pivoting=True)[-1][: len(rows)]
     return np.linalg.solve(rows[:, own], rows)
 

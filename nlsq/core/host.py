@@ -53,6 +53,6 @@ def make_reduce(model: Model, data: Observations, loss: Callable | None, setup) 
             r = data.whiten(f - data.y).astype(float)
             JT = data.whiten(JT.T).T.astype(float) * setup.free[:, None]
             cost, r, JT = scale_rows(loss, setup.f_scale, r, JT, np)
-            return sums(cost, np.asarray(r), np.asarray(JT), np.asarray(P), np)
+            return sums(cost, np.asarray(r), np.asarray(P).T @ np.asarray(JT), np)
 
     return reduce

@@ -265,6 +265,6 @@ def _finish(task: Task, arrays, setup: Setup, m: int, state: State, status) -> p
         start = start._replace(phase=np.full((), loop.SHARPEN))
 
     def run(state):
-        return one_pass(*arrays, flat, state.trial, state.point.P)
+        return one_pass(*arrays, (np.array(m), None), flat, state.trial, state.point.P)
 
-    return drive_passes(run, task.method, flat, [start], Watch(None, 0, None))
+    return drive_passes(run, task.method, flat, start, Watch(None, 0, None))

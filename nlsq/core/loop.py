@@ -18,6 +18,9 @@ Phases of a fit
   PREPARE  as SHARPEN, before POLISH where R is not yet exact.
   SHARPEN  passes at the final point until R is exact to working precision (see `reduction`).
 
+A start other than the user's x0 comes from a fit to a sample of the data (see `solve`). Where the
+first pass shows that it does not hold for all of them, the fit begins again at x0.
+
 Convergence tests, all free of units: with actual and predicted reduction a, e of the cost F,
   ftol:  |a| <= ftol F, e <= ftol F and a <= 2 e   (Moré 1978), and optimality <= 10 sqrt(ftol): a
          Gauss-Newton step from a point of optimality c gains about c^2 F / 2, so small gains at a
@@ -58,7 +61,7 @@ TINY = 1e-300
 class Setup(NamedTuple):
     """Numbers of one fit that a compiled program takes as arguments."""
 
-    x0: object  # (n,)
+    x0: object  # (n,), the user's start; the trial of the first pass may be another
     lb: object  # (n,)
     ub: object  # (n,)
     x_scale: object  # (n,); 0 means "from the Jacobian"
@@ -69,6 +72,7 @@ class Setup(NamedTuple):
     max_nfev: object
     f_scale: object
     factor: object
+    trust: object  # a start other than x0 needs |z|^2 <= trust F there
 
 
 class Method(NamedTuple):
@@ -168,7 +172,7 @@ def start_vector(x0, method: Method) -> np.ndarray:
 @functools.lru_cache
 def setup_packing(n: int) -> Packing:
     """Setup <-> vector."""
-    return Packing(Setup(*[np.zeros(n)] * 5, *[np.zeros(())] * 6))
+    return Packing(Setup(*[np.zeros(n)] * 5, *[np.zeros(())] * 7))
 
 
 def running(state: State):
@@ -211,6 +215,9 @@ def absorb(state: State, total: Sums, setup: Setup, method: Method) -> State:
     point = jax.tree.map(lambda a, b: jnp.where(moved, a, b), new, old)
     seen = jnp.where(summary.dead, 0.0, columns)
     running_max = jnp.where(moved, jnp.maximum(state.columns, seen), state.columns)
+    doubted = first & jnp.any(state.trial != setup.x0)
+    doubted = doubted & ~(finite & (jnp.sum(z * z) <= setup.trust * summary.cost))
+    moved = moved & ~doubted
 
     radius, alpha = rules.update_radius(
         state.radius, state.alpha, proposal, actual, ratio, state.nit == 0
@@ -218,13 +225,13 @@ def absorb(state: State, total: Sums, setup: Setup, method: Method) -> State:
     radius = jnp.where(iterating & ~first, radius, state.radius)
     alpha = jnp.where(iterating & ~first & jnp.isfinite(alpha), alpha, state.alpha)
 
-    nfev = state.nfev + 1
+    nfev = state.nfev + jnp.where(doubted, 0, 1)
     stuck = jnp.all(state.trial == old.x)
     evidence = Evidence(
         first, finite, nfev, old.cost, actual, proposal.predicted, ratio, step, length, stuck,
         point.optimality,
     )  # fmt: skip
-    status = jnp.where(iterating, judge(evidence, setup), state.status)
+    status = jnp.where(iterating & ~doubted, judge(evidence, setup), state.status)
 
     phase, rounds = _next_phase(state, status, point, moved, step, length, setup.max_nfev)
     # a rejected accelerated step: forget the history, a plain one gets its turn
@@ -372,7 +379,7 @@ def propose(state: State, setup: Setup, method: Method) -> State:
 
     trial, proposal, secants = jax.lax.cond(state.phase == ITERATE, iterate, polish)
     trial = jnp.where(state.phase >= PREPARE, point.x, trial)
-    trial = jnp.where(setup.free > 0, trial, setup.x0)
+    trial = jnp.where((setup.free > 0) & (state.nfev > 0), trial, setup.x0)
     return state._replace(
         trial=trial, proposal=proposal, radius=radius, alpha=proposal.alpha, secants=secants
     )
@@ -383,21 +390,27 @@ def advance(state: State, total: Sums, setup: Setup, method: Method) -> State:
     return propose(absorb(state, total, setup, method), setup, method)
 
 
-def device_fit(reduce, constants, vector, method: Method):
-    """Whole fit as one traced program, from state vector to state vector. reduce(x, P) -> Sums.
-
-    The state travels as one vector: XLA copies every carried array by itself, and a compiled
-    function (`one_kernel`) must not hand an operand back unchanged.
-    """
+def device_step(vector, total: Sums, constants, method: Method):
+    """`advance` from state vector to state vector, compiled as one function where n allows."""
     packing, setups = state_packing(method), setup_packing(method.n)
 
     def step(vector, total, constants):
         state = advance(packing.tree(vector), total, setups.tree(constants), method)
         return packing.vector(state, jnp)
 
+    return dense.one_kernel(step, method.n)(vector, total, constants)
+
+
+def device_fit(reduce, constants, vector, method: Method):
+    """Whole fit as one traced program, from state vector to state vector. reduce(x, P) -> Sums.
+
+    The state travels as one vector: XLA copies every carried array by itself, and a compiled
+    function (`one_kernel`) must not hand an operand back unchanged.
+    """
+    packing = state_packing(method)
+
     def body(vector):
         state = packing.tree(vector)
-        total = reduce(state.trial, state.point.P)
-        return dense.one_kernel(step, method.n)(vector, total, constants)
+        return device_step(vector, reduce(state.trial, state.point.P), constants, method)
 
     return jax.lax.while_loop(lambda vector: running(packing.tree(vector)), body, vector)

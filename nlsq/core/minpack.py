@@ -25,7 +25,7 @@ from nlsq.core.problem import (
 from nlsq.core.solve import choose_road, solve
 from nlsq.core.status import Status
 from nlsq.core.watch import closing_line
-from nlsq.result import CurveFitResult, FitError, OptimizeWarning
+from nlsq.result import CurveFitResult, FitError
 from nlsq.result.sentences import null_direction_sentences
 
 _KEPT_STOPS = (Status.CALLBACK, Status.INTERRUPTED, Status.TIME_LIMIT, Status.NO_PROGRESS)
@@ -168,6 +168,8 @@ def curve_fit(
         text = "; ".join(result.warnings)
         if not np.isfinite(result.pcov).all():
             text = f"Covariance of the parameters could not be estimated: {text}"
+        from nlsq.result import OptimizeWarning  # loads SciPy's
+
         warnings.warn(f"{text}.", OptimizeWarning, stacklevel=2)
     return _five_tuple(result, finished) if full_output else result
 

@@ -408,7 +408,8 @@ def _frozen(call) -> Callable:
     changed, and the program's key is that of the object as it was.
     """
     import jax
-    from jax.extend.core import jaxpr_as_fun
+
+    from nlsq.core import trigonometry
 
     traces: dict = {}
 
@@ -421,7 +422,7 @@ def _frozen(call) -> Callable:
                 return call(*jax.tree.unflatten(treedef, leaves), points)
 
             traces[key] = jax.make_jaxpr(flat)(*leaves)
-        return jaxpr_as_fun(traces[key])(*leaves)[0]
+        return trigonometry.evaluate(traces[key], *leaves)[0]
 
     return again
 

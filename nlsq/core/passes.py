@@ -4,10 +4,16 @@ A pointwise model is read in blocks that stay in cache; the number of blocks is 
 one program serves every length up to the capacity of its buffers and never computes padding beyond
 the last block. There the mask sets residual and Jacobian rows to exactly 0. A model that couples
 points, or a full covariance of the data, is evaluated whole.
+
+Long data come in chunks of equal capacity, one call of the program each (see `staging`).
+
+`jax.linearize` evaluates the model once and leaves a linear map; pushing the columns of the
+preconditioner P through it gives the rows of (J P)^T, at the price of those of J^T.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -18,8 +24,14 @@ from jax.scipy.linalg import solve_triangular
 from nlsq.core.loss_functions import scale_rows
 from nlsq.core.reduction import Sums, sums
 
-SMALL_BLOCK, SMALL_CAPACITY = 256, 1 << 15
-BLOCK, CAPACITY = 4096, 1 << 20
+# (points in a block, points up to which): small blocks waste little on few points, large ones cost
+# less per point
+SIZES = (256, 1 << 12), (1024, 1 << 18)
+BLOCK, CAPACITY = 1024, 1 << 20
+# (points in a chunk, points up to which): enough chunks to keep the cores busy, few enough that a
+# call, some 0.1 ms, costs little
+CHUNKS = (1 << 16, 1 << 19), (1 << 18, math.inf)
+SLACK = 8  # elements a chunk's arrays are longer, so that they may begin at an aligned address
 
 
 class Layout(NamedTuple):
@@ -42,14 +54,18 @@ class Data(NamedTuple):
     weights: Any  # (capacity,) 1 / sigma, or None
     cholesky: Any  # (m, m), or None
     m: Any  # number of points, a scalar
+    starts: Any = None  # int per array (*leaves, y, weights): where its points begin; None: 0
 
 
-def choose_layout(m: int, pointwise: bool, **facts) -> Layout:
+def choose_layout(m: int, pointwise: bool, chunked: bool, **facts) -> Layout:
     """Block size and capacity for m points. Lengths of one size class share a program."""
     if not pointwise or facts["whitened"]:
         return Layout(0, m, **facts)
-    if m <= SMALL_CAPACITY:
-        return Layout(SMALL_BLOCK, SMALL_CAPACITY, **facts)
+    if chunked:
+        return Layout(BLOCK, next(size for size, most in CHUNKS if m <= most), **facts)
+    for block, capacity in SIZES:
+        if m <= capacity:
+            return Layout(block, capacity, **facts)
     return Layout(BLOCK, -(-m // CAPACITY) * CAPACITY, **facts)
 
 
@@ -71,19 +87,20 @@ def whole(layout: Layout, data: Data) -> Piece:
 
 def block(layout: Layout, data: Data, i) -> Piece:
     """The i-th block of pointwise data."""
-    start = i * layout.block
+    first = i * layout.block
 
-    def cut(array, axis=0):
+    def cut(k, array, axis=0):
+        if array is None or axis is None:
+            return array
+        start = first if data.starts is None else data.starts[k] + first
         return jax.lax.dynamic_slice_in_dim(array, start, layout.block, axis)
 
-    leaves = [
-        leaf if axis is None else cut(leaf, axis)
-        for leaf, axis in zip(data.leaves, layout.axes, strict=True)
-    ]
-    weights = cut(data.weights) if layout.weighted else None
-    inside = start + jnp.arange(layout.block) < data.m
+    n = len(data.leaves)
+    leaves = map(cut, range(n), data.leaves, layout.axes)
+    inside = first + jnp.arange(layout.block) < data.m
     inside = jnp.concatenate([inside, inside]) if layout.paired else inside
-    return Piece(jax.tree.unflatten(layout.treedef, leaves), cut(data.y), weights, None, inside)
+    x = jax.tree.unflatten(layout.treedef, leaves)
+    return Piece(x, cut(n, data.y), cut(n + 1, data.weights), None, inside)
 
 
 def add_up(layout: Layout, data: Data, part: Callable, zero):
@@ -105,10 +122,10 @@ def evaluate(call: Callable, x, p, points=None):
     return call(x, [p[i] for i in range(p.shape[0])], points)
 
 
-def value_and_rows(call: Callable, x, p, points=None):
-    """Model value (b,) and transposed Jacobian (n, b)."""
+def value_and_rows(call: Callable, x, p, directions, points=None):
+    """Model value (b,) and its derivatives (k, b) along k directions (k, n)."""
     value, push = jax.linearize(lambda q: evaluate(call, x, q, points), p)
-    return value, jax.vmap(push)(jnp.eye(p.shape[0], dtype=p.dtype))
+    return value, jax.vmap(push)(directions)
 
 
 def whiten(layout: Layout, piece: Piece, rows):
@@ -128,20 +145,21 @@ def residual(call: Callable, layout: Layout, piece: Piece, params):
     return whiten(layout, piece, value - piece.y)
 
 
-def residual_rows(call: Callable, layout: Layout, piece: Piece, p):
-    """Whitened residual (b',) and transposed Jacobian (n, b'), before the loss."""
-    value, JT = value_and_rows(call, piece.x, p, piece.y.shape[0])
-    return whiten(layout, piece, value - piece.y), whiten(layout, piece, JT)
+def residual_rows(call: Callable, layout: Layout, piece: Piece, p, directions):
+    """Whitened residual (b',) and its derivatives (k, b') along directions, before the loss."""
+    value, rows = value_and_rows(call, piece.x, p, directions, piece.y.shape[0])
+    return whiten(layout, piece, value - piece.y), whiten(layout, piece, rows)
 
 
 def make_reduce(call: Callable, layout: Layout, loss: Callable | None, data: Data, setup):
     """Return reduce(p, P) -> Sums over all of `data`, for a preconditioner P (n, n)."""
 
     def reduce(p, P) -> Sums:
+        directions = P.T * setup.free
+
         def part(piece):
-            r, JT = residual_rows(call, layout, piece, p)
-            cost, r, JT = scale_rows(loss, setup.f_scale, r, JT * setup.free[:, None], jnp)
-            return sums(cost, r, JT, P, jnp)
+            r, KT = residual_rows(call, layout, piece, p, directions)
+            return sums(*scale_rows(loss, setup.f_scale, r, KT, jnp), jnp)
 
         n = p.shape[0]
         zero = Sums(None if loss is None else jnp.zeros(()), jnp.zeros((n + 1, n + 1)))

@@ -8,7 +8,6 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from scipy.linalg import LinAlgError, cholesky
 
 from nlsq.core.model import Abscissae
 
@@ -315,9 +314,11 @@ def _parse_sigma(sigma, m: int):
     if sigma.shape == (m, m):
         if not np.isfinite(sigma).all():
             raise ValueError("`sigma` must not contain infs or NaNs.")
+        from scipy.linalg import cholesky
+
         try:
             factor = cholesky(sigma, lower=True)
-        except LinAlgError as error:
+        except np.linalg.LinAlgError as error:
             raise ValueError(
                 f"`sigma` must be positive definite: {error}. A covariance matrix is symmetric "
                 "with positive eigenvalues; standard deviations go in as a 1-D array."

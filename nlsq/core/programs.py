@@ -105,12 +105,15 @@ def fit_program(key: Hashable, model: Callable, layout, loss, method: Method) ->
 
 
 def pass_program(key: Hashable, call: Callable, layout, loss, n: int) -> Callable:
-    """One pass: (leaves, y, weights, cholesky, flat setup, p, P) -> Sums."""
+    """One pass: (leaves, y, weights, cholesky, (m, starts), flat setup, p, P) -> Sums.
+
+    m and starts as in `passes.Data`; the m of the flat setup does not count.
+    """
 
     def build():
-        def one_pass(leaves, y, weights, cholesky, flat, p, P) -> Sums:
-            setup, m = unpack_setup(flat, n)
-            data = passes.Data(leaves, y, weights, cholesky, m)
+        def one_pass(leaves, y, weights, cholesky, places, flat, p, P) -> Sums:
+            setup, _ = unpack_setup(flat, n)
+            data = passes.Data(leaves, y, weights, cholesky, *places)
             return passes.make_reduce(call, layout, loss, data, setup)(p, P)
 
         return compiled(one_pass)
@@ -140,7 +143,9 @@ def jacobian_program(key: Hashable, traceable: Callable, x) -> Callable:
         call = traceable()
 
         def jacobian(leaves, p):
-            return passes.value_and_rows(call, jax.tree.unflatten(x.treedef, leaves), p)[1].T
+            directions = jnp.eye(p.shape[0])
+            tree = jax.tree.unflatten(x.treedef, leaves)
+            return passes.value_and_rows(call, tree, p, directions)[1].T
 
         return compiled(jacobian)
 
@@ -151,11 +156,8 @@ def step_program(method: Method) -> Callable:
     """The model-free step of the loop: (flat state, sums, flat setup) -> flat state."""
 
     def build():
-        packing = loop.state_packing(method)
-
         def step(vector, total, flat):
-            setup, _ = unpack_setup(flat, method.n)
-            return packing.vector(loop.advance(packing.tree(vector), total, setup, method), jnp)
+            return loop.device_step(vector, total, flat[:-1], method)
 
         return compiled(step)
 

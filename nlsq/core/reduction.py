@@ -60,9 +60,9 @@ class Summary(NamedTuple):
     dependent: object  # (n,) bool: the column lies in the span of the columns before it
 
 
-def sums(cost, r, JT, P, xp):
-    """One block's Sums. r: (b,), JT: (n, b) with the loss folded in; P: (n, n)."""
-    rows = xp.concatenate([P.T @ JT, r[None]])
+def sums(cost, r, KT, xp):
+    """One block's Sums. r: (b,), KT = (J P)^T: (n, b), both with the loss folded in."""
+    rows = xp.concatenate([KT, r[None]])
     return Sums(cost, rows @ rows.T)
 
 

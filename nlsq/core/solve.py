@@ -2,19 +2,26 @@
 
 The whole fit runs as one device program unless something has to happen between passes: a callback,
 `verbose`, a time limit, a model on the host, or passes so long that Ctrl-C should be answered
-between them. Then the fit goes from coarse to fine: it converges first on a sample of the data, one
-point from each of S equal strata, and only finishes on all of them, in a few passes instead of ten.
-The sample's answer is a start and nothing more, every test is on all the data, and it is dropped
-for the user's p0 where it does not hold for them: a step from there should promise no more than
-sampling explains, |z|^2 ~ s^2 n m / S, s^2 the residual variance.
+between them and that all cores should share them.
+
+Many data are fitted from coarse to fine: first a sample, one point from each of S equal strata,
+then all of them from there, in a few passes instead of ten. The sample's answer is a start and
+nothing more, every test is on all the data, and it is dropped for the user's p0 where it does not
+hold for them: a step from there should promise no more than sampling explains, which is
+|z|^2 ~ s^2 n m / S for a residual variance s^2, or 2 n F / S for the cost F.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from itertools import repeat
 from typing import Any
 
+import jax
 import numpy as np
 
 from nlsq.config import double_precision
@@ -25,13 +32,15 @@ from nlsq.core.loss_functions import BUILT_IN, user_loss
 from nlsq.core.model import Model
 from nlsq.core.problem import COMPLEX_MODEL, Observations, Parameters, interior_start
 from nlsq.core.programs import Outcome
+from nlsq.core.reduction import Sums
 from nlsq.core.status import Status
 from nlsq.core.watch import Watch, drive_passes
+from nlsq.device import usable_cores
 
-# m * n above which a pass over whole data takes milliseconds and the host drives the loop.
-_LONG_PASS = 4_000_000
-# The sample holds a share 1 / _SHARE of the points, within these limits.
-_SHARE, _SMALLEST_SAMPLE = 32, 8192
+# Points, and points times parameters, above which a pass takes milliseconds and the host drives.
+_LONG_PASS = 1 << 18, 750_000
+# More points than _MANY are sampled first: a share 1 / _SHARE of them, within limits.
+_MANY, _SHARE, _SMALLEST_SAMPLE = 1 << 15, 32, 1 << 13
 # Times what sampling explains, from which on a sample's answer is not believed.
 _DOUBT = 30
 
@@ -117,56 +126,85 @@ def _solve(model: Model, data: Observations, parameters: Parameters, options: Op
     setup = _setup(parameters, options)
     bounded = parameters.bounded or options.method == "dogbox"
     method = Method(options.method, bounded, model.n)
-    flat = programs.pack_setup(setup, data.y.size)
     watch = Watch(options.callback, options.verbose, options.time_limit)
     watched = options.callback is not None or options.verbose > 1 or options.time_limit is not None
+    m, x0 = data.y.size, setup.x0
     with double_precision():
         if model.on_host:
             _refuse_iterative_on_host(model, options)
             run = _host_reduce(model, data, options, setup)
-            return drive_passes(run, method, flat, [loop.initial_state(setup.x0, method)], watch)
-        layout = _layout(model, data)
+            flat = programs.pack_setup(setup, m)
+            return drive_passes(run, method, flat, loop.initial_state(x0, method), watch)
+
+        iterates = options.tr_solver != "exact"
+        long = m > _LONG_PASS[0] or m * model.n > _LONG_PASS[1]
+        layout = _layout(model, data, chunked=long and not iterates)
         key = (model.program_key, model_key(options.loss), np.iscomplexobj(data.y))
         loss = options.loss_function
 
         def call():
             return model.traceable(data.x)
 
+        if m > _MANY and layout.block and not iterates:
+            size = min(max(_SMALLEST_SAMPLE, m // _SHARE), _MANY)
+            x0 = _fit_sample(model, data.sample(size), parameters, options, setup.x0)
+            setup = setup._replace(trust=_DOUBT * 2 * model.n / size)
+        flat = programs.pack_setup(setup, m)
+        if layout.block and long and not iterates:
+            program = programs.pass_program(key, call(), layout, loss, model.n)
+            with _chunked(program, staging.Chunks(data, layout), flat) as run:
+                return drive_passes(run, method, flat, loop.initial_state(x0, method), watch)
+
         with staging.staged(data, layout) as arrays:
-            if options.tr_solver != "exact":
+            if iterates:
                 task = iterative.Task(key, call(), layout, loss, method)
-                return iterative.fit(task, arrays, setup, data.y.size, options)
-            m = data.y.size
-            long = m > passes.SMALL_CAPACITY if layout.block else m * model.n > _LONG_PASS
+                return iterative.fit(task, arrays, setup, m, options)
             if not watched and not long:
                 program = programs.fit_program(key, call, layout, loss, method)
-                flat = np.concatenate([flat, loop.start_vector(setup.x0, method)])
+                flat = np.concatenate([flat, loop.start_vector(x0, method)])
                 return Outcome(programs.fetch(program(*arrays, flat)), method)
             program = programs.pass_program(key, call(), layout, loss, model.n)
 
             def run(state):
-                return program(*arrays, flat, state.trial, state.point.P)
+                return program(*arrays, (np.array(m), None), flat, state.trial, state.point.P)
 
-            starts = [setup.x0]
-            size = min(max(_SMALLEST_SAMPLE, m // _SHARE), passes.SMALL_CAPACITY)
-            if long and layout.block:
-                sampled = _fit_sample(model, data.sample(size), parameters, options)
-                starts = [*sampled, setup.x0]
-
-            def believed(state):
-                explained = model.n / size * 2 * state.point.cost
-                return np.sum(state.point.z**2) <= _DOUBT * explained
-
-            states = [loop.initial_state(x0, method) for x0 in starts]
-            return drive_passes(run, method, flat, states, watch, believed)
+            return drive_passes(run, method, flat, loop.initial_state(x0, method), watch)
 
 
-def _fit_sample(model, sample: Observations, parameters: Parameters, options: Options) -> list:
-    """[the sample's answer], or [] when there is none worth starting from."""
+@contextmanager
+def _chunked(program: Callable, chunks: staging.Chunks, flat: np.ndarray):
+    """Yield run(state), a pass over all chunks, whose Sums are added in the order of the chunks.
+
+    A chunk occupies one core (XLA runs a loop over blocks on one), so each core gets one at a time.
+    """
+
+    def total(k: int, state) -> Sums:
+        with double_precision():
+            sums = chunks.call(
+                lambda *arguments: jax.device_get(program(*arguments)),
+                k, flat, state.trial, state.point.P,
+            )  # fmt: skip
+        return sums
+
+    with ThreadPoolExecutor(usable_cores()) as pool:
+
+        def run(state):
+            totals = list(pool.map(total, range(len(chunks)), repeat(state)))
+            return functools.reduce(lambda a, b: jax.tree.map(np.add, a, b), totals)
+
+        try:
+            yield run
+        finally:
+            chunks.release()
+
+
+def _fit_sample(model, sample: Observations, parameters: Parameters, options: Options, x0):
+    """The sample's answer, or x0 when there is none worth starting from."""
     quiet = dataclasses.replace(options, callback=None, verbose=0)
     outcome = _solve(model, sample, parameters, quiet)
-    inside = interior_start(dataclasses.replace(parameters, p0=outcome.x))
-    return [inside] if outcome.status > 0 and outcome.regular else []
+    if outcome.status <= 0 or not outcome.regular:
+        return x0
+    return interior_start(dataclasses.replace(parameters, p0=outcome.x))
 
 
 def choose_road(model: Model, data: Observations, parameters: Parameters, options: Options) -> None:
@@ -226,14 +264,16 @@ def _setup(parameters: Parameters, options: Options) -> Setup:
         fixed = parameters.free == 0
         lb, ub = np.where(fixed, -np.inf, lb), np.where(fixed, np.inf, ub)
     factor = options.factor or loop.METHODS[options.method].FACTOR
-    return Setup(x0, lb, ub, x_scale, parameters.free, *tolerances, budget, options.f_scale, factor)
+    rest = budget, options.f_scale, factor, np.inf
+    return Setup(x0, lb, ub, x_scale, parameters.free, *tolerances, *rest)
 
 
-def _layout(model: Model, data: Observations) -> passes.Layout:
+def _layout(model: Model, data: Observations, chunked: bool) -> passes.Layout:
     fixed = model.resolution.data_fixed
     return passes.choose_layout(
         data.y.size,
         model.info.pointwise,
+        chunked,
         axes=() if fixed else data.x.axes,
         treedef=_no_leaves() if fixed else data.x.treedef,
         weighted=data.weights is not None,
@@ -243,8 +283,6 @@ def _layout(model: Model, data: Observations) -> passes.Layout:
 
 
 def _no_leaves():
-    import jax
-
     return jax.tree.structure(None)
 
 

@@ -4,6 +4,11 @@ Buffers have the capacity of their size class and 64-byte alignment, at which JA
 in place on the CPU. Only the pages that hold data are ever touched, so a large capacity costs
 address space, not memory. The tail of the last block repeats the last point, where the model is
 known to be defined; it is masked out (see `passes`). Buffers go back to a small pool.
+
+Long data are not copied but read where they are, in chunks of fixed capacity: the program gets an
+array that begins at the aligned address before the chunk, and how many elements later the chunk
+begins. Only the chunks at the two ends, where such an array would reach beyond the data, and arrays
+that are not contiguous are copied. A chunk holds the same points wherever the data lie in memory.
 """
 
 from __future__ import annotations
@@ -14,12 +19,13 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from nlsq.core.passes import Layout
+from nlsq.core.passes import SLACK, Layout
 from nlsq.core.problem import Observations
 
 _ALIGNMENT = 64
 _KEPT = 4  # buffers kept per shape and type
 _LARGEST_KEPT = 1 << 24  # bytes
+_LARGEST_COPY = 1 << 26  # bytes of a fit's long data that are copied once, not in every pass
 _pool: dict[tuple, list[np.ndarray]] = defaultdict(list)
 _lock = threading.Lock()
 
@@ -56,24 +62,94 @@ def staged(data: Observations, layout: Layout):
         )
         return
     used = []
-    end = -(-data.y.size // layout.block) * layout.block
 
     def copy(array, axis):
-        if axis is None:
+        if array is None or axis is None:
             return array
-        shape = (*array.shape[:axis], layout.capacity, *array.shape[axis + 1 :])
-        buffer = _aligned(shape, array.dtype)
-        used.append(buffer)
-        m = array.shape[axis]
-        target, source = buffer, array
-        if axis:
-            target, source = np.moveaxis(buffer, axis, 0), np.moveaxis(array, axis, 0)
-        target[:m] = source
-        target[m:end] = source[-1]
-        return buffer
+        used.append(_padded(array, axis, 0, layout.capacity, layout))
+        return used[-1]
 
     try:
         leaves = tuple(map(copy, data.x.leaves, layout.axes))
-        yield leaves, copy(data.y, 0), None if weights is None else copy(weights, 0), None
+        yield leaves, copy(data.y, 0), copy(weights, 0), None
     finally:
         _release(used)
+
+
+def _padded(array, axis: int, first: int, length: int, layout: Layout) -> np.ndarray:
+    """Buffer of `length` points along `axis`: a chunk's from `first`, its last block filled up."""
+    buffer = _aligned((*array.shape[:axis], length, *array.shape[axis + 1 :]), array.dtype)
+    target, source = buffer, array
+    if axis:
+        target, source = np.moveaxis(buffer, axis, 0), np.moveaxis(array, axis, 0)
+    source = source[first : first + layout.capacity]
+    m = len(source)
+    target[:m] = source
+    target[m : -(-m // layout.block) * layout.block] = source[-1]
+    return buffer
+
+
+class Chunks:
+    """Long data as the arguments of one pass over a chunk: (leaves, y, weights, None, places)."""
+
+    def __init__(self, data: Observations, layout: Layout):
+        weights = data.weights if layout.weighted else None
+        self._arrays = [*(data.x.leaves if layout.axes else ()), data.y, weights]
+        self._axes = [*layout.axes, 0, 0]
+        self._layout, self._m = layout, data.y.size
+        copied = sum(
+            a.nbytes
+            for a, axis in zip(self._arrays, self._axes, strict=True)
+            if a is not None and axis is not None and not _in_place(a)
+        )
+        self._keep = copied <= _LARGEST_COPY
+        self._kept: dict[int, tuple] = {}
+
+    def __len__(self) -> int:
+        return -(-self._m // self._layout.capacity)
+
+    def call(self, program, k: int, *arguments):
+        """program(*arguments of chunk k, *arguments), which must be done with them on return."""
+        chunk, buffers = self._kept.get(k) or self._arguments(k)
+        if self._keep:
+            self._kept[k] = chunk, buffers
+        try:
+            return program(*chunk, *arguments)
+        finally:
+            if not self._keep:
+                _release(buffers)
+
+    def release(self) -> None:
+        """Give the copies back."""
+        for _, buffers in self._kept.values():
+            _release(buffers)
+        self._kept.clear()
+
+    def _arguments(self, k: int) -> tuple[tuple, list]:
+        layout, first = self._layout, k * self._layout.capacity
+        starts, given, copies = [], [], []
+        for array, axis in zip(self._arrays, self._axes, strict=True):
+            begin = 0
+            if array is not None and axis is not None:
+                shift = _shift(array, first) if _in_place(array) else -1
+                if 0 <= first - shift <= self._m - layout.capacity - SLACK and shift >= 0:
+                    array = array[first - shift : first - shift + layout.capacity + SLACK]
+                    begin = shift
+                else:
+                    array = _padded(array, axis, first, layout.capacity + SLACK, layout)
+                    copies.append(array)
+            given.append(array)
+            starts.append(begin)
+        *leaves, y, weights = given
+        places = np.array(min(layout.capacity, self._m - first)), np.array(starts)
+        return (tuple(leaves), y, weights, None, places), copies
+
+
+def _in_place(array: np.ndarray) -> bool:
+    """Whether a chunk can be read from the array where it is."""
+    return array.ndim == 1 and array.flags.c_contiguous and array.flags.aligned
+
+
+def _shift(array: np.ndarray, first: int) -> int:
+    """Elements between the last aligned address and element `first`."""
+    return (array.ctypes.data + first * array.itemsize) % _ALIGNMENT // array.itemsize

@@ -108,23 +108,14 @@ def drive(state, advance: Callable, running: Callable, watch: Watch):
     return state, None
 
 
-def drive_passes(run, method: Method, flat, start, watch: Watch, believed=None) -> Outcome:
-    """The fit's loop from Python; run(state) makes a pass at the trial.
-
-    start: states to begin from. The fit goes on from the first if believed(state after one pass),
-    else from the next.
-    """
+def drive_passes(run, method: Method, flat, start, watch: Watch) -> Outcome:
+    """The fit's loop from Python, from the state `start`; run(state) makes a pass at the trial."""
     step, packing = programs.step_program(method), loop.state_packing(method)
 
     def advance(state):
-        vector = step(packing.vector(state, np), run(state), flat)
-        new = packing.tree(np.asarray(vector))
-        if others and int(state.nfev) == 0 and not believed(new):
-            return others.pop()
-        return new
+        return packing.tree(np.asarray(step(packing.vector(state, np), run(state), flat)))
 
-    first, *others = start
-    state, stop = drive(first, advance, loop.running, watch)
+    state, stop = drive(start, advance, loop.running, watch)
     outcome = Outcome(packing.vector(state, np), method)
     if stop is not None:
         outcome.status = int(stop)

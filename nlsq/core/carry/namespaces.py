@@ -18,8 +18,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import scipy.special
 
+from nlsq.core import special
 from nlsq.core.carry import functions, ufuncs
 from nlsq.core.carry.proxy import Proxy, any_traced, raw, touches, unwrap, wrap
 from nlsq.core.carry.scipy_functions import Maker
@@ -28,11 +28,17 @@ from nlsq.core.carry.state import NotCarried, current, refuse
 from nlsq.core.carry.values import is_traced, join
 
 _LOOP_LIMIT = 400
+
+
+def _special(name: str) -> Callable:
+    return lambda x: Proxy(special.UFUNCS[name](raw(x)))
+
+
 _MATH = {
     "acos": np.arccos, "acosh": np.arccosh, "asin": np.arcsin, "asinh": np.arcsinh,
     "atan": np.arctan, "atanh": np.arctanh, "atan2": np.arctan2, "fabs": np.fabs,
-    "pow": np.power, "erf": scipy.special.erf, "erfc": scipy.special.erfc,
-    "gamma": scipy.special.gamma, "lgamma": scipy.special.gammaln, "phase": np.angle,
+    "pow": np.power, "erf": _special("erf"), "erfc": _special("erfc"),
+    "gamma": _special("gamma"), "lgamma": _special("gammaln"), "phase": np.angle,
 }  # fmt: skip
 _MATH_SAME = """ceil copysign cos cosh degrees exp exp2 expm1 floor fmod hypot isfinite isinf isnan
 log10 log1p log2 radians sin sinh sqrt tan tanh trunc cbrt""".split()

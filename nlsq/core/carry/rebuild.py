@@ -99,8 +99,9 @@ class Rebuild:
     def _function(self, f: types.FunctionType) -> Any:
         module = f.__module__ or ""
         top = module.partition(".")[0]
-        if f in scipy_functions.TABLE:
-            return scipy_functions.TABLE[f]
+        replacement = scipy_functions.stand_in(f)
+        if replacement is not None:
+            return replacement
         if top in _STAND_INS:
             known = top == "numpy" or f in functions.TABLE
             return namespaces.FunctionStandIn(f) if known else scipy_functions.guarded(f)
@@ -144,8 +145,9 @@ class Rebuild:
         return method
 
     def _builtin(self, f: Any) -> Any:
-        if f in scipy_functions.TABLE:
-            return scipy_functions.TABLE[f]
+        replacement = scipy_functions.stand_in(f)
+        if replacement is not None:
+            return replacement
         module = getattr(f, "__module__", None)
         if module in ("math", "cmath"):
             return self(sys.modules[module]).__getattr__(f.__name__)
@@ -189,9 +191,7 @@ class Rebuild:
     def _class(self, cls: type) -> Any:
         if cls in (float, complex):
             return namespaces.BUILTINS[cls.__name__]
-        if cls in scipy_functions.TABLE:
-            return scipy_functions.TABLE[cls]
-        maker = scipy_functions.maker(cls)
+        maker = scipy_functions.stand_in(cls) or scipy_functions.maker(cls)
         if maker is not None or not _plain_class(cls):
             return maker or cls
         new = type(cls)(cls.__name__, (cls,), {"__module__": cls.__module__, "__slots__": ()})

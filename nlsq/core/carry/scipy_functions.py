@@ -3,35 +3,47 @@
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import jax.scipy.linalg
 import numpy as np
-import scipy.integrate
-import scipy.interpolate
-import scipy.linalg
-import scipy.signal
-import scipy.special
 
 from nlsq.core import special
 from nlsq.core.carry.distributions import Distribution
 from nlsq.core.carry.proxy import Proxy, any_traced, unwrap, wrap
 from nlsq.core.carry.state import public_name, refuse
 
-TABLE: dict[Any, Any] = {}
+_handlers: dict[str, dict[str, Callable]] = {}  # by module, then by name
+_table: dict[Any, Callable] = {}
 
 
-def stands_for(*originals: Any) -> Callable:
+def stands_for(*originals: str) -> Callable:
     """Register a function used in the place of these where an argument is traced."""
 
     def register(handler: Callable) -> Callable:
         for original in originals:
-            TABLE[original] = _carried(original, handler)
+            module, _, name = original.rpartition(".")
+            _handlers.setdefault(module, {})[name] = handler
         return handler
 
     return register
+
+
+def stand_in(f: Any) -> Callable | None:
+    """What is called in the place of a SciPy function or class, or None.
+
+    Only modules that the user has imported are looked into: they take a second to load.
+    """
+    for module in [name for name in _handlers if name in sys.modules]:
+        for name, handler in _handlers.pop(module).items():
+            original = getattr(sys.modules[module], name, None)
+            if original is not None:
+                _table[original] = _carried(original, handler)
+    return _table.get(f)
 
 
 def _carried(original: Any, handler: Callable) -> Callable:
@@ -60,18 +72,18 @@ def guarded(f: Callable) -> Callable:
 
 # -- special, linear algebra, integrals of samples ----------------------------------------------
 for _name, _function in special.FUNCTIONS.items():
-    if hasattr(scipy.special, _name):
-        stands_for(getattr(scipy.special, _name))(_function)
+    stands_for(f"scipy.special.{_name}")(_function)
+
 for _name in ("expm", "solve", "inv", "det", "cholesky", "toeplitz"):
-    stands_for(getattr(scipy.linalg, _name))(getattr(jax.scipy.linalg, _name))
+    stands_for(f"scipy.linalg.{_name}")(getattr(jax.scipy.linalg, _name))
 
 
-@stands_for(scipy.integrate.trapezoid)
+@stands_for("scipy.integrate.trapezoid")
 def _trapezoid(y, x=None, dx=1.0, axis=-1):
     return jnp.trapezoid(jnp.asarray(y), None if x is None else jnp.asarray(x), dx, axis)
 
 
-@stands_for(scipy.integrate.cumulative_trapezoid)
+@stands_for("scipy.integrate.cumulative_trapezoid")
 def _cumulative_trapezoid(y, x=None, dx=1.0, axis=-1, initial=None):
     y = jnp.moveaxis(jnp.asarray(y), axis, -1)
     step = dx if x is None else jnp.diff(jnp.asarray(x))
@@ -82,7 +94,7 @@ def _cumulative_trapezoid(y, x=None, dx=1.0, axis=-1, initial=None):
     return jnp.moveaxis(total, -1, axis)
 
 
-@stands_for(scipy.signal.fftconvolve, scipy.signal.convolve)
+@stands_for("scipy.signal.fftconvolve", "scipy.signal.convolve")
 def _signal_convolve(a, v, mode="full", method="auto", axes=None):
     a, v = jnp.asarray(a), jnp.asarray(v)
     if a.ndim != 1 or v.ndim != 1 or axes is not None:
@@ -101,7 +113,7 @@ def _signal_convolve(a, v, mode="full", method="auto", axes=None):
 class Piecewise:
     """A SciPy piecewise polynomial that also evaluates at traced points."""
 
-    def __init__(self, original: Any, poly: scipy.interpolate.PPoly):
+    def __init__(self, original: Any, poly: Any):
         self._original, self._poly = original, poly
 
     def __call__(self, x, *args, **kwargs):
@@ -145,18 +157,22 @@ class Interp1d:
             refuse("scipy.interpolate.interp1d other than linear in one dimension is not carried")
         x = jnp.asarray(unwrap(x))
         if isinstance(f.fill_value, str):
-            poly = scipy.interpolate.make_interp_spline(f.x, f.y, k=1)
-            return Proxy(_evaluate(scipy.interpolate.PPoly.from_spline(poly), x, True))
+            from scipy.interpolate import PPoly, make_interp_spline
+
+            poly = PPoly.from_spline(make_interp_spline(f.x, f.y, k=1))
+            return Proxy(_evaluate(poly, x, True))
         fill = f.fill_value if isinstance(f.fill_value, tuple) else (f.fill_value,) * 2
         low, high = (np.asarray(v).item() for v in fill)
         return Proxy(jnp.interp(x, f.x, f.y, left=low, right=high))
 
 
-@stands_for(scipy.interpolate.splev)
+@stands_for("scipy.interpolate.splev")
 def _splev(x, tck, der=0, ext=0):
     if ext or any_traced(tck):
         refuse("scipy.interpolate.splev with `ext` or traced coefficients is not carried")
-    poly = scipy.interpolate.PPoly.from_spline(tck)
+    from scipy.interpolate import PPoly
+
+    poly = PPoly.from_spline(tck)
     return _evaluate(poly.derivative(der) if der else poly, jnp.asarray(x), True)
 
 
@@ -179,7 +195,9 @@ class Maker:
 
 def maker(cls: type) -> Any:
     """The stand-in of a SciPy interpolator's class, or None."""
-    interpolate = scipy.interpolate
+    interpolate = sys.modules.get("scipy.interpolate")
+    if interpolate is None:
+        return None
     kinds = (
         interpolate.PPoly, interpolate.BSpline, interpolate.UnivariateSpline, interpolate.interp1d
     )  # fmt: skip
@@ -188,9 +206,11 @@ def maker(cls: type) -> Any:
 
 def instance(obj: Any) -> Any:
     """The stand-in of a SciPy interpolator or distribution, or None."""
-    interpolate = scipy.interpolate
     if type(obj).__module__.startswith("scipy.stats") and hasattr(obj, "shapes"):
         return Distribution(obj)
+    interpolate = sys.modules.get("scipy.interpolate")
+    if interpolate is None:
+        return None
     if isinstance(obj, interpolate.PPoly):
         return Piecewise(obj, obj)
     if isinstance(obj, interpolate.BSpline) and obj.c.ndim == 1:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import scipy.special
 
 from nlsq.core import special
 from nlsq.core.carry import functions
@@ -43,9 +44,6 @@ def _table() -> dict[Any, Any]:
             found[ufunc] = getattr(jnp, ufunc.__name__)
     found[np.power] = _power
     found[np.float_power] = jnp.float_power
-    for name, function in special.UFUNCS.items():
-        if hasattr(scipy.special, name):
-            found[getattr(scipy.special, name)] = function
     return found
 
 
@@ -109,7 +107,7 @@ def _shared(ufunc: np.ufunc, values: tuple) -> Any:
     key = (ufunc, tuple(_identity(v) for v in values))
     if key not in state.shared:
         state.count()
-        function = TABLE.get(ufunc)
+        function = TABLE.get(ufunc) or _special(ufunc)
         if function is None:
             refuse(f"{_name(ufunc)} has no differentiable JAX counterpart")
         state.shared[key] = (values, function(*values))
@@ -122,6 +120,13 @@ def _identity(value: Any) -> Any:
     if is_traced(value) or np.ndim(value):
         return id(value)
     return type(value), value if value == value else "nan", str(value)
+
+
+def _special(ufunc: np.ufunc) -> Callable | None:
+    """The counterpart of a ufunc of `scipy.special`, which whoever has one has loaded."""
+    name = ufunc.__name__
+    ours = getattr(sys.modules.get("scipy.special"), name, None) is ufunc
+    return special.UFUNCS.get(name) if ours else None
 
 
 def _name(ufunc: np.ufunc) -> str:
