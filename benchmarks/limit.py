@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from unittest import mock
 
@@ -48,35 +49,37 @@ def cost_pass(problem: Problem) -> Callable[[], object]:
 
 def fused_pass(problem: Problem) -> Callable[[], object]:
     """One pass of `nlsq`'s own at the last point of its fit; call it inside `jax.enable_x64`."""
-    import jax
-    import jax.numpy as jnp
-
     import nlsq
-    from nlsq.core import programs
+    from nlsq.core import solve
 
-    make, caught = programs.pass_program, {}
+    caught: dict[str, object] = {}
+    make, drive = solve.over_chunks, solve.drive_passes
 
-    def catch(*key):
-        program = make(*key)
+    def catch_data(*arguments):
+        caught["data"] = arguments
+        return make(*arguments)
 
-        def run(*arguments):
-            caught["program"], caught["arguments"] = program, arguments
-            return program(*arguments)
+    def catch_state(run, *arguments):
+        def spied(state):
+            caught["run"], caught["state"] = run, state
+            return run(state)
 
-        return run
+        return drive(spied, *arguments)
 
-    with mock.patch.object(programs, "pass_program", catch):
+    with (
+        mock.patch.object(solve, "over_chunks", catch_data),
+        mock.patch.object(solve, "drive_passes", catch_state),
+    ):
         # a time limit puts the loop on the host, where passes are programs of their own
         nlsq.curve_fit(
             problem.f, problem.x, problem.y, problem.p0, time_limit=1e9, **problem.options
         )
     if not caught:
         raise RuntimeError(f"the fit of {problem.model.name} made no pass to catch")
-
-    def keep(a):  # the fit's own buffers are used again
-        return jnp.array(a, copy=True) if isinstance(a, np.ndarray) else a
-
-    return _ready(caught["program"], jax.tree.map(keep, caught["arguments"]))
+    run, state = caught["run"], caught["state"]
+    if "data" in caught:  # the threads ended with the fit
+        run = _opened.enter_context(make(*caught["data"]))
+    return _ready(run, [state])
 
 
 def _ready(program: Callable, arguments) -> Callable[[], object]:
@@ -99,6 +102,7 @@ def _quickest(call: Callable[[], object]) -> float:
     return min(times)
 
 
+_opened = ExitStack()
 LINES = {"cost pass": cost_pass, "fused pass": fused_pass}
 
 
@@ -108,20 +112,25 @@ import numpy as np, psutil
 import nlsq
 from benchmarks.problems import make_problem
 key, variant, folder, unit = sys.argv[1:]
-small = make_problem(key, variant, 100)
+small = make_problem(key, variant, 2**19 + 1)
 nlsq.curve_fit(small.f, small.x, small.y, small.p0, **small.options)
 before = psutil.Process().memory_info().rss
 x, y = np.load(folder + "/x.npy"), np.load(folder + "/y.npy")
 nlsq.curve_fit(small.f, x, y, small.p0, **small.options)
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * int(unit)
+try:  # on Linux ru_maxrss begins with the parent's
+    status = open("/proc/self/status").read()
+    peak = int(status.split("VmHWM:")[1].split()[0]) * 1024
+except OSError:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * int(unit)
 print((peak - before - x.nbytes - y.nbytes) / 1e6)
 """
 
 
 def peak_memory(problem: Problem) -> float:
-    """MB that a process holds at most beyond the data while it fits them, its compiler included.
+    """MB that a process holds at most beyond the data while it fits them.
 
-    Counted from where the process stood after a fit of 100 points.
+    Counted from where the process stood after a fit of 2^19 + 1 points, for which it compiled the
+    programs of all longer ones (the compiler takes some 300 MB for a moment).
     """
     with tempfile.TemporaryDirectory() as folder:
         np.save(Path(folder, "x.npy"), problem.x)

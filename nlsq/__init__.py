@@ -21,6 +21,9 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from nlsq.caching.smart_cache import SmartCache as SmartCache
+    from nlsq.caching.unified_cache import cache_info as cache_info
+    from nlsq.caching.unified_cache import clear_cache as clear_cache
     from nlsq.callbacks import CallbackBase as CallbackBase
     from nlsq.callbacks import CallbackChain as CallbackChain
     from nlsq.callbacks import EarlyStopping as EarlyStopping
@@ -63,8 +66,11 @@ _HOME = {
     "OptimizeResultV2": "result",
     "OptimizeWarning": "result",
     "ProgressBar": "callbacks",
+    "SmartCache": "caching.smart_cache",
     "StopOptimization": "callbacks",
+    "cache_info": "caching.unified_cache",
     "check_gpu_availability": "device",
+    "clear_cache": "caching.unified_cache",
     "curve_fit": "core.minpack",
     "get_device_info": "device",
     "get_large_dataset_config": "config",
@@ -74,7 +80,9 @@ _HOME = {
     "memory_context": "config",
     "set_memory_limits": "config",
 }
-_SUBMODULES = frozenset({"callbacks", "config", "constants", "core", "device", "result", "types"})
+_SUBMODULES = frozenset(
+    {"caching", "callbacks", "config", "constants", "core", "device", "result", "types"}
+)
 
 __all__ = ["__version__", *_HOME]
 

@@ -1,8 +1,8 @@
 """Compile once: what a second fit of the same model may change without compiling anything.
 
 The unit is XLA's own: JAX reports each backend compilation to `jax.monitoring`. Programs are shared
-by size class (`nlsq.core.passes`): all lengths up to SMALL_CAPACITY are one class, then every
-CAPACITY points; a fit in another class is another program.
+by size class (`nlsq.core.passes`), the lengths up to each capacity of SIZES; longer data come in
+chunks, whose program serves any length.
 """
 
 import json
@@ -17,7 +17,7 @@ import pytest
 
 import nlsq
 from nlsq import curve_fit, least_squares
-from nlsq.core.passes import CAPACITY, SMALL_CAPACITY
+from nlsq.core.passes import CHUNKS, SIZES
 
 ROOT = Path(nlsq.__file__).parent.parent
 _COMPILED = "/jax/core/compile/backend_compile_duration"
@@ -69,7 +69,7 @@ SAME = {
     "default start": lambda: curve_fit(decay, *data()),
     "a shorter length": lambda: curve_fit(decay, *data(13), [1.0, 1.0, 0.0]),
     "a longer length": lambda: curve_fit(decay, *data(1111), [1.0, 1.0, 0.0]),
-    "the longest of its class": lambda: curve_fit(decay, *data(SMALL_CAPACITY), [1.0, 1.0, 0.0]),
+    "the longest of its class": lambda: curve_fit(decay, *data(SIZES[0][1]), [1.0, 1.0, 0.0]),
     "lists": lambda: curve_fit(decay, *(list(v) for v in data()), [1, 1, 0]),
     "single precision data": lambda: curve_fit(decay, *(np.float32(v) for v in data()), [1, 1, 0]),
     "tolerances": lambda: curve_fit(decay, *data(), [1, 1, 0], ftol=1e-4, xtol=None, gtol=1e-5),
@@ -174,16 +174,20 @@ def test_host_models_share_the_loop_whatever_the_model():
     assert second.count == 0
 
 
-def test_large_lengths_share_their_class(warm):
-    lengths = (SMALL_CAPACITY + 1, 20_000, 50_000)
-    assert max(lengths) < CAPACITY
-    with Compilations() as first:
-        curve_fit(decay, *data(lengths[0]), [1.0, 1.0, 0.0])
-    assert first.count > 0  # the next class is another program
-    with Compilations() as second:
-        for m in lengths[1:]:
-            curve_fit(decay, *data(m), [1.0, 1.0, 0.0])
-    assert second.count == 0
+def test_large_lengths_share_their_class():
+    def model(x, a, b, c):  # like no other test's, which may have been fitted to long data
+        return 17.3 * a * np.exp(-b * x) + c
+
+    (_, small), (_, large) = SIZES
+    many = CHUNKS[0][1]
+    for first, *others in [(small + 1, 10_000, large // 2), (many + 1, 3 * many)]:
+        with Compilations() as compiled:
+            curve_fit(model, *data(first), [0.1, 1.0, 0.0])
+        assert compiled.count > 0  # the next class is another program
+        with Compilations() as again:
+            for m in others:
+                curve_fit(model, *data(m), [0.1, 1.0, 0.0])
+        assert again.count == 0
 
 
 # ------------------------------------------------------------------------------ another process

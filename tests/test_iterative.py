@@ -310,13 +310,13 @@ def _shapes(jaxpr, found):
     return found
 
 
-@pytest.mark.parametrize("m, block", [(997, 0), (997, passes.SMALL_BLOCK)])
+@pytest.mark.parametrize("m, block", [(997, 0), (997, passes.SIZES[0][0])])
 @pytest.mark.parametrize("bounded", [False, True])
 def test_no_jacobian_in_the_iteration(m, block, bounded):
     """No array has a side of points and a side of parameters, in any nesting of the program."""
     n = 37
     treedef = jax.tree.structure(0.0)
-    capacity = passes.SMALL_CAPACITY if block else m
+    capacity = passes.SIZES[0][1] if block else m
     layout = passes.Layout(block, capacity, (0,), treedef, True, False, False)
 
     def call(x, p, points):
@@ -324,7 +324,7 @@ def test_no_jacobian_in_the_iteration(m, block, bounded):
 
     task = iterative.Task(("test", m, bounded), call, layout, None, Method("trf", bounded, n))
     setup = Setup(np.ones(n), -np.ones(n), 2 * np.ones(n), np.zeros(n), np.ones(n),
-                  1e-8, 1e-8, 1e-8, 100, 1.0, 1.0)  # fmt: skip
+                  1e-8, 1e-8, 1e-8, 100, 1.0, 1.0, np.inf)  # fmt: skip
     data = np.linspace(0, 1, capacity)
     arrays = ((data,), data, data + 1, None)
     arguments = (*arrays, programs.pack_setup(setup, m), iterative.start(setup))

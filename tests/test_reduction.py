@@ -17,7 +17,7 @@ EPS = np.finfo(float).eps
 def one_pass(J, r, R_prev):
     P = solve_triangular(R_prev, np.eye(J.shape[1]))
     with double_precision():
-        summary = jax.jit(factor)(sums(None, r, J.T, P, np), R_prev)
+        summary = jax.jit(factor)(sums(None, r, P.T @ J.T, np), R_prev)
     return Summary(*map(np.asarray, summary))
 
 
@@ -227,7 +227,7 @@ def summary_of(m, block, capacity, *, call=model, weights=None, tail=0.0, free=(
 
     empty = np.zeros(0)
     ones = np.ones(3)
-    setup = Setup(P0, -ones, ones, ones, np.array(free), 0.0, 0.0, 0.0, 1, 0.1, 1.0)
+    setup = Setup(P0, -ones, ones, ones, np.array(free), 0.0, 0.0, 0.0, 1, 0.1, 1.0, np.inf)
     data = passes.Data(
         (padded(x),), padded(y), empty if weights is None else padded(weights[:m]),
         empty if cholesky is None else cholesky, m,

@@ -273,7 +273,7 @@ def point_at(x, R, z, optimality=0.1):
 def setup_of(lb, ub, x0=None, free=None):
     x0 = np.zeros(N) if x0 is None else x0
     free = np.ones(N) if free is None else free
-    return Setup(x0, lb, ub, np.zeros(N), free, 1e-8, 1e-8, 1e-8, 100, 1.0, 1.0)
+    return Setup(x0, lb, ub, np.zeros(N), free, 1e-8, 1e-8, 1e-8, 100, 1.0, 1.0, np.inf)
 
 
 def problems():

@@ -38,7 +38,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from nlsq.caching.recent import Recent
 from nlsq.core import geometry, loop, passes, programs, subproblem, trf
 from nlsq.core.loop import Setup
 from nlsq.core.products import Linearised, Task
@@ -53,7 +52,6 @@ _NOT_TRANSPOSABLE = (
     "make for this model ({error}). A loop with a variable number of turns is the usual reason: "
     "use lax.scan or a fixed trip count, or tr_solver='exact'."
 )
-_programs = Recent(maxsize=64)
 
 
 class Point(NamedTuple):
@@ -192,7 +190,7 @@ def program(name: str, task: Task) -> Callable:
         return body(task, data, setup, state, *limits)
 
     key = (name, task.key, task.layout, task.method)
-    return _programs.get(key, lambda: programs.compiled(run))
+    return programs.cache.get(key, lambda: programs.compiled(run))
 
 
 def start(setup: Setup) -> State:

@@ -45,7 +45,7 @@ def least_squares(
         Passed on to `fun` and `jac`.
     **options
         ftol, xtol, gtol, x_scale, loss, f_scale, max_nfev, diff_step, callback, verbose,
-        time_limit, tr_solver, tr_options: as in `nlsq.curve_fit`.
+        time_limit, tr_solver, tr_options, cache: as in `nlsq.curve_fit`.
 
     Returns
     -------

@@ -111,6 +111,9 @@ def curve_fit(
         Of the iterative solver: 'maxiter', products per step (default 2 n, between 20 and 1000),
         and 'tol', relative residual at which a step is solved (default from 0.1 down to 1e-6 as the
         gradient shrinks; the steps that confirm convergence are always solved to 1e-6).
+    cache : SmartCache, optional
+        Where fits that converged are kept and looked for, by the content of model, data and
+        options. Not with `callback` or ``verbose=2``, which show a fit at work.
 
     Returns
     -------

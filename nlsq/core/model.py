@@ -25,7 +25,7 @@ from collections.abc import Callable, Hashable
 
 import numpy as np
 
-from nlsq.caching.recent import Recent
+from nlsq.caching.unified_cache import UnifiedCache
 from nlsq.config import double_precision
 from nlsq.core import differences, programs
 from nlsq.core.identity import may_catch_errors, model_key
@@ -36,7 +36,7 @@ _CHECK_RTOL = 1e-8
 # A user's function that meets a tracer or a proxy instead of numbers may raise anything at all; it
 # is tried on nothing else, and the host road runs it with numbers and lets its errors through.
 TRACE_ERRORS = (Exception,)
-_resolutions = Recent(maxsize=256)
+_resolutions = UnifiedCache("models", maxsize=256)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from nlsq.caching.smart_cache import SmartCache
 from nlsq.core.differences import SCHEMES
 from nlsq.core.loop import METHODS
 from nlsq.core.loss_functions import NAMES as LOSSES
@@ -21,6 +22,7 @@ _EITHER = (("maxfev", "max_nfev"), ("diag", "x_scale"), ("epsfcn", "diff_step"))
 KEYWORDS = (
     "ftol", "xtol", "gtol", "x_scale", "loss", "f_scale", "max_nfev", "maxfev", "diff_step",
     "epsfcn", "diag", "factor", "callback", "verbose", "time_limit", "tr_solver", "tr_options",
+    "cache",
 )  # fmt: skip
 
 
@@ -80,6 +82,7 @@ def read_options(caller: str, method: str | None, jac: Any, bounded: bool, given
         time_limit=_time_limit(given.pop("time_limit", None)),
         tr_solver=tr_solver,
         tr_options=_tr_options(given.pop("tr_options", None), tr_solver),
+        cache=_cache(given.pop("cache", None)),
         **tolerances,
     )
 
@@ -225,6 +228,12 @@ def _callback(callback):
     if callback is not None and not callable(callback):
         raise TypeError(f"`callback` must be callable, got {callback!r}.")
     return callback
+
+
+def _cache(cache):
+    if cache is not None and not isinstance(cache, SmartCache):
+        raise TypeError(f"`cache` must be an nlsq.SmartCache, got {cache!r}.")
+    return cache
 
 
 def _verbose(verbose):

@@ -27,7 +27,7 @@ from nlsq.core.reduction import Sums, sums
 # (points in a block, points up to which): small blocks waste little on few points, large ones cost
 # less per point
 SIZES = (256, 1 << 12), (1024, 1 << 18)
-BLOCK, CAPACITY = 1024, 1 << 20
+BLOCK, CAPACITY = 2048, 1 << 20
 # (points in a chunk, points up to which): enough chunks to keep the cores busy, few enough that a
 # call, some 0.1 ms, costs little
 CHUNKS = (1 << 16, 1 << 19), (1 << 18, math.inf)
@@ -100,7 +100,8 @@ def block(layout: Layout, data: Data, i) -> Piece:
     inside = first + jnp.arange(layout.block) < data.m
     inside = jnp.concatenate([inside, inside]) if layout.paired else inside
     x = jax.tree.unflatten(layout.treedef, leaves)
-    return Piece(x, cut(n, data.y), cut(n + 1, data.weights), None, inside)
+    weights = cut(n + 1, data.weights) if layout.weighted else None
+    return Piece(x, cut(n, data.y), weights, None, inside)
 
 
 def add_up(layout: Layout, data: Data, part: Callable, zero):

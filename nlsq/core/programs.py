@@ -14,12 +14,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from nlsq.caching.disk import Program
-from nlsq.caching.recent import Recent
+from nlsq.caching.unified_cache import UnifiedCache
 from nlsq.core import loop, passes
 from nlsq.core.loop import Method, Setup
 from nlsq.core.reduction import Sums
 
-_programs = Recent(maxsize=128)
+cache = UnifiedCache("programs", maxsize=128)
 # With every |R_jj| above this share of its column the smallest singular value is far from zero.
 _SAFE_DIAGONAL = 1e-3
 _LOOKS = 4000  # of about 0.2 µs
@@ -101,7 +101,7 @@ def fit_program(key: Hashable, model: Callable, layout, loss, method: Method) ->
 
         return compiled(fit)
 
-    return _programs.get(("fit", key, layout, method), build)
+    return cache.get(("fit", key, layout, method), build)
 
 
 def pass_program(key: Hashable, call: Callable, layout, loss, n: int) -> Callable:
@@ -118,7 +118,7 @@ def pass_program(key: Hashable, call: Callable, layout, loss, n: int) -> Callabl
 
         return compiled(one_pass)
 
-    return _programs.get(("pass", key, layout, n), build)
+    return cache.get(("pass", key, layout, n), build)
 
 
 def value_program(key: Hashable, traceable: Callable, x) -> Callable:
@@ -133,7 +133,7 @@ def value_program(key: Hashable, traceable: Callable, x) -> Callable:
 
         return compiled(value)
 
-    return _programs.get(("value", key, x.treedef, x.shapes), build)
+    return cache.get(("value", key, x.treedef, x.shapes), build)
 
 
 def jacobian_program(key: Hashable, traceable: Callable, x) -> Callable:
@@ -149,7 +149,7 @@ def jacobian_program(key: Hashable, traceable: Callable, x) -> Callable:
 
         return compiled(jacobian)
 
-    return _programs.get(("jacobian", key, x.treedef, x.shapes), build)
+    return cache.get(("jacobian", key, x.treedef, x.shapes), build)
 
 
 def step_program(method: Method) -> Callable:
@@ -161,4 +161,4 @@ def step_program(method: Method) -> Callable:
 
         return compiled(step)
 
-    return _programs.get(("step", method), build)
+    return cache.get(("step", method), build)

@@ -18,12 +18,14 @@ import functools
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from itertools import repeat
+from itertools import chain, repeat
 from typing import Any
 
 import jax
 import numpy as np
 
+from nlsq.caching.memory_manager import manager
+from nlsq.caching.smart_cache import SmartCache
 from nlsq.config import double_precision
 from nlsq.core import differences, host, iterative, loop, passes, programs, staging
 from nlsq.core.identity import model_key
@@ -65,6 +67,7 @@ class Options:
     time_limit: float | None = None
     tr_solver: str = "exact"
     tr_options: dict = dataclasses.field(default_factory=dict)
+    cache: SmartCache | None = None
 
     def for_each(self, name: str, n: int) -> np.ndarray:
         """An option given as a number or one per parameter, as (n,)."""
@@ -100,7 +103,7 @@ class Options:
 
 
 def solve(model: Model, data: Observations, parameters: Parameters, options: Options) -> Outcome:
-    """Fit and return the outcome, whatever its status.
+    """Fit and return the outcome, whatever its status, or take it from `options.cache`.
 
     Where the model has a value at the start but no derivative (|p| at 0), differences take over.
 
@@ -108,7 +111,24 @@ def solve(model: Model, data: Observations, parameters: Parameters, options: Opt
     ------
     ValueError
         When an iterative `tr_solver` meets a model it cannot make products with.
+    MemoryError
+        When data that must be evaluated whole do not fit into the memory allowed.
     """
+    if options.cache is None or options.callback or options.verbose > 1 or data.x.leaves is None:
+        return _solve_anew(model, data, parameters, options)
+    plain = dataclasses.replace(options, cache=None, verbose=0, time_limit=None)
+    content = (
+        data.x.leaves, data.y, data.weights, data.factor,
+        parameters.p0, parameters.lb, parameters.ub, tuple(vars(plain).values()),
+    )  # fmt: skip
+    return options.cache.get(
+        (model.key, str(data.x.treedef), model_key(content)),
+        lambda: _solve_anew(model, data, parameters, options),
+        keep=lambda outcome: outcome.status > 0,
+    )
+
+
+def _solve_anew(model, data, parameters, options) -> Outcome:
     outcome = _solve(model, data, parameters, options)
     if outcome.status == Status.NOT_FINITE and not model.on_host and options.tr_solver == "exact":
         with np.errstate(all="ignore"):
@@ -131,6 +151,7 @@ def _solve(model: Model, data: Observations, parameters: Parameters, options: Op
     m, x0 = data.y.size, setup.x0
     with double_precision():
         if model.on_host:
+            manager.require(16 * m * (model.n + 2), f"The Jacobian of {m} points")
             _refuse_iterative_on_host(model, options)
             run = _host_reduce(model, data, options, setup)
             flat = programs.pack_setup(setup, m)
@@ -152,9 +173,11 @@ def _solve(model: Model, data: Observations, parameters: Parameters, options: Op
         flat = programs.pack_setup(setup, m)
         if layout.block and long and not iterates:
             program = programs.pass_program(key, call(), layout, loss, model.n)
-            with _chunked(program, staging.Chunks(data, layout), flat) as run:
+            with over_chunks(program, staging.Chunks(data, layout), flat) as run:
                 return drive_passes(run, method, flat, loop.initial_state(x0, method), watch)
 
+        if not layout.block and not iterates:
+            manager.require(24 * m * (model.n + 1), f"A model of {m} points that is taken whole")
         with staging.staged(data, layout) as arrays:
             if iterates:
                 task = iterative.Task(key, call(), layout, loss, method)
@@ -172,30 +195,36 @@ def _solve(model: Model, data: Observations, parameters: Parameters, options: Op
 
 
 @contextmanager
-def _chunked(program: Callable, chunks: staging.Chunks, flat: np.ndarray):
+def over_chunks(program: Callable, chunks: staging.Chunks, flat: np.ndarray):
     """Yield run(state), a pass over all chunks, whose Sums are added in the order of the chunks.
 
-    A chunk occupies one core (XLA runs a loop over blocks on one), so each core gets one at a time.
+    XLA runs a loop over blocks on one core, and calls made by one thread one after the other. So
+    each core has a thread, which hands over its share of the chunks at once and then waits.
     """
 
-    def total(k: int, state) -> Sums:
+    def share(first: int, state) -> list[Sums]:
+        totals = []
         with double_precision():
-            sums = chunks.call(
-                lambda *arguments: jax.device_get(program(*arguments)),
-                k, flat, state.trial, state.point.P,
-            )  # fmt: skip
-        return sums
+            for k in range(first, min(first + length, len(chunks))):
+                arguments, lent = chunks.arguments(k)
+                totals.append(program(*arguments, flat, state.trial, state.point.P))
+                if lent:
+                    jax.block_until_ready(totals[-1])
+                    staging.release(lent)
+            return jax.device_get(totals)
 
-    with ThreadPoolExecutor(usable_cores()) as pool:
+    length = -(-len(chunks) // usable_cores())
+    firsts = range(0, len(chunks), length)
+    with ThreadPoolExecutor(len(firsts)) as pool:
 
         def run(state):
-            totals = list(pool.map(total, range(len(chunks)), repeat(state)))
+            totals = chain.from_iterable(pool.map(share, firsts, repeat(state)))
             return functools.reduce(lambda a, b: jax.tree.map(np.add, a, b), totals)
 
         try:
             yield run
         finally:
-            chunks.release()
+            chunks.close()
 
 
 def _fit_sample(model, sample: Observations, parameters: Parameters, options: Options, x0):

@@ -3,7 +3,7 @@
 Buffers have the capacity of their size class and 64-byte alignment, at which JAX reads NumPy memory
 in place on the CPU. Only the pages that hold data are ever touched, so a large capacity costs
 address space, not memory. The tail of the last block repeats the last point, where the model is
-known to be defined; it is masked out (see `passes`). Buffers go back to a small pool.
+known to be defined; it is masked out (see `passes`).
 
 Long data are not copied but read where they are, in chunks of fixed capacity: the program gets an
 array that begins at the aligned address before the chunk, and how many elements later the chunk
@@ -13,40 +13,18 @@ that are not contiguous are copied. A chunk holds the same points wherever the d
 
 from __future__ import annotations
 
-import threading
-from collections import defaultdict
 from contextlib import contextmanager
 
 import numpy as np
 
+from nlsq.caching.memory_manager import manager
+from nlsq.caching.memory_pool import ALIGNMENT
 from nlsq.core.passes import SLACK, Layout
 from nlsq.core.problem import Observations
 
-_ALIGNMENT = 64
-_KEPT = 4  # buffers kept per shape and type
-_LARGEST_KEPT = 1 << 24  # bytes
-_LARGEST_COPY = 1 << 26  # bytes of a fit's long data that are copied once, not in every pass
-_pool: dict[tuple, list[np.ndarray]] = defaultdict(list)
-_lock = threading.Lock()
-
-
-def _aligned(shape, dtype) -> np.ndarray:
-    key = (shape, np.dtype(dtype))
-    with _lock:
-        if _pool[key]:
-            return _pool[key].pop()
-    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
-    raw = np.empty(size + _ALIGNMENT, np.uint8)
-    start = -raw.ctypes.data % _ALIGNMENT
-    return raw[start : start + size].view(dtype).reshape(shape)
-
-
-def _release(buffers) -> None:
-    with _lock:
-        for buffer in buffers:
-            stock = _pool[(buffer.shape, buffer.dtype)]
-            if buffer.nbytes <= _LARGEST_KEPT and len(stock) < _KEPT:
-                stock.append(buffer)
+# Bytes of a fit's long data that are copied once; more are copied anew in every pass.
+_LARGEST_COPY = 1 << 26
+release = manager.pool.release
 
 
 @contextmanager
@@ -73,12 +51,14 @@ def staged(data: Observations, layout: Layout):
         leaves = tuple(map(copy, data.x.leaves, layout.axes))
         yield leaves, copy(data.y, 0), copy(weights, 0), None
     finally:
-        _release(used)
+        release(used)
 
 
 def _padded(array, axis: int, first: int, length: int, layout: Layout) -> np.ndarray:
     """Buffer of `length` points along `axis`: a chunk's from `first`, its last block filled up."""
-    buffer = _aligned((*array.shape[:axis], length, *array.shape[axis + 1 :]), array.dtype)
+    buffer = manager.pool.allocate(
+        (*array.shape[:axis], length, *array.shape[axis + 1 :]), array.dtype
+    )
     target, source = buffer, array
     if axis:
         target, source = np.moveaxis(buffer, axis, 0), np.moveaxis(array, axis, 0)
@@ -108,21 +88,19 @@ class Chunks:
     def __len__(self) -> int:
         return -(-self._m // self._layout.capacity)
 
-    def call(self, program, k: int, *arguments):
-        """program(*arguments of chunk k, *arguments), which must be done with them on return."""
-        chunk, buffers = self._kept.get(k) or self._arguments(k)
-        if self._keep:
-            self._kept[k] = chunk, buffers
-        try:
-            return program(*chunk, *arguments)
-        finally:
+    def arguments(self, k: int) -> tuple[tuple, list]:
+        """The arguments for chunk k, and the buffers among them that the caller must release."""
+        if k not in self._kept:
+            made = self._arguments(k)
             if not self._keep:
-                _release(buffers)
+                return made
+            self._kept[k] = made
+        return self._kept[k][0], []
 
-    def release(self) -> None:
-        """Give the copies back."""
+    def close(self) -> None:
+        """Release the buffers that were kept."""
         for _, buffers in self._kept.values():
-            _release(buffers)
+            release(buffers)
         self._kept.clear()
 
     def _arguments(self, k: int) -> tuple[tuple, list]:
@@ -152,4 +130,4 @@ def _in_place(array: np.ndarray) -> bool:
 
 def _shift(array: np.ndarray, first: int) -> int:
     """Elements between the last aligned address and element `first`."""
-    return (array.ctypes.data + first * array.itemsize) % _ALIGNMENT // array.itemsize
+    return (array.ctypes.data + first * array.itemsize) % ALIGNMENT // array.itemsize

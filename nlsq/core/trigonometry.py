@@ -110,7 +110,8 @@ def evaluate(program, *operands):
         inputs = [read(v) for v in equation.invars]
         own = _OWN.get(equation.primitive)
         inner = equation.params.get("jaxpr") if equation.primitive.name in ("jit", "pjit") else None
-        if own is not None and inputs[0].ndim and inputs[0].dtype == float:
+        form = equation.invars[0].aval if own else None
+        if own and form.ndim and form.dtype == float:
             outputs = [own(inputs[0])]
         elif inner is not None:
             outputs = evaluate(inner, *inputs)

@@ -1,0 +1,84 @@
+"""What memory a fit may take: asked before it is taken, and remembered."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from typing import NamedTuple
+
+from nlsq.caching.memory_pool import MemoryPool
+from nlsq.config import get_memory_config
+
+
+class Request(NamedTuple):
+    """One question to the manager."""
+
+    what: str
+    n_bytes: int
+    allowed_bytes: int
+
+    @property
+    def granted(self) -> bool:
+        """Whether it fitted."""
+        return self.n_bytes <= self.allowed_bytes
+
+
+class MemoryManager:
+    """Budget by `MemoryConfig`, and the pool of staging buffers.
+
+    Parameters
+    ----------
+    ttl : float
+        Seconds for which an answer of the operating system is good; asking takes 50 µs.
+    small : int
+        Requests below this many bytes are granted unasked.
+
+    Attributes
+    ----------
+    pool : MemoryPool
+    requests : deque of Request
+        The last 1000 that were asked.
+
+    Examples
+    --------
+    >>> manager = MemoryManager()
+    >>> manager.require(10**8, "the Jacobian")
+    >>> manager.requests[-1].granted
+    True
+    """
+
+    def __init__(self, ttl: float = 1.0, small: int = 1 << 24) -> None:
+        self.ttl, self.small = ttl, small
+        self.pool = MemoryPool()
+        self.requests: deque[Request] = deque(maxlen=1000)
+        self._lock = threading.Lock()
+        self._asked: tuple[object, float, int] = (None, 0.0, 0)
+
+    def usable_bytes(self) -> int:
+        """What a fit may plan with, not older than `ttl`."""
+        config, now = get_memory_config(), time.monotonic()
+        with self._lock:
+            known, until, value = self._asked
+            if known is not config or now >= until:
+                value = config.usable_bytes
+                self._asked = config, now + self.ttl, value
+            return value
+
+    def require(self, n_bytes: int, what: str) -> None:
+        """Raise MemoryError, naming the remedy, if `what` does not fit into the budget.
+
+        Raises
+        ------
+        MemoryError
+            Before anything of it is allocated.
+        """
+        if n_bytes < self.small:
+            return
+        request = Request(what, n_bytes, self.usable_bytes())
+        self.requests.append(request)
+        if not request.granted:
+            get_memory_config().require(n_bytes, what)
+
+
+manager = MemoryManager()

@@ -1,0 +1,107 @@
+"""The cache of compiled programs, and of everything else that is made once per content.
+
+Keys are contents (code, constants, closure values, shapes), never identities, so an equal lambda
+made anew finds its program; weak references to functions would forget it. A cache itself is known
+by a weak reference, so that `cache_info` and `clear_cache` reach those in use.
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from typing import Any, NamedTuple
+
+
+class CacheInfo(NamedTuple):
+    """Use of a cache since it was made or cleared."""
+
+    hits: int
+    misses: int
+    size: int
+    maxsize: int
+
+    @property
+    def hit_rate(self) -> float:
+        """Share of the requests that found an entry; 0 before the first."""
+        return self.hits / max(self.hits + self.misses, 1)
+
+
+class UnifiedCache:
+    """Thread-safe table of the most recently used things.
+
+    Parameters
+    ----------
+    name : str
+        What it holds; the key of `cache_info`.
+    maxsize : int
+        Number of entries kept; the least recently used one goes first.
+
+    Examples
+    --------
+    >>> table = UnifiedCache("squares", maxsize=2)
+    >>> table.get(3, lambda: 3**2)
+    9
+    >>> table.get(3, lambda: 0)
+    9
+    >>> table.info()
+    CacheInfo(hits=1, misses=1, size=1, maxsize=2)
+    """
+
+    def __init__(self, name: str, maxsize: int = 128) -> None:
+        self.name, self.maxsize = name, maxsize
+        self._entries: OrderedDict[Hashable, Any] = OrderedDict()
+        self._lock = threading.Lock()
+        self._hits = self._misses = 0
+        _caches.add(self)
+
+    def get(self, key: Hashable, make: Callable[[], Any], keep: Callable | None = None) -> Any:
+        """The entry of `key`, made by `make()` when there is none, and kept (if keep(entry))."""
+        with self._lock:
+            if key in self._entries:
+                self._hits += 1
+                self._entries.move_to_end(key)
+                return self._entries[key]
+            self._misses += 1
+        value = make()
+        if keep is not None and not keep(value):
+            return value
+        with self._lock:
+            value = self._entries.setdefault(key, value)
+            self._entries.move_to_end(key)
+            while len(self._entries) > self.maxsize:
+                self._entries.popitem(last=False)
+        return value
+
+    def info(self) -> CacheInfo:
+        """Hits, misses and size."""
+        with self._lock:
+            return CacheInfo(self._hits, self._misses, len(self._entries), self.maxsize)
+
+    def clear(self) -> None:
+        """Forget everything, the counts too."""
+        with self._lock:
+            self._entries.clear()
+            self._hits = self._misses = 0
+
+
+_caches: weakref.WeakSet[UnifiedCache] = weakref.WeakSet()
+
+
+def cache_info() -> dict[str, CacheInfo]:
+    """Use of every cache in this process, by name.
+
+    Examples
+    --------
+    >>> import nlsq
+    >>> sorted(nlsq.cache_info())  # doctest: +SKIP
+    ['models', 'programs']
+    """
+    return {cache.name: cache.info() for cache in sorted(_caches, key=lambda c: c.name)}
+
+
+def clear_cache() -> None:
+    """Forget compiled programs and everything else that is kept in memory; the disk stays."""
+    for cache in list(_caches):
+        cache.clear()

@@ -1,0 +1,136 @@
+"""Data of which every pass takes long: sampled first, read in chunks, shared among the cores."""
+
+import numpy as np
+import pytest
+from scipy import optimize
+
+from nlsq import curve_fit, least_squares
+from nlsq.core import staging
+from nlsq.core.passes import CHUNKS
+
+pytestmark = pytest.mark.core
+
+(CHUNK, _), _ = CHUNKS
+M = 4 * CHUNK + 12_345  # several chunks, the last one partly filled
+P0 = (1.5, 0.9, 0.1)
+
+
+def decay(x, a, b, c):
+    return a * np.exp(-b * x) + c
+
+
+def data(m=M, seed=0):
+    rng = np.random.default_rng(seed)
+    x = np.linspace(0.0, 5.0, m)
+    return x, decay(x, 2.0, 0.7, 0.3) + 0.05 * rng.standard_normal(m)
+
+
+def assert_same(result, popt, pcov, rtol=1e-6):
+    errors = np.sqrt(np.diag(pcov))
+    assert np.abs(result.popt - popt).max() <= rtol * errors.max()
+    assert np.abs(result.pcov - pcov).max() <= 1e-5 * errors.max() ** 2
+
+
+TIGHT = {"ftol": 1e-15, "xtol": 1e-15, "gtol": 1e-15}
+
+
+@pytest.mark.parametrize("m", [M, 40_000, 4 * CHUNK, 4 * CHUNK + 1])
+def test_scipy_agrees(m):
+    x, y = data(m)
+    result = curve_fit(decay, x, y, P0)
+    assert_same(result, *optimize.curve_fit(decay, x, y, P0, **TIGHT), 1e-5)
+    assert result.nfev <= 6  # the sample brought it close
+
+
+@pytest.mark.parametrize("kind", ["scalar", "vector"])
+def test_sigma(kind):
+    x, y = data()
+    sigma = 0.05 if kind == "scalar" else 0.03 + 0.04 * np.linspace(0, 1, M)
+    result = curve_fit(decay, x, y, P0, sigma=sigma, absolute_sigma=True)
+    sigma = np.broadcast_to(sigma, M)
+    expected = optimize.curve_fit(decay, x, y, P0, sigma=sigma, absolute_sigma=True, **TIGHT)
+    assert_same(result, *expected, 1e-5)
+
+
+def test_bounds_and_loss():
+    x, y = data()
+    y[::50] += 3.0
+    options = {"bounds": ([0, 0, 0.32], [9, 9, 9]), "loss": "soft_l1", "f_scale": 0.1}
+    result = curve_fit(decay, x, y, (1.5, 0.9, 0.4), **options)
+    expected = optimize.curve_fit(decay, x, y, (1.5, 0.9, 0.4), x_scale="jac", **TIGHT, **options)
+    assert result.popt[2] == 0.32
+    assert np.abs(result.popt - expected[0]).max() <= 1e-6
+
+
+def test_two_coordinates_and_complex_values():
+    x, _ = data()
+    u = np.stack([x, np.cos(x)])
+
+    def wave(u, a, k, w):
+        return a * np.exp((-k + 1j * w) * u[0]) + u[1]
+
+    rng = np.random.default_rng(1)
+    noise = rng.standard_normal(M) + 1j * rng.standard_normal(M)
+    result = curve_fit(wave, u, wave(u, 2.0, 0.3, 1.2) + 0.1 * noise, (1.8, 0.35, 1.25))
+    assert np.abs((result.popt - (2.0, 0.3, 1.2)) / result.perr).max() < 5
+    assert result.n_points == 2 * M
+
+
+@pytest.mark.parametrize("shift", [1, 3, 7])
+def test_the_answer_does_not_depend_on_where_the_data_lie(shift):
+    x, y = data()
+    reference = curve_fit(decay, x, y, P0)
+    moved = [np.concatenate([np.full(k, np.nan), v])[k:] for k, v in ((shift, x), (2, y))]
+    strided = [np.stack([v, v], axis=1)[:, 0] for v in (x, y)]
+    for u, v in (moved, strided):
+        result = curve_fit(decay, u, v, P0)
+        assert np.array_equal(result.popt, reference.popt)
+        assert np.array_equal(result.pcov, reference.pcov)
+
+
+def test_copies_that_are_not_kept_change_nothing(monkeypatch):
+    x, y = (np.stack([v, v], axis=1)[:, 0] for v in data())
+    kept = curve_fit(decay, x, y, P0)
+    monkeypatch.setattr(staging, "_LARGEST_COPY", 0)
+    assert np.array_equal(curve_fit(decay, x, y, P0).popt, kept.popt)
+
+
+@pytest.mark.parametrize("m", [100_000, M])
+def test_a_sample_that_misleads_is_dropped(m):
+    """A few points far outside hold most of the information; the sample has none of them."""
+    x, y = data(m)
+    x[-5:] = [50.0, 60.0, 70.0, 80.0, 90.0]
+    y[-5:] = 4e4 * (x[-5:] / 50.0)
+
+    def line(x, a, b):
+        return a + b * np.sinh(x / 10)
+
+    result = curve_fit(line, x, y, (1.0, 1.0))
+    J = np.stack([np.ones(m), np.sinh(x / 10)], axis=1)
+    expected = np.linalg.lstsq(J, y, rcond=None)[0]
+    assert np.allclose(result.popt, expected, rtol=1e-9)
+
+
+def test_a_model_that_is_not_finite_at_the_sample_s_answer_starts_at_p0():
+    """Least squares with a column that only a point outside the sample has."""
+    x, y = data(60_000)
+    result = least_squares(lambda p: decay(x, *p) - y, P0)
+    assert np.allclose(result.x, curve_fit(decay, x, y, P0).popt, rtol=1e-9)
+
+
+def test_data_are_not_changed_and_threads_end():
+    import threading
+
+    x, y = data()
+    before, threads = (x.copy(), y.copy()), threading.active_count()
+    curve_fit(decay, x, y, P0)
+    assert np.array_equal(x, before[0])
+    assert np.array_equal(y, before[1])
+    assert threading.active_count() == threads
+
+
+def test_a_model_that_fails_in_a_pass_says_so():
+    x, y = data()
+    y[M // 2] = np.nan
+    with pytest.raises(ValueError, match=f"index {M // 2}"):
+        curve_fit(decay, x, y, P0, check_finite=False)
