@@ -150,6 +150,7 @@ def run_cell(problem: Problem, peers: dict[str, Peer], left_out: dict, seconds: 
         for i in range(len(turns)):
             turns[(i + rounds) % len(turns)].take_turn()
         rounds += 1
+    limit.close()
     for name, contestant in contestants.items():
         results[name] |= {"times": contestant.times, "compilations": contestant.compilations}
     return {

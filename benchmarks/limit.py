@@ -30,6 +30,9 @@ from benchmarks.problems import MODELS, VARIANTS, Problem, make_problem
 _UNIT = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss
 
 
+_threads = ExitStack()  # of passes in use
+
+
 def cost_pass(problem: Problem) -> Callable[[], object]:
     """One pass of sum (f - y)^2 at the start; call it inside `jax.enable_x64`."""
     import jax
@@ -78,7 +81,7 @@ def fused_pass(problem: Problem) -> Callable[[], object]:
         raise RuntimeError(f"the fit of {problem.model.name} made no pass to catch")
     run, state = caught["run"], caught["state"]
     if "data" in caught:  # the threads ended with the fit
-        run = _opened.enter_context(make(*caught["data"]))
+        run = _threads.enter_context(make(*caught["data"]))
     return _ready(run, [state])
 
 
@@ -102,7 +105,11 @@ def _quickest(call: Callable[[], object]) -> float:
     return min(times)
 
 
-_opened = ExitStack()
+def close() -> None:
+    """End the threads of all passes that were prepared, and let go of their data."""
+    _threads.close()
+
+
 LINES = {"cost pass": cost_pass, "fused pass": fused_pass}
 
 
@@ -168,6 +175,7 @@ def main() -> None:
                         start = time.perf_counter()
                         call()
                         taken.append(time.perf_counter() - start)
+            close()
             ratio = statistics.median(b / a for a, b in zip(*times, strict=True))
             per_point = [f"{statistics.median(taken) / m * 1e9:.2f}" for taken in times]
             memory = f"{peak_memory(problem):.0f}"

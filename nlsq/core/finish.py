@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 import math
 
 import numpy as np
@@ -42,24 +43,20 @@ class Finished:
         """True when the fit was stopped while R was not yet exact."""
         return not self.status.converged and self.outcome.pivot < SAFE_PIVOT
 
-    @property
-    def is_flat(self) -> bool:
-        """True when no free parameter moves the residual."""
-        flat, free = self.unresponsive.tolist(), self.parameters.free.tolist()
-        return any(flat) and all(f for f, is_free in zip(flat, free, strict=True) if is_free)
-
     @functools.cached_property
-    def unresponsive(self) -> np.ndarray:
-        """Free parameters (n,) whose change by 100 % would move the residual by less than 1e-4.
+    def is_flat(self) -> bool:
+        """True when every free parameter, and at least one, leaves the residual as it is.
 
-        Even a parameter that fits pure noise moves it by about 1 / sqrt(m).
+        That is, its change by 100 % would move the residual by less than 1e-4. Even a parameter
+        that fits pure noise moves it by about 1 / sqrt(m).
         """
-        outcome = self.outcome
-        if outcome.cost == 0:
-            return np.zeros(outcome.x.size, bool)
-        effect = outcome.norms * np.abs(outcome.x)
-        weak = (effect <= 1e-4 * math.sqrt(2 * outcome.cost)) & (outcome.x != 0)
-        return (outcome.dead | weak) & (self.parameters.free > 0)
+        outcome, free = self.outcome, self.parameters.free.tolist()
+        if outcome.cost == 0 or not any(free):
+            return False
+        least = 1e-4 * math.sqrt(2 * outcome.cost)
+        every = zip(free, outcome.dead, outcome.norms.tolist(), outcome.x.tolist(), strict=True)
+        # in plain numbers, which ends at the first parameter of an ordinary fit
+        return all(dead or (x != 0 and norm * abs(x) <= least) for f, dead, norm, x in every if f)
 
     def gradient(self) -> np.ndarray:
         """g = R^T z (n,)."""
@@ -171,8 +168,7 @@ def no_progress(finished: Finished) -> list[str]:
     """A note when the model is flat where the fit stopped, and the data are not explained."""
     if not finished.is_flat:
         return []
-    flat = np.flatnonzero(finished.unresponsive)
-    names = ", ".join(finished.parameters.names[j] for j in flat)
+    names = ", ".join(itertools.compress(finished.parameters.names, finished.parameters.free))
     if finished.outcome.nit == 0:
         where = "the fit did not move from its start, where"
     else:

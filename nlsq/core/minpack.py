@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
 import warnings
@@ -240,10 +241,12 @@ def _result(finished: Finished, absolute_sigma: bool, seconds: float) -> CurveFi
     scale = 1.0 if absolute_sigma else (2 * outcome.cost / dof if dof > 0 else np.inf)
     pcov, determined = spectrum.covariance(math.inf if finished.stopped_early else scale)
     active = finished.active_mask()
-    nulls = tuple(
-        {names[j]: float(v[j]) for j in np.flatnonzero(v)} for v in spectrum.null_directions
-    )
-    notes = null_direction_sentences(nulls, dict(zip(names, outcome.x.tolist(), strict=True)))
+    nulls, notes = (), []
+    if len(spectrum.null_directions):
+        nulls = tuple(
+            {names[j]: float(v[j]) for j in np.flatnonzero(v)} for v in spectrum.null_directions
+        )
+        notes = null_direction_sentences(nulls, dict(zip(names, outcome.x.tolist(), strict=True)))
     if not math.isfinite(scale):
         notes.append("no degrees of freedom are left to estimate the noise from")
     if finished.stopped_early:
@@ -295,7 +298,7 @@ def _result(finished: Finished, absolute_sigma: bool, seconds: float) -> CurveFi
 
 
 def _named(names, mask) -> tuple[str, ...]:
-    return tuple(name for name, chosen in zip(names, mask.tolist(), strict=True) if chosen)
+    return tuple(itertools.compress(names, mask.tolist()))
 
 
 def _five_tuple(result, finished: Finished):

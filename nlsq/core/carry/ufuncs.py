@@ -38,8 +38,7 @@ def _strong(scalar: Any) -> tuple:
 
 def _table() -> dict[Any, Any]:
     found = {}
-    for name in dir(np):
-        ufunc = getattr(np, name)
+    for ufunc in vars(np).values():  # dir(np) would load numpy.testing, f2py, ...
         if isinstance(ufunc, np.ufunc) and hasattr(jnp, ufunc.__name__):
             found[ufunc] = getattr(jnp, ufunc.__name__)
     found[np.power] = _power
