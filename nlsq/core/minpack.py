@@ -120,7 +120,7 @@ def curve_fit(
     -------
     CurveFitResult
         Unpacks to ``popt, pcov``; see there for uncertainties, statistics, bands and plots. It
-        holds copies of the data up to 64 MB an array, and the arrays themselves above.
+        holds copies of the data up to 4 MB an array, and the arrays themselves above.
 
     Raises
     ------

@@ -22,7 +22,7 @@ COMPLEX_MODEL = (
 )
 
 UNBOUNDED = (-np.inf, np.inf)
-_LARGEST_COPY = 1 << 26  # bytes
+_LARGEST_COPY = 1 << 22  # bytes
 
 
 @dataclasses.dataclass

@@ -113,7 +113,8 @@ def drive_passes(run, method: Method, flat, start, watch: Watch) -> Outcome:
     step, packing = programs.step_program(method), loop.state_packing(method)
 
     def advance(state):
-        return packing.tree(np.asarray(step(packing.vector(state, np), run(state), flat)))
+        vector = step(packing.vector(state, np), run(state), flat)
+        return packing.tree(programs.fetch(vector))
 
     state, stop = drive(start, advance, loop.running, watch)
     outcome = Outcome(packing.vector(state, np), method)
