@@ -80,4 +80,8 @@ def _dogleg(A, g, newton, low, high):
     cauchy = -t * g
     leg = newton - cauchy
     stride, _ = geometry.stride_to_bound(cauchy, leg, low, high)
-    return jnp.clip(cauchy + jnp.clip(stride, 0.0, 1.0) * leg, low, high)
+    step = jnp.clip(cauchy + jnp.clip(stride, 0.0, 1.0) * leg, low, high)
+    # the wall that ended the stride is met but for rounding; short of it, the next step has no room
+    near = 4 * EPS * (jnp.abs(cauchy) + jnp.abs(leg))
+    step = jnp.where(step - low <= near, low, step)
+    return jnp.where(high - step <= near, high, step)
