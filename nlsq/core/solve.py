@@ -43,6 +43,8 @@ from nlsq.device import usable_cores
 _LONG_PASS = 1 << 18, 750_000
 # More points than _MANY are sampled first: a share 1 / _SHARE of them, within limits.
 _MANY, _SHARE, _SMALLEST_SAMPLE = 1 << 15, 32, 1 << 13
+# Evaluations after which a sample that has not converged is given up: two passes over all points.
+_SAMPLE_BUDGET = 64
 # Times what sampling explains, from which on a sample's answer is not believed.
 _DOUBT = 30
 
@@ -229,7 +231,8 @@ def over_chunks(program: Callable, chunks: staging.Chunks, flat: np.ndarray):
 
 def _fit_sample(model, sample: Observations, parameters: Parameters, options: Options, x0):
     """The sample's answer, or x0 when there is none worth starting from."""
-    quiet = dataclasses.replace(options, callback=None, verbose=0)
+    budget = min(options.max_nfev or _SAMPLE_BUDGET, _SAMPLE_BUDGET)
+    quiet = dataclasses.replace(options, callback=None, verbose=0, max_nfev=budget)
     outcome = _solve(model, sample, parameters, quiet)
     if outcome.status <= 0 or not outcome.regular:
         return x0
