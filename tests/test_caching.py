@@ -64,6 +64,12 @@ def test_a_cache_that_nobody_holds_is_not_listed():
     assert "short-lived" not in nlsq.cache_info()
 
 
+def test_caches_of_one_name_are_told_apart():
+    caches = [SmartCache(), SmartCache()]
+    names = [name for name in nlsq.cache_info() if name.split(" ")[0] == "fits"]
+    assert len(names) >= len(caches)
+
+
 def test_warm_fits_hit():
     nlsq.clear_cache()
     for k in range(10):
@@ -138,6 +144,30 @@ def test_a_fit_that_is_watched_is_made_again():
     assert cache.info().size == 0
     assert len(calls) % 2 == 0
     assert calls
+
+
+def test_a_fit_that_changed_its_road_is_made_again():
+    cache = SmartCache()
+    roads = [
+        curve_fit(
+            lambda x, a, b: np.sqrt(a**2) * x + b, X, 2 * X + 1, [0.0, 1.0], cache=cache
+        ).model_info.road
+        for _ in range(2)
+    ]
+    assert roads == ["host", "host"]
+
+
+def test_an_index_is_not_in_the_content_that_is_compared():
+    pandas = pytest.importorskip("pandas")
+    cache = SmartCache()
+
+    def model(frame, a, b):
+        return a * frame.index.values + b * frame["u"]
+
+    for scale in (1.0, 2.0):
+        frame = pandas.DataFrame({"u": np.cos(X)}, index=scale * X)
+        result = curve_fit(model, frame, 3 * X + np.cos(X), [1.0, 2.0], cache=cache)
+        assert np.allclose(result.popt, [3 / scale, 1.0], rtol=1e-6)
 
 
 def test_a_cache_is_a_smart_cache():

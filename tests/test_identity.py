@@ -287,3 +287,21 @@ def test_unreadable_values_are_never_shared():
     for thing in (lock, numbers, objects):
         model = scaled_by(thing)
         assert model_key(model) != model_key(model)
+
+
+def test_classes_side_by_side_keep_their_own_contents():
+    """Tables made while a key is made are gone when the next begins; its address may be theirs."""
+
+    def pair(factor):
+        class First:
+            def value(self, x):
+                return x + 1.0
+
+        class Second:
+            def value(self, x):
+                return x * factor
+
+        return First, Second
+
+    assert model_key(pair(2.0)) == model_key(pair(2.0))
+    assert model_key(pair(2.0)) != model_key(pair(3.0))

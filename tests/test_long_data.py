@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import optimize
 
-from nlsq import curve_fit, least_squares
-from nlsq.core import staging
+from nlsq import curve_fit
+from nlsq.core import solve, staging
 from nlsq.core.passes import CHUNKS
 
 pytestmark = pytest.mark.core
@@ -111,11 +111,49 @@ def test_a_sample_that_misleads_is_dropped(m):
     assert np.allclose(result.popt, expected, rtol=1e-9)
 
 
-def test_a_model_that_is_not_finite_at_the_sample_s_answer_starts_at_p0():
-    """Least squares with a column that only a point outside the sample has."""
-    x, y = data(60_000)
-    result = least_squares(lambda p: decay(x, *p) - y, P0)
-    assert np.allclose(result.x, curve_fit(decay, x, y, P0).popt, rtol=1e-9)
+def _far_point(m=40_000):
+    x = np.linspace(0.0, 1.0, m)
+    y = np.exp(0.5 * x) + 2 * x + 0.01 * np.random.default_rng(0).standard_normal(m)
+    x[-1], y[-1] = 300.0, 0.0
+    return x, y
+
+
+def growth(x, a, b, c):
+    return a * np.exp(b * x) + c * x
+
+
+def test_a_fit_that_drops_its_sample_begins_as_if_there_had_been_none(monkeypatch):
+    """At the sample's answer a point outside it has a derivative of 1e65."""
+    x, y = _far_point()
+    p0 = (2.0, 0.001, 0.5)
+    sampled = curve_fit(growth, x, y, p0)
+    monkeypatch.setattr(solve, "_MANY", 1 << 30)
+    plain = curve_fit(growth, x, y, p0)
+    assert sampled.nfev == plain.nfev
+    assert np.array_equal(sampled.popt, plain.popt)
+
+
+def test_a_callback_does_not_see_a_sample_that_was_dropped():
+    x, y = _far_point()
+    p0, seen = (2.0, 0.001, 0.5), []
+    curve_fit(growth, x, y, p0, callback=lambda nit, cost, p, info: seen.append((nit, *p)))
+    assert seen[0] == (0, *p0)
+
+
+def test_exact_data_need_no_more_passes_than_noisy_ones():
+    x, _ = data()
+    assert curve_fit(decay, x, decay(x, 2.0, 0.7, 0.3), P0).nfev <= 6
+
+
+@pytest.mark.parametrize("kind", ["int8", "int16", "int32", "bool", "float32"])
+def test_small_items_are_read_where_they_belong(kind):
+    m = 300_001
+    t = np.random.default_rng(0).uniform(0, 9, m)
+    t = (t > 4.5 if kind == "bool" else t.astype(kind))[1:]
+    y = 2.0 * t + 1.0 + 0.01 * np.random.default_rng(1).standard_normal(m - 1)
+    result = curve_fit(lambda x, a, b: a * x["t"] + b, {"t": t}, y, (1.0, 0.0))
+    J = np.stack([t.astype(float), np.ones(m - 1)], axis=1)
+    assert np.allclose(result.popt, np.linalg.lstsq(J, y, rcond=None)[0], rtol=1e-9)
 
 
 def test_data_are_not_changed_and_threads_end():

@@ -42,6 +42,10 @@ def test_arguments_out_of_reach(odd):
         assert np.allclose(ours, theirs, rtol=0, atol=2 * ULP, equal_nan=True)
 
 
+def test_no_points():
+    assert both(np.zeros(0))[0].shape == (0,)
+
+
 def test_derivatives():
     x = np.linspace(-9, 9, 101)
     with double_precision():

@@ -32,7 +32,7 @@ class MemoryManager:
     ttl : float
         Seconds for which an answer of the operating system is good; asking takes 50 µs.
     small : int
-        Requests below this many bytes are granted unasked.
+        Requests below this many bytes are granted unasked, unless a limit was set.
 
     Attributes
     ----------
@@ -73,7 +73,7 @@ class MemoryManager:
         MemoryError
             Before anything of it is allocated.
         """
-        if n_bytes < self.small:
+        if n_bytes < self.small and get_memory_config().memory_limit_gb is None:
             return
         request = Request(what, n_bytes, self.usable_bytes())
         self.requests.append(request)

@@ -90,7 +90,7 @@ _caches: weakref.WeakSet[UnifiedCache] = weakref.WeakSet()
 
 
 def cache_info() -> dict[str, CacheInfo]:
-    """Use of every cache in this process, by name.
+    """Use of every cache in this process, by name; of several of a name each has a number.
 
     Examples
     --------
@@ -98,10 +98,14 @@ def cache_info() -> dict[str, CacheInfo]:
     >>> sorted(nlsq.cache_info())  # doctest: +SKIP
     ['models', 'programs']
     """
-    return {cache.name: cache.info() for cache in sorted(_caches, key=lambda c: c.name)}
+    found: dict[str, CacheInfo] = {}
+    for cache in list(_caches):
+        same = sum(name.split(" ")[0] == cache.name for name in found)
+        found[f"{cache.name} {same + 1}" if same else cache.name] = cache.info()
+    return dict(sorted(found.items()))
 
 
 def clear_cache() -> None:
-    """Forget compiled programs and everything else that is kept in memory; the disk stays."""
+    """Forget compiled programs, models and fits that are kept in memory; the disk stays."""
     for cache in list(_caches):
         cache.clear()

@@ -147,8 +147,8 @@ def _key(thing, seen: dict):
     if isinstance(thing, types.ModuleType):
         return ("module", thing.__name__)
     if id(thing) in seen:
-        return ("seen", seen[id(thing)])
-    seen[id(thing)] = len(seen)
+        return ("seen", seen[id(thing)][0])
+    seen[id(thing)] = len(seen), thing  # alive, or another thing could take its id
     if kind is types.FunctionType:
         return _function(thing, seen)
     if kind in (tuple, list, dict, set, frozenset):

@@ -72,7 +72,7 @@ class Setup(NamedTuple):
     max_nfev: object
     f_scale: object
     factor: object
-    trust: object  # a start other than x0 needs |z|^2 <= trust F there
+    trust: object  # a start other than x0 needs |z|^2 <= trust F there (see `_holds`)
 
 
 class Method(NamedTuple):
@@ -212,12 +212,12 @@ def absorb(state: State, total: Sums, setup: Setup, method: Method) -> State:
     level = (actual >= -COST_NOISE * old.cost) & (measure <= 2 * old.optimality)
     moved = finite & (first | jnp.where(iterating, better, near & ((actual > 0) | level)))
     moved = moved | (finite & (state.phase >= PREPARE))
+    doubted = first & jnp.any(state.trial != setup.x0) & ~(finite & _holds(new, setup.trust))
+    moved = moved & ~doubted
+    old = old._replace(x=jnp.where(doubted, setup.x0, old.x))
     point = jax.tree.map(lambda a, b: jnp.where(moved, a, b), new, old)
     seen = jnp.where(summary.dead, 0.0, columns)
     running_max = jnp.where(moved, jnp.maximum(state.columns, seen), state.columns)
-    doubted = first & jnp.any(state.trial != setup.x0)
-    doubted = doubted & ~(finite & (jnp.sum(z * z) <= setup.trust * summary.cost))
-    moved = moved & ~doubted
 
     radius, alpha = rules.update_radius(
         state.radius, state.alpha, proposal, actual, ratio, state.nit == 0
@@ -233,7 +233,8 @@ def absorb(state: State, total: Sums, setup: Setup, method: Method) -> State:
     )  # fmt: skip
     status = jnp.where(iterating & ~doubted, judge(evidence, setup), state.status)
 
-    phase, rounds = _next_phase(state, status, point, moved, step, length, setup.max_nfev)
+    over = (status == int(Status.NOT_FINITE)) | (nfev >= setup.max_nfev)
+    phase, rounds = _next_phase(state, status, point, moved, step, length, over)
     # a rejected accelerated step: forget the history, a plain one gets its turn
     known = state.secants.known & (moved | ~polishing)
     return state._replace(
@@ -250,6 +251,13 @@ def absorb(state: State, total: Sums, setup: Setup, method: Method) -> State:
         nit=state.nit + jnp.where(moved & ~first & (step > 0), 1, 0),
         secants=state.secants._replace(known=known),
     )
+
+
+def _holds(point: Point, trust):
+    """Whether a step from `point` gains no more than `trust` F, or moves nothing."""
+    size = jnp.sum(dense.dot(point.R, point.x) ** 2)
+    promised = jnp.sum(point.z**2)
+    return (promised <= trust * point.cost) | (promised <= 1e-16 * size)
 
 
 def columns_or_one(columns):
@@ -300,8 +308,8 @@ def judge(e: Evidence, setup):
     return jnp.where(e.first & ~e.finite, int(Status.NOT_FINITE), status)
 
 
-def _next_phase(state, status, point, moved, step, length, max_nfev):
-    """(phase, rounds) after this pass."""
+def _next_phase(state, status, point, moved, step, length, over):
+    """(phase, rounds) after this pass; `over` ends the fit."""
     rounds = state.rounds + 1
     safe = point.pivot >= SAFE_PIVOT
     finish = jnp.where(safe, DONE, SHARPEN)
@@ -326,7 +334,6 @@ def _next_phase(state, status, point, moved, step, length, max_nfev):
         ],
         jnp.where(again, SHARPEN, DONE),
     )
-    over = (status == int(Status.NOT_FINITE)) | (state.nfev + 1 >= max_nfev)
     phase = jnp.where(over, DONE, phase)
     return phase, jnp.where(phase == state.phase, rounds, 0)
 
@@ -380,8 +387,9 @@ def propose(state: State, setup: Setup, method: Method) -> State:
     trial, proposal, secants = jax.lax.cond(state.phase == ITERATE, iterate, polish)
     trial = jnp.where(state.phase >= PREPARE, point.x, trial)
     trial = jnp.where((setup.free > 0) & (state.nfev > 0), trial, setup.x0)
+    alpha = jnp.where(state.nfev > 0, proposal.alpha, 0.0)
     return state._replace(
-        trial=trial, proposal=proposal, radius=radius, alpha=proposal.alpha, secants=secants
+        trial=trial, proposal=proposal, radius=radius, alpha=alpha, secants=secants
     )
 
 

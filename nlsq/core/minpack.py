@@ -114,7 +114,8 @@ def curve_fit(
         gradient shrinks; the steps that confirm convergence are always solved to 1e-6).
     cache : SmartCache, optional
         Where fits that converged are kept and looked for, by the content of model, data and
-        options. Not with `callback` or ``verbose=2``, which show a fit at work.
+        options. Not with `callback` or ``verbose=2``, which show a fit at work, nor for xdata other
+        than arrays and their lists and dicts.
 
     Returns
     -------

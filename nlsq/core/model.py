@@ -146,6 +146,12 @@ class Abscissae:
         return part
 
     @property
+    def in_full(self) -> bool:
+        """Whether the leaves are all there is to `given`: no index, unit or name beside them."""
+        kinds = (np.ndarray, list, tuple, dict, type(None))
+        return self.leaves is not None and type(self.given) in kinds
+
+    @property
     def shapes(self) -> Hashable:
         """Shapes and types of the leaves: a program of this key traces once."""
         return tuple((a.shape, a.dtype.char) for a in self.leaves)
@@ -265,7 +271,7 @@ class Model:
         key = (self.key, self.n, x.signature, complex_data)
         found = _resolutions.get(key, find)
         if found.data_fixed:  # its program holds the data it was traced with
-            key = (*key, model_key(tuple(x.leaves)))
+            key = (*key, model_key(tuple(x.leaves) if x.in_full else x.given))
             found = _resolutions.get(key, find)
         self.resolution, self.program_key = found, key
 

@@ -116,17 +116,19 @@ def solve(model: Model, data: Observations, parameters: Parameters, options: Opt
     MemoryError
         When data that must be evaluated whole do not fit into the memory allowed.
     """
-    if options.cache is None or options.callback or options.verbose > 1 or data.x.leaves is None:
+    watched = options.callback is not None or options.verbose > 1
+    if options.cache is None or watched or not data.x.in_full:
         return _solve_anew(model, data, parameters, options)
     plain = dataclasses.replace(options, cache=None, verbose=0, time_limit=None)
     content = (
         data.x.leaves, data.y, data.weights, data.factor,
         parameters.p0, parameters.lb, parameters.ub, tuple(vars(plain).values()),
     )  # fmt: skip
+    road = model.info  # a fit that changes it on its way is not kept
     return options.cache.get(
         (model.key, str(data.x.treedef), model_key(content)),
         lambda: _solve_anew(model, data, parameters, options),
-        keep=lambda outcome: outcome.status > 0,
+        keep=lambda outcome: outcome.status > 0 and model.info is road,
     )
 
 
@@ -207,26 +209,29 @@ def over_chunks(program: Callable, chunks: staging.Chunks, flat: np.ndarray):
     def share(first: int, state) -> list[Sums]:
         totals = []
         with double_precision():
-            for k in range(first, min(first + length, len(chunks))):
-                arguments, lent = chunks.arguments(k)
-                totals.append(program(*arguments, flat, state.trial, state.point.P))
-                if lent:
-                    jax.block_until_ready(totals[-1])
-                    staging.release(lent)
-            return jax.device_get(totals)
+            try:
+                for k in range(first, min(first + length, len(chunks))):
+                    arguments, lent = chunks.arguments(k)
+                    totals.append(program(*arguments, flat, state.trial, state.point.P))
+                    if lent:
+                        jax.block_until_ready(totals[-1])
+                        staging.release(lent)
+            finally:  # nobody reads the data any more on return
+                totals = jax.device_get(totals)
+            return totals
 
     length = -(-len(chunks) // usable_cores())
     firsts = range(0, len(chunks), length)
-    with ThreadPoolExecutor(len(firsts)) as pool:
+    try:
+        with ThreadPoolExecutor(len(firsts)) as pool:
 
-        def run(state):
-            totals = chain.from_iterable(pool.map(share, firsts, repeat(state)))
-            return functools.reduce(lambda a, b: jax.tree.map(np.add, a, b), totals)
+            def run(state):
+                totals = chain.from_iterable(pool.map(share, firsts, repeat(state)))
+                return functools.reduce(lambda a, b: jax.tree.map(np.add, a, b), totals)
 
-        try:
             yield run
-        finally:
-            chunks.close()
+    finally:
+        chunks.close()
 
 
 def _fit_sample(model, sample: Observations, parameters: Parameters, options: Options, x0):
@@ -234,6 +239,8 @@ def _fit_sample(model, sample: Observations, parameters: Parameters, options: Op
     budget = min(options.max_nfev or _SAMPLE_BUDGET, _SAMPLE_BUDGET)
     quiet = dataclasses.replace(options, callback=None, verbose=0, max_nfev=budget)
     outcome = _solve(model, sample, parameters, quiet)
+    if outcome.status == Status.INTERRUPTED:
+        raise KeyboardInterrupt
     if outcome.status <= 0 or not outcome.regular:
         return x0
     return interior_start(dataclasses.replace(parameters, p0=outcome.x))

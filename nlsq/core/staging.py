@@ -7,8 +7,9 @@ known to be defined; it is masked out (see `passes`).
 
 Long data are not copied but read where they are, in chunks of fixed capacity: the program gets an
 array that begins at the aligned address before the chunk, and how many elements later the chunk
-begins. Only the chunks at the two ends, where such an array would reach beyond the data, and arrays
-that are not contiguous are copied. A chunk holds the same points wherever the data lie in memory.
+begins. Copied are only the chunks at the two ends, where such an array would reach beyond the data,
+and arrays of more than one dimension, not contiguous or of small items. A chunk holds the same
+points wherever the data lie in memory.
 """
 
 from __future__ import annotations
@@ -110,7 +111,8 @@ class Chunks:
             begin = 0
             if array is not None and axis is not None:
                 shift = _shift(array, first) if _in_place(array) else -1
-                if 0 <= first - shift <= self._m - layout.capacity - SLACK and shift >= 0:
+                room = self._m - layout.capacity - SLACK
+                if 0 <= shift <= SLACK and 0 <= first - shift <= room:
                     array = array[first - shift : first - shift + layout.capacity + SLACK]
                     begin = shift
                 else:

@@ -50,7 +50,7 @@ class Watch:
     """Calls the callback and prints progress after each pass that moved; knows the time limit."""
 
     def __init__(self, callback: Callable | None, verbose: int, time_limit: float | None):
-        self.time_limit = np.inf if time_limit is None else time_limit
+        self.deadline = time.monotonic() + (np.inf if time_limit is None else time_limit)
         self.callback = None if callback is None else as_callback(callback)
         self.verbose = verbose
         self.cost = None
@@ -58,7 +58,7 @@ class Watch:
 
     def after_pass(self, state) -> Status | None:
         nit = int(state.nit)
-        if nit == self.nit or int(state.status) == Status.NOT_FINITE:
+        if nit == self.nit or int(state.status) == Status.NOT_FINITE or int(state.nfev) == 0:
             return None
         self.nit = nit
         point = state.point
@@ -92,12 +92,11 @@ def drive(state, advance: Callable, running: Callable, watch: Watch):
     The status is that of a stop from outside: the callback, the time limit or Ctrl-C (which goes
     on to the caller when there is no result yet).
     """
-    started = time.monotonic()
     try:
         while running(state):
             state = advance(state)
             status = watch.after_pass(state)
-            if time.monotonic() - started > watch.time_limit:
+            if time.monotonic() > watch.deadline and int(state.nfev) > 0:
                 status = Status.TIME_LIMIT
             if status is not None and running(state):
                 return state, status

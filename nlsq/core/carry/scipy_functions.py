@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +20,7 @@ from nlsq.core.carry.state import public_name, refuse
 
 _handlers: dict[str, dict[str, Callable]] = {}  # by module, then by name
 _table: dict[Any, Callable] = {}
+_lock = threading.Lock()
 
 
 def stands_for(*originals: str) -> Callable:
@@ -38,12 +40,16 @@ def stand_in(f: Any) -> Callable | None:
 
     Only modules that the user has imported are looked into: they take a second to load.
     """
-    for module in [name for name in _handlers if name in sys.modules]:
-        for name, handler in _handlers.pop(module).items():
-            original = getattr(sys.modules[module], name, None)
-            if original is not None:
-                _table[original] = _carried(original, handler)
-    return _table.get(f)
+    with _lock:
+        for module in [name for name in _handlers if name in sys.modules]:
+            loaded = sys.modules[module]
+            if getattr(loaded.__spec__, "_initializing", False):  # another thread is at it
+                continue
+            for name, handler in _handlers.pop(module).items():
+                original = getattr(loaded, name, None)
+                if original is not None:
+                    _table[original] = _carried(original, handler)
+        return _table.get(f)
 
 
 def _carried(original: Any, handler: Callable) -> Callable:
