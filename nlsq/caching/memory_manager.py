@@ -30,9 +30,10 @@ class MemoryManager:
     Parameters
     ----------
     ttl : float
-        Seconds for which an answer of the operating system is good; asking takes 50 µs.
+        Seconds for which an answer of the operating system is good; asking takes 0.1 ms.
     small : int
-        Requests below this many bytes are granted unasked, unless a limit was set.
+        Requests below this many bytes are granted unasked, unless
+        `MemoryConfig` sets a limit.
 
     Attributes
     ----------

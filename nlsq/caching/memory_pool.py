@@ -1,7 +1,6 @@
 """Buffers for NumPy data, used again.
 
-A fresh array costs a page fault for every 4 KiB at its first use (measured: 1 GB/s, a tenth of what
-copying into a used one does). Buffers come in power-of-two sizes, so that one serves every length
+A large fresh array costs a page fault for every 4 KiB at its first use. Buffers come in power-of-two sizes, so that one serves every length
 up to its size, and begin at 64 bytes, where XLA reads them in place.
 """
 
