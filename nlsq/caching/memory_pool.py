@@ -1,7 +1,8 @@
 """Buffers for NumPy data, used again.
 
-A large fresh array costs a page fault for every 4 KiB at its first use. Buffers come in power-of-two sizes, so that one serves every length
-up to its size, and begin at 64 bytes, where XLA reads them in place.
+A large fresh array costs a page fault for every 4 KiB at its first use. Buffers have power-of-two
+sizes, so that one serves every length up to its size, and begin at 64 bytes, where XLA reads them
+in place.
 """
 
 from __future__ import annotations
