@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from nlsq.config import large_dataset_context as large_dataset_context
     from nlsq.config import memory_context as memory_context
     from nlsq.config import set_memory_limits as set_memory_limits
+    from nlsq.core.fit_many import fit_many as fit_many
     from nlsq.core.least_squares import LeastSquares as LeastSquares
     from nlsq.core.least_squares import least_squares as least_squares
     from nlsq.core.minpack import CurveFit as CurveFit
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from nlsq.device import check_gpu_availability as check_gpu_availability
     from nlsq.device import get_device_info as get_device_info
     from nlsq.result import CurveFitResult as CurveFitResult
+    from nlsq.result import CurveFits as CurveFits
     from nlsq.result import FitError as FitError
     from nlsq.result import OptimizeResult as OptimizeResult
     from nlsq.result import OptimizeResultV2 as OptimizeResultV2
@@ -55,6 +57,7 @@ _HOME = {
     "CallbackChain": "callbacks",
     "CurveFit": "core.minpack",
     "CurveFitResult": "result",
+    "CurveFits": "result",
     "EarlyStopping": "callbacks",
     "FitError": "result",
     "IterationLogger": "callbacks",
@@ -72,6 +75,7 @@ _HOME = {
     "check_gpu_availability": "device",
     "clear_cache": "caching.unified_cache",
     "curve_fit": "core.minpack",
+    "fit_many": "core.fit_many",
     "get_device_info": "device",
     "get_large_dataset_config": "config",
     "get_memory_config": "config",

@@ -30,12 +30,17 @@ MAX_SWEEPS = 30
 def one_kernel(f: Callable, n: int) -> Callable:
     """`f`, the step for n parameters, as one compiled function on the CPU if n < SMALL.
 
-    Inside, no matrix may be larger than SMALL (that of [J r] has n + 1 columns); the operands must
-    be different arrays, none of them a constant, and none may be returned as it is. Backends other
-    than the CPU ignore the mark.
+    No matrix in it may be larger than SMALL (that of [J r] has n + 1 columns); see `marked`.
     """
-    if n >= SMALL:
-        return f
+    return marked(f) if n < SMALL else f
+
+
+def marked(f: Callable) -> Callable:
+    """`f` as one compiled function on the CPU; other backends ignore the mark.
+
+    The operands must be different arrays, all of them used, none of them a constant, and none may
+    be returned as it is: XLA ends the process otherwise.
+    """
 
     def unmarked(*operands):  # the mark would go on to every call inside
         with set_xla_metadata(xla_cpu_small_call=None, inlineable=None):
@@ -43,11 +48,28 @@ def one_kernel(f: Callable, n: int) -> Callable:
 
     inner = jax.jit(unmarked)
 
-    def marked(*operands):
+    def one(*operands):
         with set_xla_metadata(xla_cpu_small_call="true", inlineable="false"):
             return inner(*operands)
 
-    return marked
+    return one
+
+
+def once(*values):
+    """The values, computed here and stored.
+
+    XLA's fusions would compute them anew for each of their uses, and its CPU backend ignores
+    `optimization_barrier`. A call that is not inlined keeps them apart.
+    """
+    with set_xla_metadata(inlineable="false"):
+        values = _copies(values)
+    return values if len(values) > 1 else values[0]
+
+
+@jax.jit
+def _copies(values):
+    with set_xla_metadata(inlineable=None):
+        return [jnp.copy(v) for v in values]
 
 
 def dot(A, B):

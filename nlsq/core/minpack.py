@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-import math
 import time
 import warnings
 from collections.abc import Callable
@@ -12,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from nlsq.core.evaluation import CurveCall
-from nlsq.core.finish import Finished, check_start, no_progress
+from nlsq.core.finish import Finished, check_start
 from nlsq.core.model import Model, parameter_names
 from nlsq.core.options import read_options
 from nlsq.core.problem import (
@@ -23,11 +21,11 @@ from nlsq.core.problem import (
     parse_observations,
     parse_start,
 )
+from nlsq.core.record import judge, record
 from nlsq.core.solve import choose_road, solve
 from nlsq.core.status import Status
 from nlsq.core.watch import closing_line
-from nlsq.result import CurveFitResult, FitError
-from nlsq.result.sentences import null_direction_sentences
+from nlsq.result import FitError
 
 _KEPT_STOPS = (Status.CALLBACK, Status.INTERRUPTED, Status.TIME_LIMIT, Status.NO_PROGRESS)
 
@@ -164,7 +162,8 @@ def curve_fit(
 
     finished = Finished(model, data, parameters, settings, solve(model, data, parameters, settings))
     check_start(finished)
-    result = _result(finished, absolute_sigma, time.perf_counter() - started)
+    verdict = judge(finished, absolute_sigma)
+    result = record(finished, verdict, absolute_sigma, time.perf_counter() - started)
     if settings.verbose:
         print(closing_line(result))
     if not finished.status.converged and finished.status not in _KEPT_STOPS:
@@ -231,75 +230,6 @@ def _require_enough_points(n: int, data: Observations) -> None:
             f"{data.n_residuals}. Measure more points, fix parameters by equal bounds, or pass "
             "method='trf', which then leaves directions undetermined."
         )
-
-
-def _result(finished: Finished, absolute_sigma: bool, seconds: float) -> CurveFitResult:
-    outcome, data, parameters = finished.outcome, finished.data, finished.parameters
-    names, free = parameters.names, parameters.free > 0
-    m = data.n_residuals
-    spectrum = finished.spectrum
-    dof = m - spectrum.rank
-    scale = 1.0 if absolute_sigma else (2 * outcome.cost / dof if dof > 0 else np.inf)
-    pcov, determined = spectrum.covariance(math.inf if finished.stopped_early else scale)
-    active = finished.active_mask()
-    nulls, notes = (), []
-    if len(spectrum.null_directions):
-        nulls = tuple(
-            {names[j]: float(v[j]) for j in np.flatnonzero(v)} for v in spectrum.null_directions
-        )
-        notes = null_direction_sentences(nulls, dict(zip(names, outcome.x.tolist(), strict=True)))
-    if not math.isfinite(scale):
-        notes.append("no degrees of freedom are left to estimate the noise from")
-    if finished.stopped_early:
-        notes.append("the fit was stopped before its covariance was accurate")
-    notes += no_progress(finished)
-    status = finished.status
-    fields = {
-        "x": outcome.x.copy(),
-        "pcov": pcov,
-        "cost": outcome.cost,
-        "active_mask": active,
-        "nfev": outcome.nfev,
-        "njev": outcome.njev,
-        "nit": outcome.nit,
-        "status": int(status),
-        "message": status.sentence,
-        "success": status.converged,
-        "param_names": names,
-        "p0": parameters.p0,
-        "bounds": (parameters.lb, parameters.ub),
-        "fixed": _named(names, ~free),
-        "at_bound": _named(names, active != 0),
-        "rank": spectrum.rank,
-        "undetermined": _named(names, spectrum.undetermined),
-        "null_directions": nulls,
-        "pcov_determined": determined,
-        "xdata": data.x.given,
-        "ydata": data.y,
-        "sigma": data.sigma,
-        "absolute_sigma": bool(absolute_sigma),
-        "loss": finished.options.loss,
-        "f_scale": finished.options.f_scale,
-        "method": finished.options.method,
-        "n_points": m,
-        "dof": dof,
-        "warnings": tuple(notes),
-        "wall_time": seconds,
-        "model_info": finished.model.info,
-        "model": finished.model,
-        "model_name": finished.model.name,
-    }
-    lazy = {
-        "fun": finished.residual,
-        "jac": finished.jacobian,
-        "grad": finished.gradient,
-        "optimality": finished.optimality,
-    }
-    return CurveFitResult(fields, lazy=lazy)
-
-
-def _named(names, mask) -> tuple[str, ...]:
-    return tuple(itertools.compress(names, mask.tolist()))
 
 
 def _five_tuple(result, finished: Finished):

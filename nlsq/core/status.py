@@ -1,7 +1,7 @@
 """Why a fit stopped: one code, one sentence.
 
 Codes 0 to 4 are those of `scipy.optimize.least_squares`; negative codes name a stop that SciPy
-either raises for or does not know.
+either raises for or does not know. Those below -6 are of one among many fits, which does not raise.
 """
 
 from __future__ import annotations
@@ -13,6 +13,10 @@ class Status(IntEnum):
     """Termination status of a fit. `Status(code).sentence` says it in words."""
 
     RUNNING = -99
+    BAD_SIGMA = -10
+    BAD_BOUNDS = -9
+    BAD_START = -8
+    TOO_FEW_POINTS = -7
     NO_PROGRESS = -6
     TIME_LIMIT = -5
     INTERRUPTED = -4
@@ -37,6 +41,10 @@ class Status(IntEnum):
 
 _SENTENCES = {
     Status.RUNNING: "The fit is running.",
+    Status.BAD_SIGMA: "Not fitted: a standard deviation is not positive.",
+    Status.BAD_BOUNDS: "Not fitted: a lower bound is NaN or above its upper bound.",
+    Status.BAD_START: "Not fitted: the start is not finite, or outside its bounds.",
+    Status.TOO_FEW_POINTS: "Not fitted: there are fewer points than parameters.",
     Status.NO_PROGRESS: "The fit could not leave its start: no parameter changes the model there.",
     Status.TIME_LIMIT: "The time limit was reached; the best point so far is returned.",
     Status.INTERRUPTED: "The fit was interrupted; the best point so far is returned.",

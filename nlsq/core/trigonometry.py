@@ -8,7 +8,7 @@ five parameters takes 30 ns a point instead of 110.
 With q = round(2 x / pi) and pi/2 = P1 + P2 + P3, where P1 and P2 have 33 bits so that q P1 and q P2
 are exact for |q| < 2^20, the argument r = ((x - q P1) - q P2) - q P3 is in [-pi/4, pi/4], where
 polynomials hold to rounding; q mod 4 says which of +-sin r, +-cos r they are. The error is below
-2^-52 for |x| < 2^20 pi/2; arrays that reach beyond, or hold NaN, take XLA's own functions.
+2^-52 for |x| < 2^20 pi/2; elements beyond, and NaN, take XLA's own functions.
 
 Reference: W. J. Cody, W. Waite, "Software manual for the elementary functions", 1980; constants and
 coefficients of FDLIBM (Sun Microsystems, 1993).
@@ -20,6 +20,7 @@ import math
 
 import jax
 import jax.numpy as jnp
+from jax.custom_batching import custom_vmap
 from jax.experimental.xla_metadata import set_xla_metadata
 from jax.extend.core import Literal, jaxpr_as_fun
 
@@ -58,38 +59,49 @@ def _reduced(x):
 @jax.jit
 def _both(x):
     with set_xla_metadata(inlineable=None):  # the mark would go on to every call inside
-        small = jnp.max(jnp.abs(x), initial=0.0) < LARGEST
-        return jax.lax.cond(small, _reduced, lambda x: (jnp.sin(x), jnp.cos(x)), x)
+        size = jnp.abs(x)
+        small = jnp.max(size, initial=0.0) < LARGEST
+        return jax.lax.cond(small, lambda x, _: _reduced(x), _library, x, size)
 
 
-def sine_and_cosine(x):
-    """(sin x, cos x) of a double array."""
+def _library(x, size):
+    """XLA's functions for the elements beyond; the others do not change with their company."""
+    s, c = _reduced(x)
+    near = size < LARGEST
+    return jnp.where(near, s, jnp.sin(x)), jnp.where(near, c, jnp.cos(x))
+
+
+@custom_vmap
+def _apart(x):
     with set_xla_metadata(inlineable="false"):
         return _both(x)
 
 
+@_apart.def_vmap
+def _(size, batched, x):  # one choice of branch for all: a batched `cond` computes both
+    return _apart(x), (True, True)
+
+
 @jax.custom_jvp
+def sine_and_cosine(x):
+    """(sin x, cos x) of a double array."""
+    return _apart(x)
+
+
+@sine_and_cosine.defjvp
+def _(primals, tangents):
+    s, c = sine_and_cosine(*primals)
+    return (s, c), (c * tangents[0], -s * tangents[0])
+
+
 def sine(x):
     """sin x of a double array."""
     return sine_and_cosine(x)[0]
 
 
-@sine.defjvp
-def _(primals, tangents):
-    s, c = sine_and_cosine(*primals)
-    return s, c * tangents[0]
-
-
-@jax.custom_jvp
 def cosine(x):
     """cos x of a double array."""
     return sine_and_cosine(x)[1]
-
-
-@cosine.defjvp
-def _(primals, tangents):
-    s, c = sine_and_cosine(*primals)
-    return c, -s * tangents[0]
 
 
 _OWN = {jax.lax.sin_p: sine, jax.lax.cos_p: cosine}

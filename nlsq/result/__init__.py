@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nlsq.result.curve_fit_result import CurveFitResult as CurveFitResult
+from nlsq.result.curve_fits import CurveFits as CurveFits
 from nlsq.result.errors import FitError as FitError
 from nlsq.result.optimize_result import OptimizeResult as OptimizeResult
 from nlsq.result.optimize_result import OptimizeResultV2 as OptimizeResultV2
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CurveFitResult",
+    "CurveFits",
     "FitError",
     "OptimizeResult",
     "OptimizeResultV2",

@@ -231,3 +231,16 @@ def _draw_residuals(ax: Axes, points: _Points, ylabel: str) -> None:
     margin = 0.0 if points.sigma is None else float(np.max(points.sigma))
     if most + margin > 0:
         ax.set_ylim(-1.15 * (most + margin), 1.15 * (most + margin))
+
+
+def image(values: np.ndarray, ax: Axes | None, label: str) -> tuple[Figure, Axes]:
+    """Draw values (rows, columns) in colours that leave outliers out; NaN stays grey."""
+    fig, (ax,) = _axes(ax, False)
+    finite = values[np.isfinite(values)]
+    low, high = np.quantile(finite, (0.005, 0.995)) if finite.size else (0.0, 1.0)
+    ax.set_facecolor("0.75")
+    drawn = ax.imshow(
+        np.where(np.isfinite(values), values, np.nan), vmin=low, vmax=high, interpolation="nearest"
+    )
+    fig.colorbar(drawn, ax=ax, label=label, extend="both" if finite.size else "neither")
+    return fig, ax

@@ -1,0 +1,108 @@
+"""The data of many fits: rows of arrays that broadcast over the fits, read a slab at a time.
+
+Every input (y, x, sigma, starts, bounds) is an array whose last axes belong to one fit and whose
+leading axes broadcast over all fits, as in NumPy; so one data set with many starts is many fits as
+well. What is not a NumPy array but can be sliced like one (an HDF5 or zarr data set) is read slab
+by slab. Slabs are contiguous in the C order of the fits. Data of unequal lengths come as a list;
+their slabs hold fits of similar length.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import threading
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+_reading = threading.Lock()  # files are read by one thread at a time
+
+
+class Slab(NamedTuple):
+    """Some of the fits."""
+
+    where: Any  # slice or indices: their places among all fits in C order
+    key: Any  # what selects them from an array with the fits' leading axes
+    m: int  # points; the most of any of them
+
+
+class Rows:
+    """An input of all fits.
+
+    Parameters
+    ----------
+    array : array_like or data set
+        Of a shape (..., *tail) whose leading axes broadcast to `shape`.
+    shape : tuple of int
+        Of all fits.
+    tail : int
+        Number of axes that belong to one fit.
+    """
+
+    def __init__(self, array, shape: tuple[int, ...], tail: int):
+        self.tail = array.shape[array.ndim - tail :]
+        self.shared = math.prod(array.shape[: array.ndim - tail]) == 1
+        in_memory = isinstance(array, np.ndarray)
+        self._array = np.broadcast_to(array, shape + self.tail) if in_memory else array
+
+    def read(self, key) -> np.ndarray:
+        """The rows of a slab, (k, *tail)."""
+        if isinstance(self._array, np.ndarray):
+            return self._array[key].reshape(-1, *self.tail)
+        with _reading:
+            return np.asarray(self._array[key]).reshape(-1, *self.tail)
+
+    def one(self, index: tuple[int, ...]) -> np.ndarray:
+        """The row of one fit."""
+        return self.read(index)[0]
+
+
+class Ragged:
+    """Rows of unequal length, from a list of arrays (..., m_i), filled up with NaN."""
+
+    shared = False
+
+    def __init__(self, arrays: list):
+        self._arrays = [np.asarray(a, float) for a in arrays]
+        self.lengths = np.array([a.shape[-1] for a in self._arrays])
+
+    def read(self, key) -> np.ndarray:
+        """The rows of a slab, (k, ..., longest)."""
+        chosen = [self._arrays[i] for i in np.atleast_1d(key)]
+        longest = max(a.shape[-1] for a in chosen)
+        rows = np.full((len(chosen), *chosen[0].shape[:-1], longest), np.nan)
+        for row, a in zip(rows, chosen, strict=True):
+            row[..., : a.shape[-1]] = a
+        return rows
+
+    def one(self, index: tuple[int, ...]) -> np.ndarray:
+        """The data of one fit."""
+        return self._arrays[index[0]]
+
+
+def slabs(shape: tuple[int, ...], most: int, m: int) -> Iterator[Slab]:
+    """Contiguous slabs of at most `most` fits, all of m points."""
+    axis = next(a for a in range(len(shape)) if math.prod(shape[a + 1 :]) <= most)
+    inner = math.prod(shape[axis + 1 :])
+    step = most // max(inner, 1)
+    place = 0
+    for outer in itertools.product(*map(range, shape[:axis])):
+        for first in range(0, shape[axis], step):
+            last = min(first + step, shape[axis])
+            count = (last - first) * inner
+            yield Slab(slice(place, place + count), (*outer, slice(first, last)), m)
+            place += count
+
+
+def ragged_slabs(lengths: np.ndarray, sizes, most: int) -> Iterator[Slab]:
+    """Slabs of fits of similar length; sizes(m) tells the capacity and the fits of a slab."""
+    order = np.argsort(lengths, kind="stable")
+    capacities = np.array([sizes(m).capacity for m in lengths[order]])
+    edges = [0, *(np.flatnonzero(np.diff(capacities)) + 1), len(order)]
+    for first, last in itertools.pairwise(edges):
+        step = min(sizes(lengths[order[first]]).slab, most)
+        for begin in range(first, last, step):
+            chosen = order[begin : min(begin + step, last)]
+            yield Slab(chosen, chosen, int(lengths[chosen].max()))

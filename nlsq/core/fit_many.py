@@ -1,0 +1,378 @@
+"""`fit_many`: one model, many data sets, one call."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import pathlib
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from nlsq.caching.memory_manager import manager
+from nlsq.core.batch.rows import Ragged, Rows
+from nlsq.core.batch.run import Batch, Many
+from nlsq.core.evaluation import CurveCall
+from nlsq.core.model import Model, parameter_names
+from nlsq.core.options import read_options
+from nlsq.core.problem import UNBOUNDED, parse_bounds, parse_start
+from nlsq.core.solve import choose_road
+from nlsq.core.status import Status
+from nlsq.result.curve_fits import CurveFits
+from nlsq.utils.progress import progress_bar
+
+# Of a single fit: what watches it at work, and how its trust region is scaled.
+_SINGLE = frozenset(
+    "callback verbose cache tr_solver tr_options x_scale diag factor diff_step epsfcn".split()
+)
+
+
+def fit_many(
+    f: Callable,
+    xdata: Any,
+    ydata: Any,
+    p0: Any = None,
+    sigma: Any = None,
+    absolute_sigma: bool = False,
+    *,
+    bounds: Any = UNBOUNDED,
+    fixed: Any = None,
+    jac: Any = None,
+    nan_policy: str | None = None,
+    x_per_fit: bool | None = None,
+    dtype: Any = np.float64,
+    out: Any = None,
+    progress: bool | None = None,
+    **options: Any,
+) -> CurveFits:
+    """Fit one model to many data sets: pixels, wells, spectra, voxels, or many starts.
+
+    The answers are those of `curve_fit` for each data set, at a small part of its time. Leading
+    axes broadcast as in NumPy: whatever has none is shared by all fits. One data set with p0 of
+    shape (B, n) is fitted from B starts.
+
+    Parameters
+    ----------
+    f : callable
+        The model ``f(x, a, b, ...)`` as for `curve_fit`, called with one fit's x and parameters.
+    xdata : array_like or object
+        Shared: what `f` takes, usually (m,) or (k, m). For each fit its own: (..., m) in the shape
+        of `ydata`, or (..., k, m). A list when `ydata` is one.
+    ydata : array_like, shape (..., m), or list of arrays
+        The leading axes are those of the results, (T, H, W) for a series of images. Read slab by
+        slab: a memory map, an HDF5 or zarr data set may be larger than memory. A list holds fits of
+        different lengths.
+    p0 : array_like, shape (n,) or (..., n), or callable, optional
+        Start; ``p0(x, y) -> (n,)`` guesses one for each fit. Default as for `curve_fit`.
+    sigma : scalar, (m,), (..., m) or list, optional
+        Standard deviations, shared or for each fit.
+    absolute_sigma : bool
+        As for `curve_fit`.
+    bounds : 2-tuple, `scipy.optimize.Bounds` or n pairs
+        Shared, as for `curve_fit`; or a pair of arrays, one of them (..., n): for each fit its own.
+    fixed : dict or sequence of str, optional
+        Parameters that are not fitted: names with values (numbers, or arrays over the fits), or
+        names alone, which stay at `p0`.
+    jac : None, callable, '2-point', '3-point' or 'cs'
+        As for `curve_fit`; with anything but None the fits are made one by one.
+    nan_policy : {None, 'omit'}
+        'omit' leaves out points with NaN in x or y. Default: a fit with NaN has status -3.
+    x_per_fit : bool, optional
+        Whether each fit has x of its own. Default: when xdata has the shape of ydata, or one axis
+        more than it.
+    dtype : float64 or float32
+        Arithmetic of the fits. float32 needs half the memory and gives some 3 to 5 digits.
+    out : path, optional
+        Folder, made if need be, in whose .npy files results are written while they come
+        (`CurveFits.load` opens them again). Default: in memory.
+    progress : bool, optional
+        A progress bar on standard error. Default: when that is a terminal.
+    ftol, xtol, gtol, loss, f_scale, max_nfev, time_limit
+        As for `curve_fit`; `time_limit` is for all fits together.
+
+    Returns
+    -------
+    CurveFits
+        ``popt`` (..., n), ``pcov`` (..., n, n), ``perr``, ``status``, ``cost``, ``nfev`` and more.
+        A fit that fails does not raise, it has a status: see ``fits.summary()``. Ctrl-C and
+        `time_limit` return what is finished.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For what is wrong with all fits: shapes that do not broadcast, options, names.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nlsq import fit_many
+    >>> def decay(t, a, tau):
+    ...     return a * np.exp(-t / tau)
+    >>> t = np.linspace(0, 5, 40)
+    >>> tau = np.array([[0.5, 1.0], [1.5, 2.0]])  # an image of 2 x 2 pixels
+    >>> fits = fit_many(decay, t, decay(t, 3.0, tau[..., None]), p0=[1, 1])
+    >>> fits["tau"].round(6)
+    array([[0.5, 1. ],
+           [1.5, 2. ]])
+    """
+    started = time.perf_counter()
+    if not callable(f):
+        raise TypeError(f"the model must be a callable f(x, a, b, ...), got {f!r}.")
+    for name in options.keys() & _SINGLE:
+        raise TypeError(f"fit_many() has no option {name!r}; it is one of `curve_fit`.")
+    settings = read_options("fit_many", None, jac, False, options)
+    given = _Given(xdata, ydata, sigma, x_per_fit)
+    names = parameter_names(f, None if p0 is None or callable(p0) else np.shape(p0)[-1])
+    n = len(names)
+    lb, ub, own_bounds = _bounds(bounds, n)
+    start = p0 if callable(p0) else _starts(p0, lb, ub, names)
+    fixed = _fixed(fixed, names)
+    leads = given.leads() | {
+        "p0": () if callable(start) else start.shape[:-1],
+        "bounds": np.broadcast_shapes(lb.shape[:-1], ub.shape[:-1]),
+        **{f"fixed[{name!r}]": value.shape for name, value in fixed.items() if value is not None},
+    }
+    shape = _broadcast(leads)
+    fits = shape or (1,)
+    free = tuple(name not in fixed for name in names)
+    model = Model(CurveCall(f), n, getattr(f, "__name__", type(f).__name__))
+    many = Many(
+        model=model,
+        names=names,
+        shape=fits,
+        m=given.m,
+        x=given.x,
+        x_rows=given.rows("xdata", fits),
+        y=given.rows("ydata", fits),
+        sigma=given.rows("sigma", fits),
+        start=start if callable(start) else Rows(start, fits, 1),
+        fixed={names.index(k): Rows(v, fits, 0) for k, v in fixed.items() if v is not None},
+        lb=Rows(lb, fits, 1),
+        ub=Rows(ub, fits, 1),
+        bounded=own_bounds or bool((lb > -np.inf).any() or (ub < np.inf).any()),
+        free=free,
+        options=dataclasses.replace(settings, time_limit=None),
+        absolute_sigma=bool(absolute_sigma),
+        omit=_omits(nan_policy),
+        dtype=_dtype(dtype),
+    )
+    folder = None if out is None else pathlib.Path(out)
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+    else:
+        manager.require(8 * many.size * (n * n + 2 * n + 6), f"Results of {many.size} fits")
+    choose_road(model, *many.first(), many.options)
+    batch = Batch(many, folder)
+    limit = np.inf if settings.time_limit is None else settings.time_limit
+    with progress_bar(many.size, "fits", progress) as advance:
+        batch.run(advance, time.monotonic() + limit)
+    model.settle()
+    facts = {
+        "shape": shape,
+        "param_names": names,
+        "absolute_sigma": bool(absolute_sigma),
+        "model_name": model.name,
+        "messages": {int(code): code.sentence for code in Status},
+        "wall_time": time.perf_counter() - started,
+    }
+    fits = CurveFits(batch.fields.arrays(), facts, batch.result)
+    if folder is not None:
+        fits.describe(folder)
+    return fits
+
+
+class _Given:
+    """The data as given: their shapes, and which of them belong to single fits."""
+
+    def __init__(self, xdata, ydata, sigma, x_per_fit: bool | None):
+        self.ragged = _is_ragged(ydata)
+        self.x = xdata
+        self._own: dict[str, tuple] = {}  # name -> (array, axes of one fit)
+        if self.ragged:
+            self._take_lists(xdata, ydata, sigma)
+            return
+        y = _array(ydata, "ydata")
+        if y.ndim == 0 or 0 in y.shape:
+            raise ValueError(f"`ydata` must not be empty; its shape is {tuple(y.shape)}.")
+        self.m = y.shape[-1]
+        self._own["ydata"] = y, 1
+        if xdata is not None and (isinstance(xdata, list | tuple) or _is_array(xdata)):
+            x = _array(xdata, "xdata")
+            if x_per_fit is None:
+                x_per_fit = y.ndim > 1 and (
+                    x.shape == y.shape or (x.ndim == y.ndim + 1 and x.shape[:-2] == y.shape[:-1])
+                )
+            self.x = None if x_per_fit else np.asarray(x)
+            if x_per_fit:
+                self._own["xdata"] = x, 1 if x.ndim == y.ndim else 2
+            if self.m not in ((x.shape[-1],) if x_per_fit else (*x.shape[:1], *x.shape[-1:])):
+                raise ValueError(
+                    f"xdata of shape {tuple(x.shape)} does not fit ydata of shape "
+                    f"{tuple(y.shape)}: the last axis of both runs over the points."
+                )
+        elif x_per_fit:
+            raise TypeError("x_per_fit=True needs an array for xdata.")
+        if sigma is not None:
+            self._own["sigma"] = _deviations(sigma, self.m), 1
+
+    def _take_lists(self, xdata, ydata, sigma):
+        y = Ragged(ydata)
+        self.m = int(y.lengths.max())
+        self._own["ydata"] = y, 1
+        if not isinstance(xdata, list | tuple) or len(xdata) != len(ydata):
+            raise ValueError(
+                f"with a list of {len(ydata)} data sets of different lengths xdata must be a list "
+                "of as many arrays."
+            )
+        if sigma is not None and np.ndim(sigma) == 0:
+            self._own["sigma"] = _deviations(sigma, 1), 1
+            sigma = None
+        for name, data in {"xdata": xdata, "sigma": sigma}.items():
+            if data is None:
+                continue
+            rows = Ragged(data)
+            if not np.array_equal(rows.lengths, y.lengths):
+                i = int(np.argmax(rows.lengths != y.lengths))
+                raise ValueError(
+                    f"{name}[{i}] has {rows.lengths[i]} points, ydata[{i}] {y.lengths[i]}."
+                )
+            self._own[name] = rows, 1
+        self.x = None
+
+    def leads(self) -> dict[str, tuple[int, ...]]:
+        """Leading axes of each input."""
+        return {
+            name: (len(array.lengths),) if isinstance(array, Ragged)
+            else tuple(array.shape[: array.ndim - tail])
+            for name, (array, tail) in self._own.items()
+        }  # fmt: skip
+
+    def rows(self, name: str, shape: tuple[int, ...]) -> Rows | Ragged | None:
+        """The rows of an input that is not shared by its form; None when there is none."""
+        if name not in self._own:
+            return None
+        array, tail = self._own[name]
+        if isinstance(array, Ragged):
+            return array
+        if not isinstance(array, np.ndarray) and array.shape[: array.ndim - tail] != shape:
+            array = np.asarray(array)
+        return Rows(array, shape, tail)
+
+
+def _is_ragged(ydata) -> bool:
+    if not isinstance(ydata, list | tuple) or not ydata:
+        return False
+    lengths = {np.shape(row)[-1] if np.ndim(row) else None for row in ydata}
+    return len(lengths) > 1 and None not in lengths
+
+
+def _is_array(data) -> bool:
+    """An array, or a data set in a file, which reads what it is sliced for."""
+    return hasattr(data, "shape") and hasattr(data, "dtype") and not hasattr(data, "index")
+
+
+def _array(data, name: str):
+    """Numbers, left where they are when they are an array or a data set."""
+    if not _is_array(data):
+        try:
+            data = np.asarray(data)
+        except ValueError as error:
+            raise ValueError(f"`{name}` must be an array of numbers: {error}") from None
+    if data.dtype.kind not in "biufc":
+        raise TypeError(f"`{name}` must be numbers, its dtype is {data.dtype}.")
+    lazy = not hasattr(data, "__array_interface__")  # h5py, zarr
+    return data if lazy else np.asarray(data)
+
+
+def _deviations(sigma, m: int) -> np.ndarray:
+    sigma = _array(sigma, "sigma")
+    if sigma.ndim == 0:
+        sigma = np.asarray(sigma, float).reshape(1)
+    if sigma.shape[-1] not in (1, m):
+        raise ValueError(
+            f"`sigma` of shape {tuple(sigma.shape)} does not fit {m} points: give a number, ({m},) "
+            "standard deviations, or those of each fit."
+        )
+    if sigma.ndim == 1:
+        bad = np.flatnonzero(~(np.asarray(sigma) > 0))
+        if bad.size:
+            raise ValueError(
+                f"`sigma` must be positive and not NaN; element {bad[0]} is {sigma[bad[0]]:g}."
+            )
+    return sigma
+
+
+def _bounds(bounds, n: int) -> tuple[np.ndarray, np.ndarray, bool]:
+    """Lower and upper bounds (..., n), and whether fits have bounds of their own."""
+    pair = (bounds.lb, bounds.ub) if hasattr(bounds, "lb") else bounds
+    if isinstance(pair, list | tuple) and len(pair) == 2 and max(map(np.ndim, pair)) > 1:
+        lb, ub = (np.asarray(b, float) for b in pair)
+        for name, b in (("lower", lb), ("upper", ub)):
+            if b.ndim and b.shape[-1] not in (1, n):
+                raise ValueError(
+                    f"{name} bounds of shape {b.shape} do not fit {n} parameters: the last axis of "
+                    "bounds for each fit runs over the parameters."
+                )
+        return *(np.broadcast_to(b, (*b.shape[:-1], n)) for b in (lb, ub)), True
+    return *parse_bounds(bounds, n), False
+
+
+def _starts(p0, lb, ub, names) -> np.ndarray:
+    """Starts (..., n); those of single fits are judged fit by fit."""
+    if p0 is None:
+        low, high = np.broadcast_arrays(lb, ub)
+        return parse_start(None, low.ravel(), high.ravel(), names).reshape(low.shape)
+    if np.ndim(p0) <= 1 and lb.ndim == ub.ndim == 1:
+        return parse_start(p0, lb, ub, names)
+    try:
+        return np.atleast_1d(np.asarray(p0, float))
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"`p0` must be numbers, one for each parameter: {error}") from None
+
+
+def _fixed(fixed, names) -> dict[str, np.ndarray | None]:
+    """Name -> value of each fixed parameter; None: at its start."""
+    if fixed is None:
+        return {}
+    if isinstance(fixed, str):
+        fixed = (fixed,)
+    table = fixed if isinstance(fixed, Mapping) else dict.fromkeys(fixed)
+    for name in table:
+        if name not in names:
+            near = difflib.get_close_matches(str(name), names, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise ValueError(
+                f"`fixed` names {name!r}, which is no parameter of the model; they are "
+                f"{', '.join(names)}.{hint}"
+            )
+    if len(table) == len(names):
+        raise ValueError("all parameters are fixed: nothing is left to fit.")
+    return {k: None if v is None else np.asarray(v, float) for k, v in table.items()}
+
+
+def _broadcast(leads: dict[str, tuple[int, ...]]) -> tuple[int, ...]:
+    try:
+        return np.broadcast_shapes(*leads.values())
+    except ValueError:
+        listed = ", ".join(f"{name} {tuple(lead)}" for name, lead in leads.items() if lead)
+        raise ValueError(
+            f"the leading axes do not broadcast to one shape of fits: {listed}. Each must be that "
+            "shape, or have length 1 or no axis where it is shared."
+        ) from None
+
+
+def _omits(nan_policy) -> bool:
+    if nan_policy not in (None, "omit"):
+        raise ValueError(
+            f"nan_policy must be None or 'omit', got {nan_policy!r}: many fits do not raise for "
+            "the NaN of one, which has status -3."
+        )
+    return nan_policy == "omit"
+
+
+def _dtype(dtype) -> np.dtype:
+    if dtype not in (np.float64, np.float32):
+        raise ValueError(f"`dtype` must be float64 or float32, got {dtype!r}.")
+    return np.dtype(dtype)

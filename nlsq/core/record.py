@@ -1,0 +1,132 @@
+"""A finished fit as what users get: the verdict on its uncertainties, and the `CurveFitResult`."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import math
+
+import numpy as np
+
+from nlsq.core.finish import Finished, no_progress
+from nlsq.core.status import Status
+from nlsq.result import CurveFitResult
+from nlsq.result.sentences import null_direction_sentences
+
+
+@dataclasses.dataclass
+class Verdict:
+    """What a fit's numbers mean.
+
+    Attributes
+    ----------
+    pcov, determined : ndarray (n, n)
+        See `covariance.Spectrum.covariance`.
+    rank, dof : int
+    null_directions : ndarray (k, n)
+    active : ndarray of int (n,)
+        -1 / 0 / 1: at the lower bound, inside, at the upper bound.
+    notes : list of str
+        What to be careful about, beside the null directions.
+    """
+
+    status: Status
+    pcov: np.ndarray
+    determined: np.ndarray
+    rank: int
+    dof: int
+    null_directions: np.ndarray
+    active: np.ndarray
+    notes: list[str]
+
+
+def noise_variance(cost: float, dof: int, absolute_sigma: bool) -> float:
+    """What the covariance is scaled by; inf without degrees of freedom."""
+    if absolute_sigma:
+        return 1.0
+    return 2 * cost / dof if dof > 0 else np.inf
+
+
+NO_FREEDOM = "no degrees of freedom are left to estimate the noise from"
+
+
+def judge(finished: Finished, absolute_sigma: bool) -> Verdict:
+    """The verdict on a fit of the single-fit engine."""
+    spectrum = finished.spectrum
+    dof = finished.data.n_residuals - spectrum.rank
+    scale = noise_variance(finished.outcome.cost, dof, absolute_sigma)
+    pcov, determined = spectrum.covariance(math.inf if finished.stopped_early else scale)
+    notes = [] if math.isfinite(scale) else [NO_FREEDOM]
+    if finished.stopped_early:
+        notes.append("the fit was stopped before its covariance was accurate")
+    return Verdict(
+        finished.status,
+        pcov,
+        determined,
+        spectrum.rank,
+        dof,
+        spectrum.null_directions,
+        finished.active_mask(),
+        notes + no_progress(finished),
+    )
+
+
+def record(
+    finished: Finished, verdict: Verdict, absolute_sigma: bool, seconds: float
+) -> CurveFitResult:
+    """The result of `finished`."""
+    outcome, data, parameters = finished.outcome, finished.data, finished.parameters
+    names, status = parameters.names, verdict.status
+    nulls = tuple(
+        {names[j]: float(v[j]) for j in np.flatnonzero(v)} for v in verdict.null_directions
+    )
+    notes = verdict.notes
+    if nulls:
+        values = dict(zip(names, outcome.x.tolist(), strict=True))
+        notes = null_direction_sentences(nulls, values) + notes
+    fields = {
+        "x": outcome.x.copy(),
+        "pcov": verdict.pcov,
+        "cost": outcome.cost,
+        "active_mask": verdict.active,
+        "nfev": outcome.nfev,
+        "njev": outcome.njev,
+        "nit": outcome.nit,
+        "status": int(status),
+        "message": status.sentence,
+        "success": status.converged,
+        "param_names": names,
+        "p0": parameters.p0,
+        "bounds": (parameters.lb, parameters.ub),
+        "fixed": _named(names, parameters.free == 0),
+        "at_bound": _named(names, verdict.active != 0),
+        "rank": verdict.rank,
+        "undetermined": _named(names, np.any(verdict.null_directions != 0, axis=0)),
+        "null_directions": nulls,
+        "pcov_determined": verdict.determined,
+        "xdata": data.x.given,
+        "ydata": data.y,
+        "sigma": data.sigma,
+        "absolute_sigma": bool(absolute_sigma),
+        "loss": finished.options.loss,
+        "f_scale": finished.options.f_scale,
+        "method": finished.options.method,
+        "n_points": data.n_residuals,
+        "dof": verdict.dof,
+        "warnings": tuple(notes),
+        "wall_time": seconds,
+        "model_info": finished.model.info,
+        "model": finished.model,
+        "model_name": finished.model.name,
+    }
+    lazy = {
+        "fun": finished.residual,
+        "jac": finished.jacobian,
+        "grad": finished.gradient,
+        "optimality": finished.optimality,
+    }
+    return CurveFitResult(fields, lazy=lazy)
+
+
+def _named(names, mask) -> tuple[str, ...]:
+    return tuple(itertools.compress(names, mask.tolist()))
