@@ -13,7 +13,8 @@ import numpy as np
 
 from nlsq.caching.memory_manager import manager
 from nlsq.core.batch.rows import Ragged, Rows
-from nlsq.core.batch.run import Batch, Many
+from nlsq.core.batch.many import Many
+from nlsq.core.batch.run import Batch
 from nlsq.core.evaluation import CurveCall
 from nlsq.core.model import Model, parameter_names
 from nlsq.core.options import read_options

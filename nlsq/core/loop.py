@@ -162,10 +162,12 @@ def _start_template(method: Method) -> np.ndarray:
     return state_packing(method).vector(initial_state(np.zeros(method.n), method), np)
 
 
-def start_vector(x0, method: Method) -> np.ndarray:
-    """`initial_state` as a vector."""
+def start_vector(x0, method: Method, reached: Status = Status.RUNNING) -> np.ndarray:
+    """`initial_state` as a vector; where another method has `reached` a minimum, at PREPARE."""
     vector, at = _start_template(method).copy(), state_packing(method).places
     vector[at.point.x] = vector[at.trial] = x0
+    if reached is not Status.RUNNING:
+        vector[at.phase], vector[at.status] = PREPARE, int(reached)
     return vector
 
 

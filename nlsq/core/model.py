@@ -321,6 +321,12 @@ class Model:
             lambda q: _flat(self.evaluate(x, q)), p, f0, scheme, self.rel_step, *self.bounds
         )
 
+    def twin(self) -> Model:
+        """A model of the same function on the same road, which may then take another."""
+        other = object.__new__(Model)
+        other.__dict__.update(self.__dict__)
+        return other
+
     def __reduce__(self):
         # A model travels as the user's function; the engine's programs do not.
         raise TypeError("a model holds compiled programs and is dropped when a result is pickled")

@@ -104,6 +104,13 @@ class Options:
         return differences.RANK_TOLERANCE.get(self.schemes[1], 1e-13)
 
 
+def finish(
+    model: Model, data: Observations, parameters: Parameters, options: Options, reached: Status
+) -> Outcome:
+    """Polish a minimum that was reached at `parameters.p0`, and factor J there to full accuracy."""
+    return _solve(model, data, parameters, options, reached)
+
+
 def solve(model: Model, data: Observations, parameters: Parameters, options: Options) -> Outcome:
     """Fit and return the outcome, whatever its status, or take it from `options.cache`.
 
@@ -146,7 +153,13 @@ def _solve_anew(model, data, parameters, options) -> Outcome:
     return outcome
 
 
-def _solve(model: Model, data: Observations, parameters: Parameters, options: Options) -> Outcome:
+def _solve(
+    model: Model,
+    data: Observations,
+    parameters: Parameters,
+    options: Options,
+    reached: Status = Status.RUNNING,
+) -> Outcome:
     setup = _setup(parameters, options)
     bounded = parameters.bounded or options.method == "dogbox"
     method = Method(options.method, bounded, model.n)
@@ -188,7 +201,7 @@ def _solve(model: Model, data: Observations, parameters: Parameters, options: Op
                 return iterative.fit(task, arrays, setup, m, options)
             if not watched and not long:
                 program = programs.fit_program(key, call, layout, loss, method)
-                flat = np.concatenate([flat, loop.start_vector(x0, method)])
+                flat = np.concatenate([flat, loop.start_vector(x0, method, reached)])
                 return Outcome(programs.fetch(program(*arrays, flat)), method)
             program = programs.pass_program(key, call(), layout, loss, model.n)
 

@@ -47,7 +47,7 @@ from nlsq.core.status import Status
 
 LANES = 128
 START_DAMPING = 1e-2
-LEAST_DAMPING = 1e-15
+LEAST_DAMPING = 500  # times eps: keeps the factorisation real where J is singular
 ACCEPT_RATIO = 1e-4
 UNROLL = 4  # points in one turn of the loop over them
 
@@ -380,9 +380,10 @@ def _absorb(state: Lanes, found, data: Data, form: Form, numbers: Numbers) -> La
     )
     phase = once(jnp.where(over, DONE, phase).astype(cost.dtype))
 
+    least = LEAST_DAMPING * float(jnp.finfo(cost.dtype).eps)
     gained = jnp.maximum(1 / 3, 1 - (2 * jnp.minimum(ratio, 1) - 1) ** 3)
     damping = jnp.where(better, state.damping * gained, state.damping * state.growth)
-    damping = jnp.where(iterating & ~first, jnp.maximum(damping, LEAST_DAMPING), state.damping)
+    damping = jnp.where(iterating & ~first, jnp.maximum(damping, least), state.damping)
     growth = jnp.where(better | first, 2, state.growth * 2)
     seen = [jnp.sqrt(G[_place(i, i)]) for i in range(form.n)]
     scale = tuple(jnp.maximum(d, s) for d, s in zip(state.scale, seen, strict=True))
