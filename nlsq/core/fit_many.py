@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from nlsq.caching.memory_manager import manager
-from nlsq.core.batch.rows import Ragged, Rows
 from nlsq.core.batch.many import Many
+from nlsq.core.batch.rows import Ragged, Rows
 from nlsq.core.batch.run import Batch
 from nlsq.core.evaluation import CurveCall
 from nlsq.core.model import Model, parameter_names

@@ -30,7 +30,6 @@ properties for solving nonlinear equations with convex constraints", J. Comput. 
 from __future__ import annotations
 
 import functools
-import itertools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -40,7 +39,13 @@ import numpy as np
 
 from nlsq.core.dense import once
 from nlsq.core.loop import (
-    COST_NOISE, NEGLIGIBLE, POLISH_LIMIT, POLISH_REACH, RIDGE, Evidence, judge,
+    COST_NOISE,
+    NEGLIGIBLE,
+    POLISH_LIMIT,
+    POLISH_REACH,
+    RIDGE,
+    Evidence,
+    judge,
 )  # fmt: skip
 from nlsq.core.loss_functions import scale_rows
 from nlsq.core.status import Status
@@ -137,18 +142,14 @@ def _place(i: int, j: int) -> int:
     return i * (i + 1) // 2 + j if i >= j else _place(j, i)
 
 
-def start(x: np.ndarray) -> np.ndarray:
-    """State vectors (size, lanes) before the first pass, for starts x (n, lanes)."""
-    n, count = x.shape
-    zero = np.zeros(count, x.dtype)
-    vector, triangle = (zero,) * n, (zero,) * len(pairs(n))
-    state = Lanes(
-        x=tuple(x), cost=zero + np.inf, g=vector, G=triangle, scale=vector,
-        damping=zero + START_DAMPING, growth=zero + 2, trial=tuple(x), predicted=zero,
-        phase=zero, status=zero + int(Status.RUNNING), nfev=zero, njev=zero, nit=zero,
-        rounds=zero, last=zero, optimality=zero + np.inf, known=zero, before=vector, step=vector,
-    )  # fmt: skip
-    return np.stack(jax.tree.leaves(state))
+def start(state: np.ndarray, x: np.ndarray) -> None:
+    """Make `state` (size, lanes) that before the first pass, for starts x (n, lanes)."""
+    at = places(len(x))
+    state[:] = 0
+    state[list(at.x)] = state[list(at.trial)] = x
+    state[at.cost] = state[at.optimality] = np.inf
+    state[at.damping], state[at.growth] = START_DAMPING, 2
+    state[at.status] = int(Status.RUNNING)
 
 
 @functools.lru_cache

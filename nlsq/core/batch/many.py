@@ -76,9 +76,7 @@ class Many:
     def parameters(self, start, lb, ub) -> Parameters:
         """Start and bounds (n,) of one fit, what is fixed with equal bounds."""
         fixed = ~np.array(self.free)
-        return Parameters(
-            start, np.where(fixed, start, lb), np.where(fixed, start, ub), self.names
-        )
+        return Parameters(start, np.where(fixed, start, lb), np.where(fixed, start, ub), self.names)
 
     def read(self, slab: Slab) -> tuple[Lot, np.ndarray]:
         """(the fits of a slab, status of each): RUNNING where a fit can begin."""
@@ -152,7 +150,7 @@ class Lot:
 
         def rows(name, fill):
             arrays = [getattr(lot, name) for lot in lots]
-            if arrays[0] is None or arrays[0].ndim == 1 and name == "weights":
+            if arrays[0] is None or (arrays[0].ndim == 1 and name == "weights"):
                 return arrays[0]
             return np.concatenate([_stretched(a, m, fill) for a in arrays])
 

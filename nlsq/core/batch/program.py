@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax.experimental.xla_metadata import set_xla_metadata
 
 from nlsq.core import dense, programs
 from nlsq.core.batch import lanes
@@ -20,16 +19,16 @@ from nlsq.core.batch.lanes import LANES, Data, Form, Numbers
 
 _SMALLEST_CAPACITY = 16
 _SLAB_POINTS = 1 << 19
-_MOST_BLOCKS = 64
+_MOST_BLOCKS = 32
 
 # What XLA compiles into one function: elementwise arithmetic, and what only moves numbers.
 _ONE_KERNEL = frozenset(
-    """abs acos acosh add add_any and asin asinh atan atan2 atanh broadcast_in_dim bitcast_convert_type
-    cbrt ceil clamp closed_call cond convert_element_type copy cos cosh custom_jvp_call
-    custom_vmap_call div dynamic_slice eq erf erf_inv erfc exp exp2 expand_dims expm1 floor ge gt
-    integer_pow is_finite jit le lgamma log log1p logistic lt max min mul ne neg nextafter not or
-    pjit pow reduce_max rem reshape round rsqrt select_n sign sin sinh slice sqrt square squeeze
-    stop_gradient sub tan tanh transpose xor""".split()
+    """abs acos acosh add add_any and asin asinh atan atan2 atanh bitcast_convert_type
+    broadcast_in_dim cbrt ceil clamp closed_call cond convert_element_type copy cos cosh
+    custom_jvp_call custom_vmap_call div dynamic_slice eq erf erf_inv erfc exp exp2
+    expand_dims expm1 floor ge gt integer_pow is_finite jit le lgamma log log1p logistic lt
+    max min mul ne neg nextafter not or pjit pow reduce_max rem reshape round rsqrt select_n
+    sign sin sinh slice sqrt square squeeze stop_gradient sub tan tanh transpose xor""".split()
 )
 
 
@@ -148,7 +147,11 @@ def _only_known(jaxpr) -> bool:
     for equation in jaxpr.eqns:
         if equation.primitive.name not in _ONE_KERNEL:
             return False
-        for inner in jax.core.jaxprs_in_params(equation.params):
-            if not _only_known(inner):
+        for inner in jax.tree.leaves(list(equation.params.values()), is_leaf=_is_jaxpr):
+            if _is_jaxpr(inner) and not _only_known(inner):
                 return False
     return True
+
+
+def _is_jaxpr(value) -> bool:
+    return hasattr(value, "eqns")

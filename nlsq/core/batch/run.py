@@ -168,9 +168,8 @@ class Batch:
         """Run a lot until few of its fits are running: (how many are done, the others)."""
         many, size = self.many, self._sizes(lot.m)
         form = self._form(lot, size)
-        at, answers_at = lanes.places(form.n), program.answer_places(form)
         blocks = -(-len(lot) // LANES)
-        leave = LANES // 4 if blocks > 2 else 0
+        leave = LANES // 4 if blocks > 8 else 0
         with double_precision(), jax.default_device(_device()), _Operands(lot, form, size) as given:
             run = program.slab_program(
                 (many.model.program_key, model_key(many.options.loss)),
@@ -184,13 +183,12 @@ class Batch:
                 given.state, blocks,
             )  # fmt: skip
             state, answers = (np.asarray(a)[:, : len(lot)] for a in (state, answers))
-            running = state[at.phase] < DONE
+            running = state[lanes.places(form.n).phase] < DONE
             done = np.flatnonzero(~running)
-            found = jax.tree.map(lambda row: state[row, done], at)
-            answer = jax.tree.map(lambda row: answers[row, done], answers_at)
+            found, answers = state[:, done], answers[:, done]
             left = lot.take(np.flatnonzero(running), state)
         finished = lot.take(done)
-        hard = self._write(finished, found, answer)
+        hard = self._write(finished, found, answers, form)
         self._fit_alone(finished.take(np.flatnonzero(hard)))
         return len(done), left
 
@@ -223,38 +221,39 @@ class Batch:
         budget = options.max_nfev or 200 * (n + 1)
         return np.array([m, *tolerances, budget, options.f_scale, leave], float)
 
-    def _write(self, lot: Lot, found: lanes.Lanes, answer: lanes.Answer) -> np.ndarray:
+    def _write(self, lot: Lot, state, answers, form: lanes.Form) -> np.ndarray:
         """Results of lanes into the fields; which of them the engine must fit."""
         many, fields, place = self.many, self.fields, lot.places
+        at, found = lanes.places(form.n), program.answer_places(form)
         free = np.flatnonzero(many.free)
         n, k = len(free), len(place)
-        status = found.status.astype(int)
+        status = state[at.status].astype(int)
         eps = np.finfo(many.dtype).eps
-        exact = eps <= _ACCURACY[many.dtype] * answer.pivot**2
+        exact = eps <= _ACCURACY[many.dtype] * answers[found.pivot] ** 2
         invalid = status == int(Status.NOT_FINITE)
+        cost = state[at.cost].astype(float)
         hard = ((status > 0) & ~exact) | (status == int(Status.NO_PROGRESS))
-        hard |= invalid & np.isfinite(found.cost)
+        hard |= invalid & np.isfinite(cost)
 
         popt = lot.start.copy()
-        popt[:, free] = np.stack(found.x, axis=-1)
-        cost = found.cost.astype(float)
+        popt[:, free] = state[list(at.x)].T
         dof = lot.counts - n
         scale = np.ones(k)
         if not many.absolute_sigma:
             scale = np.where(dof > 0, 2 * cost / np.where(dof > 0, dof, 1), np.inf)
         known = exact & np.isfinite(scale)
         scale[~known] = 1.0
+        inverse = np.where(known, answers[list(found.inverse)] * scale, np.inf)
         pcov = np.zeros((k, many.n, many.n))
-        for (i, j), values in zip(lanes.pairs(n), answer.inverse, strict=True):
-            values = np.where(known, values * scale, np.inf)
+        for (i, j), values in zip(lanes.pairs(n), inverse, strict=True):
             pcov[:, free[i], free[j]] = pcov[:, free[j], free[i]] = values
         popt[invalid], pcov[invalid], cost[invalid] = np.nan, np.nan, np.nan
         fields.popt[place], fields.pcov[place], fields.cost[place] = popt, pcov, cost
         fields.status[place], fields.rank[place] = status, np.where(invalid, 0, n)
         for name in COUNTS:
-            getattr(fields, name)[place] = getattr(found, name)
-        for j, active in zip(free, answer.active, strict=False):
-            fields.active_mask[place, j] = active
+            getattr(fields, name)[place] = state[getattr(at, name)]
+        for j, row in zip(free, found.active, strict=False):
+            fields.active_mask[place, j] = answers[row]
         return hard
 
     def _fit_alone(self, lot: Lot) -> int:
@@ -280,6 +279,8 @@ class Batch:
             model.resolve(data.x, data.y.size, parameters.p0, np.iscomplexobj(data.y))
         task = model, data, parameters, many.options
         outcome = finish(*task, reached) if reached.converged else solve(*task)
+        for name, count in zip(COUNTS, before, strict=True):
+            setattr(outcome, name, count + getattr(outcome, name))
         finished = Finished(*task, outcome)
         verdict = judge(finished, many.absolute_sigma)
         fields.status[place] = int(verdict.status)
@@ -289,8 +290,8 @@ class Batch:
         fields.popt[place], fields.pcov[place] = outcome.x, verdict.pcov
         fields.cost[place], fields.rank[place] = outcome.cost, verdict.rank
         fields.active_mask[place] = verdict.active
-        for name, count in zip(COUNTS, before, strict=True):
-            getattr(fields, name)[place] = count + getattr(outcome, name)
+        for name in COUNTS:
+            getattr(fields, name)[place] = getattr(outcome, name)
         if len(verdict.null_directions):
             fields.null_directions[place] = verdict.null_directions
 
@@ -373,13 +374,15 @@ class _Operands:
         self.lb = self.ub = None
         if form.bounded:
             self.lb, self.ub = numbers(lot.lb[:, free].T), numbers(lot.ub[:, free].T)
-        state = lot.state
-        if state is None:
-            state = lanes.start(lot.start[:, free].T.astype(dtype))
-        self.state = numbers(state)
+        at = lanes.places(form.n)
+        self.state = self._allocate((jax.tree.structure(at).num_leaves, size.slab), dtype)
+        if lot.state is None:
+            lanes.start(self.state[:, : len(lot)], lot.start[:, free].T)
+        else:
+            self.state[:, : len(lot)] = lot.state
         beyond = slice(len(lot), -(-len(lot) // LANES) * LANES)  # the rest of the last block idles
         self.state[:, beyond] = self.state[:, :1]
-        self.state[lanes.places(form.n).phase, beyond] = DONE
+        self.state[at.phase, beyond] = DONE
 
     def _allocate(self, shape, dtype) -> np.ndarray:
         self._taken.append(manager.pool.allocate(shape, dtype))
