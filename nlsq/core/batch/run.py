@@ -10,6 +10,7 @@ answer.
 
 from __future__ import annotations
 
+import itertools
 import math
 import pathlib
 import threading
@@ -65,14 +66,20 @@ class Batch:
             and not np.iscomplexobj(data.y)
         )
         self._stop = threading.Event()
+        self._mine = threading.local()  # each thread has a device
         self._waiting: dict[int, list[Lot]] = defaultdict(list)  # capacity: lots of running fits
         self._lock = threading.Lock()
 
     def run(self, advance: Callable[[int], None], deadline: float) -> None:
         """Fit everything until `deadline` or Ctrl-C; advance(k) hears of k more fits."""
-        workers = max(usable_cores(), len(jax.devices()))
-        stopped = None
-        with ThreadPoolExecutor(workers) as pool:
+        devices = jax.devices()
+        workers, stopped = max(usable_cores(), len(devices)), None
+        turn = itertools.cycle(devices)
+
+        def begin():
+            self._mine.device = next(turn)
+
+        with ThreadPoolExecutor(workers, initializer=begin) as pool:
             try:
                 self._work(pool, self._fit_slab, self._slabs(workers), advance, deadline, workers)
                 for lots in list(self._waiting.values()):
@@ -170,7 +177,7 @@ class Batch:
         form = self._form(lot, size)
         blocks = -(-len(lot) // LANES)
         leave = LANES // 4 if blocks > 8 else 0
-        with double_precision(), jax.default_device(_device()), _Operands(lot, form, size) as given:
+        with double_precision(), jax.default_device(self._mine.device), _Operands(lot, form, size) as given:
             run = program.slab_program(
                 (many.model.program_key, model_key(many.options.loss)),
                 lambda: many.model.traceable(self._x),
@@ -393,11 +400,6 @@ class _Operands:
 
     def __exit__(self, *_) -> None:
         manager.pool.release(self._taken)
-
-
-def _device():
-    devices = jax.devices()
-    return devices[threading.get_ident() % len(devices)] if len(devices) > 1 else devices[0]
 
 
 def _stretched(array: np.ndarray, axis: int, length: int) -> np.ndarray:
