@@ -24,7 +24,7 @@ def decay(t, amplitude, tau, background):
 
 def true_maps(side):
     """Amplitude (counts) and lifetime (ns) of a medium with cells in it, (side, side) each."""
-    y, x = np.mgrid[0:1 : side * 1j, 0:1 : side * 1j]
+    y, x = np.mgrid[0 : 1 : side * 1j, 0 : 1 : side * 1j]
     tau = 2.2 + 0.3 * np.sin(5 * x + 2) * np.cos(4 * y)
     amplitude = 420 + 120 * np.cos(3 * (x - y))
     rng = np.random.default_rng(3)

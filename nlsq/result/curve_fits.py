@@ -111,15 +111,12 @@ class CurveFits:
         return (self._fit(place) for place in range(self.size))
 
     def _place(self, key: Any) -> int:
-        index = tuple(operator.index(k) for k in (key if isinstance(key, tuple) else (key,)))
-        if len(index) == 1 != len(self.shape) and self.shape:
-            raise IndexError(
-                f"a fit of {self.shape} has {len(self.shape)} indices, fits[i, j, ...]; got {key!r}"
-            )
         shape = self.shape or (1,)
-        for k, length in zip(index, shape, strict=True):
-            if not -length <= k < length:
-                raise IndexError(f"index {key!r} is outside the fits of shape {shape}")
+        index = tuple(operator.index(k) for k in (key if isinstance(key, tuple) else (key,)))
+        if len(index) != len(shape):
+            raise IndexError(f"fits of shape {shape} have {len(shape)} indices; got {key!r}")
+        if not all(-length <= k < length for k, length in zip(index, shape, strict=True)):
+            raise IndexError(f"index {key!r} is outside the fits of shape {shape}")
         return int(np.ravel_multi_index([k % n for k, n in zip(index, shape, strict=True)], shape))
 
     def _fit(self, place: int) -> CurveFitResult:

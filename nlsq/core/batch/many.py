@@ -67,11 +67,21 @@ class Many:
         x = self.x if self.x_rows is None else self.x_rows.one(index)
         y = self.y.one(index)
         data = Observations(Abscissae(x, y.size), y, None, None, None)
-        start = self.start(x, y) if callable(self.start) else self.start.one(index)
+        start = self.guess(x, y) if callable(self.start) else self.start.one(index)
         start = np.array(start, float)
         for j, values in self.fixed.items():
             start[j] = values.one(index)
         return data, self.parameters(start, self.lb.one(index), self.ub.one(index))
+
+    def guess(self, x, y) -> np.ndarray:
+        """The user's start (n,) for one fit's data."""
+        guess = np.asarray(self.start(x, y), float)
+        if guess.shape != (self.n,):
+            raise ValueError(
+                f"p0(x, y) must return {self.n} numbers, one for each of {', '.join(self.names)}; "
+                f"it returned an array of shape {guess.shape}."
+            )
+        return guess
 
     def parameters(self, start, lb, ub) -> Parameters:
         """Start and bounds (n,) of one fit, what is fixed with equal bounds."""
@@ -266,13 +276,7 @@ class _Reader:
             if here.sum() < n:  # not to be fitted
                 return np.ones(n)
             x, y = x[..., here], y[here]
-        guess = np.asarray(many.start(x, y), float)
-        if guess.shape != (n,):
-            raise ValueError(
-                f"p0(x, y) must return {n} numbers, one for each of {', '.join(many.names)}; it "
-                f"returned an array of shape {guess.shape}."
-            )
-        return guess
+        return many.guess(x, y)
 
 
 def _filled(x: np.ndarray, absent: np.ndarray) -> np.ndarray:

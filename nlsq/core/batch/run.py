@@ -173,33 +173,35 @@ class Batch:
 
     def _fit_lanes(self, lot: Lot) -> tuple[int, Lot]:
         """Run a lot until few of its fits are running: (how many are done, the others)."""
-        many, size = self.many, self._sizes(lot.m)
-        form = self._form(lot, size)
+        form = self._form(lot)
+        with double_precision(), jax.default_device(self._mine.device):
+            state, answers = self._run(lot, form)
+        running = state[lanes.places(form.n).phase] < DONE
+        done = lot.take(np.flatnonzero(~running))
+        hard = self._write(done, state[:, ~running], answers[:, ~running], form)
+        self._fit_alone(done.take(np.flatnonzero(hard)))
+        return len(done), lot.take(np.flatnonzero(running), state)
+
+    def _run(self, lot: Lot, form: lanes.Form) -> tuple[np.ndarray, np.ndarray]:
+        """(state, answers) of a lot's lanes after one call of the program."""
+        many, slab = self.many, self._sizes(lot.m).slab
+        run = program.slab_program(
+            (many.model.program_key, model_key(many.options.loss)),
+            lambda: many.model.traceable(self._x),
+            form, many.options.loss_function, slab, many.dtype,
+        )  # fmt: skip
         blocks = -(-len(lot) // LANES)
         leave = LANES // 4 if blocks > 8 else 0
-        with double_precision(), jax.default_device(self._mine.device), _Operands(lot, form, size) as given:
-            run = program.slab_program(
-                (many.model.program_key, model_key(many.options.loss)),
-                lambda: many.model.traceable(self._x),
-                form, many.options.loss_function, size.slab, many.dtype,
-            )  # fmt: skip
-            numbers = self._numbers(lot.m, form.n, leave)
+        with _Operands(lot, form, slab) as given:
             leaves = self._leaves(form) if lot.x is None else (given.x,)
-            state, answers = run(
-                leaves, given.y, given.weights, given.fixed, given.lb, given.ub, numbers,
-                given.state, blocks,
+            made = run(
+                leaves, given.y, given.weights, given.fixed, given.lb, given.ub,
+                self._numbers(lot.m, form.n, leave), given.state, blocks,
             )  # fmt: skip
-            state, answers = (np.asarray(a)[:, : len(lot)] for a in (state, answers))
-            running = state[lanes.places(form.n).phase] < DONE
-            done = np.flatnonzero(~running)
-            found, answers = state[:, done], answers[:, done]
-            left = lot.take(np.flatnonzero(running), state)
-        finished = lot.take(done)
-        hard = self._write(finished, found, answers, form)
-        self._fit_alone(finished.take(np.flatnonzero(hard)))
-        return len(done), left
+            state, answers = (np.asarray(a)[:, : len(lot)] for a in made)  # waits for them
+        return state, answers
 
-    def _form(self, lot: Lot, size: program.Sizes) -> lanes.Form:
+    def _form(self, lot: Lot) -> lanes.Form:
         many = self.many
         fixed = many.model.resolution.data_fixed
         return lanes.Form(
@@ -209,7 +211,7 @@ class Batch:
             axes=() if fixed else self._x.axes,
             per_fit_x=lot.x is not None,
             treedef=jax.tree.structure(None) if fixed else self._x.treedef,
-            capacity=size.capacity,
+            capacity=self._sizes(lot.m).capacity,
             pointwise=self._pointwise,
         )
 
@@ -355,19 +357,19 @@ class _Written(Finished):
 class _Operands:
     """A lot as the program takes it, in buffers of the program's sizes from the pool."""
 
-    def __init__(self, lot: Lot, form: lanes.Form, size: program.Sizes):
+    def __init__(self, lot: Lot, form: lanes.Form, slab: int):
         self._taken: list[np.ndarray] = []
         dtype, free = lot.y.dtype, np.array(form.free)
 
         def points(array):
             """(slab, ..., capacity) of (k, ..., m), the points beyond m of any value."""
-            buffer = self._allocate((size.slab, *array.shape[1:-1], size.capacity), dtype)
+            buffer = self._allocate((slab, *array.shape[1:-1], form.capacity), dtype)
             buffer[: len(lot), ..., : lot.m] = array
             return buffer
 
         def numbers(array):
             """(n, slab) of (n, k)."""
-            buffer = self._allocate((len(array), size.slab), dtype)
+            buffer = self._allocate((len(array), slab), dtype)
             buffer[:, : len(lot)] = array
             return buffer
 
@@ -375,14 +377,14 @@ class _Operands:
         if form.weighted == "lanes":
             self.weights = points(lot.weights)
         elif form.weighted:
-            self.weights = _stretched(lot.weights.astype(dtype), 0, size.capacity)
+            self.weights = _stretched(lot.weights.astype(dtype), 0, form.capacity)
         self.x = None if lot.x is None else points(lot.x)
         self.fixed = None if free.all() else numbers(lot.start[:, ~free].T)
         self.lb = self.ub = None
         if form.bounded:
             self.lb, self.ub = numbers(lot.lb[:, free].T), numbers(lot.ub[:, free].T)
         at = lanes.places(form.n)
-        self.state = self._allocate((jax.tree.structure(at).num_leaves, size.slab), dtype)
+        self.state = self._allocate((jax.tree.structure(at).num_leaves, slab), dtype)
         if lot.state is None:
             lanes.start(self.state[:, : len(lot)], lot.start[:, free].T)
         else:

@@ -1,0 +1,272 @@
+"""Many fits in one call give what single fits give: `curve_fit` and SciPy one by one."""
+
+import warnings
+
+import numpy as np
+import pytest
+import scipy.optimize
+from scipy.special import voigt_profile
+
+from nlsq import FitError, OptimizeWarning, curve_fit, fit_many
+from nlsq.core.status import Status
+
+pytestmark = pytest.mark.core
+
+
+def decay(t, a, tau, c):
+    return a * np.exp(-t / tau) + c
+
+
+def spot(x, a, x0, y0, width, c):
+    return a * np.exp(-((x[0] - x0) ** 2 + (x[1] - y0) ** 2) / (2 * width**2)) + c
+
+
+def michaelis(s, v, k):
+    return v * s / (k + s)
+
+
+def voigt(x, a, x0, sigma, gamma):
+    return a * voigt_profile(x - x0, sigma, gamma)
+
+
+T = np.linspace(0, 5, 50)
+P0 = np.array([1.5, 1.0, 0.3])
+# model: (x, centre of the true parameters, their spread, p0, noise, bounds)
+MODELS = {
+    decay: (T, [2, 1.3, 0.2], 0.3, P0, 0.05, ([0, 0.1, 0.15], [10, 10, 1])),
+    spot: (
+        np.mgrid[:7, :7].reshape(2, -1) * 1.0, [5, 3, 3, 1.2, 1], 0.2, [4, 3, 3, 1.5, 0.5], 0.2,
+        ([0, 0, 0, 0.3, 0.95], [20, 6, 6, 5, 5]),
+    ),
+    michaelis: (np.linspace(0.1, 10, 20), [3, 1.5], 0.3, [2, 1], 0.05, ([0, 1e-3], [3, 20])),
+    voigt: (
+        np.linspace(-8, 8, 60), [5, 0.3, 0.8, 0.6], 0.3, [4, 0, 1, 0.5], 0.01,
+        ([0, -3, 0.05, 0.55], [20, 3, 4, 4]),
+    ),
+}  # fmt: skip
+CASES = [(f, bounded) for f in MODELS for bounded in (False, True)]
+NAMES = [f"{f.__name__}-{'bounded' if bounded else 'free'}" for f, bounded in CASES]
+
+
+def draw(f, fits, seed=0):
+    x, centre, spread, _, noise, _ = MODELS[f]
+    rng = np.random.default_rng(seed)
+    true = np.array(centre) * (1 + spread * rng.uniform(-1, 1, (fits, len(centre))))
+    y = np.stack([f(x, *p) for p in true])
+    return y + noise * rng.standard_normal(y.shape)
+
+
+def relative(a, b):
+    return np.max(np.abs(a - b) / np.abs(b), axis=-1)
+
+
+def covariance_error(pcov, expected):
+    size = np.sqrt(np.diagonal(expected, axis1=-2, axis2=-1))
+    return np.max(np.abs(pcov - expected) / (size[..., None] * size[..., None, :]))
+
+
+def assert_same(fits, i, single, popt=1e-9, pcov=1e-8):
+    assert relative(fits.popt[i], single.popt) <= popt
+    assert covariance_error(fits.pcov[i], single.pcov) <= pcov
+
+
+@pytest.mark.parametrize(("f", "bounded"), CASES, ids=NAMES)
+def test_ten_thousand_fits_equal_single_ones(f, bounded):
+    x, _, _, p0, noise, bounds = MODELS[f]
+    size = 1250
+    y, rng = draw(f, size), np.random.default_rng(1)
+    bad = rng.permutation(size)[: size // 10]
+    hole, infinite, flat, spike = np.array_split(bad, 4)
+    y[hole, 3], y[infinite, 4], y[flat], y[spike, 5] = np.nan, np.inf, 1.0, 1e3 * noise
+    options = {"bounds": bounds} if bounded else {}
+    p0 = np.clip(p0, *bounds) if bounded else p0
+    fits = fit_many(f, x, y, p0, **options)
+    assert (fits.status[[*hole, *infinite]] == Status.NOT_FINITE).all()
+    assert np.isnan(fits.popt[[*hole, *infinite]]).all()
+    good = np.setdiff1d(np.arange(size), bad)
+    assert fits.success[good].all()
+    errors, others, on_bound = [], 0, 0
+    for count, i in enumerate(good):
+        try:
+            single = curve_fit(f, x, y[i], p0, **options)
+        except FitError:
+            others += 1
+            continue
+        if not np.isclose(single.cost, fits.cost[i], rtol=1e-6):  # another minimum
+            others += 1
+            continue
+        on_bound += bool(single.at_bound)
+        assert tuple(single.active_mask) == tuple(fits.active_mask[i])
+        errors.append(
+            (relative(fits.popt[i], single.popt), covariance_error(fits.pcov[i], single.pcov))
+        )
+        if count % 60 == 0:
+            popt, pcov = scipy.optimize.curve_fit(
+                f, x, y[i], single.popt, method="trf", jac="3-point", x_scale="jac",
+                ftol=1e-15, xtol=1e-15, gtol=1e-15, **options,
+            )  # fmt: skip
+            inside = fits.active_mask[i] == 0  # SciPy stops short of a bound
+            assert relative(fits.popt[i][inside], popt[inside]) <= (
+                1e-5 if single.at_bound else 1e-8
+            )
+            assert covariance_error(fits.pcov[i], pcov) <= (1e-4 if single.at_bound else 1e-6)
+    assert others <= 0.002 * size
+    popt, pcov = np.max(errors, axis=0)
+    assert popt <= 1e-8
+    assert pcov <= 1e-6
+    assert np.quantile([e[0] for e in errors], 0.99) <= 1e-10
+    assert on_bound > 20 or not bounded
+
+
+def test_a_line_is_linear_regression():
+    x, rng = np.linspace(-1, 3, 30), np.random.default_rng(0)
+    y = rng.normal(size=(40, 2)) @ np.stack([x, np.ones(30)]) + 0.1 * rng.normal(size=(40, 30))
+    sigma = rng.uniform(0.5, 2, 30)
+    fits = fit_many(lambda x, a, b: a * x + b, x, y, sigma=sigma, absolute_sigma=True)
+    J = np.stack([x, np.ones(30)], axis=1) / sigma[:, None]
+    np.testing.assert_allclose(fits.popt, np.linalg.lstsq(J, (y / sigma).T, rcond=None)[0].T)
+    np.testing.assert_allclose(fits.pcov, np.broadcast_to(np.linalg.inv(J.T @ J), (40, 2, 2)))
+
+
+def test_company_changes_nothing():
+    y = draw(decay, 700)
+    fits = fit_many(decay, T, y, P0)
+    order = np.random.default_rng(0).permutation(700)
+    np.testing.assert_array_equal(fit_many(decay, T, y[order], P0).popt, fits.popt[order])
+    for some in (slice(0, 1), slice(100, 107), slice(300, 600)):
+        part = fit_many(decay, T, y[some], P0)
+        np.testing.assert_allclose(part.popt, fits.popt[some], rtol=1e-12)
+        np.testing.assert_allclose(part.pcov, fits.pcov[some], rtol=1e-12)
+    crowd = np.concatenate([np.full((300, 50), np.nan), 1e3 * y[:300], y, np.ones((300, 50))])
+    among = fit_many(decay, T, crowd, P0)
+    np.testing.assert_array_equal(among.popt[600:1300], fits.popt)
+    assert (among.status[:300] == Status.NOT_FINITE).all()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"sigma": np.linspace(0.02, 0.1, 50), "absolute_sigma": True},
+        {"sigma": "each"},
+        {"loss": "soft_l1", "f_scale": 0.1},
+        {"loss": "cauchy", "f_scale": 0.1, "bounds": ([0, 0.1, 0.15], [10, 10, 1])},
+        {"fixed": {"c": 0.2}},
+    ],
+    ids=["sigma", "sigma-each", "soft_l1", "cauchy-bounded", "fixed"],
+)
+def test_options_are_those_of_single_fits(options):
+    y = draw(decay, 60, seed=3)
+    each = np.random.default_rng(1).uniform(0.02, 0.1, y.shape)
+    many = options | ({"sigma": each} if "sigma" in options and len(options) == 1 else {})
+    fits = fit_many(decay, T, y, P0, **many)
+    for i in range(60):
+        single = dict(many)
+        start = P0
+        if "fixed" in single:
+            del single["fixed"]
+            start = np.array([1.5, 1.0, 0.2])
+            single["bounds"] = ([-np.inf, -np.inf, 0.2], [np.inf, np.inf, 0.2])
+        if "sigma" in single and np.ndim(single["sigma"]) == 2:
+            single["sigma"] = each[i]
+        expected = curve_fit(decay, T, y[i], start, **single)
+        if "fixed" in options:
+            assert fits.popt[i, 2] == 0.2
+            assert (fits.pcov[i, 2] == 0).all()
+            assert relative(fits.popt[i], expected.popt) <= 1e-9
+            assert covariance_error(fits.pcov[i, :2, :2], expected.pcov[:2, :2]) <= 1e-8
+        else:
+            # a loss bends the residuals, Gauss-Newton contracts slowly and stops at its noise
+            assert_same(fits, i, expected, *((1e-8, 1e-6) if "loss" in options else ()))
+
+
+def product(x, a, b):
+    return a * b * x
+
+
+def cumulative(x, a, b):
+    return np.cumsum(a * np.exp(-x / b)) / 10
+
+
+def branching(x, a, b):
+    return a * x + b if float(a) > 0 else a * x - b
+
+
+def constant_in_x(x, a, b):
+    return a * np.ones(8) + b * np.arange(8.0)
+
+
+def wave(x, a, w, phase):
+    return a * np.sin(w * x + phase)
+
+
+def many_parameters(x, *p):
+    return sum(c * x**k for k, c in enumerate(p))
+
+
+ROADS = {
+    cumulative: (np.linspace(0, 3, 25), [2.0, 1.0], [1.0, 0.7]),
+    branching: (np.linspace(0, 3, 12), [2.0, 1.0], [1.0, 0.7]),
+    constant_in_x: (np.zeros(8), [2.0, 0.5], [1.0, 1.0]),
+    wave: (np.linspace(0, 6, 40), [2.0, 1.5, 0.3], [1.5, 1.4, 0.0]),
+    many_parameters: (np.linspace(-1, 1, 40), np.linspace(1, 2, 13), np.ones(13)),
+}
+
+
+@pytest.mark.parametrize("f", ROADS, ids=lambda f: f.__name__)
+def test_any_model(f):
+    x, true, p0 = ROADS[f]
+    rng = np.random.default_rng(2)
+    y = f(x, *true) + 0.05 * rng.standard_normal((5, 1 if x.ndim == 0 else len(x)))
+    fits = fit_many(f, x, y, p0)
+    for i in range(5):
+        assert_same(fits, i, curve_fit(f, x, y[i], p0), 1e-8, 1e-6)
+
+
+def test_finite_differences_and_complex_data():
+    y = draw(decay, 4)
+    fits = fit_many(decay, T, y, P0, jac="2-point")
+    for i in range(4):
+        assert_same(fits, i, curve_fit(decay, T, y[i], P0, jac="2-point"))
+    rotation = np.exp(1j * np.linspace(0.2, 0.5, 3))[:, None] * np.exp(-T)
+    fits = fit_many(lambda t, a, b: (a + 1j * b) * np.exp(-t), T, rotation)
+    np.testing.assert_allclose(fits.popt[:, 0] + 1j * fits.popt[:, 1], rotation[:, 0])
+
+
+def test_what_the_data_do_not_determine():
+    x = np.linspace(0, 2, 30)
+    y = np.array([1.0, 2.0, 3.0])[:, None] * x + 0.01 * np.sin(40 * x)
+    fits = fit_many(product, x, y, [1, 1])
+    assert np.isinf(fits.pcov).all()
+    assert (fits.rank == 1).all()
+    for i in range(3):
+        with pytest.warns(OptimizeWarning):
+            single = curve_fit(product, x, y[i], [1, 1])
+        np.testing.assert_allclose(fits.popt[i].prod(), single.popt.prod(), rtol=1e-9)
+        assert fits[i].undetermined == single.undetermined == ("a", "b")
+        assert fits[i].null_directions[0].keys() == {"a", "b"}
+
+
+def test_single_precision():
+    y = draw(decay, 300)
+    double, single = fit_many(decay, T, y, P0), fit_many(decay, T, y, P0, dtype=np.float32)
+    assert single.success.all()
+    assert np.max(np.abs(single.popt - double.popt) / double.perr) < 0.01
+    np.testing.assert_allclose(single.perr, double.perr, rtol=1e-2)
+
+
+def test_a_budget_that_runs_out():
+    fits = fit_many(decay, T, draw(decay, 20), P0, max_nfev=3)
+    assert (fits.status == Status.MAX_NFEV).all()
+    assert (fits.nfev == 3).all()
+    assert np.isfinite(fits.popt).all()
+
+
+def test_hard_fits_do_not_end_early():
+    """Noise alone, and starts far off: the cost is the one single fits reach, or lower."""
+    rng, x = np.random.default_rng(5), np.linspace(0.1, 10, 20)
+    y = 0.05 * rng.standard_normal((60, 20)) + michaelis(x, 3.0, 1.5)
+    fits = fit_many(michaelis, x, y, [500.0, 400.0])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", OptimizeWarning)
+        costs = [curve_fit(michaelis, x, row, [500.0, 400.0]).cost for row in y]
+    np.testing.assert_allclose(fits.cost, costs, rtol=1e-9)
