@@ -1,10 +1,14 @@
-"""Fit the 65 536 decays of a fluorescence-lifetime image in one call: ``python lifetime_image.py``.
+"""Fit the 65 536 decays of a fluorescence-lifetime image; each call of fit_many fits them all.
 
-Each pixel of the synthetic image counts photons in 64 time bins, amplitude * exp(-t / tau) plus a
-background, with Poisson noise. Cells have other lifetimes than the medium around them. The pixels
-are fitted twice: counts as their own variances favour bins that happen to be low, so the second fit
-takes its standard deviations from the first fit's curve. Prints what came of the fits and how well
-the lifetimes are recovered, and draws lifetime_image.png.
+Run ``python lifetime_image.py``: it prints what came of the fits and draws lifetime_image.png.
+
+A pixel of the synthetic image counts photons in 64 time bins after the laser's pulses, amplitude *
+exp(-t / tau) + background with Poisson noise. As the truth is known, the fits can be judged: the
+errors of the lifetimes must be as large as their standard errors say.
+
+The variance of a count is its expectation. The first fit takes the count itself in its place, which
+trusts bins that happen to be low too much and puts the background a quarter too low. Two more take
+the curve of the fit before: no bias is left.
 """
 
 import sys
@@ -15,7 +19,7 @@ from matplotlib.figure import Figure
 
 from nlsq import fit_many
 
-T = np.linspace(0.1, 12.5, 64)  # ns
+T = (np.arange(64) + 0.5) * 25 / 64  # ns: middles of the bins between pulses at 40 MHz
 
 
 def decay(t, amplitude, tau, background):
@@ -23,64 +27,75 @@ def decay(t, amplitude, tau, background):
 
 
 def true_maps(side):
-    """Amplitude (counts) and lifetime (ns) of a medium with cells in it, (side, side) each."""
-    y, x = np.mgrid[0 : 1 : side * 1j, 0 : 1 : side * 1j]
-    tau = 2.2 + 0.3 * np.sin(5 * x + 2) * np.cos(4 * y)
-    amplitude = 420 + 120 * np.cos(3 * (x - y))
-    rng = np.random.default_rng(3)
-    for _ in range(14):
-        cx, cy = rng.uniform(0.08, 0.92, 2)
-        radius, stretch, angle = rng.uniform(0.05, 0.12), rng.uniform(0.6, 1), rng.uniform(0, 3)
-        u = (x - cx) * np.cos(angle) + (y - cy) * np.sin(angle)
-        v = (y - cy) * np.cos(angle) - (x - cx) * np.sin(angle)
-        inside = np.hypot(u, v / stretch)
-        cell, nucleus = inside < radius, inside < 0.45 * radius
-        tau = np.where(nucleus, rng.uniform(1.1, 1.5), np.where(cell, rng.uniform(2.8, 3.8), tau))
-        amplitude = np.where(cell, rng.uniform(600, 1000), amplitude)
+    """Amplitude (counts) and lifetime (ns), each (side, side): cells with nuclei in a medium."""
+    rng = np.random.default_rng(7)
+    y, x = np.mgrid[0 : 4 : side * 1j, 0 : 4 : side * 1j]
+    amplitude = 320 + 80 * np.cos(0.8 * (x - y))
+    tau = 2.1 + 0.25 * np.sin(1.3 * x + 2) * np.cos(y)
+    for row, column in np.ndindex(4, 4):
+        cy, cx = [row, column + (row % 2 - 0.5) * 0.4] + rng.uniform(0.35, 0.65, 2)
+        angle, distance = np.arctan2(y - cy, x - cx), np.hypot(y - cy, x - cx)
+        outline = 1 + 0.16 * np.sin(2 * angle + rng.uniform(0, 6)) + 0.06 * np.sin(3 * angle + cx)
+        r = distance / (rng.uniform(0.28, 0.4) * outline)  # 1 at the cell's edge
+        body, nucleus = (1 / (1 + np.exp(25 * (r - edge))) for edge in (1, 0.42))
+        amplitude += body * (rng.uniform(350, 600) - 250 * nucleus)
+        tau += body * (rng.uniform(2.7, 3.7) - 0.3 * r - tau)
+        tau += nucleus * (rng.uniform(1.1, 1.5) - tau)
     return amplitude, tau
 
 
-def fit_image(counts):
-    """Fits (rows, columns) of an image of photon counts (rows, columns, bins)."""
-    bounds = ([0, 0.05, 0], [1e5, 50, 1e4])
-    start = [500, 2, 5]
-    first = fit_many(decay, T, counts, start, np.sqrt(np.maximum(counts, 1)), True, bounds=bounds)
-    expected = decay(T, *np.moveaxis(first.popt, -1, 0)[..., None])
-    sigma = np.sqrt(np.maximum(expected, 0.5))
-    return fit_many(decay, T, counts, first.popt, sigma, True, bounds=bounds)
+def fit_image(counts, rounds=3):
+    """The fits of an image of photon counts (rows, columns, bins)."""
+    bounds = [0, 0.05, 0], [1e5, 50, 1e4]
+    start, variance = [500, 2, 5], np.maximum(counts, 1)
+    for _ in range(rounds):
+        sigma = np.sqrt(variance)
+        fits = fit_many(decay, T, counts, start, sigma, absolute_sigma=True, bounds=bounds)
+        start = fits.popt
+        variance = np.maximum(decay(T, *np.moveaxis(fits.popt, -1, 0)[..., None]), 0.5)
+    return fits
 
 
-def draw(tau, fits, path):
-    """True map, fitted map and their difference in standard errors."""
-    figure = Figure(figsize=(13, 4.2), layout="constrained")
-    left, middle, right = figure.subplots(1, 3)
-    scale = {"vmin": tau.min(), "vmax": tau.max(), "cmap": "viridis"}
-    left.imshow(tau, **scale)
-    image = middle.imshow(fits["tau"], **scale)
-    figure.colorbar(image, ax=[left, middle], label="lifetime, ns", shrink=0.9)
-    scores = (fits["tau"] - tau) / fits.perr[..., 1]
-    image = right.imshow(scores, vmin=-4, vmax=4, cmap="RdBu_r")
-    figure.colorbar(image, ax=right, label="(fitted - true) / standard error", shrink=0.9)
-    titles = "true lifetime", f"fitted, {fits.size} decays", "difference"
-    for axes, title in zip((left, middle, right), titles, strict=True):
+def draw(counts, tau, fits, scores, path):
+    """Photons, true and fitted lifetimes; the brightest pixel's decay, and the errors of all."""
+    figure = Figure(figsize=(13, 8), layout="constrained")
+    photons, true, fitted, pixel, error, histogram = figure.subplots(2, 3).flat
+    scale = {"vmin": 1, "vmax": 3.75, "cmap": "turbo"}
+    total = counts.sum(axis=-1)
+    for axes, title, values, colours in (
+        (photons, "photons", total, {"cmap": "gray"}),
+        (true, "true lifetime, ns", tau, scale),
+        (fitted, f"lifetime from {fits.size:,} fits, ns", fits["tau"], scale),
+        (error, "(fitted − true) / standard error", scores, {"clim": (-4, 4), "cmap": "RdBu_r"}),
+    ):
+        figure.colorbar(axes.imshow(values, **colours), ax=axes, shrink=0.85)
         axes.set(title=title, xticks=[], yticks=[])
+    brightest = np.unravel_index(total.argmax(), tau.shape)
+    pixel.semilogy(T, counts[brightest], "o", ms=4, color="0.4", label="photons per bin")
+    fit = fits[brightest]
+    pixel.semilogy(T, decay(T, *fit.popt), label=f"τ = {fit.popt[1]:.2f} ± {fit.perr[1]:.2f} ns")
+    pixel.set(title="decay in the brightest pixel", xlabel="time after the pulse, ns")
+    pixel.legend()
+    z = np.linspace(-4, 4, 161)
+    histogram.hist(scores.ravel(), z[::4], density=True, color="0.75")
+    histogram.plot(z, np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi))
+    histogram.set(title="all pixels, and the normal distribution", xlabel=error.get_title())
     figure.savefig(path, dpi=130)
 
 
 def main(side=256, path="lifetime_image.png"):
     amplitude, tau = true_maps(side)
-    photons = decay(T, amplitude[..., None], tau[..., None], 5.0)
-    counts = np.random.default_rng(0).poisson(photons).astype(float)
+    photons = decay(T, amplitude[..., None], tau[..., None], 5)
+    counts = np.random.default_rng(0).poisson(photons)
     began = time.perf_counter()
     fits = fit_image(counts)
     seconds = time.perf_counter() - began
+    scores = (fits["tau"] - tau) / fits.perr[..., 1]
     print(fits.summary())
-    error = np.abs(fits["tau"] / tau - 1)
-    within = np.abs(fits["tau"] - tau) <= 2 * fits.perr[..., 1]
-    print(f"\n{fits.size} pixels fitted twice in {seconds:.1f} s, first compilation included")
-    print(f"median error of the lifetimes: {100 * np.median(error):.2f} %")
-    print(f"within two standard errors of the truth: {100 * within.mean():.1f} %")
-    draw(tau, fits, path)
+    print(f"\n{fits.size} pixels fitted three times in {seconds:.1f} s, compilation included")
+    print(f"median error of the lifetimes: {100 * np.median(np.abs(fits['tau'] / tau - 1)):.2f} %")
+    print(f"within two standard errors of the truth: {100 * np.mean(np.abs(scores) <= 2):.1f} %")
+    draw(counts, tau, fits, scores, path)
     return tau, fits
 
 

@@ -246,6 +246,22 @@ def test_what_the_data_do_not_determine():
         assert fits[i].null_directions[0].keys() == {"a", "b"}
 
 
+def test_a_start_without_a_derivative():
+    """Differences take over, as in a single fit."""
+
+    def root(x, a, b):
+        return a * x + np.sqrt(b)
+
+    x = np.linspace(0, 1, 20)
+    y = root(x, np.array([[1.0], [2.0]]), np.array([[0.5], [1.5]]))
+    bounds = ([-9, 0], [9, 9])
+    fits = fit_many(root, x, y, [1, 0], bounds=bounds)
+    for i in range(2):
+        np.testing.assert_allclose(
+            fits.popt[i], curve_fit(root, x, y[i], [1, 0], bounds=bounds).popt, rtol=1e-6
+        )
+
+
 def test_single_precision():
     y = draw(decay, 300)
     double, single = fit_many(decay, T, y, P0), fit_many(decay, T, y, P0, dtype=np.float32)

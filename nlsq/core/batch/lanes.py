@@ -328,8 +328,12 @@ def _optimality(x, g, G, cost, data: Data, form: Form):
 
 
 def _absorb(state: Lanes, found, data: Data, form: Form, numbers: Numbers) -> Lanes:
-    """Judge the trial whose pass arrived, and move there or stay; `loop.absorb` in lanes."""
+    """Judge the trial whose pass arrived, and move there or stay; `loop.absorb` in lanes.
+
+    A lane that is done keeps its answer; what only serves the next step may change.
+    """
     cost, g, G = found
+    active = state.phase < DONE
     first = state.nfev == 0
     iterating = state.phase == ITERATE
     finite = jnp.isfinite(cost + _sum(g) + _sum(G))
@@ -348,9 +352,9 @@ def _absorb(state: Lanes, found, data: Data, form: Form, numbers: Numbers) -> La
     level = (actual >= -COST_NOISE * state.cost) & (measure <= 2 * state.optimality)
     near = step <= POLISH_REACH * length
     moved = finite & (first | jnp.where(iterating, better, near & ((actual > 0) | level)))
-    moved = once(moved)
+    moved = once(moved & active)
 
-    nfev = state.nfev + 1
+    nfev = state.nfev + jnp.where(active, 1, 0).astype(cost.dtype)
     stuck = functools.reduce(
         jnp.logical_and, [t == x for t, x in zip(state.trial, state.x, strict=True)]
     )
@@ -379,7 +383,7 @@ def _absorb(state: Lanes, found, data: Data, form: Form, numbers: Numbers) -> La
         jnp.where(status != running, POLISH, ITERATE),
         jnp.where(settled, DONE, POLISH),
     )
-    phase = once(jnp.where(over, DONE, phase).astype(cost.dtype))
+    phase = once(jnp.where(over | ~active, DONE, phase).astype(cost.dtype))
 
     least = LEAST_DAMPING * float(jnp.finfo(cost.dtype).eps)
     gained = jnp.maximum(1 / 3, 1 - (2 * jnp.minimum(ratio, 1) - 1) ** 3)
@@ -391,7 +395,7 @@ def _absorb(state: Lanes, found, data: Data, form: Form, numbers: Numbers) -> La
     stepped = moved & ~first
     return state._replace(
         x=_select(moved, state.trial, state.x),
-        cost=jnp.where(moved, cost, state.cost),
+        cost=jnp.where(moved | (first & active), cost, state.cost),
         g=_select(moved, g, state.g),
         G=_select(moved, G, state.G),
         scale=_select(moved, scale, state.scale),
@@ -484,8 +488,7 @@ def fit_block(call, form: Form, loss, data: Data, numbers: Numbers, state: Lanes
 
     def advance(state):
         found = reduce(call, form, loss, data, numbers, state.trial)
-        moved = _propose(_absorb(state, found, data, form, numbers), data, form)
-        return _select(state.phase < DONE, moved, state)
+        return _propose(_absorb(state, found, data, form, numbers), data, form)
 
     state = jax.lax.while_loop(running, advance, state)
     idle = (state.status > 0) & (state.nit == 0) & _flat(state, form)

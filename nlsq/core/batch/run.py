@@ -43,6 +43,7 @@ from nlsq.result import CurveFitResult
 
 # More parameters or points than this are the single fit's business: its passes are long enough.
 MOST_PARAMETERS, MOST_POINTS = 12, 1 << 12
+_FEW_BLOCKS = 8  # which are sooner done than gathered anew
 # Relative error of a covariance that lanes may have, some eps / pivot^2.
 _ACCURACY = {np.dtype(np.float64): 1e-11, np.dtype(np.float32): 1e-3}
 _LEAST_TOLERANCE = {np.dtype(np.float64): 0.0, np.dtype(np.float32): 1e-6}
@@ -177,9 +178,9 @@ class Batch:
         with double_precision(), jax.default_device(self._mine.device):
             state, answers = self._run(lot, form)
         running = state[lanes.places(form.n).phase] < DONE
-        done = lot.take(np.flatnonzero(~running))
-        hard = self._write(done, state[:, ~running], answers[:, ~running], form)
-        self._fit_alone(done.take(np.flatnonzero(hard)))
+        done = np.flatnonzero(~running)
+        hard = self._write(lot, done, state, answers[:, done], form)
+        self._fit_alone(lot.take(done[hard]))
         return len(done), lot.take(np.flatnonzero(running), state)
 
     def _run(self, lot: Lot, form: lanes.Form) -> tuple[np.ndarray, np.ndarray]:
@@ -191,7 +192,8 @@ class Batch:
             form, many.options.loss_function, slab, many.dtype,
         )  # fmt: skip
         blocks = -(-len(lot) // LANES)
-        leave = LANES // 4 if blocks > 8 else 0
+        many_left = blocks > (_FEW_BLOCKS if lot.state is None else 1)
+        leave = LANES // 4 if many_left else 0
         with _Operands(lot, form, slab) as given:
             leaves = self._leaves(form) if lot.x is None else (given.x,)
             made = run(
@@ -230,23 +232,23 @@ class Batch:
         budget = options.max_nfev or 200 * (n + 1)
         return np.array([m, *tolerances, budget, options.f_scale, leave], float)
 
-    def _write(self, lot: Lot, state, answers, form: lanes.Form) -> np.ndarray:
-        """Results of lanes into the fields; which of them the engine must fit."""
-        many, fields, place = self.many, self.fields, lot.places
+    def _write(self, lot: Lot, done, state, answers, form: lanes.Form) -> np.ndarray:
+        """Results of the lanes `done` into the fields; which of them the engine must fit."""
+        many, fields, place = self.many, self.fields, lot.places[done]
         at, found = lanes.places(form.n), program.answer_places(form)
         free = np.flatnonzero(many.free)
         n, k = len(free), len(place)
-        status = state[at.status].astype(int)
+        status = state[at.status, done].astype(int)
         eps = np.finfo(many.dtype).eps
         exact = eps <= _ACCURACY[many.dtype] * answers[found.pivot] ** 2
         invalid = status == int(Status.NOT_FINITE)
-        cost = state[at.cost].astype(float)
+        cost = state[at.cost, done].astype(float)
         hard = ((status > 0) & ~exact) | (status == int(Status.NO_PROGRESS))
         hard |= invalid & np.isfinite(cost)
 
-        popt = lot.start.copy()
-        popt[:, free] = state[list(at.x)].T
-        dof = lot.counts - n
+        popt = lot.start[done]
+        popt[:, free] = state[list(at.x)][:, done].T
+        dof = lot.counts[done] - n
         scale = np.ones(k)
         if not many.absolute_sigma:
             scale = np.where(dof > 0, 2 * cost / np.where(dof > 0, dof, 1), np.inf)
@@ -260,7 +262,7 @@ class Batch:
         fields.popt[place], fields.pcov[place], fields.cost[place] = popt, pcov, cost
         fields.status[place], fields.rank[place] = status, np.where(invalid, 0, n)
         for name in COUNTS:
-            getattr(fields, name)[place] = state[getattr(at, name)]
+            getattr(fields, name)[place] = state[getattr(at, name), done]
         for j, row in zip(free, found.active, strict=False):
             fields.active_mask[place, j] = answers[row]
         return hard
