@@ -8,7 +8,7 @@ errors of the lifetimes must be as large as their standard errors say.
 
 The variance of a count is its expectation. The first fit takes the count itself in its place, which
 trusts bins that happen to be low too much and puts the background a quarter too low. Two more take
-the curve of the fit before: no bias is left.
+the curve of the fit before, which leaves no bias to speak of.
 """
 
 import sys
@@ -33,10 +33,11 @@ def true_maps(side):
     amplitude = 320 + 80 * np.cos(0.8 * (x - y))
     tau = 2.1 + 0.25 * np.sin(1.3 * x + 2) * np.cos(y)
     for row, column in np.ndindex(4, 4):
-        cy, cx = [row, column + (row % 2 - 0.5) * 0.4] + rng.uniform(0.35, 0.65, 2)
-        angle, distance = np.arctan2(y - cy, x - cx), np.hypot(y - cy, x - cx)
-        outline = 1 + 0.16 * np.sin(2 * angle + rng.uniform(0, 6)) + 0.06 * np.sin(3 * angle + cx)
-        r = distance / (rng.uniform(0.28, 0.4) * outline)  # 1 at the cell's edge
+        right = x - column - rng.uniform(0.15, 0.45) - 0.4 * (row % 2)  # of the cell's middle
+        down = y - row - rng.uniform(0.35, 0.65)
+        angle = np.arctan2(down, right)
+        outline = 1 + 0.16 * np.sin(2 * angle + rng.uniform(0, 6)) + 0.06 * np.sin(3 * angle + row)
+        r = np.hypot(right, down) / (rng.uniform(0.28, 0.4) * outline)  # 1 at the edge
         body, nucleus = (1 / (1 + np.exp(25 * (r - edge))) for edge in (1, 0.42))
         amplitude += body * (rng.uniform(350, 600) - 250 * nucleus)
         tau += body * (rng.uniform(2.7, 3.7) - 0.3 * r - tau)

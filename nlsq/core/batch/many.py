@@ -217,7 +217,8 @@ class _Reader:
             x = x if x is None else _filled(x, absent)
         if y.dtype.kind != "c":
             y = y.astype(many.dtype, copy=False)
-        places = np.arange(many.size)[self.slab.where]
+        where = self.slab.where
+        places = np.arange(where.start, where.stop) if isinstance(where, slice) else where
         return Lot(places, self.counts, self.start, self.lb, self.ub, y, self.weights, x)
 
     def _reject(self, rows, status: Status) -> None:
