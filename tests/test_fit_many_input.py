@@ -75,6 +75,43 @@ def test_one_data_set_with_many_starts():
     np.testing.assert_allclose(one.popt, fits.popt[0], rtol=1e-9)
 
 
+def test_whole_numbers():
+    """x and y of integers are those of doubles: 1 / x, x ** -1, counts from a camera."""
+
+    def inverse(x, a, b):
+        return a * x**-1 + b
+
+    x = np.arange(1, 9)
+    y = np.array([[90, 55, 42, 35, 31, 28, 26, 25]] * 3, np.int16)
+    fits = fit_many(inverse, x, y)
+    np.testing.assert_allclose(fits.popt[2], curve_fit(inverse, x, y[2]).popt, rtol=1e-9)
+    np.testing.assert_allclose(fits[0].popt, fits.popt[2])
+
+
+def test_several_devices_give_the_same_bits():
+    code = """
+import sys
+import jax
+jax.config.update("jax_num_cpu_devices", int(sys.argv[1]))
+import numpy as np
+from nlsq import fit_many
+t = np.linspace(0, 5, 20)
+a = np.random.default_rng(0).uniform(1, 3, (900, 1))
+y = a * np.exp(-t / a) + 0.01 * np.sin(70 * a * t)
+fits = fit_many(lambda t, a, tau: a * np.exp(-t / tau), t, y)
+assert len(jax.devices()) == int(sys.argv[1])
+print(fits.popt.tobytes().hex() + fits.pcov.tobytes().hex())
+"""
+    runs = [
+        subprocess.run(
+            [sys.executable, "-c", code, devices],
+            capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": str(ROOT)},
+        ).stdout
+        for devices in ("1", "3")
+    ]  # fmt: skip
+    assert runs[0] == runs[1] != ""
+
+
 def test_x_of_each_fit():
     shift = np.random.default_rng(0).uniform(0, 0.5, (8, 1))
     x = T + shift
@@ -237,7 +274,8 @@ def test_what_is_wrong_with_one_is_its_status():
     ("error", "text", "change"),
     [
         (ValueError, "do not broadcast", {"p0": np.ones((4, 3))}),
-        (ValueError, "last axis of both", {"xdata": T[:-1]}),
+        (ValueError, "returned 49 values for 50 data points", {"xdata": T[:-1]}),
+        (ValueError, "last axis of both", {"xdata": np.ones((3, 9)), "x_per_fit": True}),
         (ValueError, "does not fit 50 points", {"sigma": np.ones(49)}),
         (ValueError, r"`sigma` must be positive.*element 0", {"sigma": -0.1}),
         (ValueError, "infeasible", {"bounds": ([2, 0, 0], [3, 9, 9])}),

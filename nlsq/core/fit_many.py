@@ -18,7 +18,7 @@ from nlsq.core.batch.run import Batch
 from nlsq.core.evaluation import CurveCall
 from nlsq.core.model import Model, parameter_names
 from nlsq.core.options import read_options
-from nlsq.core.problem import UNBOUNDED, parse_bounds, parse_start
+from nlsq.core.problem import UNBOUNDED, numeric, parse_bounds, parse_start
 from nlsq.core.solve import choose_road
 from nlsq.core.status import Status
 from nlsq.result.curve_fits import CurveFits
@@ -201,14 +201,15 @@ class _Given:
         self._own["ydata"] = y, 1
         if xdata is not None and (isinstance(xdata, list | tuple) or _is_array(xdata)):
             x = _array(xdata, "xdata")
+            x = numeric(x, "xdata") if isinstance(x, np.ndarray) else x
             if x_per_fit is None:
                 x_per_fit = y.ndim > 1 and (
                     x.shape == y.shape or (x.ndim == y.ndim + 1 and x.shape[:-2] == y.shape[:-1])
                 )
-            self.x = None if x_per_fit else np.asarray(x)
+            self.x = None if x_per_fit else numeric(x, "xdata")
             if x_per_fit:
                 self._own["xdata"] = x, 1 if x.ndim == y.ndim else 2
-            if self.m not in ((x.shape[-1],) if x_per_fit else (*x.shape[:1], *x.shape[-1:])):
+            if x_per_fit and x.shape[-1:] != (self.m,):
                 raise ValueError(
                     f"xdata of shape {tuple(x.shape)} does not fit ydata of shape "
                     f"{tuple(y.shape)}: the last axis of both runs over the points."

@@ -210,11 +210,11 @@ def parse_observations(xdata, ydata, sigma, check_finite, nan_policy) -> Observa
     """
     if check_finite is None:
         check_finite = nan_policy is None
-    y = _own(_numeric(ydata, "ydata").ravel())
+    y = _own(numeric(ydata, "ydata").ravel())
     if y.size == 0:
         raise ValueError("`ydata` must not be empty!")
     if isinstance(xdata, list | tuple | np.ndarray):
-        xdata = _own(_numeric(xdata, "xdata"))
+        xdata = _own(numeric(xdata, "xdata"))
     if check_finite:
         _require_finite(y, "ydata")
         if isinstance(xdata, np.ndarray):
@@ -228,7 +228,8 @@ def parse_observations(xdata, ydata, sigma, check_finite, nan_policy) -> Observa
     return Observations(Abscissae(xdata, y.size), y, sigma, weights, factor)
 
 
-def _numeric(data, name: str) -> np.ndarray:
+def numeric(data, name: str) -> np.ndarray:
+    """Double or complex numbers of anything array-like."""
     try:
         array = np.asarray(data)
         if array.dtype.kind == "c":
@@ -298,7 +299,7 @@ def _parse_sigma(sigma, m: int):
     if sigma is None:
         return None, None
     try:
-        sigma = _numeric(sigma, "sigma")
+        sigma = numeric(sigma, "sigma")
     except ValueError as error:
         raise TypeError(str(error)) from None
     if sigma.dtype.kind == "c":
