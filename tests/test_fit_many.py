@@ -71,9 +71,9 @@ def assert_same(fits, i, single, popt=1e-9, pcov=1e-8):
 
 
 @pytest.mark.parametrize(("f", "bounded"), CASES, ids=NAMES)
-def test_ten_thousand_fits_equal_single_ones(f, bounded):
+def test_thousands_of_fits_equal_single_ones(f, bounded):
     x, _, _, p0, noise, bounds = MODELS[f]
-    size = 1250
+    size = 1250 if f is not voigt else 500  # slow where single fits wander over bad data
     y, rng = draw(f, size), np.random.default_rng(1)
     bad = rng.permutation(size)[: size // 10]
     hole, infinite, flat, spike = np.array_split(bad, 4)

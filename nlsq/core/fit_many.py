@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import inspect
 import pathlib
 import time
 from collections.abc import Callable, Mapping
@@ -24,9 +25,10 @@ from nlsq.core.status import Status
 from nlsq.result.curve_fits import CurveFits
 from nlsq.utils.progress import progress_bar
 
-# Of a single fit: what watches it at work, and how its trust region is scaled.
+# Options of `curve_fit` that are for a single fit.
 _SINGLE = frozenset(
-    "callback verbose cache tr_solver tr_options x_scale diag factor diff_step epsfcn".split()
+    """args method check_finite full_output callback verbose cache tr_solver tr_options x_scale diag
+    factor diff_step epsfcn""".split()
 )
 
 
@@ -97,8 +99,9 @@ def fit_many(
     -------
     CurveFits
         ``popt`` (..., n), ``pcov`` (..., n, n), ``perr``, ``status``, ``cost``, ``nfev`` and more.
-        A fit that fails does not raise, it has a status: see ``fits.summary()``. Ctrl-C and
-        `time_limit` return what is finished.
+        A fit that fails does not raise, it has a status: see ``fits.summary()``. After Ctrl-C or
+        `time_limit` the fits that were not reached have status -11. ``fits[i]`` reads the data of
+        that fit again: they must still be what they were.
 
     Raises
     ------
@@ -121,11 +124,12 @@ def fit_many(
     started = time.perf_counter()
     if not callable(f):
         raise TypeError(f"the model must be a callable f(x, a, b, ...), got {f!r}.")
-    for name in options.keys() & _SINGLE:
+    for name in sorted(options.keys() & _SINGLE):
         raise TypeError(f"fit_many() has no option {name!r}; it is one of `curve_fit`.")
-    settings = read_options("fit_many", None, jac, False, options)
+    settings = read_options("fit_many", None, jac, False, options, _NAMES)
     given = _Given(xdata, ydata, sigma, x_per_fit)
-    names = parameter_names(f, None if p0 is None or callable(p0) else np.shape(p0)[-1])
+    values = None if p0 is None or callable(p0) else np.shape(p0)[-1:] or (1,)
+    names = parameter_names(f, values and values[0])
     n = len(names)
     lb, ub, own_bounds = _bounds(bounds, n)
     start = p0 if callable(p0) else _starts(p0, lb, ub, names)
@@ -166,22 +170,28 @@ def fit_many(
         manager.require(8 * many.size * (n * n + 2 * n + 6), f"Results of {many.size} fits")
     choose_road(model, *many.first(), many.options)
     batch = Batch(many, folder)
-    limit = np.inf if settings.time_limit is None else settings.time_limit
-    with progress_bar(many.size, "fits", progress) as advance:
-        batch.run(advance, time.monotonic() + limit)
-    model.settle()
     facts = {
         "shape": shape,
         "param_names": names,
         "absolute_sigma": bool(absolute_sigma),
         "model_name": model.name,
         "messages": {int(code): code.sentence for code in Status},
-        "wall_time": time.perf_counter() - started,
+        "wall_time": 0.0,
     }
-    fits = CurveFits(batch.fields.arrays(), facts, batch.result)
+    result = CurveFits(batch.fields.arrays(), facts, batch.result)
     if folder is not None:
-        fits.describe(folder)
-    return fits
+        result.describe(folder)  # so that what a killed process has written can be loaded
+    limit = np.inf if settings.time_limit is None else settings.time_limit
+    with progress_bar(many.size, "fits", progress) as advance:
+        batch.run(advance, time.monotonic() + limit)
+    model.settle()
+    result.wall_time = time.perf_counter() - started
+    if folder is not None:
+        result.describe(folder)
+    return result
+
+
+_NAMES = tuple(inspect.signature(fit_many).parameters)
 
 
 class _Given:
@@ -228,7 +238,7 @@ class _Given:
                 f"with a list of {len(ydata)} data sets of different lengths xdata must be a list "
                 "of as many arrays."
             )
-        if sigma is not None and np.ndim(sigma) == 0:
+        if sigma is not None and not isinstance(sigma, list | tuple) and np.ndim(sigma) == 0:
             self._own["sigma"] = _deviations(sigma, 1), 1
             sigma = None
         for name, data in {"xdata": xdata, "sigma": sigma}.items():
@@ -375,6 +385,10 @@ def _omits(nan_policy) -> bool:
 
 
 def _dtype(dtype) -> np.dtype:
-    if dtype not in (np.float64, np.float32):
+    try:
+        found = np.dtype(dtype)
+    except TypeError:
+        found = None
+    if found not in (np.dtype(np.float64), np.dtype(np.float32)):
         raise ValueError(f"`dtype` must be float64 or float32, got {dtype!r}.")
-    return np.dtype(dtype)
+    return found

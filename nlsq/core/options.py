@@ -32,8 +32,10 @@ _FRONT = ("p0", "sigma", "absolute_sigma", "check_finite", "bounds", "method", "
           "nan_policy", "args", "kwargs")  # fmt: skip
 
 
-def read_options(caller: str, method: str | None, jac: Any, bounded: bool, given: dict) -> Options:
-    """Options from a front door's keywords.
+def read_options(
+    caller: str, method: str | None, jac: Any, bounded: bool, given: dict, front: tuple = _FRONT
+) -> Options:
+    """Options from a front door's keywords; `front` names its other ones, for suggestions.
 
     Raises
     ------
@@ -44,7 +46,7 @@ def read_options(caller: str, method: str | None, jac: Any, bounded: bool, given
     """
     for name in given:
         if name not in KEYWORDS:
-            near = difflib.get_close_matches(name, KEYWORDS + _FRONT, n=1)
+            near = difflib.get_close_matches(name, KEYWORDS + front, n=1)
             hint = f" Did you mean {near[0]!r}?" if near else f" Known: {', '.join(KEYWORDS)}."
             raise TypeError(f"{caller}() got an unexpected keyword argument {name!r}.{hint}")
     if not given and jac is None:

@@ -13,6 +13,7 @@ class Status(IntEnum):
     """Termination status of a fit. `Status(code).sentence` says it in words."""
 
     RUNNING = -99
+    NOT_REACHED = -11
     BAD_SIGMA = -10
     BAD_BOUNDS = -9
     BAD_START = -8
@@ -41,6 +42,7 @@ class Status(IntEnum):
 
 _SENTENCES = {
     Status.RUNNING: "The fit is running.",
+    Status.NOT_REACHED: "Not fitted: the call was interrupted or out of time before.",
     Status.BAD_SIGMA: "Not fitted: a standard deviation is not positive.",
     Status.BAD_BOUNDS: "Not fitted: a lower bound is NaN or above its upper bound.",
     Status.BAD_START: "Not fitted: the start is not finite, or outside its bounds.",

@@ -40,8 +40,6 @@ class CurveFits:
     param_names : tuple of str
     shape : tuple of int
         Of the fits.
-    wall_time : float
-        Seconds.
 
     Examples
     --------
@@ -66,7 +64,18 @@ class CurveFits:
         self._arrays, self._facts, self._make = arrays, facts, make
         self.shape: tuple[int, ...] = tuple(facts["shape"])
         self.param_names: tuple[str, ...] = tuple(facts["param_names"])
-        self.wall_time: float = facts["wall_time"]
+
+    @property
+    def wall_time(self) -> float:
+        """Seconds."""
+        return self._facts["wall_time"]
+
+    @wall_time.setter
+    def wall_time(self, seconds: float) -> None:
+        self._facts["wall_time"] = seconds
+
+    def __reduce__(self) -> tuple:  # the model and the data stay behind
+        return CurveFits, (self._arrays, self._facts)
 
     # -- arrays ----------------------------------------------------------------------------------
 
@@ -95,9 +104,7 @@ class CurveFits:
         return len(self._arrays["status"])
 
     def __len__(self) -> int:
-        if not self.shape:
-            raise TypeError("a single fit has no length")
-        return self.shape[0]
+        return self.size
 
     def __getitem__(self, key: Any) -> Any:
         """A parameter's values by its name, (...); a fit by its index, as `CurveFitResult`."""
@@ -132,7 +139,8 @@ class CurveFits:
     @property
     def messages(self) -> dict[int, str]:
         """Status codes that occur, with the sentence of each."""
-        return {int(code): text for code, text in self._facts["messages"].items()}
+        known = {int(code): text for code, text in self._facts["messages"].items()}
+        return {code: known[code] for code in np.unique(self._arrays["status"]).tolist()}
 
     def worst(self, count: int = 5) -> list[tuple[int, ...]]:
         """Indices of the fits most in need of a look: not converged first, then by reduced cost."""
@@ -315,6 +323,8 @@ class CurveFits:
                 flat = column.flatten() if name in tails else column
                 arrays[name] = flat.to_numpy(zero_copy_only=False).reshape(-1, *tails.get(name, ()))
             return cls(arrays, facts)
+        if path.suffix != ".npz":
+            raise ValueError(f"{path} was not written by CurveFits.save or fit_many(out=...)")
         with np.load(path, allow_pickle=False) as file:
             if "facts" not in file:
                 raise ValueError(f"{path} was not written by CurveFits.save")

@@ -14,7 +14,7 @@ COUNTS = ("nfev", "njev", "nit")
 class Fields:
     """Results of `size` fits of n parameters, in memory or in .npy files of a folder.
 
-    What is not yet written is NaN, with status INTERRUPTED.
+    What is not yet written is NaN, with status NOT_REACHED.
     """
 
     def __init__(self, size: int, n: int, folder: pathlib.Path | None = None):
@@ -22,7 +22,7 @@ class Fields:
         self._arrays = {}
         forms = {
             "popt": (np.float64, (n,), np.nan), "pcov": (np.float64, (n, n), np.nan),
-            "cost": (np.float64, (), np.nan), "status": (np.int16, (), int(Status.INTERRUPTED)),
+            "cost": (np.float64, (), np.nan), "status": (np.int16, (), int(Status.NOT_REACHED)),
             "n_points": (np.int32, (), 0), "rank": (np.int16, (), 0),
             "active_mask": (np.int8, (n,), 0), **dict.fromkeys(COUNTS, (np.int32, (), 0)),
         }  # fmt: skip

@@ -54,7 +54,7 @@ LANES = 128
 START_DAMPING = 1e-2
 LEAST_DAMPING = 500  # times eps: keeps the factorisation real where J is singular
 ACCEPT_RATIO = 1e-4
-UNROLL = 4  # points in one turn of the loop over them
+UNROLL, UNROLLED = 4, 5  # points in one turn of the loop over them, up to 5 parameters
 
 ITERATE, POLISH, DONE = range(3)
 
@@ -212,10 +212,11 @@ def reduce(call: Callable, form: Form, loss, data: Data, numbers: Numbers, trial
     nothing = jnp.zeros_like(trial[0])
     total = nothing, (nothing,) * len(pairs(n + 1))
     if form.pointwise:
+        unroll = UNROLL if n <= UNROLLED else 1  # the program grows with n^2
 
         def turn(k, total):
-            for point in range(UNROLL):
-                i = k * UNROLL + point
+            for point in range(unroll):
+                i = k * unroll + point
                 leaves = tuple(
                     leaf if axis is None
                     else jax.lax.dynamic_slice_in_dim(leaf, i, 1, axis)
@@ -228,7 +229,7 @@ def reduce(call: Callable, form: Form, loss, data: Data, numbers: Numbers, trial
                 total = add(total, rows(leaves, y, weights, 1, i < numbers.m))
             return total
 
-        total = jax.lax.fori_loop(0, (numbers.m + UNROLL - 1) // UNROLL, turn, total)
+        total = jax.lax.fori_loop(0, (numbers.m + unroll - 1) // unroll, turn, total)
     else:
         total = add(total, rows(data.leaves, data.y, data.weights, form.capacity, None))
     cost, triangle = total
@@ -273,6 +274,15 @@ def _solve(L, b):
         rest = z[i] - sum(L[_place(k, i)] * x[k] for k in range(i + 1, n))
         x[i] = rest / L[_place(i, i)]
     return tuple(x)
+
+
+def _inverse(L, n: int):
+    """Lower triangle of (L L^T)^{-1}."""
+    M = []  # L^{-1}, row by row
+    for i, j in pairs(n):
+        rest = float(i == j) - sum(L[_place(i, k)] * M[_place(k, j)] for k in range(j, i))
+        M.append(once(rest / L[_place(i, i)]))
+    return [_sum(M[_place(k, i)] * M[_place(k, j)] for k in range(i, n)) for i, j in pairs(n)]
 
 
 def _times(G, v):
@@ -454,9 +464,8 @@ def _answer(state: Lanes, data: Data, form: Form, numbers: Numbers) -> Answer:
     L = _cholesky([state.G[_place(i, j)] / (D[i] * D[j]) for i, j in pairs(n)], n)
     pivot = functools.reduce(jnp.minimum, [L[_place(i, i)] for i in range(n)])
     pivot = jnp.where(jnp.isfinite(_sum(L)), pivot, 0)
-    unit = [[jnp.full_like(D[0], float(i == j)) for i in range(n)] for j in range(n)]
-    inverse = [_solve(L, column) for column in unit]
-    triangle = tuple(inverse[j][i] / (D[i] * D[j]) for i, j in pairs(n))
+    inverse = _inverse(L, n)
+    triangle = tuple(inverse[_place(i, j)] / (D[i] * D[j]) for i, j in pairs(n))
     active = ()
     if form.bounded:
         size = numbers.xtol * jnp.sqrt(2 * state.cost)

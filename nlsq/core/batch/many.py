@@ -62,8 +62,10 @@ class Many:
         return parse_observations(x, self.y.one(index), sigma, False, policy)
 
     def first(self) -> tuple[Observations, Parameters]:
-        """One fit, which shows the form of all; its values may be bad."""
+        """One fit, the longest, which shows the form of all; its values may be bad."""
         index = (0,) * len(self.shape)
+        if isinstance(self.y, Ragged):
+            index = (int(self.y.lengths.argmax()),)
         x = self.x if self.x_rows is None else self.x_rows.one(index)
         y = self.y.one(index)
         data = Observations(Abscissae(x, y.size), y, None, None, None)
@@ -202,9 +204,8 @@ class _Reader:
         self.weights = self._weigh()
         self.start = self._start()
         n = sum(many.free)
-        unbounded = not (np.isfinite(self.lb).any() or np.isfinite(self.ub).any())
-        few = self.counts < (n if unbounded or self.absent is not None else 1)
-        self._reject(few, Status.TOO_FEW_POINTS)
+        bounded = np.isfinite(self.lb).any(axis=-1) | np.isfinite(self.ub).any(axis=-1)
+        self._reject(self.counts < np.where(bounded, 1, n), Status.TOO_FEW_POINTS)
         inside = (self.start >= self.lb) & (self.start <= self.ub) | ~np.array(many.free)
         self._reject(~(np.isfinite(self.start) & inside).all(axis=-1), Status.BAD_START)
         self._reject(~(self.lb <= self.ub).all(axis=-1), Status.BAD_BOUNDS)

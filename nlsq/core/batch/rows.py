@@ -65,14 +65,17 @@ class Ragged:
     shared = False
 
     def __init__(self, arrays: list):
-        self._arrays = [np.asarray(a, float) for a in arrays]
+        arrays = [np.asarray(a) for a in arrays]
+        dtype = complex if any(np.iscomplexobj(a) for a in arrays) else float
+        self._arrays = [a.astype(dtype) for a in arrays]
         self.lengths = np.array([a.shape[-1] for a in self._arrays])
 
     def read(self, key) -> np.ndarray:
         """The rows of a slab, (k, ..., longest)."""
         chosen = [self._arrays[i] for i in np.atleast_1d(key)]
-        longest = max(a.shape[-1] for a in chosen)
-        rows = np.full((len(chosen), *chosen[0].shape[:-1], longest), np.nan)
+        longest = max(1, *(a.shape[-1] for a in chosen))
+        shape = (len(chosen), *chosen[0].shape[:-1], longest)
+        rows = np.full(shape, np.nan, chosen[0].dtype)
         for row, a in zip(rows, chosen, strict=True):
             row[..., : a.shape[-1]] = a
         return rows
@@ -105,4 +108,4 @@ def ragged_slabs(lengths: np.ndarray, sizes, most: int) -> Iterator[Slab]:
         step = min(sizes(lengths[order[first]]).slab, most)
         for begin in range(first, last, step):
             chosen = order[begin : min(begin + step, last)]
-            yield Slab(chosen, chosen, int(lengths[chosen].max()))
+            yield Slab(chosen, chosen, max(1, int(lengths[chosen].max())))

@@ -46,6 +46,7 @@ MOST_PARAMETERS, MOST_POINTS = 12, 1 << 12
 _FEW_BLOCKS = 8  # which are sooner done than gathered anew
 # Relative error of a covariance that lanes may have, some eps / pivot^2.
 _ACCURACY = {np.dtype(np.float64): 1e-11, np.dtype(np.float32): 1e-3}
+_SINGLE_RANGE = 1e9  # residuals beyond have squares that single precision cannot sum
 _LEAST_TOLERANCE = {np.dtype(np.float64): 0.0, np.dtype(np.float32): 1e-6}
 
 
@@ -61,7 +62,7 @@ class Batch:
         self._in_lanes = (
             not many.model.on_host
             and not (many.model.resolution.data_fixed and many.x_rows is not None)
-            and (self._pointwise or not isinstance(many.y, Ragged))
+            and (self._pointwise or not (many.omit or isinstance(many.y, Ragged)))
             and sum(many.free) <= MOST_PARAMETERS
             and many.m <= MOST_POINTS
             and not np.iscomplexobj(data.y)
@@ -74,7 +75,7 @@ class Batch:
     def run(self, advance: Callable[[int], None], deadline: float) -> None:
         """Fit everything until `deadline` or Ctrl-C; advance(k) hears of k more fits."""
         devices = jax.devices()
-        workers, stopped = max(usable_cores(), len(devices)), None
+        workers = max(usable_cores(), len(devices))
         turn = itertools.cycle(devices)
 
         def begin():
@@ -86,16 +87,11 @@ class Batch:
                 for lots in list(self._waiting.values()):
                     parts = Lot.join(lots).split(workers)
                     self._work(pool, self._fit_out, parts, advance, deadline, workers)
-            except KeyboardInterrupt:
-                stopped = Status.INTERRUPTED
-            except TimeoutError:
-                stopped = Status.TIME_LIMIT
+            except (KeyboardInterrupt, TimeoutError):
+                pass  # the status of the others says so
             finally:
                 self._stop.set()
                 pool.shutdown(wait=True, cancel_futures=True)
-        if stopped is not None:
-            unfinished = self.fields.status == int(Status.INTERRUPTED)
-            self.fields.status[unfinished] = int(stopped)
 
     def _work(self, pool, task, items, advance, deadline: float, workers: int) -> None:
         items, pending = iter(items), set()
@@ -136,10 +132,13 @@ class Batch:
         count = int(failed.sum())
         if not self._in_lanes:
             return count + self._fit_alone(lot)
-        pinned = (np.array(self.many.free) & (lot.lb >= lot.ub)).any(axis=-1)
-        if pinned.any():
-            count += self._fit_alone(lot.take(np.flatnonzero(pinned)))
-            lot = lot.take(np.flatnonzero(~pinned))
+        alone = (np.array(self.many.free) & (lot.lb >= lot.ub)).any(axis=-1)
+        if self.many.dtype == np.float32:
+            size = np.abs(lot.y if lot.weights is None else lot.y * lot.weights).max(axis=-1)
+            alone |= (size < 1 / _SINGLE_RANGE) | (size > _SINGLE_RANGE)
+        if alone.any():
+            count += self._fit_alone(lot.take(np.flatnonzero(alone)))
+            lot = lot.take(np.flatnonzero(~alone))
         while lot is not None and len(lot):
             done, lot = self._fit_lanes(lot)
             count += done
@@ -271,7 +270,7 @@ class Batch:
         """Fits one by one, by the engine of `curve_fit`; how many."""
         for i in range(len(lot)):
             if self._stop.is_set():
-                self.fields.status[lot.places[i:]] = int(Status.INTERRUPTED)
+                self.fields.status[lot.places[i:]] = int(Status.NOT_REACHED)
                 return i
             self._solve(lot, i)
         return len(lot)
