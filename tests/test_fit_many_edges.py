@@ -7,8 +7,6 @@ import scipy.optimize
 from nlsq import CurveFits, OptimizeWarning, curve_fit, fit_many
 from nlsq.core.status import Status
 
-pytestmark = pytest.mark.core
-
 T = np.linspace(0, 5, 50)
 P0 = [1.5, 1.0, 0.3]
 

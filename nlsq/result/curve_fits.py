@@ -27,7 +27,7 @@ class CurveFits:
     Attributes
     ----------
     popt : ndarray (..., n)
-        Parameters; NaN where there was no fit (negative status below -3 or -3).
+        Parameters; NaN where there was no fit (status -3, or below -6).
     pcov : ndarray (..., n, n)
         Covariances, as `curve_fit`'s: infinite along what the data do not determine.
     cost : ndarray (...)
