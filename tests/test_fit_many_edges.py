@@ -254,3 +254,18 @@ def test_hdf5_of_two_axes_with_sigma_and_integers(tmp_path):
     np.testing.assert_array_equal(weighted.popt, fit_many(decay, T, y, P0, sigma).popt)
     expected = fit_many(decay, T, counts.astype(float), [1500, 1, 300])
     np.testing.assert_array_equal(integers.popt, expected.popt)
+
+
+def test_a_loss_of_the_users_own():
+    import jax.numpy as jnp
+
+    table = jnp.array([2.0, 1.0])
+
+    def soft(z):
+        return table[0] * (jnp.sqrt(table[1] + z) - 1)
+
+    y = draw(5)
+    y[:, 7] += 1
+    own = fit_many(decay, T, y, P0, loss=soft, f_scale=0.1)
+    known = fit_many(decay, T, y, P0, loss="soft_l1", f_scale=0.1)
+    np.testing.assert_allclose(own.popt, known.popt, rtol=1e-7)

@@ -7,7 +7,7 @@ compiled function (`dense.one_kernel` says why) where the model is elementwise a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Collection, Hashable
 from typing import NamedTuple
 
 import jax
@@ -111,7 +111,8 @@ def _block(call: Callable, form: Form, loss, dtype) -> Callable:
         return jnp.stack(jax.tree.leaves(rows)), jnp.stack([a.astype(dtype) for a in answers])
 
     def fit(*operands):
-        if form.pointwise and jax.default_backend() == "cpu" and _elementwise(call, form, operands):
+        plain = form.pointwise and jax.default_backend() == "cpu"
+        if plain and _elementwise(call, form, operands) and _elementwise_loss(loss, dtype):
             return dense.marked(block)(*operands)
         return block(*operands)
 
@@ -134,7 +135,17 @@ def _elementwise(call: Callable, form: Form, operands) -> bool:
 
     start = tuple(jnp.zeros((), y.dtype) for _ in form.free)
     jaxpr = jax.make_jaxpr(lambda p: jax.jvp(one, (p,), (p,)))(start)
-    known = {id(leaf) for leaf in leaves}
+    return _is_plain(jaxpr, {id(leaf) for leaf in leaves})
+
+
+def _elementwise_loss(loss: Callable | None, dtype) -> bool:
+    if loss is None:
+        return True
+    return _is_plain(jax.make_jaxpr(lambda z: loss(z, jnp))(jnp.zeros(1, dtype)))
+
+
+def _is_plain(jaxpr, known: Collection[int] = ()) -> bool:
+    """Elementwise, and without tables; the ids `known` are those of operands."""
     tables = any(getattr(c, "ndim", 0) and id(c) not in known for c in jaxpr.consts)
     return not tables and _only_known(jaxpr.jaxpr)
 
