@@ -1,1 +1,1 @@
-"""Small services without numerics: logging."""
+"""Small services without numerics: logging, a progress bar."""

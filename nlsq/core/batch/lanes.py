@@ -5,7 +5,7 @@ share them: every number of a fit is a *lane*, an element of a (LANES,) vector, 
 to the fits is elementwise on such vectors. A pass runs over the points and adds up the Gram matrix
 of [J r] pair by pair; the step is an unrolled Cholesky factorisation. A lane that is done stands
 still until the block leaves, which it does when only a few lanes are running; those are gathered
-into new blocks (see `batch`).
+into new blocks (see `run`).
 
 With D the running maximum of the column norms of J and lambda the damping, a step solves
 
@@ -19,7 +19,7 @@ acceleration until the error they leave is negligible.
 The Gram matrix halves the digits, and unlike the loop a lane has no preconditioner to get them
 back: `pivot`, the smallest diagonal element of the Cholesky factor of the matrix scaled to unit
 diagonal, says how many are left, about eps / pivot^2. A fit with too few is not a lane's answer;
-`batch` gives it to the engine of a single fit.
+`run` gives it to the engine of a single fit.
 
 References: H. B. Nielsen, "Damping parameter in Marquardt's method", IMM-REP-1999-05 (1999);
 C. Kanzow, N. Yamashita, M. Fukushima, "Levenberg-Marquardt methods with strong local convergence
