@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from nlsq.core.least_squares import least_squares as least_squares
     from nlsq.core.minpack import CurveFit as CurveFit
     from nlsq.core.minpack import curve_fit as curve_fit
+    from nlsq.core.workflow import fit as fit
     from nlsq.device import check_gpu_availability as check_gpu_availability
     from nlsq.device import get_device_info as get_device_info
     from nlsq.result import CurveFitResult as CurveFitResult
@@ -51,8 +52,14 @@ if TYPE_CHECKING:
     from nlsq.result import OptimizeResult as OptimizeResult
     from nlsq.result import OptimizeResultV2 as OptimizeResultV2
     from nlsq.result import OptimizeWarning as OptimizeWarning
+    from nlsq.result import StreamedFitResult as StreamedFitResult
+    from nlsq.streaming import AdaptiveHybridStreamingOptimizer as AdaptiveHybridStreamingOptimizer
+    from nlsq.streaming import HybridStreamingConfig as HybridStreamingConfig
+    from nlsq.streaming import LargeDatasetFitter as LargeDatasetFitter
+    from nlsq.streaming import estimate_memory_requirements as estimate_memory_requirements
 
 _HOME = {
+    "AdaptiveHybridStreamingOptimizer": "streaming",
     "CallbackBase": "callbacks",
     "CallbackChain": "callbacks",
     "CurveFit": "core.minpack",
@@ -60,9 +67,11 @@ _HOME = {
     "CurveFits": "result",
     "EarlyStopping": "callbacks",
     "FitError": "result",
+    "HybridStreamingConfig": "streaming",
     "IterationLogger": "callbacks",
     "JAXConfig": "config",
     "LargeDatasetConfig": "config",
+    "LargeDatasetFitter": "streaming",
     "LeastSquares": "core.least_squares",
     "MemoryConfig": "config",
     "OptimizeResult": "result",
@@ -71,10 +80,13 @@ _HOME = {
     "ProgressBar": "callbacks",
     "SmartCache": "caching.smart_cache",
     "StopOptimization": "callbacks",
+    "StreamedFitResult": "result",
     "cache_info": "caching.unified_cache",
     "check_gpu_availability": "device",
     "clear_cache": "caching.unified_cache",
     "curve_fit": "core.minpack",
+    "estimate_memory_requirements": "streaming",
+    "fit": "core.workflow",
     "fit_many": "core.fit_many",
     "get_device_info": "device",
     "get_large_dataset_config": "config",
@@ -85,7 +97,20 @@ _HOME = {
     "set_memory_limits": "config",
 }
 _SUBMODULES = frozenset(
-    {"caching", "callbacks", "config", "constants", "core", "device", "result", "types"}
+    {
+        "caching",
+        "callbacks",
+        "config",
+        "constants",
+        "core",
+        "device",
+        "facades",
+        "interfaces",
+        "precision",
+        "result",
+        "streaming",
+        "types",
+    }
 )
 
 __all__ = ["__version__", *_HOME]

@@ -4,13 +4,18 @@ Two callables are the same model when their code, constants, defaults, closure v
 and the globals they read are equal by content. Neither `id()` nor the name takes part. A value
 whose content cannot be read makes the key unique: such a model is never shared, not even with
 itself in the next call, since the value may have changed in between.
+
+A key lives in this process; `fingerprint` is its name in every process, by which a fit that is
+taken up again knows its model.
 """
 
 from __future__ import annotations
 
 import dis
 import functools
+import io
 import pickle
+import pickletools
 import sys
 import sysconfig
 import types
@@ -59,13 +64,10 @@ class _Code:
 
     def __init__(self, code: types.CodeType):
         nested = [c for c in code.co_consts if isinstance(c, types.CodeType)]
-        constants = tuple(
-            _code(c).key if isinstance(c, types.CodeType) else (type(c).__name__, repr(c))
-            for c in code.co_consts
-        )
         self.key = (
-            code.co_code, constants, code.co_names, code.co_varnames, code.co_freevars,
-            code.co_cellvars, code.co_flags, code.co_argcount, code.co_kwonlyargcount,
+            code.co_code, _constant(code.co_consts), code.co_names, code.co_varnames,
+            code.co_freevars, code.co_cellvars, code.co_flags, code.co_argcount,
+            code.co_kwonlyargcount,
         )  # fmt: skip
         read = {
             i.argval for i in dis.get_instructions(code) if i.opname in ("LOAD_GLOBAL", "LOAD_NAME")
@@ -76,10 +78,17 @@ class _Code:
             names |= set(inner.attributes)
         self.globals = tuple(sorted(read))
         self.attributes = tuple(sorted(names))
-        self.imports = tuple(
-            {i.argval for i in dis.get_instructions(code) if i.opname == "IMPORT_NAME"}
-            | {name for inner in map(_code, nested) for name in inner.imports}
-        )
+        imports = {i.argval for i in dis.get_instructions(code) if i.opname == "IMPORT_NAME"}
+        imports |= {name for inner in map(_code, nested) for name in inner.imports}
+        self.imports = tuple(sorted(imports))
+
+
+def _constant(value):
+    if isinstance(value, types.CodeType):
+        return _code(value).key
+    if isinstance(value, tuple | frozenset):  # the order in a frozenset's repr is no content
+        return (type(value).__name__, type(value)(map(_constant, value)))
+    return (type(value).__name__, repr(value))
 
 
 _codes: weakref.WeakKeyDictionary[types.CodeType, _Code] = weakref.WeakKeyDictionary()
@@ -97,6 +106,68 @@ def _code(code: types.CodeType) -> _Code:
 def model_key(f: Callable) -> Hashable:
     """Key of a model by content; equal keys mean that a compiled program may be shared."""
     return _key(f, {})
+
+
+def fingerprint(key: Hashable) -> str | None:
+    """The same text for an equal key in every process; None when no other could tell it is equal.
+
+    `key` is what `model_key` gives. Line numbers, files, addresses and PYTHONHASHSEED have no
+    part in it. Functions and classes of packages that do not change count by their names.
+    """
+    digest = _digest(key)
+    return None if digest is None else digest.hex()
+
+
+def _digest(part) -> bytes | None:
+    kind = type(part)
+    if isinstance(part, _Same):
+        part = _name(part.thing)
+        if part is None:
+            return None
+    if isinstance(part, tuple | frozenset):
+        if len(part) > 2 and kind is tuple and part[0] == "pickle" and _holds_a_set(part[2]):
+            return None
+        inner = [_digest(p) for p in part]
+        if None in inner:
+            return None
+        content = b"".join(sorted(inner) if kind is frozenset else inner)
+    elif isinstance(part, bytes):
+        content = part
+    elif isinstance(part, int):
+        content = f"{part:x}".encode()
+    elif isinstance(part, str | type(None) | type(Ellipsis)):
+        content = ascii(part).encode()
+    else:
+        return None
+    return xxhash.xxh3_128_digest(kind.__name__.encode() + b":" + content)
+
+
+def _holds_a_set(pickled) -> bool:
+    """Whether a pickle holds a set: in an order that changes with PYTHONHASHSEED."""
+    return isinstance(pickled, bytes) and any(
+        code.name in ("EMPTY_SET", "FROZENSET") for code, *_ in pickletools.genops(pickled)
+    )
+
+
+def _name(thing) -> tuple | None:
+    """What a stable thing is called in every process; None if that does not say what it is."""
+    name = getattr(thing, "__qualname__", None) or getattr(thing, "__name__", None)
+    homes = [getattr(thing, "__module__", None)]
+    if isinstance(thing, np.ufunc):
+        homes = ["numpy", "scipy.special"]
+    for module in homes:
+        if not (name and module and _stable(module)):
+            continue
+        found = sys.modules.get(module)
+        for attribute in name.split("."):
+            found = getattr(found, attribute, None)
+        same = found is thing or getattr(found, "__wrapped__", None) is thing
+        if same or module == "builtins":
+            return (module, name)
+    if isinstance(thing, types.FunctionType):  # nested or a lambda: its name is not enough
+        defaults = _key((thing.__defaults__, thing.__kwdefaults__), {})
+        return (thing.__module__, name, _code(thing.__code__).key, defaults)
+    return None
 
 
 def may_catch_errors(thing, seen: set | None = None) -> bool:
@@ -167,7 +238,7 @@ def _items(thing, base, seen) -> tuple:
     if base is dict:
         return tuple((_key(k, seen), _key(v, seen)) for k, v in dict.items(thing))
     if base in (set, frozenset):
-        return (frozenset(_key(v, seen) for v in thing),)
+        return (frozenset(_key(v, dict(seen)) for v in thing),)  # in no order: each by itself
     return tuple(_key(v, seen) for v in base.__iter__(thing))
 
 
@@ -222,15 +293,17 @@ def _module(module, attributes, seen, visited):
 def _array(array, kind: str):
     if array.dtype.hasobject:
         return _unreadable()
-    data = np.ascontiguousarray(array)
-    return (kind, data.dtype.str, array.shape, xxhash.xxh3_128_digest(data.data.cast("B"))
-            if data.size else b"")  # fmt: skip
+    data = np.ascontiguousarray(array).reshape(-1)
+    content = xxhash.xxh3_128_digest(data.view(np.uint8)) if data.nbytes else b""
+    return (kind, data.dtype.str, str(data.dtype), array.shape, content)
 
 
 def _other(thing, seen):
     kind = type(thing)
     if isinstance(thing, type):
         return _class(thing, seen)
+    if kind.__name__.endswith("cython_function_or_method"):  # nothing of it can be read
+        return _Same(thing)
     if isinstance(thing, types.BuiltinFunctionType | np.ufunc | types.MethodWrapperType):
         owner = getattr(thing, "__self__", None)
         if owner is None or isinstance(owner, types.ModuleType):
@@ -254,7 +327,7 @@ def _other(thing, seen):
     if isinstance(thing, float | int | str | bytes | complex | np.ndarray) or not (
         isinstance(state, dict) or base
     ):
-        return ("pickled", _class(kind, seen), _pickled(thing))
+        return ("pickled", _class(kind, seen), _pickled(thing, seen))
     held = _items(thing, base, seen) if base else ()
     slots = [s for c in kind.__mro__ for s in _slot_names(c) if hasattr(thing, s)]
     slotted = tuple((s, _key(getattr(thing, s), seen)) for s in slots)
@@ -275,11 +348,28 @@ def _class(kind: type, seen):
     return ("class", kind.__qualname__, bases, _key(content, seen))
 
 
-def _pickled(thing):
+class _Pickler(pickle.Pickler):
+    """Keeps the functions and classes that a pickle holds by name only."""
+
+    def __init__(self, file):
+        super().__init__(file)
+        self.named: list = []
+
+    def reducer_override(self, thing):
+        if isinstance(thing, type | types.FunctionType):
+            self.named.append(thing)
+        return NotImplemented
+
+
+def _pickled(thing, seen):
+    kind = type(thing)
     try:
-        return ("pickle", type(thing).__qualname__, pickle.dumps(thing))
+        pickler = _Pickler(buffer := io.BytesIO())
+        pickler.dump(thing)
     except (pickle.PicklingError, TypeError, AttributeError, ValueError, RecursionError):
         return _unreadable()
+    named = (_key(v, seen) for v in pickler.named if v is not kind)
+    return ("pickle", kind.__qualname__, buffer.getvalue(), *named)
 
 
 def _unreadable():

@@ -319,8 +319,10 @@ def _next_phase(state, status, point, moved, step, length, over):
     again = ~safe & (rounds < SHARPEN_LIMIT)
 
     contraction = jnp.where(state.last > 0, step / jnp.maximum(state.last, TINY), 1.0)
-    left = step * contraction / (1 - jnp.clip(contraction, 0.0, 0.9))
     accelerated = jnp.any(state.secants.dx != 0)
+    # one accelerated step much shorter than the last tells little of the next
+    ratio = jnp.where(accelerated, jnp.maximum(contraction, 0.5), contraction)
+    left = step * ratio / (1 - jnp.clip(ratio, 0.0, 0.9))
     settled = (
         (left <= NEGLIGIBLE * length)
         | (rounds >= POLISH_LIMIT)

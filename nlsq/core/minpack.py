@@ -3,37 +3,30 @@
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from nlsq import facades
 from nlsq.core.evaluation import CurveCall
 from nlsq.core.finish import Finished, check_start
-from nlsq.core.model import Model, parameter_names
+from nlsq.core.model import Model
 from nlsq.core.options import read_options
 from nlsq.core.problem import (
     UNBOUNDED,
-    Observations,
-    Parameters,
-    parse_bounds,
     parse_observations,
-    parse_start,
+    parse_parameters,
+    require_enough_points,
 )
-from nlsq.core.record import judge, record
+from nlsq.core.record import announce, judge, record
 from nlsq.core.solve import choose_road, solve
-from nlsq.core.status import Status
-from nlsq.core.watch import closing_line
-from nlsq.result import FitError
-
-_KEPT_STOPS = (Status.CALLBACK, Status.INTERRUPTED, Status.TIME_LIMIT, Status.NO_PROGRESS)
 
 
 def curve_fit(
     f: Callable,
     xdata: Any,
-    ydata: Any,
+    ydata: Any = None,
     p0: Any = None,
     sigma: Any = None,
     absolute_sigma: bool = False,
@@ -55,7 +48,8 @@ def curve_fit(
         parameter. NumPy, `jax.numpy` or any other Python; see ``result.model_info``.
     xdata : array_like or object
         What `f` takes: usually (m,) or (k, m); lists and tuples become arrays, anything else
-        (a DataFrame, None) is passed on.
+        (a DataFrame, None) is passed on. Without `ydata`, a source of data that need not fit into
+        memory: `nlsq.streaming`, :func:`nlsq.fit`.
     ydata : array_like, shape (m,)
         Dependent data; other shapes are raveled. Complex data are fitted in real and imaginary
         part, each with the weight of the point.
@@ -147,16 +141,14 @@ def curve_fit(
     started = time.perf_counter()
     if "args" in options:
         raise ValueError("'args' is not a supported keyword argument.")
-    if not callable(f):
-        raise TypeError(f"the model must be a callable f(x, a, b, ...), got {f!r}.")
-    names = parameter_names(f, None if p0 is None else np.size(p0))
-    n = len(names)
-    lb, ub = parse_bounds(bounds, n)
-    parameters = Parameters(parse_start(p0, lb, ub, names), lb, ub, names)
+    if ydata is None:
+        return _fit_source(f, xdata, locals())
+    parameters = parse_parameters(f, p0, bounds)
+    n = parameters.p0.size
     settings = read_options("curve_fit", method, jac, parameters.bounded, options)
     data = parse_observations(xdata, ydata, sigma, check_finite, nan_policy)
     if method in (None, "lm") and not parameters.bounded:
-        _require_enough_points(n, data)
+        require_enough_points(n, data)
     model = Model(CurveCall(f), n, getattr(f, "__name__", type(f).__name__))
     choose_road(model, data, parameters, settings)
 
@@ -164,17 +156,7 @@ def curve_fit(
     check_start(finished)
     verdict = judge(finished, absolute_sigma)
     result = record(finished, verdict, absolute_sigma, time.perf_counter() - started)
-    if settings.verbose:
-        print(closing_line(result))
-    if not finished.status.converged and finished.status not in _KEPT_STOPS:
-        raise FitError(f"Optimal parameters not found: {result.message}", result)
-    if result["warnings"]:
-        text = "; ".join(result.warnings)
-        if not np.isfinite(result.pcov).all():
-            text = f"Covariance of the parameters could not be estimated: {text}"
-        from nlsq.result import OptimizeWarning  # loads SciPy's
-
-        warnings.warn(f"{text}.", OptimizeWarning, stacklevel=2)
+    announce(result, finished.status, settings.verbose, stacklevel=2)
     return _five_tuple(result, finished) if full_output else result
 
 
@@ -223,13 +205,17 @@ class CurveFit:
         return f"CurveFit({kept})"
 
 
-def _require_enough_points(n: int, data: Observations) -> None:
-    if n > data.n_residuals:
-        raise TypeError(
-            f"The number of func parameters={n} must not exceed the number of data points="
-            f"{data.n_residuals}. Measure more points, fix parameters by equal bounds, or pass "
-            "method='trf', which then leaves directions undetermined."
+def _fit_source(f, xdata, given: dict):
+    """A fit of data that are not arrays, which also hold y and sigma; see `nlsq.fit`."""
+    if given["full_output"]:
+        raise ValueError(
+            "full_output=True needs the data in memory: its fvec is as long as they are. The "
+            "result of a call without it has cost, nfev, message and status."
         )
+    names = ("p0", "sigma", "absolute_sigma", "check_finite", "bounds", "method", "jac",
+             "nan_policy")  # fmt: skip
+    fit = facades.streaming.fit_source
+    return fit("curve_fit", f, xdata, **{k: given[k] for k in names}, **given["options"])
 
 
 def _five_tuple(result, finished: Finished):

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from nlsq.core.model import Abscissae
+from nlsq.core.model import Abscissae, parameter_names
 
 MODEL_OUTPUT_SIZE = (
     "The model returned {got} values for {m} data points; f(x, *params) must return one value for "
@@ -71,8 +71,7 @@ class Observations:
 
     def sample(self, size: int) -> Observations:
         """One point from each of `size` strata of equal length, the same at every call."""
-        m = self.y.size
-        at = ((np.arange(size) + np.random.default_rng(0).random(size)) * (m / size)).astype(int)
+        at = sample_places(self.y.size, size)
         weights = None if self.weights is None else self.weights[at]
         return Observations(self.x.take(at), self.y[at], None, weights, None)
 
@@ -88,6 +87,13 @@ class Observations:
         if np.iscomplexobj(self.y):
             difference = np.concatenate([difference.real, difference.imag])
         return difference
+
+
+def sample_places(m: int, size: int) -> np.ndarray:
+    """One of m points from each of `size` strata of equal length, in order."""
+    if size >= m:
+        return np.arange(m)
+    return ((np.arange(size) + np.random.default_rng(0).random(size)) * (m / size)).astype(int)
 
 
 def parse_bounds(bounds, n: int) -> tuple[np.ndarray, np.ndarray]:
@@ -177,6 +183,21 @@ def parse_start(p0, lb, ub, names, name: str = "`p0`") -> np.ndarray:
             f"[{lb[i]:g}, {ub[i]:g}]. Move the start or the bounds."
         )
     return start
+
+
+def parse_parameters(f, p0, bounds) -> Parameters:
+    """Parameters of the model f(x, a, b, ...).
+
+    Raises
+    ------
+    TypeError, ValueError
+        When `f` is no model, or start and bounds do not fit it.
+    """
+    if not callable(f):
+        raise TypeError(f"the model must be a callable f(x, a, b, ...), got {f!r}.")
+    names = parameter_names(f, None if p0 is None else np.size(p0))
+    lb, ub = parse_bounds(bounds, len(names))
+    return Parameters(parse_start(p0, lb, ub, names), lb, ub, names)
 
 
 def interior_start(p: Parameters) -> np.ndarray:
@@ -292,6 +313,16 @@ def _apply_nan_policy(xdata, y, sigma, nan_policy):
         elif sigma.shape == (bad.size, bad.size):
             sigma = sigma[np.ix_(~bad, ~bad)]
     return xdata, y[~bad], sigma
+
+
+def require_enough_points(n: int, data: Observations) -> None:
+    """Raise SciPy's TypeError when there are fewer residuals than parameters."""
+    if n > data.n_residuals:
+        raise TypeError(
+            f"The number of func parameters={n} must not exceed the number of data points="
+            f"{data.n_residuals}. Measure more points, fix parameters by equal bounds, or pass "
+            "method='trf', which then leaves directions undetermined."
+        )
 
 
 def _parse_sigma(sigma, m: int):

@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
+import warnings
 
 import numpy as np
 
 from nlsq.core.finish import Finished, no_progress
 from nlsq.core.status import Status
-from nlsq.result import CurveFitResult
+from nlsq.core.watch import closing_line
+from nlsq.result import CurveFitResult, FitError
 from nlsq.result.sentences import null_direction_sentences
 
 
@@ -75,6 +77,19 @@ def record(
     finished: Finished, verdict: Verdict, absolute_sigma: bool, seconds: float
 ) -> CurveFitResult:
     """The result of `finished`."""
+    data = finished.data
+    held = {"xdata": data.x.given, "ydata": data.y, "sigma": data.sigma}
+    lazy = {"fun": finished.residual, "jac": finished.jacobian} | numbers_on_demand(finished)
+    return CurveFitResult(fields(finished, verdict, absolute_sigma, seconds) | held, lazy=lazy)
+
+
+def numbers_on_demand(finished: Finished) -> dict:
+    """The lazy fields that need no data."""
+    return {"grad": finished.gradient, "optimality": finished.optimality}
+
+
+def fields(finished: Finished, verdict: Verdict, absolute_sigma: bool, seconds: float) -> dict:
+    """What is said about a fit, besides its data and what is as long as they are."""
     outcome, data, parameters = finished.outcome, finished.data, finished.parameters
     names, status = parameters.names, verdict.status
     nulls = tuple(
@@ -84,7 +99,7 @@ def record(
     if nulls:
         values = dict(zip(names, outcome.x.tolist(), strict=True))
         notes = null_direction_sentences(nulls, values) + notes
-    fields = {
+    return {
         "x": outcome.x.copy(),
         "pcov": verdict.pcov,
         "cost": outcome.cost,
@@ -104,9 +119,6 @@ def record(
         "undetermined": _named(names, np.any(verdict.null_directions != 0, axis=0)),
         "null_directions": nulls,
         "pcov_determined": verdict.determined,
-        "xdata": data.x.given,
-        "ydata": data.y,
-        "sigma": data.sigma,
         "absolute_sigma": bool(absolute_sigma),
         "loss": finished.options.loss,
         "f_scale": finished.options.f_scale,
@@ -119,13 +131,28 @@ def record(
         "model": finished.model,
         "model_name": finished.model.name,
     }
-    lazy = {
-        "fun": finished.residual,
-        "jac": finished.jacobian,
-        "grad": finished.gradient,
-        "optimality": finished.optimality,
-    }
-    return CurveFitResult(fields, lazy=lazy)
+
+
+def announce(result: CurveFitResult, status: Status, verbose: int, stacklevel: int) -> None:
+    """Say how a single fit ended: print, warn, or raise, as SciPy does.
+
+    Raises
+    ------
+    FitError
+        When the fit failed; a stop from outside is no failure.
+    """
+    if verbose:
+        print(closing_line(result))
+    kept = status.stopped_from_outside or status is Status.NO_PROGRESS
+    if not status.converged and not kept:
+        raise FitError(f"Optimal parameters not found: {result.message}", result)
+    if result["warnings"]:
+        text = "; ".join(result.warnings)
+        if not np.isfinite(result.pcov).all():
+            text = f"Covariance of the parameters could not be estimated: {text}"
+        from nlsq.result import OptimizeWarning  # loads SciPy's
+
+        warnings.warn(f"{text}.", OptimizeWarning, stacklevel=stacklevel + 1)
 
 
 def _named(names, mask) -> tuple[str, ...]:

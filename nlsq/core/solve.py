@@ -160,7 +160,7 @@ def _solve(
     options: Options,
     reached: Status = Status.RUNNING,
 ) -> Outcome:
-    setup = _setup(parameters, options)
+    setup = make_setup(parameters, options)
     bounded = parameters.bounded or options.method == "dogbox"
     method = Method(options.method, bounded, model.n)
     watch = Watch(options.callback, options.verbose, options.time_limit)
@@ -176,7 +176,7 @@ def _solve(
 
         iterates = options.tr_solver != "exact"
         long = m > _LONG_PASS[0] or m * model.n > _LONG_PASS[1]
-        layout = _layout(model, data, chunked=long and not iterates)
+        layout = _layout(model, data, m, chunked=long and not iterates)
         key = (model.program_key, model_key(options.loss), np.iscomplexobj(data.y))
         loss = options.loss_function
 
@@ -184,9 +184,8 @@ def _solve(
             return model.traceable(data.x)
 
         if m > _MANY and layout.block and not iterates:
-            size = min(max(_SMALLEST_SAMPLE, m // _SHARE), _MANY)
-            x0 = _fit_sample(model, data.sample(size), parameters, options, setup.x0)
-            setup = setup._replace(trust=_DOUBT * 2 * model.n / size)
+            sample = data.sample(sample_size(m))
+            x0, setup = start_on_sample(model, sample, parameters, options, setup)
         flat = programs.pack_setup(setup, m)
         if layout.block and long and not iterates:
             program = programs.pass_program(key, call(), layout, loss, model.n)
@@ -247,6 +246,19 @@ def over_chunks(program: Callable, chunks: staging.Chunks, flat: np.ndarray):
         chunks.close()
 
 
+def sample_size(m: int) -> int:
+    """Points of the sample that m > _MANY points are first fitted on; fewer are all taken."""
+    return m if m <= _MANY else min(max(_SMALLEST_SAMPLE, m // _SHARE), _MANY)
+
+
+def start_on_sample(
+    model: Model, sample: Observations, parameters: Parameters, options: Options, setup: Setup
+) -> tuple[np.ndarray, Setup]:
+    """(first trial of a fit to all data, its setup): the answer on the sample, to be doubted."""
+    x0 = _fit_sample(model, sample, parameters, options, setup.x0)
+    return x0, setup._replace(trust=_DOUBT * 2 * model.n / sample.y.size)
+
+
 def _fit_sample(model, sample: Observations, parameters: Parameters, options: Options, x0):
     """The sample's answer, or x0 when there is none worth starting from."""
     budget = min(options.max_nfev or _SAMPLE_BUDGET, _SAMPLE_BUDGET)
@@ -301,7 +313,8 @@ def _refuse_iterative_on_host(model: Model, options: Options) -> None:
         )
 
 
-def _setup(parameters: Parameters, options: Options) -> Setup:
+def make_setup(parameters: Parameters, options: Options) -> Setup:
+    """The loop's numbers for a fit that begins at p0."""
     n = parameters.p0.size
     x0 = interior_start(parameters) if options.method == "trf" else parameters.p0
     x_scale = np.zeros(n)
@@ -320,10 +333,15 @@ def _setup(parameters: Parameters, options: Options) -> Setup:
     return Setup(x0, lb, ub, x_scale, parameters.free, *tolerances, *rest)
 
 
-def _layout(model: Model, data: Observations, chunked: bool) -> passes.Layout:
+def chunk_layout(model: Model, sample: Observations, m: int) -> passes.Layout:
+    """Layout of long data, m points of the form of `sample`, which come in chunks."""
+    return _layout(model, sample, m, chunked=True)
+
+
+def _layout(model: Model, data: Observations, m: int, chunked: bool) -> passes.Layout:
     fixed = model.resolution.data_fixed
     return passes.choose_layout(
-        data.y.size,
+        m,
         model.info.pointwise,
         chunked,
         axes=() if fixed else data.x.axes,

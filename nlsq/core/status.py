@@ -35,6 +35,11 @@ class Status(IntEnum):
         return self > 0
 
     @property
+    def stopped_from_outside(self) -> bool:
+        """True when a callback, a time limit or Ctrl-C stopped the fit."""
+        return self in (Status.CALLBACK, Status.TIME_LIMIT, Status.INTERRUPTED)
+
+    @property
     def sentence(self) -> str:
         """The message of a result with this status."""
         return _SENTENCES[self]

@@ -13,6 +13,7 @@ from nlsq.result.curve_fits import CurveFits as CurveFits
 from nlsq.result.errors import FitError as FitError
 from nlsq.result.optimize_result import OptimizeResult as OptimizeResult
 from nlsq.result.optimize_result import OptimizeResultV2 as OptimizeResultV2
+from nlsq.result.streamed_fit_result import StreamedFitResult as StreamedFitResult
 
 if TYPE_CHECKING:
     from nlsq.result.optimize_warning import OptimizeWarning as OptimizeWarning
@@ -24,6 +25,7 @@ __all__ = [
     "OptimizeResult",
     "OptimizeResultV2",
     "OptimizeWarning",
+    "StreamedFitResult",
 ]
 
 

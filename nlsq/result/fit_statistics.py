@@ -115,6 +115,24 @@ class FitStatistics(OptimizeResult):
         """
         return statistics.intervals(self.popt, self.perr, self.quantile(alpha))
 
+    # -- what is known of the data ---------------------------------------------------------------
+
+    @property
+    def sigma_dimensions(self) -> int | None:
+        """Dimensions of sigma: 0 one for all, 1 one per point, 2 a covariance; None without."""
+        sigma = self.get("sigma")
+        return None if sigma is None else np.ndim(sigma)
+
+    @property
+    def complex_values(self) -> bool:
+        """Whether the data are complex."""
+        return np.iscomplexobj(self.get("ydata"))
+
+    @property
+    def has_statistics(self) -> bool:
+        """Whether chi-squared and what follows from it are known."""
+        return {"fun", "ydata"} <= set(self.keys())
+
     # -- residuals -------------------------------------------------------------------------------
 
     @property

@@ -97,6 +97,10 @@ class OptimizeResult(dict):
             return self[name]
         raise AttributeError(f"{type(self).__name__} has no field {name!r}", name=name, obj=self)
 
+    def is_settled(self, key: Any) -> bool:
+        """Whether the field is there and need not be computed any more."""
+        return dict.__contains__(self, key) and type(super().__getitem__(key)) is not _Lazy
+
     def _settle(self) -> None:
         for key in list(self.keys()):
             OptimizeResult.__getitem__(self, key)

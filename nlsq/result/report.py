@@ -79,11 +79,10 @@ def _method(result: CurveFitResult) -> str:
     if loss != "linear":
         name = loss if isinstance(loss, str) else function_name(loss)
         text += f", loss {name} with f_scale {significant(float(result.get('f_scale', 1.0)))}"
-    sigma = result.get("sigma")
-    if sigma is not None:
+    if (dimensions := result.sigma_dimensions) is not None:
         kind = ("one sigma", "a sigma for each point", "a covariance matrix of the data")
         known = "absolute" if result.get("absolute_sigma", False) else "relative"
-        text += f", {kind[np.ndim(sigma)]} ({known})"
+        text += f", {kind[dimensions]} ({known})"
     return text
 
 
@@ -91,7 +90,7 @@ def _data(result: CurveFitResult) -> str:
     known = "n_points" in result or "ydata" in result
     fixed = len(result.get("fixed") or ())
     parts = [count(result.n_points, "point")] if known else []
-    if known and np.iscomplexobj(result.get("ydata")):
+    if known and result.complex_values:
         size = result.n_points // 2
         parts = [f"{count(size, 'complex point')} ({2 * size:,} real values)"]
     parts.append(count(result.n_free, "free parameter") + (f" ({fixed} fixed)" if fixed else ""))
@@ -139,7 +138,7 @@ def _interval(limits: np.ndarray, rounding: Rounding) -> str:
 
 
 def _statistics(result: CurveFitResult) -> list[tuple[str, str]]:
-    if not {"fun", "ydata"} <= set(result.keys()):
+    if not result.has_statistics:
         return []
     return [
         ("χ²", significant(result.chi_squared)),

@@ -10,18 +10,63 @@ from contextlib import contextmanager
 _PATIENCE = 0.5  # seconds before a bar appears
 
 
-@contextmanager
-def progress_bar(total: int, unit: str, show: bool | None) -> Iterator[Callable[[int], None]]:
-    """Yield advance(k), which tells that k more of `total` are done.
+class ProgressLine:
+    """A bar with rate and time left, on standard error, for work of more than half a second.
 
-    The bar, with rate and time left, is drawn on standard error when the work takes more than half
-    a second; `show` None draws it only where that is a terminal.
+    Where standard error is no terminal and the line was asked for, a plain line is written when a
+    piece of work is done.
+
+    Parameters
+    ----------
+    show : bool or None
+        None draws it only on a terminal.
     """
-    if show is None:
-        show = sys.stderr.isatty()
-    if not show:
-        yield lambda count: None
-        return
+
+    def __init__(self, show: bool | None):
+        self._terminal = sys.stderr.isatty()
+        self.shown = self._terminal if show is None else bool(show)
+        self._bar, self._name, self._line = None, None, ""
+        self._born = time.monotonic()
+
+    def update(self, title: str, done: int, total: int | None) -> None:
+        """`done` of `total` (None where it is not known) of the work that `title` names.
+
+        What follows two spaces in the title may change while the work goes on.
+        """
+        if not self.shown:
+            return
+        now, name = time.monotonic(), title.split("  ")[0]
+        if name != self._name:
+            self._write()
+            self._name, self._began = name, now
+            if self._bar is not None:
+                self._bar.reset(self._task, total=total)
+        rate = f"{done / max(now - self._began, 1e-9):,.0f}/s"
+        self._line = f"{title}: {done:,} done, {rate}"
+        if not self._terminal:
+            return
+        if self._bar is None:
+            if now - self._born < _PATIENCE:
+                return
+            self._bar = _rich_bar()
+            self._task = self._bar.add_task(title, total=total, rate="")
+            self._bar.start()
+        self._bar.update(self._task, description=title, completed=done, total=total, rate=rate)
+
+    def _write(self) -> None:
+        if self._line and not self._terminal:
+            print(self._line, file=sys.stderr, flush=True)
+        self._line = ""
+
+    def close(self) -> None:
+        """Take the bar away, or write the last line."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+        self._write()
+
+
+def _rich_bar():
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -32,8 +77,8 @@ def progress_bar(total: int, unit: str, show: bool | None) -> Iterator[Callable[
         TimeRemainingColumn,
     )
 
-    bar = Progress(
-        TextColumn(unit),
+    return Progress(
+        TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[rate]}"),
@@ -43,20 +88,19 @@ def progress_bar(total: int, unit: str, show: bool | None) -> Iterator[Callable[
         console=Console(stderr=True),
         transient=True,
     )
-    task = bar.add_task(unit, total=total, rate="")
-    began, drawn, done = time.monotonic(), False, 0
+
+
+@contextmanager
+def progress_bar(total: int, unit: str, show: bool | None) -> Iterator[Callable[[int], None]]:
+    """Yield advance(k), which tells that k more of `total` are done; see `ProgressLine`."""
+    line, done = ProgressLine(show), 0
 
     def advance(count: int) -> None:
-        nonlocal drawn, done
+        nonlocal done
         done += count
-        elapsed = time.monotonic() - began
-        if not drawn and elapsed > _PATIENCE:
-            bar.start()
-            drawn = True
-        bar.update(task, completed=done, rate=f"{done / max(elapsed, 1e-9):,.0f}/s")
+        line.update(unit, done, total)
 
     try:
         yield advance
     finally:
-        if drawn:
-            bar.stop()
+        line.close()

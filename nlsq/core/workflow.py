@@ -1,0 +1,285 @@
+"""`fit`: one call for data of any size, and the decision which road they take.
+
+direct      all data in memory, `curve_fit`
+chunked     data read in pieces in every pass; begins as a direct fit of long data does
+streaming   the same after a warm-up by L-BFGS on a sample, for starts that are far
+
+The roads lead to one answer: the same loop passes over the same points, and chunks are added up,
+never fitted alone. `decide` is a pure function of sizes and settings; what it chose and why is
+logged and stands in ``result.workflow``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from nlsq import facades
+from nlsq.caching.memory_manager import manager
+from nlsq.config import (
+    LargeDatasetConfig,
+    MemoryConfig,
+    get_large_dataset_config,
+    get_memory_config,
+    memory_context,
+)
+from nlsq.core.minpack import curve_fit
+from nlsq.core.problem import UNBOUNDED
+from nlsq.result import CurveFitResult
+from nlsq.utils.logging import get_logger
+
+STRATEGIES = ("direct", "chunked", "streaming")
+BUCKETS = tuple(1 << k for k in range(10, 18))  # 1024 ... 131072
+_SHARE = 64  # of the memory that a chunk read at once may take
+
+
+@dataclasses.dataclass(frozen=True)
+class StreamingDecision:
+    """Which road a fit takes.
+
+    Attributes
+    ----------
+    strategy : {'direct', 'chunked', 'streaming'}
+    reason : str
+    n_points : int or None
+        None where it is not known before the data are read.
+    data_bytes : int or None
+        Of all data in memory.
+    usable_bytes : int
+        What a fit may plan with.
+    """
+
+    strategy: str
+    reason: str
+    n_points: int | None
+    data_bytes: int | None
+    usable_bytes: int
+
+
+def decide(
+    n_points: int | None,
+    bytes_per_point: int,
+    in_memory: bool,
+    usable_bytes: int,
+    config: LargeDatasetConfig,
+    workflow: str = "auto",
+    needs_source: str = "",
+) -> StreamingDecision:
+    """Choose a road; a pure function.
+
+    Parameters
+    ----------
+    n_points : int or None
+    bytes_per_point : int
+        Of x, y and sigma.
+    in_memory : bool
+        Whether the data are arrays already.
+    usable_bytes : int
+        Memory that a fit may plan with.
+    config : LargeDatasetConfig
+        Sizes from which on data that are not in memory stay where they are.
+    workflow : str
+        'auto', or the road the user asks for.
+    needs_source : str
+        What the user asked for that only roads other than the direct one have.
+
+    Examples
+    --------
+    >>> decide(10**9, 16, False, 8 * 10**9, LargeDatasetConfig()).strategy
+    'streaming'
+    >>> decide(5 * 10**6, 16, False, 8 * 10**9, LargeDatasetConfig()).reason
+    'the data take 0.08 GB of the 8 GB allowed'
+    """
+    size = None if n_points is None else n_points * bytes_per_point
+
+    def choose(strategy: str, reason: str) -> StreamingDecision:
+        return StreamingDecision(strategy, reason, n_points, size, usable_bytes)
+
+    if workflow != "auto":
+        return choose(workflow, "it was asked for")
+    if needs_source:
+        return choose("chunked", f"{needs_source} was asked for")
+    if in_memory:
+        return choose("direct", "the data are in memory")
+    if n_points is None:
+        return choose("chunked", "the number of points is not known before the data are read")
+    named = config.strategy(n_points)
+    share = f"the data take {size / 1e9:.2g} GB of the {usable_bytes / 1e9:.3g} GB allowed"
+    if named in ("direct", "iterative") and size <= usable_bytes:
+        return choose("direct", share)
+    if named == "streaming":
+        limit = config.solver_selection_thresholds["chunked"]
+        return choose("streaming", f"{n_points:,} points are more than {limit:,}")
+    return choose("chunked", share if size > usable_bytes else f"{n_points:,} points are many")
+
+
+def automatic_chunk_size(bytes_per_point: int, usable_bytes: int) -> int:
+    """Points read at once: the largest bucket that takes at most a 64th of the memory.
+
+    Examples
+    --------
+    >>> automatic_chunk_size(16, 8 * 10**9), automatic_chunk_size(16, 10**6)
+    (131072, 1024)
+    """
+    fits = [b for b in BUCKETS if b * bytes_per_point * _SHARE <= usable_bytes]
+    return fits[-1] if fits else BUCKETS[0]
+
+
+def fit(
+    f: Callable,
+    xdata: Any,
+    ydata: Any = None,
+    p0: Any = None,
+    sigma: Any = None,
+    absolute_sigma: bool = False,
+    check_finite: bool | None = None,
+    bounds: Any = UNBOUNDED,
+    method: str | None = None,
+    jac: Any = None,
+    *,
+    nan_policy: str | None = None,
+    workflow: Any = "auto",
+    memory_limit_gb: float | None = None,
+    chunk_size: int | None = None,
+    checkpoint: str | os.PathLike | None = None,
+    checkpoint_interval: float = 30.0,
+    resume: bool = False,
+    show_progress: bool | None = None,
+    **options: Any,
+) -> CurveFitResult:
+    """Fit a function to data of any size: arrays, files, or what the program produces.
+
+    Parameters
+    ----------
+    f : callable
+        The model ``f(x, a, b, ...)``. For data that are read in pieces each of its values must
+        depend on its own point alone, and JAX must be able to trace it (NumPy code is carried).
+    xdata : array_like, path or source
+        Arrays with `ydata`; or what holds x, y and sigma together: a source of `nlsq.streaming`
+        (`HDF5Source`, `NpySource`, `ParquetSource`, `CSVSource`, `ZarrSource`, ...), a path of
+        such a file with columns x, y and perhaps sigma, an object with ``n_points`` and
+        ``get_chunk(start, end)``, or a re-iterable of chunks ``(x, y)`` or ``(x, y, sigma)``.
+    ydata, p0, sigma, absolute_sigma, check_finite, bounds, method, jac, nan_policy
+        As in `curve_fit`. Of data that are read in pieces, points that are not finite are refused
+        with their row, or those with a NaN left out and counted (``nan_policy='omit'``).
+    workflow : {'auto', 'direct', 'chunked', 'streaming'} or HybridStreamingConfig
+        The road (see the module `nlsq.core.workflow`); 'auto' decides by size and memory. A
+        configuration is 'streaming' with its settings; what is given here outranks it.
+    memory_limit_gb : float, optional
+        Memory this fit may plan with, in 1e9 bytes; default as `MemoryConfig`.
+    chunk_size : int, optional
+        Points read at once, at most 262 144; default by the memory. The answer does not depend
+        on it.
+    checkpoint : path, optional
+        Folder for checkpoints: a fit that was killed goes on from there with ``resume=True`` and
+        gives the same bits. Removed when the fit is done.
+    checkpoint_interval : float
+        Seconds between checkpoints (default 30).
+    resume : bool
+        Go on from the checkpoint, where there is one (default False).
+    show_progress : bool, optional
+        A line with pass, points per second, cost and time left; default on a terminal.
+    **options
+        Further options of `curve_fit`: tolerances, `loss`, `callback`, `time_limit`, ...
+
+    Returns
+    -------
+    CurveFitResult
+        Of data that were read in pieces a `StreamedFitResult`, with statistics of all points.
+        ``result.workflow`` tells the road and why.
+
+    Raises
+    ------
+    ValueError, TypeError, FitError
+        As `curve_fit`.
+    DataSourceError
+        A ValueError: data that cannot be read, are no numbers, or change during the fit.
+    CheckpointError
+        A ValueError: a checkpoint that is of another fit or broken.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import nlsq
+    >>> x = np.linspace(0, 4, 100_000)
+    >>> y = 2.5 * np.exp(-1.3 * x) + 0.01 * np.cos(1e4 * x)
+    >>> result = nlsq.fit(lambda x, a, k: a * np.exp(-k * x), x, y, workflow="chunked")
+    >>> result.popt.round(4).tolist(), result.workflow["strategy"]
+    ([2.5, 1.3], 'chunked')
+    """
+    hybrid = None
+    if isinstance(workflow, facades.streaming.HybridStreamingConfig):
+        hybrid, workflow = workflow, "streaming"
+    elif workflow == "streaming":
+        hybrid = facades.streaming.HybridStreamingConfig()
+    if workflow not in ("auto", *STRATEGIES):
+        raise ValueError(
+            f"workflow must be 'auto', {', '.join(map(repr, STRATEGIES))} or a "
+            f"HybridStreamingConfig, got {workflow!r}."
+        )
+    common = {
+        "p0": p0, "absolute_sigma": absolute_sigma, "check_finite": check_finite,
+        "bounds": bounds, "method": method, "jac": jac, "nan_policy": nan_policy, **options,
+    }  # fmt: skip
+    reading = {
+        "chunk_size": chunk_size, "checkpoint": checkpoint, "resume": resume,
+        "checkpoint_interval": checkpoint_interval, "show_progress": show_progress,
+    }  # fmt: skip
+    memory = get_memory_config()
+    if memory_limit_gb is not None:
+        memory = MemoryConfig(memory_limit_gb, memory.safety_factor)
+    with memory_context(memory):
+        in_memory = ydata is not None and not facades.streaming.is_stored(ydata)
+        if in_memory and workflow in ("auto", "direct") and not _first_given(reading):
+            n = np.size(ydata)
+            size = sum(getattr(a, "nbytes", 8 * n) for a in (xdata, ydata))
+            decision = _logged(
+                decide(
+                    n, size // max(n, 1), True, manager.usable_bytes(), get_large_dataset_config()
+                )
+            )
+            return _direct(f, xdata, ydata, sigma, common, decision)
+        streaming = facades.streaming
+        source = streaming.as_source(xdata, ydata, sigma)
+        decision = _logged(
+            decide(
+                source.n_points, source.form.bytes_per_point, in_memory, manager.usable_bytes(),
+                get_large_dataset_config(), workflow, _first_given(reading),
+            )
+        )  # fmt: skip
+        if decision.strategy == "direct":
+            if asked := _first_given(reading):
+                raise ValueError(
+                    f"`{asked}` is for data that are read in pieces; leave it away, or workflow "
+                    "'direct'."
+                )
+            return _direct(f, *streaming.load(source), common, decision)
+        if decision.strategy == "streaming" and hybrid is None:
+            hybrid = streaming.HybridStreamingConfig()
+        return streaming.fit_source(
+            "fit", f, source, **common, hybrid=hybrid, decision=decision,
+            reading=streaming.Reading.merged(reading, hybrid),
+        )  # fmt: skip
+
+
+def _first_given(reading: dict) -> str:
+    """The first option that only a fit in pieces has, '' when none is given."""
+    defaults = {"checkpoint_interval": 30.0, "resume": False}
+    # progress is shown for long work; a direct fit is one compiled call
+    given = (k for k, v in reading.items() if v != defaults.get(k) and k != "show_progress")
+    return next(given, "")
+
+
+def _direct(f, x, y, sigma, common: dict, decision: StreamingDecision) -> CurveFitResult:
+    result = curve_fit(f, x, y, sigma=sigma, **common)
+    result["workflow"] = dataclasses.asdict(decision)
+    return result
+
+
+def _logged(decision: StreamingDecision) -> StreamingDecision:
+    get_logger("core.workflow").info("%s: %s", decision.strategy, decision.reason)
+    return decision

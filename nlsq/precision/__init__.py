@@ -1,0 +1,3 @@
+"""Parameters and numbers at their natural scale."""
+
+from nlsq.precision.parameter_normalizer import ParameterNormalizer as ParameterNormalizer

@@ -1,0 +1,58 @@
+"""Data larger than memory: where they are read from, and how they are fitted with the same answer.
+
+A fit of a source is the fit of every other data: the engine's loop over passes, each of which adds
+the normal equations up over all points (`core.reduction`). Only the passes differ: they read.
+
+sources, file_sources, table_sources, iterable_source, opening   where points come from
+feed            a source as the engine's chunks, read ahead
+survey          the first reading: number, finiteness, digests, sample
+full_passes     chunks to all cores, sums in order
+problem, phases, fitting                                the fit
+checkpoint      a fit that survives being killed
+moments         statistics of all points
+"""
+
+from importlib import import_module
+from typing import Any
+
+_HOME = {
+    "AdaptiveHybridStreamingOptimizer": "adaptive_hybrid",
+    "ArraySource": "sources",
+    "ArrowSource": "table_sources",
+    "CSVSource": "table_sources",
+    "CheckpointError": "checkpoint",
+    "CheckpointManager": "checkpoint",
+    "CheckpointWarning": "checkpoint",
+    "DataSourceError": "sources",
+    "DatasetSource": "file_sources",
+    "DatasetStats": "large_dataset",
+    "DefenseLayerTelemetry": "telemetry",
+    "GaussNewtonPhase": "phases.gauss_newton",
+    "HDF5Source": "file_sources",
+    "HybridStreamingConfig": "hybrid_config",
+    "IterableSource": "iterable_source",
+    "LargeDatasetFitter": "large_dataset",
+    "NpySource": "file_sources",
+    "ParquetSource": "table_sources",
+    "PhaseOrchestrator": "phases.orchestrator",
+    "ProtocolSource": "iterable_source",
+    "SequentialSource": "sources",
+    "Source": "sources",
+    "WarmupPhase": "phases.warmup",
+    "ZarrSource": "file_sources",
+    "as_source": "opening",
+    "estimate_memory_requirements": "large_dataset",
+}
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        value = getattr(import_module(f"nlsq.streaming.{_HOME[name]}"), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'nlsq.streaming' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME})

@@ -1,0 +1,280 @@
+"""A source as the chunks that the engine passes over, read ahead by a thread.
+
+The engine adds a pass up chunk by chunk, and within a chunk block by block, in an order that
+depends only on the number of points. So the chunks made here are the engine's, whatever pieces the
+source comes in and however many points are read at once: every road to the data gives the same
+sums, bit for bit.
+
+Buffers come from the pool, have the shape of the engine's programs (`SLACK` longer than a chunk)
+and are filled by the source itself where it can. The tail of a chunk's last block repeats its last
+point, where the model is known to be defined; the pass masks it out.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from typing import NamedTuple
+
+import numpy as np
+import xxhash
+
+from nlsq.caching.memory_manager import manager
+from nlsq.core.passes import BLOCK, CHUNKS, SLACK
+from nlsq.streaming.sources import Columns, DataSourceError, Form, SequentialSource, Source
+
+AHEAD = 2  # chunks read ahead: one waits while the next is read
+PART = CHUNKS[0][0]  # points under one digest; divides the chunks of every length
+
+
+class Chunk(NamedTuple):
+    """Points in the engine's buffers, which go back to the feed by `Feed.release`."""
+
+    index: int  # of the chunk, from 0
+    first: int  # points before it
+    count: int  # points in it
+    omitted: int  # points left out on the way since the last chunk
+    digests: tuple[bytes, ...]  # of every PART points
+    points: Columns  # (count,) views of the buffers; sigma already 1 / sigma
+    buffers: Columns  # (capacity + SLACK,)
+
+
+class Feed:
+    """Chunks of a source, as often as wanted.
+
+    Parameters
+    ----------
+    source : Source or SequentialSource
+    capacity : int
+        Points in a chunk.
+    read_size : int
+        Points that are read at once.
+    omit : bool
+        Leave out points with a NaN in x or y.
+    check : bool
+        Refuse points that are not finite, with their row.
+    """
+
+    def __init__(
+        self,
+        source: Source | SequentialSource,
+        capacity: int,
+        read_size: int,
+        omit: bool = False,
+        check: bool = True,
+    ):
+        self.source, self.capacity = source, capacity
+        self._read_size = min(read_size, capacity)
+        self._omit, self._check = omit, check
+        self._free: deque[Columns] = deque()
+
+    def chunks(self, first: int = 0) -> Iterator[Chunk]:
+        """The chunks from number `first` on; the caller releases each."""
+        skip = first if isinstance(self.source, Source) and not self._omit else 0
+        try:
+            with closing(self._filled(skip)) as made, closing(read_ahead(made, AHEAD)) as ready:
+                for chunk in ready:
+                    if chunk.index < first:
+                        self.release(chunk)
+                    else:
+                        yield chunk
+        finally:
+            for buffers in self._free:
+                manager.pool.release(b for b in buffers if b is not None)
+            self._free.clear()
+
+    def release(self, chunk: Chunk) -> None:
+        """Take back a chunk's buffers, for the next chunk."""
+        self._free.append(chunk.buffers)
+
+    def _buffers(self) -> Columns:
+        if self._free:
+            return self._free.popleft()
+        return allocate(self.source.form, self.capacity + SLACK)
+
+    def _filled(self, index: int) -> Iterator[Chunk]:
+        """Chunks from number `index` on, in the reader's thread."""
+        pieces = (
+            self._ranges(index * self.capacity)
+            if isinstance(self.source, Source)
+            else self._pieces()
+        )
+        buffers, filled, omitted, content = self._buffers(), 0, 0, _Digests()
+        for give in pieces:
+            while (count := give.upto(self.capacity - filled)) is not None:
+                part = buffers.part(filled, filled + count)
+                kept = self._keep(part, give.into(part))
+                content.update(part.part(0, kept))
+                filled, omitted = filled + kept, omitted + count - kept
+                if filled == self.capacity:
+                    yield self._chunk(index, filled, omitted, content, buffers)
+                    buffers, filled, omitted, content = self._buffers(), 0, 0, _Digests()
+                    index += 1
+        if filled or omitted:
+            yield self._chunk(index, filled, omitted, content, buffers)
+
+    def _chunk(self, index, filled, omitted, content, buffers: Columns) -> Chunk:
+        repeat_last(buffers, filled)
+        return Chunk(
+            index, index * self.capacity, filled, omitted, content.all(), buffers.part(0, filled),
+            buffers,
+        )  # fmt: skip
+
+    def _ranges(self, start: int):
+        yield _Range(self.source, start, self._read_size)
+
+    def _pieces(self):
+        at = 0
+        with closing(iter(self.source)) as pieces:
+            for piece in pieces:
+                yield _Piece(piece, at, self._read_size)
+                at += len(piece.y)
+
+    def _keep(self, part: Columns, first: int) -> int:
+        """Check points, leave out those to omit, and turn sigma to weights; how many are left."""
+        places = None
+        if self._omit:
+            bad = np.isnan(part.y) | np.isnan(part.x).any(axis=tuple(range(part.x.ndim - 1)))
+            if bad.any():
+                places = np.flatnonzero(~bad)
+                kept = Columns(*(None if a is None else a[..., places] for a in part))
+                part = part.part(0, len(places))
+                part.fill(kept)
+        if self._check and not all_finite(part):
+            self._refuse(part, first, places)
+        if part.sigma is not None:
+            with np.errstate(divide="ignore", invalid="ignore"):
+                np.divide(1.0, part.sigma, out=part.sigma)
+        return len(part.y)
+
+    def _refuse(self, part: Columns, first: int, places: np.ndarray | None) -> None:
+        """Raise for the first point that is no good."""
+        x = np.isfinite(part.x).all(axis=tuple(range(part.x.ndim - 1)))
+        y = np.isfinite(part.y)
+        sigma = np.ones(len(y), bool) if part.sigma is None else part.sigma > 0
+        at = np.flatnonzero(~(x & y & sigma))[0]
+        if not x[at]:
+            what = f"x is {part.x[..., at]}"
+        elif not y[at]:
+            what = f"y is {part.y[at]}"
+        else:
+            what = f"sigma is {part.sigma[at]}"
+        remedy = (
+            "Remove such points, or pass nan_policy='omit' to leave out those that are NaN."
+            if not (x[at] and y[at])
+            else "Leave such points out, or give them sigma=inf: weight 0."
+        )
+        row = self.source.row(first + int(at if places is None else places[at]))
+        raise DataSourceError(f"{self.source.name}: {what} in row {row}. {remedy}")
+
+
+def repeat_last(buffers: Columns, filled: int) -> None:
+    """Fill the last block up with the last point."""
+    end = -(-filled // BLOCK) * BLOCK
+    for array in buffers:
+        if array is not None and filled:
+            array[..., filled:end] = array[..., filled - 1 : filled]
+
+
+class _Digests:
+    """Digests of every `PART` points, which come in pieces; a digest of each column makes one."""
+
+    def __init__(self):
+        self._done: list[bytes] = []
+        self._columns: list = []
+        self._count = 0
+
+    def update(self, points: Columns) -> None:
+        first, end = 0, len(points.y)
+        while first < end:
+            stop = min(end, first + PART - self._count)
+            part = points.part(first, stop)
+            lines = [*np.atleast_2d(part.x), part.y]
+            lines += [] if part.sigma is None else [part.sigma]
+            self._columns = self._columns or [xxhash.xxh3_128() for _ in lines]
+            for column, line in zip(self._columns, lines, strict=True):
+                column.update(line.view(np.uint8))
+            self._count += stop - first
+            first = stop
+            if self._count == PART:
+                self._end()
+
+    def _end(self) -> None:
+        self._done.append(b"".join(column.digest() for column in self._columns))
+        self._columns, self._count = [], 0
+
+    def all(self) -> tuple[bytes, ...]:
+        """The digests, the last one of fewer points."""
+        if self._count:
+            self._end()
+        return tuple(self._done)
+
+
+def allocate(form: Form, length: int) -> Columns:
+    """Buffers for `length` points."""
+    x = (length,) if form.coordinates is None else (form.coordinates, length)
+    return Columns(
+        manager.pool.allocate(x, float),
+        manager.pool.allocate((length,), complex if form.complex_values else float),
+        manager.pool.allocate((length,), float) if form.weighted else None,
+    )
+
+
+def all_finite(part: Columns) -> bool:
+    """Whether x and y are finite and sigma positive; a sum tells, in one pass over each."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        total = part.x.sum() + part.y.sum()
+    fine = np.isfinite(total) or (np.isfinite(part.x).all() and np.isfinite(part.y).all())
+    return bool(fine and (part.sigma is None or (part.sigma > 0).all()))
+
+
+class _Range:
+    """Points of a source that can be read anywhere, from `at` to its end."""
+
+    def __init__(self, source: Source, at: int, size: int):
+        self._source, self._at, self._size = source, at, size
+
+    def upto(self, room: int) -> int | None:
+        """How many points to read next into `room`; None at the end."""
+        stop = min(self._at + min(room, self._size), self._source.n_points)
+        if stop <= self._at:
+            return None
+        return self._source.boundary(self._at, stop) - self._at
+
+    def into(self, part: Columns) -> int:
+        """Read them; where they begin."""
+        start, self._at = self._at, self._at + len(part.y)
+        self._source.read_into(start, part)
+        return start
+
+
+class _Piece:
+    """Points that have been read, from number `first` on."""
+
+    def __init__(self, points: Columns, first: int, size: int):
+        self._points, self._first, self._size = points, first, size
+        self._done = 0
+
+    def upto(self, room: int) -> int | None:
+        left = len(self._points.y) - self._done
+        return min(left, room, self._size) if left else None
+
+    def into(self, part: Columns) -> int:
+        start, self._done = self._done, self._done + len(part.y)
+        part.fill(self._points.part(start, self._done))
+        return self._first + start
+
+
+def read_ahead(items: Iterator, ahead: int) -> Iterator:
+    """The items of an iterator, worked out by a thread up to `ahead` of their use."""
+    with ThreadPoolExecutor(1, "nlsq-reader") as reader:
+        waiting = deque(reader.submit(next, items, None) for _ in range(ahead))
+        try:
+            while (item := waiting.popleft().result()) is not None:
+                waiting.append(reader.submit(next, items, None))
+                yield item
+        finally:
+            for future in waiting:
+                future.cancel()

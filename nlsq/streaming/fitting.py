@@ -1,0 +1,252 @@
+"""`fit_source`: a fit of a source, from its first reading to its result."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import numpy as np
+
+from nlsq.caching.memory_manager import manager
+from nlsq.core.evaluation import CurveCall
+from nlsq.core.finish import Finished
+from nlsq.core.model import Model
+from nlsq.core.options import read_options
+from nlsq.core.problem import (
+    UNBOUNDED,
+    Observations,
+    Parameters,
+    parse_parameters,
+    require_enough_points,
+)
+from nlsq.core.record import announce, fields, judge, numbers_on_demand
+from nlsq.core.solve import Options, choose_road
+from nlsq.core.status import Status
+from nlsq.core.workflow import StreamingDecision, automatic_chunk_size
+from nlsq.result import StreamedFitResult
+from nlsq.streaming.checkpoint import CheckpointManager
+from nlsq.streaming.feed import Feed
+from nlsq.streaming.full_passes import FullPasses
+from nlsq.streaming.hybrid_config import HybridStreamingConfig
+from nlsq.streaming.moments import moments
+from nlsq.streaming.opening import as_source
+from nlsq.streaming.phases.orchestrator import PhaseOrchestrator
+from nlsq.streaming.problem import StreamedProblem
+from nlsq.streaming.progress import PassDisplay
+from nlsq.streaming.sources import DataSourceError
+from nlsq.streaming.survey import survey
+
+
+@dataclasses.dataclass(frozen=True)
+class Reading:
+    """How a source is read and watched; see `nlsq.fit`."""
+
+    chunk_size: int | None = None
+    checkpoint: str | os.PathLike | None = None
+    checkpoint_interval: float = 30.0
+    resume: bool = False
+    show_progress: bool | None = None
+    nan_policy: str | None = None
+    check_finite: bool = True
+
+    def __post_init__(self) -> None:
+        size = self.chunk_size
+        if size is not None and (isinstance(size, bool) or not isinstance(size, int) or size < 1):
+            raise ValueError(f"chunk_size must be a positive whole number of points, got {size!r}.")
+        if self.nan_policy not in (None, "raise", "omit"):
+            raise ValueError(
+                f"nan_policy must be None, 'raise' or 'omit', got {self.nan_policy!r}."
+            )
+        if self.resume and self.checkpoint is None:
+            raise ValueError("resume=True needs `checkpoint`, the folder to go on from.")
+
+    @classmethod
+    def merged(cls, given: dict, hybrid: HybridStreamingConfig | None) -> Reading:
+        """From the options of `nlsq.fit`, which outrank a configuration's."""
+        if hybrid is None:
+            return cls(**given)
+        own = {
+            "chunk_size": hybrid.chunk_size, "checkpoint": hybrid.checkpoint_dir,
+            "checkpoint_interval": hybrid.checkpoint_interval, "resume": hybrid.resume,
+        }  # fmt: skip
+        default = cls()
+        changed = {k: v for k, v in given.items() if v != getattr(default, k)}
+        return cls(**own | changed)
+
+
+@dataclasses.dataclass
+class _AllPoints(Observations):
+    """A sample that stands for all points where only their number counts."""
+
+    n_points: int = 0
+
+    @property
+    def n_residuals(self) -> int:
+        return self.n_points * (2 if np.iscomplexobj(self.y) else 1)
+
+
+def fit_source(
+    caller: str,
+    f: Callable,
+    xdata: Any,
+    p0: Any = None,
+    sigma: Any = None,
+    absolute_sigma: bool = False,
+    check_finite: bool | None = None,
+    bounds: Any = UNBOUNDED,
+    method: str | None = None,
+    jac: Any = None,
+    nan_policy: str | None = None,
+    *,
+    ydata: Any = None,
+    reading: Reading = Reading(),
+    hybrid: HybridStreamingConfig | None = None,
+    decision: StreamingDecision | None = None,
+    **options: Any,
+) -> StreamedFitResult:
+    """Fit a source; the arguments of `nlsq.fit`, brought to `reading`, `hybrid` and `decision`.
+
+    Raises
+    ------
+    DataSourceError
+        When the data cannot be read or are no numbers.
+    ValueError, TypeError, FitError
+        As `curve_fit`.
+    """
+    started = time.perf_counter()
+    source = as_source(xdata, ydata, sigma)
+    parameters = parse_parameters(f, p0, bounds)
+    settings = _settings(caller, method, jac, parameters, options)
+    reading = dataclasses.replace(
+        reading,
+        nan_policy=nan_policy,
+        check_finite=nan_policy is None if check_finite is None else bool(check_finite),
+    )
+    size = reading.chunk_size or automatic_chunk_size(
+        source.form.bytes_per_point, manager.usable_bytes()
+    )
+    omit = reading.nan_policy == "omit"
+    check = reading.check_finite or nan_policy is not None
+    with ExitStack() as stack:
+        stack.enter_context(_terminable())
+        stack.callback(source.close)
+        checkpoints = None
+        if reading.checkpoint is not None:
+            checkpoints = stack.enter_context(
+                CheckpointManager(reading.checkpoint, interval=reading.checkpoint_interval)
+            )
+        display = stack.enter_context(PassDisplay(source.n_points, reading.show_progress))
+        found = survey(source, size, omit, check, display.reading)
+        data = _AllPoints(**vars(found.sample), n_points=found.n_points)
+        if method in (None, "lm") and not parameters.bounded:
+            require_enough_points(parameters.p0.size, data)
+        model = Model(CurveCall(f), parameters.p0.size, getattr(f, "__name__", type(f).__name__))
+        choose_road(model, found.sample, parameters, settings)
+        problem = StreamedProblem(model, found, parameters, settings)
+        problem.require_pointwise()
+        # what the survey has checked need not be checked again: its digests show changes
+        feed = Feed(source, problem.layout.capacity, size, omit, check=False)
+        phases = PhaseOrchestrator(
+            problem, FullPasses(feed, found, display.passing), hybrid, checkpoints, reading.resume
+        )
+        problem.options = dataclasses.replace(settings, callback=display.watch(settings.callback))
+        outcome = phases.run()
+        finished = Finished(model, data, parameters, settings, outcome)
+        if finished.status is Status.NOT_FINITE:
+            _refuse_start(feed, model, parameters, outcome.x)
+        if checkpoints is not None and not finished.status.stopped_from_outside:
+            checkpoints.remove()
+    result = _result(finished, phases, feed, absolute_sigma, time.perf_counter() - started)
+    if decision is not None:
+        result["workflow"] = dataclasses.asdict(decision)
+    result["streaming"] |= {
+        "chunk_size": size,
+        "source": source.name,
+        "n_omitted": found.n_omitted,
+    }
+    announce(result, finished.status, settings.verbose, stacklevel=4)
+    return result
+
+
+def _settings(caller, method, jac, parameters: Parameters, options: dict) -> Options:
+    settings = read_options(caller, method, jac, parameters.bounded, options)
+    if settings.cache is not None:
+        raise ValueError("`cache` keeps fits of arrays; a fit of a source has `checkpoint`.")
+    if settings.tr_solver != "exact":
+        raise ValueError(
+            f"tr_solver={settings.tr_solver!r} makes many passes for one step; a source is fitted "
+            "with tr_solver='exact'."
+        )
+    return settings
+
+
+def _result(
+    finished: Finished, phases: PhaseOrchestrator, feed: Feed, absolute_sigma: bool, seconds: float
+) -> StreamedFitResult:
+    problem, sample = phases.problem, phases.problem.survey.sample
+    whole = FullPasses(feed, problem.survey)
+
+    def sums() -> dict[str, float]:
+        finished.model.require_unchanged()
+        try:
+            return moments(problem, whole, finished.outcome.x)._asdict()
+        finally:
+            feed.source.close()
+
+    facts = phases.facts | {"full_passes": phases.passes.count}
+    held = {
+        "n_points": finished.data.n_residuals,
+        "weighted": sample.weights is not None,
+        "sample": {"xdata": sample.x.given, "ydata": sample.y, "sigma": sample.sigma},
+        "streaming": facts,
+    }
+    verdict = judge(finished, absolute_sigma)
+    return StreamedFitResult(
+        fields(finished, verdict, absolute_sigma, seconds) | held,
+        lazy=numbers_on_demand(finished) | {"moments": sums},
+    )
+
+
+def _refuse_start(feed: Feed, model: Model, parameters: Parameters, p: np.ndarray) -> None:
+    """Raise with the first row at which the model is not finite at the start."""
+    start = ", ".join(f"{n}={v:g}" for n, v in zip(parameters.names, p, strict=True))
+    where = "its derivatives are not finite"
+    for chunk in feed.chunks():
+        value = np.broadcast_to(model.predict(chunk.points.x, p), chunk.count)
+        bad = np.flatnonzero(~np.isfinite(value))
+        if bad.size:
+            row = feed.source.row(chunk.first + int(bad[0]))
+            where = f"the model gives {value[bad[0]]} in row {row} of {feed.source.name}"
+            break
+        feed.release(chunk)
+    raise DataSourceError(
+        f"{Status.NOT_FINITE.sentence} With {start} {where}. Choose another p0, or bounds that "
+        "keep the parameters where the model is defined."
+    )
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """SIGTERM ends the fit as Ctrl-C does, unless the program has a handler of its own."""
+    ours = (
+        threading.current_thread() is threading.main_thread()
+        and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    )
+    if not ours:
+        yield
+        return
+
+    def interrupt(number, frame):
+        raise KeyboardInterrupt("SIGTERM")
+
+    signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)

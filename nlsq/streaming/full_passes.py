@@ -1,0 +1,132 @@
+"""Passes over all data of a feed: chunks to all cores or devices, their sums added in order.
+
+A pass can be broken off after any chunk and taken up again: what has been added up so far is
+n-sized, and the chunks are added in their order whoever computed them, so that the sums are the
+same bits on one core, on many, and after an interruption.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, nullcontext
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from nlsq.config import double_precision
+from nlsq.device import usable_cores
+from nlsq.streaming.feed import Chunk, Feed
+from nlsq.streaming.survey import Survey
+
+
+class Part(NamedTuple):
+    """A pass so far."""
+
+    total: Any  # sum over the chunks before `next`, None where there is none
+    next: int  # first chunk that is not in it
+
+
+NOTHING = Part(None, 0)
+
+
+class Progress(NamedTuple):
+    """What a watcher of passes sees."""
+
+    number: int  # of this pass, from 1
+    points: int  # done in this pass
+    n_points: int
+    seconds: float  # since this pass began
+
+
+class FullPasses:
+    """`fold(work)` adds work(arguments) up over all chunks.
+
+    Parameters
+    ----------
+    feed : Feed
+    survey : Survey
+    watch : callable, optional
+        watch(Progress) after every chunk.
+    """
+
+    def __init__(self, feed: Feed, survey: Survey, watch: Callable[[Progress], None] | None = None):
+        self._feed, self._survey = feed, survey
+        self._watch = watch or (lambda progress: None)
+        self.count = 0
+
+    def fold(
+        self,
+        work: Callable[[tuple], Any],
+        begun: Part = NOTHING,
+        checkpoint: Callable[[Part], None] = lambda part: None,
+    ) -> Any:
+        """Sum of work((leaves, y, weights, None, places)), a pytree of arrays, over the chunks.
+
+        begun: what an interrupted pass has done already; checkpoint(part) is called after each
+        chunk, and is told of the last one when the pass is broken off.
+        """
+        self.count += 1
+        began, part = time.perf_counter(), begun
+        waiting: deque = deque()
+
+        def add(chunk: Chunk, handed) -> Part:
+            made = jax.device_get(handed.result())
+            self._feed.release(chunk)
+            total = made if part.total is None else jax.tree.map(np.add, part.total, made)
+            points, seconds = chunk.first + chunk.count, time.perf_counter() - began
+            self._watch(Progress(self.count, points, self._survey.n_points, seconds))
+            checkpoint(done := Part(total, chunk.index + 1))
+            return done
+
+        with _Cores() as cores, closing(self._feed.chunks(begun.next)) as chunks:
+            for chunk in chunks:
+                self._survey.require_same(chunk, self._feed.source.name)
+                waiting.append((chunk, cores.hand_over(work, _arguments(chunk))))
+                # the first one alone, since it may have to compile
+                while len(waiting) > (2 * cores.count if part.total is not None else 0):
+                    part = add(*waiting.popleft())
+            while waiting:
+                part = add(*waiting.popleft())
+        return part.total
+
+
+class _Cores(ExitStack):
+    """Hands work to all cores, or devices, in turn.
+
+    XLA runs a loop over blocks on one core, and calls made by one thread one after the other. So
+    each core has a thread, which hands work over and does not wait for it.
+    """
+
+    def __init__(self):
+        super().__init__()
+        devices = jax.local_devices()
+        self.count = max(usable_cores(), len(devices))
+        several = len(devices) > 1
+        self._devices = [devices[k % len(devices)] if several else None for k in range(self.count)]
+        self._threads = [self.enter_context(ThreadPoolExecutor(1)) for _ in range(self.count)]
+        self._turn = itertools.cycle(range(self.count))
+
+    def hand_over(self, work: Callable, arguments: tuple):
+        """A future of work(arguments), whose arrays may still be computed when it is done."""
+        k = next(self._turn)
+
+        def call():
+            device = self._devices[k]
+            with (
+                double_precision(),
+                nullcontext() if device is None else jax.default_device(device),
+            ):
+                return work(arguments)
+
+        return self._threads[k].submit(call)
+
+
+def _arguments(chunk: Chunk) -> tuple:
+    """A chunk as the arguments of `programs.pass_program`."""
+    x, y, weights = chunk.buffers
+    return (x,), y, weights, None, (np.array(chunk.count), np.zeros(3, int))

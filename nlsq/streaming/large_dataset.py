@@ -1,0 +1,132 @@
+"""`LargeDatasetFitter`: fits within a memory limit, and what they will take."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+from nlsq.config import MemoryConfig, get_large_dataset_config
+from nlsq.core.passes import BLOCK, CHUNKS, SLACK
+from nlsq.core.workflow import automatic_chunk_size, decide, fit
+from nlsq.device import usable_cores
+from nlsq.result import CurveFitResult
+from nlsq.streaming.feed import AHEAD
+
+
+@dataclasses.dataclass(frozen=True)
+class DatasetStats:
+    """What a fit takes, in bytes and points.
+
+    Attributes
+    ----------
+    n_points, n_params : int
+    data_bytes : int
+        All of x, y and sigma in memory.
+    streamed_bytes : int
+        Buffers and working space of a fit that reads the data in pieces.
+    recommended_chunk_size : int
+        Points to read at once.
+    n_chunks : int
+        Chunks that the engine adds up in a pass.
+    strategy, reason : str
+        The road that `nlsq.fit` would take with data that are not in memory.
+    """
+
+    n_points: int
+    n_params: int
+    data_bytes: int
+    streamed_bytes: int
+    recommended_chunk_size: int
+    n_chunks: int
+    strategy: str
+    reason: str
+
+
+def estimate_memory_requirements(
+    n_points: int,
+    n_params: int,
+    coordinates: int = 1,
+    weighted: bool = False,
+    memory: MemoryConfig | None = None,
+) -> DatasetStats:
+    """What a fit of so many points takes.
+
+    Parameters
+    ----------
+    n_points, n_params : int
+    coordinates : int
+        Numbers in x per point (default 1).
+    weighted : bool
+        Whether there is a sigma for each point (default False).
+    memory : MemoryConfig, optional
+        Default: the free memory.
+
+    Examples
+    --------
+    >>> need = estimate_memory_requirements(10**8, 3, memory=MemoryConfig(8.0))
+    >>> need.data_bytes, need.streamed_bytes < 10**8
+    (1600000000, True)
+    """
+    for name, value in (("n_points", n_points), ("n_params", n_params)):
+        if not isinstance(value, int) or value < 1:
+            raise ValueError(f"{name} must be a positive whole number, got {value!r}.")
+    usable = (memory or MemoryConfig()).usable_bytes
+    point = 8 * (coordinates + 1 + weighted)
+    capacity = next(size for size, most in CHUNKS if n_points <= most)
+    workers = usable_cores()
+    in_flight = AHEAD + workers + 2  # being read, computed, and waiting for their turn
+    working = workers * BLOCK * 8 * (2 * n_params + coordinates + 4)
+    decision = decide(n_points, point, False, usable, get_large_dataset_config())
+    return DatasetStats(
+        n_points,
+        n_params,
+        n_points * point,
+        in_flight * (capacity + SLACK) * point + working,
+        automatic_chunk_size(point, usable),
+        -(-n_points // capacity),
+        decision.strategy,
+        decision.reason,
+    )
+
+
+class LargeDatasetFitter:
+    """Fits data of any size within a memory limit.
+
+    Parameters
+    ----------
+    memory_limit_gb : float, optional
+        Memory a fit may plan with, in 1e9 bytes; default the memory that is free.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> fitter = LargeDatasetFitter(memory_limit_gb=4.0)
+    >>> x = np.linspace(0, 4, 40_000)
+    >>> popt, pcov = fitter.fit(lambda x, a, k: a * np.exp(-k * x), x, 2 * np.exp(-x), p0=[1, 2])
+    >>> popt.round(6).tolist()
+    [2.0, 1.0]
+    """
+
+    def __init__(self, memory_limit_gb: float | None = None):
+        self.memory = MemoryConfig(memory_limit_gb)
+
+    def estimate_requirements(self, n_points: int, n_params: int, **form: Any) -> DatasetStats:
+        """See `estimate_memory_requirements`."""
+        return estimate_memory_requirements(n_points, n_params, memory=self.memory, **form)
+
+    def fit(
+        self, f: Callable, xdata: Any, ydata: Any = None, p0: Any = None, **options: Any
+    ) -> CurveFitResult:
+        """`nlsq.fit` within the limit; the same arguments."""
+        options.setdefault("memory_limit_gb", self.memory.memory_limit_gb)
+        return fit(f, xdata, ydata, p0, **options)
+
+    def fit_with_progress(
+        self, f: Callable, xdata: Any, ydata: Any = None, p0: Any = None, **options: Any
+    ) -> CurveFitResult:
+        """`fit` with a progress line, on a terminal or not."""
+        return self.fit(f, xdata, ydata, p0, **options | {"show_progress": True})
+
+    def __repr__(self) -> str:
+        return f"LargeDatasetFitter(memory_limit_gb={self.memory.memory_limit_gb!r})"

@@ -1,0 +1,92 @@
+"""Phase 2: the engine's loop over passes over all data.
+
+The loop is that of every fit (`core.loop`), driven from the host; only its passes read the source.
+It works in the user's units: its steps do not depend on them. Between two chunks of a pass its
+whole state is n-sized, the last state vector and the sum so far, and that is what a checkpoint
+holds: a fit that goes on from it computes the same bits as one that was never interrupted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from nlsq.config import double_precision
+from nlsq.core import loop
+from nlsq.core.loop import Setup
+from nlsq.core.programs import Outcome
+from nlsq.core.reduction import Sums
+from nlsq.core.watch import Watch, drive_passes
+from nlsq.streaming.full_passes import NOTHING, FullPasses, Part
+from nlsq.streaming.problem import StreamedProblem
+
+Save = Callable[[dict, bool], None]
+
+
+class GaussNewtonPhase:
+    """Passes over all data until the loop is done.
+
+    Parameters
+    ----------
+    problem : StreamedProblem
+    passes : FullPasses
+    save : callable
+        save(numbers, now): keep a checkpoint, at once or when it is due.
+    """
+
+    def __init__(self, problem: StreamedProblem, passes: FullPasses, save: Save):
+        self._problem, self._passes, self._save = problem, passes, save
+        self._packing = loop.state_packing(problem.method)
+        self._begun = NOTHING
+
+    def run(self, start: np.ndarray, setup: Setup) -> Outcome:
+        """Fit from the trial point `start`."""
+        state = loop.initial_state(start, self._problem.method)
+        return self._drive(state, self._problem.flat(setup), NOTHING)
+
+    def go_on(self, numbers: dict[str, np.ndarray]) -> Outcome:
+        """Fit on from the numbers of a checkpoint."""
+        return self._drive(self._packing.tree(numbers["state"]), numbers["setup"], _part(numbers))
+
+    def _drive(self, state, flat: np.ndarray, begun: Part) -> Outcome:
+        self._flat, self._begun = flat, begun
+        self._program, options = self._problem.pass_program(), self._problem.options
+        watch = Watch(options.callback, options.verbose, options.time_limit)
+        with double_precision():
+            return drive_passes(self._pass, self._problem.method, flat, state, watch)
+
+    def _pass(self, state) -> Sums:
+        vector, flat = self._packing.vector(state, np), self._flat
+        latest, self._begun = self._begun, NOTHING
+
+        def checkpoint(part: Part, now: bool = False) -> None:
+            nonlocal latest
+            latest = part
+            self._save({"state": vector, "setup": flat, **_numbers(part)}, now)
+
+        checkpoint(latest)
+        try:
+            return self._passes.fold(
+                lambda given: self._program(*given, flat, state.trial, state.point.P),
+                latest,
+                checkpoint,
+            )
+        except BaseException:  # Ctrl-C, or a source that failed: nothing done is lost
+            checkpoint(latest, now=True)
+            raise
+
+
+def _numbers(part: Part) -> dict[str, np.ndarray]:
+    numbers = {"next": np.array(part.next)}
+    if part.total is not None:
+        numbers["gram"] = np.asarray(part.total.G)
+        if part.total.cost is not None:
+            numbers["cost"] = np.asarray(part.total.cost)
+    return numbers
+
+
+def _part(numbers: dict[str, np.ndarray]) -> Part:
+    if "gram" not in numbers:
+        return NOTHING
+    return Part(Sums(numbers.get("cost"), numbers["gram"]), int(numbers["next"]))

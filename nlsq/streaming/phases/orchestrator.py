@@ -1,0 +1,148 @@
+"""The phases in their order, and where a fit goes on after an interruption."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from nlsq.core.loop import Setup
+from nlsq.core.programs import Outcome
+from nlsq.core.solve import make_setup, start_on_sample
+from nlsq.precision.parameter_normalizer import ParameterNormalizer
+from nlsq.streaming.checkpoint import Checkpoint, CheckpointError, CheckpointManager
+from nlsq.streaming.full_passes import FullPasses
+from nlsq.streaming.hybrid_config import HybridStreamingConfig
+from nlsq.streaming.phases.gauss_newton import GaussNewtonPhase
+from nlsq.streaming.phases.warmup import WarmupPhase, variation
+from nlsq.streaming.problem import SamplePass, StreamedProblem
+from nlsq.streaming.telemetry import DefenseLayerTelemetry
+
+
+@dataclasses.dataclass
+class PhaseOrchestrator:
+    """Runs the phases of a streamed fit.
+
+    0 normalise   `ParameterNormalizer` (with a warm-up only)
+    1 warm up     `WarmupPhase` on the sample, then the engine's own fit to the sample
+    2 full passes `GaussNewtonPhase`
+    3 finish      the covariance in the user's units, from the last pass's R (`fit_source`)
+
+    Parameters
+    ----------
+    problem : StreamedProblem
+    passes : FullPasses
+    config : HybridStreamingConfig or None
+        None leaves the warm-up out: the fit begins as a direct fit of long data does.
+    checkpoints : CheckpointManager or None
+    resume : bool
+        Go on from the checkpoint, where there is one.
+
+    Attributes
+    ----------
+    telemetry : DefenseLayerTelemetry
+    facts : dict
+        What the phases did: iterations, reasons, seconds.
+    """
+
+    problem: StreamedProblem
+    passes: FullPasses
+    config: HybridStreamingConfig | None = None
+    checkpoints: CheckpointManager | None = None
+    resume: bool = False
+
+    def __post_init__(self) -> None:
+        self.telemetry = DefenseLayerTelemetry()
+        self.facts: dict[str, Any] = {"phase_seconds": {}}
+
+    def run(self) -> Outcome:
+        """Fit; the outcome of the loop, whatever its status."""
+        kept = None if self.checkpoints is None else self._kept(self.checkpoints)
+        phase = GaussNewtonPhase(self.problem, self.passes, self._save)
+        if kept is not None:
+            self.facts |= kept.facts | {"resumed": True}
+            with self._timed("full passes"):
+                return phase.go_on(kept.numbers)
+        start, setup = self._near(self._warm())
+        with self._timed("full passes"):
+            return phase.run(start, setup)
+
+    def _warm(self) -> np.ndarray:
+        """p0, or where the warm-up led from there."""
+        parameters, config = self.problem.parameters, self.config
+        if config is None or not config.warmup_iterations:
+            return parameters.p0
+        with self._timed("warm-up"):
+            normal = (
+                ParameterNormalizer(
+                    parameters.p0, parameters.lb, parameters.ub, config.normalization_strategy
+                )
+                if config.normalize
+                else ParameterNormalizer.identity(parameters.p0.size)
+            )
+            phase = WarmupPhase(config, normal, self.telemetry)
+            cost = SamplePass(self.problem)
+            found = phase.run(cost, parameters, variation(self.problem.survey.sample))
+        self.facts |= {
+            "warmup_iterations": found.iterations,
+            "warmup_evaluations": found.evaluations,
+            "warmup_stopped_by": found.reason,
+            "warmup_costs": [float(cost) for cost in found.cost_history],
+            "defense": self.telemetry.export(),
+        }
+        return found.params
+
+    def _near(self, p: np.ndarray) -> tuple[np.ndarray, Setup]:
+        """(first trial of the full passes, setup): from p by the engine's fit to the sample."""
+        problem = self.problem
+        sample, setup = problem.survey.sample, problem.setup
+        begin = dataclasses.replace(problem.parameters, p0=p)
+        if sample.y.size == problem.survey.n_points:
+            return make_setup(begin, problem.options).x0, setup
+        with self._timed("sample"):
+            return start_on_sample(problem.model, sample, begin, problem.options, setup)
+
+    @contextmanager
+    def _timed(self, phase: str):
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.facts["phase_seconds"][phase] = time.perf_counter() - began
+
+    # --------------------------------------------------------------------------- checkpoints
+
+    def _kept(self, checkpoints: CheckpointManager) -> Checkpoint | None:
+        """The checkpoint to go on from, None where there is none.
+
+        Raises
+        ------
+        CheckpointError
+            When it is of another fit, or one is there and `resume` is False.
+        """
+        unknown = [part for part, digest in self.problem.fingerprint.items() if digest is None]
+        if unknown:
+            raise CheckpointError(
+                f"the {' and the '.join(unknown)} of this fit hold something that cannot be "
+                "recognised in another process, so that a checkpoint could not be trusted. Fit "
+                "without one, or write model and loss as functions of plain numbers and arrays."
+            )
+        kept = checkpoints.load()
+        if kept is None:
+            return None
+        if not self.resume:
+            raise CheckpointError(
+                f"{checkpoints.folder} holds the checkpoint of an unfinished fit. Pass resume=True "
+                "to go on from there, give another folder, or delete it."
+            )
+        checkpoints.require(kept, self.problem.fingerprint)
+        return kept
+
+    def _save(self, numbers: dict, now: bool) -> None:
+        if self.checkpoints is not None and (now or self.checkpoints.due()):
+            self.checkpoints.save(
+                Checkpoint(self.problem.fingerprint, "full passes", numbers, self.facts)
+            )

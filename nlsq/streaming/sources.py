@@ -1,0 +1,206 @@
+"""Where long data are read from: one interface to arrays, files and whatever the user has.
+
+A fit reads its data from the beginning to the end, once in every pass. `Source.read_into` fills
+buffers that the fit owns, so that files are read to where the engine works on them;
+`SequentialSource` is for data that come in pieces of their own.
+
+Shapes: y and sigma (m,), x (m,) or (k, m), k coordinates per point. `rows` leaves out points:
+``slice(first, stop, stride)`` as in NumPy, applied by the source, so that a point's number in
+errors is its `row` in the file.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+ALL_ROWS = slice(None)
+
+
+class DataSourceError(ValueError):
+    """Data that cannot be read or do not hold what a fit needs; says where and what to do."""
+
+
+class Form(NamedTuple):
+    """What a source's points look like; the same in every pass."""
+
+    coordinates: int | None  # k of x (k, m); None for x (m,)
+    weighted: bool  # whether there is a sigma
+    complex_values: bool  # whether y is complex
+
+    @property
+    def bytes_per_point(self) -> int:
+        """Of x, y and sigma as the engine takes them."""
+        return 8 * ((self.coordinates or 1) + 1 + self.weighted + self.complex_values)
+
+
+class Columns(NamedTuple):
+    """Consecutive points, as arrays or as buffers to be filled."""
+
+    x: np.ndarray  # (b,) or (k, b), float64
+    y: np.ndarray  # (b,), float64 or complex128
+    sigma: np.ndarray | None  # (b,), float64
+
+    def part(self, first: int, stop: int) -> Columns:
+        """The points first ... stop - 1 (views)."""
+        sigma = None if self.sigma is None else self.sigma[first:stop]
+        return Columns(self.x[..., first:stop], self.y[first:stop], sigma)
+
+    def fill(self, points: Columns) -> None:
+        """Copy `points`, of the same number and form, into these buffers."""
+        self.x[...] = points.x
+        self.y[...] = points.y
+        if self.sigma is not None:
+            self.sigma[...] = points.sigma
+
+
+class Source(ABC):
+    """Data of which the number of points is known and any range can be read.
+
+    Attributes
+    ----------
+    name : str
+        For messages: a path, 'arrays'.
+    form : Form
+    n_points : int
+        Points after `rows`.
+    """
+
+    name: str
+    form: Form
+    n_points: int
+
+    @abstractmethod
+    def read_into(self, start: int, buffers: Columns) -> None:
+        """Fill the buffers with the points from `start` on.
+
+        Raises
+        ------
+        DataSourceError
+            When they are not there any more, or are not numbers.
+        """
+
+    def row(self, point: int) -> int:
+        """Row of the file that a point stands in, from 0."""
+        return point
+
+    def boundary(self, start: int, stop: int) -> int:
+        """Where a read of start ... stop should better end, at most `stop`: at a chunk's end."""
+        return stop
+
+    def close(self) -> None:  # noqa: B027 (nothing to release is no fault)
+        """Release files; they are opened again when they are read again."""
+
+
+class SequentialSource(ABC):
+    """Data that come in pieces, read from the beginning.
+
+    Attributes
+    ----------
+    name : str
+    form : Form
+    n_points : int or None
+        Where it is known before reading.
+    """
+
+    name: str
+    form: Form
+    n_points: int | None
+
+    @abstractmethod
+    def __iter__(self) -> Iterator[Columns]:
+        """A generator of pieces of any length, in order; float64 (or complex128 y).
+
+        Raises
+        ------
+        DataSourceError
+            When the data cannot be read on, or are not numbers.
+        """
+
+    def row(self, point: int) -> int:
+        """Row of the file that a point stands in, from 0."""
+        return point
+
+    def close(self) -> None:  # noqa: B027
+        """Release files."""
+
+
+class Rows:
+    """The points of `total` rows that a slice picks."""
+
+    def __init__(self, rows: slice, total: int, name: str):
+        if not isinstance(rows, slice):
+            raise TypeError(f"rows must be a slice, e.g. slice(1000, None, 10); got {rows!r}.")
+        self.first, self.stop, self.step = rows.indices(total)
+        if self.step < 1:
+            raise ValueError(f"rows must run forwards; the stride is {self.step}.")
+        self.count = len(range(self.first, self.stop, self.step))
+        if not self.count:
+            raise DataSourceError(f"{name}: no point is left of {total} rows by {rows}.")
+
+    def row(self, point: int) -> int:
+        """Row of a point."""
+        return self.first + point * self.step
+
+    def of(self, start: int, count: int) -> slice:
+        """The rows of `count` points from `start` on."""
+        first = self.row(start)
+        return slice(first, first + (count - 1) * self.step + 1, self.step)
+
+
+class ArraySource(Source):
+    """Arrays in memory, memory maps too.
+
+    Parameters
+    ----------
+    x : array_like (m,) or (k, m)
+    y : array_like (m,)
+    sigma : None, number or array_like (m,)
+        Standard deviations of y.
+    rows : slice
+        Which points to take.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> ArraySource(np.arange(10.0), np.ones(10), rows=slice(2, None, 3)).n_points
+    3
+    """
+
+    name = "the arrays"
+
+    def __init__(self, x: Any, y: Any, sigma: Any = None, *, rows: slice = ALL_ROWS):
+        self._x, self._y = _numbers(x, "x"), _numbers(y, "y")
+        if self._y.ndim != 1:
+            raise ValueError(f"y must have shape (m,), got {self._y.shape}.")
+        m = len(self._y)
+        if self._x.ndim not in (1, 2) or self._x.shape[-1] != m:
+            raise ValueError(
+                f"x must have shape ({m},) or (k, {m}), as y has {m} points; got {self._x.shape}."
+            )
+        self._sigma = None if sigma is None else np.broadcast_to(_numbers(sigma, "sigma"), m)
+        self._rows = Rows(rows, m, self.name)
+        self.n_points = self._rows.count
+        self.form = Form(
+            self._x.shape[0] if self._x.ndim == 2 else None,
+            sigma is not None,
+            self._y.dtype.kind == "c",
+        )
+
+    def read_into(self, start: int, buffers: Columns) -> None:
+        rows = self._rows.of(start, len(buffers.y))
+        sigma = None if self._sigma is None else self._sigma[rows]
+        buffers.fill(Columns(self._x[..., rows], self._y[rows], sigma))
+
+    def row(self, point: int) -> int:
+        return self._rows.row(point)
+
+
+def _numbers(data: Any, name: str) -> np.ndarray:
+    array = np.asanyarray(data)
+    if array.dtype.kind not in "fiubc" or (array.dtype.kind == "c" and name != "y"):
+        raise TypeError(f"{name} must be real numbers, got an array of type {array.dtype}.")
+    return array

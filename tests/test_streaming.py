@@ -1,0 +1,292 @@
+"""A fit of data that are read in pieces is the fit of the data in memory."""
+
+import itertools
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import nlsq
+from nlsq.streaming import AdaptiveHybridStreamingOptimizer, ArraySource, HDF5Source
+from nlsq.streaming.sources import DataSourceError
+from tests.streamed_problems import P0, PROBLEMS, M, decay
+
+CHUNK_SIZES = 1_000, 7_919, 65_536, M
+
+
+def close(a, b, rtol):
+    """Agreement relative to the errors' scale, element by element."""
+    return np.abs(a - b).max() <= rtol * np.abs(b).max() and np.allclose(a, b, rtol, rtol * 1e-3)
+
+
+@pytest.mark.parametrize("problem", PROBLEMS, ids=str)
+def test_every_road_gives_one_answer(problem):
+    x, y, sigma = problem.data()
+    direct = nlsq.curve_fit(problem.model, x, y, problem.start, sigma, **problem.options)
+    for size in CHUNK_SIZES:
+        streamed = nlsq.fit(
+            problem.model, x, y, problem.start, sigma,
+            workflow="chunked", chunk_size=size, **problem.options,
+        )  # fmt: skip
+        assert np.array_equal(streamed.popt, direct.popt)
+        assert np.array_equal(streamed.pcov, direct.pcov)
+        assert streamed.nfev == direct.nfev
+    warm = nlsq.fit(
+        problem.model, x, y, problem.start, sigma, workflow="streaming", **problem.options
+    )
+    assert close(warm.popt, direct.popt, 1e-10)
+    assert close(warm.pcov, direct.pcov, 1e-10)
+
+
+SCRIPT = """
+import sys
+import jax
+jax.config.update("jax_num_cpu_devices", int(sys.argv[1]))
+from nlsq import fit
+from tests.streamed_problems import PROBLEMS
+problem = PROBLEMS[2]
+x, y, sigma = problem.data()
+r = fit(problem.model, x, y, problem.start, sigma, workflow="chunked", **problem.options)
+print(r.popt.tobytes().hex(), r.pcov.tobytes().hex())
+"""
+
+
+def test_the_number_of_devices_does_not_matter():
+    runs = [
+        subprocess.run(
+            [sys.executable, "-c", SCRIPT, str(devices)], capture_output=True, text=True, check=True
+        ).stdout
+        for devices in (1, 2, 4)
+    ]
+    assert len(runs[0].split()) == 2
+    assert runs[0] == runs[1] == runs[2]
+
+
+@pytest.fixture(scope="module")
+def small():
+    """Fewer points than one chunk."""
+    x = np.linspace(0, 5, 30_000)
+    return x, decay(x, 2.5, 1.3, 0.5) + 0.05 * np.random.default_rng(0).standard_normal(x.size)
+
+
+def test_statistics_are_those_of_all_points(small):
+    x, y = small
+    sigma = 0.04 + 0.02 * np.cos(x) ** 2
+    options = {"sigma": sigma, "loss": "soft_l1"}
+    direct = nlsq.curve_fit(decay, x, y, P0, **options)
+    streamed = nlsq.fit(decay, x, y, P0, workflow="chunked", **options)
+    for name in ("chi_squared", "reduced_chi_squared", "r_squared", "adj_r_squared", "rmse", "mae",
+                 "aic", "aicc", "bic", "dof", "n_points"):  # fmt: skip
+        assert getattr(streamed, name) == pytest.approx(getattr(direct, name), rel=1e-12), name
+    band = streamed.confidence_band(x[:10]), direct.confidence_band(x[:10])
+    assert np.allclose(*band, rtol=1e-10)
+    assert "a sigma for each point" in streamed.summary()
+    assert "R²" in streamed.summary()
+
+
+def test_what_is_as_long_as_the_data_is_not_there(small):
+    result = nlsq.fit(decay, *small, P0, workflow="chunked")
+    for name in ("predictions", "residuals", "xdata", "fun", "jac"):
+        with pytest.raises(AttributeError, match=name):
+            getattr(result, name)
+    with pytest.raises(ValueError, match="give the x"):
+        result.confidence_band()
+    _, axes = result.plot()
+    assert "of 30,000 points" in axes[0].get_title()
+
+
+def test_complex_values(small):
+    x, _ = small
+
+    def wave(x, a, k, w):
+        return a * np.exp((-k + 1j * w) * x)
+
+    rng = np.random.default_rng(1)
+    y = wave(x, 2.0, 0.3, 1.2) + 0.1 * (rng.standard_normal((2, x.size)).T @ [1, 1j])
+    direct = nlsq.curve_fit(wave, x, y, (1.8, 0.35, 1.25))
+    streamed = nlsq.fit(wave, x, y, (1.8, 0.35, 1.25), workflow="streaming")
+    assert close(streamed.popt, direct.popt, 1e-10)
+    assert close(streamed.pcov, direct.pcov, 1e-10)
+    assert streamed.n_points == 2 * x.size
+    assert streamed.r_squared == pytest.approx(direct.r_squared, rel=1e-12)
+    assert streamed.mae == pytest.approx(direct.mae, rel=1e-12)
+
+
+@pytest.mark.parametrize("workflow", ["chunked", "streaming"])
+def test_points_without_a_number_are_left_out_and_counted(workflow):
+    x, y, sigma = PROBLEMS[2].data()
+    y[5::1000] = np.nan
+    x[-1] = np.nan
+    direct = nlsq.curve_fit(decay, x, y, P0, sigma, nan_policy="omit")
+    source = ArraySource(x, y, sigma)
+    streamed = nlsq.fit(decay, source, p0=P0, nan_policy="omit", workflow=workflow)
+    assert streamed.streaming["n_omitted"] == np.isnan(x + y).sum()
+    assert streamed.n_points == direct.n_points
+    assert close(streamed.popt, direct.popt, 1e-10)
+    if workflow == "chunked":
+        assert np.array_equal(streamed.pcov, direct.pcov)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "message"),
+    [("y", np.nan, "y is nan in row 20001"), ("x", np.inf, "x is inf in row 20001"),
+     ("sigma", 0.0, "sigma is 0.0 in row 20001"), ("sigma", np.nan, "sigma is nan")],
+)  # fmt: skip
+def test_what_is_no_number_is_named_by_its_row(small, column, value, message):
+    data = {"x": small[0].copy(), "y": small[1].copy(), "sigma": np.ones(small[0].size)}
+    data[column][20_001] = value
+    source = ArraySource(**data, rows=slice(1, None, 2))
+    with pytest.raises(DataSourceError, match=message):
+        nlsq.fit(decay, source, p0=P0, workflow="chunked")
+
+
+def test_rows_and_stride(small):
+    x, y = small
+    rows = slice(100, -50, 3)
+    direct = nlsq.curve_fit(decay, x[rows], y[rows], P0)
+    streamed = nlsq.fit(decay, ArraySource(x, y, rows=rows), p0=P0, workflow="chunked")
+    assert np.array_equal(streamed.popt, direct.popt)
+
+
+def test_chunks_of_the_users_own():
+    x, y, _ = PROBLEMS[0].data()
+    edges = [0, 17, 100_000, 100_001, 250_000, M]
+    pieces = [(x[a:b], y[a:b]) for a, b in itertools.pairwise(edges)]
+    direct = nlsq.curve_fit(decay, x, y, P0)
+    streamed = nlsq.fit(decay, pieces, p0=P0)
+    assert streamed.workflow["strategy"] == "chunked"
+    assert np.array_equal(streamed.popt, direct.popt)
+    assert np.array_equal(streamed.pcov, direct.pcov)
+    also = nlsq.curve_fit(decay, pieces, p0=P0)  # the same road from the front door
+    assert np.array_equal(also.pcov, direct.pcov)
+
+
+def test_an_object_that_gives_chunks(small):
+    x, y = small
+
+    class Mine:
+        n_points = x.size
+
+        def get_chunk(self, start, end):
+            return x[start:end], y[start:end]
+
+    direct = nlsq.curve_fit(decay, x, y, P0)
+    assert np.array_equal(nlsq.fit(decay, Mine(), p0=P0).popt, direct.popt)
+    assert np.array_equal(nlsq.curve_fit(decay, Mine(), p0=P0).popt, direct.popt)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        lambda x, a, b, c: np.cumsum(a * np.exp(-b * x)) + c,
+        lambda x, a, b, c: a * (x - np.mean(x)) + b * x**2 + c,
+        lambda x, a, b, c: a * x / len(x) + b * x**2 + c,
+    ],
+)
+def test_models_that_couple_points_are_refused(small, model):
+    with pytest.raises(ValueError, match="couples its points"):
+        nlsq.fit(model, *small, P0, workflow="chunked")
+
+
+def test_models_on_the_host_are_refused(small):
+    with pytest.raises(ValueError, match="runs on the host"):
+        nlsq.fit(decay, *small, P0, workflow="chunked", jac="2-point")
+
+
+def test_data_that_change_between_passes_are_noticed(small):
+    x, y = small[0].copy(), small[1].copy()
+
+    def write(iteration, cost, params, info):
+        y[20_000] += 1e-9
+
+    with pytest.raises(DataSourceError, match="have changed"):
+        nlsq.fit(decay, x, y, P0, workflow="chunked", callback=write)
+
+
+def test_a_bad_start_names_the_row(small):
+    x, y = small
+
+    def root(x, a, b, c):
+        with np.errstate(invalid="ignore"):
+            return a * np.sqrt(x - b) + c
+
+    with pytest.raises(ValueError, match="nan in row 0 of the arrays"):
+        nlsq.fit(root, x, y, (1.0, 1.0, 0.0), workflow="chunked")
+
+
+def test_failing_and_honest(small):
+    x, y = small
+    with pytest.raises(nlsq.FitError, match="maximum number"):
+        nlsq.fit(decay, x, y, P0, workflow="chunked", max_nfev=2)
+    with pytest.warns(nlsq.OptimizeWarning):
+        result = nlsq.fit(lambda x, a, b: a * b * x, x, 3 * x, (1, 1), workflow="chunked")
+    assert np.isinf(result.perr).all()
+    assert result.undetermined == ("a", "b")
+
+
+def test_callback_and_time_limit_stop(small):
+    result = nlsq.fit(decay, *small, P0, workflow="chunked", callback=lambda *state: False)
+    assert (result.status, result.success) == (-2, False)
+    assert np.array_equal(result.popt, P0)
+    result = nlsq.fit(decay, *small, P0, workflow="chunked", time_limit=1e-9)
+    assert result.status == -5
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"chunk_size": 0}, "chunk_size"),
+        ({"chunk_size": 10.5}, "chunk_size"),
+        ({"resume": True}, "checkpoint"),
+        ({"workflow": "stream"}, "workflow"),
+        ({"workflow": "chunked", "tr_solver": "cg"}, "tr_solver"),
+        ({"workflow": "chunked", "cache": nlsq.SmartCache()}, "cache"),
+        ({"workflow": "direct", "chunk_size": 1000}, "chunk_size"),
+        ({"workflow": "chunked", "nan_policy": "drop"}, "nan_policy"),
+    ],
+)
+def test_bad_options(small, options, message):
+    with pytest.raises(ValueError, match=message):
+        nlsq.fit(decay, *small, P0, **options)
+
+
+def test_unknown_keywords_are_errors(small):
+    with pytest.raises(TypeError, match="Did you mean 'f_scale'"):
+        nlsq.fit(decay, *small, P0, workflow="chunked", fscale=2.0)
+    with pytest.raises(ValueError, match="full_output"):
+        nlsq.curve_fit(decay, ArraySource(*small), full_output=True)
+
+
+def test_hdf5_from_the_front_doors(tmp_path):
+    import h5py
+
+    x, y, sigma = PROBLEMS[2].data()
+    with h5py.File(tmp_path / "run.h5", "w") as file:
+        file.create_dataset("t", data=x, chunks=(50_000,), compression="gzip")
+        file["group/v"], file["s"] = y, sigma
+    source = HDF5Source(tmp_path / "run.h5", x="t", y="group/v", sigma="s")
+    direct = nlsq.curve_fit(decay, x, y, P0, sigma)
+    loaded = nlsq.fit(decay, source, p0=P0)
+    assert loaded.workflow["strategy"] == "direct"
+    for result in (
+        loaded,
+        nlsq.fit(decay, source, p0=P0, workflow="chunked"),
+        nlsq.curve_fit(decay, source, p0=P0),
+    ):
+        assert np.array_equal(result.popt, direct.popt)
+        assert np.array_equal(result.pcov, direct.pcov)
+    config = nlsq.streaming.HybridStreamingConfig(gauss_newton_tol=1e-10)
+    result = AdaptiveHybridStreamingOptimizer(config).fit(source, decay, P0)
+    assert close(result.popt, direct.popt, 1e-10)
+
+
+def test_results_travel(small, tmp_path):
+    import pickle
+
+    result = nlsq.fit(decay, *small, P0, workflow="chunked")
+    restored = pickle.loads(pickle.dumps(result))
+    assert restored.rmse == result.rmse
+    again = type(result).from_json(result.to_json())
+    assert again.r_squared == result.r_squared
+    assert np.array_equal(again.pcov, result.pcov)

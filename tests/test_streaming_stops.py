@@ -1,0 +1,124 @@
+"""A streamed fit that is stopped, by a signal or by SIGKILL, loses nothing."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+import nlsq
+from nlsq.streaming import CheckpointError
+from tests.kill_and_resume import READ, Slow, bits, fit, kill_and_resume
+from tests.streamed_problems import P0, PROBLEMS, decay
+
+STOP = int(3.5 * 17)  # of 17 reads of 16 384 points a pass, and 17 for the first reading
+
+
+@pytest.fixture(scope="module")
+def undisturbed():
+    return fit(None, 0.0)
+
+
+def stopped(folder, number):
+    """The fit, with a signal in the third reading after the first."""
+    source, reads = Slow(0.0), []
+    get = source.get_chunk
+
+    def signals(start, end):
+        reads.append(start)
+        if len(reads) == STOP:
+            os.kill(os.getpid(), number)
+            time.sleep(0.2)
+        return get(start, end)
+
+    source.get_chunk = signals
+    return nlsq.fit(
+        decay, source, p0=P0, workflow="streaming", chunk_size=READ, checkpoint=folder,
+        checkpoint_interval=1e9, **PROBLEMS[4].options,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_returns_the_best_so_far_and_a_checkpoint(tmp_path, undisturbed, number):
+    result = stopped(tmp_path, number)
+    assert (result.status, result.success) == (-4, False)
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    again = fit(str(tmp_path), 0.0)
+    assert again.streaming["resumed"]
+    assert bits(again) == bits(undisturbed)
+    assert not list(tmp_path.iterdir())
+
+
+def test_another_fit_is_not_taken_up(tmp_path):
+    stopped(tmp_path, signal.SIGINT)
+    common = {"workflow": "streaming", "checkpoint": tmp_path, **PROBLEMS[4].options}
+    x, y, _ = PROBLEMS[4].data()
+    with pytest.raises(CheckpointError, match="resume=True"):
+        nlsq.fit(decay, x, y, P0, **common)
+    with pytest.raises(CheckpointError, match="options"):
+        nlsq.fit(decay, x, y, (1.0, 0.65, 0.25), resume=True, **common)
+    with pytest.raises(CheckpointError, match="model"):
+        nlsq.fit(lambda x, a, b, c: a * np.exp(-b * x) + c, x, y, P0, resume=True, **common)
+    y[-1] += 1e-12
+    with pytest.raises(CheckpointError, match="data"):
+        nlsq.fit(decay, x, y, P0, resume=True, **common)
+    y[-1] = PROBLEMS[4].data()[1][-1]
+    assert nlsq.fit(decay, x, y, P0, resume=True, **common).success
+
+
+def test_a_model_that_cannot_be_recognised_has_no_checkpoint(tmp_path):
+    hidden = np.frompyfunc(lambda v: v, 1, 1)  # a ufunc without a name that leads to it
+
+    def model(x, a, b, c):
+        return decay(x, a, b, c) if hidden is not None else x
+
+    with pytest.raises(CheckpointError, match="cannot be recognised"):
+        nlsq.fit(model, *PROBLEMS[0].data()[:2], P0, workflow="chunked", checkpoint=tmp_path)
+
+
+def test_killed_fits_go_on_to_the_same_bits(undisturbed):
+    rng = random.Random(os.getpid())
+    outcomes = [kill_and_resume(rng, 1.5) for _ in range(2)]
+    assert {result for result, _, _ in outcomes} == {bits(undisturbed)}
+
+
+def test_a_failing_disk_keeps_the_work(tmp_path):
+    """The source fails once in the third pass; the fit goes on from there."""
+    source, reads = Slow(0.0), []
+    get = source.get_chunk
+
+    def fails(start, end):
+        reads.append(start)
+        if len(reads) == STOP:
+            raise OSError("the network is gone")
+        return get(start, end)
+
+    source.get_chunk = fails
+    with pytest.raises(OSError, match="network"):
+        nlsq.fit(decay, source, p0=P0, workflow="streaming", chunk_size=READ, checkpoint=tmp_path,
+                 checkpoint_interval=1e9, **PROBLEMS[4].options)  # fmt: skip
+    assert list(tmp_path.iterdir())
+    assert fit(str(tmp_path), 0.0).streaming["resumed"]
+
+
+def test_ctrl_c_before_the_first_pass_is_raised():
+    script = (
+        "import nlsq, numpy as np\n"
+        "from tests.kill_and_resume import Slow\n"
+        "from tests.streamed_problems import decay, P0\n"
+        "print('begin', flush=True)\n"
+        "try:\n"
+        "    nlsq.fit(decay, Slow(0.2), p0=P0, workflow='chunked', chunk_size=16384)\n"
+        "except KeyboardInterrupt:\n"
+        "    print('interrupted')\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    process.stdout.readline()
+    time.sleep(1.5)
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=30)
+    assert out == "interrupted\n"

@@ -1,0 +1,129 @@
+"""Which road a fit takes, and what it will take in memory."""
+
+import numpy as np
+import pytest
+
+import nlsq
+from nlsq.config import LargeDatasetConfig
+from nlsq.core.workflow import BUCKETS, automatic_chunk_size, decide
+from nlsq.streaming import ArraySource, LargeDatasetFitter, NpySource
+
+GB = 10**9
+CONFIG = LargeDatasetConfig()
+
+
+@pytest.mark.parametrize(
+    ("n_points", "usable", "in_memory", "strategy"),
+    [
+        (10**3, 16 * GB, False, "direct"),
+        (10**7, 16 * GB, False, "direct"),
+        (10**7, GB // 10, False, "chunked"),  # does not fit
+        (10**7 + 1, 16 * GB, False, "chunked"),
+        (10**8, 16 * GB, False, "chunked"),
+        (10**8 + 1, 16 * GB, False, "streaming"),
+        (10**9, 16 * GB, True, "direct"),  # there already
+        (None, 16 * GB, False, "chunked"),
+    ],
+)
+def test_the_road_follows_size_and_memory(n_points, usable, in_memory, strategy):
+    decision = decide(n_points, 16, in_memory, usable, CONFIG)
+    assert decision.strategy == strategy
+    assert decision.reason
+
+
+def test_thresholds_and_wishes_count():
+    config = LargeDatasetConfig(
+        solver_selection_thresholds={"direct": 10, "iterative": 100, "chunked": 1000}
+    )
+    roads = [decide(m, 16, False, GB, config).strategy for m in (10, 100, 101, 1000, 1001)]
+    assert roads == ["direct", "direct", "chunked", "chunked", "streaming"]
+    off = LargeDatasetConfig(enable_automatic_solver_selection=False)
+    assert decide(10**6, 16, False, GB, off).strategy == "direct"
+    assert decide(10, 16, True, GB, CONFIG, "streaming").strategy == "streaming"
+    asked = decide(10, 16, True, GB, CONFIG, "auto", "checkpoint")
+    assert (asked.strategy, asked.reason) == ("chunked", "checkpoint was asked for")
+
+
+def test_chunk_sizes_are_buckets_that_fit():
+    for usable in np.geomspace(1e5, 1e12, 30):
+        size = automatic_chunk_size(24, int(usable))
+        assert size in BUCKETS
+        assert size == BUCKETS[0] or size * 24 * 64 <= usable
+    assert BUCKETS == (1024, 2048, 4096, 8192, 16384, 32768, 65536, 131072)
+
+
+def line(x, a, b):
+    return a * x + b
+
+
+def data(m=5000):
+    x = np.linspace(0, 1, m)
+    return x, line(x, 2.0, 1.0) + 0.1 * np.random.default_rng(0).standard_normal(m)
+
+
+def test_the_result_says_what_was_chosen_and_why():
+    x, y = data()
+    assert nlsq.fit(line, x, y).workflow["reason"] == "the data are in memory"
+    assert nlsq.fit(line, ArraySource(x, y)).workflow["strategy"] == "direct"
+    with nlsq.large_dataset_context(
+        LargeDatasetConfig(
+            solver_selection_thresholds={"direct": 10, "iterative": 100, "chunked": 1000}
+        )
+    ):
+        result = nlsq.fit(line, ArraySource(x, y))
+    assert result.workflow["reason"] == "5,000 points are more than 1,000"
+    assert result.streaming["warmup_stopped_by"]
+    assert nlsq.fit(line, x, y, chunk_size=1024).streaming["chunk_size"] == 1024
+
+
+def test_paths_and_memory_limits(tmp_path):
+    x, y = data(200_000)
+    paths = [tmp_path / "x.npy", tmp_path / "y.npy"]
+    for path, column in zip(paths, (x, y), strict=True):
+        np.save(path, column)
+    direct = nlsq.curve_fit(line, x, y)
+    loaded = nlsq.fit(line, *paths)
+    assert loaded.workflow["strategy"] == "direct"
+    small = nlsq.fit(line, *paths, memory_limit_gb=0.003)
+    assert small.workflow["strategy"] == "chunked"
+    for result in (loaded, small, nlsq.fit(line, NpySource(*paths), workflow="streaming")):
+        assert np.allclose(result.popt, direct.popt, rtol=1e-10, atol=0)
+        assert np.allclose(result.pcov, direct.pcov, rtol=1e-10, atol=0)
+    with pytest.raises(MemoryError, match="allowed"):
+        nlsq.fit(line, *paths, memory_limit_gb=0.001, workflow="direct")
+
+
+def test_the_fitter_keeps_its_limit():
+    fitter = LargeDatasetFitter(memory_limit_gb=1.0)
+    need = fitter.estimate_requirements(10**8, 5)
+    assert need.data_bytes == 16 * 10**8
+    assert need.strategy == "chunked"
+    assert need.streamed_bytes < 0.1 * need.data_bytes
+    x, y = data()
+    result = fitter.fit(line, x, y, p0=[1, 1], workflow="chunked")
+    assert result.workflow["usable_bytes"] == int(0.8 * GB)
+    with pytest.raises(ValueError, match="memory_limit_gb"):
+        LargeDatasetFitter(memory_limit_gb=-1)
+    with pytest.raises(ValueError, match="n_points"):
+        fitter.estimate_requirements(0, 5)
+
+
+def test_progress_is_drawn_when_asked(capsys):
+    x, y = data()
+
+    class Slow:
+        n_points = x.size
+
+        def get_chunk(self, start, end):
+            import time
+
+            time.sleep(0.3)
+            return x[start:end], y[start:end]
+
+    LargeDatasetFitter().fit_with_progress(line, Slow(), p0=[1, 1], workflow="chunked")
+    shown = capsys.readouterr().err
+    assert "pass 1" in shown
+    assert "cost" in shown
+    assert "/s" in shown
+    nlsq.fit(line, Slow(), p0=[1, 1], workflow="chunked")
+    assert capsys.readouterr().err == ""  # no terminal
