@@ -22,6 +22,11 @@ from nlsq.core.problem import (
 from nlsq.core.record import announce, judge, record
 from nlsq.core.solve import choose_road, solve
 
+_NO_FULL_OUTPUT = (
+    "full_output=True needs the data in memory: its fvec is as long as they are. The result of a "
+    "call without it has cost, nfev, message and status."
+)
+
 
 def curve_fit(
     f: Callable,
@@ -142,7 +147,12 @@ def curve_fit(
     if "args" in options:
         raise ValueError("'args' is not a supported keyword argument.")
     if ydata is None:
-        return _fit_source(f, xdata, locals())
+        if full_output:
+            raise ValueError(_NO_FULL_OUTPUT)
+        return facades.streaming.fit_source(
+            "curve_fit", f, xdata, p0, sigma, absolute_sigma, check_finite, bounds, method, jac,
+            nan_policy, **options,
+        )  # fmt: skip
     parameters = parse_parameters(f, p0, bounds)
     n = parameters.p0.size
     settings = read_options("curve_fit", method, jac, parameters.bounded, options)
@@ -186,7 +196,9 @@ class CurveFit:
         read_options("CurveFit", None, None, False, unknown)
         self.options = options
 
-    def curve_fit(self, f: Callable, xdata: Any, ydata: Any, *args: Any, **options: Any) -> Any:
+    def curve_fit(
+        self, f: Callable, xdata: Any, ydata: Any = None, *args: Any, **options: Any
+    ) -> Any:
         """`curve_fit(f, xdata, ydata, ...)`; what is given here outranks what was kept."""
         if len(args) > len(self._own):
             raise TypeError(
@@ -203,19 +215,6 @@ class CurveFit:
     def __repr__(self) -> str:
         kept = ", ".join(f"{k}={v!r}" for k, v in self.options.items())
         return f"CurveFit({kept})"
-
-
-def _fit_source(f, xdata, given: dict):
-    """A fit of data that are not arrays, which also hold y and sigma; see `nlsq.fit`."""
-    if given["full_output"]:
-        raise ValueError(
-            "full_output=True needs the data in memory: its fvec is as long as they are. The "
-            "result of a call without it has cost, nfev, message and status."
-        )
-    names = ("p0", "sigma", "absolute_sigma", "check_finite", "bounds", "method", "jac",
-             "nan_policy")  # fmt: skip
-    fit = facades.streaming.fit_source
-    return fit("curve_fit", f, xdata, **{k: given[k] for k in names}, **given["options"])
 
 
 def _five_tuple(result, finished: Finished):
