@@ -5,4 +5,5 @@ smart_cache     results of fits, by content; the user asks for it
 memory_pool     staging buffers
 memory_manager  what memory a fit may take
 disk            XLA's compilations, in the user's cache directory
+lowered         what JAX hands to XLA for the step of the loop, beside them
 """

@@ -32,12 +32,14 @@ Convergence tests, all free of units: with actual and predicted reduction a, e o
 from __future__ import annotations
 
 import functools
+from pathlib import Path
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from nlsq.caching.lowered import lowered
 from nlsq.core import dense, dogbox, geometry, lm, trf
 from nlsq.core.packing import Packing
 from nlsq.core.reduction import Sums, factor
@@ -410,7 +412,11 @@ def device_step(vector, total: Sums, constants, method: Method):
         state = advance(packing.tree(vector), total, setups.tree(constants), method)
         return packing.vector(state, jnp)
 
-    return dense.one_kernel(step, method.n)(vector, total, constants)
+    operands = vector, total, constants
+    step = dense.one_kernel(step, method.n)
+    if method.n < dense.SMALL:  # no library is called
+        step = lowered(step, repr(method), Path(__file__).parent, *operands)
+    return step(*operands)
 
 
 def device_fit(reduce, constants, vector, method: Method):

@@ -1,0 +1,106 @@
+"""Functions that JAX has traced and lowered once, on disk: StableHLO in MLIR's byte code.
+
+The step of the loop takes JAX 0.6 s to trace and lower, in every process and for every model,
+though nothing of a model is in it. Its code is kept beside the compiled programs and put into each
+program that calls it; what XLA makes of it is unchanged.
+
+A file counts only if its checksum agrees. Its name is a hash of all that the code depends on: the
+name and operands of the function, the sources, JAX's versions and settings. Whatever is amiss, the
+function is traced as always. Code that calls a library is not kept, since to trace it registers the
+library too.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import jax
+import jaxlib
+import xxhash
+from jax.extend.core import Primitive
+from jax.extend.mlir.dialects import func
+from jax.interpreters import mlir
+
+from nlsq.caching.disk import cache_directory
+
+_CHECKSUM = 16  # bytes
+
+
+def lowered(f: Callable, name: str, sources: Path, *operands) -> Callable:
+    """`f`, of arrays like `operands` to one like the first of them, from its code on disk.
+
+    The folder `sources` holds all modules that `f` is made of; `name` says which function it is.
+    """
+    directory, text = cache_directory(), _digest(sources)
+    if directory is None or text is None or jax.default_backend() != "cpu":
+        return f
+    forms = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype), operands)
+    facts = name, repr(forms), text, *_settings()
+    path = Path(directory, f"nlsq-{xxhash.xxh3_128_hexdigest(repr(facts).encode())}.mlir")
+    code = _read(path)
+    if code is None:
+        code = mlir.module_to_bytecode(jax.jit(f).lower(*forms).compiler_ir())
+        if b"custom_call" in code:
+            return f
+        _write(path, code)
+    return lambda *operands: _call.bind(*jax.tree.leaves(operands), code=code)
+
+
+@functools.cache
+def _digest(sources: Path) -> str | None:
+    """Hash of the sources; None where they are not there to be read."""
+    text, files = xxhash.xxh3_128(), sorted(sources.glob("*.py"))
+    for file in files:
+        text.update(file.read_bytes())
+    return text.hexdigest() if files else None
+
+
+def _settings() -> tuple[str, ...]:
+    """What JAX's own cache of traces looks at; an object counts without its address."""
+    from jax._src import config
+
+    values = [repr(value).split(" at 0x")[0] for value in config.trace_context()]
+    return jax.__version__, jaxlib.__version__, *values
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return None
+    code = content[_CHECKSUM:]
+    return code if content[:_CHECKSUM] == xxhash.xxh3_128_digest(code) else None
+
+
+def _write(path: Path, code: bytes) -> None:
+    """Whole or not at all; a disk that is full or read-only is no error."""
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent)
+    except OSError:
+        return
+    try:
+        with open(handle, "wb") as file:
+            file.write(xxhash.xxh3_128_digest(code) + code)
+        os.replace(temporary, path)
+    except OSError:
+        Path(temporary).unlink(missing_ok=True)
+
+
+_call = Primitive("lowered")
+_call.def_abstract_eval(lambda first, *_, code: first)
+
+
+def _insert(context, *operands, code: bytes):
+    """A call of the code's main function, which joins the module that is being lowered."""
+    within = context.module_context
+    module = mlir.ir.Module.parse(code)
+    types = mlir.ir.SymbolTable(module.operation)["main"].type.results
+    name = mlir.merge_mlir_modules(within.module, "lowered", module, within.symbol_table)
+    return func.CallOp(types, mlir.ir.FlatSymbolRefAttr.get(name), operands).results
+
+
+mlir.register_lowering(_call, _insert)
