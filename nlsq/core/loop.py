@@ -212,12 +212,16 @@ def absorb(state: State, total: Sums, setup: Setup, method: Method) -> State:
     scale = columns_or_one(state.columns)
     step = jnp.linalg.norm(scale * (state.trial - old.x))
     length = jnp.linalg.norm(scale * old.x)
+    # read by nearly everything below
+    finite, actual, ratio, better, measure, step, length = dense.once(
+        finite, actual, ratio, better, measure, step, length
+    )
     near = step <= POLISH_REACH * length  # a fit that has converged moves no further
     level = (actual >= -COST_NOISE * old.cost) & (measure <= 2 * old.optimality)
     moved = finite & (first | jnp.where(iterating, better, near & ((actual > 0) | level)))
     moved = moved | (finite & (state.phase >= PREPARE))
     doubted = first & jnp.any(state.trial != setup.x0) & ~(finite & _holds(new, setup.trust))
-    moved = moved & ~doubted
+    moved, doubted = dense.once(moved & ~doubted, doubted)
     old = old._replace(x=jnp.where(doubted, setup.x0, old.x))
     point = jax.tree.map(lambda a, b: jnp.where(moved, a, b), new, old)
     seen = jnp.where(summary.dead, 0.0, columns)
@@ -235,7 +239,7 @@ def absorb(state: State, total: Sums, setup: Setup, method: Method) -> State:
         first, finite, nfev, old.cost, actual, proposal.predicted, ratio, step, length, stuck,
         point.optimality,
     )  # fmt: skip
-    status = jnp.where(iterating & ~doubted, judge(evidence, setup), state.status)
+    status = dense.once(jnp.where(iterating & ~doubted, judge(evidence, setup), state.status))
 
     over = (status == int(Status.NOT_FINITE)) | (nfev >= setup.max_nfev)
     phase, rounds = _next_phase(state, status, point, moved, step, length, over)
