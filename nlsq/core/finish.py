@@ -83,14 +83,11 @@ class Finished:
         x, p = self.outcome.x, self.parameters
         if not p.bounded:
             return np.zeros(x.size, int)
-        columns = self.outcome.columns
         # closer than the noise resolves: a share xtol of |r| / |J_j|, the scale of a standard error
-        near = (self.options.xtol or 0.0) * np.sqrt(2 * self.outcome.cost)
-        near = np.where(columns > 0, near / np.where(columns > 0, columns, 1.0), 0.0)
-        low, high, free = x - p.lb, p.ub - x, p.free > 0
-        at_low = free & np.isfinite(p.lb) & (low <= near) & (low <= high)
-        at_high = free & np.isfinite(p.ub) & (high <= near) & (high < low)
-        return np.where(at_low, -1, np.where(at_high, 1, 0))
+        near = (self.options.xtol or 0.0) * float(np.sqrt(2 * self.outcome.cost))
+        arrays = x - p.lb, p.ub - x, p.free, self.outcome.columns
+        every = zip(*(a.tolist() for a in arrays), strict=True)  # plain numbers, as in `is_flat`
+        return np.array([_active(*one, near) for one in every])
 
     @functools.cached_property
     def spectrum(self) -> Spectrum:
@@ -129,6 +126,14 @@ class Finished:
         with double_precision():
             _, _, JT = scale_rows(loss, self.options.f_scale, self.residual(), J.T, np)
         return np.array(JT).T
+
+
+def _active(low: float, high: float, free: float, column: float, near: float) -> int:
+    """-1 / 0 / 1 for a parameter at the distances low and high from its bounds."""
+    near = near / column if column > 0 else 0.0
+    if not free or not min(low, high) <= near or min(low, high) == math.inf:
+        return 0
+    return -1 if low <= high else 1
 
 
 def check_start(finished: Finished) -> None:

@@ -325,7 +325,7 @@ def make_setup(parameters: Parameters, options: Options) -> Setup:
     ]
     budget = options.max_nfev or 200 * (n + 1)
     lb, ub = parameters.lb, parameters.ub
-    if parameters.bounded:
+    if parameters.bounded and not parameters.free.all():
         fixed = parameters.free == 0
         lb, ub = np.where(fixed, -np.inf, lb), np.where(fixed, np.inf, ub)
     factor = options.factor or loop.METHODS[options.method].FACTOR
