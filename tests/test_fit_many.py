@@ -246,6 +246,51 @@ def test_what_the_data_do_not_determine():
         assert fits[i].null_directions[0].keys() == {"a", "b"}
 
 
+def parabola(t, a, b, c):
+    return a + b * t + c * t**2
+
+
+FAR = np.linspace(20, 21, 30)  # 1, t and t^2 are nearly parallel there
+NEARLY_PARALLEL = {
+    "free": {},
+    "bounded": {"bounds": (-1e4, 1e4)},
+    "sigma": {"sigma": 0.02 + 0.01 * (FAR - 20)},
+    "soft_l1": {"loss": "soft_l1", "f_scale": 0.5},
+    "gaps": {"nan_policy": "omit"},
+}
+
+
+@pytest.mark.parametrize("name", NEARLY_PARALLEL)
+def test_fits_that_take_more_digits_than_a_gram_matrix_has(name):
+    rng, options = np.random.default_rng(2), NEARLY_PARALLEL[name]
+    y = parabola(FAR, 3.0, 2.0, 0.5) + 0.05 * rng.standard_normal((600, FAR.size))
+    if name == "gaps":
+        y[::2, 7] = np.nan
+    fits = fit_many(parabola, FAR, y, [1, 1, 1], **options)
+    assert fits.success.all() and (fits.rank == 3).all()
+    for i in range(0, 600, 101):
+        assert_same(fits, i, curve_fit(parabola, FAR, y[i], [1, 1, 1], **options), 1e-8, 1e-6)
+    order = rng.permutation(600)
+    np.testing.assert_array_equal(
+        fit_many(parabola, FAR, y[order], [1, 1, 1], **options).popt, fits.popt[order]
+    )
+    few = fit_many(parabola, FAR, y[:7], [1, 1, 1], **options)
+    np.testing.assert_allclose(few.popt, fits.popt[:7], rtol=1e-12)
+    np.testing.assert_allclose(few.pcov, fits.pcov[:7], rtol=1e-12)
+
+
+def test_more_digits_beside_a_fixed_parameter():
+    t = FAR + 80
+    y = parabola(t, 3.0, 2.0, 0.5) + 0.05 * np.random.default_rng(2).standard_normal((20, 30))
+    fits = fit_many(parabola, t, y, [1, 1, 1], fixed={"a": 3.0})
+    popt, rss, *_ = np.linalg.lstsq(np.stack([t, t**2], 1), (y - 3.0).T, rcond=None)
+    np.testing.assert_allclose(fits.popt, np.insert(popt.T, 0, 3.0, axis=1), rtol=1e-8)
+    J = np.linalg.qr(np.stack([t, t**2], 1), mode="r")
+    pcov = np.linalg.inv(J) @ np.linalg.inv(J).T * (rss / 28)[:, None, None]
+    np.testing.assert_allclose(fits.pcov[:, 1:, 1:], pcov, rtol=1e-6)
+    assert (fits.pcov[:, 0] == 0).all()
+
+
 def test_a_start_without_a_derivative():
     """Differences take over, as in a single fit."""
 

@@ -136,6 +136,19 @@ def _active(low: float, high: float, free: float, column: float, near: float) ->
     return -1 if low <= high else 1
 
 
+def active_mask(x, lb, ub, free, columns, size) -> np.ndarray:
+    """What `_active` says, of many fits at once; all arrays (..., n) alike.
+
+    At means closer than the noise resolves: `size`, a share xtol of |r|, over the column's length,
+    the scale of a standard error.
+    """
+    near = np.where(columns > 0, size / np.where(columns > 0, columns, 1.0), 0.0)
+    low, high = x - lb, ub - x
+    at_low = free & np.isfinite(lb) & (low <= near) & (low <= high)
+    at_high = free & np.isfinite(ub) & (high <= near) & (high < low)
+    return np.where(at_low, -1, np.where(at_high, 1, 0))
+
+
 def check_start(finished: Finished) -> None:
     """Raise SciPy's ValueError when the model is not finite at the start.
 

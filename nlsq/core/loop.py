@@ -370,8 +370,8 @@ def _accelerate(point, target, secants: Secants):
     return accelerated, Secants(point.x, s, dx, ds, jnp.ones((), bool))
 
 
-def propose(state: State, setup: Setup, method: Method) -> State:
-    """Choose the next trial point."""
+def propose(state: State, setup: Setup, method: Method, reached: bool = False) -> State:
+    """Choose the next trial point; `reached`: the fit is past ITERATE."""
     rules = METHODS[method.name]
     point = state.point
     scale = jnp.where(setup.x_scale > 0, setup.x_scale, 1 / columns_or_one(state.columns))
@@ -394,7 +394,8 @@ def propose(state: State, setup: Setup, method: Method) -> State:
         trial = jnp.where(pinned, target, jnp.clip(trial, setup.lb, setup.ub))
         return trial, state.proposal, secants
 
-    trial, proposal, secants = jax.lax.cond(state.phase == ITERATE, iterate, polish)
+    chosen = polish() if reached else jax.lax.cond(state.phase == ITERATE, iterate, polish)
+    trial, proposal, secants = chosen
     trial = jnp.where(state.phase >= PREPARE, point.x, trial)
     trial = jnp.where((setup.free > 0) & (state.nfev > 0), trial, setup.x0)
     alpha = jnp.where(state.nfev > 0, proposal.alpha, 0.0)
@@ -403,9 +404,11 @@ def propose(state: State, setup: Setup, method: Method) -> State:
     )
 
 
-def advance(state: State, total: Sums, setup: Setup, method: Method) -> State:
+def advance(
+    state: State, total: Sums, setup: Setup, method: Method, reached: bool = False
+) -> State:
     """The n-sized part of one pass: judge, move, propose."""
-    return propose(absorb(state, total, setup, method), setup, method)
+    return propose(absorb(state, total, setup, method), setup, method, reached)
 
 
 def device_step(vector, total: Sums, constants, method: Method):

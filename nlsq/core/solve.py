@@ -104,13 +104,6 @@ class Options:
         return differences.RANK_TOLERANCE.get(self.schemes[1], 1e-13)
 
 
-def finish(
-    model: Model, data: Observations, parameters: Parameters, options: Options, reached: Status
-) -> Outcome:
-    """Polish a minimum that was reached at `parameters.p0`, and factor J there to full accuracy."""
-    return _solve(model, data, parameters, options, reached)
-
-
 def solve(model: Model, data: Observations, parameters: Parameters, options: Options) -> Outcome:
     """Fit and return the outcome, whatever its status, or take it from `options.cache`.
 
@@ -153,13 +146,7 @@ def _solve_anew(model, data, parameters, options) -> Outcome:
     return outcome
 
 
-def _solve(
-    model: Model,
-    data: Observations,
-    parameters: Parameters,
-    options: Options,
-    reached: Status = Status.RUNNING,
-) -> Outcome:
+def _solve(model: Model, data: Observations, parameters: Parameters, options: Options) -> Outcome:
     setup = make_setup(parameters, options)
     bounded = parameters.bounded or options.method == "dogbox"
     method = Method(options.method, bounded, model.n)
@@ -200,7 +187,7 @@ def _solve(
                 return iterative.fit(task, arrays, setup, m, options)
             if not watched and not long:
                 program = programs.fit_program(key, call, layout, loss, method)
-                flat = np.concatenate([flat, loop.start_vector(x0, method, reached)])
+                flat = np.concatenate([flat, loop.start_vector(x0, method)])
                 return Outcome(programs.fetch(program(*arrays, flat)), method)
             program = programs.pass_program(key, call(), layout, loss, model.n)
 

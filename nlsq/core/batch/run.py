@@ -1,11 +1,11 @@
 """Fit all rows: slabs to threads, their fits to lanes, and to the single fit's engine what is left.
 
 A thread reads a slab and runs its fits in lanes until most are done. The others wait until, over
-many slabs, they make a lot of their own, so that a few hard fits never hold up the rest. The engine
-of a single fit takes the fits for which lanes have too few digits (`lanes.Answer.pivot`), from
-where they ended, and those of which lanes cannot judge (a start at which only the derivative is not
-finite, a flat model). What the engine is asked is what `curve_fit` asks, so that a fit has one
-answer.
+many slabs, they make a lot of their own, so that a few hard fits never hold up the rest. So do
+those for which lanes have too few digits (`lanes.Answer.pivot`); `exact` takes them from where they
+ended. The engine of a single fit takes those of which lanes cannot judge (a start at which only the
+derivative is not finite, a flat model). What the engine is asked is what `curve_fit` asks, so that
+a fit has one answer.
 """
 
 from __future__ import annotations
@@ -23,20 +23,22 @@ from types import SimpleNamespace
 import jax
 import numpy as np
 
-from nlsq.caching.memory_manager import manager
 from nlsq.config import double_precision
-from nlsq.core.batch import lanes, program
+from nlsq.core.batch import exact, lanes, program
+from nlsq.core.batch.exact import noise_variances
 from nlsq.core.batch.fields import COUNTS, Fields
 from nlsq.core.batch.lanes import DONE, LANES
 from nlsq.core.batch.many import Lot, Many
+from nlsq.core.batch.operands import Operands, stretched
 from nlsq.core.batch.rows import Ragged, Slab, ragged_slabs, slabs
 from nlsq.core.covariance import Spectrum
 from nlsq.core.finish import Finished
 from nlsq.core.identity import model_key
 from nlsq.core.loss_functions import scale_rows
 from nlsq.core.problem import Observations
+from nlsq.core.programs import Outcome
 from nlsq.core.record import NO_FREEDOM, Verdict, judge, noise_variance, record
-from nlsq.core.solve import finish, solve
+from nlsq.core.solve import solve
 from nlsq.core.status import Status
 from nlsq.device import usable_cores
 from nlsq.result import CurveFitResult
@@ -69,7 +71,9 @@ class Batch:
         )
         self._stop = threading.Event()
         self._mine = threading.local()  # each thread has a device
-        self._waiting: dict[int, list[Lot]] = defaultdict(list)  # capacity: lots of running fits
+        # by capacity: lots of fits that are running, and of those at a minimum but not exact
+        self._waiting: dict[int, list[Lot]] = defaultdict(list)
+        self._inexact: dict[int, list[Lot]] = defaultdict(list)
         self._lock = threading.Lock()
 
     def run(self, advance: Callable[[int], None], deadline: float) -> None:
@@ -87,6 +91,10 @@ class Batch:
                 for lots in list(self._waiting.values()):
                     parts = Lot.join(lots).split(workers)
                     self._work(pool, self._fit_out, parts, advance, deadline, workers)
+                for lots in list(self._inexact.values()):
+                    joined = Lot.join(lots)
+                    parts = joined.split(max(workers, -(-len(joined) // exact.WIDTH)))
+                    self._work(pool, self._finish, parts, advance, deadline, workers)
             except (KeyboardInterrupt, TimeoutError):
                 pass  # the status of the others says so
             finally:
@@ -178,9 +186,47 @@ class Batch:
             state, answers = self._run(lot, form)
         running = state[lanes.places(form.n).phase] < DONE
         done = np.flatnonzero(~running)
-        hard = self._write(lot, done, state, answers[:, done], form)
-        self._fit_alone(lot.take(done[hard]))
-        return len(done), lot.take(np.flatnonzero(running), state)
+        inexact, odd = self._write(lot, done, state, answers[:, done], form)
+        self._fit_alone(lot.take(odd))
+        count = len(done) - len(inexact) + self._put_off(lot.take(inexact, state))
+        return count, lot.take(np.flatnonzero(running), state)
+
+    def _put_off(self, lot: Lot) -> int:
+        """Let the fits of `lot`, at a minimum but not exact, wait for more of them."""
+        if not len(lot):
+            return 0
+        with self._lock:
+            lots = self._inexact[self._sizes(lot.m).capacity]
+            lots.append(lot)
+            if sum(map(len, lots)) < exact.ENOUGH:
+                return 0
+            del self._inexact[self._sizes(lot.m).capacity]
+        return self._finish(Lot.join(lots))
+
+    def _finish(self, lot: Lot) -> int:
+        """Finish fits at a minimum with all digits; how many."""
+        many, form, fields = self.many, self._form(lot), self.fields
+        method = exact.method_of(many)
+        run = exact.exact_program(
+            (many.model.program_key, model_key(many.options.loss)),
+            lambda: many.model.traceable(self._x),
+            form, many.options.loss_function, method,
+        )  # fmt: skip
+        leaves = self._leaves(form) if lot.x is None else ()
+        count = 0
+        for piece in lot.split(-(-len(lot) // exact.WIDTH)):
+            if self._stop.is_set():
+                return count
+            with double_precision(), jax.default_device(self._mine.device):
+                states = exact.finish(run, many, form, leaves, piece)
+            plain, answers = exact.answers(many, piece, states, method)
+            for name, values in answers.items():
+                getattr(fields, name)[piece.places[plain]] = values
+            for i in np.setdiff1d(np.arange(len(piece)), plain):
+                task = self._task(piece, i)
+                self._record(piece.places[i], Finished(*task, Outcome(states[i], method)))
+            count += len(piece)
+        return count
 
     def _run(self, lot: Lot, form: lanes.Form) -> tuple[np.ndarray, np.ndarray]:
         """(state, answers) of a lot's lanes after one call of the program."""
@@ -193,7 +239,7 @@ class Batch:
         blocks = -(-len(lot) // LANES)
         many_left = blocks > (_FEW_BLOCKS if lot.state is None else 1)
         leave = LANES // 4 if many_left else 0
-        with _Operands(lot, form, slab) as given:
+        with Operands(lot, form, slab, many.dtype) as given:
             leaves = self._leaves(form) if lot.x is None else (given.x,)
             made = run(
                 leaves, given.y, given.weights, given.fixed, given.lb, given.ub,
@@ -218,7 +264,7 @@ class Batch:
 
     def _leaves(self, form: lanes.Form) -> tuple:
         return tuple(
-            leaf if axis is None else _stretched(leaf, axis, form.capacity)
+            leaf if axis is None else stretched(leaf, axis, form.capacity)
             for leaf, axis in zip(self._x.leaves, form.axes, strict=False)
         )
 
@@ -231,27 +277,30 @@ class Batch:
         budget = options.max_nfev or 200 * (n + 1)
         return np.array([m, *tolerances, budget, options.f_scale, leave], float)
 
-    def _write(self, lot: Lot, done, state, answers, form: lanes.Form) -> np.ndarray:
-        """Results of the lanes `done` into the fields; which of them the engine must fit."""
-        many, fields, place = self.many, self.fields, lot.places[done]
-        at, found = lanes.places(form.n), program.answer_places(form)
-        free = np.flatnonzero(many.free)
-        n, k = len(free), len(place)
-        status = state[at.status, done].astype(int)
-        eps = np.finfo(many.dtype).eps
-        exact = eps <= _ACCURACY[many.dtype] * answers[found.pivot] ** 2
-        invalid = status == int(Status.NOT_FINITE)
-        cost = state[at.cost, done].astype(float)
-        hard = ((status > 0) & ~exact) | (status == int(Status.NO_PROGRESS))
-        hard |= invalid & np.isfinite(cost)
+    def _write(self, lot: Lot, done, state, answers, form: lanes.Form):
+        """Results of the lanes `done` into the fields, but for two kinds, of which the indices.
 
+        Fits whose Gram matrix has too few digits, and fits of which lanes cannot judge.
+        """
+        many, fields = self.many, self.fields
+        at, found = lanes.places(form.n), program.answer_places(form)
+        status, cost = state[at.status, done].astype(int), state[at.cost, done].astype(float)
+        eps = np.finfo(many.dtype).eps
+        sharp = eps <= _ACCURACY[many.dtype] * answers[found.pivot] ** 2
+        invalid = status == int(Status.NOT_FINITE)
+        odd = (status == int(Status.NO_PROGRESS)) | (invalid & np.isfinite(cost))
+        inexact = (status > 0) & ~sharp & ~odd
+        aside = done[inexact], done[odd]
+        if (keep := ~(inexact | odd)).sum() < len(done):
+            done, answers = done[keep], answers[:, keep]
+            status, cost, sharp, invalid = (a[keep] for a in (status, cost, sharp, invalid))
+
+        place, free = lot.places[done], np.flatnonzero(many.free)
+        n, k = len(free), len(place)
         popt = lot.start[done]
         popt[:, free] = state[list(at.x)][:, done].T
-        dof = lot.counts[done] - n
-        scale = np.ones(k)
-        if not many.absolute_sigma:
-            scale = np.where(dof > 0, 2 * cost / np.where(dof > 0, dof, 1), np.inf)
-        known = exact & np.isfinite(scale)
+        scale = noise_variances(many, cost, lot.counts[done] - n)
+        known = sharp & np.isfinite(scale)
         scale[~known] = 1.0
         inverse = np.where(known, answers[list(found.inverse)] * scale, np.inf)
         pcov = np.zeros((k, many.n, many.n))
@@ -264,38 +313,34 @@ class Batch:
             getattr(fields, name)[place] = state[getattr(at, name), done]
         for j, row in zip(free, found.active, strict=False):
             fields.active_mask[place, j] = answers[row]
-        return hard
+        return aside
 
     def _fit_alone(self, lot: Lot) -> int:
         """Fits one by one, by the engine of `curve_fit`; how many."""
         for i in range(len(lot)):
             if self._stop.is_set():
-                self.fields.status[lot.places[i:]] = int(Status.NOT_REACHED)
                 return i
-            self._solve(lot, i)
+            task = self._task(lot, i)
+            self._record(lot.places[i], Finished(*task, solve(*task)))
         return len(lot)
 
-    def _solve(self, lot: Lot, i: int) -> None:
-        many, fields, place = self.many, self.fields, int(lot.places[i])
-        reached, start, before = Status(int(fields.status[place])), lot.start[i], [0, 0, 0]
-        if reached.converged:  # in lanes
-            start = np.array(fields.popt[place])
-            before = [int(getattr(fields, name)[place]) for name in COUNTS]
+    def _task(self, lot: Lot, i: int) -> tuple:
+        """What the engine of a single fit is asked: model, data, parameters, options."""
+        many = self.many
         data = self._observations(lot, i)
-        parameters = many.parameters(start, lot.lb[i], lot.ub[i])
+        parameters = many.parameters(lot.start[i], lot.lb[i], lot.ub[i])
         model = many.model.twin()  # a fit may change the road of its own
         model.bounds = (parameters.lb, parameters.ub)
         if not model.on_host and model.resolution.data_fixed and many.x_rows is not None:
             model.resolve(data.x, data.y.size, parameters.p0, np.iscomplexobj(data.y))
-        task = model, data, parameters, many.options
-        outcome = finish(*task, reached) if reached.converged else solve(*task)
-        for name, count in zip(COUNTS, before, strict=True):
-            setattr(outcome, name, count + getattr(outcome, name))
-        finished = Finished(*task, outcome)
-        verdict = judge(finished, many.absolute_sigma)
+        return model, data, parameters, many.options
+
+    def _record(self, place: int, finished: Finished) -> None:
+        """Results of the single fit's engine into the fields."""
+        fields, outcome = self.fields, finished.outcome
+        verdict = judge(finished, self.many.absolute_sigma)
         fields.status[place] = int(verdict.status)
         if verdict.status is Status.NOT_FINITE:
-            fields.popt[place] = fields.pcov[place] = fields.cost[place] = np.nan
             return
         fields.popt[place], fields.pcov[place] = outcome.x, verdict.pcov
         fields.cost[place], fields.rank[place] = outcome.cost, verdict.rank
@@ -303,7 +348,7 @@ class Batch:
         for name in COUNTS:
             getattr(fields, name)[place] = getattr(outcome, name)
         if len(verdict.null_directions):
-            fields.null_directions[place] = verdict.null_directions
+            fields.null_directions[int(place)] = verdict.null_directions
 
     def _observations(self, lot: Lot, i: int) -> Observations:
         if lot.x is not None or lot.counts[i] < lot.m:
@@ -353,62 +398,3 @@ class _Written(Finished):
             with double_precision():
                 _, r, _ = scale_rows(loss, self.options.f_scale, r, np.zeros((1, r.size)), np)
         return self.jacobian().T @ np.asarray(r)
-
-
-class _Operands:
-    """A lot as the program takes it, in buffers of the program's sizes from the pool."""
-
-    def __init__(self, lot: Lot, form: lanes.Form, slab: int):
-        self._taken: list[np.ndarray] = []
-        dtype, free = lot.y.dtype, np.array(form.free)
-
-        def points(array):
-            """(slab, ..., capacity) of (k, ..., m), the points beyond m of any value."""
-            buffer = self._allocate((slab, *array.shape[1:-1], form.capacity), dtype)
-            buffer[: len(lot), ..., : lot.m] = array
-            return buffer
-
-        def numbers(array):
-            """(n, slab) of (n, k)."""
-            buffer = self._allocate((len(array), slab), dtype)
-            buffer[:, : len(lot)] = array
-            return buffer
-
-        self.y, self.weights = points(lot.y), None
-        if form.weighted == "lanes":
-            self.weights = points(lot.weights)
-        elif form.weighted:
-            self.weights = _stretched(lot.weights.astype(dtype), 0, form.capacity)
-        self.x = None if lot.x is None else points(lot.x)
-        self.fixed = None if free.all() else numbers(lot.start[:, ~free].T)
-        self.lb = self.ub = None
-        if form.bounded:
-            self.lb, self.ub = numbers(lot.lb[:, free].T), numbers(lot.ub[:, free].T)
-        at = lanes.places(form.n)
-        self.state = self._allocate((jax.tree.structure(at).num_leaves, slab), dtype)
-        if lot.state is None:
-            lanes.start(self.state[:, : len(lot)], lot.start[:, free].T)
-        else:
-            self.state[:, : len(lot)] = lot.state
-        beyond = slice(len(lot), -(-len(lot) // LANES) * LANES)  # the rest of the last block idles
-        self.state[:, beyond] = self.state[:, :1]
-        self.state[at.phase, beyond] = DONE
-
-    def _allocate(self, shape, dtype) -> np.ndarray:
-        self._taken.append(manager.pool.allocate(shape, dtype))
-        return self._taken[-1]
-
-    def __enter__(self) -> _Operands:
-        return self
-
-    def __exit__(self, *_) -> None:
-        manager.pool.release(self._taken)
-
-
-def _stretched(array: np.ndarray, axis: int, length: int) -> np.ndarray:
-    """`array` with its last element along `axis` repeated up to `length`."""
-    missing = length - array.shape[axis]
-    if not missing:
-        return np.ascontiguousarray(array)
-    last = np.take(array, [-1], axis)
-    return np.concatenate([array, np.repeat(last, missing, axis)], axis)
