@@ -226,6 +226,14 @@ def test_hdf5(tmp_path):
     np.testing.assert_array_equal(fits.popt, fit_many(decay, T, y, P0).popt)
 
 
+def test_zarr(tmp_path):
+    zarr = pytest.importorskip("zarr")
+    y = draw((40, 60))
+    data = zarr.create_array(str(tmp_path / "y.zarr"), data=y, chunks=(16, 60, T.size))
+    fits = fit_many(decay, T, data, P0)
+    np.testing.assert_array_equal(fits.popt, fit_many(decay, T, y, P0).popt)
+
+
 # -------------------------------------------------------------------------------------- compile
 
 
