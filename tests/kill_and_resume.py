@@ -89,10 +89,12 @@ def main() -> None:
     undisturbed = bits(fit(None))
     longest = 1.5 * (time.perf_counter() - began)
     kills = resumed = same = 0
-    for _ in range(times):
+    for done in range(1, times + 1):
         result, k, r = kill_and_resume(rng, longest)
         kills, resumed, same = kills + k, resumed + r, same + (result == undisturbed)
-    print(f"{times} fits, {kills} kills, {resumed} went on from a checkpoint, {same} same bits")
+        end = "\n" if done == times else "\r"
+        print(f"{done} fits, {kills} kills, {resumed} went on from a checkpoint, {same} same bits",
+              end=end, flush=True)  # fmt: skip
     sys.exit(same != times)
 
 

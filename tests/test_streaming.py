@@ -244,6 +244,7 @@ def test_callback_and_time_limit_stop(small):
         ({"workflow": "chunked", "cache": nlsq.SmartCache()}, "cache"),
         ({"workflow": "direct", "chunk_size": 1000}, "chunk_size"),
         ({"workflow": "chunked", "nan_policy": "drop"}, "nan_policy"),
+        ({"workflow": "chunked", "sigma": np.eye(30_000, 3)}, "covariance matrix"),
     ],
 )
 def test_bad_options(small, options, message):
@@ -254,6 +255,12 @@ def test_bad_options(small, options, message):
 def test_unknown_keywords_are_errors(small):
     with pytest.raises(TypeError, match="Did you mean 'f_scale'"):
         nlsq.fit(decay, *small, P0, workflow="chunked", fscale=2.0)
+    with pytest.raises(TypeError, match=r"^fit\(\).*Did you mean 'chunk_size'"):
+        nlsq.fit(decay, *small, P0, chunksize=2000)
+    with pytest.raises(TypeError, match="ydata must not be given"):
+        nlsq.fit(decay, ArraySource(*small), small[1])
+    with pytest.raises(TypeError, match="checkpoint must be the path"):
+        nlsq.fit(decay, *small, P0, checkpoint=True)
     with pytest.raises(ValueError, match="full_output"):
         nlsq.curve_fit(decay, ArraySource(*small), full_output=True)
 

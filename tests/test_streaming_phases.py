@@ -118,6 +118,21 @@ def test_from_far_away_the_warm_up_helps():
     assert result.streaming["full_passes"] <= 6
 
 
+def test_a_warm_up_loses_no_minimum_that_the_direct_fit_finds():
+    """Many minima: gradient descent from this start ends in another one than Gauss-Newton."""
+    x = np.linspace(0, 10, 60_000)
+
+    def wave(x, a, f, p):
+        return a * np.sin(2 * np.pi * f * x + p)
+
+    y = wave(x, 1.5, 1.7, 0.3) + 0.1 * np.random.default_rng(3).standard_normal(x.size)
+    p0 = (1.0, 1.5, 0.0)
+    direct = nlsq.curve_fit(wave, x, y, p0)
+    warm = nlsq.fit(wave, x, y, p0, workflow="streaming")
+    assert warm.cost == pytest.approx(direct.cost, rel=1e-12)
+    assert not warm.streaming["warmup_led_to_lower_cost"]
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

@@ -53,6 +53,22 @@ def test_a_signal_returns_the_best_so_far_and_a_checkpoint(tmp_path, undisturbed
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, StopIteration])
+def test_a_stop_between_passes_leaves_a_checkpoint_too(tmp_path, undisturbed, stop):
+    def callback(iteration, cost, params, info):
+        if iteration == 1:
+            raise stop
+
+    result = nlsq.fit(
+        decay, Slow(0.0), p0=P0, workflow="streaming", chunk_size=READ, checkpoint=tmp_path,
+        callback=callback, **PROBLEMS[4].options,
+    )  # fmt: skip
+    assert not result.success
+    again = fit(str(tmp_path), 0.0)
+    assert again.streaming["resumed"]
+    assert bits(again) == bits(undisturbed)
+
+
 def test_another_fit_is_not_taken_up(tmp_path):
     stopped(tmp_path, signal.SIGINT)
     common = {"workflow": "streaming", "checkpoint": tmp_path, **PROBLEMS[4].options}

@@ -44,11 +44,7 @@ def read_options(
     ValueError
         A value out of its range.
     """
-    for name in given:
-        if name not in KEYWORDS:
-            near = difflib.get_close_matches(name, KEYWORDS + front, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else f" Known: {', '.join(KEYWORDS)}."
-            raise TypeError(f"{caller}() got an unexpected keyword argument {name!r}.{hint}")
+    check_names(caller, given, front)
     if not given and jac is None:
         return _defaults(_method(method, bounded))
     for one, other in _EITHER:
@@ -87,6 +83,15 @@ def read_options(
         cache=_cache(given.pop("cache", None)),
         **tolerances,
     )
+
+
+def check_names(caller: str, given: dict, front: tuple) -> None:
+    """Raise TypeError for a keyword that is unknown, with the nearest known one."""
+    for name in given:
+        if name not in KEYWORDS:
+            near = difflib.get_close_matches(name, KEYWORDS + front, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else f" Known: {', '.join(KEYWORDS)}."
+            raise TypeError(f"{caller}() got an unexpected keyword argument {name!r}.{hint}")
 
 
 @functools.lru_cache

@@ -28,12 +28,16 @@ from nlsq.config import (
     memory_context,
 )
 from nlsq.core.minpack import curve_fit
+from nlsq.core.options import check_names
 from nlsq.core.problem import UNBOUNDED
 from nlsq.result import CurveFitResult
 from nlsq.utils.logging import get_logger
 
 STRATEGIES = ("direct", "chunked", "streaming")
 BUCKETS = tuple(1 << k for k in range(10, 18))  # 1024 ... 131072
+_OWN = ("p0", "sigma", "absolute_sigma", "check_finite", "bounds", "method", "jac", "nan_policy",
+        "workflow", "memory_limit_gb", "chunk_size", "checkpoint", "checkpoint_interval", "resume",
+        "show_progress")  # fmt: skip
 _SHARE = 64  # of the memory that a chunk read at once may take
 
 
@@ -163,9 +167,11 @@ def fit(
         (`HDF5Source`, `NpySource`, `ParquetSource`, `CSVSource`, `ZarrSource`, ...), a path of
         such a file with columns x, y and perhaps sigma, an object with ``n_points`` and
         ``get_chunk(start, end)``, or a re-iterable of chunks ``(x, y)`` or ``(x, y, sigma)``.
+        The model gets several coordinates as (k, b), b points at a time.
     ydata, p0, sigma, absolute_sigma, check_finite, bounds, method, jac, nan_policy
         As in `curve_fit`. Of data that are read in pieces, points that are not finite are refused
-        with their row, or those with a NaN left out and counted (``nan_policy='omit'``).
+        with their row, or those with a NaN in x or y left out and counted
+        (``nan_policy='omit'``); derivatives are exact, so that `jac` must be left away.
     workflow : {'auto', 'direct', 'chunked', 'streaming'} or HybridStreamingConfig
         The road (see the module `nlsq.core.workflow`); 'auto' decides by size and memory. A
         configuration is 'streaming' with its settings; what is given here outranks it.
@@ -176,7 +182,7 @@ def fit(
         on it.
     checkpoint : path, optional
         Folder for checkpoints: a fit that was killed goes on from there with ``resume=True`` and
-        gives the same bits. Removed when the fit is done.
+        gives the same bits. The checkpoint is removed when the fit is done, not its folder.
     checkpoint_interval : float
         Seconds between checkpoints (default 30).
     resume : bool
@@ -211,6 +217,7 @@ def fit(
     >>> result.popt.round(4).tolist(), result.workflow["strategy"]
     ([2.5, 1.3], 'chunked')
     """
+    check_names("fit", options, _OWN)
     hybrid = None
     if isinstance(workflow, facades.streaming.HybridStreamingConfig):
         hybrid, workflow = workflow, "streaming"
@@ -233,7 +240,7 @@ def fit(
     if memory_limit_gb is not None:
         memory = MemoryConfig(memory_limit_gb, memory.safety_factor)
     with memory_context(memory):
-        in_memory = ydata is not None and not facades.streaming.is_stored(ydata)
+        in_memory = facades.streaming.in_memory(xdata, ydata)
         if in_memory and workflow in ("auto", "direct") and not _first_given(reading):
             n = np.size(ydata)
             size = sum(getattr(a, "nbytes", 8 * n) for a in (xdata, ydata))

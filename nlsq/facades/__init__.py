@@ -34,7 +34,7 @@ streaming = Facade(
         "Reading": "nlsq.streaming.fitting",
         "as_source": "nlsq.streaming.opening",
         "fit_source": "nlsq.streaming.fitting",
-        "is_stored": "nlsq.streaming.opening",
+        "in_memory": "nlsq.streaming.opening",
         "load": "nlsq.streaming.loading",
     }
 )

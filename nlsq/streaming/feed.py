@@ -161,11 +161,12 @@ class Feed:
             what = f"y is {part.y[at]}"
         else:
             what = f"sigma is {part.sigma[at]}"
-        remedy = (
-            "Remove such points, or pass nan_policy='omit' to leave out those that are NaN."
-            if not (x[at] and y[at])
-            else "Leave such points out, or give them sigma=inf: weight 0."
-        )
+        if x[at] and y[at]:
+            remedy = "Leave such points out, or give them sigma=inf: weight 0."
+        elif self._omit:
+            remedy = "nan_policy='omit' leaves out NaN only; remove this point."
+        else:
+            remedy = "Remove such points, or pass nan_policy='omit' to leave out those with a NaN."
         row = self.source.row(first + int(at if places is None else places[at]))
         raise DataSourceError(f"{self.source.name}: {what} in row {row}. {remedy}")
 

@@ -63,6 +63,8 @@ class Reading:
             raise ValueError(
                 f"nan_policy must be None, 'raise' or 'omit', got {self.nan_policy!r}."
             )
+        if not isinstance(self.checkpoint, str | os.PathLike | None):
+            raise TypeError(f"checkpoint must be the path of a folder, got {self.checkpoint!r}.")
         if self.resume and self.checkpoint is None:
             raise ValueError("resume=True needs `checkpoint`, the folder to go on from.")
 
@@ -218,6 +220,14 @@ def _refuse_start(feed: Feed, model: Model, parameters: Parameters, p: np.ndarra
     start = ", ".join(f"{n}={v:g}" for n, v in zip(parameters.names, p, strict=True))
     where = "its derivatives are not finite"
     for chunk in feed.chunks():
+        bad = np.flatnonzero(~np.isfinite(chunk.points.y))
+        if bad.size:
+            point = chunk.first + int(bad[0])
+            raise DataSourceError(
+                f"{Status.NOT_FINITE.sentence} y is {chunk.points.y[bad[0]]} in row "
+                f"{feed.source.row(point)} of {feed.source.name}. Remove such points, or pass "
+                "nan_policy='omit'."
+            )
         value = np.broadcast_to(model.predict(chunk.points.x, p), chunk.count)
         bad = np.flatnonzero(~np.isfinite(value))
         if bad.size:

@@ -60,6 +60,8 @@ def as_source(xdata: Any, ydata: Any = None, sigma: Any = None) -> Source | Sequ
     >>> as_source([1.0, 2.0, 3.0], [2.0, 4.0, 6.0]).n_points
     3
     """
+    if isinstance(xdata, type):
+        raise TypeError(f"Cannot fit the class {xdata.__name__}: pass an instance of it.")
     if isinstance(xdata, (str, os.PathLike)):
         return _from_path(Path(xdata), ydata, sigma)
     whole = _whole(xdata) if ydata is None or _brings_all(xdata) else None
@@ -98,9 +100,10 @@ def _refuse_more(data: Any, ydata: Any, sigma: Any) -> None:
             )
 
 
-def is_stored(data: Any) -> bool:
-    """Whether data given as an array are not in memory: a path, or a dataset of a file."""
-    return isinstance(data, (str, os.PathLike)) or _is_dataset(data)
+def in_memory(xdata: Any, ydata: Any) -> bool:
+    """Whether data are arrays in memory; not paths, datasets of files, or sources."""
+    stored = isinstance(ydata, (str, os.PathLike)) or _is_dataset(ydata)
+    return ydata is not None and not stored and not _brings_all(xdata)
 
 
 def _is_dataset(data: Any) -> bool:

@@ -181,7 +181,14 @@ class ArraySource(Source):
             raise ValueError(
                 f"x must have shape ({m},) or (k, {m}), as y has {m} points; got {self._x.shape}."
             )
-        self._sigma = None if sigma is None else np.broadcast_to(_numbers(sigma, "sigma"), m)
+        self._sigma = None if sigma is None else _numbers(sigma, "sigma")
+        if self._sigma is not None:
+            if self._sigma.shape not in ((), (1,), (m,)):
+                raise ValueError(
+                    f"sigma must be a number or have shape ({m},), got {self._sigma.shape}. A "
+                    "covariance matrix couples the points: such data are fitted by curve_fit."
+                )
+            self._sigma = np.broadcast_to(self._sigma, m)
         self._rows = Rows(rows, m, self.name)
         self.n_points = self._rows.count
         self.form = Form(

@@ -26,7 +26,7 @@ class ProgressLine:
         self._terminal = sys.stderr.isatty()
         self.shown = self._terminal if show is None else bool(show)
         self._bar, self._name, self._line = None, None, ""
-        self._born = time.monotonic()
+        self._born = self._last = time.monotonic()
 
     def update(self, title: str, done: int, total: int | None) -> None:
         """`done` of `total` (None where it is not known) of the work that `title` names.
@@ -38,9 +38,10 @@ class ProgressLine:
         now, name = time.monotonic(), title.split("  ")[0]
         if name != self._name:
             self._write()
-            self._name, self._began = name, now
+            self._name, self._began = name, self._last
             if self._bar is not None:
                 self._bar.reset(self._task, total=total)
+        self._last = now
         rate = f"{done / max(now - self._began, 1e-9):,.0f}/s"
         self._line = f"{title}: {done:,} done, {rate}"
         if not self._terminal:
@@ -70,8 +71,8 @@ def _rich_bar():
     from rich.console import Console
     from rich.progress import (
         BarColumn,
-        MofNCompleteColumn,
         Progress,
+        TaskProgressColumn,
         TextColumn,
         TimeElapsedColumn,
         TimeRemainingColumn,
@@ -80,7 +81,7 @@ def _rich_bar():
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
-        MofNCompleteColumn(),
+        TaskProgressColumn(),
         TextColumn("{task.fields[rate]}"),
         TimeElapsedColumn(),
         TextColumn("left"),

@@ -17,6 +17,7 @@ from nlsq.core import loop
 from nlsq.core.loop import Setup
 from nlsq.core.programs import Outcome
 from nlsq.core.reduction import Sums
+from nlsq.core.status import Status
 from nlsq.core.watch import Watch, drive_passes
 from nlsq.streaming.full_passes import NOTHING, FullPasses, Part
 from nlsq.streaming.problem import StreamedProblem
@@ -54,26 +55,28 @@ class GaussNewtonPhase:
         self._program, options = self._problem.pass_program(), self._problem.options
         watch = Watch(options.callback, options.verbose, options.time_limit)
         with double_precision():
-            return drive_passes(self._pass, self._problem.method, flat, state, watch)
+            outcome = drive_passes(self._pass, self._problem.method, flat, state, watch)
+        if Status(outcome.status).stopped_from_outside:
+            self._save(self._latest, True)
+        return outcome
 
     def _pass(self, state) -> Sums:
         vector, flat = self._packing.vector(state, np), self._flat
-        latest, self._begun = self._begun, NOTHING
+        begun, self._begun = self._begun, NOTHING
 
-        def checkpoint(part: Part, now: bool = False) -> None:
-            nonlocal latest
-            latest = part
-            self._save({"state": vector, "setup": flat, **_numbers(part)}, now)
+        def checkpoint(part: Part) -> None:
+            self._latest = {"state": vector, "setup": flat, **_numbers(part)}
+            self._save(self._latest, False)
 
-        checkpoint(latest)
+        checkpoint(begun)
         try:
             return self._passes.fold(
                 lambda given: self._program(*given, flat, state.trial, state.point.P),
-                latest,
+                begun,
                 checkpoint,
             )
         except BaseException:  # Ctrl-C, or a source that failed: nothing done is lost
-            checkpoint(latest, now=True)
+            self._save(self._latest, True)
             raise
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections.abc import Callable
 from contextlib import contextmanager
 from typing import Any
 
@@ -66,15 +67,13 @@ class PhaseOrchestrator:
             self.facts |= kept.facts | {"resumed": True}
             with self._timed("full passes"):
                 return phase.go_on(kept.numbers)
-        start, setup = self._near(self._warm())
+        start, setup = self._near()
         with self._timed("full passes"):
             return phase.run(start, setup)
 
-    def _warm(self) -> np.ndarray:
-        """p0, or where the warm-up led from there."""
+    def _warm(self, cost: Callable) -> np.ndarray:
+        """Where the warm-up leads from p0."""
         parameters, config = self.problem.parameters, self.config
-        if config is None or not config.warmup_iterations:
-            return parameters.p0
         with self._timed("warm-up"):
             normal = (
                 ParameterNormalizer(
@@ -84,7 +83,6 @@ class PhaseOrchestrator:
                 else ParameterNormalizer.identity(parameters.p0.size)
             )
             phase = WarmupPhase(config, normal, self.telemetry)
-            cost = SamplePass(self.problem)
             found = phase.run(cost, parameters, variation(self.problem.survey.sample))
         self.facts |= {
             "warmup_iterations": found.iterations,
@@ -95,8 +93,26 @@ class PhaseOrchestrator:
         }
         return found.params
 
-    def _near(self, p: np.ndarray) -> tuple[np.ndarray, Setup]:
-        """(first trial of the full passes, setup): from p by the engine's fit to the sample."""
+    def _near(self) -> tuple[np.ndarray, Setup]:
+        """(first trial of the full passes, setup).
+
+        With a warm-up two candidates: from where it led, and from p0 as a direct fit begins. Of
+        two minima on the sample the lower one counts, so that a warm-up never loses one that the
+        direct fit finds.
+        """
+        p0 = self.problem.parameters.p0
+        if self.config is None or not self.config.warmup_iterations:
+            return self._on_sample(p0)
+        cost = SamplePass(self.problem)
+        warm, plain = self._on_sample(self._warm(cost)), self._on_sample(p0)
+        if np.array_equal(warm[0], plain[0]):
+            return plain
+        warm_cost, plain_cost = (np.nan_to_num(cost(c[0])[0], nan=np.inf) for c in (warm, plain))
+        self.facts["warmup_led_to_lower_cost"] = bool(warm_cost < plain_cost)
+        return warm if warm_cost < plain_cost else plain
+
+    def _on_sample(self, p: np.ndarray) -> tuple[np.ndarray, Setup]:
+        """(first trial, setup) from p, by the engine's fit to the sample."""
         problem = self.problem
         sample, setup = problem.survey.sample, problem.setup
         begin = dataclasses.replace(problem.parameters, p0=p)
