@@ -146,12 +146,31 @@ def test_a_list_of_sigma(lists):
         assert_same(fits, i, curve_fit(quadratic, x[i], y[i], None, sigma[i], True))
 
 
+def test_a_fit_of_an_empty_data_set_can_be_read():
+    fit = fit_many(decay, [T, T[:0]], [draw(1)[0], T[:0]], P0)[1]
+    assert fit.status == int(Status.TOO_FEW_POINTS)
+    assert fit.ydata.size == fit.n_points == 0 and "fewer points" in str(fit)
+
+
 def test_a_list_with_an_empty_data_set():
     t = [np.linspace(0, 3, m) for m in (0, 12, 20)]
     fits = fit_many(exponential, t, [exponential(v, 2.0, 1.0) for v in t])
     assert fits.status[0] == Status.TOO_FEW_POINTS
     assert fits.n_points.tolist() == [0, 12, 20]
     np.testing.assert_allclose(fits.popt[1:], [[2, 1]] * 2)
+
+
+def test_masked_points_are_left_out():
+    y = draw(4)
+    masked = np.ma.masked_array(y, np.zeros(y.shape, bool))
+    masked[1, 3:9] = np.ma.masked
+    fits = fit_many(decay, T, masked, P0, nan_policy="omit")
+    keep = ~masked.mask[1]
+    assert_same(fits, 1, curve_fit(decay, T[keep], y[1][keep], P0))
+    assert fit_many(decay, T, masked, P0).status.tolist()[1] == int(Status.NOT_FINITE)
+    rows = [masked[0][:30], masked[1]]
+    fits = fit_many(decay, [T[:30], T], rows, P0, nan_policy="omit")
+    assert fits.n_points.tolist() == [30, keep.sum()]
 
 
 def test_a_list_of_complex_data():

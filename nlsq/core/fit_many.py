@@ -14,7 +14,7 @@ import numpy as np
 
 from nlsq.caching.memory_manager import manager
 from nlsq.core.batch.many import Many
-from nlsq.core.batch.rows import Ragged, Rows
+from nlsq.core.batch.rows import Ragged, Rows, unmasked
 from nlsq.core.batch.run import Batch
 from nlsq.core.evaluation import CurveCall
 from nlsq.core.model import Model, parameter_names
@@ -81,7 +81,8 @@ def fit_many(
     jac : None, callable, '2-point', '3-point' or 'cs'
         As for `curve_fit`; with anything but None the fits are made one by one.
     nan_policy : {None, 'omit'}
-        'omit' leaves out points with NaN in x or y. Default: a fit with NaN has status -3.
+        'omit' leaves out points with NaN in x or y, or masked in a masked array. Default: a fit
+        with such points has status -3.
     x_per_fit : bool, optional
         Whether each fit has x of its own. Default: when xdata has the shape of ydata, or one axis
         more than it.
@@ -295,7 +296,7 @@ def _array(data, name: str):
     if data.dtype.kind not in "biufc":
         raise TypeError(f"`{name}` must be numbers, its dtype is {data.dtype}.")
     lazy = not hasattr(data, "__array_interface__")  # h5py, zarr
-    return data if lazy else np.asarray(data)
+    return data if lazy else unmasked(data)
 
 
 def _deviations(sigma, m: int) -> np.ndarray:

@@ -74,9 +74,9 @@ def judge(finished: Finished, absolute_sigma: bool) -> Verdict:
 
 
 def record(
-    finished: Finished, verdict: Verdict, absolute_sigma: bool, seconds: float
+    finished: Finished, verdict: Verdict, absolute_sigma: bool, seconds: float | None
 ) -> CurveFitResult:
-    """The result of `finished`."""
+    """The result of `finished`; seconds: None when nobody measured it."""
     data = finished.data
     held = {"xdata": data.x.given, "ydata": data.y, "sigma": data.sigma}
     lazy = {"fun": finished.residual, "jac": finished.jacobian} | numbers_on_demand(finished)
@@ -88,7 +88,9 @@ def numbers_on_demand(finished: Finished) -> dict:
     return {"grad": finished.gradient, "optimality": finished.optimality}
 
 
-def fields(finished: Finished, verdict: Verdict, absolute_sigma: bool, seconds: float) -> dict:
+def fields(
+    finished: Finished, verdict: Verdict, absolute_sigma: bool, seconds: float | None
+) -> dict:
     """What is said about a fit, besides its data and what is as long as they are."""
     outcome, data, parameters = finished.outcome, finished.data, finished.parameters
     names, status = parameters.names, verdict.status

@@ -121,7 +121,8 @@ class CurveFits:
         shape = self.shape or (1,)
         index = tuple(operator.index(k) for k in (key if isinstance(key, tuple) else (key,)))
         if len(index) != len(shape):
-            raise IndexError(f"fits of shape {shape} have {len(shape)} indices; got {key!r}")
+            indices = ", ".join("ijklmn"[: len(shape)])
+            raise IndexError(f"fits of shape {shape} are taken as fits[{indices}]; got fits[{key}]")
         if not all(-length <= k < length for k, length in zip(index, shape, strict=True)):
             raise IndexError(f"index {key!r} is outside the fits of shape {shape}")
         return int(np.ravel_multi_index([k % n for k, n in zip(index, shape, strict=True)], shape))

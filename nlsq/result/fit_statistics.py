@@ -190,7 +190,8 @@ class FitStatistics(OptimizeResult):
     @property
     def rmse(self) -> float:
         """Root of the mean squared residual, unweighted, in the units of ``ydata``."""
-        return math.sqrt(statistics.sum_of_squares(self.residuals) / self.n_points)
+        total = statistics.sum_of_squares(self.residuals)
+        return math.sqrt(total / self.n_points) if self.n_points else math.nan
 
     @property
     def mae(self) -> float:

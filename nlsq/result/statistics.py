@@ -103,6 +103,8 @@ def total_sum_of_squares(y: np.ndarray, sigma: np.ndarray | float | None) -> flo
         wy = solve_triangular(lower, y, lower=True)
         w1 = solve_triangular(lower, ones, lower=True)
     # Centre before subtracting: y may be a large constant with small variation.
+    if not wy.size:
+        return 0.0
     return sum_of_squares(wy - (w1 @ wy) / (w1 @ w1) * w1)
 
 
@@ -131,7 +133,8 @@ def aicc(chi2: float, n_points: int, k: int) -> float:
 
 def bic(chi2: float, n_points: int, k: int) -> float:
     """Schwarz's criterion N ln(chi2 / N) + k ln N, up to a constant of the data."""
-    return _log_likelihood_term(chi2, n_points) + k * math.log(n_points)
+    penalty = k * math.log(n_points) if n_points else math.nan
+    return _log_likelihood_term(chi2, n_points) + penalty
 
 
 def _log_likelihood_term(chi2: float, n_points: int) -> float:

@@ -61,14 +61,19 @@ class Many:
         policy = "omit" if self.omit else None
         return parse_observations(x, self.y.one(index), sigma, False, policy)
 
+    def unchecked(self, index: tuple[int, ...]) -> Observations:
+        """The data of one fit as they are, without their weights."""
+        x = self.x if self.x_rows is None else self.x_rows.one(index)
+        y = self.y.one(index)
+        return Observations(Abscissae(x, y.size), y, None, None, None)
+
     def first(self) -> tuple[Observations, Parameters]:
         """One fit, the longest, which shows the form of all; its values may be bad."""
         index = (0,) * len(self.shape)
         if isinstance(self.y, Ragged):
             index = (int(self.y.lengths.argmax()),)
-        x = self.x if self.x_rows is None else self.x_rows.one(index)
-        y = self.y.one(index)
-        data = Observations(Abscissae(x, y.size), y, None, None, None)
+        data = self.unchecked(index)
+        x, y = data.x.given, data.y
         start = self.guess(x, y) if callable(self.start) else self.start.one(index)
         start = np.array(start, float)
         for j, values in self.fixed.items():
@@ -100,7 +105,7 @@ class Many:
         index = self.index(place)
         ragged = isinstance(self.y, Ragged)
         key = np.array(index) if ragged else (*index[:-1], slice(index[-1], index[-1] + 1))
-        m = int(self.y.lengths[index[0]]) if ragged else self.m
+        m = max(int(self.y.lengths[index[0]]), 1) if ragged else self.m
         lot, status = self.read(Slab(slice(place, place + 1), key, m))
         return lot, Status(int(status[0]))
 

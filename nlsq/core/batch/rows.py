@@ -59,13 +59,20 @@ class Rows:
         return self.read(index)[0]
 
 
+def unmasked(array) -> np.ndarray:
+    """As an array, with NaN for the masked elements of a masked one."""
+    if np.ma.is_masked(array):
+        return array.astype(np.result_type(array, np.float32)).filled(np.nan)
+    return np.asarray(array)
+
+
 class Ragged:
     """Rows of unequal length, from a list of arrays (..., m_i), filled up with NaN."""
 
     shared = False
 
     def __init__(self, arrays: list):
-        arrays = [np.asarray(a) for a in arrays]
+        arrays = [unmasked(a) for a in arrays]
         dtype = complex if any(np.iscomplexobj(a) for a in arrays) else float
         self._arrays = [a.astype(dtype) for a in arrays]
         self.lengths = np.array([a.shape[-1] for a in self._arrays])

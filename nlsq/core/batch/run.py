@@ -367,7 +367,8 @@ class Batch:
         many, fields = self.many, self.fields
         lot, fit = many.read_one(place)
         status = Status(int(fields.status[place]))
-        data = many.observations(place) if fit is Status.RUNNING else many.first()[0]
+        good = fit is Status.RUNNING
+        data = many.observations(place) if good else many.unchecked(many.index(place))
         parameters = many.parameters(lot.start[0], lot.lb[0], lot.ub[0])
         x, pcov = np.array(fields.popt[place]), np.array(fields.pcov[place])
         counts = {name: int(getattr(fields, name)[place]) for name in COUNTS}
@@ -385,7 +386,7 @@ class Batch:
         notes = [NO_FREEDOM] if status.converged and not math.isfinite(scale) else []
         active = np.array(fields.active_mask[place], int)
         verdict = Verdict(status, pcov, determined, rank, dof, null, active, notes)
-        return record(finished, verdict, many.absolute_sigma, 0.0)
+        return record(finished, verdict, many.absolute_sigma, None)
 
 
 class _Written(Finished):
