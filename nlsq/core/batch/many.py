@@ -61,8 +61,9 @@ class Many:
         policy = "omit" if self.omit else None
         return parse_observations(x, self.y.one(index), sigma, False, policy)
 
-    def unchecked(self, index: tuple[int, ...]) -> Observations:
+    def unchecked(self, place: int) -> Observations:
         """The data of one fit as they are, without their weights."""
+        index = self.index(place)
         x = self.x if self.x_rows is None else self.x_rows.one(index)
         y = self.y.one(index)
         return Observations(Abscissae(x, y.size), y, None, None, None)
@@ -72,7 +73,7 @@ class Many:
         index = (0,) * len(self.shape)
         if isinstance(self.y, Ragged):
             index = (int(self.y.lengths.argmax()),)
-        data = self.unchecked(index)
+        data = self.unchecked(int(np.ravel_multi_index(index, self.shape)))
         x, y = data.x.given, data.y
         start = self.guess(x, y) if callable(self.start) else self.start.one(index)
         start = np.array(start, float)

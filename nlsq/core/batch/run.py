@@ -367,8 +367,7 @@ class Batch:
         many, fields = self.many, self.fields
         lot, fit = many.read_one(place)
         status = Status(int(fields.status[place]))
-        good = fit is Status.RUNNING
-        data = many.observations(place) if good else many.unchecked(many.index(place))
+        data = (many.observations if fit is Status.RUNNING else many.unchecked)(place)
         parameters = many.parameters(lot.start[0], lot.lb[0], lot.ub[0])
         x, pcov = np.array(fields.popt[place]), np.array(fields.pcov[place])
         counts = {name: int(getattr(fields, name)[place]) for name in COUNTS}
