@@ -81,7 +81,8 @@ def finish(run: Callable, many: Many, form: Form, leaves: tuple, lot: Lot) -> np
     states = np.tile(loop.start_vector(first.x0, method, Status.FTOL), (WIDTH, 1))
     into, of = loop.setup_packing(method.n).places, loop.state_packing(method).places
     k = len(lot)
-    x0 = interior_start(many.parameters(start, lot.lb, lot.ub))
+    rows = zip(start, lot.lb, lot.ub, strict=True)
+    x0 = np.stack([interior_start(many.parameters(*row)) for row in rows])
     setups[:k, into.x0] = states[:k, of.point.x] = states[:k, of.trial] = x0
     setups[:k, into.lb] = np.where(free, lot.lb, -np.inf)
     setups[:k, into.ub] = np.where(free, lot.ub, np.inf)
