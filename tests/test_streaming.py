@@ -204,6 +204,24 @@ def test_data_that_change_between_passes_are_noticed(small):
         nlsq.fit(decay, x, y, P0, workflow="chunked", callback=write)
 
 
+def test_a_source_that_ends_early_is_noticed():
+    x, y, _ = PROBLEMS[0].data()
+    x, y = x[: 4 * 65536], y[: 4 * 65536]
+
+    def gone(iteration, cost, params, info):
+        y[3 * 65536 :] = np.nan
+
+    with pytest.raises(DataSourceError, match="196608 points now, 262144"):
+        nlsq.fit(decay, x, y, P0, workflow="chunked", nan_policy="omit", callback=gone)
+
+
+def test_settings_of_the_full_passes_count(small):
+    config = nlsq.HybridStreamingConfig(gauss_newton_max_iterations=1)
+    with pytest.raises(nlsq.FitError, match="maximum number"):
+        nlsq.fit(decay, *small, P0, workflow=config)
+    assert nlsq.fit(decay, *small, P0, workflow=config, max_nfev=100).success
+
+
 def test_a_bad_start_names_the_row(small):
     x, y = small
 
@@ -239,6 +257,7 @@ def test_callback_and_time_limit_stop(small):
         ({"chunk_size": 0}, "chunk_size"),
         ({"chunk_size": 10.5}, "chunk_size"),
         ({"resume": True}, "checkpoint"),
+        ({"checkpoint_interval": 5.0}, "checkpoint_interval needs"),
         ({"workflow": "stream"}, "workflow"),
         ({"workflow": "chunked", "tr_solver": "cg"}, "tr_solver"),
         ({"workflow": "chunked", "cache": nlsq.SmartCache()}, "cache"),

@@ -121,20 +121,17 @@ def test_a_failing_disk_keeps_the_work(tmp_path):
     assert fit(str(tmp_path), 0.0).streaming["resumed"]
 
 
-def test_ctrl_c_before_the_first_pass_is_raised():
+def test_ctrl_c_before_the_first_pass_is_raised(tmp_path):
+    """In a process of its own, which must end."""
     script = (
-        "import nlsq, numpy as np\n"
-        "from tests.kill_and_resume import Slow\n"
-        "from tests.streamed_problems import decay, P0\n"
-        "print('begin', flush=True)\n"
+        "import sys\n"
+        "from tests import test_streaming_stops as here\n"
+        "here.STOP = 5\n"
         "try:\n"
-        "    nlsq.fit(decay, Slow(0.2), p0=P0, workflow='chunked', chunk_size=16384)\n"
+        "    here.stopped(sys.argv[1], here.signal.SIGINT)\n"
         "except KeyboardInterrupt:\n"
         "    print('interrupted')\n"
     )
-    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
-    process.stdout.readline()
-    time.sleep(1.5)
-    process.send_signal(signal.SIGINT)
-    out, _ = process.communicate(timeout=30)
-    assert out == "interrupted\n"
+    command = [sys.executable, "-c", script, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    assert done.stdout == "interrupted\n"

@@ -77,20 +77,20 @@ def test_the_result_says_what_was_chosen_and_why():
 
 
 def test_paths_and_memory_limits(tmp_path):
-    x, y = data(200_000)
+    x, y = data(3_000_000)
     paths = [tmp_path / "x.npy", tmp_path / "y.npy"]
     for path, column in zip(paths, (x, y), strict=True):
         np.save(path, column)
     direct = nlsq.curve_fit(line, x, y)
     loaded = nlsq.fit(line, *paths)
     assert loaded.workflow["strategy"] == "direct"
-    small = nlsq.fit(line, *paths, memory_limit_gb=0.003)
+    small = nlsq.fit(line, *paths, memory_limit_gb=0.055)
     assert small.workflow["strategy"] == "chunked"
     for result in (loaded, small, nlsq.fit(line, NpySource(*paths), workflow="streaming")):
         assert np.allclose(result.popt, direct.popt, rtol=1e-10, atol=0)
         assert np.allclose(result.pcov, direct.pcov, rtol=1e-10, atol=0)
     with pytest.raises(MemoryError, match="allowed"):
-        nlsq.fit(line, *paths, memory_limit_gb=0.001, workflow="direct")
+        nlsq.fit(line, *paths, memory_limit_gb=0.055, workflow="direct")
 
 
 def test_the_fitter_keeps_its_limit():

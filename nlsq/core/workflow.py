@@ -150,8 +150,8 @@ def fit(
     memory_limit_gb: float | None = None,
     chunk_size: int | None = None,
     checkpoint: str | os.PathLike | None = None,
-    checkpoint_interval: float = 30.0,
-    resume: bool = False,
+    checkpoint_interval: float | None = None,
+    resume: bool | None = None,
     show_progress: bool | None = None,
     **options: Any,
 ) -> CurveFitResult:
@@ -182,13 +182,15 @@ def fit(
         on it.
     checkpoint : path, optional
         Folder for checkpoints: a fit that was killed goes on from there with ``resume=True`` and
-        gives the same bits. The checkpoint is removed when the fit is done, not its folder.
+        gives the same bits. Ctrl-C and SIGTERM return the best so far (status -4) and leave a
+        checkpoint. The checkpoint is removed when the fit is done, not its folder.
     checkpoint_interval : float
         Seconds between checkpoints (default 30).
     resume : bool
         Go on from the checkpoint, where there is one (default False).
     show_progress : bool, optional
-        A line with pass, points per second, cost and time left; default on a terminal.
+        A line with pass, points per second, cost and time left; default on a terminal. (A direct
+        fit is one compiled call: True reads arrays in pieces.)
     **options
         Further options of `curve_fit`: tolerances, `loss`, `callback`, `time_limit`, ...
 
@@ -275,10 +277,7 @@ def fit(
 
 def _first_given(reading: dict) -> str:
     """The first option that only a fit in pieces has, '' when none is given."""
-    defaults = {"checkpoint_interval": 30.0, "resume": False}
-    # progress is shown for long work; a direct fit is one compiled call
-    given = (k for k, v in reading.items() if v != defaults.get(k) and k != "show_progress")
-    return next(given, "")
+    return next((k for k, v in reading.items() if v is not None and v is not False), "")
 
 
 def _direct(f, x, y, sigma, common: dict, decision: StreamingDecision) -> CurveFitResult:

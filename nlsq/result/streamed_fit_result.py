@@ -91,7 +91,7 @@ class StreamedFitResult(CurveFitResult):
             f"{name}: the data of this fit are not in memory; use {instead}, or result.sample"
         )
 
-    def sample_result(self) -> CurveFitResult:
+    def _sample_result(self) -> CurveFitResult:
         """This fit with the sample as its data, for what wants points."""
         return CurveFitResult({k: self[k] for k in self.keys() if k != "moments"} | self["sample"])
 
@@ -117,7 +117,7 @@ class StreamedFitResult(CurveFitResult):
         **options: Any,
     ) -> tuple[Figure, np.ndarray]:  # fmt: skip
         """Draw the sample as `CurveFitResult.plot` draws data."""
-        twin = self.sample_result()
+        twin = self._sample_result()
         if options.get("title") is None:
             size = len(twin.ydata)
             options["title"] = f"{size:,} of {self.n_points:,} points"

@@ -65,14 +65,11 @@ class AdaptiveHybridStreamingOptimizer:
         func, p0, bounds, absolute_sigma, callback, verbose
             As in `curve_fit`.
         """
-        config = self.config
-        tolerance = dict.fromkeys(("ftol", "xtol", "gtol"), config.gauss_newton_tol)
-        own = {"max_nfev": config.gauss_newton_max_iterations} | tolerance
         return fit_source(
-            "AdaptiveHybridStreamingOptimizer.fit", func, data_source, p0,
-            bounds=bounds, absolute_sigma=absolute_sigma, hybrid=config,
-            reading=Reading.merged({}, config),
-            **own | {"callback": callback, "verbose": verbose} | options,
+            "AdaptiveHybridStreamingOptimizer.fit", func, data_source, p0, bounds=bounds,
+            absolute_sigma=absolute_sigma, hybrid=self.config,
+            reading=Reading.merged({}, self.config),
+            **{"callback": callback, "verbose": verbose} | options,
         )  # fmt: skip
 
     def __repr__(self) -> str:

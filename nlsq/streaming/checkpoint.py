@@ -59,6 +59,9 @@ _DIFFERS = {
     "it reads)",
     "options": "the options are not those of the checkpoint in {} (for example another p0, bounds, "
     "loss, method or tolerance)",
+    "program": "nlsq or JAX have other versions than in the checkpoint in {}, with which the bits "
+    "would differ",
+    "warm-up": "the settings of the warm-up are not those of the checkpoint in {}",
     "data": "the data are not those of the checkpoint in {} (other content or order)",
 }
 

@@ -13,7 +13,7 @@ point, where the model is known to be defined; the pass masks it out.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import NamedTuple
@@ -74,27 +74,30 @@ class Feed:
         """The chunks from number `first` on; the caller releases each."""
         skip = first if isinstance(self.source, Source) and not self._omit else 0
         try:
-            with closing(self._filled(skip)) as made, closing(read_ahead(made, AHEAD)) as ready:
+            with closing(read_ahead(self._filled(skip), AHEAD)) as ready:
                 for chunk in ready:
                     if chunk.index < first:
                         self.release(chunk)
                     else:
                         yield chunk
         finally:
-            for buffers in self._free:
-                manager.pool.release(b for b in buffers if b is not None)
-            self._free.clear()
+            self.drop()
 
     def release(self, chunk: Chunk) -> None:
         """Take back a chunk's buffers, for the next chunk."""
         self._free.append(chunk.buffers)
+
+    def drop(self) -> None:
+        """Give the buffers that were released to the pool."""
+        while self._free:
+            manager.pool.release(b for b in self._free.popleft() if b is not None)
 
     def _buffers(self) -> Columns:
         if self._free:
             return self._free.popleft()
         return allocate(self.source.form, self.capacity + SLACK)
 
-    def _filled(self, index: int) -> Iterator[Chunk]:
+    def _filled(self, index: int) -> Generator[Chunk]:
         """Chunks from number `index` on, in the reader's thread."""
         pieces = (
             self._ranges(index * self.capacity)
@@ -268,8 +271,8 @@ class _Piece:
         return self._first + start
 
 
-def read_ahead(items: Iterator, ahead: int) -> Iterator:
-    """The items of an iterator, worked out by a thread up to `ahead` of their use."""
+def read_ahead(items: Generator, ahead: int) -> Iterator:
+    """The items of a generator, worked out by a thread up to `ahead` of their use."""
     with ThreadPoolExecutor(1, "nlsq-reader") as reader:
         waiting = deque(reader.submit(next, items, None) for _ in range(ahead))
         try:
@@ -279,3 +282,4 @@ def read_ahead(items: Iterator, ahead: int) -> Iterator:
         finally:
             for future in waiting:
                 future.cancel()
+            reader.submit(items.close)  # there, since it may be running

@@ -32,7 +32,7 @@ from nlsq.core.workflow import StreamingDecision, automatic_chunk_size
 from nlsq.result import StreamedFitResult
 from nlsq.streaming.checkpoint import CheckpointManager
 from nlsq.streaming.feed import Feed
-from nlsq.streaming.full_passes import FullPasses
+from nlsq.streaming.full_passes import FullPasses, buffer_bytes
 from nlsq.streaming.hybrid_config import HybridStreamingConfig
 from nlsq.streaming.moments import moments
 from nlsq.streaming.opening import as_source
@@ -52,17 +52,12 @@ class Reading:
     checkpoint_interval: float = 30.0
     resume: bool = False
     show_progress: bool | None = None
-    nan_policy: str | None = None
-    check_finite: bool = True
 
     def __post_init__(self) -> None:
         size = self.chunk_size
-        if size is not None and (isinstance(size, bool) or not isinstance(size, int) or size < 1):
+        whole = isinstance(size, int | np.integer) and not isinstance(size, bool)
+        if size is not None and not (whole and size >= 1):
             raise ValueError(f"chunk_size must be a positive whole number of points, got {size!r}.")
-        if self.nan_policy not in (None, "raise", "omit"):
-            raise ValueError(
-                f"nan_policy must be None, 'raise' or 'omit', got {self.nan_policy!r}."
-            )
         if not isinstance(self.checkpoint, str | os.PathLike | None):
             raise TypeError(f"checkpoint must be the path of a folder, got {self.checkpoint!r}.")
         if self.resume and self.checkpoint is None:
@@ -70,16 +65,17 @@ class Reading:
 
     @classmethod
     def merged(cls, given: dict, hybrid: HybridStreamingConfig | None) -> Reading:
-        """From the options of `nlsq.fit`, which outrank a configuration's."""
-        if hybrid is None:
-            return cls(**given)
-        own = {
-            "chunk_size": hybrid.chunk_size, "checkpoint": hybrid.checkpoint_dir,
-            "checkpoint_interval": hybrid.checkpoint_interval, "resume": hybrid.resume,
-        }  # fmt: skip
-        default = cls()
-        changed = {k: v for k, v in given.items() if v != getattr(default, k)}
-        return cls(**own | changed)
+        """From the options of `nlsq.fit` that are not None, which outrank a configuration's."""
+        given = {k: v for k, v in given.items() if v is not None}
+        own = {}
+        if hybrid is not None:
+            own = {
+                "chunk_size": hybrid.chunk_size, "checkpoint": hybrid.checkpoint_dir,
+                "checkpoint_interval": hybrid.checkpoint_interval, "resume": hybrid.resume,
+            }  # fmt: skip
+        elif "checkpoint_interval" in given and "checkpoint" not in given:
+            raise ValueError("checkpoint_interval needs `checkpoint`, a folder to write them to.")
+        return cls(**own | given)
 
 
 @dataclasses.dataclass
@@ -124,17 +120,19 @@ def fit_source(
     started = time.perf_counter()
     source = as_source(xdata, ydata, sigma)
     parameters = parse_parameters(f, p0, bounds)
+    if hybrid is not None:
+        own = hybrid.loop_options()
+        options = {
+            k: v for k, v in own.items() if k != "max_nfev" or "maxfev" not in options
+        } | options
     settings = _settings(caller, method, jac, parameters, options)
-    reading = dataclasses.replace(
-        reading,
-        nan_policy=nan_policy,
-        check_finite=nan_policy is None if check_finite is None else bool(check_finite),
-    )
+    if nan_policy not in (None, "raise", "omit"):
+        raise ValueError(f"nan_policy must be None, 'raise' or 'omit', got {nan_policy!r}.")
     size = reading.chunk_size or automatic_chunk_size(
         source.form.bytes_per_point, manager.usable_bytes()
     )
-    omit = reading.nan_policy == "omit"
-    check = reading.check_finite or nan_policy is not None
+    omit = nan_policy == "omit"
+    check = check_finite is None or bool(check_finite) or nan_policy is not None
     with ExitStack() as stack:
         stack.enter_context(_terminable())
         stack.callback(source.close)
@@ -153,6 +151,10 @@ def fit_source(
         problem = StreamedProblem(model, found, parameters, settings)
         problem.require_pointwise()
         # what the survey has checked need not be checked again: its digests show changes
+        manager.require(
+            buffer_bytes(source.form.bytes_per_point, problem.layout.capacity),
+            f"Reading {source.name} in pieces",
+        )
         feed = Feed(source, problem.layout.capacity, size, omit, check=False)
         phases = PhaseOrchestrator(
             problem, FullPasses(feed, found, display.passing), hybrid, checkpoints, reading.resume
@@ -168,11 +170,11 @@ def fit_source(
     if decision is not None:
         result["workflow"] = dataclasses.asdict(decision)
     result["streaming"] |= {
-        "chunk_size": size,
+        "chunk_size": min(size, feed.capacity),
         "source": source.name,
         "n_omitted": found.n_omitted,
     }
-    announce(result, finished.status, settings.verbose, stacklevel=4)
+    announce(result, finished.status, settings.verbose, stacklevel=3)
     return result
 
 
@@ -259,4 +261,5 @@ def _terminable() -> Iterator[None]:
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        if signal.getsignal(signal.SIGTERM) is interrupt:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)

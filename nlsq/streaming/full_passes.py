@@ -19,8 +19,9 @@ import jax
 import numpy as np
 
 from nlsq.config import double_precision
+from nlsq.core.passes import SLACK
 from nlsq.device import usable_cores
-from nlsq.streaming.feed import Chunk, Feed
+from nlsq.streaming.feed import AHEAD, Chunk, Feed
 from nlsq.streaming.survey import Survey
 
 
@@ -68,7 +69,7 @@ class FullPasses:
         """Sum of work((leaves, y, weights, None, places)), a pytree of arrays, over the chunks.
 
         begun: what an interrupted pass has done already; checkpoint(part) is called after each
-        chunk, and is told of the last one when the pass is broken off.
+        chunk.
         """
         self.count += 1
         began, part = time.perf_counter(), begun
@@ -83,16 +84,25 @@ class FullPasses:
             checkpoint(done := Part(total, chunk.index + 1))
             return done
 
+        source, seen = self._feed.source, begun.next * self._feed.capacity
         with _Cores() as cores, closing(self._feed.chunks(begun.next)) as chunks:
             for chunk in chunks:
-                self._survey.require_same(chunk, self._feed.source.name)
+                self._survey.require_same(chunk, source.name)
+                seen = chunk.first + chunk.count
                 waiting.append((chunk, cores.hand_over(work, _arguments(chunk))))
                 # the first one alone, since it may have to compile
                 while len(waiting) > (2 * cores.count if part.total is not None else 0):
                     part = add(*waiting.popleft())
             while waiting:
                 part = add(*waiting.popleft())
+        self._feed.drop()
+        self._survey.require_all(seen, source.name)
         return part.total
+
+
+def buffer_bytes(bytes_per_point: int, capacity: int) -> int:
+    """Memory of the chunks that are read, wait, and are computed at one time."""
+    return (AHEAD + 2 * usable_cores() + 1) * (capacity + SLACK) * bytes_per_point
 
 
 class _Cores(ExitStack):

@@ -44,8 +44,8 @@ class HybridStreamingConfig:
         Shorten steps to this length in normalised parameters (default True, 0.5).
     enable_cost_guard, cost_increase_tolerance : bool, float
         Halve a step that raises the cost by more than this share (default True, 0.05).
-    gauss_newton_max_iterations : int
-        Most passes over all data (default 100).
+    gauss_newton_max_iterations : int, optional
+        Most passes over all data; default as in `curve_fit`.
     gauss_newton_tol : float
         `ftol`, `xtol` and `gtol` of the full passes (default 1e-8).
     chunk_size : int, optional
@@ -87,7 +87,7 @@ class HybridStreamingConfig:
     max_warmup_step_size: float = 0.5
     enable_cost_guard: bool = True
     cost_increase_tolerance: float = 0.05
-    gauss_newton_max_iterations: int = 100
+    gauss_newton_max_iterations: int | None = None
     gauss_newton_tol: float = 1e-8
     chunk_size: int | None = None
     checkpoint_dir: str | os.PathLike | None = None
@@ -102,7 +102,7 @@ class HybridStreamingConfig:
                 f"normalization_strategy must be one of {STRATEGIES}, got "
                 f"{self.normalization_strategy!r}."
             )
-        if self.gauss_newton_max_iterations < 1:
+        if self.gauss_newton_max_iterations == 0:
             raise ValueError("gauss_newton_max_iterations must be at least 1.")
         if self.lbfgs_history_size < 1:
             raise ValueError("lbfgs_history_size must be at least 1.")
@@ -110,6 +110,18 @@ class HybridStreamingConfig:
             raise ValueError("chunk_size must be at least 1.")
         if self.resume and self.checkpoint_dir is None:
             raise ValueError("resume=True needs checkpoint_dir, the folder to go on from.")
+
+    def loop_options(self) -> dict[str, Any]:
+        """Options of the full passes, as `curve_fit` takes them."""
+        options = dict.fromkeys(("ftol", "xtol", "gtol"), self.gauss_newton_tol)
+        if self.gauss_newton_max_iterations is not None:
+            options["max_nfev"] = self.gauss_newton_max_iterations
+        return options
+
+    def warmup_settings(self) -> dict[str, Any]:
+        """What decides where a warm-up leads."""
+        others = ("gauss_newton", "chunk_size", "checkpoint", "resume")
+        return {k: v for k, v in vars(self).items() if not k.startswith(others)}
 
     @classmethod
     def conservative(cls, **changes: Any) -> HybridStreamingConfig:

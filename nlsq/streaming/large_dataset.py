@@ -7,11 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 from nlsq.config import MemoryConfig, get_large_dataset_config
-from nlsq.core.passes import BLOCK, CHUNKS, SLACK
+from nlsq.core.passes import BLOCK, CHUNKS
 from nlsq.core.workflow import automatic_chunk_size, decide, fit
 from nlsq.device import usable_cores
 from nlsq.result import CurveFitResult
-from nlsq.streaming.feed import AHEAD
+from nlsq.streaming.full_passes import buffer_bytes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,15 +74,13 @@ def estimate_memory_requirements(
     usable = (memory or MemoryConfig()).usable_bytes
     point = 8 * (coordinates + 1 + weighted)
     capacity = next(size for size, most in CHUNKS if n_points <= most)
-    workers = usable_cores()
-    in_flight = AHEAD + workers + 2  # being read, computed, and waiting for their turn
-    working = workers * BLOCK * 8 * (2 * n_params + coordinates + 4)
+    working = usable_cores() * BLOCK * 8 * (2 * n_params + coordinates + 4)
     decision = decide(n_points, point, False, usable, get_large_dataset_config())
     return DatasetStats(
         n_points,
         n_params,
         n_points * point,
-        in_flight * (capacity + SLACK) * point + working,
+        buffer_bytes(point, capacity) + working,
         automatic_chunk_size(point, usable),
         -(-n_points // capacity),
         decision.strategy,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from nlsq.interfaces.data_source_protocol import DataSourceProtocol
+from nlsq.interfaces import DataSourceProtocol, StreamingDataSourceProtocol
 from nlsq.streaming.file_sources import (
     DatasetSource,
     HDF5Source,
@@ -87,7 +87,11 @@ def _whole(data: Any) -> Callable[[Any], Source | SequentialSource] | None:
         return lambda source: source
     if isinstance(data, DataSourceProtocol):
         return ProtocolSource
-    if isinstance(data, Iterable) and not hasattr(data, "__array__") and not _is_dataset(data):
+    if (
+        isinstance(data, StreamingDataSourceProtocol)
+        and not hasattr(data, "__array__")
+        and not _is_dataset(data)
+    ):
         return IterableSource
     return None
 

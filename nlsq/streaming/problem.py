@@ -6,12 +6,14 @@ import dataclasses
 from collections.abc import Callable, Hashable
 from functools import cached_property
 
+import jax
 import numpy as np
 
+import nlsq
 from nlsq.config import double_precision
 from nlsq.core import programs
 from nlsq.core.identity import fingerprint, model_key
-from nlsq.core.loop import Method, Setup
+from nlsq.core.loop import Method, Setup, state_packing
 from nlsq.core.model import Model
 from nlsq.core.passes import SLACK, Layout
 from nlsq.core.problem import Parameters
@@ -79,10 +81,11 @@ class StreamedProblem:
         """What must be the same for a fit to go on from a checkpoint."""
         watching = ("callback", "verbose", "time_limit", "cache")
         options = {k: v for k, v in vars(self.options).items() if k not in watching}
-        p = self.parameters
+        p, size = self.parameters, state_packing(self.method).size
         return {
             "model": fingerprint(self.model.key),
             "options": fingerprint(model_key((p.p0, p.lb, p.ub, options))),
+            "program": f"nlsq {nlsq.__version__}, JAX {jax.__version__}, state of {size}",
             "data": f"{self.survey.n_points}-{self.survey.fingerprint}",
         }
 

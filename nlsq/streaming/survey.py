@@ -46,6 +46,19 @@ class Survey:
         """Digest of all points in their order."""
         return xxhash.xxh3_128_hexdigest(b"".join(self.digests))
 
+    def require_all(self, seen: int, name: str) -> None:
+        """Raise when a pass ended before the last point.
+
+        Raises
+        ------
+        DataSourceError
+        """
+        if min(seen, self.n_points) != self.n_points:
+            raise DataSourceError(
+                f"{name}: there are {seen} points now, {self.n_points} when the fit began. Fit "
+                "again when nobody writes to the data."
+            )
+
     def require_same(self, chunk: Chunk, name: str) -> None:
         """Raise when a chunk does not hold what it held at first.
 

@@ -39,7 +39,7 @@ class GaussNewtonPhase:
     def __init__(self, problem: StreamedProblem, passes: FullPasses, save: Save):
         self._problem, self._passes, self._save = problem, passes, save
         self._packing = loop.state_packing(problem.method)
-        self._begun = NOTHING
+        self._begun, self._latest = NOTHING, None
 
     def run(self, start: np.ndarray, setup: Setup) -> Outcome:
         """Fit from the trial point `start`."""
@@ -54,11 +54,19 @@ class GaussNewtonPhase:
         self._flat, self._begun = flat, begun
         self._program, options = self._problem.pass_program(), self._problem.options
         watch = Watch(options.callback, options.verbose, options.time_limit)
-        with double_precision():
-            outcome = drive_passes(self._pass, self._problem.method, flat, state, watch)
+        try:
+            with double_precision():
+                outcome = drive_passes(self._pass, self._problem.method, flat, state, watch)
+        except BaseException:  # a source or a callback that failed: nothing done is lost
+            self._keep()
+            raise
         if Status(outcome.status).stopped_from_outside:
-            self._save(self._latest, True)
+            self._keep()
         return outcome
+
+    def _keep(self) -> None:
+        if self._latest is not None:
+            self._save(self._latest, True)
 
     def _pass(self, state) -> Sums:
         vector, flat = self._packing.vector(state, np), self._flat
@@ -69,15 +77,11 @@ class GaussNewtonPhase:
             self._save(self._latest, False)
 
         checkpoint(begun)
-        try:
-            return self._passes.fold(
-                lambda given: self._program(*given, flat, state.trial, state.point.P),
-                begun,
-                checkpoint,
-            )
-        except BaseException:  # Ctrl-C, or a source that failed: nothing done is lost
-            self._save(self._latest, True)
-            raise
+        return self._passes.fold(
+            lambda given: self._program(*given, flat, state.trial, state.point.P),
+            begun,
+            checkpoint,
+        )
 
 
 def _numbers(part: Part) -> dict[str, np.ndarray]:

@@ -6,10 +6,12 @@ import dataclasses
 import time
 from collections.abc import Callable
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from nlsq.core.identity import fingerprint, model_key
 from nlsq.core.loop import Setup
 from nlsq.core.programs import Outcome
 from nlsq.core.solve import make_setup, start_on_sample
@@ -131,6 +133,11 @@ class PhaseOrchestrator:
 
     # --------------------------------------------------------------------------- checkpoints
 
+    @cached_property
+    def _fingerprint(self) -> dict[str, str | None]:
+        settings = None if self.config is None else self.config.warmup_settings()
+        return self.problem.fingerprint | {"warm-up": fingerprint(model_key(settings))}
+
     def _kept(self, checkpoints: CheckpointManager) -> Checkpoint | None:
         """The checkpoint to go on from, None where there is none.
 
@@ -139,7 +146,7 @@ class PhaseOrchestrator:
         CheckpointError
             When it is of another fit, or one is there and `resume` is False.
         """
-        unknown = [part for part, digest in self.problem.fingerprint.items() if digest is None]
+        unknown = [part for part, digest in self._fingerprint.items() if digest is None]
         if unknown:
             raise CheckpointError(
                 f"the {' and the '.join(unknown)} of this fit hold something that cannot be "
@@ -154,11 +161,9 @@ class PhaseOrchestrator:
                 f"{checkpoints.folder} holds the checkpoint of an unfinished fit. Pass resume=True "
                 "to go on from there, give another folder, or delete it."
             )
-        checkpoints.require(kept, self.problem.fingerprint)
+        checkpoints.require(kept, self._fingerprint)
         return kept
 
     def _save(self, numbers: dict, now: bool) -> None:
         if self.checkpoints is not None and (now or self.checkpoints.due()):
-            self.checkpoints.save(
-                Checkpoint(self.problem.fingerprint, "full passes", numbers, self.facts)
-            )
+            self.checkpoints.save(Checkpoint(self._fingerprint, "full passes", numbers, self.facts))
