@@ -36,10 +36,14 @@ def stopped(folder, number):
         return get(start, end)
 
     source.get_chunk = signals
-    return nlsq.fit(
-        decay, source, p0=P0, workflow="streaming", chunk_size=READ, checkpoint=folder,
-        checkpoint_interval=1e9, **PROBLEMS[4].options,
-    )  # fmt: skip
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a job may ignore it
+    try:
+        return nlsq.fit(
+            decay, source, p0=P0, workflow="streaming", chunk_size=READ, checkpoint=folder,
+            checkpoint_interval=1e9, **PROBLEMS[4].options,
+        )  # fmt: skip
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
