@@ -10,7 +10,7 @@ from nlsq.core.passes import CHUNKS
 
 pytestmark = pytest.mark.core
 
-(CHUNK, _), _ = CHUNKS
+CHUNK = CHUNKS[0][0]
 M = 4 * CHUNK + 12_345  # several chunks, the last one partly filled
 P0 = (1.5, 0.9, 0.1)
 

@@ -34,7 +34,7 @@ from nlsq.result import CurveFitResult
 from nlsq.utils.logging import get_logger
 
 STRATEGIES = ("direct", "chunked", "streaming")
-BUCKETS = tuple(1 << k for k in range(10, 18))  # 1024 ... 131072
+BUCKETS = tuple(1 << k for k in range(10, 20))  # 1024 ... 131072, and 2 and 4 times that
 _OWN = ("p0", "sigma", "absolute_sigma", "check_finite", "bounds", "method", "jac", "nan_policy",
         "workflow", "memory_limit_gb", "chunk_size", "checkpoint", "checkpoint_interval", "resume",
         "show_progress")  # fmt: skip
@@ -127,7 +127,7 @@ def automatic_chunk_size(bytes_per_point: int, usable_bytes: int) -> int:
     Examples
     --------
     >>> automatic_chunk_size(16, 8 * 10**9), automatic_chunk_size(16, 10**6)
-    (131072, 1024)
+    (524288, 1024)
     """
     fits = [b for b in BUCKETS if b * bytes_per_point * _SHARE <= usable_bytes]
     return fits[-1] if fits else BUCKETS[0]

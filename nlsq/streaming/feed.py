@@ -36,9 +36,17 @@ class Chunk(NamedTuple):
     first: int  # points before it
     count: int  # points in it
     omitted: int  # points left out on the way since the last chunk
-    digests: tuple[bytes, ...]  # of every PART points
     points: Columns  # (count,) views of the buffers; sigma already 1 / sigma
     buffers: Columns  # (capacity + SLACK,)
+
+    def digests(self) -> tuple[bytes, ...]:
+        """A digest of every `PART` points, the last one of fewer; those of the columns in a row."""
+        x, y, weights = self.points
+        lines = [*np.atleast_2d(x), y] + ([] if weights is None else [weights])
+        return tuple(
+            b"".join(xxhash.xxh3_128_digest(a[k : k + PART].view(np.uint8)) for a in lines)
+            for k in range(0, self.count, PART)
+        )
 
 
 class Feed:
@@ -104,26 +112,24 @@ class Feed:
             if isinstance(self.source, Source)
             else self._pieces()
         )
-        buffers, filled, omitted, content = self._buffers(), 0, 0, _Digests()
+        buffers, filled, omitted = self._buffers(), 0, 0
         for give in pieces:
             while (count := give.upto(self.capacity - filled)) is not None:
                 part = buffers.part(filled, filled + count)
                 kept = self._keep(part, give.into(part))
-                content.update(part.part(0, kept))
                 filled, omitted = filled + kept, omitted + count - kept
                 if filled == self.capacity:
-                    yield self._chunk(index, filled, omitted, content, buffers)
-                    buffers, filled, omitted, content = self._buffers(), 0, 0, _Digests()
+                    yield self._chunk(index, filled, omitted, buffers)
+                    buffers, filled, omitted = self._buffers(), 0, 0
                     index += 1
         if filled or omitted:
-            yield self._chunk(index, filled, omitted, content, buffers)
+            yield self._chunk(index, filled, omitted, buffers)
 
-    def _chunk(self, index, filled, omitted, content, buffers: Columns) -> Chunk:
+    def _chunk(self, index, filled, omitted, buffers: Columns) -> Chunk:
         repeat_last(buffers, filled)
         return Chunk(
-            index, index * self.capacity, filled, omitted, content.all(), buffers.part(0, filled),
-            buffers,
-        )  # fmt: skip
+            index, index * self.capacity, filled, omitted, buffers.part(0, filled), buffers
+        )
 
     def _ranges(self, start: int):
         yield _Range(self.source, start, self._read_size)
@@ -180,40 +186,6 @@ def repeat_last(buffers: Columns, filled: int) -> None:
     for array in buffers:
         if array is not None and filled:
             array[..., filled:end] = array[..., filled - 1 : filled]
-
-
-class _Digests:
-    """Digests of every `PART` points, which come in pieces; a digest of each column makes one."""
-
-    def __init__(self):
-        self._done: list[bytes] = []
-        self._columns: list = []
-        self._count = 0
-
-    def update(self, points: Columns) -> None:
-        first, end = 0, len(points.y)
-        while first < end:
-            stop = min(end, first + PART - self._count)
-            part = points.part(first, stop)
-            lines = [*np.atleast_2d(part.x), part.y]
-            lines += [] if part.sigma is None else [part.sigma]
-            self._columns = self._columns or [xxhash.xxh3_128() for _ in lines]
-            for column, line in zip(self._columns, lines, strict=True):
-                column.update(line.view(np.uint8))
-            self._count += stop - first
-            first = stop
-            if self._count == PART:
-                self._end()
-
-    def _end(self) -> None:
-        self._done.append(b"".join(column.digest() for column in self._columns))
-        self._columns, self._count = [], 0
-
-    def all(self) -> tuple[bytes, ...]:
-        """The digests, the last one of fewer points."""
-        if self._count:
-            self._end()
-        return tuple(self._done)
 
 
 def allocate(form: Form, length: int) -> Columns:

@@ -76,7 +76,9 @@ class FullPasses:
         waiting: deque = deque()
 
         def add(chunk: Chunk, handed) -> Part:
-            made = jax.device_get(handed.result())
+            digests, sums = handed.result()
+            self._survey.require_same(chunk, digests, source.name)
+            made = jax.device_get(sums)
             self._feed.release(chunk)
             total = made if part.total is None else jax.tree.map(np.add, part.total, made)
             points, seconds = chunk.first + chunk.count, time.perf_counter() - began
@@ -87,9 +89,8 @@ class FullPasses:
         source, seen = self._feed.source, begun.next * self._feed.capacity
         with _Cores() as cores, closing(self._feed.chunks(begun.next)) as chunks:
             for chunk in chunks:
-                self._survey.require_same(chunk, source.name)
                 seen = chunk.first + chunk.count
-                waiting.append((chunk, cores.hand_over(work, _arguments(chunk))))
+                waiting.append((chunk, cores.hand_over(work, chunk)))
                 # the first one alone, since it may have to compile
                 while len(waiting) > (2 * cores.count if part.total is not None else 0):
                     part = add(*waiting.popleft())
@@ -121,8 +122,8 @@ class _Cores(ExitStack):
         self._threads = [self.enter_context(ThreadPoolExecutor(1)) for _ in range(self.count)]
         self._turn = itertools.cycle(range(self.count))
 
-    def hand_over(self, work: Callable, arguments: tuple):
-        """A future of work(arguments), whose arrays may still be computed when it is done."""
+    def hand_over(self, work: Callable, chunk: Chunk):
+        """A future of (digests, work(arguments)); arrays may still be computed when it is done."""
         k = next(self._turn)
 
         def call():
@@ -131,7 +132,7 @@ class _Cores(ExitStack):
                 double_precision(),
                 nullcontext() if device is None else jax.default_device(device),
             ):
-                return work(arguments)
+                return chunk.digests(), work(_arguments(chunk))
 
         return self._threads[k].submit(call)
 
