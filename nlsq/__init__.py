@@ -106,8 +106,11 @@ _SUBMODULES = frozenset(
         "device",
         "facades",
         "interfaces",
+        "io",
+        "models",
         "precision",
         "result",
+        "security",
         "streaming",
         "types",
     }

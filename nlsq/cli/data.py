@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nlsq.cli.errors import DataError, did_you_mean
+from nlsq.cli.errors import DataError
 from nlsq.cli.settings import Column, Data
 from nlsq.config import get_memory_config
+from nlsq.utils.input_error import did_you_mean
 
 #: Bytes held per byte of text at the peak: the text, its lines, their join and the numbers.
 _READING_FACTOR = 4

@@ -41,11 +41,3 @@ class NotConverged(ProgramError):
     """The fit stopped before it converged."""
 
     exit_code = 4
-
-
-def did_you_mean(word: str, known, otherwise: str = "") -> str:
-    """``; did you mean 'x'?`` for the closest known word, else `otherwise`."""
-    from difflib import get_close_matches
-
-    close = get_close_matches(str(word), [str(k) for k in known], n=1)
-    return f"; did you mean {close[0]!r}?" if close else otherwise

@@ -8,8 +8,9 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from nlsq.cli.errors import ModelError, did_you_mean
+from nlsq.cli.errors import ModelError
 from nlsq.cli.settings import Model
+from nlsq.utils.input_error import did_you_mean
 
 #: What user code raises; anything else is a defect of ours and shows its traceback.
 USER_CODE_ERRORS = (

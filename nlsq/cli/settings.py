@@ -8,9 +8,10 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
-from nlsq.cli.errors import ConfigurationError, did_you_mean
+from nlsq.cli.errors import ConfigurationError
 from nlsq.constants import DEFAULT_F_SCALE, DEFAULT_FTOL, DEFAULT_GTOL, DEFAULT_XTOL
 from nlsq.types import MethodLiteral
+from nlsq.utils.input_error import did_you_mean
 
 Column = int | str
 

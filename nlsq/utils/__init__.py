@@ -1,1 +1,1 @@
-"""Small services without numerics: logging, a progress bar."""
+"""Small services without numerics: logging, a progress bar, errors about input."""

@@ -1,0 +1,1 @@
+"""Files: tables read, results and reports written."""

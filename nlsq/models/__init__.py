@@ -1,0 +1,1 @@
+"""Models to fit: a catalogue with guesses, sums of its members, and formulas."""

@@ -1,0 +1,1 @@
+"""Models and paths from strangers: what is checked, limited and written down."""

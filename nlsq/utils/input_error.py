@@ -1,0 +1,43 @@
+"""What a user gave us that we cannot use: what is wrong, and how to mend it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class InputError(ValueError):
+    """Input that cannot be used.
+
+    Parameters
+    ----------
+    message : str
+        Where and what.
+    fix : str
+        What to do about it.
+
+    Examples
+    --------
+    >>> error = InputError("run.csv:7: 'V' is empty.", "Correct the row, or comment it out.")
+    >>> print(error)
+    run.csv:7: 'V' is empty. Correct the row, or comment it out.
+    """
+
+    def __init__(self, message: str, fix: str = ""):
+        super().__init__(message, fix)
+        self.message, self.fix = message, fix
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.fix}".rstrip()
+
+
+def did_you_mean(word: str, known: Iterable[str], otherwise: str = "") -> str:
+    """``; did you mean 'x'?`` for the closest known word, else `otherwise`.
+
+    Examples
+    --------
+    >>> did_you_mean("gausian", ["gaussian", "linear"])
+    "; did you mean 'gaussian'?"
+    """
+    close = difflib.get_close_matches(str(word), [str(k) for k in known], n=1)
+    return f"; did you mean {close[0]!r}?" if close else otherwise
