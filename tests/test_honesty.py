@@ -540,3 +540,49 @@ def test_a_result_does_not_change_with_the_data_it_came_from():
     np.testing.assert_array_equal(result.xdata, X)
     np.testing.assert_array_equal(result.sigma, ERRORS)
     assert result.chi_squared == expected.chi_squared
+
+
+# ------------------------------------------------------------------- models that count their points
+
+
+def counting(threshold, namespace):
+    def model(x, a, b):
+        rate = 2.0 * b if len(x) > threshold else b
+        return a * namespace.exp(-rate * x)
+
+    return model
+
+
+@pytest.mark.parametrize("road", ["jax", "numpy"])
+@pytest.mark.parametrize("threshold, m", [(60, 100), (600, 900), (1500, 3000), (100_000, 150_000)])
+def test_a_model_that_looks_at_the_number_of_points(road, threshold, m):
+    import jax.numpy as jnp
+
+    model = counting(threshold, jnp if road == "jax" else np)
+    x = np.linspace(0, 3, m)
+    fit = nlsq.curve_fit(model, x, 2.0 * np.exp(-1.4 * x), p0=[1.5, 0.6])
+    np.testing.assert_allclose(fit.popt, [2.0, 0.7], rtol=1e-6)
+    few = x[:: m // (threshold // 2)]  # the same model on the other side of its threshold
+    np.testing.assert_allclose(
+        nlsq.curve_fit(model, few, 2.0 * np.exp(-1.4 * few), p0=[1.5, 0.6]).popt,
+        [2.0, 1.4],
+        rtol=1e-6,
+    )
+
+
+def test_a_model_that_counts_its_points_is_not_read_in_pieces():
+    from nlsq import fit
+    from nlsq.streaming import ArraySource
+
+    x = np.linspace(0, 3, 150_000)
+    with pytest.raises(ValueError, match="number of points"):
+        fit(counting(100_000, np), ArraySource(x, np.exp(-x)), p0=[1, 1], workflow="chunked")
+
+
+def test_a_number_of_points_with_fewer_digits_changes_nothing():
+    def plane(x, a, b, c):  # long enough that its program is printed in several lines
+        return a * x[0] / (b + x[0] * x[1]) + c * x[1] * x[0] ** 2
+
+    x = np.random.default_rng(0).uniform(1, 2, (2, 48))
+    fit = nlsq.curve_fit(plane, x, plane(x, 1.0, 2.0, 0.5), p0=[1.1, 1.9, 0.4])
+    assert fit.model_info.pointwise, fit.model_info.coupling

@@ -19,9 +19,11 @@ from __future__ import annotations
 import copy
 import dataclasses
 import inspect
+import math
 import threading
 import types
 from collections.abc import Callable, Hashable
+from typing import Any
 
 import numpy as np
 
@@ -31,12 +33,15 @@ from nlsq.core import differences, programs
 from nlsq.core.identity import may_catch_errors, model_key
 
 TRACE_BLOCKS = (1009, 2003)  # primes no table or quadrature rule has as its length
+_SHORT = 251  # the shortest block, nearly
 _CHECK_POINTS = 256
 _CHECK_RTOL = 1e-8
 # A user's function that meets a tracer or a proxy instead of numbers may raise anything at all; it
 # is tried on nothing else, and the host road runs it with numbers and lets its errors through.
 TRACE_ERRORS = (Exception,)
 _resolutions = UnifiedCache("models", maxsize=256)
+_lengths = UnifiedCache("lengths of data", maxsize=256)
+_tracing = threading.Lock()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -193,6 +198,7 @@ class Resolution:
     info: ModelInfo
     data_fixed: bool = False  # the program holds the data
     complex_value: bool = False
+    trace: Any = None  # of a pointwise model, with data of length TRACE_BLOCKS[0]
 
 
 class Model:
@@ -261,8 +267,13 @@ class Model:
                 "it, or fit again"
             )
 
-    def resolve(self, x: Abscissae, m: int, p0, complex_data: bool) -> None:
-        """Find the road for data of this form; p0 and nearby points test a translation."""
+    def resolve(
+        self, x: Abscissae, m: int, p0, complex_data: bool, n_points: int | None = None
+    ) -> None:
+        """Find the road for data of this form; p0 and nearby points test a translation.
+
+        n_points: of all data, where x, of m points, is a sample of them.
+        """
 
         def find():
             self.called = True
@@ -273,7 +284,28 @@ class Model:
         if found.data_fixed:  # its program holds the data it was traced with
             key = (*key, model_key(tuple(x.leaves) if x.in_full else x.given))
             found = _resolutions.get(key, find)
+        if found.info.pointwise and self._counts_points(found, key, x, n_points or m):
+            found, key = (
+                Resolution(_coupled(found.info, COUNT), False, found.complex_value),
+                (*key, m),
+            )
         self.resolution, self.program_key = found, key
+
+    def _counts_points(self, found: Resolution, key: Hashable, x: Abscissae, m: int) -> bool:
+        """Whether the model does something else for m points, or for a block of them.
+
+        A threshold, as in ``if len(x) > 1000``, shows only in traces on both sides of it: the model
+        is traced at lengths near m and near the shortest block, once for a range of lengths.
+        """
+        seen = _lengths.get(key, lambda: [*TRACE_BLOCKS, True])
+        with _tracing:
+            for length in (unusual_length(min(m, _SHORT)), unusual_length(m)):
+                shortest, longest, same = seen
+                if same and not shortest <= length <= longest:
+                    self.called = True
+                    same = _same_program(self.call, found, x, self.n, length)
+                    seen[:] = min(shortest, length), max(longest, length), same
+            return not seen[2]
 
     def use_host(self, reason: str, derivative: str) -> None:
         """Take the host road because the user's options ask for it."""
@@ -472,7 +504,7 @@ def _traced(road, call, x: Abscissae, m, p0, reasons) -> Resolution | None:
         except TRACE_ERRORS as error:
             coupling = f"it needs all points at once ({_first_line(error)})"
         if coupling is None:
-            return Resolution(_info(road, reasons, ""), False, _complex(jaxpr))
+            return Resolution(_info(road, reasons, ""), False, _complex(jaxpr), jaxpr)
     shapes = [jax.ShapeDtypeStruct(a.shape, a.dtype) for a in x.leaves]
     try:
         jaxpr = _trace(call, x, shapes, n, m)
@@ -484,22 +516,52 @@ def _traced(road, call, x: Abscissae, m, p0, reasons) -> Resolution | None:
 
 def _pointwise_trace(call, x: Abscissae, n: int):
     """(jaxpr, what couples the points or None) of the model at lengths it cannot guess."""
-    import jax
-
     from nlsq.core.pointwise import couples_points, length_matters
 
-    def trace(length):
-        shapes = [
-            jax.ShapeDtypeStruct(_resized(a.shape, axis, length), a.dtype)
-            for a, axis in zip(x.leaves, x.axes, strict=True)
-        ]
-        return _trace(call, x, shapes, n, length)
-
-    jaxpr = trace(TRACE_BLOCKS[0])
-    coupling = couples_points(jaxpr, [*x.axes, *([None] * n)], TRACE_BLOCKS[0])
-    if coupling is None and length_matters(jaxpr, trace(TRACE_BLOCKS[1]), TRACE_BLOCKS):
-        coupling = "it depends on the number of points (len)"
+    first, second = TRACE_BLOCKS
+    jaxpr = _trace_at(call, x, n, first)
+    coupling = couples_points(jaxpr, [*x.axes, *([None] * n)], first)
+    if coupling is None and length_matters(jaxpr, _trace_at(call, x, n, second), TRACE_BLOCKS):
+        coupling = COUNT
     return jaxpr, coupling
+
+
+def _trace_at(call, x: Abscissae, n: int, length: int):
+    """Closed jaxpr of the model with data of this length."""
+    import jax
+
+    shapes = [
+        jax.ShapeDtypeStruct(_resized(a.shape, axis, length), a.dtype)
+        for a, axis in zip(x.leaves, x.axes, strict=True)
+    ]
+    return _trace(call, x, shapes, n, length)
+
+
+def _same_program(user, found: Resolution, x: Abscissae, n: int, length: int) -> bool:
+    """Whether the model with data of this length is the program that was found."""
+    from nlsq.core.pointwise import length_matters
+
+    call = _sized(user.traced if found.info.road == "jax" else user.carried())
+    try:
+        with double_precision():
+            other = _trace_at(call, x, n, length)
+    except TRACE_ERRORS:
+        return False
+    return not length_matters(found.trace, other, (TRACE_BLOCKS[0], length))
+
+
+def unusual_length(m: int) -> int:
+    """The smallest prime that is at least `m` and 31: a length that no constant of a model has.
+
+    Examples
+    --------
+    >>> unusual_length(100), unusual_length(3)
+    (101, 31)
+    """
+    m = max(m, 31)
+    while any(m % k == 0 for k in range(2, math.isqrt(m) + 1)):
+        m += 1
+    return m
 
 
 def _traced_with_data(road, call, x: Abscissae, m, p0, reasons) -> Resolution | None:
@@ -513,6 +575,7 @@ def _traced_with_data(road, call, x: Abscissae, m, p0, reasons) -> Resolution | 
     return Resolution(_info(road, reasons, coupling), True, _complex(jaxpr))
 
 
+COUNT = "it depends on the number of points (len)"
 _ROAD_WORDS = {"jax": "not traceable by JAX as it is", "numpy": "not carried from NumPy"}
 
 
@@ -540,6 +603,10 @@ def _resized(shape, axis, length):
 def _info(road, reasons, coupling) -> ModelInfo:
     reason = "; ".join(dict.fromkeys(reasons)) or "it traces as written"
     return ModelInfo(road, reason, "exact, by forward differentiation", not coupling, coupling)
+
+
+def _coupled(info: ModelInfo, coupling: str) -> ModelInfo:
+    return dataclasses.replace(info, pointwise=False, coupling=coupling)
 
 
 def _first_line(error: BaseException) -> str:

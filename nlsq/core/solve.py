@@ -258,8 +258,19 @@ def _fit_sample(model, sample: Observations, parameters: Parameters, options: Op
     return interior_start(dataclasses.replace(parameters, p0=outcome.x))
 
 
-def choose_road(model: Model, data: Observations, parameters: Parameters, options: Options) -> None:
+def choose_road(
+    model: Model,
+    data: Observations,
+    parameters: Parameters,
+    options: Options,
+    n_points: int | None = None,
+) -> None:
     """Settle how the model is evaluated, from the model itself and the user's `jac`.
+
+    Parameters
+    ----------
+    n_points : int, optional
+        Of all data, where `data` are a sample of them.
 
     Raises
     ------
@@ -280,7 +291,8 @@ def choose_road(model: Model, data: Observations, parameters: Parameters, option
             )
         model.use_host(f"jac={options.jac!r} asks for differences", f"differences, {options.jac}")
     else:
-        model.resolve(data.x, data.y.size, parameters.p0, np.iscomplexobj(data.y))
+        size = data.y.size
+        model.resolve(data.x, size, parameters.p0, np.iscomplexobj(data.y), n_points or size)
         if not model.on_host:
             _refuse_complex_model(model, data)
 

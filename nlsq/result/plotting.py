@@ -48,7 +48,7 @@ class _Points:
 def plot(result: CurveFitResult, ax: Axes | None, options: Options) -> tuple[Figure, np.ndarray]:
     """Draw `result`; see `CurveFitResult.plot`."""
     fig, axes = _axes(ax, options.show_residuals)
-    x = _single_real_x(result)
+    x = single_real_x(result)
     if x is None:
         points = _draw_predicted(axes[0], result, options)
         label = f"predicted {options.ylabel}"
@@ -88,7 +88,7 @@ def _axes(ax: Axes | None, residuals: bool) -> tuple[Figure, list[Axes]]:
     return fig, list(fig.subplots(2, 1, sharex=True, height_ratios=(3, 1)))
 
 
-def _single_real_x(result: CurveFitResult) -> np.ndarray | None:
+def single_real_x(result: CurveFitResult) -> np.ndarray | None:
     """The abscissa when every point has one real, finite x and a real y, else None."""
     try:
         x = np.asarray(result.xdata, dtype=np.float64)
@@ -143,7 +143,7 @@ def _draw_curve(ax: Axes, result: CurveFitResult, x: np.ndarray, options: Option
         limits = [v[order] for v in prediction.confidence_band(result, where, options.alpha)]
         _fill(ax, grid, limits, _BAND, 0.22, f"{level} confidence band")
     if options.show_prediction:
-        sigma_new = _sigma_on(grid, x, result) if where is not None else None
+        sigma_new = sigma_on(grid, x, result) if where is not None else None
         pair = prediction.prediction_interval(result, where, options.alpha, sigma_new)
         _fill(ax, grid, [v[order] for v in pair], _PREDICTION, 0.13, f"{level} prediction band")
     ax.set_ylabel(options.ylabel)
@@ -175,15 +175,21 @@ def _curve_grid(result: CurveFitResult, x: np.ndarray) -> tuple[np.ndarray, Any,
         # Without a model, or when each value depends on all x, only the data points can be drawn.
         order = np.argsort(x, kind="stable")
         return x[order], None, order
-    low, high = x.min(), x.max()
-    spread = low > 0 and high / low > 1e3 and np.median(x) < 0.05 * high
-    grid = np.geomspace(low, high, _GRID) if spread else np.linspace(low, high, _GRID)
-    if len(x) <= _GRID:
-        grid = np.union1d(grid, x)  # through every data point: no peak falls between
+    grid = grid_over(x, _GRID)
     return grid, grid, slice(None)
 
 
-def _sigma_on(grid: np.ndarray, x: np.ndarray, result: CurveFitResult) -> np.ndarray | None:
+def grid_over(x: np.ndarray, points: int) -> np.ndarray:
+    """Abscissae for a smooth curve over the data `x`; in equal ratios where x spans decades."""
+    low, high = float(x.min()), float(x.max())
+    spread = low > 0 and high / low > 1e3 and np.median(x) < 0.05 * high
+    grid = np.geomspace(low, high, points) if spread else np.linspace(low, high, points)
+    if len(x) <= points:
+        grid = np.union1d(grid, x)  # through every data point: no peak falls between
+    return grid
+
+
+def sigma_on(grid: np.ndarray, x: np.ndarray, result: CurveFitResult) -> np.ndarray | None:
     """Sigma between the measured points, by straight lines; only for the drawing."""
     sigma = result.get("sigma")
     if sigma is None or np.ndim(sigma) == 0:

@@ -23,7 +23,6 @@ found damaged never replaces the previous one.
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import math
 import os
@@ -37,6 +36,8 @@ from typing import Any
 
 import numpy as np
 import xxhash
+
+from nlsq.utils.atomic import sync_folder
 
 try:
     import fcntl
@@ -278,7 +279,7 @@ class CheckpointManager:
             os.replace(present, self.folder / PREVIOUS)
         os.replace(temporary, present)
         self._present_is_whole = True
-        _sync_folder(self.folder)
+        sync_folder(self.folder)
 
     def load(self) -> Checkpoint | None:
         """The present checkpoint if it is whole, else the previous one; None if there is none.
@@ -349,19 +350,6 @@ class CheckpointManager:
     def _check_open(self) -> None:
         if not self._release.alive:
             raise CheckpointError(f"The checkpoints in {self.folder} were closed.")
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name == "nt":  # folders cannot be opened there
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    except OSError as error:
-        if error.errno != errno.EINVAL:  # a file system that cannot
-            raise
-    finally:
-        os.close(handle)
 
 
 def _lock(folder: Path) -> int | None:

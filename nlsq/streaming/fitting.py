@@ -147,7 +147,7 @@ def fit_source(
         if method in (None, "lm") and not parameters.bounded:
             require_enough_points(parameters.p0.size, data)
         model = Model(CurveCall(f), parameters.p0.size, getattr(f, "__name__", type(f).__name__))
-        choose_road(model, found.sample, parameters, settings)
+        choose_road(model, found.sample, parameters, settings, found.n_points)
         problem = StreamedProblem(model, found, parameters, settings)
         problem.require_pointwise()
         # what the survey has checked need not be checked again: its digests show changes

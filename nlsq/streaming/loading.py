@@ -39,6 +39,26 @@ def load(source: Source | SequentialSource) -> tuple[np.ndarray, np.ndarray, Any
     )
 
 
+def glance(source: Source | SequentialSource, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """(x, y) of about `count` points: in runs over the whole source, or those it begins with."""
+    try:
+        if not isinstance(source, Source):
+            piece = next(iter(source))
+            return piece.x[..., :count], piece.y[:count]
+        m, run = source.n_points, 100
+        starts = np.linspace(0, max(m - run, 0), min(max(count // run, 1), -(-m // run)))
+        parts = []
+        for start in np.unique(starts.astype(int)).tolist():
+            parts.append(empty(source.form, min(run, m - start)))
+            source.read_into(start, parts[-1])
+        return (
+            np.concatenate([p.x for p in parts], axis=-1),
+            np.concatenate([p.y for p in parts]),
+        )
+    finally:
+        source.close()
+
+
 def empty(form: Form, length: int) -> Columns:
     """Fresh arrays for `length` points."""
     x = (length,) if form.coordinates is None else (form.coordinates, length)
