@@ -1,1 +1,32 @@
-"""Models to fit: a catalogue with guesses, sums of its members, and formulas."""
+"""Models to fit: a catalogue of named models that know where to start, and their sums.
+
+A model is called and fitted like any function; `guess` finds p0 in the data.
+
+Examples
+--------
+>>> import numpy as np
+>>> from nlsq import curve_fit, models
+>>> model = models.get("gaussian + linear")
+>>> model.names
+('amp', 'mu', 'sigma', 'a', 'b')
+>>> x = np.linspace(0, 10, 101)
+>>> y = model(x, 3.0, 4.0, 0.5, 0.2, 1.0)
+>>> fit = curve_fit(model, x, y, p0=model.guess(x, y), bounds=model.bounds())
+>>> fit.popt.round(6).tolist()
+[3.0, 4.0, 0.5, 0.2, 1.0]
+"""
+
+from nlsq.models.catalogue import UnknownModel as UnknownModel
+from nlsq.models.catalogue import categories as categories
+from nlsq.models.catalogue import get as get
+from nlsq.models.catalogue import names as names
+from nlsq.models.catalogue import register as register
+from nlsq.models.catalogue import search as search
+from nlsq.models.model import Model as Model
+from nlsq.models.model import Parameter as Parameter
+from nlsq.models.polynomials import polynomial as polynomial
+
+__all__ = [
+    "Model", "Parameter", "UnknownModel", "categories", "get", "names", "polynomial", "register",
+    "search",
+]  # fmt: skip

@@ -1,0 +1,201 @@
+"""The models by name."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from nlsq.models import (
+    decays,
+    dose_response,
+    growth,
+    isotherms,
+    kinetics,
+    oscillations,
+    peaks,
+    physics,
+    polynomials,
+    power_laws,
+    rheology,
+    steps,
+    transport,
+)  # fmt: skip
+from nlsq.models.model import Model, Parameter
+from nlsq.models.sums import add
+from nlsq.utils.input_error import InputError, did_you_mean
+
+_CHAPTERS = (
+    polynomials, peaks, decays, growth, dose_response, kinetics, isotherms, transport, rheology,
+    oscillations, steps, power_laws, physics,
+)  # fmt: skip
+_BUILT_IN: dict[str, Model] = {
+    model.name: model
+    for chapter in _CHAPTERS
+    for model in vars(chapter).values()
+    if isinstance(model, Model) and model.function.__module__ == chapter.__name__
+}
+_registered: dict[str, Model] = {}
+
+
+class UnknownModel(InputError, KeyError):
+    """No model has this name."""
+
+
+def get(name: str) -> Model:
+    """The model of a name, or the sum of several.
+
+    Parameters
+    ----------
+    name : str
+        One of `names()`, ``poly0`` to ``poly7`` (``polynomial3`` is the same), or such names joined
+        by ``+``, which may repeat. In a sum, members that share a parameter's name get a number
+        after all their names: ``amp_1, mu_1, sigma_1, amp_2, ...``.
+
+    Returns
+    -------
+    Model
+
+    Raises
+    ------
+    UnknownModel
+        A KeyError (and ValueError) that names the closest model.
+
+    Examples
+    --------
+    >>> from nlsq import models
+    >>> models.get("gaussian + gaussian + constant").names
+    ('amp_1', 'mu_1', 'sigma_1', 'amp_2', 'mu_2', 'sigma_2', 'c')
+    >>> models.get("gausian")
+    Traceback (most recent call last):
+    ...
+    nlsq.models.catalogue.UnknownModel: There is no model 'gausian'; did you mean 'gaussian'? ...
+    """
+    members = [_one(part.strip()) for part in str(name).split("+")]
+    return members[0] if len(members) == 1 else add(members)
+
+
+def _one(name: str) -> Model:
+    model = _registered.get(name) or _BUILT_IN.get(name) or polynomials.polynomial_named(name)
+    if model is None:
+        raise UnknownModel(
+            f"There is no model {name!r}{did_you_mean(name, names())}",
+            "nlsq.models.names() lists them all.",
+        )
+    return model
+
+
+def names(category: str | None = None) -> tuple[str, ...]:
+    """Names of all models, or of one category.
+
+    Examples
+    --------
+    >>> from nlsq import models
+    >>> models.names("rheology")[:2]
+    ('power_law_fluid', 'bingham')
+    """
+    every = {**_BUILT_IN, **_registered}
+    return tuple(n for n, m in every.items() if category in (None, m.category))
+
+
+def categories() -> dict[str, tuple[str, ...]]:
+    """Categories with the names of their models.
+
+    Examples
+    --------
+    >>> from nlsq import models
+    >>> "peaks" in models.categories()
+    True
+    """
+    found = dict.fromkeys(m.category for m in {**_BUILT_IN, **_registered}.values())
+    return {category: names(category) for category in found}
+
+
+def search(text: str) -> tuple[str, ...]:
+    """Names of the models that mention all words of a text anywhere in what is known of them.
+
+    Examples
+    --------
+    >>> from nlsq import models
+    >>> models.search("dose hill")[0]
+    'hill'
+    """
+    words = text.lower().split()
+
+    def about(m: Model) -> str:
+        parts = [m.name, m.title, m.category, m.description, m.reference]
+        return " ".join(parts + [p.meaning for p in m.parameters]).lower()
+
+    every = {**_BUILT_IN, **_registered}
+    return tuple(n for n, m in every.items() if all(w in about(m) for w in words))
+
+
+def register(
+    f: Callable,
+    name: str | None = None,
+    *,
+    guess: Callable | None = None,
+    parameters: Sequence[Parameter] | None = None,
+    example: tuple[Any, Any] | None = None,
+    **about: str,
+) -> Model:
+    """Add a model of your own, for this process.
+
+    Parameters
+    ----------
+    f : callable
+        ``f(x, a, b, ...)``.
+    name : str, optional
+        Default: the function's.
+    guess : callable, optional
+        ``guess(x, y) -> (n,)`` of finite points with x ascending. Without it `Model.guess` raises.
+    parameters : sequence of Parameter, optional
+        With meanings, units and bounds; default: the names of the signature, unbounded.
+    example : (x, params), optional
+        What `Model.example` returns.
+    title, category, formula, description, reference : str, optional
+        As of `Model`; the category is "user" by default.
+
+    Returns
+    -------
+    Model
+
+    Raises
+    ------
+    InputError
+        For a name that a built-in model has or that cannot be part of a sum, or for `parameters`
+        that are not those of the signature. A registered model may be replaced.
+
+    Examples
+    --------
+    >>> from nlsq import models
+    >>> def ramp(x, slope, start):
+    ...     return slope * (x - start)
+    >>> models.register(ramp, guess=lambda x, y: [np.ptp(y) / np.ptp(x), x[0]])
+    <model ramp(x, slope, start)>
+    >>> models.get("ramp + constant").names
+    ('slope', 'start', 'c')
+    """
+    name = name or f.__name__
+    if name in _BUILT_IN or polynomials.polynomial_named(name):
+        raise InputError(f"{name!r} is a built-in model.", "Register it under another name.")
+    if not name.isidentifier():
+        raise InputError(f"{name!r} is no name for a model.", "Use letters, digits and _.")
+    own = tuple(inspect.signature(f).parameters)[1:]
+    given = tuple(parameters or (Parameter(n, "") for n in own))
+    if tuple(p.name for p in given) != own:
+        listed = ", ".join(p.name for p in given)
+        raise InputError(f"{name} takes {', '.join(own)}; described are {listed}.", "Match them.")
+    x, p = example or (None, np.ones(len(own)))
+    if example:
+        given = tuple(replace(q, typical=(v, v)) for q, v in zip(given, p, strict=True))
+    model = Model(
+        f, name, **{"title": name, "category": "user", "formula": None, **about},
+        parameters=given, start=guess and (lambda model, x, y: guess(x, y)),
+        grid=None if x is None else np.asarray(x, float),
+    )  # fmt: skip
+    _registered[name] = model
+    return model

@@ -1,0 +1,488 @@
+"""The catalogue of models: laws against outside oracles, guesses, sums, sharing of programs."""
+
+import json
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import optimize, special, stats
+
+import nlsq
+from nlsq import curve_fit, models
+from nlsq.core.evaluation import CurveCall
+from nlsq.core.identity import fingerprint, model_key
+from nlsq.core.model import Abscissae
+from nlsq.core.model import Model as EngineModel
+from nlsq.models import Parameter, UnknownModel
+from nlsq.utils.input_error import InputError
+from tests.test_compile_counts import Compilations
+
+ROOT = Path(nlsq.__file__).parent.parent
+NAMES = models.names()
+ORIGINAL = {
+    "linear": "a b", "exponential_decay": "a b c", "exponential_growth": "a b c",
+    "gaussian": "amp mu sigma", "sigmoid": "L x0 k b", "power_law": "a b",
+    "lorentzian": "amp x0 gamma",
+}  # fmt: skip
+FUNCTIONS = {
+    **{n: getattr(np, n) for n in "exp log sin cos sqrt tanh cosh arctan".split()},
+    "pi": np.pi, "erf": special.erf, "erfc": special.erfc,
+}  # fmt: skip
+
+
+@pytest.fixture(params=NAMES)
+def model(request):
+    return models.get(request.param)
+
+
+def noisy(model, rng):
+    """Abscissae, clean curve, data, true parameters of one draw with 5 % noise."""
+    x, p = model.draw(rng)
+    y = model(x, *p)
+    return x, y, y + 0.05 * (np.ptp(y) or np.abs(y).max()) * rng.standard_normal(y.size), p
+
+
+# ------------------------------------------------------------------------------------- the laws
+def test_formula_says_what_the_function_does(model):
+    if model.formula is None:
+        assert model.name in ORACLES  # it has an oracle of its own instead
+        return
+    x, p = model.draw(np.random.default_rng(1))
+    named = dict(zip(model.names, p, strict=True))
+    expected = eval(model.formula, {"__builtins__": {}}, {**FUNCTIONS, **named, "x": x})
+    y = model(x, *p)
+    np.testing.assert_allclose(y, expected + 0 * x, rtol=1e-9, atol=1e-12 * np.abs(y).max())
+
+
+def _binding(x, v0, enzyme, ki):
+    """The activity left when enzyme and inhibitor bind until the law of mass action holds."""
+
+    def excess(bound, total):
+        return (enzyme - bound) * (total - bound) - ki * bound
+
+    bound = [optimize.brentq(excess, 0, min(enzyme, t), args=t, xtol=1e-15) for t in x]
+    return v0 * (1 - np.array(bound) / enzyme)
+
+
+def _convolved(x, area, x0, sigma, gamma):
+    s, weight = np.polynomial.legendre.leggauss(400)
+    s, weight = 9 * sigma * s, 9 * sigma * weight * stats.norm.pdf(9 * sigma * s, 0, sigma)
+    return area * stats.cauchy.pdf(x[:, None] - s, x0, gamma) @ weight
+
+
+def _halves(pdf):
+    def split(x, amp, x0, left, right):
+        one, other = (pdf(x, x0, s) / pdf(x0, x0, s) for s in (left, right))
+        return amp * np.where(x < x0, one, other)
+
+    return split
+
+
+def _oscillator(x, scale, x0, quality):
+    return -scale * np.angle(1 / (x0**2 - x**2 + 1j * x * x0 / quality))
+
+
+ORACLES = {
+    "gaussian": lambda x, a, m, s: a * stats.norm.pdf(x, m, s) * s * np.sqrt(2 * np.pi),
+    "lorentzian": lambda x, a, m, g: a * stats.cauchy.pdf(x, m, g) * g * np.pi,
+    "voigt": _convolved,
+    "skewed_gaussian": lambda x, a, m, s, k: (
+        a * stats.skewnorm.pdf(x, k, m, s) * s * np.sqrt(2 * np.pi)
+    ),
+    "exponentially_modified_gaussian": lambda x, a, m, s, t: (
+        a * stats.exponnorm.pdf(x, t / s, m, s)
+    ),
+    "split_gaussian": _halves(stats.norm.pdf),
+    "split_lorentzian": _halves(stats.cauchy.pdf),
+    "doniach_sunjic": lambda x, a, m, g, k: (
+        a * np.real(np.exp(0.5j * np.pi * k) * (1 - 1j * (x - m) / g) ** (k - 1))
+    ),
+    "sinc_squared": lambda x, a, m, w: a * special.spherical_jn(0, np.pi * (x - m) / w) ** 2,
+    "sech2": lambda x, a, m, w: a * stats.logistic.pdf(x, m, w / 2) * 2 * w,
+    "moffat": lambda x, a, m, w, b: (
+        a * stats.t.pdf(np.sqrt(2 * b - 1) * (x - m) / w, 2 * b - 1) / stats.t.pdf(0, 2 * b - 1)
+    ),
+    "gaussian_2d": lambda x, a, m, n, s, t, c: (
+        a
+        * stats.multivariate_normal.pdf(x.T, [m, n], np.diag([s**2, t**2]))
+        * (2 * np.pi * s * t)
+        + c
+    ),
+    "gamma_variate": lambda x, a, m, k: (
+        a * stats.gamma.pdf(x, k + 1, 0, m / k) / stats.gamma.pdf(m, k + 1, 0, m / k)
+    ),
+    "gamma_distribution": lambda x, a, k, t: a * stats.gamma.pdf(x, k, 0, t),
+    "weibull_peak": lambda x, a, s, k: a * stats.weibull_min.pdf(x, k, 0, s),
+    "maxwell_boltzmann": lambda x, a, s: a * stats.maxwell.pdf(x, 0, s),
+    "rayleigh": lambda x, a, s: a * stats.rayleigh.pdf(x, 0, s),
+    "competitive_inhibition": lambda x, v, k, i: v / (1 + k / x[0] * (1 + x[1] / i)),
+    "noncompetitive_inhibition": lambda x, v, k, i: v / (1 + k / x[0]) / (1 + x[1] / i),
+    "morrison": _binding,
+    "frap": lambda x, a, b, t: (
+        a + b * np.exp(-2 * t / x) * (special.iv(0, 2 * t / x) + special.iv(1, 2 * t / x))
+    ),
+    "erf_step": lambda x, a, m, s, c: a * stats.norm.cdf(x, m, s) + c,
+    "logistic_step": lambda x, a, m, s, c: a * stats.logistic.cdf(x, m, s) + c,
+    "arctan_step": lambda x, a, m, s, c: a * stats.cauchy.cdf(x, m, s) + c,
+    "gompertz": lambda x, a, m, k: a * stats.gumbel_r.cdf(x, m, 1 / k),
+    "avrami": lambda x, a, s, k: a * stats.weibull_min.cdf(x, k, 0, s),
+    "diffusion_front": lambda x, a, m, w: a * stats.norm.sf(x, m, w / np.sqrt(2)),
+    "resonance_phase": _oscillator,
+    "bent_line": lambda x, c, left, right, m, w: (
+        c
+        + np.where(x > m, right, left) * (x - m)
+        + (right - left) / 2 * w**2 / (np.hypot(x - m, w) + np.abs(x - m))
+    ),
+    "langevin": lambda x, m, h: (
+        np.sign(x) * m * special.ive(1.5, np.abs(x) / h) / special.ive(0.5, np.abs(x) / h)
+    ),
+    "michaelis_menten": lambda x, v, k: v * stats.fisk.cdf(x, 1, 0, k),
+    "hill": lambda x, v, k, n: v * stats.fisk.cdf(x, n, 0, k),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ORACLES)
+def test_law_agrees_with_an_independent_one(name):
+    model = models.get(name)
+    x, p = model.example()
+    expected = ORACLES[name](x, *p)
+    np.testing.assert_allclose(
+        model(x, *p), expected, rtol=1e-8, atol=1e-10 * np.abs(expected).max()
+    )
+
+
+def test_parameters_have_the_units_they_claim(model):
+    powers = model.units()
+    if powers is None:
+        return
+    x, p = model.example()
+    u, v = np.where(model.rescale, (1.7, 2.3), 1.0)
+    changed = [value * u**a * v**b for value, (a, b) in zip(p, powers, strict=True)]
+    np.testing.assert_allclose(model(x * u, *changed), v * model(x, *p), rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "name, x, expected",
+    [
+        ("exponentially_modified_gaussian", [-1e4, 1e4], 0.0),
+        ("sigmoid", [-1e4], 1.0),
+        ("fermi", [1e4], 0.0),
+        ("langevin", [0.0], 0.0),
+        ("hill", [0.0], 0.0),
+        ("bateman", [1.0], np.exp(-1.0)),  # both rates are 1
+    ],
+)
+def test_far_out_there_are_numbers(name, x, expected):
+    model = models.get(name)
+    p = np.ones(model.n)
+    np.testing.assert_allclose(model(np.array(x), *p), expected, atol=1e-12)
+
+
+# ------------------------------------------------------------------------------ the catalogue
+def test_it_has_what_was_promised():
+    assert len(NAMES) >= 60
+    for name, parameters in ORIGINAL.items():
+        assert models.get(name).names == tuple(parameters.split())
+    assert sum(map(len, models.categories().values())) == len(NAMES)
+    assert "gaussian" in models.search("peak")
+    assert models.search("langmuir isotherm")[0] == "langmuir"
+    assert models.search("no such thing") == ()
+
+
+def test_every_model_says_what_it_is(model):
+    assert model.title and model.__doc__
+    assert all(p.meaning for p in model.parameters)
+    low, high = model.bounds()
+    x, p = model.example()
+    assert (low <= p).all() and (p <= high).all()
+    assert model(x, *p).shape == x.shape[-1:]
+    assert repr(model) == f"<model {model.name}(x, {', '.join(model.names)})>"
+
+
+def test_unknown_names():
+    with pytest.raises(UnknownModel, match="did you mean 'gaussian'") as raised:
+        models.get("gausian + linear")
+    assert isinstance(raised.value, KeyError) and isinstance(raised.value, InputError)
+    with pytest.raises(UnknownModel, match="polynomial8"):
+        models.get("polynomial8")
+    with pytest.raises(ValueError, match="degree must be"):
+        models.polynomial(8)
+
+
+@pytest.mark.parametrize("degree", range(8))
+def test_polynomials(degree):
+    model = models.polynomial(degree)
+    assert models.get(f"poly{degree}") is models.get(f"polynomial{degree}") is model
+    c = np.arange(1.0, degree + 2)
+    x = np.linspace(-2, 3, 30)
+    np.testing.assert_allclose(model(x, *c), np.polynomial.polynomial.polyval(x, c), rtol=1e-12)
+    np.testing.assert_allclose(model.guess(x, model(x, *c)), c, rtol=1e-5)
+
+
+def test_a_model_of_the_users_own():
+    def ramp(x, slope, start):
+        return slope * (x - start)
+
+    x = np.linspace(0, 1, 20)
+    model = models.register(ramp, "own_ramp", title="Ramp")
+    assert models.get("own_ramp") is model and "own_ramp" in models.names("user")
+    with pytest.raises(InputError, match="no guess"):
+        model.guess(x, x)
+    with pytest.raises(InputError, match="no example"):
+        model.example()
+    described = [Parameter("slope", "steepness", "y/x", 0.0), Parameter("start", "begin", "x")]
+    model = models.register(
+        ramp,
+        "own_ramp",
+        parameters=described,
+        guess=lambda x, y: [-1.0, 0.5],
+        example=(x, [2, 0.1]),
+    )
+    assert model.guess(x, x).tolist() == [0.0, 0.5]  # within the bounds
+    fit = curve_fit(model, x, model(x, 2.0, 0.1), p0=model.guess(x, x), bounds=model.bounds())
+    np.testing.assert_allclose(fit.popt, [2.0, 0.1], rtol=1e-8)
+    assert models.get("own_ramp + constant").names == ("slope", "start", "c")
+    with pytest.raises(InputError, match="built-in"):
+        models.register(ramp, "gaussian")
+    with pytest.raises(InputError, match="no name"):
+        models.register(ramp, "my ramp")
+    with pytest.raises(InputError, match="described are slope"):
+        models.register(ramp, "other_ramp", parameters=described[:1])
+
+
+# ----------------------------------------------------------------------------------- the guesses
+def _nasty(dimensions):
+    rng = np.random.default_rng(5)
+    x = np.array([0.0, -1.0, 2.0, 2.0, 7.0, -3.0, 0.5, 100.0])
+    cases = {
+        "one point": (np.array([2.0]), np.array([3.0])),
+        "two points": (np.array([2.0, 1.0]), np.array([3.0, 4.0])),
+        "all zero": (np.zeros(5), np.zeros(5)),
+        "constant y": (np.linspace(-1, 3, 40), np.full(40, 2.5)),
+        "zero y": (np.linspace(1, 3, 40), np.zeros(40)),
+        "one x": (np.full(9, 3.0), rng.normal(size=9)),
+        "noise": (rng.uniform(1, 9, 70), rng.normal(size=70)),
+        "descending": (np.linspace(9, 1, 50), rng.normal(size=50)),
+        "duplicates": (x, np.arange(8.0)),
+        "huge": (1e150 * np.abs(x), 1e150 * x),
+        "tiny": (1e-150 * np.abs(x), 1e-150 * x),
+        "whole numbers": (np.arange(1, 9), np.arange(8)),
+        "long": (rng.uniform(1, 9, 5000), rng.normal(size=5000)),
+    }
+    for name, (a, y) in cases.items():
+        yield name, (np.stack([a, a[::-1]]) if dimensions == 2 else a), y
+
+
+def test_guess_of_anything_is_finite_and_within_the_bounds(model):
+    low, high = model.bounds()
+    for name, x, y in _nasty(model.grid.ndim):
+        p = model.guess(x, y)
+        assert p.shape == (model.n,), name
+        assert np.isfinite(p).all(), name
+        assert (low <= p).all() and (p <= high).all(), name
+
+
+def test_guess_does_not_depend_on_the_order(model):
+    x, _, y, _ = noisy(model, np.random.default_rng(2))
+    order = np.random.default_rng(3).permutation(y.size)
+    np.testing.assert_allclose(
+        model.guess(x[..., order], y[order]), model.guess(x, y), rtol=1e-6, atol=1e-9
+    )
+    assert model.estimate_p0(x, y).tolist() == model.guess(x, y).tolist()
+
+
+@pytest.mark.parametrize(
+    "name, first, second",
+    [
+        ("biexponential", "tau1", "tau2"), ("double_exponential", "tau1", "tau2"),
+        ("biphasic_dose_response", "k1", "k2"), ("dual_site_langmuir", "k2", "k1"),
+        ("rectangle", "left", "right"),
+    ],
+)  # fmt: skip
+def test_what_is_alike_is_guessed_in_the_order_of_its_names(name, first, second):
+    model = models.get(name)
+    for seed in range(20):
+        x, _, y, _ = noisy(model, np.random.default_rng(seed))
+        p = dict(zip(model.names, model.guess(x, y), strict=True))
+        assert p[first] <= p[second]
+
+
+@pytest.mark.parametrize(
+    "name, stretch",
+    [
+        ("sine", 0.2),
+        ("sine", 1),
+        ("sine", 80),
+        ("damped_sine", 1),
+        ("chirp", 1),
+        ("fabry_perot", 1),
+    ],
+)
+def test_oscillations_in_long_data(name, stretch):
+    model = models.get(name)
+    grid, p = model.example()
+    x = np.linspace(grid[0], grid[0] + np.ptp(grid) * stretch, 30_000)
+    y = model(x, *p)
+    y = y + 0.05 * np.ptp(y) * np.random.default_rng(0).standard_normal(x.size)
+    fit = optimize.least_squares(
+        lambda q: model(x, *q) - y,
+        model.guess(x, y),
+        bounds=model.bounds(),
+        x_scale=np.abs(p) + 0.1,
+    )
+    np.testing.assert_allclose(model(x, *fit.x), model(x, *p), atol=0.02 * np.ptp(y))
+
+
+def test_guess_leaves_out_what_is_no_number():
+    model = models.get("gaussian")
+    x, p = model.example()
+    y = model(x, *p)
+    expected = model.guess(np.delete(x, [3, 50]), np.delete(y, [3, 50]))
+    x, y = x.copy(), y.copy()
+    x[3], y[50] = np.nan, np.inf
+    np.testing.assert_array_equal(model.guess(x, y), expected)
+    assert np.isfinite(model.guess([], [])).all()
+    with pytest.raises(InputError, match="x has 3 points, y has 2"):
+        model.guess([1, 2, 3], [1, 2])
+
+
+DRAWS = 20
+WANTED = 17  # the aim is 95 %
+
+
+def test_fits_from_the_guess_get_below_the_truth(model):
+    """SciPy's fit, so that the engine takes no part; noise 5 % of the range of the curve."""
+    rng = np.random.default_rng(11)
+    low, high = model.bounds()
+    good = 0
+    for _ in range(DRAWS):
+        x, clean, y, truth = noisy(model, rng)
+        size = np.ptp(y)
+
+        def residual(p, x=x, y=y, size=size):
+            with np.errstate(all="ignore"):
+                return np.nan_to_num((model(x, *p) - y) / size, nan=1e6, posinf=1e6, neginf=-1e6)
+
+        start = np.clip(model.guess(x, y), low, high)
+        scale = np.abs(truth) + 1e-12 * np.abs(truth).max()
+        fit = optimize.least_squares(
+            residual, start, bounds=(low, high), x_scale=scale, max_nfev=200, xtol=1e-9, ftol=1e-9
+        )
+        good += 2 * fit.cost <= np.sum(((clean - y) / size) ** 2) * (1 + 1e-6)
+    assert good >= WANTED
+
+
+# -------------------------------------------------------------------------------------- the sums
+def test_names_in_sums():
+    assert models.get("gaussian + linear").names == ("amp", "mu", "sigma", "a", "b")
+    three = models.get("gaussian+constant + gaussian")
+    assert three.name == "gaussian + constant + gaussian"
+    assert three.names == ("amp_1", "mu_1", "sigma_1", "c", "amp_2", "mu_2", "sigma_2")
+    mixed = models.get("gaussian + lorentzian")
+    assert mixed.names == ("amp_1", "mu_1", "sigma_1", "amp_2", "x0_2", "gamma_2")
+    low, _ = mixed.bounds()
+    assert low.tolist() == [-np.inf, -np.inf, 0, -np.inf, -np.inf, 0]
+
+
+def test_a_sum_is_the_sum():
+    total = models.get("gaussian + gaussian + linear")
+    x = np.linspace(0, 10, 50)
+    p = np.array([1, 2, 0.5, 3, 7, 1, 0.1, 2.0])
+    g = models.get("gaussian")
+    np.testing.assert_allclose(total(x, *p), g(x, *p[:3]) + g(x, *p[3:6]) + 0.1 * x + 2)
+    named = {**FUNCTIONS, "x": x, **dict(zip(total.names, p, strict=True))}
+    np.testing.assert_allclose(total(x, *p), eval(total.formula, {"__builtins__": {}}, named))
+    assert models.get("gaussian + voigt").formula is None
+
+
+SUMS = {
+    "gaussian + linear": [3, 6, 0.5, 0.3, 1],
+    "gaussian + gaussian + constant": [5, 3, 0.5, 3, 7, 1, 2],
+    "lorentzian + gaussian + linear": [5, 3, 0.4, 4, 6.5, 0.6, -0.5, 8],
+    "gaussian + gaussian + gaussian + linear": [5, 2, 0.4, 3, 5, 0.6, 4, 8, 0.5, 0.4, 1],
+    "gaussian + exponential_decay": [3, 5, 0.5, 6, 0.7, 1],
+    "damped_sine + linear": [3, 4, 1.3, 0.5, 0, 0.5, 1],
+    "sine + quadratic": [2, 1.1, 0.3, 0, 0.1, -0.5, 3],
+    "poly3 + fano": [1, 0.5, 0.2, -0.03, 4, 5, 0.5, 1.5],
+}
+
+
+@pytest.mark.parametrize("name", SUMS)
+def test_guesses_of_sums(name):
+    model = models.get(name)
+    x, p = np.linspace(0, 10, 200), np.array(SUMS[name], float)
+    y = model(x, *p)
+    for seed in range(8):
+        data = y + 0.02 * np.ptp(y) * np.random.default_rng(seed).standard_normal(x.size)
+        start = model.guess(x, data)
+        fit = optimize.least_squares(
+            lambda q, data=data: model(x, *q) - data, start, bounds=model.bounds(), x_scale="jac"
+        )
+        assert 2 * fit.cost <= np.sum((data - y) ** 2) * (1 + 1e-6)
+
+
+# ------------------------------------------------------------------------------------ the engine
+def test_every_model_is_traced(model):
+    x, p = model.example()
+    engine = EngineModel(CurveCall(model), model.n, model.name)
+    engine.resolve(Abscissae(x, x.shape[-1]), x.shape[-1], p, False)
+    assert engine.info.road != "host", engine.info.reason
+    assert engine.info.pointwise, engine.info.coupling
+
+
+def test_curve_fit_knows_the_names():
+    model = models.get("gaussian")
+    x, p = model.example()
+    fit = curve_fit(model, x, model(x, *p), p0=model.guess(x, model(x, *p)))
+    np.testing.assert_allclose(fit.popt, p, rtol=1e-8)
+    assert "sigma" in fit.summary()
+    assert model([1, 2], 1, 2, sigma=1).tolist() == model(np.array([1.0, 2.0]), 1, 2, 1).tolist()
+
+
+@pytest.mark.parametrize("name", ["lorentzian", "lorentzian + constant", "poly2"])
+def test_a_model_compiles_once(name):
+    x = np.linspace(0, 10, 60)
+    first = models.get(name)
+    y = first(x, *first.middle())
+    curve_fit(first, x, y, p0=first.middle() * 1.01, bounds=first.bounds())
+    with Compilations() as again:
+        for other in (models.get(name), pickle.loads(pickle.dumps(first))):
+            curve_fit(other, x, y, p0=first.middle() * 0.99, bounds=first.bounds())
+    assert again.count == 0
+
+
+def test_models_that_differ_are_not_shared():
+    keys = [model_key(models.get(n)) for n in (*NAMES, "gaussian + linear", "linear + gaussian")]
+    assert len(set(keys)) == len(keys)
+
+
+_FINGERPRINTS = """
+import json, sys
+from nlsq import models
+from nlsq.core.identity import fingerprint, model_key
+print(json.dumps({n: fingerprint(model_key(models.get(n))) for n in json.loads(sys.argv[1])}))
+"""
+
+
+def test_identity_is_the_same_in_every_process():
+    wanted = [*NAMES, "gaussian + gaussian + linear", "poly4"]
+    here = {n: fingerprint(model_key(models.get(n))) for n in wanted}
+    assert None not in here.values()
+    done = subprocess.run(
+        [sys.executable, "-c", _FINGERPRINTS, json.dumps(wanted)],
+        capture_output=True, text=True, check=True, timeout=120,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "77"},
+    )  # fmt: skip
+    assert json.loads(done.stdout) == here
+
+
+def test_importing_the_package_does_not_import_the_models():
+    code = "import sys, nlsq; nlsq.curve_fit; assert 'nlsq.models' not in sys.modules"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120, env=environment)
+    code = "import sys, nlsq.models; assert 'jax' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120, env=environment)
