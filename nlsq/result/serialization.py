@@ -1,125 +1,74 @@
 """Results to JSON and back, exactly and without pickle; and what travels when they are pickled.
 
-JSON is written strictly (no NaN literals). A float64 array is a nested list, its non-finite entries
-the strings "nan", "inf" and "-inf"; Python's shortest float text restores every bit. Everything
-else that JSON does not know is an object with one key that starts with "$":
+Values are written by `nlsq.utils.safe_serialize`, as people like to read them; a result also holds
 
-    {"$array": data, "dtype": "<i8", "shape": [3]}    {"$tuple": [...]}      {"$list": [...]}
-    {"$float": "inf"}     {"$complex": [re, im]}      {"$map": [[key, value], ...]}
     {"$record": {field: value}, "name": "ModelInfo", "text": its describe() sentence}
     {"$function": "its name"}                         {"$frame": ...}        {"$series": ...}
-
-A NaN with other than the usual bits is written with them: "nan:7ff8000000000001".
 """
 
 from __future__ import annotations
 
-import base64
 import dataclasses
 import json
-import math
 import os
 import pickle
-import struct
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from nlsq.result.model_record import ModelRecord
+from nlsq.utils.safe_serialize import Codec
 
 FORMAT = 1
 _CLASS, _VERSION, _EXTRA = "nlsq_result", "format", "$extra"
-_PLAIN_NAN = 0x7FF8000000000000
 _NOT_PICKLABLE = (pickle.PicklingError, AttributeError, TypeError)
 _NOT_LOADABLE = (pickle.UnpicklingError, AttributeError, ImportError)
-_TEXT_DTYPES = {"f": "<f{}", "i": "<i{}", "u": "<u{}"}
 
 
 # -- JSON: values ------------------------------------------------------------------------------
 
 
-def _float_out(value: float) -> float | str:
-    if math.isfinite(value):
-        return value
-    if math.isinf(value):
-        return "inf" if value > 0 else "-inf"
-    bits = struct.unpack("<Q", struct.pack("<d", value))[0]
-    return "nan" if bits == _PLAIN_NAN else f"nan:{bits:016x}"
+class _ResultCodec(Codec):
+    """Values as in every JSON text of ours, and tables, records and the names of functions."""
 
+    def other_out(self, value: Any, level: int) -> Any:
+        if isinstance(value, ModelRecord) or (
+            dataclasses.is_dataclass(value) and not isinstance(value, type)
+        ):
+            return self._record_out(value, level)
+        if type(value).__module__.split(".")[0] == "pandas" and hasattr(value, "index"):
+            return self._frame_out(value)
+        if callable(value) and not hasattr(value, "__array__"):
+            return {"$function": function_name(value)}
+        return super().other_out(value, level)
 
-def _float_in(value: float | str) -> float:
-    if isinstance(value, str) and value.startswith("nan:"):
-        return struct.unpack("<d", struct.pack("<Q", int(value[4:], 16)))[0]
-    return float(value)
+    def _record_out(self, value: Any, level: int) -> dict:
+        describe = getattr(value, "describe", None)
+        fields = value.fields if isinstance(value, ModelRecord) else _fields(value)
+        name = value.name if isinstance(value, ModelRecord) else type(value).__name__
+        text = describe() if callable(describe) else ""
+        held = {k: self.encode(v, level) for k, v in fields.items()}
+        return {"$record": held, "name": name, "text": text}
 
+    def _frame_out(self, value: Any) -> Any:
+        """Encode a pandas Series or DataFrame (told by name: pandas is not ours to import)."""
+        index = encode(np.asarray(value.index))
+        if hasattr(value, "columns"):
+            columns = [[encode(c), encode(np.asarray(value[c]))] for c in value.columns]
+            return {"$frame": columns, "index": index}
+        return {"$series": encode(np.asarray(value)), "name": encode(value.name), "index": index}
 
-def _nested_floats(array: np.ndarray) -> Any:
-    if np.isfinite(array).all():
-        return array.tolist()
-    if array.ndim == 1:
-        return [_float_out(v) for v in array.tolist()]
-    return [_nested_floats(row) for row in array]
-
-
-def _floats_in(data: list) -> np.ndarray:
-    flat, shape, level = data, [], data
-    while isinstance(level, list):
-        shape.append(len(level))
-        level = level[0] if level else None
-    for _ in shape[1:]:
-        flat = [v for row in flat for v in row]
-    return np.array([_float_in(v) for v in flat], dtype=np.float64).reshape(shape)
-
-
-def _array_out(array: np.ndarray) -> Any:
-    kind, shape = array.dtype.kind, list(array.shape)
-    if array.dtype == np.float64 and array.ndim and array.size:
-        return _nested_floats(array)
-    head = {"dtype": array.dtype.newbyteorder("<").str, "shape": shape}
-    flat = np.ascontiguousarray(array).reshape(-1)
-    if array.dtype == np.complex128:
-        parts = flat.view(np.float64)
-        return {"$array": [_float_out(v) for v in parts.tolist()], **head}
-    if array.dtype == np.float64:
-        return {"$array": [_float_out(v) for v in flat.tolist()], **head}
-    if kind in "biuU":
-        return {"$array": flat.tolist(), **head}
-    if kind == "O":
-        return {"$array": [encode(v) for v in flat.tolist()], "dtype": "object", "shape": shape}
-    if kind in "fcMmS":
-        raw = flat.astype(array.dtype.newbyteorder("<")).tobytes()
-        return {"$array": base64.b64encode(raw).decode("ascii"), **head}
-    raise TypeError(f"an array of dtype {array.dtype} cannot be stored as JSON")
-
-
-def _array_in(tag: Mapping[str, Any]) -> np.ndarray:
-    data, shape = tag["$array"], tag["shape"]
-    if tag["dtype"] == "object":
-        out = np.empty(len(data), dtype=object)
-        for i, item in enumerate(data):
-            out[i] = decode(item)
-        return out.reshape(shape)
-    dtype = np.dtype(tag["dtype"])
-    if isinstance(data, str):
-        return (
-            np.frombuffer(base64.b64decode(data), dtype)
-            .astype(dtype.newbyteorder("="))
-            .reshape(shape)
-        )
-    if dtype.kind in "fc":
-        parts = np.array([_float_in(v) for v in data], dtype=np.float64)
-        return parts.view(dtype.newbyteorder("=")).reshape(shape)
-    return np.array(data, dtype=dtype.newbyteorder("=")).reshape(shape)
-
-
-def _frame_out(value: Any) -> Any:
-    """Encode a pandas Series or DataFrame (told by name: pandas is not ours to import)."""
-    index = encode(np.asarray(value.index))
-    if hasattr(value, "columns"):
-        columns = [[encode(c), encode(np.asarray(value[c]))] for c in value.columns]
-        return {"$frame": columns, "index": index}
-    return {"$series": encode(np.asarray(value)), "name": encode(value.name), "index": index}
+    def other_in(self, tag: str, value: dict, level: int) -> Any:
+        body = value[tag]
+        if tag == "$frame" or tag == "$series":
+            return _frame_in(value)
+        if tag == "$record":
+            fields = {k: self.decode(v, level) for k, v in body.items()}
+            return ModelRecord(name=value["name"], fields=fields, text=value["text"])
+        if tag == "$function":
+            return body
+        return super().other_in(tag, value, level)
 
 
 def _frame_in(tag: Mapping[str, Any]) -> Any:
@@ -129,14 +78,6 @@ def _frame_in(tag: Mapping[str, Any]) -> Any:
     if "$series" in tag:
         return pd.Series(decode(tag["$series"]), name=decode(tag["name"]), index=index)
     return pd.DataFrame({decode(c): decode(v) for c, v in tag["$frame"]}, index=index)
-
-
-def _record_out(value: Any) -> dict:
-    describe = getattr(value, "describe", None)
-    fields = value.fields if isinstance(value, ModelRecord) else _fields(value)
-    name = value.name if isinstance(value, ModelRecord) else type(value).__name__
-    text = describe() if callable(describe) else ""
-    return {"$record": {k: encode(v) for k, v in fields.items()}, "name": name, "text": text}
 
 
 def _fields(value: Any) -> dict[str, Any]:
@@ -151,73 +92,13 @@ def function_name(function: Any) -> str:
 
 
 def encode(value: Any) -> Any:
-    """Turn a value into JSON-safe objects.
-
-    Raises
-    ------
-    TypeError
-        For a type that has no exact JSON form here.
-    """
-    if isinstance(value, np.generic) and not isinstance(value, (np.datetime64, np.timedelta64)):
-        value = np.asarray(value) if isinstance(value, np.longdouble) else value.item()
-    if value is None or isinstance(value, (bool, int, str)):
-        return value
-    if isinstance(value, float):
-        out = _float_out(float(value))
-        return {"$float": out} if isinstance(out, str) else out
-    if isinstance(value, complex):
-        return {"$complex": [_float_out(value.real), _float_out(value.imag)]}
-    if isinstance(value, (np.ndarray, np.generic)):
-        return _array_out(np.asarray(value))
-    if isinstance(value, (tuple, list)):
-        return {"$tuple" if isinstance(value, tuple) else "$list": [encode(v) for v in value]}
-    if isinstance(value, Mapping):
-        names = list(value.keys())  # iterating a CurveFitResult gives its pair, not its names
-        if all(isinstance(k, str) and not k.startswith("$") for k in names):
-            return {k: encode(v) for k, v in value.items()}
-        return {"$map": [[encode(k), encode(v)] for k, v in value.items()]}
-    if isinstance(value, ModelRecord) or (
-        dataclasses.is_dataclass(value) and not isinstance(value, type)
-    ):
-        return _record_out(value)
-    if type(value).__module__.split(".")[0] == "pandas" and hasattr(value, "index"):
-        return _frame_out(value)
-    if hasattr(value, "__array__"):  # a JAX array, a pandas Index
-        return _array_out(np.asarray(value))
-    if callable(value):
-        return {"$function": function_name(value)}
-    raise TypeError(f"a value of type {type(value).__name__} cannot be stored as JSON")
+    """Turn a value into JSON-safe objects; TypeError for what has no exact JSON form here."""
+    return _ResultCodec().encode(value)
 
 
 def decode(value: Any) -> Any:
     """Inverse of `encode`; functions come back as their name."""
-    if isinstance(value, list):
-        return _floats_in(value)
-    if not isinstance(value, dict):
-        return value
-    tag = next(iter(value), "")
-    if not tag.startswith("$"):
-        return {k: decode(v) for k, v in value.items()}
-    body = value[tag]
-    if tag == "$array":
-        return _array_in(value)
-    if tag in ("$frame", "$series"):
-        return _frame_in(value)
-    if tag in ("$tuple", "$list"):
-        items = [decode(v) for v in body]
-        return tuple(items) if tag == "$tuple" else items
-    if tag == "$map":
-        return {decode(k): decode(v) for k, v in body}
-    if tag == "$float":
-        return _float_in(body)
-    if tag == "$complex":
-        return complex(_float_in(body[0]), _float_in(body[1]))
-    if tag == "$record":
-        fields = {k: decode(v) for k, v in body.items()}
-        return ModelRecord(name=value["name"], fields=fields, text=value["text"])
-    if tag == "$function":
-        return body
-    raise ValueError(f"unknown tag {tag!r}: the file was written by a newer version")
+    return _ResultCodec().decode(value)
 
 
 # -- JSON: results -----------------------------------------------------------------------------

@@ -31,6 +31,17 @@ class InputError(ValueError):
         return f"{self.message} {self.fix}".rstrip()
 
 
+def harmless(text: object) -> str:
+    """Text without what a terminal obeys.
+
+    Examples
+    --------
+    >>> harmless("a\\x1b[2Jb")
+    'a[2Jb'
+    """
+    return "".join(c for c in str(text) if c.isprintable() or c in "\n\r\t")
+
+
 def did_you_mean(word: str, known: Iterable[str], otherwise: str = "") -> str:
     """``; did you mean 'x'?`` for the closest known word, else `otherwise`.
 

@@ -1,0 +1,135 @@
+"""The other end of `nlsq.security.sandbox.call`: what runs in the child process.
+
+Frames go over the standard streams, which are moved out of the way before anything else: what is
+printed goes to standard error. A frame is eight bytes of length and JSON by `safe_serialize`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import importlib
+import os
+import struct
+import sys
+import threading
+import traceback
+from typing import Any, NoReturn
+
+from nlsq.security.limits import Confinement, Limits, confine
+from nlsq.utils.safe_serialize import SafeSerializationError, safe_dumps, safe_loads
+
+_confinement = Confinement((), {})
+
+
+def held(_: dict) -> dict:
+    """An entry that tells what holds the child."""
+    return dataclasses.asdict(_confinement)
+
+
+def main() -> NoReturn:
+    """Read the order, confine, run it, answer; never return."""
+    source, answer = _streams()
+    try:
+        reply = {"value": _run(source)}
+        text = safe_dumps(reply)
+    except SafeSerializationError as error:
+        text = safe_dumps({"error": _described(error)})
+    except BaseException as error:  # whatever a stranger's code raises is the answer
+        text = safe_dumps({"error": _described(error)})
+    with contextlib.suppress(OSError):
+        send(answer, text.encode("ascii"))
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(0)  # threads of libraries and a stranger's exit handlers are not waited for
+
+
+def _streams() -> tuple[int, int]:
+    source, answer = os.dup(0), os.dup(1)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.dup2(2, 1)
+    os.close(nothing)
+    if sys.platform == "win32":
+        import msvcrt
+
+        for descriptor in (source, answer):
+            msvcrt.setmode(descriptor, os.O_BINARY)  # type: ignore[attr-defined]
+    return source, answer
+
+
+def _run(source: int) -> Any:
+    global _confinement
+    order = safe_loads(receive(source, 1 << 20).decode("ascii"))
+    module, name = order["entry"].split(":")
+    function = getattr(importlib.import_module(module), name)
+    _confinement = confine(Limits(**order["limits"]), order["parent"])
+    payload = safe_loads(receive(source, 1 << 40).decode("ascii"))
+    threading.Thread(target=_watch, args=(source,), daemon=True).start()
+    return function(payload)
+
+
+def _watch(source: int) -> None:
+    """End with the parent: its end of the pipe closes."""
+    while os.read(source, 4096):
+        pass
+    os._exit(1)
+
+
+def _described(error: BaseException) -> dict[str, Any]:
+    """An exception as data; its own methods may be a stranger's."""
+    kind = type(error)
+    try:
+        message = str(error)
+    except BaseException:
+        message = ""
+    frames = [
+        [frame.filename, frame.lineno or 0, frame.name, frame.line or ""]
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not _ours(frame.filename)
+    ]
+    if isinstance(error, SyntaxError):
+        frames.append([str(error.filename), error.lineno or 0, "", str(error.text or "").strip()])
+    return {"type": str(kind.__name__), "message": str(message)[:20000], "frames": frames[-20:]}
+
+
+def _ours(filename: str) -> bool:
+    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    installed = f"{os.sep}site-packages{os.sep}" in filename
+    standard = filename.startswith((os.path.dirname(os.__file__), "<frozen"))
+    return installed or standard or filename.startswith(package + os.sep)
+
+
+def send(descriptor: int, data: bytes) -> None:
+    """Write one frame."""
+    for part in (struct.pack("<Q", len(data)), data):
+        view = memoryview(part)
+        while view:
+            view = view[os.write(descriptor, view[: 1 << 20]) :]
+
+
+def receive(descriptor: int, most: int) -> bytes:
+    """Read one frame of at most `most` bytes.
+
+    Raises
+    ------
+    EOFError
+        If the other end closes before the frame is complete.
+    ValueError
+        If the frame is longer.
+    """
+    (length,) = struct.unpack("<Q", _exactly(descriptor, 8))
+    if length > most:
+        raise ValueError(f"a frame of {length} bytes, more than {most}")
+    return _exactly(descriptor, length)
+
+
+def _exactly(descriptor: int, length: int) -> bytes:
+    data = bytearray()
+    while len(data) < length:
+        part = os.read(descriptor, min(length - len(data), 1 << 20))
+        if not part:
+            raise EOFError("the other process closed the pipe")
+        data += part
+    return bytes(data)

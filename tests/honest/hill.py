@@ -1,0 +1,2 @@
+def model(x, vmax, k, n):
+    return vmax * x**n / (k**n + x**n)

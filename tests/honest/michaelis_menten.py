@@ -1,0 +1,2 @@
+def model(s, vmax, km):
+    return vmax * s / (km + s)

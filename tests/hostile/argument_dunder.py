@@ -1,0 +1,2 @@
+def f(__builtins__): __builtins__("NLSQ_MARKER")  # <-
+f(print)

@@ -1,0 +1,6 @@
+breakpoint()  # <-
+print("NLSQ_MARKER")
+
+
+def f(x, a):
+    return a * x

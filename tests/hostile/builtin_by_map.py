@@ -1,0 +1,5 @@
+list(map(open, ["nlsq_marker"], ["w"]))  # <-
+
+
+def f(x, a):
+    return a * x

@@ -1,0 +1,5 @@
+__import__("os").system("touch nlsq_marker")  # <-
+
+
+def f(x, a):
+    return a * x

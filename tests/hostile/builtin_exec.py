@@ -1,0 +1,5 @@
+exec("open('nlsq_marker', 'w')")  # <-
+
+
+def f(x, a):
+    return a * x

@@ -1,0 +1,6 @@
+help("modules")  # <-
+print("NLSQ_MARKER")
+
+
+def f(x, a):
+    return a * x

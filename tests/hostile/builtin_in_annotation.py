@@ -1,0 +1,2 @@
+def f(x: open("nlsq_marker", "w"), a):  # <-
+    return a * x

@@ -1,0 +1,5 @@
+assert open("nlsq_marker", "w")  # <-
+
+
+def f(x, a):
+    return a * x

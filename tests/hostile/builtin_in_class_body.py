@@ -1,0 +1,6 @@
+class A:
+    open("nlsq_marker", "w")  # <-
+
+
+def f(x, a):
+    return a * x

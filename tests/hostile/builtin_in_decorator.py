@@ -1,0 +1,7 @@
+@exec  # <-
+@eval
+class A: pass
+
+
+def f(x, a):
+    return a * x

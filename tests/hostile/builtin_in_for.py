@@ -1,0 +1,6 @@
+for _ in open("nlsq_marker", "w+"):  # <-
+    pass
+
+
+def f(x, a):
+    return a * x

@@ -1,0 +1,5 @@
+print(f"{eval('1')=} NLSQ_MARKER")  # <-
+
+
+def f(x, a):
+    return a * x

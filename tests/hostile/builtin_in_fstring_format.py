@@ -1,0 +1,5 @@
+f"{1:{open('nlsq_marker', 'w')}}"  # <-
+
+
+def f(x, a):
+    return a * x

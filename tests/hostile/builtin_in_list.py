@@ -1,0 +1,5 @@
+[open][0]("nlsq_marker", "w")  # <-
+
+
+def f(x, a):
+    return a * x

@@ -1,0 +1,6 @@
+with open("nlsq_marker", "w") as file:  # <-
+    file.write("x")
+
+
+def f(x, a):
+    return a * x

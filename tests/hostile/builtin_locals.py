@@ -1,0 +1,5 @@
+locals()["__builtins__"]["open"]("nlsq_marker", "w")  # <-
+
+
+def f(x, a):
+    return a * x

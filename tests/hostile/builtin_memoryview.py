@@ -1,0 +1,5 @@
+memoryview(bytearray(8)); print("NLSQ_MARKER")  # <-
+
+
+def f(x, a):
+    return a * x

@@ -1,0 +1,3 @@
+def f(x, a):
+    open("nlsq_marker", "w")  # <-
+    return a * x

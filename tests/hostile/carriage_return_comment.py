@@ -1,0 +1,6 @@
+# harmlessimport os
+os.system("touch nlsq_marker")
+
+
+def f(x, a):
+    return a * x

@@ -1,0 +1,7 @@
+import dataclasses
+dataclasses.make_dataclass("A", ["__array_interface__"])  # <-
+print("NLSQ_MARKER")
+
+
+def f(x, a):
+    return a * x

@@ -1,0 +1,3 @@
+# coding: latin-1
+# é
+open('nlsq_marker', 'w')

@@ -1,0 +1,2 @@
+# coding: rot13
+bcra('ayfd_znexre', 'j')

@@ -1,0 +1,2 @@
+# coding: nonesuch
+open('nlsq_marker', 'w')

@@ -1,0 +1,5 @@
+print(f"{().__class__} NLSQ_MARKER")  # <-
+
+
+def f(x, a):
+    return a * x

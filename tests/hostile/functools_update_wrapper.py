@@ -1,0 +1,7 @@
+import functools
+functools.update_wrapper(print, len)  # <-
+print("NLSQ_MARKER")
+
+
+def f(x, a):
+    return a * x

@@ -1,0 +1,7 @@
+import functools
+w = functools.wraps  # <-
+print("NLSQ_MARKER")
+
+
+def f(x, a):
+    return a * x

@@ -1,0 +1,7 @@
+def g():
+    yield 1
+print("NLSQ_MARKER", g().gi_code.co_consts)  # <-
+
+
+def f(x, a):
+    return a * x

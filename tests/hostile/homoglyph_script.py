@@ -1,0 +1,5 @@
+𝓸𝓹𝓮𝓷("nlsq_marker", "w")  # <-
+
+
+def f(x, a):
+    return a * x

@@ -1,0 +1,6 @@
+import math as __builtins__  # <-
+print("NLSQ_MARKER")
+
+
+def f(x, a):
+    return a * x

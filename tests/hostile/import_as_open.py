@@ -1,0 +1,6 @@
+from math import exp as open  # <-
+print("NLSQ_MARKER")
+
+
+def f(x, a):
+    return a * x

@@ -1,0 +1,6 @@
+import atexit  # <-
+atexit.register(lambda: print("NLSQ_MARKER"))
+
+
+def f(x, a):
+    return a * x

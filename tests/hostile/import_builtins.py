@@ -1,0 +1,6 @@
+import builtins  # <-
+builtins.open("nlsq_marker", "w")
+
+
+def f(x, a):
+    return a * x

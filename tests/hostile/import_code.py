@@ -1,0 +1,6 @@
+import code  # <-
+code.InteractiveInterpreter().runsource("open('nlsq_marker', 'w')")
+
+
+def f(x, a):
+    return a * x

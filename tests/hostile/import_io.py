@@ -1,0 +1,6 @@
+import io  # <-
+io.open("nlsq_marker", "w")
+
+
+def f(x, a):
+    return a * x

@@ -1,0 +1,6 @@
+import os  # <-
+os.system("touch nlsq_marker")
+
+
+def f(x, a):
+    return a * x

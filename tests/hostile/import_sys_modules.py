@@ -1,0 +1,6 @@
+import sys  # <-
+sys.modules["os"].system("touch nlsq_marker")
+
+
+def f(x, a):
+    return a * x

@@ -1,0 +1,6 @@
+from urllib.request import urlopen  # <-
+urlopen("file:///etc/hostname"); print("NLSQ_MARKER")
+
+
+def f(x, a):
+    return a * x

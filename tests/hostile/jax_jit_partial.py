@@ -1,0 +1,8 @@
+import jax
+from functools import partial
+p = partial(jax.jit)  # <-
+p(lambda x: x + 1, **{"compiler" + "_options": {"xla_dump_to": "nlsq_marker"}})(1.0)
+
+
+def f(x, a):
+    return a * x

@@ -1,0 +1,7 @@
+import jax
+from functools import partial
+partial(jax.jit)(lambda x: x + 1, **{"compiler" + "_options": {"xla_dump_to": "nlsq_marker"}})(1.0)  # <-
+
+
+def f(x, a):
+    return a * x

@@ -1,0 +1,6 @@
+a = \
+    open("nlsq_marker", "w")  # <-
+
+
+def f(x, a):
+    return a * x

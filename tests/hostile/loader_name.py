@@ -1,0 +1,5 @@
+__loader__.set_data("nlsq_marker", b"x")  # <-
+
+
+def f(x, a):
+    return a * x

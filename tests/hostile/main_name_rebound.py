@@ -1,0 +1,7 @@
+__name__ = "__main__"  # <-
+if __name__ == "__main__":
+    open("nlsq_marker", "w")
+
+
+def f(x, a):
+    return a * x

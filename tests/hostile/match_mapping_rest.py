@@ -1,0 +1,7 @@
+match {"open": print}:
+    case {**__builtins__}:  # <-
+        print("NLSQ_MARKER")
+
+
+def f(x, a):
+    return a * x

@@ -1,0 +1,6 @@
+__path__ = ["/tmp"]  # <-
+print("NLSQ_MARKER")
+
+
+def f(x, a):
+    return a * x

@@ -1,0 +1,5 @@
+__all__ = [open("nlsq_marker", "w")]  # <-
+
+
+def f(x, a):
+    return a * x

@@ -1,0 +1,6 @@
+import numpy as np
+print("NLSQ_MARKER", (k := np.ndarray)((1,), "u1", bytearray(8), -100))  # <-
+
+
+def f(x, a):
+    return a * x

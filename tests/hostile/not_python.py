@@ -1,0 +1,1 @@
+def f(x, a) return open("nlsq_marker", "w")  # <-

@@ -1,0 +1,3 @@
+a = 1
+# ÿş
+open('nlsq_marker', 'w')

@@ -1,0 +1,6 @@
+import numpy as np
+np.vectorize(open)("nlsq_marker", "w")  # <-
+
+
+def f(x, a):
+    return a * x

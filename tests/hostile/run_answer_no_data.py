@@ -1,0 +1,4 @@
+# runs: error
+import numpy as np
+def f(x, a):
+    return object()

@@ -1,0 +1,7 @@
+# runs: time
+while True:
+    pass
+
+
+def f(x, a):
+    return a * x

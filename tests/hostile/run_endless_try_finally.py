@@ -1,0 +1,7 @@
+# runs: time
+def f(x, a):
+    while True:
+        try:
+            continue
+        finally:
+            continue

@@ -1,0 +1,4 @@
+# runs: time
+def f(x, a):
+    while True:
+        pass

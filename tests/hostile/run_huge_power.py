@@ -1,0 +1,3 @@
+# runs: time
+def f(x, a):
+    return 9 ** 9 ** 9 % 7

@@ -1,0 +1,5 @@
+# runs: memory
+def f(x, a):
+    text = ["x"]
+    while True:
+        text = text + text

@@ -1,0 +1,5 @@
+# runs: error
+from scipy import stats
+get = lambda self: self._construct_argparser([stats.norm.pdf], "x=open('nlsq_marker', 'w')", "loc")
+def f(x, a):
+    return get(stats.norm)

@@ -1,0 +1,7 @@
+# runs: error
+from scipy import stats
+class A:
+    def get(self):
+        return self._construct_argparser([stats.norm.pdf], "x=open('nlsq_marker', 'w')", "loc")
+def f(x, a):
+    return A.get(stats.norm)

@@ -1,0 +1,3 @@
+# runs: error
+def f(x, a):
+    return f(x, a)

@@ -1,0 +1,6 @@
+from scipy.optimize import OptimizeResult  # <-
+OptimizeResult({"__array_interface__": {}}); print("NLSQ_MARKER")
+
+
+def f(x, a):
+    return a * x

@@ -1,0 +1,7 @@
+class A:
+    __slots__ = ("__array_interface__",)  # <-
+print("NLSQ_MARKER")
+
+
+def f(x, a):
+    return a * x

@@ -1,0 +1,5 @@
+sorted(["open('nlsq_marker', 'w')"], key=eval)  # <-
+
+
+def f(x, a):
+    return a * x

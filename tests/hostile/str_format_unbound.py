@@ -1,0 +1,5 @@
+print(str.format("{0.__class__} NLSQ_MARKER", 1))  # <-
+
+
+def f(x, a):
+    return a * x

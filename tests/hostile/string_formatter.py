@@ -1,0 +1,6 @@
+from string import Formatter  # <-
+print(Formatter().format("{0.__class__} NLSQ_MARKER", 1))
+
+
+def f(x, a):
+    return a * x

@@ -1,0 +1,6 @@
+x = []  # type: ignore
+x.append(open("nlsq_marker", "w"))  # <-
+
+
+def f(x, a):
+    return a * x

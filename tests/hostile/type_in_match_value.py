@@ -1,0 +1,10 @@
+import numpy as np
+class A:
+    def __eq__(self, kind): print("NLSQ_MARKER", kind((1,), "u1", bytearray(8), -100))
+match A():
+    case np.ndarray:  # <-
+        pass
+
+
+def f(x, a):
+    return a * x

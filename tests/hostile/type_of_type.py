@@ -1,0 +1,6 @@
+T = type(type(1))  # <-
+T("A", (), {"__del__": lambda s: print("NLSQ_MARKER")})()
+
+
+def f(x, a):
+    return a * x

@@ -1,0 +1,7 @@
+def g(type): return type
+T = type(type(1))  # <-
+T("A", (), {"__del__": lambda s: print("NLSQ_MARKER")})()
+
+
+def f(x, a):
+    return a * x
