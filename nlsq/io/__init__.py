@@ -1,1 +1,21 @@
-"""Files: tables read, results and reports written."""
+"""Files: tables read, results and reports written.
+
+Importing this package loads NumPy; pyarrow, h5py, openpyxl and matplotlib come with the first file
+or figure that needs them.
+"""
+
+from nlsq.io.bundle import write_bundle as write_bundle
+from nlsq.io.documents import read_document as read_document
+from nlsq.io.documents import restore as restore
+from nlsq.io.documents import result_document as result_document
+from nlsq.io.documents import write_document as write_document
+from nlsq.io.errors import FileError as FileError
+from nlsq.io.exports import curve_csv as curve_csv
+from nlsq.io.exports import to_csv as to_csv
+from nlsq.io.exports import to_latex as to_latex
+from nlsq.io.exports import to_markdown as to_markdown
+from nlsq.io.exports import to_shell as to_shell
+from nlsq.io.readers import read_table as read_table
+from nlsq.io.reproduction import Recipe as Recipe
+from nlsq.io.reproduction import reproduction_script as reproduction_script
+from nlsq.io.table import Table as Table

@@ -1,0 +1,306 @@
+"""The figures of a report as SVG that takes its colours and fonts from the page."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from nlsq.io.errors import missing_extra
+from nlsq.result import CurveFitResult, StreamedFitResult, plotting
+from nlsq.result.statistics import real_parts
+
+#: Colours that stand for those of the page: drawn, then replaced by CSS variables.
+_INK, _SOFT, _GRID, _DATA, _FIT, _SECOND = (
+    "#010203", "#010204", "#010205", "#010206", "#010207", "#010208"
+)  # fmt: skip
+_VARIABLES = {
+    _INK: "--ink", _SOFT: "--soft", _GRID: "--line", _DATA: "--data", _FIT: "--fit",
+    _SECOND: "--second",
+}  # fmt: skip
+_MOST_MARKERS = 3000  # more points are drawn as the range in slices
+_SLICES = 700
+_MOST_RANKED = 400  # points of the normal plot
+_STYLE = {
+    "svg.fonttype": "none", "font.size": 10.5, "text.color": _INK, "axes.edgecolor": _SOFT,
+    "axes.labelcolor": _INK, "xtick.color": _SOFT, "ytick.color": _SOFT, "axes.linewidth": 0.8,
+    "xtick.labelcolor": _INK, "ytick.labelcolor": _INK, "axes.facecolor": "none",
+    "figure.facecolor": "none", "savefig.facecolor": "none", "axes.spines.top": False,
+    "axes.spines.right": False, "axes.grid": True, "grid.color": _GRID, "grid.linewidth": 0.7,
+    "axes.axisbelow": True, "legend.frameon": False, "legend.fontsize": 9.5,
+    "axes.formatter.use_mathtext": False, "axes.unicode_minus": True, "path.simplify": True,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Series:
+    """Points of one part of the data: real, or the real or imaginary parts.
+
+    Attributes
+    ----------
+    x, y, fitted : ndarray, shape (m,)
+    sigma : ndarray or None
+    name : str
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    fitted: np.ndarray
+    sigma: np.ndarray | None
+    name: str = "data"
+
+
+@dataclass(frozen=True)
+class Points:
+    """What there is to draw.
+
+    Attributes
+    ----------
+    series : list of Series
+    along_x : bool
+        False: the abscissa is the predicted value, for want of one real number per point.
+    sampled_from : int
+        Number of points that these are a sample of; 0: these are all.
+    """
+
+    series: list[Series]
+    along_x: bool
+    sampled_from: int = 0
+
+    @property
+    def count(self) -> int:
+        """Points in all."""
+        return len(self.series[0].x)
+
+
+def points_of(result: CurveFitResult, document: Mapping[str, Any]) -> Points | None:
+    """The data of a fit beside its predictions; None when neither is known."""
+    curve, sampled = document.get("curve") or {}, isinstance(result, StreamedFitResult)
+    data = result._sample_result() if sampled else result
+    if "ydata" not in data:
+        return None
+    if sampled:
+        if "at_sample" not in curve:
+            return None
+        fitted = np.array(curve["at_sample"], dtype=float)
+    else:
+        fitted = np.asarray(data.predictions)
+    y = np.asarray(data.ydata)
+    x = plotting.single_real_x(data)
+    if x is None and np.iscomplexobj(y):
+        x = plotting.single_real_x(CurveFitResult(xdata=data.xdata, ydata=y.real))
+    sigma = _sigma(data)
+    along = x is not None
+    total = data.n_points if not sampled else result.n_points
+    parts = [(y, fitted, "data")]
+    if np.iscomplexobj(y):
+        parts = [(y.real, fitted.real, "real part"), (y.imag, fitted.imag, "imaginary part")]
+    series = [Series(x if along else f, v, f, sigma, name) for v, f, name in parts]
+    return Points(series, along, total if sampled and total != y.size else 0)
+
+
+def _sigma(data: CurveFitResult) -> np.ndarray | None:
+    sigma = data.get("sigma")
+    if sigma is None:
+        return None
+    sigma = np.sqrt(np.diag(sigma)) if np.ndim(sigma) == 2 else np.asarray(sigma, dtype=float)
+    return np.broadcast_to(sigma, np.shape(data.ydata)).ravel()
+
+
+def require_matplotlib() -> Any:
+    """matplotlib, or the error that says how to get it."""
+    try:
+        import matplotlib.figure
+    except ImportError:
+        raise missing_extra("A report with figures", "matplotlib", "plot") from None
+    return matplotlib
+
+
+def fit_figure(points: Points, document: Mapping[str, Any]) -> tuple[str, list[str]]:
+    """Data, fit and bands above, residuals below: SVG, and remarks on what was drawn."""
+    mpl = require_matplotlib()
+    labels = document.get("labels") or {}
+    x_label, y_label = (plain_label(labels.get(axis, axis)) for axis in "xy")
+    curve = document.get("curve") if points.along_x else None
+    with mpl.rc_context({**_STYLE, "svg.hashsalt": "nlsq-fit"}):
+        figure = mpl.figure.Figure(figsize=(8.6, 6.0), layout="constrained")
+        above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+        notes = _draw_points(above, points, residuals=False)
+        if curve:
+            notes += _draw_curve(above, curve, points.count > _MOST_MARKERS)
+        elif points.along_x:
+            _draw_through_data(above, points)
+        else:
+            _draw_equality(above, points)
+        above.set_ylabel(y_label if points.along_x else f"observed {y_label}")
+        _put_legend(above)
+        below.axhline(0.0, color=_FIT, linewidth=1.2, zorder=1)
+        _draw_points(below, points, residuals=True)
+        below.set_ylabel("residual")
+        below.set_xlabel(x_label if points.along_x else f"predicted {y_label}")
+        if points.along_x and _spans_decades(points.series[0].x):
+            above.set_xscale("log")
+        return _svg(figure, "Data, fit and residuals"), notes
+
+
+def plain_label(text: Any) -> str:
+    """A label that matplotlib draws as it is written."""
+    printable = "".join(c if c.isprintable() else " " for c in str(text))
+    return printable.replace("$", r"\$")
+
+
+def _put_legend(ax: Any) -> None:
+    handles, labels = ax.get_legend_handles_labels()
+    first = sorted(range(len(labels)), key=lambda i: not labels[i].startswith("data"))
+    ax.legend([handles[i] for i in first], [labels[i] for i in first])
+
+
+def _spans_decades(x: np.ndarray) -> bool:
+    low, high = float(x.min()), float(x.max())
+    return low > 0 and high / low > 1e3 and float(np.median(x)) < 0.05 * high
+
+
+def _draw_points(ax: Any, points: Points, residuals: bool) -> list[str]:
+    notes: list[str] = []
+    for series, colour in zip(points.series, (_DATA, _SECOND), strict=False):
+        values = series.y - series.fitted if residuals else series.y
+        if len(series.x) > _MOST_MARKERS:
+            slices = _draw_range(ax, series.x, values, colour, series.name)
+            notes.append(
+                f"{len(series.x):,} points are drawn as the range from the smallest to the largest "
+                f"in each of {slices} slices" + (", without error bars." if series.sigma is not None
+                else ".")
+            )  # fmt: skip
+            continue
+        if series.sigma is not None:
+            ax.errorbar(series.x, values, yerr=series.sigma, fmt="none", ecolor=_SOFT,
+                        elinewidth=0.8, zorder=2)  # fmt: skip
+        size = 4.6 if len(series.x) <= 150 else 2.8 if len(series.x) <= 1000 else 1.8
+        ax.plot(series.x, values, "o", markersize=size, markeredgewidth=0, color=colour,
+                label=series.name, zorder=3)  # fmt: skip
+    if points.sampled_from:
+        notes.append(
+            f"A sample of {points.count:,} of the {points.sampled_from:,} points that were fitted."
+        )
+    return list(dict.fromkeys(notes))
+
+
+def _draw_range(ax: Any, x: np.ndarray, y: np.ndarray, colour: str, name: str) -> int:
+    """The range of y in slices of x: no outlier is lost, and the file stays small."""
+    scale = np.log(x) if _spans_decades(x) else x
+    low, high = scale.min(), scale.max()
+    width = (high - low) / _SLICES or 1.0
+    index = np.minimum(((scale - low) / width).astype(int), _SLICES - 1)
+    order = np.argsort(index, kind="stable")
+    starts = np.flatnonzero(np.diff(index[order], prepend=-1))
+    least, most = (f.reduceat(y[order], starts) for f in (np.fmin, np.fmax))
+    middle = low + (index[order][starts] + 0.5) * width
+    middle = np.exp(middle) if scale is not x else middle
+    ax.vlines(middle, least, most, color=colour, linewidth=0.9, alpha=0.75, label=f"{name} (range)",
+              zorder=2)  # fmt: skip
+    return len(starts)
+
+
+def _draw_curve(ax: Any, curve: Mapping[str, Any], dense: bool) -> list[str]:
+    x, y = (np.array(curve[k], dtype=float) for k in "xy")
+    level = f"{100 * curve.get('level', 0.95):g} %"
+    notes = []
+    looks = {"prediction": (_SOFT, 0.16), "confidence": (_FIT, 0.28)}
+    for kind, (colour, alpha) in looks.items():
+        lower, upper = (np.array(v, dtype=float) for v in curve[kind])
+        known = np.isfinite(lower) & np.isfinite(upper)
+        if not known.all():
+            part = "in part" if known.any() else "everywhere"
+            notes.append(f"The {kind} band is unbounded {part}.")
+        if known.any() and dense and kind == "prediction":  # on top, or the points hide it
+            for i, limit in enumerate((lower, upper)):
+                ax.plot(x, np.where(known, limit, np.nan), "--", color=_INK, linewidth=1.0,
+                        zorder=3.5, label=None if i else f"{level} {kind} band")  # fmt: skip
+        elif known.any():
+            ax.fill_between(x, lower, upper, where=known, color=colour, alpha=alpha, linewidth=0,
+                            label=f"{level} {kind} band", zorder=1)  # fmt: skip
+    ax.plot(x, y, color=_FIT, linewidth=1.9, label="fit", zorder=4)
+    return notes
+
+
+def _draw_through_data(ax: Any, points: Points) -> None:
+    for number, series in enumerate(points.series):
+        order = np.argsort(series.x, kind="stable")
+        order = order[:: max(1, len(order) // 4000)]
+        ax.plot(series.x[order], series.fitted[order], color=_FIT, linewidth=1.7, zorder=4,
+                label=None if number else "fit")  # fmt: skip
+
+
+def _draw_equality(ax: Any, points: Points) -> None:
+    values = np.concatenate([s.fitted for s in points.series])
+    ends = np.array([np.nanmin(values), np.nanmax(values)])
+    ax.plot(ends, ends, color=_FIT, linewidth=1.7, label="observed = predicted", zorder=4)
+
+
+def residual_figure(points: Points) -> str:
+    """How the residuals are distributed: histogram and normal plot, as SVG."""
+    from statistics import NormalDist
+
+    mpl = require_matplotlib()
+    residuals = np.concatenate([_standardised(s) for s in points.series])
+    residuals = np.sort(residuals[np.isfinite(residuals)])
+    size = len(residuals)
+    spread = float(residuals.std()) if size > 1 else 0.0
+    if size < 3 or not spread > 0:
+        return ""
+    normal = NormalDist()
+    chosen = np.unique(np.linspace(0, size - 1, min(size, _MOST_RANKED)).astype(int))
+    expected = np.array([normal.inv_cdf((i + 0.625) / (size + 0.25)) for i in chosen])
+    z = (residuals - residuals.mean()) / spread
+    with mpl.rc_context({**_STYLE, "svg.hashsalt": "nlsq-residuals"}):
+        figure = mpl.figure.Figure(figsize=(8.6, 2.7), layout="constrained")
+        left, right = figure.subplots(1, 2)
+        bins = int(np.clip(np.sqrt(size), 6, 50))
+        edges = np.histogram_bin_edges(np.clip(z, -6, 6), bins)
+        left.hist(
+            np.clip(z, -6, 6),
+            bins=edges,
+            density=True,
+            histtype="stepfilled",
+            color=_DATA,
+            alpha=0.55,
+        )
+        grid = np.linspace(min(-3.2, edges[0]), max(3.2, edges[-1]), 120)
+        left.plot(grid, [normal.pdf(v) for v in grid], color=_FIT, linewidth=1.6, label="normal")
+        left.set_xlabel("residual / standard deviation")
+        left.set_ylabel("density")
+        left.legend()
+        right.plot(expected[[0, -1]], expected[[0, -1]], color=_FIT, linewidth=1.6)
+        right.plot(expected, z[chosen], "o", color=_DATA, markersize=2.8, markeredgewidth=0)
+        right.set_xlabel("expected of a normal distribution")
+        right.set_ylabel("found")
+        return _svg(figure, "Distribution of the residuals")
+
+
+def _standardised(series: Series) -> np.ndarray:
+    residuals = real_parts(series.y - series.fitted)
+    return residuals if series.sigma is None else residuals / series.sigma
+
+
+def _svg(figure: Any, title: str) -> str:
+    out = io.StringIO()
+    figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
+    text = out.getvalue()
+    text = text[text.index("<svg") :].strip()
+    text = re.sub(r"\s*<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    text = re.sub(r"\s*<!--.*?-->", "", text, flags=re.DOTALL)
+    text = re.sub(r"font: ([\d.]+)px [^;\"]*", r"font-size: \1px", text)
+    text = re.sub(r'<g id="[^"]*"', "<g", text)  # the other figure has the same
+    for colour, variable in _VARIABLES.items():
+        text = text.replace(colour, f"var({variable})")
+    head = f'<svg role="img" aria-label="{title}" class="figure" '
+    text = re.sub(r'<svg (.*?)width="[^"]*" height="[^"]*"|<svg ', head + r"\1 ", text, count=1)
+    return re.sub(r"<svg [^>]*>", _without_size, text, count=1)
+
+
+def _without_size(found: re.Match[str]) -> str:
+    return re.sub(r' (?:width|height)="[^"]*"', "", found.group())
