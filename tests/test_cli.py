@@ -6,14 +6,13 @@ import re
 import subprocess
 import sys
 import textwrap
-from pathlib import Path
 
 import pytest
 
 import nlsq
 from tests.nist import PROBLEMS, digits
+from tests.program import ROOT, environment, piped
 
-ROOT = Path(nlsq.__file__).parent.parent
 EXAMPLE = ROOT / "examples" / "thurber.yaml"
 
 
@@ -26,21 +25,7 @@ def cache(tmp_path_factory):
 @pytest.fixture
 def run(tmp_path, cache):
     def run(*arguments, cwd=tmp_path, **env):
-        base = os.environ | {
-            "PYTHONPATH": str(ROOT),
-            "XDG_CACHE_HOME": str(cache),
-            "JAX_PLATFORMS": "cpu",
-            "PYTHONIOENCODING": "utf-8",
-            "COLUMNS": "80",
-        }
-        return subprocess.run(
-            [sys.executable, "-m", "nlsq.cli.main", *map(str, arguments)],
-            cwd=cwd,
-            env=base | env,
-            capture_output=True,
-            encoding="utf-8",
-            timeout=300,
-        )
+        return piped(arguments, cwd, environment(cache, **env))
 
     return run
 
@@ -157,8 +142,8 @@ def test_configuration_errors_name_the_line(run, project, changes, line, message
 @pytest.mark.parametrize(
     "fitting, more, message",
     [
-        ("{p0: [1, 2, 3]}", "", "p0 has 3 numbers, but decay has 2 parameters: a, b"),
-        ("{bounds: [[0], [1]]}", "", "bounds.lower has 1 numbers, but decay has 2"),
+        ("{p0: [1, 2, 3]}", "", "p0 has 3 numbers, but the model has 2 parameters: a, b"),
+        ("{bounds: [[0], [1]]}", "", "bounds.lower has 1 numbers, but the model has 2"),
         ("{p0: [1, 1]}", "certified: {values: [1]}", "certified.values has 1 numbers"),
         ("{p0: [1, 1], bounds: {lower: [2, 2]}}", "", "p0|bounds|feasible"),
     ],
@@ -173,15 +158,19 @@ def test_numbers_that_do_not_fit_the_model(run, project, fitting, more, message)
 @pytest.mark.parametrize(
     "content, columns, message",
     [
-        ("t,y\n1,2\n2,oops\n", "{x: t, y: y}", r"decay\.csv:3: 'y' is 'oops', not a finite"),
+        ("t,y\n1,2\n2,oops\n", "{x: t, y: y}", r"decay\.csv:3: 'y' is 'oops', not a number"),
         ("t,y\n1,2\n\n2,\n", "{x: t, y: y}", r"decay\.csv:4: 'y' is empty"),
-        ("t,y\n1,nan\n", "{x: t, y: y}", r"decay\.csv:2: 'y' is 'nan'"),
-        ("t,y\n1,2\n3\n", "{x: t, y: y}", r"decay\.csv:3: 1 columns, 'y' is missing"),
+        ("t,y\n1,nan\n", "{x: t, y: y}", r"decay\.csv:2: 'y' is empty or NaN"),
+        (
+            "t,y\n1,2\n3\n",
+            "{x: t, y: y}",
+            r"decay\.csv:3: 1 cell, the rows above have 2; 'y' is missing",
+        ),
         ("time,y\n1,2\n", "{x: tme, y: y}", "no column 'tme'; did you mean 'time'"),
         ("t,y\n1,2\n", "{x: 0, y: 7}", "no column 7; there are 2"),
         ("t,y,s\n1,2,1\n2,3,0\n", "{x: t, y: y, sigma: s}", r"decay\.csv:3: sigma is 0"),
         ("t,y\n", "{x: t, y: y}", "no rows"),
-        ("# nothing\n", "{x: t, y: y}", "no data"),
+        ("# nothing\n", "{x: t, y: y}", "only comments"),
     ],
 )
 def test_data_errors_name_the_cell(run, project, tmp_path, content, columns, message):
@@ -197,8 +186,8 @@ def test_data_errors_name_the_cell(run, project, tmp_path, content, columns, mes
     "code, message",
     [
         ("def dekay(t, a, b):\n    return a\n", "no function 'decay'; did you mean 'dekay'"),
-        ("def decay(t, a b):\n", r"decay\.py:1: the model failed: SyntaxError"),
-        ("import no_such_thing\n", r"decay\.py:1: the model failed: ModuleNotFoundError"),
+        ("def decay(t, a b):\n", r"decay\.py:1:\d+: this is not Python"),
+        ("import no_such_thing\n", r"decay\.py:1:1: the module 'no_such_thing' is not"),
         (
             "def decay(t, a, b):\n    return a * tt\n",
             r"decay\.py:2: the model failed: NameError: name 'tt'",
@@ -222,11 +211,11 @@ def test_missing_files(run, project, tmp_path):
     (tmp_path / "decay.csv").unlink()
     done = run("fit", path)
     assert done.returncode == 2
-    assert "decay.csv: cannot be read: No such file" in done.stderr
+    assert "decay.csv: no such file" in done.stderr
 
 
 def test_the_memory_limit_is_kept(run, project):
-    done = run("fit", project(), NLSQ_MEMORY_LIMIT_GB="1e-6")
+    done = run("fit", project(), "--workflow", "direct", NLSQ_MEMORY_LIMIT_GB="1e-6")
     assert done.returncode == 2
     assert re.search(r"decay\.csv: reading this file takes .* GB are allowed", done.stderr)
 
@@ -246,7 +235,7 @@ def test_several_predictors_and_white_space(run, tmp_path):
     assert done.returncode == 0, done.stderr
     popt = json.loads((tmp_path / "plane.json").read_text())["popt"]
     assert popt == pytest.approx([2, -3], abs=0.1)
-    assert "fitted column 2" in done.stdout
+    assert "fitted c2" in done.stdout
 
 
 @pytest.mark.core
@@ -267,10 +256,10 @@ def test_info_tells_versions_and_settings(run):
     [
         ([], 0, "stdout", "Usage: nlsq"),
         (["--help"], 0, "stdout", "Exit codes"),
-        (["fit", "--help"], 0, "stdout", "CONFIG"),
+        (["fit", "--help"], 0, "stdout", "FILE"),
         (["--version"], 0, "stdout", f"nlsq {nlsq.__version__}"),
-        (["fitt"], 1, "stderr", "Did you mean 'fit'"),
-        (["fit"], 1, "stderr", "Missing argument 'CONFIG'"),
+        (["fitt"], 1, "stderr", "did you mean 'fit'"),
+        (["fit"], 1, "stderr", "Missing argument 'FILE'"),
         (["fit", "x.yaml", "--noplot"], 1, "stderr", "No such option"),
     ],
 )

@@ -1,36 +1,81 @@
 """The program ``nlsq``.
 
-Exit codes: 0 done, 1 wrong usage or configuration, 2 data, 3 model, 4 not converged.
+Commands are imported when they are called; the table below is all that ``nlsq --help`` needs.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import sys
+from importlib import import_module
 
 import click
 
 import nlsq
-from nlsq.cli.errors import ProgramError
-from nlsq.cli.fit import fit
-from nlsq.cli.info import info
+from nlsq.cli.errors import EXIT_CODES, ProgramError
+from nlsq.utils.input_error import harmless
+
+COMMANDS = {
+    "fit": "Fit a model to data.",
+    "batch": "Fit one model to many files or groups.",
+    "compare": "Rank several models on one data set.",
+    "guess": "Print the start a model guesses from data.",
+    "models": "List or show the built-in models.",
+    "report": "Show a finished fit, or write it as a page.",
+    "resume": "Go on with a fit that was stopped.",
+    "config": "Write a template of a configuration, or check one.",
+    "info": "Show versions, devices, memory and settings.",
+    "completion": "Print the completion script of a shell.",
+}
+EXAMPLES = """
+\b
+Examples:
+  nlsq fit data.csv -x t -y V -m "a*exp(-t/tau)+c" --p0 tau=2
+  nlsq batch data/*.csv -m gaussian --table fits.csv
+  nlsq config && nlsq fit fit.yaml
+
+"""
+
+
+class _Commands(click.Group):
+    """The commands, each imported on first use."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        return getattr(import_module(f"nlsq.cli.commands.{name}"), name)
+
+    def resolve_command(self, context: click.Context, args: list[str]) -> tuple:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            from nlsq.utils.input_error import did_you_mean
+
+            hint = did_you_mean(args[0], COMMANDS, f"; they are {', '.join(COMMANDS)}.")
+            raise click.UsageError(f"no command {args[0]!r}{hint}", context)
+        return super().resolve_command(context, args)
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
 
 
 @click.group(
+    cls=_Commands,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit codes: 0 done, 1 usage or configuration, 2 data, 3 model, 4 not converged.",
+    epilog=EXAMPLES + EXIT_CODES,
 )
+@click.option("--debug", is_flag=True, help="Show tracebacks of errors.")
 @click.version_option(nlsq.__version__, message="nlsq %(version)s")
 @click.pass_context
-def cli(context: click.Context) -> None:
+def cli(context: click.Context, debug: bool) -> None:
     """Fit models to data by nonlinear least squares."""
+    context.obj = {"debug": debug}
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
-
-
-cli.add_command(fit)
-cli.add_command(info)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -42,26 +87,37 @@ def _run(arguments: list[str] | None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # "±" must not end a program in an ASCII locale
+    given = sys.argv[1:] if arguments is None else arguments
+    debug = "--debug" in given[:1]
     try:
         return cli.main(arguments, prog_name="nlsq", standalone_mode=False) or 0
     except ProgramError as error:
-        return _report(str(error), error.fix, error.exit_code)
+        if debug:
+            _traceback()
+        return _report(error.message, error.fix, error.exit_code)
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
         fix = f"See '{context.command_path} --help'." if context else ""
         return _report(error.format_message(), fix, 1)
     except (click.Abort, KeyboardInterrupt):
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # more of them must not spoil the end
         return _report("Interrupted.", "", 130)
     except BrokenPipeError:  # the reader of our output has gone: `nlsq fit x.yaml | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
 
 
+def _traceback() -> None:
+    import traceback
+
+    traceback.print_exc()
+
+
 def _report(message: str, fix: str, code: int) -> int:
     click.secho("Error: ", fg="red", bold=True, err=True, nl=False)
-    click.echo(message, err=True)
+    click.echo(harmless(message), err=True)
     if fix:
-        click.echo(f"  {fix}", err=True)
+        click.echo(f"  {harmless(fix)}", err=True)
     return code
 
 

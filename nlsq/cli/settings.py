@@ -1,19 +1,26 @@
-"""The YAML file of ``nlsq fit``: what it may say, and where it says something else."""
+"""What a fit is asked to be: the sections of a configuration file, which options also fill."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from nlsq.cli.errors import ConfigurationError
 from nlsq.constants import DEFAULT_F_SCALE, DEFAULT_FTOL, DEFAULT_GTOL, DEFAULT_XTOL
 from nlsq.types import MethodLiteral
-from nlsq.utils.input_error import did_you_mean
 
-Column = int | str
+
+def _no_boolean(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("yes, no, on and off are no names of columns unless they are quoted")
+    return value
+
+
+Column = Annotated[int | str, BeforeValidator(_no_boolean)]
+#: One limit per parameter by name; None is no limit.
+NamedBounds = dict[str, tuple[float | None, float | None]]
 
 
 class _Section(BaseModel):
@@ -28,7 +35,7 @@ class Metadata(_Section):
 
 
 class Columns(_Section):
-    """Columns by number from 0 or by header name; several x columns make ``x`` (k, m)."""
+    """Columns by number from 0, by name, or expressions of them; several for x make it (k, m)."""
 
     x: Column | list[Column] = 0
     y: Column = 1
@@ -36,32 +43,108 @@ class Columns(_Section):
 
 
 class Csv(_Section):
-    """How the text is laid out; ``delimiter: null`` means white space."""
+    """How a text is laid out; what is left out is detected."""
 
-    delimiter: str | None = ","
-    header: bool = True
-    comment: str | None = "#"
-    encoding: str = "utf-8"
-    skip_header: int = 0
+    delimiter: str | None = None
+    decimal: Literal[".", ","] | None = None
+    header: bool | None = None
+    comment: str | None = None
+    encoding: str | None = None
+    skip_header: int | None = None
+
+
+def _check_rows(value: Any) -> Any:
+    if value is not None and not re.fullmatch(r"\d*:\d*(:[1-9]\d*)?", str(value)):
+        raise ValueError("rows are start:stop or start:stop:step, counted from 0")
+    return value
 
 
 class Data(_Section):
+    """The file and which of its rows and columns are fitted."""
+
     input_file: Path
-    format: Literal["csv"] = "csv"
+    format: Literal["csv", "json", "hdf5", "npz", "npy", "parquet", "arrow", "excel"] | None = None
     columns: Columns = Columns()
+    where: str | None = None
+    rows: Annotated[str | None, BeforeValidator(_check_rows)] = None
     csv: Csv = Csv()
+    sheet: int | str | None = None
+    group: str | None = None
+
+    @property
+    def slice(self) -> slice:
+        """The row range."""
+        return slice(*(int(v) if v else None for v in (self.rows or ":").split(":")))
+
+    @property
+    def from_stdin(self) -> bool:
+        """Whether the data come through standard input."""
+        return str(self.input_file) == "-"
 
 
 class Model(_Section):
-    """A Python file and the function in it, ``f(x, *params)``."""
+    """A formula, the name of a built-in model (or a sum of them), or a function in a file."""
 
-    type: Literal["custom"] = "custom"
-    path: Path
-    function: str
+    formula: str | None = None
+    name: str | None = None
+    path: Path | None = None
+    function: str | None = None
+    variable: str | list[str] | None = None
+    type: Literal["formula", "builtin", "custom", "polynomial"] | None = None
+    degree: int | None = Field(None, ge=0)
+    trusted: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _polynomial(cls, value: Any) -> Any:
+        if isinstance(value, dict) and value.get("type") == "polynomial":
+            value = dict(value)
+            value |= {"type": "builtin", "name": f"polynomial{value.pop('degree', 3)}"}
+        return value
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Model:
+        given = [k for k in ("formula", "name", "path") if getattr(self, k) is not None]
+        if len(given) != 1:
+            found = " and ".join(given) or "nothing"
+            raise ValueError(f"give one of formula, name, and path with function; {found} is given")
+        if self.path is not None and self.function is None:
+            raise ValueError("a model file needs the name of its function: FILE.py:FUNCTION")
+        if self.path is None and self.function is not None:
+            raise ValueError("function needs path, the file that it is in")
+        if self.variable is not None and self.formula is None:
+            raise ValueError("variable belongs to a formula")
+        if self.trusted and self.path is None:
+            raise ValueError("trusted belongs to a model file")
+        wanted = {"formula": "formula", "name": "builtin", "path": "custom"}[given[0]]
+        if self.type not in (None, wanted):
+            raise ValueError(f"type is {self.type}, but {given[0]} is given")
+        if self.degree is not None:
+            raise ValueError("degree belongs to type: polynomial")
+        return self
+
+    @property
+    def text(self) -> str:
+        """The model in a few words, as the user gave it."""
+        return self.formula or self.name or f"{self.path.name}:{self.function}"
+
+    @classmethod
+    def parse(cls, text: str, names: Any) -> dict[str, Any]:
+        """The section that ``-m TEXT`` stands for; names: of the built-in models."""
+        path, colon, function = text.rpartition(":")
+        if colon and path.endswith(".py"):
+            return {"path": path, "function": function}
+        if text.endswith(".py"):
+            return {"path": text}  # which then asks for its function
+        members = [member.strip() for member in text.split("+")]
+        words = all(re.fullmatch(r"[^\W\d]\w*", member) for member in members)
+        known = {*names, *(f"{p}{k}" for p in ("poly", "polynomial") for k in range(8))}
+        named = words and (len(members) == 1 or not known.isdisjoint(members))
+        return {"name" if named else "formula": text}
 
 
 class Bounds(_Section):
-    """One limit per parameter; null is no limit."""
+    """One limit per parameter, in their order; null is no limit."""
 
     lower: list[float | None] | None = None
     upper: list[float | None] | None = None
@@ -76,8 +159,9 @@ def _pair_to_bounds(value: Any) -> Any:
 class Fitting(_Section):
     """Options of `nlsq.curve_fit`; those left out keep its defaults."""
 
-    p0: list[float] | None = None
-    bounds: Annotated[Bounds | None, BeforeValidator(_pair_to_bounds)] = None
+    p0: list[float] | dict[str, float] | Literal["auto"] | None = None
+    bounds: Annotated[Bounds | NamedBounds | None, BeforeValidator(_pair_to_bounds)] = None
+    fixed: dict[str, float | None] = {}
     method: MethodLiteral | None = None
     ftol: float | None = DEFAULT_FTOL
     xtol: float | None = DEFAULT_XTOL
@@ -86,6 +170,30 @@ class Fitting(_Section):
     loss: Literal["linear", "soft_l1", "huber", "cauchy", "arctan"] = "linear"
     f_scale: float = DEFAULT_F_SCALE
     absolute_sigma: bool = False
+    nan_policy: Literal["raise", "omit"] = "raise"
+    time_limit: float | None = Field(None, gt=0)
+
+    def options(self) -> dict[str, Any]:
+        """Keywords of the fit beside start, bounds and data."""
+        own = {"p0", "bounds", "fixed", "nan_policy"}
+        return self.model_dump(exclude=own, exclude_defaults=True)
+
+
+class Workflow(_Section):
+    """How much data is held in memory, and where a long fit keeps its state."""
+
+    strategy: Literal["auto", "direct", "chunked", "streaming"] = "auto"
+    memory_limit_gb: float | None = Field(None, gt=0)
+    chunk_size: int | None = Field(None, ge=1)
+    checkpoint: Path | None = None
+    checkpoint_interval: float = Field(30.0, ge=0)
+
+
+class Limits(_Section):
+    """What the process of a model file that is not trusted may take."""
+
+    memory_gb: float = Field(4.0, gt=0)
+    seconds: float = Field(600.0, gt=0)
 
 
 class Certified(_Section):
@@ -95,23 +203,53 @@ class Certified(_Section):
     stderr: list[float] | None = None
 
 
+def _as_list(value: Any) -> Any:
+    return value if value is None or isinstance(value, list) else [value]
+
+
 class Export(_Section):
-    results_file: Path | None = None
-    figure: Path | None = None
+    """Files to write; the suffix says what: json csv zip html md tex sh, or a figure's."""
+
+    results_file: Annotated[list[Path], BeforeValidator(_as_list)] = []
+    figure: Annotated[list[Path], BeforeValidator(_as_list)] = []
 
 
 class Settings(_Section):
-    """A whole file."""
+    """A whole fit."""
 
     metadata: Metadata = Metadata()
     data: Data
     model: Model
     fitting: Fitting = Fitting()
+    workflow: Workflow = Workflow()
+    limits: Limits = Limits()
     certified: Certified | None = None
     export: Export = Export()
 
+    @model_validator(mode="after")
+    def _everything_has_a_use(self) -> Settings:
+        confined = self.model.path is not None and not self.model.trusted
+        if self.limits != Limits() and not confined:
+            raise ValueError("limits belong to a model file that is not trusted")
+        fitting = self.fitting
+        if fitting.absolute_sigma and self.data.columns.sigma is None:
+            raise ValueError("absolute_sigma needs the standard deviations (--yerr)")
+        if fitting.loss == "linear" and fitting.f_scale != DEFAULT_F_SCALE:
+            raise ValueError("f_scale belongs to a robust loss, and the loss is linear")
+        work = self.workflow
+        for name in ("checkpoint", "chunk_size"):
+            if getattr(work, name) is None:
+                continue
+            if work.strategy == "direct" or self.data.from_stdin:
+                raise ValueError(f"{name} is for data that are read piece by piece")
+        if work.checkpoint is not None and confined:
+            raise ValueError(
+                "a model file that is not trusted may write nothing, and a checkpoint is a file"
+            )
+        return self
 
-_SECTIONS: dict[tuple[str, ...], type[_Section]] = {
+
+SECTIONS: dict[tuple[str, ...], type[_Section]] = {
     (): Settings,
     ("metadata",): Metadata,
     ("data",): Data,
@@ -120,101 +258,8 @@ _SECTIONS: dict[tuple[str, ...], type[_Section]] = {
     ("model",): Model,
     ("fitting",): Fitting,
     ("fitting", "bounds"): Bounds,
+    ("workflow",): Workflow,
+    ("limits",): Limits,
     ("certified",): Certified,
     ("export",): Export,
 }
-
-
-def read_settings(path: Path) -> Settings:
-    """Read and check a YAML file.
-
-    Input paths in it are relative to its own folder and come back resolved.
-
-    Raises
-    ------
-    ConfigurationError
-        With the file, the line and the key.
-    """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise ConfigurationError(f"{path}: cannot be read: {reason}.") from None
-    try:
-        tree = yaml.compose(text, Loader=yaml.SafeLoader)
-        content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"{path}:{mark.line + 1}" if mark else f"{path}"
-        problem = getattr(error, "problem", None) or error
-        raise ConfigurationError(f"{where}: not valid YAML: {problem}.") from None
-    if not isinstance(content, dict):
-        known = ", ".join(Settings.model_fields)
-        raise ConfigurationError(f"{path}: no sections found.", f"Sections are {known}.")
-    lines = _lines(tree, path)
-    try:
-        settings = Settings.model_validate(content)
-    except ValidationError as error:
-        raise ConfigurationError("\n".join(_explain(error, lines, path))) from None
-    folder = path.resolve().parent
-    data = settings.data.model_copy(update={"input_file": folder / settings.data.input_file})
-    model = settings.model.model_copy(update={"path": folder / settings.model.path})
-    return settings.model_copy(update={"data": data, "model": model})
-
-
-def _lines(tree: yaml.Node, path: Path) -> dict[tuple, int]:
-    """Line number of every key and list element, by its path in the document."""
-    found: dict[tuple, int] = {(): 1}
-
-    def walk(node: yaml.Node, at: tuple) -> None:
-        if isinstance(node, yaml.MappingNode):
-            for key, value in node.value:
-                here, line = (*at, key.value), key.start_mark.line + 1
-                if here in found:
-                    raise ConfigurationError(
-                        f"{path}:{line}: {_dotted(here)} is given twice, first in line "
-                        f"{found[here]}.",
-                        "Keep one of them.",
-                    )
-                found[here] = line
-                walk(value, here)
-        elif isinstance(node, yaml.SequenceNode):
-            for i, value in enumerate(node.value):
-                found[*at, i] = value.start_mark.line + 1
-                walk(value, (*at, i))
-
-    walk(tree, ())
-    return found
-
-
-def _explain(error: ValidationError, lines: dict[tuple, int], path: Path) -> list[str]:
-    """One sentence per wrong key; pydantic reports each branch of a union, one is enough."""
-    said: dict[tuple, str] = {}
-    for problem in error.errors(include_url=False):
-        where = problem["loc"]
-        missing = problem["type"] == "missing"
-        while where not in lines and not (missing and where[:-1] in lines):
-            where = where[:-1]
-        if where in said:
-            continue
-        line = lines[where[:-1] if missing else where]
-        said[where] = f"{path}:{line}: {_dotted(where)}: {_sentence(problem, where)}"
-    return list(said.values())
-
-
-def _sentence(problem: Any, where: tuple) -> str:
-    if problem["type"] == "extra_forbidden":
-        known = _SECTIONS[where[:-1]].model_fields
-        listed = f"; known are {', '.join(known)}."
-        return f"unknown key{did_you_mean(where[-1], known, listed)}"
-    if problem["type"] == "missing":
-        return "is required and missing."
-    message = problem["msg"][0].lower() + problem["msg"][1:]
-    return f"{message}; got {problem['input']!r}."
-
-
-def _dotted(where: tuple) -> str:
-    text = ""
-    for part in where:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
-    return text

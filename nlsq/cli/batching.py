@@ -1,0 +1,375 @@
+"""Many fits of one model: files or groups of rows, fitted a portion at a time.
+
+A portion is read by threads and fitted by one call of `fit_many`. What is done is written down,
+line by line, in a journal beside the results: an item is known by the digest of its points and of
+everything that decides its fit, so that a batch which was killed goes on where it was, and a file
+that has changed is fitted again.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import nlsq
+from nlsq.cli.errors import ConfigurationError, DataError, LimitReached, NoModel, ProgramError
+from nlsq.cli.model import USER_CODE_ERRORS, LoadedModel, Start, load_model, start
+from nlsq.cli.points import Points, load, select
+from nlsq.cli.running import carry_out, pack_error, translated
+from nlsq.cli.settings import Settings
+from nlsq.core.status import Status
+from nlsq.device import usable_cores
+
+PORTION = 256  # fits read and fitted at a time
+NOT_REACHED = "not reached"
+
+
+@dataclasses.dataclass(frozen=True)
+class Item:
+    """One fit of a batch: a file, or the rows of one group in it."""
+
+    path: Path
+    group: str | None = None
+
+    @property
+    def label(self) -> str:
+        """How it is called in tables."""
+        return str(self.path) + ("" if self.group is None else f"[{self.group}]")
+
+
+def find_items(paths: Iterable[Path], settings: Settings, groupby: str | None) -> Iterator[Any]:
+    """The items of the files, each with its points or the error that reading it gave."""
+    omit = settings.fitting.nan_policy == "omit"
+
+    def read(path: Path) -> list[tuple[Item, Points | ProgramError]]:
+        data = settings.data.model_copy(update={"input_file": path})
+        try:
+            table = load(data)
+            groups = {None: table} if groupby is None else _groups(table, groupby)
+        except ProgramError as error:
+            return [(Item(path), error)]
+        found = []
+        for name, rows in groups.items():
+            try:
+                found.append((Item(path, name), select(rows, data, omit)))
+            except ProgramError as error:
+                found.append((Item(path, name), error))
+        return found
+
+    with ThreadPoolExecutor(usable_cores()) as threads:
+        paths = list(paths)
+        for first in range(0, len(paths), PORTION):  # no further ahead than a portion
+            for found in threads.map(read, paths[first : first + PORTION]):
+                yield from found
+
+
+def _groups(table: Any, name: str) -> dict[str, Any]:
+    if name not in table.names:
+        from nlsq.utils.input_error import did_you_mean
+
+        known = f"; there are {', '.join(table.names)}."
+        raise DataError(
+            f"{table.source}: no column {name!r}{did_you_mean(name, table.names, known)}"
+        )
+    values, of = np.unique(table[name], return_inverse=True)
+    order = np.argsort(of, kind="stable")
+    rows = np.split(order, np.flatnonzero(np.diff(of[order])) + 1)
+    return {
+        _group(value): table.take(one) for value, one in zip(values.tolist(), rows, strict=True)
+    }
+
+
+def _group(value: Any) -> str:
+    """What a group is called; rows whose cell is empty are one group."""
+    if value == "" or value != value:
+        return "(empty)"
+    return f"{value:.15g}" if isinstance(value, float) else str(value)
+
+
+def key_of(points: Points, settings: Settings) -> str:
+    """Digest of everything that decides a fit."""
+    digest = hashlib.sha256()
+    chosen = settings.model_dump(
+        mode="json", include={"model": True, "fitting": True}, exclude={"fitting": {"time_limit"}}
+    )
+    named = points.x_names if settings.model.formula is not None else None
+    digest.update(json.dumps([nlsq.__version__, chosen, named], sort_keys=True).encode())
+    if settings.model.path is not None and settings.model.path.is_file():
+        digest.update(settings.model.path.read_bytes())
+    for array in (points.x, points.y, points.sigma):
+        if array is not None:
+            digest.update(repr(array.shape).encode())
+            digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+class Journal:
+    """What is done, a JSON line each; a line that was cut off by a kill does not count.
+
+    Parameters
+    ----------
+    path : Path or None
+        None keeps nothing.
+    resume : bool
+        Go on with what is there; otherwise put it aside (``.1``) and begin anew.
+    """
+
+    def __init__(self, path: Path | None, resume: bool):
+        self._path = path
+        self.done: dict[str, dict[str, Any]] = {}
+        if path is None:
+            return
+        if resume and path.is_file():
+            for line in path.read_bytes().split(b"\n")[:-1]:
+                try:
+                    entry = json.loads(line)
+                    self.done[entry["key"]] = entry["row"]
+                except (ValueError, KeyError, TypeError):
+                    continue
+        elif path.exists():
+            path.replace(path.with_name(path.name + ".1"))
+        if self.done or resume:
+            self._rewrite()
+
+    def _rewrite(self) -> None:
+        from nlsq.utils.atomic import write_atomically
+
+        lines = (json.dumps({"key": k, "row": r}) + "\n" for k, r in self.done.items())
+        write_atomically(self._path, "".join(lines).encode())
+
+    def add(self, rows: dict[str, dict[str, Any]]) -> None:
+        """Write rows down by their keys, to the disk before this returns."""
+        self.done |= rows
+        if self._path is None or not rows:
+            return
+        with self._path.open("ab") as file:
+            for key, row in rows.items():
+                file.write(json.dumps({"key": key, "row": row}).encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def fit_portion(
+    portion: list[tuple[Item, Points]], settings: Settings, documents: bool
+) -> list[dict[str, Any]]:
+    """A row per item, and with `documents` its document under "document"."""
+    request = {
+        "settings": settings.model_dump(mode="json"),
+        "items": [item.label for item, _ in portion],
+        "points": [vars(points) for _, points in portion],
+        "documents": documents,
+    }
+    return carry_out(run, request, settings)["rows"]
+
+
+def run(request: dict[str, Any]) -> dict[str, Any]:
+    """The fits of a portion in this process: {"rows": ...} or {"error": ...}."""
+    settings = Settings.model_validate(request["settings"])
+    points = [Points(**fields) for fields in request["points"]]
+    try:
+        rows: list = [None] * len(points)
+        kinds = _alike(settings, points)
+        for places in kinds:
+            try:
+                fits, model = _fit_many(settings, [points[k] for k in places])
+            except NoModel as error:
+                if len(kinds) == 1:
+                    raise
+                for k in places:  # files with other columns than the rest
+                    rows[k] = _failed(request["items"][k], error)
+                continue
+            for i, k in enumerate(places):
+                label = request["items"][k]
+                try:
+                    row = _row(fits[i], label, model)
+                    rows[k] = row | _document(fits[i], points[k], settings, label, request)
+                except USER_CODE_ERRORS as error:  # the model fails for these data only
+                    rows[k] = _failed(label, translated(error, model))
+    except ProgramError as error:
+        return {"error": pack_error(error)}
+    return {"rows": rows}
+
+
+def _alike(settings: Settings, points: list[Points]) -> list[list[int]]:
+    """Places of points that one call can fit: those whose columns a formula takes alike."""
+    found: dict[Any, list[int]] = {}
+    for k, one in enumerate(points):
+        names = tuple(one.x_names) if settings.model.formula is not None else ()
+        found.setdefault((names, one.sigma is None), []).append(k)
+    return list(found.values())
+
+
+def _fit_many(settings: Settings, points: list[Points]):
+    """The fits of points that are alike, and the model."""
+    from nlsq import fit_many
+
+    fitting = settings.fitting
+    given = fitting.p0
+    count = len(given) if isinstance(given, list) else None
+    model = load_model(settings.model, points[0].x_names, count)
+    begins = [start(fitting, model, one.x, one.y) for one in points]
+    p0 = np.array([begin.p0 for begin in begins])
+    fixed = {name: p0[:, model.names.index(name)] for name in fitting.fixed}
+    bounds = _shared_bounds(begins, model, fixed)
+    weighted = points[0].sigma is not None
+    options = fitting.options()
+    try:
+        fits = fit_many(
+            model.function,
+            [one.x for one in points],
+            [one.y for one in points],
+            p0,
+            [one.sigma for one in points] if weighted else None,
+            bounds=bounds,
+            fixed=fixed or None,
+            progress=False,
+            **options,
+        )
+    except USER_CODE_ERRORS as error:
+        raise translated(error, model) from error
+    return fits, model
+
+
+def _shared_bounds(begins: list[Start], model: LoadedModel, fixed: dict) -> tuple:
+    """Bounds of the free parameters; fixed ones are unbounded here, `fixed` holds them."""
+    lb, ub = begins[0].lb.copy(), begins[0].ub.copy()
+    for name in fixed:
+        i = model.names.index(name)
+        lb[i], ub[i] = -np.inf, np.inf
+    return lb, ub
+
+
+def _row(fit: Any, label: str, model: LoadedModel) -> dict[str, Any]:
+    """What the table says of a fit."""
+    outcome = "converged" if fit.success else "not converged"
+    row: dict[str, Any] = {
+        "fit": label,
+        "outcome": NOT_REACHED if fit.status == Status.NOT_REACHED else outcome,
+        "message": fit.message,
+    }
+    for name, value, error in zip(model.names, fit.popt, fit.perr, strict=True):
+        row[name], row[f"{name}_err"] = _plain(value), _plain(error)
+    return row | {
+        "reduced_chi_squared": _plain(fit.reduced_chi_squared),
+        "r_squared": _plain(fit.r_squared),
+        "points": int(fit.n_points),
+        "evaluations": int(fit.nfev),
+        "undetermined": " ".join(fit.undetermined),
+        "at_bound": " ".join(fit.at_bound),
+    }
+
+
+def _plain(value: Any) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _document(fit: Any, points: Points, settings: Settings, label: str, request: dict) -> dict:
+    if not request["documents"]:
+        return {}
+    from nlsq.io import result_document
+
+    return {
+        "document": result_document(
+            fit,
+            provenance={"title": label, "model": settings.model.text},
+            table_info=points.facts,
+            x_label=points.x_label,
+            y_label=points.y_name,
+        )
+    }
+
+
+def failed_row(item: Item, error: ProgramError) -> dict[str, Any]:
+    """The row of an item that could not be fitted."""
+    return _failed(item.label, error)
+
+
+def _failed(label: str, error: ProgramError) -> dict[str, Any]:
+    what = "bad data" if isinstance(error, DataError) else "not fitted"
+    return {"fit": label, "outcome": what, "message": str(error)}
+
+
+def fit_all(
+    items: Iterable[tuple[Item, Points | ProgramError]],
+    settings: Settings,
+    journal: Journal,
+    documents: bool,
+    done: Callable[[list[dict[str, Any]]], None],
+) -> Iterator[dict[str, Any]]:
+    """Fit everything that the journal does not hold; rows in no order that matters.
+
+    done(rows) hears of the rows of each portion, with their documents.
+    """
+    waiting: list[tuple[str, Item, Points]] = []
+    fresh: set[str] = set()
+    limit = settings.fitting.time_limit
+    deadline = None if limit is None else time.monotonic() + limit
+
+    def fit_waiting() -> Iterator[dict[str, Any]]:
+        portion = [(item, points) for _, item, points in waiting]
+        rows = _portion_rows(portion, _until(settings, deadline), documents)
+        fresh.update(key for key, _, _ in waiting)
+        keys = [key for key, _, _ in waiting]
+        waiting.clear()
+        reached = [
+            pair for pair in zip(keys, rows, strict=True) if pair[1]["outcome"] != NOT_REACHED
+        ]
+        done([row for _, row in reached])
+        for _, row in reached:
+            row.pop("document", None)
+        journal.add(dict(reached))  # equal points are one entry
+        yield from (row for _, row in reached)
+        if len(reached) < len(rows):  # Ctrl-C, SIGTERM or the time limit
+            raise KeyboardInterrupt
+
+    for item, found in items:
+        if isinstance(found, ProgramError):
+            row = failed_row(item, found)
+            done([row])
+            yield row
+            continue
+        key = key_of(found, settings)
+        if key in journal.done and not (documents and key in fresh):
+            row = journal.done[key] | {"fit": item.label}
+            done([row])
+            yield row
+            continue
+        waiting.append((key, item, found))
+        if len(waiting) == PORTION:
+            yield from fit_waiting()
+    if waiting:
+        yield from fit_waiting()
+
+
+def _until(settings: Settings, deadline: float | None) -> Settings:
+    """The settings with the time that is left of all."""
+    if deadline is None:
+        return settings
+    left = {"time_limit": max(deadline - time.monotonic(), 1e-3)}
+    return settings.model_copy(update={"fitting": settings.fitting.model_copy(update=left)})
+
+
+def _portion_rows(portion: list, settings: Settings, documents: bool) -> list[dict[str, Any]]:
+    """The rows of a portion; where the model itself fails, each item alone, to find whose it is."""
+    try:
+        return fit_portion(portion, settings, documents)
+    except (ConfigurationError, NoModel):  # wrong for every item
+        raise
+    except ProgramError as error:
+        if len(portion) == 1 or isinstance(error, LimitReached):
+            return [failed_row(item, error) for item, _ in portion]
+        middle = len(portion) // 2
+        return [
+            row
+            for half in (portion[:middle], portion[middle:])
+            for row in _portion_rows(half, settings, documents)
+        ]

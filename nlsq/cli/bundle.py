@@ -1,0 +1,95 @@
+"""A finished fit as a ZIP file with everything to do it again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from nlsq.cli.settings import Settings
+
+MODEL_FILE = "model.py"
+
+
+def write(path: Path, document: dict[str, Any], result: Any, settings: Settings) -> None:
+    """Write the bundle: data, configuration, result, tables, figures, a Python script."""
+    from nlsq.io import reproduction_script, write_bundle
+
+    model_file = settings.model.path
+    names = document["provenance"]["columns of x"]
+    write_bundle(
+        path,
+        result=result,
+        document=document,
+        config_text=configuration_text(settings, result, names),
+        script_text=reproduction_script(recipe(settings, document, result)),
+        files={} if model_file is None else {MODEL_FILE: model_file.read_bytes()},
+    )
+
+
+def columns(result: Any) -> dict[str, Any]:
+    """Names of the columns of data.csv, as in a configuration."""
+    several = result.xdata.ndim > 1
+    x = [f"x{i}" for i in range(result.xdata.shape[0])] if several else "x"
+    return {"x": x, "y": "y"} | ({} if result.sigma is None else {"sigma": "sigma"})
+
+
+def configuration_text(settings: Settings, result: Any, names: list[str]) -> str:
+    """The configuration that fits the bundle's data."""
+    content = settings.model_dump(
+        mode="json", exclude_defaults=True, exclude={"export", "workflow", "limits"}
+    )
+    content["data"] = {"input_file": "data.csv", "columns": columns(result)}
+    if settings.model.path is not None:
+        content["model"]["path"] = MODEL_FILE
+        content["model"].pop("trusted", None)
+    if settings.model.formula is not None:
+        content["model"]["variable"] = variable(settings, names)
+    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+
+
+def variable(settings: Settings, names: list[str]) -> str | list[str]:
+    """The variables of the formula by name, since the bundle's columns are called x."""
+    from nlsq.cli.model import variables
+    from nlsq.models.formula import parse
+
+    found = variables(settings.model, parse(settings.model.formula).names, names)
+    return found if isinstance(found, str) else list(found)
+
+
+def recipe(settings: Settings, document: dict[str, Any], result: Any) -> Any:
+    """What the script that reproduces the fit needs to know."""
+    from nlsq.io import Recipe
+
+    model = settings.model
+    names = tuple(document["parameter_names"])
+    begin = document["provenance"]["begin"]
+    here = columns(result)
+    x = here["x"]
+    return Recipe(
+        data_file="data.csv",
+        x=x if isinstance(x, str) else tuple(x),
+        y="y",
+        sigma=here.get("sigma", ""),
+        kind="formula" if model.formula else "builtin" if model.name else "file",
+        model=model.formula or model.name or MODEL_FILE,
+        function=model.function or "",
+        independent=variable(settings, document["provenance"]["columns of x"])
+        if model.formula
+        else "x",
+        names=names,
+        p0=dict(zip(names, begin["p0"], strict=True)),
+        bounds=_bounds(names, begin),
+        options=settings.fitting.options(),
+        expected=dict(zip(names, document["popt"], strict=True)),
+    )
+
+
+def _bounds(names: tuple[str, ...], begin: dict[str, Any]) -> dict[str, tuple[float, float]]:
+    pairs = zip(begin["lower"], begin["upper"], strict=True)
+    limits = {
+        name: (float(low), float(high)) for name, (low, high) in zip(names, pairs, strict=True)
+    }
+    open_ended = (float("-inf"), float("inf"))
+    return {} if set(limits.values()) == {open_ended} else limits

@@ -1,0 +1,180 @@
+"""``nlsq compare``: several models on one data set."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from nlsq.cli.options import (
+    DATA,
+    FITTING,
+    MODEL,
+    SET,
+    complete_model,
+    configure,
+    options,
+    read_model,
+)
+
+if TYPE_CHECKING:
+    from nlsq.cli.points import Points
+    from nlsq.cli.settings import Settings
+
+EXAMPLES = """
+\b
+Examples:
+  nlsq compare peak.csv -m gaussian -m lorentzian -m voigt
+  nlsq compare data.csv -x t -y V -m "a*exp(-t/tau)" -m "a*exp(-t/tau)+c" --json
+"""
+_OTHERS = [option for option in MODEL if option.name in ("variable", "trust")]
+
+
+@options(DATA, _OTHERS, FITTING, SET)
+@click.command(epilog=EXAMPLES)
+@click.argument("source", metavar="FILE")
+@click.option("-m", "--model", "texts", multiple=True, required=True, metavar="MODEL",
+              shell_complete=complete_model, help="A model; at least two.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+@click.pass_context
+def compare(context, source: str, texts: tuple[str, ...], as_json: bool, **given: Any) -> None:
+    """Fit several models to the data in FILE and rank them by AICc.
+
+    The evidence ratio says how many times likelier the best model is than this one (Burnham and
+    Anderson, Model Selection and Multimodel Inference, 2002). Starts, bounds and fixed values
+    count for the models that have a parameter of that name.
+    """
+    import json
+
+    from nlsq.cli.errors import ConfigurationError, NotConverged
+    from nlsq.cli.outputs import console
+    from nlsq.cli.plan import read
+    from nlsq.io.documents import plain
+
+    if len(texts) < 2:
+        raise ConfigurationError("nlsq compare needs at least two models.", "Give -m twice.")
+    configuration = configure(context, source)
+    for section in ("certified", "export", "workflow"):
+        if section in configuration.content:
+            raise ConfigurationError(
+                f"{section} is for a single fit (nlsq fit), not for nlsq compare."
+            )
+    points = None
+    rows = []
+    for text in texts:
+        configuration.set("model", own_model(context, text), "--model")
+        settings = configuration.settings()
+        points = read(settings) if points is None else points
+        rows.append(_fitted(settings, points, text))
+    rows = ranked(rows)
+    if as_json:
+        click.echo(json.dumps(plain(rows), indent=2, ensure_ascii=False))
+    else:
+        _show(console(), rows)
+    failed = [row["model"] for row in rows if not row["converged"]]
+    if failed:
+        raise NotConverged(f"{source}: not fitted: {', '.join(failed)}.")
+
+
+def own_model(context: Any, text: str) -> dict[str, Any]:
+    """The section of one model: what its text says, and the options about models that fit it."""
+    section = read_model(text)
+    said = context.params
+    if said["variable"] and "formula" in section:
+        section["variable"] = (
+            list(said["variable"]) if len(said["variable"]) > 1 else said["variable"][0]
+        )
+    if said["trust"] and "path" in section:
+        section["trusted"] = True
+    return section
+
+
+def _fitted(settings: Settings, points: Points, text: str) -> dict[str, Any]:
+    from nlsq.cli.errors import ProgramError
+    from nlsq.cli.running import execute
+
+    row: dict[str, Any] = {"model": text, "converged": False, "aicc": math.nan, "message": ""}
+    try:
+        document = execute(settings, points, only_known=True)
+    except ProgramError as error:
+        return row | {"message": str(error)}
+    statistics, names = document["statistics"], document["parameter_names"]
+    return row | {
+        "converged": document["convergence"]["success"],
+        "message": document["convergence"]["message"],
+        "aicc": aicc(2 * statistics["cost"], statistics, settings.fitting.absolute_sigma),
+        "reduced_chi_squared": statistics["reduced_chi_squared"],
+        "free_parameters": statistics["n_points"] - statistics["dof"],
+        "parameters": dict(zip(names, document["popt"], strict=True)),
+        "uncertainties": dict(zip(names, document["uncertainties"], strict=True)),
+        "undetermined": document["undetermined"],
+        "at_bound": document["at_bound"],
+    }
+
+
+def aicc(misfit: float, statistics: dict[str, Any], known_sigma: bool) -> float:
+    """Akaike's criterion for few points, up to a constant of the data.
+
+    misfit: Σ ρ(r²), twice the cost. Where the standard deviations are known it is -2 log L itself;
+    otherwise their scale is one more parameter, and -2 log L = N log(misfit / N).
+
+    Examples
+    --------
+    >>> round(aicc(12.0, {"n_points": 20, "dof": 17}, known_sigma=True), 6)
+    19.5
+    """
+    n = statistics["n_points"]
+    k = n - statistics["dof"] + (not known_sigma)
+    fit = misfit if known_sigma else n * math.log(misfit / n) if misfit > 0 else -math.inf
+    return fit + 2 * k + (2 * k * (k + 1) / (n - k - 1) if n > k + 1 else math.inf)
+
+
+def ranked(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows by AICc, best first, with difference, Akaike weight and evidence ratio.
+
+    Examples
+    --------
+    >>> rows = [{"aicc": 12.0, "converged": True}, {"aicc": 10.0, "converged": True}]
+    >>> [round(row["evidence_ratio"], 3) for row in ranked(rows)]
+    [1.0, 2.718]
+    """
+    usable = [r for r in rows if r["converged"] and math.isfinite(r["aicc"])]
+    best = min((r["aicc"] for r in usable), default=0.0)
+    total = sum(math.exp((best - r["aicc"]) / 2) for r in usable)
+    for row in usable:
+        delta = row["aicc"] - best
+        row |= {"delta_aicc": delta, "weight": math.exp(-delta / 2) / total}
+        row["evidence_ratio"] = math.exp(min(delta / 2, 700.0))
+    return sorted(usable, key=lambda r: r["aicc"]) + [r for r in rows if r not in usable]
+
+
+def _show(console: Any, rows: list[dict[str, Any]]) -> None:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    from nlsq.utils.input_error import harmless
+
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1))
+    table.add_column("model", style="bold", overflow="fold")
+    for heading in ("free", "AICc", "ΔAICc", "weight", "evidence ratio", "reduced χ²"):
+        table.add_column(heading, justify="right")
+    notes = []
+    for row in rows:
+        name = Text(row["model"], "bold")
+        if "delta_aicc" not in row:
+            notes.append(name + Text(f": {harmless(row['message'])}", "not bold red"))
+            continue
+        doubtful = dict.fromkeys([*row["undetermined"], *row["at_bound"]])
+        if doubtful:
+            said = f": undetermined or on a bound: {', '.join(doubtful)}"
+            notes.append(name + Text(harmless(said), "not bold yellow"))
+        table.add_row(
+            Text(row["model"]), str(row["free_parameters"]), f"{row['aicc']:.2f}",
+            f"{row['delta_aicc']:.2f}", f"{row['weight']:.3f}", f"{row['evidence_ratio']:.3g}",
+            f"{row['reduced_chi_squared']:.5g}",
+        )  # fmt: skip
+    console.print(table)
+    for note in notes:
+        console.print(note)

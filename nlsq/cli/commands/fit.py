@@ -1,0 +1,133 @@
+"""``nlsq fit``: one fit."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from nlsq.cli.options import DATA, FITTING, MODEL, SET, STRICT, WORKFLOW, configure, options
+from nlsq.cli.outputs import OUTPUT, Output
+
+if TYPE_CHECKING:
+    from nlsq.cli.settings import Settings
+
+EXAMPLES = """
+\b
+Examples:
+  nlsq fit data.csv -x t -y V --yerr dV -m "a*exp(-t/tau)+c" --p0 tau=2 --bounds tau=0:
+  nlsq fit peak.csv -m "gaussian + linear" -o fit.json -o fit.png
+  nlsq fit scan.h5 -x t -y counts -m model.py:decay --p0 1,2,3
+  nlsq fit run.yaml --set fitting.loss=huber
+  cat data.csv | nlsq fit - -m linear --json
+"""
+
+
+@options(DATA, MODEL, FITTING, WORKFLOW, OUTPUT, SET)
+@click.command(epilog=EXAMPLES)
+@click.argument("source", metavar="FILE")
+@click.option("--dry-run", is_flag=True, help="Show what would be done: points, memory, method.")
+@click.option("--strict", is_flag=True, help=STRICT)
+@click.pass_context
+def fit(context: click.Context, source: str, dry_run: bool, strict: bool, **given: Any) -> None:
+    """Fit a model to the data in FILE (- is standard input), or as FILE.yaml or .toml says.
+
+    Paths in a configuration file are relative to it, files to write to the current folder.
+    """
+    configuration = configure(context, source)
+    output = Output.of(configuration, given)
+    settings = configuration.settings()
+    output.check(settings)
+    if dry_run:
+        from nlsq.cli.plan import show_plan
+
+        show_plan(settings)
+        return
+    run(settings, output, strict)
+
+
+def _memory(settings: Settings) -> AbstractContextManager:
+    """The memory that the user allows, for as long as the fit takes."""
+    from nlsq import MemoryConfig, memory_context
+
+    limit = settings.workflow.memory_limit_gb
+    if limit is None:
+        return nullcontext()
+    return memory_context(MemoryConfig(memory_limit_gb=limit))
+
+
+def _way_on(settings: Settings) -> str:
+    folder = settings.workflow.checkpoint
+    return "" if folder is None else f"Go on with: nlsq resume {folder}"
+
+
+REQUEST = "request.yaml"  # in the folder of a checkpoint: what was asked for
+
+
+def keep_request(settings: Settings) -> None:
+    """Write down beside the checkpoint what `nlsq resume` needs."""
+    import json
+
+    from nlsq.cli.errors import ConfigurationError
+    from nlsq.streaming.checkpoint import PRESENT
+    from nlsq.utils.atomic import write_atomically
+
+    folder = settings.workflow.checkpoint
+    if (folder / PRESENT).exists():
+        raise ConfigurationError(
+            f"{folder}: holds the checkpoint of a fit that has not ended.",
+            f"Go on with it: nlsq resume {folder}, or take another folder.",
+        )
+    content = settings.model_dump(mode="json", exclude_defaults=True)
+    content["data"]["input_file"] = str(settings.data.input_file.resolve())
+    if settings.model.path is not None:
+        content["model"]["path"] = str(settings.model.path.resolve())
+        content["model"].pop("trusted", None)
+    content.get("fitting", {}).pop("time_limit", None)  # each sitting has its own
+    content["workflow"]["checkpoint"] = str(folder.resolve())
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(folder / REQUEST, json.dumps(content, indent=2).encode())
+    except OSError as error:
+        raise ConfigurationError(f"{folder}: cannot be written: {error.strerror}.") from None
+
+
+def run(settings: Settings, output: Output, strict: bool = False, resume: bool = False) -> None:
+    """Read, fit, show, save; raise what the exit code says.
+
+    Raises
+    ------
+    ProgramError
+    """
+    from nlsq.cli.errors import NotConverged, Terminated, Undetermined
+    from nlsq.cli.plan import read
+    from nlsq.cli.running import execute
+    from nlsq.cli.signals import terminable
+
+    if settings.workflow.checkpoint is not None and not resume:
+        keep_request(settings)
+    with terminable() as termination, _memory(settings):
+        try:
+            points = read(settings)
+            document = execute(settings, points, resume)
+        except KeyboardInterrupt:
+            if termination.happened:
+                way_on = _way_on(settings)
+                raise Terminated("Terminated before there was a result.", way_on) from None
+            raise
+        termination.interrupts = False  # what there is will be saved
+        output.write(document, settings)
+    if termination.happened:
+        raise Terminated("Terminated; what is shown is the best point so far.", _way_on(settings))
+    if not document["convergence"]["success"]:
+        raise NotConverged(
+            f"{settings.data.input_file}: {document['convergence']['message']}",
+            "What is shown is the best point so far.",
+        )
+    doubtful = list(dict.fromkeys([*document["undetermined"], *document["at_bound"]]))
+    if strict and doubtful:
+        raise Undetermined(
+            f"{settings.data.input_file}: undetermined or on a bound: {', '.join(doubtful)}.",
+            "Fix such a parameter (--fix), widen its bounds, or take a simpler model.",
+        )

@@ -1,0 +1,42 @@
+"""``nlsq resume``: a fit that was stopped goes on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from nlsq.cli.options import STRICT, options
+from nlsq.cli.outputs import OUTPUT, Output
+
+EXAMPLES = """
+\b
+Examples:
+  nlsq fit scan.h5 -x t -y v -m "a*exp(-t/tau)+c" --checkpoint run -o fit.json
+  nlsq resume run
+"""
+
+
+@options(OUTPUT)
+@click.command(epilog=EXAMPLES)
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False), metavar="DIR")
+@click.option("--trust", is_flag=True, help="Run a model file as it is, as when the fit began.")
+@click.option("--strict", is_flag=True, help=STRICT)
+def resume(folder: Path, trust: bool, strict: bool, **given) -> None:
+    """Go on with the fit that keeps its state in DIR (nlsq fit --checkpoint DIR)."""
+    from nlsq.cli.commands.fit import REQUEST, run
+    from nlsq.cli.configuration import Configuration
+    from nlsq.cli.errors import ConfigurationError
+
+    path = folder / REQUEST
+    if not path.is_file():
+        raise ConfigurationError(
+            f"{folder}: no fit was begun here.", "Begin one with nlsq fit --checkpoint DIR"
+        )
+    configuration = Configuration.read(path)
+    if trust:
+        configuration.set("model.trusted", True, "--trust")
+    output = Output.of(configuration, given)
+    settings = configuration.settings()
+    output.check(settings)
+    run(settings, output, strict, resume=True)

@@ -1,0 +1,295 @@
+"""The model of a fit: a formula, a built-in model or a function in a file, made callable."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nlsq.cli.errors import ConfigurationError, ModelError, NoModel
+from nlsq.cli.settings import Bounds, Fitting, Model
+from nlsq.utils.input_error import InputError, did_you_mean
+
+#: What user code raises; anything else is a defect of ours and shows its traceback.
+USER_CODE_ERRORS = (
+    ArithmeticError, AssertionError, AttributeError, ImportError, LookupError, MemoryError,
+    NameError, OSError, RuntimeError, SyntaxError, TypeError, ValueError,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model ready to fit.
+
+    Attributes
+    ----------
+    function : callable
+        ``f(x, *params)``.
+    names : tuple of str
+        Its parameters.
+    guess : callable or None
+        ``guess(x, y)`` -> start.
+    bounds : pair of ndarray or None
+        Those the model comes with.
+    path : Path or None
+        The file that its code is in.
+    """
+
+    function: Callable
+    names: tuple[str, ...]
+    guess: Callable | None = None
+    bounds: tuple[np.ndarray, np.ndarray] | None = None
+    path: Path | None = None
+
+
+def load_model(model: Model, x_names: list[str], n_start: int | None = None) -> LoadedModel:
+    """Make the model callable.
+
+    Parameters
+    ----------
+    x_names : list of str
+        Columns of x, which a formula's variables are looked for among.
+    n_start : int or None
+        How many numbers the start has, for a function with ``*params``.
+
+    Raises
+    ------
+    ModelError
+        A formula or name that is none, or a file without the function.
+    """
+    if model.formula is not None:
+        return _from_formula(model, x_names)
+    if model.name is not None:
+        return _from_name(model.name)
+    return _from_file(model, n_start)
+
+
+def _from_formula(model: Model, x_names: list[str]) -> LoadedModel:
+    from nlsq import models
+    from nlsq.models.formula import FormulaError, parse
+
+    try:
+        formula = parse(model.formula)
+        for name in formula.names:
+            if name in models.names():
+                raise NoModel(
+                    f"model {model.formula}: {name!r} is a built-in model, not a parameter.",
+                    "Sums are of built-in models only (gaussian + linear), or of formulas.",
+                )
+        function = formula.model(variables(model, formula.names, x_names))
+    except FormulaError as error:
+        raise NoModel(f"model {model.formula}: {error.message}", error.fix) from None
+    return LoadedModel(function, _parameter_names(function, None))
+
+
+def variables(model: Model, names: tuple[str, ...], x_names: list[str]) -> Any:
+    """The variables of a formula with these free names: those given, or the columns of x.
+
+    Examples
+    --------
+    >>> variables(Model(formula="a*exp(-t/tau)"), ("a", "t", "tau"), ["t"])
+    't'
+    """
+    if model.variable is not None:
+        given = [model.variable] if isinstance(model.variable, str) else model.variable
+        if len(given) != len(x_names):
+            raise NoModel(
+                f"model {model.formula}: {len(given)} variables, but x has {len(x_names)} columns."
+            )
+        return model.variable
+    k = len(x_names)
+    usual = ["x"] if k == 1 else [f"x{i}" for i in range(1, k + 1)]
+    if usual != x_names and all(n in names for n in usual) and set(x_names) & set(names):
+        raise NoModel(
+            f"model {model.formula}: both {', '.join(usual)} and the column {', '.join(x_names)} "
+            "are in it.",
+            "Say which one is the variable: --variable NAME",
+        )
+    for found in (x_names, usual):
+        if all(name in names for name in found):
+            return found[0] if k == 1 else tuple(found)
+    raise NoModel(
+        f"model {model.formula}: none of {', '.join(names) or 'its names'} is a column of x "
+        f"({', '.join(x_names)}).",
+        "Use the column's name or x in the formula, or say which name it is: --variable NAME",
+    )
+
+
+def _from_name(name: str) -> LoadedModel:
+    from nlsq import models
+
+    try:
+        found = models.get(name)
+    except InputError as error:
+        raise NoModel(error.message, error.fix) from None
+    names = tuple(parameter.name for parameter in found.parameters)
+    return LoadedModel(found, names, found.guess, found.bounds())
+
+
+def _from_file(model: Model, n_start: int | None) -> LoadedModel:
+    from nlsq.security.loading import function_of, load_module
+
+    path = model.path
+    try:
+        module = load_module(path, model.trusted)
+        function = function_of(module, model.function)
+    except InputError as error:
+        raise NoModel(error.message, error.fix) from None
+    except USER_CODE_ERRORS as error:
+        raise failure(error, path) from error
+    guess = getattr(function, "estimate_p0", None) or getattr(module, "estimate_p0", None)
+    return LoadedModel(function, _parameter_names(function, n_start), guess, None, path)
+
+
+def _parameter_names(function: Callable, n_start: int | None) -> tuple[str, ...]:
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    parameters = list(inspect.signature(function).parameters.values())
+    if any(p.kind is inspect.Parameter.VAR_POSITIONAL for p in parameters):
+        return tuple(f"p{i}" for i in range(n_start or 0))
+    return tuple(p.name for p in parameters if p.kind in kinds)[1:]
+
+
+def raised_in(error: BaseException, path: Path | None) -> int | None:
+    """The line of `path` that raised `error`, None if it was raised elsewhere."""
+    if path is None:
+        return None
+    wanted = os.path.realpath(path)
+    if isinstance(error, SyntaxError) and os.path.realpath(error.filename or "") == wanted:
+        return error.lineno
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if os.path.realpath(frame.filename) == wanted]
+    return lines[-1] if lines else None
+
+
+def failure(error: BaseException, path: Path) -> ModelError:
+    """The failure of user code, with the line that raised it."""
+    line = raised_in(error, path)
+    where = f"{path}:{line}" if line else str(path)
+    return ModelError(f"{where}: the model failed: {type(error).__name__}: {error}")
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where a fit begins: p0 (n,), its bounds (n,) each, and who chose the start."""
+
+    p0: np.ndarray
+    lb: np.ndarray
+    ub: np.ndarray
+    origin: str
+
+
+def start(
+    fitting: Fitting, model: LoadedModel, x: np.ndarray, y: np.ndarray, only_known: bool = False
+) -> Start:
+    """Start and bounds: the user's, else the model's own guess, else SciPy's rule.
+
+    Parameters
+    ----------
+    only_known : bool
+        Leave out what is said of parameters that the model does not have.
+
+    Raises
+    ------
+    ConfigurationError
+        Names or counts that are not the model's.
+    """
+    names = model.names
+    if not names:
+        raise NoModel("the model has no parameters to fit.")
+    if only_known:
+        fitting = _of_known(fitting, names)
+    if fitting.fixed and fitting.method == "lm":
+        raise ConfigurationError("method lm holds no parameter fixed.", "Take trf or dogbox.")
+    lb, ub = _bounds(fitting, model)
+    p0, origin = _p0(fitting.p0, model, (lb, ub), x, y)
+    for name, value in fitting.fixed.items():
+        i = _index(name, names, "fitting.fixed")
+        p0[i] = p0[i] if value is None else value
+        lb[i] = ub[i] = p0[i]
+    for name, value, low, high in zip(names, p0, lb, ub, strict=True):
+        if not low <= value <= high:
+            raise ConfigurationError(
+                f"fitting.p0: {name} = {value:g} is outside of its bounds, {low:g} to {high:g}."
+            )
+    return Start(p0, lb, ub, origin)
+
+
+def _of_known(fitting: Fitting, names: tuple[str, ...]) -> Fitting:
+    given = {key: getattr(fitting, key) for key in ("p0", "bounds", "fixed")}
+    known = {
+        key: {name: value for name, value in entry.items() if name in names}
+        for key, entry in given.items()
+        if isinstance(entry, dict)
+    }
+    return fitting.model_copy(update=known)
+
+
+def _p0(given: Any, model: LoadedModel, bounds: tuple, x, y) -> tuple[np.ndarray, str]:
+    from nlsq.core.problem import parse_start
+
+    names = model.names
+    if isinstance(given, list):
+        _require_count("fitting.p0", given, names)
+        return np.array(given, float), "given"
+    if given == "auto" and model.guess is None:
+        raise ConfigurationError(
+            "fitting.p0: this model has no guess of its own.", "Give a start: --p0 NAME=VALUE"
+        )
+    if model.guess is not None:
+        try:
+            p0, origin = np.array(model.guess(x, y), float), "guessed from the data"
+        except USER_CODE_ERRORS as error:
+            if model.path is None:
+                raise
+            raise failure(error, model.path) from error
+        if p0.shape != (len(names),):
+            raise ModelError(f"{model.path}: estimate_p0 returned {p0!r}, not {len(names)} numbers")
+        p0 = np.clip(p0, *bounds)
+    else:
+        p0, origin = parse_start(None, *bounds, names).copy(), "not given: 1, or between its bounds"
+    if isinstance(given, dict):
+        for name, value in given.items():
+            p0[_index(name, names, "fitting.p0")] = value
+        left = [n for n in names if n not in given]
+        origin = "given" if not left else f"given; {', '.join(left)} {origin}"
+    return p0, origin
+
+
+def _bounds(fitting: Fitting, model: LoadedModel) -> tuple[np.ndarray, np.ndarray]:
+    names, given = model.names, fitting.bounds
+    n = len(names)
+    lb, ub = np.full(n, -np.inf), np.full(n, np.inf)
+    if model.bounds is not None and fitting.method != "lm":
+        lb, ub = (np.array(np.broadcast_to(side, n), float) for side in model.bounds)
+    if isinstance(given, Bounds):
+        for side, values, none in ((lb, given.lower, -np.inf), (ub, given.upper, np.inf)):
+            if values is not None:
+                key = "lower" if side is lb else "upper"
+                _require_count(f"fitting.bounds.{key}", values, names)
+                side[:] = [none if v is None else v for v in values]
+    elif given is not None:
+        for name, (low, high) in given.items():
+            i = _index(name, names, "fitting.bounds")
+            lb[i], ub[i] = -np.inf if low is None else low, np.inf if high is None else high
+    return lb, ub
+
+
+def _index(name: str, names: tuple[str, ...], key: str) -> int:
+    if name not in names:
+        known = f"; they are {', '.join(names)}."
+        raise ConfigurationError(f"{key}: no parameter {name!r}{did_you_mean(name, names, known)}")
+    return names.index(name)
+
+
+def _require_count(key: str, given: list, names: tuple[str, ...]) -> None:
+    if len(given) != len(names):
+        raise ConfigurationError(
+            f"{key} has {len(given)} numbers, but the model has {len(names)} parameters: "
+            f"{', '.join(names)}."
+        )

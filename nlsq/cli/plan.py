@@ -1,0 +1,110 @@
+"""What a fit will do, before it does it: the points, and the plan that ``--dry-run`` shows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from nlsq.cli.pieces import open_source, read_in_pieces
+from nlsq.cli.points import Points, load, select
+from nlsq.cli.settings import Settings
+
+
+def read(settings: Settings) -> Points | None:
+    """The points to fit; None for a file that is read piece by piece."""
+    if read_in_pieces(settings):
+        return None
+    return select(load(settings.data), settings.data, settings.fitting.nan_policy == "omit")
+
+
+def show_plan(settings: Settings) -> None:
+    """Print points, memory, model, start, method and road."""
+    from rich.table import Table as Grid
+
+    from nlsq.cli.outputs import console
+
+    grid = Grid(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    grid.add_column(style="bold", no_wrap=True)
+    grid.add_column(overflow="fold")
+    for name, value in facts(settings):
+        grid.add_row(name, value)
+    console().print(grid)
+
+
+def facts(settings: Settings) -> list[tuple[str, str]]:
+    """Name and value of everything that is known before the fit."""
+    points = read(settings)
+    road, n_points, size = _road(settings, points)
+    found = [("data", str(settings.data.input_file))]
+    found += [] if points is None else list(points.facts.items())
+    found += [
+        ("points", "not known before the data are read" if n_points is None else f"{n_points:,}"),
+        ("memory", "" if size is None else f"{size / 1e6:,.3g} MB of numbers"),
+        ("model", settings.model.text),
+        *_parameters(settings, points),
+        ("method", settings.fitting.method or "trf"),
+        ("loss", settings.fitting.loss),
+        ("road", road),
+    ]
+    written = [*settings.export.results_file, *settings.export.figure]
+    found += [("writes", ", ".join(map(str, written)))] if written else []
+    return found
+
+
+def _road(settings: Settings, points: Points | None) -> tuple[str, int | None, int | None]:
+    if points is not None:
+        from nlsq.core.solve import sample_size
+
+        m = points.y.size
+        first = sample_size(m)
+        passes = (
+            f"{first:,} of the points until the fit converges, then about 4 passes over all"
+            if first < m
+            else "every evaluation passes over all points"
+        )
+        size = sum(a.nbytes for a in (points.x, points.y, points.sigma) if a is not None)
+        return f"direct: the data are in memory; {passes}", m, size
+    from nlsq.caching.memory_manager import manager
+    from nlsq.config import get_large_dataset_config
+    from nlsq.core.workflow import decide
+
+    source = open_source(settings)
+    n_points, each = source.n_points, source.form.bytes_per_point
+    source.close()
+    work = settings.workflow
+    usable = manager.usable_bytes()
+    if work.memory_limit_gb is not None:
+        usable = min(usable, int(work.memory_limit_gb * 1e9))
+    made = decide(
+        n_points, each, False, usable, get_large_dataset_config(), work.strategy,
+        "checkpoint" if work.checkpoint else "",
+    )  # fmt: skip
+    passes = "about 4 passes over all points after a sample of them has converged"
+    size = None if n_points is None else n_points * each
+    return f"{made.strategy}: {made.reason}; {passes}", n_points, size
+
+
+def _parameters(settings: Settings, points: Points | None) -> list[tuple[str, str]]:
+    """A line per parameter, unless its model file would have to run for that."""
+    from nlsq.cli.model import load_model, start
+
+    if points is None or (settings.model.path is not None and not settings.model.trusted):
+        return []
+    given = settings.fitting.p0
+    model = load_model(
+        settings.model, points.x_names, len(given) if isinstance(given, list) else None
+    )
+    begin = start(settings.fitting, model, points.x, points.y)
+    lines = [("start", begin.origin)]
+    for i, name in enumerate(model.names):
+        lines.append((f"  {name}", _limits(begin, i)))
+    return lines
+
+
+def _limits(begin: Any, i: int) -> str:
+    low, high, value = begin.lb[i], begin.ub[i], begin.p0[i]
+    if low == high:
+        return f"{value:.6g}, fixed"
+    within = [f"≥ {low:g}"] * bool(np.isfinite(low)) + [f"≤ {high:g}"] * bool(np.isfinite(high))
+    return f"{value:.6g}" + "".join(f", {w}" for w in within)

@@ -1,0 +1,182 @@
+"""The points of a fit: columns of a table, expressions of columns, the rows that are wanted."""
+
+from __future__ import annotations
+
+import io
+import sys
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from nlsq.cli.errors import ConfigurationError, DataError
+from nlsq.cli.settings import Column, Data
+from nlsq.config import get_memory_config
+from nlsq.io import FileError, Table, read_table
+from nlsq.models.formula import Formula, FormulaError, parse
+from nlsq.utils.input_error import InputError
+
+#: Bytes held per byte of a file at the peak: its text, the parsed columns, their copies.
+_READING_FACTOR = 4
+
+
+@dataclass(frozen=True)
+class Points:
+    """Numbers to fit: x (m,) or (k, m), y (m,), sigma (m,) or None, and what they are called.
+
+    Attributes
+    ----------
+    x_names : list of str
+        Column names of x that a formula may use as its variables.
+    facts : dict
+        What was found in the file and what was left out, for the reader.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    sigma: np.ndarray | None
+    x_names: list[str]
+    y_name: str
+    facts: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def x_label(self) -> str:
+        """What to write on the axis."""
+        return ", ".join(self.x_names)
+
+
+def load(data: Data) -> Table:
+    """The rows of the file that `data` asks for.
+
+    Raises
+    ------
+    DataError
+        With the file and the line.
+    ConfigurationError
+        A condition that is no expression of columns.
+    """
+    c = data.csv
+    try:
+        source: Any = data.input_file
+        if data.from_stdin:
+            source = io.BytesIO(sys.stdin.buffer.read())
+        elif source.is_file():
+            needed = _READING_FACTOR * source.stat().st_size
+            get_memory_config().require(needed, f"{source}: reading this file")
+        table = read_table(
+            source, format=data.format, delimiter=c.delimiter, decimal=c.decimal,
+            encoding=c.encoding, header=c.header, comment=c.comment, skip=c.skip_header,
+            sheet=data.sheet, group=data.group,
+        )  # fmt: skip
+    except FileError as error:
+        fix = error.fix
+        if not data.from_stdin and not data.input_file.exists():
+            fix = "Paths count from this folder, in a configuration file from its own."
+        raise DataError(error.message, fix) from None
+    except MemoryError as error:
+        raise DataError(str(error)) from None
+    except ValueError as error:  # an option that means nothing for this kind of file
+        raise ConfigurationError(str(error)) from None
+    if data.rows is not None:
+        table = table.take(np.arange(table.n_rows)[data.slice])
+    if data.where is not None:
+        wanted = np.asarray(_evaluate(_expression(data.where, "--where"), table, "--where"))
+        if wanted.dtype != bool or wanted.shape != (table.n_rows,):
+            raise ConfigurationError(
+                f"--where {data.where}: not a condition.", "For example \"t > 3 and s == 'A'\""
+            )
+        table = table.take(np.flatnonzero(wanted))
+    if not table.n_rows:
+        raise DataError(f"{table.source}: no rows are left to fit.", "Look at rows and where.")
+    return table
+
+
+def select(table: Table, data: Data, omit: bool = False) -> Points:
+    """The points in the columns that `data` names.
+
+    Parameters
+    ----------
+    omit : bool
+        Leave out points with a NaN in x, y or sigma, and count them.
+
+    Raises
+    ------
+    DataError
+        A column that is missing, a value that is no finite number, or a sigma that is not positive.
+    """
+    wanted = data.columns
+    several = isinstance(wanted.x, list)
+    xs = [column(table, c) for c in (wanted.x if several else [wanted.x])]
+    ys = column(table, wanted.y)
+    sigma = None if wanted.sigma is None else column(table, wanted.sigma)
+    lines = [*xs, ys] + ([] if sigma is None else [sigma])
+    finite = np.all([np.isfinite(values) for _, values in lines], axis=0)
+    facts = dict(table.detected)
+    if omit and not finite.all():
+        missing = np.any([np.isnan(values) for _, values in lines], axis=0)
+        facts["left out"] = f"{missing.sum()} of {missing.size} rows, which have a NaN"
+        lines = [(name, values[~missing]) for name, values in lines]
+        table, finite = table.take(np.flatnonzero(~missing)), finite[~missing]
+    if not finite.all():
+        _refuse(table, lines, int(np.flatnonzero(~finite)[0]))
+    if sigma is not None and (lines[-1][1] <= 0).any():
+        row = int(np.argmax(lines[-1][1] <= 0))
+        raise DataError(
+            f"{table.place(row)}: sigma is {lines[-1][1][row]:g}; a standard deviation is "
+            "positive.",
+            "Correct the row or comment it out.",
+        )
+    x = np.array([values for _, values in lines[: len(xs)]])
+    return Points(
+        x if several else x[0],
+        lines[len(xs)][1],
+        None if sigma is None else lines[-1][1],
+        [name for name, _ in lines[: len(xs)]],
+        lines[len(xs)][0],
+        facts,
+    )
+
+
+def column(table: Table, wanted: Column) -> tuple[str, np.ndarray]:
+    """Name and values (m,) of a column, by number, by name, or as an expression of columns."""
+    try:
+        name = table.name_of(wanted)
+        return name, table.numeric(name)
+    except FileError as error:
+        if isinstance(wanted, int) or wanted in table.names or wanted.isidentifier():
+            raise DataError(error.message, error.fix) from None
+    values = _evaluate(_expression(wanted, "column"), table, wanted)
+    return wanted, np.broadcast_to(np.asarray(values, float), (table.n_rows,)).copy()
+
+
+def _expression(text: str, where: str) -> Formula:
+    try:
+        return parse(text)
+    except FormulaError as error:
+        raise ConfigurationError(f"{where} {text}: {error.message}", error.fix) from None
+
+
+def _evaluate(formula: Formula, table: Table, where: str) -> Any:
+    try:
+        columns = {}
+        for name in formula.names:
+            values = table[name]
+            columns[name] = values if values.dtype.kind == "U" else table.numeric(name)
+    except FileError as error:
+        raise DataError(f"{where}: {error.message}", error.fix) from None
+    try:
+        with np.errstate(all="ignore"):
+            return formula.evaluate(columns)
+    except InputError as error:
+        raise ConfigurationError(f"{where}: {error.message}", error.fix) from None
+
+
+def _refuse(table: Table, lines: list[tuple[str, np.ndarray]], row: int) -> None:
+    for name, values in lines:
+        if not np.isfinite(values[row]):
+            what = "empty or NaN" if np.isnan(values[row]) else f"{values[row]}"
+            raise DataError(
+                f"{table.place(row)}: {name!r} is {what}, not a finite number.",
+                "Correct the row or comment it out"
+                + (", or leave such rows out with --omit-nan." if np.isnan(values[row]) else "."),
+            )

@@ -1,0 +1,354 @@
+"""One fit from its settings to its document, in this process or in a confined one.
+
+The document is what is shown, saved and reported; it holds the whole result as plain data. A model
+file that is not trusted is checked and then fitted in a child process with limits; everything else
+about a fit is the same there and here.
+"""
+
+from __future__ import annotations
+
+import datetime
+import math
+import platform
+import shlex
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+import numpy as np
+
+import nlsq
+from nlsq.cli.errors import (
+    BY_NAME,
+    ConfigurationError,
+    DataError,
+    LimitReached,
+    ModelError,
+    NoModel,
+    ProgramError,
+)
+from nlsq.cli.model import USER_CODE_ERRORS, LoadedModel, failure, load_model, raised_in, start
+from nlsq.cli.pieces import glance, open_source, read_in_pieces, reading_options
+from nlsq.cli.points import Points
+from nlsq.cli.settings import Settings
+from nlsq.config import env_flag
+
+
+def prepare_process() -> None:
+    """Set what a program may set and a library may not."""
+    import jax
+
+    from nlsq.caching.disk import cache_directory
+
+    try:
+        if env_flag("NLSQ_FORCE_CPU"):
+            jax.config.update("jax_platforms", "cpu")  # do not even open a GPU
+        cache_directory()
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from None
+
+
+def execute(
+    settings: Settings, points: Points | None, resume: bool = False, only_known: bool = False
+) -> dict[str, Any]:
+    """Fit and return the document; where the model's code runs depends on whether it is trusted.
+
+    Parameters
+    ----------
+    points : Points or None
+        None: the file is read piece by piece.
+    resume : bool
+        Go on from the checkpoint.
+    only_known : bool
+        Starts, bounds and fixed values of parameters that the model does not have do not count.
+
+    Raises
+    ------
+    ProgramError
+    """
+    request = {
+        "settings": settings.model_dump(mode="json"),
+        "points": None if points is None else vars(points),
+        "provenance": provenance(settings),
+        "resume": resume,
+        "only_known": only_known,
+    }
+    return carry_out(run, request, settings)["document"]
+
+
+def guess_start(settings: Settings, points: Points | None) -> dict[str, Any]:
+    """Names, p0 and the model's values there; where it runs as for `execute`."""
+    request = {
+        "settings": settings.model_dump(mode="json"),
+        "points": None if points is None else vars(points),
+    }
+    return carry_out(run_guess, request, settings)
+
+
+def carry_out(run: Callable[[dict], dict], request: dict, settings: Settings) -> dict[str, Any]:
+    """``run(request)`` here, or confined where the model is a file that is not trusted.
+
+    Raises
+    ------
+    ProgramError
+        Also the one that `run` returns as {"error": ...}.
+    """
+    if settings.model.path is None or settings.model.trusted:
+        if settings.model.path is not None:
+            require_safe(settings)  # writes it down
+        prepare_process()
+        answer = run(request)
+    else:
+        answer = _confined(f"{run.__module__}:{run.__name__}", request, settings)
+    if "error" in answer:
+        raise unpack_error(answer["error"])
+    return answer
+
+
+def _confined(entry: str, request: dict, settings: Settings) -> dict:
+    """`entry(request)` in a child process with limits, after the model file has been checked."""
+    from nlsq.device import usable_cores
+    from nlsq.security import Limits, ResourceLimitError, SandboxError, call
+
+    require_safe(settings)
+    allowed = settings.limits
+    limits = Limits(
+        memory_mb=max(1, math.ceil(allowed.memory_gb * 1e9 / 2**20)),
+        cpu_seconds=allowed.seconds * usable_cores(),
+        wall_seconds=allowed.seconds,
+    )
+    if not sys.platform.startswith("linux"):
+        click.echo("warning: on this system a model file is kept from little but time.", err=True)
+    try:
+        return call(entry, request, limits=limits)
+    except ResourceLimitError as error:
+        what = "memory" if error.limit == "memory" else "time"
+        raise LimitReached(
+            f"{settings.model.path}: the fit took more {what} than a model file that is not "
+            "trusted may.",
+            f"Allow it more with --limit-{what}, or run the file with --trust.",
+        ) from None
+    except SandboxError as error:
+        raise ModelError(f"{settings.model.path}: the model failed: {error}") from None
+
+
+def require_safe(settings: Settings) -> None:
+    """Raise for a model file with anything beyond arithmetic in it, and write that down."""
+    from nlsq.security import AuditLogger, validate_model
+
+    path = settings.model.path
+    if not path.is_file():
+        raise NoModel(f"{path}: no such model file.", "A path in a file is relative to it.")
+    found = validate_model(path, trusted=settings.model.trusted)
+    AuditLogger().log_load_attempt(path, found)
+    if not found.may_run:
+        raise NoModel(
+            "\n".join(f"{path}:{v.line}:{v.column}: {v.reason}" for v in found.violations[:20]),
+            "If you know and trust this file, run it with --trust.",
+        )
+
+
+def run(request: dict[str, Any]) -> dict[str, Any]:
+    """One fit in this process: {"document": ...}, or {"error": ...} as `unpack_error` takes it."""
+    settings, points = unpack(request)
+    try:
+        return {"document": _document(settings, points, request)}
+    except ProgramError as error:
+        return {"error": pack_error(error)}
+
+
+def run_guess(request: dict[str, Any]) -> dict[str, Any]:
+    """The start of a fit in this process, as `run`."""
+    settings, points = unpack(request)
+    try:
+        x, y = glance(settings) if points is None else (points.x, points.y)
+        model = load_model(settings.model, _x_names(settings, points))
+        begin = start(settings.fitting, model, x, y)
+        values = np.broadcast_to(np.asarray(model.function(x, *begin.p0), float), y.shape)
+    except ProgramError as error:
+        return {"error": pack_error(error)}
+    return {"names": list(model.names), "p0": begin.p0.tolist(), "values": values.tolist()}
+
+
+def unpack(request: dict[str, Any]) -> tuple[Settings, Points | None]:
+    """Settings and points of a request."""
+    points = request["points"]
+    return Settings.model_validate(request["settings"]), points and Points(**points)
+
+
+def pack_error(error: ProgramError) -> dict[str, str]:
+    """An error as plain data."""
+    return {"kind": type(error).__name__, "message": error.message, "fix": error.fix}
+
+
+def unpack_error(packed: dict[str, str]) -> ProgramError:
+    """The error that `pack_error` packed."""
+    return BY_NAME[packed["kind"]](packed["message"], packed["fix"])
+
+
+def _document(settings: Settings, points: Points | None, request: dict) -> dict[str, Any]:
+    from nlsq.io import result_document
+
+    began = time.perf_counter()
+    x_names = _x_names(settings, points)
+    given = settings.fitting.p0
+    model = load_model(settings.model, x_names, len(given) if isinstance(given, list) else None)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        result, begin = _fit(settings, model, points, request)
+    notes = list(dict.fromkeys(str(warning.message) for warning in caught))
+    result["warnings"] = notes + [
+        note for note in result.warnings if not any(note in said for said in notes)
+    ]
+    told = request["provenance"]
+    document = result_document(
+        result,
+        provenance=told["provenance"]
+        | {
+            "start": begin.origin,
+            "begin": {"p0": begin.p0, "lower": begin.lb, "upper": begin.ub},
+            "columns of x": x_names,
+            "seconds": round(time.perf_counter() - began, 3),
+        },
+        table_info=told["data"] | ({} if points is None else points.facts),
+        x_label=", ".join(x_names),
+        y_label=points.y_name if points else str(settings.data.columns.y),
+    )
+    if settings.certified is not None:
+        document["certified"] = _agreement(result, settings.certified)
+    return document
+
+
+def _fit(settings: Settings, model: LoadedModel, points: Points | None, request: dict):
+    """The result, and where it began."""
+    from nlsq import FitError, curve_fit, fit
+
+    fitting, options = settings.fitting, settings.fitting.options()
+    x, y = (None, None) if points is None else (points.x, points.y)
+    if points is None and model.guess is not None and not isinstance(fitting.p0, list):
+        x, y = glance(settings)
+    begin = start(fitting, model, x, y, request["only_known"])
+    if settings.certified is not None:
+        for key in ("values", "stderr"):
+            given = getattr(settings.certified, key)
+            if given is not None and len(given) != len(model.names):
+                raise ConfigurationError(
+                    f"certified.{key} has {len(given)} numbers, but the model has "
+                    f"{len(model.names)} parameters: {', '.join(model.names)}."
+                )
+    bounded = np.isfinite(begin.lb).any() or np.isfinite(begin.ub).any()
+    options |= {"bounds": (begin.lb, begin.ub)} if bounded else {}
+    try:
+        with watching() as callback:
+            if points is not None:
+                found = curve_fit(
+                    model.function, points.x, points.y, begin.p0, points.sigma,
+                    callback=callback, **options,
+                )  # fmt: skip
+            else:
+                found = fit(
+                    model.function, open_source(settings), p0=begin.p0,
+                    resume=request["resume"] or None,
+                    **reading_options(settings), **options,
+                )  # fmt: skip
+    except ProgramError:
+        raise
+    except FitError as error:
+        if error.result is None:
+            raise
+        found = error.result
+    except USER_CODE_ERRORS as error:
+        raise translated(error, model) from error
+    return found, begin
+
+
+def translated(error: Exception, model: LoadedModel) -> ProgramError:
+    """What a failure inside a fit was: of the model, the data or the request."""
+    from nlsq.streaming import DataSourceError
+
+    if model.path is not None and raised_in(error, model.path):
+        return failure(error, model.path)
+    if isinstance(error, DataSourceError | MemoryError):
+        return DataError(str(error))
+    if isinstance(error, TypeError | ValueError):
+        return ConfigurationError(str(error))
+    raise error
+
+
+@contextmanager
+def watching() -> Iterator[Callable]:
+    """A callback that shows iterations on a terminal; with it Ctrl-C ends at the best so far."""
+    from nlsq.utils.progress import ProgressLine
+
+    line = ProgressLine(None)
+
+    def callback(iteration, cost, params, info):
+        line.update(f"fitting  iteration {iteration}, cost {cost:.6g}", iteration, None)
+
+    try:
+        yield callback
+    finally:
+        line.close()
+
+
+def _x_names(settings: Settings, points: Points | None) -> list[str]:
+    if points is not None:
+        return points.x_names
+    x = settings.data.columns.x
+    return [str(name) for name in (x if isinstance(x, list) else [x])]
+
+
+# -------------------------------------------------------------------------------- what it was
+
+
+def provenance(settings: Settings) -> dict[str, Any]:
+    """Where the data came from, how the fit was asked for and on what it ran."""
+    import jax
+    import scipy
+
+    names = settings.metadata
+    title = (
+        names.workflow_name or f"{settings.model.text} fitted to {settings.data.input_file.name}"
+    )
+    data = {"file": str(settings.data.input_file), "sha256": _sha256(settings)}
+    return {
+        "data": {k: v for k, v in data.items() if v is not None},
+        "provenance": {
+            "title": title + (f" ({names.dataset_id})" if names.dataset_id else ""),
+            "model": settings.model.text,
+            "command": "nlsq " + shlex.join(sys.argv[1:]),
+            "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            "config": settings.model_dump(mode="json", exclude_defaults=True),
+            "versions": {
+                "nlsq": nlsq.__version__, "Python": platform.python_version(),
+                "JAX": jax.__version__, "NumPy": np.__version__, "SciPy": scipy.__version__,
+            },
+        },
+    }  # fmt: skip
+
+
+def _sha256(settings: Settings) -> str | None:
+    import hashlib
+
+    path = settings.data.input_file
+    if settings.data.from_stdin or not path.is_file() or read_in_pieces(settings):
+        return None
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _agreement(result: Any, certified: Any) -> dict[str, Any]:
+    from nlsq.utils.digits import correct_digits
+
+    found = {
+        "values": certified.values,
+        "value_digits": np.asarray(correct_digits(result.popt, certified.values)).tolist(),
+    }
+    if certified.stderr is not None:
+        found["stderr"] = certified.stderr
+        found["stderr_digits"] = np.asarray(correct_digits(result.perr, certified.stderr)).tolist()
+    return found

@@ -1,0 +1,1 @@
+"""Files that ``nlsq config`` writes."""

@@ -1,0 +1,178 @@
+"""What the program refuses, and what must not matter: run in this process, which is quicker."""
+
+import json
+
+import numpy as np
+import pytest
+
+from nlsq.cli.commands.compare import aicc
+from nlsq.cli.main import _run
+from nlsq.cli.settings import Model, Settings
+
+T = np.linspace(0, 5, 40)
+V = 3 * np.exp(-T / 2) + 0.5 + 0.01 * np.sin(9 * T)
+FORMULA = "a*exp(-t/tau)+c"
+XY = ("-x", "t", "-y", "V", "-m")
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, capfd):
+    """Run in a folder with data.csv (t, V); returns exit code, output, errors."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    save(tmp_path / "data.csv", "t,V")
+
+    def run(*arguments):
+        code = _run([str(a) for a in arguments])
+        out, err = capfd.readouterr()
+        return code, out, err
+
+    return run
+
+
+def save(path, header, columns=(T, V)):
+    np.savetxt(path, np.stack(columns, axis=1), delimiter=",", header=header, comments="")
+
+
+YAML = "data: {input_file: data.csv, columns: {x: t, y: V}}\n"
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        (
+            YAML + "model: {path: m.py, function: f, trusted: true}",
+            "yaml:2: a file cannot say that",
+        ),
+        ("data: &a {b: *a}", "yaml:1: *a refers to another place"),
+        (YAML + "model: {formula: a*t, name: linear}", "formula and name is given"),
+        (YAML + "model: {formula: a*t}\nlimits: {seconds: 3}", "limits belong to a model file"),
+        (YAML + "model: {formula: a*t}\nfitting: {absolute_sigma: true}", "needs the standard dev"),
+        (YAML + "model: {formula: a*t}\nfitting: {f_scale: 3}", "belongs to a robust loss"),
+        ("data: {input_file: data.csv, columns: {y: no}}\nmodel: {formula: a*t}", "quoted"),
+        (YAML + "model: {path: m.py, function: f}\nworkflow: {checkpoint: d}", "may write nothing"),
+        (YAML + "model: {formula: a*t}\nexport: {results_file: ../out.json}", "leads out of"),
+        (YAML + "model: {formula: a*t}\nexport: {results_file: /tmp/out.json}", "leads out of"),
+    ],
+)
+def test_configurations_that_are_refused(run, tmp_path, text, message):
+    (tmp_path / "fit.yaml").write_text(text)
+    (tmp_path / "m.py").write_text("import os\nos.mkdir('ran')\ndef f(x, a): return a*x\n")
+    code, out, err = run("fit", "fit.yaml")
+    assert code == 1, out + err
+    assert message in err
+    assert not (tmp_path / "ran").exists()
+    assert not (tmp_path.parent / "out.json").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments, code, message",
+    [
+        ((*XY, "linaer"), 3, "did you mean 'linear'"),
+        ((*XY, "gausian + linear"), 3, "did you mean 'gaussian'"),
+        ((*XY, "gaussian + b*t"), 3, "is a built-in model"),
+        ((*XY, "a*x+b*t"), 3, "--variable"),
+        ((*XY, "a*foo(t)"), 3, "foo"),
+        ((*XY, "model.py"), 1, "FILE.py:FUNCTION"),
+        ((*XY, FORMULA, "--p0", "tau=-1", "--bounds", "tau=0:"), 1, "tau = -1 is outside"),
+        ((*XY, FORMULA, "--p0", "taw=1"), 1, "did you mean 'tau'"),
+        ((*XY, FORMULA, "--fix", "c", "--method", "lm"), 1, "holds no parameter fixed"),
+        ((*XY, FORMULA, "--sheet", "a"), 1, "sheet"),
+        ((*XY, FORMULA, "--chunk-size", "9", "--workflow", "direct"), 1, "piece by piece"),
+        ((*XY, FORMULA, "-o", "a.xyz"), 1, "nothing is written with this suffix"),
+        ((*XY, FORMULA, "-o", "no/a.json"), 1, "no such folder"),
+        ((*XY, FORMULA, "--where", "t > 99"), 2, "no rows are left"),
+        ((*XY, FORMULA, "--where", "t +"), 1, "--where t +"),
+        ((*XY, FORMULA, "--where", "u > 1"), 2, "no column 'u'"),
+        (("-x", "tt", "-m", FORMULA), 2, "did you mean 't'"),
+        (("-y", "log(W)", "-m", FORMULA), 2, "no column 'W'"),
+        ((*XY, FORMULA, "--set", "fitting.los=huber"), 1, "did you mean 'loss'"),
+        ((*XY, FORMULA, "--rows", "a:b"), 1, "start:stop"),
+    ],
+)
+def test_command_lines_that_are_refused(run, arguments, code, message):
+    found, out, err = run("fit", "data.csv", *arguments)
+    assert found == code, out + err
+    assert message in err
+    assert "Traceback" not in err
+
+
+def test_a_row_that_interrupts_the_table_is_named(run, tmp_path):
+    lines = (tmp_path / "data.csv").read_text().splitlines()
+    (tmp_path / "data.csv").write_text("\n".join([*lines[:20], "5,6,oops", *lines[20:]]) + "\n")
+    code, _, err = run("fit", "data.csv", *XY, "linear")
+    assert code == 2
+    assert "data.csv:21" in err
+
+
+def test_polynomials_and_models_from_texts():
+    data = {"input_file": "d.csv"}
+    given = {"type": "polynomial", "degree": 2}
+    assert Settings(data=data, model=given).model.name == "polynomial2"
+    assert given == {"type": "polynomial", "degree": 2}
+    names = ("linear", "gaussian")
+    assert Model.parse("gaussian + poly2", names) == {"name": "gaussian + poly2"}
+    assert Model.parse("a + b*x", names) == {"formula": "a + b*x"}
+    assert Model.parse("m.py:f", names) == {"path": "m.py", "function": "f"}
+
+
+def test_columns_by_number_make_a_whole_bundle(run, tmp_path):
+    import zipfile
+
+    code, _, err = run("fit", "data.csv", "-m", FORMULA, "-o", "fit.zip", "-q")
+    assert code == 0, err
+    with zipfile.ZipFile(tmp_path / "fit.zip") as bundle:
+        assert "variable: t" in bundle.read("fit.yaml").decode()
+
+
+def test_a_batch_takes_each_files_own_column(run, tmp_path):
+    save(tmp_path / "A.csv", "x,V")
+    save(tmp_path / "B.csv", "t,V")
+    code, out, _ = run("batch", "A.csv", "B.csv", "-m", "k*x + t", "--json")
+    assert code == 4
+    rows = {row["fit"]: row for row in json.loads(out)}
+    assert {"k", "t"} <= rows["A.csv"].keys()
+    assert rows["B.csv"]["outcome"] == "not fitted"
+    assert "--variable" in rows["B.csv"]["message"]
+
+
+def test_groups(run, tmp_path):
+    text = (tmp_path / "data.csv").read_text().splitlines()
+    rows = [f"{line},{i % 2 if i < 36 else ''}" for i, line in enumerate(text[1:])]
+    (tmp_path / "data.csv").write_text("\n".join(["t,V,g", *rows]) + "\n")
+    code, out, _ = run("batch", "data.csv", "--groupby", "g", *XY, "linear", "--json")
+    assert code == 0
+    counts = {row["fit"]: row["points"] for row in json.loads(out)}
+    assert counts == {"data.csv[0]": 18, "data.csv[1]": 18, "data.csv[(empty)]": 4}
+
+
+def test_a_batch_without_resume_puts_its_journal_aside(run, tmp_path):
+    arguments = ("batch", "data.csv", *XY, "linear", "--table", "t.csv", "-q")
+    assert run(*arguments)[0] == 0
+    assert run(*arguments)[0] == 0
+    assert (tmp_path / "t.csv.journal.1").exists()
+
+
+def test_what_a_stranger_wrote_does_not_reach_the_terminal(run, tmp_path):
+    assert run("fit", "data.csv", *XY, "linear", "-q", "-o", "fit.json")[0] == 0
+    document = json.loads((tmp_path / "fit.json").read_text())
+    document["provenance"]["title"] = "\x1b]52;c;AAAA\x07 [bold]x[/]"
+    document["warnings"] = ["\x1b[2J"]
+    (tmp_path / "fit.json").write_text(json.dumps(document))
+    code, out, _ = run("report", "fit.json")
+    assert code == 0
+    assert "\x1b" not in out
+    assert "[bold]x[/]" in out
+    del document["provenance"]
+    (tmp_path / "fit.json").write_text(json.dumps(document))
+    code, _, err = run("report", "fit.json")
+    assert code == 2
+    assert "lacks provenance" in err
+
+
+def test_aicc_of_known_and_unknown_errors():
+    """Burnham and Anderson (2002), eq. 2.4 and section 2.2: K counts the variance."""
+    statistics = {"n_points": 20, "dof": 17}
+    assert aicc(12.0, statistics, True) == pytest.approx(12 + 6 + 24 / 16)
+    expected = 20 * np.log(12 / 20) + 8 + 40 / 15
+    assert aicc(12.0, statistics, False) == pytest.approx(expected)

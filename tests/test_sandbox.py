@@ -1,0 +1,273 @@
+"""The child that can do nothing but compute: walls, limits, what travels, and how it ends."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import nlsq
+from nlsq.security import Limits, ResourceLimitError, SandboxError, call, limits, seccomp
+from nlsq.utils.input_error import harmless
+from nlsq.utils.safe_serialize import SafeSerializationError
+from tests.program import HEED
+
+ROOT = Path(nlsq.__file__).parent.parent
+ENTRY = "tests.sandbox_entries:"
+FILTER = pytest.mark.skipif(seccomp.machine() is None, reason="no filter of system calls here")
+
+
+def test_values_travel_exactly(capfd):
+    value = {
+        "x": np.linspace(0, 1, 1000),
+        1: (np.float32(0.1), -0.0, float("nan")),
+        "s": "ä\x1b\0",
+        "deep": [{"a": [None, True, 1 + 2j, b"raw"]}],
+    }
+    back = call(ENTRY + "echo", value)
+    np.testing.assert_array_equal(back.pop("x"), value.pop("x"))
+    assert repr(back) == repr(value)
+    out = capfd.readouterr()
+    assert out.out == "" and out.err == "said by the child [2J\n"
+
+
+def test_what_cannot_travel_is_refused_before_and_after():
+    with pytest.raises(SafeSerializationError):
+        call("builtins:len", {"f": print})
+    with pytest.raises(SandboxError, match=r"SafeSerializationError.*type"):
+        call("builtins:type", {})
+
+
+@FILTER
+def test_everything_is_in_force_here():
+    held = call("nlsq.security.child:held", {})
+    assert set(held["in_force"]) == {
+        "orphan", "memory", "cpu", "files", "core", "syscalls", "privileges"
+    }  # fmt: skip
+    assert held["missing"] == {}
+
+
+@FILTER
+def test_nothing_is_reached(tmp_path, monkeypatch):
+    there = tmp_path / "kept"
+    there.write_text("kept")
+    found = call(ENTRY + "reach_out", {"file": str(there)})
+    assert found.pop("read") == "done" and len(found) > 20
+    assert {k: v for k, v in found.items() if v not in ("PermissionError", "refused")} == {}
+    assert there.read_text() == "kept" and list(tmp_path.iterdir()) == [there]
+
+
+@FILTER
+def test_limits_cannot_be_raised_and_threads_work():
+    assert call(ENTRY + "raise_limits", {}) is True
+    assert call(ENTRY + "thread", {"value": 7}) == 7
+
+
+def test_a_long_fit_works_within_the_defaults():
+    popt = call(ENTRY + "large_fit", {"points": 1_000_000})
+    np.testing.assert_allclose(popt, [2, 1, 0.5], rtol=1e-3)
+
+
+def test_errors_name_the_line(tmp_path):
+    path = tmp_path / "model.py"
+    path.write_text("def helper(x):\n    return 1 / x\n\n\ndef model(x):\n    return helper(x)\n")
+    with pytest.raises(SandboxError, match="ZeroDivisionError: division by zero") as error:
+        call(ENTRY + "fail_in", {"path": str(path), "arguments": [0]})
+    failure = error.value
+    assert failure.type_name == "ZeroDivisionError" and failure.text == "division by zero"
+    assert failure.line_in(path) == 2 and failure.line_in(tmp_path / "other.py") is None
+    last = failure.frames[-1]
+    assert last[2:] == ("helper", "return 1 / x")
+
+
+def test_a_refused_file_says_why(tmp_path):
+    path = tmp_path / "model.py"
+    path.write_text("x = 1\nimport os\n")
+    with pytest.raises(SandboxError, match=r"model.py:2:1: refused: the module 'os'") as error:
+        call(ENTRY + "fail_in", {"path": str(path), "arguments": [0]})
+    assert error.value.type_name == "ModelValidationError"
+
+
+JUNK = [
+    b"x" * 8,
+    b"\0" * 8 + b"{}",
+    b"\5\0\0\0\0\0\0\0{}{}{",
+    b"\xff" * 8,
+    b"\2\0\0\0\0\0\0\0{}",
+    b'\x0d\0\0\0\0\0\0\0{"error": {}}',
+    b"\4\0\0\0\0\0\0\0null",
+]
+
+
+@pytest.mark.parametrize("junk", JUNK)
+def test_a_forged_answer_is_an_error(junk):
+    with pytest.raises(SandboxError, match="the answer of the sandbox is damaged"):
+        call(ENTRY + "forge", {"junk": junk})
+
+
+def test_a_child_that_ends_is_an_error():
+    with pytest.raises(SandboxError, match="with status 3 without an answer"):
+        call(ENTRY + "leave", {})
+    if sys.platform != "win32":
+        with pytest.raises(SandboxError, match="by SIGSEGV without an answer"):
+            call(ENTRY + "crash", {})
+    with pytest.raises(SandboxError, match="ModuleNotFoundError"):
+        call("no_such_module_anywhere:f", {})
+
+
+@FILTER
+def test_processor_time_is_limited():
+    with pytest.raises(ResourceLimitError, match=r"1 s of processor.*raise cpu_seconds") as error:
+        call("tests.sandbox_entries:evaluate", {
+            "path": str(ROOT / "tests/hostile/run_endless_while.py"), "x": 1, "p": [1],
+        }, limits=Limits(cpu_seconds=1, wall_seconds=60))  # fmt: skip
+    assert error.value.limit == "cpu"
+
+
+def test_secrets_of_the_environment_stay_outside(monkeypatch):
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", "/somewhere")
+    monkeypatch.setenv("NLSQ_DEBUG", "0")
+    found = call(ENTRY + "environment", {})
+    assert "secret" not in found.values() and "JAX_COMPILATION_CACHE_DIR" not in found
+    assert found["NLSQ_DEBUG"] == "0" and found["JAX_PLATFORMS"] == "cpu"
+
+
+def test_calls_from_threads_run_side_by_side():
+    found = {}
+
+    def one(i):
+        found[i] = call(ENTRY + "thread", {"value": i})
+
+    threads = [threading.Thread(target=one, args=(i,)) for i in range(3)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert found == {0: 0, 1: 1, 2: 2}
+
+
+def test_limits_are_checked():
+    for wrong in ({"memory_mb": 0}, {"wall_seconds": -1}, {"cpu_seconds": float("nan")}):
+        with pytest.raises(ValueError, match=next(iter(wrong))):
+            Limits(**wrong)
+    assert call("builtins:len", {}, limits=Limits(None, None, None)) == 0
+
+
+def test_systems_without_these_walls_say_so(monkeypatch):
+    monkeypatch.setattr(limits, "resource", None)
+    monkeypatch.setattr(limits.sys, "platform", "win32")
+    held = limits.confine(Limits())
+    assert held.in_force == () and set(held.missing) >= {"memory", "cpu", "files", "syscalls"}
+
+
+# -- where nlsq is found -----------------------------------------------------------------------
+
+
+def _script(code, cwd, *options, **env):
+    base = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    return subprocess.Popen(
+        [sys.executable, "-B", *options, "-c", HEED + textwrap.dedent(code)],
+        cwd=cwd, env=base | env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("way", ["path", "cwd"])
+def test_the_child_runs_the_nlsq_of_its_parent(way, tmp_path):
+    code = """
+        import nlsq
+        from nlsq.security import call
+        print(nlsq.__file__, call('tests.sandbox_entries:thread', {'value': nlsq.__file__}))
+    """
+    where = {"PYTHONPATH": str(ROOT)} if way == "path" else {}
+    # A stranger's folder as working directory gives the child no modules of its own.
+    (tmp_path / "struct.py").write_text("open('nlsq_marker', 'w')")
+    (tmp_path / "numpy.py").write_text("open('nlsq_marker', 'w')")
+    script = _script(
+        code, tmp_path if way == "path" else ROOT, *(["-P"] * (way == "path")), **where
+    )
+    out, err = script.communicate(timeout=60)
+    assert out.split() == [nlsq.__file__] * 2, err
+    assert not (tmp_path / "nlsq_marker").exists()
+
+
+# -- signals -----------------------------------------------------------------------------------
+
+SIGNALS = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+WAIT = """
+    import sys
+    from nlsq.security import call
+    try:
+        print(call("tests.sandbox_entries:{entry}", {{}}))
+    except KeyboardInterrupt:
+        print("interrupted")
+"""
+
+
+def _waiting(entry):
+    """A program in its own session that waits for a child, and the child's process id."""
+    script = _script(WAIT.format(entry=entry), ROOT, PYTHONPATH=str(ROOT))
+    for line in script.stderr:
+        if line.startswith("pid "):
+            return script, int(line.split()[1])
+    raise AssertionError("the child never started")
+
+
+def _gone(pid, seconds=10.0):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            os.kill(pid, 0)
+            with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+                if file.read().rpartition(")")[2].split()[0] == "Z":
+                    return True
+        except OSError:
+            return True
+        time.sleep(0.02)
+    return False
+
+
+@SIGNALS
+def test_the_first_ctrl_c_waits_for_the_answer():
+    script, pid = _waiting("best_so_far")
+    script.send_signal(signal.SIGINT)
+    out, _ = script.communicate(timeout=30)
+    assert out.strip() == "best so far" and script.returncode == 0 and _gone(pid)
+
+
+@SIGNALS
+def test_the_second_ctrl_c_ends_it():
+    script, pid = _waiting("stubborn")
+    script.send_signal(signal.SIGINT)
+    time.sleep(0.3)
+    assert script.poll() is None and not _gone(pid, 0.1)
+    script.send_signal(signal.SIGINT)
+    out, _ = script.communicate(timeout=30)
+    assert out.strip() == "interrupted" and _gone(pid)
+
+
+@SIGNALS
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("entry", ["stubborn", "best_so_far"])
+def test_no_child_outlives_its_parent(number, entry):
+    script, pid = _waiting(entry)
+    script.send_signal(number)
+    script.communicate(timeout=30)
+    assert script.returncode == -number and _gone(pid)
+
+
+@SIGNALS
+def test_handlers_are_put_back():
+    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    call("builtins:len", {})
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+
+
+def test_what_terminals_obey_is_taken_out():
+    assert harmless("a\x1b[2Jb\x07\x9bc\u202ed\n\t\r") == "a[2Jbcd\n\t\r"
