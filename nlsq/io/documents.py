@@ -278,11 +278,11 @@ def check_document(document: Any, name: str = "document") -> None:
             f"{name}: version {version!r} of the document; this nlsq reads up to {VERSION}.",
             "Upgrade nlsq.",
         )
+    if missing := [key for key in _NEEDED if key not in document]:
+        raise FileError(f"{name}: the document lacks {', '.join(missing)}.", _FIX)
     wrong = [k for k in ("provenance", "labels", "data") if not isinstance(document.get(k), dict)]
     if wrong or not isinstance(document.get("warnings"), list):
         raise FileError(f"{name}: the document lacks {', '.join(wrong) or 'warnings'}.", _FIX)
-    if missing := [key for key in _NEEDED if key not in document]:
-        raise FileError(f"{name}: the document lacks {', '.join(missing)}.", _FIX)
 
 
 def restore(document: Mapping[str, Any]) -> CurveFitResult:
