@@ -17,7 +17,7 @@ import traceback
 from typing import Any, NoReturn
 
 from nlsq.security.limits import Confinement, Limits, confine
-from nlsq.utils.safe_serialize import SafeSerializationError, safe_dumps, safe_loads
+from nlsq.utils.safe_serialize import safe_dumps, safe_loads
 
 _confinement = Confinement((), {})
 
@@ -31,10 +31,7 @@ def main() -> NoReturn:
     """Read the order, confine, run it, answer; never return."""
     source, answer = _streams()
     try:
-        reply = {"value": _run(source)}
-        text = safe_dumps(reply)
-    except SafeSerializationError as error:
-        text = safe_dumps({"error": _described(error)})
+        text = safe_dumps({"value": _run(source)})
     except BaseException as error:  # whatever a stranger's code raises is the answer
         text = safe_dumps({"error": _described(error)})
     with contextlib.suppress(OSError):
