@@ -7,6 +7,7 @@ in place.
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import defaultdict
 from collections.abc import Iterable
@@ -14,6 +15,16 @@ from collections.abc import Iterable
 import numpy as np
 
 ALIGNMENT = 64
+
+
+class _Raw(np.ndarray):
+    """Memory; of a type of its own, so that NumPy does not make it the base of a view's views."""
+
+
+def _aligned(size: int) -> np.ndarray:
+    """Memory that begins at a multiple of ALIGNMENT; it is the base of the arrays made in it."""
+    raw = _Raw(size + ALIGNMENT, np.uint8)
+    return np.ndarray(size, np.uint8, raw, -raw.ctypes.data % ALIGNMENT)
 
 
 class MemoryPool:
@@ -44,29 +55,21 @@ class MemoryPool:
     def allocate(self, shape: tuple[int, ...], dtype) -> np.ndarray:
         """An array of any content; only the pages that are used take memory."""
         dtype = np.dtype(dtype)
-        count = 1
-        for length in shape:
-            count *= length
-        size = 1 << max(count * dtype.itemsize - 1, ALIGNMENT - 1).bit_length()
+        size = 1 << max(math.prod(shape) * dtype.itemsize - 1, ALIGNMENT - 1).bit_length()
         with self._lock:
-            if self._stock[size]:
-                raw = self._stock[size].pop()
-                self.held_bytes -= size
-            else:
-                raw = None
-        if raw is None:
-            raw = np.empty(size + ALIGNMENT, np.uint8)
-        start = -raw.ctypes.data % ALIGNMENT
-        return raw[start : start + count * dtype.itemsize].view(dtype).reshape(shape)
+            stock = self._stock[size]
+            memory = stock.pop() if stock else None
+            self.held_bytes -= size if memory is not None else 0
+        return np.ndarray(shape, dtype, _aligned(size) if memory is None else memory)
 
     def release(self, buffers: Iterable[np.ndarray]) -> None:
         """Take back arrays of `allocate` that nobody reads any more."""
         with self._lock:
             for buffer in buffers:
-                raw = buffer.base
-                size = raw.nbytes - ALIGNMENT
+                memory = buffer.base
+                size = memory.nbytes
                 if self.held_bytes + size <= self.max_bytes:
-                    self._stock[size].append(raw)
+                    self._stock[size].append(memory)
                     self.held_bytes += size
 
     def clear(self) -> None:

@@ -59,14 +59,14 @@ class Spectrum:
 
     def __init__(self, R, dead, free, tolerance: float = RANK_TOLERANCE, inverse=None):
         self.free = free
-        self._live = live = free & ~dead
-        self._all = all(live.tolist())
+        self._all = False not in free.tolist() and True not in dead.tolist()
         if self._all and inverse is not None:
             self._inverse = inverse.T
             self.rank = free.size
             self.null_directions = np.zeros((0, free.size))
             self.undetermined = dead
             return
+        self._live = live = free & ~dead
         columns = R[:, live]
         D = np.sqrt((columns * columns).sum(0))
         _, w, VT = np.linalg.svd(columns / D, full_matrices=False)
@@ -95,7 +95,7 @@ class Spectrum:
         n = self.free.size
         if not math.isfinite(scale):
             return np.where(np.outer(self.free, self.free), np.inf, 0.0), np.zeros((n, n))
-        determined = scale * (self._inverse.T @ self._inverse)
+        determined = scale * self._inverse.T.dot(self._inverse)
         if not self._all:
             inner, determined = determined, np.zeros((n, n))
             determined[np.ix_(self._live, self._live)] = inner

@@ -50,13 +50,16 @@ class Finished:
         That is, its change by 100 % would move the residual by less than 1e-4. Even a parameter
         that fits pure noise moves it by about 1 / sqrt(m).
         """
-        outcome, free = self.outcome, self.parameters.free.tolist()
-        if outcome.cost == 0 or not any(free):
+        outcome = self.outcome
+        free = [j for j, free in enumerate(self.parameters.free.tolist()) if free]
+        if outcome.cost == 0 or not free:
             return False
         least = 1e-4 * math.sqrt(2 * outcome.cost)
-        every = zip(free, outcome.dead, outcome.norms.tolist(), outcome.x.tolist(), strict=True)
-        # in plain numbers, which ends at the first parameter of an ordinary fit
-        return all(dead or (x != 0 and norm * abs(x) <= least) for f, dead, norm, x in every if f)
+        for j in free:  # of which an ordinary fit needs the first
+            x = outcome.x.item(j)
+            if not outcome.dead[j] and (x == 0 or outcome.norms.item(j) * abs(x) > least):
+                return False
+        return True
 
     def gradient(self) -> np.ndarray:
         """g = R^T z (n,)."""
@@ -84,16 +87,15 @@ class Finished:
         if not p.bounded:
             return np.zeros(x.size, int)
         # closer than the noise resolves: a share xtol of |r| / |J_j|, the scale of a standard error
-        near = (self.options.xtol or 0.0) * float(np.sqrt(2 * self.outcome.cost))
-        arrays = x - p.lb, p.ub - x, p.free, self.outcome.columns
-        every = zip(*(a.tolist() for a in arrays), strict=True)  # plain numbers, as in `is_flat`
+        near = (self.options.xtol or 0.0) * math.sqrt(2 * self.outcome.cost)
+        arrays = x, p.lb, p.ub, p.free, self.outcome.columns
+        every = zip(*[a.tolist() for a in arrays], strict=True)  # plain numbers, as in `is_flat`
         return np.array([_active(*one, near) for one in every])
 
     @functools.cached_property
     def spectrum(self) -> Spectrum:
         """What the data determine."""
-        free = self.parameters.free > 0
-        outcome = self.outcome
+        free, outcome = self.parameters.free.astype(bool), self.outcome
         if outcome.regular:
             return Spectrum(outcome.R, outcome.dead, free, inverse=outcome.P)
         # the row of a dependent column is not of the data
@@ -128,12 +130,13 @@ class Finished:
         return np.array(JT).T
 
 
-def _active(low: float, high: float, free: float, column: float, near: float) -> int:
-    """-1 / 0 / 1 for a parameter at the distances low and high from its bounds."""
-    near = near / column if column > 0 else 0.0
-    if not free or not min(low, high) <= near or min(low, high) == math.inf:
+def _active(x: float, lb: float, ub: float, free: float, column: float, near: float) -> int:
+    """-1 / 0 / 1 for a parameter at its lower bound, inside, at its upper bound."""
+    low, high = x - lb, ub - x
+    gap = low if low <= high else high
+    if not free or gap > (near / column if column > 0 else 0.0) or gap == math.inf:
         return 0
-    return -1 if low <= high else 1
+    return -1 if gap is low else 1
 
 
 def active_mask(x, lb, ub, free, columns, size) -> np.ndarray:

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import functools
 import inspect
 import math
 import threading
@@ -40,7 +41,6 @@ _CHECK_RTOL = 1e-8
 # is tried on nothing else, and the host road runs it with numbers and lets its errors through.
 TRACE_ERRORS = (Exception,)
 _resolutions = UnifiedCache("models", maxsize=256)
-_lengths = UnifiedCache("lengths of data", maxsize=256)
 _tracing = threading.Lock()
 
 
@@ -199,6 +199,8 @@ class Resolution:
     data_fixed: bool = False  # the program holds the data
     complex_value: bool = False
     trace: Any = None  # of a pointwise model, with data of length TRACE_BLOCKS[0]
+    # [shortest, longest, same]: lengths between which it was traced, and whether that agreed
+    lengths: list = dataclasses.field(default_factory=lambda: [*TRACE_BLOCKS, True])
 
 
 class Model:
@@ -284,28 +286,28 @@ class Model:
         if found.data_fixed:  # its program holds the data it was traced with
             key = (*key, model_key(tuple(x.leaves) if x.in_full else x.given))
             found = _resolutions.get(key, find)
-        if found.info.pointwise and self._counts_points(found, key, x, n_points or m):
+        if found.info.pointwise and self._counts_points(found, x, n_points or m):
             found, key = (
                 Resolution(_coupled(found.info, COUNT), False, found.complex_value),
                 (*key, m),
             )
         self.resolution, self.program_key = found, key
 
-    def _counts_points(self, found: Resolution, key: Hashable, x: Abscissae, m: int) -> bool:
+    def _counts_points(self, found: Resolution, x: Abscissae, m: int) -> bool:
         """Whether the model does something else for m points, or for a block of them.
 
         A threshold, as in ``if len(x) > 1000``, shows only in traces on both sides of it: the model
         is traced at lengths near m and near the shortest block, once for a range of lengths.
         """
-        seen = _lengths.get(key, lambda: [*TRACE_BLOCKS, True])
-        with _tracing:
-            for length in (unusual_length(min(m, _SHORT)), unusual_length(m)):
-                shortest, longest, same = seen
-                if same and not shortest <= length <= longest:
+        for length in (unusual_length(min(m, _SHORT)), unusual_length(m)):
+            shortest, longest, same = found.lengths
+            if same and not shortest <= length <= longest:
+                with _tracing:
                     self.called = True
                     same = _same_program(self.call, found, x, self.n, length)
-                    seen[:] = min(shortest, length), max(longest, length), same
-            return not seen[2]
+                    shortest, longest, before = found.lengths
+                    found.lengths[:] = min(shortest, length), max(longest, length), before and same
+        return not found.lengths[2]
 
     def use_host(self, reason: str, derivative: str) -> None:
         """Take the host road because the user's options ask for it."""
@@ -550,6 +552,7 @@ def _same_program(user, found: Resolution, x: Abscissae, n: int, length: int) ->
     return not length_matters(found.trace, other, (TRACE_BLOCKS[0], length))
 
 
+@functools.lru_cache
 def unusual_length(m: int) -> int:
     """The smallest prime that is at least `m` and 31: a length that no constant of a model has.
 

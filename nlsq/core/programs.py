@@ -37,9 +37,9 @@ def compiled(f: Callable) -> Callable:
     return Program(jax.jit(f, compiler_options=options))
 
 
-def pack_setup(setup: Setup, m: int) -> np.ndarray:
-    """Setup and number of points as one float64 vector."""
-    return np.concatenate([*setup[:5], [*setup[5:], m]])
+def pack_setup(setup: Setup, m: int, *state: np.ndarray) -> np.ndarray:
+    """Setup, number of points and, where given, the loop's state as one float64 vector."""
+    return np.concatenate([*setup[:5], [*setup[5:], m], *state])
 
 
 def unpack_setup(flat, n: int):
@@ -70,17 +70,20 @@ class Outcome:
         self.x, self.z, self.norms = vector[p.x], vector[p.z], vector[p.norms]
         self.columns = vector[at.columns]
         self.R, self.P = vector[p.R].reshape(n, n), vector[p.P].reshape(n, n)
-        self.dead, self.dependent = vector[p.dead] > 0, vector[p.dependent] > 0
-        values = vector.tolist()
-        self.cost, self.pivot = values[p.cost], values[p.pivot]
-        self.optimality = values[p.optimality]
-        # far from singular; in plain numbers, since every NumPy call costs a small fit microseconds
-        diagonal, norms = values[p.R][:: n + 1], values[p.norms]
-        long = (abs(r) > _SAFE_DIAGONAL * d for r, d in zip(diagonal, norms, strict=True))
-        self.regular = not any(values[p.dead] + values[p.dependent]) and all(long)
-        self.status, self.nfev, self.njev, self.nit = (
-            int(values[i]) for i in (at.status, at.nfev, at.njev, at.nit)
+        self.dead, self.dependent = vector[p.dead].astype(bool), vector[p.dependent].astype(bool)
+        number = vector.item
+        self.cost, self.pivot, self.optimality = (
+            number(p.cost),
+            number(p.pivot),
+            number(p.optimality),
         )
+        self.status, self.nfev = int(number(at.status)), int(number(at.nfev))
+        self.njev, self.nit = int(number(at.njev)), int(number(at.nit))
+        # far from singular; in plain numbers, since every NumPy call costs a small fit microseconds
+        diagonal = vector[p.R][:: n + 1].tolist()
+        long = zip(diagonal, self.norms.tolist(), strict=True)
+        lost = True in self.dead.tolist() or True in self.dependent.tolist()
+        self.regular = not lost and all(abs(r) > _SAFE_DIAGONAL * d for r, d in long)
 
 
 def fit_program(key: Hashable, model: Callable, layout, loss, method: Method) -> Callable:

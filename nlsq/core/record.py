@@ -95,7 +95,8 @@ def fields(
     outcome, data, parameters = finished.outcome, finished.data, finished.parameters
     names, status = parameters.names, verdict.status
     nulls = tuple(
-        {names[j]: float(v[j]) for j in np.flatnonzero(v)} for v in verdict.null_directions
+        {name: value for name, value in zip(names, null, strict=True) if value}
+        for null in verdict.null_directions.tolist()
     )
     notes = verdict.notes
     if nulls:
@@ -115,10 +116,10 @@ def fields(
         "param_names": names,
         "p0": parameters.p0,
         "bounds": (parameters.lb, parameters.ub),
-        "fixed": _named(names, parameters.free == 0),
-        "at_bound": _named(names, verdict.active != 0),
+        "fixed": _named(names, (not free for free in parameters.free.tolist())),
+        "at_bound": _named(names, verdict.active.tolist()),
         "rank": verdict.rank,
-        "undetermined": _named(names, np.any(verdict.null_directions != 0, axis=0)),
+        "undetermined": _named(names, (any(name in null for null in nulls) for name in names)),
         "null_directions": nulls,
         "pcov_determined": verdict.determined,
         "absolute_sigma": bool(absolute_sigma),
@@ -158,4 +159,4 @@ def announce(result: CurveFitResult, status: Status, verbose: int, stacklevel: i
 
 
 def _named(names, mask) -> tuple[str, ...]:
-    return tuple(itertools.compress(names, mask.tolist()))
+    return tuple(itertools.compress(names, mask))

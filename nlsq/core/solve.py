@@ -164,7 +164,7 @@ def _solve(model: Model, data: Observations, parameters: Parameters, options: Op
         iterates = options.tr_solver != "exact"
         long = m > _LONG_PASS[0] or m * model.n > _LONG_PASS[1]
         layout = _layout(model, data, m, chunked=long and not iterates)
-        key = (model.program_key, model_key(options.loss), np.iscomplexobj(data.y))
+        key = (model.program_key, model_key(options.loss), data.is_complex)
         loss = options.loss_function
 
         def call():
@@ -173,8 +173,8 @@ def _solve(model: Model, data: Observations, parameters: Parameters, options: Op
         if m > _MANY and layout.block and not iterates:
             sample = data.sample(sample_size(m))
             x0, setup = start_on_sample(model, sample, parameters, options, setup)
-        flat = programs.pack_setup(setup, m)
         if layout.block and long and not iterates:
+            flat = programs.pack_setup(setup, m)
             program = programs.pass_program(key, call(), layout, loss, model.n)
             with over_chunks(program, staging.Chunks(data, layout), flat) as run:
                 return drive_passes(run, method, flat, loop.initial_state(x0, method), watch)
@@ -187,8 +187,9 @@ def _solve(model: Model, data: Observations, parameters: Parameters, options: Op
                 return iterative.fit(task, arrays, setup, m, options)
             if not watched and not long:
                 program = programs.fit_program(key, call, layout, loss, method)
-                flat = np.concatenate([flat, loop.start_vector(x0, method)])
+                flat = programs.pack_setup(setup, m, loop.start_vector(x0, method))
                 return Outcome(programs.fetch(program(*arrays, flat)), method)
+            flat = programs.pack_setup(setup, m)
             program = programs.pass_program(key, call(), layout, loss, model.n)
 
             def run(state):
@@ -284,7 +285,7 @@ def choose_road(
         model.jac = options.jac
         model.use_host("jac is a callable", "the user's jac")
     elif options.jac is not None:
-        if options.jac == "cs" and np.iscomplexobj(data.y):
+        if options.jac == "cs" and data.is_complex:
             raise ValueError(
                 "jac='cs' needs a real model: the complex step is read off the imaginary part. "
                 "Use jac='2-point' or leave `jac` away for exact derivatives."
@@ -292,13 +293,13 @@ def choose_road(
         model.use_host(f"jac={options.jac!r} asks for differences", f"differences, {options.jac}")
     else:
         size = data.y.size
-        model.resolve(data.x, size, parameters.p0, np.iscomplexobj(data.y), n_points or size)
+        model.resolve(data.x, size, parameters.p0, data.is_complex, n_points or size)
         if not model.on_host:
             _refuse_complex_model(model, data)
 
 
 def _refuse_complex_model(model: Model, data: Observations) -> None:
-    if model.resolution.complex_value and not np.iscomplexobj(data.y):
+    if model.resolution.complex_value and not data.is_complex:
         raise TypeError(COMPLEX_MODEL)
 
 
@@ -324,7 +325,7 @@ def make_setup(parameters: Parameters, options: Options) -> Setup:
     ]
     budget = options.max_nfev or 200 * (n + 1)
     lb, ub = parameters.lb, parameters.ub
-    if parameters.bounded and not parameters.free.all():
+    if parameters.bounded and 0.0 in parameters.free.tolist():
         fixed = parameters.free == 0
         lb, ub = np.where(fixed, -np.inf, lb), np.where(fixed, np.inf, ub)
     factor = options.factor or loop.METHODS[options.method].FACTOR
@@ -347,7 +348,7 @@ def _layout(model: Model, data: Observations, m: int, chunked: bool) -> passes.L
         treedef=_no_leaves() if fixed else data.x.treedef,
         weighted=data.weights is not None,
         whitened=data.factor is not None,
-        paired=np.iscomplexobj(data.y),
+        paired=data.is_complex,
     )
 
 

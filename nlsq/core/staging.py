@@ -49,7 +49,7 @@ def staged(data: Observations, layout: Layout):
         return used[-1]
 
     try:
-        leaves = tuple(map(copy, data.x.leaves, layout.axes))
+        leaves = tuple([copy(a, axis) for a, axis in zip(data.x.leaves, layout.axes, strict=True)])
         yield leaves, copy(data.y, 0), copy(weights, 0), None
     finally:
         release(used)
@@ -63,10 +63,9 @@ def _padded(array, axis: int, first: int, length: int, layout: Layout) -> np.nda
     target, source = buffer, array
     if axis:
         target, source = np.moveaxis(buffer, axis, 0), np.moveaxis(array, axis, 0)
-    source = source[first : first + layout.capacity]
-    m = len(source)
-    target[:m] = source
-    target[m : -(-m // layout.block) * layout.block] = source[-1]
+    m = min(len(source) - first, layout.capacity)
+    target[:m] = source[first : first + m]
+    target[m : -(-m // layout.block) * layout.block] = source[first + m - 1]
     return buffer
 
 
