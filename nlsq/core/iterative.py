@@ -255,14 +255,15 @@ def _finish(task: Task, arrays, setup: Setup, m: int, state: State, status) -> p
     gtol = np.inf if status.converged else setup.gtol
     setup = setup._replace(x0=np.array(state.point.x), gtol=gtol)
     flat = programs.pack_setup(setup, m)
-    one_pass = programs.pass_program(task.key, task.call, task.layout, task.loss, task.method.n)
-    start = loop.initial_state(setup.x0, task.method)
+    one_pass = programs.pass_program(task.key, task.call, task.layout, task.loss, task.method)
+    start = loop.start_vector(setup.x0, task.method)
+    phase = loop.state_packing(task.method).places.phase
     if status is Status.NOT_FINITE:
-        start = start._replace(phase=np.full((), loop.DONE))
+        start[phase] = loop.DONE
     elif not status.converged:
-        start = start._replace(phase=np.full((), loop.SHARPEN))
+        start[phase] = loop.SHARPEN
 
-    def run(state):
-        return one_pass(*arrays, (np.array(m), None), flat, state.trial, state.point.P)
+    def run(vector):
+        return one_pass(*arrays, (np.array(m), None), flat, vector)
 
     return drive_passes(run, task.method, flat, start, Watch(None, 0, None))

@@ -9,6 +9,26 @@ import jax
 import numpy as np
 
 
+class View:
+    """A packed vector as the tree it is of: NumPy views of its arrays, its scalars as floats.
+
+    Attributes
+    ----------
+    vector : ndarray
+    """
+
+    __slots__ = ("_places", "_shapes", "vector")
+
+    def __init__(self, vector, places, shapes):
+        self.vector, self._places, self._shapes = vector, places, shapes
+
+    def __getattr__(self, name: str):
+        place, shape = getattr(self._places, name), getattr(self._shapes, name)
+        if type(place) is slice:
+            return self.vector[place].reshape(shape)
+        return self.vector.item(place) if type(place) is int else View(self.vector, place, shape)
+
+
 class Packing:
     """Where the leaves of a tree lie in its vector.
 
@@ -43,6 +63,23 @@ class Packing:
             leaves.append(vector[start : start + size].reshape(shape).astype(dtype))
             start += size
         return jax.tree.unflatten(self._treedef, leaves)
+
+    def view(self, vector) -> View:
+        """The tree of a NumPy vector, leaf by leaf as they are asked for.
+
+        Examples
+        --------
+        >>> from nlsq.core.loop import Method, start_vector, state_packing
+        >>> method = Method("trf", False, 2)
+        >>> state = state_packing(method).view(start_vector([1.0, 2.0], method))
+        >>> state.trial, state.point.P.shape
+        (array([1., 2.]), (2, 2))
+        """
+        return View(vector, self.places, self._shapes)
+
+    @functools.cached_property
+    def _shapes(self):
+        return jax.tree.unflatten(self._treedef, [shape for _, shape, _ in self._forms])
 
     @functools.cached_property
     def places(self):

@@ -7,7 +7,9 @@ two flat vectors, one in and one out, so that a small fit is one dispatch.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Hashable
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -23,6 +25,7 @@ cache = UnifiedCache("programs", maxsize=128)
 # With every |R_jj| above this share of its column the smallest singular value is far from zero.
 _SAFE_DIAGONAL = 1e-3
 _LOOKS = 4000  # of about 0.2 µs
+_TERMS = 8  # of a sum in one call
 
 
 def compiled(f: Callable) -> Callable:
@@ -107,21 +110,41 @@ def fit_program(key: Hashable, model: Callable, layout, loss, method: Method) ->
     return cache.get(("fit", key, layout, method), build)
 
 
-def pass_program(key: Hashable, call: Callable, layout, loss, n: int) -> Callable:
-    """One pass: (leaves, y, weights, cholesky, (m, starts), flat setup, p, P) -> Sums.
+def pass_program(key: Hashable, call: Callable, layout, loss, method: Method) -> Callable:
+    """One pass: (leaves, y, weights, cholesky, (m, starts), flat setup, flat state) -> Sums.
 
-    m and starts as in `passes.Data`; the m of the flat setup does not count.
+    m and starts as in `passes.Data`; the m of the flat setup does not count. Of a state that is
+    done no block is read.
     """
+    n, packing = method.n, loop.state_packing(method)
 
     def build():
-        def one_pass(leaves, y, weights, cholesky, places, flat, p, P) -> Sums:
-            setup, _ = unpack_setup(flat, n)
-            data = passes.Data(leaves, y, weights, cholesky, *places)
-            return passes.make_reduce(call, layout, loss, data, setup)(p, P)
+        def one_pass(leaves, y, weights, cholesky, places, flat, vector) -> Sums:
+            (setup, _), state = unpack_setup(flat, n), packing.tree(vector)
+            m, starts = places
+            data = passes.Data(
+                leaves, y, weights, cholesky, jnp.where(loop.running(state), m, 0), starts
+            )
+            reduce = passes.make_reduce(call, layout, loss, data, setup)
+            return reduce(state.trial, state.point.P)
 
         return compiled(one_pass)
 
     return cache.get(("pass", key, layout, n), build)
+
+
+def add_up(totals: list[Sums]) -> Sums:
+    """The sum from the first to the last, which XLA takes when they have arrived."""
+
+    def build():
+        return compiled(lambda totals: functools.reduce(partial(jax.tree.map, jnp.add), totals))
+
+    program = cache.get(("sum", jax.tree.structure(totals[0])), build)
+    nothing = jax.tree.map(lambda a: np.zeros(a.shape), totals[0])
+    while len(totals) > 1:
+        first = totals[:_TERMS] + [nothing] * (_TERMS - len(totals))
+        totals = [program(first), *totals[_TERMS:]]
+    return totals[0]
 
 
 def value_program(key: Hashable, traceable: Callable, x) -> Callable:
@@ -156,11 +179,16 @@ def jacobian_program(key: Hashable, traceable: Callable, x) -> Callable:
 
 
 def step_program(method: Method) -> Callable:
-    """The model-free step of the loop: (flat state, sums, flat setup) -> flat state."""
+    """The model-free step of the loop: (flat state, sums, flat setup) -> flat state.
+
+    A state that is done stays as it is.
+    """
+    phase = loop.state_packing(method).places.phase
 
     def build():
         def step(vector, total, flat):
-            return loop.device_step(vector, total, flat[:-1], method)
+            new = loop.device_step(vector, total, flat[:-1], method)
+            return jnp.where(vector[phase] < loop.DONE, new, vector)
 
         return compiled(step)
 

@@ -14,15 +14,14 @@ hold for them: a step from there should promise no more than sampling explains, 
 from __future__ import annotations
 
 import dataclasses
-import functools
+from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from itertools import chain, repeat
 from typing import Any
 
 import jax
 import numpy as np
+from jaxlib.xla_client import execution_stream_id
 
 from nlsq.caching.memory_manager import manager
 from nlsq.caching.smart_cache import SmartCache
@@ -40,9 +39,10 @@ from nlsq.core.watch import Watch, drive_passes
 from nlsq.device import usable_cores
 
 # Points, and points times parameters, above which a pass takes milliseconds and the host drives.
-_LONG_PASS = 1 << 18, 750_000
-# More points than _MANY are sampled first: a share 1 / _SHARE of them, within limits.
-_MANY, _SHARE, _SMALLEST_SAMPLE = 1 << 15, 32, 1 << 13
+_LONG_PASS = 1 << 18, 400_000
+# More points than _MANY are sampled first: a share 1 / _SHARE of them, within limits. Measured from
+# 10^5 to 10^6 points: fewer than 8 192 cost another full pass, more cost their own time.
+_MANY, _SHARE, _SMALLEST_SAMPLE = 1 << 15, 256, 1 << 13
 # Evaluations after which a sample that has not converged is given up: two passes over all points.
 _SAMPLE_BUDGET = 64
 # Times what sampling explains, from which on a sample's answer is not believed.
@@ -157,9 +157,9 @@ def _solve(model: Model, data: Observations, parameters: Parameters, options: Op
         if model.on_host:
             manager.require(16 * m * (model.n + 2), f"The Jacobian of {m} points")
             _refuse_iterative_on_host(model, options)
-            run = _host_reduce(model, data, options, setup)
+            run = _host_reduce(model, data, options, setup, method)
             flat = programs.pack_setup(setup, m)
-            return drive_passes(run, method, flat, loop.initial_state(x0, method), watch)
+            return drive_passes(run, method, flat, loop.start_vector(x0, method), watch)
 
         iterates = options.tr_solver != "exact"
         long = m > _LONG_PASS[0] or m * model.n > _LONG_PASS[1]
@@ -175,9 +175,10 @@ def _solve(model: Model, data: Observations, parameters: Parameters, options: Op
             x0, setup = start_on_sample(model, sample, parameters, options, setup)
         if layout.block and long and not iterates:
             flat = programs.pack_setup(setup, m)
-            program = programs.pass_program(key, call(), layout, loss, model.n)
+            program = programs.pass_program(key, call(), layout, loss, method)
             with over_chunks(program, staging.Chunks(data, layout), flat) as run:
-                return drive_passes(run, method, flat, loop.initial_state(x0, method), watch)
+                start = loop.start_vector(x0, method)
+                return drive_passes(run, method, flat, start, watch, ahead=0 if watched else 1)
 
         if not layout.block and not iterates:
             manager.require(24 * m * (model.n + 1), f"A model of {m} points that is taken whole")
@@ -190,48 +191,51 @@ def _solve(model: Model, data: Observations, parameters: Parameters, options: Op
                 flat = programs.pack_setup(setup, m, loop.start_vector(x0, method))
                 return Outcome(programs.fetch(program(*arrays, flat)), method)
             flat = programs.pack_setup(setup, m)
-            program = programs.pass_program(key, call(), layout, loss, model.n)
+            program = programs.pass_program(key, call(), layout, loss, method)
 
-            def run(state):
-                return program(*arrays, (np.array(m), None), flat, state.trial, state.point.P)
+            def run(vector):
+                return program(*arrays, (np.array(m), None), flat, vector)
 
-            return drive_passes(run, method, flat, loop.initial_state(x0, method), watch)
+            return drive_passes(run, method, flat, loop.start_vector(x0, method), watch)
 
 
 @contextmanager
 def over_chunks(program: Callable, chunks: staging.Chunks, flat: np.ndarray):
-    """Yield run(state), a pass over all chunks, whose Sums are added in the order of the chunks.
+    """Yield run(vector), a pass over all chunks, whose Sums are added in the order of the chunks.
 
-    XLA runs a loop over blocks on one core, and calls made by one thread one after the other. So
-    each core has a thread, which hands over its share of the chunks at once and then waits.
+    XLA runs a loop over blocks on one core, and the calls of one stream one after the other. So
+    each chunk is a stream of its own, which XLA's threads take up as they become free. Nothing
+    waits for them here: their sum and the step that takes it begin when all is there.
     """
+    pending: deque = deque(maxlen=2 * len(chunks))
 
-    def share(first: int, state) -> list[Sums]:
-        totals = []
-        with double_precision():
-            try:
-                for k in range(first, min(first + length, len(chunks))):
-                    arguments, lent = chunks.arguments(k)
-                    totals.append(program(*arguments, flat, state.trial, state.point.P))
-                    if lent:
-                        jax.block_until_ready(totals[-1])
-                        staging.release(lent)
-            finally:  # nobody reads the data any more on return
-                totals = jax.device_get(totals)
-            return totals
+    def run(vector) -> Sums:
+        totals: list[Sums] = []
+        lent: deque = deque()
+        for k in range(len(chunks)):
+            arguments, buffers = chunks.arguments(k)
+            with execution_stream_id(k + 1):
+                totals.append(program(*arguments, flat, vector))
+            pending.append(totals[-1])
+            lent.append((totals[-1], buffers))
+            if len(lent) > usable_cores():
+                _take_back(*lent.popleft())
+        while lent:
+            _take_back(*lent.popleft())
+        return programs.add_up(totals)
 
-    length = -(-len(chunks) // usable_cores())
-    firsts = range(0, len(chunks), length)
     try:
-        with ThreadPoolExecutor(len(firsts)) as pool:
-
-            def run(state):
-                totals = chain.from_iterable(pool.map(share, firsts, repeat(state)))
-                return functools.reduce(lambda a, b: jax.tree.map(np.add, a, b), totals)
-
-            yield run
+        yield run
     finally:
+        jax.block_until_ready(list(pending))  # nobody reads the data any more
         chunks.close()
+
+
+def _take_back(total: Sums, buffers: list) -> None:
+    """Release what a chunk was copied to, once its total is there."""
+    if buffers:
+        jax.block_until_ready(total)
+        staging.release(buffers)
 
 
 def sample_size(m: int) -> int:
@@ -356,11 +360,13 @@ def _no_leaves():
     return jax.tree.structure(None)
 
 
-def _host_reduce(model, data, options, setup):
+def _host_reduce(model, data, options, setup, method):
     reduce = host.make_reduce(model, data, options.loss_function, setup)
     iterating, finishing = options.schemes
+    packing = loop.state_packing(method)
 
-    def run(state):
+    def run(vector):
+        state = packing.view(vector)
         scheme = iterating if int(state.phase) == loop.ITERATE else finishing
         return reduce(state.trial, state.point.P, scheme)
 

@@ -45,7 +45,7 @@ def staged(data: Observations, layout: Layout):
     def copy(array, axis):
         if array is None or axis is None:
             return array
-        used.append(_padded(array, axis, 0, layout.capacity, layout))
+        used.append(_padded(array, axis, 0, data.y.size, layout))
         return used[-1]
 
     try:
@@ -55,15 +55,14 @@ def staged(data: Observations, layout: Layout):
         release(used)
 
 
-def _padded(array, axis: int, first: int, length: int, layout: Layout) -> np.ndarray:
-    """Buffer of `length` points along `axis`: a chunk's from `first`, its last block filled up."""
+def _padded(array, axis: int, first: int, m: int, layout: Layout, slack: int = 0) -> np.ndarray:
+    """Buffer that holds m points from `first` on along `axis`, its last block filled up."""
     buffer = manager.pool.allocate(
-        (*array.shape[:axis], length, *array.shape[axis + 1 :]), array.dtype
+        (*array.shape[:axis], layout.capacity + slack, *array.shape[axis + 1 :]), array.dtype
     )
     target, source = buffer, array
     if axis:
         target, source = np.moveaxis(buffer, axis, 0), np.moveaxis(array, axis, 0)
-    m = min(len(source) - first, layout.capacity)
     target[:m] = source[first : first + m]
     target[m : -(-m // layout.block) * layout.block] = source[first + m - 1]
     return buffer
@@ -105,6 +104,7 @@ class Chunks:
 
     def _arguments(self, k: int) -> tuple[tuple, list]:
         layout, first = self._layout, k * self._layout.capacity
+        m = min(layout.capacity, self._m - first)
         starts, given, copies = [], [], []
         for array, axis in zip(self._arrays, self._axes, strict=True):
             begin = 0
@@ -115,12 +115,12 @@ class Chunks:
                     array = array[first - shift : first - shift + layout.capacity + SLACK]
                     begin = shift
                 else:
-                    array = _padded(array, axis, first, layout.capacity + SLACK, layout)
+                    array = _padded(array, axis, first, m, layout, SLACK)
                     copies.append(array)
             given.append(array)
             starts.append(begin)
         *leaves, y, weights = given
-        places = np.array(min(layout.capacity, self._m - first)), np.array(starts)
+        places = np.array(m), np.array(starts)
         return (tuple(leaves), y, weights, None, places), copies
 
 

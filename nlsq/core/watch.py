@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import time
+from collections import deque
 from collections.abc import Callable
 
 import numpy as np
@@ -107,16 +108,26 @@ def drive(state, advance: Callable, running: Callable, watch: Watch):
     return state, None
 
 
-def drive_passes(run, method: Method, flat, start, watch: Watch) -> Outcome:
-    """The fit's loop from Python, from the state `start`; run(state) makes a pass at the trial."""
+def drive_passes(
+    run, method: Method, flat, start: np.ndarray, watch: Watch, ahead: int = 0
+) -> Outcome:
+    """The fit's loop from Python, from the state vector `start`.
+
+    run(vector) makes the pass that this state asks for; its Sums need not have arrived. So many
+    passes `ahead` of the one that is waited for are handed over; that of a state which is done, and
+    the step after it, must do nothing.
+    """
     step, packing = programs.step_program(method), loop.state_packing(method)
+    under_way: deque = deque()
 
     def advance(state):
-        vector = step(packing.vector(state, np), run(state), flat)
-        return packing.tree(programs.fetch(vector))
+        while len(under_way) <= ahead:
+            vector = under_way[-1] if under_way else state.vector
+            under_way.append(step(vector, run(vector), flat))
+        return packing.view(np.asarray(under_way.popleft()))
 
-    state, stop = drive(start, advance, loop.running, watch)
-    outcome = Outcome(packing.vector(state, np), method)
+    state, stop = drive(packing.view(start), advance, loop.running, watch)
+    outcome = Outcome(state.vector, method)
     if stop is not None:
         outcome.status = int(stop)
     return outcome

@@ -13,7 +13,7 @@ import nlsq
 from nlsq.config import double_precision
 from nlsq.core import programs
 from nlsq.core.identity import fingerprint, model_key
-from nlsq.core.loop import Method, Setup, state_packing
+from nlsq.core.loop import Method, Setup, start_vector, state_packing
 from nlsq.core.model import Model
 from nlsq.core.passes import SLACK, Layout
 from nlsq.core.problem import Parameters
@@ -93,7 +93,7 @@ class StreamedProblem:
         """One pass over a chunk; see `programs.pass_program`."""
         call = self.model.traceable(self.survey.sample.x)
         return programs.pass_program(
-            self.key, call, self.layout, self.options.loss_function, self.model.n
+            self.key, call, self.layout, self.options.loss_function, self.method
         )
 
     def flat(self, setup: Setup) -> np.ndarray:
@@ -120,12 +120,12 @@ class SamplePass:
             np.array(m), np.zeros(3, int),
         )  # fmt: skip
         self._program = problem.pass_program()
-        self._flat, self._eye = problem.flat(problem.setup), np.eye(problem.model.n)
+        self._flat, self._method = problem.flat(problem.setup), problem.method
 
     def __call__(self, p: np.ndarray) -> tuple[float, np.ndarray]:
         """(cost, gradient (n,)) at p; not finite where the model is not."""
         with double_precision():
-            total = self._program(*self._arguments, self._flat, p, self._eye)
+            total = self._program(*self._arguments, self._flat, start_vector(p, self._method))
         G = np.asarray(total.G)
         cost = 0.5 * G[-1, -1] if total.cost is None else total.cost
         return float(cost), G[-1, :-1]

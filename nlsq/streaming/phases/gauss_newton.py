@@ -38,19 +38,18 @@ class GaussNewtonPhase:
 
     def __init__(self, problem: StreamedProblem, passes: FullPasses, save: Save):
         self._problem, self._passes, self._save = problem, passes, save
-        self._packing = loop.state_packing(problem.method)
         self._begun, self._latest = NOTHING, None
 
     def run(self, start: np.ndarray, setup: Setup) -> Outcome:
         """Fit from the trial point `start`."""
-        state = loop.initial_state(start, self._problem.method)
+        state = loop.start_vector(start, self._problem.method)
         return self._drive(state, self._problem.flat(setup), NOTHING)
 
     def go_on(self, numbers: dict[str, np.ndarray]) -> Outcome:
         """Fit on from the numbers of a checkpoint."""
-        return self._drive(self._packing.tree(numbers["state"]), numbers["setup"], _part(numbers))
+        return self._drive(numbers["state"], numbers["setup"], _part(numbers))
 
-    def _drive(self, state, flat: np.ndarray, begun: Part) -> Outcome:
+    def _drive(self, state: np.ndarray, flat: np.ndarray, begun: Part) -> Outcome:
         self._flat, self._begun = flat, begun
         self._program, options = self._problem.pass_program(), self._problem.options
         watch = Watch(options.callback, options.verbose, options.time_limit)
@@ -68,17 +67,17 @@ class GaussNewtonPhase:
         if self._latest is not None:
             self._save(self._latest, True)
 
-    def _pass(self, state) -> Sums:
-        vector, flat = self._packing.vector(state, np), self._flat
+    def _pass(self, state: np.ndarray) -> Sums:
+        flat = self._flat
         begun, self._begun = self._begun, NOTHING
 
         def checkpoint(part: Part) -> None:
-            self._latest = {"state": vector, "setup": flat, **_numbers(part)}
+            self._latest = {"state": state, "setup": flat, **_numbers(part)}
             self._save(self._latest, False)
 
         checkpoint(begun)
         return self._passes.fold(
-            lambda given: self._program(*given, flat, state.trial, state.point.P),
+            lambda given: self._program(*given, flat, state),
             begun,
             checkpoint,
         )
