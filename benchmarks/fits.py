@@ -5,8 +5,9 @@ makes a first fit that counts for its answer but not for its time: there JAX com
 referee counts the calls of a NumPy model. Then the peers take turns, each round in another order; a
 turn repeats the fit for `TURN` seconds and its time is the median. A ratio is the median over the
 rounds of the quotient of two turns of one round, so that a machine that slows down for a while
-slows both; what other processes take of the machine meanwhile is noted. The passes of the limit
-line (`limit`) take turns like peers.
+slows both; what other processes take of the machine meanwhile is noted. A turn begins when the
+threads of the last one have come to rest. The passes of the limit line (`limit`) take turns like
+peers.
 
 Of each answer the referee computes the cost itself and the digits of the worst parameter, against
 its own tight fit. It counts XLA's compilations during the timed turns. What a library cannot do,
@@ -82,6 +83,19 @@ class OtherLoad:
         return max(0.0, others / (wall - self._wall) / (psutil.cpu_count() or 1))
 
 
+def rest() -> None:
+    """Wait until no thread of this process is busy.
+
+    OpenBLAS's go on looking for work for some 30 ms after an SVD, at the cost of whoever comes
+    next: a fit of 10^5 points after a turn of SciPy's `trf` took twice its time.
+    """
+    busy = 1.0
+    while busy > 0.1:
+        cpu, start = time.process_time(), time.perf_counter()
+        time.sleep(0.005)
+        busy = (time.process_time() - cpu) / (time.perf_counter() - start)
+
+
 @dataclasses.dataclass
 class Contestant:
     """A prepared peer or limit line, its turns and the compilations in them."""
@@ -93,6 +107,7 @@ class Contestant:
 
     def take_turn(self) -> None:
         """Repeat the call for `TURN` seconds, at least once."""
+        rest()
         compiled, times = compilations(), []
         with self.context():
             until = time.perf_counter() + TURN

@@ -30,7 +30,7 @@ from benchmarks.problems import MODELS, VARIANTS, Problem, make_problem
 _UNIT = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss
 
 
-_threads = ExitStack()  # of passes in use
+_in_use = ExitStack()  # of passes
 
 
 def cost_pass(problem: Problem) -> Callable[[], object]:
@@ -62,12 +62,12 @@ def fused_pass(problem: Problem) -> Callable[[], object]:
         caught["data"] = arguments
         return make(*arguments)
 
-    def catch_state(run, *arguments):
+    def catch_state(run, *arguments, **options):
         def spied(state):
             caught["run"], caught["state"] = run, state
             return run(state)
 
-        return drive(spied, *arguments)
+        return drive(spied, *arguments, **options)
 
     with (
         mock.patch.object(solve, "over_chunks", catch_data),
@@ -80,8 +80,8 @@ def fused_pass(problem: Problem) -> Callable[[], object]:
     if not caught:
         raise RuntimeError(f"the fit of {problem.model.name} made no pass to catch")
     run, state = caught["run"], caught["state"]
-    if "data" in caught:  # the threads ended with the fit
-        run = _threads.enter_context(make(*caught["data"]))
+    if "data" in caught:  # the chunks were closed with the fit
+        run = _in_use.enter_context(make(*caught["data"]))
     return _ready(run, [state])
 
 
@@ -106,8 +106,8 @@ def _quickest(call: Callable[[], object]) -> float:
 
 
 def close() -> None:
-    """End the threads of all passes that were prepared, and let go of their data."""
-    _threads.close()
+    """Let go of the data of all passes that were prepared."""
+    _in_use.close()
 
 
 LINES = {"cost pass": cost_pass, "fused pass": fused_pass}
