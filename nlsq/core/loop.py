@@ -75,7 +75,7 @@ class Setup(NamedTuple):
     f_scale: object
     factor: object
     trust: object  # a start other than x0 needs |z|^2 <= trust F there (see `_holds`)
-    polish: object  # 1.0, or 0.0 to stop where a test of convergence fires
+    polish: object = 1.0  # 0.0: stop where a test of convergence fires
 
 
 class Method(NamedTuple):
