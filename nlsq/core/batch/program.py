@@ -19,7 +19,7 @@ from nlsq.core.batch.lanes import LANES, Data, Form, Numbers
 
 _SMALLEST_CAPACITY = 16
 _SLAB_POINTS = 1 << 19
-_MOST_BLOCKS = 32
+_MOST_BLOCKS = 64
 
 # What XLA compiles into one function: elementwise arithmetic, and what only moves numbers.
 _ONE_KERNEL = frozenset(
