@@ -17,12 +17,13 @@ ROOT = Path(nlsq.__file__).parent.parent
 
 
 def environment(cache: Path, **more: str) -> dict[str, str]:
-    """Variables for a run: compiled code in `cache`, state in a folder beside it."""
+    """Variables for a run: compiled code in `cache`, which the suite switches off for itself."""
     own = {
         "PYTHONPATH": str(ROOT), "XDG_CACHE_HOME": str(cache), "XDG_STATE_HOME": f"{cache}-state",
         "JAX_PLATFORMS": "cpu", "PYTHONIOENCODING": "utf-8", "COLUMNS": "80",
     }  # fmt: skip
-    return os.environ | own | more
+    inherited = {k: v for k, v in os.environ.items() if k != "NLSQ_DISABLE_PERSISTENT_CACHE"}
+    return inherited | own | more
 
 
 def command(*arguments: object) -> list[str]:
