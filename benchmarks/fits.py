@@ -89,11 +89,11 @@ def rest() -> None:
     OpenBLAS's go on looking for work for some 30 ms after an SVD, at the cost of whoever comes
     next: a fit of 10^5 points after a turn of SciPy's `trf` took twice its time.
     """
-    busy = 1.0
-    while busy > 0.1:
+    for _ in range(200):  # a second: some library may never rest
         cpu, start = time.process_time(), time.perf_counter()
         time.sleep(0.005)
-        busy = (time.process_time() - cpu) / (time.perf_counter() - start)
+        if time.process_time() - cpu < 0.1 * (time.perf_counter() - start):
+            return
 
 
 @dataclasses.dataclass

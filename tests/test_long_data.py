@@ -5,8 +5,10 @@ import pytest
 from scipy import optimize
 
 from nlsq import curve_fit
-from nlsq.core import solve, staging
+from nlsq.config import double_precision
+from nlsq.core import loop, programs, solve, staging
 from nlsq.core.passes import CHUNKS
+from nlsq.core.reduction import Sums
 
 pytestmark = pytest.mark.core
 
@@ -172,3 +174,35 @@ def test_a_model_that_fails_in_a_pass_says_so():
     y[M // 2] = np.nan
     with pytest.raises(ValueError, match=f"index {M // 2}"):
         curve_fit(decay, x, y, P0, check_finite=False)
+
+
+def test_passes_handed_over_ahead_change_nothing():
+    """A callback is heard between passes, so that none is handed over before the last has ended."""
+    x, y = data()
+    ahead = curve_fit(decay, x, y, P0)
+    one_by_one = curve_fit(decay, x, y, P0, callback=lambda nit, cost, p, info: None)
+    assert np.array_equal(ahead.popt, one_by_one.popt)
+    assert np.array_equal(ahead.pcov, one_by_one.pcov)
+    assert ahead.nfev == one_by_one.nfev
+
+
+@pytest.mark.parametrize("chunks", [1, 2, 8, 9, 40])
+def test_chunks_are_added_in_their_order(chunks):
+    rng = np.random.default_rng(chunks)
+    G = rng.standard_normal((chunks, 3, 3)) * 10.0 ** rng.integers(-8, 8, (chunks, 1, 1))
+    with double_precision():
+        total = programs.add_up([Sums(None, g) for g in G])
+    expected = G[0]
+    for g in G[1:]:
+        expected = expected + g
+    assert np.array_equal(np.asarray(total.G), expected)
+
+
+def test_a_state_that_is_done_stays_as_it_is():
+    method = loop.Method("trf", False, 2)
+    state = loop.start_vector([1.0, 2.0], method)
+    state[loop.state_packing(method).places.phase] = loop.DONE
+    with double_precision():
+        step = programs.step_program(method)
+        after = step(state, Sums(None, np.full((3, 3), np.nan)), np.ones(5 * 2 + 9))
+    assert np.array_equal(after, state)

@@ -134,7 +134,7 @@ def _active(x: float, lb: float, ub: float, free: float, column: float, near: fl
     """-1 / 0 / 1 for a parameter at its lower bound, inside, at its upper bound."""
     low, high = x - lb, ub - x
     gap = low if low <= high else high
-    if not free or gap > (near / column if column > 0 else 0.0) or gap == math.inf:
+    if not free or not gap <= (near / column if column > 0 else 0.0) or gap == math.inf:
         return 0
     return -1 if gap is low else 1
 

@@ -139,7 +139,7 @@ def add_up(totals: list[Sums]) -> Sums:
     def build():
         return compiled(lambda totals: functools.reduce(partial(jax.tree.map, jnp.add), totals))
 
-    program = cache.get(("sum", jax.tree.structure(totals[0])), build)
+    program = cache.get(("sum", jax.tree.structure(totals[0]), totals[0].G.shape), build)
     nothing = jax.tree.map(lambda a: np.zeros(a.shape), totals[0])
     while len(totals) > 1:
         first = totals[:_TERMS] + [nothing] * (_TERMS - len(totals))
