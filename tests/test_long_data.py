@@ -204,5 +204,5 @@ def test_a_state_that_is_done_stays_as_it_is():
     state[loop.state_packing(method).places.phase] = loop.DONE
     with double_precision():
         step = programs.step_program(method)
-        after = step(state, Sums(None, np.full((3, 3), np.nan)), np.ones(5 * 2 + 9))
+        after = step(state, Sums(None, np.full((3, 3), np.nan)), np.ones(5 * 2 + 8))
     assert np.array_equal(after, state)

@@ -75,7 +75,6 @@ class Setup(NamedTuple):
     f_scale: object
     factor: object
     trust: object  # a start other than x0 needs |z|^2 <= trust F there (see `_holds`)
-    polish: object = 1.0  # 0.0: stop where a test of convergence fires
 
 
 class Method(NamedTuple):
@@ -177,7 +176,7 @@ def start_vector(x0, method: Method, reached: Status = Status.RUNNING) -> np.nda
 @functools.lru_cache
 def setup_packing(n: int) -> Packing:
     """Setup <-> vector."""
-    return Packing(Setup(*[np.zeros(n)] * 5, *[np.zeros(())] * 8))
+    return Packing(Setup(*[np.zeros(n)] * 5, *[np.zeros(())] * 7))
 
 
 def running(state: State):
@@ -243,7 +242,6 @@ def absorb(state: State, total: Sums, setup: Setup, method: Method) -> State:
     status = dense.once(jnp.where(iterating & ~doubted, judge(evidence, setup), state.status))
 
     over = (status == int(Status.NOT_FINITE)) | (nfev >= setup.max_nfev)
-    over = over | ((status > 0) & (setup.polish == 0))
     phase, rounds = _next_phase(state, status, point, moved, step, length, over)
     # a rejected accelerated step: forget the history, a plain one gets its turn
     known = state.secants.known & (moved | ~polishing)

@@ -45,9 +45,6 @@ _LONG_PASS = 1 << 18, 400_000
 _MANY, _SHARE, _SMALLEST_SAMPLE = 1 << 15, 256, 1 << 13
 # Evaluations after which a sample that has not converged is given up: two passes over all points.
 _SAMPLE_BUDGET = 64
-# Share of |r| that is left for a step where a sample's fit stops: a twentieth of what sampling
-# explains, (n / S)^(1/2).
-_SAMPLE_GTOL = 1e-3
 # Times what sampling explains, from which on a sample's answer is not believed.
 _DOUBT = 30
 
@@ -73,7 +70,6 @@ class Options:
     tr_solver: str = "exact"
     tr_options: dict = dataclasses.field(default_factory=dict)
     cache: SmartCache | None = None
-    polish: bool = True  # False: what is wanted is a start, not an answer
 
     def for_each(self, name: str, n: int) -> np.ndarray:
         """An option given as a number or one per parameter, as (n,)."""
@@ -258,10 +254,7 @@ def start_on_sample(
 def _fit_sample(model, sample: Observations, parameters: Parameters, options: Options, x0):
     """The sample's answer, or x0 when there is none worth starting from."""
     budget = min(options.max_nfev or _SAMPLE_BUDGET, _SAMPLE_BUDGET)
-    gtol = max(options.gtol or 0.0, _SAMPLE_GTOL)
-    quiet = dataclasses.replace(
-        options, callback=None, verbose=0, max_nfev=budget, gtol=gtol, polish=False
-    )
+    quiet = dataclasses.replace(options, callback=None, verbose=0, max_nfev=budget)
     outcome = _solve(model, sample, parameters, quiet)
     if outcome.status == Status.INTERRUPTED:
         raise KeyboardInterrupt
@@ -340,7 +333,7 @@ def make_setup(parameters: Parameters, options: Options) -> Setup:
         fixed = parameters.free == 0
         lb, ub = np.where(fixed, -np.inf, lb), np.where(fixed, np.inf, ub)
     factor = options.factor or loop.METHODS[options.method].FACTOR
-    rest = budget, options.f_scale, factor, np.inf, float(options.polish)
+    rest = budget, options.f_scale, factor, np.inf
     return Setup(x0, lb, ub, x_scale, parameters.free, *tolerances, *rest)
 
 
