@@ -4,8 +4,8 @@ A fit of a few parameters to some ten points is too small for vectors of its own
 share them: every number of a fit is a *lane*, an element of a (LANES,) vector, and everything done
 to the fits is elementwise on such vectors. A pass runs over the points and adds up the Gram matrix
 of [J r] pair by pair; the step is an unrolled Cholesky factorisation. A lane that is done stands
-still until the block leaves, which it does when only a few lanes are running; those are gathered
-into new blocks (see `run`).
+still until the block leaves, which it does when only a few lanes have been running for some passes;
+those are gathered into new blocks (see `run`).
 
 With D the running maximum of the column norms of J and lambda the damping, a step solves
 
@@ -86,7 +86,8 @@ class Numbers(NamedTuple):
     gtol: Any
     max_nfev: Any
     f_scale: Any
-    leave: Any  # a block returns when no more lanes than this are running
+    leave: Any  # a block returns when no more lanes than this are running,
+    patience: Any  # after as many passes more
 
 
 class Data(NamedTuple):
@@ -140,6 +141,11 @@ def pairs(n: int) -> list[tuple[int, int]]:
 
 def _place(i: int, j: int) -> int:
     return i * (i + 1) // 2 + j if i >= j else _place(j, i)
+
+
+def triangle_of_square(n: int) -> list[int]:
+    """For each element of a symmetric matrix, row by row, its place in the lower triangle."""
+    return [_place(i, j) for i in range(n) for j in range(n)]
 
 
 def start(state: np.ndarray, x: np.ndarray) -> None:
@@ -489,17 +495,24 @@ def _flat(state: Lanes, form: Form):
     return functools.reduce(jnp.logical_and, every) & (state.cost > 0)
 
 
+def _running(state: Lanes):
+    return jnp.sum(jnp.where(state.phase < DONE, 1, 0))
+
+
 def fit_block(call, form: Form, loss, data: Data, numbers: Numbers, state: Lanes):
-    """(state, answer) of a block when no more than `numbers.leave` lanes are running."""
+    """(state, answer) of a block when all lanes are done, or few are running for long."""
 
-    def running(state):
-        return jnp.sum(jnp.where(state.phase < DONE, 1, 0)) > numbers.leave
+    def unfinished(carry):
+        _, running, waited = carry
+        return (running > numbers.leave) | ((running > 0) & (waited < numbers.patience))
 
-    def advance(state):
+    def advance(carry):
+        state, running, waited = carry
         found = reduce(call, form, loss, data, numbers, state.trial)
-        return _propose(_absorb(state, found, data, form, numbers), data, form)
+        state = _propose(_absorb(state, found, data, form, numbers), data, form)
+        return state, _running(state), waited + jnp.where(running > numbers.leave, 0, 1)
 
-    state = jax.lax.while_loop(running, advance, state)
+    state, *_ = jax.lax.while_loop(unfinished, advance, (state, _running(state), 0))
     idle = (state.status > 0) & (state.nit == 0) & _flat(state, form)
     status = jnp.where(idle, int(Status.NO_PROGRESS), state.status).astype(state.cost.dtype)
     return state._replace(status=status), _answer(state, data, form, numbers)

@@ -156,7 +156,7 @@ class Lot:
             self.y[which],
             weights if weights is None or weights.ndim == 1 else weights[which],
             None if self.x is None else self.x[which],
-            None if state is None else state[:, which],
+            None if state is None else np.take(state, which, axis=1),
         )
 
     @staticmethod
@@ -209,12 +209,19 @@ class _Reader:
         self.counts = np.full(k, m) if self.absent is None else m - self.absent.sum(axis=-1)
         self.weights = self._weigh()
         self.start = self._start()
-        n = sum(many.free)
-        bounded = np.isfinite(self.lb).any(axis=-1) | np.isfinite(self.ub).any(axis=-1)
-        self._reject(self.counts < np.where(bounded, 1, n), Status.TOO_FEW_POINTS)
-        inside = (self.start >= self.lb) & (self.start <= self.ub) | ~np.array(many.free)
-        self._reject(~(np.isfinite(self.start) & inside).all(axis=-1), Status.BAD_START)
-        self._reject(~(self.lb <= self.ub).all(axis=-1), Status.BAD_BOUNDS)
+        self._judge_start()
+
+    def _judge_start(self) -> None:
+        many, lb, ub, start = self.many, self.lb, self.ub, self.start
+        good, enough = np.isfinite(start), sum(many.free)
+        if many.bounded:
+            bounded = np.isfinite(lb).any(axis=-1) | np.isfinite(ub).any(axis=-1)
+            enough = np.where(bounded, 1, enough)
+            good &= (start >= lb) & (start <= ub) | ~np.array(many.free)
+        self._reject(self.counts < enough, Status.TOO_FEW_POINTS)
+        self._reject(~good.all(axis=-1), Status.BAD_START)
+        if many.bounded:
+            self._reject(~(lb <= ub).all(axis=-1), Status.BAD_BOUNDS)
 
     def lot(self) -> Lot:
         many, absent = self.many, self.absent

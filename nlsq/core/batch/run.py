@@ -45,7 +45,7 @@ from nlsq.result import CurveFitResult
 
 # More parameters or points than this are the single fit's business: its passes are long enough.
 MOST_PARAMETERS, MOST_POINTS = 12, 1 << 12
-_FEW_BLOCKS = 8  # which are sooner done than gathered anew
+_CALL = 50  # passes over a block that take as long as a call of the program by itself
 # Relative error of a covariance that lanes may have, some eps / pivot^2.
 _ACCURACY = {np.dtype(np.float64): 1e-11, np.dtype(np.float32): 1e-3}
 _SINGLE_RANGE = 1e9  # residuals beyond have squares that single precision cannot sum
@@ -74,6 +74,7 @@ class Batch:
         # by capacity: lots of fits that are running, and of those at a minimum but not exact
         self._waiting: dict[int, list[Lot]] = defaultdict(list)
         self._inexact: dict[int, list[Lot]] = defaultdict(list)
+        self._unread = self._busy = 0  # slabs; threads at one
         self._lock = threading.Lock()
 
     def run(self, advance: Callable[[int], None], deadline: float) -> None:
@@ -87,14 +88,9 @@ class Batch:
 
         with ThreadPoolExecutor(workers, initializer=begin) as pool:
             try:
-                self._work(pool, self._fit_slab, self._slabs(workers), advance, deadline, workers)
-                for lots in list(self._waiting.values()):
-                    parts = Lot.join(lots).split(workers)
-                    self._work(pool, self._fit_out, parts, advance, deadline, workers)
-                for lots in list(self._inexact.values()):
-                    joined = Lot.join(lots)
-                    parts = joined.split(max(workers, -(-len(joined) // exact.WIDTH)))
-                    self._work(pool, self._finish, parts, advance, deadline, workers)
+                read = list(self._slabs(workers))
+                self._unread = len(read)
+                self._work(pool, self._fit_slab, read, advance, deadline, workers)
             except (KeyboardInterrupt, TimeoutError):
                 pass  # the status of the others says so
             finally:
@@ -120,7 +116,10 @@ class Batch:
         most = max(-(-share // LANES) * LANES, LANES) if self._in_lanes else max(share // 8, 1)
         if isinstance(many.y, Ragged):
             return ragged_slabs(many.y.lengths, self._sizes, most)
-        return slabs(many.shape, min(most, self._sizes(many.m).slab), many.m)
+        slab = self._sizes(many.m).slab
+        if self._in_lanes and share > slab:  # as many for each thread, all of one size
+            slab = -(-share // -(-share // slab) // LANES) * LANES
+        return slabs(many.shape, min(most, slab), many.m)
 
     def _sizes(self, m: int) -> program.Sizes:
         return program.sizes(int(m), self._pointwise)
@@ -128,9 +127,16 @@ class Batch:
     # ------------------------------------------------------------------------ a thread's work
 
     def _fit_slab(self, slab: Slab) -> int:
-        """Fit a slab; how many fits were done, others that had been waiting included."""
-        if self._stop.is_set():
-            return 0
+        """Fit a slab, and some of those that wait; how many fits were done."""
+        with self._lock:
+            self._unread, self._busy = self._unread - 1, self._busy + 1
+        try:
+            return 0 if self._stop.is_set() else self._read_and_fit(slab)
+        finally:
+            with self._lock:
+                self._busy -= 1
+
+    def _read_and_fit(self, slab: Slab) -> int:
         fields = self.fields
         lot, status = self.many.read(slab)
         fields.n_points[lot.places] = lot.counts
@@ -140,68 +146,61 @@ class Batch:
         count = int(failed.sum())
         if not self._in_lanes:
             return count + self._fit_alone(lot)
-        alone = (np.array(self.many.free) & (lot.lb >= lot.ub)).any(axis=-1)
+        alone = np.zeros(len(lot), bool)
+        if self.many.bounded:
+            alone |= (np.array(self.many.free) & (lot.lb >= lot.ub)).any(axis=-1)
         if self.many.dtype == np.float32:
             size = np.abs(lot.y if lot.weights is None else lot.y * lot.weights).max(axis=-1)
             alone |= (size < 1 / _SINGLE_RANGE) | (size > _SINGLE_RANGE)
         if alone.any():
             count += self._fit_alone(lot.take(np.flatnonzero(alone)))
             lot = lot.take(np.flatnonzero(~alone))
-        while lot is not None and len(lot):
-            done, lot = self._fit_lanes(lot)
-            count += done
-            lot = self._exchange(lot)
+        if len(lot):
+            count += self._fit_lanes(lot)
+        while not self._stop.is_set():
+            if (lot := self._draw(self._waiting)) is not None:
+                count += self._fit_lanes(lot)
+            elif (lot := self._draw(self._inexact, exact.ENOUGH)) is not None:
+                count += self._finish(lot)
+            else:
+                break
         return count
 
-    def _exchange(self, lot: Lot) -> Lot | None:
-        """Let the fits of `lot` wait; get all that wait when they are enough for a slab."""
-        if not len(lot):
-            return None
-        size = self._sizes(lot.m)
+    def _draw(self, waiting: dict[int, list[Lot]], enough: int = 0) -> Lot | None:
+        """Lots that wait, if they make up a slab or are `enough` fits.
+
+        When all slabs are read, a thread's share of what is left.
+        """
         with self._lock:
-            lots = self._waiting[size.capacity]
-            lots.append(lot)
-            if sum(map(len, lots)) < size.slab:
+            lots = max(waiting.values(), key=lambda lots: sum(map(len, lots)), default=[])
+            if not lots:
                 return None
-            del self._waiting[size.capacity]
-        joined = Lot.join(lots)
-        first, rest = np.split(np.arange(len(joined)), [size.slab])
-        if rest.size:
-            with self._lock:
-                self._waiting[size.capacity].append(joined.take(rest, joined.state))
-        return joined.take(first, joined.state)
+            slab = self._sizes(lots[0].m).slab
+            sums = np.cumsum([len(lot) for lot in lots])
+            share = (enough or slab) if self._unread else -(-sums[-1] // self._busy)
+            if sums[-1] < share:
+                return None
+            count = max(min(np.searchsorted(sums, share) + 1, (sums <= slab).sum()), 1)
+            drawn = lots[:count]
+            del lots[:count]
+        return Lot.join(drawn)
 
-    def _fit_out(self, lot: Lot) -> int:
-        """Fit a lot to its end."""
-        count = 0
-        while len(lot) and not self._stop.is_set():
-            done, lot = self._fit_lanes(lot)
-            count += done
-        return count
-
-    def _fit_lanes(self, lot: Lot) -> tuple[int, Lot]:
-        """Run a lot until few of its fits are running: (how many are done, the others)."""
+    def _fit_lanes(self, lot: Lot) -> int:
+        """Run a lot until few of its fits are running, which then wait; how many are done."""
         form = self._form(lot)
         with double_precision(), jax.default_device(self._mine.device):
             state, answers = self._run(lot, form)
-        running = state[lanes.places(form.n).phase] < DONE
-        done = np.flatnonzero(~running)
-        inexact, odd = self._write(lot, done, state, answers[:, done], form)
-        self._fit_alone(lot.take(odd))
-        count = len(done) - len(inexact) + self._put_off(lot.take(inexact, state))
-        return count, lot.take(np.flatnonzero(running), state)
-
-    def _put_off(self, lot: Lot) -> int:
-        """Let the fits of `lot`, at a minimum but not exact, wait for more of them."""
-        if not len(lot):
-            return 0
-        with self._lock:
-            lots = self._inexact[self._sizes(lot.m).capacity]
-            lots.append(lot)
-            if sum(map(len, lots)) < exact.ENOUGH:
-                return 0
-            del self._inexact[self._sizes(lot.m).capacity]
-        return self._finish(Lot.join(lots))
+        running = state[lanes.places(form.n).phase, : len(lot)] < DONE
+        done, left = np.flatnonzero(~running), np.flatnonzero(running)
+        inexact, odd = self._write(lot, done, state, np.take(answers, done, axis=1), form)
+        if odd.size:
+            self._fit_alone(lot.take(odd))
+        for kind, waiting in ((left, self._waiting), (inexact, self._inexact)):
+            if kind.size:
+                waits = lot.take(kind, state)
+                with self._lock:
+                    waiting[self._sizes(lot.m).capacity].append(waits)
+        return len(done) - len(inexact)
 
     def _finish(self, lot: Lot) -> int:
         """Finish fits at a minimum with all digits; how many."""
@@ -229,7 +228,7 @@ class Batch:
         return count
 
     def _run(self, lot: Lot, form: lanes.Form) -> tuple[np.ndarray, np.ndarray]:
-        """(state, answers) of a lot's lanes after one call of the program."""
+        """(state, answers) of a lot's lanes after one call of the program; a slab long."""
         many, slab = self.many, self._sizes(lot.m).slab
         run = program.slab_program(
             (many.model.program_key, model_key(many.options.loss)),
@@ -237,15 +236,13 @@ class Batch:
             form, many.options.loss_function, slab, many.dtype,
         )  # fmt: skip
         blocks = -(-len(lot) // LANES)
-        many_left = blocks > (_FEW_BLOCKS if lot.state is None else 1)
-        leave = LANES // 4 if many_left else 0
         with Operands(lot, form, slab, many.dtype) as given:
             leaves = self._leaves(form) if lot.x is None else (given.x,)
             made = run(
                 leaves, given.y, given.weights, given.fixed, given.lb, given.ub,
-                self._numbers(lot.m, form.n, leave), given.state, blocks,
+                self._numbers(lot.m, form.n, blocks), given.state, blocks,
             )  # fmt: skip
-            state, answers = (np.asarray(a)[:, : len(lot)] for a in made)  # waits for them
+            state, answers = map(np.asarray, made)  # waits for them
         return state, answers
 
     def _form(self, lot: Lot) -> lanes.Form:
@@ -268,14 +265,17 @@ class Batch:
             for leaf, axis in zip(self._x.leaves, form.axes, strict=False)
         )
 
-    def _numbers(self, m: int, n: int, leave: int) -> np.ndarray:
+    def _numbers(self, m: int, n: int, blocks: int) -> np.ndarray:
         many, options = self.many, self.many.options
         tolerances = (
             max(t or 0.0, _LEAST_TOLERANCE[many.dtype])
             for t in (options.ftol, options.xtol, options.gtol)
         )
         budget = options.max_nfev or 200 * (n + 1)
-        return np.array([m, *tolerances, budget, options.f_scale, leave], float)
+        leave = LANES // 4 if blocks > 1 else 0  # more would not share a block
+        return np.array(
+            [m, *tolerances, budget, options.f_scale, leave, _CALL // blocks], float
+        )
 
     def _write(self, lot: Lot, done, state, answers, form: lanes.Form):
         """Results of the lanes `done` into the fields, but for two kinds, of which the indices.
@@ -303,9 +303,10 @@ class Batch:
         known = sharp & np.isfinite(scale)
         scale[~known] = 1.0
         inverse = np.where(known, answers[list(found.inverse)] * scale, np.inf)
-        pcov = np.zeros((k, many.n, many.n))
-        for (i, j), values in zip(lanes.pairs(n), inverse, strict=True):
-            pcov[:, free[i], free[j]] = pcov[:, free[j], free[i]] = values
+        square = inverse[lanes.triangle_of_square(n)].T
+        pcov = square.reshape(k, n, n) if n == many.n else np.zeros((k, many.n, many.n))
+        if n < many.n:
+            pcov[:, free[:, None], free] = square.reshape(k, n, n)
         popt[invalid], pcov[invalid], cost[invalid] = np.nan, np.nan, np.nan
         fields.popt[place], fields.pcov[place], fields.cost[place] = popt, pcov, cost
         fields.status[place], fields.rank[place] = status, np.where(invalid, 0, n)
