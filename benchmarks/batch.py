@@ -8,7 +8,7 @@ limit        evaluations times the fused pass of all lanes, by the kernel's own 
 bad          the same fits with 1 % bad ones: without a number (NaN), constant, noise alone, or with
              one point far off
 growth       time per fit and memory beyond the data from 10^3 to 10^6 fits, each in its own process;
-             medians of the calls that make up 10^5 fits
+             medians of the calls that make up 3 × 10^5 fits
 """
 
 from __future__ import annotations
@@ -238,7 +238,7 @@ def grow(fits: int) -> None:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _UNIT / 1e6
 
     before, times = peak(), []
-    for _ in range(max(_GROWTH[2] // fits, 1)):
+    for _ in range(max(3 * 10**5 // fits, 1)):
         began = time.perf_counter()
         result = fit_many(problem, y)
         times.append(time.perf_counter() - began)

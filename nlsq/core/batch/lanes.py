@@ -303,8 +303,8 @@ def _select(chosen, a, b):
 def _step(state: Lanes, data: Data, form: Form, damping, scale):
     """(target, s): where the damped step leads, and the step after projection into the bounds."""
     n = form.n
-    D = [jnp.where(d > 0, d, 1) for d in scale]
-    free = [jnp.ones_like(d) for d in D]
+    u = [1 / jnp.where(d > 0, d, 1) for d in scale]
+    free = [jnp.ones_like(d) for d in u]
     if form.bounded:
         free = [
             jnp.where(((x <= lb) & (g > 0)) | ((x >= ub) & (g < 0)), 0, 1).astype(x.dtype)
@@ -312,12 +312,13 @@ def _step(state: Lanes, data: Data, form: Form, damping, scale):
         ]
     A = []
     for i, j in pairs(n):
-        a = state.G[_place(i, j)] / (D[i] * D[j]) * (free[i] * free[j])
+        a = state.G[_place(i, j)] * (u[i] * u[j]) * (free[i] * free[j])
         if i == j:  # what is not free, or changes nothing, stays
             a = jnp.where((free[i] > 0) & (a > 0), a + damping, 1)
         A.append(a)
-    solved = _solve(_cholesky(A, n), [-g * f / d for g, f, d in zip(state.g, free, D, strict=True)])
-    target = tuple(x + s / d for x, s, d in zip(state.x, solved, D, strict=True))
+    b = [-g * f * ui for g, f, ui in zip(state.g, free, u, strict=True)]
+    solved = _solve(_cholesky(A, n), b)
+    target = tuple(x + s * ui for x, s, ui in zip(state.x, solved, u, strict=True))
     if form.bounded:
         target = tuple(map(jnp.clip, target, data.lb, data.ub))
     return target, tuple(t - x for t, x in zip(target, state.x, strict=True))

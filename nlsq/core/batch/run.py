@@ -96,6 +96,7 @@ class Batch:
             finally:
                 self._stop.set()
                 pool.shutdown(wait=True, cancel_futures=True)
+                self.fields.blank(self.fields.status == int(Status.NOT_REACHED))
 
     def _work(self, pool, task, items, advance, deadline: float, workers: int) -> None:
         items, pending = iter(items), set()
@@ -141,8 +142,10 @@ class Batch:
         lot, status = self.many.read(slab)
         fields.n_points[lot.places] = lot.counts
         failed = status != int(Status.RUNNING)
-        fields.status[lot.places[failed]] = status[failed]
-        lot = lot.take(np.flatnonzero(~failed)) if failed.any() else lot
+        if failed.any():
+            fields.status[lot.places[failed]] = status[failed]
+            fields.blank(lot.places[failed])
+            lot = lot.take(np.flatnonzero(~failed))
         count = int(failed.sum())
         if not self._in_lanes:
             return count + self._fit_alone(lot)
@@ -342,6 +345,7 @@ class Batch:
         verdict = judge(finished, self.many.absolute_sigma)
         fields.status[place] = int(verdict.status)
         if verdict.status is Status.NOT_FINITE:
+            fields.blank(place)
             return
         fields.popt[place], fields.pcov[place] = outcome.x, verdict.pcov
         fields.cost[place], fields.rank[place] = outcome.cost, verdict.rank
