@@ -7,8 +7,8 @@ Times per fit, medians of interleaved rounds, double precision: `nlsq.fit_many`,
 limit        evaluations times the fused pass of all lanes, by the kernel's own `reduce`
 bad          the same fits with 1 % bad ones: without a number (NaN), constant, noise alone, or with
              one point far off
-growth       time per fit and memory beyond the data from 10^3 to 10^6 fits, each in its own process;
-             medians of the calls that make up 3 × 10^5 fits
+growth       time per fit (median of the calls that make up 3 × 10^5) and memory beyond the data,
+             from 10^3 to 10^6 fits, each in its own process
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """Fit all rows: slabs to threads, their fits to lanes, and to the single fit's engine what is left.
 
 A thread reads a slab and runs its fits in lanes until most are done. The others wait until, over
-many slabs, they make a lot of their own, so that a few hard fits never hold up the rest. So do
+many slabs, they make a slab of their own, so that a few hard fits never hold up the rest. So do
 those for which lanes have too few digits (`lanes.Answer.pivot`); `exact` takes them from where they
-ended. The engine of a single fit takes those of which lanes cannot judge (a start at which only the
+ended. When no slab is left to read, each thread that becomes free takes its share of those that
+wait. The engine of a single fit takes those of which lanes cannot judge (a start at which only the
 derivative is not finite, a flat model). What the engine is asked is what `curve_fit` asks, so that
 a fit has one answer.
 """
@@ -276,9 +277,7 @@ class Batch:
         )
         budget = options.max_nfev or 200 * (n + 1)
         leave = LANES // 4 if blocks > 1 else 0  # more would not share a block
-        return np.array(
-            [m, *tolerances, budget, options.f_scale, leave, _CALL // blocks], float
-        )
+        return np.array([m, *tolerances, budget, options.f_scale, leave, _CALL // blocks], float)
 
     def _write(self, lot: Lot, done, state, answers, form: lanes.Form):
         """Results of the lanes `done` into the fields, but for two kinds, of which the indices.
@@ -306,10 +305,10 @@ class Batch:
         known = sharp & np.isfinite(scale)
         scale[~known] = 1.0
         inverse = np.where(known, answers[list(found.inverse)] * scale, np.inf)
-        square = inverse[lanes.triangle_of_square(n)].T
-        pcov = square.reshape(k, n, n) if n == many.n else np.zeros((k, many.n, many.n))
+        pcov = inverse[lanes.triangle_of_square(n)].T.reshape(k, n, n)
         if n < many.n:
-            pcov[:, free[:, None], free] = square.reshape(k, n, n)
+            inner, pcov = pcov, np.zeros((k, many.n, many.n))
+            pcov[:, free[:, None], free] = inner
         popt[invalid], pcov[invalid], cost[invalid] = np.nan, np.nan, np.nan
         fields.popt[place], fields.pcov[place], fields.cost[place] = popt, pcov, cost
         fields.status[place], fields.rank[place] = status, np.where(invalid, 0, n)
