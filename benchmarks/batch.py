@@ -239,6 +239,7 @@ def grow(fits: int) -> None:
 
     before, times = peak(), []
     for _ in range(max(3 * 10**5 // fits, 1)):
+        result = None  # or two would be alive
         began = time.perf_counter()
         result = fit_many(problem, y)
         times.append(time.perf_counter() - began)

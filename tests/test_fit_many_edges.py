@@ -250,6 +250,16 @@ def test_what_a_stop_leaves_is_what_its_message_says():
     assert "Not fitted" in fits[int(left.argmax())].message
 
 
+def test_fits_that_wait_are_finished_though_the_last_rows_are_all_bad():
+    y = draw(20_000)
+    y[9_000:] = np.nan
+    fits = fit_many(decay, T, y, P0)
+    assert fits.success[:9_000].all()
+    assert (fits.status[9_000:] == Status.NOT_FINITE).all()
+    assert np.isnan(fits.popt[9_000:]).all()
+    assert np.isnan(fits.pcov[9_000:]).all()
+
+
 def test_messages_are_of_the_codes_that_occur():
     fits = fit_many(decay, T, draw(3), P0)
     assert set(fits.messages) == set(fits.status.tolist())

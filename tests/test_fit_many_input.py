@@ -217,6 +217,15 @@ def test_data_and_results_in_files(tmp_path):
     assert stored.shape == (40, 60)
 
 
+def test_results_in_files_outlive_others_in_their_folder(tmp_path):
+    first = fit_many(decay, T, draw(300), P0, out=tmp_path)
+    kept, stored = np.array(first.popt), CurveFits.load(tmp_path)
+    second = fit_many(decay, T, 2 * draw(20), P0, out=tmp_path)
+    np.testing.assert_array_equal(first.popt, kept)
+    np.testing.assert_array_equal(stored.popt, kept)
+    np.testing.assert_array_equal(CurveFits.load(tmp_path).popt, second.popt)
+
+
 def test_hdf5(tmp_path):
     h5py = pytest.importorskip("h5py")
     y = draw((40, 60))

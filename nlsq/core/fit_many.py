@@ -90,7 +90,8 @@ def fit_many(
         Arithmetic of the fits. float32 needs half the memory and gives some 3 to 5 digits.
     out : path, optional
         Folder, made if need be, in whose .npy files results are written while they come
-        (`CurveFits.load` opens them again). Default: in memory.
+        (`CurveFits.load` opens them again); they take the place of results that are there.
+        Default: in memory.
     progress : bool, optional
         A progress bar on standard error. Default: when that is a terminal.
     ftol, xtol, gtol, loss, f_scale, max_nfev, time_limit
@@ -101,8 +102,9 @@ def fit_many(
     CurveFits
         ``popt`` (..., n), ``pcov`` (..., n, n), ``perr``, ``status``, ``cost``, ``nfev`` and more.
         A fit that fails does not raise, it has a status: see ``fits.summary()``. After Ctrl-C or
-        `time_limit` the fits that were not reached have status -11. ``fits[i]`` reads the data of
-        that fit again: they must still be what they were.
+        `time_limit` the fits that were not reached have status -11; hard fits, which are left to
+        the end, are often among them. ``fits[i]`` reads the data of that fit again: they must
+        still be what they were.
 
     Raises
     ------

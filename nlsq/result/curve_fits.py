@@ -156,12 +156,12 @@ class CurveFits:
     def summary(self, worst: int = 5) -> str:
         """What came of the fits: statuses counted, parameters over all fits, the worst fits."""
         status, n = self._arrays["status"], len(self.param_names)
-        converged = status > 0
+        converged, made = status > 0, int((self._arrays["nfev"] > 0).sum())
         name = self._facts["model_name"]
         lines = [
             f"{self.size} fits of {name}({', '.join(self.param_names)}): "
             f"{int(converged.sum())} converged",
-            f"{self.wall_time:.3g} s, {self.size / max(self.wall_time, 1e-9):,.0f} fits/s",
+            f"{self.wall_time:.3g} s, {made / max(self.wall_time, 1e-9):,.0f} fits/s",
             "",
             f"{'status':>8}{'fits':>12}",
         ]

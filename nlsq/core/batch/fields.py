@@ -33,6 +33,7 @@ class Fields:
                 self._arrays[name] = np.empty(shape, dtype)
             else:
                 path = folder / f"{name}.npy"
+                path.unlink(missing_ok=True)  # results that map it keep what they have
                 self._arrays[name] = np.lib.format.open_memmap(path, "w+", dtype, shape)
             if name not in _NUMBERS:
                 self._arrays[name][:] = int(Status.NOT_REACHED) if name == "status" else 0

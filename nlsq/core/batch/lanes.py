@@ -19,7 +19,7 @@ acceleration until the error they leave is negligible.
 The Gram matrix halves the digits, and unlike the loop a lane has no preconditioner to get them
 back: `pivot`, the smallest diagonal element of the Cholesky factor of the matrix scaled to unit
 diagonal, says how many are left, about eps / pivot^2. A fit with too few is not a lane's answer;
-`run` gives it to the engine of a single fit.
+`exact` finishes it.
 
 References: H. B. Nielsen, "Damping parameter in Marquardt's method", IMM-REP-1999-05 (1999);
 C. Kanzow, N. Yamashita, M. Fukushima, "Levenberg-Marquardt methods with strong local convergence
@@ -312,7 +312,7 @@ def _step(state: Lanes, data: Data, form: Form, damping, scale):
         ]
     A = []
     for i, j in pairs(n):
-        a = state.G[_place(i, j)] * (u[i] * u[j]) * (free[i] * free[j])
+        a = state.G[_place(i, j)] * u[i] * u[j] * (free[i] * free[j])
         if i == j:  # what is not free, or changes nothing, stays
             a = jnp.where((free[i] > 0) & (a > 0), a + damping, 1)
         A.append(a)
@@ -514,6 +514,6 @@ def fit_block(call, form: Form, loss, data: Data, numbers: Numbers, state: Lanes
         return state, _running(state), waited + jnp.where(running > numbers.leave, 0, 1)
 
     state, *_ = jax.lax.while_loop(unfinished, advance, (state, _running(state), 0))
-    idle = (state.status > 0) & (state.nit == 0) & _flat(state, form)
+    idle = (state.phase == DONE) & (state.status > 0) & (state.nit == 0) & _flat(state, form)
     status = jnp.where(idle, int(Status.NO_PROGRESS), state.status).astype(state.cost.dtype)
     return state._replace(status=status), _answer(state, data, form, numbers)

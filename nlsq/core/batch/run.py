@@ -76,6 +76,7 @@ class Batch:
         self._waiting: dict[int, list[Lot]] = defaultdict(list)
         self._inexact: dict[int, list[Lot]] = defaultdict(list)
         self._unread = self._busy = 0  # slabs; threads at one
+        self._deadline = math.inf
         self._lock = threading.Lock()
 
     def run(self, advance: Callable[[int], None], deadline: float) -> None:
@@ -90,27 +91,22 @@ class Batch:
         with ThreadPoolExecutor(workers, initializer=begin) as pool:
             try:
                 read = list(self._slabs(workers))
-                self._unread = len(read)
-                self._work(pool, self._fit_slab, read, advance, deadline, workers)
-            except (KeyboardInterrupt, TimeoutError):
+                self._unread, self._deadline = len(read), deadline
+                pending = {pool.submit(self._fit_slab, slab) for slab in read}
+                while pending:
+                    done, pending = wait(pending, 0.2, FIRST_COMPLETED)
+                    for future in done:
+                        advance(future.result())
+            except KeyboardInterrupt:
                 pass  # the status of the others says so
             finally:
                 self._stop.set()
                 pool.shutdown(wait=True, cancel_futures=True)
-                self.fields.blank(self.fields.status == int(Status.NOT_REACHED))
+        self.fields.blank(np.flatnonzero(self.fields.status == int(Status.NOT_REACHED)))
 
-    def _work(self, pool, task, items, advance, deadline: float, workers: int) -> None:
-        items, pending = iter(items), set()
-        while True:
-            while len(pending) < 2 * workers and (item := next(items, None)) is not None:
-                pending.add(pool.submit(task, item))
-            if not pending:
-                return
-            done, pending = wait(pending, 0.2, FIRST_COMPLETED)
-            for future in done:
-                advance(future.result())
-            if time.monotonic() > deadline:
-                raise TimeoutError
+    def _over(self) -> bool:
+        """Whether to begin nothing more."""
+        return self._stop.is_set() or time.monotonic() > self._deadline
 
     def _slabs(self, workers: int):
         many = self.many
@@ -133,7 +129,7 @@ class Batch:
         with self._lock:
             self._unread, self._busy = self._unread - 1, self._busy + 1
         try:
-            return 0 if self._stop.is_set() else self._read_and_fit(slab)
+            return 0 if self._over() else self._read_and_fit(slab)
         finally:
             with self._lock:
                 self._busy -= 1
@@ -161,33 +157,40 @@ class Batch:
             lot = lot.take(np.flatnonzero(~alone))
         if len(lot):
             count += self._fit_lanes(lot)
-        while not self._stop.is_set():
-            if (lot := self._draw(self._waiting)) is not None:
+        while not self._over():
+            if (lot := self._draw(self._waiting, LANES)) is not None:
                 count += self._fit_lanes(lot)
-            elif (lot := self._draw(self._inexact, exact.ENOUGH)) is not None:
+            elif (lot := self._draw(self._inexact, exact.WIDTH, exact.ENOUGH)) is not None:
                 count += self._finish(lot)
             else:
                 break
         return count
 
-    def _draw(self, waiting: dict[int, list[Lot]], enough: int = 0) -> Lot | None:
+    def _draw(self, waiting: dict[int, list[Lot]], block: int, enough: int = 0) -> Lot | None:
         """Lots that wait, if they make up a slab or are `enough` fits.
 
-        When all slabs are read, a thread's share of what is left.
+        When all slabs are read, a thread's share of what is left, but not less than a block.
         """
         with self._lock:
-            lots = max(waiting.values(), key=lambda lots: sum(map(len, lots)), default=[])
-            if not lots:
+            for lots in waiting.values():
+                if count := self._share(lots, block, enough):
+                    drawn = lots[:count]
+                    del lots[:count]
+                    break
+            else:
                 return None
-            slab = self._sizes(lots[0].m).slab
-            sums = np.cumsum([len(lot) for lot in lots])
-            share = (enough or slab) if self._unread else -(-sums[-1] // self._busy)
-            if sums[-1] < share:
-                return None
-            count = max(min(np.searchsorted(sums, share) + 1, (sums <= slab).sum()), 1)
-            drawn = lots[:count]
-            del lots[:count]
         return Lot.join(drawn)
+
+    def _share(self, lots: list[Lot], block: int, enough: int) -> int:
+        """How many of the lots `_draw` may take."""
+        if not lots:
+            return 0
+        sums, slab = np.cumsum([len(lot) for lot in lots]), self._sizes(lots[0].m).slab
+        least = enough or slab
+        if self._unread and sums[-1] < least:
+            return 0
+        share = least if self._unread else max(-(-sums[-1] // self._busy), block)
+        return max(min(np.searchsorted(sums, share) + 1, (sums <= slab).sum()), 1)
 
     def _fit_lanes(self, lot: Lot) -> int:
         """Run a lot until few of its fits are running, which then wait; how many are done."""
@@ -218,7 +221,7 @@ class Batch:
         leaves = self._leaves(form) if lot.x is None else ()
         count = 0
         for piece in lot.split(-(-len(lot) // exact.WIDTH)):
-            if self._stop.is_set():
+            if self._over():
                 return count
             with double_precision(), jax.default_device(self._mine.device):
                 states = exact.finish(run, many, form, leaves, piece)
@@ -276,7 +279,7 @@ class Batch:
             for t in (options.ftol, options.xtol, options.gtol)
         )
         budget = options.max_nfev or 200 * (n + 1)
-        leave = LANES // 4 if blocks > 1 else 0  # more would not share a block
+        leave = LANES // 4 if blocks > 1 else 0  # what four blocks leave fills one
         return np.array([m, *tolerances, budget, options.f_scale, leave, _CALL // blocks], float)
 
     def _write(self, lot: Lot, done, state, answers, form: lanes.Form):
@@ -321,7 +324,7 @@ class Batch:
     def _fit_alone(self, lot: Lot) -> int:
         """Fits one by one, by the engine of `curve_fit`; how many."""
         for i in range(len(lot)):
-            if self._stop.is_set():
+            if self._over():
                 return i
             task = self._task(lot, i)
             self._record(lot.places[i], Finished(*task, solve(*task)))
