@@ -7,8 +7,8 @@ Times per fit, medians of interleaved rounds, double precision: `nlsq.fit_many`,
 limit        evaluations times the fused pass of all lanes, by the kernel's own `reduce`
 bad          the same fits with 1 % bad ones: without a number (NaN), constant, noise alone, or with
              one point far off
-growth       time per fit (median of the calls that make up 3 × 10^5) and memory beyond the data,
-             from 10^3 to 10^6 fits, each in its own process
+growth       time per fit, and memory beyond the data (each in its own process), from 10^3 to 10^6
+             fits
 """
 
 from __future__ import annotations
@@ -229,7 +229,7 @@ def _quotient(a: list[float], b: list[float]) -> float:
 
 
 def grow(fits: int) -> None:
-    """In a process of its own: seconds per fit, and megabytes beyond data and results."""
+    """In a process of its own: megabytes beyond data and results."""
     problem = PROBLEMS[0]
     fit_many(problem, problem.data(2000))
     y = problem.data(fits)
@@ -237,15 +237,24 @@ def grow(fits: int) -> None:
     def peak() -> float:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _UNIT / 1e6
 
-    before, times = peak(), []
-    for _ in range(max(3 * 10**5 // fits, 1)):
-        result = None  # or two would be alive
-        began = time.perf_counter()
-        result = fit_many(problem, y)
-        times.append(time.perf_counter() - began)
-    seconds = statistics.median(times)
+    before = peak()
+    result = fit_many(problem, y)
     results = sum(array.nbytes for array in result._arrays.values()) / 1e6
-    print(seconds / fits, max(peak() - before - results, 0.0))
+    print(max(peak() - before - results, 0.0))
+
+
+def growth(rounds: int) -> dict[int, list[float]]:
+    """Seconds per fit in each round, by the number of fits; a round takes them in turns."""
+    y = PROBLEMS[0].data(_GROWTH[-1])
+    times: dict[int, list[float]] = {fits: [] for fits in _GROWTH}
+    for _ in range(rounds):
+        for fits, found in times.items():
+            calls = max(10**5 // fits, 1)
+            began = time.perf_counter()
+            for _ in range(calls):
+                fit_many(PROBLEMS[0], y[:fits])
+            found.append((time.perf_counter() - began) / (calls * fits))
+    return times
 
 
 def main() -> None:
@@ -282,17 +291,17 @@ def main() -> None:
         ]
     out = console()
     out.print(table)
-    growth = {}
-    for fits in _GROWTH:
+    times, beyond = growth(arguments.rounds), {}
+    for fits, seconds in times.items():
         command = [sys.executable, "-m", "benchmarks.batch", "--grow", str(fits)]
         text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        growth[fits] = tuple(map(float, text.split()))
-        seconds, megabytes = growth[fits]
-        out.print(f"{fits:>9,} fits: {seconds * 1e6:6.2f} µs per fit, {megabytes:.0f} MB beyond")
-    per_fit = [growth[fits][0] for fits in _GROWTH[1:]]
+        beyond[fits] = float(text)
+        each = statistics.median(seconds) * 1e6
+        out.print(f"{fits:>9,} fits: {each:6.2f} µs per fit, {beyond[fits]:.0f} MB beyond")
+    small, large = times[_GROWTH[1]], times[_GROWTH[-1]]
     targets += [
-        Target("time per fit, largest / smallest of 10⁴ to 10⁶", 1.5, max(per_fit) / min(per_fit)),
-        Target("memory beyond data and results, 10⁶ fits, MB", 300, growth[10**6][1]),
+        Target("time per fit, 10⁴ / 10⁶ fits", 1.5, _quotient(small, large)),
+        Target("memory beyond data and results, 10⁶ fits, MB", 300, beyond[10**6]),
     ]
     print_targets(targets, out)
 
