@@ -43,7 +43,8 @@ def sizes(m: int, pointwise: bool) -> Sizes:
     """For fits of m points."""
     capacity = max(_SMALLEST_CAPACITY, 1 << (m - 1).bit_length()) if pointwise else m
     blocks = min(max(_SLAB_POINTS // (capacity * LANES), 1), _MOST_BLOCKS)
-    return Sizes(capacity, blocks * LANES)
+    # odd: rows of the state that are a power of two apart would share a few sets of the caches
+    return Sizes(capacity, ((blocks - 1) | 1) * LANES)
 
 
 def slab_program(key: Hashable, model: Callable, form: Form, loss, slab: int, dtype) -> Callable:
