@@ -3,13 +3,13 @@ r"""Many small fits side by side: one Levenberg-Marquardt iteration for LANES fi
 A fit of a few parameters to some ten points is too small for vectors of its own. So LANES fits
 share them: every number of a fit is a *lane*, an element of a (LANES,) vector, and everything done
 to the fits is elementwise on such vectors. A pass runs over the points and adds up the Gram matrix
-of [J r] pair by pair; the step is an unrolled Cholesky factorisation. A lane that is done stands
+of [J r] pair by pair; the step is an unrolled factorisation L diag(d) L^T. A lane that is done stands
 still until the block leaves, which it does when only a few lanes have been running for some passes;
 those are gathered into new blocks (see `run`).
 
 With D the running maximum of the column norms of J and lambda the damping, a step solves
 
-    (D^-1 J^T J D^-1 + lambda I) D s = -D^-1 J^T r
+    (J^T J + lambda D^2) s = -J^T r
 
 over the parameters that are free: not fixed, and not at a bound that -g points out of. The trial is
 projected into the bounds, and lambda follows the gain ratio (Nielsen 1999). The tests of
@@ -17,8 +17,7 @@ convergence are those of `loop`, and so is what follows them: Gauss-Newton steps
 acceleration until the error they leave is negligible.
 
 The Gram matrix halves the digits, and unlike the loop a lane has no preconditioner to get them
-back: `pivot`, the smallest diagonal element of the Cholesky factor of the matrix scaled to unit
-diagonal, says how many are left, about eps / pivot^2. A fit with too few is not a lane's answer;
+back: `pivot`, the root of the smallest element of d for the matrix scaled to unit diagonal, says how many are left, about eps / pivot^2. A fit with too few is not a lane's answer;
 `exact` finishes it.
 
 References: H. B. Nielsen, "Damping parameter in Marquardt's method", IMM-REP-1999-05 (1999);
@@ -108,7 +107,7 @@ class Lanes(NamedTuple):
     cost: Any
     g: tuple
     G: tuple  # lower triangle of J^T J, row by row
-    scale: tuple  # D
+    scale: tuple  # D^2
     damping: Any
     growth: Any  # what the next rejection multiplies the damping by
     trial: tuple
@@ -252,43 +251,45 @@ def _sum(terms):
     return functools.reduce(lambda a, b: a + b, terms)
 
 
-def _norm(vector):
-    return jnp.sqrt(_sum(v * v for v in vector))
+def _norm(squares, vector):
+    """Length of D v, for the squares of D."""
+    return jnp.sqrt(_sum(d * v * v for d, v in zip(squares, vector, strict=True)))
 
 
-def _cholesky(A, n: int):
-    """Lower factor of a triangle of pairs, NaN where it is not positive, and its least pivot."""
-    L = []
-    for i, j in pairs(n):
-        rest = A[_place(i, j)] - sum(L[_place(i, k)] * L[_place(j, k)] for k in range(j))
-        if i == j:
-            L.append(jnp.sqrt(jnp.where(rest > 0, rest, jnp.nan)))
-        else:
-            L.append(rest / L[_place(j, j)])
-    return L
+def _factor(A, n: int):
+    """({(i, j): L_ij}, [1 / d_i]) of A = L diag(d) L^T, L below its ones; NaN where d <= 0."""
+    L, C, inverse = {}, {}, []  # C = L diag(d)
+    for j in range(n):
+        column = [
+            A[_place(i, j)] - sum(L[i, k] * C[j, k] for k in range(j)) for i in range(j, n)
+        ]
+        inverse.append(1 / jnp.where(column[0] > 0, column[0], jnp.nan))
+        for i, c in enumerate(column[1:], j + 1):
+            C[i, j], L[i, j] = once(c, c * inverse[j])
+    return L, inverse
 
 
-def _solve(L, b):
-    """x with L L^T x = b."""
+def _solve(factors, b):
+    """x with L diag(d) L^T x = b."""
+    L, inverse = factors
     n = len(b)
     z = []
     for i in range(n):
-        rest = b[i] - sum(L[_place(i, k)] * z[k] for k in range(i))
-        z.append(rest / L[_place(i, i)])
-    x = [None] * n
+        z.append(once(b[i] - sum(L[i, k] * z[k] for k in range(i))))
+    x = [zi * d for zi, d in zip(z, inverse, strict=True)]
     for i in reversed(range(n)):
-        rest = z[i] - sum(L[_place(k, i)] * x[k] for k in range(i + 1, n))
-        x[i] = rest / L[_place(i, i)]
-    return tuple(x)
+        x[i] = once(x[i] - sum(L[k, i] * x[k] for k in range(i + 1, n)))
+    return x
 
 
-def _inverse(L, n: int):
-    """Lower triangle of (L L^T)^{-1}."""
-    M = []  # L^{-1}, row by row
+def _inverse(factors, n: int):
+    """Lower triangle of (L diag(d) L^T)^{-1}."""
+    L, inverse = factors
+    M = {(i, i): 1.0 for i in range(n)}  # L^{-1}
     for i, j in pairs(n):
-        rest = float(i == j) - sum(L[_place(i, k)] * M[_place(k, j)] for k in range(j, i))
-        M.append(once(rest / L[_place(i, i)]))
-    return [_sum(M[_place(k, i)] * M[_place(k, j)] for k in range(i, n)) for i, j in pairs(n)]
+        if i > j:
+            M[i, j] = once(-_sum(L[i, k] * M[k, j] for k in range(j, i)))
+    return [_sum(M[k, i] * M[k, j] * inverse[k] for k in range(i, n)) for i, j in pairs(n)]
 
 
 def _times(G, v):
@@ -302,23 +303,19 @@ def _select(chosen, a, b):
 
 def _step(state: Lanes, data: Data, form: Form, damping, scale):
     """(target, s): where the damped step leads, and the step after projection into the bounds."""
-    n = form.n
-    u = [1 / jnp.where(d > 0, d, 1) for d in scale]
-    free = [jnp.ones_like(d) for d in u]
+    n, A, b = form.n, list(state.G), [-g for g in state.g]
     if form.bounded:
         free = [
             jnp.where(((x <= lb) & (g > 0)) | ((x >= ub) & (g < 0)), 0, 1).astype(x.dtype)
             for x, g, lb, ub in zip(state.x, state.g, data.lb, data.ub, strict=True)
         ]
-    A = []
-    for i, j in pairs(n):
-        a = state.G[_place(i, j)] * u[i] * u[j] * (free[i] * free[j])
-        if i == j:  # what is not free, or changes nothing, stays
-            a = jnp.where((free[i] > 0) & (a > 0), a + damping, 1)
-        A.append(a)
-    b = [-g * f * ui for g, f, ui in zip(state.g, free, u, strict=True)]
-    solved = _solve(_cholesky(A, n), b)
-    target = tuple(x + s * ui for x, s, ui in zip(state.x, solved, u, strict=True))
+        A = [a * (free[i] * free[j]) for a, (i, j) in zip(A, pairs(n), strict=True)]
+        b = [bi * f for bi, f in zip(b, free, strict=True)]
+    for i in range(n):  # what is not free, or changes nothing, stays
+        a = A[_place(i, i)]
+        A[_place(i, i)] = jnp.where(a > 0, a + damping * scale[i], 1)
+    solved = _solve(_factor(A, n), b)
+    target = tuple(x + s for x, s in zip(state.x, solved, strict=True))
     if form.bounded:
         target = tuple(map(jnp.clip, target, data.lb, data.ub))
     return target, tuple(t - x for t, x in zip(target, state.x, strict=True))
@@ -357,9 +354,9 @@ def _absorb(state: Lanes, found, data: Data, form: Form, numbers: Numbers) -> La
     actual = jnp.where(finite, state.cost - cost, -jnp.inf)
     tiny = jnp.finfo(cost.dtype).tiny
     ratio = actual / jnp.where(state.predicted > 0, state.predicted, jnp.inf)
-    D = [jnp.where(d > 0, d, 1) for d in state.scale]
-    step = _norm([d * (t - x) for d, t, x in zip(D, state.trial, state.x, strict=True)])
-    length = _norm([d * x for d, x in zip(D, state.x, strict=True)])
+    squares = [jnp.where(d > 0, d, 1) for d in state.scale]
+    moves = [t - x for t, x in zip(state.trial, state.x, strict=True)]
+    step, length = _norm(squares, moves), _norm(squares, state.x)
     measure = _optimality(state.trial, g, G, cost, data, form)
     finite, actual, ratio, step, length, measure = once(
         finite, actual, ratio, step, length, measure
@@ -407,8 +404,7 @@ def _absorb(state: Lanes, found, data: Data, form: Form, numbers: Numbers) -> La
     damping = jnp.where(better, state.damping * gained, state.damping * state.growth)
     damping = jnp.where(iterating & ~first, jnp.maximum(damping, least), state.damping)
     growth = jnp.where(better | first, 2, state.growth * 2)
-    seen = [jnp.sqrt(G[_place(i, i)]) for i in range(form.n)]
-    scale = tuple(jnp.maximum(d, s) for d, s in zip(state.scale, seen, strict=True))
+    scale = tuple(jnp.maximum(d, G[_place(i, i)]) for i, d in enumerate(state.scale))
     stepped = moved & ~first
     return state._replace(
         x=_select(moved, state.trial, state.x),
@@ -468,10 +464,11 @@ def _answer(state: Lanes, data: Data, form: Form, numbers: Numbers) -> Answer:
     n = form.n
     columns = [jnp.sqrt(state.G[_place(i, i)]) for i in range(n)]
     D = [jnp.where(c > 0, c, 1) for c in columns]
-    L = _cholesky([state.G[_place(i, j)] / (D[i] * D[j]) for i, j in pairs(n)], n)
-    pivot = functools.reduce(jnp.minimum, [L[_place(i, i)] for i in range(n)])
-    pivot = jnp.where(jnp.isfinite(_sum(L)), pivot, 0)
-    inverse = _inverse(L, n)
+    factors = _factor([state.G[_place(i, j)] / (D[i] * D[j]) for i, j in pairs(n)], n)
+    _, inverse = factors
+    pivot = 1 / jnp.sqrt(functools.reduce(jnp.maximum, inverse))
+    pivot = jnp.where(jnp.isfinite(_sum(inverse)), pivot, 0)
+    inverse = _inverse(factors, n)
     triangle = tuple(inverse[_place(i, j)] / (D[i] * D[j]) for i, j in pairs(n))
     active = ()
     if form.bounded:
