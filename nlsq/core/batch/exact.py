@@ -28,7 +28,7 @@ from nlsq.core.solve import make_setup
 from nlsq.core.status import Status
 
 WIDTH = 64
-ENOUGH = 4 * WIDTH  # fits that are worth a few calls
+ENOUGH = WIDTH
 
 
 def method_of(many: Many) -> Method:

@@ -3,9 +3,9 @@ r"""Many small fits side by side: one Levenberg-Marquardt iteration for LANES fi
 A fit of a few parameters to some ten points is too small for vectors of its own. So LANES fits
 share them: every number of a fit is a *lane*, an element of a (LANES,) vector, and everything done
 to the fits is elementwise on such vectors. A pass runs over the points and adds up the Gram matrix
-of [J r] pair by pair; the step is an unrolled factorisation L diag(d) L^T. A lane that is done stands
-still until the block leaves, which it does when only a few lanes have been running for some passes;
-those are gathered into new blocks (see `run`).
+of [J r] pair by pair; the step is an unrolled factorisation L diag(d) L^T. A lane that is done
+stands still until the block leaves, which it does when only a few lanes have been running for some
+passes; those are gathered into new blocks (see `run`).
 
 With D the running maximum of the column norms of J and lambda the damping, a step solves
 
@@ -17,8 +17,8 @@ convergence are those of `loop`, and so is what follows them: Gauss-Newton steps
 acceleration until the error they leave is negligible.
 
 The Gram matrix halves the digits, and unlike the loop a lane has no preconditioner to get them
-back: `pivot`, the root of the smallest element of d for the matrix scaled to unit diagonal, says how many are left, about eps / pivot^2. A fit with too few is not a lane's answer;
-`exact` finishes it.
+back: `pivot`, the root of the least element of d for the matrix scaled to unit diagonal, says how
+many are left, about eps / pivot^2. A fit with too few is not a lane's answer; `exact` finishes it.
 
 References: H. B. Nielsen, "Damping parameter in Marquardt's method", IMM-REP-1999-05 (1999);
 C. Kanzow, N. Yamashita, M. Fukushima, "Levenberg-Marquardt methods with strong local convergence

@@ -72,12 +72,14 @@ class Batch:
         )
         self._stop = threading.Event()
         self._mine = threading.local()  # each thread has a device
-        # by capacity: lots of fits that are running, and of those at a minimum but not exact
+        # by capacity: lots of fits that are running, after one call of the program and after more,
+        # and of those at a minimum but not exact
         self._waiting: dict[int, list[Lot]] = defaultdict(list)
+        self._hard: dict[int, list[Lot]] = defaultdict(list)
         self._inexact: dict[int, list[Lot]] = defaultdict(list)
         self._unread = self._busy = 0  # slabs; threads at one
         self._deadline = math.inf
-        self._lock = threading.Lock()
+        self._lock, self._at_hard = threading.Lock(), threading.Lock()
 
     def run(self, advance: Callable[[int], None], deadline: float) -> None:
         """Fit everything until `deadline` or Ctrl-C; advance(k) hears of k more fits."""
@@ -157,14 +159,28 @@ class Batch:
             lot = lot.take(np.flatnonzero(~alone))
         if len(lot):
             count += self._fit_lanes(lot)
-        while not self._over():
-            if (lot := self._draw(self._waiting, LANES)) is not None:
-                count += self._fit_lanes(lot)
-            elif (lot := self._draw(self._inexact, exact.WIDTH, exact.ENOUGH)) is not None:
-                count += self._finish(lot)
-            else:
-                break
+        while not self._over() and (done := self._fit_waiting()) is not None:
+            count += done
         return count
+
+    def _fit_waiting(self) -> int | None:
+        """Fit some of those that wait, how many were done; None when it is not yet their turn.
+
+        The hard ones first, since the last of them decide when all are done; but by one thread,
+        as those that others leave can join them.
+        """
+        if self._at_hard.acquire(blocking=False):
+            try:
+                if (lot := self._draw(self._hard, LANES)) is not None:
+                    return self._fit_lanes(lot)
+            finally:
+                self._at_hard.release()
+        for waiting in (self._waiting, self._hard):
+            if (lot := self._draw(waiting, LANES)) is not None:
+                return self._fit_lanes(lot)
+        if (lot := self._draw(self._inexact, exact.WIDTH, exact.ENOUGH)) is not None:
+            return self._finish(lot)
+        return None
 
     def _draw(self, waiting: dict[int, list[Lot]], block: int, enough: int = 0) -> Lot | None:
         """Lots that wait, if they make up a slab or are `enough` fits.
@@ -202,7 +218,8 @@ class Batch:
         inexact, odd = self._write(lot, done, state, np.take(answers, done, axis=1), form)
         if odd.size:
             self._fit_alone(lot.take(odd))
-        for kind, waiting in ((left, self._waiting), (inexact, self._inexact)):
+        running_on = self._waiting if lot.state is None else self._hard
+        for kind, waiting in ((left, running_on), (inexact, self._inexact)):
             if kind.size:
                 waits = lot.take(kind, state)
                 with self._lock:
