@@ -326,8 +326,8 @@ def _next_phase(state, status, point, moved, step, length, over):
 
     contraction = jnp.where(state.last > 0, step / jnp.maximum(state.last, TINY), 1.0)
     accelerated = jnp.any(state.secants.dx != 0)
-    # one accelerated step much shorter than the last tells little of the next
-    ratio = jnp.where(accelerated, jnp.maximum(contraction, 0.5), contraction)
+    # one step much shorter than the last tells little of the next where either is accelerated
+    ratio = jnp.where(state.rounds > 0, jnp.maximum(contraction, 0.5), contraction)
     left = step * ratio / (1 - jnp.clip(ratio, 0.0, 0.9))
     settled = (
         (left <= NEGLIGIBLE * length)
