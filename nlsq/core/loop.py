@@ -335,16 +335,11 @@ def _next_phase(state, status, point, moved, step, length, over):
         | (~moved & ~accelerated)
         | ((contraction > 1) & (state.rounds > 0) & ~accelerated)
     )
-    phase = jnp.select(
-        [state.phase == ITERATE, state.phase == POLISH, state.phase == PREPARE],
-        [
-            jnp.where(status != int(Status.RUNNING), after_iterate, ITERATE),
-            jnp.where(settled, finish, POLISH),
-            jnp.where(again, PREPARE, POLISH),
-        ],
-        jnp.where(again, SHARPEN, DONE),
-    )
-    phase = jnp.where(over, DONE, phase)
+    phase = jnp.where(again, SHARPEN, DONE)
+    phase = jnp.where(state.phase == PREPARE, jnp.where(again, PREPARE, POLISH), phase)
+    phase = jnp.where(state.phase == POLISH, jnp.where(settled, finish, POLISH), phase)
+    after_iterate = jnp.where(status == int(Status.RUNNING), ITERATE, after_iterate)
+    phase = jnp.where(over, DONE, jnp.where(state.phase == ITERATE, after_iterate, phase))
     return phase, jnp.where(phase == state.phase, rounds, 0)
 
 
@@ -362,9 +357,8 @@ def _accelerate(point, target, secants: Secants):
     norms = jnp.sqrt(jnp.sum(M * M, axis=1))
     M = M / jnp.where(norms > 0, norms, 1.0)[:, None]
     rows = jnp.concatenate([M.T, RIDGE * jnp.eye(MEMORY)])
-    rhs = jnp.concatenate([dense.dot(point.R, s), jnp.zeros(MEMORY)])
-    T, c = dense.triangularise(rows, rhs)
-    gamma = dense.solve_upper(T, c) / jnp.where(norms > 0, norms, jnp.inf)
+    rhs = jnp.concatenate([-dense.dot(point.R, s), jnp.zeros(MEMORY)])
+    gamma = dense.least_squares(rows, rhs)[0] / jnp.where(norms > 0, norms, jnp.inf)
     accelerated = target - dense.dot(gamma, dx + ds)
     accelerated = jnp.where(jnp.all(jnp.isfinite(accelerated)), accelerated, target)
     return accelerated, Secants(point.x, s, dx, ds, jnp.ones((), bool))

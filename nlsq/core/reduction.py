@@ -81,7 +81,7 @@ def factor(total: Sums, R_prev) -> Summary:
     is off only in that one diagonal element, and a step does not move the parameter by itself.
     """
     n = R_prev.shape[0]
-    diagonal = jnp.diagonal(total.G)
+    diagonal = dense.diagonal(total.G)
     zero = diagonal <= 0
     measured = jnp.all(R_prev == jnp.eye(n), axis=0)  # K_j is J_j, nothing cancels
     D = jnp.sqrt(jnp.where(zero, 1.0, diagonal))
@@ -96,8 +96,8 @@ def factor(total: Sums, R_prev) -> Summary:
     R = jnp.where(out, jnp.eye(n), R)
     z = jnp.where(out, 0.0, z)
     norms = jnp.sqrt((R * R).sum(0))
-    dependent = ~out & (jnp.abs(jnp.diagonal(R)) <= DEPENDENT * norms)
-    pivots = jnp.where(dead | dependent, 1.0, jnp.diagonal(C))
+    dependent = ~out & (jnp.abs(dense.diagonal(R)) <= DEPENDENT * norms)
+    pivots = jnp.where(dead | dependent, 1.0, dense.diagonal(C))
     pivot = jnp.min(jnp.where(collapsed, 0.0, pivots))
 
     def pin(R, z):

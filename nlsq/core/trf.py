@@ -7,9 +7,9 @@ d = v^{1/2} D turn the first-order conditions into a smooth system whose Gauss-N
     1/2 |R d p^ + z|^2 + 1/2 p^T C p^,     C = diag(g dv D)  >= 0
 
 R has the singular values and right vectors of J, so everything below is n-sized. The model is an
-ordinary least-squares problem in the rows [R d; C^{1/2}]; one QR makes it triangular. A step that
-leaves the bounds is compared with its reflection at the first bound hit and with the constrained
-Cauchy step, and the best of the three is taken (SciPy's `trf_bounds`, which this follows).
+ordinary least-squares problem in the rows [R d; C^{1/2}]. A step that leaves the bounds is compared
+with its reflection at the first bound hit and with the constrained Cauchy step, and the best of the
+three is taken (SciPy's `trf_bounds`, which this follows).
 
 References: M. A. Branch, T. F. Coleman, Y. Li, "A subspace, interior, and conjugate gradient method
 for large-scale bound-constrained minimization problems", SIAM J. Sci. Comput. 21 (1999);
@@ -65,16 +65,18 @@ def propose(point, radius, alpha, scale, setup, bounded):
     x, R, z, lb, ub = point.x, point.R, point.z, setup.lb, setup.ub
     g = dense.dot(R.T, z)
     d, C = hat_space(x, g, scale, lb, ub)
-    A, za = _with_diagonal(R * d, z, jnp.sqrt(jnp.maximum(C, 0.0)))
-    newton = -dense.solve_upper(A, za) * setup.free
+    C = jnp.maximum(C, 0.0)
+    A, za = _with_diagonal(R * d, z, jnp.sqrt(C))
+    newton, diagonal = dense.least_squares(A, za)
+    newton = jnp.where(subproblem.regular(diagonal), newton * setup.free, jnp.nan)
     p, alpha = subproblem.solve(A, za, newton, radius, alpha)
 
     def gram(S):
-        W = dense.dot(S, A.T)
-        return dense.dot(W, W.T)
+        W = dense.dot(S, (R * d).T)
+        return dense.dot(W, W.T) + dense.dot(S * C, S.T)
 
     theta = jnp.maximum(0.995, 1 - point.optimality)
-    best, value = reflect(x, Quadratic(dense.dot(A.T, za), gram), p, d, radius, setup, theta)
+    best, value = reflect(x, Quadratic(d * g, gram), p, d, radius, setup, theta)
     correction = 0.5 * jnp.sum(C * best**2)
     return Proposal(d * best, jnp.linalg.norm(best), -value, correction, alpha)
 
@@ -89,6 +91,7 @@ def hat_space(x, g, scale, lb, ub):
 def _propose_free(point, radius, alpha, scale, setup):
     A = point.R * scale
     newton = subproblem.gauss_newton(point.R, point.P, point.z) / scale * setup.free
+    newton = jnp.where(subproblem.regular(dense.diagonal(A)), newton, jnp.nan)
     p, alpha = subproblem.solve(A, point.z, newton, radius, alpha)
     q = dense.dot(A, p)
     predicted = -jnp.sum((point.z + 0.5 * q) * q)
@@ -97,9 +100,9 @@ def _propose_free(point, radius, alpha, scale, setup):
 
 
 def _with_diagonal(A, z, diagonal):
-    """Triangular system with the same normal equations as rows [A; diag(diagonal)], [z; 0]."""
-    stacked = jnp.concatenate([A, jnp.diag(diagonal)])
-    return dense.triangularise(stacked, jnp.concatenate([z, jnp.zeros_like(z)]))
+    """Rows [A; diag(diagonal)] and [z; 0]."""
+    rows = jnp.concatenate([A, jnp.eye(z.shape[0]) * diagonal])
+    return rows, jnp.concatenate([z, jnp.zeros_like(z)])
 
 
 def reflect(x, model: Quadratic, p, d, radius, setup, theta):
@@ -171,7 +174,7 @@ def gauss_newton_on_face(point, setup, unsafe, bounded):
     columns are nearly dependent on earlier ones stay where they are (without bounds: all of them).
     """
     x, R, z, lb, ub = point.x, point.R, point.z, setup.lb, setup.ub
-    weak = unsafe & (jnp.abs(jnp.diagonal(R)) <= WEAK * point.norms)
+    weak = unsafe & (jnp.abs(dense.diagonal(R)) <= WEAK * point.norms)
     if not bounded:
         step = subproblem.gauss_newton(R, point.P, z) * setup.free
         return jnp.where(jnp.any(weak), x, x + step)
@@ -181,8 +184,8 @@ def gauss_newton_on_face(point, setup, unsafe, bounded):
     high = (g < 0) & (ub - x <= reach)
     shift = jnp.where(low, lb - x, jnp.where(high, ub - x, 0.0)) * setup.free
     still = low | high | weak
-    T, zt = _with_diagonal(jnp.where(still, 0.0, R), z + dense.dot(R, shift), 1.0 * still)
-    step = jnp.where(still, shift, -dense.solve_upper(T, zt)) * setup.free
+    rows = _with_diagonal(jnp.where(still, 0.0, R), z + dense.dot(R, shift), 1.0 * still)
+    step = jnp.where(still, shift, dense.least_squares(*rows)[0]) * setup.free
     # exactly on the bound: x + (lb - x) may round to its neighbour
     target = jnp.clip(x + step, lb, ub)
     return jnp.where(low & (setup.free > 0), lb, jnp.where(high & (setup.free > 0), ub, target))
