@@ -61,19 +61,20 @@ def coleman_li(x, g, lb, ub):
     return v, dv
 
 
-def scaled_optimality(x, g, columns, cost, lb, ub):
+def scaled_optimality(x, g, columns, cost, lb, ub, bounded=True):
     """Scale-free first-order optimality in [0, 1].
 
     For a free parameter the cosine |g_j| / (|J_j| |r|) between residual and Jacobian column
     (MINPACK's test); for one next to the bound that -g points at also the reachable share of the
     cost, |g_j| v_j / |r|^2, whichever is smaller. Unlike SciPy's absolute `gtol` test it does not
     change when data or parameters change their unit. |r|^2 is twice the cost: the loss-scaled
-    residual of an outlier can be arbitrarily large.
+    residual of an outlier can be arbitrarily large. `bounded` is static.
     """
     rss = 2 * cost
     rnorm = jnp.sqrt(rss)
-    cosine = jnp.abs(g) / jnp.maximum(columns * rnorm, TINY)
-    v, dv = coleman_li(x, g, lb, ub)
-    share = jnp.abs(g) * v / jnp.maximum(rss, TINY)
-    measure = jnp.where(dv == 0, cosine, jnp.minimum(cosine, share))
+    measure = jnp.abs(g) / jnp.maximum(columns * rnorm, TINY)
+    if bounded:
+        v, dv = coleman_li(x, g, lb, ub)
+        share = jnp.abs(g) * v / jnp.maximum(rss, TINY)
+        measure = jnp.where(dv == 0, measure, jnp.minimum(measure, share))
     return jnp.max(jnp.where((g == 0) | (rss == 0), 0.0, measure))

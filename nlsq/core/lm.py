@@ -15,7 +15,7 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-from nlsq.core import dense
+from nlsq.core import dense, subproblem
 from nlsq.core.trf import Proposal
 
 ACCEPT_RATIO = 1e-4
@@ -29,11 +29,6 @@ def start_radius(x, scale, cost, factor):
     """`factor` times |D x|, or times |r| where x = 0."""
     length = jnp.linalg.norm(x / scale)
     return factor * jnp.where(length > 0, length, jnp.sqrt(2 * cost))
-
-
-def land(x, step, lb, ub):
-    """The trial point; there are no bounds."""
-    return x + step
 
 
 def propose(point, radius, par, scale, setup, bounded):
@@ -52,7 +47,7 @@ def propose(point, radius, par, scale, setup, bounded):
 
 def _least_squares_triangular(R, z):
     """Gauss-Newton step; columns from the first vanishing pivot on stay at 0, as in MINPACK."""
-    diagonal = jnp.abs(jnp.diagonal(R))
+    diagonal = jnp.abs(dense.diagonal(R))
     floor = R.shape[0] * EPS * jnp.sqrt(jnp.sum(R * R, axis=0))
     usable = jnp.cumprod(jnp.where(diagonal > floor, 1.0, 0.0))
     keep = usable[:, None] * usable[None, :]
@@ -66,7 +61,7 @@ def _lmpar(R, z, D, radius, par, gauss_newton):
     phi0 = norm0 - radius
 
     def damped(lam):
-        rows = jnp.concatenate([R, jnp.diag(jnp.sqrt(lam) * D)])
+        rows = jnp.concatenate([R, jnp.eye(n) * (jnp.sqrt(lam) * D)])
         T, zt = dense.triangularise(rows, jnp.concatenate([z, jnp.zeros_like(z)]))
         return -dense.solve_upper(T, zt), T
 
@@ -75,7 +70,7 @@ def _lmpar(R, z, D, radius, par, gauss_newton):
         v = D * (D * gauss_newton) / jnp.maximum(norm0, TINY)
         w = dense.solve_upper(R, v, transpose=True)
         low = phi0 / jnp.maximum(radius * dense.dot(w, w), TINY)
-        regular = jnp.min(jnp.abs(jnp.diagonal(R))) > n * EPS * jnp.max(jnp.abs(jnp.diagonal(R)))
+        regular = subproblem.regular(dense.diagonal(R))
         return jnp.where(regular & jnp.isfinite(low), jnp.maximum(low, 0.0), 0.0)
 
     def search():

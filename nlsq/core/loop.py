@@ -203,7 +203,9 @@ def absorb(state: State, total: Sums, setup: Setup, method: Method) -> State:
     P = dense.solve_upper(R, jnp.eye(method.n))
     columns = jnp.sqrt(jnp.sum(R * R, axis=0))
     g = dense.dot(R.T, z)
-    measure = geometry.scaled_optimality(state.trial, g, columns, summary.cost, setup.lb, setup.ub)
+    measure = geometry.scaled_optimality(
+        state.trial, g, columns, summary.cost, setup.lb, setup.ub, method.bounded
+    )
     new = Point(
         state.trial, summary.cost, R, P, z, columns, summary.pivot, summary.dead, summary.dependent,
         measure,
@@ -375,6 +377,8 @@ def propose(state: State, setup: Setup, method: Method, reached: bool = False) -
 
     def iterate():
         proposal = rules.propose(point, radius, state.alpha, scale, setup, method.bounded)
+        if not method.bounded:
+            return point.x + proposal.step, proposal, state.secants
         trial = rules.land(point.x, proposal.step, setup.lb, setup.ub)
         return trial, proposal, state.secants
 
@@ -384,8 +388,9 @@ def propose(state: State, setup: Setup, method: Method, reached: bool = False) -
         trial, learnt = _accelerate(point, target, state.secants)
         polishing = state.phase == POLISH  # not PREPARE, which does not take this step
         secants = jax.tree.map(lambda a, b: jnp.where(polishing, a, b), learnt, state.secants)
-        pinned = (target == setup.lb) | (target == setup.ub)
-        trial = jnp.where(pinned, target, jnp.clip(trial, setup.lb, setup.ub))
+        if method.bounded:
+            pinned = (target == setup.lb) | (target == setup.ub)
+            trial = jnp.where(pinned, target, jnp.clip(trial, setup.lb, setup.ub))
         return trial, state.proposal, secants
 
     chosen = polish() if reached else jax.lax.cond(state.phase == ITERATE, iterate, polish)

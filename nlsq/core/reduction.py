@@ -85,7 +85,7 @@ def factor(total: Sums, R_prev) -> Summary:
     zero = diagonal <= 0
     measured = jnp.all(R_prev == jnp.eye(n), axis=0)  # K_j is J_j, nothing cancels
     D = jnp.sqrt(jnp.where(zero, 1.0, diagonal))
-    shift = jnp.diag(10 * n * EPS + jnp.where(zero, 1.0, 0.0))
+    shift = jnp.eye(n + 1) * jnp.where(zero, 1.0, 10 * n * EPS)
     T = dense.cholesky(total.G / (D[:, None] * D) + shift).T
     C, z = T[:n, :n], T[:n, n] * D[n]
     dead = zero[:n] & measured
@@ -101,7 +101,7 @@ def factor(total: Sums, R_prev) -> Summary:
     pivot = jnp.min(jnp.where(collapsed, 0.0, pivots))
 
     def pin(R, z):
-        rows = jnp.diag(jnp.where(dependent, PIN * norms, 0.0))
+        rows = jnp.eye(n) * jnp.where(dependent, PIN * norms, 0.0)
         stacked = jnp.concatenate([R, rows]), jnp.concatenate([z, jnp.zeros(n)])
         T, zt = dense.triangularise(*stacked)
         return T, jnp.where(dependent, 0.0, zt)
