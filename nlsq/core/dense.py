@@ -28,6 +28,7 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.experimental.xla_metadata import set_xla_metadata
 from jax.scipy.linalg import solve_triangular
 
@@ -81,6 +82,32 @@ def _copies(values):
         return [jnp.copy(v) for v in values]
 
 
+def where(condition, a, b):
+    """`jnp.where`, but not as a function of its own that JAX traces and lowers, and XLA inlines."""
+    dtype = jnp.result_type(a, b)
+    shape = np.broadcast_shapes(np.shape(condition), np.shape(a), np.shape(b))
+
+    def spread(x):
+        if not np.shape(x):
+            return jax.lax.full(shape, x, dtype)
+        return _spread(jax.lax.convert_element_type(x, dtype), shape)
+
+    if np.shape(condition):
+        condition = _spread(condition, shape)
+    return jax.lax.select(condition, spread(a), spread(b))
+
+
+def _spread(x, shape):
+    if x.shape == shape:
+        return x
+    return jax.lax.broadcast_in_dim(x, shape, range(len(shape) - x.ndim, len(shape)))
+
+
+def norm(x):
+    """The Euclidean norm of a vector."""
+    return jnp.sqrt(jnp.sum(x * x))
+
+
 def dot(A, B):
     """A @ B of vectors or matrices, without the library call that XLA makes of a product."""
     if max(*A.shape, *B.shape) > SMALL:
@@ -107,12 +134,12 @@ def _repeat(n: int, step: Callable, carry):
 
 def _row(A, here):
     """The row of A (n, k) where `here` (n,) is true."""
-    return jnp.sum(jnp.where(here[:, None], A, 0.0), axis=0)
+    return jnp.sum(where(here[:, None], A, 0.0), axis=0)
 
 
 def _element(x, here):
     """The element of x (n,) where `here` is true."""
-    return jnp.sum(jnp.where(here, x, 0.0))
+    return jnp.sum(where(here, x, 0.0))
 
 
 def cholesky(A):
@@ -124,12 +151,12 @@ def cholesky(A):
 
     def eliminate(k, A):
         row = _row(A, index == k)
-        below = jnp.where(index > k, row, 0.0) / _element(row, index == k)
+        below = where(index > k, row, 0.0) / _element(row, index == k)
         return A - below[:, None] * row
 
     U = _repeat(n, eliminate, A)
     pivots = diagonal(U)
-    return jnp.tril(U.T / jnp.sqrt(jnp.where(pivots > 0, pivots, jnp.nan)))
+    return jnp.tril(U.T / jnp.sqrt(where(pivots > 0, pivots, jnp.nan)))
 
 
 def solve_upper(R, b, transpose: bool = False):
@@ -146,9 +173,9 @@ def solve_upper(R, b, transpose: bool = False):
         pivot = _element(column, here)
         if x.ndim == 1:
             known = _element(x, here) / pivot
-            return jnp.where(here, known, x - column * known)
+            return where(here, known, x - column * known)
         known = _row(x, here) / pivot
-        return jnp.where(here[:, None], known, x - column[:, None] * known)
+        return where(here[:, None], known, x - column[:, None] * known)
 
     return _repeat(n, substitute, b)
 
@@ -165,9 +192,9 @@ def triangularise(A, b):
         Z, T = carry  # rows: what is left of the columns of [A b]; their parts that are gone
         row = _row(Z, index == k)
         square = jnp.sum(row * row)
-        part = jnp.where(index >= k, jnp.sum(Z * row, axis=1), 0.0)
-        part = part / jnp.where(square > 0, square, 1.0)
-        T = jnp.where(index[:n] == k, (part * jnp.sqrt(square))[:, None], T)
+        part = where(index >= k, jnp.sum(Z * row, axis=1), 0.0)
+        part = part / where(square > 0, square, 1.0)
+        T = where(index[:n] == k, (part * jnp.sqrt(square))[:, None], T)
         return Z - part[:, None] * row, T
 
     Z = jnp.concatenate([A.T, b[None]])
@@ -185,10 +212,10 @@ def least_squares(A, b):
 
     def project(k, Z):
         row = _row(Z, index == k)
-        v = jnp.where(jnp.arange(m + n) < m, row, 0.0)
+        v = where(jnp.arange(m + n) < m, row, 0.0)
         square = jnp.sum(v * v)
-        part = jnp.where(index > k, jnp.sum(Z * v, axis=1), 0.0)
-        part = part / jnp.where(square > 0, square, 1.0)
+        part = where(index > k, jnp.sum(Z * v, axis=1), 0.0)
+        part = part / where(square > 0, square, 1.0)
         return Z - part[:, None] * row
 
     Z = jnp.concatenate([jnp.concatenate([A.T, b[None]]), jnp.eye(n + 1, n)], axis=1)
@@ -210,13 +237,13 @@ def jacobi(A):
         inner = lambda a, b: jnp.sum((a * b)[:, :m], axis=1, keepdims=True)  # noqa: E731
         aa, bb, ab = inner(a, a), inner(b, b), inner(a, b)
         skew = jnp.abs(ab) > EPS * jnp.sqrt(aa) * jnp.sqrt(bb)
-        zeta = (bb - aa) / jnp.where(skew, 2 * ab, 1.0)
-        t = jnp.where(zeta >= 0, 1.0, -1.0) / (jnp.abs(zeta) + jnp.sqrt(1 + zeta * zeta))
-        t = jnp.where(skew, t, 0.0)
+        zeta = (bb - aa) / where(skew, 2 * ab, 1.0)
+        t = where(zeta >= 0, 1.0, -1.0) / (jnp.abs(zeta) + jnp.sqrt(1 + zeta * zeta))
+        t = where(skew, t, 0.0)
         c = 1 / jnp.sqrt(1 + t * t)
         a, b = c * (a - t * b), c * (t * a + b)
         Z = jnp.concatenate([a[:1], b[:1], a[1:-1], b[1:], a[1:][-1:]])  # the next pairs
-        return count + 1, jnp.where(jnp.any(skew), 0, quiet + 1), Z
+        return count + 1, where(jnp.any(skew), 0, quiet + 1), Z
 
     rounds = 2 * half - 1
 
@@ -224,7 +251,8 @@ def jacobi(A):
         count, quiet, _ = carry
         return (count % rounds > 0) | ((quiet < rounds) & (count < MAX_SWEEPS * rounds))
 
-    Z = jnp.pad(jnp.concatenate([A.T, jnp.eye(n)], axis=1), ((0, 2 * half - n), (0, 0)))
+    Z = jnp.concatenate([A.T, jnp.eye(n)], axis=1)
+    Z = jnp.concatenate([Z, jnp.zeros((2 * half - n, m + n))])
     zero = jnp.zeros((), int)
     _, _, Z = jax.lax.while_loop(unfinished, turn, (zero, zero, Z))
     W, V = Z[:n, :m].T, Z[:n, m:].T

@@ -25,6 +25,7 @@ import jax
 import jax.numpy as jnp
 
 from nlsq.core import dense, geometry
+from nlsq.core.dense import where
 
 EPS = 2.220446049250313e-16
 SECULAR_ITERATIONS = 10
@@ -55,27 +56,27 @@ def solve(A, z, newton, radius, alpha):
     def boundary():
         return _on_boundary(A, z, radius, alpha)
 
-    return jax.lax.cond(jnp.sqrt(jnp.sum(newton * newton)) <= radius, inside, boundary)
+    return jax.lax.cond(dense.norm(newton) <= radius, inside, boundary)
 
 
 def _on_boundary(A, z, radius, alpha):
     W, s, V = dense.jacobi(A)
     keep = s > EPS * s.shape[0] * jnp.max(s)
-    squares = jnp.where(keep, s * s, 1.0)
-    u = jnp.where(keep, jnp.sum(W * z[:, None], axis=0), 0.0)
+    squares = where(keep, s * s, 1.0)
+    u = where(keep, jnp.sum(W * z[:, None], axis=0), 0.0)
 
     def components(a):
         q = u / (squares + a)
-        return q, jnp.sqrt(jnp.sum(q * q))
+        return q, dense.norm(q)
 
     def iterate(carry):
         i, a, lo, hi, _ = carry
         outside = (a < lo) | (a > hi)
-        a = jnp.where(outside, jnp.maximum(0.001 * hi, jnp.sqrt(lo * hi)), a)
+        a = where(outside, jnp.maximum(0.001 * hi, jnp.sqrt(lo * hi)), a)
         q, norm = components(a)
         phi = norm - radius
         ratio = -phi * norm / jnp.sum(q * q / (squares + a))
-        hi = jnp.where(phi < 0, a, hi)
+        hi = where(phi < 0, a, hi)
         lo = jnp.maximum(lo, a - ratio)
         following = a - (phi + radius) * ratio / radius
         return i + 1, following, lo, hi, jnp.abs(phi) < SECULAR_RTOL * radius
@@ -86,13 +87,13 @@ def _on_boundary(A, z, radius, alpha):
     zero = jnp.zeros_like(alpha)
     # a singular A whose minimum-norm solution is inside must not be stretched onto the boundary
     short = components(zero)[1] <= radius
-    high = jnp.sqrt(jnp.sum(u * u)) / radius
+    high = dense.norm(u) / radius
     start = jnp.zeros((), int), alpha, zero, high, short
     a = jax.lax.while_loop(unfinished, iterate, start)[1]
-    a = jnp.where(short, 0.0, a)
+    a = where(short, 0.0, a)
     q, norm = components(a)
     # SciPy's last touch: the norm is exactly Delta, which stops a drift of the radius
-    return -dense.dot(V, q) * jnp.where(short, 1.0, radius / norm), a
+    return -dense.dot(V, q) * where(short, 1.0, radius / norm), a
 
 
 def steihaug(product: Callable, g, radius, tolerance, maxiter):
@@ -109,13 +110,13 @@ def steihaug(product: Callable, g, radius, tolerance, maxiter):
         p, r, q, count, _ = carry
         Bq = product(q)
         curvature, rr = q @ Bq, r @ r
-        t = rr / jnp.where(curvature > 0, curvature, 1.0)
-        inside = (curvature > 0) & (jnp.linalg.norm(p + t * q) < radius)
-        t = jnp.where(inside, t, geometry.stride_to_sphere(p, q, radius))
+        t = rr / where(curvature > 0, curvature, 1.0)
+        inside = (curvature > 0) & (dense.norm(p + t * q) < radius)
+        t = where(inside, t, geometry.stride_to_sphere(p, q, radius))
         p, r = p + t * q, r + t * Bq
-        done = ~inside | (jnp.linalg.norm(r) <= tolerance)
+        done = ~inside | (dense.norm(r) <= tolerance)
         return p, r, (r @ r / rr) * q - r, count + 1, done
 
-    start = jnp.zeros_like(g), g, -g, jnp.zeros((), int), jnp.linalg.norm(g) == 0
+    start = jnp.zeros_like(g), g, -g, jnp.zeros((), int), dense.norm(g) == 0
     p, r, _, count, _ = jax.lax.while_loop(unfinished, iterate, start)
     return p, r, count
