@@ -38,6 +38,8 @@ nlsq.curve_fit(decay, t, y, [1.8, 1.7, 0.7])
 """
 _HELP = "from nlsq.cli.main import main; main(['--help'])"
 EMPTY, FILLED, HELP = 2.5, 1.6, 0.3
+# an installed package has its byte code, as JAX here has
+_DROPPED = "JAX_COMPILATION_CACHE_DIR", "NLSQ_DISABLE_PERSISTENT_CACHE", "PYTHONDONTWRITEBYTECODE"
 
 
 class Spent(NamedTuple):
@@ -48,10 +50,10 @@ class Spent(NamedTuple):
 
 
 def spend(code: str, cache: str) -> Spent:
-    """Run `code` in a process whose user cache is the directory `cache`."""
+    """Run `code` in a process whose user cache is the directory `cache`; byte code is written."""
     environment = os.environ | {"HOME": cache, "XDG_CACHE_HOME": cache}
     environment |= {"PYTHONUSERBASE": site.getuserbase()}
-    for name in ("JAX_COMPILATION_CACHE_DIR", "NLSQ_DISABLE_PERSISTENT_CACHE"):
+    for name in _DROPPED:
         environment.pop(name, None)
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     subprocess.run(

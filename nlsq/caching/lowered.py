@@ -21,9 +21,9 @@ from pathlib import Path
 import jax
 import jaxlib
 import xxhash
-from jax.extend.core import Primitive
-from jax.extend.mlir.dialects import func
+from jax._src.core import Primitive  # jax.extend would load Pallas, some 20 ms
 from jax.interpreters import mlir
+from jaxlib.mlir.dialects import func
 
 from nlsq.caching.disk import cache_directory
 

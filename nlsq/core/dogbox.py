@@ -15,6 +15,7 @@ from __future__ import annotations
 import jax.numpy as jnp
 
 from nlsq.core import dense, geometry
+from nlsq.core.dense import where
 from nlsq.core.trf import Proposal, update_radius
 
 __all__ = ["ACCEPT_RATIO", "FACTOR", "land", "propose", "start_radius", "update_radius"]
@@ -27,15 +28,15 @@ EPS = 2.220446049250313e-16
 def start_radius(x, scale, cost, factor):
     """Initial Delta: `factor` times the largest scaled component of x, or |r| where x = 0."""
     length = jnp.max(jnp.abs(x / scale))
-    return factor * jnp.where(length > 0, length, jnp.sqrt(2 * cost))
+    return factor * where(length > 0, length, jnp.sqrt(2 * cost))
 
 
 def land(x, step, lb, ub):
     """The trial point; a component within rounding of a bound lies exactly on it."""
     trial = jnp.clip(x + step, lb, ub)
     near = 4 * EPS * (jnp.abs(x) + jnp.abs(step))
-    trial = jnp.where(trial - lb <= near, lb, trial)
-    return jnp.where(ub - trial <= near, ub, trial)
+    trial = where(trial - lb <= near, lb, trial)
+    return where(ub - trial <= near, ub, trial)
 
 
 def propose(point, radius, alpha, scale, setup, bounded):
@@ -43,16 +44,16 @@ def propose(point, radius, alpha, scale, setup, bounded):
     x, R, z, lb, ub = point.x, point.R, point.z, setup.lb, setup.ub
     g = dense.dot(R.T, z)
     held = ((x <= lb) & (g > 0)) | ((x >= ub) & (g < 0)) | (setup.free == 0)
-    g = jnp.where(held, 0.0, g)
-    A = jnp.where(held, 0.0, R)
+    g = where(held, 0.0, g)
+    A = where(held, 0.0, R)
     newton = _minimum_norm(A / _norms(A), z) / _norms(A)
-    newton = jnp.where(held, 0.0, newton)
+    newton = where(held, 0.0, newton)
     low = jnp.maximum(lb - x, -radius * scale)
     high = jnp.minimum(ub - x, radius * scale)
 
     fits = jnp.all((newton >= low) & (newton <= high))
-    step = jnp.where(fits, newton, _dogleg(A, g, newton, low, high))
-    step = jnp.where(held, 0.0, step)
+    step = where(fits, newton, _dogleg(A, g, newton, low, high))
+    step = where(held, 0.0, step)
     q = dense.dot(A, step)
     predicted = -jnp.sum((z + 0.5 * q) * q)
     norm = jnp.max(jnp.abs(step / scale))
@@ -61,19 +62,19 @@ def propose(point, radius, alpha, scale, setup, bounded):
 
 def _norms(A):
     columns = jnp.sqrt(jnp.sum(A * A, axis=0))
-    return jnp.where(columns > 0, columns, 1.0)
+    return where(columns > 0, columns, 1.0)
 
 
 def _minimum_norm(A, z):
     W, s, V = dense.jacobi(A)
     keep = s > EPS * s.shape[0] * jnp.max(s)
-    return -dense.dot(V, jnp.where(keep, dense.dot(W.T, z) / jnp.where(keep, s, 1.0) ** 2, 0.0))
+    return -dense.dot(V, where(keep, dense.dot(W.T, z) / where(keep, s, 1.0) ** 2, 0.0))
 
 
 def _dogleg(A, g, newton, low, high):
     w = dense.dot(A, g)
     wall, _ = geometry.stride_to_bound(jnp.zeros_like(g), -g, low, high)
-    wall = jnp.where(jnp.isfinite(wall), wall, 0.0)
+    wall = where(jnp.isfinite(wall), wall, 0.0)
     t, _ = geometry.minimise_on_interval(
         0.5 * dense.dot(w, w), -dense.dot(g, g), 0.0 * wall, 0.0 * wall, wall
     )
@@ -83,5 +84,5 @@ def _dogleg(A, g, newton, low, high):
     step = jnp.clip(cauchy + jnp.clip(stride, 0.0, 1.0) * leg, low, high)
     # the wall that ended the stride is met but for rounding; short of it, the next step has no room
     near = 4 * EPS * (jnp.abs(cauchy) + jnp.abs(leg))
-    step = jnp.where(step - low <= near, low, step)
-    return jnp.where(high - step <= near, high, step)
+    step = where(step - low <= near, low, step)
+    return where(high - step <= near, high, step)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import jax.numpy as jnp
 
+from nlsq.core.dense import where
+
 TINY = 1e-300
 
 
@@ -16,10 +18,10 @@ def stride_to_bound(x, s, lb, ub):
     hits: (n,) -1 / 0 / 1 for lower / none / upper.
     """
     moving = s != 0
-    safe = jnp.where(moving, s, 1.0)
-    strides = jnp.where(moving, jnp.maximum((lb - x) / safe, (ub - x) / safe), jnp.inf)
+    safe = where(moving, s, 1.0)
+    strides = where(moving, jnp.maximum((lb - x) / safe, (ub - x) / safe), jnp.inf)
     t = jnp.min(strides)
-    return t, jnp.where(strides == t, jnp.sign(s), 0.0)
+    return t, where(strides == t, jnp.sign(s), 0.0)
 
 
 def stride_to_sphere(p, s, radius):
@@ -28,16 +30,16 @@ def stride_to_sphere(p, s, radius):
     b = jnp.sum(p * s)
     c = jnp.minimum(jnp.sum(p * p) - radius**2, 0.0)
     root = jnp.sqrt(jnp.maximum(b * b - a * c, 0.0))
-    q = -(b + jnp.where(b >= 0, root, -root))
-    t1 = q / jnp.where(a == 0, 1.0, a)
-    t2 = c / jnp.where(q == 0, 1.0, q)
-    return jnp.where(a == 0, 0.0, jnp.maximum(t1, t2))
+    q = -(b + where(b >= 0, root, -root))
+    t1 = q / where(a == 0, 1.0, a)
+    t2 = c / where(q == 0, 1.0, q)
+    return where(a == 0, 0.0, jnp.maximum(t1, t2))
 
 
 def minimise_on_interval(a, b, c, low, high):
     """Minimiser and minimum of a t^2 + b t + c on [low, high]."""
-    vertex = -0.5 * b / jnp.where(a == 0, 1.0, a)
-    vertex = jnp.where((a > 0) & (vertex > low) & (vertex < high), vertex, low)
+    vertex = -0.5 * b / where(a == 0, 1.0, a)
+    vertex = where((a > 0) & (vertex > low) & (vertex < high), vertex, low)
     t = jnp.stack([low, high, vertex])
     values = t * (a * t + b) + c
     best = jnp.argmin(values)
@@ -46,34 +48,35 @@ def minimise_on_interval(a, b, c, low, high):
 
 def strictly_inside(x, lb, ub):
     """Move components that touch or pass a bound to its neighbouring float inside."""
-    inner = jnp.where(x <= lb, jnp.nextafter(lb, ub), x)
-    inner = jnp.where(inner >= ub, jnp.nextafter(ub, lb), inner)
+    inner = where(x <= lb, jnp.nextafter(lb, ub), x)
+    inner = where(inner >= ub, jnp.nextafter(ub, lb), inner)
     middle = lb + 0.5 * (ub - lb)  # only for bounds so tight that no float lies between
-    return jnp.where((inner < lb) | (inner > ub), middle, inner)
+    return where((inner < lb) | (inner > ub), middle, inner)
 
 
 def coleman_li(x, g, lb, ub):
     """Coleman-Li scaling v (n,) and dv/dx: distance to the bound that -g points at, else 1."""
     to_upper = (g < 0) & jnp.isfinite(ub)
     to_lower = (g > 0) & jnp.isfinite(lb)
-    v = jnp.where(to_upper, ub - x, jnp.where(to_lower, x - lb, 1.0))
-    dv = jnp.where(to_upper, -1.0, jnp.where(to_lower, 1.0, 0.0))
+    v = where(to_upper, ub - x, where(to_lower, x - lb, 1.0))
+    dv = where(to_upper, -1.0, where(to_lower, 1.0, 0.0))
     return v, dv
 
 
-def scaled_optimality(x, g, columns, cost, lb, ub):
+def scaled_optimality(x, g, columns, cost, lb, ub, bounded=True):
     """Scale-free first-order optimality in [0, 1].
 
     For a free parameter the cosine |g_j| / (|J_j| |r|) between residual and Jacobian column
     (MINPACK's test); for one next to the bound that -g points at also the reachable share of the
     cost, |g_j| v_j / |r|^2, whichever is smaller. Unlike SciPy's absolute `gtol` test it does not
     change when data or parameters change their unit. |r|^2 is twice the cost: the loss-scaled
-    residual of an outlier can be arbitrarily large.
+    residual of an outlier can be arbitrarily large. `bounded` is static.
     """
     rss = 2 * cost
     rnorm = jnp.sqrt(rss)
-    cosine = jnp.abs(g) / jnp.maximum(columns * rnorm, TINY)
-    v, dv = coleman_li(x, g, lb, ub)
-    share = jnp.abs(g) * v / jnp.maximum(rss, TINY)
-    measure = jnp.where(dv == 0, cosine, jnp.minimum(cosine, share))
-    return jnp.max(jnp.where((g == 0) | (rss == 0), 0.0, measure))
+    measure = jnp.abs(g) / jnp.maximum(columns * rnorm, TINY)
+    if bounded:
+        v, dv = coleman_li(x, g, lb, ub)
+        share = jnp.abs(g) * v / jnp.maximum(rss, TINY)
+        measure = where(dv == 0, measure, jnp.minimum(measure, share))
+    return jnp.max(where((g == 0) | (rss == 0), 0.0, measure))

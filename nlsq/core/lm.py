@@ -15,7 +15,8 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-from nlsq.core import dense
+from nlsq.core import dense, subproblem
+from nlsq.core.dense import where
 from nlsq.core.trf import Proposal
 
 ACCEPT_RATIO = 1e-4
@@ -27,13 +28,8 @@ EPS = 2.220446049250313e-16
 
 def start_radius(x, scale, cost, factor):
     """`factor` times |D x|, or times |r| where x = 0."""
-    length = jnp.linalg.norm(x / scale)
-    return factor * jnp.where(length > 0, length, jnp.sqrt(2 * cost))
-
-
-def land(x, step, lb, ub):
-    """The trial point; there are no bounds."""
-    return x + step
+    length = dense.norm(x / scale)
+    return factor * where(length > 0, length, jnp.sqrt(2 * cost))
 
 
 def propose(point, radius, par, scale, setup, bounded):
@@ -45,28 +41,28 @@ def propose(point, radius, par, scale, setup, bounded):
     gauss_newton = _least_squares_triangular(R, z) * setup.free
     par, p = _lmpar(R, z, D, radius, par, gauss_newton)
     p = p * setup.free
-    q, w = dense.dot(R, p), jnp.linalg.norm(D * p)
+    q, w = dense.dot(R, p), dense.norm(D * p)
     predicted = 0.5 * dense.dot(q, q) + par * w**2
     return Proposal(p, w, predicted, jnp.zeros_like(predicted), par)
 
 
 def _least_squares_triangular(R, z):
     """Gauss-Newton step; columns from the first vanishing pivot on stay at 0, as in MINPACK."""
-    diagonal = jnp.abs(jnp.diagonal(R))
+    diagonal = jnp.abs(dense.diagonal(R))
     floor = R.shape[0] * EPS * jnp.sqrt(jnp.sum(R * R, axis=0))
-    usable = jnp.cumprod(jnp.where(diagonal > floor, 1.0, 0.0))
+    usable = jnp.cumprod(where(diagonal > floor, 1.0, 0.0))
     keep = usable[:, None] * usable[None, :]
-    T = jnp.where(keep > 0, R, jnp.eye(R.shape[0]))
+    T = where(keep > 0, R, jnp.eye(R.shape[0]))
     return -dense.solve_upper(T, z * usable)
 
 
 def _lmpar(R, z, D, radius, par, gauss_newton):
     n = z.shape[0]
-    norm0 = jnp.linalg.norm(D * gauss_newton)
+    norm0 = dense.norm(D * gauss_newton)
     phi0 = norm0 - radius
 
     def damped(lam):
-        rows = jnp.concatenate([R, jnp.diag(jnp.sqrt(lam) * D)])
+        rows = jnp.concatenate([R, jnp.eye(n) * (jnp.sqrt(lam) * D)])
         T, zt = dense.triangularise(rows, jnp.concatenate([z, jnp.zeros_like(z)]))
         return -dense.solve_upper(T, zt), T
 
@@ -75,30 +71,30 @@ def _lmpar(R, z, D, radius, par, gauss_newton):
         v = D * (D * gauss_newton) / jnp.maximum(norm0, TINY)
         w = dense.solve_upper(R, v, transpose=True)
         low = phi0 / jnp.maximum(radius * dense.dot(w, w), TINY)
-        regular = jnp.min(jnp.abs(jnp.diagonal(R))) > n * EPS * jnp.max(jnp.abs(jnp.diagonal(R)))
-        return jnp.where(regular & jnp.isfinite(low), jnp.maximum(low, 0.0), 0.0)
+        regular = subproblem.regular(dense.diagonal(R))
+        return where(regular & jnp.isfinite(low), jnp.maximum(low, 0.0), 0.0)
 
     def search():
         low = newton_bound()
-        gnorm = jnp.linalg.norm(dense.dot(R.T, z) / D)
+        gnorm = dense.norm(dense.dot(R.T, z) / D)
         high = gnorm / jnp.maximum(radius, TINY)
-        high = jnp.where(high == 0, TINY / jnp.minimum(radius, 0.1), high)
+        high = where(high == 0, TINY / jnp.minimum(radius, 0.1), high)
         start = jnp.clip(par, low, high)
-        start = jnp.where(start == 0, gnorm / jnp.maximum(norm0, TINY), start)
+        start = where(start == 0, gnorm / jnp.maximum(norm0, TINY), start)
 
         def iterate(carry):
             i, lam, lo, hi, _, _ = carry
-            lam = jnp.where(lam == 0, jnp.maximum(TINY, 0.001 * hi), lam)
+            lam = where(lam == 0, jnp.maximum(TINY, 0.001 * hi), lam)
             p, T = damped(lam)
-            norm = jnp.linalg.norm(D * p)
+            norm = dense.norm(D * p)
             phi = norm - radius
             v = D * (D * p) / jnp.maximum(norm, TINY)
             w = dense.solve_upper(T, v, transpose=True)
             change = phi / jnp.maximum(radius * dense.dot(w, w), TINY)
-            lo = jnp.where(phi > 0, jnp.maximum(lo, lam), lo)
-            hi = jnp.where(phi < 0, jnp.minimum(hi, lam), hi)
+            lo = where(phi > 0, jnp.maximum(lo, lam), lo)
+            hi = where(phi < 0, jnp.minimum(hi, lam), hi)
             done = (jnp.abs(phi) <= 0.1 * radius) | (i + 1 == SECULAR_ITERATIONS)
-            following = jnp.where(done, lam, jnp.maximum(lo, lam + change))
+            following = where(done, lam, jnp.maximum(lo, lam + change))
             return i + 1, following, lo, hi, done, p
 
         carry = (jnp.zeros((), int), start, low, high, jnp.zeros((), bool), gauss_newton)
@@ -111,12 +107,12 @@ def _lmpar(R, z, D, radius, par, gauss_newton):
 
 def update_radius(radius, par, proposal, actual, ratio, first):
     """Moré's rule; `first` bounds the radius by the length of the very first step."""
-    radius = jnp.where(first, jnp.minimum(radius, proposal.norm), radius)
+    radius = where(first, jnp.minimum(radius, proposal.norm), radius)
     slope = 2 * proposal.predicted - proposal.alpha * proposal.norm**2  # |g . p|
-    failed = jnp.where(actual >= 0, 0.5, 0.5 * slope / (slope - jnp.minimum(actual, 0.0)))
-    failed = jnp.where(jnp.isfinite(failed), jnp.clip(failed, 0.1, 0.5), 0.1)
+    failed = where(actual >= 0, 0.5, 0.5 * slope / (slope - jnp.minimum(actual, 0.0)))
+    failed = where(jnp.isfinite(failed), jnp.clip(failed, 0.1, 0.5), 0.1)
     bad = failed * jnp.minimum(radius, proposal.norm / 0.1)
     good = (proposal.alpha == 0) | (ratio >= 0.75)
-    new = jnp.where(ratio <= 0.25, bad, jnp.where(good, proposal.norm / 0.5, radius))
-    new_par = jnp.where(ratio <= 0.25, proposal.alpha / failed, proposal.alpha)
-    return new, jnp.where((ratio > 0.25) & good, 0.5 * proposal.alpha, new_par)
+    new = where(ratio <= 0.25, bad, where(good, proposal.norm / 0.5, radius))
+    new_par = where(ratio <= 0.25, proposal.alpha / failed, proposal.alpha)
+    return new, where((ratio > 0.25) & good, 0.5 * proposal.alpha, new_par)

@@ -41,6 +41,7 @@ import numpy as np
 
 from nlsq.caching.lowered import lowered
 from nlsq.core import dense, dogbox, geometry, lm, trf
+from nlsq.core.dense import where
 from nlsq.core.packing import Packing
 from nlsq.core.reduction import Sums, factor
 from nlsq.core.status import Status
@@ -203,43 +204,45 @@ def absorb(state: State, total: Sums, setup: Setup, method: Method) -> State:
     P = dense.solve_upper(R, jnp.eye(method.n))
     columns = jnp.sqrt(jnp.sum(R * R, axis=0))
     g = dense.dot(R.T, z)
-    measure = geometry.scaled_optimality(state.trial, g, columns, summary.cost, setup.lb, setup.ub)
+    measure = geometry.scaled_optimality(
+        state.trial, g, columns, summary.cost, setup.lb, setup.ub, method.bounded
+    )
     new = Point(
         state.trial, summary.cost, R, P, z, columns, summary.pivot, summary.dead, summary.dependent,
         measure,
     )  # fmt: skip
     better = (actual > 0) & (ratio > rules.ACCEPT_RATIO)
     scale = columns_or_one(state.columns)
-    step = jnp.linalg.norm(scale * (state.trial - old.x))
-    length = jnp.linalg.norm(scale * old.x)
+    step = dense.norm(scale * (state.trial - old.x))
+    length = dense.norm(scale * old.x)
     # read by nearly everything below
     finite, actual, ratio, better, measure, step, length = dense.once(
         finite, actual, ratio, better, measure, step, length
     )
     near = step <= POLISH_REACH * length  # a fit that has converged moves no further
     level = (actual >= -COST_NOISE * old.cost) & (measure <= 2 * old.optimality)
-    moved = finite & (first | jnp.where(iterating, better, near & ((actual > 0) | level)))
+    moved = finite & (first | where(iterating, better, near & ((actual > 0) | level)))
     moved = moved | (finite & (state.phase >= PREPARE))
     doubted = first & jnp.any(state.trial != setup.x0) & ~(finite & _holds(new, setup.trust))
     moved, doubted = dense.once(moved & ~doubted, doubted)
-    old = old._replace(x=jnp.where(doubted, setup.x0, old.x))
-    point = jax.tree.map(lambda a, b: jnp.where(moved, a, b), new, old)
-    seen = jnp.where(summary.dead, 0.0, columns)
-    running_max = jnp.where(moved, jnp.maximum(state.columns, seen), state.columns)
+    old = old._replace(x=where(doubted, setup.x0, old.x))
+    point = jax.tree.map(lambda a, b: where(moved, a, b), new, old)
+    seen = where(summary.dead, 0.0, columns)
+    running_max = where(moved, jnp.maximum(state.columns, seen), state.columns)
 
     radius, alpha = rules.update_radius(
         state.radius, state.alpha, proposal, actual, ratio, state.nit == 0
     )
-    radius = jnp.where(iterating & ~first, radius, state.radius)
-    alpha = jnp.where(iterating & ~first & jnp.isfinite(alpha), alpha, state.alpha)
+    radius = where(iterating & ~first, radius, state.radius)
+    alpha = where(iterating & ~first & jnp.isfinite(alpha), alpha, state.alpha)
 
-    nfev = state.nfev + jnp.where(doubted, 0, 1)
+    nfev = state.nfev + where(doubted, 0, 1)
     stuck = jnp.all(state.trial == old.x)
     evidence = Evidence(
         first, finite, nfev, old.cost, actual, proposal.predicted, ratio, step, length, stuck,
         point.optimality,
     )  # fmt: skip
-    status = dense.once(jnp.where(iterating & ~doubted, judge(evidence, setup), state.status))
+    status = dense.once(where(iterating & ~doubted, judge(evidence, setup), state.status))
 
     over = (status == int(Status.NOT_FINITE)) | (nfev >= setup.max_nfev)
     phase, rounds = _next_phase(state, status, point, moved, step, length, over)
@@ -253,10 +256,10 @@ def absorb(state: State, total: Sums, setup: Setup, method: Method) -> State:
         phase=phase,
         status=status,
         rounds=rounds,
-        last=jnp.where(moved & ~first, step, state.last),
+        last=where(moved & ~first, step, state.last),
         nfev=nfev,
-        njev=state.njev + jnp.where(moved, 1, 0),
-        nit=state.nit + jnp.where(moved & ~first & (step > 0), 1, 0),
+        njev=state.njev + where(moved, 1, 0),
+        nit=state.nit + where(moved & ~first & (step > 0), 1, 0),
         secants=state.secants._replace(known=known),
     )
 
@@ -270,14 +273,14 @@ def _holds(point: Point, trust):
 
 def columns_or_one(columns):
     """Column norms as a scale; a dead column scales by 1."""
-    return jnp.where(columns > 0, columns, 1.0)
+    return where(columns > 0, columns, 1.0)
 
 
 def gain(old_cost, cost, finite, proposal):
     """Actual reduction of the cost, and its ratio to the predicted one."""
-    actual = jnp.where(finite, old_cost - cost, -jnp.inf)
+    actual = where(finite, old_cost - cost, -jnp.inf)
     share = actual - proposal.correction
-    return actual, share / jnp.where(proposal.predicted > 0, proposal.predicted, jnp.inf)
+    return actual, share / where(proposal.predicted > 0, proposal.predicted, jnp.inf)
 
 
 class Evidence(NamedTuple):
@@ -309,25 +312,25 @@ def judge(e: Evidence, setup):
     stuck = e.stuck & ~e.first
     g = e.optimality <= setup.gtol
     status = jnp.full((), int(Status.RUNNING))
-    status = jnp.where(e.nfev >= setup.max_nfev, int(Status.MAX_NFEV), status)
-    status = jnp.where(x | stuck, int(Status.XTOL), status)
-    status = jnp.where(f, jnp.where(x, int(Status.FTOL_XTOL), int(Status.FTOL)), status)
-    status = jnp.where(g, int(Status.GTOL), status)
-    return jnp.where(e.first & ~e.finite, int(Status.NOT_FINITE), status)
+    status = where(e.nfev >= setup.max_nfev, int(Status.MAX_NFEV), status)
+    status = where(x | stuck, int(Status.XTOL), status)
+    status = where(f, where(x, int(Status.FTOL_XTOL), int(Status.FTOL)), status)
+    status = where(g, int(Status.GTOL), status)
+    return where(e.first & ~e.finite, int(Status.NOT_FINITE), status)
 
 
 def _next_phase(state, status, point, moved, step, length, over):
     """(phase, rounds) after this pass; `over` ends the fit."""
     rounds = state.rounds + 1
     safe = point.pivot >= SAFE_PIVOT
-    finish = jnp.where(safe, DONE, SHARPEN)
-    after_iterate = jnp.where(status > 0, jnp.where(safe, POLISH, PREPARE), finish)
+    finish = where(safe, DONE, SHARPEN)
+    after_iterate = where(status > 0, where(safe, POLISH, PREPARE), finish)
     again = ~safe & (rounds < SHARPEN_LIMIT)
 
-    contraction = jnp.where(state.last > 0, step / jnp.maximum(state.last, TINY), 1.0)
+    contraction = where(state.last > 0, step / jnp.maximum(state.last, TINY), 1.0)
     accelerated = jnp.any(state.secants.dx != 0)
-    # one accelerated step much shorter than the last tells little of the next
-    ratio = jnp.where(accelerated, jnp.maximum(contraction, 0.5), contraction)
+    # one step much shorter than the last tells little of the next where either is accelerated
+    ratio = where(state.rounds > 0, jnp.maximum(contraction, 0.5), contraction)
     left = step * ratio / (1 - jnp.clip(ratio, 0.0, 0.9))
     settled = (
         (left <= NEGLIGIBLE * length)
@@ -335,17 +338,12 @@ def _next_phase(state, status, point, moved, step, length, over):
         | (~moved & ~accelerated)
         | ((contraction > 1) & (state.rounds > 0) & ~accelerated)
     )
-    phase = jnp.select(
-        [state.phase == ITERATE, state.phase == POLISH, state.phase == PREPARE],
-        [
-            jnp.where(status != int(Status.RUNNING), after_iterate, ITERATE),
-            jnp.where(settled, finish, POLISH),
-            jnp.where(again, PREPARE, POLISH),
-        ],
-        jnp.where(again, SHARPEN, DONE),
-    )
-    phase = jnp.where(over, DONE, phase)
-    return phase, jnp.where(phase == state.phase, rounds, 0)
+    phase = where(again, SHARPEN, DONE)
+    phase = where(state.phase == PREPARE, where(again, PREPARE, POLISH), phase)
+    phase = where(state.phase == POLISH, where(settled, finish, POLISH), phase)
+    after_iterate = where(status == int(Status.RUNNING), ITERATE, after_iterate)
+    phase = where(over, DONE, where(state.phase == ITERATE, after_iterate, phase))
+    return phase, where(phase == state.phase, rounds, 0)
 
 
 def _accelerate(point, target, secants: Secants):
@@ -356,17 +354,16 @@ def _accelerate(point, target, secants: Secants):
     s = target - point.x
     new_dx = jnp.concatenate([(point.x - secants.x)[None], secants.dx[:-1]])
     new_ds = jnp.concatenate([(s - secants.step)[None], secants.dstep[:-1]])
-    dx = jnp.where(secants.known, new_dx, 0.0)
-    ds = jnp.where(secants.known, new_ds, 0.0)
+    dx = where(secants.known, new_dx, 0.0)
+    ds = where(secants.known, new_ds, 0.0)
     M = dense.dot(ds, point.R.T)  # (MEMORY, n), rows R dS_i
     norms = jnp.sqrt(jnp.sum(M * M, axis=1))
-    M = M / jnp.where(norms > 0, norms, 1.0)[:, None]
+    M = M / where(norms > 0, norms, 1.0)[:, None]
     rows = jnp.concatenate([M.T, RIDGE * jnp.eye(MEMORY)])
-    rhs = jnp.concatenate([dense.dot(point.R, s), jnp.zeros(MEMORY)])
-    T, c = dense.triangularise(rows, rhs)
-    gamma = dense.solve_upper(T, c) / jnp.where(norms > 0, norms, jnp.inf)
+    rhs = jnp.concatenate([-dense.dot(point.R, s), jnp.zeros(MEMORY)])
+    gamma = dense.least_squares(rows, rhs)[0] / where(norms > 0, norms, jnp.inf)
     accelerated = target - dense.dot(gamma, dx + ds)
-    accelerated = jnp.where(jnp.all(jnp.isfinite(accelerated)), accelerated, target)
+    accelerated = where(jnp.all(jnp.isfinite(accelerated)), accelerated, target)
     return accelerated, Secants(point.x, s, dx, ds, jnp.ones((), bool))
 
 
@@ -374,13 +371,15 @@ def propose(state: State, setup: Setup, method: Method, reached: bool = False) -
     """Choose the next trial point; `reached`: the fit is past ITERATE."""
     rules = METHODS[method.name]
     point = state.point
-    scale = jnp.where(setup.x_scale > 0, setup.x_scale, 1 / columns_or_one(state.columns))
-    radius = jnp.where(
+    scale = where(setup.x_scale > 0, setup.x_scale, 1 / columns_or_one(state.columns))
+    radius = where(
         state.nfev == 1, rules.start_radius(point.x, scale, point.cost, setup.factor), state.radius
     )
 
     def iterate():
         proposal = rules.propose(point, radius, state.alpha, scale, setup, method.bounded)
+        if not method.bounded:
+            return point.x + proposal.step, proposal, state.secants
         trial = rules.land(point.x, proposal.step, setup.lb, setup.ub)
         return trial, proposal, state.secants
 
@@ -389,16 +388,17 @@ def propose(state: State, setup: Setup, method: Method, reached: bool = False) -
         target = trf.gauss_newton_on_face(point, setup, unsafe, method.bounded)
         trial, learnt = _accelerate(point, target, state.secants)
         polishing = state.phase == POLISH  # not PREPARE, which does not take this step
-        secants = jax.tree.map(lambda a, b: jnp.where(polishing, a, b), learnt, state.secants)
-        pinned = (target == setup.lb) | (target == setup.ub)
-        trial = jnp.where(pinned, target, jnp.clip(trial, setup.lb, setup.ub))
+        secants = jax.tree.map(lambda a, b: where(polishing, a, b), learnt, state.secants)
+        if method.bounded:
+            pinned = (target == setup.lb) | (target == setup.ub)
+            trial = where(pinned, target, jnp.clip(trial, setup.lb, setup.ub))
         return trial, state.proposal, secants
 
     chosen = polish() if reached else jax.lax.cond(state.phase == ITERATE, iterate, polish)
     trial, proposal, secants = chosen
-    trial = jnp.where(state.phase >= PREPARE, point.x, trial)
-    trial = jnp.where((setup.free > 0) & (state.nfev > 0), trial, setup.x0)
-    alpha = jnp.where(state.nfev > 0, proposal.alpha, 0.0)
+    trial = where(state.phase >= PREPARE, point.x, trial)
+    trial = where((setup.free > 0) & (state.nfev > 0), trial, setup.x0)
+    alpha = where(state.nfev > 0, proposal.alpha, 0.0)
     return state._replace(
         trial=trial, proposal=proposal, radius=radius, alpha=alpha, secants=secants
     )

@@ -33,7 +33,7 @@ from itertools import chain
 
 import jax
 import numpy as np
-from jax.extend.core import Literal
+from jax._src.core import Literal  # jax.extend would load Pallas
 
 from nlsq.core.pointwise_rules import REASONS, RULES, Op
 

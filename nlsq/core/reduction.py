@@ -32,6 +32,7 @@ import jax
 import jax.numpy as jnp
 
 from nlsq.core import dense
+from nlsq.core.dense import where
 
 EPS = 2.220446049250313e-16
 # A column whose norm falls below this share of its last one may be nothing but rounding.
@@ -81,30 +82,30 @@ def factor(total: Sums, R_prev) -> Summary:
     is off only in that one diagonal element, and a step does not move the parameter by itself.
     """
     n = R_prev.shape[0]
-    diagonal = jnp.diagonal(total.G)
+    diagonal = dense.diagonal(total.G)
     zero = diagonal <= 0
     measured = jnp.all(R_prev == jnp.eye(n), axis=0)  # K_j is J_j, nothing cancels
-    D = jnp.sqrt(jnp.where(zero, 1.0, diagonal))
-    shift = jnp.diag(10 * n * EPS + jnp.where(zero, 1.0, 0.0))
+    D = jnp.sqrt(where(zero, 1.0, diagonal))
+    shift = jnp.eye(n + 1) * where(zero, 1.0, 10 * n * EPS)
     T = dense.cholesky(total.G / (D[:, None] * D) + shift).T
     C, z = T[:n, :n], T[:n, n] * D[n]
     dead = zero[:n] & measured
     cancelled = zero[:n] & ~measured
-    R = dense.dot(C, jnp.where(cancelled, 0.0, D[:n])[:, None] * R_prev)
+    R = dense.dot(C, where(cancelled, 0.0, D[:n])[:, None] * R_prev)
     collapsed = ~dead & ~measured & ((R * R).sum(0) <= COLLAPSE**2 * (R_prev * R_prev).sum(0))
     out = dead | collapsed
-    R = jnp.where(out, jnp.eye(n), R)
-    z = jnp.where(out, 0.0, z)
+    R = where(out, jnp.eye(n), R)
+    z = where(out, 0.0, z)
     norms = jnp.sqrt((R * R).sum(0))
-    dependent = ~out & (jnp.abs(jnp.diagonal(R)) <= DEPENDENT * norms)
-    pivots = jnp.where(dead | dependent, 1.0, jnp.diagonal(C))
-    pivot = jnp.min(jnp.where(collapsed, 0.0, pivots))
+    dependent = ~out & (jnp.abs(dense.diagonal(R)) <= DEPENDENT * norms)
+    pivots = where(dead | dependent, 1.0, dense.diagonal(C))
+    pivot = jnp.min(where(collapsed, 0.0, pivots))
 
     def pin(R, z):
-        rows = jnp.diag(jnp.where(dependent, PIN * norms, 0.0))
+        rows = jnp.eye(n) * where(dependent, PIN * norms, 0.0)
         stacked = jnp.concatenate([R, rows]), jnp.concatenate([z, jnp.zeros(n)])
         T, zt = dense.triangularise(*stacked)
-        return T, jnp.where(dependent, 0.0, zt)
+        return T, where(dependent, 0.0, zt)
 
     R, z = jax.lax.cond(jnp.any(dependent), pin, lambda *same: same, R, z)
     cost = 0.5 * diagonal[n] if total.cost is None else total.cost

@@ -7,9 +7,9 @@ d = v^{1/2} D turn the first-order conditions into a smooth system whose Gauss-N
     1/2 |R d p^ + z|^2 + 1/2 p^T C p^,     C = diag(g dv D)  >= 0
 
 R has the singular values and right vectors of J, so everything below is n-sized. The model is an
-ordinary least-squares problem in the rows [R d; C^{1/2}]; one QR makes it triangular. A step that
-leaves the bounds is compared with its reflection at the first bound hit and with the constrained
-Cauchy step, and the best of the three is taken (SciPy's `trf_bounds`, which this follows).
+ordinary least-squares problem in the rows [R d; C^{1/2}]. A step that leaves the bounds is compared
+with its reflection at the first bound hit and with the constrained Cauchy step, and the best of the
+three is taken (SciPy's `trf_bounds`, which this follows).
 
 References: M. A. Branch, T. F. Coleman, Y. Li, "A subspace, interior, and conjugate gradient method
 for large-scale bound-constrained minimization problems", SIAM J. Sci. Comput. 21 (1999);
@@ -24,6 +24,7 @@ import jax
 import jax.numpy as jnp
 
 from nlsq.core import dense, geometry, subproblem
+from nlsq.core.dense import where
 
 ACCEPT_RATIO = 0.0
 FACTOR = 1.0
@@ -49,8 +50,8 @@ class Proposal(NamedTuple):
 
 def start_radius(x, scale, cost, factor):
     """Initial Delta: `factor` times the scaled length of x, or of the residual where x = 0."""
-    length = jnp.linalg.norm(x / scale)
-    return factor * jnp.where(length > 0, length, jnp.sqrt(2 * cost))
+    length = dense.norm(x / scale)
+    return factor * where(length > 0, length, jnp.sqrt(2 * cost))
 
 
 def land(x, step, lb, ub):
@@ -65,41 +66,44 @@ def propose(point, radius, alpha, scale, setup, bounded):
     x, R, z, lb, ub = point.x, point.R, point.z, setup.lb, setup.ub
     g = dense.dot(R.T, z)
     d, C = hat_space(x, g, scale, lb, ub)
-    A, za = _with_diagonal(R * d, z, jnp.sqrt(jnp.maximum(C, 0.0)))
-    newton = -dense.solve_upper(A, za) * setup.free
+    C = jnp.maximum(C, 0.0)
+    A, za = _with_diagonal(R * d, z, jnp.sqrt(C))
+    newton, diagonal = dense.least_squares(A, za)
+    newton = where(subproblem.regular(diagonal), newton * setup.free, jnp.nan)
     p, alpha = subproblem.solve(A, za, newton, radius, alpha)
 
     def gram(S):
-        W = dense.dot(S, A.T)
-        return dense.dot(W, W.T)
+        W = dense.dot(S, (R * d).T)
+        return dense.dot(W, W.T) + dense.dot(S * C, S.T)
 
     theta = jnp.maximum(0.995, 1 - point.optimality)
-    best, value = reflect(x, Quadratic(dense.dot(A.T, za), gram), p, d, radius, setup, theta)
+    best, value = reflect(x, Quadratic(d * g, gram), p, d, radius, setup, theta)
     correction = 0.5 * jnp.sum(C * best**2)
-    return Proposal(d * best, jnp.linalg.norm(best), -value, correction, alpha)
+    return Proposal(d * best, dense.norm(best), -value, correction, alpha)
 
 
 def hat_space(x, g, scale, lb, ub):
     """Return (d, C), both (n,): x = d x^, and the diagonal that the bounds add to the model."""
     v, dv = geometry.coleman_li(x, g, lb, ub)
-    d = jnp.sqrt(jnp.where(dv != 0, v / scale, v)) * scale
+    d = jnp.sqrt(where(dv != 0, v / scale, v)) * scale
     return d, g * dv * scale
 
 
 def _propose_free(point, radius, alpha, scale, setup):
     A = point.R * scale
     newton = subproblem.gauss_newton(point.R, point.P, point.z) / scale * setup.free
+    newton = where(subproblem.regular(dense.diagonal(A)), newton, jnp.nan)
     p, alpha = subproblem.solve(A, point.z, newton, radius, alpha)
     q = dense.dot(A, p)
     predicted = -jnp.sum((point.z + 0.5 * q) * q)
     zero = jnp.zeros_like(predicted)
-    return Proposal(scale * p, jnp.linalg.norm(p), predicted, zero, alpha)
+    return Proposal(scale * p, dense.norm(p), predicted, zero, alpha)
 
 
 def _with_diagonal(A, z, diagonal):
-    """Triangular system with the same normal equations as rows [A; diag(diagonal)], [z; 0]."""
-    stacked = jnp.concatenate([A, jnp.diag(diagonal)])
-    return dense.triangularise(stacked, jnp.concatenate([z, jnp.zeros_like(z)]))
+    """Rows [A; diag(diagonal)] and [z; 0]."""
+    rows = jnp.concatenate([A, jnp.eye(z.shape[0]) * diagonal])
+    return rows, jnp.concatenate([z, jnp.zeros_like(z)])
 
 
 def reflect(x, model: Quadratic, p, d, radius, setup, theta):
@@ -111,7 +115,7 @@ def reflect(x, model: Quadratic, p, d, radius, setup, theta):
 
     def crossing():
         stride, hits = geometry.stride_to_bound(x, d * p, lb, ub)
-        mirrored = jnp.where(hits != 0, -p, p)
+        mirrored = where(hits != 0, -p, p)
         at_bound = p * stride
         lines = jnp.stack([at_bound, mirrored, -g])
         slope, B = dense.dot(lines, g), model.gram(lines)
@@ -119,19 +123,19 @@ def reflect(x, model: Quadratic, p, d, radius, setup, theta):
         to_sphere = geometry.stride_to_sphere(at_bound, mirrored, radius)
         to_bound, _ = geometry.stride_to_bound(x + d * at_bound, d * mirrored, lb, ub)
         reach = jnp.minimum(to_bound, to_sphere)
-        low = (1 - theta) * stride / jnp.where(reach > 0, reach, 1.0)
-        high = jnp.where(to_bound <= to_sphere, theta * to_bound, to_sphere)
+        low = (1 - theta) * stride / where(reach > 0, reach, 1.0)
+        high = where(to_bound <= to_sphere, theta * to_bound, to_sphere)
         line = 0.5 * B[1, 1], slope[1] + B[0, 1], slope[0] + 0.5 * B[0, 0]
         t, reflected = geometry.minimise_on_interval(*line, low, high)
         usable = (reach > 0) & (low <= high)
-        reflected = jnp.where(usable, reflected, jnp.inf)
+        reflected = where(usable, reflected, jnp.inf)
 
         straight = theta * slope[0] + 0.5 * theta**2 * B[0, 0]
 
-        norm_g = jnp.linalg.norm(g)
-        sphere = radius / jnp.where(norm_g > 0, norm_g, 1.0)
+        norm_g = dense.norm(g)
+        sphere = radius / where(norm_g > 0, norm_g, 1.0)
         wall, _ = geometry.stride_to_bound(x, -d * g, lb, ub)
-        limit = jnp.where(wall < sphere, theta * wall, sphere)
+        limit = where(wall < sphere, theta * wall, sphere)
         line = 0.5 * B[2, 2], slope[2], jnp.zeros_like(limit)
         tc, cauchy = geometry.minimise_on_interval(*line, 0.0 * limit, limit)
 
@@ -151,10 +155,10 @@ def reflect(x, model: Quadratic, p, d, radius, setup, theta):
 
 def update_radius(radius, alpha, proposal, actual, ratio, first):
     """SciPy's rule: shrink to a quarter of a bad step, double after a good one at the edge."""
-    new = jnp.where(
+    new = where(
         ratio < 0.25,
         SHRINK * proposal.norm,
-        jnp.where((ratio > 0.75) & (proposal.norm > 0.95 * radius), GROW * radius, radius),
+        where((ratio > 0.75) & (proposal.norm > 0.95 * radius), GROW * radius, radius),
     )
     return new, alpha * radius / new
 
@@ -171,18 +175,18 @@ def gauss_newton_on_face(point, setup, unsafe, bounded):
     columns are nearly dependent on earlier ones stay where they are (without bounds: all of them).
     """
     x, R, z, lb, ub = point.x, point.R, point.z, setup.lb, setup.ub
-    weak = unsafe & (jnp.abs(jnp.diagonal(R)) <= WEAK * point.norms)
+    weak = unsafe & (jnp.abs(dense.diagonal(R)) <= WEAK * point.norms)
     if not bounded:
         step = subproblem.gauss_newton(R, point.P, z) * setup.free
-        return jnp.where(jnp.any(weak), x, x + step)
+        return where(jnp.any(weak), x, x + step)
     g = dense.dot(R.T, z)
     reach = jnp.abs(g) / jnp.maximum(point.norms**2, geometry.TINY)
     low = (g > 0) & (x - lb <= reach)
     high = (g < 0) & (ub - x <= reach)
-    shift = jnp.where(low, lb - x, jnp.where(high, ub - x, 0.0)) * setup.free
+    shift = where(low, lb - x, where(high, ub - x, 0.0)) * setup.free
     still = low | high | weak
-    T, zt = _with_diagonal(jnp.where(still, 0.0, R), z + dense.dot(R, shift), 1.0 * still)
-    step = jnp.where(still, shift, -dense.solve_upper(T, zt)) * setup.free
+    rows = _with_diagonal(where(still, 0.0, R), z + dense.dot(R, shift), 1.0 * still)
+    step = where(still, shift, dense.least_squares(*rows)[0]) * setup.free
     # exactly on the bound: x + (lb - x) may round to its neighbour
     target = jnp.clip(x + step, lb, ub)
-    return jnp.where(low & (setup.free > 0), lb, jnp.where(high & (setup.free > 0), ub, target))
+    return where(low & (setup.free > 0), lb, where(high & (setup.free > 0), ub, target))

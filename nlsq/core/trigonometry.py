@@ -20,9 +20,9 @@ import math
 
 import jax
 import jax.numpy as jnp
+from jax._src.core import Literal, jaxpr_as_fun  # jax.extend would load Pallas
 from jax.custom_batching import custom_vmap
 from jax.experimental.xla_metadata import set_xla_metadata
-from jax.extend.core import Literal, jaxpr_as_fun
 
 P1, P2, P3 = 1.57079632673412561417, 6.07710050630396597660e-11, 2.02226624879595063154e-21
 SINE = (
