@@ -128,7 +128,6 @@ def optimistix(problem: Problem) -> Callable[[np.ndarray], object]:
 def fused_pass(problem: Problem, y: np.ndarray) -> float:
     """Seconds for one pass of all lanes over `y`, all cores busy, by the kernel's own `reduce`."""
     import jax
-    import jax.numpy as jnp
 
     from nlsq.config import double_precision
     from nlsq.core import dense, programs

@@ -260,9 +260,7 @@ def _factor(A, n: int):
     """({(i, j): L_ij}, [1 / d_i]) of A = L diag(d) L^T, L below its ones; NaN where d <= 0."""
     L, C, inverse = {}, {}, []  # C = L diag(d)
     for j in range(n):
-        column = [
-            A[_place(i, j)] - sum(L[i, k] * C[j, k] for k in range(j)) for i in range(j, n)
-        ]
+        column = [A[_place(i, j)] - sum(L[i, k] * C[j, k] for k in range(j)) for i in range(j, n)]
         inverse.append(1 / jnp.where(column[0] > 0, column[0], jnp.nan))
         for i, c in enumerate(column[1:], j + 1):
             C[i, j], L[i, j] = once(c, c * inverse[j])
