@@ -1,7 +1,7 @@
 """Fit all rows: slabs to threads, their fits to lanes, and to the single fit's engine what is left.
 
-A thread reads a slab and runs its fits in lanes until most are done. The others wait until, over
-many slabs, they make a slab of their own, so that a few hard fits never hold up the rest. So do
+A thread reads a slab and runs its fits in lanes until most are done. The others wait until those
+of some slabs fill a part of one, so that a few hard fits never hold up the rest. So do
 those for which lanes have too few digits (`lanes.Answer.pivot`); `exact` takes them from where they
 ended. When no slab is left to read, each thread that becomes free takes its share of those that
 wait. The engine of a single fit takes those of which lanes cannot judge (a start at which only the
@@ -46,6 +46,7 @@ from nlsq.result import CurveFitResult
 
 # More parameters or points than this are the single fit's business: its passes are long enough.
 MOST_PARAMETERS, MOST_POINTS = 12, 1 << 12
+_PART = 4  # of a slab: what waits is run on when there is as much
 _CALL = 50  # passes over a block that take as long as a call of the program by itself
 # Relative error of a covariance that lanes may have, some eps / pivot^2.
 _ACCURACY = {np.dtype(np.float64): 1e-11, np.dtype(np.float32): 1e-3}
@@ -183,7 +184,7 @@ class Batch:
         return None
 
     def _draw(self, waiting: dict[int, list[Lot]], block: int, enough: int = 0) -> Lot | None:
-        """Lots that wait, if they make up a slab or are `enough` fits.
+        """Lots that wait, if they fill a part of a slab or are `enough` fits.
 
         When all slabs are read, a thread's share of what is left, but not less than a block.
         """
@@ -202,7 +203,7 @@ class Batch:
         if not lots:
             return 0
         sums, slab = np.cumsum([len(lot) for lot in lots]), self._sizes(lots[0].m).slab
-        least = enough or slab
+        least = enough or slab // _PART
         if self._unread and sums[-1] < least:
             return 0
         share = least if self._unread else max(-(-sums[-1] // self._busy), block)
