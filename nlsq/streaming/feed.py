@@ -38,15 +38,7 @@ class Chunk(NamedTuple):
     omitted: int  # points left out on the way since the last chunk
     points: Columns  # (count,) views of the buffers; sigma already 1 / sigma
     buffers: Columns  # (capacity + SLACK,)
-
-    def digests(self) -> tuple[bytes, ...]:
-        """A digest of every `PART` points, the last one of fewer; those of the columns in a row."""
-        x, y, weights = self.points
-        lines = [*np.atleast_2d(x), y] + ([] if weights is None else [weights])
-        return tuple(
-            b"".join(xxhash.xxh3_128_digest(a[k : k + PART].view(np.uint8)) for a in lines)
-            for k in range(0, self.count, PART)
-        )
+    digests: tuple[bytes, ...]  # of every `PART` points, the last one of fewer
 
 
 class Feed:
@@ -127,9 +119,9 @@ class Feed:
 
     def _chunk(self, index, filled, omitted, buffers: Columns) -> Chunk:
         repeat_last(buffers, filled)
-        return Chunk(
-            index, index * self.capacity, filled, omitted, buffers.part(0, filled), buffers
-        )
+        points = buffers.part(0, filled)
+        first = index * self.capacity
+        return Chunk(index, first, filled, omitted, points, buffers, digests(points))
 
     def _ranges(self, start: int):
         yield _Range(self.source, start, self._read_size)
@@ -178,6 +170,16 @@ class Feed:
             remedy = "Remove such points, or pass nan_policy='omit' to leave out those with a NaN."
         row = self.source.row(first + int(at if places is None else places[at]))
         raise DataSourceError(f"{self.source.name}: {what} in row {row}. {remedy}")
+
+
+def digests(points: Columns) -> tuple[bytes, ...]:
+    """A digest of every `PART` points, the last one of fewer; those of the columns in a row."""
+    x, y, weights = points
+    lines = [*np.atleast_2d(x), y] + ([] if weights is None else [weights])
+    return tuple(
+        b"".join(xxhash.xxh3_128_digest(a[k : k + PART].view(np.uint8)) for a in lines)
+        for k in range(0, len(y), PART)
+    )
 
 
 def repeat_last(buffers: Columns, filled: int) -> None:

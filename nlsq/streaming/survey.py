@@ -59,7 +59,7 @@ class Survey:
                 "again when nobody writes to the data."
             )
 
-    def require_same(self, chunk: Chunk, digests: tuple[bytes, ...], name: str) -> None:
+    def require_same(self, chunk: Chunk, name: str) -> None:
         """Raise when a chunk's digests are not what they were at first.
 
         Raises
@@ -67,7 +67,7 @@ class Survey:
         DataSourceError
         """
         first = chunk.first // PART
-        if digests != self.digests[first : first + len(digests)]:
+        if chunk.digests != self.digests[first : first + len(chunk.digests)]:
             raise DataSourceError(
                 f"{name}: the points {chunk.first} to {chunk.first + chunk.count - 1} have changed "
                 "since the fit began. Fit again when nobody writes to the data."
@@ -93,7 +93,7 @@ def survey(
     taker = _Taker(expected)
     found, count, omitted = [], 0, 0
     for chunk in feed.chunks():
-        found += chunk.digests()
+        found += chunk.digests
         taker.take(chunk)
         count, omitted = count + chunk.count, omitted + chunk.omitted
         feed.release(chunk)
