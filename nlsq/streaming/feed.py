@@ -70,11 +70,14 @@ class Feed:
         self._omit, self._check = omit, check
         self._free: deque[Columns] = deque()
 
-    def chunks(self, first: int = 0) -> Iterator[Chunk]:
-        """The chunks from number `first` on; the caller releases each."""
+    def chunks(self, first: int = 0, known: bool = False) -> Iterator[Chunk]:
+        """The chunks from number `first` on; the caller releases each.
+
+        known: the points have been checked before, and need not be again.
+        """
         skip = first if isinstance(self.source, Source) and not self._omit else 0
         try:
-            with closing(read_ahead(self._filled(skip), AHEAD)) as ready:
+            with closing(read_ahead(self._filled(skip, self._check and not known), AHEAD)) as ready:
                 for chunk in ready:
                     if chunk.index < first:
                         self.release(chunk)
@@ -97,7 +100,7 @@ class Feed:
             return self._free.popleft()
         return allocate(self.source.form, self.capacity + SLACK)
 
-    def _filled(self, index: int) -> Generator[Chunk]:
+    def _filled(self, index: int, check: bool) -> Generator[Chunk]:
         """Chunks from number `index` on, in the reader's thread."""
         pieces = (
             self._ranges(index * self.capacity)
@@ -108,7 +111,7 @@ class Feed:
         for give in pieces:
             while (count := give.upto(self.capacity - filled)) is not None:
                 part = buffers.part(filled, filled + count)
-                kept = self._keep(part, give.into(part))
+                kept = self._keep(part, give.into(part), check)
                 filled, omitted = filled + kept, omitted + count - kept
                 if filled == self.capacity:
                     yield self._chunk(index, filled, omitted, buffers)
@@ -133,7 +136,7 @@ class Feed:
                 yield _Piece(piece, at, self._read_size)
                 at += len(piece.y)
 
-    def _keep(self, part: Columns, first: int) -> int:
+    def _keep(self, part: Columns, first: int, check: bool) -> int:
         """Check points, leave out those to omit, and turn sigma to weights; how many are left."""
         places = None
         if self._omit:
@@ -143,11 +146,9 @@ class Feed:
                 kept = Columns(*(None if a is None else a[..., places] for a in part))
                 part = part.part(0, len(places))
                 part.fill(kept)
-        if self._check and not all_finite(part):
+        if check and not all_finite(part):
             self._refuse(part, first, places)
-        if part.sigma is not None:
-            with np.errstate(divide="ignore", invalid="ignore"):
-                np.divide(1.0, part.sigma, out=part.sigma)
+        to_weights(part)
         return len(part.y)
 
     def _refuse(self, part: Columns, first: int, places: np.ndarray | None) -> None:
@@ -198,6 +199,13 @@ def allocate(form: Form, length: int) -> Columns:
         manager.pool.allocate((length,), complex if form.complex_values else float),
         manager.pool.allocate((length,), float) if form.weighted else None,
     )
+
+
+def to_weights(part: Columns) -> None:
+    """Turn sigma to 1 / sigma, in place."""
+    if part.sigma is not None:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            np.divide(1.0, part.sigma, out=part.sigma)
 
 
 def all_finite(part: Columns) -> bool:

@@ -89,7 +89,8 @@ class FullPasses:
 
         source, seen = self._feed.source, begun.next * self._feed.capacity
         streams = _Streams()
-        with double_precision(), closing(self._feed.chunks(begun.next)) as chunks:
+        reading = self._feed.chunks(begun.next, self._survey.complete)
+        with double_precision(), closing(reading) as chunks:
             for chunk in chunks:
                 seen = chunk.first + chunk.count
                 waiting.append((chunk, streams.hand_over(work, chunk)))
