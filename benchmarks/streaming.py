@@ -153,8 +153,8 @@ def report(found: dict, arguments) -> None:
     out = console()
     out.print(
         f"{found['points']:,} points, workflow {arguments.workflow}: {wall:.2f} s "
-        f"({found['passes']} full passes and the first reading); read {reading:.2f} s, fused pass "
-        f"{fused:.2f} s, {found['points'] * (found['passes'] + 1) / wall / 1e6:,.0f} million "
+        f"({found['passes']} full passes and the sample); read {reading:.2f} s, fused pass "
+        f"{fused:.2f} s, {found['points'] * found['passes'] / wall / 1e6:,.0f} million "
         "points a second"
     )
     off = np.abs((np.array(found["popt"]) - TRUE) / found["perr"]).max()

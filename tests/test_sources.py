@@ -18,6 +18,7 @@ import zarr
 
 from nlsq.streaming.file_sources import DatasetSource, HDF5Source, NpySource, ZarrSource
 from nlsq.streaming.iterable_source import IterableSource, ProtocolSource
+from nlsq.streaming.loading import empty
 from nlsq.streaming.opening import as_source
 from nlsq.streaming.sources import ArraySource, Columns, DataSourceError, Source
 from nlsq.streaming.table_sources import ArrowSource, CSVSource, ParquetSource
@@ -61,6 +62,14 @@ def join(pieces):
         np.concatenate(y),
         None if sigma[0] is None else np.concatenate(sigma),
     )
+
+
+def picked(source, points):
+    """Single points of a source, None where it does not give them."""
+    found = empty(source.form, len(points))
+    there = source.pick(points, found)
+    source.close()
+    return found if there else None
 
 
 def same(points, x, y, sigma=None):
@@ -170,6 +179,24 @@ def test_gives_what_was_written(tmp_path, write, rows, weighted):
     assert source.row(5) == np.arange(M)[rows][5] if len(T[rows]) > 5 else source.row(0)
     for size in (7, 1000, None) if isinstance(source, Source) else (None, None):  # passes
         same(read(source, size), *wanted)
+
+
+@pytest.mark.parametrize("rows", ROWS, ids=str)
+@pytest.mark.parametrize("write", [arrays, npy, hdf5, hdf5_stacked], ids=lambda f: f.__name__)
+def test_single_points(tmp_path, write, rows):
+    x, y = np.stack([T, 2 * T + 1]), Y.astype(">f4")
+    points = np.unique(np.linspace(0, len(T[rows]) - 1, 37).astype(int))
+    wanted = x[:, rows][:, points], y[rows][points], S[rows][points]
+    same(picked(write(tmp_path, x, y, S, rows), points), *wanted)
+    if write in (npy, hdf5):
+        for stored in (T, x.T.copy(), np.asfortranarray(x), x.T):
+            first = T[rows][points] if stored is T else wanted[0]
+            same(picked(write(tmp_path, stored, y, S, rows), points), first, *wanted[1:])
+
+
+@pytest.mark.parametrize("write", [hdf5_compressed, zarr_group], ids=lambda f: f.__name__)
+def test_sources_that_would_read_all_for_single_points(tmp_path, write):
+    assert picked(write(tmp_path, T, Y, None, slice(None)), np.arange(3)) is None
 
 
 @pytest.mark.parametrize("rows", ROWS, ids=str)

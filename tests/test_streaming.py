@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 import nlsq
+from nlsq.core.problem import sample_places
+from nlsq.core.solve import sample_size
 from nlsq.streaming import AdaptiveHybridStreamingOptimizer, ArraySource, HDF5Source
 from nlsq.streaming.sources import DataSourceError
 from tests.streamed_problems import P0, PROBLEMS, M, decay
@@ -202,6 +204,56 @@ def test_data_that_change_between_passes_are_noticed(small):
 
     with pytest.raises(DataSourceError, match="have changed"):
         nlsq.fit(decay, x, y, P0, workflow="chunked", callback=write)
+
+
+class Counted(ArraySource):
+    """Arrays that count how many points were read in ranges."""
+
+    count = 0
+
+    def read_into(self, start, buffers):
+        self.count += len(buffers.y)
+        super().read_into(start, buffers)
+
+
+@pytest.fixture
+def far_apart(monkeypatch):
+    """As if the sample of any data were far apart, so that it is read alone."""
+    monkeypatch.setattr("nlsq.streaming.survey.FAR", 1)
+
+
+@pytest.mark.parametrize("problem", [PROBLEMS[0], PROBLEMS[4], PROBLEMS[10]], ids=str)
+def test_a_sample_that_is_read_alone_is_the_same(problem, far_apart):
+    x, y, sigma = problem.data()
+    source = Counted(x, y, sigma)
+    direct = nlsq.curve_fit(problem.model, x, y, problem.start, sigma, **problem.options)
+    alone = nlsq.fit(problem.model, source, p0=problem.start, workflow="chunked", **problem.options)
+    assert np.array_equal(alone.popt, direct.popt)
+    assert np.array_equal(alone.pcov, direct.pcov)
+    assert source.count == M * alone.streaming["full_passes"]  # and none before
+    assert alone.rmse == pytest.approx(direct.rmse, rel=1e-12)
+
+
+@pytest.mark.parametrize("sampled", [False, True])
+@pytest.mark.parametrize("column", ["x", "y", "sigma"])
+def test_the_first_pass_finds_what_is_no_number(far_apart, sampled, column):
+    x, y, _ = PROBLEMS[0].data()
+    data = {"x": x, "y": y, "sigma": np.ones(M)}
+    places = sample_places(M, sample_size(M))
+    row = int(places[-9]) if sampled else int(np.setdiff1d(np.arange(M - 1000, M), places)[7])
+    data[column][row] = np.nan
+    with pytest.raises(DataSourceError, match=f"{column} is nan in row {row}\\."):
+        nlsq.fit(decay, ArraySource(**data), p0=P0, workflow="chunked")
+
+
+def test_data_that_change_after_the_first_pass_are_noticed(far_apart):
+    x, y, _ = PROBLEMS[0].data()
+
+    def write(iteration, cost, params, info):
+        y[-1] += 1e-9
+
+    with pytest.raises(DataSourceError, match=f"to {M - 1} have changed"):
+        nlsq.fit(decay, ArraySource(x, y), p0=P0, workflow="chunked", callback=write)
 
 
 def test_a_source_that_ends_early_is_noticed():

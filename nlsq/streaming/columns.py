@@ -1,8 +1,8 @@
 """Columns of numbers in files, read by ranges of rows into the buffers of a fit.
 
-A `Column` is x, y or sigma where it is stored: bytes of a file (`RawColumn`), a chunked dataset
-(`DatasetColumn`), or several of them as coordinates (`StackedColumns`). `ColumnSource` makes a
-`Source` of three.
+A `Column` is x, y or sigma where it is stored: bytes of a file (`raw_columns.RawColumn`), a chunked
+dataset (`DatasetColumn`), or several of them as coordinates (`StackedColumns`). `ColumnSource`
+makes a `Source` of three.
 
 What is stored as float64 goes from the file to the buffer; everything else (other types and byte
 orders, points along the first axis, every k-th row) through pieces that stay in cache.
@@ -11,14 +11,12 @@ orders, points along the first axis, every k-th row) through pieces that stay in
 from __future__ import annotations
 
 import difflib
-import os
-import threading
 import weakref
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -99,68 +97,13 @@ class Column(ABC):
         """Fill `out`, of this type, with consecutive rows if no conversion is needed."""
         return False
 
+    def pick(self, rows: np.ndarray, out: np.ndarray) -> bool:
+        """Fill `out` with single rows, unless that takes as long as reading all."""
+        return False
+
     @abstractmethod
     def consecutive(self, first: int, stop: int) -> np.ndarray:
         """The rows first ... stop - 1, (b,) or (k, b), of the stored type."""
-
-
-class RawColumn(Column):
-    """Numbers that lie in a file one after the other, from byte `offset` on."""
-
-    def __init__(
-        self,
-        label: str,
-        file: BinaryIO,
-        offset: int,
-        layout: tuple[tuple[int, ...], np.dtype, bool],
-    ):
-        shape, dtype, self._fortran = layout
-        super().__init__(label, shape, dtype)
-        self._file, self._offset, self._lock = file, offset, threading.Lock()
-        there = (os.fstat(file.fileno()).st_size - offset) // dtype.itemsize
-        if there < (count := int(np.prod(shape))):
-            raise DataSourceError(
-                f"{label} is truncated: it should hold {count} numbers of shape {shape} but ends "
-                f"after {max(there, 0)}. Write it again."
-            )
-
-    @property
-    def _records(self) -> bool:
-        """Whether a point's coordinates lie side by side."""
-        return len(self.shape) == 2 and self.points_first != self._fortran
-
-    def read_straight(self, first: int, out: np.ndarray) -> bool:
-        lines = out[None] if out.ndim == 1 else out
-        if self._records or not lines[0].flags.c_contiguous:
-            return False
-        for k, line in enumerate(lines):
-            self._fill(k * self.points + first, line)
-        return True
-
-    def consecutive(self, first: int, stop: int) -> np.ndarray:
-        k = self.coordinates or 1
-        if self._records:
-            values = np.empty((stop - first) * k, self.dtype)
-            self._fill(first * k, values)
-            return values.reshape(-1, k).T
-        values = np.empty((k, stop - first), self.dtype)
-        self.read_straight(first, values)
-        return values[0] if len(self.shape) == 1 else values
-
-    def _fill(self, first: int, out: np.ndarray) -> None:
-        """Read consecutive numbers from number `first` on."""
-        view, got, size = memoryview(out.view(np.uint8)), 0, self.dtype.itemsize
-        with self._lock, reading(self.label, "Check the disk."):
-            self._file.seek(self._offset + first * size)
-            while got < len(view):
-                count = self._file.readinto(view[got:])
-                if not count:
-                    raise DataSourceError(
-                        f"{self.label} ends after {first + got // size} numbers, though it had "
-                        f"{int(np.prod(self.shape))} when it was opened. Leave the file alone "
-                        "while it is fitted."
-                    )
-                got += count
 
 
 class DatasetColumn(Column):
@@ -245,6 +188,9 @@ class StackedColumns(Column):
         for column, line in zip(self._columns, out, strict=True):
             column.read(rows, line)
 
+    def pick(self, rows: np.ndarray, out: np.ndarray) -> bool:
+        return all(c.pick(rows, line) for c, line in zip(self._columns, out, strict=True))
+
     def consecutive(self, first: int, stop: int) -> np.ndarray:
         return np.stack([column.consecutive(first, stop) for column in self._columns])
 
@@ -325,6 +271,10 @@ class ColumnSource(Source):
         for column, buffer in zip(self._columns(), buffers, strict=True):
             if column is not None:
                 column.read(rows, buffer)
+
+    def pick(self, points: np.ndarray, buffers: Columns) -> bool:
+        rows, columns = self._rows.row(points), zip(self._columns(), buffers, strict=True)
+        return all(column is None or column.pick(rows, buffer) for column, buffer in columns)
 
     def row(self, point: int) -> int:
         return self._rows.row(point)

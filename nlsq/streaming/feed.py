@@ -38,15 +38,7 @@ class Chunk(NamedTuple):
     omitted: int  # points left out on the way since the last chunk
     points: Columns  # (count,) views of the buffers; sigma already 1 / sigma
     buffers: Columns  # (capacity + SLACK,)
-
-    def digests(self) -> tuple[bytes, ...]:
-        """A digest of every `PART` points, the last one of fewer; those of the columns in a row."""
-        x, y, weights = self.points
-        lines = [*np.atleast_2d(x), y] + ([] if weights is None else [weights])
-        return tuple(
-            b"".join(xxhash.xxh3_128_digest(a[k : k + PART].view(np.uint8)) for a in lines)
-            for k in range(0, self.count, PART)
-        )
+    digests: tuple[bytes, ...]  # of every `PART` points, the last one of fewer
 
 
 class Feed:
@@ -78,11 +70,14 @@ class Feed:
         self._omit, self._check = omit, check
         self._free: deque[Columns] = deque()
 
-    def chunks(self, first: int = 0) -> Iterator[Chunk]:
-        """The chunks from number `first` on; the caller releases each."""
+    def chunks(self, first: int = 0, known: bool = False) -> Iterator[Chunk]:
+        """The chunks from number `first` on; the caller releases each.
+
+        known: the points have been checked before, and need not be again.
+        """
         skip = first if isinstance(self.source, Source) and not self._omit else 0
         try:
-            with closing(read_ahead(self._filled(skip), AHEAD)) as ready:
+            with closing(read_ahead(self._filled(skip, self._check and not known), AHEAD)) as ready:
                 for chunk in ready:
                     if chunk.index < first:
                         self.release(chunk)
@@ -105,7 +100,7 @@ class Feed:
             return self._free.popleft()
         return allocate(self.source.form, self.capacity + SLACK)
 
-    def _filled(self, index: int) -> Generator[Chunk]:
+    def _filled(self, index: int, check: bool) -> Generator[Chunk]:
         """Chunks from number `index` on, in the reader's thread."""
         pieces = (
             self._ranges(index * self.capacity)
@@ -116,7 +111,7 @@ class Feed:
         for give in pieces:
             while (count := give.upto(self.capacity - filled)) is not None:
                 part = buffers.part(filled, filled + count)
-                kept = self._keep(part, give.into(part))
+                kept = self._keep(part, give.into(part), check)
                 filled, omitted = filled + kept, omitted + count - kept
                 if filled == self.capacity:
                     yield self._chunk(index, filled, omitted, buffers)
@@ -127,9 +122,9 @@ class Feed:
 
     def _chunk(self, index, filled, omitted, buffers: Columns) -> Chunk:
         repeat_last(buffers, filled)
-        return Chunk(
-            index, index * self.capacity, filled, omitted, buffers.part(0, filled), buffers
-        )
+        points = buffers.part(0, filled)
+        first = index * self.capacity
+        return Chunk(index, first, filled, omitted, points, buffers, digests(points))
 
     def _ranges(self, start: int):
         yield _Range(self.source, start, self._read_size)
@@ -141,7 +136,7 @@ class Feed:
                 yield _Piece(piece, at, self._read_size)
                 at += len(piece.y)
 
-    def _keep(self, part: Columns, first: int) -> int:
+    def _keep(self, part: Columns, first: int, check: bool) -> int:
         """Check points, leave out those to omit, and turn sigma to weights; how many are left."""
         places = None
         if self._omit:
@@ -151,11 +146,9 @@ class Feed:
                 kept = Columns(*(None if a is None else a[..., places] for a in part))
                 part = part.part(0, len(places))
                 part.fill(kept)
-        if self._check and not all_finite(part):
+        if check and not all_finite(part):
             self._refuse(part, first, places)
-        if part.sigma is not None:
-            with np.errstate(divide="ignore", invalid="ignore"):
-                np.divide(1.0, part.sigma, out=part.sigma)
+        to_weights(part)
         return len(part.y)
 
     def _refuse(self, part: Columns, first: int, places: np.ndarray | None) -> None:
@@ -180,6 +173,16 @@ class Feed:
         raise DataSourceError(f"{self.source.name}: {what} in row {row}. {remedy}")
 
 
+def digests(points: Columns) -> tuple[bytes, ...]:
+    """A digest of every `PART` points, the last one of fewer; those of the columns in a row."""
+    x, y, weights = points
+    lines = [*np.atleast_2d(x), y] + ([] if weights is None else [weights])
+    return tuple(
+        b"".join(xxhash.xxh3_128_digest(a[k : k + PART].view(np.uint8)) for a in lines)
+        for k in range(0, len(y), PART)
+    )
+
+
 def repeat_last(buffers: Columns, filled: int) -> None:
     """Fill the last block up with the last point."""
     end = -(-filled // BLOCK) * BLOCK
@@ -196,6 +199,13 @@ def allocate(form: Form, length: int) -> Columns:
         manager.pool.allocate((length,), complex if form.complex_values else float),
         manager.pool.allocate((length,), float) if form.weighted else None,
     )
+
+
+def to_weights(part: Columns) -> None:
+    """Turn sigma to 1 / sigma, in place."""
+    if part.sigma is not None:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            np.divide(1.0, part.sigma, out=part.sigma)
 
 
 def all_finite(part: Columns) -> bool:

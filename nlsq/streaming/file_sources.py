@@ -19,7 +19,6 @@ from nlsq.streaming.columns import (
     ColumnSource,
     DatasetColumn,
     Names,
-    RawColumn,
     StackedColumns,
     Stored,
     did_you_mean,
@@ -27,6 +26,7 @@ from nlsq.streaming.columns import (
     reading,
     require_numbers,
 )
+from nlsq.streaming.raw_columns import RawColumn
 from nlsq.streaming.sources import ALL_ROWS, DataSourceError
 
 PathLike = str | os.PathLike

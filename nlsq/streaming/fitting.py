@@ -40,7 +40,7 @@ from nlsq.streaming.phases.orchestrator import PhaseOrchestrator
 from nlsq.streaming.problem import StreamedProblem
 from nlsq.streaming.progress import PassDisplay
 from nlsq.streaming.sources import DataSourceError
-from nlsq.streaming.survey import survey
+from nlsq.streaming.survey import sample_alone, survey
 
 
 @dataclasses.dataclass(frozen=True)
@@ -142,7 +142,8 @@ def fit_source(
                 CheckpointManager(reading.checkpoint, interval=reading.checkpoint_interval)
             )
         display = stack.enter_context(PassDisplay(source.n_points, reading.show_progress))
-        found = survey(source, size, omit, check, display.reading)
+        found = None if omit or checkpoints else sample_alone(source, check)
+        found = found or survey(source, size, omit, check, display.reading)
         data = _AllPoints(**vars(found.sample), n_points=found.n_points)
         if method in (None, "lm") and not parameters.bounded:
             require_enough_points(parameters.p0.size, data)
@@ -150,12 +151,11 @@ def fit_source(
         choose_road(model, found.sample, parameters, settings, found.n_points)
         problem = StreamedProblem(model, found, parameters, settings)
         problem.require_pointwise()
-        # what the survey has checked need not be checked again: its digests show changes
         manager.require(
             buffer_bytes(source.form.bytes_per_point, problem.layout.capacity),
             f"Reading {source.name} in pieces",
         )
-        feed = Feed(source, problem.layout.capacity, size, omit, check=False)
+        feed = Feed(source, problem.layout.capacity, size, omit, check)
         phases = PhaseOrchestrator(
             problem, FullPasses(feed, found, display.passing), hybrid, checkpoints, reading.resume
         )
@@ -221,7 +221,7 @@ def _refuse_start(feed: Feed, model: Model, parameters: Parameters, p: np.ndarra
     """Raise with the first row at which the model is not finite at the start."""
     start = ", ".join(f"{n}={v:g}" for n, v in zip(parameters.names, p, strict=True))
     where = "its derivatives are not finite"
-    for chunk in feed.chunks():
+    for chunk in feed.chunks(known=True):
         bad = np.flatnonzero(~np.isfinite(chunk.points.y))
         if bad.size:
             point = chunk.first + int(bad[0])

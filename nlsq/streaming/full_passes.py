@@ -11,12 +11,12 @@ import itertools
 import time
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing, nullcontext
+from contextlib import closing, nullcontext
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from jaxlib.xla_client import execution_stream_id
 
 from nlsq.config import double_precision
 from nlsq.core.passes import SLACK
@@ -75,24 +75,26 @@ class FullPasses:
         began, part = time.perf_counter(), begun
         waiting: deque = deque()
 
-        def add(chunk: Chunk, handed) -> Part:
-            digests, sums = handed.result()
-            self._survey.require_same(chunk, digests, source.name)
-            made = jax.device_get(sums)
+        def add(chunk: Chunk, sums: Any) -> Part:
+            self._survey.require_same(chunk, source.name)
+            if part.total is None:
+                total = jax.tree.map(np.asarray, sums)
+            else:
+                total = jax.tree.map(np.add, part.total, sums)
             self._feed.release(chunk)
-            total = made if part.total is None else jax.tree.map(np.add, part.total, made)
             points, seconds = chunk.first + chunk.count, time.perf_counter() - began
             self._watch(Progress(self.count, points, self._survey.n_points, seconds))
             checkpoint(done := Part(total, chunk.index + 1))
             return done
 
         source, seen = self._feed.source, begun.next * self._feed.capacity
-        with _Cores() as cores, closing(self._feed.chunks(begun.next)) as chunks:
+        streams = _Streams()
+        reading = self._feed.chunks(begun.next, self._survey.complete)
+        with double_precision(), closing(reading) as chunks:
             for chunk in chunks:
                 seen = chunk.first + chunk.count
-                waiting.append((chunk, cores.hand_over(work, chunk)))
-                # the first one alone, since it may have to compile
-                while len(waiting) > (2 * cores.count if part.total is not None else 0):
+                waiting.append((chunk, streams.hand_over(work, chunk)))
+                while len(waiting) > streams.count:
                     part = add(*waiting.popleft())
             while waiting:
                 part = add(*waiting.popleft())
@@ -106,35 +108,24 @@ def buffer_bytes(bytes_per_point: int, capacity: int) -> int:
     return (AHEAD + 2 * usable_cores() + 1) * (capacity + SLACK) * bytes_per_point
 
 
-class _Cores(ExitStack):
-    """Hands work to all cores, or devices, in turn.
+class _Streams:
+    """Hands chunks to all cores, or devices, in turn.
 
-    XLA runs a loop over blocks on one core, and calls made by one thread one after the other. So
-    each core has a thread, which hands work over and does not wait for it.
+    XLA runs a loop over blocks on one core, and the calls of one stream one after the other. So
+    chunks go to streams in turn, which XLA's threads take up as they become free.
     """
 
     def __init__(self):
-        super().__init__()
         devices = jax.local_devices()
-        self.count = max(usable_cores(), len(devices))
-        several = len(devices) > 1
-        self._devices = [devices[k % len(devices)] if several else None for k in range(self.count)]
-        self._threads = [self.enter_context(ThreadPoolExecutor(1)) for _ in range(self.count)]
-        self._turn = itertools.cycle(range(self.count))
+        self.count = 2 * max(usable_cores(), len(devices))
+        self._devices = itertools.cycle(devices) if len(devices) > 1 else None
+        self._turn = itertools.cycle(range(1, self.count + 1))
 
-    def hand_over(self, work: Callable, chunk: Chunk):
-        """A future of (digests, work(arguments)); arrays may still be computed when it is done."""
-        k = next(self._turn)
-
-        def call():
-            device = self._devices[k]
-            with (
-                double_precision(),
-                nullcontext() if device is None else jax.default_device(device),
-            ):
-                return chunk.digests(), work(_arguments(chunk))
-
-        return self._threads[k].submit(call)
+    def hand_over(self, work: Callable, chunk: Chunk) -> Any:
+        """work(arguments), arrays that may still be computed."""
+        device = nullcontext() if self._devices is None else jax.default_device(next(self._devices))
+        with device, execution_stream_id(next(self._turn)):
+            return work(_arguments(chunk))
 
 
 def _arguments(chunk: Chunk) -> tuple:

@@ -83,6 +83,13 @@ class Source(ABC):
             When they are not there any more, or are not numbers.
         """
 
+    def pick(self, points: np.ndarray, buffers: Columns) -> bool:
+        """Fill the buffers with single points, unless that takes as long as reading all.
+
+        False leaves the buffers as they are, or in any state.
+        """
+        return False
+
     def row(self, point: int) -> int:
         """Row of the file that a point stands in, from 0."""
         return point
@@ -141,8 +148,8 @@ class Rows:
         if not self.count:
             raise DataSourceError(f"{name}: no point is left of {total} rows by {rows}.")
 
-    def row(self, point: int) -> int:
-        """Row of a point."""
+    def row(self, point):
+        """Row of a point, or of an array of them."""
         return self.first + point * self.step
 
     def of(self, start: int, count: int) -> slice:
@@ -198,7 +205,13 @@ class ArraySource(Source):
         )
 
     def read_into(self, start: int, buffers: Columns) -> None:
-        rows = self._rows.of(start, len(buffers.y))
+        self._copy(self._rows.of(start, len(buffers.y)), buffers)
+
+    def pick(self, points: np.ndarray, buffers: Columns) -> bool:
+        self._copy(self._rows.row(points), buffers)
+        return True
+
+    def _copy(self, rows: slice | np.ndarray, buffers: Columns) -> None:
         sigma = None if self._sigma is None else self._sigma[rows]
         buffers.fill(Columns(self._x[..., rows], self._y[rows], sigma))
 

@@ -1,9 +1,14 @@
-"""The first reading of a source: how many points, are they numbers, what do they contain?
+"""What is known of a source before the fit: how many points, are they numbers, a sample.
 
-It gives the number of points, a digest of every `PART` of them, by which later passes notice that
-the data have changed, and the sample that a fit of many data starts on (see `core.solve`): one
-point from each stratum, the same points as from arrays in memory. Where the number of points is
-not known beforehand (a sequential source, points left out), the sample takes a second reading.
+The first reading gives the number of points, a digest of every `PART` of them, by which later
+passes notice that the data have changed, and the sample that a fit of many data starts on (see
+`core.solve`): one point from each stratum, the same points as from arrays in memory. Where the
+number of points is not known beforehand (a sequential source, points left out), the sample takes a
+second reading.
+
+Where the number is known and the sample's points are far apart in a source that gives single
+points, these are all that is read beforehand: the first pass looks for what is no number and takes
+the digests. A fit with checkpoints reads everything first, since they are of the whole data.
 """
 
 from __future__ import annotations
@@ -17,13 +22,16 @@ import xxhash
 from nlsq.core.model import Abscissae
 from nlsq.core.problem import Observations, sample_places
 from nlsq.core.solve import sample_size
-from nlsq.streaming.feed import PART, Chunk, Feed
+from nlsq.streaming.feed import PART, Chunk, Feed, all_finite, to_weights
+from nlsq.streaming.loading import empty
 from nlsq.streaming.sources import Columns, DataSourceError, SequentialSource, Source
+
+FAR = 512  # points between two of a sample, from which on it is read alone: 4 KiB, a page
 
 
 @dataclasses.dataclass(frozen=True)
 class Survey:
-    """What the first reading found.
+    """What was found before the first pass, or in it.
 
     Attributes
     ----------
@@ -31,15 +39,20 @@ class Survey:
         Points to fit.
     n_omitted : int
         Points left out.
-    digests : tuple of bytes
-        Of every `PART` points.
+    digests : list of bytes
+        Of every `PART` points that have been read.
     sample : Observations
     """
 
     n_points: int
     n_omitted: int
-    digests: tuple[bytes, ...]
+    digests: list[bytes]
     sample: Observations
+
+    @property
+    def complete(self) -> bool:
+        """Whether every point has been read, and checked."""
+        return len(self.digests) == -(-self.n_points // PART)
 
     @property
     def fingerprint(self) -> str:
@@ -59,19 +72,41 @@ class Survey:
                 "again when nobody writes to the data."
             )
 
-    def require_same(self, chunk: Chunk, digests: tuple[bytes, ...], name: str) -> None:
-        """Raise when a chunk's digests are not what they were at first.
+    def require_same(self, chunk: Chunk, name: str) -> None:
+        """Raise when a chunk's digests are not what they were at first; the first are noted.
 
         Raises
         ------
         DataSourceError
         """
         first = chunk.first // PART
-        if digests != self.digests[first : first + len(digests)]:
+        if not self.complete and first == len(self.digests):
+            self.digests.extend(chunk.digests)
+        elif list(chunk.digests) != self.digests[first : first + len(chunk.digests)]:
             raise DataSourceError(
                 f"{name}: the points {chunk.first} to {chunk.first + chunk.count - 1} have changed "
                 "since the fit began. Fit again when nobody writes to the data."
             )
+
+
+def sample_alone(source: Source | SequentialSource, check: bool) -> Survey | None:
+    """The sample by itself, where that is less than to read all; None also if a point is no number.
+
+    Raises
+    ------
+    DataSourceError
+        When it cannot be read.
+    """
+    m = source.n_points
+    if not isinstance(source, Source) or m < FAR * sample_size(m):
+        return None
+    points = empty(source.form, sample_size(m))
+    if not source.pick(sample_places(m, sample_size(m)), points):
+        return None
+    if check and not all_finite(points):
+        return None
+    to_weights(points)
+    return Survey(m, 0, [], _observations(points))
 
 
 def survey(
@@ -93,7 +128,7 @@ def survey(
     taker = _Taker(expected)
     found, count, omitted = [], 0, 0
     for chunk in feed.chunks():
-        found += chunk.digests()
+        found += chunk.digests
         taker.take(chunk)
         count, omitted = count + chunk.count, omitted + chunk.omitted
         feed.release(chunk)
@@ -108,7 +143,7 @@ def survey(
         for chunk in feed.chunks():
             taker.take(chunk)
             feed.release(chunk)
-    return Survey(count, omitted, tuple(found), taker.observations())
+    return Survey(count, omitted, found, taker.observations())
 
 
 class _Taker:
@@ -126,12 +161,21 @@ class _Taker:
         self._taken.append(Columns(points.x[..., at], points.y[at], weights))
 
     def observations(self) -> Observations:
-        x, y, weights = (
-            None if parts[0] is None else np.concatenate(parts, axis=-1)
-            for parts in zip(*self._taken, strict=True)
+        return _observations(
+            Columns(
+                *(
+                    None if parts[0] is None else np.concatenate(parts, axis=-1)
+                    for parts in zip(*self._taken, strict=True)
+                )
+            )
         )
-        sigma = None
-        if weights is not None:
-            with np.errstate(divide="ignore"):
-                sigma = 1 / weights
-        return Observations(Abscissae(x, y.size), y, sigma, weights, None)
+
+
+def _observations(points: Columns) -> Observations:
+    """A sample of points whose sigma is already 1 / sigma."""
+    x, y, weights = points
+    sigma = None
+    if weights is not None:
+        with np.errstate(divide="ignore"):
+            sigma = 1 / weights
+    return Observations(Abscissae(x, y.size), y, sigma, weights, None)
