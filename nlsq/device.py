@@ -6,6 +6,8 @@ import os
 import shutil
 import subprocess
 import warnings
+from contextlib import AbstractContextManager, nullcontext
+from functools import cache
 from typing import Any
 
 from nlsq.config import env_flag
@@ -105,3 +107,31 @@ def usable_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+@cache
+def _in_calling_thread() -> Any:
+    """The device of a CPU client of our own, which computes in the thread that calls."""
+    from jaxlib import xla_client
+
+    return xla_client.make_cpu_client(asynchronous=False, num_devices=1).devices()[0]
+
+
+def in_calling_thread() -> AbstractContextManager:
+    """A context in which small programs run in the calling thread, if they run on the CPU.
+
+    JAX's client hands every program of more than 1000 operations to a thread of its own. To wake it
+    takes as long as the fit of 100 points: 0.13 of 0.4 ms on two cores of a virtual machine.
+    Where the default device is none of the CPU's, the context changes nothing.
+    """
+    import jax
+
+    return jax.default_device(_in_calling_thread()) if _on_cpu() else nullcontext()
+
+
+def _on_cpu() -> bool:
+    import jax
+
+    chosen = jax.config.jax_default_device
+    platform = jax.default_backend() if chosen is None else getattr(chosen, "platform", chosen)
+    return platform == "cpu"

@@ -52,7 +52,7 @@ def make_reduce(model: Model, data: Observations, loss: Callable | None, setup) 
             JT = rows(p, f, scheme) if np.isfinite(f).all() else np.zeros((p.size, m))
             r = data.whiten(f - data.y).astype(float)
             JT = data.whiten(JT.T).T.astype(float) * setup.free[:, None]
-            cost, r, JT = scale_rows(loss, setup.f_scale, r, JT, np)
-            return sums(cost, np.asarray(r), np.asarray(P).T @ np.asarray(JT), np)
+            costs, r, JT = scale_rows(loss, setup.f_scale, r, JT, np)
+            return sums(costs, np.asarray(r), np.asarray(P).T @ np.asarray(JT), np)
 
     return reduce

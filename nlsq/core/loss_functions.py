@@ -74,14 +74,14 @@ def user_loss(loss: Callable) -> Callable:
 
 
 def scale_rows(loss: Callable | None, f_scale, r, JT, xp):
-    """Return (cost, r, JT) with the loss folded in; without a loss cost is None.
+    """Return (costs, r, JT) with the loss folded in; without a loss costs is None.
 
-    r: (m,) residual. JT: (n, m) transposed Jacobian. A point whose r is exactly zero (padding)
-    contributes rho(0) = 0.
+    r: (m,) residual. JT: (n, m) transposed Jacobian. costs: (m,), what each point contributes to
+    the cost; rho(0) = 0 where r is exactly zero (padding).
     """
     if loss is None:
         return None, r, JT
     rho, rho1, rho2 = loss((r / f_scale) ** 2, xp)
-    cost = 0.5 * f_scale**2 * xp.sum(rho)
+    costs = 0.5 * f_scale**2 * rho
     s = xp.sqrt(xp.maximum(rho1 + 2 * rho2 * (r / f_scale) ** 2, EPS))
-    return cost, r * (rho1 / s), JT * s
+    return costs, r * (rho1 / s), JT * s

@@ -7,6 +7,12 @@ points, or a full covariance of the data, is evaluated whole.
 
 Long data come in chunks of equal capacity, one call of the program each (see `staging`).
 
+Where the model is elementwise arithmetic with few parameters, the CPU reads the data in tiles of a
+few vectors: a tile's rows and their products stay close to the registers, each point of a tile adds
+to sums of its own, and the pass is one compiled function (`dense.marked`). Beside blocks whose Gram
+matrix is a library call, a pass over 10^4 points takes 0.63 of the time with 3 parameters, 0.57
+with 5 and 0.46 with 10, and one over 100 points a half to a quarter.
+
 `jax.linearize` evaluates the model once and leaves a linear map; pushing the columns of the
 preconditioner P through it gives the rows of (J P)^T, at the price of those of J^T.
 """
@@ -21,6 +27,7 @@ import jax
 import jax.numpy as jnp
 from jax.scipy.linalg import solve_triangular
 
+from nlsq.core import dense, elementwise
 from nlsq.core.loss_functions import scale_rows
 from nlsq.core.reduction import Sums, sums
 
@@ -31,6 +38,7 @@ BLOCK, CAPACITY = 2048, 1 << 20
 # (points in a chunk, points up to which): enough chunks to keep the cores busy, few enough that a
 # call, some 0.1 ms, costs little
 CHUNKS = (1 << 16, 1 << 19), (1 << 18, math.inf)
+TILE = 64  # points; divides the blocks
 SLACK = 8  # elements a chunk's arrays are longer, so that they may begin at an aligned address
 
 
@@ -154,16 +162,67 @@ def residual_rows(call: Callable, layout: Layout, piece: Piece, p, directions):
 
 def make_reduce(call: Callable, layout: Layout, loss: Callable | None, data: Data, setup):
     """Return reduce(p, P) -> Sums over all of `data`, for a preconditioner P (n, n)."""
+    if _tiled(call, layout, loss, data, setup.free.shape[0]):
+        return lambda p, P: _sums_of_tiles(call, layout, loss, data, setup, p, P)
 
     def reduce(p, P) -> Sums:
-        directions = P.T * setup.free
-
         def part(piece):
-            r, KT = residual_rows(call, layout, piece, p, directions)
-            return sums(*scale_rows(loss, setup.f_scale, r, KT, jnp), jnp)
+            return sums(*_scaled_rows(call, layout, loss, setup, piece, p, P), jnp)
 
         n = p.shape[0]
         zero = Sums(None if loss is None else jnp.zeros(()), jnp.zeros((n + 1, n + 1)))
         return add_up(layout, data, part, zero)
 
     return reduce
+
+
+def _scaled_rows(call: Callable, layout: Layout, loss: Callable | None, setup, piece: Piece, p, P):
+    """(costs, r, KT) of a piece as `scale_rows` returns them."""
+    rows = residual_rows(call, layout, piece, p, P.T * setup.free)
+    return scale_rows(loss, setup.f_scale, *rows, jnp)
+
+
+def _tiled(call: Callable, layout: Layout, loss: Callable | None, data: Data, n: int) -> bool:
+    """Whether the pass goes by tiles."""
+    plain = layout.block and not layout.paired and jax.default_backend() == "cpu"
+    if not plain or n >= dense.SMALL or not jnp.issubdtype(data.y.dtype, jnp.floating):
+        return False
+
+    def value(p, leaves):
+        return evaluate(call, jax.tree.unflatten(layout.treedef, leaves), p, TILE)
+
+    leaves = tuple(
+        leaf if axis is None
+        else jax.ShapeDtypeStruct((*leaf.shape[:axis], TILE, *leaf.shape[axis + 1 :]), leaf.dtype)
+        for leaf, axis in zip(data.leaves, layout.axes, strict=True)
+    )  # fmt: skip
+    p = jax.ShapeDtypeStruct((n,), float)
+    return elementwise.with_derivatives(value, p, leaves) and elementwise.loss(loss, float)
+
+
+def _sums_of_tiles(
+    call: Callable, layout: Layout, loss: Callable | None, data: Data, setup, p, P
+) -> Sums:
+    """`Sums` over all of `data`, tile by tile, in one compiled function."""
+    n, tiles = p.shape[0], layout._replace(block=TILE)
+
+    def total(data, p, P, free, f_scale):
+        settings = setup._replace(free=free, f_scale=f_scale)
+
+        def part(piece):
+            costs, r, KT = _scaled_rows(call, tiles, loss, settings, piece, p, P)
+            rows = dense.once(jnp.concatenate([KT, r[None]]))  # each is read n + 1 times
+            return costs, [rows[: i + 1] * rows[i] for i in range(n + 1)]
+
+        zero = jnp.zeros((n + 1, TILE))
+        nothing = None if loss is None else zero[0], [zero[: i + 1] for i in range(n + 1)]
+        costs, products = add_up(tiles, data, part, nothing)
+        lower = jnp.stack([jnp.pad(jnp.sum(row, 1), (0, n - i)) for i, row in enumerate(products)])
+        cost = jnp.zeros(()) if loss is None else jnp.sum(costs)
+        # an operand must not go unused, as x does in a model without it
+        used = sum(jnp.ravel(a)[0].astype(float) for a in jax.tree.leaves((data, free, f_scale)))
+        G = lower + jnp.tril(lower, -1).T
+        return jnp.concatenate([G.ravel(), jnp.stack([cost, used])])
+
+    found = dense.marked(total)(data, p, P, setup.free, setup.f_scale)
+    return Sums(None if loss is None else found[-2], found[:-2].reshape(n + 1, n + 1))

@@ -43,8 +43,8 @@ def _linearise(task: Task, setup: Setup, piece: passes.Piece, x) -> Piece:
     # n scalars, not a vector: the transpose of taking a vector apart is n updates of a vector
     r, push = jax.linearize(lambda p: passes.residual(task.call, task.layout, piece, p), list(x))
     pull = jax.linear_transpose(push, list(x))
-    cost, scaled, s = scale_rows(task.loss, setup.f_scale, r, jnp.ones_like(r)[None], jnp)
-    cost = 0.5 * r @ r if cost is None else cost
+    costs, scaled, s = scale_rows(task.loss, setup.f_scale, r, jnp.ones_like(r)[None], jnp)
+    cost = 0.5 * r @ r if costs is None else jnp.sum(costs)
     free = setup.free
     return Piece(
         cost,

@@ -25,7 +25,6 @@ from nlsq.core.reduction import Sums
 cache = UnifiedCache("programs", maxsize=128)
 # With every |R_jj| above this share of its column the smallest singular value is far from zero.
 _SAFE_DIAGONAL = 1e-3
-_LOOKS = 4000  # of about 0.2 µs
 _TERMS = 8  # of a sum in one call
 
 
@@ -53,18 +52,6 @@ def pack_setup(setup: Setup, m: int, *state: np.ndarray) -> np.ndarray:
 def unpack_setup(flat, n: int):
     """(Setup, m) from `pack_setup`'s vector, inside a program."""
     return loop.setup_packing(n).tree(flat[:-1]), flat[-1].astype(int)
-
-
-def fetch(array: jax.Array) -> np.ndarray:
-    """The array on the host; looks for it a while before going to sleep.
-
-    To sleep and be woken costs a small fit as much as its arithmetic (measured: 270 µs against
-    141 µs for a fit of 100 points).
-    """
-    for _ in range(_LOOKS):
-        if array.is_ready():
-            break
-    return np.asarray(array)
 
 
 class Outcome:

@@ -61,10 +61,10 @@ class Summary(NamedTuple):
     dependent: object  # (n,) bool: the column lies in the span of the columns before it
 
 
-def sums(cost, r, KT, xp):
-    """One block's Sums. r: (b,), KT = (J P)^T: (n, b), both with the loss folded in."""
+def sums(costs, r, KT, xp):
+    """One block's Sums, from what `scale_rows` returns for r (b,) and KT = (J P)^T (n, b)."""
     rows = xp.concatenate([KT, r[None]])
-    return Sums(cost, rows @ rows.T)
+    return Sums(None if costs is None else xp.sum(costs), rows @ rows.T)
 
 
 def factor(total: Sums, R_prev) -> Summary:

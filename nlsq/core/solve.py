@@ -36,7 +36,7 @@ from nlsq.core.programs import Outcome
 from nlsq.core.reduction import Sums
 from nlsq.core.status import Status
 from nlsq.core.watch import Watch, drive_passes
-from nlsq.device import usable_cores
+from nlsq.device import in_calling_thread, usable_cores
 
 # Points, and points times parameters, above which a pass takes milliseconds and the host drives.
 _LONG_PASS = 1 << 18, 400_000
@@ -189,7 +189,8 @@ def _solve(model: Model, data: Observations, parameters: Parameters, options: Op
             if not watched and not long:
                 program = programs.fit_program(key, call, layout, loss, method)
                 flat = programs.pack_setup(setup, m, loop.start_vector(x0, method))
-                return Outcome(programs.fetch(program(*arrays, flat)), method)
+                with in_calling_thread():
+                    return Outcome(np.asarray(program(*arrays, flat)), method)
             flat = programs.pack_setup(setup, m)
             program = programs.pass_program(key, call(), layout, loss, method)
 

@@ -208,9 +208,9 @@ def reduce(call: Callable, form: Form, loss, data: Data, numbers: Numbers, trial
     def add(total, found):
         cost, triangle = total
         if loss is not None:
-            scaled = jax.vmap(functools.partial(scale_rows, loss, numbers.f_scale, xp=jnp), -1, -1)
-            part, r, KT = scaled(found[-1], jnp.stack(found[:-1]))
-            cost, found = cost + part.astype(dtype), [*KT, r]
+            *KT, r = found
+            costs, r, KT = scale_rows(loss, numbers.f_scale, r, jnp.stack(KT), jnp)
+            cost, found = cost + jnp.sum(costs, 0).astype(dtype), [*KT, r]
         products = (found[i] * found[j] for i, j in pairs(n + 1))
         return cost, tuple(t + jnp.sum(p, 0) for t, p in zip(triangle, products, strict=True))
 

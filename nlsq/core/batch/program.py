@@ -7,29 +7,19 @@ compiled function (`dense.one_kernel` says why) where the model is elementwise a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable
+from collections.abc import Callable, Hashable
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from nlsq.core import dense, programs
+from nlsq.core import dense, elementwise, programs
 from nlsq.core.batch import lanes
 from nlsq.core.batch.lanes import LANES, Data, Form, Numbers
 
 _SMALLEST_CAPACITY = 16
 _SLAB_POINTS = 1 << 19
 _MOST_BLOCKS = 64
-
-# What XLA compiles into one function: elementwise arithmetic, and what only moves numbers.
-_ONE_KERNEL = frozenset(
-    """abs acos acosh add add_any and asin asinh atan atan2 atanh bitcast_convert_type
-    broadcast_in_dim cbrt ceil clamp closed_call cond convert_element_type copy cos cosh
-    custom_jvp_call custom_vmap_call div dynamic_slice eq erf erf_inv erfc exp exp2
-    expand_dims expm1 floor ge gt integer_pow is_finite jit le lgamma log log1p logistic lt
-    max min mul ne neg nextafter not or pjit pow reduce_max rem reshape round rsqrt select_n
-    sign sin sinh slice sqrt square squeeze stop_gradient sub tan tanh transpose xor""".split()
-)
 
 
 class Sizes(NamedTuple):
@@ -113,7 +103,7 @@ def _block(call: Callable, form: Form, loss, dtype) -> Callable:
 
     def fit(*operands):
         plain = form.pointwise and jax.default_backend() == "cpu"
-        if plain and _elementwise(call, form, operands) and _elementwise_loss(loss, dtype):
+        if plain and _elementwise(call, form, operands) and elementwise.loss(loss, dtype):
             return dense.marked(block)(*operands)
         return block(*operands)
 
@@ -124,7 +114,7 @@ def _elementwise(call: Callable, form: Form, operands) -> bool:
     """Whether the model at one point is nothing but elementwise arithmetic, without tables."""
     leaves, y = operands[:2]
 
-    def one(params):
+    def one(params, leaves):
         x = jax.tree.unflatten(
             form.treedef,
             [
@@ -135,35 +125,8 @@ def _elementwise(call: Callable, form: Form, operands) -> bool:
         return call(x, list(params), 1)
 
     start = tuple(jnp.zeros((), y.dtype) for _ in form.free)
-    jaxpr = jax.make_jaxpr(lambda p: jax.jvp(one, (p,), (p,)))(start)
-    return _is_plain(jaxpr, {id(leaf) for leaf in leaves})
-
-
-def _elementwise_loss(loss: Callable | None, dtype) -> bool:
-    if loss is None:
-        return True
-    return _is_plain(jax.make_jaxpr(lambda z: loss(z, jnp))(jnp.zeros(1, dtype)))
-
-
-def _is_plain(jaxpr, known: Collection[int] = ()) -> bool:
-    """Elementwise, and without tables; the ids `known` are those of operands."""
-    tables = any(getattr(c, "ndim", 0) and id(c) not in known for c in jaxpr.consts)
-    return not tables and _only_known(jaxpr.jaxpr)
+    return elementwise.with_derivatives(one, start, leaves)
 
 
 def _first(leaf, form: Form):
     return leaf[..., 0] if form.per_fit_x else leaf
-
-
-def _only_known(jaxpr) -> bool:
-    for equation in jaxpr.eqns:
-        if equation.primitive.name not in _ONE_KERNEL:
-            return False
-        for inner in jax.tree.leaves(list(equation.params.values()), is_leaf=_is_jaxpr):
-            if _is_jaxpr(inner) and not _only_known(inner):
-                return False
-    return True
-
-
-def _is_jaxpr(value) -> bool:
-    return hasattr(value, "eqns")

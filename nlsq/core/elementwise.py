@@ -1,0 +1,58 @@
+"""Which functions are elementwise arithmetic without tables.
+
+That is what XLA's CPU backend can compile into one function (`dense.marked`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+
+# Elementwise arithmetic, and what only moves numbers.
+_KNOWN = frozenset(
+    """abs acos acosh add add_any and asin asinh atan atan2 atanh bitcast_convert_type
+    broadcast_in_dim cbrt ceil clamp closed_call cond convert_element_type copy cos cosh
+    custom_jvp_call custom_vmap_call div dynamic_slice eq erf erf_inv erfc exp exp2
+    expand_dims expm1 floor ge gt integer_pow is_finite jit le lgamma log log1p logistic lt
+    max min mul ne neg nextafter not or pjit pow reduce_max rem reshape round rsqrt select_n
+    sign sin sinh slice sqrt square squeeze stop_gradient sub tan tanh transpose xor""".split()
+)
+# Numbers of an array in such a function; XLA cuts loops over more in parts for several threads.
+_LARGEST = 1 << 11
+
+
+def with_derivatives(value: Callable, p, *operands) -> bool:
+    """Whether value(p, *operands) and its derivatives along p are; p and operands are pytrees."""
+
+    def both(p, *operands):
+        return jax.jvp(lambda p: value(p, *operands), (p,), (p,))
+
+    return _plain(jax.make_jaxpr(both)(p, *operands))
+
+
+def loss(f: Callable | None, dtype) -> bool:
+    """Whether a loss is; see `loss_functions`."""
+    return f is None or _plain(jax.make_jaxpr(lambda z: f(z, jnp))(jnp.zeros(1, dtype)))
+
+
+def _plain(jaxpr) -> bool:
+    tables = any(getattr(c, "ndim", 0) for c in jaxpr.consts)
+    return not tables and _only_known(jaxpr.jaxpr)
+
+
+def _only_known(jaxpr) -> bool:
+    for equation in jaxpr.eqns:
+        if equation.primitive.name not in _KNOWN:
+            return False
+        if any(getattr(v.aval, "size", 1) > _LARGEST for v in equation.outvars):
+            return False
+        for inner in jax.tree.leaves(list(equation.params.values()), is_leaf=_is_jaxpr):
+            if _is_jaxpr(inner) and not _only_known(inner):
+                return False
+    return True
+
+
+def _is_jaxpr(value) -> bool:
+    return hasattr(value, "eqns")
