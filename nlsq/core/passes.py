@@ -206,7 +206,8 @@ def _sums_of_tiles(
     """`Sums` over all of `data`, tile by tile, in one compiled function."""
     n, tiles = p.shape[0], layout._replace(block=TILE)
 
-    def total(data, p, P, free, f_scale):
+    def total(*operands):
+        data, p, P, free, f_scale = operands
         settings = setup._replace(free=free, f_scale=f_scale)
 
         def part(piece):
@@ -219,8 +220,8 @@ def _sums_of_tiles(
         costs, products = add_up(tiles, data, part, nothing)
         lower = jnp.stack([jnp.pad(jnp.sum(row, 1), (0, n - i)) for i, row in enumerate(products)])
         cost = jnp.zeros(()) if loss is None else jnp.sum(costs)
-        # an operand must not go unused, as x does in a model without it
-        used = sum(jnp.ravel(a)[0].astype(float) for a in jax.tree.leaves((data, free, f_scale)))
+        # no operand may go unused, as x does in a model without it
+        used = sum(jnp.ravel(a)[0].astype(float) for a in jax.tree.leaves(operands))
         G = lower + jnp.tril(lower, -1).T
         return jnp.concatenate([G.ravel(), jnp.stack([cost, used])])
 
