@@ -7,13 +7,14 @@ known to be defined; it is masked out (see `passes`).
 
 Long data are not copied but read where they are, in chunks of fixed capacity: the program gets an
 array that begins at the aligned address before the chunk, and how many elements later the chunk
-begins. Copied are only the chunks at the two ends, where such an array would reach beyond the data,
-and arrays of more than one dimension, not contiguous or of small items. A chunk holds the same
-points wherever the data lie in memory.
+begins. Copied are only the last chunk, where such an array would reach beyond the data, and arrays of
+more than one dimension, not contiguous or of small items. A chunk holds the same points wherever
+the data lie in memory.
 """
 
 from __future__ import annotations
 
+import ctypes
 from contextlib import contextmanager
 
 import numpy as np
@@ -111,8 +112,8 @@ class Chunks:
             if array is not None and axis is not None:
                 shift = _shift(array, first) if _in_place(array) else -1
                 room = self._m - layout.capacity - SLACK
-                if 0 <= shift <= SLACK and 0 <= first - shift <= room:
-                    array = array[first - shift : first - shift + layout.capacity + SLACK]
+                if 0 <= shift <= SLACK and first - shift <= room:
+                    array = _window(array, first - shift, layout.capacity + SLACK)
                     begin = shift
                 else:
                     array = _padded(array, axis, first, m, layout, SLACK)
@@ -127,6 +128,19 @@ class Chunks:
 def _in_place(array: np.ndarray) -> bool:
     """Whether a chunk can be read from the array where it is."""
     return array.ndim == 1 and array.flags.c_contiguous and array.flags.aligned
+
+
+def _window(array: np.ndarray, first: int, length: int) -> np.ndarray:
+    """`length` elements from number `first` on.
+
+    `first` may be negative: what lies in one cache line with the data can be addressed, and nobody
+    reads it.
+    """
+    if first >= 0:
+        return array[first : first + length]
+    memory = ctypes.c_char * (length * array.itemsize)
+    address = array.ctypes.data + first * array.itemsize
+    return np.ndarray(length, array.dtype, memory.from_address(address))
 
 
 def _shift(array: np.ndarray, first: int) -> int:
