@@ -1,16 +1,21 @@
 """A fit of data that are read in pieces is the fit of the data in memory."""
 
 import itertools
+import os
+import resource
 import subprocess
 import sys
 
+import h5py
 import numpy as np
+import psutil
 import pytest
 
 import nlsq
 from nlsq.core.problem import sample_places
 from nlsq.core.solve import sample_size
-from nlsq.streaming import AdaptiveHybridStreamingOptimizer, ArraySource, HDF5Source
+from nlsq.streaming import AdaptiveHybridStreamingOptimizer, ArraySource, HDF5Source, NpySource
+from nlsq.streaming.feed import KEPT, bytes_to_keep
 from nlsq.streaming.sources import DataSourceError
 from tests.streamed_problems import P0, PROBLEMS, M, decay
 
@@ -254,6 +259,66 @@ def test_data_that_change_after_the_first_pass_are_noticed(far_apart):
 
     with pytest.raises(DataSourceError, match=f"to {M - 1} have changed"):
         nlsq.fit(decay, ArraySource(x, y), p0=P0, workflow="chunked", callback=write)
+
+
+POINT = 16  # bytes of x and y
+CHUNK = 65_536  # points in a chunk of M
+
+
+def npy_files(folder):
+    """The first problem's data in files."""
+    x, y, _ = PROBLEMS[0].data()
+    np.save(folder / "x.npy", x)
+    np.save(folder / "y.npy", y)
+    return NpySource(folder / "x.npy", folder / "y.npy")
+
+
+def compressed(folder):
+    x, y, _ = PROBLEMS[0].data()
+    with h5py.File(folder / "data.h5", "w") as file:
+        file.create_dataset("x", data=x, chunks=(10_000,), compression="lzf")
+        file.create_dataset("y", data=y, chunks=(10_000,), compression="lzf")
+    return HDF5Source(folder / "data.h5")
+
+
+@pytest.mark.parametrize("write", [npy_files, compressed])
+@pytest.mark.parametrize("kept", [0, 3, 5])
+def test_chunks_that_stay_in_memory_are_read_once(tmp_path, monkeypatch, write, kept):
+    source, read = write(tmp_path), []
+    monkeypatch.setattr("nlsq.streaming.feed.KEPT", kept * POINT * (CHUNK + 8))
+    into = source.read_into
+    source.read_into = lambda start, buffers: (read.append(len(buffers.y)), into(start, buffers))
+    direct = nlsq.curve_fit(decay, *PROBLEMS[0].data()[:2], P0)
+    streamed = nlsq.fit(decay, source, p0=P0, workflow="chunked")
+    assert np.array_equal(streamed.popt, direct.popt)
+    assert np.array_equal(streamed.pcov, direct.pcov)
+    often = streamed.streaming["full_passes"] - 1
+    assert sum(read) == 2 * M + often * max(M - kept * CHUNK, 0)  # and the first reading
+    assert streamed.rmse == pytest.approx(direct.rmse, rel=1e-12)
+
+
+@pytest.mark.parametrize("write", [npy_files, compressed])
+def test_files_that_change_are_noticed_though_their_chunks_are_kept(tmp_path, write):
+    source = write(tmp_path)
+    path = max(tmp_path.iterdir())
+
+    def change(iteration, cost, params, info):
+        with open(path, "r+b") as file:
+            file.seek(-8, os.SEEK_END)
+            file.write(np.float64(iteration).tobytes())
+        os.utime(path, ns=(0, iteration))  # whatever the clock of the file system shows
+
+    with pytest.raises(DataSourceError, match=f"{path.name} has changed since the fit began"):
+        nlsq.fit(decay, source, p0=P0, workflow="chunked", callback=change)
+
+
+def test_what_is_kept_fits_into_the_address_space(monkeypatch):
+    used = psutil.Process().memory_info().vms
+    for limit, most in ((used + 4 * 10**8, 10**8), (used // 2, 0), (resource.RLIM_INFINITY, KEPT)):
+        monkeypatch.setattr(resource, "getrlimit", lambda which, limit=limit: (limit, limit))
+        assert bytes_to_keep() <= most
+    with nlsq.memory_context(nlsq.MemoryConfig(memory_limit_gb=0.1, safety_factor=0.4)):
+        assert bytes_to_keep() == 10**7
 
 
 def test_a_source_that_ends_early_is_noticed():

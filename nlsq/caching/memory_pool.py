@@ -21,7 +21,7 @@ class _Raw(np.ndarray):
     """Memory; of a type of its own, so that NumPy does not make it the base of a view's views."""
 
 
-def _aligned(size: int) -> np.ndarray:
+def aligned(size: int) -> np.ndarray:
     """Memory that begins at a multiple of ALIGNMENT; it is the base of the arrays made in it."""
     raw = _Raw(size + ALIGNMENT, np.uint8)
     return np.ndarray(size, np.uint8, raw, -raw.ctypes.data % ALIGNMENT)
@@ -60,7 +60,7 @@ class MemoryPool:
             stock = self._stock[size]
             memory = stock.pop() if stock else None
             self.held_bytes -= size if memory is not None else 0
-        return np.ndarray(shape, dtype, _aligned(size) if memory is None else memory)
+        return np.ndarray(shape, dtype, aligned(size) if memory is None else memory)
 
     def release(self, buffers: Iterable[np.ndarray]) -> None:
         """Take back arrays of `allocate` that nobody reads any more."""

@@ -13,20 +13,29 @@ point, where the model is known to be defined; the pass masks it out.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Hashable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import NamedTuple
 
 import numpy as np
+import psutil
 import xxhash
 
 from nlsq.caching.memory_manager import manager
+from nlsq.caching.memory_pool import aligned
 from nlsq.core.passes import BLOCK, CHUNKS, SLACK
 from nlsq.streaming.sources import Columns, DataSourceError, Form, SequentialSource, Source
 
+try:
+    import resource
+except ImportError:  # no such limits on Windows
+    resource = None
+
 AHEAD = 2  # chunks read ahead: one waits while the next is read
 PART = CHUNKS[0][0]  # points under one digest; divides the chunks of every length
+
+KEPT = 900_000_000  # bytes that chunks are kept in at most
 
 
 class Chunk(NamedTuple):
@@ -38,7 +47,7 @@ class Chunk(NamedTuple):
     omitted: int  # points left out on the way since the last chunk
     points: Columns  # (count,) views of the buffers; sigma already 1 / sigma
     buffers: Columns  # (capacity + SLACK,)
-    digests: tuple[bytes, ...]  # of every `PART` points, the last one of fewer
+    digests: tuple[bytes, ...]  # of every `PART` points, the last one of fewer; none with a stamp
 
 
 class Feed:
@@ -55,6 +64,9 @@ class Feed:
         Leave out points with a NaN in x or y.
     check : bool
         Refuse points that are not finite, with their row.
+    stamp : hashable, optional
+        The source's (`Source.stamp`): while it stays, the data are the same, and their points need
+        not be digested.
     """
 
     def __init__(
@@ -64,38 +76,72 @@ class Feed:
         read_size: int,
         omit: bool = False,
         check: bool = True,
+        stamp: Hashable | None = None,
     ):
         self.source, self.capacity = source, capacity
         self._read_size = min(read_size, capacity)
-        self._omit, self._check = omit, check
+        self._omit, self._check, self._stamp = omit, check, stamp
         self._free: deque[Columns] = deque()
+        self._kept = _Kept([])
+
+    def keep(self, n_bytes: int) -> None:
+        """Keep the first chunks in memory, in so many bytes, if there is a stamp."""
+        if self._stamp is not None and not self._omit:
+            size = (self.capacity + SLACK) * self.source.form.bytes_per_point
+            count = min(n_bytes // size, -(-self.source.n_points // self.capacity))
+            self._kept = _Kept(_allocate_at_once(self.source.form, self.capacity + SLACK, count))
+
+    def forget(self) -> None:
+        """Free what is kept."""
+        self._kept = _Kept([])
 
     def chunks(self, first: int = 0, known: bool = False) -> Iterator[Chunk]:
         """The chunks from number `first` on; the caller releases each.
 
         known: the points have been checked before, and need not be again.
+
+        Raises
+        ------
+        DataSourceError
+            For points that are no numbers, a source that cannot be read, or that has changed.
         """
-        skip = first if isinstance(self.source, Source) and not self._omit else 0
+        self._require_unchanged()
+        there = self._kept.chunks[first:]
+        start = first + len(there)
+        skip = start if isinstance(self.source, Source) and not self._omit else 0
+        items = self._filled(skip, self._check and not known)
         try:
-            with closing(read_ahead(self._filled(skip, self._check and not known), AHEAD)) as ready:
+            with closing(read_ahead(items, AHEAD)) as ready:
+                yield from there
                 for chunk in ready:
                     if chunk.index < first:
                         self.release(chunk)
                     else:
                         yield chunk
+            self._require_unchanged()
         finally:
             self.drop()
 
+    def _require_unchanged(self) -> None:
+        if self._stamp is not None and self.source.stamp() != self._stamp:
+            raise DataSourceError(
+                f"{self.source.name} has changed since the fit began. Fit again when nobody "
+                "writes to the data."
+            )
+
     def release(self, chunk: Chunk) -> None:
-        """Take back a chunk's buffers, for the next chunk."""
-        self._free.append(chunk.buffers)
+        """Take back a chunk's buffers, for the next chunk or to be kept."""
+        if not self._kept.take(chunk):
+            self._free.append(chunk.buffers)
 
     def drop(self) -> None:
         """Give the buffers that were released to the pool."""
         while self._free:
             manager.pool.release(b for b in self._free.popleft() if b is not None)
 
-    def _buffers(self) -> Columns:
+    def _buffers(self, index: int) -> Columns:
+        if index < len(self._kept.buffers):
+            return self._kept.buffers[index]
         if self._free:
             return self._free.popleft()
         return allocate(self.source.form, self.capacity + SLACK)
@@ -107,7 +153,7 @@ class Feed:
             if isinstance(self.source, Source)
             else self._pieces()
         )
-        buffers, filled, omitted = self._buffers(), 0, 0
+        buffers, filled, omitted = self._buffers(index), 0, 0
         for give in pieces:
             while (count := give.upto(self.capacity - filled)) is not None:
                 part = buffers.part(filled, filled + count)
@@ -115,16 +161,16 @@ class Feed:
                 filled, omitted = filled + kept, omitted + count - kept
                 if filled == self.capacity:
                     yield self._chunk(index, filled, omitted, buffers)
-                    buffers, filled, omitted = self._buffers(), 0, 0
                     index += 1
+                    buffers, filled, omitted = self._buffers(index), 0, 0
         if filled or omitted:
             yield self._chunk(index, filled, omitted, buffers)
 
     def _chunk(self, index, filled, omitted, buffers: Columns) -> Chunk:
         repeat_last(buffers, filled)
         points = buffers.part(0, filled)
-        first = index * self.capacity
-        return Chunk(index, first, filled, omitted, points, buffers, digests(points))
+        seen = digests(points) if self._stamp is None else ()
+        return Chunk(index, index * self.capacity, filled, omitted, points, buffers, seen)
 
     def _ranges(self, start: int):
         yield _Range(self.source, start, self._read_size)
@@ -173,6 +219,20 @@ class Feed:
         raise DataSourceError(f"{self.source.name}: {what} in row {row}. {remedy}")
 
 
+class _Kept:
+    """The first chunks of a source, which stay in their buffers from the first reading on."""
+
+    def __init__(self, buffers: list[Columns]):
+        self.buffers = buffers
+        self.chunks: list[Chunk] = []
+
+    def take(self, chunk: Chunk) -> bool:
+        """Whether a chunk's buffers belong here; keeps the chunk that comes next."""
+        if chunk.index == len(self.chunks) < len(self.buffers):
+            self.chunks.append(chunk)
+        return chunk.index < len(self.buffers)
+
+
 def digests(points: Columns) -> tuple[bytes, ...]:
     """A digest of every `PART` points, the last one of fewer; those of the columns in a row."""
     x, y, weights = points
@@ -191,14 +251,37 @@ def repeat_last(buffers: Columns, filled: int) -> None:
             array[..., filled:end] = array[..., filled - 1 : filled]
 
 
-def allocate(form: Form, length: int) -> Columns:
-    """Buffers for `length` points."""
+def allocate(form: Form, length: int, make: Callable = manager.pool.allocate) -> Columns:
+    """Buffers for `length` points, by make(shape, dtype)."""
     x = (length,) if form.coordinates is None else (form.coordinates, length)
     return Columns(
-        manager.pool.allocate(x, float),
-        manager.pool.allocate((length,), complex if form.complex_values else float),
-        manager.pool.allocate((length,), float) if form.weighted else None,
+        make(x, float),
+        make((length,), complex if form.complex_values else float),
+        make((length,), float) if form.weighted else None,
     )
+
+
+def _allocate_at_once(form: Form, length: int, count: int) -> list[Columns]:
+    """`count` times the buffers for `length` points, in one piece of memory."""
+    memory, at = aligned(count * length * form.bytes_per_point), 0
+
+    def cut(shape: tuple[int, ...], dtype: type) -> np.ndarray:
+        nonlocal at
+        array = np.ndarray(shape, dtype, memory, at)
+        at += array.nbytes
+        return array
+
+    return [allocate(form, length, cut) for _ in range(count)]
+
+
+def bytes_to_keep() -> int:
+    """Memory for chunks that are kept: a quarter of what is free, `KEPT` at most."""
+    free = manager.usable_bytes()
+    if resource is not None:
+        limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+        if limit != resource.RLIM_INFINITY:
+            free = min(free, max(0, limit - psutil.Process().memory_info().vms))
+    return min(KEPT, free // 4)
 
 
 def to_weights(part: Columns) -> None:

@@ -31,7 +31,7 @@ from nlsq.core.status import Status
 from nlsq.core.workflow import StreamingDecision, automatic_chunk_size
 from nlsq.result import StreamedFitResult
 from nlsq.streaming.checkpoint import CheckpointManager
-from nlsq.streaming.feed import Feed
+from nlsq.streaming.feed import Feed, bytes_to_keep
 from nlsq.streaming.full_passes import FullPasses, buffer_bytes
 from nlsq.streaming.hybrid_config import HybridStreamingConfig
 from nlsq.streaming.moments import moments
@@ -39,7 +39,7 @@ from nlsq.streaming.opening import as_source
 from nlsq.streaming.phases.orchestrator import PhaseOrchestrator
 from nlsq.streaming.problem import StreamedProblem
 from nlsq.streaming.progress import PassDisplay
-from nlsq.streaming.sources import DataSourceError
+from nlsq.streaming.sources import DataSourceError, Source
 from nlsq.streaming.survey import sample_alone, survey
 
 
@@ -142,6 +142,7 @@ def fit_source(
                 CheckpointManager(reading.checkpoint, interval=reading.checkpoint_interval)
             )
         display = stack.enter_context(PassDisplay(source.n_points, reading.show_progress))
+        stamp = source.stamp() if isinstance(source, Source) else None  # of what is read below
         found = None if omit or checkpoints else sample_alone(source, check)
         found = found or survey(source, size, omit, check, display.reading)
         data = _AllPoints(**vars(found.sample), n_points=found.n_points)
@@ -155,7 +156,9 @@ def fit_source(
             buffer_bytes(source.form.bytes_per_point, problem.layout.capacity),
             f"Reading {source.name} in pieces",
         )
-        feed = Feed(source, problem.layout.capacity, size, omit, check)
+        feed = Feed(source, problem.layout.capacity, size, omit, check, stamp)
+        stack.callback(feed.forget)
+        feed.keep(bytes_to_keep())
         phases = PhaseOrchestrator(
             problem, FullPasses(feed, found, display.passing), hybrid, checkpoints, reading.resume
         )

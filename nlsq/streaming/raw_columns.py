@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import BinaryIO
 
 import numpy as np
 
@@ -20,13 +18,14 @@ class RawColumn(Column):
     def __init__(
         self,
         label: str,
-        file: BinaryIO,
+        file: io.FileIO,
         offset: int,
         layout: tuple[tuple[int, ...], np.dtype, bool],
     ):
         shape, dtype, self._fortran = layout
         super().__init__(label, shape, dtype)
         self._file, self._offset, self._lock = file, offset, threading.Lock()
+        self.files = (os.fspath(file.name),)
         there = (os.fstat(file.fileno()).st_size - offset) // dtype.itemsize
         if there < (count := int(np.prod(shape))):
             raise DataSourceError(
@@ -44,57 +43,50 @@ class RawColumn(Column):
         if self._records or not lines[0].flags.c_contiguous:
             return False
         for k, line in enumerate(lines):
-            self._read(k * self.points + first, line)
+            self._fill(k * self.points + first, line)
         return True
 
     def consecutive(self, first: int, stop: int) -> np.ndarray:
         k = self.coordinates or 1
         if self._records:
             values = np.empty((stop - first) * k, self.dtype)
-            self._read(first * k, values)
+            self._fill(first * k, values)
             return values.reshape(-1, k).T
         values = np.empty((k, stop - first), self.dtype)
         self.read_straight(first, values)
         return values[0] if len(self.shape) == 1 else values
 
     def pick(self, rows: np.ndarray, out: np.ndarray) -> bool:
-        k = self.coordinates or 1
+        if not hasattr(os, "pread"):
+            return False
+        k, size = self.coordinates or 1, self.dtype.itemsize
         width = k if self._records else 1  # numbers that are read together
         starts = rows * k if self._records else np.add.outer(np.arange(k) * self.points, rows)
-        values = np.empty((starts.size, width), self.dtype)
-        view, size = memoryview(values.reshape(-1).view(np.uint8)), width * self.dtype.itemsize
-        self._announce(starts, size)
-        with self._reading():
-            for at, first in enumerate(starts.ravel().tolist()):
-                self._fill(first, view[at * size : (at + 1) * size])
+        file, places = self._file.fileno(), (self._offset + starts.ravel() * size).tolist()
+        with reading(self.label, "Check the disk."):
+            if hasattr(os, "posix_fadvise"):  # a disk then reads them in a sixth of the time
+                for place in places:
+                    os.posix_fadvise(file, place, width * size, os.POSIX_FADV_WILLNEED)
+            found = b"".join([os.pread(file, width * size, place) for place in places])
+        if len(found) < len(places) * width * size:
+            self._refuse("ends earlier")
+        values = np.frombuffer(found, self.dtype).reshape(-1, width)
         out[...] = values.T if self._records else values.reshape(out.shape)
         return True
 
-    def _announce(self, starts: np.ndarray, size: int) -> None:
-        """Tell the system what will be read; a disk then reads it in a sixth of the time."""
-        if hasattr(os, "posix_fadvise"):
-            for place in (self._offset + starts.ravel() * self.dtype.itemsize).tolist():
-                os.posix_fadvise(self._file.fileno(), place, size, os.POSIX_FADV_WILLNEED)
-
-    def _read(self, first: int, out: np.ndarray) -> None:
-        with self._reading():
-            self._fill(first, memoryview(out.view(np.uint8)))
-
-    @contextmanager
-    def _reading(self) -> Iterator[None]:
+    def _fill(self, first: int, out: np.ndarray) -> None:
+        """Read consecutive numbers from number `first` on."""
+        view, got, size = memoryview(out.view(np.uint8)), 0, self.dtype.itemsize
         with self._lock, reading(self.label, "Check the disk."):
-            yield
+            self._file.seek(self._offset + first * size)
+            while got < len(view):
+                count = self._file.readinto(view[got:])
+                if not count:
+                    self._refuse(f"ends after {first + got // size} numbers")
+                got += count
 
-    def _fill(self, first: int, view: memoryview) -> None:
-        """Read consecutive numbers from number `first` on, inside `_reading`."""
-        got, size = 0, self.dtype.itemsize
-        self._file.seek(self._offset + first * size)
-        while got < len(view):
-            count = self._file.readinto(view[got:])
-            if not count:
-                raise DataSourceError(
-                    f"{self.label} ends after {first + got // size} numbers, though it had "
-                    f"{int(np.prod(self.shape))} when it was opened. Leave the file alone "
-                    "while it is fitted."
-                )
-            got += count
+    def _refuse(self, what: str) -> None:
+        raise DataSourceError(
+            f"{self.label} {what}, though it had {int(np.prod(self.shape))} when it was opened. "
+            "Leave the file alone while it is fitted."
+        )

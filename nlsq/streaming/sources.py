@@ -12,7 +12,7 @@ errors is its `row` in the file.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -97,6 +97,10 @@ class Source(ABC):
     def boundary(self, start: int, stop: int) -> int:
         """Where a read of start ... stop should better end, at most `stop`: at a chunk's end."""
         return stop
+
+    def stamp(self) -> Hashable | None:
+        """What is another when the data have changed; None where only reading them tells."""
+        return None
 
     def close(self) -> None:  # noqa: B027 (nothing to release is no fault)
         """Release files; they are opened again when they are read again."""
