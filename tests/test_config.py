@@ -3,12 +3,15 @@
 import pickle
 import threading
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
+import jax
 import numpy as np
 import pytest
 
 import nlsq
 from nlsq import JAXConfig, LargeDatasetConfig, MemoryConfig, config, device
+from nlsq.device import in_calling_thread
 
 pytestmark = pytest.mark.core
 
@@ -172,8 +175,6 @@ def test_double_precision_is_scoped():
 
 
 def test_force_cpu_moves_our_calls_off_the_gpu(monkeypatch):
-    import jax
-
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
     with config.double_precision():
         assert jax.config.jax_default_device is None
@@ -187,9 +188,30 @@ def test_force_cpu_moves_our_calls_off_the_gpu(monkeypatch):
         config.double_precision()
 
 
-def test_device_info_matches_jax():
-    import jax
+def test_small_programs_run_in_the_calling_thread_on_the_cpu_only(monkeypatch):
+    def where():
+        with in_calling_thread():
+            return jax.jit(lambda x: x + 1)(1.0).device
 
+    assert where().platform == "cpu" and where() not in jax.devices()
+    with jax.default_device(jax.devices("cpu")[0]):
+        assert where() not in jax.devices()
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    assert where() in jax.devices()
+
+
+def test_threads_fit_at_the_same_time():
+    x = np.linspace(0, 5, 100)
+
+    def fit(a):
+        return nlsq.curve_fit(lambda x, a, b: a * np.exp(-b * x), x, a * np.exp(-x), (2, 2)).popt
+
+    with ThreadPoolExecutor(8) as pool:
+        found = np.array(list(pool.map(fit, np.arange(1.0, 65.0))))
+    np.testing.assert_allclose(found, np.stack([np.arange(1.0, 65.0), np.ones(64)], 1), rtol=1e-10)
+
+
+def test_device_info_matches_jax():
     info = nlsq.get_device_info()
     assert info["jax_version"] == jax.__version__
     assert [d["id"] for d in info["devices"]] == [d.id for d in jax.devices()]

@@ -45,7 +45,7 @@ def test_jacobi_is_a_singular_value_decomposition(n, kind):
 
 @pytest.mark.parametrize("n", SIZES)
 @pytest.mark.parametrize("kind", KINDS)
-def test_triangularise_is_a_householder_qr(n, kind):
+def test_triangularise_has_the_factor_of_a_householder_qr(n, kind):
     A = np.concatenate([matrix(n, kind), np.diag(np.linspace(0.1, 1, n))])
     b = np.random.default_rng(0).standard_normal(2 * n)
     T, c = run(dense.triangularise, n, A, b)

@@ -7,7 +7,7 @@ import pytest
 from scipy.linalg import hilbert, solve_triangular
 
 from nlsq.config import double_precision
-from nlsq.core import passes
+from nlsq.core import dense, passes
 from nlsq.core.loop import SAFE_PIVOT, SHARPEN_LIMIT, Setup
 from nlsq.core.reduction import Summary, factor, sums
 
@@ -294,6 +294,64 @@ def test_any_blocks_and_any_padding_add_up_alike(block, capacity, tail):
 def test_one_past_a_size_class(block):
     m = 8193
     assert_summary(summary_of(m, block, 16384, tail=np.nan), *reference(m))
+
+
+@pytest.mark.parametrize("n", [1, 2, 7, 15, 16])
+def test_tiles_of_two_coordinates_and_any_number_of_parameters(n):
+    """J of a model linear in its parameters, with a leaf that all points share."""
+    rng = np.random.default_rng(n)
+    p, free = rng.standard_normal(n), np.arange(n) != 1
+
+    def waves(x, params, points):
+        u, scale = x
+        return sum(a * jnp.cos(k * u[0] / scale[0] + u[1]) for k, a in enumerate(params))
+
+    tree = jax.tree.structure((0, 0))
+    layout = passes.Layout(256, 1024, (1, None), tree, True, False, False)
+    P = np.triu(rng.standard_normal((n, n))) + 4 * np.eye(n)
+    for m in (n, 63, 64, 65, 1000):
+        u, y, w = rng.uniform(-2, 2, (2, 1024)), rng.standard_normal(1024), rng.uniform(1, 2, 1024)
+        scale = np.array([1.7])
+        data = passes.Data((u, scale), y, w, np.zeros(0), m)
+        setup = Setup(p, -p, p, p, 1.0 * free, 0.0, 0.0, 0.0, 1, 0.1, 1.0, np.inf)
+        with double_precision():
+            assert passes._tiled(waves, layout, None, data, n) == (n < dense.SMALL)
+            one = jax.jit(lambda d, s: passes.make_reduce(waves, layout, None, d, s)(p, P))
+            found = one(data, setup)
+        assert found.cost is None
+        u, y, w = u[:, :m], y[:m], w[:m]
+        J = np.cos(np.arange(n) * u[0][:, None] / scale + u[1][:, None])
+        r = (J @ p - y) * w
+        rows = np.column_stack([J * w[:, None] * free @ P, r])
+        np.testing.assert_allclose(found.G, rows.T @ rows, rtol=0, atol=1e-13 * m * n * 100)
+
+
+TABLE = np.arange(8.0)
+
+
+@pytest.mark.parametrize(
+    ("tiled", "f"),
+    [
+        (True, lambda x, a, b: a * jnp.exp(-b * x)),
+        (True, lambda x, a, b: jnp.where(x > a, jnp.tanh(x - a), b)),
+        (True, lambda x, a, b: 2.0 * x),
+        (True, lambda x, a, b: a),
+        (False, lambda x, a, b: a * jnp.interp(x, TABLE, TABLE) + b),
+        (False, lambda x, a, b: jnp.cumsum(a * x) + b),
+        (False, lambda x, a, b: a * jnp.max(x[:, None] * jnp.arange(64.0), axis=1) + b),
+        (False, lambda x, a, b: a * jax.scipy.special.i0(b * x)),
+    ],
+)
+def test_which_models_go_by_tiles(tiled, f):
+    layout = passes.Layout(256, 256, (0,), TREE, False, False, False)
+    x = np.linspace(0, 5, 256)
+
+    def call(x, params, points):
+        return jnp.broadcast_to(f(x, *params), x.shape)
+
+    data = passes.Data((x,), x, None, None, 200)
+    with double_precision():
+        assert passes._tiled(call, layout, None, data, 2) == tiled
 
 
 @pytest.mark.parametrize("m", [1, 2])

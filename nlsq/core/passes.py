@@ -225,5 +225,6 @@ def _sums_of_tiles(
         G = lower + jnp.tril(lower, -1).T
         return jnp.concatenate([G.ravel(), jnp.stack([cost, used])])
 
-    found = dense.marked(total)(data, p, P, setup.free, setup.f_scale)
+    read = data._replace(weights=data.weights if layout.weighted else None, cholesky=None)
+    found = dense.marked(total)(read, p, P, setup.free, setup.f_scale)
     return Sums(None if loss is None else found[-2], found[:-2].reshape(n + 1, n + 1))

@@ -7,8 +7,8 @@ known to be defined; it is masked out (see `passes`).
 
 Long data are not copied but read where they are, in chunks of fixed capacity: the program gets an
 array that begins at the aligned address before the chunk, and how many elements later the chunk
-begins. Copied are only the last chunk, where such an array would reach beyond the data, and arrays of
-more than one dimension, not contiguous or of small items. A chunk holds the same points wherever
+begins. Copied are only the last chunk, where such an array would reach beyond the data, and arrays
+of more than one dimension, not contiguous or of small items. A chunk holds the same points wherever
 the data lie in memory.
 """
 
