@@ -4,7 +4,7 @@ A fit of a source is the fit of every other data: the engine's loop over passes,
 the normal equations up over all points (`core.reduction`). Only the passes differ: they read.
 
 sources, file_sources, table_sources, iterable_source, opening   where points come from
-feed            a source as the engine's chunks, read ahead
+feed            a source as the engine's chunks, read ahead; a file's first ones stay in memory
 survey          what is known before the passes: number, finiteness, digests, sample
 full_passes     chunks to all cores, sums in order
 problem, phases, fitting                                the fit

@@ -8,6 +8,10 @@ sums, bit for bit.
 Buffers come from the pool, have the shape of the engine's programs (`SLACK` longer than a chunk)
 and are filled by the source itself where it can. The tail of a chunk's last block repeats its last
 point, where the model is known to be defined; the pass masks it out.
+
+Files tell by their stamp (`Source.stamp`) whether they have changed; it is looked at before and
+after each pass. So their first chunks can stay in memory from one pass to the next, and no point
+of theirs needs a digest.
 """
 
 from __future__ import annotations
