@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import threading
 import warnings
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from typing import Any
 
 from nlsq.config import env_flag
+
+_lock = threading.Lock()
 
 
 def get_device_info() -> dict[str, Any]:
@@ -110,11 +113,16 @@ def usable_cores() -> int:
 
 
 @cache
-def _in_calling_thread() -> Any:
-    """The device of a CPU client of our own, which computes in the thread that calls."""
+def _synchronous_device() -> Any:
     from jaxlib import xla_client
 
     return xla_client.make_cpu_client(asynchronous=False, num_devices=1).devices()[0]
+
+
+def _in_calling_thread() -> Any:
+    """The device of a CPU client of our own, which computes in the thread that calls."""
+    with _lock:  # `cache` would let threads that come together make one each
+        return _synchronous_device()
 
 
 def in_calling_thread() -> AbstractContextManager:

@@ -200,6 +200,19 @@ def test_small_programs_run_in_the_calling_thread_on_the_cpu_only(monkeypatch):
     assert where() in jax.devices()
 
 
+def test_threads_that_come_together_share_a_device():
+    device._synchronous_device.cache_clear()
+    gate = threading.Barrier(8)
+
+    def where():
+        gate.wait()
+        with in_calling_thread():
+            return id(jax.config.jax_default_device)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert len({f.result() for f in [pool.submit(where) for _ in range(8)]}) == 1
+
+
 def test_threads_fit_at_the_same_time():
     x = np.linspace(0, 5, 100)
 

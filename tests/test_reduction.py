@@ -337,6 +337,7 @@ TABLE = np.arange(8.0)
         (True, lambda x, a, b: 2.0 * x),
         (True, lambda x, a, b: a),
         (False, lambda x, a, b: a * jnp.interp(x, TABLE, TABLE) + b),
+        (False, lambda x, a, b: a * jnp.max(jnp.sin(x[:, None] * TABLE), axis=1) + b),
         (False, lambda x, a, b: jnp.cumsum(a * x) + b),
         (False, lambda x, a, b: a * jnp.max(x[:, None] * jnp.arange(64.0), axis=1) + b),
         (False, lambda x, a, b: a * jax.scipy.special.i0(b * x)),

@@ -332,6 +332,13 @@ def test_a_model_that_does_not_use_its_parameters():
     assert np.isposinf(result.pcov).all() and result.undetermined == ("a", "b")
 
 
+def test_leaves_of_x_that_are_empty_or_complex():
+    empty = curve_fit(lambda x, a, b: a * x["u"] + b, {"u": X, "v": np.zeros(0)}, 2 * X + 1, [1, 1])
+    np.testing.assert_allclose(empty.popt, [2, 1], rtol=1e-9)
+    turned = curve_fit(lambda x, a, b: a * np.abs(x) + b, X * np.exp(1j * X), 2 * X + 1, [1, 1])
+    np.testing.assert_allclose(turned.popt, [2, 1], rtol=1e-9)
+
+
 @pytest.mark.parametrize("to", [np.float32, np.float16], ids=str)
 def test_a_model_that_rounds_its_values(to):
     """Only single precision is left of its values; the fit is as good as those."""

@@ -505,46 +505,6 @@ def test_hdf5_stored_elsewhere(tmp_path):
     same(read(HDF5Source(tmp_path / "links.h5", x="unwritten"), 1000), np.full(M, 3.0), Y)
 
 
-@pytest.mark.parametrize("write", [npy, hdf5, hdf5_compressed, hdf5_stacked])
-def test_files_have_a_stamp_that_changes_with_them(tmp_path, write):
-    source = write(tmp_path, np.stack([T, Y]), Y, None, slice(None))
-    before = source.stamp()
-    assert before is not None and before == source.stamp()
-    path = max(tmp_path.iterdir())
-    os.utime(path, ns=(0, 1))
-    changed = source.stamp()
-    content = path.read_bytes()
-    source.close()
-    path.unlink()
-    path.write_bytes(content)
-    os.utime(path, ns=(0, 1))
-    with open(path, "ab") as file:
-        file.write(b"more")
-    os.utime(path, ns=(0, 1))
-    assert len({before, changed, source.stamp()}) == 3
-    source.close()
-
-
-def test_the_stamp_is_of_the_file_that_holds_the_numbers(tmp_path):
-    with h5py.File(tmp_path / "data.h5", "w") as file:
-        file.create_dataset("y", data=Y, chunks=(100,))
-        file["x"] = T
-    with h5py.File(tmp_path / "links.h5", "w") as file:
-        file["y"], file["x"] = (h5py.ExternalLink("data.h5", name) for name in "yx")
-        layout = h5py.VirtualLayout(shape=(M,), dtype=float)
-        layout[:] = h5py.VirtualSource(str(tmp_path / "data.h5"), "x", shape=(M,))
-        file.create_virtual_dataset("elsewhere", layout)
-    links = HDF5Source(tmp_path / "links.h5")
-    assert links.stamp() == HDF5Source(tmp_path / "data.h5").stamp()
-    for source in (
-        HDF5Source(tmp_path / "links.h5", x="elsewhere"), ArraySource(T, Y),
-        zarr_group(tmp_path, T, Y, None, slice(None)),
-    ):  # fmt: skip
-        assert source.stamp() is None
-    with h5py.File(tmp_path / "data.h5") as file:
-        assert DatasetSource(file["x"], file["y"]).stamp() is None
-
-
 @pytest.mark.skipif(not hasattr(resource, "RLIMIT_AS"), reason="no limit on address space")
 def test_file_larger_than_the_address_space(tmp_path):
     path, m = tmp_path / "x.npy", 1 << 30  # 8 GiB, sparse

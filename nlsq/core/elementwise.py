@@ -23,7 +23,7 @@ _KNOWN = frozenset(
 _LARGEST = 1 << 11
 
 
-def with_derivatives(value: Callable, p, *operands) -> bool:
+def is_plain_with_derivatives(value: Callable, p, *operands) -> bool:
     """Whether value(p, *operands) and its derivatives along p are; p and operands are pytrees."""
 
     def both(p, *operands):
@@ -32,14 +32,14 @@ def with_derivatives(value: Callable, p, *operands) -> bool:
     return _plain(jax.make_jaxpr(both)(p, *operands))
 
 
-def loss(f: Callable | None, dtype) -> bool:
+def is_plain_loss(f: Callable | None, dtype) -> bool:
     """Whether a loss is; see `loss_functions`."""
     return f is None or _plain(jax.make_jaxpr(lambda z: f(z, jnp))(jnp.zeros(1, dtype)))
 
 
-def _plain(jaxpr) -> bool:
-    tables = any(getattr(c, "ndim", 0) for c in jaxpr.consts)
-    return not tables and _only_known(jaxpr.jaxpr)
+def _plain(closed) -> bool:
+    tables = any(getattr(c, "ndim", 0) for c in closed.consts)
+    return not tables and _only_known(closed.jaxpr)
 
 
 def _only_known(jaxpr) -> bool:
@@ -48,8 +48,13 @@ def _only_known(jaxpr) -> bool:
             return False
         if any(getattr(v.aval, "size", 1) > _LARGEST for v in equation.outvars):
             return False
+        # a table is a constant of the whole or, by JAX's newer rules, a literal where it is used
+        if any(getattr(getattr(v, "val", None), "ndim", 0) for v in equation.invars):
+            return False
         for inner in jax.tree.leaves(list(equation.params.values()), is_leaf=_is_jaxpr):
-            if _is_jaxpr(inner) and not _only_known(inner):
+            if _is_jaxpr(inner) and not (_plain if hasattr(inner, "consts") else _only_known)(
+                inner
+            ):
                 return False
     return True
 

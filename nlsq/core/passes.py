@@ -185,7 +185,8 @@ def _scaled_rows(call: Callable, layout: Layout, loss: Callable | None, setup, p
 def _tiled(call: Callable, layout: Layout, loss: Callable | None, data: Data, n: int) -> bool:
     """Whether the pass goes by tiles."""
     plain = layout.block and not layout.paired and jax.default_backend() == "cpu"
-    if not plain or n >= dense.SMALL or not jnp.issubdtype(data.y.dtype, jnp.floating):
+    real = all(a.size and jnp.isrealobj(a) for a in (*data.leaves, data.y))
+    if not plain or n >= dense.SMALL or not real:
         return False
 
     def value(p, leaves):
@@ -197,7 +198,8 @@ def _tiled(call: Callable, layout: Layout, loss: Callable | None, data: Data, n:
         for leaf, axis in zip(data.leaves, layout.axes, strict=True)
     )  # fmt: skip
     p = jax.ShapeDtypeStruct((n,), float)
-    return elementwise.with_derivatives(value, p, leaves) and elementwise.loss(loss, float)
+    plain_loss = elementwise.is_plain_loss(loss, float)
+    return plain_loss and elementwise.is_plain_with_derivatives(value, p, leaves)
 
 
 def _sums_of_tiles(

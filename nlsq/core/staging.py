@@ -14,7 +14,6 @@ the data lie in memory.
 
 from __future__ import annotations
 
-import ctypes
 from contextlib import contextmanager
 
 import numpy as np
@@ -138,9 +137,17 @@ def _window(array: np.ndarray, first: int, length: int) -> np.ndarray:
     """
     if first >= 0:
         return array[first : first + length]
-    memory = ctypes.c_char * (length * array.itemsize)
-    address = array.ctypes.data + first * array.itemsize
-    return np.ndarray(length, array.dtype, memory.from_address(address))
+    window = _Window()
+    window.data = array  # lives as long
+    window.__array_interface__ = array.__array_interface__ | {
+        "shape": (length,),
+        "data": (array.ctypes.data + first * array.itemsize, True),
+    }
+    return np.asarray(window)
+
+
+class _Window:
+    """What NumPy makes an array of by its `__array_interface__`."""
 
 
 def _shift(array: np.ndarray, first: int) -> int:

@@ -11,11 +11,10 @@ orders, points along the first axis, every k-th row) through pieces that stay in
 from __future__ import annotations
 
 import difflib
-import os
 import weakref
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any, NamedTuple
 
@@ -64,7 +63,6 @@ class Column(ABC):
     """
 
     points_first = False  # whether the points run along the first of two axes
-    files: tuple[str, ...] = ()  # that hold all its numbers, where it is known which do
 
     def __init__(self, label: str, shape: tuple[int, ...], dtype: np.dtype):
         self.label, self.shape, self.dtype = label, tuple(shape), dtype
@@ -117,16 +115,12 @@ class DatasetColumn(Column):
     hold : bool
         Keep the last chunks that were read, for libraries that do not; a chunk that two reads
         share is then decompressed once.
-    files : tuple of str
-        See `Column`.
     """
 
-    def __init__(
-        self, label: str, dataset: Any, role: str, hold: bool, files: tuple[str, ...] = ()
-    ):
+    def __init__(self, label: str, dataset: Any, role: str, hold: bool):
         dtype = require_numbers(label, dataset.dtype, role).newbyteorder("=")
         super().__init__(label, dataset.shape or (), dtype)
-        self._dataset, self._hold, self.files = dataset, hold, files
+        self._dataset, self._hold = dataset, hold
         self._held: tuple[int, np.ndarray] | None = None
 
     @property
@@ -185,8 +179,6 @@ class StackedColumns(Column):
         label = " + ".join(c.label for c in columns)
         super().__init__(label, (len(columns), *columns[0].shape), columns[0].dtype)
         self._columns = columns
-        if all(c.files for c in columns):
-            self.files = tuple(file for c in columns for file in c.files)
 
     @property
     def chunk(self) -> int:
@@ -244,6 +236,8 @@ class ColumnSource(Source):
     closed in `files`.
     """
 
+    stored = True
+
     def __init__(self, name: str, rows: slice = ALL_ROWS):
         self.name = name
         self._files = ExitStack()
@@ -286,13 +280,6 @@ class ColumnSource(Source):
 
     def row(self, point: int) -> int:
         return self._rows.row(point)
-
-    def stamp(self) -> Hashable | None:
-        columns = [c for c in self._columns() if c is not None]
-        if not all(c.files for c in columns):
-            return None
-        found = [os.stat(file) for file in sorted({f for c in columns for f in c.files})]
-        return tuple((s.st_dev, s.st_ino, s.st_size, s.st_mtime_ns, s.st_ctime_ns) for s in found)
 
     def boundary(self, start: int, stop: int) -> int:
         chunk = max(c.chunk for c in self._columns() if c is not None)

@@ -9,17 +9,16 @@ Buffers come from the pool, have the shape of the engine's programs (`SLACK` lon
 and are filled by the source itself where it can. The tail of a chunk's last block repeats its last
 point, where the model is known to be defined; the pass masks it out.
 
-Files tell by their stamp (`Source.stamp`) whether they have changed; it is looked at before and
-after each pass. So their first chunks can stay in memory from one pass to the next, and no point
-of theirs needs a digest.
+The first chunks of stored data can stay in memory from one pass to the next; they are then as they
+were at first, whatever happens to the file. What is read again has to have the same digests.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Hashable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import NamedTuple
 
 import numpy as np
@@ -39,7 +38,8 @@ except ImportError:  # no such limits on Windows
 AHEAD = 2  # chunks read ahead: one waits while the next is read
 PART = CHUNKS[0][0]  # points under one digest; divides the chunks of every length
 
-KEPT = 900_000_000  # bytes that chunks are kept in at most
+# Bytes of chunks that are kept at most: with them a fit holds less than 1 GB.
+KEPT = 900_000_000
 
 
 class Chunk(NamedTuple):
@@ -51,7 +51,7 @@ class Chunk(NamedTuple):
     omitted: int  # points left out on the way since the last chunk
     points: Columns  # (count,) views of the buffers; sigma already 1 / sigma
     buffers: Columns  # (capacity + SLACK,)
-    digests: tuple[bytes, ...]  # of every `PART` points, the last one of fewer; none with a stamp
+    digests: tuple[bytes, ...]  # of every `PART` points, the last one of fewer
 
 
 class Feed:
@@ -68,9 +68,6 @@ class Feed:
         Leave out points with a NaN in x or y.
     check : bool
         Refuse points that are not finite, with their row.
-    stamp : hashable, optional
-        The source's (`Source.stamp`): while it stays, the data are the same, and their points need
-        not be digested.
     """
 
     def __init__(
@@ -80,19 +77,20 @@ class Feed:
         read_size: int,
         omit: bool = False,
         check: bool = True,
-        stamp: Hashable | None = None,
     ):
         self.source, self.capacity = source, capacity
         self._read_size = min(read_size, capacity)
-        self._omit, self._check, self._stamp = omit, check, stamp
+        self._omit, self._check = omit, check
         self._free: deque[Columns] = deque()
         self._kept = _Kept([])
 
     def keep(self, n_bytes: int) -> None:
-        """Keep the first chunks in memory, in so many bytes, if there is a stamp."""
-        if self._stamp is not None and not self._omit:
-            size = (self.capacity + SLACK) * self.source.form.bytes_per_point
-            count = min(n_bytes // size, -(-self.source.n_points // self.capacity))
+        """Keep the first chunks of stored data in memory, in so many bytes if they are there."""
+        if not isinstance(self.source, Source) or not self.source.stored or self._omit:
+            return
+        size = (self.capacity + SLACK) * self.source.form.bytes_per_point
+        count = min(n_bytes // size, -(-self.source.n_points // self.capacity))
+        with suppress(MemoryError):
             self._kept = _Kept(_allocate_at_once(self.source.form, self.capacity + SLACK, count))
 
     def forget(self) -> None:
@@ -107,9 +105,8 @@ class Feed:
         Raises
         ------
         DataSourceError
-            For points that are no numbers, a source that cannot be read, or that has changed.
+            For points that are no numbers, or a source that cannot be read.
         """
-        self._require_unchanged()
         there = self._kept.chunks[first:]
         start = first + len(there)
         skip = start if isinstance(self.source, Source) and not self._omit else 0
@@ -122,16 +119,8 @@ class Feed:
                         self.release(chunk)
                     else:
                         yield chunk
-            self._require_unchanged()
         finally:
             self.drop()
-
-    def _require_unchanged(self) -> None:
-        if self._stamp is not None and self.source.stamp() != self._stamp:
-            raise DataSourceError(
-                f"{self.source.name} has changed since the fit began. Fit again when nobody "
-                "writes to the data."
-            )
 
     def release(self, chunk: Chunk) -> None:
         """Take back a chunk's buffers, for the next chunk or to be kept."""
@@ -173,8 +162,8 @@ class Feed:
     def _chunk(self, index, filled, omitted, buffers: Columns) -> Chunk:
         repeat_last(buffers, filled)
         points = buffers.part(0, filled)
-        seen = digests(points) if self._stamp is None else ()
-        return Chunk(index, index * self.capacity, filled, omitted, points, buffers, seen)
+        first = index * self.capacity
+        return Chunk(index, first, filled, omitted, points, buffers, digests(points))
 
     def _ranges(self, start: int):
         yield _Range(self.source, start, self._read_size)
@@ -278,14 +267,16 @@ def _allocate_at_once(form: Form, length: int, count: int) -> list[Columns]:
     return [allocate(form, length, cut) for _ in range(count)]
 
 
-def bytes_to_keep() -> int:
-    """Memory for chunks that are kept: a quarter of what is free, `KEPT` at most."""
+def bytes_to_keep(buffers: int) -> int:
+    """Memory for chunks that are kept: a quarter of what `buffers` leave free, `KEPT` at most."""
     free = manager.usable_bytes()
     if resource is not None:
-        limit, _ = resource.getrlimit(resource.RLIMIT_AS)
-        if limit != resource.RLIM_INFINITY:
-            free = min(free, max(0, limit - psutil.Process().memory_info().vms))
-    return min(KEPT, free // 4)
+        used = psutil.Process().memory_info()
+        for limited, held in (("RLIMIT_AS", used.vms), ("RLIMIT_DATA", getattr(used, "data", 0))):
+            limit, _ = resource.getrlimit(getattr(resource, limited))
+            if limit != resource.RLIM_INFINITY:
+                free = min(free, limit - held)
+    return min(KEPT, max(0, free - buffers) // 4)
 
 
 def to_weights(part: Columns) -> None:

@@ -164,10 +164,10 @@ class HDF5Source(ColumnSource):
             require_numbers(label, dataset.dtype, role)
             if (raw := _contiguous(dataset, label, files)) is not None:
                 return raw
-            access, where = _roomy(dataset), _files(dataset)
+            access = _roomy(dataset)
             del dataset  # what is open would lend its cache to another opening
             dataset = h5py.Dataset(h5py.h5d.open(file.id, name.encode(), access))
-            return DatasetColumn(label, dataset, role, hold=False, files=where)
+            return DatasetColumn(label, dataset, role, hold=False)
 
         return _stored(self._names, column)
 
@@ -198,12 +198,6 @@ def _roomy(dataset: Any) -> Any:
         slots, default, weight = access.get_chunk_cache()
         access.set_chunk_cache(slots, max(size, default), weight)
     return access
-
-
-def _files(dataset: Any) -> tuple[str, ...]:
-    """The file that holds all of a dataset, none where it leads on to others."""
-    # of an external link not that of the source
-    return () if dataset.is_virtual or dataset.external else (dataset.file.filename,)
 
 
 def _contiguous(dataset: Any, label: str, files: ExitStack) -> RawColumn | None:

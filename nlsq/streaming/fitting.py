@@ -39,7 +39,7 @@ from nlsq.streaming.opening import as_source
 from nlsq.streaming.phases.orchestrator import PhaseOrchestrator
 from nlsq.streaming.problem import StreamedProblem
 from nlsq.streaming.progress import PassDisplay
-from nlsq.streaming.sources import DataSourceError, Source
+from nlsq.streaming.sources import DataSourceError
 from nlsq.streaming.survey import sample_alone, survey
 
 
@@ -142,7 +142,6 @@ def fit_source(
                 CheckpointManager(reading.checkpoint, interval=reading.checkpoint_interval)
             )
         display = stack.enter_context(PassDisplay(source.n_points, reading.show_progress))
-        stamp = source.stamp() if isinstance(source, Source) else None  # of what is read below
         found = None if omit or checkpoints else sample_alone(source, check)
         found = found or survey(source, size, omit, check, display.reading)
         data = _AllPoints(**vars(found.sample), n_points=found.n_points)
@@ -152,13 +151,11 @@ def fit_source(
         choose_road(model, found.sample, parameters, settings, found.n_points)
         problem = StreamedProblem(model, found, parameters, settings)
         problem.require_pointwise()
-        manager.require(
-            buffer_bytes(source.form.bytes_per_point, problem.layout.capacity),
-            f"Reading {source.name} in pieces",
-        )
-        feed = Feed(source, problem.layout.capacity, size, omit, check, stamp)
+        buffers = buffer_bytes(source.form.bytes_per_point, problem.layout.capacity)
+        manager.require(buffers, f"Reading {source.name} in pieces")
+        feed = Feed(source, problem.layout.capacity, size, omit, check)
         stack.callback(feed.forget)
-        feed.keep(bytes_to_keep())
+        feed.keep(bytes_to_keep(buffers))
         phases = PhaseOrchestrator(
             problem, FullPasses(feed, found, display.passing), hybrid, checkpoints, reading.resume
         )

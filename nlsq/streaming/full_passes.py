@@ -59,7 +59,6 @@ class FullPasses:
         self._feed, self._survey = feed, survey
         self._watch = watch or (lambda progress: None)
         self.count = 0
-        self._checked = survey.complete  # whether a pass has seen that all points are numbers
 
     def fold(
         self,
@@ -90,7 +89,7 @@ class FullPasses:
 
         source, seen = self._feed.source, begun.next * self._feed.capacity
         streams = _Streams()
-        reading = self._feed.chunks(begun.next, self._checked)
+        reading = self._feed.chunks(begun.next, self._survey.complete)
         with double_precision(), closing(reading) as chunks:
             for chunk in chunks:
                 seen = chunk.first + chunk.count
@@ -101,7 +100,6 @@ class FullPasses:
                 part = add(*waiting.popleft())
         self._feed.drop()
         self._survey.require_all(seen, source.name)
-        self._checked = True
         return part.total
 
 

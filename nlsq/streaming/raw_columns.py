@@ -25,7 +25,6 @@ class RawColumn(Column):
         shape, dtype, self._fortran = layout
         super().__init__(label, shape, dtype)
         self._file, self._offset, self._lock = file, offset, threading.Lock()
-        self.files = (os.fspath(file.name),)
         there = (os.fstat(file.fileno()).st_size - offset) // dtype.itemsize
         if there < (count := int(np.prod(shape))):
             raise DataSourceError(

@@ -12,7 +12,7 @@ errors is its `row` in the file.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Iterator
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -67,11 +67,14 @@ class Source(ABC):
     form : Form
     n_points : int
         Points after `rows`.
+    stored : bool
+        Reading takes longer than memory does, so that chunks are worth keeping.
     """
 
     name: str
     form: Form
     n_points: int
+    stored = False
 
     @abstractmethod
     def read_into(self, start: int, buffers: Columns) -> None:
@@ -97,10 +100,6 @@ class Source(ABC):
     def boundary(self, start: int, stop: int) -> int:
         """Where a read of start ... stop should better end, at most `stop`: at a chunk's end."""
         return stop
-
-    def stamp(self) -> Hashable | None:
-        """What is another when the data have changed; None where only reading them tells."""
-        return None
 
     def close(self) -> None:  # noqa: B027 (nothing to release is no fault)
         """Release files; they are opened again when they are read again."""

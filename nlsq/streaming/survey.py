@@ -1,10 +1,10 @@
 """What is known of a source before the fit: how many points, are they numbers, a sample.
 
 The first reading gives the number of points, a digest of every `PART` of them, by which later
-passes notice that the data have changed (those over a file look at its stamp instead, see `feed`),
-and the sample that a fit of many data starts on (see `core.solve`): one point from each stratum,
-the same points as from arrays in memory. Where the number of points is not known beforehand (a
-sequential source, points left out), the sample takes a second reading.
+passes notice that the data have changed, and the sample that a fit of many data starts on (see
+`core.solve`): one point from each stratum, the same points as from arrays in memory. Where the
+number of points is not known beforehand (a sequential source, points left out), the sample takes a
+second reading.
 
 Where the number is known and the sample's points are far apart in a source that gives single
 points, these are all that is read beforehand: the first pass looks for what is no number and takes

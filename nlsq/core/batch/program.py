@@ -103,7 +103,7 @@ def _block(call: Callable, form: Form, loss, dtype) -> Callable:
 
     def fit(*operands):
         plain = form.pointwise and jax.default_backend() == "cpu"
-        if plain and _elementwise(call, form, operands) and elementwise.loss(loss, dtype):
+        if plain and _elementwise(call, form, operands) and elementwise.is_plain_loss(loss, dtype):
             return dense.marked(block)(*operands)
         return block(*operands)
 
@@ -125,7 +125,7 @@ def _elementwise(call: Callable, form: Form, operands) -> bool:
         return call(x, list(params), 1)
 
     start = tuple(jnp.zeros((), y.dtype) for _ in form.free)
-    return elementwise.with_derivatives(one, start, leaves)
+    return elementwise.is_plain_with_derivatives(one, start, leaves)
 
 
 def _first(leaf, form: Form):
