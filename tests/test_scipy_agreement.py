@@ -320,3 +320,25 @@ def test_a_users_loss_gets_its_derivatives():
     np.testing.assert_allclose(mine.pcov, named.pcov, rtol=1e-8)
     on_host = nlsq.curve_fit(f, x, y, p0, loss=scipy_form, f_scale=0.05, jac="cs")
     np.testing.assert_allclose(on_host.popt, named.popt, rtol=1e-9)
+
+
+@pytest.mark.parametrize("loss", ["huber", "cauchy", "arctan"])
+@pytest.mark.parametrize("method", ["trf", "dogbox", "many"])
+def test_robust_fits_from_where_every_point_is_an_outlier(loss, method):
+    """There J, with the loss folded in, all but vanishes; nearer it grows by a factor of 1e8."""
+    x = np.linspace(0, 4, 25)
+    rng = np.random.default_rng(1)
+    options = {"loss": loss, "f_scale": 0.1}
+
+    def decay(x, a, b, c):
+        return a * np.exp(-b * x) + c
+
+    for _ in range(8):
+        y = decay(x, 2.4, 1.3, 0.5) + 0.01 * rng.standard_normal(25)
+        p0 = np.array([1, 1, 0.3]) * rng.uniform(0.8, 1.25, 3)
+        if method == "many":
+            cost = nlsq.fit_many(decay, x, y[None], p0=p0, **options).cost[0]
+        else:
+            cost = nlsq.curve_fit(decay, x, y, p0, method=method, **options).cost
+        best = scipy.optimize.least_squares(lambda p, y=y: decay(x, *p) - y, p0, **options)
+        assert cost <= best.cost * (1 + 1e-6)

@@ -39,6 +39,7 @@ import numpy as np
 from nlsq.core.dense import once
 from nlsq.core.loop import (
     COST_NOISE,
+    LEAP,
     NEGLIGIBLE,
     POLISH_LIMIT,
     POLISH_REACH,
@@ -404,6 +405,9 @@ def _absorb(state: Lanes, found, data: Data, form: Form, numbers: Numbers) -> La
     growth = jnp.where(better | first, 2, state.growth * 2)
     scale = tuple(jnp.maximum(d, G[_place(i, i)]) for i, d in enumerate(state.scale))
     stepped = moved & ~first
+    grown = _norm([jnp.where(d > 0, d, 1) for d in scale], moves)
+    leap = stepped & iterating & (grown > LEAP * step)  # as in `loop.absorb`
+    damping = jnp.where(leap, jnp.maximum(damping * (step / grown) ** 2, least), damping)
     return state._replace(
         x=_select(moved, state.trial, state.x),
         cost=jnp.where(moved | (first & active), cost, state.cost),
