@@ -236,11 +236,12 @@ def absorb(state: State, total: Sums, setup: Setup, method: Method) -> State:
         state.radius, state.alpha, proposal, actual, ratio, state.nit == 0
     )
     radius = where(iterating & ~first, radius, state.radius)
-    # far outside a loss's inner region J all but vanishes; where it comes back, the region that D
-    # measures would shrink to nothing
-    grown = dense.norm(columns_or_one(running_max) * (state.trial - old.x))
-    leap = iterating & ~first & (grown > LEAP * step) & jnp.all(setup.x_scale == 0)
-    radius = where(leap, radius * (grown / where(leap, step, 1.0)), radius)
+    if total.cost is not None:
+        # far outside a loss's inner region J all but vanishes; where it comes back, the region that
+        # D measures would shrink to nothing
+        grown = dense.norm(columns_or_one(running_max) * (state.trial - old.x))
+        leap = iterating & ~first & (grown > LEAP * step) & jnp.all(setup.x_scale == 0)
+        radius = where(leap, radius * (grown / where(leap, step, 1.0)), radius)
     alpha = where(iterating & ~first & jnp.isfinite(alpha), alpha, state.alpha)
 
     nfev = state.nfev + where(doubted, 0, 1)

@@ -340,7 +340,7 @@ def _optimality(x, g, G, cost, data: Data, form: Form):
 # ------------------------------------------------------------------------------------ the loop
 
 
-def _absorb(state: Lanes, found, data: Data, form: Form, numbers: Numbers) -> Lanes:
+def _absorb(state: Lanes, found, data: Data, form: Form, numbers: Numbers, robust: bool) -> Lanes:
     """Judge the trial whose pass arrived, and move there or stay; `loop.absorb` in lanes.
 
     A lane that is done keeps its answer; what only serves the next step may change.
@@ -405,9 +405,10 @@ def _absorb(state: Lanes, found, data: Data, form: Form, numbers: Numbers) -> La
     growth = jnp.where(better | first, 2, state.growth * 2)
     scale = tuple(jnp.maximum(d, G[_place(i, i)]) for i, d in enumerate(state.scale))
     stepped = moved & ~first
-    grown = _norm([jnp.where(d > 0, d, 1) for d in scale], moves)
-    leap = stepped & iterating & (grown > LEAP * step)  # as in `loop.absorb`
-    damping = jnp.where(leap, jnp.maximum(damping * (step / grown) ** 2, least), damping)
+    if robust:  # as in `loop.absorb`
+        grown = _norm([jnp.where(d > 0, d, 1) for d in scale], moves)
+        leap = stepped & iterating & (grown > LEAP * step)
+        damping = jnp.where(leap, jnp.maximum(damping * (step / grown) ** 2, least), damping)
     return state._replace(
         x=_select(moved, state.trial, state.x),
         cost=jnp.where(moved | (first & active), cost, state.cost),
@@ -509,7 +510,8 @@ def fit_block(call, form: Form, loss, data: Data, numbers: Numbers, state: Lanes
     def advance(carry):
         state, running, waited = carry
         found = reduce(call, form, loss, data, numbers, state.trial)
-        state = _propose(_absorb(state, found, data, form, numbers), data, form)
+        state = _absorb(state, found, data, form, numbers, loss is not None)
+        state = _propose(state, data, form)
         return state, _running(state), waited + jnp.where(running > numbers.leave, 0, 1)
 
     state, *_ = jax.lax.while_loop(unfinished, advance, (state, _running(state), 0))
