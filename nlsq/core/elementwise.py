@@ -37,25 +37,21 @@ def is_plain_loss(f: Callable | None, dtype) -> bool:
     return f is None or _plain(jax.make_jaxpr(lambda z: f(z, jnp))(jnp.zeros(1, dtype)))
 
 
-def _plain(closed) -> bool:
-    tables = any(getattr(c, "ndim", 0) for c in closed.consts)
-    return not tables and _only_known(closed.jaxpr)
-
-
-def _only_known(jaxpr) -> bool:
+def _plain(jaxpr) -> bool:
+    """Of a jaxpr, closed or not, and those inside."""
+    # a table is a constant of the whole or, by JAX's newer rules, a literal where it is used
+    if any(getattr(c, "ndim", 0) for c in getattr(jaxpr, "consts", ())):
+        return False
     for equation in jaxpr.eqns:
         if equation.primitive.name not in _KNOWN:
             return False
         if any(getattr(v.aval, "size", 1) > _LARGEST for v in equation.outvars):
             return False
-        # a table is a constant of the whole or, by JAX's newer rules, a literal where it is used
         if any(getattr(getattr(v, "val", None), "ndim", 0) for v in equation.invars):
             return False
-        for inner in jax.tree.leaves(list(equation.params.values()), is_leaf=_is_jaxpr):
-            if _is_jaxpr(inner) and not (_plain if hasattr(inner, "consts") else _only_known)(
-                inner
-            ):
-                return False
+        inner = jax.tree.leaves(list(equation.params.values()), is_leaf=_is_jaxpr)
+        if not all(_plain(part) for part in inner if _is_jaxpr(part)):
+            return False
     return True
 
 
