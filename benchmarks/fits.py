@@ -3,8 +3,9 @@
 Each cell is one problem: a model, a variant and a number of points. Every peer prepares untimed and
 makes a first fit that counts for its answer but not for its time: there JAX compiles, and there the
 referee counts the calls of a NumPy model. Then the peers take turns, each round in another order; a
-turn repeats the fit for `TURN` seconds and its time is the median. A ratio is the median over the
-rounds of the quotient of two turns of one round, so that a machine that slows down for a while
+turn repeats the fit for `TURN` seconds and `LEAST_CALLS` times (not beyond `LONG_TURN`), and its
+time is the median: cores that come from a rest are slow for some 30 ms. A ratio is the median over
+the rounds of the quotient of two turns of one round, so that a machine that slows down for a while
 slows both; what other processes take of the machine meanwhile is noted. A turn begins when the
 threads of the last one have come to rest. The passes of the limit line (`limit`) take turns like
 peers.
@@ -43,7 +44,7 @@ from benchmarks.peers import PEERS, Fit, Peer, double_precision
 from benchmarks.problems import MODELS, VARIANTS, Problem, cost, digits, make_problem, reference
 
 SIZES = [10**k for k in range(2, 8)]
-TURN = 0.02
+TURN, LONG_TURN, LEAST_CALLS = 0.02, 0.3, 5
 LEAST_ROUNDS = 3
 FAILURES = (Exception,)  # a peer is foreign code and may raise anything; it is named with its error
 
@@ -106,12 +107,11 @@ class Contestant:
     compilations: int = 0
 
     def take_turn(self) -> None:
-        """Repeat the call for `TURN` seconds, at least once."""
+        """Repeat the call, at least once, for `TURN` seconds or until there are enough."""
         rest()
         compiled, times = compilations(), []
         with self.context():
-            until = time.perf_counter() + TURN
-            while not times or time.perf_counter() < until:
+            while not times or sum(times) < (LONG_TURN if len(times) < LEAST_CALLS else TURN):
                 start = time.perf_counter()
                 self.call()
                 times.append(time.perf_counter() - start)

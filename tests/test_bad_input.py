@@ -252,6 +252,27 @@ def test_least_squares_raises_what_scipy_raises(name):
     assert_says(ours, c.words)
 
 
+# ------------------------------------------------------------------- numbers that are not finite
+
+LENGTHS = 30, 40_000, 300_000  # one program; after a sample; in chunks
+
+
+@pytest.mark.parametrize("m", LENGTHS)
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf], ids=str)
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"method": "dogbox"}, {"bounds": (0, 9)}, {"jac": "2-point"}, {"tr_solver": "cg"}]
+    + [{"method": "trf", "loss": loss} for loss in ("soft_l1", "huber", "cauchy", "arctan")],
+    ids=str,
+)
+def test_one_number_in_y_that_is_not_finite_is_found(m, value, options):
+    x = np.linspace(0, 3, m)
+    y = decay(x, 2.0, 1.0)
+    y[m // 3] = value
+    with pytest.raises(ValueError, match=rf"infs or NaNs: `ydata` has 1, .* index {m // 3}\."):
+        curve_fit(decay, x, y, [1.5, 1.5], **options)
+
+
 # ------------------------------------------------------------------------------ unknown keywords
 
 

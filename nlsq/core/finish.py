@@ -14,7 +14,7 @@ from nlsq.core.covariance import Spectrum
 from nlsq.core.loop import SAFE_PIVOT
 from nlsq.core.loss_functions import scale_rows
 from nlsq.core.model import Model
-from nlsq.core.problem import MODEL_OUTPUT_SIZE, Observations, Parameters
+from nlsq.core.problem import MODEL_OUTPUT_SIZE, Observations, Parameters, require_finite
 from nlsq.core.programs import Outcome
 from nlsq.core.solve import Options
 from nlsq.core.status import Status
@@ -153,7 +153,7 @@ def active_mask(x, lb, ub, free, columns, size) -> np.ndarray:
 
 
 def check_start(finished: Finished) -> None:
-    """Raise SciPy's ValueError when the model is not finite at the start.
+    """Raise SciPy's ValueError when the data or the model at the start are not finite.
 
     Raises
     ------
@@ -162,13 +162,7 @@ def check_start(finished: Finished) -> None:
     """
     if finished.status is not Status.NOT_FINITE:
         return
-    y = finished.data.y
-    if not np.isfinite(y).all():
-        at = int(np.flatnonzero(~np.isfinite(y))[0])
-        raise ValueError(
-            f"{Status.NOT_FINITE.sentence} `ydata` is {y[at]} at index {at}. Remove such points, "
-            "or pass nan_policy='omit'."
-        )
+    require_finite(finished.data.y, "ydata")
     f = finished.values()
     bad = np.flatnonzero(~np.isfinite(f))
     start = ", ".join(
