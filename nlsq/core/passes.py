@@ -1,9 +1,10 @@
 """Passes over the data inside a JAX program: residual and Jacobian rows, block by block.
 
 A pointwise model is read in blocks that stay in cache; the number of blocks is a run-time value, so
-one program serves every length up to the capacity of its buffers and never computes padding beyond
-the last block. There the mask sets residual and Jacobian rows to exactly 0. A model that couples
-points, or a full covariance of the data, is evaluated whole.
+one program serves every length up to the capacity of its buffers. The last block begins early enough
+to end with the data; a mask sets residual and Jacobian rows of points that the block before has seen
+to exactly 0, and those of the padding where there are fewer points than a block has. A model that
+couples points, or a full covariance of the data, is evaluated whole.
 
 Long data come in chunks of equal capacity, one call of the program each (see `staging`).
 
@@ -84,7 +85,7 @@ class Piece(NamedTuple):
     y: Any
     weights: Any
     cholesky: Any
-    inside: Any  # (b,) bool per residual, False in padding; None where there is no padding
+    inside: Any  # (b,) bool per residual, False for what does not count; None where all do
 
 
 def whole(layout: Layout, data: Data) -> Piece:
@@ -96,16 +97,18 @@ def whole(layout: Layout, data: Data) -> Piece:
 def block(layout: Layout, data: Data, i) -> Piece:
     """The i-th block of pointwise data."""
     first = i * layout.block
+    begin = jnp.maximum(jnp.minimum(first, data.m - layout.block), 0)
 
     def cut(k, array, axis=0):
         if array is None or axis is None:
             return array
-        start = first if data.starts is None else data.starts[k] + first
+        start = begin if data.starts is None else data.starts[k] + begin
         return jax.lax.dynamic_slice_in_dim(array, start, layout.block, axis)
 
     n = len(data.leaves)
     leaves = map(cut, range(n), data.leaves, layout.axes)
-    inside = first + jnp.arange(layout.block) < data.m
+    at = begin + jnp.arange(layout.block)
+    inside = (first <= at) & (at < data.m)
     inside = jnp.concatenate([inside, inside]) if layout.paired else inside
     x = jax.tree.unflatten(layout.treedef, leaves)
     weights = cut(n + 1, data.weights) if layout.weighted else None

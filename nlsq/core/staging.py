@@ -2,14 +2,13 @@
 
 Buffers have the capacity of their size class and 64-byte alignment, at which JAX reads NumPy memory
 in place on the CPU. Only the pages that hold data are ever touched, so a large capacity costs
-address space, not memory. The tail of the last block repeats the last point, where the model is
-known to be defined; it is masked out (see `passes`).
+address space, not memory. Fewer points than a block has are followed by the last one again, where
+the model is known to be defined; that is masked out (see `passes`).
 
 Long data are not copied but read where they are, in chunks of fixed capacity: the program gets an
-array that begins at the aligned address before the chunk, and how many elements later the chunk
-begins. Copied are only the last chunk, where such an array would reach beyond the data, and arrays
-of more than one dimension, not contiguous or of small items. A chunk holds the same points wherever
-the data lie in memory.
+array that begins at an aligned address before the chunk, and how many elements later the chunk
+begins. Copied are only data shorter than such an array or a block, and arrays of more than one
+dimension, not contiguous or of small items. A chunk holds the same points wherever the data lie in memory.
 """
 
 from __future__ import annotations
@@ -56,7 +55,7 @@ def staged(data: Observations, layout: Layout):
 
 
 def _padded(array, axis: int, first: int, m: int, layout: Layout, slack: int = 0) -> np.ndarray:
-    """Buffer that holds m points from `first` on along `axis`, its last block filled up."""
+    """Buffer that holds m points from `first` on along `axis`, the first block filled up."""
     buffer = manager.pool.allocate(
         (*array.shape[:axis], layout.capacity + slack, *array.shape[axis + 1 :]), array.dtype
     )
@@ -64,7 +63,8 @@ def _padded(array, axis: int, first: int, m: int, layout: Layout, slack: int = 0
     if axis:
         target, source = np.moveaxis(buffer, axis, 0), np.moveaxis(array, axis, 0)
     target[:m] = source[first : first + m]
-    target[m : -(-m // layout.block) * layout.block] = source[first + m - 1]
+    if m < layout.block:
+        target[m : layout.block] = source[first + m - 1]
     return buffer
 
 
@@ -109,11 +109,11 @@ class Chunks:
         for array, axis in zip(self._arrays, self._axes, strict=True):
             begin = 0
             if array is not None and axis is not None:
-                shift = _shift(array, first) if _in_place(array) else -1
-                room = self._m - layout.capacity - SLACK
-                if 0 <= shift <= SLACK and first - shift <= room:
-                    array = _window(array, first - shift, layout.capacity + SLACK)
-                    begin = shift
+                window = None
+                if m >= layout.block and _in_place(array):
+                    window = _window(array, first, layout.capacity + SLACK)
+                if window is not None:
+                    array, begin = window
                 else:
                     array = _padded(array, axis, first, m, layout, SLACK)
                     copies.append(array)
@@ -126,30 +126,34 @@ class Chunks:
 
 def _in_place(array: np.ndarray) -> bool:
     """Whether a chunk can be read from the array where it is."""
-    return array.ndim == 1 and array.flags.c_contiguous and array.flags.aligned
+    fits = ALIGNMENT // array.itemsize <= SLACK
+    return fits and array.ndim == 1 and array.flags.c_contiguous and array.flags.aligned
 
 
-def _window(array: np.ndarray, first: int, length: int) -> np.ndarray:
-    """`length` elements from number `first` on.
+def _window(array: np.ndarray, first: int, length: int) -> tuple[np.ndarray, int] | None:
+    """`length` elements from an aligned address on, and where among them number `first` is.
 
-    `first` may be negative: what lies in one cache line with the data can be addressed, and nobody
-    reads it.
+    They reach `SLACK` less than `length` beyond it, or to the end; None where they would not fit.
+    At both ends they may leave the data: what lies in one cache line with them can be addressed,
+    and nobody reads it.
     """
-    if first >= 0:
-        return array[first : first + length]
+    last = _aligned(array, array.size - length + ALIGNMENT // array.itemsize - 1)
+    begin = min(_aligned(array, first), last)
+    if begin < _aligned(array, 0):
+        return None
     window = _Window()
     window.data = array  # lives as long
     window.__array_interface__ = array.__array_interface__ | {
         "shape": (length,),
-        "data": (array.ctypes.data + first * array.itemsize, True),
+        "data": (array.ctypes.data + begin * array.itemsize, True),
     }
-    return np.asarray(window)
+    return np.asarray(window), first - begin
 
 
 class _Window:
     """What NumPy makes an array of by its `__array_interface__`."""
 
 
-def _shift(array: np.ndarray, first: int) -> int:
-    """Elements between the last aligned address and element `first`."""
-    return (array.ctypes.data + first * array.itemsize) % ALIGNMENT // array.itemsize
+def _aligned(array: np.ndarray, k: int) -> int:
+    """The last element up to number k that lies at an aligned address."""
+    return k - (array.ctypes.data + k * array.itemsize) % ALIGNMENT // array.itemsize

@@ -6,8 +6,8 @@ source comes in and however many points are read at once: every road to the data
 sums, bit for bit.
 
 Buffers come from the pool, have the shape of the engine's programs (`SLACK` longer than a chunk)
-and are filled by the source itself where it can. The tail of a chunk's last block repeats its last
-point, where the model is known to be defined; the pass masks it out.
+and are filled by the source itself where it can. A chunk of fewer points than a block has repeats
+its last one, where the model is known to be defined; the pass masks it out.
 
 The first chunks of stored data can stay in memory from one pass to the next; they are then as they
 were at first, whatever happens to the file. What is read again has to have the same digests.
@@ -237,11 +237,10 @@ def digests(points: Columns) -> tuple[bytes, ...]:
 
 
 def repeat_last(buffers: Columns, filled: int) -> None:
-    """Fill the last block up with the last point."""
-    end = -(-filled // BLOCK) * BLOCK
+    """Fill a block up with the last point."""
     for array in buffers:
         if array is not None and filled:
-            array[..., filled:end] = array[..., filled - 1 : filled]
+            array[..., filled:BLOCK] = array[..., filled - 1 : filled]
 
 
 def allocate(form: Form, length: int, make: Callable = manager.pool.allocate) -> Columns:
