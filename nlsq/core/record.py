@@ -98,6 +98,7 @@ def fields(
         {name: value for name, value in zip(names, null, strict=True) if value}
         for null in verdict.null_directions.tolist()
     )
+    not_told = set().union(*nulls)
     notes = verdict.notes
     if nulls:
         values = dict(zip(names, outcome.x.tolist(), strict=True))
@@ -116,10 +117,10 @@ def fields(
         "param_names": names,
         "p0": parameters.p0,
         "bounds": (parameters.lb, parameters.ub),
-        "fixed": _named(names, (not free for free in parameters.free.tolist())),
+        "fixed": _named(names, [not free for free in parameters.free.tolist()]),
         "at_bound": _named(names, verdict.active.tolist()),
         "rank": verdict.rank,
-        "undetermined": _named(names, (any(name in null for null in nulls) for name in names)),
+        "undetermined": _named(names, [name in not_told for name in names]),
         "null_directions": nulls,
         "pcov_determined": verdict.determined,
         "absolute_sigma": bool(absolute_sigma),
