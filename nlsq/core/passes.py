@@ -1,10 +1,10 @@
 """Passes over the data inside a JAX program: residual and Jacobian rows, block by block.
 
 A pointwise model is read in blocks that stay in cache; the number of blocks is a run-time value, so
-one program serves every length up to the capacity of its buffers. The last block begins early enough
-to end with the data; a mask sets residual and Jacobian rows of points that the block before has seen
-to exactly 0, and those of the padding where there are fewer points than a block has. A model that
-couples points, or a full covariance of the data, is evaluated whole.
+one program serves every length up to the capacity of its buffers. The last block begins early
+enough to end with the data; a mask sets residual and Jacobian rows of points that the block before
+has seen to exactly 0, and those of the padding where there are fewer points than a block has. A
+model that couples points, or a full covariance of the data, is evaluated whole.
 
 Long data come in chunks of equal capacity, one call of the program each (see `staging`).
 
@@ -28,7 +28,7 @@ import jax
 import jax.numpy as jnp
 from jax.scipy.linalg import solve_triangular
 
-from nlsq.core import dense, elementwise
+from nlsq.core import checksum, dense, elementwise
 from nlsq.core.loss_functions import scale_rows
 from nlsq.core.reduction import Sums, sums
 
@@ -53,6 +53,7 @@ class Layout(NamedTuple):
     weighted: bool
     whitened: bool  # a Cholesky factor of the data covariance is given
     paired: bool  # complex residuals count as (real, imaginary) pairs
+    checked: bool = False  # give a checksum of the data, which begin where their buffers do
 
 
 class Data(NamedTuple):
@@ -86,6 +87,7 @@ class Piece(NamedTuple):
     weights: Any
     cholesky: Any
     inside: Any  # (b,) bool per residual, False for what does not count; None where all do
+    number: Any = 0  # of the block
 
 
 def whole(layout: Layout, data: Data) -> Piece:
@@ -112,7 +114,7 @@ def block(layout: Layout, data: Data, i) -> Piece:
     inside = jnp.concatenate([inside, inside]) if layout.paired else inside
     x = jax.tree.unflatten(layout.treedef, leaves)
     weights = cut(n + 1, data.weights) if layout.weighted else None
-    return Piece(x, cut(n, data.y), weights, None, inside)
+    return Piece(x, cut(n, data.y), weights, None, inside, i)
 
 
 def add_up(layout: Layout, data: Data, part: Callable, zero):
@@ -124,6 +126,19 @@ def add_up(layout: Layout, data: Data, part: Callable, zero):
         return jax.tree.map(jnp.add, total, part(block(layout, data, i)))
 
     return jax.lax.fori_loop(0, (data.m + layout.block - 1) // layout.block, add, zero)
+
+
+def checksum_of(layout: Layout, data: Data):
+    """Checksum (k,) of all data, by itself; None where `layout` asks for none."""
+    if not layout.checked:
+        return None
+    rows = checksum.words(_read(layout, data.leaves, data.y, data.weights))
+    return checksum.combined([checksum.lanes(row, data.m, TILE) for row in rows])
+
+
+def _read(layout: Layout, leaves, y, weights) -> list:
+    """Those of a fit's arrays that its passes read."""
+    return [*leaves[: len(layout.axes)], y, *([weights] if layout.weighted else [])]
 
 
 def evaluate(call: Callable, x, p, points=None):
@@ -174,7 +189,8 @@ def make_reduce(call: Callable, layout: Layout, loss: Callable | None, data: Dat
 
         n = p.shape[0]
         zero = Sums(None if loss is None else jnp.zeros(()), jnp.zeros((n + 1, n + 1)))
-        return add_up(layout, data, part, zero)
+        total = add_up(layout, data, part, zero)
+        return total._replace(checksum=checksum_of(layout, data))
 
     return reduce
 
@@ -218,18 +234,29 @@ def _sums_of_tiles(
         def part(piece):
             costs, r, KT = _scaled_rows(call, tiles, loss, settings, piece, p, P)
             rows = dense.once(jnp.concatenate([KT, r[None]]))  # each is read n + 1 times
-            return costs, [rows[: i + 1] * rows[i] for i in range(n + 1)]
+            products = [rows[: i + 1] * rows[i] for i in range(n + 1)]
+            return costs, products, [checksum.hashed(b, piece.number) for b in words(piece)]
+
+        def words(piece):
+            arrays = _read(layout, jax.tree.leaves(piece.x), piece.y, piece.weights)
+            return checksum.words(arrays) if layout.checked else []
 
         zero = jnp.zeros((n + 1, TILE))
-        nothing = None if loss is None else zero[0], [zero[: i + 1] for i in range(n + 1)]
-        costs, products = add_up(tiles, data, part, nothing)
+        nothing = (
+            None if loss is None else zero[0],
+            [zero[: i + 1] for i in range(n + 1)],
+            [jnp.zeros_like(b) for b in words(block(tiles, data, 0))],
+        )
+        costs, products, seen = add_up(tiles, data, part, nothing)
         lower = jnp.stack([jnp.pad(jnp.sum(row, 1), (0, n - i)) for i, row in enumerate(products)])
         cost = jnp.zeros(()) if loss is None else jnp.sum(costs)
         # no operand may go unused, as x does in a model without it
         used = sum(jnp.ravel(a)[0].astype(float) for a in jax.tree.leaves(operands))
         G = lower + jnp.tril(lower, -1).T
-        return jnp.concatenate([G.ravel(), jnp.stack([cost, used])])
+        seen = checksum.combined(seen) if layout.checked else None
+        return jnp.concatenate([G.ravel(), jnp.stack([cost, used])]), seen
 
-    read = data._replace(weights=data.weights if layout.weighted else None, cholesky=None)
-    found = dense.marked(total)(read, p, P, setup.free, setup.f_scale)
-    return Sums(None if loss is None else found[-2], found[:-2].reshape(n + 1, n + 1))
+    given = data._replace(weights=data.weights if layout.weighted else None, cholesky=None)
+    found, seen = dense.marked(total)(given, p, P, setup.free, setup.f_scale)
+    cost = None if loss is None else found[-2]
+    return Sums(cost, found[:-2].reshape(n + 1, n + 1), seen)

@@ -48,6 +48,7 @@ class Sums(NamedTuple):
 
     cost: object  # scalar, None for half the sum of squares, which G holds
     G: object  # (n + 1, n + 1) Gram matrix of [K r]
+    checksum: object = None  # (k,) of the data, where it is asked for
 
 
 class Summary(NamedTuple):

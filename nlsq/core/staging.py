@@ -8,7 +8,8 @@ the model is known to be defined; that is masked out (see `passes`).
 Long data are not copied but read where they are, in chunks of fixed capacity: the program gets an
 array that begins at an aligned address before the chunk, and how many elements later the chunk
 begins. Copied are only data shorter than such an array or a block, and arrays of more than one
-dimension, not contiguous or of small items. A chunk holds the same points wherever the data lie in memory.
+dimension, not contiguous or of small items. A chunk holds the same points wherever the data lie in
+memory.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ and are filled by the source itself where it can. A chunk of fewer points than a
 its last one, where the model is known to be defined; the pass masks it out.
 
 The first chunks of stored data can stay in memory from one pass to the next; they are then as they
-were at first, whatever happens to the file. What is read again has to have the same digests.
+were at first, whatever happens to the file.
 """
 
 from __future__ import annotations
@@ -23,11 +23,10 @@ from typing import NamedTuple
 
 import numpy as np
 import psutil
-import xxhash
 
 from nlsq.caching.memory_manager import manager
 from nlsq.caching.memory_pool import aligned
-from nlsq.core.passes import BLOCK, CHUNKS, SLACK
+from nlsq.core.passes import BLOCK, SLACK
 from nlsq.streaming.sources import Columns, DataSourceError, Form, SequentialSource, Source
 
 try:
@@ -36,7 +35,6 @@ except ImportError:  # no such limits on Windows
     resource = None
 
 AHEAD = 2  # chunks read ahead: one waits while the next is read
-PART = CHUNKS[0][0]  # points under one digest; divides the chunks of every length
 
 # Bytes of chunks that are kept at most: with them a fit holds less than 1 GB.
 KEPT = 900_000_000
@@ -51,7 +49,6 @@ class Chunk(NamedTuple):
     omitted: int  # points left out on the way since the last chunk
     points: Columns  # (count,) views of the buffers; sigma already 1 / sigma
     buffers: Columns  # (capacity + SLACK,)
-    digests: tuple[bytes, ...]  # of every `PART` points, the last one of fewer
 
 
 class Feed:
@@ -162,8 +159,7 @@ class Feed:
     def _chunk(self, index, filled, omitted, buffers: Columns) -> Chunk:
         repeat_last(buffers, filled)
         points = buffers.part(0, filled)
-        first = index * self.capacity
-        return Chunk(index, first, filled, omitted, points, buffers, digests(points))
+        return Chunk(index, index * self.capacity, filled, omitted, points, buffers)
 
     def _ranges(self, start: int):
         yield _Range(self.source, start, self._read_size)
@@ -224,16 +220,6 @@ class _Kept:
         if chunk.index == len(self.chunks) < len(self.buffers):
             self.chunks.append(chunk)
         return chunk.index < len(self.buffers)
-
-
-def digests(points: Columns) -> tuple[bytes, ...]:
-    """A digest of every `PART` points, the last one of fewer; those of the columns in a row."""
-    x, y, weights = points
-    lines = [*np.atleast_2d(x), y] + ([] if weights is None else [weights])
-    return tuple(
-        b"".join(xxhash.xxh3_128_digest(a[k : k + PART].view(np.uint8)) for a in lines)
-        for k in range(0, len(y), PART)
-    )
 
 
 def repeat_last(buffers: Columns, filled: int) -> None:

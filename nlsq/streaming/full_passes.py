@@ -45,7 +45,7 @@ class Progress(NamedTuple):
 
 
 class FullPasses:
-    """`fold(work)` adds work(arguments) up over all chunks.
+    """`fold(work)` adds up what work(arguments) gives over all chunks.
 
     Parameters
     ----------
@@ -66,7 +66,9 @@ class FullPasses:
         begun: Part = NOTHING,
         checkpoint: Callable[[Part], None] = lambda part: None,
     ) -> Any:
-        """Sum of work((leaves, y, weights, None, places)), a pytree of arrays, over the chunks.
+        """Sum over the chunks of `sums`, a pytree of arrays.
+
+        (sums, checksum of the chunk) = work((leaves, y, weights, None, places)).
 
         begun: what an interrupted pass has done already; checkpoint(part) is called after each
         chunk.
@@ -75,12 +77,10 @@ class FullPasses:
         began, part = time.perf_counter(), begun
         waiting: deque = deque()
 
-        def add(chunk: Chunk, sums: Any) -> Part:
-            self._survey.require_same(chunk, source.name)
-            if part.total is None:
-                total = jax.tree.map(np.asarray, sums)
-            else:
-                total = jax.tree.map(np.add, part.total, sums)
+        def add(chunk: Chunk, worked: tuple) -> Part:
+            sums, checksum = jax.tree.map(np.asarray, worked)
+            self._survey.require_same(chunk, checksum, source.name)
+            total = sums if part.total is None else jax.tree.map(np.add, part.total, sums)
             self._feed.release(chunk)
             points, seconds = chunk.first + chunk.count, time.perf_counter() - began
             self._watch(Progress(self.count, points, self._survey.n_points, seconds))

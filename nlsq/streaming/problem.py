@@ -62,8 +62,9 @@ class StreamedProblem:
 
     @cached_property
     def layout(self) -> Layout:
-        """How the chunks arrive: as those of long data in memory."""
-        return chunk_layout(self.model, self.survey.sample, self.survey.n_points)
+        """How the chunks arrive: as those of long data in memory, and with a checksum."""
+        layout = chunk_layout(self.model, self.survey.sample, self.survey.n_points)
+        return layout._replace(checked=True)
 
     @cached_property
     def setup(self) -> Setup:

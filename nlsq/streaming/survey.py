@@ -1,14 +1,16 @@
 """What is known of a source before the fit: how many points, are they numbers, a sample.
 
-The first reading gives the number of points, a digest of every `PART` of them, by which later
-passes notice that the data have changed, and the sample that a fit of many data starts on (see
-`core.solve`): one point from each stratum, the same points as from arrays in memory. Where the
-number of points is not known beforehand (a sequential source, points left out), the sample takes a
-second reading.
+The first reading gives the number of points, a digest of every `PART` of them, and the sample that
+a fit of many data starts on (see `core.solve`): one point from each stratum, the same points as
+from arrays in memory. Where the number of points is not known beforehand (a sequential source,
+points left out), the sample takes a second reading.
 
 Where the number is known and the sample's points are far apart in a source that gives single
-points, these are all that is read beforehand: the first pass looks for what is no number and takes
-the digests. A fit with checkpoints reads everything first, since they are of the whole data.
+points, these are all that is read beforehand, and the first pass looks for what is no number. A fit
+with checkpoints reads everything first, since they are of the whole data.
+
+That the data have changed is noticed by the checksum that every pass takes of a chunk, and in the
+first one, where everything was read before, by the digests.
 """
 
 from __future__ import annotations
@@ -20,12 +22,14 @@ import numpy as np
 import xxhash
 
 from nlsq.core.model import Abscissae
+from nlsq.core.passes import CHUNKS
 from nlsq.core.problem import Observations, sample_places
 from nlsq.core.solve import sample_size
-from nlsq.streaming.feed import PART, Chunk, Feed, all_finite, to_weights
+from nlsq.streaming.feed import Chunk, Feed, all_finite, to_weights
 from nlsq.streaming.loading import empty
 from nlsq.streaming.sources import Columns, DataSourceError, SequentialSource, Source
 
+PART = CHUNKS[0][0]  # points under one digest; divides the chunks of every length
 FAR = 512  # points between two of a sample, from which on it is read alone: 4 KiB, a page
 
 
@@ -39,20 +43,24 @@ class Survey:
         Points to fit.
     n_omitted : int
         Points left out.
-    digests : list of bytes
-        Of every `PART` points that have been read.
+    digests : tuple of bytes
+        Of every `PART` points; empty where only the sample was read.
     sample : Observations
+    checksums : dict
+        Of the chunks that have been passed over: (points, checksum) by their number.
     """
 
     n_points: int
     n_omitted: int
-    digests: list[bytes]
+    digests: tuple[bytes, ...]
     sample: Observations
+    checksums: dict[int, tuple[int, bytes]] = dataclasses.field(default_factory=dict)
 
     @property
     def complete(self) -> bool:
         """Whether every point has been read, and checked."""
-        return len(self.digests) == -(-self.n_points // PART)
+        seen = sum(count for count, _ in self.checksums.values())
+        return bool(self.digests) or seen == self.n_points
 
     @property
     def fingerprint(self) -> str:
@@ -72,17 +80,23 @@ class Survey:
                 "again when nobody writes to the data."
             )
 
-    def require_same(self, chunk: Chunk, name: str) -> None:
-        """Raise when a chunk's digests are not what they were at first; the first are noted.
+    def require_same(self, chunk: Chunk, checksum: np.ndarray, name: str) -> None:
+        """Raise when a chunk is not what it was at first.
 
         Raises
         ------
         DataSourceError
         """
-        first = chunk.first // PART
-        if not self.complete and first == len(self.digests):
-            self.digests.extend(chunk.digests)
-        elif list(chunk.digests) != self.digests[first : first + len(chunk.digests)]:
+        if not chunk.count:  # the last points were left out; `require_all` counts
+            return
+        now = chunk.count, checksum.tobytes()
+        known = self.checksums.setdefault(chunk.index, now)
+        same = known == now
+        if known is now and self.digests:
+            first = chunk.first // PART
+            found = digests(chunk.points)
+            same = found == self.digests[first : first + len(found)]
+        if not same:
             raise DataSourceError(
                 f"{name}: the points {chunk.first} to {chunk.first + chunk.count - 1} have changed "
                 "since the fit began. Fit again when nobody writes to the data."
@@ -106,7 +120,7 @@ def sample_alone(source: Source | SequentialSource, check: bool) -> Survey | Non
     if check and not all_finite(points):
         return None
     to_weights(points)
-    return Survey(m, 0, [], _observations(points))
+    return Survey(m, 0, (), _observations(points))
 
 
 def survey(
@@ -128,7 +142,7 @@ def survey(
     taker = _Taker(expected)
     found, count, omitted = [], 0, 0
     for chunk in feed.chunks():
-        found += chunk.digests
+        found += digests(chunk.points)
         taker.take(chunk)
         count, omitted = count + chunk.count, omitted + chunk.omitted
         feed.release(chunk)
@@ -143,7 +157,17 @@ def survey(
         for chunk in feed.chunks():
             taker.take(chunk)
             feed.release(chunk)
-    return Survey(count, omitted, found, taker.observations())
+    return Survey(count, omitted, tuple(found), taker.observations())
+
+
+def digests(points: Columns) -> tuple[bytes, ...]:
+    """A digest of every `PART` points, the last one of fewer; those of the columns in a row."""
+    x, y, weights = points
+    lines = [*np.atleast_2d(x), y] + ([] if weights is None else [weights])
+    return tuple(
+        b"".join(xxhash.xxh3_128_digest(a[k : k + PART].view(np.uint8)) for a in lines)
+        for k in range(0, len(y), PART)
+    )
 
 
 class _Taker:

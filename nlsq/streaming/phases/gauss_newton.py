@@ -75,12 +75,12 @@ class GaussNewtonPhase:
             self._latest = {"state": state, "setup": flat, **_numbers(part)}
             self._save(self._latest, False)
 
+        def work(given: tuple) -> tuple:
+            total = self._program(*given, flat, state)
+            return total._replace(checksum=None), total.checksum
+
         checkpoint(begun)
-        return self._passes.fold(
-            lambda given: self._program(*given, flat, state),
-            begun,
-            checkpoint,
-        )
+        return self._passes.fold(work, begun, checkpoint)
 
 
 def _numbers(part: Part) -> dict[str, np.ndarray]:
