@@ -244,15 +244,33 @@ def test_a_sample_that_is_read_alone_is_the_same(problem, far_apart):
 
 
 @pytest.mark.parametrize("sampled", [False, True])
-@pytest.mark.parametrize("column", ["x", "y", "sigma"])
-def test_the_first_pass_finds_what_is_no_number(far_apart, sampled, column):
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("x", np.nan), ("x", np.inf), ("y", np.nan), ("y", -np.inf), ("sigma", np.nan),
+     ("sigma", 0.0), ("sigma", -0.3)],
+)  # fmt: skip
+def test_the_first_pass_finds_what_is_no_number(far_apart, sampled, column, value):
     x, y, _ = PROBLEMS[0].data()
     data = {"x": x, "y": y, "sigma": np.ones(M)}
     places = sample_places(M, sample_size(M))
     row = int(places[-9]) if sampled else int(np.setdiff1d(np.arange(M - 1000, M), places)[7])
-    data[column][row] = np.nan
-    with pytest.raises(DataSourceError, match=f"{column} is nan in row {row}\\."):
+    data[column][row] = value
+    with pytest.raises(DataSourceError, match=f"{column} is {value} in row {row}\\."):
         nlsq.fit(decay, ArraySource(**data), p0=P0, workflow="chunked")
+
+
+def test_what_is_infinite_is_fitted_when_that_is_asked_for(far_apart):
+    x, y, _ = PROBLEMS[0].data()
+    x[-1] = np.inf
+
+    def settled(x, a, c):
+        return a * np.exp(-x) + c
+
+    options = {"p0": [1.0, 1.0], "check_finite": False}
+    direct = nlsq.curve_fit(settled, x, y, **options)
+    streamed = nlsq.fit(settled, ArraySource(x, y), workflow="chunked", **options)
+    assert np.array_equal(streamed.popt, direct.popt)
+    assert np.array_equal(streamed.pcov, direct.pcov)
 
 
 def test_data_that_change_after_the_first_pass_are_noticed(far_apart):

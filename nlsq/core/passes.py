@@ -53,7 +53,9 @@ class Layout(NamedTuple):
     weighted: bool
     whitened: bool  # a Cholesky factor of the data covariance is given
     paired: bool  # complex residuals count as (real, imaginary) pairs
-    checked: bool = False  # give a checksum of the data, which begin where their buffers do
+    checked: bool = False  # give a checksum of the data, which begin where their buffers do, and
+    # a residual that is NaN where a weight is negative
+    finite: bool = False  # and a residual that is NaN where some x is not finite
 
 
 class Data(NamedTuple):
@@ -169,13 +171,24 @@ def whiten(layout: Layout, piece: Piece, rows):
 def residual(call: Callable, layout: Layout, piece: Piece, params):
     """Whitened residual (b',) for n scalars, before the loss."""
     value = call(piece.x, params, piece.y.shape[0])
-    return whiten(layout, piece, value - piece.y)
+    return whiten(layout, piece, _difference(layout, piece, value))
 
 
 def residual_rows(call: Callable, layout: Layout, piece: Piece, p, directions):
     """Whitened residual (b',) and its derivatives (k, b') along directions, before the loss."""
     value, rows = value_and_rows(call, piece.x, p, directions, piece.y.shape[0])
-    return whiten(layout, piece, value - piece.y), whiten(layout, piece, rows)
+    return whiten(layout, piece, _difference(layout, piece, value)), whiten(layout, piece, rows)
+
+
+def _difference(layout: Layout, piece: Piece, value):
+    """value - y (b,), plus 0, or NaN where `layout` wants it."""
+    difference = value - piece.y
+    for x in jax.tree.leaves(piece.x) if layout.finite else []:
+        for row in x.reshape(-1, x.shape[-1]):
+            difference = difference + 0.0 * row
+    if layout.checked and layout.weighted:
+        difference = difference + jnp.where(piece.weights < 0, jnp.nan, 0.0)
+    return difference
 
 
 def make_reduce(call: Callable, layout: Layout, loss: Callable | None, data: Data, setup):

@@ -64,7 +64,7 @@ class Feed:
     omit : bool
         Leave out points with a NaN in x or y.
     check : bool
-        Refuse points that are not finite, with their row.
+        Refuse points that are no good as they are read; a pass over them notices too, if late.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Feed:
         capacity: int,
         read_size: int,
         omit: bool = False,
-        check: bool = True,
+        check: bool = False,
     ):
         self.source, self.capacity = source, capacity
         self._read_size = min(read_size, capacity)
@@ -94,20 +94,18 @@ class Feed:
         """Free what is kept."""
         self._kept = _Kept([])
 
-    def chunks(self, first: int = 0, known: bool = False) -> Iterator[Chunk]:
+    def chunks(self, first: int = 0) -> Iterator[Chunk]:
         """The chunks from number `first` on; the caller releases each.
-
-        known: the points have been checked before, and need not be again.
 
         Raises
         ------
         DataSourceError
-            For points that are no numbers, or a source that cannot be read.
+            For a source that cannot be read, and for points that are refused.
         """
         there = self._kept.chunks[first:]
         start = first + len(there)
         skip = start if isinstance(self.source, Source) and not self._omit else 0
-        items = self._filled(skip, self._check and not known)
+        items = self._filled(skip)
         try:
             with closing(read_ahead(items, AHEAD)) as ready:
                 yield from there
@@ -136,7 +134,7 @@ class Feed:
             return self._free.popleft()
         return allocate(self.source.form, self.capacity + SLACK)
 
-    def _filled(self, index: int, check: bool) -> Generator[Chunk]:
+    def _filled(self, index: int) -> Generator[Chunk]:
         """Chunks from number `index` on, in the reader's thread."""
         pieces = (
             self._ranges(index * self.capacity)
@@ -147,7 +145,7 @@ class Feed:
         for give in pieces:
             while (count := give.upto(self.capacity - filled)) is not None:
                 part = buffers.part(filled, filled + count)
-                kept = self._keep(part, give.into(part), check)
+                kept = self._keep(part, give.into(part))
                 filled, omitted = filled + kept, omitted + count - kept
                 if filled == self.capacity:
                     yield self._chunk(index, filled, omitted, buffers)
@@ -171,8 +169,8 @@ class Feed:
                 yield _Piece(piece, at, self._read_size)
                 at += len(piece.y)
 
-    def _keep(self, part: Columns, first: int, check: bool) -> int:
-        """Check points, leave out those to omit, and turn sigma to weights; how many are left."""
+    def _keep(self, part: Columns, first: int) -> int:
+        """Leave out points to omit, turn sigma to weights and check; how many are left."""
         places = None
         if self._omit:
             bad = np.isnan(part.y) | np.isnan(part.x).any(axis=tuple(range(part.x.ndim - 1)))
@@ -181,23 +179,39 @@ class Feed:
                 kept = Columns(*(None if a is None else a[..., places] for a in part))
                 part = part.part(0, len(places))
                 part.fill(kept)
-        if check and not all_finite(part):
-            self._refuse(part, first, places)
         to_weights(part)
+        if self._check:
+            self.require_good(part, first, places=places)
         return len(part.y)
 
-    def _refuse(self, part: Columns, first: int, places: np.ndarray | None) -> None:
-        """Raise for the first point that is no good."""
-        x = np.isfinite(part.x).all(axis=tuple(range(part.x.ndim - 1)))
-        y = np.isfinite(part.y)
-        sigma = np.ones(len(y), bool) if part.sigma is None else part.sigma > 0
+    def require_good(
+        self,
+        points: Columns,
+        first: int,
+        finite: bool = True,
+        places: np.ndarray | None = None,
+    ) -> None:
+        """Raise for the first of points, number `first` (or places) on, that is no good.
+
+        That is, its sigma is not positive or, if they are to be `finite`, its x or y is not.
+
+        Raises
+        ------
+        DataSourceError
+        """
+        if are_good(points, finite):
+            return
+        x = np.isfinite(points.x).all(axis=tuple(range(points.x.ndim - 1))) | (not finite)
+        y = np.isfinite(points.y) | (not finite)
+        sigma = True if points.sigma is None else (points.sigma >= 0) & (points.sigma < np.inf)
         at = np.flatnonzero(~(x & y & sigma))[0]
         if not x[at]:
-            what = f"x is {part.x[..., at]}"
+            what = f"x is {points.x[..., at]}"
         elif not y[at]:
-            what = f"y is {part.y[at]}"
+            what = f"y is {points.y[at]}"
         else:
-            what = f"sigma is {part.sigma[at]}"
+            with np.errstate(divide="ignore"):
+                what = f"sigma is {1 / points.sigma[at]}"
         if x[at] and y[at]:
             remedy = "Leave such points out, or give them sigma=inf: weight 0."
         elif self._omit:
@@ -271,12 +285,16 @@ def to_weights(part: Columns) -> None:
             np.divide(1.0, part.sigma, out=part.sigma)
 
 
-def all_finite(part: Columns) -> bool:
-    """Whether x and y are finite and sigma positive; a sum tells, in one pass over each."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        total = part.x.sum() + part.y.sum()
-    fine = np.isfinite(total) or (np.isfinite(part.x).all() and np.isfinite(part.y).all())
-    return bool(fine and (part.sigma is None or (part.sigma > 0).all()))
+def are_good(points: Columns, finite: bool = True) -> bool:
+    """Whether weights are finite and not negative and, if they are to be `finite`, x and y are."""
+    x, y, weights = points
+    if weights is not None and not ((weights >= 0) & (weights < np.inf)).all():
+        return False
+    if not finite:
+        return True
+    with np.errstate(over="ignore", invalid="ignore"):  # a sum tells, in one pass over each
+        total = x.sum() + y.sum()
+    return bool(np.isfinite(total) or (np.isfinite(x).all() and np.isfinite(y).all()))
 
 
 class _Range:

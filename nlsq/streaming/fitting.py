@@ -149,16 +149,15 @@ def fit_source(
             require_enough_points(parameters.p0.size, data)
         model = Model(CurveCall(f), parameters.p0.size, getattr(f, "__name__", type(f).__name__))
         choose_road(model, found.sample, parameters, settings, found.n_points)
-        problem = StreamedProblem(model, found, parameters, settings)
+        problem = StreamedProblem(model, found, parameters, settings, check)
         problem.require_pointwise()
         buffers = buffer_bytes(source.form.bytes_per_point, problem.layout.capacity)
         manager.require(buffers, f"Reading {source.name} in pieces")
-        feed = Feed(source, problem.layout.capacity, size, omit, check)
+        feed = Feed(source, problem.layout.capacity, size, omit)
         stack.callback(feed.forget)
         feed.keep(bytes_to_keep(buffers))
-        phases = PhaseOrchestrator(
-            problem, FullPasses(feed, found, display.passing), hybrid, checkpoints, reading.resume
-        )
+        whole = FullPasses(feed, found, display.passing, check)
+        phases = PhaseOrchestrator(problem, whole, hybrid, checkpoints, reading.resume)
         problem.options = dataclasses.replace(settings, callback=display.watch(settings.callback))
         outcome = phases.run()
         finished = Finished(model, data, parameters, settings, outcome)
@@ -221,7 +220,7 @@ def _refuse_start(feed: Feed, model: Model, parameters: Parameters, p: np.ndarra
     """Raise with the first row at which the model is not finite at the start."""
     start = ", ".join(f"{n}={v:g}" for n, v in zip(parameters.names, p, strict=True))
     where = "its derivatives are not finite"
-    for chunk in feed.chunks(known=True):
+    for chunk in feed.chunks():
         bad = np.flatnonzero(~np.isfinite(chunk.points.y))
         if bad.size:
             point = chunk.first + int(bad[0])

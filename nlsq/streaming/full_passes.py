@@ -53,10 +53,18 @@ class FullPasses:
     survey : Survey
     watch : callable, optional
         watch(Progress) after every chunk.
+    finite : bool
+        Refuse x and y that are not finite, which a chunk's sums show.
     """
 
-    def __init__(self, feed: Feed, survey: Survey, watch: Callable[[Progress], None] | None = None):
-        self._feed, self._survey = feed, survey
+    def __init__(
+        self,
+        feed: Feed,
+        survey: Survey,
+        watch: Callable[[Progress], None] | None = None,
+        finite: bool = False,
+    ):
+        self._feed, self._survey, self._finite = feed, survey, finite
         self._watch = watch or (lambda progress: None)
         self.count = 0
 
@@ -80,6 +88,8 @@ class FullPasses:
         def add(chunk: Chunk, worked: tuple) -> Part:
             sums, checksum = jax.tree.map(np.asarray, worked)
             self._survey.require_same(chunk, checksum, source.name)
+            if not all(np.isfinite(a).all() for a in jax.tree.leaves(sums)):
+                self._feed.require_good(chunk.points, chunk.first, self._finite)
             total = sums if part.total is None else jax.tree.map(np.add, part.total, sums)
             self._feed.release(chunk)
             points, seconds = chunk.first + chunk.count, time.perf_counter() - began
@@ -89,7 +99,7 @@ class FullPasses:
 
         source, seen = self._feed.source, begun.next * self._feed.capacity
         streams = _Streams()
-        reading = self._feed.chunks(begun.next, self._survey.complete)
+        reading = self._feed.chunks(begun.next)
         with double_precision(), closing(reading) as chunks:
             for chunk in chunks:
                 seen = chunk.first + chunk.count

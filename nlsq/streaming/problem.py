@@ -30,12 +30,16 @@ COUPLED = (
 
 @dataclasses.dataclass
 class StreamedProblem:
-    """Model, data and options of a fit whose data are not in memory."""
+    """Model, data and options of a fit whose data are not in memory.
+
+    finite: x and y that are not finite are refused.
+    """
 
     model: Model
     survey: Survey
     parameters: Parameters
     options: Options
+    finite: bool
 
     def require_pointwise(self) -> None:
         """Raise when the model cannot be evaluated piece by piece.
@@ -62,9 +66,9 @@ class StreamedProblem:
 
     @cached_property
     def layout(self) -> Layout:
-        """How the chunks arrive: as those of long data in memory, and with a checksum."""
+        """How the chunks arrive: as those of long data in memory, but nobody has checked them."""
         layout = chunk_layout(self.model, self.survey.sample, self.survey.n_points)
-        return layout._replace(checked=True)
+        return layout._replace(checked=True, finite=self.finite)
 
     @cached_property
     def setup(self) -> Setup:

@@ -6,8 +6,8 @@ from arrays in memory. Where the number of points is not known beforehand (a seq
 points left out), the sample takes a second reading.
 
 Where the number is known and the sample's points are far apart in a source that gives single
-points, these are all that is read beforehand, and the first pass looks for what is no number. A fit
-with checkpoints reads everything first, since they are of the whole data.
+points, these are all that is read beforehand. A fit with checkpoints reads everything first, since
+they are of the whole data.
 
 That the data have changed is noticed by the checksum that every pass takes of a chunk, and in the
 first one, where everything was read before, by the digests.
@@ -25,7 +25,7 @@ from nlsq.core.model import Abscissae
 from nlsq.core.passes import CHUNKS
 from nlsq.core.problem import Observations, sample_places
 from nlsq.core.solve import sample_size
-from nlsq.streaming.feed import Chunk, Feed, all_finite, to_weights
+from nlsq.streaming.feed import Chunk, Feed, are_good, to_weights
 from nlsq.streaming.loading import empty
 from nlsq.streaming.sources import Columns, DataSourceError, SequentialSource, Source
 
@@ -55,12 +55,6 @@ class Survey:
     digests: tuple[bytes, ...]
     sample: Observations
     checksums: dict[int, tuple[int, bytes]] = dataclasses.field(default_factory=dict)
-
-    @property
-    def complete(self) -> bool:
-        """Whether every point has been read, and checked."""
-        seen = sum(count for count, _ in self.checksums.values())
-        return bool(self.digests) or seen == self.n_points
 
     @property
     def fingerprint(self) -> str:
@@ -117,9 +111,9 @@ def sample_alone(source: Source | SequentialSource, check: bool) -> Survey | Non
     points = empty(source.form, sample_size(m))
     if not source.pick(sample_places(m, sample_size(m)), points):
         return None
-    if check and not all_finite(points):
-        return None
     to_weights(points)
+    if check and not are_good(points):
+        return None
     return Survey(m, 0, (), _observations(points))
 
 
