@@ -262,14 +262,10 @@ def _sums_of_tiles(
         )
         costs, products, seen = add_up(tiles, data, part, nothing)
         lower = jnp.stack([jnp.pad(jnp.sum(row, 1), (0, n - i)) for i, row in enumerate(products)])
-        cost = jnp.zeros(()) if loss is None else jnp.sum(costs)
-        # no operand may go unused, as x does in a model without it
-        used = sum(jnp.ravel(a)[0].astype(float) for a in jax.tree.leaves(operands))
+        cost = None if loss is None else jnp.sum(costs)
         G = lower + jnp.tril(lower, -1).T
         seen = checksum.combined(seen) if layout.checked else None
-        return jnp.concatenate([G.ravel(), jnp.stack([cost, used])]), seen
+        return Sums(cost, G, seen)
 
     given = data._replace(weights=data.weights if layout.weighted else None, cholesky=None)
-    found, seen = dense.marked(total)(given, p, P, setup.free, setup.f_scale)
-    cost = None if loss is None else found[-2]
-    return Sums(cost, found[:-2].reshape(n + 1, n + 1), seen)
+    return dense.marked(total)(given, p, P, setup.free, setup.f_scale)

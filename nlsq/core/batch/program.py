@@ -71,7 +71,7 @@ def slab_program(key: Hashable, model: Callable, form: Form, loss, slab: int, dt
                 )
 
             rows = answer_places(form)
-            answers = jnp.zeros((jax.tree.structure(rows).num_leaves + 1, slab), dtype)
+            answers = jnp.zeros((jax.tree.structure(rows).num_leaves, slab), dtype)
             return jax.lax.fori_loop(0, blocks, body, (state, answers))
 
         return programs.compiled(run)
@@ -90,16 +90,13 @@ def _block(call: Callable, form: Form, loss, dtype) -> Callable:
     structure = jax.tree.structure(lanes.places(form.n))
 
     def block(leaves, y, weights, fixed, lb, ub, numbers, state):
-        operands = jax.tree.leaves((leaves, y, weights, fixed, lb, ub, numbers, state))
         numbers = Numbers(numbers[0].astype(int), *numbers[1:].astype(dtype))
         fixed = () if fixed is None else tuple(fixed)
         data = Data(leaves, y, weights, fixed, lb, ub)
         rows = jax.tree.unflatten(structure, list(state))
         rows, answer = lanes.fit_block(call, form, loss, data, numbers, rows)
-        # XLA's one function takes no operand that goes unused, as x does in a model without it
-        used = sum(jnp.ravel(a)[0].astype(dtype) for a in operands)
-        answers = [*jax.tree.leaves(answer), jnp.broadcast_to(used, (LANES,))]
-        return jnp.stack(jax.tree.leaves(rows)), jnp.stack([a.astype(dtype) for a in answers])
+        answers = [a.astype(dtype) for a in jax.tree.leaves(answer)]
+        return jnp.stack(jax.tree.leaves(rows)), jnp.stack(answers)
 
     def fit(*operands):
         plain = form.pointwise and jax.default_backend() == "cpu"
