@@ -124,13 +124,13 @@ class Abscissae:
     """
 
     def __init__(self, xdata, m: int):
-        import jax
-
         self.given = xdata
         if type(xdata) is np.ndarray and xdata.dtype == np.float64:
-            self.leaves, self.treedef = (xdata,), jax.tree.structure(0)
+            self.leaves, self.treedef = (xdata,), _leaf()
             self.axes = (_data_axis(xdata, m),)
             return
+        import jax
+
         tree = xdata
         if hasattr(xdata, "columns") and hasattr(xdata, "to_numpy"):
             tree = _table(xdata)
@@ -171,6 +171,14 @@ class Abscissae:
             for a, ax in zip(self.leaves, self.axes, strict=True)
         )
         return (self.treedef, shapes)
+
+
+@functools.cache
+def _leaf():
+    """The structure of a single array."""
+    import jax
+
+    return jax.tree.structure(0)
 
 
 def _table(frame) -> Columns:

@@ -218,7 +218,8 @@ def interior_start(p: Parameters) -> np.ndarray:
 
 
 def _interior(x: float, lb: float, ub: float) -> float:
-    if lb == ub:
+    gap = 1e-9 * (abs(x) or 1.0)
+    if lb == ub or (lb < x - gap and x + gap < ub):  # a fixed parameter, or far from its bounds
         return x
     if lb > -math.inf:
         x = max(x, lb + _gap(lb, x))

@@ -182,7 +182,7 @@ def _solve(model: Model, data: Observations, parameters: Parameters, options: Op
 
         if not layout.block and not iterates:
             manager.require(24 * m * (model.n + 1), f"A model of {m} points that is taken whole")
-        with staging.staged(data, layout) as arrays:
+        with staging.Staged(data, layout) as arrays:
             if iterates:
                 task = iterative.Task(key, call(), layout, loss, method)
                 return iterative.fit(task, arrays, setup, m, options)

@@ -14,8 +14,6 @@ memory.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-
 import numpy as np
 
 from nlsq.caching.memory_manager import manager
@@ -28,31 +26,38 @@ _LARGEST_COPY = 1 << 26
 release = manager.pool.release
 
 
-@contextmanager
-def staged(data: Observations, layout: Layout):
-    """Yield (leaves, y, weights, cholesky) as `layout` wants them; None for what there is not."""
-    weights = data.weights if layout.weighted else None
-    if not layout.block:
-        yield (
+class Staged:
+    """Short data as a program takes them, in buffers that are lent for the time of a context.
+
+    It gives (leaves, y, weights, cholesky) as `layout` wants them; None for what there is not.
+    """
+
+    def __init__(self, data: Observations, layout: Layout):
+        self._data, self._layout = data, layout
+        self._lent: list[np.ndarray] = []
+
+    def __enter__(self) -> tuple:
+        data, layout = self._data, self._layout
+        weights = data.weights if layout.weighted else None
+        if layout.block:
+            leaves = map(self._lend, data.x.leaves, layout.axes)
+            return tuple(leaves), self._lend(data.y), self._lend(weights), None
+        return (
             data.x.leaves if layout.axes else (),
             data.y,
             None if weights is None else np.ascontiguousarray(weights),
             data.factor if layout.whitened else None,
         )
-        return
-    used = []
 
-    def copy(array, axis):
+    def __exit__(self, *_) -> None:
+        release(self._lent)
+
+    def _lend(self, array, axis: int | None = 0):
         if array is None or axis is None:
             return array
-        used.append(_padded(array, axis, 0, data.y.size, layout))
-        return used[-1]
-
-    try:
-        leaves = tuple([copy(a, axis) for a, axis in zip(data.x.leaves, layout.axes, strict=True)])
-        yield leaves, copy(data.y, 0), copy(weights, 0), None
-    finally:
-        release(used)
+        buffer = _padded(array, axis, 0, self._data.y.size, self._layout)
+        self._lent.append(buffer)
+        return buffer
 
 
 def _padded(array, axis: int, first: int, m: int, layout: Layout, slack: int = 0) -> np.ndarray:
