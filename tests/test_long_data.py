@@ -7,7 +7,9 @@ from scipy import optimize
 from nlsq import curve_fit
 from nlsq.config import double_precision
 from nlsq.core import loop, programs, solve, staging
-from nlsq.core.passes import CHUNKS
+from nlsq.core.model import Abscissae
+from nlsq.core.passes import CHUNKS, SLACK, choose_layout
+from nlsq.core.problem import Observations
 from nlsq.core.reduction import Sums
 
 pytestmark = pytest.mark.core
@@ -52,6 +54,23 @@ def test_sigma(kind):
     sigma = np.broadcast_to(sigma, M)
     expected = optimize.curve_fit(decay, x, y, P0, sigma=sigma, absolute_sigma=True, **TIGHT)
     assert_same(result, *expected, 1e-5)
+
+
+@pytest.mark.parametrize("offset", range(8))
+def test_chunks_are_read_where_the_data_are(offset):
+    x = np.arange(M + 8.0)[offset : offset + M]  # begins anywhere in a cache line
+    observed = Observations(Abscissae(x, M), x + 0.5, None, None, None)
+    facts = {"weighted": False, "whitened": False, "paired": False}
+    layout = choose_layout(M, True, True, axes=(0,), treedef=observed.x.treedef, **facts)
+    chunks = staging.Chunks(observed, layout)
+    assert len(chunks) == 5
+    for k in range(5):
+        ((window,), y, _, _, (count, starts)), _ = chunks.arguments(k)
+        there = x[k * CHUNK : (k + 1) * CHUNK]
+        assert np.shares_memory(window, there)
+        assert window.ctypes.data % 64 == 0 and window.size == layout.capacity + SLACK
+        np.testing.assert_array_equal(window[starts[0] :][:count], there)
+        np.testing.assert_array_equal(y[starts[1] :][:count], there + 0.5)
 
 
 def test_bounds_and_loss():

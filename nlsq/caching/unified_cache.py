@@ -7,9 +7,9 @@ by a weak reference, so that `cache_info` and `clear_cache` reach those in use.
 
 from __future__ import annotations
 
-import itertools
 import threading
 import weakref
+from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Any, NamedTuple
 
@@ -26,12 +26,6 @@ class CacheInfo(NamedTuple):
     def hit_rate(self) -> float:
         """Share of the requests that found an entry; 0 before the first."""
         return self.hits / max(self.hits + self.misses, 1)
-
-
-class _Entry:
-    """Something kept, and when it was last used."""
-
-    __slots__ = ("used", "value")
 
 
 class UnifiedCache:
@@ -57,8 +51,7 @@ class UnifiedCache:
 
     def __init__(self, name: str, maxsize: int = 128) -> None:
         self.name, self.maxsize = name, maxsize
-        self._entries: dict[Hashable, _Entry] = {}
-        self._clock = itertools.count()
+        self._entries: OrderedDict[Hashable, Any] = OrderedDict()
         self._lock = threading.Lock()
         self._hits = self._misses = 0
         _caches.add(self)
@@ -66,24 +59,20 @@ class UnifiedCache:
     def get(self, key: Hashable, make: Callable[[], Any], keep: Callable | None = None) -> Any:
         """The entry of `key`, made by `make()` when there is none, and kept (if keep(entry))."""
         with self._lock:
-            entry = self._entries.get(key)  # keys are large: to look one up takes microseconds
-            if entry is not None:
+            if key in self._entries:
                 self._hits += 1
-                entry.used = next(self._clock)
-                return entry.value
+                self._entries.move_to_end(key)
+                return self._entries[key]
             self._misses += 1
         value = make()
         if keep is not None and not keep(value):
             return value
         with self._lock:
-            entry = self._entries.get(key)
-            if entry is None:
-                self._entries[key] = entry = _Entry()
-                entry.value = value
-            entry.used = next(self._clock)
+            value = self._entries.setdefault(key, value)
+            self._entries.move_to_end(key)
             while len(self._entries) > self.maxsize:
-                del self._entries[min(self._entries, key=lambda k: self._entries[k].used)]
-        return entry.value
+                self._entries.popitem(last=False)
+        return value
 
     def info(self) -> CacheInfo:
         """Hits, misses and size."""

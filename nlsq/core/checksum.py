@@ -8,8 +8,9 @@ odd multipliers c_l that look random,
     h_l = sum_t b_tl + low(b_tl ^ k_t) high(b_tl ^ k_t),    h = sum_l c_l mix(h_l)    mod 2^64,
 
 of halves of 32 bits, and mix(b) = b ^ (b >> 32). The products are the hash NH; the plain sum lets
-through what changes in one half when the other is 0, as in XXH3. Changes cancel about as rarely as
-64 random bits do. Keys and multipliers are those of SplitMix64.
+through what changes in one half when the other is 0, as in XXH3. Other data have the same checksum
+with a chance of 2^-32 at most (NH's bound), 2^-64 if they have nothing to do with the first. Keys
+and multipliers are those of SplitMix64.
 
 References: J. Black, S. Halevi, H. Krawczyk, T. Krovetz, P. Rogaway, "UMAC: fast and secure message
 authentication", CRYPTO 1999; Y. Collet, "XXH3", https://xxhash.com; G. L. Steele, D. Lea,

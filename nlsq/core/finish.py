@@ -30,10 +30,13 @@ class Finished:
     options: Options
     outcome: Outcome
 
-    def __post_init__(self):
-        self.status = Status(self.outcome.status)  # why the fit stopped
-        if self.status.converged and self.outcome.nit == 0 and self.is_flat:
-            self.status = Status.NO_PROGRESS
+    @functools.cached_property
+    def status(self) -> Status:
+        """Why the fit stopped."""
+        status = Status(self.outcome.status)
+        if status.converged and self.outcome.nit == 0 and self.is_flat:
+            return Status.NO_PROGRESS
+        return status
 
     @property
     def stopped_early(self) -> bool:

@@ -205,7 +205,7 @@ def start(setup: Setup) -> State:
 
 
 def fit(task: Task, arrays: tuple, setup: Setup, m: int, options) -> programs.Outcome:
-    """Fit by truncated conjugate gradients; `arrays` as `staging.staged` yields them.
+    """Fit by truncated conjugate gradients; `arrays` as `staging.Staged` yields them.
 
     Raises
     ------

@@ -53,9 +53,10 @@ class Layout(NamedTuple):
     weighted: bool
     whitened: bool  # a Cholesky factor of the data covariance is given
     paired: bool  # complex residuals count as (real, imaginary) pairs
-    checked: bool = False  # give a checksum of the data, which begin where their buffers do, and
-    # a residual that is NaN where a weight is negative
-    finite: bool = False  # and a residual that is NaN where some x is not finite
+    # of data that nobody has looked at and that begin where their buffers do: take a checksum, and
+    # let the residual be NaN where a weight has a sign or, where that is wanted, x is not finite
+    checked: bool = False
+    finite: bool = False
 
 
 class Data(NamedTuple):
@@ -140,7 +141,7 @@ def checksum_of(layout: Layout, data: Data):
 
 def _read(layout: Layout, leaves, y, weights) -> list:
     """Those of a fit's arrays that its passes read."""
-    return [*leaves[: len(layout.axes)], y, *([weights] if layout.weighted else [])]
+    return [*leaves, y, *([weights] if layout.weighted else [])]
 
 
 def evaluate(call: Callable, x, p, points=None):
@@ -187,7 +188,7 @@ def _difference(layout: Layout, piece: Piece, value):
         for row in x.reshape(-1, x.shape[-1]):
             difference = difference + 0.0 * row
     if layout.checked and layout.weighted:
-        difference = difference + jnp.where(piece.weights < 0, jnp.nan, 0.0)
+        difference = difference + jnp.where(jnp.signbit(piece.weights), jnp.nan, 0.0)
     return difference
 
 

@@ -91,7 +91,7 @@ class Observations:
         if self.factor is not None:
             from scipy.linalg import solve_triangular
 
-            difference = solve_triangular(self.factor, difference, lower=True)
+            difference = solve_triangular(self.factor, difference, lower=True, check_finite=False)
         elif self.weights is not None:
             shape = (-1,) + (1,) * (difference.ndim - 1)
             difference = difference * self.weights.reshape(shape)
@@ -236,8 +236,6 @@ def _gap(bound: float, x: float) -> float:
 def parse_observations(xdata, ydata, sigma, check_finite, nan_policy) -> Observations:
     """Validate data as `scipy.optimize.curve_fit` does, with messages that say what to do.
 
-    Whether `ydata` is finite the fit's first pass tells, at no cost (see `finish.check_start`).
-
     Raises
     ------
     ValueError
@@ -253,6 +251,8 @@ def parse_observations(xdata, ydata, sigma, check_finite, nan_policy) -> Observa
     if isinstance(xdata, list | tuple | np.ndarray):
         xdata = _own(numeric(xdata, "xdata"))
     if check_finite:
+        if y.size <= _ONE_THREAD:  # of more the first pass tells, at no cost (`finish.check_start`)
+            require_finite(y, "ydata")
         if isinstance(xdata, np.ndarray):
             require_finite(xdata, "xdata")
         elif hasattr(xdata, "to_numpy"):

@@ -132,8 +132,9 @@ class Chunks:
 
 def _in_place(array: np.ndarray) -> bool:
     """Whether a chunk can be read from the array where it is."""
-    fits = ALIGNMENT // array.itemsize <= SLACK
-    return fits and array.ndim == 1 and array.flags.c_contiguous and array.flags.aligned
+    size = array.itemsize
+    fits = ALIGNMENT // size <= SLACK and array.ctypes.data % size == 0
+    return fits and array.ndim == 1 and array.flags.c_contiguous
 
 
 def _window(array: np.ndarray, first: int, length: int) -> tuple[np.ndarray, int] | None:

@@ -5,7 +5,7 @@ the normal equations up over all points (`core.reduction`). Only the passes diff
 
 sources, file_sources, table_sources, iterable_source, opening   where points come from
 feed            a source as the engine's chunks, read ahead; a file's first ones stay in memory
-survey          what is known before the passes: number, finiteness, digests, sample
+survey          what is known of the data: number, sample, and whether they are still the same
 full_passes     chunks to all cores, sums in order
 problem, phases, fitting                                the fit
 checkpoint      a fit that survives being killed

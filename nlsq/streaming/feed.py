@@ -203,7 +203,7 @@ class Feed:
             return
         x = np.isfinite(points.x).all(axis=tuple(range(points.x.ndim - 1))) | (not finite)
         y = np.isfinite(points.y) | (not finite)
-        sigma = True if points.sigma is None else (points.sigma >= 0) & (points.sigma < np.inf)
+        sigma = True if points.sigma is None else _positive(points.sigma)
         at = np.flatnonzero(~(x & y & sigma))[0]
         if not x[at]:
             what = f"x is {points.x[..., at]}"
@@ -286,15 +286,20 @@ def to_weights(part: Columns) -> None:
 
 
 def are_good(points: Columns, finite: bool = True) -> bool:
-    """Whether weights are finite and not negative and, if they are to be `finite`, x and y are."""
+    """Whether sigma is positive and, if they are to be `finite`, x and y are."""
     x, y, weights = points
-    if weights is not None and not ((weights >= 0) & (weights < np.inf)).all():
+    if weights is not None and not _positive(weights).all():
         return False
     if not finite:
         return True
     with np.errstate(over="ignore", invalid="ignore"):  # a sum tells, in one pass over each
         total = x.sum() + y.sum()
     return bool(np.isfinite(total) or (np.isfinite(x).all() and np.isfinite(y).all()))
+
+
+def _positive(weights: np.ndarray) -> np.ndarray:
+    """Where 1 / weights is positive, inf too; -inf is known by the sign of its weight -0."""
+    return ~np.signbit(weights) & (weights < np.inf)
 
 
 class _Range:

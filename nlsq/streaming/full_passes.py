@@ -45,7 +45,7 @@ class Progress(NamedTuple):
 
 
 class FullPasses:
-    """`fold(work)` adds up what work(arguments) gives over all chunks.
+    """`fold(work)` adds up over all chunks what `work` makes of one.
 
     Parameters
     ----------
@@ -74,9 +74,9 @@ class FullPasses:
         begun: Part = NOTHING,
         checkpoint: Callable[[Part], None] = lambda part: None,
     ) -> Any:
-        """Sum over the chunks of `sums`, a pytree of arrays.
+        """Add up the sums of all chunks, a pytree of arrays.
 
-        (sums, checksum of the chunk) = work((leaves, y, weights, None, places)).
+        work((leaves, y, weights, None, places)) -> (sums over a chunk, its checksum).
 
         begun: what an interrupted pass has done already; checkpoint(part) is called after each
         chunk.

@@ -66,7 +66,7 @@ class StreamedProblem:
 
     @cached_property
     def layout(self) -> Layout:
-        """How the chunks arrive: as those of long data in memory, but nobody has checked them."""
+        """How the chunks arrive: as those of long data in memory, but unchecked."""
         layout = chunk_layout(self.model, self.survey.sample, self.survey.n_points)
         return layout._replace(checked=True, finite=self.finite)
 
