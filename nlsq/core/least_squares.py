@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from nlsq.core.abscissae import Abscissae
 from nlsq.core.evaluation import ResidualCall
 from nlsq.core.finish import Finished, check_start
-from nlsq.core.model import Abscissae, Model
+from nlsq.core.model import Model
 from nlsq.core.options import read_options
 from nlsq.core.problem import UNBOUNDED, Observations, Parameters, parse_bounds, parse_start
 from nlsq.core.solve import choose_road, solve

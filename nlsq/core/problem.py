@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from nlsq.core.model import Abscissae, parameter_names
+from nlsq.core.abscissae import Abscissae
+from nlsq.core.model import parameter_names
 
 MODEL_OUTPUT_SIZE = (
     "The model returned {got} values for {m} data points; f(x, *params) must return one value for "

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import contextmanager
 from typing import Any
 
@@ -35,6 +35,7 @@ from nlsq.core.problem import COMPLEX_MODEL, Observations, Parameters, interior_
 from nlsq.core.programs import Outcome
 from nlsq.core.reduction import Sums
 from nlsq.core.status import Status
+from nlsq.core.tracing import TraceFailed
 from nlsq.core.watch import Watch, drive_passes
 from nlsq.device import in_calling_thread, usable_cores
 
@@ -133,7 +134,13 @@ def solve(model: Model, data: Observations, parameters: Parameters, options: Opt
 
 
 def _solve_anew(model, data, parameters, options) -> Outcome:
-    outcome = _solve(model, data, parameters, options)
+    try:
+        outcome = _solve(model, data, parameters, options)
+    except TraceFailed as failure:
+        if options.tr_solver != "exact":
+            raise
+        model.use_host(f"its trace fails in the fit: {failure.reason}", "finite differences")
+        outcome = _solve(model, data, parameters, options)
     if outcome.status == Status.NOT_FINITE and not model.on_host and options.tr_solver == "exact":
         with np.errstate(all="ignore"):
             value = model.evaluate(data.x.given, outcome.x)
@@ -270,6 +277,7 @@ def choose_road(
     parameters: Parameters,
     options: Options,
     n_points: int | None = None,
+    lengths: Iterable[int] = passes.LENGTHS,
 ) -> None:
     """Settle how the model is evaluated, from the model itself and the user's `jac`.
 
@@ -277,6 +285,8 @@ def choose_road(
     ----------
     n_points : int, optional
         Of all data, where `data` are a sample of them.
+    lengths : iterable of int
+        Numbers of points that the programs will show a pointwise model at once.
 
     Raises
     ------
@@ -286,6 +296,8 @@ def choose_road(
     if options.diff_step is not None:
         model.rel_step = options.for_each("diff_step", model.n)
     model.bounds = (parameters.lb, parameters.ub)
+    if options.jac is not None:
+        model.show_own(data.x)
     if callable(options.jac):
         model.jac = options.jac
         model.use_host("jac is a callable", "the user's jac")
@@ -298,7 +310,7 @@ def choose_road(
         model.use_host(f"jac={options.jac!r} asks for differences", f"differences, {options.jac}")
     else:
         size = data.y.size
-        model.resolve(data.x, size, parameters.p0, data.is_complex, n_points or size)
+        model.resolve(data.x, size, parameters.p0, data.is_complex, n_points or size, lengths)
         if not model.on_host:
             _refuse_complex_model(model, data)
 

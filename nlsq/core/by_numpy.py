@@ -1,0 +1,82 @@
+"""Run a traced program once by NumPy, where compiling it would take longer than all it does.
+
+Elementwise arithmetic, which is nearly all of what models do, is NumPy's. Every other operation is
+one call of JAX, which compiles that operation alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+from jax._src.core import Literal  # jax.extend would load Pallas
+
+from nlsq.core.pointwise import callee, opened
+
+_TABLE: dict[str, Callable] = {
+    **{name: getattr(np, name) for name in (
+        "add", "cbrt", "conj", "cos", "cosh", "exp", "exp2", "expm1", "floor", "ceil", "imag",
+        "log", "log1p", "real", "sign", "sin", "sinh", "sqrt", "square", "tan", "tanh",
+    )},
+    "abs": np.abs, "acos": np.arccos, "acosh": np.arccosh, "asin": np.arcsin,
+    "asinh": np.arcsinh, "atan": np.arctan, "atan2": np.arctan2, "atanh": np.arctanh,
+    "div": np.divide, "logistic": lambda a: 1 / (1 + np.exp(-a)), "max": np.maximum,
+    "min": np.minimum, "mul": np.multiply, "neg": np.negative, "pow": np.power,
+    "rsqrt": lambda a: 1 / np.sqrt(a), "sub": np.subtract,
+}  # fmt: skip
+_COMPARISONS: dict[str, Callable] = {
+    "eq": np.equal, "ge": np.greater_equal, "gt": np.greater, "is_finite": np.isfinite,
+    "le": np.less_equal, "lt": np.less, "ne": np.not_equal,
+}  # fmt: skip
+
+
+def evaluate(program, *operands) -> list:
+    """Outputs of a jaxpr, closed or without constants, for plain operands."""
+    jaxpr = opened(program)
+    values = dict(zip(jaxpr.constvars, getattr(program, "consts", ()), strict=True))
+    values.update(zip(jaxpr.invars, operands, strict=True))
+
+    def read(v):
+        value = v.val if isinstance(v, Literal) else values[v]
+        plain = isinstance(v.aval.dtype, np.dtype)
+        return np.asarray(value, v.aval.dtype) if plain else value
+
+    with np.errstate(all="ignore"):
+        for equation in jaxpr.eqns:
+            inputs = [read(v) for v in equation.invars]
+            values.update(zip(equation.outvars, _equation(equation, inputs), strict=True))
+    return [read(v) for v in jaxpr.outvars]
+
+
+def _equation(equation, inputs: list) -> list:
+    name, params = equation.primitive.name, equation.params
+    inexact = all(getattr(a, "dtype", np.dtype("O")).kind in "fc" for a in inputs)
+    if name in _TABLE and inexact:
+        return [_TABLE[name](*inputs)]
+    if name in _COMPARISONS:
+        return [_COMPARISONS[name](*inputs)]
+    if name == "integer_pow" and inexact:
+        return [inputs[0] ** params["y"]]
+    if name == "convert_element_type" and isinstance(params["new_dtype"], np.dtype):
+        return [inputs[0].astype(params["new_dtype"])]
+    if name == "select_n" and inputs[0].dtype == bool:
+        return [np.where(inputs[0], inputs[2], inputs[1])]
+    if name == "broadcast_in_dim" and not params.get("sharding"):
+        return [_broadcast(inputs[0], params["shape"], params["broadcast_dimensions"])]
+    inner = callee(equation)
+    return _by_jax(equation, inputs) if inner is None else evaluate(inner, *inputs)
+
+
+def _broadcast(array, shape, dimensions):
+    lengths = [1] * len(shape)
+    for k, length in zip(dimensions, array.shape, strict=True):
+        lengths[k] = length
+    return np.broadcast_to(array.reshape(lengths), shape)
+
+
+def _by_jax(equation, inputs: list) -> list[Any]:
+    params = equation.primitive.get_bind_params(equation.params)
+    found = equation.primitive.bind(*map(jax.numpy.asarray, inputs), **params)
+    return found if equation.primitive.multiple_results else [found]
