@@ -22,7 +22,7 @@ _RTOL = 1e-8
 # A user's function that meets a tracer or a proxy instead of numbers may raise anything at all; it
 # is tried on nothing else, and the host road runs it with numbers and lets its errors through.
 TRACE_ERRORS = (Exception,)
-UNREPEATABLE = (
+_UNREPEATABLE = (
     "The model returned different values for the same parameters (they differ by {:.1e} of their "
     "range): it draws random numbers or depends on a state that changes, and a fit would follow "
     "the changes. Draw the numbers once, outside of the model, or seed the generator inside it."
@@ -112,19 +112,34 @@ def disbelief(program, original: Original, x: Abscissae, m: int, p0, part, fixed
         if not spread:
             again = original.values(p, None if m <= _MOST else part)
             again = again if part is None or again.size != m else again[part]
-            if (change := difference(again, own)) > tolerance(own):
-                if part is not None:
-                    change = difference(original.values(p, part), own)
-                if change > tolerance(own):
-                    raise Unrepeatable(UNREPEATABLE.format(change))
+            if part is None:
+                require_same(again, own)
+            elif difference(again, own) > tolerance(own):
+                require_same(original.values(p, part), own)
                 return "", True
-        gap = difference(np.asarray(by_numpy.evaluate(program, *leaves, *p)[0]), own)
+        try:
+            found = np.asarray(by_numpy.evaluate(program, *leaves, *p)[0])
+        except TRACE_ERRORS as error:
+            return f"an operation of its translation fails ({str(error).splitlines()[0]})", False
+        gap = difference(found, own)
         if gap > tolerance(own):
             return (
                 f"its values in JAX differ from those in NumPy by {gap:.1e} of their range",
                 False,
             )
     return "", False
+
+
+def require_same(again: np.ndarray, values: np.ndarray) -> None:
+    """Raise when two evaluations of the user's function at the same parameters differ.
+
+    Raises
+    ------
+    Unrepeatable
+        Saying by how much.
+    """
+    if (change := difference(again, values)) > tolerance(values):
+        raise Unrepeatable(_UNREPEATABLE.format(change))
 
 
 def tolerance(values: np.ndarray) -> float:

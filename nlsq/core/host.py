@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from nlsq.core import differences
+from nlsq.core.believing import require_same
 from nlsq.core.loss_functions import scale_rows
 from nlsq.core.model import Model
 from nlsq.core.problem import COMPLEX_MODEL, MODEL_OUTPUT_SIZE, Observations
@@ -23,9 +25,15 @@ def make_reduce(model: Model, data: Observations, loss: Callable | None, setup) 
     """
     m = data.y.size
     x = data.x.given
+    known_to_repeat = False
 
     def value(p):
-        f = np.atleast_1d(np.asarray(model.evaluate(x, p))).ravel()
+        nonlocal known_to_repeat
+        f = np.array(model.evaluate(x, p)).ravel()  # a copy: it may be a buffer that is used again
+        if not known_to_repeat:
+            require_same(np.array(model.evaluate(x, p)).ravel(), f)
+            known_to_repeat = True
+        model.precision = differences.precision(f)
         if f.size == 1:
             f = np.broadcast_to(f, m)
         if np.iscomplexobj(f) and not np.iscomplexobj(data.y):

@@ -46,6 +46,7 @@ class Model:
         self.program_key: Hashable = None
         self.jac: Callable | None = None
         self.rel_step = None
+        self.precision = differences.EPS  # of values on the host
         self.bounds = (-np.inf, np.inf)
 
     @property
@@ -200,7 +201,7 @@ class Model:
 
 
 def _flat(value) -> np.ndarray:
-    return np.atleast_1d(np.asarray(value)).ravel()
+    return np.array(value).ravel()  # a copy: a model may return the same buffer each time
 
 
 def parameter_names(f: Callable, n: int | None) -> tuple[str, ...]:

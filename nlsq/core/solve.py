@@ -26,7 +26,7 @@ from jaxlib.xla_client import execution_stream_id
 from nlsq.caching.memory_manager import manager
 from nlsq.caching.smart_cache import SmartCache
 from nlsq.config import double_precision
-from nlsq.core import differences, host, iterative, loop, passes, programs, staging
+from nlsq.core import host, iterative, loop, passes, programs, staging
 from nlsq.core.identity import model_key
 from nlsq.core.loop import Method, Setup
 from nlsq.core.loss_functions import BUILT_IN, user_loss
@@ -98,11 +98,6 @@ class Options:
         if isinstance(self.jac, str):
             return self.jac, self.jac
         return "2-point", "3-point"
-
-    @property
-    def rank_tolerance_on_host(self) -> float:
-        """Relative singular value below which differences cannot tell a direction from noise."""
-        return differences.RANK_TOLERANCE.get(self.schemes[1], 1e-13)
 
 
 def solve(model: Model, data: Observations, parameters: Parameters, options: Options) -> Outcome:
