@@ -47,6 +47,8 @@ class Original:
 
     def __init__(self, evaluate: Callable, x: Abscissae, in_jax: bool):
         self._evaluate, self._x, self._in_jax = evaluate, x, in_jax
+        # JAX's own trace is the function at all parameters if it is at one
+        self.spreads = _SPREADS[:1] if in_jax else _SPREADS
 
     def values(self, p, part: np.ndarray | None) -> np.ndarray:
         """Its values at all points, or some."""
@@ -101,7 +103,7 @@ def disbelief(program, original: Original, x: Abscissae, m: int, p0, part, fixed
     """
     leaves = () if fixed else x.leaves if part is None else x.take(part).leaves
     rng = np.random.default_rng(0)
-    for spread in _SPREADS:
+    for spread in original.spreads:
         p = p0 * (1 + spread * rng.uniform(-1, 1, len(p0)))
         try:
             own = original.values(p, part)

@@ -51,8 +51,13 @@ def evaluate(program, *operands) -> list:
 
 
 def _equation(equation, inputs: list) -> list:
+    inner = callee(equation)
+    if inner is not None:
+        return evaluate(inner, *inputs)
     name, params = equation.primitive.name, equation.params
-    inexact = all(getattr(a, "dtype", np.dtype("O")).kind in "fc" for a in inputs)
+    if not all(isinstance(a, np.ndarray) for a in inputs):  # random keys
+        return _by_jax(equation, inputs)
+    inexact = all(a.dtype.kind in "fc" for a in inputs)
     if name in _TABLE and inexact:
         return [_TABLE[name](*inputs)]
     if name in _COMPARISONS:
@@ -65,8 +70,7 @@ def _equation(equation, inputs: list) -> list:
         return [np.where(inputs[0], inputs[2], inputs[1])]
     if name == "broadcast_in_dim" and not params.get("sharding"):
         return [_broadcast(inputs[0], params["shape"], params["broadcast_dimensions"])]
-    inner = callee(equation)
-    return _by_jax(equation, inputs) if inner is None else evaluate(inner, *inputs)
+    return _by_jax(equation, inputs)
 
 
 def _broadcast(array, shape, dimensions):
@@ -78,5 +82,6 @@ def _broadcast(array, shape, dimensions):
 
 def _by_jax(equation, inputs: list) -> list[Any]:
     params = equation.primitive.get_bind_params(equation.params)
-    found = equation.primitive.bind(*map(jax.numpy.asarray, inputs), **params)
+    arrays = [jax.numpy.asarray(a) if isinstance(a, np.ndarray) else a for a in inputs]
+    found = equation.primitive.bind(*arrays, **params)
     return found if equation.primitive.multiple_results else [found]

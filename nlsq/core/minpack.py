@@ -21,6 +21,7 @@ from nlsq.core.problem import (
 )
 from nlsq.core.record import announce, judge, record
 from nlsq.core.solve import choose_road, solve
+from nlsq.core.tracing import require_numbers
 
 _NO_FULL_OUTPUT = (
     "full_output=True needs the data in memory: its fvec is as long as they are. The result of a "
@@ -144,6 +145,7 @@ def curve_fit(
     array([2.5, 1.3])
     """
     started = time.perf_counter()
+    require_numbers("curve_fit")
     if "args" in options:
         raise ValueError("'args' is not a supported keyword argument.")
     if ydata is None:

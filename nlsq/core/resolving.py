@@ -32,6 +32,7 @@ from nlsq.core.tracing import (
     MOST_EQUATIONS,
     TOO_LONG,
     first_line,
+    require_derivative,
     sized,
     trace,
     trace_at,
@@ -241,6 +242,7 @@ class _Search:
 
     def _check(self, road: str, program, part, fixed: bool) -> bool:
         """Raise when a program is not to be believed; True when the points are not pointwise."""
+        require_derivative(program, len(self.p0))
         original = Original(self.call.host, self.x, road == "jax")
         try:
             reason, coupled = disbelief(program, original, self.x, self.m, self.p0, part, fixed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from jax._src.core import jaxpr_as_fun, trace_state_clean
 
 from nlsq.core.abscissae import Abscissae
 from nlsq.core.believing import TRACE_ERRORS
@@ -12,6 +13,25 @@ from nlsq.core.pointwise import count_equations
 
 # Operations of a program: of 400 it takes the compiler some 5 s, of 800 some 20 (JAX 0.10).
 MOST_EQUATIONS = 1000
+
+
+_INSIDE = (
+    "`{}` cannot run inside jax.jit, grad, vmap or another transformation of JAX: how a fit goes "
+    "on depends on its numbers, which are not there while JAX traces. Call it outside of the "
+    "transformation, or from inside by jax.pure_callback."
+)
+
+
+def require_numbers(caller: str) -> None:
+    """Raise when a fit is called while JAX traces the function around it.
+
+    Raises
+    ------
+    TypeError
+        Saying what to do.
+    """
+    if not trace_state_clean():
+        raise TypeError(_INSIDE.format(caller))
 
 
 class TraceFailed(ValueError):
@@ -115,6 +135,25 @@ def short(program):
     if (count := count_equations(program)) > MOST_EQUATIONS:
         raise ValueError(TOO_LONG.format(count))
     return program
+
+
+def require_derivative(program, n: int) -> None:
+    """Raise where a program has no derivative in forward mode by its last n inputs.
+
+    What JAX raises. Only of a function with a derivative rule of the user's own does it come late.
+    """
+    import jax
+
+    if "custom_vjp" not in str(program):
+        return
+
+    def rows(leaves, p, directions):
+        _, push = jax.linearize(lambda p: jaxpr_as_fun(program)(*leaves, *p)[0], p)
+        return jax.vmap(push)(directions)
+
+    forms = [jax.ShapeDtypeStruct(a.shape, a.dtype) for a in program.in_avals]
+    leaves, p = forms[: len(forms) - n], forms[len(forms) - n :]
+    jax.eval_shape(rows, leaves, p, [jax.ShapeDtypeStruct((n,), a.dtype) for a in p])
 
 
 TOO_LONG = "it makes {:,} operations in one call (a loop in Python?), too many to compile"
