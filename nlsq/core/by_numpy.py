@@ -17,19 +17,32 @@ from nlsq.core.pointwise import callee, opened
 
 _TABLE: dict[str, Callable] = {
     **{name: getattr(np, name) for name in (
-        "add", "cbrt", "conj", "cos", "cosh", "exp", "exp2", "expm1", "floor", "ceil", "imag",
+        "cbrt", "conj", "cos", "cosh", "exp", "exp2", "expm1", "floor", "ceil", "imag",
         "log", "log1p", "real", "sign", "sin", "sinh", "sqrt", "square", "tan", "tanh",
     )},
     "abs": np.abs, "acos": np.arccos, "acosh": np.arccosh, "asin": np.arcsin,
     "asinh": np.arcsinh, "atan": np.arctan, "atan2": np.arctan2, "atanh": np.arctanh,
-    "div": np.divide, "logistic": lambda a: 1 / (1 + np.exp(-a)), "max": np.maximum,
-    "min": np.minimum, "mul": np.multiply, "neg": np.negative, "pow": np.power,
-    "rsqrt": lambda a: 1 / np.sqrt(a), "sub": np.subtract,
+    "div": np.divide, "logistic": lambda a: 1 / (1 + np.exp(-a)), "neg": np.negative,
+    "pow": np.power, "rsqrt": lambda a: 1 / np.sqrt(a),
 }  # fmt: skip
-_COMPARISONS: dict[str, Callable] = {
-    "eq": np.equal, "ge": np.greater_equal, "gt": np.greater, "is_finite": np.isfinite,
-    "le": np.less_equal, "lt": np.less, "ne": np.not_equal,
+_OF_ALL_TYPES: dict[str, Callable] = {
+    "add": np.add, "and": np.bitwise_and, "eq": np.equal, "ge": np.greater_equal,
+    "gt": np.greater, "is_finite": np.isfinite, "le": np.less_equal, "lt": np.less,
+    "max": np.maximum, "min": np.minimum, "mul": np.multiply, "ne": np.not_equal,
+    "not": np.invert, "or": np.bitwise_or, "sub": np.subtract,
 }  # fmt: skip
+# name: function(params, *inputs), of one output
+_WITH_PARAMETERS: dict[str, Callable] = {
+    "broadcast_in_dim": lambda p, a: _broadcast(a, p["shape"], p["broadcast_dimensions"]),
+    "concatenate": lambda p, *arrays: np.concatenate(arrays, p["dimension"]),
+    "reduce_sum": lambda p, a: np.sum(a, p["axes"]),
+    "reshape": lambda p, a: a.reshape(p["new_sizes"]),
+    "slice": lambda p, a: a[
+        tuple(map(slice, p["start_indices"], p["limit_indices"], p["strides"] or [1] * a.ndim))
+    ],
+    "squeeze": lambda p, a: np.squeeze(a, p["dimensions"]),
+    "transpose": lambda p, a: a.transpose(p["permutation"]),
+}
 
 
 def evaluate(program, *operands) -> list:
@@ -60,16 +73,16 @@ def _equation(equation, inputs: list) -> list:
     inexact = all(a.dtype.kind in "fc" for a in inputs)
     if name in _TABLE and inexact:
         return [_TABLE[name](*inputs)]
-    if name in _COMPARISONS:
-        return [_COMPARISONS[name](*inputs)]
+    if name in _OF_ALL_TYPES:
+        return [_OF_ALL_TYPES[name](*inputs)]
+    if name in _WITH_PARAMETERS:
+        return [_WITH_PARAMETERS[name](params, *inputs)]
     if name == "integer_pow" and inexact:
         return [inputs[0] ** params["y"]]
     if name == "convert_element_type" and isinstance(params["new_dtype"], np.dtype):
         return [inputs[0].astype(params["new_dtype"])]
     if name == "select_n" and inputs[0].dtype == bool:
         return [np.where(inputs[0], inputs[2], inputs[1])]
-    if name == "broadcast_in_dim" and not params.get("sharding"):
-        return [_broadcast(inputs[0], params["shape"], params["broadcast_dimensions"])]
     return _by_jax(equation, inputs)
 
 

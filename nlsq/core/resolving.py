@@ -18,9 +18,10 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from collections.abc import Hashable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
+import jax
 import numpy as np
 
 from nlsq.config import double_precision
@@ -29,7 +30,6 @@ from nlsq.core.believing import POINTS, TRACE_ERRORS, Original, Unrepeatable, di
 from nlsq.core.pointwise import count_equations, couples_points, length_matters
 from nlsq.core.reading import asks_for_identity, asks_for_length
 from nlsq.core.tracing import (
-    MOST_EQUATIONS,
     TOO_LONG,
     first_line,
     require_derivative,
@@ -42,6 +42,9 @@ from nlsq.core.tracing import (
 TRACE_BLOCKS = (1009, 2003)  # primes no table or quadrature rule has as its length
 _FEW = 64  # points of the first trace; with POINTS it tells a loop over the points
 _MANY_LENGTHS = 256  # more are not tried
+# Operations of a loop over the points, for which NumPy is soon as fast as what takes seconds to
+# compile; other programs may be longer (`tracing`).
+_MOST_UNROLLED = 256
 COUNT = "it depends on the number of points (len)"
 _LOOP = "a loop in Python over the points"
 _SOME = "its values at some of the points are others than among all"
@@ -94,7 +97,6 @@ class Resolution:
     data_fixed: bool = False  # the program holds the data
     complex_value: bool = False
     asks_for_identity: bool = False
-    shapes: Hashable = None  # of the data that a model taken whole was traced with
     # of a pointwise model: whether it may ask for the length, its trace with TRACE_BLOCKS[0]
     # points, and by length whether it is the same program there
     asks_for_length: bool = False
@@ -206,11 +208,11 @@ class _Search:
             more = count_equations(some) - count_equations(few)
             if more > 0:
                 expected = count_equations(few) + more * (self.m - _FEW) // (POINTS - _FEW)
-                if expected > MOST_EQUATIONS:
+                if expected > _MOST_UNROLLED:
                     raise _TooLong(TOO_LONG.format(expected))
                 return _LOOP
             first, second = (trace_at(call, x, n, length) for length in TRACE_BLOCKS)
-        except _TooLong:
+        except (_TooLong, jax.errors.JAXTypeError):  # the latter at any length
             raise
         except TRACE_ERRORS as error:
             return f"it needs all points at once ({first_line(error)})"
@@ -231,14 +233,11 @@ class _Search:
 
     def _whole(self, road: str, call, fixed: bool, coupling: str) -> Resolution:
         """The resolution of a model that is taken whole; with fixed data they are part of it."""
-        import jax
-
         x = None if fixed else self.x
         shapes = [] if fixed else [jax.ShapeDtypeStruct(a.shape, a.dtype) for a in x.leaves]
         program = trace(call, x, shapes, len(self.p0), self.m)
         self._check(road, program, None, fixed)
-        info, shapes = self._info(road, coupling), self.x.shapes
-        return Resolution(info, fixed, _complex(program), self.identity, shapes)
+        return Resolution(self._info(road, coupling), fixed, _complex(program), self.identity)
 
     def _check(self, road: str, program, part, fixed: bool) -> bool:
         """Raise when a program is not to be believed; True when the points are not pointwise."""
