@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import argparse
 import csv
+import math
 import statistics
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
 OUTCOMES = ("best", "other", "honest", "false", "raised")
 BEST = 1.001  # times the best cost
+_CAPTION = "/".join(OUTCOMES) + "; ratio: best ones of our first solver by SciPy's best solver's"
 
 
 def is_ours(solver: str) -> bool:
@@ -73,24 +76,31 @@ def _ratio(rows: list[Row], **fixed: str) -> float:
     """How often the first of our solvers was the best, by the best single one of SciPy's."""
     solvers = _names(rows, "solver")
     found = {s: _count(rows, "best", solver=s, **fixed) for s in solvers}
-    theirs = max((found[s] for s in solvers if not is_ours(s)), default=0)
-    ours = next((found[s] for s in solvers if is_ours(s)), 0)
-    return ours / theirs if theirs else float("inf") if ours else float("nan")
+    ours = [found[s] for s in solvers if is_ours(s)]
+    theirs = [found[s] for s in solvers if not is_ours(s)]
+    if not ours or not theirs:
+        return float("nan")
+    return ours[0] / max(theirs) if any(theirs) else float("inf") if ours[0] else 1.0
 
 
 def table(rows: list[Row], field: str) -> Table:
     """A row for each model or unit, a column for each solver, the totals last."""
     solvers = _names(rows, "solver")
-    shown = Table(field, *solvers, "ratio", caption=" / ".join(OUTCOMES))
-    for column in shown.columns[1:]:
-        column.justify = "right"
+    shown = Table(field, *solvers, "ratio", caption=_CAPTION, box=SIMPLE_HEAD)
+    for column in shown.columns:
+        column.justify, column.no_wrap = "left" if column is shown.columns[0] else "right", True
 
     def add(label: str, **fixed: str) -> None:
         cells = [
-            " / ".join(str(_count(rows, o, solver=s, **fixed)) for o in OUTCOMES) for s in solvers
+            "/".join(str(_count(rows, o, solver=s, **fixed)) for o in OUTCOMES) for s in solvers
         ]
         ratio = _ratio(rows, **fixed)
-        shown.add_row(label, *cells, f"{ratio:.2f}", style="red" if ratio < 1 else None)
+        shown.add_row(
+            label,
+            *cells,
+            "" if math.isnan(ratio) else f"{ratio:.2f}",
+            style="red" if ratio < 1 else None,
+        )
 
     for name in _names(rows, field):
         add(name, **{field: name})
@@ -101,8 +111,8 @@ def table(rows: list[Row], field: str) -> Table:
 
 def _summary(rows: list[Row]) -> Iterable[str]:
     solvers = _names(rows, "solver")
-    if any(map(is_ours, solvers)) and not all(map(is_ours, solvers)):
-        ratios = {name: _ratio(rows, model=name) for name in _names(rows, "model")}
+    ratios = {name: _ratio(rows, model=name) for name in _names(rows, "model")}
+    if not math.isnan(_ratio(rows)):
         least = min(ratios, key=ratios.__getitem__)
         yield (
             f"Best minimum reached, by the best single method of SciPy: {_ratio(rows):.3f} over "
@@ -201,13 +211,29 @@ def _changes(before: list[Row], now: list[Row], examples: int) -> Iterable[str]:
         yield from (f"{title}: {_example(b).strip()}" for _, b in moved[:examples])
 
 
-def noisy(fits: list) -> str:
-    """The shares of healthy noisy fits that were tried again or named undetermined."""
-    share = {f: sum(getattr(fit, f) for fit in fits) for f in ("retried", "named", "falsely")}
+@dataclass(frozen=True)
+class Noisy:
+    """A fit of healthy but noisy data: whether it raised, tried again, named a parameter
+    undetermined, and did so though the standard error is smaller than the parameter or the truth.
+    """
+
+    model: str
+    raised: bool
+    retried: bool
+    named: bool
+    falsely: bool
+
+
+def noisy(fits: list[Noisy]) -> str:
+    """The shares, and the models in which a fit was tried again or a parameter named falsely."""
+
+    def share(what: str) -> str:
+        return f"{sum(getattr(fit, what) for fit in fits) / len(fits):.1%}"
+
     models = Counter(fit.model for fit in fits if fit.retried or fit.falsely)
     return (
-        f"{len(fits)} fits of noisy data: tried again {share['retried'] / len(fits):.1%} (wanted "
-        f"at most 2 %), undetermined named in {share['named'] / len(fits):.1%}, falsely in "
-        f"{share['falsely'] / len(fits):.1%}"
+        f"{len(fits)} fits of noisy data: tried again {share('retried')} (wanted at most 2 %), "
+        f"undetermined named in {share('named')}, falsely in {share('falsely')}, "
+        f"raised {share('raised')}."
         + "".join(f"\n  {n} x {model}" for model, n in models.most_common())
     )
