@@ -17,7 +17,6 @@ from rich.table import Table
 
 OUTCOMES = ("best", "other", "honest", "false", "raised")
 BEST = 1.001  # times the best cost
-_CAPTION = "/".join(OUTCOMES) + "; ratio: best ones of our first solver by SciPy's best solver's"
 
 
 def is_ours(solver: str) -> bool:
@@ -84,9 +83,12 @@ def _ratio(rows: list[Row], **fixed: str) -> float:
 
 
 def table(rows: list[Row], field: str) -> Table:
-    """A row for each model or unit, a column for each solver, the totals last."""
+    """A row for each model or unit, a column for each solver, the totals last.
+
+    The last one says how often the first of our solvers was the best, by the best of SciPy's.
+    """
     solvers = _names(rows, "solver")
-    shown = Table(field, *solvers, "ratio", caption=_CAPTION, box=SIMPLE_HEAD)
+    shown = Table(field, *solvers, "ours / SciPy", caption="/".join(OUTCOMES), box=SIMPLE_HEAD)
     for column in shown.columns:
         column.justify, column.no_wrap = "left" if column is shown.columns[0] else "right", True
 

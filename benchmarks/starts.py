@@ -281,6 +281,11 @@ def _options() -> argparse.Namespace:
     for given, known in ((options.models, MODELS), (options.solvers, SOLVERS)):
         if unknown := [name for name in given if name not in known]:
             parser.error(f"{', '.join(unknown)}: not known; there are {', '.join(known)}.")
+    try:
+        for unit in options.units:
+            make_problem("decay", unit, 1, 0)
+    except ValueError as error:
+        parser.error(str(error))
     return options
 
 
