@@ -6,11 +6,12 @@ they carry, so that one problem can be asked in every unit.
 
 A unit is a word:
 
-``1e-15``     y is multiplied by it, truth and starts go with it: the same problem to a solver that
-              does not mind units
-``x1e6``      the same with x
+``1e-15``       y is multiplied by it, truth and starts go with it: the same problem to a solver
+                that does not mind units
+``x1e6``        the same with x (but for the power law, where starts with another exponent than
+                the truth's are much further off)
 ``forgot1e-9``  y is multiplied, the starts are not: they are those of the problem in units of 1
-``wide``      x reaches to 10⁴ and the starts lie about 1, as those of someone who knows nothing
+``wide``        x reaches to 10⁴ and the starts lie about 1, as those of someone who knows nothing
 """
 
 from __future__ import annotations
