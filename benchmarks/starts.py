@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import inspect
 import os
 import time
 import warnings
@@ -136,16 +135,23 @@ def cache_folder() -> Path:
     return Path(home) / "nlsq-benchmarks" / "starts"
 
 
+def _cache_file(solver: str, problem: Problem) -> Path:
+    """Where SciPy's ends are kept, by the problem's content and the versions."""
+    asked = [solver, scipy.__version__, np.__version__]
+    for function in (problem.f, _scipy):  # not its source, which may be edited during the run
+        code = function.__code__
+        asked += [code.co_code.hex(), str(code.co_consts), str(code.co_names)]
+    digest = hashlib.sha256(repr(asked).encode())
+    for array in (problem.x, problem.y, problem.starts):
+        digest.update(array.tobytes())
+    return cache_folder() / f"{digest.hexdigest()[:32]}.npz"
+
+
 def _recalled(solver: str, problem: Problem) -> tuple[Ends, bool]:
     """The ends of a solver, and whether they come from the cache; ours never do."""
     if is_ours(solver):
         return fit_all(solver, problem), False
-    asked = [solver, scipy.__version__, np.__version__]
-    asked += [inspect.getsource(problem.f), inspect.getsource(_scipy)]
-    digest = hashlib.sha256(repr(asked).encode())
-    for array in (problem.x, problem.y, problem.starts):
-        digest.update(array.tobytes())
-    path = cache_folder() / f"{digest.hexdigest()[:32]}.npz"
+    path = _cache_file(solver, problem)
     if path.exists():
         with np.load(path) as kept:
             return Ends(**kept), True
