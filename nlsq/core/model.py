@@ -150,6 +150,14 @@ class Abscissae:
         )
         return part
 
+    def arrays(self):
+        """What the user's function takes: as it was given, or of these points."""
+        if self.given is not None or self.leaves is None:
+            return self.given
+        import jax
+
+        return jax.tree.unflatten(self.treedef, self.leaves)
+
     @property
     def in_full(self) -> bool:
         """Whether the leaves are all there is to `given`: no index, unit or name beside them."""

@@ -80,6 +80,12 @@ class Observations:
         """Whether the dependent data are complex."""
         return self.y.dtype.kind == "c"
 
+    def spread(self) -> float:
+        """Sum of squares of the whitened data about their mean."""
+        y = self.y
+        around = self.whiten(y - y.sum() / y.size)
+        return float(around.dot(around))
+
     def sample(self, size: int) -> Observations:
         """One point from each of `size` strata of equal length, the same at every call."""
         at = sample_places(self.y.size, size)

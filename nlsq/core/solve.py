@@ -26,7 +26,7 @@ from jaxlib.xla_client import execution_stream_id
 from nlsq.caching.memory_manager import manager
 from nlsq.caching.smart_cache import SmartCache
 from nlsq.config import double_precision
-from nlsq.core import differences, host, iterative, loop, passes, programs, staging
+from nlsq.core import differences, host, iterative, loop, passes, programs, staging, tries
 from nlsq.core.identity import model_key
 from nlsq.core.loop import Method, Setup
 from nlsq.core.loss_functions import BUILT_IN, user_loss
@@ -133,21 +133,57 @@ def solve(model: Model, data: Observations, parameters: Parameters, options: Opt
 
 
 def _solve_anew(model, data, parameters, options) -> Outcome:
-    outcome = _solve(model, data, parameters, options)
+    outcome = _solve_trying(model, data, parameters, options, options.max_nfev)
     if outcome.status == Status.NOT_FINITE and not model.on_host and options.tr_solver == "exact":
         with np.errstate(all="ignore"):
             value = model.evaluate(data.x.given, outcome.x)
         if np.isfinite(value).all() and np.isfinite(data.y).all():
             reason = "its exact derivatives are not finite at the start"
             model.use_host(reason, "finite differences")
-            outcome = _solve(model, data, parameters, options)
+            outcome = _solve_trying(model, data, parameters, options, options.max_nfev)
     if model.called or model.on_host:
         model.settle()
     return outcome
 
 
-def _solve(model: Model, data: Observations, parameters: Parameters, options: Options) -> Outcome:
-    setup = make_setup(parameters, options)
+def _solve_trying(model, data, parameters, options, budget: int | None) -> Outcome:
+    """The best of a fit from p0 and, where its end is suspicious, of further tries.
+
+    budget: evaluations that all tries together may take.
+    """
+    outcome = _solve(model, data, parameters, options)
+    sampled = data.y.size > _MANY and model.info.pointwise and options.tr_solver == "exact"
+    if sampled or not tries.is_suspicious(model, data, outcome):
+        return outcome  # a sample is tried by itself (see `_fit_sample`)
+    total = tries.Tally(outcome)
+
+    def run(parameters: Parameters, vary: Callable) -> Outcome:
+        left = options.max_nfev if budget is None else budget - total.nfev
+        again = dataclasses.replace(options, max_nfev=left)
+        return total.add(_solve(model, data, parameters, again, vary))
+
+    for one in tries.tries(model, data, parameters, run):
+        if budget is not None and total.nfev >= budget:
+            break
+        if options.verbose > 1:
+            print(f"Another try from p0: {one.name}.")
+        outcome = run(one.parameters, one.vary)
+        total.keep(one.name, outcome)
+        if Status(outcome.status).stopped_from_outside:
+            break
+        if not tries.is_suspicious(model, data, outcome):
+            break
+    return total.best()
+
+
+def _solve(
+    model: Model,
+    data: Observations,
+    parameters: Parameters,
+    options: Options,
+    vary: Callable[[Setup], Setup] = lambda setup: setup,
+) -> Outcome:
+    setup = vary(make_setup(parameters, options))
     bounded = parameters.bounded or options.method == "dogbox"
     method = Method(options.method, bounded, model.n)
     watch = Watch(options.callback, options.verbose, options.time_limit)
@@ -256,7 +292,7 @@ def _fit_sample(model, sample: Observations, parameters: Parameters, options: Op
     """The sample's answer, or x0 when there is none worth starting from."""
     budget = min(options.max_nfev or _SAMPLE_BUDGET, _SAMPLE_BUDGET)
     quiet = dataclasses.replace(options, callback=None, verbose=0, max_nfev=budget)
-    outcome = _solve(model, sample, parameters, quiet)
+    outcome = _solve_trying(model, sample, parameters, quiet, None)
     if outcome.status == Status.INTERRUPTED:
         raise KeyboardInterrupt
     if outcome.status <= 0 or not outcome.regular:

@@ -409,7 +409,8 @@ class Batch:
             _, determined = spectrum.covariance(scale)
         notes = [NO_FREEDOM] if status.converged and not math.isfinite(scale) else []
         active = np.array(fields.active_mask[place], int)
-        verdict = Verdict(status, pcov, determined, rank, dof, null, active, notes)
+        undetermined = np.isinf(np.diag(pcov)) & bool(math.isfinite(scale))
+        verdict = Verdict(status, pcov, determined, rank, dof, null, undetermined, active, notes)
         return record(finished, verdict, many.absolute_sigma, None)
 
 
