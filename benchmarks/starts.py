@@ -62,7 +62,7 @@ class End:
 def _ours(problem: Problem, p0, **options) -> End:
     fit = nlsq.curve_fit(problem.f, problem.x, problem.y, p0=p0, **options)
     success = bool(fit.success) and not fit.undetermined
-    return End(fit.popt, fit.nfev, f"{fit.status}", success, bool(getattr(fit, "retried", None)))
+    return End(fit.popt, fit.nfev, f"{fit.status}", success, bool(fit.tries))
 
 
 def _ours_in_a_box(problem: Problem, p0) -> End:
@@ -237,7 +237,7 @@ def fit_noisy(keys: list[str], fits: int, seed: int) -> Iterator[tables.Noisy]:
                 continue
         named = [fit.param_names.index(name) for name in fit.undetermined]
         falsely = bool((_relative_errors(problem, fit.popt)[named] < 1).any())
-        yield tables.Noisy(key, False, bool(getattr(fit, "retried", None)), bool(named), falsely)
+        yield tables.Noisy(key, False, bool(fit.tries), bool(named), falsely)
 
 
 def _relative_errors(problem: Problem, p) -> np.ndarray:

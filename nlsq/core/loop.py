@@ -21,12 +21,21 @@ Phases of a fit
 A start other than the user's x0 comes from a fit to a sample of the data (see `solve`). Where the
 first pass shows that it does not hold for all of them, the fit begins again at x0.
 
-Convergence tests, all free of units: with actual and predicted reduction a, e of the cost F,
-  ftol:  |a| <= ftol F, e <= ftol F and a <= 2 e   (Moré 1978), and optimality <= 10 sqrt(ftol): a
+Convergence tests, all free of units: with c the optimality (`geometry.scaled_optimality`) and
+actual and predicted reduction a, e of the cost F,
+  ftol:  |a| <= ftol F, e <= ftol F and a <= 2 e   (Moré 1978), and c <= 10 sqrt(ftol): a
          Gauss-Newton step from a point of optimality c gains about c^2 F / 2, so small gains at a
          large c come from a small trust region, for instance where a peak misses the data
-  xtol:  |D dx| <= xtol |D x|, D the column norms of J
-  gtol:  `geometry.scaled_optimality` <= gtol.
+  xtol:  |D dx| <= xtol |D x|, D the column norms of J, and c <= sqrt(xtol) or so
+  gtol:  c <= gtol.
+Rounding of the model's values alone can make c as large as eps |D x| / |r|, which always suffices.
+
+Where a step is short and c is not, the fit has gone astray: D was taken where J was another, or the
+region shrank where the model bends. D is then taken from the present columns and the region anew,
+max(|D x|, |r| / 1000), a tenth of it at each further time. After `MOST_RENEWALS` times the status
+is NO_PROGRESS, which is no success. A column of J that collapsed is measured by a second pass at
+the same point, before any test, and D is taken anew as well. An R that PREPARE made exact is asked
+once more: where it tells c > 10 sqrt(tol) the fit goes back to ITERATE.
 """
 
 from __future__ import annotations
@@ -64,7 +73,7 @@ LEAP = 1e3
 ROUNDING = 2e-14
 # Times that the scale and the radius are taken anew, and the least radius as a share of |r|.
 MOST_RENEWALS, LEAST_RADIUS = 6, 1e-3
-# Optimality above which no fit converged, whatever its tolerances are.
+# Optimality above which no fit has converged, however loose its tolerances are.
 LEVEL = 1e-3
 TINY = 1e-300
 
@@ -264,7 +273,7 @@ def absorb(state: State, total: Sums, setup: Setup, method: Method, reached: boo
     )  # fmt: skip
     status = judge(evidence, setup)
     blind = iterating & moved & (point.pivot == 0)  # its next pass is `again`
-    status = where(blind & (status > int(Status.MAX_NFEV)), int(Status.RUNNING), status)
+    status = where(blind & (status != int(Status.MAX_NFEV)), int(Status.RUNNING), status)
     # an R with more digits may tell another gradient than that of the test
     relapse = (state.phase == PREPARE) & (point.pivot >= SAFE_PIVOT)
     relapse = dense.once(
@@ -354,7 +363,7 @@ class Evidence(NamedTuple):
 
 
 def most_optimality(setup):
-    """The optimality above which no fit converged."""
+    """The optimality above which no fit has converged."""
     return jnp.maximum(10 * jnp.sqrt(jnp.maximum(setup.ftol, setup.xtol)), LEVEL) + setup.gtol
 
 

@@ -10,7 +10,7 @@ import warnings
 import numpy as np
 
 from nlsq.core.finish import Finished, no_progress
-from nlsq.core.response import unanswered
+from nlsq.core.response import unresponsive
 from nlsq.core.status import Status
 from nlsq.core.watch import closing_line
 from nlsq.result import CurveFitResult, FitError
@@ -67,14 +67,14 @@ def judge(finished: Finished, absolute_sigma: bool) -> Verdict:
         notes.append("the fit was stopped before its covariance was accurate")
     undetermined = spectrum.undetermined
     if not finished.stopped_early and math.isfinite(scale):
-        free = unanswered(finished, determined, scale) & ~undetermined
+        free = unresponsive(finished, determined, scale) & ~undetermined
         if free.any():
             undetermined = undetermined | free
             pcov[free], pcov[:, free] = np.inf, np.inf
             fixed = finished.parameters.free == 0
             pcov[fixed], pcov[:, fixed] = 0.0, 0.0
             named = ", ".join(_named(finished.parameters.names, free))
-            notes.append(f"the data allow any value of {named} within which the model responds")
+            notes.append(f"the data do not determine {named}: values far away fit them as well")
     return Verdict(
         finished.status,
         pcov,

@@ -6,9 +6,9 @@ exponential has vanished. The data then allow any value, and a number with an er
 its size would say that they allow some.
 
 What is unlikely is looked at, s_j > WIDE |x_j|, and what the data's own digits cannot show,
-|J_j x_j| < ROUNDING |D x|, D the column norms of J. Such a parameter is moved by REACH errors, the
-others with it along the covariance (for lost digits: alone, by what they hide). The model answers
-if chi-square rises by more than one, of REACH^2 that the tangent promises, to either side.
+|J_j x_j| < ROUNDING |(D x, r)|, D the column norms of J. Such a parameter is moved by REACH errors, the
+others with it along the covariance (for lost digits: alone, by what they hide). The model responds
+if chi-square rises to either side by more than one, of REACH^2 that the tangent promises.
 
 Reference: A. Raue et al., "Structural and practical identifiability analysis of partially observed
 dynamical models by exploiting the profile likelihood", Bioinformatics 25 (2009).
@@ -26,14 +26,15 @@ WIDE, REACH = 1e4, 10.0
 ROUNDING = 1e-14
 
 
-def unanswered(finished: Finished, pcov: np.ndarray, variance: float) -> np.ndarray:
+def unresponsive(finished: Finished, pcov: np.ndarray, variance: float) -> np.ndarray:
     """Free parameters (n,) of finite variance to which the model does not respond.
 
     pcov: within the determined directions; variance: of the whitened residuals.
     """
     outcome = finished.outcome
     x, norms, variances = outcome.x.tolist(), outcome.norms.tolist(), pcov.diagonal().tolist()
-    hidden = ROUNDING * math.hypot(*[d * p for d, p in zip(norms, x, strict=True)])
+    extents = [d * p for d, p in zip(norms, x, strict=True)]
+    hidden = ROUNDING * math.hypot(*extents, math.sqrt(2 * outcome.cost))
     every = zip(x, norms, variances, finished.parameters.free.tolist(), strict=True)
     doubtful = [
         bool(free) and (v > (WIDE * p) ** 2 or d * abs(p) < hidden) for p, d, v, free in every

@@ -110,10 +110,6 @@ class Tally:
 
     def best(self):
         """A converged outcome before others, then the least cost, then the first."""
-        ends = [
-            {"name": name, "cost": outcome.cost, "status": outcome.status}
-            for name, outcome in self._ends
-        ]
         kept = self._ends[0][1]
         for _, outcome in self._ends[1:]:
             better = outcome.cost < kept.cost * (1 - _SAME) or not math.isfinite(kept.cost)
@@ -122,7 +118,10 @@ class Tally:
                 kept = outcome
         counts = [sum(getattr(o, name) for o in self._all) for name in ("nfev", "njev", "nit")]
         kept.nfev, kept.njev, kept.nit = counts
-        kept.tries = tuple(ends)
+        kept.tries = tuple(
+            {"name": name, "cost": o.cost, "status": o.status, "kept": o is kept}
+            for name, o in self._ends
+        )
         return kept
 
 
