@@ -6,9 +6,9 @@ exponential has vanished. The data then allow any value, and a number with an er
 its size would say that they allow some.
 
 What is unlikely is looked at, s_j > WIDE |x_j|, and what the data's own digits cannot show,
-|J_j x_j| < ROUNDING |(D x, r)|, D the column norms of J. Such a parameter is moved by REACH errors, the
-others with it along the covariance (for lost digits: alone, by what they hide). The model responds
-if chi-square rises to either side by more than one, of REACH^2 that the tangent promises.
+|J_j x_j| < ROUNDING |(D x, r)|, D the column norms of J. Such a parameter is moved by REACH errors,
+the others with it along the covariance (for lost digits alone, by what they hide). The model
+responds if chi-square rises to either side by more than one, of REACH^2 that the tangent promises.
 
 Reference: A. Raue et al., "Structural and practical identifiability analysis of partially observed
 dynamical models by exploiting the profile likelihood", Bioinformatics 25 (2009).

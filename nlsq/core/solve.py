@@ -153,7 +153,8 @@ def _solve_trying(model, data, parameters, options, budget: int | None) -> Outco
     """
     outcome = _solve(model, data, parameters, options)
     sampled = data.y.size > _MANY and model.info.pointwise and options.tr_solver == "exact"
-    if sampled or not tries.is_suspicious(model, data, outcome):
+    spent = budget is not None and outcome.nfev >= budget
+    if sampled or spent or not tries.is_suspicious(model, data, outcome):
         return outcome  # a sample is tried by itself (see `_fit_sample`)
     total = tries.Tally(outcome)
 
