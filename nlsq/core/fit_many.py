@@ -17,9 +17,10 @@ from nlsq.core.batch.many import Many
 from nlsq.core.batch.rows import Ragged, Rows, unmasked
 from nlsq.core.batch.run import Batch
 from nlsq.core.evaluation import CurveCall
+from nlsq.core.given import numeric
 from nlsq.core.model import Model, parameter_names
 from nlsq.core.options import read_options
-from nlsq.core.problem import UNBOUNDED, numeric, parse_bounds, parse_start
+from nlsq.core.problem import UNBOUNDED, parse_bounds, parse_start
 from nlsq.core.solve import choose_road
 from nlsq.core.status import Status
 from nlsq.result.curve_fits import CurveFits
@@ -161,7 +162,7 @@ def fit_many(
         ub=Rows(ub, fits, 1),
         bounded=own_bounds or bool((lb > -np.inf).any() or (ub < np.inf).any()),
         free=free,
-        options=dataclasses.replace(settings, time_limit=None),
+        options=dataclasses.replace(settings, deadline=None),
         absolute_sigma=bool(absolute_sigma),
         omit=_omits(nan_policy),
         dtype=_dtype(dtype),
@@ -184,9 +185,9 @@ def fit_many(
     result = CurveFits(batch.fields.arrays(), facts, batch.result)
     if folder is not None:
         result.describe(folder)  # so that what a killed process has written can be loaded
-    limit = np.inf if settings.time_limit is None else settings.time_limit
+    deadline = np.inf if settings.deadline is None else settings.deadline
     with progress_bar(many.size, "fits", progress) as advance:
-        batch.run(advance, time.monotonic() + limit)
+        batch.run(advance, deadline)
     model.settle()
     result.wall_time = time.perf_counter() - started
     if folder is not None:

@@ -84,7 +84,7 @@ class StreamedProblem:
     @cached_property
     def fingerprint(self) -> dict[str, str | None]:
         """What must be the same for a fit to go on from a checkpoint."""
-        watching = ("callback", "verbose", "time_limit", "cache")
+        watching = ("callback", "verbose", "deadline", "cache")
         options = {k: v for k, v in vars(self.options).items() if k not in watching}
         p, size = self.parameters, state_packing(self.method).size
         return {
