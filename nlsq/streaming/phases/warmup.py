@@ -196,6 +196,7 @@ class _Direction:
 
 def variation(sample: Observations) -> float:
     """Half the (weighted) sum of squares of the sample's y about its mean."""
-    w = np.ones(sample.y.size) if sample.weights is None else sample.weights
-    mean = (w**2 @ sample.y) / (w @ w) if w.any() else 0.0
-    return 0.5 * float(np.sum(np.abs(w * (sample.y - mean)) ** 2))
+    y = sample.counted(sample.y)
+    w = np.ones(y.size) if sample.weights is None else sample.weights
+    mean = (w**2 @ y) / (w @ w) if w.any() else 0.0
+    return 0.5 * float(np.sum(np.abs(w * (y - mean)) ** 2))
