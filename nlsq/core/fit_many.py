@@ -132,6 +132,7 @@ def fit_many(
         raise TypeError(f"fit_many() has no option {name!r}; it is one of `curve_fit`.")
     settings = read_options("fit_many", None, jac, False, options, _NAMES)
     given = _Given(xdata, ydata, sigma, x_per_fit)
+    refuse_units(p0, "p0")
     values = None if p0 is None or callable(p0) else np.shape(p0)[-1:] or (1,)
     names = parameter_names(f, values and values[0])
     n = len(names)

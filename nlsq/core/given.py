@@ -26,7 +26,7 @@ _REMEDIES = (
         "np.maximum(x, 0).",
     ),
     (
-        "arrays can be converted to|convert the series to",
+        "arrays can be converted to|convert the series to|must be real number, not",
         "In the model, math.exp(x), float(x) and int(x) take one number. Use np.exp(x) and the "
         "like, which take arrays; for int(x), np.trunc(x).",
     ),
@@ -62,8 +62,8 @@ def refuse_dates(array: np.ndarray, name: str) -> None:
     dates = datetime.date | datetime.time | datetime.timedelta | np.datetime64 | np.timedelta64
     if kind in "mM" or (kind == "O" and array.size and isinstance(array.flat[0], dates)):
         raise TypeError(
-            f"`{name}` holds dates or times ({array.dtype}), whose numbers depend on the unit "
-            f"they are stored in. {DATES}"
+            f"{_quoted(name)} holds dates or times ({array.dtype}), whose numbers depend on the "
+            f"unit they are stored in. {DATES}"
         )
 
 
@@ -81,13 +81,17 @@ def has_unit(data: Any) -> bool:
 def refuse_units(data: Any, name: str) -> None:
     """Raise TypeError for quantities, whose units NumPy would drop."""
     if has_unit(data):
-        raise TypeError(f"`{name}` has units, which would be lost. {_UNITS}")
+        raise TypeError(f"{_quoted(name)} has units, which would be lost. {_UNITS}")
 
 
 def refuse_masks(data: Any, name: str, remedy: str) -> None:
     """Raise ValueError when elements are masked where that has no meaning."""
     if mask_of(data) is not None:
-        raise ValueError(f"`{name}` has masked elements. {remedy}")
+        raise ValueError(f"{_quoted(name)} has masked elements. {remedy}")
+
+
+def _quoted(name: str) -> str:
+    return name if " " in name else f"`{name}`"
 
 
 def mask_of(data: Any) -> np.ndarray | None:
@@ -244,16 +248,15 @@ def model_value(value: Any, of: str = "the model f(x, *params)") -> np.ndarray:
     refuse_value(value, of)
     if np.ma.is_masked(value):
         value = value.astype(np.result_type(value, float)).filled(np.nan)
-    array = np.atleast_1d(np.asarray(value))
-    if array.dtype.kind in "biufc":
-        return array
     try:
+        array = np.atleast_1d(np.asarray(value))
         if array.dtype.kind == "O":
-            return array.astype(float)
-        what = array.dtype
+            array = array.astype(float)
     except (TypeError, ValueError) as error:
-        what = error
-    raise TypeError(f"{of} must return numbers: {what}.")
+        raise type(error)(f"{of} must return an array of numbers: {error}") from None
+    if array.dtype.kind not in "biufc":
+        raise TypeError(f"{of} must return an array of numbers, it returned {array.dtype}.")
+    return array
 
 
 def fits(got: tuple, points: int, shape: tuple | None) -> bool:

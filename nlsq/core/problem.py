@@ -232,6 +232,7 @@ def parse_parameters(f, p0, bounds) -> Parameters:
     """
     if not callable(f):
         raise TypeError(f"the model must be a callable f(x, a, b, ...), got {f!r}.")
+    refuse_units(p0, "p0")
     names = parameter_names(f, None if p0 is None else np.size(p0))
     lb, ub = parse_bounds(bounds, len(names))
     return Parameters(parse_start(p0, lb, ub, names), lb, ub, names)

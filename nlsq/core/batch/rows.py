@@ -84,8 +84,7 @@ def as_numbers(data, name: str):
             raise ValueError(f"`{name}` must be an array of numbers: {error}") from None
     lazy = not hasattr(data, "__array_interface__")  # h5py, zarr
     if data.dtype.kind not in "biufc":
-        if not lazy:
-            refuse_dates(data, name)
+        refuse_dates(np.empty(0, data.dtype) if lazy else data, name)
         raise TypeError(f"`{name}` must be numbers, its dtype is {data.dtype}.")
     return data if lazy else np.asarray(data)
 
