@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 
 ONE_THREAD = 1 << 12  # elements, above which a product would call up OpenBLAS's threads
-_PLAIN = (np.ndarray, float, int, list, tuple, dict, np.float64, type(None))
+_PLAIN = frozenset((np.ndarray, float, int, np.float64, type(None)))
 DATES = "Convert them to seconds first: (x - x[0]) / np.timedelta64(1, 's')."
+_DATES = datetime.date, datetime.time, datetime.timedelta, np.datetime64, np.timedelta64
 _UNITS = "Pass plain numbers: `.magnitude` (pint) or `.value` (astropy, unyt) in one unit."
 _REMEDIES = (
     (
@@ -43,6 +44,8 @@ def numeric(data: Any, name: str) -> np.ndarray:
     TypeError, ValueError
         What is no number, a date, or a number with a unit.
     """
+    if type(data) is np.ndarray and data.dtype == np.float64:
+        return data
     refuse_units(data, name)
     try:
         array = np.asarray(data)
@@ -59,21 +62,28 @@ def numeric(data: Any, name: str) -> np.ndarray:
 def refuse_dates(array: np.ndarray, name: str) -> None:
     """Raise TypeError when an array holds dates, times or durations."""
     kind = array.dtype.kind
-    dates = datetime.date | datetime.time | datetime.timedelta | np.datetime64 | np.timedelta64
-    if kind in "mM" or (kind == "O" and array.size and isinstance(array.flat[0], dates)):
+    if kind in "mM" or (kind == "O" and array.size and isinstance(array.flat[0], _DATES)):
         raise TypeError(
             f"{_quoted(name)} holds dates or times ({array.dtype}), whose numbers depend on the "
             f"unit they are stored in. {DATES}"
         )
 
 
+def is_plain(data: Any) -> bool:
+    """Whether these are, at a glance, numbers with neither units nor masks."""
+    kind = type(data)
+    if kind is list or kind is tuple:
+        return len(data) < 32 and _PLAIN.issuperset(map(type, data))
+    return kind in _PLAIN
+
+
 def has_unit(data: Any) -> bool:
     """Whether these are quantities of pint, astropy, unyt or their like, or a list of them."""
     if isinstance(data, list | tuple) and len(data):
         data = data[0]
-    kind = type(data)
-    if kind in _PLAIN:
+    if is_plain(data):
         return False
+    kind = type(data)
     pairs = ("magnitude", "units"), ("value", "unit"), ("value", "units")
     return any(hasattr(kind, number) and hasattr(data, unit) for number, unit in pairs)
 
@@ -139,6 +149,8 @@ def hidden_points(xdata: Any, ydata: Any, sigma: Any) -> np.ndarray | None:
     ValueError
         A mask that does not belong to single points.
     """
+    if is_plain(xdata) and is_plain(ydata) and is_plain(sigma):
+        return None
     columns = list(xdata.values()) if isinstance(xdata, dict) else [xdata]
     hidden, shape = None, None
     for name, data in [*(("xdata", x) for x in columns), ("ydata", ydata), ("sigma", sigma)]:

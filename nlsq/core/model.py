@@ -129,8 +129,9 @@ class Abscissae:
 
     def __init__(self, xdata, m: int, y_shape: tuple[int, ...] = ()):
         self.given = xdata
-        shape = tuple(k for k in y_shape if k != 1)
-        self.value_shape = shape if len(shape) > 1 else None
+        self.value_shape = None
+        if len(y_shape) > 1 and len(shape := tuple(k for k in y_shape if k != 1)) > 1:
+            self.value_shape = shape
         if type(xdata) is np.ndarray and xdata.dtype == np.float64:
             self.leaves, self.treedef = (xdata,), _leaf()
             self.axes = (_data_axis(xdata, m),)

@@ -58,6 +58,7 @@ class Layout(NamedTuple):
     # finite
     checked: bool = False
     finite: bool = False
+    idle: bool = False  # there are, or may be, points of weight 0, which must not count
 
 
 class Data(NamedTuple):
@@ -165,7 +166,9 @@ def whiten(layout: Layout, piece: Piece, rows, alarm=None):
     Padding becomes exactly 0, and so does a point of weight 0, whatever the model makes of it.
     """
     if layout.weighted:
-        rows = jnp.where(piece.weights == 0, 0.0, rows * piece.weights)
+        rows = rows * piece.weights
+    if layout.idle:
+        rows = jnp.where(piece.weights == 0, 0.0, rows)
     if alarm is not None:
         rows = rows + alarm
     if layout.whitened:
@@ -183,7 +186,7 @@ def residual(call: Callable, layout: Layout, piece: Piece, params):
 
 def _of_weight(layout: Layout, piece: Piece):
     """x of a block, of a point that counts where the weight is 0: 0 times NaN is NaN backwards."""
-    if not (layout.block and layout.weighted):
+    if not (layout.block and layout.idle):
         return piece.x
     idle, at = piece.weights == 0, jnp.argmax(piece.weights)
 
@@ -211,7 +214,7 @@ def _alarm(layout: Layout, piece: Piece):
     alarm = None
     if layout.finite:
         rows = [row for x in jax.tree.leaves(piece.x) for row in x.reshape(-1, x.shape[-1])]
-        alarm = sum(0.0 * row for row in [*rows, *([piece.y] if layout.weighted else [])])
+        alarm = sum(0.0 * row for row in [*rows, *([piece.y] if layout.idle else [])])
     if layout.checked and layout.weighted:
         sign = jnp.where(jnp.signbit(piece.weights), jnp.nan, 0.0)
         alarm = sign if alarm is None else alarm + sign

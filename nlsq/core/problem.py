@@ -13,6 +13,7 @@ from nlsq.core.given import (
     ONE_THREAD,
     apply_nan_policy,
     hidden_points,
+    is_plain,
     numeric,
     refuse_masks,
     refuse_units,
@@ -77,14 +78,14 @@ class Observations:
     weights: np.ndarray | None
     factor: np.ndarray | None
 
-    @functools.cached_property
+    @property
     def idle(self) -> np.ndarray | None:
         """(m,) True for the points of weight 0; None when there are none."""
-        weights = self.weights
-        if weights is None or (weights.strides == (0,) and weights.size and weights[0]):
-            return None
-        idle = weights == 0
-        return idle if idle.any() else None
+        return None if self.weights is None else self._idle
+
+    @functools.cached_property
+    def _idle(self) -> np.ndarray | None:
+        return None if self.weights.all() else self.weights == 0
 
     @property
     def n_residuals(self) -> int:
@@ -201,8 +202,6 @@ def parse_start(p0, lb, ub, names, name: str = "`p0`") -> np.ndarray:
         start[low & ~high] = lb[low & ~high] + 1
         start[~low & high] = ub[~low & high] - 1
         return start
-    refuse_units(p0, name.strip("`"))
-    refuse_masks(p0, name.strip("`"), "Give a start for each parameter.")
     try:
         start = np.asarray(p0)
         start = np.array(start, start.dtype if start.dtype.kind == "c" else float).ravel()
@@ -232,7 +231,9 @@ def parse_parameters(f, p0, bounds) -> Parameters:
     """
     if not callable(f):
         raise TypeError(f"the model must be a callable f(x, a, b, ...), got {f!r}.")
-    refuse_units(p0, "p0")
+    if not is_plain(p0):
+        refuse_units(p0, "p0")
+        refuse_masks(p0, "p0", "Give a start for each parameter.")
     names = parameter_names(f, None if p0 is None else np.size(p0))
     lb, ub = parse_bounds(bounds, len(names))
     return Parameters(parse_start(p0, lb, ub, names), lb, ub, names)

@@ -354,6 +354,7 @@ def _layout(model: Model, data: Observations, m: int, chunked: bool) -> passes.L
         weighted=data.weights is not None,
         whitened=data.factor is not None,
         paired=data.is_complex,
+        idle=data.idle is not None,
     )
 
 

@@ -68,7 +68,7 @@ class StreamedProblem:
     def layout(self) -> Layout:
         """How the chunks arrive: as those of long data in memory, but unchecked."""
         layout = chunk_layout(self.model, self.survey.sample, self.survey.n_points)
-        return layout._replace(checked=True, finite=self.finite)
+        return layout._replace(checked=True, finite=self.finite, idle=layout.weighted)
 
     @cached_property
     def setup(self) -> Setup:
