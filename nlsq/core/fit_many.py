@@ -17,7 +17,7 @@ from nlsq.core.batch.many import Many
 from nlsq.core.batch.rows import Ragged, Rows, as_numbers, is_array, is_ragged, masked_sigma
 from nlsq.core.batch.run import Batch
 from nlsq.core.evaluation import CurveCall
-from nlsq.core.given import numeric, refuse_masks, refuse_units
+from nlsq.core.given import numeric, real, refuse_masks, refuse_units
 from nlsq.core.model import Model, parameter_names
 from nlsq.core.options import read_options
 from nlsq.core.problem import UNBOUNDED, parse_bounds, parse_start
@@ -302,7 +302,7 @@ def _bounds(bounds, n: int) -> tuple[np.ndarray, np.ndarray, bool]:
     """Lower and upper bounds (..., n), and whether fits have bounds of their own."""
     pair = (bounds.lb, bounds.ub) if hasattr(bounds, "lb") else bounds
     if isinstance(pair, list | tuple) and len(pair) == 2 and max(map(np.ndim, pair)) > 1:
-        lb, ub = (numeric(b, "bounds") for b in pair)
+        lb, ub = (real(b, "bounds") for b in pair)
         for name, b in (("lower", lb), ("upper", ub)):
             if b.ndim and b.shape[-1] not in (1, n):
                 raise ValueError(
@@ -322,7 +322,7 @@ def _starts(p0, lb, ub, names) -> np.ndarray:
     if np.ndim(p0) <= 1 and lb.ndim == ub.ndim == 1:
         return parse_start(p0, lb, ub, names)
     try:
-        return np.atleast_1d(numeric(p0, "p0").astype(float, casting="safe"))
+        return np.atleast_1d(real(p0, "p0"))
     except (TypeError, ValueError) as error:
         raise TypeError(f"`p0` must be numbers, one for each parameter: {error}") from None
 
@@ -344,7 +344,7 @@ def _fixed(fixed, names) -> dict[str, np.ndarray | None]:
             )
     if len(table) == len(names):
         raise ValueError("all parameters are fixed: nothing is left to fit.")
-    return {k: None if v is None else numeric(v, f"fixed[{k!r}]") for k, v in table.items()}
+    return {k: None if v is None else real(v, f"fixed[{k!r}]") for k, v in table.items()}
 
 
 def _broadcast(leads: dict[str, tuple[int, ...]]) -> tuple[int, ...]:

@@ -59,6 +59,19 @@ def numeric(data: Any, name: str) -> np.ndarray:
         raise type(error)(f"`{name}` must be an array of numbers: {error}") from None
 
 
+def real(data: Any, name: str) -> np.ndarray:
+    """`numeric`, but for complex numbers.
+
+    Raises
+    ------
+    TypeError, ValueError
+    """
+    array = numeric(data, name)
+    if array.dtype.kind == "c":
+        raise TypeError(f"`{name}` must be real.")
+    return array
+
+
 def refuse_dates(array: np.ndarray, name: str) -> None:
     """Raise TypeError when an array holds dates, times or durations."""
     kind = array.dtype.kind

@@ -15,6 +15,7 @@ from nlsq.core.given import (
     hidden_points,
     is_plain,
     numeric,
+    real,
     refuse_masks,
     refuse_units,
     require_finite,
@@ -159,7 +160,7 @@ def parse_bounds(bounds, n: int) -> tuple[np.ndarray, np.ndarray]:
     if len(pairs) != 2:
         raise ValueError(f"`bounds` must contain 2 elements, lower and upper; got {len(pairs)}.")
     try:
-        values = [np.asarray(b, float) for b in pairs]
+        values = [real(b, "bounds") for b in pairs]
     except (TypeError, ValueError) as error:
         raise ValueError(f"`bounds` must be numbers: {error}") from None
     try:
@@ -203,8 +204,7 @@ def parse_start(p0, lb, ub, names, name: str = "`p0`") -> np.ndarray:
         start[~low & high] = ub[~low & high] - 1
         return start
     try:
-        start = np.asarray(p0)
-        start = np.array(start, start.dtype if start.dtype.kind == "c" else float).ravel()
+        start = np.array(numeric(p0, name.strip("`"))).ravel()
     except ValueError as error:
         raise TypeError(f"{name} must be numbers, one for each parameter: {error}") from None
     if start.dtype.kind == "c":

@@ -28,6 +28,7 @@ from nlsq.config import (
     get_memory_config,
     memory_context,
 )
+from nlsq.core.given import refuse_units
 from nlsq.core.minpack import curve_fit
 from nlsq.core.options import check_names
 from nlsq.core.problem import UNBOUNDED
@@ -245,6 +246,7 @@ def fit(
         memory = MemoryConfig(memory_limit_gb, memory.safety_factor)
     with memory_context(memory):
         in_memory = facades.streaming.in_memory(xdata, ydata)
+        refuse_units(ydata, "ydata")
         if in_memory and workflow in ("auto", "direct") and not _first_given(reading):
             n = np.size(ydata)
             size = sum(getattr(a, "nbytes", 8 * n) for a in (xdata, ydata))
