@@ -53,9 +53,8 @@ def curve_fit(
         parameter. NumPy, `jax.numpy` or any other Python; see ``result.model_info``.
     xdata : array_like or object
         What `f` takes: usually (m,) or (k, m); lists and tuples become arrays, anything else
-        (a DataFrame, None) is passed on. Dates and quantities with units are no numbers: they are
-        refused, or passed on where they come in an object of their own. Without `ydata`, a source of data that need not fit into
-        memory: `nlsq.streaming`, :func:`nlsq.fit`.
+        (a DataFrame, None) is passed on. Dates, and arrays with units, are refused. Without
+        `ydata`, a source of data that need not fit into memory: `nlsq.streaming`, :func:`nlsq.fit`.
     ydata : array_like, shape (m,)
         Dependent data. For other shapes the model returns that shape, or its ravel. Complex data
         are fitted in real and imaginary part, each with the weight of the point. Points that are
