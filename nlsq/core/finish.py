@@ -12,10 +12,11 @@ import numpy as np
 from nlsq.config import double_precision
 from nlsq.core import covariance
 from nlsq.core.covariance import Spectrum
+from nlsq.core.given import require_finite, wrong_value
 from nlsq.core.loop import SAFE_PIVOT
 from nlsq.core.loss_functions import scale_rows
 from nlsq.core.model import Model
-from nlsq.core.problem import MODEL_OUTPUT_SIZE, Observations, Parameters, require_finite
+from nlsq.core.problem import Observations, Parameters
 from nlsq.core.programs import Outcome
 from nlsq.core.solve import Options
 from nlsq.core.status import Status
@@ -109,7 +110,7 @@ class Finished:
         m = self.data.y.size
         f = np.broadcast_to(f, m) if f.size == 1 else f
         if f.size != m:
-            raise ValueError(MODEL_OUTPUT_SIZE.format(got=f.size, m=m))
+            raise wrong_value(f.shape, m, None)
         return f
 
     def residual(self, p: np.ndarray | None = None) -> np.ndarray:
@@ -172,8 +173,9 @@ def check_start(finished: Finished) -> None:
     """
     if finished.status is not Status.NOT_FINITE:
         return
-    require_finite(finished.data.y, "ydata")
-    f = finished.values()
+    data = finished.data
+    require_finite(data.counted(data.y), "ydata")
+    f = data.counted(finished.values())
     bad = np.flatnonzero(~np.isfinite(f))
     start = ", ".join(
         f"{n}={v:g}" for n, v in zip(finished.parameters.names, finished.outcome.x, strict=True)

@@ -251,7 +251,7 @@ def fit(task: Task, arrays: tuple, setup: Setup, m: int, options) -> programs.Ou
         start(setup),
         advance,
         lambda state: int(state.status) == Status.RUNNING,
-        Watch(options.callback, options.verbose, options.time_limit),
+        Watch(options.callback, options.verbose, options.deadline),
     )
     status = Status(int(state.status)) if stop is None else stop
     outcome = _finish(task, arrays, setup, m, state, status)

@@ -31,6 +31,7 @@ import numpy as np
 from nlsq.caching.unified_cache import UnifiedCache
 from nlsq.config import double_precision
 from nlsq.core import differences, programs
+from nlsq.core.given import fits, has_unit, model_value, refuse_value, wrong_value
 from nlsq.core.identity import may_catch_errors, model_key
 
 TRACE_BLOCKS = (1009, 2003)  # primes no table or quadrature rule has as its length
@@ -121,10 +122,16 @@ class Abscissae:
         Arrays of the pytree; `leaves` is None when xdata is not made of numeric arrays.
     axes : tuple
         Per leaf the axis that runs over the m points, or None.
+    value_shape : tuple or None
+        Shape that the model's values may have beside (m,): that of ydata with several axes, those
+        of length 1 left out.
     """
 
-    def __init__(self, xdata, m: int):
+    def __init__(self, xdata, m: int, y_shape: tuple[int, ...] = ()):
         self.given = xdata
+        self.value_shape = None
+        if len(y_shape) > 1 and len(shape := tuple(k for k in y_shape if k != 1)) > 1:
+            self.value_shape = shape
         if type(xdata) is np.ndarray and xdata.dtype == np.float64:
             self.leaves, self.treedef = (xdata,), _leaf()
             self.axes = (_data_axis(xdata, m),)
@@ -135,8 +142,9 @@ class Abscissae:
         if hasattr(xdata, "columns") and hasattr(xdata, "to_numpy"):
             tree = _table(xdata)
         leaves, self.treedef = jax.tree.flatten(tree)
-        arrays = [np.asarray(leaf) for leaf in leaves]
-        numeric = all(a.dtype.kind in "fiubc" for a in arrays)
+        units = any(has_unit(leaf) for leaf in leaves)  # they are the user's function's business
+        arrays = [] if units else [np.asarray(leaf) for leaf in leaves]
+        numeric = not units and all(a.dtype.kind in "fiubc" for a in arrays)
         self.leaves = tuple(_widened(a) for a in arrays) if numeric else None
         self.axes = tuple(_data_axis(a, m) for a in arrays) if numeric else ()
 
@@ -174,11 +182,12 @@ class Abscissae:
         """What a traced model may depend on besides values and length."""
         if self.leaves is None:
             return ("opaque", type(self.given).__qualname__)
+        form = () if self.value_shape is None else (self.value_shape,)
         shapes = tuple(
             (a.dtype.char, a.ndim, ax, *(s for i, s in enumerate(a.shape) if i != ax))
             for a, ax in zip(self.leaves, self.axes, strict=True)
         )
-        return (self.treedef, shapes)
+        return (self.treedef, shapes, *form)
 
 
 @functools.cache
@@ -261,7 +270,7 @@ class Model:
         self.called = True
         function = self.call.traced if self.info.road == "jax" else self.call.carried()
         function = _with_data(function, x.given) if self.resolution.data_fixed else function
-        return _frozen(_sized(function))
+        return _frozen(_sized(function, None if x is None else x.value_shape))
 
     def _content(self) -> Hashable:
         return (type(self.call).__name__, model_key(self.call.identity))
@@ -383,7 +392,7 @@ class Model:
 
 
 def _flat(value) -> np.ndarray:
-    return np.atleast_1d(np.asarray(value)).ravel()
+    return model_value(value).ravel()
 
 
 def parameter_names(f: Callable, n: int | None) -> tuple[str, ...]:
@@ -444,7 +453,8 @@ def _find_road(user, x: Abscissae, m: int, p0) -> Resolution:
         for fixed in (False, True):
             attempt = _traced_with_data if fixed else _traced
             for road, function in functions.items():
-                call = _sized(_with_data(function(), x.given) if fixed else function())
+                call = _with_data(function(), x.given) if fixed else function()
+                call = _sized(call, x.value_shape)
                 found = attempt(road, call, x, m, p0, reasons)
                 if found is None:
                     continue
@@ -489,21 +499,25 @@ def _frozen(call) -> Callable:
     return again
 
 
-def _sized(function) -> Callable:
-    """call(x, params, points): model value as a float or complex vector of `points` elements."""
+def _sized(function, shape: tuple | None = None) -> Callable:
+    """call(x, params, points): model value as a float or complex vector of `points` elements.
+
+    shape: `Abscissae.value_shape`.
+    """
     import jax.numpy as jnp
 
     def call(x, params, points):
-        value = jnp.ravel(jnp.asarray(function(x, params)))
+        value = function(x, params)
+        refuse_value(value)
+        value = jnp.asarray(value)
+        if points is not None and not fits(value.shape, points, shape):
+            raise wrong_value(value.shape, points, shape)
+        value = jnp.ravel(value)
         if not jnp.issubdtype(value.dtype, jnp.inexact) or value.dtype in (
             jnp.float32, jnp.float16, jnp.bfloat16,
         ):  # fmt: skip
             value = value.astype(float)
         if points is not None and value.shape[0] != points:
-            if value.shape[0] != 1:
-                raise ValueError(
-                    f"the model returned {value.shape[0]} values for {points} data points"
-                )
             value = jnp.broadcast_to(value, (points,))
         return value
 
@@ -559,7 +573,8 @@ def _same_program(user, found: Resolution, x: Abscissae, n: int, length: int) ->
     """Whether the model with data of this length is the program that was found."""
     from nlsq.core.pointwise import length_matters
 
-    call = _sized(user.traced if found.info.road == "jax" else user.carried())
+    call = user.traced if found.info.road == "jax" else user.carried()
+    call = _sized(call, x.value_shape)
     try:
         with double_precision():
             other = _trace_at(call, x, n, length)

@@ -66,7 +66,7 @@ class Options:
     factor: float | None = None  # None: the method's own
     callback: Callable | None = None
     verbose: int = 0
-    time_limit: float | None = None
+    deadline: float | None = None  # of time.monotonic(), for the whole call
     tr_solver: str = "exact"
     tr_options: dict = dataclasses.field(default_factory=dict)
     cache: SmartCache | None = None
@@ -119,7 +119,7 @@ def solve(model: Model, data: Observations, parameters: Parameters, options: Opt
     watched = options.callback is not None or options.verbose > 1
     if options.cache is None or watched or not data.x.in_full:
         return _solve_anew(model, data, parameters, options)
-    plain = dataclasses.replace(options, cache=None, verbose=0, time_limit=None)
+    plain = dataclasses.replace(options, cache=None, verbose=0, deadline=None)
     content = (
         data.x.leaves, data.y, data.weights, data.factor,
         parameters.p0, parameters.lb, parameters.ub, tuple(vars(plain).values()),
@@ -187,8 +187,8 @@ def _solve(
     setup = vary(make_setup(parameters, options))
     bounded = parameters.bounded or options.method == "dogbox"
     method = Method(options.method, bounded, model.n)
-    watch = Watch(options.callback, options.verbose, options.time_limit)
-    watched = options.callback is not None or options.verbose > 1 or options.time_limit is not None
+    watch = Watch(options.callback, options.verbose, options.deadline)
+    watched = options.callback is not None or options.verbose > 1 or options.deadline is not None
     m, x0 = data.y.size, setup.x0
     with double_precision():
         if model.on_host:
@@ -391,6 +391,7 @@ def _layout(model: Model, data: Observations, m: int, chunked: bool) -> passes.L
         weighted=data.weights is not None,
         whitened=data.factor is not None,
         paired=data.is_complex,
+        idle=data.idle is not None,
     )
 
 

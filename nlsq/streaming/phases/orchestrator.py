@@ -85,7 +85,8 @@ class PhaseOrchestrator:
                 else ParameterNormalizer.identity(parameters.p0.size)
             )
             phase = WarmupPhase(config, normal, self.telemetry)
-            found = phase.run(cost, parameters, variation(self.problem.survey.sample))
+            sample, deadline = self.problem.survey.sample, self.problem.options.deadline
+            found = phase.run(cost, parameters, variation(sample), deadline)
         self.facts |= {
             "warmup_iterations": found.iterations,
             "warmup_evaluations": found.evaluations,
