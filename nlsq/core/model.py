@@ -31,7 +31,9 @@ import numpy as np
 from nlsq.caching.unified_cache import UnifiedCache
 from nlsq.config import double_precision
 from nlsq.core import differences, programs
-from nlsq.core.identity import may_catch_errors, model_key
+from nlsq.core.catching import may_catch_errors
+from nlsq.core.identity import content_key, model_key
+from nlsq.core.keys import alike
 
 TRACE_BLOCKS = (1009, 2003)  # primes no table or quadrature rule has as its length
 _SHORT = 251  # the shortest block, nearly
@@ -270,7 +272,7 @@ class Model:
         RuntimeError
             What is evaluated later (residuals, bands) would belong to another model.
         """
-        if self._content() == self._content() != self._settled:
+        if not alike(self._content(), self._settled):
             raise RuntimeError(
                 f"the model {self.name!r} has changed since the fit (a closure value, a global, a "
                 "default or an attribute): read result.fun, result.jac and bands before changing "
@@ -292,7 +294,7 @@ class Model:
         key = (self.key, self.n, x.signature, complex_data)
         found = _resolutions.get(key, find)
         if found.data_fixed:  # its program holds the data it was traced with
-            key = (*key, model_key(tuple(x.leaves) if x.in_full else x.given))
+            key = (*key, content_key(tuple(x.leaves) if x.in_full else x.given))
             found = _resolutions.get(key, find)
         if found.info.pointwise and self._counts_points(found, x, n_points or m):
             found, key = (
