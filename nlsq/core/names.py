@@ -1,9 +1,9 @@
 """What counts by its name, and what the names lead to that a model's code reads.
 
-A path from a global or a closure's name is followed through modules to what it means. A module that
-goes somewhere by itself (into a list, a default, a partial, a local variable) may be asked there for
-any loose name of the model's code, so that all of these count. Names that are made while the model
-runs, and things that read what nobody can watch, make a model unseen.
+A path from a global or a closure's name is followed through modules to what it means. A module
+that goes somewhere by itself (into a list, a default, a partial, a local variable) may be asked
+there for any loose name of the model's code, so that all of these count. Names that are made while
+the model runs, and things that read what nobody can watch, make a model unseen.
 """
 
 from __future__ import annotations
@@ -77,6 +77,8 @@ class Names:
 
     def reasons(self) -> list[Unseen]:
         """Why the names alone make the model unseen."""
+        if not self.loose:
+            return []
         asked = sorted(name for name in self.loose if name in _REVEALING or name in self.fatal)
         return [Unseen(f"it asks for {', '.join(asked)}")] if asked else []
 
@@ -238,7 +240,7 @@ class Names:
     def on_demand(self, things: list) -> list[Hashable]:
         """What functions and classes are called, where the model asks for it."""
         parts = []
-        for name in sorted(self.loose & _ON_DEMAND):
+        for name in sorted(self.loose & _ON_DEMAND) if self.loose else ():
             for number, thing in enumerate(things):
                 if (number, name) in self._asked:
                     continue

@@ -102,7 +102,10 @@ def _installed(name: str, file: str | None) -> bool:
     if name != top:  # a module that a package makes: as its package
         package = sys.modules.get(top)
         return isinstance(package, types.ModuleType) and is_installed(package)
-    path = namespace(sys.modules[name]).get("__path__")  # a package without __init__.py
+    module = sys.modules.get(name)
+    if not isinstance(module, types.ModuleType):
+        return False
+    path = namespace(module).get("__path__")  # a package without __init__.py
     return path is not None and any(_installed(name, f"{part}/") for part in path)
 
 
@@ -118,11 +121,11 @@ def version(name: str) -> str:
 
 def scope_is_installed(scope: dict) -> bool:
     """Whether these globals are those of an installed module."""
-    name = scope.get("__name__")
-    module = sys.modules.get(name) if type(name) is str else None
-    return (
-        isinstance(module, types.ModuleType) and namespace(module) is scope and is_installed(module)
-    )
+    name, file = scope.get("__name__"), scope.get("__file__")
+    if type(name) is not str or not _installed(name, file if type(file) is str else None):
+        return False
+    module = sys.modules.get(name)
+    return isinstance(module, types.ModuleType) and namespace(module) is scope
 
 
 def is_library_class(kind: type) -> bool:
