@@ -188,6 +188,7 @@ def _layout(kind: type) -> Layout | None:
             elif class_fact(type(descriptor), "__name__") in _LAZY:
                 lazy.add(name)
     base = mro[place]
+    slots = 0 if base.__itemsize__ else slots  # those of `sys.float_info` are its elements
     room = class_fact(kind, "__basicsize__") - base.__basicsize__ - 8 * slots
     if not 0 <= room <= _pointers(kind, base):
         return None

@@ -40,17 +40,17 @@ from nlsq.core.ownership import (
     scope_is_installed,
 )
 
-# What may be looked through: a thing counts _THING, a number or a text 1 (0.3 µs), an array by its
-# bytes (10 GB/s). On a slow processor all of it takes 50 ms.
-_LIMIT = 60_000
-_LIBRARY_LIMIT = 8_000  # in one object of a package: enough for a quantity, not for a figure
-_THING = 10
+# What may be looked through, in units of a number or a text (0.3 to 0.7 µs); all of it takes 15 to
+# 30 ms. A figure or a registry is more than one object of a package may hold, a quantity is not.
+_LIMIT = 40_000
+_LIBRARY_LIMIT = 8_000
+_THING, _APART = 10, 60  # a thing, and one that is looked through apart
 _BYTES, _BYTES_APART = 4_000, 400  # of an array, and of one that is copied to be read
 _CLASS_BOOKKEEPING = frozenset(
     ("__dict__", "__weakref__", "__slotnames__",
      "__module__", "__doc__", "__qualname__", "__annotations__",
      "__firstlineno__", "__static_attributes__", "__slots__", "__abstractmethods__", "_abc_impl",
-     "__dataclass_params__", "__dataclass_fields__", "__match_args__", "__annotate__",
+     "__dataclass_params__", "__dataclass_fields__", "__annotate__",
      "__annotate_func__", "__annotations_cache__", "__parameters__", "__orig_bases__")
 )  # fmt: skip
 
@@ -59,6 +59,7 @@ _DERIVED = frozenset(
     ("_mhash", "_assumptions", "_dimensionality", "_physical_type_id", "_random_state", "_ufunc",
      "_mmap")
 )  # fmt: skip
+_PICKLED = 200
 _LONG = 32  # numbers of a sequence that are taken as an array
 
 
@@ -130,8 +131,8 @@ class _Walk:
         scalar = _SCALARS.get(id(kind))
         if scalar is not None:
             self.values += 1
-            if kind is str or kind is bytes:
-                self.left -= len(thing) // _BYTES
+            if (kind is str or kind is bytes) and len(thing) > _BYTES:
+                return self._text(thing)
             return scalar(thing)
         found = self.known.get(id(thing))
         if found is None:
@@ -148,6 +149,8 @@ class _Walk:
         return found
 
     def _refs(self, values) -> tuple:
+        values = tuple(values)
+        self._afford(len(values))
         return tuple(map(self.ref, values))
 
     def _describe(self, thing) -> Hashable:
@@ -185,6 +188,8 @@ class _Walk:
         return self._instance(thing, kind)
 
     def _function(self, f: types.FunctionType) -> Hashable:
+        if not code_reading.is_known(f.__code__):
+            self._spend(2 * len(f.__code__.co_code))
         code = code_reading.read(f.__code__)
         parts = ["function", code.key]
         parts += [
@@ -208,6 +213,10 @@ class _Walk:
         self._afford(len(thing))
         return (kind.__name__, *self._refs(list(thing)))
 
+    def _spend(self, cost: float) -> None:
+        self._afford(cost)
+        self.left -= cost
+
     def _afford(self, cost: float) -> None:
         if cost > self.left:
             raise _TooMuch
@@ -228,6 +237,7 @@ class _Walk:
 
     def _apart(self, thing, limit: float, above: frozenset[int], library: bool) -> Hashable:
         """The key of a thing with numbers of its own."""
+        self._spend(_APART)
         walk = _Walk(min(limit, self.left), above, library)
         before = walk.left
         try:
@@ -238,6 +248,12 @@ class _Walk:
             self.names.join(walk.names)
             self.values += walk.values
             self.values += sum(type(v) is not types.FunctionType for v in walk.things)
+
+    def _text(self, text: str | bytes) -> Hashable:
+        """A long text, which a key need not hold."""
+        self._spend(len(text) // _BYTES)
+        data = text.encode("utf-8", "surrogatepass") if type(text) is str else text
+        return (type(text).__name__, len(text), xxhash.xxh3_128_digest(data))
 
     def _array(self, array: np.ndarray, kind: str) -> Hashable:
         dtype = array.dtype
@@ -271,7 +287,7 @@ class _Walk:
         library = is_library_class(kind)
         if library:
             top = root(class_fact(kind, "__module__"))
-            if looks_outside(kind):
+            if looks_outside(kind) and not issubclass(kind, tuple):  # `sys.float_info`
                 return Unseen(f"a {class_fact(kind, '__qualname__')}")
             special = self._special(thing, kind, top)
             if special is not None:
@@ -309,6 +325,7 @@ class _Walk:
         if top == "numba":
             return self._kept_results(vars(thing).get("__wrapped__"))
         if top == "pandas":
+            self._spend(_PICKLED)
             return ("pandas", self.ref(kind), *self._refs(contents.pickled(thing, 50 * self.left)))
         if top in ("jax", "jaxlib"):
             jax = sys.modules["jax"]
@@ -318,6 +335,7 @@ class _Walk:
                 if jax.dtypes.issubdtype(thing.dtype, jax.dtypes.prng_key):
                     data = np.asarray(jax.random.key_data(thing))
                     return ("random key", str(thing.dtype), self._array(data, "jax"))
+                self._afford(thing.nbytes / _BYTES)
                 return (self._array(np.asarray(thing), "jax"), thing.weak_type)
             wrapped = getattr(thing, "__wrapped__", None)
             if contents.layout(kind) is None and wrapped is not None:  # jax.jit

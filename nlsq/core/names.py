@@ -29,7 +29,7 @@ _REVEALING = frozenset(
 )  # fmt: skip
 # Names by which it asks for what is looked up only then.
 _ON_DEMAND = frozenset(
-    ("__name__", "__qualname__", "__module__", "__doc__", "__slots__", "__match_args__",
+    ("__name__", "__qualname__", "__module__", "__doc__", "__slots__",
      "__dataclass_fields__", "__parameters__", "__orig_bases__")
 )  # fmt: skip
 _COMPUTED = frozenset(("getattr", "hasattr", "setattr", "delattr", "vars", "dir", "attrgetter"))
@@ -176,6 +176,8 @@ class Names:
         followed = {path.name for path in code.free}  # `super()` takes its class unnamed
         parts += [self._ref(value) for name, value in held.items() if name not in followed]
         scope = f.__globals__
+        if type(scope) is not dict or type(f.__builtins__) is not dict:
+            return [*parts, Unseen("its globals are no plain dict")]
         for path in code.globals:
             source = scope if path.name in scope else f.__builtins__
             if path.name in source:

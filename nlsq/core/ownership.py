@@ -12,6 +12,7 @@ import os
 import sys
 import sysconfig
 import types
+import weakref
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ HEAP, _IMMUTABLE = 1 << 9, 1 << 8  # flags of a class: made while the program ru
 _NAMESPACE = types.ModuleType.__dict__["__dict__"].__get__
 _TYPE = type.__dict__
 _MISSING = object()
+_made: dict[int, tuple[weakref.ref, bool]] = {}  # classes that packages make while they run
 
 # What is read here changes without a trace that could be watched.
 _OUTSIDE = frozenset(
@@ -50,6 +52,7 @@ _BLIND_BUILTINS = frozenset(
 _HARMLESS_BUT = {
     "datetime": frozenset(("now", "today", "utcnow")),
     "_datetime": frozenset(("now", "today", "utcnow")),
+    "pandas": frozenset(("now", "today", "utcnow")),
     "pathlib": frozenset(
         ("open", "read_text", "read_bytes", "exists", "stat", "lstat", "glob", "rglob", "iterdir",
          "is_file", "is_dir", "cwd", "home", "resolve", "absolute", "expanduser", "walk", "owner")
@@ -121,6 +124,8 @@ def version(name: str) -> str:
 
 def scope_is_installed(scope: dict) -> bool:
     """Whether these globals are those of an installed module."""
+    if type(scope) is not dict:  # a user's class of it answers itself
+        return False
     name, file = scope.get("__name__"), scope.get("__file__")
     if type(name) is not str or not _installed(name, file if type(file) is str else None):
         return False
@@ -141,8 +146,16 @@ def is_library_class(kind: type) -> bool:
         return True
     if is_standard(root(name)):
         return False  # the standard library makes classes for others only: `make_dataclass`
-    inner = class_fact(kind, "__dict__").values()
-    return all(scope_is_installed(v.__globals__) for v in inner if type(v) is types.FunctionType)
+    known = _made.get(id(kind))
+    if known is None or known[0]() is not kind:
+        number, inner = id(kind), class_fact(kind, "__dict__").values()
+        functions = [value for value in inner if type(value) is types.FunctionType]
+        known = (
+            weakref.ref(kind, lambda _: _made.pop(number, None)),
+            all(scope_is_installed(f.__globals__) for f in functions),
+        )
+        _made[number] = known
+    return known[1]
 
 
 def found_at(module: types.ModuleType, path: str) -> Any:
