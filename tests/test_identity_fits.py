@@ -4,6 +4,7 @@ Each model is an amplitude times a constant times x, fitted to 6 x, so that the 
 which constant was used.
 """
 
+import functools
 import os
 import threading
 import types
@@ -173,3 +174,23 @@ def test_a_model_that_cannot_be_watched_is_fitted_anew(monkeypatch):
     scale[0] = 2.0
     with pytest.raises(RuntimeError, match="has changed since the fit"):
         result.prediction_interval(X)
+
+
+class Remembering(Attribute):
+    """Works a value out when it is first asked for, and keeps it."""
+
+    @functools.cached_property
+    def tripled(self):
+        return 3 * self.k
+
+    def model(self, x, a):
+        return a * x * self.tripled * 17
+
+
+def test_what_a_model_works_out_and_keeps_is_no_change():
+    for thing in (Remembering(2.0), Remembering(2.0)):  # the second finds programs of the first
+        result = curve_fit(thing.model, X, Y, [1.0])
+        assert result.popt[0] == pytest.approx(1 / 17, rel=1e-12)
+        for x in (X[:5], X):
+            band = result.prediction_interval(x)
+            np.testing.assert_allclose(band.mean(axis=1), 6 * x, rtol=1e-12)

@@ -18,6 +18,7 @@ import pickle
 import re
 import types
 import weakref
+from _abc import _get_dump
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
@@ -53,7 +54,8 @@ def _reduced(base: type) -> Callable:
 
 def _decimal(thing) -> tuple:
     sign, digits, exponent = decimal.Decimal.as_tuple(thing)
-    return sign, "".join(map(str, digits)), exponent
+    context = decimal.getcontext()  # by which its sums are rounded
+    return sign, "".join(map(str, digits)), exponent, context.prec, context.rounding
 
 
 def _number(thing) -> tuple:
@@ -208,6 +210,13 @@ def _pointers(kind: type, base: type) -> int:
     own_dict = not base.__dictoffset__ and (offset > 0 or (offset < 0 and sized))
     own_weak = not base.__weakrefoffset__ and class_fact(kind, "__weakrefoffset__") > 0
     return 8 * (own_dict + own_weak)
+
+
+def registered(kind: type) -> list[type]:
+    """The classes that a user registered with an abstract one of his."""
+    if "_abc_impl" not in class_fact(kind, "__dict__"):
+        return []
+    return [cls for ref in _get_dump(kind)[0] if (cls := ref()) is not None]
 
 
 def of_ufunc(ufunc: np.ufunc) -> list:

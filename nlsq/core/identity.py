@@ -60,6 +60,7 @@ _DERIVED = frozenset(
      "_mmap")
 )  # fmt: skip
 _PICKLED = 200
+_CHANCE = "_random_state"  # of scipy.stats.norm and its like
 _LONG = 32  # numbers of a sequence that are taken as an array
 
 
@@ -280,6 +281,7 @@ class _Walk:
             for name, value in list(class_fact(kind, "__dict__").items())
             if name not in _CLASS_BOOKKEEPING and not name.startswith("__pydantic_")
         ]
+        content += [("registered", self.ref(cls)) for cls in contents.registered(kind)]
         bases = self._refs(class_fact(kind, "__bases__"))
         return ("class", class_fact(kind, "__qualname__"), self.ref(type(kind)), bases, *content)
 
@@ -287,7 +289,7 @@ class _Walk:
         library = is_library_class(kind)
         if library:
             top = root(class_fact(kind, "__module__"))
-            if looks_outside(kind) and not issubclass(kind, tuple):  # `sys.float_info`
+            if looks_outside(kind):
                 return Unseen(f"a {class_fact(kind, '__qualname__')}")
             special = self._special(thing, kind, top)
             if special is not None:
@@ -304,6 +306,8 @@ class _Walk:
         if library:
             slots = [item for item in slots if self._counts(layout, item[0])]
             state = [item for item in state if self._counts(layout, item[0])]
+        elif any(root(class_fact(c, "__module__")) == "scipy" for c in class_fact(kind, "__mro__")):
+            state = [item for item in state if item[0] != _CHANCE or self._counts(layout, _CHANCE)]
         return (
             "object", self.ref(kind), self._refs(held),
             *((name, self.ref(value)) for name, value in (*slots, *state)),
@@ -311,7 +315,7 @@ class _Walk:
 
     def _counts(self, layout: contents.Layout, name: str) -> bool:
         """Whether what a package's object holds under a name is no store of what it worked out."""
-        if name == "_random_state":  # of scipy.stats.norm and its like
+        if name == _CHANCE:
             self.names.fatal.add("rvs")
         derived = name in _DERIVED or name in layout.lazy
         return not (derived or "cache" in name or "hash" in name)

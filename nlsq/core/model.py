@@ -335,7 +335,9 @@ class Model:
             if ab.leaves is None:
                 return self._value(x, p)
             program = programs.value_program(self.program_key, self.traceable, ab)
-            return np.array(program(ab.leaves, p))
+            value = np.array(program(ab.leaves, p))
+            self.settle()  # traced, it may have kept what it worked out
+            return value
 
     def _value(self, x, p) -> np.ndarray:
         value = _flat(self.evaluate(x, p))
@@ -357,7 +359,9 @@ class Model:
                 self.settle()
                 return J
             program = programs.jacobian_program(self.program_key, self.traceable, ab)
-            return np.array(program(ab.leaves, p))
+            J = np.array(program(ab.leaves, p))
+            self.settle()
+            return J
 
     def host_rows(self, x, p, f0, scheme: str) -> np.ndarray:
         """Transposed Jacobian (n, m) on the host by finite differences."""

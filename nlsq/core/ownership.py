@@ -190,6 +190,8 @@ def looks_outside(thing: Any) -> bool:
     """Whether a thing of a library reads files, clocks, chance, frames or the like."""
     if not callable(thing):
         thing = type(thing)
+    if issubclass(type(thing), type) and issubclass(thing, tuple):  # `sys.float_info`
+        return False
     return reads_outside(home(thing), getattr(thing, "__name__", ""))
 
 
