@@ -155,9 +155,10 @@ class Layout(NamedTuple):
                 continue
         return found
 
-    def state(self, thing) -> dict[str, Any]:
-        """The instance dictionary."""
-        return {} if self.dictionary is None else self.dictionary.__get__(thing) or {}
+    def state(self, thing) -> list[tuple[str, Any]]:
+        """Names and values of the instance dictionary."""
+        held = None if self.dictionary is None else self.dictionary.__get__(thing)
+        return [] if held is None else list(dict.items(held))
 
 
 _layouts: dict[int, tuple[weakref.ref, Layout | None]] = {}

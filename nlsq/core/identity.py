@@ -56,8 +56,7 @@ _CLASS_BOOKKEEPING = frozenset(
 
 # What an object of a package works out from the rest of itself, at any time.
 _DERIVED = frozenset(
-    ("_mhash", "_assumptions", "_dimensionality", "_physical_type_id", "_random_state", "_ufunc",
-     "_mmap")
+    ("_mhash", "_assumptions", "_dimensionality", "_physical_type_id", "_ufunc", "_mmap")
 )  # fmt: skip
 _PICKLED = 200
 _CHANCE = "_random_state"  # of scipy.stats.norm and its like
@@ -99,6 +98,16 @@ _SCALARS: dict[int, Callable] = {
     id(complex): lambda v: ("complex", v.real.hex(), v.imag.hex()),
     **{id(kind): _exact(kind) for kind in (bool, int, str, bytes, type(None), type(Ellipsis))},
 }
+
+
+def _home(kind: type) -> str:
+    """The package that a class says it is of."""
+    return root(class_fact(kind, "__module__"))
+
+
+def _is_derived(layout: contents.Layout, name: str) -> bool:
+    """Whether a package's object holds under this name what it worked out from the rest."""
+    return name in _DERIVED or name in layout.lazy or "cache" in name or "hash" in name
 
 
 class _Walk:
@@ -288,7 +297,7 @@ class _Walk:
     def _instance(self, thing, kind: type) -> Hashable:
         library = is_library_class(kind)
         if library:
-            top = root(class_fact(kind, "__module__"))
+            top = _home(kind)
             if looks_outside(kind):
                 return Unseen(f"a {class_fact(kind, '__qualname__')}")
             special = self._special(thing, kind, top)
@@ -302,23 +311,18 @@ class _Walk:
         layout = contents.layout(kind)
         if layout is None:
             return Unseen(f"a {class_fact(kind, '__qualname__')} keeps what it holds in C")
-        held, slots, state = layout.held(thing), layout.slots(thing), layout.state(thing).items()
-        if library:
-            slots = [item for item in slots if self._counts(layout, item[0])]
-            state = [item for item in state if self._counts(layout, item[0])]
-        elif any(root(class_fact(c, "__module__")) == "scipy" for c in class_fact(kind, "__mro__")):
-            state = [item for item in state if item[0] != _CHANCE or self._counts(layout, _CHANCE)]
-        return (
-            "object", self.ref(kind), self._refs(held),
-            *((name, self.ref(value)) for name, value in (*slots, *state)),
-        )  # fmt: skip
-
-    def _counts(self, layout: contents.Layout, name: str) -> bool:
-        """Whether what a package's object holds under a name is no store of what it worked out."""
-        if name == _CHANCE:
+        held, state = layout.held(thing), [*layout.slots(thing), *layout.state(thing)]
+        mro = class_fact(kind, "__mro__")
+        if _CHANCE in (name for name, _ in state) and "scipy" in map(_home, mro):
             self.names.fatal.add("rvs")
-        derived = name in _DERIVED or name in layout.lazy
-        return not (derived or "cache" in name or "hash" in name)
+            state = [item for item in state if item[0] != _CHANCE]
+        if library and top != "nlsq":
+            state = [item for item in state if not _is_derived(layout, item[0])]
+        named = tuple((self._name(name), self.ref(value)) for name, value in state)
+        return ("object", self.ref(kind), self._refs(held), *named)
+
+    def _name(self, name) -> Hashable:
+        return name if type(name) is str else self.ref(name)
 
     def _special(self, thing, kind: type, top: str) -> Hashable | None:
         """The key of an object of a package that is known for keeping its content elsewhere."""
