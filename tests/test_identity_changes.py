@@ -402,3 +402,12 @@ def test_a_search_of_models_and_edits_finds_no_stale_key():
     found, counts = stale.search(300, seed=20)
     assert found == []
     assert counts["changed"] > 250 and counts["shared"] > 150
+
+
+def test_what_holds_a_whole_library_is_not_walked_through():
+    figure = pytest.importorskip("matplotlib.figure").Figure()
+    registry = pytest.importorskip("pint").UnitRegistry()
+    for thing in (figure.subplots(), figure, registry):
+        key = model_key(scaled_by(thing))
+        assert [why for why in unseen(key) if "holds too much" in why]
+        may_catch_errors(scaled_by(thing))

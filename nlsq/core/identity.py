@@ -53,7 +53,6 @@ _CLASS_BOOKKEEPING = frozenset(
      "__dataclass_params__", "__dataclass_fields__", "__annotate__",
      "__annotate_func__", "__annotations_cache__", "__parameters__", "__orig_bases__")
 )  # fmt: skip
-
 # What an object of a package works out from the rest of itself, at any time.
 _DERIVED = frozenset(
     ("_mhash", "_assumptions", "_dimensionality", "_physical_type_id", "_ufunc", "_mmap")
@@ -85,7 +84,7 @@ def _whole(thing, limit: float) -> Hashable:
     # Strangers' objects may break any rule of Python; that must not end a fit. No numbers are
     # worked out here.
     except Exception as error:
-        return Unseen(f"looking through it raised {type(error).__name__}: {error}")
+        return Unseen(f"looking through it raised {type(error).__name__}")
 
 
 def _exact(kind: type) -> Callable:
@@ -285,9 +284,11 @@ class _Walk:
         return (kind, named, array.shape, turned, content)
 
     def _class(self, kind: type) -> Hashable:
+        inner = list(class_fact(kind, "__dict__").items())
+        self._afford(len(inner))
         content = [
             (name, self.ref(value))
-            for name, value in list(class_fact(kind, "__dict__").items())
+            for name, value in inner
             if name not in _CLASS_BOOKKEEPING and not name.startswith("__pydantic_")
         ]
         content += [("registered", self.ref(cls)) for cls in contents.registered(kind)]
@@ -318,6 +319,7 @@ class _Walk:
             state = [item for item in state if item[0] != _CHANCE]
         if library and top != "nlsq":
             state = [item for item in state if not _is_derived(layout, item[0])]
+        self._afford(len(state))
         named = tuple((self._name(name), self.ref(value)) for name, value in state)
         return ("object", self.ref(kind), self._refs(held), *named)
 
