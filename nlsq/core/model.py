@@ -31,8 +31,10 @@ import numpy as np
 from nlsq.caching.unified_cache import UnifiedCache
 from nlsq.config import double_precision
 from nlsq.core import differences, programs
+from nlsq.core.catching import may_catch_errors
 from nlsq.core.given import fits, has_unit, model_value, refuse_value, wrong_value
-from nlsq.core.identity import may_catch_errors, model_key
+from nlsq.core.identity import content_key, model_key
+from nlsq.core.keys import alike
 
 TRACE_BLOCKS = (1009, 2003)  # primes no table or quadrature rule has as its length
 _SHORT = 251  # the shortest block, nearly
@@ -287,7 +289,7 @@ class Model:
         RuntimeError
             What is evaluated later (residuals, bands) would belong to another model.
         """
-        if self._content() == self._content() != self._settled:
+        if not alike(self._content(), self._settled):
             raise RuntimeError(
                 f"the model {self.name!r} has changed since the fit (a closure value, a global, a "
                 "default or an attribute): read result.fun, result.jac and bands before changing "
@@ -309,7 +311,7 @@ class Model:
         key = (self.key, self.n, x.signature, complex_data)
         found = _resolutions.get(key, find)
         if found.data_fixed:  # its program holds the data it was traced with
-            key = (*key, model_key(tuple(x.leaves) if x.in_full else x.given))
+            key = (*key, content_key(tuple(x.leaves) if x.in_full else x.given))
             found = _resolutions.get(key, find)
         if found.info.pointwise and self._counts_points(found, x, n_points or m):
             found, key = (
@@ -350,7 +352,9 @@ class Model:
             if ab.leaves is None:
                 return self._value(x, p)
             program = programs.value_program(self.program_key, self.traceable, ab)
-            return np.array(program(ab.leaves, p))
+            value = np.array(program(ab.leaves, p))
+            self.settle()  # traced, it may have kept what it worked out
+            return value
 
     def _value(self, x, p) -> np.ndarray:
         value = _flat(self.evaluate(x, p))
@@ -372,7 +376,9 @@ class Model:
                 self.settle()
                 return J
             program = programs.jacobian_program(self.program_key, self.traceable, ab)
-            return np.array(program(ab.leaves, p))
+            J = np.array(program(ab.leaves, p))
+            self.settle()
+            return J
 
     def host_rows(self, x, p, f0, scheme: str) -> np.ndarray:
         """Transposed Jacobian (n, m) on the host by finite differences."""

@@ -27,7 +27,7 @@ from nlsq.caching.memory_manager import manager
 from nlsq.caching.smart_cache import SmartCache
 from nlsq.config import double_precision
 from nlsq.core import differences, host, iterative, loop, passes, programs, staging, tries
-from nlsq.core.identity import model_key
+from nlsq.core.identity import content_key, model_key
 from nlsq.core.loop import Method, Setup
 from nlsq.core.loss_functions import BUILT_IN, user_loss
 from nlsq.core.model import Model
@@ -126,7 +126,7 @@ def solve(model: Model, data: Observations, parameters: Parameters, options: Opt
     )  # fmt: skip
     road = model.info  # a fit that changes it on its way is not kept
     return options.cache.get(
-        (model.key, str(data.x.treedef), model_key(content)),
+        (model.key, str(data.x.treedef), content_key(content)),
         lambda: _solve_anew(model, data, parameters, options),
         keep=lambda outcome: outcome.status > 0 and model.info is road,
     )

@@ -12,7 +12,8 @@ import numpy as np
 import nlsq
 from nlsq.config import double_precision
 from nlsq.core import programs
-from nlsq.core.identity import fingerprint, model_key
+from nlsq.core.fingerprint import fingerprint
+from nlsq.core.identity import model_key
 from nlsq.core.loop import Method, Setup, start_vector, state_packing
 from nlsq.core.model import Model
 from nlsq.core.passes import SLACK, Layout

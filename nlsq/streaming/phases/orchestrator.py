@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from nlsq.core.identity import fingerprint, model_key
+from nlsq.core.fingerprint import fingerprint
+from nlsq.core.identity import model_key
 from nlsq.core.loop import Setup
 from nlsq.core.programs import Outcome
 from nlsq.core.solve import make_setup, start_on_sample
