@@ -7,7 +7,7 @@ from scipy import optimize
 from nlsq import curve_fit
 from nlsq.config import double_precision
 from nlsq.core import loop, programs, solve, staging
-from nlsq.core.model import Abscissae
+from nlsq.core.abscissae import Abscissae
 from nlsq.core.passes import CHUNKS, SLACK, choose_layout
 from nlsq.core.problem import Observations
 from nlsq.core.reduction import Sums

@@ -13,9 +13,9 @@ from scipy import optimize, special, stats
 
 import nlsq
 from nlsq import curve_fit, models
+from nlsq.core.abscissae import Abscissae
 from nlsq.core.evaluation import CurveCall
 from nlsq.core.identity import fingerprint, model_key
-from nlsq.core.model import Abscissae
 from nlsq.core.model import Model as EngineModel
 from nlsq.models import Parameter, UnknownModel
 from nlsq.utils.input_error import InputError

@@ -3,7 +3,7 @@
 The oracle is numerical: a pointwise model commutes with permuting and with selecting points.
 """
 
-from functools import cache
+from functools import cache, partial
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nlsq.core import by_numpy
 from nlsq.core.pointwise import couples_points, length_matters
+from nlsq.core.reading import asks_for_identity, asks_for_length
 from tests.pointwise_models import (
     BLOCK,
     COUPLING,
@@ -150,3 +152,106 @@ def test_mutable_arrays_are_not_believed():
 def test_data_that_is_square_is_refused():
     jaxpr = jax.make_jaxpr(lambda x: x.sum(0))(jnp.ones((BLOCK, BLOCK), "float32"))
     assert "pairs" in couples_points(jaxpr, [1], BLOCK)
+
+
+@pytest.mark.parametrize("block", [64, 256, 1024])
+def test_a_table_as_long_as_a_block_is_not_the_length(block):
+    table = np.linspace(0, 1, block)
+
+    def f(x, p):
+        return jnp.interp(x, table, table**2) + p[0] * x**3
+
+    assert not length_matters(trace(f, 1009), trace(f, block), (1009, block))
+    assert length_matters(
+        trace(lambda x, p: f(x, p) + (len(x) == block), 1009),
+        trace(lambda x, p: f(x, p) + (len(x) == block), block),
+        (1009, block),
+    )
+
+
+# ------------------------------------------------------------- what a model's code could ask for
+
+TABLE = np.arange(5.0)
+
+
+def scaled(x):
+    return np.exp(-2 * x)
+
+
+def long_enough(x):
+    return len(x) > 100
+
+
+BLIND = {
+    "elementwise": lambda x, a, b: a * np.exp(-b * x) + np.where(x > 1, b, 0.0),
+    "helper and table": lambda x, a: a * scaled(x) + TABLE[2],
+    "terms": lambda x, *p: sum(p[2 * k] * x ** p[2 * k + 1] for k in range(len(p) // 2)),
+    "jitted": jax.jit(lambda x, a: a * jnp.exp(x)),
+    "partial": partial(lambda x, a, b: a * b * x, b=3.0),
+    "default": lambda x, a, b=None: a * x if b is None else x,
+}
+ASKING = {
+    "len": lambda x, a: a * x if len(x) > 100 else x,
+    "len of both": lambda x, *p: p[0] * x * len(p) * len(x),
+    "shape": lambda x, a: a * x.shape[0],
+    "np.size": lambda x, a: a * np.size(x),
+    "nbytes": lambda x, a: a * x.nbytes,
+    "helper": lambda x, a: a * x if long_enough(x) else x,
+    "text": lambda x, a: a * x * (str(x).count(" ")),
+    "equal": lambda x, a: a * x + (TABLE.sum() if np.array_equal(x, TABLE) else 0),
+    "unknown callable": lambda x, a: a * x * Unknown()(x),
+}
+
+
+class Unknown:
+    def __call__(self, x):
+        return len(x)
+
+
+def catching(x, a):
+    try:
+        return x + TABLE * a
+    except ValueError:
+        return x * a
+
+
+ASKING["caught"] = catching
+size = 3.0
+ASKING["attribute named as a global"] = lambda x, a: a * x.size + size
+
+
+@pytest.mark.parametrize("name", [*BLIND, *ASKING])
+def test_whether_a_model_could_ask_for_the_length(name):
+    assert asks_for_length((BLIND | ASKING)[name]) == (name in ASKING)
+
+
+def test_whether_a_model_compares_identities():
+    def same(x, a):
+        return a * x + (x is TABLE)
+
+    def through(x, a):
+        return same(x, a)
+
+    assert all(map(asks_for_identity, (same, through, partial(same, a=1), jax.jit(same))))
+    assert not any(map(asks_for_identity, [*BLIND.values(), ASKING["len"], Unknown()]))
+
+
+# --------------------------------------------------------------------- programs run by NumPy
+
+
+def test_numpy_runs_a_program_as_jax_does():
+    def f(x, k, p):
+        y = jnp.where(x > 0.5, jnp.exp(-p[0] * x), jnp.log1p(x) ** 2.5) + jax.nn.sigmoid(x)
+        y = y + jnp.concatenate([x[:3], x[3:][::-1]]) + x**3 - jnp.sqrt(x) / (1 + jnp.abs(x))
+        y = y * jnp.sum(jnp.stack([x, x.T]), axis=0) + jax.lax.rsqrt(x) + jnp.arctan2(x, p[1])
+        y = y + jnp.interp(x, jnp.linspace(0, 1, 7), jnp.arange(7.0)) + jnp.cumsum(x)
+        y = y + jax.lax.fori_loop(0, 3, lambda i, u: u + jnp.sin(u), x)
+        y = y + k // 2 + jnp.maximum(k, 3) + ((k > 2) & ~(k == 4)) + x.astype("float32")
+        return jnp.minimum(y, 40.0), jax.scipy.special.erf(x) + jnp.cos(x).real
+
+    x, k = np.linspace(0.05, 0.95, 12), np.arange(12)
+    with jax.enable_x64(True):
+        found = by_numpy.evaluate(jax.make_jaxpr(f)(x, k, P), x, k, P)
+        for ours, theirs in zip(found, jax.jit(f)(x, k, P), strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-13)
+            assert np.asarray(ours).dtype == theirs.dtype

@@ -10,7 +10,7 @@ import math
 import numpy as np
 
 from nlsq.config import double_precision
-from nlsq.core import covariance
+from nlsq.core import covariance, differences
 from nlsq.core.covariance import Spectrum
 from nlsq.core.given import require_finite, wrong_value
 from nlsq.core.loop import SAFE_PIVOT
@@ -71,7 +71,7 @@ class Finished:
     def rank_tolerance(self) -> float:
         """Singular values below this share of the largest are noise."""
         if self.model.on_host:
-            return self.options.rank_tolerance_on_host
+            return differences.rank_tolerance(self.options.schemes[1], self.model.precision)
         return covariance.RANK_TOLERANCE
 
     def optimality(self) -> float:

@@ -15,7 +15,7 @@ import numpy as np
 from nlsq.caching.memory_manager import manager
 from nlsq.core.batch.many import Many
 from nlsq.core.batch.rows import Ragged, Rows, as_numbers, is_array, is_ragged, masked_sigma
-from nlsq.core.batch.run import Batch
+from nlsq.core.batch.run import Batch, lengths_shown
 from nlsq.core.evaluation import CurveCall
 from nlsq.core.given import numeric, real, refuse_masks, refuse_units
 from nlsq.core.model import Model, parameter_names
@@ -23,6 +23,7 @@ from nlsq.core.options import read_options
 from nlsq.core.problem import UNBOUNDED, parse_bounds, parse_start
 from nlsq.core.solve import choose_road
 from nlsq.core.status import Status
+from nlsq.core.tracing import TraceFailed, require_numbers
 from nlsq.result.curve_fits import CurveFits
 from nlsq.utils.progress import progress_bar
 
@@ -126,6 +127,7 @@ def fit_many(
            [1.5, 2. ]])
     """
     started = time.perf_counter()
+    require_numbers("fit_many")
     if not callable(f):
         raise TypeError(f"the model must be a callable f(x, a, b, ...), got {f!r}.")
     for name in sorted(options.keys() & _SINGLE):
@@ -173,8 +175,7 @@ def fit_many(
         folder.mkdir(parents=True, exist_ok=True)
     else:
         manager.require(8 * many.size * (n * n + 2 * n + 6), f"Results of {many.size} fits")
-    choose_road(model, *many.first(), many.options)
-    batch = Batch(many, folder)
+    choose_road(model, *many.first(), many.options, lengths=lengths_shown(many))
     facts = {
         "shape": shape,
         "param_names": names,
@@ -183,16 +184,27 @@ def fit_many(
         "messages": {int(code): code.sentence for code in Status},
         "wall_time": 0.0,
     }
-    result = CurveFits(batch.fields.arrays(), facts, batch.result)
-    if folder is not None:
-        result.describe(folder)  # so that what a killed process has written can be loaded
     deadline = np.inf if settings.deadline is None else settings.deadline
-    with progress_bar(many.size, "fits", progress) as advance:
-        batch.run(advance, deadline)
+    try:
+        result = _run(many, folder, facts, progress, deadline)
+    except TraceFailed as failure:
+        model.use_host(f"its trace fails in the fits: {failure.reason}", "finite differences")
+        result = _run(many, folder, facts, progress, deadline)
     model.settle()
     result.wall_time = time.perf_counter() - started
     if folder is not None:
         result.describe(folder)
+    return result
+
+
+def _run(many: Many, folder, facts: dict, progress, deadline: float) -> CurveFits:
+    """All fits, in memory or in the files of a folder."""
+    batch = Batch(many, folder)
+    result = CurveFits(batch.fields.arrays(), facts, batch.result)
+    if folder is not None:
+        result.describe(folder)  # so that what a killed process has written can be loaded
+    with progress_bar(many.size, "fits", progress) as advance:
+        batch.run(advance, deadline)
     return result
 
 

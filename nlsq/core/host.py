@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from nlsq.core import differences
+from nlsq.core.believing import require_same
 from nlsq.core.given import fits, model_value, wrong_value
 from nlsq.core.loss_functions import scale_rows
 from nlsq.core.model import Model
@@ -24,11 +26,18 @@ def make_reduce(model: Model, data: Observations, loss: Callable | None, setup) 
     """
     m = data.y.size
     x = data.x.given
+    known_to_repeat = False
 
     def value(p):
+        nonlocal known_to_repeat
         f = model_value(model.evaluate(x, p))
         if not fits(f.shape, m, data.x.value_shape):
             raise wrong_value(f.shape, m, data.x.value_shape)
+        f = np.array(f)  # a copy: it may be a buffer that is used again
+        if not known_to_repeat:
+            require_same(np.array(model.evaluate(x, p)).ravel(), f.ravel())
+            known_to_repeat = True
+        model.precision = differences.precision(f)
         if np.iscomplexobj(f) and not np.iscomplexobj(data.y):
             raise TypeError(COMPLEX_MODEL)
         return np.broadcast_to(f, m) if f.size == 1 else f.ravel()

@@ -7,13 +7,15 @@ from typing import Any
 
 import numpy as np
 
+from nlsq.core.abscissae import Abscissae
 from nlsq.core.evaluation import ResidualCall
 from nlsq.core.finish import Finished, check_start
 from nlsq.core.given import model_value, numeric, refuse_masks
-from nlsq.core.model import Abscissae, Model
+from nlsq.core.model import Model
 from nlsq.core.options import read_options
 from nlsq.core.problem import UNBOUNDED, Observations, Parameters, parse_bounds, parse_start
 from nlsq.core.solve import choose_road, solve
+from nlsq.core.tracing import require_numbers
 from nlsq.core.watch import closing_line
 from nlsq.result import OptimizeResult
 
@@ -67,6 +69,7 @@ def least_squares(
     >>> least_squares(rosenbrock, [-1.2, 1.0]).x.round(8)
     array([1., 1.])
     """
+    require_numbers("least_squares")
     if not isinstance(args, tuple | list):
         raise TypeError(f"`args` must be a tuple of further arguments of fun, got {args!r}.")
     kwargs = dict(kwargs or {})

@@ -21,6 +21,7 @@ from nlsq.core.problem import (
 )
 from nlsq.core.record import announce, judge, record
 from nlsq.core.solve import choose_road, solve
+from nlsq.core.tracing import require_numbers
 
 _NO_FULL_OUTPUT = (
     "full_output=True needs the data in memory: its fvec is as long as they are. The result of a "
@@ -147,6 +148,7 @@ def curve_fit(
     array([2.5, 1.3])
     """
     started = time.perf_counter()
+    require_numbers("curve_fit")
     if "args" in options:
         raise ValueError("'args' is not a supported keyword argument.")
     if ydata is None:
@@ -163,6 +165,8 @@ def curve_fit(
     if method in (None, "lm") and not parameters.bounded:
         require_enough_points(n, data)
     model = Model(CurveCall(f), n, getattr(f, "__name__", type(f).__name__))
+    if type(xdata) is np.ndarray and xdata.dtype == float and np.shape(data.x.given) == xdata.shape:
+        data.x.own = xdata
     choose_road(model, data, parameters, settings)
 
     finished = Finished(model, data, parameters, settings, solve(model, data, parameters, settings))

@@ -40,6 +40,7 @@ BLOCK, CAPACITY = 2048, 1 << 20
 # call, some 0.1 ms, costs little
 CHUNKS = (1 << 16, 1 << 19), (1 << 18, math.inf)
 TILE = 64  # points; divides the blocks
+LENGTHS = TILE, *(size for size, _ in SIZES), BLOCK  # that a pointwise model is shown at once
 SLACK = 8  # elements a chunk's arrays are longer, so that they may begin at an aligned address
 
 

@@ -74,7 +74,7 @@ def couples_points(closed_jaxpr, data_axes, block):
     >>> couples_points(jax.make_jaxpr(lambda x: x / x.max())(x), [0], 1009)
     'the maximum over all points'
     """
-    jaxpr = _open(closed_jaxpr)
+    jaxpr = opened(closed_jaxpr)
     if len(data_axes) != len(jaxpr.invars):
         raise ValueError(f"{len(data_axes)} data axes for {len(jaxpr.invars)} inputs")
     marks = []
@@ -116,32 +116,55 @@ def length_matters(first, second, blocks):
     >>> length_matters(*(trace(lambda x: x / len(x), m) for m in (1009, 2003)), (1009, 2003))
     True
     """
-    texts, consts = [], []
-    for program, block in zip((first, second), blocks, strict=True):
-        parts = list(_contents(program, block))
-        texts.append([text for text, _ in parts])
-        consts.append(list(chain.from_iterable(values for _, values in parts)))
-    return texts[0] != texts[1] or not all(map(_same, *consts))
+    parts = [list(_contents(program)) for program in (first, second)]
+    if len(parts[0]) != len(parts[1]):
+        return True
+    return not all(
+        _alike(one, other, blocks) and len(c) == len(d) and all(map(_same, c, d))
+        for (one, c), (other, d) in zip(*parts, strict=True)
+    )
 
 
-def _contents(program, block):
-    """Text and constants of a program and of all it calls. Numbers print as `7:i32[]`."""
-    text = re.sub(rf"(?<![\w.]){block}(?![\w.:])|0x[0-9a-f]+", "N", str(program))
-    # where lines are broken depends on the length of the number
-    yield "".join(text.split()), getattr(program, "consts", ())
-    for inner in chain.from_iterable(map(_programs, _open(program).eqns)):
-        yield from _contents(inner, block)
+def _contents(program):
+    """Tokens and constants of a program and of all it calls. Numbers print as `7:i32[]`."""
+    yield _TOKEN.findall(str(program)), getattr(program, "consts", ())
+    for inner in chain.from_iterable(map(_programs, opened(program).eqns)):
+        yield from _contents(inner)
+
+
+# A length stands alone, as in `f64[1009]`; a number is followed by its type, an address is no text.
+_TOKEN = re.compile(r"0x[0-9a-f]+|[\w.]+:?|[^\s\w.]")
+
+
+def _alike(one: list, other: list, blocks) -> bool:
+    """Whether two texts are the same but for the length, which is `blocks[0]` and `blocks[1]`."""
+    lengths = tuple(map(str, blocks))
+    return len(one) == len(other) and all(
+        a == b or (a, b) == lengths or a[:2] == b[:2] == "0x"
+        for a, b in zip(one, other, strict=True)
+    )
+
+
+def count_equations(program) -> int:
+    """Number of operations of a program and of all it calls."""
+    eqns = opened(program).eqns
+    return len(eqns) + sum(map(count_equations, chain.from_iterable(map(_programs, eqns))))
 
 
 def _same(a, b):
-    a, b = np.asarray(a), np.asarray(b)
+    if a is b:
+        return True
+    try:
+        a, b = np.asarray(a), np.asarray(b)
+    except TypeError:  # a random key
+        return False
     if a.shape != b.shape:  # np.ones(len(x))
         a, b = np.unique(a), np.unique(b)
         return a.size == b.size <= 1 and np.array_equal(a, b)
     return np.array_equal(a, b)
 
 
-def _open(program):
+def opened(program):
     return getattr(program, "jaxpr", program)
 
 
@@ -157,17 +180,17 @@ def _programs(eqn):
         with jax.enable_x64(True):
             return [jax.make_jaxpr(lambda *a: prim.expand(*prim.in_tree.unflatten(a)))(*args)]
     values = [v if isinstance(v, (tuple, list)) else (v,) for v in eqn.params.values()]
-    return [v for v in chain.from_iterable(values) if hasattr(_open(v), "eqns")]
+    return [v for v in chain.from_iterable(values) if hasattr(opened(v), "eqns")]
 
 
-def _callee(eqn):
+def callee(eqn):
     """The program an equation merely calls: jit, remat, custom_jvp_call, eval_jaxpr and so on."""
     if not re.search("jit|call|remat|checkpoint|eval", eqn.primitive.name):
         return None
     programs = _programs(eqn)
     if len(programs) != 1:
         return None
-    inner = _open(programs[0])
+    inner = opened(programs[0])
     ins = _shapes(inner.invars) == _shapes(eqn.invars)
     return programs[0] if ins and _shapes(inner.outvars) == _shapes(eqn.outvars) else None
 
@@ -180,7 +203,7 @@ def _join(*marks):
 
 def _unchanged(body, skip, n):
     """Per carried value: whether a loop's body hands it on as it is."""
-    pairs = zip(_open(body).invars[skip : skip + n], _open(body).outvars, strict=False)
+    pairs = zip(opened(body).invars[skip : skip + n], opened(body).outvars, strict=False)
     return [before is after for before, after in pairs]
 
 
@@ -209,7 +232,7 @@ class _Proof:
 
     def run(self, program, marks):
         """The marks of a jaxpr's outputs for marks of its inputs."""
-        jaxpr, consts = _open(program), getattr(program, "consts", ())
+        jaxpr, consts = opened(program), getattr(program, "consts", ())
         env = dict.fromkeys(jaxpr.constvars, "a constant that cannot be looked into")
         env.update(zip(jaxpr.constvars, map(self.constant, consts), strict=False))
         env.update(zip(jaxpr.invars, marks, strict=True))
@@ -234,7 +257,7 @@ class _Proof:
         name = eqn.primitive.name
         if name in CONTROL:
             return CONTROL[name](self, eqn.params, eqn, marks)
-        inner = _callee(eqn)
+        inner = callee(eqn)
         if inner is not None:
             return self.run(inner, marks)
         mark = _join(*marks)
@@ -289,7 +312,7 @@ class _Proof:
         nc, nb = params["cond_nconsts"], params["body_nconsts"]
         carry, _ = self.loop(params["body_jaxpr"], marks[nc : nc + nb], marks[nc + nb :])
         (stop,) = self.run(params["cond_jaxpr"], marks[:nc] + carry)
-        lanes = self.axis(_shapes(_open(params["cond_jaxpr"]).outvars)[0])
+        lanes = self.axis(_shapes(opened(params["cond_jaxpr"]).outvars)[0])
         fixed = _unchanged(params["body_jaxpr"], nb, len(carry))
         axes = map(self.axis, _shapes(eqn.outvars))
         off = [None if lanes is None or k == lanes else REASONS["reduce_or"] for k in axes]

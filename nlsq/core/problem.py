@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from nlsq.core.abscissae import Abscissae
 from nlsq.core.given import (
     ONE_THREAD,
     apply_nan_policy,
@@ -21,7 +22,7 @@ from nlsq.core.given import (
     require_finite,
     spread,
 )
-from nlsq.core.model import Abscissae, parameter_names
+from nlsq.core.model import parameter_names
 
 COMPLEX_MODEL = (
     "The model returns complex values but ydata is real. Return its real part, modulus or phase, "

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import contextmanager
 from typing import Any
 
@@ -26,7 +26,7 @@ from jaxlib.xla_client import execution_stream_id
 from nlsq.caching.memory_manager import manager
 from nlsq.caching.smart_cache import SmartCache
 from nlsq.config import double_precision
-from nlsq.core import differences, host, iterative, loop, passes, programs, staging, tries
+from nlsq.core import host, iterative, loop, passes, programs, staging, tries
 from nlsq.core.identity import content_key, model_key
 from nlsq.core.loop import Method, Setup
 from nlsq.core.loss_functions import BUILT_IN, user_loss
@@ -35,6 +35,7 @@ from nlsq.core.problem import COMPLEX_MODEL, Observations, Parameters, interior_
 from nlsq.core.programs import Outcome
 from nlsq.core.reduction import Sums
 from nlsq.core.status import Status
+from nlsq.core.tracing import TraceFailed
 from nlsq.core.watch import Watch, drive_passes
 from nlsq.device import in_calling_thread, usable_cores
 
@@ -98,11 +99,6 @@ class Options:
             return self.jac, self.jac
         return "2-point", "3-point"
 
-    @property
-    def rank_tolerance_on_host(self) -> float:
-        """Relative singular value below which differences cannot tell a direction from noise."""
-        return differences.RANK_TOLERANCE.get(self.schemes[1], 1e-13)
-
 
 def solve(model: Model, data: Observations, parameters: Parameters, options: Options) -> Outcome:
     """Fit and return the outcome, whatever its status, or take it from `options.cache`.
@@ -133,7 +129,13 @@ def solve(model: Model, data: Observations, parameters: Parameters, options: Opt
 
 
 def _solve_anew(model, data, parameters, options) -> Outcome:
-    outcome = _solve_trying(model, data, parameters, options, options.max_nfev)
+    try:
+        outcome = _solve_trying(model, data, parameters, options, options.max_nfev)
+    except TraceFailed as failure:
+        if options.tr_solver != "exact":
+            raise
+        model.use_host(f"its trace fails in the fit: {failure.reason}", "finite differences")
+        outcome = _solve_trying(model, data, parameters, options, options.max_nfev)
     if outcome.status == Status.NOT_FINITE and not model.on_host and options.tr_solver == "exact":
         with np.errstate(all="ignore"):
             value = model.evaluate(data.x.given, outcome.x)
@@ -307,6 +309,7 @@ def choose_road(
     parameters: Parameters,
     options: Options,
     n_points: int | None = None,
+    lengths: Iterable[int] = passes.LENGTHS,
 ) -> None:
     """Settle how the model is evaluated, from the model itself and the user's `jac`.
 
@@ -314,6 +317,8 @@ def choose_road(
     ----------
     n_points : int, optional
         Of all data, where `data` are a sample of them.
+    lengths : iterable of int
+        Numbers of points that the programs will show a pointwise model at once.
 
     Raises
     ------
@@ -323,6 +328,8 @@ def choose_road(
     if options.diff_step is not None:
         model.rel_step = options.for_each("diff_step", model.n)
     model.bounds = (parameters.lb, parameters.ub)
+    if options.jac is not None:
+        model.show_own(data.x)
     if callable(options.jac):
         model.jac = options.jac
         model.use_host("jac is a callable", "the user's jac")
@@ -335,7 +342,7 @@ def choose_road(
         model.use_host(f"jac={options.jac!r} asks for differences", f"differences, {options.jac}")
     else:
         size = data.y.size
-        model.resolve(data.x, size, parameters.p0, data.is_complex, n_points or size)
+        model.resolve(data.x, size, parameters.p0, data.is_complex, n_points or size, lengths)
         if not model.on_host:
             _refuse_complex_model(model, data)
 

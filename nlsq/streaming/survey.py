@@ -21,7 +21,7 @@ from collections.abc import Callable
 import numpy as np
 import xxhash
 
-from nlsq.core.model import Abscissae
+from nlsq.core.abscissae import Abscissae
 from nlsq.core.passes import CHUNKS
 from nlsq.core.problem import Observations, sample_places
 from nlsq.core.solve import sample_size

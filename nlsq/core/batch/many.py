@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from nlsq.core.abscissae import Abscissae
 from nlsq.core.batch.rows import Ragged, Rows, Slab
-from nlsq.core.model import Abscissae, Model
+from nlsq.core.model import Model
 from nlsq.core.problem import Observations, Parameters, parse_observations
 from nlsq.core.solve import Options
 from nlsq.core.status import Status

@@ -36,6 +36,7 @@ from nlsq.core.covariance import Spectrum
 from nlsq.core.finish import Finished
 from nlsq.core.identity import model_key
 from nlsq.core.loss_functions import scale_rows
+from nlsq.core.passes import LENGTHS
 from nlsq.core.problem import Observations
 from nlsq.core.programs import Outcome
 from nlsq.core.record import NO_FREEDOM, Verdict, judge, noise_variance, record
@@ -52,6 +53,13 @@ _CALL = 50  # passes over a block that take as long as a call of the program by 
 _ACCURACY = {np.dtype(np.float64): 1e-11, np.dtype(np.float32): 1e-3}
 _SINGLE_RANGE = 1e9  # residuals beyond have squares that single precision cannot sum
 _LEAST_TOLERANCE = {np.dtype(np.float64): 0.0, np.dtype(np.float32): 1e-6}
+
+
+def lengths_shown(many: Many) -> set[int]:
+    """Numbers of points: of the fits, and those that programs show a pointwise model at once."""
+    points = set(many.y.lengths.tolist()) if isinstance(many.y, Ragged) else {many.m}
+    capacities = {program.sizes(m, True).capacity for m in points}
+    return {1, *points, *capacities, *LENGTHS}
 
 
 class Batch:
@@ -356,7 +364,7 @@ class Batch:
         parameters = many.parameters(lot.start[i], lot.lb[i], lot.ub[i])
         model = many.model.twin()  # a fit may change the road of its own
         model.bounds = (parameters.lb, parameters.ub)
-        if not model.on_host and model.resolution.data_fixed and many.x_rows is not None:
+        if not (model.on_host or model.info.pointwise) and many.x_rows is not None:
             model.resolve(data.x, data.y.size, parameters.p0, np.iscomplexobj(data.y))
         return model, data, parameters, many.options
 

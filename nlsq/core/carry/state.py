@@ -8,7 +8,7 @@ import sys
 from collections.abc import Hashable
 from typing import Any, NoReturn
 
-MAX_OPERATIONS = 4000
+MAX_OPERATIONS = 1000
 MAX_CHAIN = 2000
 _PACKAGE = __name__.rpartition(".")[0]
 _LIBRARIES = {"numpy", "scipy", "pandas", "numba", "statistics", "fractions", "decimal", "random"}
