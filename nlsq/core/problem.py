@@ -108,7 +108,7 @@ class Observations:
 
     def spread(self) -> float:
         """Sum of squares of the whitened data about their mean."""
-        y = self.y
+        y = self.counted(self.y)
         around = self.whiten(y - y.sum() / y.size)
         return float(around.dot(around))
 

@@ -48,9 +48,12 @@ class Try(NamedTuple):
 
 def is_suspicious(model: Model, data: Observations, outcome) -> bool:
     """Whether an outcome may be no minimum worth having."""
-    status, spread = Status(outcome.status), data.spread()
-    if status.stopped_from_outside or status is Status.NOT_FINITE or not spread > 0:
-        return False  # residuals of `least_squares` have no spread: their y is 0
+    status = Status(outcome.status)
+    if status.stopped_from_outside or status is Status.NOT_FINITE:
+        return False
+    spread = data.spread()
+    if not spread > 0:  # residuals of `least_squares`: their y is 0
+        return False
     if not status.converged:
         return True
     if 2 * outcome.cost <= ROUNDED * spread:
@@ -60,7 +63,8 @@ def is_suspicious(model: Model, data: Observations, outcome) -> bool:
         return False
     x = data.x.arrays()
     with np.errstate(all="ignore"):
-        residual = data.whiten(model.evaluate(x, outcome.x).ravel() - data.y)
+        values = np.asarray(model.evaluate(x, outcome.x)).ravel()
+        residual = data.whiten(data.counted(values - data.y))
     return alike(residual, x)
 
 
