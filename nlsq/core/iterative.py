@@ -109,7 +109,7 @@ def _survey(task: Task, data, setup: Setup, state: State) -> State:
     zero = jnp.zeros(())
     no, yes = jnp.zeros((), bool), jnp.ones((), bool)
     evidence = loop.Evidence(
-        yes, no, finite | ~first, state.nfev, cost, *[zero] * 5, no, point.optimality, zero
+        yes, finite | ~first, state.nfev, cost, *[zero] * 5, no, point.optimality
     )
     return state._replace(
         status=loop.judge(evidence, setup),
@@ -167,7 +167,7 @@ def _iterate(task: Task, data, setup: Setup, state: State, limits) -> State:
     above = jnp.nextafter(setup.gtol, jnp.inf)
     optimality = jnp.where(state.tight, point.optimality, jnp.minimum(point.optimality, above))
     evidence = loop.Evidence(
-        no, no, finite, nfev, old.cost, actual, proposal.predicted, ratio, step, length, stuck,
+        no, finite, nfev, old.cost, actual, proposal.predicted, ratio, step, length, stuck,
         optimality, loop.rounding(state.norms, point.x, point.cost),
     )  # fmt: skip
     return state._replace(

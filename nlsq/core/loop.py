@@ -268,8 +268,8 @@ def absorb(state: State, total: Sums, setup: Setup, method: Method, reached: boo
     nfev = state.nfev + where(doubted, 0, 1)
     stuck = jnp.all(state.trial == old.x)
     evidence = Evidence(
-        first, again, finite, nfev, old.cost, actual, proposal.predicted, ratio, step, length,
-        stuck, point.optimality, rounding(point.norms, point.x, point.cost),
+        first, finite, nfev, old.cost, actual, proposal.predicted, ratio, step, length, stuck,
+        point.optimality, rounding(point.norms, point.x, point.cost), again,
     )  # fmt: skip
     status = judge(evidence, setup)
     blind = iterating & moved & (point.pivot == 0)  # its next pass is `again`
@@ -348,7 +348,6 @@ class Evidence(NamedTuple):
     """What the convergence tests see after a trial."""
 
     first: object  # bool: this was the start, there is no step to test
-    again: object  # bool: this was the same point again, there is none either
     finite: object  # bool: cost and derivatives at the trial are finite
     nfev: object
     cost: object  # before the trial
@@ -359,7 +358,8 @@ class Evidence(NamedTuple):
     length: object  # |D x|
     stuck: object  # bool: the trial is the point it started from
     optimality: object  # at the point that is now accepted
-    rounding: object  # what rounding alone can make of it there
+    rounding: object = 0.0  # what rounding alone can make of it there
+    again: object = False  # bool: this was the same point again, there is no step either
 
 
 def most_optimality(setup):

@@ -67,13 +67,14 @@ def judge(finished: Finished, absolute_sigma: bool) -> Verdict:
         notes.append("the fit was stopped before its covariance was accurate")
     undetermined = spectrum.undetermined
     if not finished.stopped_early and math.isfinite(scale):
-        free = unresponsive(finished, determined, scale) & ~undetermined
-        if free.any():
-            undetermined = undetermined | free
-            pcov[free], pcov[:, free] = np.inf, np.inf
+        silent = [j for j in unresponsive(finished, determined, scale) if not undetermined[j]]
+        if silent:
+            undetermined = undetermined.copy()
+            undetermined[silent] = True
+            pcov[silent], pcov[:, silent] = np.inf, np.inf
             fixed = finished.parameters.free == 0
             pcov[fixed], pcov[:, fixed] = 0.0, 0.0
-            named = ", ".join(_named(finished.parameters.names, free))
+            named = ", ".join(finished.parameters.names[j] for j in silent)
             notes.append(f"the data do not determine {named}: values far away fit them as well")
     return Verdict(
         finished.status,

@@ -26,31 +26,33 @@ WIDE, REACH = 1e4, 10.0
 ROUNDING = 1e-14
 
 
-def unresponsive(finished: Finished, pcov: np.ndarray, variance: float) -> np.ndarray:
-    """Free parameters (n,) of finite variance to which the model does not respond.
+def unresponsive(finished: Finished, pcov: np.ndarray, variance: float) -> list[int]:
+    """Places of free parameters of finite variance to which the model does not respond.
 
     pcov: within the determined directions; variance: of the whitened residuals.
     """
     outcome = finished.outcome
     x, norms, variances = outcome.x.tolist(), outcome.norms.tolist(), pcov.diagonal().tolist()
-    extents = [d * p for d, p in zip(norms, x, strict=True)]
-    hidden = ROUNDING * math.hypot(*extents, math.sqrt(2 * outcome.cost))
-    every = zip(x, norms, variances, finished.parameters.free.tolist(), strict=True)
+    square = 2 * outcome.cost
+    for d, p in zip(norms, x, strict=True):
+        square += (d * p) ** 2
+    hidden = ROUNDING * math.sqrt(square)
     doubtful = [
-        bool(free) and (v > (WIDE * p) ** 2 or d * abs(p) < hidden) for p, d, v, free in every
+        j for j, p in enumerate(x) if variances[j] > (WIDE * p) ** 2 or norms[j] * abs(p) < hidden
     ]
-    answer = np.zeros(len(x), bool)
-    if True in doubtful:
-        probe = _Probe(finished, variance, hidden)
-        for j in np.flatnonzero(doubtful):
-            wide = variances[j] > (WIDE * x[j]) ** 2
-            direction = np.zeros(len(x))
-            if wide:
-                direction = pcov[:, j] / math.sqrt(variances[j])
-            elif norms[j] > 0:
-                direction[j] = hidden / norms[j]
-            answer[j] = not probe.responds(REACH * direction)
-    return answer
+    if not doubtful:
+        return []
+    free, probe = finished.parameters.free, _Probe(finished, variance, hidden)
+    silent = []
+    for j in doubtful:
+        direction = np.zeros(len(x))
+        if variances[j] > (WIDE * x[j]) ** 2:
+            direction = pcov[:, j] / math.sqrt(variances[j])
+        elif norms[j] > 0:
+            direction[j] = hidden / norms[j]
+        if free[j] and not probe.responds(REACH * direction):
+            silent.append(j)
+    return silent
 
 
 class _Probe:

@@ -56,10 +56,7 @@ def is_suspicious(model: Model, data: Observations, outcome) -> bool:
         return False
     if not status.converged:
         return True
-    if 2 * outcome.cost <= ROUNDED * spread:
-        return False
-    lost = True in outcome.dead.tolist() or True in outcome.dependent.tolist()
-    if not lost and 2 * outcome.cost <= UNEXPLAINED * spread:
+    if 2 * outcome.cost <= (ROUNDED if outcome.lost else UNEXPLAINED) * spread:
         return False
     x = data.x.arrays()
     with np.errstate(all="ignore"):
