@@ -24,8 +24,24 @@ def test_models_that_differ_in_one_value_never_share(kind):
 
 @pytest.mark.parametrize(
     ("one", "other"),
-    [(0.0, -0.0), (1, 1.0), (1, True), (1.0, np.float64(1)), ("1", 1), (b"1", "1"), ((1,), [1])],
-    ids=repr,
+    [
+        (0.0, -0.0),
+        (1, 1.0),
+        (1, True),
+        (1.0, np.float64(1)),
+        ("1", 1),
+        (b"1", "1"),
+        ((1,), [1]),
+        ([1] * 50, [1.0] * 50),
+        ([1] * 50, (1,) * 50),
+        ([1] * 50, [True] * 50),
+        ([0.0] * 50, [-0.0] * 50),
+        ([2**80] * 50, [2**81] * 50),
+        ("a" * 10**5, b"a" * 10**5),
+        ([-1, *[2**63] * 40], [-1, *[2**63 + 1] * 40]),
+        (np.ones((2, 3)), np.ones((2, 3)).T),
+    ],
+    ids=lambda value: repr(value)[:12],
 )
 def test_values_that_compare_equal_but_act_otherwise_never_share(one, other):
     assert model_key(scaled_by(one)) != model_key(scaled_by(other))

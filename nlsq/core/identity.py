@@ -216,9 +216,12 @@ class _Walk:
 
     def _sequence(self, thing, kind: type) -> Hashable:
         self._afford(len(thing) / 4)
-        if len(thing) > _LONG and type(thing[0]) is float and set(map(type, thing)) == {float}:
-            self.left -= len(thing) / 4
-            return (kind.__name__, self._array(np.array(thing), "floats"))
+        first = type(thing[0]) if len(thing) > _LONG else None
+        if (first is float or first is int) and set(map(type, thing)) == {first}:
+            numbers = np.array(thing)
+            if numbers.dtype == first:  # no integer is longer than 64 bits
+                self.left -= len(thing) / 4
+                return (kind.__name__, first.__name__, self._array(numbers, "numbers"))
         self._afford(len(thing))
         return (kind.__name__, *self._refs(list(thing)))
 
