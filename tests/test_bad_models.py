@@ -1,11 +1,12 @@
 """A model's own mistakes: exceptions, NaN on the way, budgets. SciPy is the oracle."""
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.optimize
 
 import nlsq
-from nlsq import curve_fit, least_squares
+from nlsq import curve_fit, fit_many, least_squares
 from nlsq.result import FitError
 
 pytestmark = pytest.mark.core
@@ -80,6 +81,68 @@ def test_a_model_that_refuses_tracers_with_its_own_exception_is_fitted():
     result = curve_fit(strict, X, Y)
     assert result.model_info.road == "host"
     np.testing.assert_allclose(result.popt, expected, rtol=1e-6)
+
+
+RNG = np.random.default_rng(5)
+CALLS = []
+
+
+def opaque(x, a, b):
+    return np.fromiter((float(a) * np.exp(-float(b) * t) for t in x), float, x.size)
+
+
+def in_numpy(x, a, b):
+    return decay(x, a, b) + 1e-4 * RNG.normal(size=x.size)
+
+
+def in_jax(x, a, b):
+    return a * jnp.exp(-b * x) * (1 + 1e-4 * RNG.normal())
+
+
+def on_the_host(x, a, b):
+    return opaque(x, a, b) + 1e-4 * RNG.normal()
+
+
+def drifting(x, a, b):
+    CALLS.append(1)
+    return opaque(x, a, b) * (1 + 1e-5 * len(CALLS))
+
+
+@pytest.mark.parametrize("jac", [None, "2-point", "callable"])
+@pytest.mark.parametrize("f", [in_numpy, in_jax, on_the_host, drifting])
+def test_a_model_whose_values_change_from_call_to_call_is_refused(f, jac):
+    rows = lambda x, a, b: np.stack([np.exp(-b * x), -a * x * np.exp(-b * x)], -1)  # noqa: E731
+    with pytest.raises(ValueError, match="different values for the same parameters"):
+        curve_fit(f, X, Y, [1.0, 1.0], jac=rows if jac == "callable" else jac)
+
+
+@pytest.mark.parametrize("f", [in_numpy, on_the_host])
+def test_so_it_is_in_every_call(f):
+    for call in (
+        lambda: fit_many(f, X, np.stack([Y, Y]), p0=[1.0, 1.0]),
+        lambda: least_squares(lambda p: f(X, *p) - Y, [1.0, 1.0]),
+        lambda: curve_fit(f, np.tile(X, 2000), np.tile(Y, 2000), [1.0, 1.0]),
+        lambda: nlsq.fit(f, np.tile(X, 50), np.tile(Y, 50), p0=[1.0, 1.0], workflow="streaming"),
+    ):
+        with pytest.raises(ValueError, match=r"different values|cannot be shown"):
+            call()
+
+
+def test_a_model_that_seeds_its_noise_or_reuses_its_buffer_is_fitted():
+    buffer = np.zeros(X.size)
+
+    def seeded(x, a, b):
+        return opaque(x, a, b) + 1e-4 * np.random.default_rng(1).normal(size=x.size)
+
+    def reusing(x, a, b):
+        buffer[:] = opaque(x, a, b)
+        return buffer
+
+    for f in (seeded, reusing):
+        expected, _ = scipy.optimize.curve_fit(f, X, Y)
+        result = curve_fit(f, X, Y)
+        assert result.model_info.road == "host"
+        np.testing.assert_allclose(result.popt, expected, rtol=1e-5)
 
 
 def shifted_log(x, a, b):

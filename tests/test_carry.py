@@ -332,6 +332,7 @@ FUNCTIONS = [
     lambda x, a: interpolate.CubicSpline(X, np.sin(X))(x * a / 2, 1),
     lambda x, a: integrate.cumulative_trapezoid(a * x, x, initial=0) + special.logsumexp(a * x),
     lambda x, a: np.sort(np.cos(a * x)) + np.median(a * x) + np.diff(a * x, prepend=0.0),
+    lambda x, a: x[np.argsort(-x)] * a + x[(-a * x).argsort()] + np.sort(-x, kind="stable"),
     lambda x, a: np.array([[a, 0], [1, a]]) @ np.array([x, a * x])[:, :8],
     lambda x, a: sum(c * x**k for k, c in enumerate([a, 1, 2])) + divmod(a * x, 0.7)[1],
     lambda x, a: np.add.reduce(a * x) + np.multiply.accumulate(a * x) * 1e-3,

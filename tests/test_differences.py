@@ -2,10 +2,12 @@
 
 import warnings
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.optimize
 
-from nlsq import curve_fit
+from nlsq import curve_fit, least_squares
 from nlsq.core import differences
 from nlsq.core.differences import SCHEMES
 
@@ -148,6 +150,29 @@ def test_a_quadratic_is_exact_in_the_middle_and_on_a_bound():
         np.testing.assert_allclose(J[0], -4.0 * X, rtol=1e-13)
 
 
+@pytest.mark.parametrize("scheme", ["2-point", "3-point"])
+@pytest.mark.parametrize(("kind", "rtol"), [(np.float32, 3e-3), (np.float16, 0.3)])
+def test_steps_are_for_the_precision_of_the_values(scheme, kind, rtol):
+    """A step for doubles is lost in values of single precision, or drowns in their rounding."""
+    f, p = Recorder(), np.array([2.0, 0.7, 0.4])
+    J = jacobian(lambda q: f(q).astype(kind), p, scheme)
+    assert J.dtype == float
+    assert_columns(J, f.jacobian(p), rtol)
+    assert differences.precision(f(p).astype(kind)) == np.finfo(kind).eps
+
+
+def test_rounding_cannot_fake_rank_in_single_precision():
+    def pair(p):
+        return ((p[0] + p[1]) * X).astype(np.float32)
+
+    p = np.array([1.1, 0.7])
+    open_ended = np.full(2, -np.inf), np.full(2, np.inf)
+    for scheme in ("2-point", "3-point"):
+        J = differences.jacobian(pair, p, pair(p), scheme, None, *open_ended)
+        w = np.linalg.svd(J, compute_uv=False)
+        assert w[1] / w[0] < differences.rank_tolerance(scheme, np.finfo(np.float32).eps)
+
+
 def test_columns_of_complex_models():
     def wave(p):
         return p[0] * np.exp(1j * p[1] * X)
@@ -201,3 +226,37 @@ def test_diff_step_reaches_the_model():
     _, seen = seen_by((-np.inf, np.inf), epsfcn=1e-8, max_nfev=500)
     steps = np.abs(seen[2:5] - seen[0])
     np.testing.assert_allclose(np.diag(steps), 1e-4 * np.array([1.0, 0.5, 0.45]), rtol=1e-9)
+
+
+@pytest.mark.parametrize("kind", ["numpy", "jax", "half"])
+def test_a_simulator_in_single_precision(kind):
+    """It rounds: with steps for doubles nothing, or noise, would be seen of its derivatives."""
+
+    def truth(x, a, b, c):
+        return np.fromiter((float(a) * np.exp(-float(b) * t) + float(c) for t in x), float, x.size)
+
+    def rounded(x, a, b, c):
+        value = truth(x, a, b, c).astype(np.float16 if kind == "half" else np.float32)
+        return jnp.asarray(value) if kind == "jax" else value
+
+    y = truth(X, 2.5, 1.3, 0.5) + 0.01 * np.random.default_rng(1).normal(size=X.size)
+    expected, pcov = scipy.optimize.curve_fit(truth, X, y, [1.0, 1.0, 0.0])
+    result = curve_fit(rounded, X, y, [1.0, 1.0, 0.0])
+    assert result.success and result.model_info.road == "host"
+    allowed = 0.5 if kind == "half" else 0.02
+    assert np.all(np.abs(result.popt - expected) < allowed * np.sqrt(np.diag(pcov)))
+
+
+@pytest.mark.parametrize("jac", ["2-point", "3-point"])
+def test_residuals_in_single_precision(jac):
+    x = np.linspace(0, 1, 100, dtype=np.float32)
+    y = np.random.default_rng(1978).random(size=100, dtype=np.float32)
+
+    def residuals(p):
+        return ((p[0] + p[1] * x).astype(np.float32) - y).astype(np.float32)
+
+    theirs = scipy.optimize.least_squares(residuals, [-1.0, -1.0], jac)
+    ours = least_squares(residuals, [-1.0, -1.0], jac)
+    assert ours.success
+    assert ours.cost == pytest.approx(theirs.cost, rel=1e-6)
+    np.testing.assert_allclose(ours.x, theirs.x, rtol=1e-2)

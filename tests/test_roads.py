@@ -5,12 +5,18 @@ import sys
 import textwrap
 import warnings
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.optimize
 
-from nlsq import curve_fit
+from nlsq import curve_fit, fit_many, least_squares
+from nlsq.core.abscissae import Abscissae
+from nlsq.core.evaluation import CurveCall
+from nlsq.core.model import Model
+from nlsq.core.passes import LENGTHS
+from nlsq.core.resolving import find_road
 
 pytestmark = pytest.mark.core
 
@@ -411,6 +417,237 @@ def changes_far_away(x, a, b, c):
 def test_a_branch_on_a_parameter_is_followed():
     result = curve_fit(changes_far_away, X, Y, START)
     assert_fit(result, scipys(in_numpy, X, Y, START))
+
+
+# ------------------------------------------- what the model is shown is what SciPy's call shows it
+
+
+def road_of(f, x, p0=(1.1, 0.9), **options):
+    """The road for data x, and the values of the program as the engine runs it."""
+    x = np.asarray(x, float)
+    m = x.shape[-1]
+    model = Model(CurveCall(f), len(p0), "f")
+    data = Abscissae(x, m)
+    model.resolve(data, m, np.array(p0), False, **options)
+    return model.info, model
+
+
+def values_in_blocks(model, x, p, block):
+    """What the program that reads `block` points at a time, or all, gives."""
+    data = Abscissae(x, x.size)
+    with jax.enable_x64(True):
+        call = model.traceable(data)
+        if not model.info.pointwise:
+            return np.asarray(call(jnp.asarray(x), list(p), x.size))
+        parts = [x[k : k + block] for k in range(0, x.size - block + 1, block)]
+        return np.concatenate([np.asarray(call(jnp.asarray(u), list(p), block)) for u in parts])
+
+
+BACKGROUND = np.sin(7 * np.linspace(0.1, 3.0, 1000))
+
+
+def adds_a_table_of_its_length(x, a, b):
+    return a * x + b + (BACKGROUND if len(x) == len(BACKGROUND) else 0.0)
+
+
+def adds_a_table_of_its_shape(x, a, b):
+    return a * jnp.sqrt(x) + b + (BACKGROUND if x.shape == BACKGROUND.shape else 0.0)
+
+
+def adds_a_table_if_it_can(x, a, b):
+    try:
+        return a * x + b + BACKGROUND
+    except (TypeError, ValueError):
+        return a * x + b
+
+
+def above(limit):
+    return lambda x, a, b: a * np.exp(-b * x) if len(x) > limit else a + b * x
+
+
+def above_in_jax(limit):
+    return lambda x, a, b: a * jnp.exp(-b * x) if x.shape[0] > limit else a + b * x
+
+
+COUNTING = {
+    "equal to a table": adds_a_table_of_its_length,
+    "of a table's shape": adds_a_table_of_its_shape,
+    "adds a table if it can": adds_a_table_if_it_can,
+    "a scalar or not": lambda x, a, b: a * x + b * (1 if np.size(x) > 1 else 2),
+    "parity": lambda x, a, b: a * x + b * (1 if x.size % 2 else 2),
+    "bytes": lambda x, a, b: a * x + b * (1 if x.nbytes > 5000 else 2),
+    "loop": lambda x, a, b: a * x + b * max(i for i, _ in enumerate(x)) / 9,
+    **{f"above {k}": above(k) for k in (1, 63, 100, 255, 998, 1000, 1023, 5000)},
+    **{f"above {k} in jax": above_in_jax(k) for k in (64, 999, 1008, 2047)},
+}
+
+
+@pytest.mark.parametrize("name", COUNTING)
+@pytest.mark.parametrize("m", [40, 999, 1000])
+def test_a_model_that_asks_for_its_length_gets_the_user_s(name, m):
+    """In the blocks the programs read, and in lanes of one point."""
+    f, x, p = COUNTING[name], np.linspace(0.1, 3.0, m), (1.1, 0.9)
+    with jax.enable_x64(True):
+        truth = np.broadcast_to(f(x, *map(np.float64, p)), m)
+    for options, blocks in (({}, LENGTHS), ({"lengths": (1, 16)}, (1, 16))):
+        info, model = road_of(f, x, p, **options)
+        for block in [k for k in blocks if k <= m] if info.road != "host" else []:
+            shown = values_in_blocks(model, x, p, block)
+            np.testing.assert_allclose(shown, truth[: shown.size], rtol=1e-13)
+
+
+def test_a_length_beyond_the_data_counts_for_data_that_are_a_sample():
+    x = np.linspace(0.1, 3.0, 300)
+    assert road_of(above(5000), x)[0].pointwise
+    assert not road_of(above(5000), x, n_points=10**6)[0].pointwise
+    assert road_of(above(5000), x, n_points=4999)[0].pointwise
+
+
+def test_a_model_that_cannot_ask_is_traced_for_no_further_length():
+    seen = []
+
+    def watched(x, a, b):
+        seen.append(np.shape(x))  # this makes that it could
+        return a * np.exp(-b * x)
+
+    for f in (in_jax, in_numpy):
+        _, model = road_of(f, X, START)
+        assert not model.resolution.asks_for_length and len(model.resolution.same_at) == 4
+    road_of(watched, X)
+    assert (60,) in seen
+
+
+def test_fits_of_models_that_ask_for_their_length():
+    """Sampled first, in chunks, and side by side: each as SciPy's."""
+    x = np.linspace(0.0, 4.0, 40_000)
+    truth = np.array([2.5, 1.3])
+    model = above(35_000)
+    result = curve_fit(model, x, model(x, *truth), [1.0, 1.0])
+    assert not result.model_info.pointwise
+    np.testing.assert_allclose(result.popt, truth, rtol=1e-9)
+    x = np.linspace(0.0, 4.0, 40)
+    one_by_one = COUNTING["a scalar or not"]
+    many = fit_many(one_by_one, x, np.stack([one_by_one(x, *truth)] * 2), p0=[1.0, 1.0])
+    np.testing.assert_allclose(many.popt, [truth, truth], rtol=1e-9)
+
+
+LENGTH_KEPT = np.linspace(0.1, 3.0, 300)
+OF_TYPES = {
+    "isinstance of x": lambda x, a, b: a * x + b * (1 if isinstance(x, np.ndarray) else 2),
+    "type of x": lambda x, a, b: a * x + b * (1 if type(x) is np.ndarray else 2),
+    "isinstance of a": lambda x, a, b: a * x + b if isinstance(a, float) else 9 * a * x + b,
+    "type of a": lambda x, a, b: a * x + (b if type(a) is np.float64 else 2 * b),
+    "isscalar": lambda x, a, b: a * x + b * (1 if np.isscalar(a) else 2),
+    "hasattr": lambda x, a, b: a * x + b * (1 if hasattr(a, "hex") else 2),
+    "in jax": lambda x, a, b: a * jnp.exp(-x) + b * (1 if isinstance(x, np.ndarray) else 2),
+    "no array of jax": lambda x, a, b: a * jnp.exp(-x) + b * (2 if isinstance(x, jax.Array) else 1),
+    "isscalar in jax": lambda x, a, b: a * jnp.exp(-x) + b * (1 if np.isscalar(b) else 2),
+}
+
+
+@pytest.mark.parametrize("m", [60, 300])
+@pytest.mark.parametrize("name", OF_TYPES)
+def test_a_model_that_asks_for_types_is_shown_those_of_numpy(name, m):
+    """On the host, with the data fixed in the program, or by proxies that pass for arrays."""
+    f, x, p = OF_TYPES[name], np.linspace(0.1, 3.0, m), (1.1, 0.9)
+    info, model = road_of(f, x, p)
+    assert info.road != "jax" or not info.pointwise
+    assert "differ" in info.reason
+    if info.road != "host":
+        with jax.enable_x64(True):
+            truth = np.asarray(f(x, *map(np.float64, p)))
+        np.testing.assert_allclose(values_in_blocks(model, x, p, m), truth, rtol=1e-13)
+
+
+def test_a_model_that_knows_its_own_data():
+    """`x is X` with the array that the user gave, with a copy of it, and with the array again."""
+
+    def knows(x, a, b):
+        return a * x + b + (np.sin(7 * x) if x is LENGTH_KEPT else 0.0)
+
+    for x in (LENGTH_KEPT.copy(), LENGTH_KEPT, LENGTH_KEPT.copy()):
+        result = curve_fit(knows, x, knows(x, 1.7, 0.6), [1.0, 1.0])
+        assert result.success and result.model_info.pointwise == (x is not LENGTH_KEPT)
+        np.testing.assert_allclose(result.popt, [1.7, 0.6], rtol=1e-7)
+
+
+# ------------------------------------------------------------------ what fails later, or too long
+
+
+def test_points_in_a_loop_are_for_the_host():
+    def filled(x, a, b):
+        y = np.zeros(len(x))
+        for i in range(len(x)):
+            y[i] = a * np.exp(-b * x[i]) + i
+        return y
+
+    for f in (
+        filled,
+        lambda x, a, b: np.array([a * np.exp(-b * v) for v in x]),
+        lambda x, a, b: jnp.stack([a * jnp.exp(-b * v) for v in x]),
+        lambda x, a, b: jnp.stack([a * jnp.exp(-b * x[i]) for i in range(x.size)]),
+    ):
+        assert road_of(f, X[:12])[0].road != "host"
+        for m in (260, 5000):  # of the same model
+            info, _ = road_of(f, np.linspace(0.1, 3.0, m))
+            assert info.road == "host" and "too many to compile" in info.reason
+
+
+def test_a_long_sum_is_compiled_and_an_endless_one_is_not():
+    def peaks(count, exp):
+        def f(x, a, b):
+            y = 0.0
+            for k in range(count):
+                y = y + a * exp(-(((x - 0.1 * k) / b) ** 2))
+            return y
+
+        return f
+
+    for exp in (np.exp, jnp.exp):
+        assert road_of(peaks(50, exp), X)[0].road != "host"
+        info, _ = road_of(peaks(400, exp), X)
+        assert info.road == "host" and "too many to compile" in info.reason
+
+
+def test_a_derivative_that_jax_cannot_take_is_left_to_differences():
+    @jax.custom_vjp
+    def own(u):
+        return jnp.exp(u)
+
+    own.defvjp(lambda u: (own(u), u), lambda u, t: (t * jnp.exp(u),))
+
+    def called_back(x, a, b, c):
+        run = lambda *v: in_numpy(*map(np.asarray, v))  # noqa: E731
+        return jax.pure_callback(run, jax.ShapeDtypeStruct(x.shape, float), x, a, b, c)
+
+    oracle = scipys(in_numpy, X, Y, START)
+    for f in (lambda x, a, b, c: a * own(-b * x) + c, called_back):
+        result = curve_fit(f, X, Y, START)
+        assert result.model_info.road == "host" and "JVP" in result.model_info.reason.upper()
+        assert_fit(result, oracle, 1e-5)
+        np.testing.assert_allclose(fit_many(f, X, Y[None], START).popt[0], oracle[0], rtol=1e-5)
+
+
+def test_a_random_key_in_a_closure_is_no_obstacle():
+    key = jax.random.key(0)
+    shift = lambda x, a, b: a * x + b + 0 * jax.random.normal(key, x.shape)  # noqa: E731
+    found = find_road(CurveCall(shift), Abscissae(X, 60), 60, np.ones(2))
+    assert found.info.road == "jax" and not found.info.pointwise
+
+
+@pytest.mark.parametrize("transformation", [jax.jit, jax.grad, jax.vmap])
+def test_a_fit_inside_a_transformation_says_so(transformation):
+    def line(x, a):
+        return a * x
+
+    for inside in (
+        lambda z: z * curve_fit(line, X, 3 * X).popt[0],
+        lambda z: curve_fit(line, X, z * X).popt[0],
+        lambda z: least_squares(lambda p: p - z, [1.0]).x[0],
+        lambda z: fit_many(line, X, (z * X)[None]).popt[0, 0],
+    ):
+        with pytest.raises(TypeError, match=r"cannot run inside jax\.jit, grad, vmap"):
+            transformation(inside)(jnp.ones(3) if transformation is jax.vmap else 1.0)
 
 
 # ------------------------------------------------------------------------- JAX stays the user's

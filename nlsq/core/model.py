@@ -116,21 +116,20 @@ class Model:
 
         key = (self.key, self.n, x.signature, complex_data)
         found = _resolutions.get(key, find)
-        anew = found.asks_for_identity  # it may answer otherwise for another array of this form
-        if anew:
+        look = _resolutions.get
+        if found.asks_for_identity:  # it may answer otherwise for another array of this form
             self.show_own(x)
-            found = find()
+            found, look = find(), lambda _, make: make()
+        if not found.info.pointwise and found.info.road != "host":  # what it was for other data
+            key = (*key, x.shapes)
+            if found.data_fixed:
+                key = (*key, content_key(tuple(x.leaves) if x.in_full else x.given))
+            found = look(key, lambda: made[-1] if made else find())
         if found.info.pointwise:
             points = {*lengths, n_points or m}
             if not same_program(self.call, found, x, self.n, points):
-                key = (*key, m)
-                found = find(COUNT) if anew else _resolutions.get(key, lambda: find(COUNT))
-        elif found.info.road != "host":  # taken whole
-            key = (*key, x.shapes)
-            if found.data_fixed:  # its program holds the data it was traced with
-                key = (*key, content_key(tuple(x.leaves) if x.in_full else x.given))
-            if not anew:
-                found = _resolutions.get(key, lambda: made[-1] if made else find())
+                key = (*key, m, COUNT)
+                found = look(key, lambda: find(COUNT))
         self.resolution, self.program_key = found, key
         x.own = None
 

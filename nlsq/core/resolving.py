@@ -206,7 +206,7 @@ class _Search:
         try:
             few, some = (trace_at(call, x, n, length) for length in (_FEW, POINTS))
             more = count_equations(some) - count_equations(few)
-            if more > 0:
+            if more >= POINTS - _FEW:  # one or more for each point
                 expected = count_equations(few) + more * (self.m - _FEW) // (POINTS - _FEW)
                 if expected > _MOST_UNROLLED:
                     raise _TooLong(TOO_LONG.format(expected))

@@ -48,7 +48,7 @@ ifftshift""".split()
 def _direct(function: Callable, arrays: int) -> Callable:
     def handler(*args, **kwargs):
         args = unwrap(args)
-        if kwargs.get("stable", True) is None:  # of sort and argsort, not said by the user
+        if "kind" in kwargs:  # of sort and argsort, where jax.numpy's is stable
             kwargs = {k: v for k, v in kwargs.items() if k not in ("kind", "order", "stable")}
         head = [jnp.asarray(a) if isinstance(a, (list, tuple)) else a for a in args[:arrays]]
         return function(*head, *args[arrays:], **unwrap(kwargs))
