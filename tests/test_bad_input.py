@@ -4,6 +4,8 @@ SciPy runs beside us as the oracle of the type. Where it returns nonsense instea
 sigma under MINPACK, say) our own type is written down in the case.
 """
 
+import datetime
+import math
 import warnings
 from types import SimpleNamespace
 
@@ -11,7 +13,8 @@ import numpy as np
 import pytest
 import scipy.optimize
 
-from nlsq import CurveFit, LeastSquares, curve_fit, least_squares
+import nlsq
+from nlsq import CurveFit, LargeDatasetFitter, LeastSquares, curve_fit, fit_many, least_squares
 
 pytestmark = pytest.mark.core
 X = np.linspace(0.0, 4.0, 20)
@@ -49,6 +52,89 @@ def wrong_jac(x, a, b):
     return np.ones((3, 2))
 
 
+def flat(x, a, b):
+    return a * np.exp(-b * x[0]) + x[1]
+
+
+def turned(x, a, b):
+    return flat(x, a, b).T
+
+
+def image(x, a, b):
+    return decay(x, a, b).reshape(4, 5)
+
+
+def pair(x, a, b):
+    return np.array([a * x + b, a * x])
+
+
+def forgets(x, a, b):
+    a * np.exp(-b * x)
+
+
+def scalar_exp(x, a, b):
+    return a * math.exp(-b * x)
+
+
+def branches(x, a, b):
+    return a if x < 1 else b * x
+
+
+def floors(x, a, b):
+    return a * int(x) + b
+
+
+def clipped(x, a, b):
+    return a * max(x, 1.0) + b
+
+
+def joined(x, a, b):
+    return a * x * (x > 0 and x < 2) + b
+
+
+def words_only(x, a, b):
+    return ["a"] * len(x)
+
+
+def odd_lengths(x, a, b):
+    return [[1.0, 2.0], [a]]
+
+
+class Volts(np.ndarray):
+    """As a quantity of astropy: an array with a unit."""
+
+    unit = "V"
+
+    @property
+    def value(self):
+        return np.asarray(self)
+
+
+class Metres:
+    """As a quantity of pint: it holds an array."""
+
+    units = "m"
+
+    def __init__(self, magnitude):
+        self._magnitude = np.asarray(magnitude, float)
+
+    @property
+    def magnitude(self):
+        return self._magnitude
+
+    def __array__(self, dtype=None, copy=None):
+        return self._magnitude
+
+
+def volts(values):
+    return np.array(values, float).view(Volts)
+
+
+DAYS = np.datetime64("2024-02-28") + np.arange(20)
+STAMPS = [datetime.datetime(2024, 2, 28) + datetime.timedelta(hours=k) for k in range(20)]
+GRID = X.reshape(4, 5)
+
+
 def case(words, *args, ours=None, f=decay, x=X, y=Y, **options):
     """A bad call; `ours`: our exception where SciPy has none to compare with."""
     return SimpleNamespace(f=f, args=(x, y, *args), options=options, ours=ours, words=words.split())
@@ -72,6 +158,32 @@ CURVES = {
     "nan_policy propagate": case("nan_policy", nan_policy="propagate"),
     "nan_policy raise": case("nan", y=HOLED, nan_policy="raise"),
     "nan unchecked": case("ydata nan", y=HOLED, check_finite=False, method="trf"),
+    "days in x": case("xdata dates datetime64[D] seconds", x=DAYS, ours=TypeError),
+    "seconds in x": case("xdata dates seconds", x=DAYS.astype("M8[s]"), ours=TypeError),
+    "durations in x": case("xdata times seconds", x=DAYS - DAYS[0], ours=TypeError),
+    "datetimes in x": case("xdata dates seconds", x=STAMPS),
+    "days in y": case("ydata dates seconds", y=DAYS, ours=TypeError),
+    "volts in x": case("xdata units .value", x=volts(X), ours=TypeError),
+    "volts in y": case("ydata units .value", y=volts(Y), ours=TypeError),
+    "metres in y": case("ydata units .magnitude", y=Metres(Y), ours=TypeError),
+    "volts in sigma": case("sigma units", sigma=volts(ONES), ours=TypeError),
+    "volts in p0": case("p0 units", volts([1, 1]), ours=TypeError),
+    "metres in p0": case("p0 units", [Metres(1), Metres(1)], ours=TypeError),
+    "volts in bounds": case("bounds units", bounds=(volts([0, 0]), volts([9, 9])), ours=TypeError),
+    "complex bounds": case("bounds real", bounds=([0j, 0], [9, 9]), ours=ValueError),
+    "dates in p0": case("p0 dates", DAYS[:2], ours=TypeError),
+    "masked p0": case("p0 masked", np.ma.array([1.0, 1], mask=[0, 1]), ours=ValueError),
+    "masked bound": case(
+        "bounds masked", bounds=(np.ma.array([0.0, 1], mask=[0, 1]), 9), ours=ValueError
+    ),
+    "masked covariance": case(
+        "mask covariance", y=np.ma.array(Y, mask=X > 3), sigma=np.eye(20), ours=ValueError
+    ),
+    "all masked": case("No point left", y=np.ma.array(Y, mask=True), ours=TypeError),
+    "all of weight 0": case("No point left", sigma=np.inf * ONES, ours=TypeError),
+    "nan in y, of weight 0": case(
+        "ydata 10 index nan", y=HOLED, sigma=np.where(X > 2, np.inf, 1.0)
+    ),
     "nothing left to fit": case("ydata", y=np.nan * Y, nan_policy="omit"),
     # parameters
     "p0 too long": case("p0 3 2", [1, 1, 1]),
@@ -111,6 +223,19 @@ CURVES = {
     "one point, two parameters": case("2 1", x=X[:1], y=Y[:1]),
     "scalar y": case("2 1", x=1.0, y=2.0),
     # model
+    "a turned image": case("(5, 4) ydata (4, 5)", f=turned, x=(GRID, GRID), y=GRID),
+    "a turned pair": case("(2, 10) ydata (10, 2)", f=pair, x=X[:10], y=X.reshape(10, 2)),
+    "an image for its list": case("(4, 5) ydata (20,)", f=image),
+    "returns None": case("None return", f=forgets),
+    "math.exp": case("np.exp arrays", f=scalar_exp),
+    "if x < 1": case("truth np.where(x < 1", f=branches),
+    "int(x)": case("np.trunc(x) arrays", f=floors),
+    "max(x, 1)": case("truth np.maximum", f=clipped),
+    "and": case("truth `&`", f=joined),
+    "returns text": case("model numbers <U1", f=words_only),
+    "returns odd lengths": case("model array numbers", f=odd_lengths),
+    "returns volts": case("model units", f=lambda x, a, b: volts(a * x + b), ours=TypeError),
+    "returns metres": case("model units", f=lambda x, a, b: Metres(a * x + b), ours=TypeError),
     "wrong number of values": case("19 values 20 data points", f=short),
     "nan at p0": case("finite a=1 b=1 20 index 0 p0", f=off_domain, method="trf"),
     # options
@@ -239,6 +364,14 @@ PROBLEMS = {
     "callback not callable": problem("callback callable", callback=5),
     "args not a tuple": problem("args", f=lambda x, c: x * c, args=5),
     "kwargs unknown": problem("'z'", kwargs={"z": 1}),
+    "volts in x0": problem("x0 units", volts(START), ours=TypeError),
+    "masked x0": problem("x0 masked", np.ma.array(START, mask=[0, 1]), ours=ValueError),
+    "masked residuals": problem(
+        "fun masked", f=lambda x: np.ma.array(x, mask=[0, 1]), ours=ValueError
+    ),
+    "residuals in volts": problem("fun units", f=lambda x: volts(x), ours=TypeError),
+    "a keyword of curve_fit": problem("'sigma' one of `curve_fit`", sigma=3),
+    "another keyword of curve_fit": problem("'p0' one of `curve_fit`", p0=START),
     "unknown keyword": problem("max_nfevv mean 'max_nfev'", max_nfevv=3),
 }
 
@@ -250,6 +383,57 @@ def test_least_squares_raises_what_scipy_raises(name):
     ours = raised(least_squares, c.f, *c.args, **c.options)
     assert_same_kind(theirs, ours, c.ours)
     assert_says(ours, c.words)
+
+
+# ---------------------------------------------------- what no front door takes for plain numbers
+
+DOORS = {
+    "fit_many": fit_many,
+    "fit": nlsq.fit,
+    "in pieces": lambda f, x, y, **options: nlsq.fit(f, x, y, workflow="chunked", **options),
+    "list of pieces": lambda f, x, y, **options: nlsq.fit(f, [(x, y)], **options),
+    "CurveFit": CurveFit().curve_fit,
+    "LargeDatasetFitter": LargeDatasetFitter(1.0).fit,
+}
+ODD = {
+    "dates": ("dates or times.*seconds", DAYS),
+    "datetimes": ("dates or times.*seconds", STAMPS),
+    "durations": ("dates or times.*seconds", DAYS - DAYS[0]),
+    "array with a unit": (r"units.*\.magnitude.*\.value", volts(X)),
+    "list with units": (r"units.*\.magnitude.*\.value", [Metres(v) for v in X]),
+}
+
+
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("kind", ODD)
+def test_no_door_takes_dates_and_units_for_numbers(door, kind):
+    words, odd = ODD[kind]
+    for x, y in ((odd, Y), (X, odd)):
+        with pytest.raises(TypeError, match=words):
+            DOORS[door](decay, x, y)
+    if door != "list of pieces":
+        with pytest.raises(TypeError, match="p0"):
+            DOORS[door](decay, X, Y, p0=odd[:2])
+
+
+def test_what_is_passed_on_is_the_models_business():
+    """A table or an object goes to the model as it is; what that makes of it is a number or not."""
+    pandas = pytest.importorskip("pandas")
+    table = pandas.DataFrame({"when": DAYS.astype("M8[ns]"), "x": X})
+
+    def elapsed(t, a, b):
+        return decay((t["when"] - t["when"].iloc[0]).dt.total_seconds() / 86400, a, b)
+
+    for f, x in ((elapsed, np.arange(20.0)), (lambda t, a, b: decay(t["x"], a, b), X)):
+        expected = scipy.optimize.curve_fit(decay, x, Y)[0]
+        np.testing.assert_allclose(curve_fit(f, table, Y).popt, expected, rtol=1e-6)
+    for x in (table["when"], pandas.DatetimeIndex(table["when"]), table["when"].diff()):
+        with pytest.raises(TypeError, match=r"Convert them to seconds"):
+            curve_fit(lambda t, a, b: a + b * t, x, Y)
+    found = curve_fit(lambda x, a, b: decay(x.magnitude, a, b), Metres(X), Y)
+    np.testing.assert_allclose(found.popt, scipy.optimize.curve_fit(decay, X, Y)[0], rtol=1e-6)
+    with pytest.raises(TypeError, match=r"must be real number.*np\.exp"):
+        curve_fit(scalar_exp, table["x"], Y)
 
 
 # ------------------------------------------------------------------- numbers that are not finite

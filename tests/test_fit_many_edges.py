@@ -164,13 +164,16 @@ def test_masked_points_are_left_out():
     y = draw(4)
     masked = np.ma.masked_array(y, np.zeros(y.shape, bool))
     masked[1, 3:9] = np.ma.masked
-    fits = fit_many(decay, T, masked, P0, nan_policy="omit")
+    masked.data[1, 4] = np.nan  # nobody's business
     keep = ~masked.mask[1]
-    assert_same(fits, 1, curve_fit(decay, T[keep], y[1][keep], P0))
-    assert fit_many(decay, T, masked, P0).status.tolist()[1] == int(Status.NOT_FINITE)
-    rows = [masked[0][:30], masked[1]]
-    fits = fit_many(decay, [T[:30], T], rows, P0, nan_policy="omit")
-    assert fits.n_points.tolist() == [30, keep.sum()]
+    expected = curve_fit(decay, T[keep], y[1][keep], P0)
+    for policy in (None, "omit"):
+        fits = fit_many(decay, T, masked, P0, nan_policy=policy)
+        assert_same(fits, 1, expected)
+        assert fits.n_points.tolist() == [50, keep.sum(), 50, 50]
+        rows = [masked[0][:30], masked[1]]
+        fits = fit_many(decay, [T[:30], T], rows, P0, nan_policy=policy)
+        assert fits.n_points.tolist() == [30, keep.sum()]
 
 
 def test_a_list_of_complex_data():

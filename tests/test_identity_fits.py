@@ -4,10 +4,16 @@ Each model is an amplitude times a constant times x, fitted to 6 x, so that the 
 which constant was used.
 """
 
+import functools
+import os
+import threading
+import types
+
+import jax
 import numpy as np
 import pytest
 
-from nlsq import curve_fit
+from nlsq import cache_info, curve_fit
 
 pytestmark = pytest.mark.core
 X = np.linspace(1.0, 2.0, 12)
@@ -123,3 +129,68 @@ def test_lazy_fields_belong_to_the_model_that_was_fitted():
     k = 2.0
     np.testing.assert_allclose(result.jac[:, 0], 2.0 * X, rtol=1e-12)
     np.testing.assert_allclose(result.fun, 0, atol=1e-12)
+
+
+def test_changed_module_as_a_default_is_used():
+    constants = types.ModuleType("constants")
+    constants.k = 2.0
+
+    def model(x, a, c=constants):
+        return a * x * c.k * 11
+
+    assert fitted(model) == pytest.approx(3 / 11, rel=1e-12)
+    constants.k = 3.0
+    assert fitted(model) == pytest.approx(2 / 11, rel=1e-12)
+
+
+def test_another_partial_of_jax_is_another_model():
+    def line(k, x, a):
+        return k * a * x * 13
+
+    def parabola(k, x, a):
+        return k * a * x**2 * 13
+
+    assert fitted(jax.tree_util.Partial(line, 2.0)) == pytest.approx(3 / 13, rel=1e-12)
+    closed = 6 * (X**3).sum() / (X**4).sum()
+    assert fitted(jax.tree_util.Partial(parabola, 1.0)) == pytest.approx(closed / 13, rel=1e-8)
+
+
+def test_a_model_that_cannot_be_watched_is_fitted_anew(monkeypatch):
+    lock, scale = threading.Lock(), [1.0]
+
+    def model(x, a):
+        with lock:
+            return a * x * float(os.environ["NLSQ_RATE"]) * scale[0] + 0 * a
+
+    monkeypatch.setenv("NLSQ_RATE", "2.0")
+    assert fitted(model) == pytest.approx(3.0, rel=1e-12)
+    monkeypatch.setenv("NLSQ_RATE", "3.0")
+    result = curve_fit(model, X, Y, [1.0])
+    assert result.popt[0] == pytest.approx(2.0, rel=1e-12)
+    np.testing.assert_allclose(result.prediction_interval(X).mean(axis=1), Y, rtol=1e-12)
+    made = cache_info()["programs"].misses
+    np.testing.assert_allclose(result.prediction_interval(X).mean(axis=1), Y, rtol=1e-12)
+    assert cache_info()["programs"].misses == made  # the fit keeps its programs
+    scale[0] = 2.0
+    with pytest.raises(RuntimeError, match="has changed since the fit"):
+        result.prediction_interval(X)
+
+
+class Remembering(Attribute):
+    """Works a value out when it is first asked for, and keeps it."""
+
+    @functools.cached_property
+    def tripled(self):
+        return 3 * self.k
+
+    def model(self, x, a):
+        return a * x * self.tripled * 17
+
+
+def test_what_a_model_works_out_and_keeps_is_no_change():
+    for thing in (Remembering(2.0), Remembering(2.0)):  # the second finds programs of the first
+        result = curve_fit(thing.model, X, Y, [1.0])
+        assert result.popt[0] == pytest.approx(1 / 17, rel=1e-12)
+        for x in (X[:5], X):
+            band = result.prediction_interval(x)
+            np.testing.assert_allclose(band.mean(axis=1), 6 * x, rtol=1e-12)

@@ -67,7 +67,7 @@ def test_r_is_that_of_a_householder_qr(name):
     assert error.max() <= 30 * EPS * kappa
     # backward error: R^T R = J^T J whatever the condition
     difference = (summary.R.T @ summary.R - J.T @ J) / np.outer(lengths, lengths)
-    assert np.abs(difference).max() <= 1e-12
+    assert np.abs(difference).max() <= 3e-12
     # z = Q^T r with the projection's length, and R^T z the gradient
     expected = np.linalg.norm(np.linalg.qr(J / lengths)[0].T @ r)
     assert np.linalg.norm(summary.z) == pytest.approx(expected, rel=100 * EPS * kappa)
@@ -182,7 +182,7 @@ def test_dependent_columns_are_neither_dead_nor_independent(kind, count):
     assert not summary.dead.any()
     R = np.where(summary.dependent[:, None], 0.0, summary.R)  # without the rows that pin columns
     difference = (R.T @ R - J.T @ J) / np.outer(lengths, lengths)
-    assert np.abs(difference).max() <= 1e-12
+    assert np.abs(difference).max() <= 3e-12
     w = np.linalg.svd(R / lengths, compute_uv=False)
     assert (w > 1e-12 * w[0]).sum() == np.linalg.matrix_rank(J)
 

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
+from scipy import optimize, stats
 
+import nlsq
+from nlsq import curve_fit
 from nlsq.result import statistics
 from tests.result_fits import DECAY, LINE, Model, decay, fitted, line, noisy_line, result_at
 
@@ -144,6 +146,106 @@ def test_complex_points_count_real_and_imaginary_parts():
     assert fit.adj_r_squared == pytest.approx(fit.r_squared)
     del fit["dof"], fit["n_points"]
     assert (fit.n_points, fit.dof) == (40, 38)
+
+
+# ------------------------------------------------------------------------ points of weight 0
+
+POINTS, STEPS = noisy_line(40), np.arange(40)
+OUT = np.isin(STEPS % 7, (2, 5))
+FIELDS = (
+    "n_points dof rank cost chi_squared reduced_chi_squared r_squared adj_r_squared rmse mae aic"
+    " aicc bic"
+).split()
+
+
+def _left_out(road, x, y, out, f=line):
+    """A fit of `f` in which the points `out` have weight 0."""
+    nan = np.where(out, np.nan, y)
+    masked, of_x = np.ma.array(nan, mask=out), np.ma.array(np.where(out, np.nan, x), mask=out)
+    infinite = np.where(out, np.inf, 1.0)
+    unchecked = {"sigma": infinite, "check_finite": False}
+    options = {"p0": [1.0, 1.0]}
+    pieces = options | {"workflow": "chunked"}
+    return {
+        "sigma": lambda: curve_fit(f, x, np.where(out, 1e3, y), sigma=infinite, **options),
+        "nan in y": lambda: curve_fit(f, x, nan, **unchecked, **options),
+        "nan in x": lambda: curve_fit(f, of_x.data, nan, **unchecked, **options),
+        "masked y": lambda: curve_fit(f, x, masked, **options),
+        "masked x": lambda: curve_fit(f, of_x, y, **options),
+        "masked sigma": lambda: curve_fit(
+            f, x, y, sigma=np.ma.array(np.ones(y.size), mask=out), **options
+        ),
+        "host": lambda: curve_fit(f, of_x.data, nan, jac="3-point", **unchecked, **options),
+        "cg": lambda: curve_fit(f, of_x.data, nan, tr_solver="cg", **unchecked, **options),
+        "omit": lambda: curve_fit(f, x, nan, nan_policy="omit", **options),
+        "nan in pieces": lambda: nlsq.fit(f, of_x.data, nan, **unchecked, **pieces),
+        "masked pieces": lambda: nlsq.fit(f, x, masked, **pieces),
+        "lanes": lambda: nlsq.fit_many(f, x, [nan, y], sigma=[infinite] * 2, **options)[0],
+        "masked lanes": lambda: nlsq.fit_many(f, x, np.ma.stack([masked] * 2), **options)[1],
+    }[road]()
+
+
+ROADS = ("sigma", "nan in y", "nan in x", "masked y", "masked x", "masked sigma", "host", "cg",
+         "omit", "nan in pieces", "masked pieces", "lanes", "masked lanes")  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def kept():
+    x, y = (v[~OUT] for v in POINTS)
+    return curve_fit(line, x, y, [1.0, 1.0])
+
+
+@pytest.mark.parametrize("road", ROADS)
+def test_a_point_of_weight_0_is_left_out(road, kept):
+    """In every number and on every road, whatever y, x and the model are there."""
+    fit = _left_out(road, *POINTS, OUT)
+    popt, pcov = optimize.curve_fit(line, *(v[~OUT] for v in POINTS))
+    np.testing.assert_allclose(fit.popt, popt, rtol=1e-7)
+    np.testing.assert_allclose(fit.pcov, pcov, rtol=1e-6)
+    assert fit.n_points == np.sum(~OUT) and fit.dof == np.sum(~OUT) - 2
+    for name in FIELDS:
+        assert getattr(fit, name) == pytest.approx(getattr(kept, name), rel=1e-8), name
+
+
+@pytest.mark.parametrize("road", ["sigma", "lanes", "host"])
+def test_a_complex_point_counts_twice_on_every_road(road):
+    x = np.linspace(0.0, 1.0, 40)
+    y = (1.2 + 0.1 * np.cos(9 * x)) * np.exp(2j * x)
+
+    def wave(x, a, w):
+        return a * np.exp(1j * w * x)
+
+    fit = _left_out(road, x, y, OUT, wave)
+    stacked = optimize.least_squares(
+        lambda p: (wave(x, *p) - y)[~OUT].view(float), [1.0, 1.0], xtol=1e-14
+    )
+    parts = 2 * np.sum(~OUT)
+    np.testing.assert_allclose(fit.popt, stacked.x, rtol=1e-7)
+    assert (fit.n_points, fit.dof) == (parts, parts - 2)
+    assert fit.reduced_chi_squared == pytest.approx(2 * stacked.cost / (parts - 2), rel=1e-8)
+    J = stacked.jac.T @ stacked.jac / fit.reduced_chi_squared
+    np.testing.assert_allclose(fit.perr, np.sqrt(np.diag(np.linalg.inv(J))), rtol=1e-5)
+
+
+def test_an_image_is_masked_pixel_by_pixel():
+    """Two-dimensional y has no axis to cut: the model sees all of the grid."""
+    v, u = np.mgrid[-1:1:8j, -1:1:9j]
+    pixels = 2.0 + 0.7 * u + 0.05 * np.cos(9 * v)
+    hidden = np.hypot(u - 0.3, v) < 0.4
+    spoiled = np.where(hidden, np.nan, pixels)
+
+    def plane(grid, a, b):
+        return a + b * grid[0]
+
+    slope = stats.linregress(u[~hidden], pixels[~hidden])
+    for data, options in (
+        (np.ma.array(spoiled, mask=hidden), {}),
+        (spoiled, {"nan_policy": "omit"}),
+    ):
+        fit = curve_fit(plane, (u, v), data, jac="3-point", **options)
+        np.testing.assert_allclose(fit.popt, [slope.intercept, slope.slope], rtol=1e-7)
+        errors = [slope.intercept_stderr, slope.stderr]
+        np.testing.assert_allclose(fit.perr, errors, rtol=1e-6)
 
 
 def test_no_degrees_of_freedom_gives_no_numbers():

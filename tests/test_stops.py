@@ -214,6 +214,40 @@ def test_a_generous_time_limit_changes_nothing():
     np.testing.assert_allclose(limited.popt, plain.popt, rtol=1e-12)
 
 
+class _Slow:
+    """Data that take a while to arrive."""
+
+    n_points = 40
+
+    def __array__(self, dtype=None, copy=None):
+        time.sleep(0.06)
+        return Y
+
+    def get_chunk(self, start, end):
+        time.sleep(0.06)
+        return X[start:end], Y[start:end]
+
+
+@pytest.mark.parametrize("door", ["curve_fit", "host", "fit", "least_squares", "fit_many"])
+def test_the_time_limit_begins_with_the_call(door):
+    """What was spent on reading counts: one evaluation is made, and no more."""
+    options = {"time_limit": 0.05}
+    if door == "fit_many":
+        assert nlsq.fit_many(decay, X, _Slow(), START, **options).status.tolist() == -11
+        return
+    if door == "least_squares":
+        result = least_squares(
+            lambda p: decay(X, *p) - np.asarray(_Slow()), START, jac="2-point", **options
+        )
+    elif door == "fit":
+        result = nlsq.fit(decay, _Slow(), p0=START, **options)
+    else:
+        options |= {"jac": "2-point"} if door == "host" else {}
+        result = curve_fit(decay, X, _Slow(), START, **options)
+    assert (result.status, result.success, result.nfev) == (-5, False, 1)
+    assert result.cost == pytest.approx(cost_at(START), rel=1e-12)
+
+
 _INTERRUPTED = """
 import signal
 import time

@@ -9,6 +9,8 @@ from collections.abc import Hashable
 
 import numpy as np
 
+from nlsq.core.given import has_unit
+
 
 class Columns(dict):
     """Columns of a table by name, `table["t"]` or `table.t`, as arrays JAX can trace."""
@@ -50,13 +52,19 @@ class Abscissae:
         Arrays of the pytree; `leaves` is None when xdata is not made of numeric arrays.
     axes : tuple
         Per leaf the axis that runs over the m points, or None.
+    value_shape : tuple or None
+        Shape that the model's values may have beside (m,): that of ydata with several axes, those
+        of length 1 left out.
     own : ndarray or None
         The user's own array where `given` may be a copy of it, until the model's road is found.
     """
 
-    def __init__(self, xdata, m: int):
+    def __init__(self, xdata, m: int, y_shape: tuple[int, ...] = ()):
         self.given = xdata
         self.own = None
+        self.value_shape = None
+        if len(y_shape) > 1 and len(shape := tuple(k for k in y_shape if k != 1)) > 1:
+            self.value_shape = shape
         if type(xdata) is np.ndarray and xdata.dtype == np.float64:
             self.leaves, self.treedef = (xdata,), _leaf()
             self.axes = (_data_axis(xdata, m),)
@@ -67,8 +75,9 @@ class Abscissae:
         if hasattr(xdata, "columns") and hasattr(xdata, "to_numpy"):
             tree = _table(xdata)
         leaves, self.treedef = jax.tree.flatten(tree)
-        arrays = [np.asarray(leaf) for leaf in leaves]
-        numeric = all(a.dtype.kind in "fiubc" for a in arrays)
+        units = any(has_unit(leaf) for leaf in leaves)  # they are the user's function's business
+        arrays = [] if units else [np.asarray(leaf) for leaf in leaves]
+        numeric = not units and all(a.dtype.kind in "fiubc" for a in arrays)
         self.leaves = tuple(_widened(a) for a in arrays) if numeric else None
         self.axes = tuple(_data_axis(a, m) for a in arrays) if numeric else ()
 
@@ -81,6 +90,14 @@ class Abscissae:
             for a, axis in zip(self.leaves, self.axes, strict=True)
         )
         return part
+
+    def arrays(self):
+        """What the user's function takes: as it was given, or of these points."""
+        if self.given is not None or self.leaves is None:
+            return self.given
+        import jax
+
+        return jax.tree.unflatten(self.treedef, self.leaves)
 
     def some(self, points: np.ndarray):
         """Some of the points in the form of `given`; None where that form cannot be divided."""
@@ -108,11 +125,12 @@ class Abscissae:
         """What a traced model may depend on besides values and length."""
         if self.leaves is None:
             return ("opaque", type(self.given).__qualname__)
+        form = () if self.value_shape is None else (self.value_shape,)
         shapes = tuple(
             (a.dtype.char, a.ndim, ax, *(s for i, s in enumerate(a.shape) if i != ax))
             for a, ax in zip(self.leaves, self.axes, strict=True)
         )
-        return (self.treedef, type(self.given).__qualname__, shapes)
+        return (self.treedef, type(self.given).__qualname__, shapes, *form)
 
 
 @functools.cache

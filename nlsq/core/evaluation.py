@@ -10,6 +10,18 @@ from collections.abc import Callable
 
 import numpy as np
 
+from nlsq.core.given import explained
+
+
+def _called(f: Callable, *args, **kwargs):
+    try:
+        return f(*args, **kwargs)
+    except (TypeError, ValueError) as error:
+        better = explained(error)
+        if better is error:
+            raise
+        raise better from error
+
 
 class CurveCall:
     """A model f(x, *params)."""
@@ -19,9 +31,10 @@ class CurveCall:
         self.identity = f
 
     def host(self, x, params):
-        return self.f(x, *params)
+        return _called(self.f, x, *params)
 
-    traced = host
+    def traced(self, x, params):
+        return self.f(x, *params)
 
     def carried(self) -> Callable:
         from nlsq.core.carry import carry
@@ -38,7 +51,7 @@ class ResidualCall:
         self.identity = (fun, args, kwargs)
 
     def host(self, x, params):
-        return self.f(np.asarray(params), *self.args, **self.kwargs)
+        return _called(self.f, np.asarray(params), *self.args, **self.kwargs)
 
     def traced(self, x, params):
         import jax.numpy as jnp

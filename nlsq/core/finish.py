@@ -9,12 +9,14 @@ import math
 
 import numpy as np
 
+from nlsq.config import double_precision
 from nlsq.core import covariance, differences
 from nlsq.core.covariance import Spectrum
+from nlsq.core.given import require_finite, wrong_value
 from nlsq.core.loop import SAFE_PIVOT
 from nlsq.core.loss_functions import scale_rows
 from nlsq.core.model import Model
-from nlsq.core.problem import MODEL_OUTPUT_SIZE, Observations, Parameters, require_finite
+from nlsq.core.problem import Observations, Parameters
 from nlsq.core.programs import Outcome
 from nlsq.core.solve import Options
 from nlsq.core.status import Status
@@ -102,18 +104,29 @@ class Finished:
         rows = np.where(outcome.dependent[:, None], 0.0, outcome.R)
         return Spectrum(rows, outcome.dead, free, self.rank_tolerance)
 
-    def values(self) -> np.ndarray:
-        """Model at the solution (m,)."""
-        f = self.model.predict(self.data.x.given, self.outcome.x)
+    def values(self, p: np.ndarray | None = None) -> np.ndarray:
+        """Model (m,) at p, by default at the solution."""
+        f = self.model.predict(self.data.x.given, self.outcome.x if p is None else p)
         m = self.data.y.size
         f = np.broadcast_to(f, m) if f.size == 1 else f
         if f.size != m:
-            raise ValueError(MODEL_OUTPUT_SIZE.format(got=f.size, m=m))
+            raise wrong_value(f.shape, m, None)
         return f
 
-    def residual(self) -> np.ndarray:
-        """Whitened residual at the solution, before the loss."""
-        return np.array(self.data.whiten(self.values() - self.data.y), float)
+    def residual(self, p: np.ndarray | None = None) -> np.ndarray:
+        """Whitened residual at p, by default at the solution, before the loss."""
+        return np.array(self.data.whiten(self.values(p) - self.data.y), float)
+
+    def cost_of(self, residual: np.ndarray) -> float:
+        """The cost of a whitened residual."""
+        loss = self.options.loss_function
+        if loss is None:
+            return 0.5 * float(residual @ residual)
+        with double_precision():
+            costs, _, _ = scale_rows(
+                loss, self.options.f_scale, residual, np.zeros((1, residual.size)), np
+            )
+        return float(np.sum(costs))
 
     def jacobian(self) -> np.ndarray:
         """Whitened Jacobian at the solution, rows scaled by the loss as SciPy does."""
@@ -123,8 +136,6 @@ class Finished:
         loss = self.options.loss_function
         if loss is None:
             return J
-        from nlsq.config import double_precision
-
         with double_precision():
             _, _, JT = scale_rows(loss, self.options.f_scale, self.residual(), J.T, np)
         return np.array(JT).T
@@ -162,8 +173,9 @@ def check_start(finished: Finished) -> None:
     """
     if finished.status is not Status.NOT_FINITE:
         return
-    require_finite(finished.data.y, "ydata")
-    f = finished.values()
+    data = finished.data
+    require_finite(data.counted(data.y), "ydata")
+    f = data.counted(finished.values())
     bad = np.flatnonzero(~np.isfinite(f))
     start = ", ".join(
         f"{n}={v:g}" for n, v in zip(finished.parameters.names, finished.outcome.x, strict=True)
@@ -180,9 +192,14 @@ def check_start(finished: Finished) -> None:
 
 
 def no_progress(finished: Finished) -> list[str]:
-    """A note when the model is flat where the fit stopped, and the data are not explained."""
+    """A note when the fit is stuck, or the model flat where it stopped and the data unexplained."""
     if not finished.is_flat:
-        return []
+        if finished.status is not Status.NO_PROGRESS:
+            return []
+        return [
+            "the fit stopped where its gradient is not zero, which is no minimum: no step lowered "
+            "the cost. Give a p0 nearer to the data"
+        ]
     names = ", ".join(itertools.compress(finished.parameters.names, finished.parameters.free))
     if finished.outcome.nit == 0:
         where = "the fit did not move from its start, where"

@@ -14,12 +14,13 @@ import numpy as np
 
 from nlsq.caching.memory_manager import manager
 from nlsq.core.batch.many import Many
-from nlsq.core.batch.rows import Ragged, Rows, unmasked
+from nlsq.core.batch.rows import Ragged, Rows, as_numbers, is_array, is_ragged, masked_sigma
 from nlsq.core.batch.run import Batch, lengths_shown
 from nlsq.core.evaluation import CurveCall
+from nlsq.core.given import numeric, real, refuse_masks, refuse_units
 from nlsq.core.model import Model, parameter_names
 from nlsq.core.options import read_options
-from nlsq.core.problem import UNBOUNDED, numeric, parse_bounds, parse_start
+from nlsq.core.problem import UNBOUNDED, parse_bounds, parse_start
 from nlsq.core.solve import choose_road
 from nlsq.core.status import Status
 from nlsq.core.tracing import TraceFailed, require_numbers
@@ -82,8 +83,8 @@ def fit_many(
     jac : None, callable, '2-point', '3-point' or 'cs'
         As for `curve_fit`; with anything but None the fits are made one by one.
     nan_policy : {None, 'omit'}
-        'omit' leaves out points with NaN in x or y, or masked in a masked array. Default: a fit
-        with such points has status -3.
+        'omit' leaves out points with NaN in x or y. Default: a fit with such points has status -3.
+        Points of weight 0 (sigma = inf), and masked ones, are always left out.
     x_per_fit : bool, optional
         Whether each fit has x of its own. Default: when xdata has the shape of ydata, or one axis
         more than it.
@@ -133,6 +134,7 @@ def fit_many(
         raise TypeError(f"fit_many() has no option {name!r}; it is one of `curve_fit`.")
     settings = read_options("fit_many", None, jac, False, options, _NAMES)
     given = _Given(xdata, ydata, sigma, x_per_fit)
+    refuse_units(p0, "p0")
     values = None if p0 is None or callable(p0) else np.shape(p0)[-1:] or (1,)
     names = parameter_names(f, values and values[0])
     n = len(names)
@@ -163,7 +165,7 @@ def fit_many(
         ub=Rows(ub, fits, 1),
         bounded=own_bounds or bool((lb > -np.inf).any() or (ub < np.inf).any()),
         free=free,
-        options=dataclasses.replace(settings, time_limit=None),
+        options=dataclasses.replace(settings, deadline=None),
         absolute_sigma=bool(absolute_sigma),
         omit=_omits(nan_policy),
         dtype=_dtype(dtype),
@@ -182,8 +184,7 @@ def fit_many(
         "messages": {int(code): code.sentence for code in Status},
         "wall_time": 0.0,
     }
-    limit = np.inf if settings.time_limit is None else settings.time_limit
-    deadline = time.monotonic() + limit
+    deadline = np.inf if settings.deadline is None else settings.deadline
     try:
         result = _run(many, folder, facts, progress, deadline)
     except TraceFailed as failure:
@@ -214,19 +215,21 @@ class _Given:
     """The data as given: their shapes, and which of them belong to single fits."""
 
     def __init__(self, xdata, ydata, sigma, x_per_fit: bool | None):
-        self.ragged = _is_ragged(ydata)
+        self.ragged = is_ragged(ydata)
+        refuse_units(xdata, "xdata")
+        sigma = masked_sigma(xdata, ydata, sigma, self.ragged)
         self.x = xdata
         self._own: dict[str, tuple] = {}  # name -> (array, axes of one fit)
         if self.ragged:
             self._take_lists(xdata, ydata, sigma)
             return
-        y = _array(ydata, "ydata")
+        y = as_numbers(ydata, "ydata")
         if y.ndim == 0 or 0 in y.shape:
             raise ValueError(f"`ydata` must not be empty; its shape is {tuple(y.shape)}.")
         self.m = y.shape[-1]
         self._own["ydata"] = y, 1
-        if xdata is not None and (isinstance(xdata, list | tuple) or _is_array(xdata)):
-            x = _array(xdata, "xdata")
+        if xdata is not None and (isinstance(xdata, list | tuple) or is_array(xdata)):
+            x = as_numbers(xdata, "xdata")
             x = numeric(x, "xdata") if isinstance(x, np.ndarray) else x
             if x_per_fit is None:
                 x_per_fit = y.ndim > 1 and (
@@ -246,7 +249,7 @@ class _Given:
             self._own["sigma"] = _deviations(sigma, self.m), 1
 
     def _take_lists(self, xdata, ydata, sigma):
-        y = Ragged(ydata)
+        y = Ragged(ydata, "ydata")
         self.m = int(y.lengths.max())
         self._own["ydata"] = y, 1
         if not isinstance(xdata, list | tuple) or len(xdata) != len(ydata):
@@ -260,7 +263,7 @@ class _Given:
         for name, data in {"xdata": xdata, "sigma": sigma}.items():
             if data is None:
                 continue
-            rows = Ragged(data)
+            rows = Ragged(data, name)
             if not np.array_equal(rows.lengths, y.lengths):
                 i = int(np.argmax(rows.lengths != y.lengths))
                 raise ValueError(
@@ -289,33 +292,8 @@ class _Given:
         return Rows(array, shape, tail)
 
 
-def _is_ragged(ydata) -> bool:
-    if not isinstance(ydata, list | tuple) or not ydata:
-        return False
-    lengths = {np.shape(row)[-1] if np.ndim(row) else None for row in ydata}
-    return len(lengths) > 1 and None not in lengths
-
-
-def _is_array(data) -> bool:
-    """An array, or a data set in a file, which reads what it is sliced for."""
-    return hasattr(data, "shape") and hasattr(data, "dtype") and not hasattr(data, "index")
-
-
-def _array(data, name: str):
-    """Numbers, left where they are when they are an array or a data set."""
-    if not _is_array(data):
-        try:
-            data = np.asarray(data)
-        except ValueError as error:
-            raise ValueError(f"`{name}` must be an array of numbers: {error}") from None
-    if data.dtype.kind not in "biufc":
-        raise TypeError(f"`{name}` must be numbers, its dtype is {data.dtype}.")
-    lazy = not hasattr(data, "__array_interface__")  # h5py, zarr
-    return data if lazy else unmasked(data)
-
-
 def _deviations(sigma, m: int) -> np.ndarray:
-    sigma = _array(sigma, "sigma")
+    sigma = as_numbers(sigma, "sigma")
     if sigma.ndim == 0:
         sigma = np.asarray(sigma, float).reshape(1)
     if sigma.shape[-1] not in (1, m):
@@ -336,7 +314,7 @@ def _bounds(bounds, n: int) -> tuple[np.ndarray, np.ndarray, bool]:
     """Lower and upper bounds (..., n), and whether fits have bounds of their own."""
     pair = (bounds.lb, bounds.ub) if hasattr(bounds, "lb") else bounds
     if isinstance(pair, list | tuple) and len(pair) == 2 and max(map(np.ndim, pair)) > 1:
-        lb, ub = (np.asarray(b, float) for b in pair)
+        lb, ub = (real(b, "bounds") for b in pair)
         for name, b in (("lower", lb), ("upper", ub)):
             if b.ndim and b.shape[-1] not in (1, n):
                 raise ValueError(
@@ -352,10 +330,11 @@ def _starts(p0, lb, ub, names) -> np.ndarray:
     if p0 is None:
         low, high = np.broadcast_arrays(lb, ub)
         return parse_start(None, low.ravel(), high.ravel(), names).reshape(low.shape)
+    refuse_masks(p0, "p0", "Give a start for each parameter.")
     if np.ndim(p0) <= 1 and lb.ndim == ub.ndim == 1:
         return parse_start(p0, lb, ub, names)
     try:
-        return np.atleast_1d(np.asarray(p0, float))
+        return np.atleast_1d(real(p0, "p0"))
     except (TypeError, ValueError) as error:
         raise TypeError(f"`p0` must be numbers, one for each parameter: {error}") from None
 
@@ -377,7 +356,7 @@ def _fixed(fixed, names) -> dict[str, np.ndarray | None]:
             )
     if len(table) == len(names):
         raise ValueError("all parameters are fixed: nothing is left to fit.")
-    return {k: None if v is None else np.asarray(v, float) for k, v in table.items()}
+    return {k: None if v is None else real(v, f"fixed[{k!r}]") for k, v in table.items()}
 
 
 def _broadcast(leads: dict[str, tuple[int, ...]]) -> tuple[int, ...]:

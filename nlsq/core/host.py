@@ -8,9 +8,10 @@ import numpy as np
 
 from nlsq.core import differences
 from nlsq.core.believing import require_same
+from nlsq.core.given import fits, model_value, wrong_value
 from nlsq.core.loss_functions import scale_rows
 from nlsq.core.model import Model
-from nlsq.core.problem import COMPLEX_MODEL, MODEL_OUTPUT_SIZE, Observations
+from nlsq.core.problem import COMPLEX_MODEL, Observations
 from nlsq.core.reduction import Sums, sums
 
 
@@ -29,18 +30,17 @@ def make_reduce(model: Model, data: Observations, loss: Callable | None, setup) 
 
     def value(p):
         nonlocal known_to_repeat
-        f = np.array(model.evaluate(x, p)).ravel()  # a copy: it may be a buffer that is used again
+        f = model_value(model.evaluate(x, p))
+        if not fits(f.shape, m, data.x.value_shape):
+            raise wrong_value(f.shape, m, data.x.value_shape)
+        f = np.array(f)  # a copy: it may be a buffer that is used again
         if not known_to_repeat:
-            require_same(np.array(model.evaluate(x, p)).ravel(), f)
+            require_same(np.array(model.evaluate(x, p)).ravel(), f.ravel())
             known_to_repeat = True
         model.precision = differences.precision(f)
-        if f.size == 1:
-            f = np.broadcast_to(f, m)
         if np.iscomplexobj(f) and not np.iscomplexobj(data.y):
             raise TypeError(COMPLEX_MODEL)
-        if f.size != m:
-            raise ValueError(MODEL_OUTPUT_SIZE.format(got=f.size, m=m))
-        return f
+        return np.broadcast_to(f, m) if f.size == 1 else f.ravel()
 
     def rows(p, f, scheme):
         if scheme != "jac":
@@ -57,8 +57,8 @@ def make_reduce(model: Model, data: Observations, loss: Callable | None, setup) 
         p = np.asarray(p)
         with np.errstate(all="ignore"):
             f = value(p)
-            JT = rows(p, f, scheme) if np.isfinite(f).all() else np.zeros((p.size, m))
             r = data.whiten(f - data.y).astype(float)
+            JT = rows(p, f, scheme) if np.isfinite(r).all() else np.zeros((p.size, m))
             JT = data.whiten(JT.T).T.astype(float) * setup.free[:, None]
             costs, r, JT = scale_rows(loss, setup.f_scale, r, JT, np)
             return sums(costs, np.asarray(r), np.asarray(P).T @ np.asarray(JT), np)

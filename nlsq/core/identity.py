@@ -1,395 +1,365 @@
 """What a model *is*: a key by content, so that compiled programs are shared exactly when they may.
 
 Two callables are the same model when their code, constants, defaults, closure values, bound object
-and the globals they read are equal by content. Neither `id()` nor the name takes part. A value
-whose content cannot be read makes the key unique: such a model is never shared, not even with
-itself in the next call, since the value may have changed in between.
+and the globals they read are equal by content. Neither `id()` nor the name takes part. What is
+installed counts by name (`ownership`); what is the user's is looked through, wherever it is held.
+What cannot be seen (C objects, files, the environment, the clock), or is more than may be looked
+through, makes the key unique: such a model is never shared, not even with itself in the next call,
+since the value may have changed in between.
 
-A key lives in this process; `fingerprint` is its name in every process, by which a fit that is
-taken up again knows its model.
+The walk runs no code of the user's, takes bounded time and never raises. It is one list of things,
+numbered as they are met, and the key is what each of them says, with numbers for what it holds.
+
+A key lives in this process; `fingerprint` gives its name in every process.
 """
 
 from __future__ import annotations
 
-import dis
 import functools
-import io
-import pickle
-import pickletools
+import math
+import pathlib
 import sys
-import sysconfig
 import types
-import weakref
 from collections.abc import Callable, Hashable
+from typing import Any
 
 import numpy as np
 import xxhash
 
-# Packages whose functions and classes do not change while a program runs.
-_STABLE = frozenset(
-    ("numpy", "scipy", "jax", "jaxlib", "math", "cmath", "builtins", "nlsq", "functools",
-     "operator", "itertools", "typing", "collections", "pandas", "optax")
-)  # fmt: skip
-# Names that let a function read what its code does not show.
-_LOOKS_ANYWHERE = frozenset(("globals", "locals", "vars", "eval", "exec", "__import__"))
+from nlsq.core import code_reading, contents
+from nlsq.core.keys import Here, Unseen
+from nlsq.core.names import Names
+from nlsq.core.ownership import (
+    STABLE,
+    class_fact,
+    is_library_class,
+    is_standard,
+    looks_outside,
+    namespace,
+    root,
+    scope_is_installed,
+)
+
+# What may be looked through, in units of a number or a text (0.3 to 0.7 µs); all of it takes 15 to
+# 30 ms. A figure or a registry is more than one object of a package may hold, a quantity is not.
+_LIMIT = 40_000
+_LIBRARY_LIMIT = 8_000
+_THING, _APART = 10, 60  # a thing, and one that is looked through apart
+_BYTES, _BYTES_APART = 4_000, 400  # of an array, and of one that is copied to be read
 _CLASS_BOOKKEEPING = frozenset(
     ("__dict__", "__weakref__", "__slotnames__",
      "__module__", "__doc__", "__qualname__", "__annotations__",
      "__firstlineno__", "__static_attributes__", "__slots__", "__abstractmethods__", "_abc_impl",
-     "__dataclass_params__", "__dataclass_fields__", "__match_args__", "__annotate__",
+     "__dataclass_params__", "__dataclass_fields__", "__annotate__",
      "__annotate_func__", "__annotations_cache__", "__parameters__", "__orig_bases__")
 )  # fmt: skip
-_SCALARS = (bool, int, str, bytes, type(None), type(Ellipsis), slice)
+# What an object of a package works out from the rest of itself, at any time.
+_DERIVED = frozenset(
+    ("_mhash", "_assumptions", "_dimensionality", "_physical_type_id", "_ufunc", "_mmap")
+)  # fmt: skip
+_PICKLED = 200
+_CHANCE = "_random_state"  # of scipy.stats.norm and its like
+_LONG = 32  # numbers of a sequence that are taken as an array
 
 
-class _Same:
-    """Key of an object that cannot change: equal only to itself. Keeps the object alive."""
-
-    __slots__ = ("thing",)
-
-    def __init__(self, thing):
-        self.thing = thing
-
-    def __hash__(self):
-        return id(self.thing)
-
-    def __eq__(self, other):
-        return isinstance(other, _Same) and self.thing is other.thing
-
-
-class _Code:
-    """Static part of a function's identity, worked out once per code object."""
-
-    __slots__ = ("attributes", "globals", "imports", "key")
-
-    def __init__(self, code: types.CodeType):
-        nested = [c for c in code.co_consts if isinstance(c, types.CodeType)]
-        self.key = (
-            code.co_code, _constant(code.co_consts), code.co_names, code.co_varnames,
-            code.co_freevars, code.co_cellvars, code.co_flags, code.co_argcount,
-            code.co_kwonlyargcount,
-        )  # fmt: skip
-        read = {
-            i.argval for i in dis.get_instructions(code) if i.opname in ("LOAD_GLOBAL", "LOAD_NAME")
-        }
-        names = set(code.co_names) - read
-        for inner in map(_code, nested):
-            read |= set(inner.globals)
-            names |= set(inner.attributes)
-        self.globals = tuple(sorted(read))
-        self.attributes = tuple(sorted(names))
-        imports = {i.argval for i in dis.get_instructions(code) if i.opname == "IMPORT_NAME"}
-        imports |= {name for inner in map(_code, nested) for name in inner.imports}
-        self.imports = tuple(sorted(imports))
-
-
-def _constant(value):
-    if isinstance(value, types.CodeType):
-        return _code(value).key
-    if isinstance(value, tuple | frozenset):  # the order in a frozenset's repr is no content
-        return (type(value).__name__, type(value)(map(_constant, value)))
-    return (type(value).__name__, repr(value))
-
-
-_codes: weakref.WeakKeyDictionary[types.CodeType, _Code] = weakref.WeakKeyDictionary()
-
-
-def _code(code: types.CodeType) -> _Code:
-    # Equal code objects share an entry only when their source lines agree too; the *key* does
-    # not hold lines, so two lambdas with the same text at different places are still equal.
-    found = _codes.get(code)
-    if found is None:
-        found = _codes[code] = _Code(code)
-    return found
+class _TooMuch(Exception):
+    """There is more to look through than may be."""
 
 
 def model_key(f: Callable) -> Hashable:
     """Key of a model by content; equal keys mean that a compiled program may be shared."""
-    return _key(f, {})
+    return _whole(f, _LIMIT)
 
 
-def fingerprint(key: Hashable) -> str | None:
-    """The same text for an equal key in every process; None when no other could tell it is equal.
-
-    `key` is what `model_key` gives. Line numbers, files, addresses and PYTHONHASHSEED have no
-    part in it. Functions and classes of packages that do not change count by their names.
-    """
-    digest = _digest(key)
-    return None if digest is None else digest.hex()
+def content_key(values: Any) -> Hashable:
+    """Key of data, every byte of them, however long they are."""
+    return _whole(values, math.inf)
 
 
-def _digest(part) -> bytes | None:
-    kind = type(part)
-    if isinstance(part, _Same):
-        part = _name(part.thing)
-        if part is None:
-            return None
-    if isinstance(part, tuple | frozenset):
-        if len(part) > 2 and kind is tuple and part[0] == "pickle" and _holds_a_set(part[2]):
-            return None
-        inner = [_digest(p) for p in part]
-        if None in inner:
-            return None
-        content = b"".join(sorted(inner) if kind is frozenset else inner)
-    elif isinstance(part, bytes):
-        content = part
-    elif isinstance(part, int):
-        content = f"{part:x}".encode()
-    elif isinstance(part, str | type(None) | type(Ellipsis)):
-        content = ascii(part).encode()
-    else:
-        return None
-    return xxhash.xxh3_128_digest(kind.__name__.encode() + b":" + content)
-
-
-def _holds_a_set(pickled) -> bool:
-    """Whether a pickle holds a set: in an order that changes with PYTHONHASHSEED."""
-    return isinstance(pickled, bytes) and any(
-        code.name in ("EMPTY_SET", "FROZENSET") for code, *_ in pickletools.genops(pickled)
-    )
-
-
-def _name(thing) -> tuple | None:
-    """What a stable thing is called in every process; None if that does not say what it is."""
-    name = getattr(thing, "__qualname__", None) or getattr(thing, "__name__", None)
-    homes = [getattr(thing, "__module__", None)]
-    if isinstance(thing, np.ufunc):
-        homes = ["numpy", "scipy.special"]
-    for module in homes:
-        if not (name and module and _stable(module)):
-            continue
-        found = sys.modules.get(module)
-        for attribute in name.split("."):
-            found = getattr(found, attribute, None)
-        same = found is thing or getattr(found, "__wrapped__", None) is thing
-        if same or module == "builtins":
-            return (module, name)
-    if isinstance(thing, types.FunctionType):  # nested or a lambda: its name is not enough
-        defaults = _key((thing.__defaults__, thing.__kwdefaults__), {})
-        return (thing.__module__, name, _code(thing.__code__).key, defaults)
-    return None
-
-
-def may_catch_errors(thing, seen: set | None = None) -> bool:
-    """True when code that `thing` can reach by name handles exceptions (`try`, `with`).
-
-    Such code may swallow the error by which JAX says that a function cannot be traced.
-    """
-    seen = set() if seen is None else seen
-    if id(thing) in seen:
-        return False
-    seen.add(id(thing))
-    if isinstance(thing, types.MethodType):
-        inner = [thing.__func__, type(thing.__self__)]
-    elif isinstance(thing, functools.partial):
-        inner = [thing.func]
-    elif isinstance(thing, types.FunctionType):
-        if _stable(thing.__module__):
-            return False
-        codes = [thing.__code__]
-        for code in codes:
-            codes += [c for c in code.co_consts if isinstance(c, types.CodeType)]
-        if any(code.co_exceptiontable for code in codes):
-            return True
-        held = [cell.cell_contents for cell in thing.__closure__ or () if _bound(cell)]
-        inner = held + [thing.__globals__.get(name) for name in _code(thing.__code__).globals]
-    elif isinstance(thing, type):
-        inner = [] if _stable(thing.__module__) else [*vars(thing).values(), *thing.__bases__]
-    else:
-        inner = [type(thing), getattr(thing, "__wrapped__", None)]
-    return any(callable(v) and may_catch_errors(v, seen) for v in inner)
-
-
-def _bound(cell) -> bool:
+def _whole(thing, limit: float) -> Hashable:
     try:
-        return cell.cell_contents is not None
-    except ValueError:
-        return False
+        return _Walk(limit).key(thing)
+    except _TooMuch:
+        return Unseen("it holds more than may be looked through")
+    # Strangers' objects may break any rule of Python; that must not end a fit. No numbers are
+    # worked out here.
+    except Exception as error:
+        return Unseen(f"looking through it raised {type(error).__name__}")
 
 
-def _key(thing, seen: dict):
-    kind = type(thing)
-    if kind is float:
-        return ("float", thing.hex())
-    if kind in _SCALARS:
-        return (kind.__name__, repr(thing) if kind is slice else thing)
-    if kind is complex:
-        return ("complex", thing.real.hex(), thing.imag.hex())
-    if isinstance(thing, types.ModuleType):
-        return ("module", thing.__name__)
-    if id(thing) in seen:
-        return ("seen", seen[id(thing)][0])
-    seen[id(thing)] = len(seen), thing  # alive, or another thing could take its id
-    if kind is types.FunctionType:
-        return _function(thing, seen)
-    if kind in (tuple, list, dict, set, frozenset):
-        return (kind.__name__, *_items(thing, kind, seen))
-    if kind is np.ndarray or isinstance(thing, np.generic):
-        return _array(np.asarray(thing), kind.__name__)
-    if kind is types.MethodType:
-        return ("method", _key(thing.__self__, seen), _key(thing.__func__, seen))
-    if kind is functools.partial:
-        return ("partial", *(_key(v, seen) for v in (thing.func, thing.args, thing.keywords)))
-    return _other(thing, seen)
+def _exact(kind: type) -> Callable:
+    return lambda thing: (kind.__name__, thing)
 
 
-def _items(thing, base, seen) -> tuple:
-    """Keys of what a container of type `base` holds."""
-    if base is dict:
-        return tuple((_key(k, seen), _key(v, seen)) for k, v in dict.items(thing))
-    if base in (set, frozenset):
-        return (frozenset(_key(v, dict(seen)) for v in thing),)  # in no order: each by itself
-    return tuple(_key(v, seen) for v in base.__iter__(thing))
+# By id of the class here and below: a user's metaclass may define what == and hash do.
+_SCALARS: dict[int, Callable] = {
+    id(float): lambda v: ("float", v.hex()),
+    id(complex): lambda v: ("complex", v.real.hex(), v.imag.hex()),
+    **{id(kind): _exact(kind) for kind in (bool, int, str, bytes, type(None), type(Ellipsis))},
+}
 
 
-def _function(f: types.FunctionType, seen):
-    if _stable(f.__module__) and f.__closure__ is None:
-        return _Same(f)
-    static = _code(f.__code__)
-    if not _LOOKS_ANYWHERE.isdisjoint(static.globals):
-        return _unreadable()
-    parts = ["function", static.key]
-    if f.__dict__:
-        parts.append(_key({k: v for k, v in f.__dict__.items() if k != "__wrapped__"}, seen))
-    if f.__defaults__:
-        parts.append(_key(f.__defaults__, seen))
-    if f.__kwdefaults__:
-        parts.append(_key(f.__kwdefaults__, seen))
-    modules = [sys.modules.get(name) for name in static.imports]
-    for cell in f.__closure__ or ():
+def _home(kind: type) -> str:
+    """The package that a class says it is of."""
+    return root(class_fact(kind, "__module__"))
+
+
+def _is_derived(layout: contents.Layout, name: str) -> bool:
+    """Whether a package's object holds under this name what it worked out from the rest."""
+    return name in _DERIVED or name in layout.lazy or "cache" in name or "hash" in name
+
+
+class _Walk:
+    """One look through a model."""
+
+    def __init__(self, limit: float, above: frozenset[int] = frozenset(), library: bool = False):
+        self.left = limit
+        self.above = above  # sets that are being looked through
+        self.library = library  # inside an object of a package
+        self.things: list = []  # numbered, to be described
+        self.kept: list = []  # alive, or another thing could take its id
+        self.known: dict[int, Hashable] = {}
+        self.names = Names(self.ref)
+        self.values = 0  # numbers and the like that functions read
+
+    def key(self, thing) -> Hashable:
+        """The key of a thing."""
+        parts, done = [self.ref(thing)], 0
+        while done < len(self.things):
+            parts.append(self._describe(self.things[done]))
+            done += 1
+            if done == len(self.things):
+                parts += self.names.on_demand(self.things)
+                parts += self.names.of_modules()
+        return (*parts, *self.names.reasons())
+
+    def ref(self, thing) -> Hashable:
+        """What stands for a thing in the key of what holds it: itself, or its number."""
+        self.left -= 1
+        kind = type(thing)
+        scalar = _SCALARS.get(id(kind))
+        if scalar is not None:
+            self.values += 1
+            if (kind is str or kind is bytes) and len(thing) > _BYTES:
+                return self._text(thing)
+            return scalar(thing)
+        found = self.known.get(id(thing))
+        if found is None:
+            self.left -= _THING
+            found = self.names.fixed(thing, kind)
+            if found is None:
+                found = len(self.things)
+                self.things.append(thing)
+            else:
+                self.kept.append(thing)
+            self.known[id(thing)] = found
+        if self.left < 0:
+            raise _TooMuch
+        return found
+
+    def _refs(self, values) -> tuple:
+        values = tuple(values)
+        self._afford(len(values))
+        return tuple(map(self.ref, values))
+
+    def _describe(self, thing) -> Hashable:
+        kind = type(thing)
+        if kind is types.FunctionType:
+            return self._function(thing)
+        if kind is set or kind is frozenset:
+            return self._set(thing)
+        if kind is dict:
+            self._afford(2 * len(thing))
+            return ("dict", *((self.ref(key), self.ref(v)) for key, v in list(thing.items())))
+        if kind is list or kind is tuple:
+            return self._sequence(thing, kind)
+        if kind is np.ndarray:
+            return self._array(thing, "ndarray")
+        if issubclass(kind, np.generic) and is_library_class(kind):
+            return self._array(np.asarray(thing), kind.__name__)
+        if issubclass(kind, types.ModuleType):  # what it holds is asked for later
+            own_class = None if kind is types.ModuleType else self.ref(kind)
+            return ("module", namespace(thing).get("__name__"), own_class)
+        if kind is types.MethodType:
+            return ("method", self.ref(thing.__self__), self.ref(thing.__func__))
+        if issubclass(kind, type):
+            return self._class(thing)
+        if kind is staticmethod or kind is classmethod:
+            return (kind.__name__, self.ref(thing.__func__))
+        if kind is property:
+            return ("property", *self._refs((thing.fget, thing.fset, thing.fdel)))
+        if kind is functools.cached_property:  # without its lock
+            return ("cached_property", self.ref(thing.func), self.ref(thing.attrname))
+        if kind is np.ufunc:
+            return ("ufunc", thing.nin, thing.nout, *self._refs(contents.of_ufunc(thing)))
+        if kind is types.BuiltinFunctionType or kind is types.MethodWrapperType:
+            return ("bound", thing.__name__, self.ref(thing.__self__))
+        return self._instance(thing, kind)
+
+    def _function(self, f: types.FunctionType) -> Hashable:
+        if not code_reading.is_known(f.__code__):
+            self._spend(2 * len(f.__code__.co_code))
+        code = code_reading.read(f.__code__)
+        parts = ["function", code.key]
+        parts += [
+            self.ref(v) if v else None for v in (f.__defaults__, f.__kwdefaults__, f.__dict__)
+        ]
+        held = {}
+        for name, cell in zip(f.__code__.co_freevars, f.__closure__ or (), strict=True):
+            try:
+                held[name] = cell.cell_contents
+            except ValueError:  # a name not bound yet
+                parts.append(("empty", name))
+        if scope_is_installed(f.__globals__):
+            return (*parts, *self._refs(held.values()))
+        return (*parts, *self.names.read(f, code, held))
+
+    def _sequence(self, thing, kind: type) -> Hashable:
+        self._afford(len(thing) / 4)
+        first = type(thing[0]) if len(thing) > _LONG else None
+        if (first is float or first is int) and set(map(type, thing)) == {first}:
+            numbers = np.array(thing)
+            if numbers.dtype == first:  # no integer is longer than 64 bits
+                self.left -= len(thing) / 4
+                return (kind.__name__, first.__name__, self._array(numbers, "numbers"))
+        self._afford(len(thing))
+        return (kind.__name__, *self._refs(list(thing)))
+
+    def _spend(self, cost: float) -> None:
+        self._afford(cost)
+        self.left -= cost
+
+    def _afford(self, cost: float) -> None:
+        if cost > self.left:
+            raise _TooMuch
+
+    def _set(self, thing) -> Hashable:
+        """A set: its elements each by itself, and the order they stand in in this process."""
+        self._afford(len(thing))
+        if id(thing) in self.above:
+            return (type(thing).__name__, "itself")
+        above = self.above | {id(thing)}
+        keys = tuple(
+            self.ref(v)
+            if id(type(v)) in _SCALARS
+            else self._apart(v, self.left, above, self.library)
+            for v in list(thing)
+        )
+        return (type(thing).__name__, frozenset(keys), Here(keys))
+
+    def _apart(self, thing, limit: float, above: frozenset[int], library: bool) -> Hashable:
+        """The key of a thing with numbers of its own."""
+        self._spend(_APART)
+        walk = _Walk(min(limit, self.left), above, library)
+        before = walk.left
         try:
-            value = cell.cell_contents
-        except ValueError:  # an empty cell: a name not bound yet
-            parts.append("empty")
-            continue
-        parts.append(_key(value, seen))
-        modules.append(value)
-    scope = f.__globals__
-    for name in static.globals:
-        if name in scope:
-            parts.append((name, _key(scope[name], seen)))
-            modules.append(scope[name])
-    for module in modules:
-        if isinstance(module, types.ModuleType) and not _stable(module.__name__):
-            if "getattr" in static.globals:
-                return _unreadable()
-            parts.append(_module(module, static.attributes, seen, {id(module)}))
-    return tuple(parts)
+            return walk.key(thing)
+        finally:
+            if before < math.inf:
+                self.left -= before - max(walk.left, 0)
+            self.names.join(walk.names)
+            self.values += walk.values
+            self.values += sum(type(v) is not types.FunctionType for v in walk.things)
 
+    def _text(self, text: str | bytes) -> Hashable:
+        """A long text, which a key need not hold."""
+        self._spend(len(text) // _BYTES)
+        data = text.encode("utf-8", "surrogatepass") if type(text) is str else text
+        return (type(text).__name__, len(text), xxhash.xxh3_128_digest(data))
 
-def _module(module, attributes, seen, visited):
-    """A user's module counts by those of its attributes that the function names."""
-    parts = []
-    for name in attributes:
-        value = getattr(module, name, None)
-        if isinstance(value, types.ModuleType):
-            if not _stable(value.__name__) and id(value) not in visited:
-                parts.append((name, _module(value, attributes, seen, visited | {id(value)})))
-        elif hasattr(module, name):
-            parts.append((name, _key(value, seen)))
-    return tuple(parts)
+    def _array(self, array: np.ndarray, kind: str) -> Hashable:
+        dtype = array.dtype
+        if dtype.hasobject:
+            self._afford(array.size)
+            values = array.ravel().tolist() if dtype.kind == "O" else [None, object()]
+            if not all(id(type(v)) in _SCALARS for v in values):
+                return Unseen("an array of Python objects")
+            return (kind, array.shape, *self._refs(values))
+        turned = array.flags.f_contiguous and not array.flags.c_contiguous
+        data = array.T if turned else array
+        cost = array.nbytes // (_BYTES if data.flags.c_contiguous else _BYTES_APART)
+        if cost > self.left:
+            return Unseen(f"an array of {array.nbytes / 2**20:.0f} MiB")
+        self.left -= cost
+        data = np.ascontiguousarray(data).reshape(-1)
+        content = xxhash.xxh3_128_digest(data.view(np.uint8)) if data.nbytes else b""
+        named = dtype.str if dtype.kind != "V" else str(dtype)  # the fields of a record
+        return (kind, named, array.shape, turned, content)
 
+    def _class(self, kind: type) -> Hashable:
+        inner = list(class_fact(kind, "__dict__").items())
+        self._afford(len(inner))
+        content = [
+            (name, self.ref(value))
+            for name, value in inner
+            if name not in _CLASS_BOOKKEEPING and not name.startswith("__pydantic_")
+        ]
+        content += [("registered", self.ref(cls)) for cls in contents.registered(kind)]
+        bases = self._refs(class_fact(kind, "__bases__"))
+        return ("class", class_fact(kind, "__qualname__"), self.ref(type(kind)), bases, *content)
 
-def _array(array, kind: str):
-    if array.dtype.hasobject:
-        return _unreadable()
-    data = np.ascontiguousarray(array).reshape(-1)
-    content = xxhash.xxh3_128_digest(data.view(np.uint8)) if data.nbytes else b""
-    return (kind, data.dtype.str, str(data.dtype), array.shape, content)
+    def _instance(self, thing, kind: type) -> Hashable:
+        library = is_library_class(kind)
+        if library:
+            top = _home(kind)
+            if looks_outside(kind):
+                return Unseen(f"a {class_fact(kind, '__qualname__')}")
+            special = self._special(thing, kind, top)
+            if special is not None:
+                return special
+            if not (self.library or top in STABLE or is_standard(top)):
+                try:
+                    return self._apart(thing, _LIBRARY_LIMIT, self.above, True)
+                except _TooMuch:
+                    return Unseen(f"a {class_fact(kind, '__qualname__')} holds too much")
+        layout = contents.layout(kind)
+        if layout is None:
+            return Unseen(f"a {class_fact(kind, '__qualname__')} keeps what it holds in C")
+        held, state = layout.held(thing), [*layout.slots(thing), *layout.state(thing)]
+        mro = class_fact(kind, "__mro__")
+        if _CHANCE in (name for name, _ in state) and "scipy" in map(_home, mro):
+            self.names.fatal.add("rvs")
+            state = [item for item in state if item[0] != _CHANCE]
+        if library and top != "nlsq":
+            state = [item for item in state if not _is_derived(layout, item[0])]
+        self._afford(len(state))
+        named = tuple((self._name(name), self.ref(value)) for name, value in state)
+        return ("object", self.ref(kind), self._refs(held), *named)
 
+    def _name(self, name) -> Hashable:
+        return name if type(name) is str else self.ref(name)
 
-def _other(thing, seen):
-    kind = type(thing)
-    if isinstance(thing, type):
-        return _class(thing, seen)
-    if kind.__name__.endswith("cython_function_or_method"):  # nothing of it can be read
-        return _Same(thing)
-    if isinstance(thing, types.BuiltinFunctionType | np.ufunc | types.MethodWrapperType):
-        owner = getattr(thing, "__self__", None)
-        if owner is None or isinstance(owner, types.ModuleType):
-            return _Same(thing)
-        return ("builtin", thing.__name__, _key(owner, seen))
-    wrapped = getattr(thing, "__wrapped__", None)
-    if callable(wrapped) and _root(kind.__module__) in _STABLE:  # jax.jit and its like
-        return ("wrapped", kind.__qualname__, _key(wrapped, seen))
-    if _root(kind.__module__) in ("jax", "jaxlib") and hasattr(thing, "dtype"):
-        return _array(np.asarray(thing), "jax")
-    if isinstance(thing, property):
-        return ("property", *(_key(v, seen) for v in (thing.fget, thing.fset, thing.fdel)))
-    if isinstance(thing, staticmethod | classmethod):
-        return (kind.__name__, _key(thing.__func__, seen))
-    if isinstance(thing, functools.cached_property):
-        return ("cached_property", _key(thing.func, seen))
-    if isinstance(thing, types.MemberDescriptorType | types.GetSetDescriptorType):
-        return ("slot", thing.__name__)
-    base = next((b for b in (dict, list, tuple, set, frozenset) if isinstance(thing, b)), None)
-    state = getattr(thing, "__dict__", None)
-    if isinstance(thing, float | int | str | bytes | complex | np.ndarray) or not (
-        isinstance(state, dict) or base
-    ):
-        return ("pickled", _class(kind, seen), _pickled(thing, seen))
-    held = _items(thing, base, seen) if base else ()
-    slots = [s for c in kind.__mro__ for s in _slot_names(c) if hasattr(thing, s)]
-    slotted = tuple((s, _key(getattr(thing, s), seen)) for s in slots)
-    return ("object", _class(kind, seen), _key(state or {}, seen), held, slotted)
+    def _special(self, thing, kind: type, top: str) -> Hashable | None:
+        """The key of an object of a package that is known for keeping its content elsewhere."""
+        if issubclass(kind, pathlib.PurePath):
+            return ("path", self.ref(kind), str(thing))
+        if kind.__name__ == "_lru_cache_wrapper":
+            return self._kept_results(thing.__wrapped__)
+        if top == "numba":
+            return self._kept_results(vars(thing).get("__wrapped__"))
+        if top == "pandas":
+            self._spend(_PICKLED)
+            return ("pandas", self.ref(kind), *self._refs(contents.pickled(thing, 50 * self.left)))
+        if top in ("jax", "jaxlib"):
+            jax = sys.modules["jax"]
+            if isinstance(thing, jax.core.Tracer):
+                return Unseen("a value that JAX is tracing")
+            if isinstance(thing, jax.Array):
+                if jax.dtypes.issubdtype(thing.dtype, jax.dtypes.prng_key):
+                    data = np.asarray(jax.random.key_data(thing))
+                    return ("random key", str(thing.dtype), self._array(data, "jax"))
+                self._afford(thing.nbytes / _BYTES)
+                return (self._array(np.asarray(thing), "jax"), thing.weak_type)
+            wrapped = getattr(thing, "__wrapped__", None)
+            if contents.layout(kind) is None and wrapped is not None:  # jax.jit
+                return ("wrapped", class_fact(kind, "__qualname__"), self.ref(wrapped))
+        return None
 
-
-def _slot_names(kind: type) -> tuple[str, ...]:
-    slots = vars(kind).get("__slots__", ())
-    names = (slots,) if isinstance(slots, str) else tuple(slots)
-    return tuple(n for n in names if n not in ("__dict__", "__weakref__"))
-
-
-def _class(kind: type, seen):
-    if _stable(kind.__module__):
-        return _Same(kind)
-    content = {k: v for k, v in vars(kind).items() if k not in _CLASS_BOOKKEEPING}
-    bases = tuple(_key(b, seen) for b in kind.__bases__)
-    return ("class", kind.__qualname__, bases, _key(content, seen))
-
-
-class _Pickler(pickle.Pickler):
-    """Keeps the functions and classes that a pickle holds by name only."""
-
-    def __init__(self, file):
-        super().__init__(file)
-        self.named: list = []
-
-    def reducer_override(self, thing):
-        if isinstance(thing, type | types.FunctionType):
-            self.named.append(thing)
-        return NotImplemented
-
-
-def _pickled(thing, seen):
-    kind = type(thing)
-    try:
-        pickler = _Pickler(buffer := io.BytesIO())
-        pickler.dump(thing)
-    except (pickle.PicklingError, TypeError, AttributeError, ValueError, RecursionError):
-        return _unreadable()
-    named = (_key(v, seen) for v in pickler.named if v is not kind)
-    return ("pickle", kind.__qualname__, buffer.getvalue(), *named)
-
-
-def _unreadable():
-    return _Same(object())
-
-
-def _stable(module: str | None) -> bool:
-    """True for modules of the standard library and of packages that do not change."""
-    root = _root(module)
-    return root in _STABLE or is_standard(root)
-
-
-@functools.cache
-def is_standard(root: str) -> bool:
-    """True for a module of the standard library; a user's own profile.py is none."""
-    if root not in sys.stdlib_module_names or root == "__main__":
-        return False
-    file = getattr(sys.modules.get(root), "__file__", None)
-    return file is None or file.startswith(sysconfig.get_path("stdlib"))
-
-
-def _root(module: str | None) -> str:
-    return (module or "").partition(".")[0]
+    def _kept_results(self, function) -> Hashable:
+        """A function whose results are kept: it may go on with what it read before."""
+        if type(function) is types.FunctionType:
+            before = self.values
+            key = self._apart(function, self.left, self.above, self.library)
+            if self.values == before:
+                return ("keeps results", key)
+        return Unseen("it keeps results that hold what it read before")

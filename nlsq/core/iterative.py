@@ -31,6 +31,7 @@ methods", SIAM J. Numer. Anal. 19 (1982); M. A. Branch, T. F. Coleman, Y. Li, SI
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -167,7 +168,7 @@ def _iterate(task: Task, data, setup: Setup, state: State, limits) -> State:
     optimality = jnp.where(state.tight, point.optimality, jnp.minimum(point.optimality, above))
     evidence = loop.Evidence(
         no, finite, nfev, old.cost, actual, proposal.predicted, ratio, step, length, stuck,
-        optimality,
+        optimality, loop.rounding(state.norms, point.x, point.cost),
     )  # fmt: skip
     return state._replace(
         point=point,
@@ -204,6 +205,15 @@ def start(setup: Setup) -> State:
     return State(point, zero, norms, norms, zero, flag, running, zero, count, count, count)
 
 
+def _renewed(state: State, renewals: int) -> State:
+    """The state with scale and radius taken anew, as in `loop.absorb`, or given up."""
+    if renewals > loop.MOST_RENEWALS:
+        return state._replace(status=np.array(int(Status.NO_PROGRESS)))
+    norms, point = np.asarray(state.norms), state.point
+    fresh = loop.fresh_radius(norms, point.x, point.cost, renewals)
+    return state._replace(columns=norms, radius=np.asarray(fresh))
+
+
 def fit(task: Task, arrays: tuple, setup: Setup, m: int, options) -> programs.Outcome:
     """Fit by truncated conjugate gradients; `arrays` as `staging.Staged` yields them.
 
@@ -218,6 +228,7 @@ def fit(task: Task, arrays: tuple, setup: Setup, m: int, options) -> programs.Ou
         np.array(options.tr_options.get("maxiter", int(np.clip(2 * task.method.n, FEWEST, MOST)))),
     )
     survey, iterate = program("survey", task), program("iterate", task)
+    renewals = itertools.count(1)
 
     def first(state):
         try:
@@ -231,6 +242,8 @@ def fit(task: Task, arrays: tuple, setup: Setup, m: int, options) -> programs.Ou
             return first(state)
         state = iterate(*arrays, flat, state, limits)
         status = Status(int(state.status))
+        if status is Status.ASTRAY:
+            return _renewed(survey(*arrays, flat, state), next(renewals))
         fired = status is Status.GTOL or (status.converged and not bool(state.tight))
         return survey(*arrays, flat, state) if fired else state
 
@@ -238,7 +251,7 @@ def fit(task: Task, arrays: tuple, setup: Setup, m: int, options) -> programs.Ou
         start(setup),
         advance,
         lambda state: int(state.status) == Status.RUNNING,
-        Watch(options.callback, options.verbose, options.time_limit),
+        Watch(options.callback, options.verbose, options.deadline),
     )
     status = Status(int(state.status)) if stop is None else stop
     outcome = _finish(task, arrays, setup, m, state, status)

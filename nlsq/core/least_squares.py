@@ -10,6 +10,7 @@ import numpy as np
 from nlsq.core.abscissae import Abscissae
 from nlsq.core.evaluation import ResidualCall
 from nlsq.core.finish import Finished, check_start
+from nlsq.core.given import model_value, numeric, refuse_masks
 from nlsq.core.model import Model
 from nlsq.core.options import read_options
 from nlsq.core.problem import UNBOUNDED, Observations, Parameters, parse_bounds, parse_start
@@ -80,7 +81,7 @@ def least_squares(
     lb, ub = parse_bounds(bounds, x0.size)
     names = tuple(f"x{i}" for i in range(x0.size))
     parameters = Parameters(parse_start(x0, lb, ub, names, "`x0`"), lb, ub, names)
-    settings = read_options("least_squares", method, jac, parameters.bounded, options)
+    settings = read_options("least_squares", method, jac, parameters.bounded, options, _FRONT)
     call = ResidualCall(fun, tuple(args), kwargs)
     data = _no_data(_count_residuals(call, x0, method))
     model = Model(call, x0.size, getattr(fun, "__name__", type(fun).__name__))
@@ -113,6 +114,9 @@ def least_squares(
     return result
 
 
+_FRONT = ("x0", "jac", "bounds", "method", "args", "kwargs")
+
+
 class LeastSquares:
     """`least_squares` with options that stay.
 
@@ -133,7 +137,7 @@ class LeastSquares:
 
     def __init__(self, **options: Any):
         unknown = {k: v for k, v in options.items() if k not in self._own}
-        read_options("LeastSquares", None, None, False, unknown)
+        read_options("LeastSquares", None, None, False, unknown, self._own)
         self.options = options
 
     def least_squares(self, fun: Callable, x0: Any, **options: Any) -> OptimizeResult:
@@ -142,20 +146,20 @@ class LeastSquares:
 
 
 def _start(x0) -> np.ndarray:
-    try:
-        x0 = np.atleast_1d(np.asarray(x0))
-        if x0.dtype.kind == "c":
-            raise ValueError("`x0` must be real.")
-        return x0.astype(float)
-    except (TypeError, ValueError) as error:
-        raise type(error)(f"`x0` must be a vector of real numbers: {error}") from None
+    refuse_masks(x0, "x0", "Give a start for each parameter.")
+    x0 = np.atleast_1d(numeric(x0, "x0"))
+    if x0.dtype.kind == "c":
+        raise ValueError("`x0` must be a vector of real numbers.")
+    return x0
 
 
 def _count_residuals(call: ResidualCall, x0, method) -> int:
     from nlsq.config import double_precision
 
     with double_precision(), np.errstate(all="ignore"):
-        r = np.atleast_1d(np.asarray(call.host(None, x0)))
+        value = call.host(None, x0)
+    refuse_masks(value, "fun(x)", "Leave such residuals out, e.g. `.compressed()`.")
+    r = model_value(value, "`fun`")
     if r.size == 0:
         raise ValueError("`fun` must return at least one residual.")
     if r.ndim != 1:

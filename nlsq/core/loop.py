@@ -21,12 +21,21 @@ Phases of a fit
 A start other than the user's x0 comes from a fit to a sample of the data (see `solve`). Where the
 first pass shows that it does not hold for all of them, the fit begins again at x0.
 
-Convergence tests, all free of units: with actual and predicted reduction a, e of the cost F,
-  ftol:  |a| <= ftol F, e <= ftol F and a <= 2 e   (Moré 1978), and optimality <= 10 sqrt(ftol): a
+Convergence tests, all free of units: with c the optimality (`geometry.scaled_optimality`) and
+actual and predicted reduction a, e of the cost F,
+  ftol:  |a| <= ftol F, e <= ftol F and a <= 2 e   (Moré 1978), and c <= 10 sqrt(ftol): a
          Gauss-Newton step from a point of optimality c gains about c^2 F / 2, so small gains at a
          large c come from a small trust region, for instance where a peak misses the data
-  xtol:  |D dx| <= xtol |D x|, D the column norms of J
-  gtol:  `geometry.scaled_optimality` <= gtol.
+  xtol:  |D dx| <= xtol |D x|, D the column norms of J, and c <= sqrt(xtol) or so
+  gtol:  c <= gtol.
+Rounding of the model's values alone can make c as large as eps |D x| / |r|, which always suffices.
+
+Where a step is short and c is not, the fit has gone astray: D was taken where J was another, or the
+region shrank where the model bends. D is then taken from the present columns and the region anew,
+max(|D x|, |r| / 1000), a tenth of it at each further time. After `MOST_RENEWALS` times the status
+is NO_PROGRESS, which is no success. A column of J that collapsed is measured by a second pass at
+the same point, before any test, and D is taken anew as well. An R that PREPARE made exact is asked
+once more: where it tells c > 10 sqrt(tol) the fit goes back to ITERATE.
 """
 
 from __future__ import annotations
@@ -60,6 +69,12 @@ COST_NOISE = 1e-8
 POLISH_REACH = 0.01
 # Growth of a step's scaled length, by new columns, from which on the trust region keeps its size.
 LEAP = 1e3
+# Share of |D x| / |r| that rounding of the model's values can make of the optimality.
+ROUNDING = 2e-14
+# Times that the scale and the radius are taken anew, and the least radius as a share of |r|.
+MOST_RENEWALS, LEAST_RADIUS = 6, 1e-3
+# Optimality above which no fit has converged, however loose its tolerances are.
+LEVEL = 1e-3
 TINY = 1e-300
 
 
@@ -129,6 +144,7 @@ class State(NamedTuple):
     nfev: object
     njev: object
     nit: object
+    renewals: object  # how often the scale and the radius were taken anew
     secants: Secants
 
 
@@ -152,6 +168,7 @@ def initial_state(x0, method: Method) -> State:
         nfev=count,
         njev=count,
         nit=count,
+        renewals=count,
         secants=Secants(vector, vector, history, history, no),
     )
 
@@ -187,11 +204,16 @@ def running(state: State):
     return state.phase < DONE
 
 
-def absorb(state: State, total: Sums, setup: Setup, method: Method) -> State:
-    """Judge the trial point whose pass arrived, and move there or stay."""
+def absorb(state: State, total: Sums, setup: Setup, method: Method, reached: bool = False) -> State:
+    """Judge the trial point whose pass arrived, and move there or stay.
+
+    reached: as in `propose`.
+    """
     rules = METHODS[method.name]
     summary = factor(total, state.point.R)
     first = state.nfev == 0
+    # a column collapsed in the last pass: this one, at the same point, measures it
+    again = dense.once((state.phase == ITERATE) & ~first & (state.point.pivot == 0))
     finite = (
         jnp.isfinite(summary.cost)
         & jnp.all(jnp.isfinite(summary.R))
@@ -224,7 +246,7 @@ def absorb(state: State, total: Sums, setup: Setup, method: Method) -> State:
     near = step <= POLISH_REACH * length  # a fit that has converged moves no further
     level = (actual >= -COST_NOISE * old.cost) & (measure <= 2 * old.optimality)
     moved = finite & (first | where(iterating, better, near & ((actual > 0) | level)))
-    moved = moved | (finite & (state.phase >= PREPARE))
+    moved = moved | (finite & (again | (state.phase >= PREPARE)))
     doubted = first & jnp.any(state.trial != setup.x0) & ~(finite & _holds(new, setup.trust))
     moved, doubted = dense.once(moved & ~doubted, doubted)
     old = old._replace(x=where(doubted, setup.x0, old.x))
@@ -235,25 +257,42 @@ def absorb(state: State, total: Sums, setup: Setup, method: Method) -> State:
     radius, alpha = rules.update_radius(
         state.radius, state.alpha, proposal, actual, ratio, state.nit == 0
     )
-    radius = where(iterating & ~first, radius, state.radius)
-    if total.cost is not None:
-        # far outside a loss's inner region J all but vanishes; where it comes back, the region that
-        # D measures would shrink to nothing
-        grown = dense.norm(columns_or_one(running_max) * (state.trial - old.x))
-        leap = iterating & ~first & (grown > LEAP * step) & jnp.all(setup.x_scale == 0)
-        radius = where(leap, radius * (grown / where(leap, step, 1.0)), radius)
+    radius = where(iterating & ~first & ~again, radius, state.radius)
+    # where J all but vanished (a peak beside the data, a loss far outside its inner region) and
+    # comes back, the region that D measures would shrink to nothing
+    grown = dense.norm(columns_or_one(running_max) * (state.trial - old.x))
+    leap = iterating & ~first & (grown > LEAP * step) & jnp.all(setup.x_scale == 0)
+    radius = where(leap, radius * (grown / where(leap, step, 1.0)), radius)
     alpha = where(iterating & ~first & jnp.isfinite(alpha), alpha, state.alpha)
 
     nfev = state.nfev + where(doubted, 0, 1)
     stuck = jnp.all(state.trial == old.x)
     evidence = Evidence(
         first, finite, nfev, old.cost, actual, proposal.predicted, ratio, step, length, stuck,
-        point.optimality,
+        point.optimality, rounding(point.norms, point.x, point.cost), again,
     )  # fmt: skip
-    status = dense.once(where(iterating & ~doubted, judge(evidence, setup), state.status))
+    status = judge(evidence, setup)
+    blind = iterating & moved & (point.pivot == 0)  # its next pass is `again`
+    status = where(blind & (status != int(Status.MAX_NFEV)), int(Status.RUNNING), status)
+    # an R with more digits may tell another gradient than that of the test
+    relapse = (state.phase == PREPARE) & (point.pivot >= SAFE_PIVOT)
+    relapse = dense.once(
+        relapse & (point.optimality > jnp.maximum(most_optimality(setup), evidence.rounding))
+    )
+    astray = dense.once((iterating & ~doubted & (status == int(Status.ASTRAY))) | relapse)
+    renewals = state.renewals + where(astray, 1, 0)
+    lost = renewals > (0 if reached else MOST_RENEWALS)
+    status = where(iterating & ~doubted, status, state.status)
+    status = where(astray, where(lost, int(Status.NO_PROGRESS), int(Status.RUNNING)), status)
+    status = dense.once(status)
+    anew = dense.once(astray | again)
+    running_max = where(anew, where(point.dead, 0.0, point.norms), running_max)
+    fresh = fresh_radius(running_max, point.x, point.cost, renewals)
+    radius = where(anew, fresh, radius)
+    alpha = where(anew, 0.0, alpha)
 
     over = (status == int(Status.NOT_FINITE)) | (nfev >= setup.max_nfev)
-    phase, rounds = _next_phase(state, status, point, moved, step, length, over)
+    phase, rounds = _next_phase(state, status, point, moved, step, length, over, relapse)
     # a rejected accelerated step: forget the history, a plain one gets its turn
     known = state.secants.known & (moved | ~polishing)
     return state._replace(
@@ -261,6 +300,7 @@ def absorb(state: State, total: Sums, setup: Setup, method: Method) -> State:
         radius=radius,
         alpha=alpha,
         columns=running_max,
+        renewals=renewals,
         phase=phase,
         status=status,
         rounds=rounds,
@@ -277,6 +317,19 @@ def _holds(point: Point, trust):
     size = jnp.sum(dense.dot(point.R, point.x) ** 2)
     promised = jnp.sum(point.z**2)
     return (promised <= trust * point.cost) | (promised <= 1e-16 * size)
+
+
+def rounding(columns, x, cost):
+    """The optimality at x that rounding of the model's values may make."""
+    size = jnp.sqrt(2 * cost)
+    return ROUNDING * dense.norm(columns * x) / where(size > 0, size, 1.0)
+
+
+def fresh_radius(columns, x, cost, renewals):
+    """The radius of the `renewals`-th beginning at x."""
+    length = dense.norm(columns_or_one(columns) * x)
+    size = jnp.maximum(length, LEAST_RADIUS * jnp.sqrt(2 * cost))
+    return size * 0.1 ** jnp.maximum(renewals - 1, 0)
 
 
 def columns_or_one(columns):
@@ -305,30 +358,39 @@ class Evidence(NamedTuple):
     length: object  # |D x|
     stuck: object  # bool: the trial is the point it started from
     optimality: object  # at the point that is now accepted
+    rounding: object = 0.0  # what rounding alone can make of it there
+    again: object = False  # bool: this was the same point again, there is no step either
+
+
+def most_optimality(setup):
+    """The optimality above which no fit has converged."""
+    return jnp.maximum(10 * jnp.sqrt(jnp.maximum(setup.ftol, setup.xtol)), LEVEL) + setup.gtol
 
 
 def judge(e: Evidence, setup):
     """Status after a trial, RUNNING when no test fires."""
+    stepped = ~(e.first | e.again)
     f = (
         (jnp.abs(e.actual) <= setup.ftol * e.cost)
         & (e.predicted <= setup.ftol * e.cost)
         & (e.ratio <= 2)
-        & (e.optimality <= 10 * jnp.sqrt(setup.ftol))
-        & ~e.first
+        & (e.optimality <= jnp.maximum(10 * jnp.sqrt(setup.ftol), e.rounding))
+        & stepped
     )
-    x = (e.step <= setup.xtol * e.length) & ~e.first
-    stuck = e.stuck & ~e.first
+    x = (e.step <= setup.xtol * e.length) & stepped
+    stuck = e.stuck & stepped
+    agrees = e.optimality <= jnp.maximum(0.1 * most_optimality(setup), e.rounding)
     g = e.optimality <= setup.gtol
     status = jnp.full((), int(Status.RUNNING))
     status = where(e.nfev >= setup.max_nfev, int(Status.MAX_NFEV), status)
-    status = where(x | stuck, int(Status.XTOL), status)
+    status = where(x | stuck, where(agrees, int(Status.XTOL), int(Status.ASTRAY)), status)
     status = where(f, where(x, int(Status.FTOL_XTOL), int(Status.FTOL)), status)
     status = where(g, int(Status.GTOL), status)
     return where(e.first & ~e.finite, int(Status.NOT_FINITE), status)
 
 
-def _next_phase(state, status, point, moved, step, length, over):
-    """(phase, rounds) after this pass; `over` ends the fit."""
+def _next_phase(state, status, point, moved, step, length, over, relapse):
+    """(phase, rounds) after this pass; `over` ends the fit, `relapse` takes it up again."""
     rounds = state.rounds + 1
     safe = point.pivot >= SAFE_PIVOT
     finish = where(safe, DONE, SHARPEN)
@@ -350,6 +412,8 @@ def _next_phase(state, status, point, moved, step, length, over):
     phase = where(state.phase == PREPARE, where(again, PREPARE, POLISH), phase)
     phase = where(state.phase == POLISH, where(settled, finish, POLISH), phase)
     after_iterate = where(status == int(Status.RUNNING), ITERATE, after_iterate)
+    over = over | (relapse & (status != int(Status.RUNNING)))
+    phase = where(relapse, ITERATE, phase)
     phase = where(over, DONE, where(state.phase == ITERATE, after_iterate, phase))
     return phase, where(phase == state.phase, rounds, 0)
 
@@ -404,7 +468,8 @@ def propose(state: State, setup: Setup, method: Method, reached: bool = False) -
 
     chosen = polish() if reached else jax.lax.cond(state.phase == ITERATE, iterate, polish)
     trial, proposal, secants = chosen
-    trial = where(state.phase >= PREPARE, point.x, trial)
+    still = (state.phase >= PREPARE) | ((state.phase == ITERATE) & (point.pivot == 0))
+    trial = where(still & (state.nfev > 0), point.x, trial)
     trial = where((setup.free > 0) & (state.nfev > 0), trial, setup.x0)
     alpha = where(state.nfev > 0, proposal.alpha, 0.0)
     return state._replace(
@@ -416,7 +481,7 @@ def advance(
     state: State, total: Sums, setup: Setup, method: Method, reached: bool = False
 ) -> State:
     """The n-sized part of one pass: judge, move, propose."""
-    return propose(absorb(state, total, setup, method), setup, method, reached)
+    return propose(absorb(state, total, setup, method, reached), setup, method, reached)
 
 
 def device_step(vector, total: Sums, constants, method: Method):

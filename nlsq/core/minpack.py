@@ -54,15 +54,17 @@ def curve_fit(
         parameter. NumPy, `jax.numpy` or any other Python; see ``result.model_info``.
     xdata : array_like or object
         What `f` takes: usually (m,) or (k, m); lists and tuples become arrays, anything else
-        (a DataFrame, None) is passed on. Without `ydata`, a source of data that need not fit into
-        memory: `nlsq.streaming`, :func:`nlsq.fit`.
+        (a DataFrame, None) is passed on. Dates, and arrays with units, are refused. Without
+        `ydata`, a source of data that need not fit into memory: `nlsq.streaming`, :func:`nlsq.fit`.
     ydata : array_like, shape (m,)
-        Dependent data; other shapes are raveled. Complex data are fitted in real and imaginary
-        part, each with the weight of the point.
+        Dependent data. For other shapes the model returns that shape, or its ravel. Complex data
+        are fitted in real and imaginary part, each with the weight of the point. Points that are
+        masked in `xdata`, `ydata` or `sigma` have weight 0.
     p0 : array_like, shape (n,), optional
         Start. Default: 1 for every parameter, moved inside the bounds.
     sigma : None, scalar, (m,) or (m, m), optional
-        Standard deviations of `ydata`, or its covariance matrix. Default: equal weights.
+        Standard deviations of `ydata`, or its covariance matrix. Default: equal weights. A point
+        of sigma = inf has weight 0: the model sees it, but no sum, count or statistic does.
     absolute_sigma : bool
         True: `sigma` is in units of `ydata`. False (default): only its ratios count and `pcov` is
         scaled by the reduced chi-square.
@@ -101,7 +103,8 @@ def curve_fit(
     verbose : {0, 1, 2}
         Silent, a final line, or a line per iteration.
     time_limit : float, optional
-        Seconds after which the best point so far is returned, with status -5.
+        Seconds, from the call on, after which the best point so far is returned, with status -5. At
+        least one evaluation is made, and a compilation is not broken off.
     tr_solver : {None, 'exact', 'lsmr', 'cg'}
         How method 'trf' solves for a step: exactly (default), or iteratively with products of
         Jacobian and vector, for many parameters. 'lsmr' (SciPy's name) and 'cg' are the same

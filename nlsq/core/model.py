@@ -16,7 +16,9 @@ from nlsq.caching.unified_cache import UnifiedCache
 from nlsq.config import double_precision
 from nlsq.core import differences, passes, programs
 from nlsq.core.abscissae import Abscissae
-from nlsq.core.identity import model_key
+from nlsq.core.given import model_value
+from nlsq.core.identity import content_key, model_key
+from nlsq.core.keys import alike
 from nlsq.core.reading import asks_for_identity
 from nlsq.core.resolving import COUNT, ModelInfo, Resolution, called, find_road, same_program
 from nlsq.core.tracing import TraceFailed, frozen
@@ -66,7 +68,8 @@ class Model:
         """
         self.called = True
         fixed = self.resolution.data_fixed
-        return frozen(called(self.call, self.info.road, fixed, x.given if fixed else None))
+        given, shape = (None, None) if x is None else (x.given, x.value_shape)
+        return frozen(called(self.call, self.info.road, fixed, given if fixed else None, shape))
 
     def _content(self) -> Hashable:
         return (type(self.call).__name__, model_key(self.call.identity))
@@ -83,7 +86,7 @@ class Model:
         RuntimeError
             What is evaluated later (residuals, bands) would belong to another model.
         """
-        if self._content() == self._content() != self._settled:
+        if not alike(self._content(), self._settled):
             raise RuntimeError(
                 f"the model {self.name!r} has changed since the fit (a closure value, a global, a "
                 "default or an attribute): read result.fun, result.jac and bands before changing "
@@ -120,7 +123,7 @@ class Model:
         if not found.info.pointwise and found.info.road != "host":  # what it was for other data
             key = (*key, x.shapes)
             if found.data_fixed:
-                key = (*key, model_key(tuple(x.leaves) if x.in_full else x.given))
+                key = (*key, content_key(tuple(x.leaves) if x.in_full else x.given))
             found = look(key, lambda: made[-1] if made else find())
         if found.info.pointwise:
             points = {*lengths, n_points or m}
@@ -153,9 +156,11 @@ class Model:
                 return self._value(x, p)
             program = programs.value_program(self.program_key, self.traceable, ab)
             try:
-                return np.array(program(ab.leaves, p))
+                value = np.array(program(ab.leaves, p))
             except TraceFailed:
                 return self._value(x, p)
+            self.settle()  # traced, it may have kept what it worked out
+            return value
 
     def _value(self, x, p) -> np.ndarray:
         value = _flat(self.evaluate(x, p))
@@ -175,7 +180,9 @@ class Model:
             if ab is not None and ab.leaves is not None and not self.resolution.data_fixed:
                 program = programs.jacobian_program(self.program_key, self.traceable, ab)
                 try:
-                    return np.array(program(ab.leaves, p))
+                    J = np.array(program(ab.leaves, p))
+                    self.settle()
+                    return J
                 except TraceFailed:
                     pass
             J = self.host_rows(x, p, self.predict(x, p), "3-point").T
@@ -200,7 +207,7 @@ class Model:
 
 
 def _flat(value) -> np.ndarray:
-    return np.array(value).ravel()  # a copy: a model may return the same buffer each time
+    return np.array(model_value(value)).ravel()  # a copy: it may be a buffer that is used again
 
 
 def parameter_names(f: Callable, n: int | None) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import functools
+import time
 import warnings
 from typing import Any
 
@@ -29,7 +30,7 @@ KEYWORDS = (
 TR_SOLVERS = ("exact", "lsmr", "cg")
 TR_OPTIONS = ("maxiter", "tol")
 _FRONT = ("p0", "sigma", "absolute_sigma", "check_finite", "bounds", "method", "jac", "full_output",
-          "nan_policy", "args", "kwargs")  # fmt: skip
+          "nan_policy")  # fmt: skip
 
 
 def read_options(
@@ -77,7 +78,7 @@ def read_options(
         max_nfev=_budget(given.pop("max_nfev", None)),
         callback=_callback(given.pop("callback", None)),
         verbose=_verbose(given.pop("verbose", 0)),
-        time_limit=_time_limit(given.pop("time_limit", None)),
+        deadline=_deadline(given.pop("time_limit", None)),
         tr_solver=tr_solver,
         tr_options=_tr_options(given.pop("tr_options", None), tr_solver),
         cache=_cache(given.pop("cache", None)),
@@ -91,6 +92,8 @@ def check_names(caller: str, given: dict, front: tuple) -> None:
         if name not in KEYWORDS:
             near = difflib.get_close_matches(name, KEYWORDS + front, n=1)
             hint = f" Did you mean {near[0]!r}?" if near else f" Known: {', '.join(KEYWORDS)}."
+            if name in _FRONT:
+                hint = f" It is one of `curve_fit`.{hint}"
             raise TypeError(f"{caller}() got an unexpected keyword argument {name!r}.{hint}")
 
 
@@ -249,5 +252,6 @@ def _verbose(verbose):
     return int(verbose)
 
 
-def _time_limit(seconds):
-    return None if seconds is None else _positive("time_limit", seconds)
+def _deadline(seconds):
+    """The moment at which the call, which has just begun, should end."""
+    return None if seconds is None else time.monotonic() + _positive("time_limit", seconds)

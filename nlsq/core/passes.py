@@ -55,9 +55,11 @@ class Layout(NamedTuple):
     whitened: bool  # a Cholesky factor of the data covariance is given
     paired: bool  # complex residuals count as (real, imaginary) pairs
     # of data that nobody has looked at and that begin where their buffers do: take a checksum, and
-    # let the residual be NaN where a weight has a sign or, where that is wanted, x is not finite
+    # let the residual be NaN where a weight has a sign or, where that is wanted, x or y is not
+    # finite
     checked: bool = False
     finite: bool = False
+    idle: bool = False  # there are, or may be, points of weight 0, which must not count
 
 
 class Data(NamedTuple):
@@ -159,10 +161,17 @@ def value_and_rows(call: Callable, x, p, directions, points=None):
     return value, jax.vmap(push)(directions)
 
 
-def whiten(layout: Layout, piece: Piece, rows):
-    """Real whitened rows (..., b') of differences (..., b); padding becomes exactly 0."""
+def whiten(layout: Layout, piece: Piece, rows, alarm=None):
+    """Real whitened rows (..., b') of differences (..., b), plus `alarm` (b,).
+
+    Padding becomes exactly 0, and so does a point of weight 0, whatever the model makes of it.
+    """
     if layout.weighted:
         rows = rows * piece.weights
+    if layout.idle:
+        rows = jnp.where(piece.weights == 0, 0.0, rows)
+    if alarm is not None:
+        rows = rows + alarm
     if layout.whitened:
         rows = solve_triangular(piece.cholesky, rows.T, lower=True).T
     if layout.paired:
@@ -171,26 +180,46 @@ def whiten(layout: Layout, piece: Piece, rows):
 
 
 def residual(call: Callable, layout: Layout, piece: Piece, params):
-    """Whitened residual (b',) for n scalars, before the loss."""
-    value = call(piece.x, params, piece.y.shape[0])
-    return whiten(layout, piece, _difference(layout, piece, value))
+    """Whitened residual (b',) for n scalars, before the loss; can be transposed."""
+    value = call(_of_weight(layout, piece), params, piece.y.shape[0])
+    return whiten(layout, piece, value - piece.y, _alarm(layout, piece))
+
+
+def _of_weight(layout: Layout, piece: Piece):
+    """x of a block, of a point that counts where the weight is 0: 0 times NaN is NaN backwards."""
+    if not (layout.block and layout.idle):
+        return piece.x
+    idle, at = piece.weights == 0, jnp.argmax(piece.weights)
+
+    def move(leaf, axis):
+        if axis is None:
+            return leaf
+        here = jax.lax.dynamic_slice_in_dim(leaf, at, 1, axis)
+        return jnp.where(
+            idle.reshape([-1 if i == axis else 1 for i in range(leaf.ndim)]), here, leaf
+        )
+
+    leaves = map(move, jax.tree.leaves(piece.x), layout.axes)
+    return jax.tree.unflatten(layout.treedef, leaves)
 
 
 def residual_rows(call: Callable, layout: Layout, piece: Piece, p, directions):
     """Whitened residual (b',) and its derivatives (k, b') along directions, before the loss."""
     value, rows = value_and_rows(call, piece.x, p, directions, piece.y.shape[0])
-    return whiten(layout, piece, _difference(layout, piece, value)), whiten(layout, piece, rows)
+    r = whiten(layout, piece, value - piece.y, _alarm(layout, piece))
+    return r, whiten(layout, piece, rows)
 
 
-def _difference(layout: Layout, piece: Piece, value):
-    """value - y (b,), plus 0, or NaN where `layout` wants it."""
-    difference = value - piece.y
-    for x in jax.tree.leaves(piece.x) if layout.finite else []:
-        for row in x.reshape(-1, x.shape[-1]):
-            difference = difference + 0.0 * row
+def _alarm(layout: Layout, piece: Piece):
+    """0 (b,), or NaN where `layout` wants it; None where it wants nothing."""
+    alarm = None
+    if layout.finite:
+        rows = [row for x in jax.tree.leaves(piece.x) for row in x.reshape(-1, x.shape[-1])]
+        alarm = sum(0.0 * row for row in [*rows, *([piece.y] if layout.idle else [])])
     if layout.checked and layout.weighted:
-        difference = difference + jnp.where(jnp.signbit(piece.weights), jnp.nan, 0.0)
-    return difference
+        sign = jnp.where(jnp.signbit(piece.weights), jnp.nan, 0.0)
+        alarm = sign if alarm is None else alarm + sign
+    return alarm
 
 
 def make_reduce(call: Callable, layout: Layout, loss: Callable | None, data: Data, setup):

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-import cmath
 import dataclasses
+import functools
 import math
 from typing import Any
 
 import numpy as np
 
 from nlsq.core.abscissae import Abscissae
-from nlsq.core.model import parameter_names
-
-MODEL_OUTPUT_SIZE = (
-    "The model returned {got} values for {m} data points; f(x, *params) must return one value for "
-    "each element of ydata."
+from nlsq.core.given import (
+    ONE_THREAD,
+    apply_nan_policy,
+    hidden_points,
+    is_plain,
+    numeric,
+    real,
+    refuse_masks,
+    refuse_units,
+    require_finite,
+    spread,
 )
+from nlsq.core.model import parameter_names
 
 COMPLEX_MODEL = (
     "The model returns complex values but ydata is real. Return its real part, modulus or phase, "
@@ -24,7 +31,6 @@ COMPLEX_MODEL = (
 
 UNBOUNDED = (-np.inf, np.inf)
 _LARGEST_COPY = 1 << 22  # bytes
-_ONE_THREAD = 1 << 12
 
 
 @dataclasses.dataclass
@@ -56,6 +62,9 @@ class Parameters:
 class Observations:
     """Data of one fit.
 
+    A point of weight 0 (sigma = inf, or masked) is left out of every sum and count. Only the model
+    sees it, among the others.
+
     Attributes
     ----------
     x : Abscissae
@@ -72,14 +81,41 @@ class Observations:
     factor: np.ndarray | None
 
     @property
+    def idle(self) -> np.ndarray | None:
+        """(m,) True for the points of weight 0; None when there are none."""
+        return None if self.weights is None else self._idle
+
+    @functools.cached_property
+    def _idle(self) -> np.ndarray | None:
+        return None if self.weights.all() else self.weights == 0
+
+    @property
     def n_residuals(self) -> int:
-        """Number of real residuals; a complex point counts twice."""
-        return self.y.size * (2 if self.is_complex else 1)
+        """Number of real residuals; a complex point counts twice, one of weight 0 not at all."""
+        count = self.y.size - (0 if self.idle is None else np.count_nonzero(self.idle))
+        return int(count) * (2 if self.is_complex else 1)
+
+    def counted(self, values: np.ndarray, fill: float = 0.0) -> np.ndarray:
+        """`values` (m, ...) with `fill` for the points of weight 0."""
+        if self.idle is None:
+            return values
+        return np.where(self.idle.reshape(-1, *[1] * (values.ndim - 1)), fill, values)
 
     @property
     def is_complex(self) -> bool:
         """Whether the dependent data are complex."""
         return self.y.dtype.kind == "c"
+
+    def spread(self) -> float:
+        """Sum of squares of the whitened data about their mean."""
+        y = self.counted(self.y)
+        if self.factor is None and self.weights is None and not self.is_complex:
+            total, square = float(y.dot(_ones(y.size))), float(y.dot(y))  # sum() costs more
+            rest = square - total * total / y.size
+            if rest > 1e-6 * square:  # has digits left
+                return rest
+        around = self.whiten(y - y.sum() / y.size)
+        return float(around.dot(around))
 
     def sample(self, size: int) -> Observations:
         """One point from each of `size` strata of equal length, the same at every call."""
@@ -95,10 +131,15 @@ class Observations:
             difference = solve_triangular(self.factor, difference, lower=True, check_finite=False)
         elif self.weights is not None:
             shape = (-1,) + (1,) * (difference.ndim - 1)
-            difference = difference * self.weights.reshape(shape)
+            difference = self.counted(difference) * self.weights.reshape(shape)
         if self.is_complex:
             difference = np.concatenate([difference.real, difference.imag])
         return difference
+
+
+@functools.lru_cache(maxsize=8)
+def _ones(m: int) -> np.ndarray:
+    return np.ones(m)
 
 
 def sample_places(m: int, size: int) -> np.ndarray:
@@ -120,6 +161,9 @@ def parse_bounds(bounds, n: int) -> tuple[np.ndarray, np.ndarray]:
         return np.full(n, -np.inf), np.full(n, np.inf)
     if hasattr(bounds, "lb") and hasattr(bounds, "ub"):
         bounds = (bounds.lb, bounds.ub)
+    for bound in bounds if isinstance(bounds, list | tuple) else (bounds,):
+        refuse_units(bound, "bounds")
+        refuse_masks(bound, "bounds", "Use -inf and inf for no bound.")
     try:
         pairs = list(bounds)
     except TypeError:
@@ -133,7 +177,7 @@ def parse_bounds(bounds, n: int) -> tuple[np.ndarray, np.ndarray]:
     if len(pairs) != 2:
         raise ValueError(f"`bounds` must contain 2 elements, lower and upper; got {len(pairs)}.")
     try:
-        values = [np.asarray(b, float) for b in pairs]
+        values = [real(b, "bounds") for b in pairs]
     except (TypeError, ValueError) as error:
         raise ValueError(f"`bounds` must be numbers: {error}") from None
     try:
@@ -177,8 +221,7 @@ def parse_start(p0, lb, ub, names, name: str = "`p0`") -> np.ndarray:
         start[~low & high] = ub[~low & high] - 1
         return start
     try:
-        start = np.asarray(p0)
-        start = np.array(start, start.dtype if start.dtype.kind == "c" else float).ravel()
+        start = np.array(numeric(p0, name.strip("`"))).ravel()
     except ValueError as error:
         raise TypeError(f"{name} must be numbers, one for each parameter: {error}") from None
     if start.dtype.kind == "c":
@@ -205,6 +248,9 @@ def parse_parameters(f, p0, bounds) -> Parameters:
     """
     if not callable(f):
         raise TypeError(f"the model must be a callable f(x, a, b, ...), got {f!r}.")
+    if not is_plain(p0):
+        refuse_units(p0, "p0")
+        refuse_masks(p0, "p0", "Give a start for each parameter.")
     names = parameter_names(f, None if p0 is None else np.size(p0))
     lb, ub = parse_bounds(bounds, len(names))
     return Parameters(parse_start(p0, lb, ub, names), lb, ub, names)
@@ -246,34 +292,61 @@ def parse_observations(xdata, ydata, sigma, check_finite, nan_policy) -> Observa
     """
     if check_finite is None:
         check_finite = nan_policy is None
-    y = _own(numeric(ydata, "ydata").ravel())
+    hidden = hidden_points(xdata, ydata, sigma)
+    y = numeric(ydata, "ydata")
+    shape = y.shape
+    y = _own(y.ravel())
     if y.size == 0:
         raise ValueError("`ydata` must not be empty!")
     if isinstance(xdata, list | tuple | np.ndarray):
         xdata = _own(numeric(xdata, "xdata"))
-    if check_finite:
-        if y.size <= _ONE_THREAD:  # of more the first pass tells, at no cost (`finish.check_start`)
-            require_finite(y, "ydata")
-        if isinstance(xdata, np.ndarray):
-            require_finite(xdata, "xdata")
-        elif hasattr(xdata, "to_numpy"):
-            require_finite(np.asarray(xdata.to_numpy()), "xdata")
-    elif nan_policy is not None:
-        xdata, y, sigma = _apply_nan_policy(xdata, y, sigma, nan_policy)
+    if hidden is not None:
+        sigma = _mask_sigma(sigma, hidden)
+    if not check_finite and nan_policy is not None:
+        bad, xdata = apply_nan_policy(xdata, y.reshape(shape), nan_policy, hidden)
+        if bad is not None:
+            y, sigma, shape = y[~bad], _without(sigma, bad), ()
     sigma = _own(sigma)
     weights, factor = _parse_sigma(sigma, y.size)
-    return Observations(Abscissae(xdata, y.size), y, sigma, weights, factor)
+    data = Observations(Abscissae(xdata, y.size, shape), y, sigma, weights, factor)
+    if data.idle is not None and data.idle.all():
+        raise TypeError("No point is left: every one is masked or has an infinite sigma.")
+    if check_finite:
+        _require_finite_data(data, hidden, shape)
+    return data
 
 
-def numeric(data, name: str) -> np.ndarray:
-    """Double or complex numbers of anything array-like."""
-    try:
-        array = np.asarray(data)
-        if array.dtype.kind == "c":
-            return array.astype(complex)
-        return array if array.dtype == np.float64 else array.astype(float)
-    except (TypeError, ValueError) as error:
-        raise type(error)(f"`{name}` must be an array of numbers: {error}") from None
+def _require_finite_data(data: Observations, hidden: np.ndarray | None, shape: tuple) -> None:
+    """SciPy's ValueError for a NaN or inf, but in masked points."""
+    x, y = data.x.given, data.y
+    # of more points the first pass tells, at no cost (`finish.check_start`)
+    if y.size <= ONE_THREAD or data.idle is not None:
+        require_finite(y if hidden is None else np.where(hidden, 0.0, y), "ydata")
+    if isinstance(x, np.ndarray):
+        flags = None if hidden is None else spread(hidden, x.shape, shape)
+        require_finite(x if flags is None else np.where(flags, 0.0, x), "xdata")
+    elif hasattr(x, "to_numpy"):
+        require_finite(np.asarray(x.to_numpy()), "xdata")
+
+
+def _mask_sigma(sigma, hidden: np.ndarray) -> np.ndarray:
+    """`sigma` with inf, which is weight 0, for the points that are masked."""
+    if np.ndim(sigma) == 2:
+        raise ValueError(
+            "Masked data and a covariance matrix: leave the masked points out of both, "
+            "x[keep], y[keep], sigma[np.ix_(keep, keep)] with keep = ~mask."
+        )
+    return np.where(hidden, np.inf, 1.0 if sigma is None else numeric(sigma, "sigma"))
+
+
+def _without(sigma, bad: np.ndarray):
+    """`sigma` of the points that are left."""
+    if sigma is None:
+        return None
+    sigma = np.asarray(sigma)
+    if sigma.shape == (bad.size, bad.size):
+        return sigma[np.ix_(~bad, ~bad)]
+    return sigma[~bad] if sigma.shape == bad.shape else sigma
 
 
 def _own(data):
@@ -281,59 +354,6 @@ def _own(data):
     if isinstance(data, np.ndarray) and data.nbytes <= _LARGEST_COPY:
         return data.copy()
     return data
-
-
-def require_finite(array: np.ndarray, name: str) -> None:
-    """Raise SciPy's ValueError when some number is not finite, with the place of the first."""
-    if array.dtype.kind not in "fc":
-        return
-    # the product is four times as fast as the sum; above it would call up OpenBLAS's threads
-    small = array.ndim == 1 and array.size <= _ONE_THREAD
-    if cmath.isfinite(array.dot(array) if small else array.sum()):
-        return
-    bad = np.argwhere(~np.isfinite(array))
-    if len(bad):
-        where = ", ".join(str(int(i)) for i in bad[0])
-        raise ValueError(
-            f"array must not contain infs or NaNs: `{name}` has {len(bad)}, the first at index "
-            f"{where}. Remove them, or pass check_finite=False, nan_policy='omit'."
-        )
-
-
-def _apply_nan_policy(xdata, y, sigma, nan_policy):
-    if nan_policy == "propagate":
-        raise ValueError("`nan_policy='propagate'` is not supported by this function.")
-    if nan_policy not in ("raise", "omit"):
-        raise ValueError("nan_policy must be one of {None, 'raise', 'omit'}")
-    array = isinstance(xdata, np.ndarray)
-    x_nan = np.isnan(xdata) if array else np.zeros(y.size, bool)
-    if nan_policy == "raise":
-        if x_nan.any() or np.isnan(y).any():
-            raise ValueError("The input contains nan values")
-        return xdata, y, sigma
-    bad = np.isnan(y)
-    if array:
-        if xdata.shape[-1] != y.size and x_nan.any():
-            raise ValueError(
-                f"nan_policy='omit' needs the points along the last axis of xdata; its shape is "
-                f"{xdata.shape} for {y.size} points."
-            )
-        if xdata.shape[-1] == y.size:
-            bad = bad | x_nan.any(axis=tuple(range(xdata.ndim - 1)))
-            xdata = xdata[..., ~bad]
-    elif hasattr(xdata, "loc") and len(xdata) == y.size:
-        absent = np.asarray(xdata.isna())
-        bad = bad | (absent.any(axis=1) if absent.ndim == 2 else absent)
-        xdata = xdata.loc[~bad]
-    if bad.all():
-        raise TypeError("No point is left: every one has a NaN in xdata or ydata.")
-    if sigma is not None:
-        sigma = np.asarray(sigma)
-        if sigma.ndim == 1 and sigma.size == bad.size:
-            sigma = sigma[~bad]
-        elif sigma.shape == (bad.size, bad.size):
-            sigma = sigma[np.ix_(~bad, ~bad)]
-    return xdata, y[~bad], sigma
 
 
 def require_enough_points(n: int, data: Observations) -> None:

@@ -74,10 +74,12 @@ class Outcome:
         )
         self.status, self.nfev = int(number(at.status)), int(number(at.nfev))
         self.njev, self.nit = int(number(at.njev)), int(number(at.nit))
+        self.tries: tuple = ()  # see `tries.Tally`
         # far from singular; in plain numbers, since every NumPy call costs a small fit microseconds
         long = zip(vector[p.R][:: n + 1].tolist(), self.norms.tolist(), strict=True)
-        lost = True in self.dead.tolist() or True in self.dependent.tolist()
-        self.regular = not lost and False not in [abs(r) > _SAFE_DIAGONAL * d for r, d in long]
+        # some parameter changes nothing, by itself or beside others
+        self.lost = True in self.dead.tolist() or True in self.dependent.tolist()
+        self.regular = not self.lost and False not in [abs(r) > _SAFE_DIAGONAL * d for r, d in long]
 
 
 def fit_program(key: Hashable, model: Callable, layout, loss, method: Method) -> Callable:

@@ -10,6 +10,7 @@ import warnings
 import numpy as np
 
 from nlsq.core.finish import Finished, no_progress
+from nlsq.core.response import unresponsive
 from nlsq.core.status import Status
 from nlsq.core.watch import closing_line
 from nlsq.result import CurveFitResult, FitError
@@ -26,6 +27,8 @@ class Verdict:
         See `covariance.Spectrum.covariance`.
     rank, dof : int
     null_directions : ndarray (k, n)
+    undetermined : ndarray of bool (n,)
+        Parameters that take part in a null direction, or of which the data allow any value.
     active : ndarray of int (n,)
         -1 / 0 / 1: at the lower bound, inside, at the upper bound.
     notes : list of str
@@ -38,6 +41,7 @@ class Verdict:
     rank: int
     dof: int
     null_directions: np.ndarray
+    undetermined: np.ndarray
     active: np.ndarray
     notes: list[str]
 
@@ -61,6 +65,17 @@ def judge(finished: Finished, absolute_sigma: bool) -> Verdict:
     notes = [] if math.isfinite(scale) else [NO_FREEDOM]
     if finished.stopped_early:
         notes.append("the fit was stopped before its covariance was accurate")
+    undetermined = spectrum.undetermined
+    if not finished.stopped_early and math.isfinite(scale):
+        silent = [j for j in unresponsive(finished, determined, scale) if not undetermined[j]]
+        if silent:
+            undetermined = undetermined.copy()
+            undetermined[silent] = True
+            pcov[silent], pcov[:, silent] = np.inf, np.inf
+            fixed = finished.parameters.free == 0
+            pcov[fixed], pcov[:, fixed] = 0.0, 0.0
+            named = ", ".join(finished.parameters.names[j] for j in silent)
+            notes.append(f"the data do not determine {named}: values far away fit them as well")
     return Verdict(
         finished.status,
         pcov,
@@ -68,6 +83,7 @@ def judge(finished: Finished, absolute_sigma: bool) -> Verdict:
         spectrum.rank,
         dof,
         spectrum.null_directions,
+        undetermined,
         finished.active_mask(),
         notes + no_progress(finished),
     )
@@ -98,7 +114,6 @@ def fields(
         {name: value for name, value in zip(names, null, strict=True) if value}
         for null in verdict.null_directions.tolist()
     )
-    not_told = set().union(*nulls)
     notes = verdict.notes
     if nulls:
         values = dict(zip(names, outcome.x.tolist(), strict=True))
@@ -111,6 +126,7 @@ def fields(
         "nfev": outcome.nfev,
         "njev": outcome.njev,
         "nit": outcome.nit,
+        "tries": outcome.tries,
         "status": int(status),
         "message": status.sentence,
         "success": status.converged,
@@ -120,7 +136,7 @@ def fields(
         "fixed": _named(names, [not free for free in parameters.free.tolist()]),
         "at_bound": _named(names, verdict.active.tolist()),
         "rank": verdict.rank,
-        "undetermined": _named(names, [name in not_told for name in names]),
+        "undetermined": _named(names, verdict.undetermined.tolist()),
         "null_directions": nulls,
         "pcov_determined": verdict.determined,
         "absolute_sigma": bool(absolute_sigma),

@@ -143,10 +143,10 @@ def find_road(call, x: Abscissae, m: int, p0, coupling: str = "") -> Resolution:
     return search.host()
 
 
-def called(call, road: str, fixed: bool, xdata):
-    """call(x, params, points) for a road."""
+def called(call, road: str, fixed: bool, xdata, shape: tuple | None):
+    """call(x, params, points) for a road; shape: `Abscissae.value_shape`."""
     function = call.traced if road == "jax" else call.carried()
-    return sized(with_data(function, xdata) if fixed else function)
+    return sized(with_data(function, xdata) if fixed else function, shape)
 
 
 def same_program(call, found: Resolution, x: Abscissae, m: int, p0, lengths: set[int]) -> bool:
@@ -171,7 +171,7 @@ def same_program(call, found: Resolution, x: Abscissae, m: int, p0, lengths: set
 
 def _same_trace(call, found: Resolution, x: Abscissae, n: int, length: int) -> bool:
     try:
-        function = called(call, found.info.road, False, None)
+        function = called(call, found.info.road, False, None, x.value_shape)
         with _tracing, double_precision():
             return _alike(found.trace, trace_at(function, x, n, length), length)
     except TRACE_ERRORS:
@@ -204,7 +204,7 @@ class _Search:
     def by_road(self, road: str, fixed: bool, coupling: str) -> Resolution | None:
         """The resolution, or None and a reason more."""
         try:
-            call = called(self.call, road, fixed, self.x.given)
+            call = called(self.call, road, fixed, self.x.given, self.x.value_shape)
             if fixed:
                 coupling = "it needs the values of the data while it is traced"
             else:

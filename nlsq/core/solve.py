@@ -26,8 +26,8 @@ from jaxlib.xla_client import execution_stream_id
 from nlsq.caching.memory_manager import manager
 from nlsq.caching.smart_cache import SmartCache
 from nlsq.config import double_precision
-from nlsq.core import host, iterative, loop, passes, programs, staging
-from nlsq.core.identity import model_key
+from nlsq.core import host, iterative, loop, passes, programs, staging, tries
+from nlsq.core.identity import content_key, model_key
 from nlsq.core.loop import Method, Setup
 from nlsq.core.loss_functions import BUILT_IN, user_loss
 from nlsq.core.model import Model
@@ -67,7 +67,7 @@ class Options:
     factor: float | None = None  # None: the method's own
     callback: Callable | None = None
     verbose: int = 0
-    time_limit: float | None = None
+    deadline: float | None = None  # of time.monotonic(), for the whole call
     tr_solver: str = "exact"
     tr_options: dict = dataclasses.field(default_factory=dict)
     cache: SmartCache | None = None
@@ -115,14 +115,14 @@ def solve(model: Model, data: Observations, parameters: Parameters, options: Opt
     watched = options.callback is not None or options.verbose > 1
     if options.cache is None or watched or not data.x.in_full:
         return _solve_anew(model, data, parameters, options)
-    plain = dataclasses.replace(options, cache=None, verbose=0, time_limit=None)
+    plain = dataclasses.replace(options, cache=None, verbose=0, deadline=None)
     content = (
         data.x.leaves, data.y, data.weights, data.factor,
         parameters.p0, parameters.lb, parameters.ub, tuple(vars(plain).values()),
     )  # fmt: skip
     road = model.info  # a fit that changes it on its way is not kept
     return options.cache.get(
-        (model.key, str(data.x.treedef), model_key(content)),
+        (model.key, str(data.x.treedef), content_key(content)),
         lambda: _solve_anew(model, data, parameters, options),
         keep=lambda outcome: outcome.status > 0 and model.info is road,
     )
@@ -130,30 +130,67 @@ def solve(model: Model, data: Observations, parameters: Parameters, options: Opt
 
 def _solve_anew(model, data, parameters, options) -> Outcome:
     try:
-        outcome = _solve(model, data, parameters, options)
+        outcome = _solve_trying(model, data, parameters, options, options.max_nfev)
     except TraceFailed as failure:
         if options.tr_solver != "exact":
             raise
         model.use_host(f"its trace fails in the fit: {failure.reason}", "finite differences")
-        outcome = _solve(model, data, parameters, options)
+        outcome = _solve_trying(model, data, parameters, options, options.max_nfev)
     if outcome.status == Status.NOT_FINITE and not model.on_host and options.tr_solver == "exact":
         with np.errstate(all="ignore"):
             value = model.evaluate(data.x.given, outcome.x)
         if np.isfinite(value).all() and np.isfinite(data.y).all():
             reason = "its exact derivatives are not finite at the start"
             model.use_host(reason, "finite differences")
-            outcome = _solve(model, data, parameters, options)
+            outcome = _solve_trying(model, data, parameters, options, options.max_nfev)
     if model.called or model.on_host:
         model.settle()
     return outcome
 
 
-def _solve(model: Model, data: Observations, parameters: Parameters, options: Options) -> Outcome:
-    setup = make_setup(parameters, options)
+def _solve_trying(model, data, parameters, options, budget: int | None) -> Outcome:
+    """The best of a fit from p0 and, where its end is suspicious, of further tries.
+
+    budget: evaluations that all tries together may take.
+    """
+    outcome = _solve(model, data, parameters, options)
+    sampled = data.y.size > _MANY and model.info.pointwise and options.tr_solver == "exact"
+    spent = budget is not None and outcome.nfev >= budget
+    if sampled or spent or not tries.is_suspicious(model, data, outcome):
+        return outcome  # a sample is tried by itself (see `_fit_sample`)
+    total = tries.Tally(outcome)
+
+    def run(parameters: Parameters, vary: Callable) -> Outcome:
+        left = options.max_nfev if budget is None else budget - total.nfev
+        again = dataclasses.replace(options, max_nfev=left)
+        return total.add(_solve(model, data, parameters, again, vary))
+
+    for one in tries.tries(model, data, parameters, run):
+        if budget is not None and total.nfev >= budget:
+            break
+        if options.verbose > 1:
+            print(f"Another try from p0: {one.name}.")
+        outcome = run(one.parameters, one.vary)
+        total.keep(one.name, outcome)
+        if Status(outcome.status).stopped_from_outside:
+            break
+        if not tries.is_suspicious(model, data, outcome):
+            break
+    return total.best()
+
+
+def _solve(
+    model: Model,
+    data: Observations,
+    parameters: Parameters,
+    options: Options,
+    vary: Callable[[Setup], Setup] = lambda setup: setup,
+) -> Outcome:
+    setup = vary(make_setup(parameters, options))
     bounded = parameters.bounded or options.method == "dogbox"
     method = Method(options.method, bounded, model.n)
-    watch = Watch(options.callback, options.verbose, options.time_limit)
-    watched = options.callback is not None or options.verbose > 1 or options.time_limit is not None
+    watch = Watch(options.callback, options.verbose, options.deadline)
+    watched = options.callback is not None or options.verbose > 1 or options.deadline is not None
     m, x0 = data.y.size, setup.x0
     with double_precision():
         if model.on_host:
@@ -258,7 +295,7 @@ def _fit_sample(model, sample: Observations, parameters: Parameters, options: Op
     """The sample's answer, or x0 when there is none worth starting from."""
     budget = min(options.max_nfev or _SAMPLE_BUDGET, _SAMPLE_BUDGET)
     quiet = dataclasses.replace(options, callback=None, verbose=0, max_nfev=budget)
-    outcome = _solve(model, sample, parameters, quiet)
+    outcome = _solve_trying(model, sample, parameters, quiet, None)
     if outcome.status == Status.INTERRUPTED:
         raise KeyboardInterrupt
     if outcome.status <= 0 or not outcome.regular:
@@ -361,6 +398,7 @@ def _layout(model: Model, data: Observations, m: int, chunked: bool) -> passes.L
         weighted=data.weights is not None,
         whitened=data.factor is not None,
         paired=data.is_complex,
+        idle=data.idle is not None,
     )
 
 

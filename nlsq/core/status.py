@@ -13,6 +13,7 @@ class Status(IntEnum):
     """Termination status of a fit. `Status(code).sentence` says it in words."""
 
     RUNNING = -99
+    ASTRAY = -98
     NOT_REACHED = -11
     BAD_SIGMA = -10
     BAD_BOUNDS = -9
@@ -47,12 +48,16 @@ class Status(IntEnum):
 
 _SENTENCES = {
     Status.RUNNING: "The fit is running.",
+    Status.ASTRAY: "The steps became tiny where the gradient is not.",
     Status.NOT_REACHED: "Not fitted: the call was interrupted or out of time before.",
     Status.BAD_SIGMA: "Not fitted: a standard deviation is not positive.",
     Status.BAD_BOUNDS: "Not fitted: a lower bound is NaN or above its upper bound.",
     Status.BAD_START: "Not fitted: the start is not finite, or outside its bounds.",
     Status.TOO_FEW_POINTS: "Not fitted: there are fewer points than parameters.",
-    Status.NO_PROGRESS: "The fit could not leave its start: no parameter changes the model there.",
+    Status.NO_PROGRESS: (
+        "The fit made no progress: it stopped at a point that is no minimum, or the model does not "
+        "respond to its parameters there."
+    ),
     Status.TIME_LIMIT: "The time limit was reached; the best point so far is returned.",
     Status.INTERRUPTED: "The fit was interrupted; the best point so far is returned.",
     Status.NOT_FINITE: "Residuals are not finite in the initial point.",

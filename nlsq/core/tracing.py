@@ -9,6 +9,7 @@ from jax._src.core import jaxpr_as_fun, trace_state_clean
 
 from nlsq.core.abscissae import Abscissae
 from nlsq.core.believing import TRACE_ERRORS
+from nlsq.core.given import fits, refuse_value, wrong_value
 from nlsq.core.pointwise import count_equations
 
 # Operations of a program: of 400 it takes the compiler some 5 s, of 800 some 20 (JAX 0.10).
@@ -81,21 +82,25 @@ def frozen(call: Callable) -> Callable:
     return again
 
 
-def sized(function) -> Callable:
-    """call(x, params, points): model value as a float or complex vector of `points` elements."""
+def sized(function, shape: tuple | None = None) -> Callable:
+    """call(x, params, points): model value as a float or complex vector of `points` elements.
+
+    shape: `Abscissae.value_shape`.
+    """
     import jax.numpy as jnp
 
     def call(x, params, points):
-        value = jnp.ravel(jnp.asarray(function(x, params)))
+        value = function(x, params)
+        refuse_value(value)
+        value = jnp.asarray(value)
+        if points is not None and not fits(value.shape, points, shape):
+            raise wrong_value(value.shape, points, shape)
+        value = jnp.ravel(value)
         if not jnp.issubdtype(value.dtype, jnp.inexact) or value.dtype in (
             jnp.float32, jnp.float16, jnp.bfloat16,
         ):  # fmt: skip
             value = value.astype(float)
         if points is not None and value.shape[0] != points:
-            if value.shape[0] != 1:
-                raise ValueError(
-                    f"the model returned {value.shape[0]} values for {points} data points"
-                )
             value = jnp.broadcast_to(value, (points,))
         return value
 

@@ -48,10 +48,10 @@ def as_callback(callback: Callable) -> Callable[..., bool]:
 
 
 class Watch:
-    """Calls the callback and prints progress after each pass that moved; knows the time limit."""
+    """Calls the callback and prints progress after each pass that moved; knows the deadline."""
 
-    def __init__(self, callback: Callable | None, verbose: int, time_limit: float | None):
-        self.deadline = time.monotonic() + (np.inf if time_limit is None else time_limit)
+    def __init__(self, callback: Callable | None, verbose: int, deadline: float | None):
+        self.deadline = np.inf if deadline is None else deadline
         self.callback = None if callback is None else as_callback(callback)
         self.verbose = verbose
         self.cost = None

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -27,6 +28,7 @@ from nlsq.config import (
     get_memory_config,
     memory_context,
 )
+from nlsq.core.given import refuse_units
 from nlsq.core.minpack import curve_fit
 from nlsq.core.options import check_names
 from nlsq.core.problem import UNBOUNDED
@@ -219,6 +221,7 @@ def fit(
     >>> result.popt.round(4).tolist(), result.workflow["strategy"]
     ([2.5, 1.3], 'chunked')
     """
+    started = time.monotonic()
     check_names("fit", options, _OWN)
     hybrid = None
     if isinstance(workflow, facades.streaming.HybridStreamingConfig):
@@ -243,6 +246,7 @@ def fit(
         memory = MemoryConfig(memory_limit_gb, memory.safety_factor)
     with memory_context(memory):
         in_memory = facades.streaming.in_memory(xdata, ydata)
+        refuse_units(ydata, "ydata")
         if in_memory and workflow in ("auto", "direct") and not _first_given(reading):
             n = np.size(ydata)
             size = sum(getattr(a, "nbytes", 8 * n) for a in (xdata, ydata))
@@ -266,11 +270,11 @@ def fit(
                     f"`{asked}` is for data that are read in pieces; leave it away, or workflow "
                     "'direct'."
                 )
-            return _direct(f, *streaming.load(source), common, decision)
+            return _direct(f, *streaming.load(source), _since(started, common), decision)
         if decision.strategy == "streaming" and hybrid is None:
             hybrid = streaming.HybridStreamingConfig()
         return streaming.fit_source(
-            "fit", f, source, **common, hybrid=hybrid, decision=decision,
+            "fit", f, source, **_since(started, common), hybrid=hybrid, decision=decision,
             reading=streaming.Reading.merged(reading, hybrid),
         )  # fmt: skip
 
@@ -278,6 +282,14 @@ def fit(
 def _first_given(reading: dict) -> str:
     """The first option that only a fit in pieces has, '' when none is given."""
     return next((k for k, v in reading.items() if v is not None and v is not False), "")
+
+
+def _since(started: float, options: dict) -> dict:
+    """`options` with what is left of the time limit, which began to run when `started`."""
+    limit = options.get("time_limit")
+    if not isinstance(limit, int | float) or not limit > 0:  # none, or to be refused
+        return options
+    return options | {"time_limit": max(limit - (time.monotonic() - started), 1e-9)}
 
 
 def _direct(f, x, y, sigma, common: dict, decision: StreamingDecision) -> CurveFitResult:

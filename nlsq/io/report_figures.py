@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from nlsq.io.errors import missing_extra
-from nlsq.result import CurveFitResult, StreamedFitResult, plotting
+from nlsq.result import CurveFitResult, StreamedFitResult, plotting, statistics
 from nlsq.result.statistics import real_parts
 
 #: Colours that stand for those of the page: drawn, then replaced by CSS variables.
@@ -99,6 +99,10 @@ def points_of(result: CurveFitResult, document: Mapping[str, Any]) -> Points | N
     parts = [(y, fitted, "data")]
     if np.iscomplexobj(y):
         parts = [(y.real, fitted.real, "real part"), (y.imag, fitted.imag, "imaginary part")]
+    kept = statistics.weighted(sigma)
+    if kept is not None:  # the others are no data
+        sigma, x = sigma[kept], x[kept] if along else None
+        parts = [(v[kept], f[kept], name) for v, f, name in parts]
     series = [Series(x if along else f, v, f, sigma, name) for v, f, name in parts]
     return Points(series, along, total if sampled and total != y.size else 0)
 

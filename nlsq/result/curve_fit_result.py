@@ -28,7 +28,9 @@ class CurveFitResult(FitStatistics):
     mapping : mapping
         Fields: ``x`` (n,), ``pcov`` (n, n), ``xdata``, ``ydata`` (m,), ``sigma``, ``fun`` (the
         whitened residuals), ``param_names``, ``model`` (an object with ``predict(x, p)`` and
-        ``jacobian(x, p)``) and the rest of a fit's record.
+        ``jacobian(x, p)``) and the rest of a fit's record. ``tries`` is empty, or has a dict
+        (name, cost, status, kept) for each time that a fit with a doubtful end was begun at p0;
+        ``nfev``, ``njev`` and ``nit`` then count them all.
     lazy : mapping of str to callable, optional
         Fields computed on first access.
 

@@ -45,10 +45,11 @@ class FitStatistics(OptimizeResult):
 
     @property
     def n_points(self) -> int:
-        """Number of real residuals: a complex point counts twice."""
+        """Number of real residuals: a complex point counts twice, one of sigma = inf not at all."""
         if "n_points" in self:
             return int(self["n_points"])
-        return int(np.size(self.ydata) * (2 if np.iscomplexobj(self.ydata) else 1))
+        y = self._counted(self.ydata)
+        return int(np.size(y) * (2 if np.iscomplexobj(y) else 1))
 
     @property
     def dof(self) -> int:
@@ -135,6 +136,11 @@ class FitStatistics(OptimizeResult):
 
     # -- residuals -------------------------------------------------------------------------------
 
+    def _counted(self, values: np.ndarray) -> np.ndarray:
+        """Those of the points that are not of weight 0 (sigma = inf, masked)."""
+        weighted = statistics.weighted(self.get("sigma"))
+        return values if weighted is None else np.asarray(values)[weighted]
+
     @property
     def predictions(self) -> np.ndarray:
         """Model at the data and the solution, shape (m,), in the units of ``ydata``."""
@@ -161,7 +167,7 @@ class FitStatistics(OptimizeResult):
             return values
         if np.ndim(sigma) == 2:
             return np.linalg.cholesky(np.asarray(sigma)) @ values
-        sigma = np.asarray(sigma)
+        sigma = np.where(np.isfinite(sigma), sigma, np.nan)  # of weight 0: not told
         return values * sigma.reshape(sigma.shape + (1,) * (values.ndim - 1) * sigma.ndim)
 
     @property
@@ -190,13 +196,13 @@ class FitStatistics(OptimizeResult):
     @property
     def rmse(self) -> float:
         """Root of the mean squared residual, unweighted, in the units of ``ydata``."""
-        total = statistics.sum_of_squares(self.residuals)
+        total = statistics.sum_of_squares(self._counted(self.residuals))
         return math.sqrt(total / self.n_points) if self.n_points else math.nan
 
     @property
     def mae(self) -> float:
         """Mean absolute residual, unweighted, in the units of ``ydata``."""
-        return float(np.abs(statistics.real_parts(self.residuals)).mean())
+        return float(np.abs(statistics.real_parts(self._counted(self.residuals))).mean())
 
     @property
     def aic(self) -> float:

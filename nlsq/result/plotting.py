@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nlsq.result import prediction
+from nlsq.result import prediction, statistics
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -104,17 +104,17 @@ def single_real_x(result: CurveFitResult) -> np.ndarray | None:
 
 def _points(result: CurveFitResult, x: np.ndarray | None) -> _Points:
     """The data to draw, thinned out evenly; x None puts the predictions on the abscissa."""
-    from nlsq.result.statistics import real_parts
-
-    y, fitted = real_parts(result.ydata), real_parts(result.predictions)
+    y, fitted = (statistics.real_parts(v) for v in (result.ydata, result.predictions))
     x = fitted if x is None else x
     sigma = result.get("sigma")
     if sigma is not None:
         sigma = np.sqrt(np.diag(sigma)) if np.ndim(sigma) == 2 else np.asarray(sigma, dtype=float)
         sigma = np.resize(np.broadcast_to(sigma, np.shape(result.ydata)), len(y))
     total = len(y)
-    if total > _MOST_POINTS:
-        keep = np.linspace(0, total - 1, _MOST_POINTS).astype(int)
+    if (weighted := statistics.weighted(sigma)) is not None:  # the others are no data
+        x, y, fitted, sigma = (a[weighted] for a in (x, y, fitted, sigma))
+    if len(y) > _MOST_POINTS:
+        keep = np.linspace(0, len(y) - 1, _MOST_POINTS).astype(int)
         x, y, fitted = x[keep], y[keep], fitted[keep]
         sigma = None if sigma is None else sigma[keep]
     return _Points(x, y, fitted, sigma, total)
@@ -195,6 +195,7 @@ def sigma_on(grid: np.ndarray, x: np.ndarray, result: CurveFitResult) -> np.ndar
     if sigma is None or np.ndim(sigma) == 0:
         return None
     sigma = np.sqrt(np.diag(sigma)) if np.ndim(sigma) == 2 else np.asarray(sigma, dtype=float)
+    x, sigma = x[np.isfinite(sigma)], sigma[np.isfinite(sigma)]
     order = np.argsort(x, kind="stable")
     return np.interp(grid, x[order], sigma[order])
 
@@ -220,9 +221,7 @@ def _draw_predicted(ax: Axes, result: CurveFitResult, options: Options) -> _Poin
 
 def _whiskers(ax: Axes, points: _Points, limits: Any, order: Any, colour: str, label: str) -> None:
     """Vertical bars: neighbours in the predicted value need not be neighbours in x."""
-    from nlsq.result.statistics import real_parts
-
-    lower, upper = (real_parts(v)[order] for v in limits)
+    lower, upper = (statistics.real_parts(v)[order] for v in limits)
     finite = np.isfinite(lower) & np.isfinite(upper)
     x = points.x[order][finite]
     ax.vlines(x, lower[finite], upper[finite], color=colour, alpha=0.35, linewidth=2.0, label=label,

@@ -12,7 +12,7 @@ import numpy as np
 
 from nlsq.result import formatting, statistics
 from nlsq.result.formatting import Rounding, count, near_one, significant
-from nlsq.result.sentences import bound_notes, cautions
+from nlsq.result.sentences import bound_notes, cautions, tries_sentence
 from nlsq.result.serialization import function_name
 
 if TYPE_CHECKING:
@@ -70,6 +70,8 @@ def _header(result: CurveFitResult) -> list[tuple[str, str]]:
         lines.append(("status", f"{verdict}: {result.message}"))
     if "nfev" in result:
         lines.append(("work", _work(result)))
+    if result.get("tries"):
+        lines.append(("tries", tries_sentence(result.tries)))
     return lines
 
 

@@ -91,14 +91,32 @@ def cautions(result: CurveFitResult) -> list[str]:
     return out + [w for w in result.get("warnings") or () if w not in out]
 
 
+def tries_sentence(tries: Sequence[Mapping]) -> str:
+    """What a fit that was tried several times changed by it.
+
+    Examples
+    --------
+    >>> first = {"name": "p0", "cost": 45.6, "status": 1, "kept": False}
+    >>> tries_sentence([first, {"name": "x_scale", "cost": 0.1, "status": 2, "kept": True}])
+    '2 from p0, since the first end (cost 45.6) was doubtful; kept: x_scale (cost 0.1)'
+    """
+    kept = next(end for end in tries if end["kept"])
+    text = f"{len(tries)} from p0, since the first end (cost {tries[0]['cost']:.4g}) was doubtful; "
+    if kept is tries[0]:
+        return text + "none was better"
+    return text + f"kept: {kept['name']} (cost {kept['cost']:.4g})"
+
+
 def _undetermined(result: CurveFitResult) -> list[str]:
     directions = result.get("null_directions") or ()
     values = dict(zip(result.names, np.asarray(result.x).tolist(), strict=True))
     out = null_direction_sentences(directions, values)
     told = {n for d in directions for n in _involved(d, values)}
     rest = [n for n in result.get("undetermined") or () if n not in told]
-    if rest and not (result.knows_dof and result.dof <= 0):
-        out.append(f"the data do not determine {', '.join(rest)}")
+    sentence = f"the data do not determine {', '.join(rest)}"
+    said = any(w.startswith(sentence) for w in result.get("warnings") or ())
+    if rest and not said and not (result.knows_dof and result.dof <= 0):
+        out.append(sentence)
     return out
 
 

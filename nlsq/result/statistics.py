@@ -75,6 +75,14 @@ def real_parts(values: np.ndarray) -> np.ndarray:
     return np.concatenate([values.real, values.imag]) if np.iscomplexobj(values) else values
 
 
+def weighted(sigma: np.ndarray | float | None) -> np.ndarray | None:
+    """(m,) False for the points of weight 0, whose sigma is inf; None when there are none."""
+    if np.ndim(sigma) != 1:
+        return None
+    finite = np.isfinite(sigma)
+    return None if finite.all() else finite
+
+
 def sum_of_squares(values: np.ndarray) -> float:
     """Sum of |values|^2."""
     parts = real_parts(values).ravel()
@@ -91,6 +99,8 @@ def total_sum_of_squares(y: np.ndarray, sigma: np.ndarray | float | None) -> flo
         With a matrix S the mean is (1'S^-1 y)/(1'S^-1 1) and the sum (y-mean)'S^-1(y-mean).
     """
     y = np.asarray(y)
+    if (counts := weighted(sigma)) is not None:
+        y, sigma = y[counts], np.asarray(sigma)[counts]
     ones = np.ones(len(y))
     if sigma is None:
         wy, w1 = y, ones

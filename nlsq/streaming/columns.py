@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from nlsq.core.given import DATES
 from nlsq.streaming.sources import ALL_ROWS, Columns, DataSourceError, Form, Rows, Source
 
 PIECE = 1 << 16  # values that are converted at a time
@@ -315,7 +316,8 @@ def require_numbers(label: str, dtype: Any, role: str) -> np.dtype:
         return dtype
     if dtype.kind == "c":
         raise DataSourceError(f"{label} is complex ({dtype}), but {role} must be real.")
-    raise DataSourceError(f"{label} holds no numbers: its type is {dtype}. Convert it to float64.")
+    remedy = DATES if dtype.kind in "mM" else "Convert it to float64."
+    raise DataSourceError(f"{label} holds no numbers: its type is {dtype}. {remedy}")
 
 
 Names = str | list[str]

@@ -40,7 +40,7 @@ from nlsq.streaming.phases.orchestrator import PhaseOrchestrator
 from nlsq.streaming.problem import StreamedProblem
 from nlsq.streaming.progress import PassDisplay
 from nlsq.streaming.sources import DataSourceError
-from nlsq.streaming.survey import sample_alone, survey
+from nlsq.streaming.survey import Survey, sample_alone, survey
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,11 +82,12 @@ class Reading:
 class _AllPoints(Observations):
     """A sample that stands for all points where only their number counts."""
 
-    n_points: int = 0
+    survey: Survey | None = None
 
     @property
     def n_residuals(self) -> int:
-        return self.n_points * (2 if np.iscomplexobj(self.y) else 1)
+        found = self.survey
+        return (found.n_points - sum(found.idle.values())) * (2 if self.is_complex else 1)
 
 
 def fit_source(
@@ -144,7 +145,8 @@ def fit_source(
         display = stack.enter_context(PassDisplay(source.n_points, reading.show_progress))
         found = None if omit or checkpoints else sample_alone(source, check)
         found = found or survey(source, size, omit, check, display.reading)
-        data = _AllPoints(**vars(found.sample), n_points=found.n_points)
+        one = found.sample
+        data = _AllPoints(one.x, one.y, one.sigma, one.weights, one.factor, survey=found)
         if method in (None, "lm") and not parameters.bounded:
             require_enough_points(parameters.p0.size, data)
         model = Model(CurveCall(f), parameters.p0.size, getattr(f, "__name__", type(f).__name__))
@@ -221,7 +223,9 @@ def _refuse_start(feed: Feed, model: Model, parameters: Parameters, p: np.ndarra
     start = ", ".join(f"{n}={v:g}" for n, v in zip(parameters.names, p, strict=True))
     where = "its derivatives are not finite"
     for chunk in feed.chunks():
-        bad = np.flatnonzero(~np.isfinite(chunk.points.y))
+        weights = chunk.points.sigma
+        counts = np.ones(chunk.count, bool) if weights is None else weights != 0
+        bad = np.flatnonzero(counts & ~np.isfinite(chunk.points.y))
         if bad.size:
             point = chunk.first + int(bad[0])
             raise DataSourceError(
@@ -230,7 +234,7 @@ def _refuse_start(feed: Feed, model: Model, parameters: Parameters, p: np.ndarra
                 "nan_policy='omit'."
             )
         value = np.broadcast_to(model.predict(chunk.points.x, p), chunk.count)
-        bad = np.flatnonzero(~np.isfinite(value))
+        bad = np.flatnonzero(counts & ~np.isfinite(value))
         if bad.size:
             row = feed.source.row(chunk.first + int(bad[0]))
             where = f"the model gives {value[bad[0]]} in row {row} of {feed.source.name}"

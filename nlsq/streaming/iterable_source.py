@@ -8,7 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from nlsq.streaming.sources import Columns, DataSourceError, Form, SequentialSource, Source
+from nlsq.core.given import refuse_masks
+from nlsq.streaming.sources import (
+    Columns,
+    DataSourceError,
+    Form,
+    SequentialSource,
+    Source,
+    numbers,
+)
 
 
 class IterableSource(SequentialSource):
@@ -159,7 +167,7 @@ def _columns(piece: Any, place: str) -> Columns:
         got = f"{len(piece)} items" if isinstance(piece, (tuple, list)) else type(piece).__name__
         raise TypeError(f"{place} must be a tuple (x, y) or (x, y, sigma), got {got}.")
     x, y, sigma = [
-        None if name == "sigma" and values is None else _floats(values, f"{place}: {name}")
+        None if name == "sigma" and values is None else _floats(values, name, place)
         for name, values in zip(("x", "y", "sigma"), (*piece, None)[:3], strict=True)
     ]
     if y.ndim != 1:
@@ -176,13 +184,12 @@ def _columns(piece: Any, place: str) -> Columns:
     return Columns(x, y, sigma)
 
 
-def _floats(values: Any, label: str) -> np.ndarray:
-    array = np.asarray(values)
-    if array.dtype.kind == "c" and label.endswith(" y"):
-        return array.astype(complex, copy=False)
-    if array.dtype.kind not in "fiub":
-        raise TypeError(f"{label} must be real numbers, got an array of type {array.dtype}.")
-    return array.astype(float, copy=False)
+def _floats(values: Any, name: str, place: str) -> np.ndarray:
+    refuse_masks(
+        values, f"{place}: {name}", "Leave such points out, or give them sigma=inf: weight 0."
+    )
+    array = numbers(values, name, f"{place}: ")
+    return array.astype(complex if array.dtype.kind == "c" else float, copy=False)
 
 
 def _words(form: Form) -> str:

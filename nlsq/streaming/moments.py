@@ -14,7 +14,7 @@ from nlsq.streaming.problem import StreamedProblem
 
 
 class Moments(NamedTuple):
-    """Sums over the points, with weights w = 1 / sigma (1 where there is none)."""
+    """Sums over the points of weights w = 1 / sigma > 0 (1 where there is none)."""
 
     chi_squared: float  # w^2 |f - y|^2, before the loss
     squares: float  # |f - y|^2
@@ -29,7 +29,8 @@ def moments(problem: StreamedProblem, whole: FullPasses, p: np.ndarray) -> Momen
     S = sum w^2 (y - c), it is sum w^2 |y - c|^2 - |S|^2 / W, which cancels little as c is close.
     """
     model, layout = problem.model, problem.layout
-    center = np.mean(problem.survey.sample.y)
+    sample = problem.survey.sample
+    center = np.mean(sample.counted(sample.y))
 
     def build():
         call = model.traceable(problem.survey.sample.x)
@@ -40,7 +41,7 @@ def moments(problem: StreamedProblem, whole: FullPasses, p: np.ndarray) -> Momen
             def part(piece):
                 d = passes.evaluate(call, piece.x, p, piece.y.shape[0]) - piece.y
                 w = 1.0 if piece.weights is None else piece.weights
-                inside = piece.inside[: piece.y.shape[0]]
+                inside = piece.inside[: piece.y.shape[0]] & (w > 0)
 
                 def add(values):
                     return jnp.sum(jnp.where(inside, values, 0.0))

@@ -12,7 +12,8 @@ import numpy as np
 import nlsq
 from nlsq.config import double_precision
 from nlsq.core import programs
-from nlsq.core.identity import fingerprint, model_key
+from nlsq.core.fingerprint import fingerprint
+from nlsq.core.identity import model_key
 from nlsq.core.loop import Method, Setup, start_vector, state_packing
 from nlsq.core.model import Model
 from nlsq.core.passes import SLACK, Layout
@@ -68,7 +69,7 @@ class StreamedProblem:
     def layout(self) -> Layout:
         """How the chunks arrive: as those of long data in memory, but unchecked."""
         layout = chunk_layout(self.model, self.survey.sample, self.survey.n_points)
-        return layout._replace(checked=True, finite=self.finite)
+        return layout._replace(checked=True, finite=self.finite, idle=layout.weighted)
 
     @cached_property
     def setup(self) -> Setup:
@@ -84,7 +85,7 @@ class StreamedProblem:
     @cached_property
     def fingerprint(self) -> dict[str, str | None]:
         """What must be the same for a fit to go on from a checkpoint."""
-        watching = ("callback", "verbose", "time_limit", "cache")
+        watching = ("callback", "verbose", "deadline", "cache")
         options = {k: v for k, v in vars(self.options).items() if k not in watching}
         p, size = self.parameters, state_packing(self.method).size
         return {

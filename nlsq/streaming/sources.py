@@ -17,6 +17,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from nlsq.core.given import hidden_points, refuse_dates, refuse_units
+
 ALL_ROWS = slice(None)
 
 
@@ -183,7 +185,8 @@ class ArraySource(Source):
     name = "the arrays"
 
     def __init__(self, x: Any, y: Any, sigma: Any = None, *, rows: slice = ALL_ROWS):
-        self._x, self._y = _numbers(x, "x"), _numbers(y, "y")
+        hidden = hidden_points(x, y, sigma)
+        self._x, self._y = numbers(x, "x"), numbers(y, "y")
         if self._y.ndim != 1:
             raise ValueError(f"y must have shape (m,), got {self._y.shape}.")
         m = len(self._y)
@@ -191,7 +194,7 @@ class ArraySource(Source):
             raise ValueError(
                 f"x must have shape ({m},) or (k, {m}), as y has {m} points; got {self._x.shape}."
             )
-        self._sigma = None if sigma is None else _numbers(sigma, "sigma")
+        self._sigma = None if sigma is None else numbers(sigma, "sigma")
         if self._sigma is not None:
             if self._sigma.shape not in ((), (1,), (m,)):
                 raise ValueError(
@@ -199,11 +202,15 @@ class ArraySource(Source):
                     "covariance matrix couples the points: such data are fitted by curve_fit."
                 )
             self._sigma = np.broadcast_to(self._sigma, m)
+        if hidden is not None:  # weight 0, and what lies under a mask is nobody's business
+            self._sigma = np.where(hidden, np.inf, 1.0 if sigma is None else self._sigma)
+            self._y = np.where(hidden, 0.0, self._y)
+            self._x = np.where(hidden, self._x[..., np.argmin(hidden), None], self._x)
         self._rows = Rows(rows, m, self.name)
         self.n_points = self._rows.count
         self.form = Form(
             self._x.shape[0] if self._x.ndim == 2 else None,
-            sigma is not None,
+            self._sigma is not None,
             self._y.dtype.kind == "c",
         )
 
@@ -222,8 +229,16 @@ class ArraySource(Source):
         return self._rows.row(point)
 
 
-def _numbers(data: Any, name: str) -> np.ndarray:
-    array = np.asanyarray(data)
+def numbers(data: Any, name: str, place: str = "") -> np.ndarray:
+    """Real numbers, or complex ones for y, of anything array-like.
+
+    Raises
+    ------
+    TypeError
+    """
+    refuse_units(data, f"{place}{name}")
+    array = np.asarray(data)
     if array.dtype.kind not in "fiubc" or (array.dtype.kind == "c" and name != "y"):
-        raise TypeError(f"{name} must be real numbers, got an array of type {array.dtype}.")
+        refuse_dates(array, f"{place}{name}")
+        raise TypeError(f"{place}{name} must be real numbers, got an array of type {array.dtype}.")
     return array

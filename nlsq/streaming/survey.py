@@ -48,6 +48,8 @@ class Survey:
     sample : Observations
     checksums : dict
         Of the chunks that have been passed over: (points, checksum) by their number.
+    idle : dict
+        Points of weight 0 by the number of the chunk that they were counted in.
     """
 
     n_points: int
@@ -55,6 +57,7 @@ class Survey:
     digests: tuple[bytes, ...]
     sample: Observations
     checksums: dict[int, tuple[int, bytes]] = dataclasses.field(default_factory=dict)
+    idle: dict[int, int] = dataclasses.field(default_factory=dict)
 
     @property
     def fingerprint(self) -> str:
@@ -86,6 +89,8 @@ class Survey:
         now = chunk.count, checksum.tobytes()
         known = self.checksums.setdefault(chunk.index, now)
         same = known == now
+        if known is now and not self.digests:
+            self.idle[chunk.index] = count_idle(chunk)
         if known is now and self.digests:
             first = chunk.first // PART
             found = digests(chunk.points)
@@ -134,9 +139,10 @@ def survey(
     feed = Feed(source, PART, read_size, omit, check)
     expected = source.n_points or 0
     taker = _Taker(expected)
-    found, count, omitted = [], 0, 0
+    found, count, omitted, idle = [], 0, 0, {}
     for chunk in feed.chunks():
         found += digests(chunk.points)
+        idle[chunk.index] = count_idle(chunk)
         taker.take(chunk)
         count, omitted = count + chunk.count, omitted + chunk.omitted
         feed.release(chunk)
@@ -151,7 +157,15 @@ def survey(
         for chunk in feed.chunks():
             taker.take(chunk)
             feed.release(chunk)
-    return Survey(count, omitted, tuple(found), taker.observations())
+    if sum(idle.values()) == count:
+        raise DataSourceError(f"{source.name}: every point has weight 0 (sigma = inf, or masked).")
+    return Survey(count, omitted, tuple(found), taker.observations(), idle=idle)
+
+
+def count_idle(chunk: Chunk) -> int:
+    """Points of weight 0 in a chunk."""
+    weights = chunk.points.sigma
+    return 0 if weights is None else chunk.count - int(np.count_nonzero(weights))
 
 
 def digests(points: Columns) -> tuple[bytes, ...]:

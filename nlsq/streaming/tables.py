@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from nlsq.core.given import DATES
 from nlsq.streaming.columns import Names, did_you_mean, named, reading
 from nlsq.streaming.sources import Columns, DataSourceError, Form, Rows, SequentialSource
 
@@ -143,7 +144,7 @@ class TableSource(SequentialSource):
             if not any(test(value) for test in tests):
                 raise DataSourceError(
                     f"{self.name}: column {name!r} holds no numbers: its type is {kind}. "
-                    "Convert it to float64."
+                    + (DATES if pt.is_temporal(value) else "Convert it to float64.")
                 )
 
     def _points(self, batch: Any, piece: slice) -> Columns:

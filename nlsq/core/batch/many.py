@@ -45,6 +45,15 @@ class Many:
         """Number of fits."""
         return int(np.prod(self.shape))
 
+    @cached_property
+    def is_complex(self) -> bool:
+        """Whether the dependent data are complex."""
+        return np.iscomplexobj(self.y.one((0,) * len(self.shape)))
+
+    def residuals(self, counts):
+        """Numbers of real residuals of so many points: a complex point counts twice."""
+        return counts * 2 if self.is_complex else counts
+
     @property
     def n(self) -> int:
         """Number of parameters, the fixed ones included."""
@@ -121,7 +130,7 @@ class Lot:
     places : ndarray of int (k,)
         Among all fits in C order.
     counts : ndarray of int (k,)
-        Points.
+        Points, those of weight 0 not among them.
     start, lb, ub : ndarray (k, n)
         Of all parameters.
     y : ndarray (k, m), 0 where there is no point
@@ -209,6 +218,8 @@ class _Reader:
         self.status = np.full(k, int(Status.RUNNING))
         self.counts = np.full(k, m) if self.absent is None else m - self.absent.sum(axis=-1)
         self.weights = self._weigh()
+        if self.weights is not None:
+            self.counts = np.broadcast_to(np.count_nonzero(self.weights, axis=-1), k)
         self.start = self._start()
         self._judge_start()
 
@@ -219,7 +230,7 @@ class _Reader:
             bounded = np.isfinite(lb).any(axis=-1) | np.isfinite(ub).any(axis=-1)
             enough = np.where(bounded, 1, enough)
             good &= (start >= lb) & (start <= ub) | ~np.array(many.free)
-        self._reject(self.counts < enough, Status.TOO_FEW_POINTS)
+        self._reject(many.residuals(self.counts) < enough, Status.TOO_FEW_POINTS)
         self._reject(~good.all(axis=-1), Status.BAD_START)
         if many.bounded:
             self._reject(~(lb <= ub).all(axis=-1), Status.BAD_BOUNDS)
@@ -287,8 +298,8 @@ class _Reader:
     def _guess(self, i: int) -> np.ndarray:
         many, n = self.many, self.many.n
         x, y = many.x if self.x is None else self.x[i], self.y[i]
-        if self.absent is not None and isinstance(x, np.ndarray) and x.shape[-1] == y.size:
-            here = ~self.absent[i]
+        if self.counts[i] < y.size and isinstance(x, np.ndarray) and x.shape[-1] == y.size:
+            here = self.weights[i if self.weights.ndim == 2 else slice(None)] > 0
             if here.sum() < n:  # not to be fitted
                 return np.ones(n)
             x, y = x[..., here], y[here]

@@ -17,6 +17,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from nlsq.core.given import mask_of, numeric, refuse_dates, refuse_units
+
 _reading = threading.Lock()  # files are read by one thread at a time
 
 
@@ -59,11 +61,62 @@ class Rows:
         return self.read(index)[0]
 
 
-def unmasked(array) -> np.ndarray:
-    """As an array, with NaN for the masked elements of a masked one."""
-    if np.ma.is_masked(array):
-        return array.astype(np.result_type(array, np.float32)).filled(np.nan)
-    return np.asarray(array)
+def is_ragged(ydata) -> bool:
+    """Whether these are data sets of different lengths."""
+    if not isinstance(ydata, list | tuple) or not ydata:
+        return False
+    lengths = {np.shape(row)[-1] if np.ndim(row) else None for row in ydata}
+    return len(lengths) > 1 and None not in lengths
+
+
+def is_array(data) -> bool:
+    """An array, or a data set in a file, which reads what it is sliced for."""
+    return hasattr(data, "shape") and hasattr(data, "dtype") and not hasattr(data, "index")
+
+
+def as_numbers(data, name: str):
+    """Numbers, left where they are when they are an array or a data set."""
+    refuse_units(data, name)
+    if not is_array(data):
+        try:
+            data = np.asarray(data)
+        except ValueError as error:
+            raise ValueError(f"`{name}` must be an array of numbers: {error}") from None
+    lazy = not hasattr(data, "__array_interface__")  # h5py, zarr
+    if data.dtype.kind not in "biufc":
+        refuse_dates(np.empty(0, data.dtype) if lazy else data, name)
+        raise TypeError(f"`{name}` must be numbers, its dtype is {data.dtype}.")
+    return data if lazy else np.asarray(data)
+
+
+def masked_sigma(xdata, ydata, sigma, ragged: bool):
+    """`sigma` with inf, which is weight 0, for the points that are masked in x, y or sigma."""
+    if ragged:
+        x = xdata if isinstance(xdata, list | tuple) else [None] * len(ydata)
+        each = sigma if isinstance(sigma, list | tuple) else [sigma] * len(ydata)
+        if len(x) == len(each) == len(ydata):
+            found = [masked_sigma(*one, False) for one in zip(x, ydata, each, strict=True)]
+            if any(new is not old for new, old in zip(found, each, strict=True)):
+                return [np.ones(np.shape(y)) if new is None else np.broadcast_to(new, np.shape(y))
+                        for new, y in zip(found, ydata, strict=True)]  # fmt: skip
+        return sigma
+    hidden, shape = None, None
+    for name, data, tail in (("xdata", xdata, 2), ("ydata", ydata, 1), ("sigma", sigma, 1)):
+        if (mask := mask_of(data)) is None:
+            continue
+        shape = np.shape(ydata) if shape is None else shape
+        if tail == 2 and (mask.ndim > len(shape) or len(shape) == 1 < mask.ndim):
+            mask = mask.any(axis=-2)  # coordinates
+        try:
+            np.broadcast_to(mask, shape)
+        except ValueError:
+            raise ValueError(
+                f"the mask of `{name}`, of shape {mask.shape}, does not fit ydata of shape {shape}."
+            ) from None
+        hidden = mask if hidden is None else hidden | mask
+    if hidden is None:
+        return sigma
+    return np.where(hidden, np.inf, 1.0 if sigma is None else numeric(sigma, "sigma"))
 
 
 class Ragged:
@@ -71,8 +124,8 @@ class Ragged:
 
     shared = False
 
-    def __init__(self, arrays: list):
-        arrays = [unmasked(a) for a in arrays]
+    def __init__(self, arrays: list, name: str):
+        arrays = [numeric(a, f"{name}[{i}]") for i, a in enumerate(arrays)]
         dtype = complex if any(np.iscomplexobj(a) for a in arrays) else float
         self._arrays = [a.astype(dtype) for a in arrays]
         self.lengths = np.array([a.shape[-1] for a in self._arrays])

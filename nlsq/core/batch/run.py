@@ -148,7 +148,7 @@ class Batch:
     def _read_and_fit(self, slab: Slab) -> int:
         fields = self.fields
         lot, status = self.many.read(slab)
-        fields.n_points[lot.places] = lot.counts
+        fields.n_points[lot.places] = self.many.residuals(lot.counts)
         failed = status != int(Status.RUNNING)
         if failed.any():
             fields.status[lot.places[failed]] = status[failed]
@@ -161,7 +161,8 @@ class Batch:
         if self.many.bounded:
             alone |= (np.array(self.many.free) & (lot.lb >= lot.ub)).any(axis=-1)
         if self.many.dtype == np.float32:
-            size = np.abs(lot.y if lot.weights is None else lot.y * lot.weights).max(axis=-1)
+            size = np.abs(lot.y if lot.weights is None else lot.y * lot.weights)
+            size = np.fmax.reduce(size, axis=-1)
             alone |= (size < 1 / _SINGLE_RANGE) | (size > _SINGLE_RANGE)
         if alone.any():
             count += self._fit_alone(lot.take(np.flatnonzero(alone)))
@@ -417,7 +418,8 @@ class Batch:
             _, determined = spectrum.covariance(scale)
         notes = [NO_FREEDOM] if status.converged and not math.isfinite(scale) else []
         active = np.array(fields.active_mask[place], int)
-        verdict = Verdict(status, pcov, determined, rank, dof, null, active, notes)
+        undetermined = np.isinf(np.diag(pcov)) & bool(math.isfinite(scale))
+        verdict = Verdict(status, pcov, determined, rank, dof, null, undetermined, active, notes)
         return record(finished, verdict, many.absolute_sigma, None)
 
 

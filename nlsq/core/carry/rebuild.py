@@ -23,7 +23,7 @@ import numpy as np
 
 from nlsq.core.carry import functions, namespaces, scipy_functions
 from nlsq.core.carry.proxy import Proxy
-from nlsq.core.identity import is_standard
+from nlsq.core.ownership import is_standard
 
 _STAND_INS = ("numpy", "scipy")
 _FOREIGN = {

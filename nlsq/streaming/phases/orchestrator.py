@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from nlsq.core.identity import fingerprint, model_key
+from nlsq.core.fingerprint import fingerprint
+from nlsq.core.identity import model_key
 from nlsq.core.loop import Setup
 from nlsq.core.programs import Outcome
 from nlsq.core.solve import make_setup, start_on_sample
@@ -85,7 +86,8 @@ class PhaseOrchestrator:
                 else ParameterNormalizer.identity(parameters.p0.size)
             )
             phase = WarmupPhase(config, normal, self.telemetry)
-            found = phase.run(cost, parameters, variation(self.problem.survey.sample))
+            sample, deadline = self.problem.survey.sample, self.problem.options.deadline
+            found = phase.run(cost, parameters, variation(sample), deadline)
         self.facts |= {
             "warmup_iterations": found.iterations,
             "warmup_evaluations": found.evaluations,

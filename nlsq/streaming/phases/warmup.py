@@ -17,6 +17,7 @@ optimization", Mathematical Programming 45 (1989).
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -63,8 +64,15 @@ class WarmupPhase:
     ):
         self._config, self._normal, self._telemetry = config, normalizer, telemetry
 
-    def run(self, cost: Callable, parameters: Parameters, variation: float) -> WarmupResult:
-        """Descend from p0; `variation` is the cost of the sample about its mean."""
+    def run(
+        self,
+        cost: Callable,
+        parameters: Parameters,
+        variation: float,
+        deadline: float | None = None,
+    ) -> WarmupResult:
+        """Descend from p0 until `deadline`; `variation` is the sample's cost about its mean."""
+        self._deadline = np.inf if deadline is None else deadline
         normal, config = self._normal, self._config
         low, high = (normal.normalize(b) for b in (parameters.lb, parameters.ub))
         evaluations = 0
@@ -103,6 +111,8 @@ class WarmupPhase:
         direction = _Direction(config.lbfgs_history_size, len(point.u))
         best, flat = point, 0
         for iteration in range(config.warmup_iterations):
+            if time.monotonic() > self._deadline:
+                return best, "time"
             steep = np.linalg.norm(point.g) > config.gradient_norm_threshold * point.cost
             if "gradient" in on and not steep:
                 return best, "gradient"
@@ -196,6 +206,7 @@ class _Direction:
 
 def variation(sample: Observations) -> float:
     """Half the (weighted) sum of squares of the sample's y about its mean."""
-    w = np.ones(sample.y.size) if sample.weights is None else sample.weights
-    mean = (w**2 @ sample.y) / (w @ w) if w.any() else 0.0
-    return 0.5 * float(np.sum(np.abs(w * (sample.y - mean)) ** 2))
+    y = sample.counted(sample.y)
+    w = np.ones(y.size) if sample.weights is None else sample.weights
+    mean = (w**2 @ y) / (w @ w) if w.any() else 0.0
+    return 0.5 * float(np.sum(np.abs(w * (y - mean)) ** 2))

@@ -1,0 +1,78 @@
+r"""Parameters to which the model does not respond within their own uncertainty.
+
+A standard error s_j is read off the tangent of the model. Where the model bends away from it there
+may be no such error: the slope of a step that falls between two points, a rate so large that its
+exponential has vanished. The data then allow any value, and a number with an error of 10^7 times
+its size would say that they allow some.
+
+What is unlikely is looked at, s_j > WIDE |x_j|, and what the data's own digits cannot show,
+|J_j x_j| < ROUNDING |(D x, r)|, D the column norms of J. Such a parameter is moved by REACH errors,
+the others with it along the covariance (for lost digits alone, by what they hide). The model
+responds if chi-square rises to either side by more than one, of REACH^2 that the tangent promises.
+
+Reference: A. Raue et al., "Structural and practical identifiability analysis of partially observed
+dynamical models by exploiting the profile likelihood", Bioinformatics 25 (2009).
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from nlsq.core.finish import Finished
+
+WIDE, REACH = 1e4, 10.0
+ROUNDING = 1e-14
+
+
+def unresponsive(finished: Finished, pcov: np.ndarray, variance: float) -> list[int]:
+    """Places of free parameters of finite variance to which the model does not respond.
+
+    pcov: within the determined directions; variance: of the whitened residuals.
+    """
+    outcome = finished.outcome
+    x, norms, variances = outcome.x.tolist(), outcome.norms.tolist(), pcov.diagonal().tolist()
+    square = 2 * outcome.cost
+    for d, p in zip(norms, x, strict=True):
+        square += (d * p) ** 2
+    hidden = ROUNDING * math.sqrt(square)
+    doubtful = [
+        j for j, p in enumerate(x) if variances[j] > (WIDE * p) ** 2 or norms[j] * abs(p) < hidden
+    ]
+    if not doubtful:
+        return []
+    free, probe = finished.parameters.free, _Probe(finished, variance, hidden)
+    silent = []
+    for j in doubtful:
+        direction = np.zeros(len(x))
+        if variances[j] > (WIDE * x[j]) ** 2:
+            direction = pcov[:, j] / math.sqrt(variances[j])
+        elif norms[j] > 0:
+            direction[j] = hidden / norms[j]
+        if free[j] and not probe.responds(REACH * direction):
+            silent.append(j)
+    return silent
+
+
+class _Probe:
+    """Costs around the solution."""
+
+    def __init__(self, finished: Finished, variance: float, hidden: float):
+        self._finished = finished
+        residual = finished.residual()
+        # a streamed fit holds a sample of its data
+        share = residual.size / finished.data.n_residuals
+        self._cost = finished.cost_of(residual)
+        self._allowed = 0.5 * max(variance, (3 * hidden) ** 2) * share
+
+    def responds(self, move: np.ndarray) -> bool:
+        """Whether the cost rises to both sides."""
+        x, p = self._finished.outcome.x, self._finished.parameters
+        trials = [np.clip(x + sign * move, p.lb, p.ub) for sign in (1.0, -1.0)]
+        return all((trial == x).all() or self._rises(trial) for trial in trials)
+
+    def _rises(self, trial: np.ndarray) -> bool:
+        with np.errstate(all="ignore"):
+            cost = self._finished.cost_of(self._finished.residual(trial))
+        return not cost - self._cost <= self._allowed
