@@ -114,6 +114,11 @@ class Names:
                 return self._by_name(thing)  # jax.numpy's functions are objects
         return None
 
+    def of_library(self, kind: type) -> Hashable:
+        """The key of a package's class whose instance is held, which itself shows what it holds."""
+        found = self.fixed(kind, type(kind))
+        return Same(kind) if isinstance(found, Unseen) else found
+
     def _by_name(self, thing) -> Hashable:
         name, where = getattr(thing, "__name__", None), own.home(thing)
         key: Hashable = Same(thing)
