@@ -338,6 +338,8 @@ class _Walk:
             return self._kept_results(thing.__wrapped__)
         if top == "numba":
             return self._kept_results(vars(thing).get("__wrapped__"))
+        if top == "nlsq" and hasattr(thing, "__wrapped__"):  # a model of ours: its function
+            return ("model", self.ref(thing.__wrapped__))
         if top == "pandas":
             self._spend(_PICKLED)
             return ("pandas", self.ref(kind), *self._refs(contents.pickled(thing, 50 * self.left)))
