@@ -132,6 +132,22 @@ def disbelief(program, original: Original, x: Abscissae, m: int, p0, part, fixed
     return "", False
 
 
+def same_among_all(program, original: Original, x: Abscissae, p0, part) -> bool:
+    """Whether a program of the points `part` gives what the user's function gives among all.
+
+    At a point beside p0, where no parameter is 0. False in doubt.
+    """
+    rng = np.random.default_rng(0)
+    p = p0 * (1 + 1e-3 * rng.uniform(0.5, 1, len(p0))) + 1e-3 * (p0 == 0)
+    try:
+        own = original.values(p, None)
+        found = np.asarray(by_numpy.evaluate(program, *x.take(part).leaves, *p)[0])
+    except TRACE_ERRORS:
+        return False
+    own = own if own.size == 1 else own[part]
+    return bool(np.isfinite(own).all()) and difference(found, own) <= tolerance(own)
+
+
 def require_same(again: np.ndarray, values: np.ndarray) -> None:
     """Raise when two evaluations of the user's function at the same parameters differ.
 

@@ -127,7 +127,7 @@ class Model:
             found = look(key, lambda: made[-1] if made else find())
         if found.info.pointwise:
             points = {*lengths, n_points or m}
-            if not same_program(self.call, found, x, self.n, points):
+            if not same_program(self.call, found, x, m, p0, points):
                 key = (*key, m, COUNT)
                 found = look(key, lambda: find(COUNT))
         self.resolution, self.program_key = found, key

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from collections.abc import Iterable
 from typing import Any
 
 import jax
@@ -26,7 +25,14 @@ import numpy as np
 
 from nlsq.config import double_precision
 from nlsq.core.abscissae import Abscissae
-from nlsq.core.believing import POINTS, TRACE_ERRORS, Original, Unrepeatable, disbelief
+from nlsq.core.believing import (
+    POINTS,
+    TRACE_ERRORS,
+    Original,
+    Unrepeatable,
+    disbelief,
+    same_among_all,
+)
 from nlsq.core.pointwise import count_equations, couples_points, length_matters
 from nlsq.core.reading import asks_for_identity, asks_for_length
 from nlsq.core.tracing import (
@@ -42,6 +48,7 @@ from nlsq.core.tracing import (
 TRACE_BLOCKS = (1009, 2003)  # primes no table or quadrature rule has as its length
 _FEW = 64  # points of the first trace; with POINTS it tells a loop over the points
 _MANY_LENGTHS = 256  # more are not tried
+_PROVED = 16  # lengths by traces; further ones by values
 # Operations of a loop over the points, for which NumPy is soon as fast as what takes seconds to
 # compile; other programs may be longer (`tracing`).
 _MOST_UNROLLED = 256
@@ -97,10 +104,11 @@ class Resolution:
     data_fixed: bool = False  # the program holds the data
     complex_value: bool = False
     asks_for_identity: bool = False
-    # of a pointwise model: whether it may ask for the length, its trace with TRACE_BLOCKS[0]
-    # points, and by length whether it is the same program there
+    # of a pointwise model: whether it may ask for the length, its traces with TRACE_BLOCKS[0] and
+    # POINTS points, and by length whether it is the same program there
     asks_for_length: bool = False
     trace: Any = None
+    some: Any = None
     same_at: dict[int, bool] = dataclasses.field(default_factory=dict)
 
 
@@ -141,22 +149,38 @@ def called(call, road: str, fixed: bool, xdata, shape: tuple | None):
     return sized(with_data(function, xdata) if fixed else function, shape)
 
 
-def same_program(call, found: Resolution, x: Abscissae, n: int, lengths: Iterable[int]) -> bool:
-    """Whether a pointwise model is the program that was found with data of all these lengths."""
+def same_program(call, found: Resolution, x: Abscissae, m: int, p0, lengths: set[int]) -> bool:
+    """Whether a pointwise model is the program that was found with data of all these lengths.
+
+    Data of many lengths, one after the other, are soon judged by values beside p0, since a trace
+    takes longer than a small fit.
+    """
     if not found.asks_for_length:
         return True
-    unknown = sorted(set(lengths) - found.same_at.keys())
+    unknown = sorted(lengths - found.same_at.keys())
     if len(unknown) > _MANY_LENGTHS:
         return False
+    original = Original(call.host, x, found.info.road == "jax")
     for length in unknown:
-        function = called(call, found.info.road, False, None, x.value_shape)
-        try:
-            with _tracing, double_precision():
-                other = trace_at(function, x, n, length)
-            found.same_at[length] = _alike(found.trace, other, length)
-        except TRACE_ERRORS:
-            found.same_at[length] = False
+        proved = length == m and len(found.same_at) >= _PROVED
+        found.same_at[length] = (
+            proved and same_among_all(found.some, original, x, p0, _part(m))
+        ) or _same_trace(call, found, x, len(p0), length)
     return all(found.same_at[length] for length in lengths)
+
+
+def _same_trace(call, found: Resolution, x: Abscissae, n: int, length: int) -> bool:
+    try:
+        function = called(call, found.info.road, False, None, x.value_shape)
+        with _tracing, double_precision():
+            return _alike(found.trace, trace_at(function, x, n, length), length)
+    except TRACE_ERRORS:
+        return False
+
+
+def _part(m: int) -> np.ndarray:
+    """The points that a pointwise model is compared at; always as many, for one program."""
+    return np.linspace(0, m - 1, POINTS).astype(int)
 
 
 def _alike(first, other, length: int) -> bool:
@@ -222,13 +246,12 @@ class _Search:
         others = {_FEW: few, POINTS: some, TRACE_BLOCKS[1]: second}
         if not all(_alike(first, other, length) for length, other in others.items()):
             return COUNT
-        part = np.linspace(0, self.m - 1, POINTS).astype(int)
-        if self._check(road, some, part, False):
+        if self._check(road, some, _part(self.m), False):
             return _SOME
         return Resolution(
             self._info(road, ""), False, _complex(first), self.identity,
             asks_for_length=asks_for_length(self.call.f),
-            trace=first, same_at=dict.fromkeys((*others, TRACE_BLOCKS[0]), True),
+            trace=first, some=some, same_at=dict.fromkeys((*others, TRACE_BLOCKS[0]), True),
         )  # fmt: skip
 
     def _whole(self, road: str, call, fixed: bool, coupling: str) -> Resolution:
