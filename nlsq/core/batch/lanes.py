@@ -7,23 +7,21 @@ of [J r] pair by pair; the step is an unrolled factorisation L diag(d) L^T. A la
 stands still until the block leaves, which it does when only a few lanes have been running for some
 passes; those are gathered into new blocks (see `run`).
 
-With D the running maximum of the column norms of J and lambda the damping, a step solves
+The steps are those of `loop` with method 'trf', from the Gram matrix in place of its factor: in hat
+space, with p = d^{-1} dx,
 
-    (J^T J + lambda D^2) s = -J^T r
+    (d J^T J d + C + alpha I) p = -d J^T r,     |p| <= Delta,
 
-over the parameters that are free: not fixed, and not at a bound that -g points out of. The trial is
-projected into the bounds, and lambda follows the gain ratio (Nielsen 1999). The tests of
-convergence are those of `loop`, and so is what follows them: Gauss-Newton steps with Anderson
-acceleration until the error they leave is negligible.
+d and C of `trf`, alpha by the same Newton iteration as in `subproblem`, the same radius, the same
+reflection at bounds, and the same tests of convergence. So a lane goes where the single fit goes,
+and ends there. What follows is as there too: Gauss-Newton steps with Anderson acceleration until
+the error they leave is negligible.
 
 The Gram matrix halves the digits, and unlike the loop a lane has no preconditioner to get them
 back: `pivot`, the root of the least element of d for the matrix scaled to unit diagonal, says how
-many are left, about eps / pivot^2. A fit with too few is not a lane's answer; `exact` finishes it.
-
-References: H. B. Nielsen, "Damping parameter in Marquardt's method", IMM-REP-1999-05 (1999);
-C. Kanzow, N. Yamashita, M. Fukushima, "Levenberg-Marquardt methods with strong local convergence
-properties for solving nonlinear equations with convex constraints", J. Comput. Appl. Math. 172
-(2004).
+many are left, about eps / pivot^2. A fit with too few at its minimum is not a lane's answer;
+`exact` finishes it. One whose steps had too few on the way, or which looks as if the single fit
+would do better (`_doubtful`), is `left` to that, which begins at its start.
 """
 
 from __future__ import annotations
@@ -36,6 +34,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from nlsq.core import geometry, trf
 from nlsq.core.dense import once
 from nlsq.core.loop import (
     COST_NOISE,
@@ -45,15 +44,17 @@ from nlsq.core.loop import (
     POLISH_REACH,
     RIDGE,
     Evidence,
+    gain,
     judge,
 )  # fmt: skip
 from nlsq.core.loss_functions import scale_rows
+from nlsq.core.reduction import COLLAPSE
 from nlsq.core.status import Status
+from nlsq.core.subproblem import SECULAR_ITERATIONS, SECULAR_RTOL
 
 LANES = 128
-START_DAMPING = 1e-2
-LEAST_DAMPING = 500  # times eps: keeps the factorisation real where J is singular
-ACCEPT_RATIO = 1e-4
+# Relative error of a step, some eps / pivot^2, that may lead elsewhere than the single fit's.
+ASTRAY = {np.dtype(np.float64): 1e-5, np.dtype(np.float32): 1e-2}
 UNROLL, UNROLLED = 4, 5  # points in one turn of the loop over them, up to 5 parameters
 
 ITERATE, POLISH, DONE = range(3)
@@ -109,10 +110,12 @@ class Lanes(NamedTuple):
     g: tuple
     G: tuple  # lower triangle of J^T J, row by row
     scale: tuple  # D^2
-    damping: Any
-    growth: Any  # what the next rejection multiplies the damping by
+    radius: Any
+    alpha: Any
     trial: tuple
+    norm: Any  # as in `trf.Proposal`, like the next two
     predicted: Any
+    correction: Any
     phase: Any
     status: Any
     nfev: Any
@@ -121,6 +124,7 @@ class Lanes(NamedTuple):
     rounds: Any  # passes in the present phase
     last: Any  # scaled length of the last accepted step
     optimality: Any
+    left: Any  # 1.0: to the engine of the single fit, from the start
     known: Any  # 1.0: `before` and `step` hold the last point of the polish and its step
     before: tuple
     step: tuple
@@ -154,7 +158,6 @@ def start(state: np.ndarray, x: np.ndarray) -> None:
     state[:] = 0
     state[list(at.x)] = state[list(at.trial)] = x
     state[at.cost] = state[at.optimality] = np.inf
-    state[at.damping], state[at.growth] = START_DAMPING, 2
     state[at.status] = int(Status.RUNNING)
 
 
@@ -252,9 +255,21 @@ def _sum(terms):
     return functools.reduce(lambda a, b: a + b, terms)
 
 
-def _norm(squares, vector):
-    """Length of D v, for the squares of D."""
-    return jnp.sqrt(_sum(d * v * v for d, v in zip(squares, vector, strict=True)))
+def _norm(vector):
+    return jnp.sqrt(_sum(v * v for v in vector))
+
+
+def _scaled(D, vector):
+    return [d * v for d, v in zip(D, vector, strict=True)]
+
+
+def _dot(a, b):
+    return _sum(ai * bi for ai, bi in zip(a, b, strict=True))
+
+
+def _root(squares):
+    """D from the running maximum of its squares; a column that was always zero scales by 1."""
+    return [once(jnp.sqrt(jnp.where(d > 0, d, 1))) for d in squares]
 
 
 def _factor(A, n: int):
@@ -268,14 +283,20 @@ def _factor(A, n: int):
     return L, inverse
 
 
+def _below(factors, b):
+    """z with L z = b."""
+    L, _ = factors
+    z = []
+    for i in range(len(b)):
+        z.append(once(b[i] - sum(L[i, k] * z[k] for k in range(i))))
+    return z
+
+
 def _solve(factors, b):
     """x with L diag(d) L^T x = b."""
     L, inverse = factors
     n = len(b)
-    z = []
-    for i in range(n):
-        z.append(once(b[i] - sum(L[i, k] * z[k] for k in range(i))))
-    x = [zi * d for zi, d in zip(z, inverse, strict=True)]
+    x = _scaled(inverse, _below(factors, b))
     for i in reversed(range(n)):
         x[i] = once(x[i] - sum(L[k, i] * x[k] for k in range(i + 1, n)))
     return x
@@ -300,41 +321,72 @@ def _select(chosen, a, b):
     return jax.tree.map(lambda one, other: jnp.where(chosen, one, other), a, b)
 
 
-def _step(state: Lanes, data: Data, form: Form, damping, scale):
-    """(target, s): where the damped step leads, and the step after projection into the bounds."""
-    n, A, b = form.n, list(state.G), [-g for g in state.g]
-    if form.bounded:
-        free = [
-            jnp.where(((x <= lb) & (g > 0)) | ((x >= ub) & (g < 0)), 0, 1).astype(x.dtype)
-            for x, g, lb, ub in zip(state.x, state.g, data.lb, data.ub, strict=True)
-        ]
-        A = [a * (free[i] * free[j]) for a, (i, j) in zip(A, pairs(n), strict=True)]
-        b = [bi * f for bi, f in zip(b, free, strict=True)]
-    for i in range(n):  # what is not free, or changes nothing, stays
-        a = A[_place(i, i)]
-        A[_place(i, i)] = jnp.where(a > 0, a + damping * scale[i], 1)
-    solved = _solve(_factor(A, n), b)
-    target = tuple(x + s for x, s in zip(state.x, solved, strict=True))
-    if form.bounded:
-        target = tuple(map(jnp.clip, target, data.lb, data.ub))
-    return target, tuple(t - x for t, x in zip(target, state.x, strict=True))
+class _Search(NamedTuple):
+    """Of the step: the Gauss-Newton step first, then along the curve of p(alpha)."""
+
+    count: Any
+    going: Any
+    final: Any  # what comes next is the step
+    p: tuple
+    alpha: Any  # to be tried
+    low: Any
+    high: Any
+    error: Any  # relative, of p
+
+
+def _in_region(A, b, radius, alpha, going) -> _Search:
+    """`subproblem.solve` for the lanes `going`: (A + alpha I) p = b with |p| <= radius."""
+    n, eps = len(b), float(jnp.finfo(radius.dtype).eps)
+    before = alpha
+
+    def turn(s: _Search) -> _Search:
+        newton = s.count == 0
+        outside = ~newton & ~s.final & ((s.alpha < s.low) | (s.alpha > s.high))
+        alpha = jnp.where(outside, jnp.maximum(0.001 * s.high, jnp.sqrt(s.low * s.high)), s.alpha)
+        damped = [a + alpha if i == j else a for a, (i, j) in zip(A, pairs(n), strict=True)]
+        factors = _factor(damped, n)
+        p = _solve(factors, b)
+        norm = _norm(p)
+        share = _sum(z * z * d for z, d in zip(_below(factors, p), factors[1], strict=True))
+        size = functools.reduce(
+            jnp.maximum, [damped[_place(i, i)] * d for i, d in enumerate(factors[1])]
+        )
+        norm, share, size, alpha = once(norm, share, size, alpha)
+
+        found = s.going & (s.final | (newton & ((norm <= radius) | jnp.isinf(radius))))
+        p = [pi * jnp.where(s.final, radius / norm, 1) for pi in p]
+        phi = norm - radius
+        ratio = -phi * norm / share
+        # without a last alpha the Gauss-Newton step was the first turn at alpha = 0
+        counts = ~newton | (before == 0)
+        following = jnp.where(counts, alpha - norm * ratio / radius, before)
+        near = (jnp.abs(phi) < SECULAR_RTOL * radius) | (s.count == SECULAR_ITERATIONS)
+        following = jnp.where(jnp.isfinite(following), following, 0.001 * s.high)
+        return _Search(
+            s.count + 1,
+            s.going & ~found,
+            counts & near,
+            _select(found, tuple(p), s.p),
+            jnp.where(found | ~s.going, s.alpha, following),
+            jnp.where(counts & (ratio < jnp.inf), jnp.maximum(s.low, alpha - ratio), s.low),
+            jnp.where(counts & (phi < 0), alpha, s.high),
+            jnp.where(found, eps * size, s.error),
+        )
+
+    nothing = jnp.zeros_like(radius)
+    start = _Search(
+        0, going, jnp.zeros(radius.shape, bool), (nothing,) * n, nothing, nothing,
+        _norm(b) / radius, nothing,
+    )  # fmt: skip
+    return jax.lax.while_loop(lambda s: jnp.any(s.going), turn, start)
 
 
 def _optimality(x, g, G, cost, data: Data, form: Form):
     """`geometry.scaled_optimality` in lanes."""
-    rss = 2 * cost
-    size = jnp.sqrt(rss)
-    worst = jnp.zeros_like(cost)
-    for i in range(form.n):
-        column = jnp.sqrt(G[_place(i, i)])
-        measure = jnp.abs(g[i]) / jnp.maximum(column * size, jnp.finfo(cost.dtype).tiny)
-        if form.bounded:
-            below, above = x[i] - data.lb[i], data.ub[i] - x[i]
-            room = jnp.where(g[i] > 0, below, above)
-            share = jnp.abs(g[i]) * room / jnp.maximum(rss, jnp.finfo(cost.dtype).tiny)
-            measure = jnp.where(jnp.isfinite(room), jnp.minimum(measure, share), measure)
-        worst = jnp.maximum(worst, jnp.where((g[i] == 0) | (rss == 0), 0, measure))
-    return worst
+    columns = jnp.stack([jnp.sqrt(G[_place(i, i)]) for i in range(form.n)])
+    return geometry.scaled_optimality(
+        jnp.stack(x), jnp.stack(g), columns, cost, data.lb, data.ub, form.bounded
+    )
 
 
 # ------------------------------------------------------------------------------------ the loop
@@ -350,18 +402,17 @@ def _absorb(state: Lanes, found, data: Data, form: Form, numbers: Numbers, robus
     first = state.nfev == 0
     iterating = state.phase == ITERATE
     finite = jnp.isfinite(cost + _sum(g) + _sum(G))
-    actual = jnp.where(finite, state.cost - cost, -jnp.inf)
+    actual, ratio = gain(state.cost, cost, finite, state)
     tiny = jnp.finfo(cost.dtype).tiny
-    ratio = actual / jnp.where(state.predicted > 0, state.predicted, jnp.inf)
-    squares = [jnp.where(d > 0, d, 1) for d in state.scale]
+    D = _root(state.scale)
     moves = [t - x for t, x in zip(state.trial, state.x, strict=True)]
-    step, length = _norm(squares, moves), _norm(squares, state.x)
+    step, length = _norm(_scaled(D, moves)), _norm(_scaled(D, state.x))
     measure = _optimality(state.trial, g, G, cost, data, form)
     finite, actual, ratio, step, length, measure = once(
         finite, actual, ratio, step, length, measure
     )
 
-    better = (actual > 0) & (ratio > ACCEPT_RATIO)
+    better = (actual > 0) & (ratio > trf.ACCEPT_RATIO)
     level = (actual >= -COST_NOISE * state.cost) & (measure <= 2 * state.optimality)
     near = step <= POLISH_REACH * length
     moved = finite & (first | jnp.where(iterating, better, near & ((actual > 0) | level)))
@@ -390,33 +441,35 @@ def _absorb(state: Lanes, found, data: Data, form: Form, numbers: Numbers, robus
         | ((contraction > 1) & (state.rounds > 0) & (state.known == 0))
     )
     running = int(Status.RUNNING)
-    over = (status == int(Status.NOT_FINITE)) | (nfev >= numbers.max_nfev)
     phase = jnp.where(
         iterating,
         jnp.where(status != running, POLISH, ITERATE),
         jnp.where(settled, DONE, POLISH),
     )
+    squares = [G[_place(i, i)] for i in range(form.n)]
+    scale = tuple(map(jnp.maximum, state.scale, squares))
+    stepped = moved & ~first
+    grown = _norm(_scaled(_root(scale), moves))
+    leap = once(stepped & iterating & (grown > LEAP * step))
+    doubtful = _doubtful(state, evidence, squares, leap & (not robust), numbers)
+    doubtful = once(doubtful & stepped & iterating)
+    over = (status == int(Status.NOT_FINITE)) | (nfev >= numbers.max_nfev) | doubtful
     phase = once(jnp.where(over | ~active, DONE, phase).astype(cost.dtype))
 
-    least = LEAST_DAMPING * float(jnp.finfo(cost.dtype).eps)
-    gained = jnp.maximum(1 / 3, 1 - (2 * jnp.minimum(ratio, 1) - 1) ** 3)
-    damping = jnp.where(better, state.damping * gained, state.damping * state.growth)
-    damping = jnp.where(iterating & ~first, jnp.maximum(damping, least), state.damping)
-    growth = jnp.where(better | first, 2, state.growth * 2)
-    scale = tuple(jnp.maximum(d, G[_place(i, i)]) for i, d in enumerate(state.scale))
-    stepped = moved & ~first
+    radius, alpha = trf.update_radius(state.radius, state.alpha, state, actual, ratio, None)
+    judged = iterating & ~first
+    radius = jnp.where(judged, radius, state.radius)
     if robust:  # as in `loop.absorb`
-        grown = _norm([jnp.where(d > 0, d, 1) for d in scale], moves)
-        leap = stepped & iterating & (grown > LEAP * step)
-        damping = jnp.where(leap, jnp.maximum(damping * (step / grown) ** 2, least), damping)
+        radius = jnp.where(leap, radius * (grown / jnp.where(leap, step, 1)), radius)
+    alpha = jnp.where(judged & jnp.isfinite(alpha), alpha, state.alpha)
     return state._replace(
         x=_select(moved, state.trial, state.x),
         cost=jnp.where(moved | (first & active), cost, state.cost),
         g=_select(moved, g, state.g),
         G=_select(moved, G, state.G),
         scale=_select(moved, scale, state.scale),
-        damping=damping,
-        growth=growth.astype(cost.dtype),
+        radius=radius,
+        alpha=alpha,
         phase=phase,
         status=status,
         nfev=nfev,
@@ -425,41 +478,126 @@ def _absorb(state: Lanes, found, data: Data, form: Form, numbers: Numbers, robus
         rounds=jnp.where(phase == state.phase, rounds, 0),
         last=jnp.where(stepped, step, state.last),
         optimality=optimality,
+        left=jnp.where(doubtful, 1, state.left),
         known=jnp.where(moved | iterating, state.known, 0),
     )
 
 
+def _doubtful(state: Lanes, e: Evidence, squares, leap, numbers: Numbers):
+    """Whether the single fit has means, or digits, for what happens here that lanes have not.
+
+    A step so short beside what D measures says nothing where the gradient is still large; D says
+    nothing of a column that grew by as much; and a column that all but vanished is, to the single
+    fit, one that is computed from cancelling terms.
+    """
+    short = (e.step <= numbers.xtol * e.length) | e.stuck
+    early = short & (e.optimality > 10 * jnp.sqrt(numbers.ftol))
+    vanished = [(new > 0) & (new <= COLLAPSE**2 * state.G[_place(i, i)])
+                for i, new in enumerate(squares)]  # fmt: skip
+    return early | leap | functools.reduce(jnp.logical_or, vanished)
+
+
 def _propose(state: Lanes, data: Data, form: Form) -> Lanes:
-    """Choose the next trial: a damped step, or an accelerated Gauss-Newton step of the polish."""
-    polishing = state.phase == POLISH
-    damping = jnp.where(polishing, 0, state.damping)
-    target, s = _step(state, data, form, damping, state.scale)
-    predicted = -_sum(
-        si * (gi + 0.5 * hi) for si, gi, hi in zip(s, state.g, _times(state.G, s), strict=True)
+    """Choose the next trial: a trust-region step, or an accelerated one of the polish."""
+    n = form.n
+    iterating, polishing = state.phase == ITERATE, state.phase == POLISH
+    D = _root(state.scale)
+    length = _norm(_scaled(D, state.x))
+    begun = jnp.where(length > 0, length, jnp.sqrt(2 * state.cost))
+    radius = once(jnp.where(state.nfev == 1, trf.FACTOR * begun, state.radius))
+
+    d, C, g = [1 / di for di in D], None, state.g
+    if form.bounded:
+        hat, C = trf.hat_space(jnp.stack(state.x), jnp.stack(g), 1 / jnp.stack(D), data.lb, data.ub)
+        C = jnp.where(polishing, 0, jnp.maximum(C, 0))
+        low, high, shift = _face(state, data, polishing)
+        g = [gi + hi for gi, hi in zip(g, _times(state.G, shift), strict=True)]
+        still = low | high
+        d = list(once(*jnp.where(still, 0, jnp.where(polishing, jnp.stack(d), hat)), C))
+        C = d.pop()
+    A = [a * (d[i] * d[j]) for a, (i, j) in zip(state.G, pairs(n), strict=True)]
+    for i in range(n):  # what stays where it is, or changes nothing
+        a = A[_place(i, i)] if C is None else A[_place(i, i)] + C[i]
+        A[_place(i, i)] = once(jnp.where(a > 0, a, 1))
+    b = [once(-di * gi) for di, gi in zip(d, g, strict=True)]
+    search = _in_region(
+        A, b, jnp.where(polishing, jnp.inf, radius), state.alpha, iterating | polishing
     )
+    p = search.p
+    if form.bounded:
+        p = _reflected(state, data, A, b, p, d, C, radius, iterating)
+        target = jnp.stack([x + di * pi for x, di, pi in zip(state.x, d, p, strict=True)])
+        pinned = jnp.where(low, data.lb, jnp.where(high, data.ub, target))
+        polished = jnp.clip(pinned, data.lb, data.ub)
+        inner = geometry.strictly_inside(target, data.lb, data.ub)
+        target = tuple(jnp.where(polishing, polished, inner))
+        correction = 0.5 * _sum(ci * pi * pi for ci, pi in zip(C, p, strict=True))
+    else:
+        target = tuple(x + di * pi for x, di, pi in zip(state.x, d, p, strict=True))
+        correction = jnp.zeros_like(radius)
+    predicted = _dot(b, p) - 0.5 * _dot(p, _times(A, p))
+    s = tuple(t - x for t, x in zip(target, state.x, strict=True))
+
     # Anderson acceleration with one point of history, in the metric of G (see `loop`)
     dx = [a - b for a, b in zip(state.x, state.before, strict=True)]
     ds = [a - b for a, b in zip(s, state.step, strict=True)]
     Gds = _times(state.G, ds)
-    square = _sum(a * b for a, b in zip(ds, Gds, strict=True))
-    gamma = _sum(a * b for a, b in zip(s, Gds, strict=True)) / (square * (1 + RIDGE**2))
+    square = _dot(ds, Gds)
+    gamma = _dot(s, Gds) / (square * (1 + RIDGE**2))
     usable = polishing & (state.known > 0) & (square > 0) & jnp.isfinite(gamma)
     gamma = once(jnp.where(usable, gamma, 0))
     trial = tuple(t - gamma * (a + b) for t, a, b in zip(target, dx, ds, strict=True))
     if form.bounded:
         trial = tuple(
-            jnp.where((t == lb) | (t == ub), t, jnp.clip(a, lb, ub))
+            jnp.where((t == lb) | (t == ub) | iterating, t, jnp.clip(a, lb, ub))
             for a, t, lb, ub in zip(trial, target, data.lb, data.ub, strict=True)
         )
     finite = once(jnp.isfinite(_sum(trial)))
-    trial = _select(finite, trial, state.x)
+    astray = iterating & ~(search.error <= ASTRAY[np.dtype(radius.dtype)])
     return state._replace(
-        trial=trial,
+        radius=radius,
+        alpha=jnp.where(iterating, search.alpha, state.alpha),
+        trial=_select(finite, trial, state.x),
+        norm=_norm(p),
         predicted=jnp.where(finite, predicted, 0),
-        known=jnp.where(polishing, 1, 0).astype(predicted.dtype),
+        correction=correction,
+        phase=jnp.where(astray, DONE, state.phase).astype(radius.dtype),
+        left=jnp.where(astray, 1, state.left),
+        known=jnp.where(polishing, 1, 0).astype(radius.dtype),
         before=state.x,
         step=s,
     )
+
+
+def _face(state: Lanes, data: Data, polishing):
+    """(low, high, shift): what `trf.gauss_newton_on_face` moves onto a bound, and how far."""
+    x, g = jnp.stack(state.x), jnp.stack(state.g)
+    squares = jnp.stack([state.G[_place(i, i)] for i in range(len(x))])
+    reach = jnp.abs(g) / jnp.maximum(squares, jnp.finfo(x.dtype).tiny)
+    low = polishing & (g > 0) & (x - data.lb <= reach)
+    high = polishing & (g < 0) & (data.ub - x <= reach)
+    return low, high, jnp.where(low, data.lb - x, jnp.where(high, data.ub - x, 0))
+
+
+class _Box(NamedTuple):
+    lb: Any
+    ub: Any
+
+
+def _reflected(state: Lanes, data: Data, A, b, p, d, C, radius, iterating):
+    """`trf.reflect` in lanes, of the steps of those that iterate."""
+
+    def gram(S):
+        products = [jnp.stack(_times(A, list(s))) for s in S]
+        return {(i, j): jnp.sum(s * products[j], axis=0) for i, s in enumerate(S)
+                for j in range(len(S))}  # fmt: skip
+
+    model = trf.Quadratic(-jnp.stack(b), gram)
+    theta = jnp.maximum(0.995, 1 - state.optimality)
+    tried = jnp.where(iterating, jnp.stack(p), 0)
+    box = _Box(data.lb, data.ub)
+    best, _ = trf.reflect(jnp.stack(state.x), model, tried, jnp.stack(d), radius, box, theta)
+    return tuple(once(*jnp.where(iterating, best, jnp.stack(p)), radius)[:-1])
 
 
 def _answer(state: Lanes, data: Data, form: Form, numbers: Numbers) -> Answer:
@@ -478,7 +616,8 @@ def _answer(state: Lanes, data: Data, form: Form, numbers: Numbers) -> Answer:
         size = numbers.xtol * jnp.sqrt(2 * state.cost)
         below = [x - lb for x, lb in zip(state.x, data.lb, strict=True)]
         above = [ub - x for x, ub in zip(state.x, data.ub, strict=True)]
-        near = [jnp.where(c > 0, size / d, 0) for c, d in zip(columns, D, strict=True)]
+        norms = zip(state.scale, _root(state.scale), strict=True)
+        near = [jnp.where(square > 0, size / norm, 0) for square, norm in norms]
         active = tuple(
             jnp.where((a <= r) & (a <= b), -1, jnp.where((b <= r) & (b < a), 1, 0))
             for a, b, r in zip(below, above, near, strict=True)

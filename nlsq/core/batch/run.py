@@ -311,7 +311,7 @@ class Batch:
         eps = np.finfo(many.dtype).eps
         sharp = eps <= _ACCURACY[many.dtype] * answers[found.pivot] ** 2
         invalid = status == int(Status.NOT_FINITE)
-        odd = (status == int(Status.NO_PROGRESS)) | (invalid & np.isfinite(cost))
+        odd = (state[at.left, done] > 0) | (status <= 0) & (~invalid | np.isfinite(cost))
         inexact = (status > 0) & ~sharp & ~odd
         aside = done[inexact], done[odd]
         if (keep := ~(inexact | odd)).sum() < len(done):
