@@ -48,13 +48,17 @@ from nlsq.core.loop import (
     judge,
 )  # fmt: skip
 from nlsq.core.loss_functions import scale_rows
-from nlsq.core.reduction import COLLAPSE
 from nlsq.core.status import Status
 from nlsq.core.subproblem import SECULAR_ITERATIONS, SECULAR_RTOL
 
 LANES = 128
-# Relative error of a step, some eps / pivot^2, that may lead elsewhere than the single fit's.
-ASTRAY = {np.dtype(np.float64): 1e-5, np.dtype(np.float32): 1e-2}
+# Relative errors, some eps / pivot^2: of a step from which on a path is no longer the single fit's
+# where the model is not linear; of one that leads nowhere; and of a covariance that lanes may have.
+ASTRAY = {np.dtype(np.float64): 1e-11, np.dtype(np.float32): 1e-2}
+LOST = {np.dtype(np.float64): 1e-5, np.dtype(np.float32): 1e-1}
+ACCURACY = {np.dtype(np.float64): 1e-11, np.dtype(np.float32): 1e-3}
+VANISHED = 1e-6  # share of a column's norm that a step leaves
+LINEAR = 0.25  # deviation of the gain from the predicted one
 UNROLL, UNROLLED = 4, 5  # points in one turn of the loop over them, up to 5 parameters
 
 ITERATE, POLISH, DONE = range(3)
@@ -116,6 +120,7 @@ class Lanes(NamedTuple):
     norm: Any  # as in `trf.Proposal`, like the next two
     predicted: Any
     correction: Any
+    error: Any  # relative, of the step
     phase: Any
     status: Any
     nfev: Any
@@ -255,8 +260,11 @@ def _sum(terms):
     return functools.reduce(lambda a, b: a + b, terms)
 
 
-def _norm(vector):
-    return jnp.sqrt(_sum(v * v for v in vector))
+def _norm(vector, squares=None):
+    """Length of a vector, or of D v for the squares of D."""
+    if squares is None:
+        return jnp.sqrt(_sum(v * v for v in vector))
+    return jnp.sqrt(_sum(d * v * v for d, v in zip(squares, vector, strict=True)))
 
 
 def _scaled(D, vector):
@@ -267,9 +275,9 @@ def _dot(a, b):
     return _sum(ai * bi for ai, bi in zip(a, b, strict=True))
 
 
-def _root(squares):
-    """D from the running maximum of its squares; a column that was always zero scales by 1."""
-    return [once(jnp.sqrt(jnp.where(d > 0, d, 1))) for d in squares]
+def _or_one(squares):
+    """A column that was always zero scales by 1."""
+    return [jnp.where(d > 0, d, 1) for d in squares]
 
 
 def _factor(A, n: int):
@@ -317,76 +325,111 @@ def _times(G, v):
     return [_sum(G[_place(i, j)] * v[j] for j in range(n)) for i in range(n)]
 
 
+def _once(tree):
+    leaves, treedef = jax.tree.flatten(tree)
+    return jax.tree.unflatten(treedef, once(*leaves))
+
+
 def _select(chosen, a, b):
     return jax.tree.map(lambda one, other: jnp.where(chosen, one, other), a, b)
 
 
-class _Search(NamedTuple):
-    """Of the step: the Gauss-Newton step first, then along the curve of p(alpha)."""
+class _Step(NamedTuple):
+    """A step and what is known of it."""
 
-    count: Any
+    s: tuple
+    norm: Any
+    alpha: Any
+    predicted: Any  # reduction of the cost
+    error: Any  # relative, of s
+
+
+class _Search(NamedTuple):
+    """Along the curve of s(alpha); `subproblem._on_boundary` in lanes."""
+
+    turns: Any
     going: Any
-    final: Any  # what comes next is the step
-    p: tuple
-    alpha: Any  # to be tried
+    final: Any  # bool: the next turn gives the step
+    alpha: Any
     low: Any
     high: Any
-    error: Any  # relative, of p
+    step: _Step
 
 
-def _in_region(A, b, radius, alpha, going) -> _Search:
-    """`subproblem.solve` for the lanes `going`: (A + alpha I) p = b with |p| <= radius."""
+def _in_region(A, b, squares, radius, alpha, bound) -> _Step:
+    """`subproblem.solve` in lanes: (A + alpha D^2) s = b with |D s| <= radius where `bound`."""
     n, eps = len(b), float(jnp.finfo(radius.dtype).eps)
-    before = alpha
 
-    def turn(s: _Search) -> _Search:
-        newton = s.count == 0
-        outside = ~newton & ~s.final & ((s.alpha < s.low) | (s.alpha > s.high))
-        alpha = jnp.where(outside, jnp.maximum(0.001 * s.high, jnp.sqrt(s.low * s.high)), s.alpha)
-        damped = [a + alpha if i == j else a for a, (i, j) in zip(A, pairs(n), strict=True)]
+    def at(alpha):
+        damped = list(A)
+        if alpha is not None:
+            for i, square in enumerate(squares):
+                damped[_place(i, i)] = once(damped[_place(i, i)] + alpha * square)
         factors = _factor(damped, n)
-        p = _solve(factors, b)
-        norm = _norm(p)
-        share = _sum(z * z * d for z, d in zip(_below(factors, p), factors[1], strict=True))
-        size = functools.reduce(
-            jnp.maximum, [damped[_place(i, i)] * d for i, d in enumerate(factors[1])]
-        )
-        norm, share, size, alpha = once(norm, share, size, alpha)
+        s = _solve(factors, b)
+        share = [damped[_place(i, i)] * inverse for i, inverse in enumerate(factors[1])]
+        size = functools.reduce(jnp.maximum, share)
+        return factors, s, *once(_norm(s, squares), _dot(b, s), eps * size)
 
-        found = s.going & (s.final | (newton & ((norm <= radius) | jnp.isinf(radius))))
-        p = [pi * jnp.where(s.final, radius / norm, 1) for pi in p]
+    _, s, norm, gain, error = at(None)
+    zero = jnp.zeros_like(radius)
+    newton = _Step(tuple(s), norm, zero, 0.5 * gain, error)
+    going = bound & ~(norm <= radius)
+
+    def turn(search: _Search) -> _Search:
+        last, low, high, final = search.alpha, search.low, search.high, search.final
+        outside = ~final & ((last < low) | (last > high))
+        alpha = once(jnp.where(outside, jnp.maximum(0.001 * high, jnp.sqrt(low * high)), last))
+        factors, s, norm, gain, error = at(alpha)
+        w = _below(factors, [square * si for square, si in zip(squares, s, strict=True)])
+        share = _sum(z * z * inverse for z, inverse in zip(w, factors[1], strict=True))
         phi = norm - radius
-        ratio = -phi * norm / share
-        # without a last alpha the Gauss-Newton step was the first turn at alpha = 0
-        counts = ~newton | (before == 0)
-        following = jnp.where(counts, alpha - norm * ratio / radius, before)
-        near = (jnp.abs(phi) < SECULAR_RTOL * radius) | (s.count == SECULAR_ITERATIONS)
-        following = jnp.where(jnp.isfinite(following), following, 0.001 * s.high)
+        ratio = once(-phi * norm / share)
+        following = alpha - norm * ratio / radius
+        known = jnp.isfinite(following)
+        c = radius / norm  # SciPy's last touch: the norm is exactly Delta
+        step = _Step(
+            tuple(c * si for si in s),
+            radius,
+            alpha,
+            c * gain * (1 - 0.5 * c) + 0.5 * alpha * radius * radius,
+            error,
+        )
+        done = search.going & final
+        near = (jnp.abs(phi) < SECULAR_RTOL * radius) | (search.turns + 1 >= SECULAR_ITERATIONS)
         return _Search(
-            s.count + 1,
-            s.going & ~found,
-            counts & near,
-            _select(found, tuple(p), s.p),
-            jnp.where(found | ~s.going, s.alpha, following),
-            jnp.where(counts & (ratio < jnp.inf), jnp.maximum(s.low, alpha - ratio), s.low),
-            jnp.where(counts & (phi < 0), alpha, s.high),
-            jnp.where(found, eps * size, s.error),
+            search.turns + 1,
+            search.going & ~final,
+            near,
+            jnp.where(known, following, 0.001 * high),
+            jnp.where(known, jnp.maximum(low, alpha - ratio), low),
+            jnp.where(phi < 0, alpha, high),
+            _select(done, step, search.step),
         )
 
-    nothing = jnp.zeros_like(radius)
-    start = _Search(
-        0, going, jnp.zeros(radius.shape, bool), (nothing,) * n, nothing, nothing,
-        _norm(b) / radius, nothing,
-    )  # fmt: skip
-    return jax.lax.while_loop(lambda s: jnp.any(s.going), turn, start)
+    def search():
+        high = jnp.sqrt(_sum(bi * bi / square for bi, square in zip(b, squares, strict=True)))
+        start = _Search(0, going, jnp.zeros(radius.shape, bool), alpha, zero, high / radius, newton)
+        return jax.lax.while_loop(lambda search: jnp.any(search.going), turn, start).step
+
+    return jax.lax.cond(jnp.any(going), search, lambda: newton)
 
 
 def _optimality(x, g, G, cost, data: Data, form: Form):
     """`geometry.scaled_optimality` in lanes."""
-    columns = jnp.stack([jnp.sqrt(G[_place(i, i)]) for i in range(form.n)])
-    return geometry.scaled_optimality(
-        jnp.stack(x), jnp.stack(g), columns, cost, data.lb, data.ub, form.bounded
-    )
+    rss = 2 * cost
+    size = jnp.sqrt(rss)
+    worst = jnp.zeros_like(cost)
+    for i in range(form.n):
+        column = jnp.sqrt(G[_place(i, i)])
+        measure = jnp.abs(g[i]) / jnp.maximum(column * size, jnp.finfo(cost.dtype).tiny)
+        if form.bounded:
+            below, above = x[i] - data.lb[i], data.ub[i] - x[i]
+            room = jnp.where(g[i] > 0, below, above)
+            share = jnp.abs(g[i]) * room / jnp.maximum(rss, jnp.finfo(cost.dtype).tiny)
+            measure = jnp.where(jnp.isfinite(room), jnp.minimum(measure, share), measure)
+        worst = jnp.maximum(worst, jnp.where((g[i] == 0) | (rss == 0), 0, measure))
+    return worst
 
 
 # ------------------------------------------------------------------------------------ the loop
@@ -404,9 +447,9 @@ def _absorb(state: Lanes, found, data: Data, form: Form, numbers: Numbers, robus
     finite = jnp.isfinite(cost + _sum(g) + _sum(G))
     actual, ratio = gain(state.cost, cost, finite, state)
     tiny = jnp.finfo(cost.dtype).tiny
-    D = _root(state.scale)
+    squares = _or_one(state.scale)
     moves = [t - x for t, x in zip(state.trial, state.x, strict=True)]
-    step, length = _norm(_scaled(D, moves)), _norm(_scaled(D, state.x))
+    step, length = _norm(moves, squares), _norm(state.x, squares)
     measure = _optimality(state.trial, g, G, cost, data, form)
     finite, actual, ratio, step, length, measure = once(
         finite, actual, ratio, step, length, measure
@@ -446,13 +489,13 @@ def _absorb(state: Lanes, found, data: Data, form: Form, numbers: Numbers, robus
         jnp.where(status != running, POLISH, ITERATE),
         jnp.where(settled, DONE, POLISH),
     )
-    squares = [G[_place(i, i)] for i in range(form.n)]
-    scale = tuple(map(jnp.maximum, state.scale, squares))
+    new_squares = [jnp.where(moved, G[_place(i, i)], jnp.inf) for i in range(form.n)]
+    scale = tuple(jnp.maximum(d, G[_place(i, i)]) for i, d in enumerate(state.scale))
     stepped = moved & ~first
-    grown = _norm(_scaled(_root(scale), moves))
+    grown = _norm(moves, _or_one(scale))
     leap = once(stepped & iterating & (grown > LEAP * step))
-    doubtful = _doubtful(state, evidence, squares, leap & (not robust), numbers)
-    doubtful = once(doubtful & stepped & iterating)
+    doubtful = _doubtful(state, evidence, new_squares, leap & (not robust), numbers)
+    doubtful = once(doubtful & active & iterating & ~first)
     over = (status == int(Status.NOT_FINITE)) | (nfev >= numbers.max_nfev) | doubtful
     phase = once(jnp.where(over | ~active, DONE, phase).astype(cost.dtype))
 
@@ -462,12 +505,16 @@ def _absorb(state: Lanes, found, data: Data, form: Form, numbers: Numbers, robus
     if robust:  # as in `loop.absorb`
         radius = jnp.where(leap, radius * (grown / jnp.where(leap, step, 1)), radius)
     alpha = jnp.where(judged & jnp.isfinite(alpha), alpha, state.alpha)
+    # read many times by what comes
+    x, g, G, scale = _once(
+        _select(moved, (state.trial, g, G, scale), (state.x, state.g, state.G, state.scale))
+    )
     return state._replace(
-        x=_select(moved, state.trial, state.x),
+        x=x,
         cost=jnp.where(moved | (first & active), cost, state.cost),
-        g=_select(moved, g, state.g),
-        G=_select(moved, G, state.G),
-        scale=_select(moved, scale, state.scale),
+        g=g,
+        G=G,
+        scale=scale,
         radius=radius,
         alpha=alpha,
         phase=phase,
@@ -487,55 +534,43 @@ def _doubtful(state: Lanes, e: Evidence, squares, leap, numbers: Numbers):
     """Whether the single fit has means, or digits, for what happens here that lanes have not.
 
     A step so short beside what D measures says nothing where the gradient is still large; D says
-    nothing of a column that grew by as much; and a column that all but vanished is, to the single
-    fit, one that is computed from cancelling terms.
+    nothing of a column that grew by as much; a column that all but vanished is, to the single fit,
+    one that is computed from cancelling terms; and where the model is far from linear, what a step
+    has lost in digits grows.
     """
     short = (e.step <= numbers.xtol * e.length) | e.stuck
     early = short & (e.optimality > 10 * jnp.sqrt(numbers.ftol))
-    vanished = [(new > 0) & (new <= COLLAPSE**2 * state.G[_place(i, i)])
-                for i, new in enumerate(squares)]  # fmt: skip
-    return early | leap | functools.reduce(jnp.logical_or, vanished)
+    norms = [(new, state.G[_place(i, i)]) for i, new in enumerate(squares)]
+    vanished = [(old > 0) & (new <= VANISHED**2 * old) for new, old in norms]
+    bent = (jnp.abs(e.ratio - 1) > LINEAR) & (e.predicted > numbers.ftol * e.cost)
+    astray = bent & (state.error > ASTRAY[np.dtype(e.ratio.dtype)])
+    return early | leap | astray | functools.reduce(jnp.logical_or, vanished)
 
 
 def _propose(state: Lanes, data: Data, form: Form) -> Lanes:
     """Choose the next trial: a trust-region step, or an accelerated one of the polish."""
     n = form.n
     iterating, polishing = state.phase == ITERATE, state.phase == POLISH
-    D = _root(state.scale)
-    length = _norm(_scaled(D, state.x))
-    begun = jnp.where(length > 0, length, jnp.sqrt(2 * state.cost))
-    radius = once(jnp.where(state.nfev == 1, trf.FACTOR * begun, state.radius))
+    squares = once(*_or_one(state.scale))
+    first = state.nfev == 1
 
-    d, C, g = [1 / di for di in D], None, state.g
+    def begin():  # as `trf.start_radius`
+        length = _norm(state.x, squares)
+        start = trf.FACTOR * jnp.where(length > 0, length, jnp.sqrt(2 * state.cost))
+        return jnp.where(first, start, state.radius)
+
+    radius = jax.lax.cond(jnp.any(first), begin, lambda: state.radius)
     if form.bounded:
-        hat, C = trf.hat_space(jnp.stack(state.x), jnp.stack(g), 1 / jnp.stack(D), data.lb, data.ub)
-        C = jnp.where(polishing, 0, jnp.maximum(C, 0))
-        low, high, shift = _face(state, data, polishing)
-        g = [gi + hi for gi, hi in zip(g, _times(state.G, shift), strict=True)]
-        still = low | high
-        d = list(once(*jnp.where(still, 0, jnp.where(polishing, jnp.stack(d), hat)), C))
-        C = d.pop()
-    A = [a * (d[i] * d[j]) for a, (i, j) in zip(state.G, pairs(n), strict=True)]
-    for i in range(n):  # what stays where it is, or changes nothing
-        a = A[_place(i, i)] if C is None else A[_place(i, i)] + C[i]
-        A[_place(i, i)] = once(jnp.where(a > 0, a, 1))
-    b = [once(-di * gi) for di, gi in zip(d, g, strict=True)]
-    search = _in_region(
-        A, b, jnp.where(polishing, jnp.inf, radius), state.alpha, iterating | polishing
-    )
-    p = search.p
-    if form.bounded:
-        p = _reflected(state, data, A, b, p, d, C, radius, iterating)
-        target = jnp.stack([x + di * pi for x, di, pi in zip(state.x, d, p, strict=True)])
-        pinned = jnp.where(low, data.lb, jnp.where(high, data.ub, target))
-        polished = jnp.clip(pinned, data.lb, data.ub)
-        inner = geometry.strictly_inside(target, data.lb, data.ub)
-        target = tuple(jnp.where(polishing, polished, inner))
-        correction = 0.5 * _sum(ci * pi * pi for ci, pi in zip(C, p, strict=True))
+        step, target, correction = _bounded_step(state, data, squares, radius)
     else:
-        target = tuple(x + di * pi for x, di, pi in zip(state.x, d, p, strict=True))
+        A = list(state.G)
+        for i in range(n):  # what changes nothing stays
+            a = A[_place(i, i)]
+            A[_place(i, i)] = jnp.where(a > 0, a, 1)
+        b = [-g for g in state.g]
+        step = _in_region(A, b, squares, radius, state.alpha, iterating)
+        target = tuple(x + s for x, s in zip(state.x, step.s, strict=True))
         correction = jnp.zeros_like(radius)
-    predicted = _dot(b, p) - 0.5 * _dot(p, _times(A, p))
     s = tuple(t - x for t, x in zip(target, state.x, strict=True))
 
     # Anderson acceleration with one point of history, in the metric of G (see `loop`)
@@ -553,51 +588,70 @@ def _propose(state: Lanes, data: Data, form: Form) -> Lanes:
             for a, t, lb, ub in zip(trial, target, data.lb, data.ub, strict=True)
         )
     finite = once(jnp.isfinite(_sum(trial)))
-    astray = iterating & ~(search.error <= ASTRAY[np.dtype(radius.dtype)])
+    dtype = np.dtype(radius.dtype)
+    lost = (state.phase < DONE) & ~(step.error <= LOST[dtype])
+    inexact = polishing & ~(step.error <= ACCURACY[dtype])  # `exact` polishes it
     return state._replace(
         radius=radius,
-        alpha=jnp.where(iterating, search.alpha, state.alpha),
+        alpha=jnp.where(iterating, step.alpha, state.alpha),
         trial=_select(finite, trial, state.x),
-        norm=_norm(p),
-        predicted=jnp.where(finite, predicted, 0),
+        norm=step.norm,
+        predicted=jnp.where(finite, step.predicted, 0),
         correction=correction,
-        phase=jnp.where(astray, DONE, state.phase).astype(radius.dtype),
-        left=jnp.where(astray, 1, state.left),
+        error=step.error,
+        phase=jnp.where(lost | inexact, DONE, state.phase).astype(radius.dtype),
+        left=jnp.where(lost, 1, state.left),
         known=jnp.where(polishing, 1, 0).astype(radius.dtype),
         before=state.x,
         step=s,
     )
 
 
-def _face(state: Lanes, data: Data, polishing):
-    """(low, high, shift): what `trf.gauss_newton_on_face` moves onto a bound, and how far."""
-    x, g = jnp.stack(state.x), jnp.stack(state.g)
-    squares = jnp.stack([state.G[_place(i, i)] for i in range(len(x))])
-    reach = jnp.abs(g) / jnp.maximum(squares, jnp.finfo(x.dtype).tiny)
+def _bounded_step(state: Lanes, data: Data, squares, radius):
+    """(step, target, correction) with bounds, in hat space; `trf.propose` in lanes.
+
+    A step of the polish is `trf.gauss_newton_on_face`, in the metric of D.
+    """
+    n, polishing = len(squares), state.phase == POLISH
+    iterating = state.phase == ITERATE
+    x, g, D = jnp.stack(state.x), jnp.stack(state.g), jnp.sqrt(jnp.stack(squares))
+    hat, C = trf.hat_space(x, g, 1 / D, data.lb, data.ub)
+    C = jnp.where(polishing, 0, jnp.maximum(C, 0))
+    diagonal = jnp.stack([state.G[_place(i, i)] for i in range(n)])
+    reach = jnp.abs(g) / jnp.maximum(diagonal, jnp.finfo(x.dtype).tiny)
     low = polishing & (g > 0) & (x - data.lb <= reach)
     high = polishing & (g < 0) & (data.ub - x <= reach)
-    return low, high, jnp.where(low, data.lb - x, jnp.where(high, data.ub - x, 0))
+    shift = jnp.where(low, data.lb - x, jnp.where(high, data.ub - x, 0))
+    d = jnp.where(low | high, 0, jnp.where(polishing, 1 / D, hat))
+    *d, C = once(*d, C)
+    A = [once(a * (d[i] * d[j])) for a, (i, j) in zip(state.G, pairs(n), strict=True)]
+    for i in range(n):  # what stays where it is, or changes nothing
+        a = A[_place(i, i)] + C[i]
+        A[_place(i, i)] = jnp.where(a > 0, a, 1)
+    moved = _times(state.G, list(shift))
+    b = [once(-di * (gi + h)) for di, gi, h in zip(d, state.g, moved, strict=True)]
+    one = [jnp.ones_like(radius)] * n
+    step = _in_region(A, b, one, radius, state.alpha, iterating)
+
+    def gram(S):
+        products = [jnp.stack(_times(A, list(s))) for s in S]
+        return {(i, j): jnp.sum(s * products[j], axis=0)
+                for i, s in enumerate(S) for j in range(len(S))}  # fmt: skip
+
+    model = trf.Quadratic(-jnp.stack(b), gram)
+    theta = jnp.maximum(0.995, 1 - state.optimality)
+    p, d, box = jnp.stack(step.s), jnp.stack(d), _Box(data.lb, data.ub)
+    best, value = trf.reflect(x, model, jnp.where(iterating, p, 0), d, radius, box, theta)
+    target = geometry.strictly_inside(x + d * best, data.lb, data.ub)
+    pinned = jnp.where(low, data.lb, jnp.where(high, data.ub, x + d * p))
+    target = jnp.where(polishing, jnp.clip(pinned, data.lb, data.ub), target)
+    target, correction = once(target, 0.5 * jnp.sum(C * best**2, axis=0))
+    return step._replace(norm=_norm(best), predicted=-value), tuple(target), correction
 
 
 class _Box(NamedTuple):
     lb: Any
     ub: Any
-
-
-def _reflected(state: Lanes, data: Data, A, b, p, d, C, radius, iterating):
-    """`trf.reflect` in lanes, of the steps of those that iterate."""
-
-    def gram(S):
-        products = [jnp.stack(_times(A, list(s))) for s in S]
-        return {(i, j): jnp.sum(s * products[j], axis=0) for i, s in enumerate(S)
-                for j in range(len(S))}  # fmt: skip
-
-    model = trf.Quadratic(-jnp.stack(b), gram)
-    theta = jnp.maximum(0.995, 1 - state.optimality)
-    tried = jnp.where(iterating, jnp.stack(p), 0)
-    box = _Box(data.lb, data.ub)
-    best, _ = trf.reflect(jnp.stack(state.x), model, tried, jnp.stack(d), radius, box, theta)
-    return tuple(once(*jnp.where(iterating, best, jnp.stack(p)), radius)[:-1])
 
 
 def _answer(state: Lanes, data: Data, form: Form, numbers: Numbers) -> Answer:
@@ -616,8 +670,8 @@ def _answer(state: Lanes, data: Data, form: Form, numbers: Numbers) -> Answer:
         size = numbers.xtol * jnp.sqrt(2 * state.cost)
         below = [x - lb for x, lb in zip(state.x, data.lb, strict=True)]
         above = [ub - x for x, ub in zip(state.x, data.ub, strict=True)]
-        norms = zip(state.scale, _root(state.scale), strict=True)
-        near = [jnp.where(square > 0, size / norm, 0) for square, norm in norms]
+        near = [jnp.where(d > 0, size / jnp.sqrt(one), 0)
+                for d, one in zip(state.scale, _or_one(state.scale), strict=True)]  # fmt: skip
         active = tuple(
             jnp.where((a <= r) & (a <= b), -1, jnp.where((b <= r) & (b < a), 1, 0))
             for a, b, r in zip(below, above, near, strict=True)
