@@ -371,48 +371,62 @@ def _in_region(A, b, squares, radius, alpha, bound) -> _Step:
         size = functools.reduce(jnp.maximum, share)
         return factors, s, *once(_norm(s, squares), _dot(b, s), eps * size)
 
-    _, s, norm, gain, error = at(None)
+    def newton(alpha, factors, s, norm):
+        """(next alpha, a lower bound of it, whether |D s| is near the radius)."""
+        w = _below(factors, [square * si for square, si in zip(squares, s, strict=True)])
+        share = _sum(z * z * inverse for z, inverse in zip(w, factors[1], strict=True))
+        phi = norm - radius
+        ratio = once(-phi * norm / share)
+        return once(alpha - norm * ratio / radius, alpha - ratio, jnp.abs(phi) < near)
+
+    near = SECULAR_RTOL * radius
+    factors, s, norm, promised, error = at(None)
     zero = jnp.zeros_like(radius)
-    newton = _Step(tuple(s), norm, zero, 0.5 * gain, error)
+    inside = _Step(tuple(s), norm, zero, 0.5 * promised, error)
     going = bound & ~(norm <= radius)
 
     def turn(search: _Search) -> _Search:
         last, low, high, final = search.alpha, search.low, search.high, search.final
         outside = ~final & ((last < low) | (last > high))
         alpha = once(jnp.where(outside, jnp.maximum(0.001 * high, jnp.sqrt(low * high)), last))
-        factors, s, norm, gain, error = at(alpha)
-        w = _below(factors, [square * si for square, si in zip(squares, s, strict=True)])
-        share = _sum(z * z * inverse for z, inverse in zip(w, factors[1], strict=True))
-        phi = norm - radius
-        ratio = once(-phi * norm / share)
-        following = alpha - norm * ratio / radius
+        factors, s, norm, promised, error = at(alpha)
+        following, lower, close = newton(alpha, factors, s, norm)
         known = jnp.isfinite(following)
         c = radius / norm  # SciPy's last touch: the norm is exactly Delta
         step = _Step(
             tuple(c * si for si in s),
             radius,
             alpha,
-            c * gain * (1 - 0.5 * c) + 0.5 * alpha * radius * radius,
+            c * promised * (1 - 0.5 * c) + 0.5 * alpha * radius * radius,
             error,
         )
-        done = search.going & final
-        near = (jnp.abs(phi) < SECULAR_RTOL * radius) | (search.turns + 1 >= SECULAR_ITERATIONS)
         return _Search(
             search.turns + 1,
             search.going & ~final,
-            near,
+            close | (search.turns + 1 >= SECULAR_ITERATIONS),
             jnp.where(known, following, 0.001 * high),
-            jnp.where(known, jnp.maximum(low, alpha - ratio), low),
-            jnp.where(phi < 0, alpha, high),
-            _select(done, step, search.step),
+            jnp.where(known, jnp.maximum(low, lower), low),
+            jnp.where(norm < radius, alpha, high),
+            _select(search.going & final, step, search.step),
         )
 
-    def search():
-        high = jnp.sqrt(_sum(bi * bi / square for bi, square in zip(b, squares, strict=True)))
-        start = _Search(0, going, jnp.zeros(radius.shape, bool), alpha, zero, high / radius, newton)
+    def boundary():
+        squared = _sum(bi * bi / square for bi, square in zip(b, squares, strict=True))
+        high = jnp.sqrt(squared) / radius
+        following, lower, close = newton(zero, factors, s, norm)
+        fresh = (alpha == 0) & jnp.isfinite(following)  # the Gauss-Newton step was the first turn
+        start = _Search(
+            0,
+            going,
+            fresh & close,
+            jnp.where(fresh, following, alpha),
+            jnp.where(fresh, jnp.maximum(lower, 0), 0),
+            high,
+            inside,
+        )
         return jax.lax.while_loop(lambda search: jnp.any(search.going), turn, start).step
 
-    return jax.lax.cond(jnp.any(going), search, lambda: newton)
+    return jax.lax.cond(jnp.any(going), boundary, lambda: inside)
 
 
 def _optimality(x, g, G, cost, data: Data, form: Form):

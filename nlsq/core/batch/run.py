@@ -48,6 +48,7 @@ from nlsq.result import CurveFitResult
 MOST_PARAMETERS, MOST_POINTS = 12, 1 << 12
 _PART = 4  # of a slab: what waits is run on when there is as much
 _CALL = 50  # passes over a block that take as long as a call of the program by itself
+_SHORT = 30  # steps after which a fit that needs more digits has not lost its way
 _SINGLE_RANGE = 1e9  # residuals beyond have squares that single precision cannot sum
 _LEAST_TOLERANCE = {np.dtype(np.float64): 0.0, np.dtype(np.float32): 1e-6}
 
@@ -310,6 +311,8 @@ class Batch:
         odd = (state[at.left, done] > 0) | (status <= 0) & (~invalid | np.isfinite(cost))
         odd |= (status > 0) & ~(eps <= lanes.LOST[many.dtype] * answers[found.pivot] ** 2)
         inexact = (status > 0) & ~sharp & ~odd
+        odd |= inexact & (state[at.nit, done] > _SHORT)  # too few digits for so long a way
+        inexact &= ~odd
         aside = done[inexact], done[odd]
         if (keep := ~(inexact | odd)).sum() < len(done):
             done, answers = done[keep], answers[:, keep]
