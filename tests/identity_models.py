@@ -6,10 +6,12 @@ import dataclasses
 import datetime
 import decimal
 import functools
+import inspect
 import logging
 import operator
 import pathlib
 import types
+import uuid
 import weakref
 
 import jax
@@ -20,6 +22,8 @@ import pytest
 import scipy.interpolate
 import scipy.stats
 import xarray as xr
+
+from nlsq import models
 
 RATE = 2.0
 
@@ -381,5 +385,8 @@ SHARED = {
     "function of numba": lambda: numba().njit(lambda x, a: a * np.exp(x)),
     "ufunc of numba": lambda: numba().vectorize(lambda x, a: a * x),
     "distribution": lambda: lambda x, a: a * scipy.stats.norm.pdf(x),
+    "signature": lambda: scaled_by(inspect.signature(_power)),
+    "identifier": lambda: scaled_by(uuid.UUID(int=5)),
+    "model of ours": lambda: models.get("gaussian + linear"),
     "path that is not read": lambda: scaled_by(pathlib.Path("a/b")),
 }

@@ -54,7 +54,8 @@ class Original:
         """Its values at all points, or some."""
         given = self._x.given if part is None else self._x.some(part)
         if given is None:
-            return _flat(self._call(self._x.given, p))[part]
+            values = _flat(self._call(self._x.given, p))
+            return values if part is None else values[part]
         return _flat(self._call(given, p))
 
     def _call(self, given, p):

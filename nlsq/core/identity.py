@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import functools
 import math
+import os
 import pathlib
 import sys
 import types
@@ -34,7 +35,6 @@ from nlsq.core.ownership import (
     class_fact,
     is_library_class,
     is_standard,
-    looks_outside,
     namespace,
     root,
     scope_is_installed,
@@ -302,8 +302,6 @@ class _Walk:
         library = is_library_class(kind)
         if library:
             top = _home(kind)
-            if looks_outside(kind):
-                return Unseen(f"a {class_fact(kind, '__qualname__')}")
             special = self._special(thing, kind, top)
             if special is not None:
                 return special
@@ -324,19 +322,24 @@ class _Walk:
             state = [item for item in state if not _is_derived(layout, item[0])]
         self._afford(len(state))
         named = tuple((self._name(name), self.ref(value)) for name, value in state)
-        return ("object", self.ref(kind), self._refs(held), *named)
+        made_by = self.names.of_library(kind) if library else self.ref(kind)
+        return ("object", made_by, self._refs(held), *named)
 
     def _name(self, name) -> Hashable:
         return name if type(name) is str else self.ref(name)
 
     def _special(self, thing, kind: type, top: str) -> Hashable | None:
         """The key of an object of a package that is known for keeping its content elsewhere."""
+        if thing is os.environ:
+            return Unseen("os.environ")
         if issubclass(kind, pathlib.PurePath):
-            return ("path", self.ref(kind), str(thing))
+            return ("path", self.names.of_library(kind), str(thing))
         if kind.__name__ == "_lru_cache_wrapper":
             return self._kept_results(thing.__wrapped__)
         if top == "numba":
             return self._kept_results(vars(thing).get("__wrapped__"))
+        if top == "nlsq" and hasattr(thing, "__wrapped__"):  # a model of ours: its function
+            return ("model", self.ref(thing.__wrapped__))
         if top == "pandas":
             self._spend(_PICKLED)
             return ("pandas", self.ref(kind), *self._refs(contents.pickled(thing, 50 * self.left)))

@@ -114,6 +114,11 @@ class Names:
                 return self._by_name(thing)  # jax.numpy's functions are objects
         return None
 
+    def of_library(self, kind: type) -> Hashable:
+        """The key of a package's class whose instance is held, which itself shows what it holds."""
+        found = self.fixed(kind, type(kind))
+        return Same(kind) if isinstance(found, Unseen) else found
+
     def _by_name(self, thing) -> Hashable:
         name, where = getattr(thing, "__name__", None), own.home(thing)
         key: Hashable = Same(thing)
@@ -173,8 +178,9 @@ class Names:
         for path in code.free:
             if path.name in held:
                 parts.append(self._follow(held[path.name], path.attributes))
-        followed = {path.name for path in code.free}  # `super()` takes its class unnamed
-        parts += [self._ref(value) for name, value in held.items() if name not in followed]
+        if held:
+            followed = {path.name for path in code.free}  # `super()` takes its class unnamed
+            parts += [self._ref(value) for name, value in held.items() if name not in followed]
         scope = f.__globals__
         if type(scope) is not dict or type(f.__builtins__) is not dict:
             return [*parts, Unseen("its globals are no plain dict")]
@@ -184,7 +190,9 @@ class Names:
                 parts.append(self._follow(source[path.name], path.attributes))
             else:
                 parts.append(("missing", path.name))
-        return parts + [self._import(scope, *found) for found in code.imports]
+        for found in code.imports:
+            parts.append(self._import(scope, *found))
+        return parts
 
     def _follow(self, value, attributes: tuple[str, ...]) -> Hashable:
         """The key of what a path leads to."""

@@ -39,6 +39,12 @@ _OUTSIDE = frozenset(
      "sqlite3", "configparser", "urllib", "http", "xml", "uuid", "platform", "resource", "getpass",
      "locale", "traceback", "runpy", "h5py", "netCDF4", "tables", "requests", "psutil")
 )  # fmt: skip
+# Of these the functions read outside; an object of their classes shows what it holds, or is in C.
+_SHOWN = frozenset(
+    ("inspect", "importlib", "_frozen_importlib", "_frozen_importlib_external", "threading",
+     "_thread", "contextvars", "_contextvars", "asyncio", "concurrent", "queue", "traceback",
+     "uuid", "signal")
+)  # fmt: skip
 _OUTSIDE_PARTS = ("numpy.random", "scipy.io", "scipy.datasets")
 _READERS = frozenset(
     ("fromfile", "genfromtxt", "fromregex", "memmap", "open_memmap", "DataSource", "imread",
@@ -190,8 +196,10 @@ def looks_outside(thing: Any) -> bool:
     """Whether a thing of a library reads files, clocks, chance, frames or the like."""
     if not callable(thing):
         thing = type(thing)
-    if issubclass(type(thing), type) and issubclass(thing, tuple):  # `sys.float_info`
-        return False
+    if issubclass(type(thing), type):
+        top = root(class_fact(thing, "__module__"))
+        if top in _SHOWN or issubclass(thing, tuple):  # `sys.float_info`
+            return False
     return reads_outside(home(thing), getattr(thing, "__name__", ""))
 
 

@@ -7,23 +7,21 @@ of [J r] pair by pair; the step is an unrolled factorisation L diag(d) L^T. A la
 stands still until the block leaves, which it does when only a few lanes have been running for some
 passes; those are gathered into new blocks (see `run`).
 
-With D the running maximum of the column norms of J and lambda the damping, a step solves
+The steps are those of `loop` with method 'trf', from the Gram matrix in place of its factor: in hat
+space, with p = d^{-1} dx,
 
-    (J^T J + lambda D^2) s = -J^T r
+    (d J^T J d + C + alpha I) p = -d J^T r,     |p| <= Delta,
 
-over the parameters that are free: not fixed, and not at a bound that -g points out of. The trial is
-projected into the bounds, and lambda follows the gain ratio (Nielsen 1999). The tests of
-convergence are those of `loop`, and so is what follows them: Gauss-Newton steps with Anderson
-acceleration until the error they leave is negligible.
+d and C of `trf`, alpha by the same Newton iteration as in `subproblem`, the same radius, the same
+reflection at bounds, and the same tests of convergence. So a lane goes where the single fit goes,
+and ends there. What follows is as there too: Gauss-Newton steps with Anderson acceleration until
+the error they leave is negligible.
 
 The Gram matrix halves the digits, and unlike the loop a lane has no preconditioner to get them
 back: `pivot`, the root of the least element of d for the matrix scaled to unit diagonal, says how
-many are left, about eps / pivot^2. A fit with too few is not a lane's answer; `exact` finishes it.
-
-References: H. B. Nielsen, "Damping parameter in Marquardt's method", IMM-REP-1999-05 (1999);
-C. Kanzow, N. Yamashita, M. Fukushima, "Levenberg-Marquardt methods with strong local convergence
-properties for solving nonlinear equations with convex constraints", J. Comput. Appl. Math. 172
-(2004).
+many are left, about eps / pivot^2. A fit with too few at its minimum is not a lane's answer;
+`exact` finishes it. One whose steps had too few on the way, or which looks as if the single fit
+would do better (`_doubtful`), is `left` to that, which begins at its start.
 """
 
 from __future__ import annotations
@@ -36,6 +34,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from nlsq.core import geometry, trf
 from nlsq.core.dense import once
 from nlsq.core.loop import (
     COST_NOISE,
@@ -45,15 +44,21 @@ from nlsq.core.loop import (
     POLISH_REACH,
     RIDGE,
     Evidence,
+    gain,
     judge,
 )  # fmt: skip
 from nlsq.core.loss_functions import scale_rows
 from nlsq.core.status import Status
+from nlsq.core.subproblem import SECULAR_ITERATIONS, SECULAR_RTOL
 
 LANES = 128
-START_DAMPING = 1e-2
-LEAST_DAMPING = 500  # times eps: keeps the factorisation real where J is singular
-ACCEPT_RATIO = 1e-4
+# Relative errors, some eps / pivot^2: of a step from which on a path is no longer the single fit's
+# where the model is not linear; of one that leads nowhere; and of a covariance that lanes may have.
+ASTRAY = {np.dtype(np.float64): 1e-11, np.dtype(np.float32): 1e-2}
+LOST = {np.dtype(np.float64): 1e-5, np.dtype(np.float32): 1e-1}
+ACCURACY = {np.dtype(np.float64): 1e-11, np.dtype(np.float32): 1e-3}
+VANISHED = 1e-6  # share of a column's norm that a step leaves
+LINEAR = 0.25  # deviation of the gain from the predicted one
 UNROLL, UNROLLED = 4, 5  # points in one turn of the loop over them, up to 5 parameters
 
 ITERATE, POLISH, DONE = range(3)
@@ -109,10 +114,13 @@ class Lanes(NamedTuple):
     g: tuple
     G: tuple  # lower triangle of J^T J, row by row
     scale: tuple  # D^2
-    damping: Any
-    growth: Any  # what the next rejection multiplies the damping by
+    radius: Any
+    alpha: Any
     trial: tuple
+    norm: Any  # as in `trf.Proposal`, like the next two
     predicted: Any
+    correction: Any
+    error: Any  # relative, of the step
     phase: Any
     status: Any
     nfev: Any
@@ -121,6 +129,7 @@ class Lanes(NamedTuple):
     rounds: Any  # passes in the present phase
     last: Any  # scaled length of the last accepted step
     optimality: Any
+    left: Any  # 1.0: to the engine of the single fit, from the start
     known: Any  # 1.0: `before` and `step` hold the last point of the polish and its step
     before: tuple
     step: tuple
@@ -154,7 +163,6 @@ def start(state: np.ndarray, x: np.ndarray) -> None:
     state[:] = 0
     state[list(at.x)] = state[list(at.trial)] = x
     state[at.cost] = state[at.optimality] = np.inf
-    state[at.damping], state[at.growth] = START_DAMPING, 2
     state[at.status] = int(Status.RUNNING)
 
 
@@ -252,9 +260,24 @@ def _sum(terms):
     return functools.reduce(lambda a, b: a + b, terms)
 
 
-def _norm(squares, vector):
-    """Length of D v, for the squares of D."""
+def _norm(vector, squares=None):
+    """Length of a vector, or of D v for the squares of D."""
+    if squares is None:
+        return jnp.sqrt(_sum(v * v for v in vector))
     return jnp.sqrt(_sum(d * v * v for d, v in zip(squares, vector, strict=True)))
+
+
+def _scaled(D, vector):
+    return [d * v for d, v in zip(D, vector, strict=True)]
+
+
+def _dot(a, b):
+    return _sum(ai * bi for ai, bi in zip(a, b, strict=True))
+
+
+def _or_one(squares):
+    """A column that was always zero scales by 1."""
+    return [jnp.where(d > 0, d, 1) for d in squares]
 
 
 def _factor(A, n: int):
@@ -268,14 +291,20 @@ def _factor(A, n: int):
     return L, inverse
 
 
+def _below(factors, b):
+    """z with L z = b."""
+    L, _ = factors
+    z = []
+    for i in range(len(b)):
+        z.append(once(b[i] - sum(L[i, k] * z[k] for k in range(i))))
+    return z
+
+
 def _solve(factors, b):
     """x with L diag(d) L^T x = b."""
     L, inverse = factors
     n = len(b)
-    z = []
-    for i in range(n):
-        z.append(once(b[i] - sum(L[i, k] * z[k] for k in range(i))))
-    x = [zi * d for zi, d in zip(z, inverse, strict=True)]
+    x = _scaled(inverse, _below(factors, b))
     for i in reversed(range(n)):
         x[i] = once(x[i] - sum(L[k, i] * x[k] for k in range(i + 1, n)))
     return x
@@ -296,28 +325,108 @@ def _times(G, v):
     return [_sum(G[_place(i, j)] * v[j] for j in range(n)) for i in range(n)]
 
 
+def _once(tree):
+    leaves, treedef = jax.tree.flatten(tree)
+    return jax.tree.unflatten(treedef, once(*leaves))
+
+
 def _select(chosen, a, b):
     return jax.tree.map(lambda one, other: jnp.where(chosen, one, other), a, b)
 
 
-def _step(state: Lanes, data: Data, form: Form, damping, scale):
-    """(target, s): where the damped step leads, and the step after projection into the bounds."""
-    n, A, b = form.n, list(state.G), [-g for g in state.g]
-    if form.bounded:
-        free = [
-            jnp.where(((x <= lb) & (g > 0)) | ((x >= ub) & (g < 0)), 0, 1).astype(x.dtype)
-            for x, g, lb, ub in zip(state.x, state.g, data.lb, data.ub, strict=True)
-        ]
-        A = [a * (free[i] * free[j]) for a, (i, j) in zip(A, pairs(n), strict=True)]
-        b = [bi * f for bi, f in zip(b, free, strict=True)]
-    for i in range(n):  # what is not free, or changes nothing, stays
-        a = A[_place(i, i)]
-        A[_place(i, i)] = jnp.where(a > 0, a + damping * scale[i], 1)
-    solved = _solve(_factor(A, n), b)
-    target = tuple(x + s for x, s in zip(state.x, solved, strict=True))
-    if form.bounded:
-        target = tuple(map(jnp.clip, target, data.lb, data.ub))
-    return target, tuple(t - x for t, x in zip(target, state.x, strict=True))
+class _Step(NamedTuple):
+    """A step and what is known of it."""
+
+    s: tuple
+    norm: Any
+    alpha: Any
+    predicted: Any  # reduction of the cost
+    error: Any  # relative, of s
+
+
+class _Search(NamedTuple):
+    """Along the curve of s(alpha); `subproblem._on_boundary` in lanes."""
+
+    turns: Any
+    going: Any
+    final: Any  # bool: the next turn gives the step
+    alpha: Any
+    low: Any
+    high: Any
+    step: _Step
+
+
+def _in_region(A, b, squares, radius, alpha, bound) -> _Step:
+    """`subproblem.solve` in lanes: (A + alpha D^2) s = b with |D s| <= radius where `bound`."""
+    n, eps = len(b), float(jnp.finfo(radius.dtype).eps)
+
+    def at(alpha):
+        damped = list(A)
+        if alpha is not None:
+            for i, square in enumerate(squares):
+                damped[_place(i, i)] = once(damped[_place(i, i)] + alpha * square)
+        factors = _factor(damped, n)
+        s = _solve(factors, b)
+        share = [damped[_place(i, i)] * inverse for i, inverse in enumerate(factors[1])]
+        size = functools.reduce(jnp.maximum, share)
+        return factors, s, *once(_norm(s, squares), _dot(b, s), eps * size)
+
+    def newton(alpha, factors, s, norm):
+        """(next alpha, a lower bound of it, whether |D s| is near the radius)."""
+        w = _below(factors, [square * si for square, si in zip(squares, s, strict=True)])
+        share = _sum(z * z * inverse for z, inverse in zip(w, factors[1], strict=True))
+        phi = norm - radius
+        ratio = once(-phi * norm / share)
+        return once(alpha - norm * ratio / radius, alpha - ratio, jnp.abs(phi) < near)
+
+    near = SECULAR_RTOL * radius
+    factors, s, norm, promised, error = at(None)
+    zero = jnp.zeros_like(radius)
+    inside = _Step(tuple(s), norm, zero, 0.5 * promised, error)
+    going = bound & ~(norm <= radius)
+
+    def turn(search: _Search) -> _Search:
+        last, low, high, final = search.alpha, search.low, search.high, search.final
+        outside = ~final & ((last < low) | (last > high))
+        alpha = once(jnp.where(outside, jnp.maximum(0.001 * high, jnp.sqrt(low * high)), last))
+        factors, s, norm, promised, error = at(alpha)
+        following, lower, close = newton(alpha, factors, s, norm)
+        known = jnp.isfinite(following)
+        c = radius / norm  # SciPy's last touch: the norm is exactly Delta
+        step = _Step(
+            tuple(c * si for si in s),
+            radius,
+            alpha,
+            c * promised * (1 - 0.5 * c) + 0.5 * alpha * radius * radius,
+            error,
+        )
+        return _Search(
+            search.turns + 1,
+            search.going & ~final,
+            close | (search.turns + 1 >= SECULAR_ITERATIONS),
+            jnp.where(known, following, 0.001 * high),
+            jnp.where(known, jnp.maximum(low, lower), low),
+            jnp.where(norm < radius, alpha, high),
+            _select(search.going & final, step, search.step),
+        )
+
+    def boundary():
+        squared = _sum(bi * bi / square for bi, square in zip(b, squares, strict=True))
+        high = jnp.sqrt(squared) / radius
+        following, lower, close = newton(zero, factors, s, norm)
+        fresh = (alpha == 0) & jnp.isfinite(following)  # the Gauss-Newton step was the first turn
+        start = _Search(
+            0,
+            going,
+            fresh & close,
+            jnp.where(fresh, following, alpha),
+            jnp.where(fresh, jnp.maximum(lower, 0), 0),
+            high,
+            inside,
+        )
+        return jax.lax.while_loop(lambda search: jnp.any(search.going), turn, start).step
+
+    return jax.lax.cond(jnp.any(going), boundary, lambda: inside)
 
 
 def _optimality(x, g, G, cost, data: Data, form: Form):
@@ -350,18 +459,17 @@ def _absorb(state: Lanes, found, data: Data, form: Form, numbers: Numbers, robus
     first = state.nfev == 0
     iterating = state.phase == ITERATE
     finite = jnp.isfinite(cost + _sum(g) + _sum(G))
-    actual = jnp.where(finite, state.cost - cost, -jnp.inf)
+    actual, ratio = gain(state.cost, cost, finite, state)
     tiny = jnp.finfo(cost.dtype).tiny
-    ratio = actual / jnp.where(state.predicted > 0, state.predicted, jnp.inf)
-    squares = [jnp.where(d > 0, d, 1) for d in state.scale]
+    squares = _or_one(state.scale)
     moves = [t - x for t, x in zip(state.trial, state.x, strict=True)]
-    step, length = _norm(squares, moves), _norm(squares, state.x)
+    step, length = _norm(moves, squares), _norm(state.x, squares)
     measure = _optimality(state.trial, g, G, cost, data, form)
     finite, actual, ratio, step, length, measure = once(
         finite, actual, ratio, step, length, measure
     )
 
-    better = (actual > 0) & (ratio > ACCEPT_RATIO)
+    better = (actual > 0) & (ratio > trf.ACCEPT_RATIO)
     level = (actual >= -COST_NOISE * state.cost) & (measure <= 2 * state.optimality)
     near = step <= POLISH_REACH * length
     moved = finite & (first | jnp.where(iterating, better, near & ((actual > 0) | level)))
@@ -390,33 +498,39 @@ def _absorb(state: Lanes, found, data: Data, form: Form, numbers: Numbers, robus
         | ((contraction > 1) & (state.rounds > 0) & (state.known == 0))
     )
     running = int(Status.RUNNING)
-    over = (status == int(Status.NOT_FINITE)) | (nfev >= numbers.max_nfev)
     phase = jnp.where(
         iterating,
         jnp.where(status != running, POLISH, ITERATE),
         jnp.where(settled, DONE, POLISH),
     )
-    phase = once(jnp.where(over | ~active, DONE, phase).astype(cost.dtype))
-
-    least = LEAST_DAMPING * float(jnp.finfo(cost.dtype).eps)
-    gained = jnp.maximum(1 / 3, 1 - (2 * jnp.minimum(ratio, 1) - 1) ** 3)
-    damping = jnp.where(better, state.damping * gained, state.damping * state.growth)
-    damping = jnp.where(iterating & ~first, jnp.maximum(damping, least), state.damping)
-    growth = jnp.where(better | first, 2, state.growth * 2)
+    new_squares = [jnp.where(moved, G[_place(i, i)], jnp.inf) for i in range(form.n)]
     scale = tuple(jnp.maximum(d, G[_place(i, i)]) for i, d in enumerate(state.scale))
     stepped = moved & ~first
+    grown = _norm(moves, _or_one(scale))
+    leap = once(stepped & iterating & (grown > LEAP * step))
+    doubtful = _doubtful(state, evidence, new_squares, leap & (not robust), numbers)
+    doubtful = once(doubtful & active & iterating & ~first)
+    over = (status == int(Status.NOT_FINITE)) | (nfev >= numbers.max_nfev) | doubtful
+    phase = once(jnp.where(over | ~active, DONE, phase).astype(cost.dtype))
+
+    radius, alpha = trf.update_radius(state.radius, state.alpha, state, actual, ratio, None)
+    judged = iterating & ~first
+    radius = jnp.where(judged, radius, state.radius)
     if robust:  # as in `loop.absorb`
-        grown = _norm([jnp.where(d > 0, d, 1) for d in scale], moves)
-        leap = stepped & iterating & (grown > LEAP * step)
-        damping = jnp.where(leap, jnp.maximum(damping * (step / grown) ** 2, least), damping)
+        radius = jnp.where(leap, radius * (grown / jnp.where(leap, step, 1)), radius)
+    alpha = jnp.where(judged & jnp.isfinite(alpha), alpha, state.alpha)
+    # read many times by what comes
+    x, g, G, scale = _once(
+        _select(moved, (state.trial, g, G, scale), (state.x, state.g, state.G, state.scale))
+    )
     return state._replace(
-        x=_select(moved, state.trial, state.x),
+        x=x,
         cost=jnp.where(moved | (first & active), cost, state.cost),
-        g=_select(moved, g, state.g),
-        G=_select(moved, G, state.G),
-        scale=_select(moved, scale, state.scale),
-        damping=damping,
-        growth=growth.astype(cost.dtype),
+        g=g,
+        G=G,
+        scale=scale,
+        radius=radius,
+        alpha=alpha,
         phase=phase,
         status=status,
         nfev=nfev,
@@ -425,41 +539,133 @@ def _absorb(state: Lanes, found, data: Data, form: Form, numbers: Numbers, robus
         rounds=jnp.where(phase == state.phase, rounds, 0),
         last=jnp.where(stepped, step, state.last),
         optimality=optimality,
+        left=jnp.where(doubtful, 1, state.left),
         known=jnp.where(moved | iterating, state.known, 0),
     )
 
 
+def _doubtful(state: Lanes, e: Evidence, squares, leap, numbers: Numbers):
+    """Whether the single fit has means, or digits, for what happens here that lanes have not.
+
+    A step so short beside what D measures says nothing where the gradient is still large; D says
+    nothing of a column that grew by as much; a column that all but vanished is, to the single fit,
+    one that is computed from cancelling terms; and where the model is far from linear, what a step
+    has lost in digits grows.
+    """
+    short = (e.step <= numbers.xtol * e.length) | e.stuck
+    early = short & (e.optimality > 10 * jnp.sqrt(numbers.ftol))
+    norms = [(new, state.G[_place(i, i)]) for i, new in enumerate(squares)]
+    vanished = [(old > 0) & (new <= VANISHED**2 * old) for new, old in norms]
+    bent = (jnp.abs(e.ratio - 1) > LINEAR) & (e.predicted > numbers.ftol * e.cost)
+    astray = bent & (state.error > ASTRAY[np.dtype(e.ratio.dtype)])
+    return early | leap | astray | functools.reduce(jnp.logical_or, vanished)
+
+
 def _propose(state: Lanes, data: Data, form: Form) -> Lanes:
-    """Choose the next trial: a damped step, or an accelerated Gauss-Newton step of the polish."""
-    polishing = state.phase == POLISH
-    damping = jnp.where(polishing, 0, state.damping)
-    target, s = _step(state, data, form, damping, state.scale)
-    predicted = -_sum(
-        si * (gi + 0.5 * hi) for si, gi, hi in zip(s, state.g, _times(state.G, s), strict=True)
-    )
+    """Choose the next trial: a trust-region step, or an accelerated one of the polish."""
+    n = form.n
+    iterating, polishing = state.phase == ITERATE, state.phase == POLISH
+    squares = once(*_or_one(state.scale))
+    first = state.nfev == 1
+
+    def begin():  # as `trf.start_radius`
+        length = _norm(state.x, squares)
+        start = trf.FACTOR * jnp.where(length > 0, length, jnp.sqrt(2 * state.cost))
+        return jnp.where(first, start, state.radius)
+
+    radius = jax.lax.cond(jnp.any(first), begin, lambda: state.radius)
+    if form.bounded:
+        step, target, correction = _bounded_step(state, data, squares, radius)
+    else:
+        A = list(state.G)
+        for i in range(n):  # what changes nothing stays
+            a = A[_place(i, i)]
+            A[_place(i, i)] = jnp.where(a > 0, a, 1)
+        b = [-g for g in state.g]
+        step = _in_region(A, b, squares, radius, state.alpha, iterating)
+        target = tuple(x + s for x, s in zip(state.x, step.s, strict=True))
+        correction = jnp.zeros_like(radius)
+    s = tuple(t - x for t, x in zip(target, state.x, strict=True))
+
     # Anderson acceleration with one point of history, in the metric of G (see `loop`)
     dx = [a - b for a, b in zip(state.x, state.before, strict=True)]
     ds = [a - b for a, b in zip(s, state.step, strict=True)]
     Gds = _times(state.G, ds)
-    square = _sum(a * b for a, b in zip(ds, Gds, strict=True))
-    gamma = _sum(a * b for a, b in zip(s, Gds, strict=True)) / (square * (1 + RIDGE**2))
+    square = _dot(ds, Gds)
+    gamma = _dot(s, Gds) / (square * (1 + RIDGE**2))
     usable = polishing & (state.known > 0) & (square > 0) & jnp.isfinite(gamma)
     gamma = once(jnp.where(usable, gamma, 0))
     trial = tuple(t - gamma * (a + b) for t, a, b in zip(target, dx, ds, strict=True))
     if form.bounded:
         trial = tuple(
-            jnp.where((t == lb) | (t == ub), t, jnp.clip(a, lb, ub))
+            jnp.where((t == lb) | (t == ub) | iterating, t, jnp.clip(a, lb, ub))
             for a, t, lb, ub in zip(trial, target, data.lb, data.ub, strict=True)
         )
     finite = once(jnp.isfinite(_sum(trial)))
-    trial = _select(finite, trial, state.x)
+    dtype = np.dtype(radius.dtype)
+    lost = (state.phase < DONE) & ~(step.error <= LOST[dtype])
+    inexact = polishing & ~(step.error <= ACCURACY[dtype])  # `exact` polishes it
     return state._replace(
-        trial=trial,
-        predicted=jnp.where(finite, predicted, 0),
-        known=jnp.where(polishing, 1, 0).astype(predicted.dtype),
+        radius=radius,
+        alpha=jnp.where(iterating, step.alpha, state.alpha),
+        trial=_select(finite, trial, state.x),
+        norm=step.norm,
+        predicted=jnp.where(finite, step.predicted, 0),
+        correction=correction,
+        error=step.error,
+        phase=jnp.where(lost | inexact, DONE, state.phase).astype(radius.dtype),
+        left=jnp.where(lost, 1, state.left),
+        known=jnp.where(polishing, 1, 0).astype(radius.dtype),
         before=state.x,
         step=s,
     )
+
+
+def _bounded_step(state: Lanes, data: Data, squares, radius):
+    """(step, target, correction) with bounds, in hat space; `trf.propose` in lanes.
+
+    A step of the polish is `trf.gauss_newton_on_face`, in the metric of D.
+    """
+    n, polishing = len(squares), state.phase == POLISH
+    iterating = state.phase == ITERATE
+    x, g, D = jnp.stack(state.x), jnp.stack(state.g), jnp.sqrt(jnp.stack(squares))
+    hat, C = trf.hat_space(x, g, 1 / D, data.lb, data.ub)
+    C = jnp.where(polishing, 0, jnp.maximum(C, 0))
+    diagonal = jnp.stack([state.G[_place(i, i)] for i in range(n)])
+    reach = jnp.abs(g) / jnp.maximum(diagonal, jnp.finfo(x.dtype).tiny)
+    low = polishing & (g > 0) & (x - data.lb <= reach)
+    high = polishing & (g < 0) & (data.ub - x <= reach)
+    shift = jnp.where(low, data.lb - x, jnp.where(high, data.ub - x, 0))
+    d = jnp.where(low | high, 0, jnp.where(polishing, 1 / D, hat))
+    *d, C = once(*d, C)
+    A = [once(a * (d[i] * d[j])) for a, (i, j) in zip(state.G, pairs(n), strict=True)]
+    for i in range(n):  # what stays where it is, or changes nothing
+        a = A[_place(i, i)] + C[i]
+        A[_place(i, i)] = jnp.where(a > 0, a, 1)
+    moved = _times(state.G, list(shift))
+    b = [once(-di * (gi + h)) for di, gi, h in zip(d, state.g, moved, strict=True)]
+    one = [jnp.ones_like(radius)] * n
+    step = _in_region(A, b, one, radius, state.alpha, iterating)
+
+    def gram(S):
+        products = [jnp.stack(_times(A, list(s))) for s in S]
+        return {(i, j): jnp.sum(s * products[j], axis=0)
+                for i, s in enumerate(S) for j in range(len(S))}  # fmt: skip
+
+    model = trf.Quadratic(-jnp.stack(b), gram)
+    theta = jnp.maximum(0.995, 1 - state.optimality)
+    p, d, box = jnp.stack(step.s), jnp.stack(d), _Box(data.lb, data.ub)
+    best, value = trf.reflect(x, model, jnp.where(iterating, p, 0), d, radius, box, theta)
+    target = geometry.strictly_inside(x + d * best, data.lb, data.ub)
+    pinned = jnp.where(low, data.lb, jnp.where(high, data.ub, x + d * p))
+    target = jnp.where(polishing, jnp.clip(pinned, data.lb, data.ub), target)
+    target, correction = once(target, 0.5 * jnp.sum(C * best**2, axis=0))
+    return step._replace(norm=_norm(best), predicted=-value), tuple(target), correction
+
+
+class _Box(NamedTuple):
+    lb: Any
+    ub: Any
 
 
 def _answer(state: Lanes, data: Data, form: Form, numbers: Numbers) -> Answer:
@@ -478,7 +684,8 @@ def _answer(state: Lanes, data: Data, form: Form, numbers: Numbers) -> Answer:
         size = numbers.xtol * jnp.sqrt(2 * state.cost)
         below = [x - lb for x, lb in zip(state.x, data.lb, strict=True)]
         above = [ub - x for x, ub in zip(state.x, data.ub, strict=True)]
-        near = [jnp.where(c > 0, size / d, 0) for c, d in zip(columns, D, strict=True)]
+        near = [jnp.where(d > 0, size / jnp.sqrt(one), 0)
+                for d, one in zip(state.scale, _or_one(state.scale), strict=True)]  # fmt: skip
         active = tuple(
             jnp.where((a <= r) & (a <= b), -1, jnp.where((b <= r) & (b < a), 1, 0))
             for a, b, r in zip(below, above, near, strict=True)

@@ -4,9 +4,10 @@ A thread reads a slab and runs its fits in lanes until most are done. The others
 of some slabs fill a part of one, so that a few hard fits never hold up the rest. So do
 those for which lanes have too few digits (`lanes.Answer.pivot`); `exact` takes them from where they
 ended. When no slab is left to read, each thread that becomes free takes its share of those that
-wait. The engine of a single fit takes those of which lanes cannot judge (a start at which only the
-derivative is not finite, a flat model). What the engine is asked is what `curve_fit` asks, so that
-a fit has one answer.
+wait. The engine of a single fit takes, from their start, those of which lanes cannot judge
+(`lanes.Lanes.left`; a fit that did not converge, a start at which only the derivative is not
+finite, a flat model). What the engine is asked is what `curve_fit` asks, so that a fit has one
+answer.
 """
 
 from __future__ import annotations
@@ -38,7 +39,6 @@ from nlsq.core.identity import model_key
 from nlsq.core.loss_functions import scale_rows
 from nlsq.core.passes import LENGTHS
 from nlsq.core.problem import Observations
-from nlsq.core.programs import Outcome
 from nlsq.core.record import NO_FREEDOM, Verdict, judge, noise_variance, record
 from nlsq.core.solve import solve
 from nlsq.core.status import Status
@@ -49,8 +49,7 @@ from nlsq.result import CurveFitResult
 MOST_PARAMETERS, MOST_POINTS = 12, 1 << 12
 _PART = 4  # of a slab: what waits is run on when there is as much
 _CALL = 50  # passes over a block that take as long as a call of the program by itself
-# Relative error of a covariance that lanes may have, some eps / pivot^2.
-_ACCURACY = {np.dtype(np.float64): 1e-11, np.dtype(np.float32): 1e-3}
+_SHORT = 30  # steps after which a fit that needs more digits has not lost its way
 _SINGLE_RANGE = 1e9  # residuals beyond have squares that single precision cannot sum
 _LEAST_TOLERANCE = {np.dtype(np.float64): 0.0, np.dtype(np.float32): 1e-6}
 
@@ -255,10 +254,8 @@ class Batch:
             plain, answers = exact.answers(many, piece, states, method)
             for name, values in answers.items():
                 getattr(fields, name)[piece.places[plain]] = values
-            for i in np.setdiff1d(np.arange(len(piece)), plain):
-                task = self._task(piece, i)
-                self._record(piece.places[i], Finished(*task, Outcome(states[i], method)))
-            count += len(piece)
+            rest = np.setdiff1d(np.arange(len(piece)), plain)
+            count += len(plain) + self._fit_alone(piece.take(rest))
         return count
 
     def _run(self, lot: Lot, form: lanes.Form) -> tuple[np.ndarray, np.ndarray]:
@@ -318,10 +315,13 @@ class Batch:
         at, found = lanes.places(form.n), program.answer_places(form)
         status, cost = state[at.status, done].astype(int), state[at.cost, done].astype(float)
         eps = np.finfo(many.dtype).eps
-        sharp = eps <= _ACCURACY[many.dtype] * answers[found.pivot] ** 2
+        sharp = eps <= lanes.ACCURACY[many.dtype] * answers[found.pivot] ** 2
         invalid = status == int(Status.NOT_FINITE)
-        odd = (status == int(Status.NO_PROGRESS)) | (invalid & np.isfinite(cost))
+        odd = (state[at.left, done] > 0) | (status <= 0) & (~invalid | np.isfinite(cost))
+        odd |= (status > 0) & ~(eps <= lanes.LOST[many.dtype] * answers[found.pivot] ** 2)
         inexact = (status > 0) & ~sharp & ~odd
+        odd |= inexact & (state[at.nit, done] > _SHORT)  # too few digits for so long a way
+        inexact &= ~odd
         aside = done[inexact], done[odd]
         if (keep := ~(inexact | odd)).sum() < len(done):
             done, answers = done[keep], answers[:, keep]
