@@ -68,7 +68,8 @@ class Spectrum:
             return
         self._live = live = free & ~dead
         columns = R[:, live]
-        D = np.sqrt((columns * columns).sum(0))
+        D = np.abs(columns).max(0, initial=0.0)  # squares of 1e-180 would be 0
+        D = D * np.sqrt(((columns / D) ** 2).sum(0))
         _, w, VT = np.linalg.svd(columns / D, full_matrices=False)
         keep = w > tolerance * w.max(initial=0.0)
         self._inverse = VT[keep] / w[keep, None] / D

@@ -43,6 +43,7 @@ from nlsq.core.loop import (
     POLISH_LIMIT,
     POLISH_REACH,
     RIDGE,
+    ROUNDING,
     Evidence,
     gain,
     judge,
@@ -93,6 +94,7 @@ class Numbers(NamedTuple):
     f_scale: Any
     leave: Any  # a block returns when no more lanes than this are running,
     patience: Any  # after as many passes more
+    ordered: Any  # 1.0: the points are in the order in which neighbours are alike
 
 
 class Data(NamedTuple):
@@ -191,17 +193,9 @@ def reduce(call: Callable, form: Form, loss, data: Data, numbers: Numbers, trial
 
     def rows(leaves, y, weights, points, inside):
         """Whitened residual and derivatives (n + 1 of them), each (points, LANES)."""
-        axes = tuple(-1 if form.per_fit_x else None for _ in leaves)
-
-        def one(leaves, params):
-            x = jax.tree.unflatten(form.treedef, leaves)
-            return call(x, list(params), points).astype(dtype)
-
-        lanes = jax.vmap(one, in_axes=(axes, 0), out_axes=-1)
 
         def value(fit):
-            fitted, fixed = iter(fit), iter(data.fixed)
-            return lanes(leaves, tuple(next(fitted if free else fixed) for free in form.free))
+            return _value(call, form, data, points, leaves, fit)
 
         f, push = jax.linearize(value, trial)
         nothing = jnp.zeros_like(trial[0])
@@ -229,18 +223,9 @@ def reduce(call: Callable, form: Form, loss, data: Data, numbers: Numbers, trial
         unroll = UNROLL if n <= UNROLLED else 1  # the program grows with n^2
 
         def turn(k, total):
-            for point in range(unroll):
-                i = k * unroll + point
-                leaves = tuple(
-                    leaf if axis is None
-                    else jax.lax.dynamic_slice_in_dim(leaf, i, 1, axis)
-                    for leaf, axis in zip(data.leaves, form.axes, strict=True)
-                )  # fmt: skip
-                y = jax.lax.dynamic_slice_in_dim(data.y, i, 1)
-                weights = data.weights
-                if weights is not None:
-                    weights = jax.lax.dynamic_slice_in_dim(weights, i, 1)
-                total = add(total, rows(leaves, y, weights, 1, i < numbers.m))
+            for place in range(unroll):
+                i = k * unroll + place
+                total = add(total, rows(*point(data, form, i), 1, i < numbers.m))
             return total
 
         total = jax.lax.fori_loop(0, (numbers.m + unroll - 1) // unroll, turn, total)
@@ -251,6 +236,38 @@ def reduce(call: Callable, form: Form, loss, data: Data, numbers: Numbers, trial
     if loss is None:
         cost = 0.5 * triangle[-1]
     return cost, triangle[size : size + n], triangle[:size]
+
+
+def point(data: Data, form: Form, i):
+    """(leaves, y, weights) of one point of all lanes."""
+    leaves = tuple(
+        leaf if axis is None
+        else jax.lax.dynamic_slice_in_dim(leaf, i, 1, axis)
+        for leaf, axis in zip(data.leaves, form.axes, strict=True)
+    )  # fmt: skip
+    y, weights = jax.lax.dynamic_slice_in_dim(data.y, i, 1), data.weights
+    if weights is not None:
+        weights = jax.lax.dynamic_slice_in_dim(weights, i, 1)
+    return leaves, y, weights
+
+
+def _value(call: Callable, form: Form, data: Data, points: int, leaves: tuple, fit: tuple):
+    """The model (points, LANES) at the fitted parameters `fit`."""
+    axes = tuple(-1 if form.per_fit_x else None for _ in leaves)
+
+    def one(leaves, params):
+        x = jax.tree.unflatten(form.treedef, leaves)
+        return call(x, list(params), points).astype(data.y.dtype)
+
+    fitted, fixed = iter(fit), iter(data.fixed)
+    params = tuple(next(fitted if free else fixed) for free in form.free)
+    return jax.vmap(one, in_axes=(axes, 0), out_axes=-1)(leaves, params)
+
+
+def residual(call: Callable, form: Form, data: Data, points: int, leaves, y, weights, fit: tuple):
+    """Whitened residual (points, LANES)."""
+    r = _value(call, form, data, points, leaves, fit) - y
+    return r if weights is None else jnp.where(weights > 0, r * weights, 0)
 
 
 # ------------------------------------------------------------------------------- n-sized algebra
@@ -449,7 +466,7 @@ def _optimality(x, g, G, cost, data: Data, form: Form):
 # ------------------------------------------------------------------------------------ the loop
 
 
-def _absorb(state: Lanes, found, data: Data, form: Form, numbers: Numbers, robust: bool) -> Lanes:
+def _absorb(state: Lanes, found, data: Data, form: Form, numbers: Numbers) -> Lanes:
     """Judge the trial whose pass arrived, and move there or stay; `loop.absorb` in lanes.
 
     A lane that is done keeps its answer; what only serves the next step may change.
@@ -482,7 +499,7 @@ def _absorb(state: Lanes, found, data: Data, form: Form, numbers: Numbers, robus
     optimality = once(jnp.where(moved, measure, state.optimality))
     evidence = Evidence(
         first, finite, nfev, state.cost, actual, state.predicted, ratio, step, length, stuck,
-        optimality,
+        optimality, ROUNDING * length / jnp.sqrt(jnp.where(state.cost > 0, 2 * state.cost, 1)),
     )  # fmt: skip
     status = jnp.where(iterating, judge(evidence, numbers), state.status).astype(cost.dtype)
     status = once(status)
@@ -508,7 +525,8 @@ def _absorb(state: Lanes, found, data: Data, form: Form, numbers: Numbers, robus
     stepped = moved & ~first
     grown = _norm(moves, _or_one(scale))
     leap = once(stepped & iterating & (grown > LEAP * step))
-    doubtful = _doubtful(state, evidence, new_squares, leap & (not robust), numbers)
+    doubtful = _doubtful(state, evidence, new_squares, leap, numbers)
+    doubtful |= status == int(Status.ASTRAY)
     doubtful = once(doubtful & active & iterating & ~first)
     over = (status == int(Status.NOT_FINITE)) | (nfev >= numbers.max_nfev) | doubtful
     phase = once(jnp.where(over | ~active, DONE, phase).astype(cost.dtype))
@@ -516,8 +534,6 @@ def _absorb(state: Lanes, found, data: Data, form: Form, numbers: Numbers, robus
     radius, alpha = trf.update_radius(state.radius, state.alpha, state, actual, ratio, None)
     judged = iterating & ~first
     radius = jnp.where(judged, radius, state.radius)
-    if robust:  # as in `loop.absorb`
-        radius = jnp.where(leap, radius * (grown / jnp.where(leap, step, 1)), radius)
     alpha = jnp.where(judged & jnp.isfinite(alpha), alpha, state.alpha)
     # read many times by what comes
     x, g, G, scale = _once(
@@ -717,7 +733,7 @@ def fit_block(call, form: Form, loss, data: Data, numbers: Numbers, state: Lanes
     def advance(carry):
         state, running, waited = carry
         found = reduce(call, form, loss, data, numbers, state.trial)
-        state = _absorb(state, found, data, form, numbers, loss is not None)
+        state = _absorb(state, found, data, form, numbers)
         state = _propose(state, data, form)
         return state, _running(state), waited + jnp.where(running > numbers.leave, 0, 1)
 

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 
 from nlsq.core import dense, elementwise, programs
-from nlsq.core.batch import lanes
+from nlsq.core.batch import lanes, unexplained
 from nlsq.core.batch.lanes import LANES, Data, Form, Numbers
 
 _SMALLEST_CAPACITY = 16
@@ -95,6 +95,8 @@ def _block(call: Callable, form: Form, loss, dtype) -> Callable:
         data = Data(leaves, y, weights, fixed, lb, ub)
         rows = jax.tree.unflatten(structure, list(state))
         rows, answer = lanes.fit_block(call, form, loss, data, numbers, rows)
+        suspicious = unexplained.is_suspicious(call, form, data, numbers, rows)
+        rows = rows._replace(left=jnp.where(suspicious & (rows.status > 0), 1, rows.left))
         answers = [a.astype(dtype) for a in jax.tree.leaves(answer)]
         return jnp.stack(jax.tree.leaves(rows)), jnp.stack(answers)
 
