@@ -96,7 +96,9 @@ class Spectrum:
         n = self.free.size
         if not math.isfinite(scale):
             return np.where(np.outer(self.free, self.free), np.inf, 0.0), np.zeros((n, n))
-        determined = scale * self._inverse.T.dot(self._inverse)
+        inverse = math.sqrt(scale) * self._inverse
+        with np.errstate(over="ignore"):  # of a column next to 0 the variance is inf
+            determined = inverse.T.dot(inverse)
         if not self._all:
             inner, determined = determined, np.zeros((n, n))
             determined[np.ix_(self._live, self._live)] = inner

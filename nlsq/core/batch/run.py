@@ -67,17 +67,21 @@ def _is_ordered(x: np.ndarray) -> bool:
     return x.ndim > 2 or bool((x[..., 1:] >= x[..., :-1]).all())
 
 
-def _improbable(state, answers, scale, form: lanes.Form) -> np.ndarray:
-    """(k,) where `response` would take a closer look, for columns of states and answers."""
+def _improbable(state, done, answers, scale, form: lanes.Form) -> np.ndarray:
+    """(k,) where `response` would take a closer look, for the lanes `done`."""
     at, found = lanes.places(form.n), program.answer_places(form)
     diagonal = [row for row, (i, j) in enumerate(lanes.pairs(form.n)) if i == j]
-    squares = state[list(at.x)] ** 2
-    extents = state[[at.G[row] for row in diagonal]] * squares
-    hidden = ROUNDING**2 * (extents.sum(axis=0) + 2 * state[at.cost])
+    hidden, answer = 2 * state[at.cost, done], np.zeros(len(done), bool)
+    each = [(state[x, done] ** 2, diagonal[i]) for i, x in enumerate(at.x)]
+    extents = [state[at.G[row], done] * square for square, row in each]
+    for extent in extents:
+        hidden += extent
+    hidden *= ROUNDING**2
     with np.errstate(invalid="ignore"):
-        variances = answers[[found.inverse[row] for row in diagonal]] * scale
-        wide = variances > WIDE**2 * squares
-    return (wide | (extents < hidden)).any(axis=0) & np.isfinite(scale)
+        for extent, (square, row) in zip(extents, each, strict=True):
+            wide = answers[found.inverse[row]] * scale > WIDE**2 * square
+            answer |= wide | (extent < hidden)
+    return answer & np.isfinite(scale)
 
 
 class Batch:
@@ -344,7 +348,7 @@ class Batch:
         odd = (state[at.left, done] > 0) | (status <= 0) & (~invalid | np.isfinite(cost))
         odd |= (status > 0) & ~(eps <= lanes.LOST[many.dtype] * answers[found.pivot] ** 2)
         scale = noise_variances(many, cost, lot.counts[done] - form.n)
-        odd |= (status > 0) & _improbable(state[:, done], answers, scale, form)
+        odd |= (status > 0) & _improbable(state, done, answers, scale, form)
         inexact = (status > 0) & ~sharp & ~odd
         odd |= inexact & (state[at.nit, done] > _SHORT)  # too few digits for so long a way
         inexact &= ~odd
