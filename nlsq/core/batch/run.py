@@ -26,7 +26,7 @@ import jax
 import numpy as np
 
 from nlsq.config import double_precision
-from nlsq.core.batch import exact, lanes, program
+from nlsq.core.batch import algebra, exact, lanes, program
 from nlsq.core.batch.exact import noise_variances
 from nlsq.core.batch.fields import COUNTS, Fields
 from nlsq.core.batch.lanes import DONE, LANES
@@ -326,7 +326,7 @@ class Batch:
         known = sharp & np.isfinite(scale)
         scale[~known] = 1.0
         inverse = np.where(known, answers[list(found.inverse)] * scale, np.inf)
-        pcov = inverse[lanes.triangle_of_square(n)].T.reshape(k, n, n)
+        pcov = inverse[algebra.triangle_of_square(n)].T.reshape(k, n, n)
         if n < many.n:
             inner, pcov = pcov, np.zeros((k, many.n, many.n))
             pcov[:, free[:, None], free] = inner
