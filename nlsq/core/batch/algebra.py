@@ -107,7 +107,7 @@ def times(G, v):
 def stored(tree):
     """`once` of all arrays of a tree."""
     leaves, treedef = jax.tree.flatten(tree)
-    return jax.tree.unflatten(treedef, once(*leaves))
+    return jax.tree.unflatten(treedef, once(*leaves) if len(leaves) > 1 else [once(leaves[0])])
 
 
 def select(chosen, a, b):

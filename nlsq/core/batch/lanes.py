@@ -375,7 +375,7 @@ def _propose(state: Lanes, data: Data, form: Form) -> Lanes:
     """Choose the next trial: a trust-region step, or an accelerated one of the polish."""
     n = form.n
     iterating, polishing = state.phase == ITERATE, state.phase == POLISH
-    squares = once(*algebra.or_one(state.scale))
+    squares = algebra.stored(algebra.or_one(state.scale))
     first = state.nfev == 1
 
     def begin():  # as `trf.start_radius`
