@@ -58,6 +58,7 @@ ASTRAY = {np.dtype(np.float64): 1e-11, np.dtype(np.float32): 1e-2}
 LOST = {np.dtype(np.float64): 1e-5, np.dtype(np.float32): 1e-1}
 ACCURACY = {np.dtype(np.float64): 1e-11, np.dtype(np.float32): 1e-3}
 VANISHED = 1e-6  # share of a column's norm that a step leaves
+ROUNDING = 100  # times eps, a share of |D x|: a residual that is nothing else
 LINEAR = 0.25  # deviation of the gain from the predicted one
 UNROLL, UNROLLED = 4, 5  # points in one turn of the loop over them, up to 5 parameters
 
@@ -357,13 +358,16 @@ def _absorb(state: Lanes, found, data: Data, form: Form, numbers: Numbers, robus
 def _doubtful(state: Lanes, e: Evidence, squares, leap, numbers: Numbers):
     """Whether the single fit has means, or digits, for what happens here that lanes have not.
 
-    A step so short beside what D measures says nothing where the gradient is still large; D says
+    A step so short beside what D measures says nothing where the gradient is still large, unless
+    the residual is nothing but rounding; D says
     nothing of a column that grew by as much; a column that all but vanished is, to the single fit,
     one that is computed from cancelling terms; and where the model is far from linear, what a step
     has lost in digits grows.
     """
     short = (e.step <= numbers.xtol * e.length) | e.stuck
-    early = short & (e.optimality > 10 * jnp.sqrt(numbers.ftol))
+    eps = float(jnp.finfo(e.cost.dtype).eps)
+    rest = jnp.sqrt(2 * (e.cost - jnp.maximum(e.actual, 0))) > ROUNDING * eps * e.length
+    early = short & rest & (e.optimality > 10 * jnp.sqrt(numbers.ftol))
     norms = [(new, state.G[algebra.place(i, i)]) for i, new in enumerate(squares)]
     vanished = [(old > 0) & (new <= VANISHED**2 * old) for new, old in norms]
     bent = (jnp.abs(e.ratio - 1) > LINEAR) & (e.predicted > numbers.ftol * e.cost)
