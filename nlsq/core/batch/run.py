@@ -26,7 +26,7 @@ import jax
 import numpy as np
 
 from nlsq.config import double_precision
-from nlsq.core.batch import exact, lanes, program
+from nlsq.core.batch import algebra, exact, lanes, program
 from nlsq.core.batch.exact import noise_variances
 from nlsq.core.batch.fields import COUNTS, Fields
 from nlsq.core.batch.lanes import DONE, LANES
@@ -70,7 +70,7 @@ def _is_ordered(x: np.ndarray) -> bool:
 def _improbable(state, done, answers, scale, form: lanes.Form) -> np.ndarray:
     """(k,) where `response` would take a closer look, for the lanes `done`."""
     at, found = lanes.places(form.n), program.answer_places(form)
-    diagonal = [row for row, (i, j) in enumerate(lanes.pairs(form.n)) if i == j]
+    diagonal = [row for row, (i, j) in enumerate(algebra.pairs(form.n)) if i == j]
     hidden, answer = 2 * state[at.cost, done], np.zeros(len(done), bool)
     each = [(state[x, done] ** 2, diagonal[i]) for i, x in enumerate(at.x)]
     extents = [state[at.G[row], done] * square for square, row in each]
@@ -365,7 +365,7 @@ class Batch:
         known = sharp & np.isfinite(scale)
         scale[~known] = 1.0
         inverse = np.where(known, answers[list(found.inverse)] * scale, np.inf)
-        pcov = inverse[lanes.triangle_of_square(n)].T.reshape(k, n, n)
+        pcov = inverse[algebra.triangle_of_square(n)].T.reshape(k, n, n)
         if n < many.n:
             inner, pcov = pcov, np.zeros((k, many.n, many.n))
             pcov[:, free[:, None], free] = inner
