@@ -359,10 +359,9 @@ def _doubtful(state: Lanes, e: Evidence, squares, leap, numbers: Numbers):
     """Whether the single fit has means, or digits, for what happens here that lanes have not.
 
     A step so short beside what D measures says nothing where the gradient is still large, unless
-    the residual is nothing but rounding; D says
-    nothing of a column that grew by as much; a column that all but vanished is, to the single fit,
-    one that is computed from cancelling terms; and where the model is far from linear, what a step
-    has lost in digits grows.
+    the residual is nothing but rounding; D says nothing of a column that grew by as much; a column
+    that all but vanished is, to the single fit, one that is computed from cancelling terms; and
+    where the model is far from linear, what a step has lost in digits grows.
     """
     short = (e.step <= numbers.xtol * e.length) | e.stuck
     eps = float(jnp.finfo(e.cost.dtype).eps)
