@@ -134,8 +134,13 @@ PUBLIC = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("method", ["trf", "lm", "dogbox"])
-@pytest.mark.parametrize("name", PUBLIC)
+HARDEST = "covid counts, default start", "decay far from 0, default start", "tiny units"
+
+
+@pytest.mark.parametrize(
+    ("name", "method"),
+    [(name, "trf") for name in PUBLIC] + [(n, m) for n in HARDEST for m in ("lm", "dogbox")],
+)
 def test_a_public_failure_ends_right_or_honest(name, method):
     case = PUBLIC[name]
     with warnings.catch_warnings(record=True) as said:

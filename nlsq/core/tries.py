@@ -31,7 +31,7 @@ from nlsq.core.model import Model
 from nlsq.core.problem import Observations, Parameters
 from nlsq.core.status import Status
 
-UNEXPLAINED = 0.05
+UNEXPLAINED = 0.1
 ROUNDED = 1e-20  # a share of the sum of squares that is nothing but rounding
 _MOST_PARAMETERS = 30  # whose pairs are looked at
 _SAME = 1e-9  # relative difference of two costs that is none
