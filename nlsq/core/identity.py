@@ -210,7 +210,8 @@ class _Walk:
                 held[name] = cell.cell_contents
             except ValueError:  # a name not bound yet
                 parts.append(("empty", name))
-        if scope_is_installed(f.__globals__):
+        # without a closure `Names.fixed` has asked
+        if f.__closure__ is not None and scope_is_installed(f.__globals__):
             return (*parts, *self._refs(held.values()))
         return (*parts, *self.names.read(f, code, held))
 
