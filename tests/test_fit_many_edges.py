@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.optimize
 
-from nlsq import CurveFits, OptimizeWarning, curve_fit, fit_many
+from nlsq import CurveFits, FitError, OptimizeWarning, curve_fit, fit_many
 from nlsq.core.status import Status
 
 T = np.linspace(0, 5, 50)
@@ -180,6 +180,32 @@ def test_a_list_of_complex_data():
     t = [np.linspace(0, 3, m) for m in (9, 12)]
     fits = fit_many(phasor, t, [phasor(v, 1.0, 2.0) for v in t])
     np.testing.assert_allclose(fits.popt, [[1, 2]] * 2)
+
+
+# ------------------------------------------------------------------------------------ far starts
+
+# Levenberg-Marquardt by another rule ends elsewhere from the first of each.
+FAR_STARTS = {
+    "free": ([[1.779, 3.31, 11.42], [0.02, 0.1, -3.0], [40.0, 9.0, 0.3]], (-np.inf, np.inf)),
+    "bounded": ([[3.237, 8.9, 8.213], [0.0, 0.05, 8.9], [8.9, 8.9, 0.001]], (0, 9)),
+}
+
+
+@pytest.mark.parametrize("name", FAR_STARTS)
+def test_far_starts_end_where_single_fits_end(name):
+    starts, bounds = FAR_STARTS[name]
+    y = draw(1)[0]
+    fits = fit_many(decay, T, y, starts, bounds=bounds)
+    for fit, p0 in zip(fits, starts, strict=True):
+        try:
+            single = curve_fit(decay, T, y, p0, bounds=bounds)
+        except FitError as error:
+            single = error.result
+        np.testing.assert_allclose(fit.cost, single.cost, rtol=1e-9)
+        np.testing.assert_allclose(fit.popt, single.popt, rtol=1e-8)
+        np.testing.assert_allclose(fit.pcov, single.pcov, rtol=1e-6)
+        for field in ("success", "rank", "dof", "undetermined", "at_bound", "fixed", "n_points"):
+            assert getattr(fit, field) == getattr(single, field), field
 
 
 # -------------------------------------------------------------------------------- too few points

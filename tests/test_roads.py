@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import scipy.optimize
 
-from nlsq import curve_fit, fit_many, least_squares
+from nlsq import OptimizeWarning, curve_fit, fit_many, least_squares
 from nlsq.core.abscissae import Abscissae
 from nlsq.core.evaluation import CurveCall
 from nlsq.core.model import Model
@@ -352,7 +352,9 @@ def test_a_model_that_rounds_its_values(to):
     def rounded(x, a, b, c):
         return (a * np.exp(-b * x) + c).astype(to)
 
-    result = curve_fit(rounded, X, Y, START)
+    with warnings.catch_warnings():  # half precision may hide where the gradient is 0
+        warnings.simplefilter("ignore", OptimizeWarning)
+        result = curve_fit(rounded, X, Y, START)
     assert result.popt.dtype == np.float64
     popt, pcov = scipys(in_numpy, X, Y, START)
     assert np.all(np.abs(result.popt - popt) < 0.1 * np.sqrt(np.diag(pcov)))
@@ -640,11 +642,12 @@ def test_a_fit_inside_a_transformation_says_so(transformation):
     def line(x, a):
         return a * x
 
+    x = X.copy()  # JAX 0.10 confuses the precisions of an array that it met as a constant before
     for inside in (
-        lambda z: z * curve_fit(line, X, 3 * X).popt[0],
-        lambda z: curve_fit(line, X, z * X).popt[0],
+        lambda z: z * curve_fit(line, x, 3 * x).popt[0],
+        lambda z: curve_fit(line, x, z * x).popt[0],
         lambda z: least_squares(lambda p: p - z, [1.0]).x[0],
-        lambda z: fit_many(line, X, (z * X)[None]).popt[0, 0],
+        lambda z: fit_many(line, x, (z * x)[None]).popt[0, 0],
     ):
         with pytest.raises(TypeError, match=r"cannot run inside jax\.jit, grad, vmap"):
             transformation(inside)(jnp.ones(3) if transformation is jax.vmap else 1.0)

@@ -266,7 +266,7 @@ calls = 0
 def slow(x, a, b, c):
     global calls
     calls += 1
-    if calls > 8:
+    if calls > 14:
         print("RUNNING", flush=True)
         time.sleep(0.2)
     return decay(x, a, b, c)

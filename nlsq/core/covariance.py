@@ -68,7 +68,8 @@ class Spectrum:
             return
         self._live = live = free & ~dead
         columns = R[:, live]
-        D = np.sqrt((columns * columns).sum(0))
+        D = np.abs(columns).max(0, initial=0.0)  # squares of 1e-180 would be 0
+        D = D * np.sqrt(((columns / D) ** 2).sum(0))
         _, w, VT = np.linalg.svd(columns / D, full_matrices=False)
         keep = w > tolerance * w.max(initial=0.0)
         self._inverse = VT[keep] / w[keep, None] / D
@@ -95,7 +96,9 @@ class Spectrum:
         n = self.free.size
         if not math.isfinite(scale):
             return np.where(np.outer(self.free, self.free), np.inf, 0.0), np.zeros((n, n))
-        determined = scale * self._inverse.T.dot(self._inverse)
+        inverse = math.sqrt(scale) * self._inverse
+        with np.errstate(over="ignore"):  # of a column next to 0 the variance is inf
+            determined = inverse.T.dot(inverse)
         if not self._all:
             inner, determined = determined, np.zeros((n, n))
             determined[np.ix_(self._live, self._live)] = inner

@@ -1,6 +1,7 @@
 """Bounds geometry and one-dimensional quadratics shared by the trust-region methods.
 
-All functions are pure, n-sized and shape-static, so that they run inside a compiled loop.
+All functions are pure, n-sized and shape-static, so that they run inside a compiled loop. Vectors
+are (n,), or (n, lanes) of fits side by side; what is a number of one fit is then (lanes,).
 """
 
 from __future__ import annotations
@@ -20,15 +21,15 @@ def stride_to_bound(x, s, lb, ub):
     moving = s != 0
     safe = where(moving, s, 1.0)
     strides = where(moving, jnp.maximum((lb - x) / safe, (ub - x) / safe), jnp.inf)
-    t = jnp.min(strides)
+    t = jnp.min(strides, axis=0)
     return t, where(strides == t, jnp.sign(s), 0.0)
 
 
 def stride_to_sphere(p, s, radius):
     """The positive t with |p + t s| = radius, for |p| <= radius (0 when s is zero)."""
-    a = jnp.sum(s * s)
-    b = jnp.sum(p * s)
-    c = jnp.minimum(jnp.sum(p * p) - radius**2, 0.0)
+    a = jnp.sum(s * s, axis=0)
+    b = jnp.sum(p * s, axis=0)
+    c = jnp.minimum(jnp.sum(p * p, axis=0) - radius**2, 0.0)
     root = jnp.sqrt(jnp.maximum(b * b - a * c, 0.0))
     q = -(b + where(b >= 0, root, -root))
     t1 = q / where(a == 0, 1.0, a)
@@ -40,10 +41,16 @@ def minimise_on_interval(a, b, c, low, high):
     """Minimiser and minimum of a t^2 + b t + c on [low, high]."""
     vertex = -0.5 * b / where(a == 0, 1.0, a)
     vertex = where((a > 0) & (vertex > low) & (vertex < high), vertex, low)
-    t = jnp.stack([low, high, vertex])
-    values = t * (a * t + b) + c
-    best = jnp.argmin(values)
-    return t[best], values[best]
+    return least(*((t, t * (a * t + b) + c) for t in (low, high, vertex)))
+
+
+def least(*candidates):
+    """The (argument, value) of the least value, the first of equal ones."""
+    argument, value = candidates[0]
+    for other, its_value in candidates[1:]:
+        better = its_value < value
+        argument, value = where(better, other, argument), where(better, its_value, value)
+    return argument, value
 
 
 def strictly_inside(x, lb, ub):
@@ -79,4 +86,4 @@ def scaled_optimality(x, g, columns, cost, lb, ub, bounded=True):
         v, dv = coleman_li(x, g, lb, ub)
         share = jnp.abs(g) * v / jnp.maximum(rss, TINY)
         measure = where(dv == 0, measure, jnp.minimum(measure, share))
-    return jnp.max(where((g == 0) | (rss == 0), 0.0, measure))
+    return jnp.max(where((g == 0) | (rss == 0), 0.0, measure), axis=0)

@@ -109,16 +109,24 @@ def _with_diagonal(A, z, diagonal):
 def reflect(x, model: Quadratic, p, d, radius, setup, theta):
     """Choose among the step, its reflection and the Cauchy step; all in hat space.
 
-    Returns (step, value of the model at it).
+    Returns (step, value of the model at it). Vectors are (n,), or (n, lanes) as in `geometry`.
     """
     lb, ub, g = setup.lb, setup.ub, model.g
+    trial = x + d * p
+    inside = jnp.all((trial >= lb) & (trial <= ub), axis=0)
+
+    def dot(a, b):
+        return jnp.sum(a * b, axis=0)
+
+    def straight():
+        return p, dot(g, p) + 0.5 * model.gram(p[None])[0, 0]
 
     def crossing():
         stride, hits = geometry.stride_to_bound(x, d * p, lb, ub)
         mirrored = where(hits != 0, -p, p)
         at_bound = p * stride
-        lines = jnp.stack([at_bound, mirrored, -g])
-        slope, B = dense.dot(lines, g), model.gram(lines)
+        lines = at_bound, mirrored, -g
+        slope, B = [dot(line, g) for line in lines], model.gram(jnp.stack(lines))
 
         to_sphere = geometry.stride_to_sphere(at_bound, mirrored, radius)
         to_bound, _ = geometry.stride_to_bound(x + d * at_bound, d * mirrored, lb, ub)
@@ -130,27 +138,25 @@ def reflect(x, model: Quadratic, p, d, radius, setup, theta):
         usable = (reach > 0) & (low <= high)
         reflected = where(usable, reflected, jnp.inf)
 
-        straight = theta * slope[0] + 0.5 * theta**2 * B[0, 0]
+        shortened = theta * slope[0] + 0.5 * theta**2 * B[0, 0]
 
-        norm_g = dense.norm(g)
+        norm_g = jnp.sqrt(dot(g, g))
         sphere = radius / where(norm_g > 0, norm_g, 1.0)
         wall, _ = geometry.stride_to_bound(x, -d * g, lb, ub)
         limit = where(wall < sphere, theta * wall, sphere)
         line = 0.5 * B[2, 2], slope[2], jnp.zeros_like(limit)
         tc, cauchy = geometry.minimise_on_interval(*line, 0.0 * limit, limit)
 
-        values = jnp.stack([straight, reflected, cauchy])
-        steps = jnp.stack([theta * at_bound, at_bound + t * mirrored, -tc * g])
-        best = jnp.argmin(values)
-        return steps[best], values[best]
+        chosen = geometry.least(
+            (theta * at_bound, shortened),
+            (at_bound + t * mirrored, reflected),
+            (-tc * g, cauchy),
+        )
+        if not inside.ndim:
+            return chosen
+        return tuple(where(inside, a, b) for a, b in zip(straight(), chosen, strict=True))
 
-    trial = x + d * p
-    inside = jnp.all((trial >= lb) & (trial <= ub))
-
-    def straight():
-        return p, dense.dot(g, p) + 0.5 * model.gram(p[None])[0, 0]
-
-    return jax.lax.cond(inside, straight, crossing)
+    return jax.lax.cond(jnp.all(inside), straight, crossing)
 
 
 def update_radius(radius, alpha, proposal, actual, ratio, first):

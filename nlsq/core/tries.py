@@ -72,8 +72,12 @@ def alike(residual: np.ndarray, x) -> bool:
     if isinstance(x, np.ndarray) and x.shape == residual.shape:
         residual = residual[np.argsort(x, kind="stable")]
     square = float(residual @ residual)
-    limit = min(max(4 / math.sqrt(residual.size), 0.3), 0.6)
-    return float(residual[1:] @ residual[:-1]) > limit * square
+    return float(residual[1:] @ residual[:-1]) > alike_limit(residual.size, np) * square
+
+
+def alike_limit(m: int, xp):
+    """The correlation of neighbours from which on m residuals are alike."""
+    return xp.clip(4 / xp.sqrt(m), 0.3, 0.6)
 
 
 def tries(model: Model, data: Observations, parameters: Parameters, run: Callable) -> Iterator[Try]:

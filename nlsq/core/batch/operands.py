@@ -9,6 +9,7 @@ from nlsq.caching.memory_manager import manager
 from nlsq.core.batch import lanes
 from nlsq.core.batch.lanes import DONE, LANES
 from nlsq.core.batch.many import Lot
+from nlsq.core.problem import interior_starts
 
 
 class Operands:
@@ -43,7 +44,10 @@ class Operands:
         at = lanes.places(form.n)
         self.state = self._allocate((jax.tree.structure(at).num_leaves, slab), dtype)
         if lot.state is None:
-            lanes.start(self.state[:, : len(lot)], lot.start[:, free].T)
+            x = lot.start[:, free]
+            if form.bounded:
+                x = interior_starts(x, lot.lb[:, free], lot.ub[:, free])
+            lanes.start(self.state[:, : len(lot)], x.T)
         else:
             self.state[:, : len(lot)] = lot.state
         beyond = slice(len(lot), -(-len(lot) // LANES) * LANES)  # the rest of the last block idles

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 
 from nlsq.core import dense, elementwise, programs
-from nlsq.core.batch import lanes
+from nlsq.core.batch import algebra, lanes, unexplained
 from nlsq.core.batch.lanes import LANES, Data, Form, Numbers
 
 _SMALLEST_CAPACITY = 16
@@ -81,7 +81,7 @@ def slab_program(key: Hashable, model: Callable, form: Form, loss, slab: int, dt
 
 def answer_places(form: Form) -> lanes.Answer:
     """Rows of the answers, by name."""
-    triangle = len(lanes.pairs(form.n))
+    triangle = len(algebra.pairs(form.n))
     active = range(1 + triangle, 1 + triangle + form.n) if form.bounded else ()
     return lanes.Answer(0, tuple(range(1, 1 + triangle)), tuple(active))
 
@@ -95,6 +95,8 @@ def _block(call: Callable, form: Form, loss, dtype) -> Callable:
         data = Data(leaves, y, weights, fixed, lb, ub)
         rows = jax.tree.unflatten(structure, list(state))
         rows, answer = lanes.fit_block(call, form, loss, data, numbers, rows)
+        suspicious = unexplained.is_suspicious(call, form, data, numbers, rows)
+        rows = rows._replace(left=jnp.where(suspicious & (rows.status > 0), 1, rows.left))
         answers = [a.astype(dtype) for a in jax.tree.leaves(answer)]
         return jnp.stack(jax.tree.leaves(rows)), jnp.stack(answers)
 

@@ -4,9 +4,10 @@ A thread reads a slab and runs its fits in lanes until most are done. The others
 of some slabs fill a part of one, so that a few hard fits never hold up the rest. So do
 those for which lanes have too few digits (`lanes.Answer.pivot`); `exact` takes them from where they
 ended. When no slab is left to read, each thread that becomes free takes its share of those that
-wait. The engine of a single fit takes those of which lanes cannot judge (a start at which only the
-derivative is not finite, a flat model). What the engine is asked is what `curve_fit` asks, so that
-a fit has one answer.
+wait. The engine of a single fit takes, from their start, those of which lanes cannot judge
+(`lanes.Lanes.left`; a fit that did not converge, a start at which only the derivative is not
+finite, a flat model). What the engine is asked is what `curve_fit` asks, so that a fit has one
+answer.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ import jax
 import numpy as np
 
 from nlsq.config import double_precision
-from nlsq.core.batch import exact, lanes, program
+from nlsq.core.batch import algebra, exact, lanes, program
 from nlsq.core.batch.exact import noise_variances
 from nlsq.core.batch.fields import COUNTS, Fields
 from nlsq.core.batch.lanes import DONE, LANES
@@ -38,8 +39,8 @@ from nlsq.core.identity import model_key
 from nlsq.core.loss_functions import scale_rows
 from nlsq.core.passes import LENGTHS
 from nlsq.core.problem import Observations
-from nlsq.core.programs import Outcome
 from nlsq.core.record import NO_FREEDOM, Verdict, judge, noise_variance, record
+from nlsq.core.response import ROUNDING, WIDE
 from nlsq.core.solve import solve
 from nlsq.core.status import Status
 from nlsq.device import usable_cores
@@ -49,8 +50,7 @@ from nlsq.result import CurveFitResult
 MOST_PARAMETERS, MOST_POINTS = 12, 1 << 12
 _PART = 4  # of a slab: what waits is run on when there is as much
 _CALL = 50  # passes over a block that take as long as a call of the program by itself
-# Relative error of a covariance that lanes may have, some eps / pivot^2.
-_ACCURACY = {np.dtype(np.float64): 1e-11, np.dtype(np.float32): 1e-3}
+_SHORT = 30  # steps after which a fit that needs more digits has not lost its way
 _SINGLE_RANGE = 1e9  # residuals beyond have squares that single precision cannot sum
 _LEAST_TOLERANCE = {np.dtype(np.float64): 0.0, np.dtype(np.float32): 1e-6}
 
@@ -62,6 +62,28 @@ def lengths_shown(many: Many) -> set[int]:
     return {1, *points, *capacities, *LENGTHS}
 
 
+def _is_ordered(x: np.ndarray) -> bool:
+    """Whether neighbouring points are neighbours in x, of all rows; of several axes they are."""
+    return x.ndim > 2 or bool((x[..., 1:] >= x[..., :-1]).all())
+
+
+def _improbable(state, done, answers, scale, form: lanes.Form) -> np.ndarray:
+    """(k,) where `response` would take a closer look, for the lanes `done`."""
+    at, found = lanes.places(form.n), program.answer_places(form)
+    diagonal = [row for row, (i, j) in enumerate(algebra.pairs(form.n)) if i == j]
+    hidden, answer = 2 * state[at.cost, done], np.zeros(len(done), bool)
+    each = [(state[x, done] ** 2, diagonal[i]) for i, x in enumerate(at.x)]
+    extents = [state[at.G[row], done] * square for square, row in each]
+    for extent in extents:
+        hidden += extent
+    hidden *= ROUNDING**2
+    with np.errstate(invalid="ignore"):
+        for extent, (square, row) in zip(extents, each, strict=True):
+            wide = answers[found.inverse[row]] * scale > WIDE**2 * square
+            answer |= wide | (extent < hidden)
+    return answer & np.isfinite(scale)
+
+
 class Batch:
     """One call's work."""
 
@@ -71,6 +93,9 @@ class Batch:
         data, _ = many.first()
         self._x = data.x
         self._pointwise = many.model.info.pointwise
+        x = data.x.given
+        shared = isinstance(x, np.ndarray) and x.ndim == 1 and many.x_rows is None
+        self._ordered = not shared or _is_ordered(x)
         self._in_lanes = (
             not many.model.on_host
             and not (many.model.resolution.data_fixed and many.x_rows is not None)
@@ -255,10 +280,8 @@ class Batch:
             plain, answers = exact.answers(many, piece, states, method)
             for name, values in answers.items():
                 getattr(fields, name)[piece.places[plain]] = values
-            for i in np.setdiff1d(np.arange(len(piece)), plain):
-                task = self._task(piece, i)
-                self._record(piece.places[i], Finished(*task, Outcome(states[i], method)))
-            count += len(piece)
+            rest = np.setdiff1d(np.arange(len(piece)), plain)
+            count += len(plain) + self._fit_alone(piece.take(rest))
         return count
 
     def _run(self, lot: Lot, form: lanes.Form) -> tuple[np.ndarray, np.ndarray]:
@@ -274,7 +297,7 @@ class Batch:
             leaves = self._leaves(form) if lot.x is None else (given.x,)
             made = run(
                 leaves, given.y, given.weights, given.fixed, given.lb, given.ub,
-                self._numbers(lot.m, form.n, blocks), given.state, blocks,
+                self._numbers(lot, form.n, blocks), given.state, blocks,
             )  # fmt: skip
             state, answers = map(np.asarray, made)  # waits for them
         return state, answers
@@ -299,7 +322,7 @@ class Batch:
             for leaf, axis in zip(self._x.leaves, form.axes, strict=False)
         )
 
-    def _numbers(self, m: int, n: int, blocks: int) -> np.ndarray:
+    def _numbers(self, lot: Lot, n: int, blocks: int) -> np.ndarray:
         many, options = self.many, self.many.options
         tolerances = (
             max(t or 0.0, _LEAST_TOLERANCE[many.dtype])
@@ -307,7 +330,9 @@ class Batch:
         )
         budget = options.max_nfev or 200 * (n + 1)
         leave = LANES // 4 if blocks > 1 else 0  # what four blocks leave fills one
-        return np.array([m, *tolerances, budget, options.f_scale, leave, _CALL // blocks], float)
+        ordered = self._ordered if lot.x is None else _is_ordered(lot.x)
+        rest = options.f_scale, leave, _CALL // blocks, ordered
+        return np.array([lot.m, *tolerances, budget, *rest], float)
 
     def _write(self, lot: Lot, done, state, answers, form: lanes.Form):
         """Results of the lanes `done` into the fields, but for two kinds, of which the indices.
@@ -318,24 +343,29 @@ class Batch:
         at, found = lanes.places(form.n), program.answer_places(form)
         status, cost = state[at.status, done].astype(int), state[at.cost, done].astype(float)
         eps = np.finfo(many.dtype).eps
-        sharp = eps <= _ACCURACY[many.dtype] * answers[found.pivot] ** 2
+        sharp = eps <= lanes.ACCURACY[many.dtype] * answers[found.pivot] ** 2
         invalid = status == int(Status.NOT_FINITE)
-        odd = (status == int(Status.NO_PROGRESS)) | (invalid & np.isfinite(cost))
+        odd = (state[at.left, done] > 0) | (status <= 0) & (~invalid | np.isfinite(cost))
+        odd |= (status > 0) & ~(eps <= lanes.LOST[many.dtype] * answers[found.pivot] ** 2)
+        scale = noise_variances(many, cost, lot.counts[done] - form.n)
+        odd |= (status > 0) & _improbable(state, done, answers, scale, form)
         inexact = (status > 0) & ~sharp & ~odd
+        odd |= inexact & (state[at.nit, done] > _SHORT)  # too few digits for so long a way
+        inexact &= ~odd
         aside = done[inexact], done[odd]
         if (keep := ~(inexact | odd)).sum() < len(done):
             done, answers = done[keep], answers[:, keep]
-            status, cost, sharp, invalid = (a[keep] for a in (status, cost, sharp, invalid))
+            rest = status, cost, sharp, invalid, scale
+            status, cost, sharp, invalid, scale = (a[keep] for a in rest)
 
         place, free = lot.places[done], np.flatnonzero(many.free)
         n, k = len(free), len(place)
         popt = lot.start[done]
         popt[:, free] = state[list(at.x)][:, done].T
-        scale = noise_variances(many, cost, lot.counts[done] - n)
         known = sharp & np.isfinite(scale)
         scale[~known] = 1.0
         inverse = np.where(known, answers[list(found.inverse)] * scale, np.inf)
-        pcov = inverse[lanes.triangle_of_square(n)].T.reshape(k, n, n)
+        pcov = inverse[algebra.triangle_of_square(n)].T.reshape(k, n, n)
         if n < many.n:
             inner, pcov = pcov, np.zeros((k, many.n, many.n))
             pcov[:, free[:, None], free] = inner
@@ -405,7 +435,7 @@ class Batch:
         parameters = many.parameters(lot.start[0], lot.lb[0], lot.ub[0])
         x, pcov = np.array(fields.popt[place]), np.array(fields.pcov[place])
         counts = {name: int(getattr(fields, name)[place]) for name in COUNTS}
-        outcome = SimpleNamespace(x=x, cost=float(fields.cost[place]), **counts)
+        outcome = SimpleNamespace(x=x, cost=float(fields.cost[place]), tries=(), **counts)
         finished = _Written(many.model, data, parameters, many.options, outcome)
         null = fields.null_directions.get(place, np.zeros((0, many.n)))
         rank = int(fields.rank[place])
