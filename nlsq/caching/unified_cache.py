@@ -13,6 +13,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Any, NamedTuple
 
+_NOTHING = object()
+
 
 class CacheInfo(NamedTuple):
     """Use of a cache since it was made or cleared."""
@@ -59,10 +61,11 @@ class UnifiedCache:
     def get(self, key: Hashable, make: Callable[[], Any], keep: Callable | None = None) -> Any:
         """The entry of `key`, made by `make()` when there is none, and kept (if keep(entry))."""
         with self._lock:
-            if key in self._entries:
+            found = self._entries.get(key, _NOTHING)
+            if found is not _NOTHING:
                 self._hits += 1
                 self._entries.move_to_end(key)
-                return self._entries[key]
+                return found
             self._misses += 1
         value = make()
         if keep is not None and not keep(value):

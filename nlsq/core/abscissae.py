@@ -125,12 +125,12 @@ class Abscissae:
         """What a traced model may depend on besides values and length."""
         if self.leaves is None:
             return ("opaque", type(self.given).__qualname__)
-        form = () if self.value_shape is None else (self.value_shape,)
-        shapes = tuple(
-            (a.dtype.char, a.ndim, ax, *(s for i, s in enumerate(a.shape) if i != ax))
-            for a, ax in zip(self.leaves, self.axes, strict=True)
-        )
-        return (self.treedef, type(self.given).__qualname__, shapes, *form)
+        shapes = []
+        for a, axis in zip(self.leaves, self.axes, strict=True):
+            rest = a.shape if axis is None else a.shape[:axis] + a.shape[axis + 1 :]
+            shapes.append((a.dtype.char, a.ndim, axis, rest))
+        form = self.treedef, type(self.given).__qualname__, self.value_shape
+        return (*form, *shapes)
 
 
 @functools.cache

@@ -117,10 +117,10 @@ def _read(code: types.CodeType):
 _read_before: dict[int, tuple[weakref.ref, Code]] = {}
 
 
-def is_known(code: types.CodeType) -> bool:
-    """Whether this code object has been read before; to read one takes 1 µs a byte."""
-    known = _read_before.get(id(code))
-    return known is not None and known[0]() is code
+def known(code: types.CodeType) -> Code | None:
+    """What was read of this code object before; to read one takes 1 µs a byte."""
+    before = _read_before.get(id(code))
+    return before[1] if before is not None and before[0]() is code else None
 
 
 def read(code: types.CodeType) -> Code:
@@ -128,9 +128,9 @@ def read(code: types.CodeType) -> Code:
 
     By the object itself: code objects are equal although what their `except` covers differs.
     """
-    known = _read_before.get(id(code))
-    if known is not None and known[0]() is code:
-        return known[1]
+    before = known(code)
+    if before is not None:
+        return before
     number, found = id(code), Code(code)
     _read_before[number] = (weakref.ref(code, lambda _: _read_before.pop(number, None)), found)
     return found

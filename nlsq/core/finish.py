@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import itertools
 import math
 
@@ -24,7 +23,13 @@ from nlsq.core.status import Status
 
 @dataclasses.dataclass
 class Finished:
-    """A solved fit: all that results are made of."""
+    """A solved fit: all that results are made of.
+
+    Attributes
+    ----------
+    status : Status
+        Why the fit stopped.
+    """
 
     model: Model
     data: Observations
@@ -32,36 +37,34 @@ class Finished:
     options: Options
     outcome: Outcome
 
-    @functools.cached_property
-    def status(self) -> Status:
-        """Why the fit stopped."""
-        status = Status(self.outcome.status)
-        if status.converged and self.outcome.nit == 0 and self.is_flat:
-            return Status.NO_PROGRESS
-        return status
+    def __post_init__(self):
+        self.status = Status(self.outcome.status)
+        if self.outcome.status > 0 and self.outcome.nit == 0 and self.is_flat:
+            self.status = Status.NO_PROGRESS
 
     @property
     def stopped_early(self) -> bool:
         """True when the fit was stopped while R was not yet exact."""
-        return not self.status.converged and self.outcome.pivot < SAFE_PIVOT
+        return self.status <= 0 and self.outcome.pivot < SAFE_PIVOT
 
-    @functools.cached_property
+    @property
     def is_flat(self) -> bool:
         """True when every free parameter, and at least one, leaves the residual as it is.
 
         That is, its change by 100 % would move the residual by less than 1e-4. Even a parameter
         that fits pure noise moves it by about 1 / sqrt(m).
         """
-        outcome = self.outcome
-        free = [j for j, free in enumerate(self.parameters.free.tolist()) if free]
-        if outcome.cost == 0 or not free:
+        outcome, flat = self.outcome, False
+        if outcome.cost == 0:
             return False
         least = 1e-4 * math.sqrt(2 * outcome.cost)
-        for j in free:  # of which an ordinary fit needs the first
-            x = outcome.x.item(j)
-            if not outcome.dead[j] and (x == 0 or outcome.norms.item(j) * abs(x) > least):
-                return False
-        return True
+        for j, free in enumerate(self.parameters.free.tolist()):
+            if free:  # of which an ordinary fit needs the first
+                x = outcome.x.item(j)
+                if not outcome.dead[j] and (x == 0 or outcome.lengths[j] * abs(x) > least):
+                    return False
+                flat = True
+        return flat
 
     def gradient(self) -> np.ndarray:
         """g = R^T z (n,)."""
@@ -94,7 +97,7 @@ class Finished:
         every = zip(*[a.tolist() for a in arrays], strict=True)  # plain numbers, as in `is_flat`
         return np.array([_active(*one, near) for one in every])
 
-    @functools.cached_property
+    @property
     def spectrum(self) -> Spectrum:
         """What the data determine."""
         free, outcome = self.parameters.free.astype(bool), self.outcome

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 ONE_THREAD = 1 << 12  # elements, above which a product would call up OpenBLAS's threads
-_PLAIN = frozenset((np.ndarray, float, int, np.float64, type(None)))
+_NUMBERS = frozenset((float, int, np.float64))
+_PLAIN = _NUMBERS | {np.ndarray, type(None)}
 DATES = "Convert them to seconds first: (x - x[0]) / np.timedelta64(1, 's')."
 _DATES = datetime.date, datetime.time, datetime.timedelta, np.datetime64, np.timedelta64
 _UNITS = "Pass plain numbers: `.magnitude` (pint) or `.value` (astropy, unyt) in one unit."
@@ -44,8 +45,11 @@ def numeric(data: Any, name: str) -> np.ndarray:
     TypeError, ValueError
         What is no number, a date, or a number with a unit.
     """
-    if type(data) is np.ndarray and data.dtype == np.float64:
+    kind = type(data)
+    if kind is np.ndarray and data.dtype == np.float64:
         return data
+    if (kind is list or kind is tuple) and is_plain(data):
+        return np.array(data, float)
     refuse_units(data, name)
     try:
         array = np.asarray(data)
@@ -86,7 +90,7 @@ def is_plain(data: Any) -> bool:
     """Whether these are, at a glance, numbers with neither units nor masks."""
     kind = type(data)
     if kind is list or kind is tuple:
-        return len(data) < 32 and _PLAIN.issuperset(map(type, data))
+        return len(data) < 32 and _NUMBERS.issuperset(map(type, data))
     return kind in _PLAIN
 
 

@@ -124,14 +124,14 @@ class _Walk:
 
     def key(self, thing) -> Hashable:
         """The key of a thing."""
-        parts, done = [self.ref(thing)], 0
+        parts, done, names = [self.ref(thing)], 0, self.names
         while done < len(self.things):
             parts.append(self._describe(self.things[done]))
             done += 1
-            if done == len(self.things):
-                parts += self.names.on_demand(self.things)
-                parts += self.names.of_modules()
-        return (*parts, *self.names.reasons())
+            if done == len(self.things) and (names.loose or names.modules):
+                parts += names.on_demand(self.things)
+                parts += names.of_modules()
+        return (*parts, *names.reasons()) if names.loose else tuple(parts)
 
     def ref(self, thing) -> Hashable:
         """What stands for a thing in the key of what holds it: itself, or its number."""
@@ -197,15 +197,18 @@ class _Walk:
         return self._instance(thing, kind)
 
     def _function(self, f: types.FunctionType) -> Hashable:
-        if not code_reading.is_known(f.__code__):
+        code = code_reading.known(f.__code__)
+        if code is None:
             self._spend(2 * len(f.__code__.co_code))
-        code = code_reading.read(f.__code__)
+            code = code_reading.read(f.__code__)
         parts = ["function", code.key]
-        parts += [
-            self.ref(v) if v else None for v in (f.__defaults__, f.__kwdefaults__, f.__dict__)
-        ]
+        for value in (f.__defaults__, f.__kwdefaults__, f.__dict__):
+            parts.append(self.ref(value) if value else None)
+        closure = f.__closure__
+        if closure is None:  # `Names.fixed` knows that it is not installed
+            return (*parts, *self.names.read(f, code, {}))
         held = {}
-        for name, cell in zip(f.__code__.co_freevars, f.__closure__ or (), strict=True):
+        for name, cell in zip(f.__code__.co_freevars, closure, strict=True):
             try:
                 held[name] = cell.cell_contents
             except ValueError:  # a name not bound yet

@@ -165,7 +165,8 @@ def curve_fit(
     if method in (None, "lm") and not parameters.bounded:
         require_enough_points(n, data)
     model = Model(CurveCall(f), n, getattr(f, "__name__", type(f).__name__))
-    if type(xdata) is np.ndarray and xdata.dtype == float and np.shape(data.x.given) == xdata.shape:
+    given = data.x.given
+    if type(xdata) is np.ndarray and xdata.dtype == np.float64 and given.shape == xdata.shape:
         data.x.own = xdata
     choose_road(model, data, parameters, settings)
 

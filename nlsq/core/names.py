@@ -175,21 +175,21 @@ class Names:
         """Keys of what a function of the user's reads by name; held: its closure's values."""
         parts = []
         self.loose |= code.names
-        for path in code.free:
-            if path.name in held:
-                parts.append(self._follow(held[path.name], path.attributes))
         if held:
+            for path in code.free:
+                if path.name in held:
+                    parts.append(self._follow(held[path.name], path.attributes))
             followed = {path.name for path in code.free}  # `super()` takes its class unnamed
             parts += [self._ref(value) for name, value in held.items() if name not in followed]
         scope = f.__globals__
         if type(scope) is not dict or type(f.__builtins__) is not dict:
             return [*parts, Unseen("its globals are no plain dict")]
-        for path in code.globals:
-            source = scope if path.name in scope else f.__builtins__
-            if path.name in source:
-                parts.append(self._follow(source[path.name], path.attributes))
+        for name, attributes in code.globals:
+            source = scope if name in scope else f.__builtins__
+            if name in source:
+                parts.append(self._follow(source[name], attributes))
             else:
-                parts.append(("missing", path.name))
+                parts.append(("missing", name))
         for found in code.imports:
             parts.append(self._import(scope, *found))
         return parts

@@ -108,12 +108,13 @@ class Observations:
 
     def spread(self) -> float:
         """Sum of squares of the whitened data about their mean."""
-        y = self.counted(self.y)
+        y = self.y
         if self.factor is None and self.weights is None and not self.is_complex:
             total, square = float(y.dot(_ones(y.size))), float(y.dot(y))  # sum() costs more
             rest = square - total * total / y.size
             if rest > 1e-6 * square:  # has digits left
                 return rest
+        y = self.counted(y)
         around = self.whiten(y - y.sum() / y.size)
         return float(around.dot(around))
 
@@ -158,12 +159,13 @@ def parse_bounds(bounds, n: int) -> tuple[np.ndarray, np.ndarray]:
         If they do not fit n parameters, are NaN, or a lower bound is above its upper bound.
     """
     if bounds is UNBOUNDED:
-        return np.full(n, -np.inf), np.full(n, np.inf)
+        return np.array([-math.inf] * n), np.array([math.inf] * n)
     if hasattr(bounds, "lb") and hasattr(bounds, "ub"):
         bounds = (bounds.lb, bounds.ub)
     for bound in bounds if isinstance(bounds, list | tuple) else (bounds,):
-        refuse_units(bound, "bounds")
-        refuse_masks(bound, "bounds", "Use -inf and inf for no bound.")
+        if not is_plain(bound):
+            refuse_units(bound, "bounds")
+            refuse_masks(bound, "bounds", "Use -inf and inf for no bound.")
     try:
         pairs = list(bounds)
     except TypeError:
@@ -221,7 +223,7 @@ def parse_start(p0, lb, ub, names, name: str = "`p0`") -> np.ndarray:
         start[~low & high] = ub[~low & high] - 1
         return start
     try:
-        start = np.array(numeric(p0, name.strip("`"))).ravel()
+        start = numeric(p0, name.strip("`")).flatten()
     except ValueError as error:
         raise TypeError(f"{name} must be numbers, one for each parameter: {error}") from None
     if start.dtype.kind == "c":
@@ -248,10 +250,12 @@ def parse_parameters(f, p0, bounds) -> Parameters:
     """
     if not callable(f):
         raise TypeError(f"the model must be a callable f(x, a, b, ...), got {f!r}.")
-    if not is_plain(p0):
+    plain = is_plain(p0)
+    if not plain:
         refuse_units(p0, "p0")
         refuse_masks(p0, "p0", "Give a start for each parameter.")
-    names = parameter_names(f, None if p0 is None else np.size(p0))
+    size = len if plain and isinstance(p0, list | tuple) else np.size
+    names = parameter_names(f, None if p0 is None else size(p0))
     lb, ub = parse_bounds(bounds, len(names))
     return Parameters(parse_start(p0, lb, ub, names), lb, ub, names)
 

@@ -65,7 +65,8 @@ class Outcome:
         self.x, self.z, self.norms = vector[p.x], vector[p.z], vector[p.norms]
         self.columns = vector[at.columns]
         self.R, self.P = vector[p.R].reshape(n, n), vector[p.P].reshape(n, n)
-        self.dead, self.dependent = vector[p.dead].astype(bool), vector[p.dependent].astype(bool)
+        flags = vector[p.dead.start : p.dependent.stop].astype(bool)  # they are neighbours
+        self.dead, self.dependent = flags[:n], flags[n:]
         number = vector.item
         self.cost, self.pivot, self.optimality = (
             number(p.cost),
@@ -76,9 +77,10 @@ class Outcome:
         self.njev, self.nit = int(number(at.njev)), int(number(at.nit))
         self.tries: tuple = ()  # see `tries.Tally`
         # far from singular; in plain numbers, since every NumPy call costs a small fit microseconds
-        long = zip(vector[p.R][:: n + 1].tolist(), self.norms.tolist(), strict=True)
+        self.lengths = self.norms.tolist()
+        long = zip(vector[p.R][:: n + 1].tolist(), self.lengths, strict=True)
         # some parameter changes nothing, by itself or beside others
-        self.lost = True in self.dead.tolist() or True in self.dependent.tolist()
+        self.lost = True in flags.tolist()
         self.regular = not self.lost and False not in [abs(r) > _SAFE_DIAGONAL * d for r, d in long]
 
 

@@ -61,12 +61,13 @@ def judge(finished: Finished, absolute_sigma: bool) -> Verdict:
     spectrum = finished.spectrum
     dof = finished.data.n_residuals - spectrum.rank
     scale = noise_variance(finished.outcome.cost, dof, absolute_sigma)
-    pcov, determined = spectrum.covariance(math.inf if finished.stopped_early else scale)
+    early = finished.stopped_early
+    pcov, determined = spectrum.covariance(math.inf if early else scale)
     notes = [] if math.isfinite(scale) else [NO_FREEDOM]
-    if finished.stopped_early:
+    if early:
         notes.append("the fit was stopped before its covariance was accurate")
     undetermined = spectrum.undetermined
-    if not finished.stopped_early and math.isfinite(scale):
+    if not early and math.isfinite(scale):
         silent = [j for j in unresponsive(finished, determined, scale) if not undetermined[j]]
         if silent:
             undetermined = undetermined.copy()

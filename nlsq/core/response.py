@@ -17,6 +17,7 @@ dynamical models by exploiting the profile likelihood", Bioinformatics 25 (2009)
 from __future__ import annotations
 
 import math
+from operator import mul
 
 import numpy as np
 
@@ -32,14 +33,14 @@ def unresponsive(finished: Finished, pcov: np.ndarray, variance: float) -> list[
     pcov: within the determined directions; variance: of the whitened residuals.
     """
     outcome = finished.outcome
-    x, norms, variances = outcome.x.tolist(), outcome.norms.tolist(), pcov.diagonal().tolist()
-    square = 2 * outcome.cost
-    for d, p in zip(norms, x, strict=True):
-        square += (d * p) ** 2
-    hidden = ROUNDING * math.sqrt(square)
-    doubtful = [
-        j for j, p in enumerate(x) if variances[j] > (WIDE * p) ** 2 or norms[j] * abs(p) < hidden
-    ]
+    x, norms, variances = outcome.x.tolist(), outcome.lengths, pcov.diagonal().tolist()
+    length = math.hypot(*map(mul, norms, x))
+    hidden = ROUNDING * math.sqrt(2 * outcome.cost + length * length)
+    doubtful = []
+    for j, p in enumerate(x):
+        wide = WIDE * p
+        if variances[j] > wide * wide or norms[j] * abs(p) < hidden:
+            doubtful.append(j)
     if not doubtful:
         return []
     free, probe = finished.parameters.free, _Probe(finished, variance, hidden)

@@ -203,7 +203,9 @@ def _solve(
         iterates = options.tr_solver != "exact"
         long = m > _LONG_PASS[0] or m * model.n > _LONG_PASS[1]
         layout = _layout(model, data, m, chunked=long and not iterates)
-        key = (model.program_key, model_key(options.loss), data.is_complex)
+        loss = options.loss
+        kind = loss if type(loss) is str else model_key(loss)
+        key = (model.program_key, kind, data.is_complex)
         loss = options.loss_function
 
         def call():

@@ -48,13 +48,15 @@ class Try(NamedTuple):
 
 def is_suspicious(model: Model, data: Observations, outcome) -> bool:
     """Whether an outcome may be no minimum worth having."""
-    status = Status(outcome.status)
-    if status.stopped_from_outside or status is Status.NOT_FINITE:
-        return False
+    converged = outcome.status > 0
+    if not converged:
+        status = Status(outcome.status)
+        if status.stopped_from_outside or status is Status.NOT_FINITE:
+            return False
     spread = data.spread()
     if not spread > 0:  # residuals of `least_squares`: their y is 0
         return False
-    if not status.converged:
+    if not converged:
         return True
     if 2 * outcome.cost <= (ROUNDED if outcome.lost else UNEXPLAINED) * spread:
         return False

@@ -456,6 +456,9 @@ class Batch:
 class _Written(Finished):
     """A fit of which the results are known, and not the state of an engine."""
 
+    def __post_init__(self):
+        """Nothing: the verdict says how it ended."""
+
     def gradient(self) -> np.ndarray:
         """J^T r of the loss-scaled rows."""
         r, loss = self.residual(), self.options.loss_function
