@@ -39,7 +39,8 @@ class Spectrum:
     Parameters
     ----------
     inverse : ndarray (n, n) or None
-        R^{-1}, when R is known to be far from singular; nothing then needs to be found out.
+        R^{-1}, when R is known to be far from singular and no column next to 0; nothing then needs
+        to be found out.
     dead : ndarray of bool (n,)
         Columns of the Jacobian that are exactly zero.
     free : ndarray of bool (n,)
@@ -60,7 +61,8 @@ class Spectrum:
     def __init__(self, R, dead, free, tolerance: float = RANK_TOLERANCE, inverse=None):
         self.free = free
         self._all = False not in free.tolist() and True not in dead.tolist()
-        if self._all and inverse is not None:
+        self._regular = self._all and inverse is not None
+        if self._regular:
             self._inverse = inverse.T
             self.rank = free.size
             self.null_directions = np.zeros((0, free.size))
@@ -97,8 +99,11 @@ class Spectrum:
         if not math.isfinite(scale):
             return np.where(np.outer(self.free, self.free), np.inf, 0.0), np.zeros((n, n))
         inverse = math.sqrt(scale) * self._inverse
-        with np.errstate(over="ignore"):  # of a column next to 0 the variance is inf
+        if self._regular:
             determined = inverse.T.dot(inverse)
+        else:
+            with np.errstate(over="ignore"):  # of a column next to 0 the variance is inf
+                determined = inverse.T.dot(inverse)
         if not self._all:
             inner, determined = determined, np.zeros((n, n))
             determined[np.ix_(self._live, self._live)] = inner

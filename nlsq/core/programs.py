@@ -25,6 +25,7 @@ from nlsq.core.reduction import Sums
 cache = UnifiedCache("programs", maxsize=128)
 # With every |R_jj| above this share of its column the smallest singular value is far from zero.
 _SAFE_DIAGONAL = 1e-3
+_LEAST_SQUARE = 1e-200  # of R_jj, as a share of 1 + the cost
 _TERMS = 8  # of a sum in one call
 
 
@@ -76,12 +77,16 @@ class Outcome:
         self.status, self.nfev = int(number(at.status)), int(number(at.nfev))
         self.njev, self.nit = int(number(at.njev)), int(number(at.nit))
         self.tries: tuple = ()  # see `tries.Tally`
-        # far from singular; in plain numbers, since every NumPy call costs a small fit microseconds
+        # far from singular, and no column next to 0, whose variance would overflow; in plain
+        # numbers, since every NumPy call costs a small fit microseconds
         self.lengths = self.norms.tolist()
         long = zip(vector[p.R][:: n + 1].tolist(), self.lengths, strict=True)
         # some parameter changes nothing, by itself or beside others
         self.lost = True in flags.tolist()
-        self.regular = not self.lost and False not in [abs(r) > _SAFE_DIAGONAL * d for r, d in long]
+        least = _LEAST_SQUARE * (1 + self.cost)
+        self.regular = not self.lost and False not in [
+            abs(r) > _SAFE_DIAGONAL * d and r * r > least for r, d in long
+        ]
 
 
 def fit_program(key: Hashable, model: Callable, layout, loss, method: Method) -> Callable:

@@ -39,15 +39,16 @@ def unresponsive(finished: Finished, pcov: np.ndarray, variance: float) -> list[
     doubtful = []
     for j, p in enumerate(x):
         wide = WIDE * p
-        if variances[j] > wide * wide or norms[j] * abs(p) < hidden:
-            doubtful.append(j)
+        unlikely = variances[j] > wide * wide  # `**` would raise where it overflows
+        if unlikely or norms[j] * abs(p) < hidden:
+            doubtful.append((j, unlikely))
     if not doubtful:
         return []
     free, probe = finished.parameters.free, _Probe(finished, variance, hidden)
     silent = []
-    for j in doubtful:
+    for j, unlikely in doubtful:
         direction = np.zeros(len(x))
-        if variances[j] > (WIDE * x[j]) ** 2:
+        if unlikely:
             direction = pcov[:, j] / math.sqrt(variances[j])
         elif norms[j] > 0:
             direction[j] = hidden / norms[j]
