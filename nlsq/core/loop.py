@@ -274,21 +274,12 @@ def absorb(state: State, total: Sums, setup: Setup, method: Method, reached: boo
     status = judge(evidence, setup)
     blind = iterating & moved & (point.pivot == 0)  # its next pass is `again`
     status = where(blind & (status != int(Status.MAX_NFEV)), int(Status.RUNNING), status)
-    # an R with more digits may tell another gradient than that of the test
-    relapse = (state.phase == PREPARE) & (point.pivot >= SAFE_PIVOT)
-    relapse = dense.once(
-        relapse & (point.optimality > jnp.maximum(most_optimality(setup), evidence.rounding))
-    )
-    astray = dense.once((iterating & ~doubted & (status == int(Status.ASTRAY))) | relapse)
-    renewals = state.renewals + where(astray, 1, 0)
-    lost = renewals > (0 if reached else MOST_RENEWALS)
     status = where(iterating & ~doubted, status, state.status)
-    status = where(astray, where(lost, int(Status.NO_PROGRESS), int(Status.RUNNING)), status)
-    status = dense.once(status)
+    status, astray, relapse = _guarded(state, point, status, evidence.rounding, setup, reached)
+    renewals = state.renewals + where(astray, 1, 0)
     anew = dense.once(astray | again)
     running_max = where(anew, where(point.dead, 0.0, point.norms), running_max)
-    fresh = fresh_radius(running_max, point.x, point.cost, renewals)
-    radius = where(anew, fresh, radius)
+    radius = where(anew, fresh_radius(running_max, point.x, point.cost, renewals), radius)
     alpha = where(anew, 0.0, alpha)
 
     over = (status == int(Status.NOT_FINITE)) | (nfev >= setup.max_nfev)
@@ -310,6 +301,17 @@ def absorb(state: State, total: Sums, setup: Setup, method: Method, reached: boo
         nit=state.nit + where(moved & ~first & (step > 0), 1, 0),
         secants=state.secants._replace(known=known),
     )
+
+
+def _guarded(state: State, point: Point, status, rounding, setup: Setup, reached: bool):
+    """(status, whether the fit went astray, whether an exact R showed that it had)."""
+    believed = jnp.maximum(most_optimality(setup), rounding)
+    relapse = (state.phase == PREPARE) & (point.pivot >= SAFE_PIVOT)
+    relapse = dense.once(relapse & (point.optimality > believed))
+    astray = dense.once((status == int(Status.ASTRAY)) | relapse)
+    lost = state.renewals >= (0 if reached else MOST_RENEWALS)
+    going_on = where(lost, int(Status.NO_PROGRESS), int(Status.RUNNING))
+    return dense.once(where(astray, going_on, status)), astray, relapse
 
 
 def _holds(point: Point, trust):
