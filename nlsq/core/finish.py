@@ -39,7 +39,7 @@ class Finished:
 
     def __post_init__(self):
         self.status = Status(self.outcome.status)
-        if self.outcome.status > 0 and self.outcome.nit == 0 and self.is_flat:
+        if self.outcome.status > 0 and not self.outcome.moved and self.is_flat:
             self.status = Status.NO_PROGRESS
 
     @property
@@ -204,7 +204,7 @@ def no_progress(finished: Finished) -> list[str]:
             "the cost. Give a p0 nearer to the data"
         ]
     names = ", ".join(itertools.compress(finished.parameters.names, finished.parameters.free))
-    if finished.outcome.nit == 0:
+    if not finished.outcome.moved:
         where = "the fit did not move from its start, where"
     else:
         where = "the fit ended where"

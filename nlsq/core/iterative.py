@@ -205,12 +205,12 @@ def start(setup: Setup) -> State:
     return State(point, zero, norms, norms, zero, flag, running, zero, count, count, count)
 
 
-def _renewed(state: State, renewals: int) -> State:
+def _renewed(state: State, renewals: int, setup: Setup) -> State:
     """The state with scale and radius taken anew, as in `loop.absorb`, or given up."""
     if renewals > loop.MOST_RENEWALS:
         return state._replace(status=np.array(int(Status.NO_PROGRESS)))
     norms, point = np.asarray(state.norms), state.point
-    fresh = loop.fresh_radius(norms, point.x, point.cost, renewals)
+    fresh = loop.fresh_radius(norms, point.x, point.cost, renewals, setup)
     return state._replace(columns=norms, radius=np.asarray(fresh))
 
 
@@ -243,7 +243,7 @@ def fit(task: Task, arrays: tuple, setup: Setup, m: int, options) -> programs.Ou
         state = iterate(*arrays, flat, state, limits)
         status = Status(int(state.status))
         if status is Status.ASTRAY:
-            return _renewed(survey(*arrays, flat, state), next(renewals))
+            return _renewed(survey(*arrays, flat, state), next(renewals), setup)
         fired = status is Status.GTOL or (status.converged and not bool(state.tight))
         return survey(*arrays, flat, state) if fired else state
 

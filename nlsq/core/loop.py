@@ -276,10 +276,13 @@ def absorb(state: State, total: Sums, setup: Setup, method: Method, reached: boo
     status = where(blind & (status != int(Status.MAX_NFEV)), int(Status.RUNNING), status)
     status = where(iterating & ~doubted, status, state.status)
     status, astray, relapse = _guarded(state, point, status, evidence.rounding, setup, reached)
+    spent = (status == int(Status.RUNNING)) & (nfev >= setup.max_nfev)
+    status = dense.once(where(spent, int(Status.MAX_NFEV), status))
     renewals = state.renewals + where(astray, 1, 0)
     anew = dense.once(astray | again)
     running_max = where(anew, where(point.dead, 0.0, point.norms), running_max)
-    radius = where(anew, fresh_radius(running_max, point.x, point.cost, renewals), radius)
+    fresh = fresh_radius(running_max, point.x, point.cost, renewals, setup)
+    radius = where(anew, fresh, radius)
     alpha = where(anew, 0.0, alpha)
 
     over = (status == int(Status.NOT_FINITE)) | (nfev >= setup.max_nfev)
@@ -311,7 +314,7 @@ def _guarded(state: State, point: Point, status, rounding, setup: Setup, reached
     astray = dense.once((status == int(Status.ASTRAY)) | relapse)
     lost = state.renewals >= (0 if reached else MOST_RENEWALS)
     going_on = where(lost, int(Status.NO_PROGRESS), int(Status.RUNNING))
-    return dense.once(where(astray, going_on, status)), astray, relapse
+    return where(astray, going_on, status), astray, relapse
 
 
 def _holds(point: Point, trust):
@@ -327,11 +330,13 @@ def rounding(columns, x, cost):
     return ROUNDING * dense.norm(columns * x) / where(size > 0, size, 1.0)
 
 
-def fresh_radius(columns, x, cost, renewals):
+def fresh_radius(columns, x, cost, renewals, setup: Setup):
     """The radius of the `renewals`-th beginning at x."""
-    length = dense.norm(columns_or_one(columns) * x)
-    size = jnp.maximum(length, LEAST_RADIUS * jnp.sqrt(2 * cost))
-    return size * 0.1 ** jnp.maximum(renewals - 1, 0)
+    given, rest = setup.x_scale > 0, jnp.sqrt(2 * cost)
+    D = where(given, 1 / where(given, setup.x_scale, 1.0), columns_or_one(columns))
+    length = dense.norm(D * x)
+    least = where(jnp.any(given), where(length > 0, 0.0, 1.0), LEAST_RADIUS)  # D x is no residual
+    return jnp.maximum(length, least * rest) * 0.1 ** jnp.maximum(renewals - 1, 0)
 
 
 def columns_or_one(columns):

@@ -110,12 +110,14 @@ class Observations:
         """Sum of squares of the whitened data about their mean."""
         y = self.y
         if self.factor is None and self.weights is None and not self.is_complex:
-            total, square = float(y.dot(_ones(y.size))), float(y.dot(y))  # sum() costs more
+            small = y.size <= ONE_THREAD  # of these a sum costs more than a product
+            total, square = float(y.dot(_ones(y.size)) if small else y.sum()), float(y.dot(y))
             rest = square - total * total / y.size
             if rest > 1e-6 * square:  # has digits left
                 return rest
         y = self.counted(y)
-        around = self.whiten(y - y.sum() / y.size)
+        count = y.size if self.idle is None else y.size - np.count_nonzero(self.idle)
+        around = self.whiten(self.counted(y - y.sum() / max(count, 1)))
         return float(around.dot(around))
 
     def sample(self, size: int) -> Observations:

@@ -76,7 +76,8 @@ class Outcome:
         )
         self.status, self.nfev = int(number(at.status)), int(number(at.nfev))
         self.njev, self.nit = int(number(at.njev)), int(number(at.nit))
-        self.tries: tuple = ()  # see `tries.Tally`
+        self.tries: tuple = ()  # see `tries.Tally`, as for the next
+        self.own_nit: int | None = None  # of the try that was kept, where `nit` is of all
         # far from singular, and no column next to 0, whose variance would overflow; in plain
         # numbers, since every NumPy call costs a small fit microseconds
         self.lengths = self.norms.tolist()
@@ -87,6 +88,11 @@ class Outcome:
         self.regular = not self.lost and False not in [
             abs(r) > _SAFE_DIAGONAL * d and r * r > least for r, d in long
         ]
+
+    @property
+    def moved(self) -> bool:
+        """Whether the fit left its start."""
+        return (self.nit if self.own_nit is None else self.own_nit) > 0
 
 
 def fit_program(key: Hashable, model: Callable, layout, loss, method: Method) -> Callable:

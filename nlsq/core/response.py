@@ -21,6 +21,7 @@ from operator import mul
 
 import numpy as np
 
+from nlsq.core.believing import TRACE_ERRORS
 from nlsq.core.finish import Finished
 
 WIDE, REACH = 1e4, 10.0
@@ -52,7 +53,7 @@ def unresponsive(finished: Finished, pcov: np.ndarray, variance: float) -> list[
             direction = pcov[:, j] / math.sqrt(variances[j])
         elif norms[j] > 0:
             direction[j] = hidden / norms[j]
-        if free[j] and not probe.responds(REACH * direction):
+        if free[j] and not probe.responds(j, REACH * direction):
             silent.append(j)
     return silent
 
@@ -68,13 +69,17 @@ class _Probe:
         self._cost = finished.cost_of(residual)
         self._allowed = 0.5 * max(variance, (3 * hidden) ** 2) * share
 
-    def responds(self, move: np.ndarray) -> bool:
-        """Whether the cost rises to both sides."""
+    def responds(self, j: int, move: np.ndarray) -> bool:
+        """Whether the cost rises to both sides, of those to which parameter j has room."""
         x, p = self._finished.outcome.x, self._finished.parameters
         trials = [np.clip(x + sign * move, p.lb, p.ub) for sign in (1.0, -1.0)]
-        return all((trial == x).all() or self._rises(trial) for trial in trials)
+        room = [abs(trial[j] - x[j]) >= 0.5 * abs(move[j]) for trial in trials]
+        return all(self._rises(trial) for trial, free in zip(trials, room, strict=True) if free)
 
     def _rises(self, trial: np.ndarray) -> bool:
         with np.errstate(all="ignore"):
-            cost = self._finished.cost_of(self._finished.residual(trial))
+            try:
+                cost = self._finished.cost_of(self._finished.residual(trial))
+            except TRACE_ERRORS:  # the user's function refuses such values
+                return True
         return not cost - self._cost <= self._allowed

@@ -27,6 +27,7 @@ from nlsq.caching.memory_manager import manager
 from nlsq.caching.smart_cache import SmartCache
 from nlsq.config import double_precision
 from nlsq.core import host, iterative, loop, passes, programs, staging, tries
+from nlsq.core.believing import TRACE_ERRORS
 from nlsq.core.identity import content_key, model_key
 from nlsq.core.loop import Method, Setup
 from nlsq.core.loss_functions import BUILT_IN, user_loss
@@ -165,17 +166,22 @@ def _solve_trying(model, data, parameters, options, budget: int | None) -> Outco
         again = dataclasses.replace(options, max_nfev=left)
         return total.add(_solve(model, data, parameters, again, vary))
 
-    for one in tries.tries(model, data, parameters, run):
-        if budget is not None and total.nfev >= budget:
-            break
-        if options.verbose > 1:
-            print(f"Another try from p0: {one.name}.")
-        outcome = run(one.parameters, one.vary)
-        total.keep(one.name, outcome)
-        if Status(outcome.status).stopped_from_outside:
-            break
-        if not tries.is_suspicious(model, data, outcome):
-            break
+    try:
+        for one in tries.tries(model, data, parameters, run):
+            if budget is not None and total.nfev >= budget:
+                break
+            if options.verbose > 1:
+                print(f"Another try from p0: {one.name}.")
+            outcome = run(one.parameters, one.vary)
+            total.keep(one.name, outcome)
+            if not tries.is_suspicious(model, data, outcome):
+                break
+    except tries.Stopped:
+        pass
+    except TRACE_ERRORS:
+        if not model.on_host:
+            raise
+        # the user's function refuses what lies where p0 did not lead: the ends so far remain
     return total.best()
 
 

@@ -27,6 +27,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from nlsq.config import double_precision
+from nlsq.core.believing import TRACE_ERRORS
 from nlsq.core.model import Model
 from nlsq.core.problem import Observations, Parameters
 from nlsq.core.status import Status
@@ -61,15 +63,30 @@ def is_suspicious(model: Model, data: Observations, outcome) -> bool:
     if 2 * outcome.cost <= (ROUNDED if outcome.lost else UNEXPLAINED) * spread:
         return False
     x = data.x.arrays()
+    values = _values(model, x, outcome.x)
     with np.errstate(all="ignore"):
-        values = np.asarray(model.evaluate(x, outcome.x)).ravel()
         residual = data.whiten(data.counted(values - data.y))
-    return alike(residual, x)
+    return alike(residual, x, data.idle)
 
 
-def alike(residual: np.ndarray, x) -> bool:
-    """Whether the residuals of neighbouring points are alike, in the order of a 1-D x."""
-    if isinstance(x, np.ndarray) and x.shape == residual.shape:
+def _values(model: Model, x, p) -> np.ndarray:
+    """What the user's function gives, NaN where it raises: it may refuse what lies beyond p0."""
+    with double_precision(), np.errstate(all="ignore"):
+        try:
+            return np.asarray(model.evaluate(x, p)).ravel()
+        except TRACE_ERRORS:
+            return np.array([np.nan])
+
+
+def alike(residual: np.ndarray, x, idle: np.ndarray | None) -> bool:
+    """Whether the residuals of neighbouring points are alike, in the order of a 1-D x.
+
+    Points that do not count, `idle`, are no neighbours.
+    """
+    ordered = isinstance(x, np.ndarray) and x.shape == residual.shape
+    if idle is not None and idle.shape == residual.shape:
+        residual, x = residual[~idle], x[~idle] if ordered else x
+    if ordered:
         residual = residual[np.argsort(x, kind="stable")]
     square = float(residual @ residual)
     return float(residual[1:] @ residual[:-1]) > alike_limit(residual.size, np) * square
@@ -94,12 +111,17 @@ def tries(model: Model, data: Observations, parameters: Parameters, run: Callabl
     yield Try("shorter first step", parameters, lambda s: s._replace(factor=s.factor / 10))
 
 
+class Stopped(Exception):
+    """A try was stopped from outside, and with it the fit."""
+
+
 class Tally:
     """Outcomes of a fit and its further tries, and what they took together."""
 
     def __init__(self, first):
         self._ends = [("p0", first)]
         self._all = [first]
+        self._stop: int | None = None  # status of a stop from outside
 
     @property
     def nfev(self) -> int:
@@ -107,8 +129,17 @@ class Tally:
         return sum(outcome.nfev for outcome in self._all)
 
     def add(self, outcome):
-        """Count an outcome."""
+        """Count an outcome.
+
+        Raises
+        ------
+        Stopped
+            When a callback, the time limit or Ctrl-C ended it.
+        """
         self._all.append(outcome)
+        if Status(outcome.status).stopped_from_outside:
+            self._stop = outcome.status
+            raise Stopped
         return outcome
 
     def keep(self, name: str, outcome) -> None:
@@ -116,13 +147,19 @@ class Tally:
         self._ends.append((name, outcome))
 
     def best(self):
-        """A converged outcome before others, then the least cost, then the first."""
+        """A converged outcome before others, then the least cost, then the first.
+
+        After a stop from outside it is the best point so far, with the status of the stop.
+        """
         kept = self._ends[0][1]
         for _, outcome in self._ends[1:]:
             better = outcome.cost < kept.cost * (1 - _SAME) or not math.isfinite(kept.cost)
             converged = outcome.status > 0, kept.status > 0
             if converged == (True, False) or (converged[0] == converged[1] and better):
                 kept = outcome
+        if self._stop is not None:
+            kept.status = self._stop
+        kept.own_nit = kept.nit
         counts = [sum(getattr(o, name) for o in self._all) for name in ("nfev", "njev", "nit")]
         kept.nfev, kept.njev, kept.nit = counts
         kept.tries = tuple(
@@ -168,8 +205,7 @@ def linear_parameters(model: Model, data: Observations, parameters: Parameters) 
         p = p0 + 0.1 * step
         for j, times in moves:
             p[j] += times * step[j]
-        with np.errstate(all="ignore"):
-            return np.asarray(model.evaluate(x, p)).ravel() - origin
+        return _values(model, x, p) - origin
 
     def straight(whole, *parts):
         size = max(np.abs(part).max() for part in (origin, *parts))
@@ -177,6 +213,8 @@ def linear_parameters(model: Model, data: Observations, parameters: Parameters) 
 
     origin = 0.0
     origin = change()
+    if not np.isfinite(origin).all():
+        return np.zeros(n, bool)
     chosen: list[int] = []
     alone: dict[int, np.ndarray] = {}
     for j in np.flatnonzero(parameters.free):

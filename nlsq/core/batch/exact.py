@@ -101,7 +101,7 @@ def answers(many: Many, lot: Lot, states: np.ndarray, method: Method):
     at, free = loop.state_packing(method).places, np.array(many.free)
     n, point = int(free.sum()), at.point
     zero = ((states[:, point.dead] > 0) | (states[:, point.dependent] > 0))[:, free].any(axis=1)
-    plain = np.flatnonzero(~zero & (states[:, at.nit] > 0))
+    plain = np.flatnonzero(~zero & (states[:, at.nit] > 0) & (states[:, at.status] > 0))
     R = states[plain, point.R].reshape(-1, method.n, method.n)[:, :, free]
     D = np.sqrt((R * R).sum(axis=1))
     _, w, VT = np.linalg.svd(R / D[:, None], full_matrices=False)

@@ -62,11 +62,6 @@ def lengths_shown(many: Many) -> set[int]:
     return {1, *points, *capacities, *LENGTHS}
 
 
-def _is_ordered(x: np.ndarray) -> bool:
-    """Whether neighbouring points are neighbours in x, of all rows; of several axes they are."""
-    return x.ndim > 2 or bool((x[..., 1:] >= x[..., :-1]).all())
-
-
 def _improbable(state, done, answers, scale, form: lanes.Form) -> np.ndarray:
     """(k,) where `response` would take a closer look, for the lanes `done`."""
     at, found = lanes.places(form.n), program.answer_places(form)
@@ -95,7 +90,7 @@ class Batch:
         self._pointwise = many.model.info.pointwise
         x = data.x.given
         shared = isinstance(x, np.ndarray) and x.ndim == 1 and many.x_rows is None
-        self._ordered = not shared or _is_ordered(x)
+        self._ordered = not shared or bool((x[1:] >= x[:-1]).all())
         self._in_lanes = (
             not many.model.on_host
             and not (many.model.resolution.data_fixed and many.x_rows is not None)
@@ -330,8 +325,7 @@ class Batch:
         )
         budget = options.max_nfev or 200 * (n + 1)
         leave = LANES // 4 if blocks > 1 else 0  # what four blocks leave fills one
-        ordered = self._ordered if lot.x is None else _is_ordered(lot.x)
-        rest = options.f_scale, leave, _CALL // blocks, ordered
+        rest = options.f_scale, leave, _CALL // blocks, self._ordered
         return np.array([lot.m, *tolerances, budget, *rest], float)
 
     def _write(self, lot: Lot, done, state, answers, form: lanes.Form):
