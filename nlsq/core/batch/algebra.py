@@ -130,11 +130,9 @@ class Search(NamedTuple):
 
     turns: Any
     going: Any
-    final: Any  # bool: the next turn gives the step
     alpha: Any
     low: Any
     high: Any
-    step: Step
 
 
 def in_region(A, b, squares, radius, alpha, bound) -> Step:
@@ -148,9 +146,12 @@ def in_region(A, b, squares, radius, alpha, bound) -> Step:
                 damped[place(i, i)] = once(damped[place(i, i)] + alpha * square)
         factors = factor(damped, n)
         s = solve(factors, b)
+        return damped, factors, s, once(norm(s, squares))
+
+    def known(damped, factors, s):
+        """(b . s, relative error of s)."""
         share = [damped[place(i, i)] * inverse for i, inverse in enumerate(factors[1])]
-        size = functools.reduce(jnp.maximum, share)
-        return factors, s, *once(norm(s, squares), dot(b, s), eps * size)
+        return once(dot(b, s), eps * functools.reduce(jnp.maximum, share))
 
     def newton(alpha, factors, s, length):
         """(next alpha, a lower bound of it, whether |D s| is near the radius)."""
@@ -158,37 +159,29 @@ def in_region(A, b, squares, radius, alpha, bound) -> Step:
         share = total(z * z * inverse for z, inverse in zip(w, factors[1], strict=True))
         phi = length - radius
         ratio = once(-phi * length / share)
-        return once(alpha - length * ratio / radius, alpha - ratio, jnp.abs(phi) < near)
+        return once(alpha - length * ratio / radius), alpha - ratio, jnp.abs(phi) < near
 
     near = SECULAR_RTOL * radius
-    factors, s, length, promised, error = at(None)
+    damped, factors, s, length = at(None)
+    promised, error = known(damped, factors, s)
     zero = jnp.zeros_like(radius)
     inside = Step(tuple(s), length, zero, 0.5 * promised, error)
-    going = bound & ~(length <= radius)
+    outside = bound & ~(length <= radius)
 
     def turn(search: Search) -> Search:
-        last, low, high, final = search.alpha, search.low, search.high, search.final
-        outside = ~final & ((last < low) | (last > high))
-        alpha = once(jnp.where(outside, jnp.maximum(0.001 * high, jnp.sqrt(low * high)), last))
-        factors, s, length, promised, error = at(alpha)
+        last, low, high = search.alpha, search.low, search.high
+        astray = search.going & ((last < low) | (last > high))
+        alpha = once(jnp.where(astray, jnp.maximum(0.001 * high, jnp.sqrt(low * high)), last))
+        _, factors, s, length = at(alpha)
         following, lower, close = newton(alpha, factors, s, length)
-        known = jnp.isfinite(following)
-        c = radius / length  # SciPy's last touch: the length is exactly Delta
-        step = Step(
-            tuple(c * si for si in s),
-            radius,
-            alpha,
-            c * promised * (1 - 0.5 * c) + 0.5 * alpha * radius * radius,
-            error,
-        )
+        finite = jnp.isfinite(following)
+        following = jnp.where(finite, following, 0.001 * high)
         return Search(
             search.turns + 1,
-            search.going & ~final,
-            close | (search.turns + 1 >= SECULAR_ITERATIONS),
-            jnp.where(known, following, 0.001 * high),
-            jnp.where(known, jnp.maximum(low, lower), low),
+            search.going & ~close & (search.turns + 1 < SECULAR_ITERATIONS),
+            jnp.where(search.going, following, last),
+            jnp.where(finite, jnp.maximum(low, lower), low),
             jnp.where(length < radius, alpha, high),
-            select(search.going & final, step, search.step),
         )
 
     def boundary():
@@ -198,13 +191,18 @@ def in_region(A, b, squares, radius, alpha, bound) -> Step:
         fresh = (alpha == 0) & jnp.isfinite(following)  # the Gauss-Newton step was the first turn
         start = Search(
             0,
-            going,
-            fresh & close,
+            outside & ~(fresh & close),
             jnp.where(fresh, following, alpha),
             jnp.where(fresh, jnp.maximum(lower, 0), 0),
             high,
-            inside,
         )
-        return jax.lax.while_loop(lambda search: jnp.any(search.going), turn, start).step
+        end = jax.lax.while_loop(lambda search: jnp.any(search.going), turn, start).alpha
+        solved = at(end)
+        *_, p, size = solved
+        promised, error = known(*solved[:3])
+        c = radius / size  # SciPy's last touch: the length is exactly Delta
+        predicted = c * promised * (1 - 0.5 * c) + 0.5 * end * radius * radius
+        step = Step(tuple(c * pi for pi in p), radius, end, predicted, error)
+        return select(outside, step, inside)
 
-    return jax.lax.cond(jnp.any(going), boundary, lambda: inside)
+    return jax.lax.cond(jnp.any(outside), boundary, lambda: inside)
