@@ -1,6 +1,6 @@
 """What a model's code could ask about its arguments, read from the code and not run.
 
-Both answers are "yes" in doubt: a function whose code cannot be read may ask anything.
+Of the length the answer is "yes" in doubt: a function whose code cannot be read may ask anything.
 """
 
 from __future__ import annotations
@@ -13,6 +13,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+
+from nlsq.core.ownership import (
+    class_fact,
+    is_installed,
+    is_library_class,
+    namespace,
+    scope_is_installed,
+)
 
 _LIBRARIES = ("numpy", "jax", "scipy", "math", "cmath")
 # Names of modules, functions and attributes by which nobody learns how many points there are.
@@ -29,6 +37,9 @@ _BLIND = frozenset(
     tan tanh trunc voigt_profile where wofz y0 y1 zeros_like zip
     """.split()
 )
+
+# What tells two equal arrays apart.
+_WHICH = frozenset(("id", "shares_memory", "may_share_memory", "flags", "strides", "ctypes"))
 
 
 @functools.singledispatch
@@ -150,22 +161,10 @@ def _counts_parameters(code: types.CodeType) -> bool:
 
 
 def asks_for_identity(model: Any) -> bool:
-    """Whether code that the model can reach by name asks with `is` for anything but a constant."""
-    things, seen = [model], {}
-    for thing in things:
-        if id(thing) in seen:
-            continue
-        seen[id(thing)] = thing
-        if isinstance(thing, types.FunctionType):
-            if not _from_library(thing) and any(map(_compares_identity, _codes(thing.__code__))):
-                return True
-            things += [v for v in _held(thing) or [] if callable(v)]
-        elif isinstance(thing, types.MethodType | functools.partial):
-            things.append(getattr(thing, "__func__", None) or thing.func)
-        elif callable(thing) and not isinstance(thing, type):
-            call = vars(type(thing)).get("__call__") if hasattr(type(thing), "__dict__") else None
-            things += [f for f in (call, getattr(thing, "__wrapped__", None)) if f is not None]
-    return False
+    """Whether the model may ask which array it is given; `is` with a constant asks for nothing."""
+    return any(
+        not _WHICH.isdisjoint(code.co_names) or _compares_identity(code) for code in _own(model)
+    )
 
 
 def _compares_identity(code: types.CodeType) -> bool:
@@ -174,6 +173,84 @@ def _compares_identity(code: types.CodeType) -> bool:
         one.opname == "IS_OP" and before.opname != "LOAD_CONST"
         for before, one in itertools.pairwise(found)
     )
+
+
+def catches_errors(model: Any) -> bool:
+    """Whether the model may go on after an error.
+
+    A trace then proves nothing: JAX's own errors are caught with the rest, and NumPy's, of values
+    that come later in the fit, are none of JAX's.
+
+    Examples
+    --------
+    >>> def careful(x, a):
+    ...     try:
+    ...         return x * math.log(a)
+    ...     except ValueError:
+    ...         return x
+    >>> catches_errors(careful)
+    True
+    """
+    return any(map(_catches, _own(model)))
+
+
+def _catches(code: types.CodeType) -> bool:
+    """By `try`, or by `with` and what is known to swallow; of other `with` errors come out."""
+    if code.co_name == "__exit__" or "suppress" in code.co_names:
+        return True
+    names = [i.opname for i in dis.get_instructions(code)] if code.co_exceptiontable else []
+    return any(
+        one == "PUSH_EXC_INFO" and after != "WITH_EXCEPT_START"
+        for one, after in itertools.pairwise(names)
+    )
+
+
+def _own(model: Any) -> Iterator[types.CodeType]:
+    """The user's own code that the model can reach by name, as far as it can be read."""
+    things, seen, scopes, names = [model], {}, [], {"__call__", "__enter__", "__exit__"}
+    while things:
+        thing = things.pop()
+        if id(thing) in seen:
+            continue
+        seen[id(thing)] = thing
+        if isinstance(thing, types.FunctionType):
+            if scope_is_installed(thing.__globals__):
+                continue
+            codes = list(_codes(thing.__code__))
+            yield from codes
+            new = {name for code in codes for name in code.co_names} - names
+            names |= new
+            things += [*(_held(thing) or []), *_members(scopes, new)]
+        elif isinstance(thing, types.MethodType):
+            things += [thing.__func__, thing.__self__]
+        elif isinstance(thing, functools.partial):
+            things += [thing.func, *thing.args, *thing.keywords.values()]
+        elif isinstance(thing, staticmethod | classmethod):
+            things.append(thing.__func__)
+        elif isinstance(thing, property):
+            things.append(thing.fget)
+        elif type(thing) is dict:
+            things += thing.values() if len(thing) < 1000 else []
+        else:
+            things += (_held(thing) or []) if callable(thing) else []
+            scopes += (found := _scopes(thing))
+            things += _members(found, names)
+
+
+def _scopes(thing: Any) -> list[dict]:
+    """Namespaces of a module, class or object of the user's own."""
+    if isinstance(thing, types.ModuleType):
+        return [] if is_installed(thing) else [namespace(thing)]
+    kind = thing if isinstance(thing, type) else type(thing)
+    if is_library_class(kind):
+        return []
+    own = [c for c in class_fact(kind, "__mro__") if not is_library_class(c)]
+    held = [] if isinstance(thing, type) else [getattr(thing, "__dict__", {})]
+    return [*held, *(class_fact(c, "__dict__") for c in own)]
+
+
+def _members(scopes: list[dict], names: set[str]) -> list:
+    return [scope[name] for scope in scopes for name in names if name in scope]
 
 
 def _codes(code: types.CodeType) -> Iterator[types.CodeType]:

@@ -34,7 +34,7 @@ from nlsq.core.believing import (
     same_among_all,
 )
 from nlsq.core.pointwise import count_equations, couples_points, length_matters
-from nlsq.core.reading import asks_for_identity, asks_for_length
+from nlsq.core.reading import asks_for_identity, asks_for_length, catches_errors
 from nlsq.core.tracing import (
     TOO_LONG,
     first_line,
@@ -53,6 +53,7 @@ _PROVED = 16  # lengths by traces; further ones by values
 # compile; other programs may be longer (`tracing`).
 _MOST_UNROLLED = 256
 COUNT = "it depends on the number of points (len)"
+_CATCHES = "it goes on after errors (`try`), and those of a trace are not those of numbers"
 _LOOP = "a loop in Python over the points"
 _SOME = "its values at some of the points are others than among all"
 _ROAD_WORDS = {"jax": "not traceable by JAX as it is", "numpy": "not carried from NumPy"}
@@ -133,6 +134,9 @@ def find_road(call, x: Abscissae, m: int, p0, coupling: str = "") -> Resolution:
     if x.leaves is None:
         kind = type(x.given).__name__
         search.reasons.append(f"xdata of type {kind} is not made of numeric arrays")
+        return search.host()
+    if catches_errors(call.f):
+        search.reasons.append(_CATCHES)
         return search.host()
     with double_precision():
         for fixed in (False, True):
