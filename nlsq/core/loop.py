@@ -331,7 +331,7 @@ def rounding(columns, x, cost):
 
 
 def fresh_radius(columns, x, cost, renewals, setup: Setup):
-    """The radius of the `renewals`-th beginning at x."""
+    """The radius of the `renewals`-th beginning at x, in the unit of the given or measured D."""
     given, rest = setup.x_scale > 0, jnp.sqrt(2 * cost)
     D = where(given, 1 / where(given, setup.x_scale, 1.0), columns_or_one(columns))
     length = dense.norm(D * x)

@@ -92,7 +92,7 @@ def curve_fit(
     f_scale : float
         Residual at which the loss begins to act (default 1).
     max_nfev, maxfev : int, optional
-        Evaluations of the model allowed; default 200 (n + 1).
+        Evaluations of the model allowed, in all tries together; default 200 (n + 1) for each.
     diff_step, epsfcn : float or array_like, optional
         Relative step of finite differences (its square), which they ask for.
     factor : float
@@ -129,12 +129,19 @@ def curve_fit(
     ValueError, TypeError
         For bad input, as SciPy does, and for unknown keywords.
     FitError
-        A RuntimeError, when the fit did not converge; its ``result`` has the last point.
+        A RuntimeError, when the fit did not converge; its ``result`` has the last point. A fit that
+        makes no progress or is stopped from outside returns, with ``success`` False.
 
     Warns
     -----
     OptimizeWarning
-        When some direction is not determined, so that its variance is infinite.
+        When some direction is not determined, so that its variance is infinite, and when the fit
+        made no progress.
+
+    Notes
+    -----
+    A fit whose end is doubtful is tried again from p0 by other ways (`nlsq.core.tries`); the
+    result's ``tries`` says by which, and what was kept.
 
     Examples
     --------

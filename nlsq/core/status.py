@@ -1,7 +1,8 @@
 """Why a fit stopped: one code, one sentence.
 
 Codes 0 to 4 are those of `scipy.optimize.least_squares`; negative codes name a stop that SciPy
-either raises for or does not know. Those below -6 are of one among many fits, which does not raise.
+either raises for or does not know. Those below -6 are of one among many fits, which does not raise;
+RUNNING and ASTRAY never leave the loop.
 """
 
 from __future__ import annotations
