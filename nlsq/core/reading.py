@@ -139,7 +139,9 @@ def _blind(code: types.CodeType, scope: dict) -> bool:
     unknown -= {name for name in read & scope.keys() if not _also_attribute(code, name)}
     if "len" in unknown and _counts_parameters(code):
         unknown.remove("len")
-    return not unknown and not code.co_exceptiontable
+    # generators and comprehensions have exception tables too, but handle nothing
+    handles = any(i.opname == "PUSH_EXC_INFO" for i in dis.get_instructions(code))
+    return not unknown and not handles
 
 
 def _also_attribute(code: types.CodeType, name: str) -> bool:
