@@ -95,7 +95,7 @@ def differences(draw: Draw, x, model: Model, data, blocks, rng: random.Random) -
     single = "float32" in draw.text
     limit, road = 1e-4 if single else 1e-7, model.info.road
     if model.on_host:
-        gaps = [difference(np.asarray(draw.model(data.x.given, *(q * P0))), t)
+        gaps = [difference(np.atleast_1d(draw.model(data.x.given, *(q * P0))), t)
                 for q, t in truth.items() if draw.xp is np]  # fmt: skip
         return ["host"] * (max(gaps, default=0) > limit) + ["no reason"] * (not model.info.reason)
     blocks = blocks if model.info.pointwise else (0,)
