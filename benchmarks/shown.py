@@ -21,7 +21,7 @@ import jax
 import numpy as np
 import scipy.optimize
 
-from benchmarks.shown_models import FEW, Draw
+from benchmarks.shown_models import FEW, LENGTHS, Draw
 from nlsq import curve_fit
 from nlsq.config import double_precision
 from nlsq.core import by_numpy, minpack, passes
@@ -95,7 +95,7 @@ def differences(draw: Draw, x, model: Model, data, blocks, rng: random.Random) -
     single = "float32" in draw.text
     limit, road = 1e-4 if single else 1e-7, model.info.road
     if model.on_host:
-        gaps = [difference(np.asarray(draw.model(data.x.given, *(q * P0))), t)
+        gaps = [difference(np.atleast_1d(draw.model(data.x.given, *(q * P0))), t)
                 for q, t in truth.items() if draw.xp is np]  # fmt: skip
         return ["host"] * (max(gaps, default=0) > limit) + ["no reason"] * (not model.info.reason)
     blocks = blocks if model.info.pointwise else (0,)
@@ -144,11 +144,13 @@ def fitted(draw: Draw, x, y) -> list[str]:
     return [f"fit: {ours.popt} and SciPy's {popt}"] if moved else []
 
 
-def search(draws: int, seed: int = 0, fits: bool = True) -> tuple[list[str], collections.Counter]:
-    """(what is wrong with text and data, counts of fits by road)."""
+def search(
+    draws: int, seed: int = 0, fits: bool = True, lengths=LENGTHS
+) -> tuple[list[str], collections.Counter]:
+    """(what is wrong, with the model and its data; counts of data by the road they took)."""
     rng, wrong, counts = random.Random(seed), [], collections.Counter()
     for k in range(draws):
-        draw = Draw(rng)
+        draw = Draw(rng, lengths)
         for i, x in enumerate(draw.data):
             if i:
                 draw.edit()

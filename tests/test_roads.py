@@ -582,6 +582,24 @@ def test_a_model_that_asks_for_types_is_shown_those_of_numpy(name, m):
         np.testing.assert_allclose(values_in_blocks(model, x, p, m), truth, rtol=1e-13)
 
 
+def test_a_table_that_only_numbers_meet_is_no_error():
+    """Some of the points do not fit it, all of them do; a tracer never meets it."""
+
+    def of_type(x, a, b):
+        return a * x + (b * BACKGROUND if isinstance(a, float) else b)
+
+    def by_index(x, a, b):
+        return a * np.sqrt(x) + b * (BACKGROUND if np.isscalar(a) else 1.0)
+
+    x = np.linspace(0.1, 3.0, 1000)
+    for f in (of_type, by_index):
+        info, model = road_of(f, x)
+        assert not info.pointwise
+        if info.road != "host":
+            shown = values_in_blocks(model, x, (1.1, 0.9), x.size)
+            np.testing.assert_allclose(shown, f(x, *np.array([1.1, 0.9])), rtol=1e-13)
+
+
 class Knowing:
     """Asks by a method, of the class or of an object."""
 
@@ -630,9 +648,9 @@ def test_a_model_that_knows_its_own_data():
 
 
 def test_a_search_of_models_and_data_finds_no_wrong_program():
-    wrong, counts = shown.search(60, seed=20, fits=False)
+    wrong, counts = shown.search(40, 20, False, lengths=(1, 65, 300))
     assert wrong == []
-    assert counts["pointwise"] > 20 and counts["jax"] > 20 and counts["numpy"] > 20
+    assert counts["pointwise"] > 10 and counts["jax"] > 10 and counts["numpy"] > 10
 
 
 # ------------------------------------------------------------------ what fails later, or too long

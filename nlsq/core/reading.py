@@ -234,7 +234,8 @@ def _own(model: Any) -> Iterator[types.CodeType]:
         elif type(thing) is dict:
             things += thing.values() if len(thing) < 1000 else []
         else:
-            things += (_held(thing) or []) if callable(thing) else []
+            readable = callable(thing) or isinstance(thing, list | tuple)
+            things += (_held(thing) or []) if readable else []
             scopes += (found := _scopes(thing))
             things += _members(found, names)
 

@@ -275,6 +275,8 @@ class _Search:
         except Unrepeatable:
             raise
         except TRACE_ERRORS as error:
+            if part is not None:
+                return True
             if road == "numpy":  # of numbers it is the user's own
                 raise _Raised(error) from error
             return False
