@@ -84,7 +84,8 @@ def test_a_thousand_files_killed_half_way_and_resumed(tmp_path, cache):
         popt, pcov = curve_fit(decay, t, v, p0=[1, 2, 1])
         found = [float(rows[name][k]) for k in ("a", "tau", "c", "a_err", "tau_err", "c_err")]
         np.testing.assert_allclose(found[:3], popt, rtol=1e-6)
-        np.testing.assert_allclose(found[3:], np.sqrt(np.diag(pcov)), rtol=1e-5)
+        # SciPy's errors are those of finite differences
+        np.testing.assert_allclose(found[3:], np.sqrt(np.diag(pcov)), rtol=5e-5)
 
 
 def test_worst_first_and_a_changed_file_is_fitted_again(tmp_path, cache):
