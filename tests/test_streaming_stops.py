@@ -91,10 +91,8 @@ def test_another_fit_is_not_taken_up(tmp_path):
 
 
 def test_a_model_that_cannot_be_recognised_has_no_checkpoint(tmp_path):
-    hidden = np.frompyfunc(lambda v: v, 1, 1)  # a ufunc without a name that leads to it
-
-    def model(x, a, b, c):
-        return decay(x, a, b, c) if hidden is not None else x
+    def model(x, a, b, c):  # what it reads may be another in the next process
+        return decay(x, a, b, c) if os.environ else x
 
     with pytest.raises(CheckpointError, match="cannot be recognised"):
         nlsq.fit(model, *PROBLEMS[0].data()[:2], P0, workflow="chunked", checkpoint=tmp_path)

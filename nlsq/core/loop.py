@@ -28,14 +28,14 @@ actual and predicted reduction a, e of the cost F,
          large c come from a small trust region, for instance where a peak misses the data
   xtol:  |D dx| <= xtol |D x|, D the column norms of J, and c <= sqrt(xtol) or so
   gtol:  c <= gtol.
-Rounding of the model's values alone can make c as large as eps |D x| / |r|, which always suffices.
+Rounding of the model's values alone can make c as large as `ROUNDING` |D x| / |r|, which suffices.
 
 Where a step is short and c is not, the fit has gone astray: D was taken where J was another, or the
 region shrank where the model bends. D is then taken from the present columns and the region anew,
 max(|D x|, |r| / 1000), a tenth of it at each further time. After `MOST_RENEWALS` times the status
 is NO_PROGRESS, which is no success. A column of J that collapsed is measured by a second pass at
 the same point, before any test, and D is taken anew as well. An R that PREPARE made exact is asked
-once more: where it tells c > 10 sqrt(tol) the fit goes back to ITERATE.
+once more: where it tells c > 10 sqrt(tol) by far the fit goes back to ITERATE.
 """
 
 from __future__ import annotations
@@ -69,8 +69,10 @@ COST_NOISE = 1e-8
 POLISH_REACH = 0.01
 # Growth of a step's scaled length, by new columns, from which on the trust region keeps its size.
 LEAP = 1e3
-# Share of |D x| / |r| that rounding of the model's values can make of the optimality.
-ROUNDING = 2e-14
+# Share of |D x| / |r| that rounding can make of the optimality, for large arguments too.
+ROUNDING = 1e-10
+# An exact R revokes a test only by much more: at a bound the model's derivatives may be noise.
+RELAPSE = 30
 # Times that the scale and the radius are taken anew, and the least radius as a share of |r|.
 MOST_RENEWALS, LEAST_RADIUS = 6, 1e-3
 # Optimality above which no fit has converged, however loose its tolerances are.
@@ -308,7 +310,7 @@ def absorb(state: State, total: Sums, setup: Setup, method: Method, reached: boo
 
 def _guarded(state: State, point: Point, status, rounding, setup: Setup, reached: bool):
     """(status, whether the fit went astray, whether an exact R showed that it had)."""
-    believed = jnp.maximum(most_optimality(setup), rounding)
+    believed = jnp.maximum(RELAPSE * most_optimality(setup), rounding)
     relapse = (state.phase == PREPARE) & (point.pivot >= SAFE_PIVOT)
     relapse = dense.once(relapse & (point.optimality > believed))
     astray = dense.once((status == int(Status.ASTRAY)) | relapse)
