@@ -22,7 +22,8 @@ Examples:
 @options(DATA, MODEL, FITTING, SET)
 @click.command(epilog=EXAMPLES)
 @click.argument("sources", nargs=-1, required=True, metavar="[CONFIG] FILE...")
-@click.option("--groupby", metavar="COLUMN", help="Fit the rows of each value of this column separately.")
+@click.option("--groupby", metavar="COLUMN",
+              help="Fit the rows of each value of this column separately.")  # fmt: skip
 @click.option(
     "--table",
     type=click.Path(path_type=Path),
