@@ -19,9 +19,7 @@ Examples:
 
 @click.command(epilog=EXAMPLES)
 @click.argument("kind", type=click.Choice(list(TEMPLATES)), default="fit")
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path), help="File to write, - to print it."
-)
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write; - prints.")
 @click.option("-f", "--force", is_flag=True, help="Overwrite the file if it exists.")
 @click.option("--check", type=click.Path(path_type=Path), metavar="FILE",
               help="Check a configuration file for mistakes. Writes nothing.")  # fmt: skip
