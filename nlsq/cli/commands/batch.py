@@ -273,7 +273,7 @@ def _require_pyarrow(path: Path) -> None:
     if find_spec("pyarrow") is None:
         raise ConfigurationError(
             f"{path}: Parquet needs pyarrow, which is not installed.",
-            "Install it with: pip install 'nlsq[io]'",
+            "Install it with: pip install pyarrow",
         )
 
 
