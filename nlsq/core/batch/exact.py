@@ -66,7 +66,8 @@ def exact_program(key: Hashable, model: Callable, form: Form, loss, method: Meth
             return jax.lax.while_loop(lambda v: loop.running(packing.tree(v)), advance, vector)
 
         own_x, own_weights = 0 if form.per_fit_x else None, 0 if form.weighted == "lanes" else None
-        return programs.compiled(jax.vmap(one, (own_x, 0, own_weights, None, 0, 0)))
+        run = jax.vmap(one, (own_x, 0, own_weights, None, 0, 0))
+        return programs.compiled(run, unrolled=True)
 
     return programs.cache.get(("exact", key, form, method), build)
 

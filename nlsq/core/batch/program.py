@@ -74,7 +74,7 @@ def slab_program(key: Hashable, model: Callable, form: Form, loss, slab: int, dt
             answers = jnp.zeros((jax.tree.structure(rows).num_leaves, slab), dtype)
             return jax.lax.fori_loop(0, blocks, body, (state, answers))
 
-        return programs.compiled(run)
+        return programs.compiled(run, unrolled=True)
 
     return programs.cache.get(("slab", key, form, slab, str(dtype)), build)
 
