@@ -15,7 +15,7 @@ import click
 if TYPE_CHECKING:
     from nlsq.cli.configuration import Configuration
 
-FORMATS = ("csv", "json", "hdf5", "npz", "npy", "parquet", "arrow", "excel")
+FORMATS = ("csv", "json", "hdf5", "npz", "npy", "parquet", "arrow", "excel", "jcamp")
 LOSSES = ("linear", "soft_l1", "huber", "cauchy", "arctan")
 METHODS = ("trf", "dogbox", "lm")
 STRICT = "Exit with 5 if a parameter is undetermined or on a bound."

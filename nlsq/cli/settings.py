@@ -63,7 +63,9 @@ class Data(_Section):
     """The file and which of its rows and columns are fitted."""
 
     input_file: Path
-    format: Literal["csv", "json", "hdf5", "npz", "npy", "parquet", "arrow", "excel"] | None = None
+    format: (
+        Literal["csv", "json", "hdf5", "npz", "npy", "parquet", "arrow", "excel", "jcamp"] | None
+    ) = None
     columns: Columns = Columns()
     where: str | None = None
     rows: Annotated[str | None, BeforeValidator(_check_rows)] = None

@@ -32,6 +32,7 @@ _MAGIC = (
     (b"ARROW1", "feather"),
 )
 _JSON = re.compile(rb"\{\s*[\"}]|\[\s*[\[{\"]")
+_JCAMP = re.compile(rb"^##\s*JCAMP[-_ ]?(?:DX|CS)\s*=", re.IGNORECASE | re.MULTILINE)
 _FOREIGN = (
     (b"\xd0\xcf\x11\xe0", "an old Excel file (.xls) or another Office file", "Save it as .xlsx."),
     (b"MATLAB 5.0", "a MATLAB file of version 5", "Save it with -v7.3 (HDF5), or as CSV."),
@@ -204,13 +205,13 @@ def find_format(opened: Opened) -> str:
         return "json"
     known = {"h5": "hdf5", "hdf5": "hdf5", "hdf": "hdf5", "parquet": "parquet", "pq": "parquet",
              "feather": "feather", "arrow": "feather", "npz": "npz", "npy": "npy",
-             "xlsx": "excel", "xlsm": "excel"}  # fmt: skip
+             "xlsx": "excel", "xlsm": "excel", "jdx": "jcamp", "jcm": "jcamp"}  # fmt: skip
     if suffix[1:] in known:  # and yet not its first bytes
         return known[suffix[1:]]
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n")
     if _JSON.match(text):
         return "json"
-    return "text"
+    return "jcamp" if _JCAMP.search(head) else "text"
 
 
 def _suffix(opened: Opened) -> str:
