@@ -24,7 +24,7 @@ from hypothesis.extra.numpy import arrays
 
 from nlsq.io import FileError, read_table
 from nlsq.io import text as text_module
-from tests.odd_text_files import AB, FILES
+from tests.odd_text_files import AB, FILES, jcamp
 
 
 def stream(text, encoding="utf-8"):
@@ -175,6 +175,22 @@ def test_a_bad_cell_costs_its_column_only_and_is_named(tmp_path):
         (b"\xd0\xcf\x11\xe0" + b"x" * 90, "xlsx"),
         (",".join(["1"] * 1_000_000), "1,000,000 columns"),
         ("1 " * 100_000 + "\n", "columns; a table has at most"),
+        ("0,1,Points,3\n1,3,Unit,V\n2,5\n3,7\n4,9\n", ":2: 4 cells.*settings beside it"),
+        (jcamp("0 1 2\n2 3", 4), "3 points, but ##NPOINTS= says 4"),
+        (jcamp("0 1 2\n2 3 4 5 6", 4), ":10: more points than the 4 of ##NPOINTS="),
+        (jcamp("0 AZ9999999", 4), ":9: more points than the 4"),
+        (jcamp("0AJJ\n2Djj", 5), ":10: y begins with 4, the line above ends with 3"),
+        (jcamp("0 1 2\n7 3 4", 4), r":10: x is 7 .*, but point 3 .* is at 2"),
+        (jcamp("0 1 2\n2 3 4", 4, XFACTOR=100), r":11: x is 200 .*, but point 3 .* is at 2"),
+        (jcamp("0 100 2", 2, YFACTOR=0.01, FIRSTY=100), "##FIRSTY= says 100, .* begin with 1"),
+        (jcamp("0,0 1,5", 2), ":9: ',0 1,5' is no number of JCAMP-DX"),
+        (jcamp("0,0 1,5", 1, form="(XY..XY)", table="XYPOINTS"), "2 points, but"),
+        (jcamp("0 1 2", 2, YFACTOR="0,01"), "##YFACTOR= is '0,01', not a number"),
+        (jcamp("0 1 2", 2, NPOINTS=None), "##NPOINTS= does not say"),
+        (jcamp("0 J1", 2), "'J1' follows no number"),
+        (jcamp("0 1", 1, form="(XYW..XYW)", table="PEAK TABLE"), ":8: data in the form .XYW"),
+        (jcamp("0 1 2", 2) + jcamp("0 1 2", 2), "2 tables of data; one is read"),
+        (jcamp("0 1", 1, form="(X++(R..R)), XYDATA", table="DATA TABLE"), "DATATABLE= is a form"),
     ],
 )
 def test_what_is_no_table_is_refused_in_words(text, said, tmp_path):
@@ -184,6 +200,65 @@ def test_what_is_no_table_is_refused_in_words(text, said, tmp_path):
         read_table(path)
     assert str(path) in str(caught.value)
     assert caught.value.fix
+
+
+def test_differences_of_the_papers_spectrum():
+    """Table VI of the paper of JCAMP-DX 4.24, in the form DIFDUP with a last check value."""
+    packed = "599.860@VKT%TLkj%J%KLJ%njKjL%kL%jJULJ%kLK1%lLMNPNPRLJ0QTOJ1P\n700.158A28"
+    y = (
+        "0 0 0 0 2 4 4 4 7 5 4 4 5 5 7 10 11 11 6 5 7 6 9 9 7 10 10 9 10 11 12 15 16 16 14 17 38 "
+        "38 35 38 42 47 54 59 66 75 78 88 96 104 110 121 128"
+    )
+    table = read_table(stream(jcamp(packed, 53, FIRSTX=599.860, LASTX=700.158)))
+    assert table["y"].tolist() == [float(v) for v in y.split()]
+    np.testing.assert_allclose(table["x"], np.linspace(599.860, 700.158, 53), rtol=1e-15)
+
+
+@pytest.mark.parametrize(
+    "encoding",
+    [
+        "rot13",
+        "hex",
+        "zlib",
+        "punycode",
+        "idna",
+        "unicode_escape",
+        "undefined",
+        "",
+        "a\0b",
+        "é",
+        "os",
+    ],
+)
+def test_what_is_no_encoding_of_texts_is_said(encoding):
+    for text in ("t,V\n1,2\n", '{"t": [1]}', jcamp("0 1 2", 2)):
+        with pytest.raises(FileError, match="there is no encoding called .* for texts"):
+            read_table(stream(text), encoding=encoding)
+
+
+def _kinds_of_files():
+    frame = pa.table({"t": [1.0, 2.0], "V": [1.5, 2.5]})
+    return {
+        "text": b"t,V\n1,1.5\n2,2.5\n",
+        "json": b'{"t": [1, 2], "V": [1.5, 2.5]}',
+        "jcamp": jcamp("0 1 2", 2),
+        "npy": written(lambda out: np.save(out, np.eye(2))),
+        "npz": written(lambda out: np.savez(out, t=[1.0, 2.0], V=[1.5, 2.5])),
+        "hdf5": written(_hdf5),
+        "excel": written(_xlsx),
+        "parquet": written(lambda out: pa.parquet.write_table(frame, out)),
+        "feather": written(lambda out: pa.feather.write_feather(frame, out)),
+    }
+
+
+def test_a_file_read_as_another_kind_is_refused_in_words_or_read():
+    found = _kinds_of_files()
+    for kind, data in found.items():
+        for other in found:
+            try:
+                assert read_table(io.BytesIO(data), format=other).n_rows
+            except FileError as error:
+                assert kind != other and error.message
 
 
 def test_wrong_encoding_names_the_line():
