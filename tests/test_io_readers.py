@@ -232,7 +232,7 @@ def test_differences_of_the_papers_spectrum():
 )
 def test_what_is_no_encoding_of_texts_is_said(encoding):
     for text in ("t,V\n1,2\n", '{"t": [1]}', jcamp("0 1 2", 2)):
-        with pytest.raises(FileError, match="there is no encoding called .* for texts"):
+        with pytest.raises(FileError, match=r"no encoding called .* for texts"):
             read_table(stream(text), encoding=encoding)
 
 
@@ -291,8 +291,26 @@ def test_columns_by_name_heading_and_number():
         table[2]
     with pytest.raises(FileError, match="did you mean 'time'"):
         table["tme"]
-    with pytest.raises(FileError, match="2 columns are called 'V'"):
-        read_table(stream("V,V\n1,1.5\n"))["V"]
+
+
+@pytest.mark.parametrize(
+    "text, key",
+    [
+        ("V,V\n1,1.5\n2,2.5\n", "V"),
+        ("V (mV),V (mV)\n1,1.5\n2,2.5\n", "V"),
+        ("V,V\n(s),(mV)\n1,1.5\n2,2.5\n", "V"),
+        ("S1,,S2\nsignal,,signal\n1,,1.5\n2,,2.5\n", "signal"),
+        ("V V\n1 1.5\n2 2.5\n", "V"),
+    ],
+)
+def test_columns_with_one_heading_are_told_apart_by_number(text, key):
+    table = read_table(stream(text))
+    last = len(table.names) - 1
+    with pytest.raises(FileError, match=f"called '{key}'. Use the number .* 0 or {last}"):
+        table[key]
+    for part in (table, table.take([0, 1]), table.where(np.array([True, True]))):
+        assert (part.numeric(0).tolist(), part.numeric(last).tolist()) == ([1, 2], [1.5, 2.5])
+        assert part[f"{key}_2"].tolist() == [1.5, 2.5]
 
 
 def test_rows_keep_their_lines_and_columns():

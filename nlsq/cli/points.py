@@ -141,7 +141,7 @@ def column(table: Table, wanted: Column) -> tuple[str, np.ndarray]:
     """Name and values (m,) of a column, by number, by name, or as an expression of columns."""
     try:
         name = table.name_of(wanted)
-        return name, table.numeric(name)
+        return name, table.numeric(wanted)
     except FileError as error:
         if isinstance(wanted, int) or wanted in table.names or wanted.isidentifier():
             raise DataError(error.message, error.fix) from None
