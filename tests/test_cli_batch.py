@@ -97,9 +97,10 @@ def test_worst_first_and_a_changed_file_is_fitted_again(tmp_path, cache):
     done = piped(arguments, tmp_path, environment(cache))
     assert done.returncode == 0, done.stderr
     assert "6 fits: 6 converged" in done.stdout
+    assert "0003.csv" in done.stdout
+    assert "and 5 better ones" in done.stdout
     rows = json.loads((tmp_path / "fits.json").read_text())
-    assert rows[0]["fit"] == "0003.csv"
-    assert [r["r_squared"] for r in rows] == sorted(r["r_squared"] for r in rows)
+    assert [r["fit"] for r in rows] == [f"000{i}.csv" for i in range(6)]
     journal = tmp_path / "fits.json.journal"
     assert len(journal.read_text().splitlines()) == 6
     (tmp_path / "0003.csv").write_text("\n".join(text[:8] + text[9:]) + "\n")

@@ -1,11 +1,13 @@
 """What the program refuses, and what must not matter: run in this process, which is quicker."""
 
+import csv
 import json
 
 import numpy as np
 import pytest
 
 from nlsq.cli.commands.compare import aicc
+from nlsq.cli.journal import Journal
 from nlsq.cli.main import _run
 from nlsq.cli.settings import Model, Settings
 
@@ -144,6 +146,50 @@ def test_groups(run, tmp_path):
     assert code == 0
     counts = {row["fit"]: row["points"] for row in json.loads(out)}
     assert counts == {"data.csv[0]": 18, "data.csv[1]": 18, "data.csv[(empty)]": 4}
+
+
+def test_a_batch_keeps_order_and_names_and_fits_again_what_was_damaged(run, tmp_path):
+    groups = ["x" * 299 + "y", "x" * 300, "b"]
+    rows = [f"{i},{3 * i + j},{name}" for j, name in enumerate(groups) for i in range(5)]
+    (tmp_path / "g.csv").write_text("\n".join(["t,V,s", *rows, ""]))
+    arguments = ("batch", "g.csv", "--groupby", "s", *XY, "a_err*t + points + 0*a")
+    arguments += ("--fix", "a=1", "--table", "t.csv")
+    code, out, err = run(*arguments, "--plots", "plots")
+    assert code == 0, err
+    fits = [f"g.csv[{name}]" for name in groups]
+    assert all(name in out for name in fits)
+    assert len(list((tmp_path / "plots").iterdir())) == len(groups)
+    table = (tmp_path / "t.csv").read_text()
+    found = list(csv.DictReader(table.splitlines()))
+    assert [row["fit"] for row in found] == fits
+    values = [[float(row[name]) for name in ("a_err", "points_", "a_")] for row in found]
+    np.testing.assert_allclose(values, [[3, j, 1] for j in range(3)], atol=1e-9)
+    journal = tmp_path / "t.csv.journal"
+    lines = journal.read_bytes().splitlines(keepends=True)
+    lines[1] = lines[1].replace(b'"points": 5', b'"points": 4')
+    journal.write_bytes(b"".join(lines))
+    code, _, err = run(*arguments, "--resume", "-q")
+    assert (code, "1 line is damaged; what it held is fitted again" in err) == (0, True)
+    assert (tmp_path / "t.csv").read_text() == table
+
+
+def test_a_damaged_row_of_a_journal_is_never_believed(tmp_path):
+    """Random bits flipped; what is cut off at the end counts as killed, not as damaged."""
+    random = np.random.default_rng(0)
+    rows = {f"k{i}": {"fit": f"{i}.csv", "tau": i / 7, "message": "µ"} for i in range(9)}
+    path = tmp_path / "j"
+    Journal(path, resume=False).add(rows)
+    whole = np.frombuffer(path.read_bytes(), np.uint8)
+    for _ in range(50):
+        damaged = whole.copy()
+        places = random.integers(0, whole.size - 1, 3)
+        damaged[places] ^= np.uint8(1) << random.integers(0, 8, 3).astype(np.uint8)
+        path.write_bytes(damaged.tobytes())
+        found = Journal(path, resume=True)
+        assert all(rows[key] == row for key, row in found.done.items())
+        assert bool(found.damaged) == (len(found.done) < len(rows))
+    path.write_bytes(whole.tobytes()[:-5])
+    assert (len(Journal(path, resume=True).done), Journal(path, resume=True).damaged) == (8, 0)
 
 
 def test_a_batch_without_resume_puts_its_journal_aside(run, tmp_path):
