@@ -12,6 +12,7 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from nlsq.cli.terminal_plot import Series, panels
+from nlsq.result.sentences import basis_of_errors
 from nlsq.utils.input_error import harmless
 
 if TYPE_CHECKING:
@@ -126,6 +127,8 @@ def show(console: Console, document: dict[str, Any], result: CurveFitResult, plo
         console.print(Text(harmless(f"start: {provenance['start']}"), "dim"))
     console.print()
     console.print(parameter_table(result, document.get("certified")))
+    if result.sigma_dimensions is not None:
+        console.print(Text(f"errors from {basis_of_errors(result)}", "dim"))
     console.print()
     console.print(statistics_table(result))
     console.print()
