@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 
 import numpy as np
 import pytest
@@ -90,12 +91,62 @@ def test_configurations_that_are_refused(run, tmp_path, text, message):
         (("-y", "log(W)", "-m", FORMULA), 2, "no column 'W'"),
         ((*XY, FORMULA, "--set", "fitting.los=huber"), 1, "did you mean 'loss'"),
         ((*XY, FORMULA, "--rows", "a:b"), 1, "start:stop"),
+        ((*XY, FORMULA, "--rows", "9" * 5000 + ":"), 1, "start:stop"),
+        (("-x", "9" * 5000, "-m", FORMULA), 1, "column 999"),
+        (("-x", "²", "-m", FORMULA), 1, "²"),
+        ((*XY, FORMULA, "--set", "data.columns.x=[]"), 1, "names one at least"),
+        ((*XY, FORMULA, "--set", "metadata.dataset_id=2020-13-45"), 1, "is not a value"),
+        ((*XY, FORMULA, "--delimiter", "\n"), 1, "delimiter cannot be"),
+        ((*XY, FORMULA, "--encoding", "rot13"), 2, "no encoding called 'rot13'"),
+        ((*XY, FORMULA, "--format", "npy"), 2, "no NumPy file"),
+        ((*XY, FORMULA, "--format", "excel"), 2, "no Excel file"),
+        ((*XY, FORMULA, "--format", "jcamp"), 2, "no data in this JCAMP-DX file"),
+        ((*XY, FORMULA, "--set", "data.input_file=" + "n" * 9000), 2, "name too long"),
+        ((*XY, FORMULA, "--checkpoint", "n" * 300), 1, "name too long"),
+        ((*XY, FORMULA, "-o", "data.csv"), 1, "holds the data and would be replaced"),
+        ((*XY, FORMULA, "--json", "--print", "csv"), 1, "one thing is printed"),
     ],
 )
 def test_command_lines_that_are_refused(run, arguments, code, message):
     found, out, err = run("fit", "data.csv", *arguments)
     assert found == code, out + err
     assert message in err
+    assert "no name of a file" not in err
+
+
+@pytest.mark.parametrize(
+    "name, content, message",
+    [
+        ("deep.toml", b"a=" + b"[" * 5000, "a value that is none"),
+        ("deep.yaml", b"a: " + b"[" * 1200 + b"]" * 1200, "a value that is none"),
+        ("date.yaml", b"metadata: {dataset_id: 2020-13-45}", "a value that is none"),
+        ("digits.yaml", b"fitting: {max_nfev: 1" + b"0" * 5000 + b"}", "a value that is none"),
+        ("latin.toml", b'a="\xff"', "cannot be read"),
+    ],
+)
+def test_odd_configurations_are_refused_in_words(run, tmp_path, name, content, message):
+    (tmp_path / name).write_bytes(content)
+    code, _, err = run("config", "--check", name)
+    assert code == 1
+    assert f"{name}: {message}" in err
+
+
+def test_a_folder_is_called_one(run, tmp_path):
+    (tmp_path / "run.csv").mkdir()
+    code, _, err = run("fit", "run.csv", "-m", "linear")
+    assert (code, "run.csv: this is a folder" in err) == (2, True)
+    assert "no name of a file" not in err
+
+
+def test_a_name_of_any_bytes_is_written_down(run, tmp_path):
+    name = os.fsdecode(b"\xff\xfe.csv")
+    (tmp_path / name).write_bytes((tmp_path / "data.csv").read_bytes())
+    written = ("-o", "fit.json", "-o", "fit.sh", "-o", "fit.zip")
+    code, _, err = run("fit", name, *XY, "linear", *written, "-q")
+    assert code == 0, err
+    assert json.loads((tmp_path / "fit.json").read_text())["data"]["file"] == name
+    assert run("batch", name, *XY, "linear", "--table", "t.json", "-q")[0] == 0
+    assert run("batch", name, *XY, "linear", "--table", name, "-q")[0] == 1
     assert "Traceback" not in err
 
 

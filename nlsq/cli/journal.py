@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from nlsq.cli.errors import DataError
 from nlsq.utils.atomic import write_atomically
 
 
@@ -57,11 +58,16 @@ class Journal:
         self.done |= rows
         if self._path is None or not rows:
             return
-        with self._path.open("ab") as file:
-            for key, row in rows.items():
-                file.write(_line(key, row))
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            with self._path.open("ab") as file:
+                for key, row in rows.items():
+                    file.write(_line(key, row))
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise DataError(
+                f"{self._path}: cannot be written: {error.strerror}.", "Choose another --table."
+            ) from None
 
 
 def _line(key: str, row: dict[str, Any]) -> bytes:

@@ -6,6 +6,7 @@ A `Setting` is a Click option with the key of its entry; what it reads from its 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,7 +32,7 @@ class Setting(click.Option):
 
 
 def _column(text: str) -> int | str:
-    return int(text) if text.isdigit() else text
+    return int(text) if re.fullmatch("[0-9]{1,9}", text) else text
 
 
 def _columns(texts: tuple[str, ...]) -> Any:

@@ -83,12 +83,15 @@ def _load(opened: Opened) -> Any:
             warnings.simplefilter("ignore", UserWarning)  # a header that Python 2 wrote
             return np.load(opened.file(), allow_pickle=False)
     except DAMAGE as error:
-        if "allow_pickle" in str(error) or "pickle" in str(error):
+        ours = opened.head.startswith(
+            (b"\x93NUMPY", b"PK", b"\x80")
+        )  # NumPy takes all else for one
+        if ours and "pickle" in str(error):
             raise FileError(
                 f"{opened.name}: the file holds Python objects (a pickle), which could run code.",
                 "Write it again as numbers: array.astype(float).",
             ) from None
-        what = reason(error) if isinstance(error, OSError) else str(error)
+        what = reason(error) if isinstance(error, OSError) else str(error) if ours else "its start"
         raise FileError(
             f"{opened.name}: damaged, cut off or no NumPy file ({what}).", "Write it again."
         ) from None

@@ -150,6 +150,8 @@ def _open_path(source: str | os.PathLike) -> Opened:
             raise FileError(f"{name}: this is a {kind}, not a file.", "Give it as a stream: < FILE")
         with open(path, "rb") as file:
             return Opened(name, path, None, file.read(_HEAD))
+    except FileError:
+        raise
     except (FileNotFoundError, NotADirectoryError):
         raise missing_file(path) from None
     except PermissionError:

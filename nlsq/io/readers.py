@@ -133,6 +133,8 @@ def read_table(
 def _check(options: dict[str, Any]) -> None:
     if (delimiter := options.get("delimiter")) is not None and len(delimiter) != 1:
         raise ValueError(f"delimiter is one character, got {delimiter!r}")
+    if delimiter is not None and delimiter in '\r\n"':
+        raise ValueError(f"delimiter cannot be {delimiter!r}, which ends lines or quotes cells")
     if (decimal := options.get("decimal")) is not None and decimal not in (".", ","):
         raise ValueError(f"decimal is '.' or ',', got {decimal!r}")
     if decimal is not None and decimal == delimiter:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,7 @@ def batch(context: click.Context, sources: tuple[str, ...], **given: Any) -> Non
     settings, paths = _what(context, sources)
     if settings.model.path is not None:
         require_safe(settings)
-    job = _Job(settings, given)
+    job = _Job(settings, given, paths)
     with terminable() as termination:
         stopped = job.run(paths, termination)
         termination.interrupts = False  # what there is will be saved
@@ -91,7 +92,7 @@ def _what(context: click.Context, sources: tuple[str, ...]):
         found = sorted(glob.glob(source, recursive=True)) if glob.has_magic(source) else [source]
         if not found:
             raise DataError(f"{source}: no file matches this pattern.")
-        paths += [Path(path) for path in found if not Path(path).is_dir()]
+        paths += [Path(path) for path in found if not os.path.isdir(path)]
     if not paths:
         raise DataError("no files to fit.", "Name them after the configuration file.")
     configuration.set("data.input_file", str(paths[0]), "the command line")
@@ -119,7 +120,7 @@ def _refuse_what_is_for_one_fit(settings: Any) -> None:
 class _Job:
     """A batch on its way."""
 
-    def __init__(self, settings: Any, given: dict[str, Any]):
+    def __init__(self, settings: Any, given: dict[str, Any], paths: list[Path]):
         from nlsq.cli.errors import ConfigurationError
         from nlsq.cli.journal import Journal
         from nlsq.cli.outputs import check_file, require_matplotlib
@@ -127,7 +128,7 @@ class _Job:
         self.settings, self.given = settings, given
         self.table, self.plots = given["table"], given["plots"]
         if self.table is not None:
-            check_file(self.table)
+            check_file(self.table, data=paths)
             if self.table.suffix.lower() not in TABLES:
                 raise ConfigurationError(f"{self.table}: a table is {' or '.join(TABLES)}.")
             if self.table.suffix.lower() == ".parquet":
