@@ -22,8 +22,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from nlsq.core.options import check_names
 from nlsq.io import FileError, read_table
 from nlsq.io import text as text_module
+from nlsq.streaming.columns import did_you_mean as source_suggestion
+from nlsq.utils.input_error import closest, did_you_mean
 from tests.odd_text_files import AB, FILES, jcamp
 
 
@@ -514,6 +517,29 @@ def test_excel(tmp_path):
 
 
 # -- paths ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        lambda: closest("run", ["run"]),
+        lambda: did_you_mean("run", ["run", "RUN7"]),
+        lambda: did_you_mean(7, [7, "8"]),
+        lambda: source_suggestion("run", ["run"]),
+        lambda: check_names("least_squares", {"sigma": 3}, ("fun", "x0", "sigma")),
+        lambda: check_names("fit", {"model": 3}, ("model",)),
+        lambda: read_table("gone.csv"),
+    ],
+)
+def test_what_was_typed_is_never_proposed(given, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    os.symlink("nowhere.csv", "gone.csv")
+    try:
+        said = str(given())
+    except (TypeError, FileError) as error:
+        said = str(error)
+    assert "mean 'run'" not in said and "mean '7'" not in said and "mean 'gone" not in said
+    assert "mean 'sigma'" not in said and "mean 'model'" not in said
 
 
 def test_paths_that_lead_to_no_file(tmp_path):

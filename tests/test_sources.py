@@ -642,6 +642,10 @@ def test_as_source(tmp_path):
     paths = [tmp_path / f"{name}.npy" for name in ("x", "y", "sigma")]
     cases = [
         as_source(T, Y, S),
+        as_source((T, Y, S)),
+        as_source((T, Y), None, S),
+        as_source((list(T), list(Y), list(S))),
+        as_source(tuple(map(str, paths))),
         as_source(list(T), list(Y), list(S)),
         as_source(ArraySource(T, Y, S)),
         as_source(Ranges(T, Y, S)),
