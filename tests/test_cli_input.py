@@ -7,6 +7,7 @@ import os
 import numpy as np
 import pytest
 
+from nlsq.cli.batching import find_items
 from nlsq.cli.commands.compare import aicc
 from nlsq.cli.journal import Journal
 from nlsq.cli.main import _run
@@ -197,6 +198,25 @@ def test_groups(run, tmp_path):
     assert code == 0
     counts = {row["fit"]: row["points"] for row in json.loads(out)}
     assert counts == {"data.csv[0]": 18, "data.csv[1]": 18, "data.csv[(empty)]": 4}
+
+
+@pytest.mark.parametrize(
+    "cells, names",
+    [
+        (("0.3", "0.30000000000000004", "2"), ["0.3", "0.30000000000000004", "2"]),
+        (("1e300", "-0.0", "1e-300"), ["1e+300", "-0", "1e-300"]),
+        (("(empty)", "", "b"), ["(empty)", "(empty)", "b"]),
+        (("9007199254740993", "9007199254740992", ""), None),
+    ],
+)
+def test_no_group_is_lost_by_its_name(tmp_path, cells, names):
+    rows = [f"{i},{i},{cell}" for cell in cells for i in range(3)]
+    (tmp_path / "g.csv").write_text("\n".join(["t,V,s", *rows, ""]))
+    content = {"data": {"input_file": "g.csv"}, "model": {"name": "linear"}}
+    found = list(find_items([tmp_path / "g.csv"], Settings.model_validate(content), "s"))
+    if names is not None:
+        assert [item.group for item, _ in found] == names
+    assert sum(points.y.size for _, points in found) == 9
 
 
 def test_a_batch_keeps_order_and_names_and_fits_again_what_was_damaged(run, tmp_path):

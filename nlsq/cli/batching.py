@@ -55,11 +55,11 @@ def find_items(paths: Iterable[Path], settings: Settings, groupby: str | None) -
         data = settings.data.model_copy(update={"input_file": path})
         try:
             table = load(data)
-            groups = {None: table} if groupby is None else _groups(table, groupby)
+            groups = [(None, table)] if groupby is None else _groups(table, groupby)
         except ProgramError as error:
             return [(Item(path), error)]
         found = []
-        for name, rows in groups.items():
+        for name, rows in groups:
             try:
                 found.append((Item(path, name), select(rows, data, omit)))
             except ProgramError as error:
@@ -73,7 +73,7 @@ def find_items(paths: Iterable[Path], settings: Settings, groupby: str | None) -
                 yield from found
 
 
-def _groups(table: Any, name: str) -> dict[str, Any]:
+def _groups(table: Any, name: str) -> list[tuple[str, Any]]:
     if name not in table.names:
         from nlsq.utils.input_error import did_you_mean
 
@@ -84,16 +84,16 @@ def _groups(table: Any, name: str) -> dict[str, Any]:
     values, of = np.unique(table[name], return_inverse=True)
     order = np.argsort(of, kind="stable")
     rows = np.split(order, np.flatnonzero(np.diff(of[order])) + 1)
-    names = [_group(value) for value in values.tolist()]
-    groups = sorted(zip(names, rows, strict=True), key=lambda group: group[1][0])
-    return {name: table.take(one) for name, one in groups}  # as they begin in the file
+    groups = sorted(zip(values.tolist(), rows, strict=True), key=lambda group: group[1][0])
+    return [(_group(value), table.take(one)) for value, one in groups]  # as they begin in the file
 
 
 def _group(value: Any) -> str:
     """What a group is called; rows whose cell is empty are one group."""
     if value == "" or value != value:
         return "(empty)"
-    return f"{value:.15g}" if isinstance(value, float) else str(value)
+    short = f"{value:.15g}" if isinstance(value, float) else str(value)
+    return short if not isinstance(value, float) or float(short) == value else repr(value)
 
 
 def key_of(points: Points, settings: Settings) -> str:

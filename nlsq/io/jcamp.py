@@ -95,9 +95,10 @@ class _Block:
                 current.lines.append((number, line.strip()))
         if len(found) != 1 or not found[0].lines:
             many = f"{len(found)} tables of data; one is read" if len(found) > 1 else "no data"
-            raise FileError(
-                f"{source}: {many} in this JCAMP-DX file.", "Write one spectrum per file."
+            fix = (
+                "Write one spectrum per file." if len(found) > 1 else "Was it saved with its data?"
             )
+            raise FileError(f"{source}: {many} in this JCAMP-DX file.", fix)
         self.data, self.said = found[0], found[0].said
         self.count = self._count()
         self.factors = tuple(self._factor(f"{name}FACTOR") for name in "XY")
