@@ -1,12 +1,15 @@
 """What the program refuses, and what must not matter: run in this process, which is quicker."""
 
 import csv
+import io
 import json
 import os
 
 import numpy as np
 import pytest
+from rich.console import Console
 
+from nlsq.cli.batch_table import show
 from nlsq.cli.batching import find_items
 from nlsq.cli.commands.compare import aicc
 from nlsq.cli.journal import Journal
@@ -198,6 +201,25 @@ def test_groups(run, tmp_path):
     assert code == 0
     counts = {row["fit"]: row["points"] for row in json.loads(out)}
     assert counts == {"data.csv[0]": 18, "data.csv[1]": 18, "data.csv[(empty)]": 4}
+
+
+@pytest.mark.parametrize("width", [30, 80, 200])
+@pytest.mark.parametrize(
+    "name", ["0001.csv", "data/2024-05-01_sample-A_run-0001.csv", "g[" + "x" * 99]
+)
+def test_names_and_numbers_of_tables_are_whole(width, name):
+    numbers = {f"par{i}": 1234.5 + i for i in range(9)}
+    errors = {f"{n}_err": 0.125 for n in numbers}
+    row = {"fit": name, "outcome": "converged", **numbers, **errors, "r_squared": 0.98765}
+    row |= {"undetermined": "", "at_bound": "par3 par4", "message": ""}
+    console = Console(width=width, file=io.StringIO(), highlight=False)
+    show(console, [row], 1)
+    text = console.file.getvalue()
+    line = next(line for line in text.splitlines() if line.startswith(name))
+    assert "0.98765" in line and "…" not in text
+    told = line.count("±")
+    assert told == 9 or f"par{told}, " in text or "par8: see --table" in text
+    assert all(f"{1234.5 + i:.5g} ± 0.12" in line for i in range(told))
 
 
 @pytest.mark.parametrize(

@@ -206,9 +206,9 @@ def test_bounds_are_printed_in_full(bound):
     "sigma, absolute, said",
     [
         (None, False, None),
-        (0.5, False, "multiplied by √(reduced χ²) = {:.5g}"),
-        (np.ones(25), False, "multiplied by √(reduced χ²) = {:.5g}"),
-        (np.eye(25), False, "multiplied by √(reduced χ²) = {:.5g}"),
+        (0.5, False, "scaled by √(reduced χ²) = {:.5g}"),
+        (np.ones(25), False, "scaled by √(reduced χ²) = {:.5g}"),
+        (np.eye(25), False, "scaled by √(reduced χ²) = {:.5g}"),
         (np.ones(25), True, "from sigma as it was given"),
     ],
 )

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from rich import box
-from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
 from nlsq.cli.errors import DataError
+from nlsq.cli.whole import natural_width, print_whole
 from nlsq.io import FileError
 from nlsq.io.documents import write_file
 from nlsq.utils.input_error import harmless
@@ -78,43 +78,34 @@ def show(console: Any, rows: list[dict[str, Any]], worst: int) -> None:
         return
     fitted = next((r for r in rows if r["outcome"] == "converged"), {})
     names = [n[:-4] for n in fitted if n.endswith("_err") and n[:-4] in fitted]
-    table, width, shown = _fitting_table(rows[:worst], names, console.width)
+    listed, shown = rows[:worst], len(names)
+    while (least := _least_width(listed, names[:shown])) > console.width and shown:
+        shown -= 1
     console.print()
-    terminal = console.width
-    console.width = width  # a terminal wraps what is wider, and loses nothing
-    console.print(table)
-    console.width = terminal
+    print_whole(console, _table(listed, names[:shown], [_note(row) for row in listed]), least)
     if len(rows) > worst:
         console.print(Text(f"... and {len(rows) - worst} better ones", "dim"))
     if len(names) > shown:
         console.print(Text(f"{', '.join(names[shown:])}: see --table or --json", "dim"))
 
 
-def _fitting_table(rows: list[dict[str, Any]], names: list[str], width: int) -> tuple:
-    """The table with as many parameters as fit beside whole names, its width, how many they are."""
-    fits = ["fit", *(harmless(row["fit"]) for row in rows)]
-    columns = [[harmless(name), *(_value(row, name) for row in rows)] for name in names]
-    known = [row.get("r_squared") for row in rows]
-    r_squared = ["R²", *("" if value is None else f"{value:.5f}" for value in known)]
-    notes = [_note(row) for row in rows]
-    note = _LEAST_NOTE * any(text.plain for text in notes)
-    needed = [max(map(cell_len, column)) + 2 for column in (fits, r_squared, *columns)]
-    shown = len(columns)
-    while shown and sum(needed[: shown + 2]) + note > width:
-        shown -= 1
-    table = _grid(rows, [*columns[:shown], r_squared], notes)
-    ends = 4  # the last column has blanks at its sides, even where it is empty
-    return table, max(width, sum(needed[: shown + 2]) + note + ends), shown
+def _least_width(rows: list[dict[str, Any]], names: list[str]) -> int:
+    """Columns that the table takes; what is said of the fits goes over several lines."""
+    numbers = natural_width(_table(rows, names, [Text()] * len(rows)))
+    return numbers + (_LEAST_NOTE if any(_note(row).plain for row in rows) else 0)
 
 
-def _grid(rows: list[dict[str, Any]], columns: list[list[str]], notes: list) -> Any:
+def _table(rows: list[dict[str, Any]], names: list[str], notes: list[Text]) -> Table:
+    """The fits with these parameters."""
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1))
     table.add_column("fit", style="bold", no_wrap=True)
-    for heading, *_ in columns:
-        table.add_column(Text(heading), justify="right", no_wrap=True)
+    for heading in (*names, "R²"):
+        table.add_column(Text(harmless(heading)), justify="right", no_wrap=True)
     table.add_column("", overflow="fold")
-    for i, (row, note) in enumerate(zip(rows, notes, strict=True), 1):
-        table.add_row(Text(harmless(row["fit"])), *(column[i] for column in columns), note)
+    for row, note in zip(rows, notes, strict=True):
+        r_squared = "" if row.get("r_squared") is None else f"{row['r_squared']:.5f}"
+        values = (_value(row, name) for name in names)
+        table.add_row(Text(harmless(row["fit"])), *values, r_squared, note)
     return table
 
 

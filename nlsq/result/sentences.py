@@ -176,6 +176,6 @@ def basis_of_errors(result: CurveFitResult) -> str:
     scale = math.sqrt(result.reduced_chi_squared) if result.has_statistics else math.nan
     said = f" = {significant(scale)}" if math.isfinite(scale) else ""
     return (
-        f"sigma, which counts as relative (see absolute_sigma): errors multiplied by "
-        f"√(reduced χ²){said}; {intervals}"
+        f"sigma, which counts as relative: scaled by √(reduced χ²){said}, as without "
+        f"absolute_sigma; {intervals}"
     )
