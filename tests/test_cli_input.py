@@ -235,9 +235,13 @@ def test_no_group_is_lost_by_its_name(tmp_path, cells, names):
     rows = [f"{i},{i},{cell}" for cell in cells for i in range(3)]
     (tmp_path / "g.csv").write_text("\n".join(["t,V,s", *rows, ""]))
     content = {"data": {"input_file": "g.csv"}, "model": {"name": "linear"}}
-    found = list(find_items([tmp_path / "g.csv"], Settings.model_validate(content), "s"))
+    settings = Settings.model_validate(content)
+    found = list(find_items([tmp_path / "g.csv"], settings, "s"))
     if names is not None:
         assert [item.group for item, _ in found] == names
+    assert [item for item, _ in find_items([tmp_path / "g.csv"], settings, "2")] == [
+        item for item, _ in found
+    ]
     assert sum(points.y.size for _, points in found) == 9
 
 

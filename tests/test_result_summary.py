@@ -49,6 +49,12 @@ def test_the_page():
     assert f"RMSE {fit.rmse:.5g}" in statistics and f"AIC        {fit.aic:.2f}" in statistics
 
 
+@pytest.mark.parametrize("stderr", [3e-17, 1.2e-20, 4e-150])
+def test_an_error_below_the_digits_of_its_value_is_not_called_zero(stderr):
+    fit = result_at(LINE, *noisy_line(), [2.5, -4.0], np.diag([stderr**2, 0.01]), "ab")
+    assert float(row(fit.summary(), "a").split()[2]) == pytest.approx(stderr, rel=0.05)
+
+
 def test_print_and_repr(capsys):
     fit = fitted(LINE, *noisy_line())
     print(fit)

@@ -23,11 +23,13 @@ import nlsq
 from nlsq.cli.errors import ConfigurationError, DataError, LimitReached, NoModel, ProgramError
 from nlsq.cli.journal import Journal
 from nlsq.cli.model import USER_CODE_ERRORS, LoadedModel, Start, load_model, start
+from nlsq.cli.options import read_column
 from nlsq.cli.points import Points, load, select
 from nlsq.cli.running import carry_out, pack_error, translated
 from nlsq.cli.settings import Settings
 from nlsq.core.status import Status
 from nlsq.device import usable_cores
+from nlsq.io import FileError
 
 PORTION = 256  # fits read and fitted at a time
 NOT_REACHED = "not reached"
@@ -74,14 +76,11 @@ def find_items(paths: Iterable[Path], settings: Settings, groupby: str | None) -
 
 
 def _groups(table: Any, name: str) -> list[tuple[str, Any]]:
-    if name not in table.names:
-        from nlsq.utils.input_error import did_you_mean
-
-        known = f"; there are {', '.join(table.names)}."
-        raise DataError(
-            f"{table.source}: no column {name!r}{did_you_mean(name, table.names, known)}"
-        )
-    values, of = np.unique(table[name], return_inverse=True)
+    try:
+        cells = table[name if name in table.names else read_column(name)]
+    except FileError as error:
+        raise DataError(error.message, error.fix) from None
+    values, of = np.unique(cells, return_inverse=True)
     order = np.argsort(of, kind="stable")
     rows = np.split(order, np.flatnonzero(np.diff(of[order])) + 1)
     groups = sorted(zip(values.tolist(), rows, strict=True), key=lambda group: group[1][0])

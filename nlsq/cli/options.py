@@ -31,12 +31,13 @@ class Setting(click.Option):
         self.key, self.read = key, read
 
 
-def _column(text: str) -> int | str:
+def read_column(text: str) -> int | str:
+    """A column by its number, or by its name."""
     return int(text) if re.fullmatch("[0-9]{1,9}", text) else text
 
 
 def _columns(texts: tuple[str, ...]) -> Any:
-    found = [_column(text) for text in texts]
+    found = [read_column(text) for text in texts]
     return found if len(found) > 1 else found[0]
 
 
@@ -108,11 +109,11 @@ DATA = [
         "x (k, m).",
     ),
     Setting(
-        ["-y", "--y"], key="data.columns.y", metavar="COLUMN", read=_column,
+        ["-y", "--y"], key="data.columns.y", metavar="COLUMN", read=read_column,
         help="Column of y, or an expression such as \"log(V)\".",
     ),
     Setting(
-        ["--yerr"], key="data.columns.sigma", metavar="COLUMN", read=_column,
+        ["--yerr"], key="data.columns.sigma", metavar="COLUMN", read=read_column,
         help="Column of the standard deviations of y.",
     ),
     Setting(
@@ -134,7 +135,7 @@ DATA = [
     Setting(["--encoding"], key="data.csv.encoding", help="Encoding of a text."),
     Setting(["--skip"], key="data.csv.skip_header", type=click.IntRange(0), metavar="LINES",
             help="Lines to leave out at the beginning of a text."),
-    Setting(["--sheet"], key="data.sheet", read=_column, help="Sheet of an Excel file."),
+    Setting(["--sheet"], key="data.sheet", read=read_column, help="Sheet of an Excel file."),
     Setting(["--group"], key="data.group", help="Group of an HDF5 file."),
 ]  # fmt: skip
 MODEL = [

@@ -139,9 +139,22 @@ def _rows(result: CurveFitResult, alpha: float) -> list[tuple[str, ...]]:
             note.append("undetermined")
         interval = "" if limits is None else _interval(limits[i], rounding)
         rows.append(
-            (name, rounding.text(value), rounding.text(stderr), relative, interval, ", ".join(note))
+            (
+                name,
+                rounding.text(value),
+                _error(stderr, rounding),
+                relative,
+                interval,
+                ", ".join(note),
+            )
         )
     return rows
+
+
+def _error(stderr: float, rounding: Rounding) -> str:
+    """A standard error to the digits of its value, or to its own where it has none there."""
+    text = rounding.text(stderr)
+    return text if stderr == 0 or text.strip("0.") else significant(stderr, 2)
 
 
 def _interval(limits: np.ndarray, rounding: Rounding) -> str:
