@@ -48,6 +48,10 @@ def reading(place: str, remedy: str, *errors: type[Exception]) -> Iterator[None]
         yield
     except (FileNotFoundError, PermissionError, DataSourceError):
         raise
+    except UnicodeDecodeError as error:
+        raise DataSourceError(
+            f"{place} is no text in UTF-8 ({error.reason}). Convert it: iconv -t utf-8."
+        ) from None
     except (OSError, *errors) as error:
         raise DataSourceError(f"{place} cannot be read: {error} {remedy}") from error
 
