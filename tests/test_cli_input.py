@@ -121,18 +121,20 @@ def test_command_lines_that_are_refused(run, arguments, code, message):
 @pytest.mark.parametrize(
     "name, content, message",
     [
-        ("deep.toml", b"a=" + b"[" * 5000, "a value that is none"),
-        ("deep.yaml", b"a: " + b"[" * 1200 + b"]" * 1200, "a value that is none"),
-        ("date.yaml", b"metadata: {dataset_id: 2020-13-45}", "a value that is none"),
-        ("digits.yaml", b"fitting: {max_nfev: 1" + b"0" * 5000 + b"}", "a value that is none"),
-        ("latin.toml", b'a="\xff"', "cannot be read"),
+        ("deep.toml", b"a=" + b"[" * 5000, ": a value that is none"),
+        ("deep.yaml", b"a: " + b"[" * 1200 + b"]" * 1200, ": a value that is none"),
+        ("date.yaml", b"metadata: {dataset_id: 2020-13-45}", ": a value that is none"),
+        ("digits.yaml", b"fitting: {max_nfev: 1" + b"0" * 5000 + b"}", ": a value that is none"),
+        ("latin.toml", b'\na="\xff"', ":2: a byte that is not UTF-8"),
+        ("notepad.yaml", "data: {}".encode("utf-16"), ":1: a byte that is not UTF-8"),
+        ("mark.toml", "\ufeff[dat]\na=1\n".encode(), ":1: dat: unknown key; did you mean 'data'"),
     ],
 )
 def test_odd_configurations_are_refused_in_words(run, tmp_path, name, content, message):
     (tmp_path / name).write_bytes(content)
     code, _, err = run("config", "--check", name)
     assert code == 1
-    assert f"{name}: {message}" in err
+    assert f"{name}{message}" in err
 
 
 def test_a_folder_is_called_one(run, tmp_path):

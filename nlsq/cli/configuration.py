@@ -48,8 +48,13 @@ class Configuration:
             A file that cannot be read, or is no YAML or TOML.
         """
         try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
+            text = path.read_text(encoding="utf-8-sig")
+        except UnicodeDecodeError as error:
+            line = error.object.count(b"\n", 0, error.start) + 1
+            raise ConfigurationError(
+                f"{path}:{line}: a byte that is not UTF-8.", "Save the file as UTF-8."
+            ) from None
+        except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
             raise ConfigurationError(f"{path}: cannot be read: {reason}.") from None
         toml = path.suffix.lower() == ".toml"
