@@ -226,7 +226,8 @@ def _refuse_longer(
     above = [t for t in lines[: run.start] if not wishes.skips(t.text, delimiter)]
     row = wishes.cells(above[-1].text, delimiter) if above else []
     own = [parse(cell, decimal) for cell in row[: run.width]]
-    if run.width > 1 and len(row) > run.width and all(v is not None and v == v for v in own):
+    named = any(parse(cell, decimal) is None for cell in row[run.width :])
+    if run.width > 1 and named and all(v is not None and v == v for v in own):
         raise FileError(
             f"{source}:{above[-1].number}: {len(row)} cells, the rows below have {run.width}; it "
             "may be a row of the table with settings beside it.",
