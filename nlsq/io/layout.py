@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
+from nlsq.io.beside import settings_beside
 from nlsq.io.errors import FileError
 from nlsq.io.headings import Heading, find_heading, is_unit, split_unit
 from nlsq.io.lines import Line, cells, is_comment, uncommented
@@ -122,7 +123,7 @@ def find_layout(lines: list[Line], wishes: Wishes, source: str) -> Layout:
         run = _Run(run.score, run.start, run.stop, 1)
     start, rows = run.start, _rows(body, run, delimiter, wishes)
     width, found = run.width, heading(start, run.width)
-    beside = range(0) if found.line is not None or wishes.header else _beside(rows, decimal)
+    beside = range(0) if found.line is not None or wishes.header else settings_beside(rows, decimal)
     if beside:
         pass  # their names are not those of columns
     elif found.line is None and wishes.header is None and (inside := _header_rows(rows, decimal)):
@@ -270,28 +271,6 @@ def _rows(
         for index in range(run.start, run.stop)
         if not wishes.skips(lines[index].text, delimiter)
     ]
-
-
-def _beside(rows: list[tuple[int, list[str]]], decimal: str) -> range:
-    """The columns, at the left or right end, that name settings and end above the last rows.
-
-    The other columns are numbers in every row, so that no row is one of names.
-    """
-    columns = list(zip(*(row for _, row in rows), strict=True))
-    while columns and not any(columns[-1]):
-        columns.pop()
-    whole = [
-        i for i, column in enumerate(columns)
-        if all(not is_missing(c) and parse(c, decimal) is not None for c in column)
-    ]  # fmt: skip
-    if not whole or whole != list(range(whole[0], whole[-1] + 1)):
-        return range(0)
-    sides = range(whole[0]), range(whole[-1] + 1, len(columns))
-    found = max(sides, key=len)
-    if min(map(len, sides)) or len(found) < 2 or parse(columns[found[0]][0], decimal) is not None:
-        return range(0)
-    last = max(i for side in found for i, cell in enumerate(columns[side]) if cell)
-    return found if 0 < last < len(rows) - 1 else range(0)
 
 
 def _header_rows(rows: list[tuple[int, list[str]]], decimal: str) -> int:
