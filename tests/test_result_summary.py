@@ -221,8 +221,9 @@ def test_bounds_are_printed_in_full(bound):
 def test_how_errors_were_scaled_is_said(sigma, absolute, said):
     fit = fitted(LINE, *noisy_line(), sigma=sigma, absolute_sigma=absolute)
     scale = math.sqrt(fit.chi_squared / 23)
-    text = " ".join(fit.summary().split())
-    assert "errors from" not in text if said is None else said.format(scale) in text
+    summary = fit.summary()
+    assert ("\n  errors " in summary) == (said is not None)
+    assert said is None or said.format(scale) in " ".join(summary.split())
 
 
 def test_the_head_is_about_the_fit_and_the_model_comes_last():

@@ -129,7 +129,7 @@ def show(console: Console, document: dict[str, Any], result: CurveFitResult, plo
     console.print()
     print_whole(console, parameter_table(result, document.get("certified")))
     if result.sigma_dimensions is not None:
-        console.print(Text(f"errors from {basis_of_errors(result)}", "dim"))
+        console.print(Text(f"errors {basis_of_errors(result)}", "dim"))
     console.print()
     print_whole(console, statistics_table(result))
     console.print()

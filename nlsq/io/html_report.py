@@ -171,7 +171,7 @@ def _parameters(rows: list[ParameterRow], result: CurveFitResult) -> str:
     return (
         f'<h2>Parameters</h2>\n<div class="scroll"><table><thead><tr>{head}</tr></thead>'
         f"<tbody>{''.join(body)}</tbody></table></div>\n"
-        f'<p class="soft small">Errors rest on {_esc(basis_of_errors(result))}.</p>'
+        f'<p class="soft small">Standard errors: {_esc(basis_of_errors(result))}.</p>'
     )
 
 

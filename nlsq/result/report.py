@@ -62,7 +62,7 @@ def _header(result: CurveFitResult) -> list[tuple[str, str]]:
     if "method" in result:
         lines.append(("method", _method(result)))
     if result.sigma_dimensions is not None:
-        lines.append(("errors", f"from {basis_of_errors(result)}"))
+        lines.append(("errors", basis_of_errors(result)))
     lines.append(("data", _data(result)))
     if "message" in result:
         verdict = "converged" if result.get("success", True) else "NOT CONVERGED"

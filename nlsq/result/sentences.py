@@ -165,17 +165,17 @@ def _bounds(result: CurveFitResult) -> list[str]:
 
 
 def basis_of_errors(result: CurveFitResult) -> str:
-    """What the standard errors and intervals rest on, and how they were scaled."""
+    """Where the standard errors and intervals come from, and how they were scaled."""
     if not result.knows_dof:
         return "the degrees of freedom are not known, so there are no intervals"
     if result.get("absolute_sigma", False):
-        return "sigma as it was given; intervals of the normal distribution"
+        return "from sigma as it was given; intervals of the normal distribution"
     intervals = f"intervals of Student's t with {count(result.dof, 'degree')} of freedom"
     if result.sigma_dimensions is None:
-        return f"the scatter of the data; {intervals}"
+        return f"from the scatter of the data; {intervals}"
     scale = math.sqrt(result.reduced_chi_squared) if result.has_statistics else math.nan
     said = f" = {significant(scale)}" if math.isfinite(scale) else ""
     return (
-        f"sigma, which counts as relative: scaled by √(reduced χ²){said}, as without "
-        f"absolute_sigma; {intervals}"
+        f"scaled by √(reduced χ²){said}, since sigma counts as relative (absolute_sigma takes it "
+        f"as it is); {intervals}"
     )
