@@ -130,7 +130,7 @@ CASES = [
     ((*FIT, "--method", "trf", "--loss", "soft_l1", "--f-scale", "0.1", "--ftol", "1e-10", "--xtol",
       "1e-10", "--gtol", "1e-10", *SHELL), 0, close_to_truth),
     ((*FIT, "--max-nfev", "2", "--yerr", "dV"), 4,
-     prints("not converged", "since sigma counts as relative")),
+     prints("not converged", "errors scaled by √(reduced χ²) = ")),
     ((*FIT, "--time-limit", "60", "-o", "fit.json", "-o", "fit.md", "-o", "fit.tex", "-o",
       "fit.sh"), 0, writes("fit.json", "fit.md", "fit.tex", "fit.sh")),
     ((*FIT, "-o", "fit.html", "-o", "fit.zip", "-o", "fit.png", "--quiet"), 0,
