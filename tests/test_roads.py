@@ -604,6 +604,17 @@ def test_a_text_is_that_of_numbers_for_each_data_anew(name):
             np.testing.assert_allclose(shown, truth, rtol=1e-13)
 
 
+def test_ties_are_in_the_order_of_numpys_own_sort():
+    """Which is not stable: where the first data have no ties, the next may."""
+    rng = np.random.default_rng(0)
+    for sort in (np.argsort, lambda x: x.argsort(), lambda x: np.argpartition(x, 20)):
+        for x in (rng.uniform(size=300), rng.integers(0, 9, 300).astype(float)):
+            result = curve_fit(
+                lambda x, a, b, s=sort: a * x - b * s(x), x, 2 * x - 0.7 * sort(x), [1, 1]
+            )
+            np.testing.assert_allclose(result.popt, [2, 0.7], rtol=1e-9)
+
+
 def test_a_text_that_is_only_said_costs_no_derivative(capsys):
     def says(x, a, b):
         if len(x) < 3:

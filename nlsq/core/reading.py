@@ -38,8 +38,10 @@ _BLIND = frozenset(
     """.split()
 )
 
-# What tells two equal arrays apart.
-_WHICH = frozenset(("id", "shares_memory", "may_share_memory", "flags", "strides", "ctypes"))
+# What tells two equal arrays apart; and what depends on ties, in an order that is NumPy's own.
+_WHICH = frozenset(
+    "id shares_memory may_share_memory flags strides ctypes argsort argpartition".split()
+)
 # What makes a text of a value, and the operations by which a text becomes a printed or raised one.
 _TEXTS = frozenset(("str", "repr", "ascii", "format", "array2string", "array_repr", "array_str"))
 _BUILDS = (
@@ -170,8 +172,13 @@ def _counts_parameters(code: types.CodeType) -> bool:
 
 def asks_for_identity(model: Any) -> bool:
     """Whether the model may ask which array it is given; `is` with a constant asks for nothing."""
+    library = types.BuiltinFunctionType | type(np.sum)
     return any(
-        not _WHICH.isdisjoint(code.co_names) or _compares_identity(code) for code in _own(model)
+        thing.__name__ in _WHICH
+        if isinstance(thing, library)
+        else not _WHICH.isdisjoint(thing.co_names) or _compares_identity(thing)
+        for thing in _reached(model)
+        if isinstance(thing, library | types.CodeType)
     )
 
 
@@ -248,12 +255,18 @@ def _catches(code: types.CodeType) -> bool:
 
 def _own(model: Any) -> Iterator[types.CodeType]:
     """The user's own code that the model can reach by name, as far as it can be read."""
+    return (thing for thing in _reached(model) if isinstance(thing, types.CodeType))
+
+
+def _reached(model: Any) -> Iterator[Any]:
+    """The objects that the model can reach by name, and the code of the user's own functions."""
     things, seen, scopes, names = [model], {}, [], {"__call__", "__enter__", "__exit__"}
     while things:
         thing = things.pop()
         if id(thing) in seen:
             continue
         seen[id(thing)] = thing
+        yield thing
         if isinstance(thing, types.FunctionType):
             if scope_is_installed(thing.__globals__):
                 continue
