@@ -703,5 +703,5 @@ def test_what_is_no_source(given, message):
 )
 def test_optional_packages(monkeypatch, module, open_it):
     monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(ImportError, match=r"pip install nlsq\[io\]"):
+    with pytest.raises(ImportError, match=f"pip install {module}"):
         open_it("a.file")
