@@ -26,7 +26,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from numbers import Real
+from numbers import Integral, Real
 from types import MappingProxyType
 from typing import ClassVar, Literal
 
@@ -135,15 +135,20 @@ def _free_bytes() -> int:
 
 @dataclass(frozen=True)
 class LargeDatasetConfig:
-    """From how many points on a fit takes another road.
+    """From how many points on data that are not in memory take another road.
+
+    What a fit asks for itself (``workflow=``, a checkpoint, a chunk size) outranks these settings.
 
     Parameters
     ----------
     enable_automatic_solver_selection : bool
-        False: every fit takes the direct road (default True).
+        False: all data are read into memory, whatever their size, and MemoryError is raised where
+        they do not fit (default True).
     solver_selection_thresholds : mapping
-        The largest number of points for ``direct`` (default 100 000), ``iterative`` (10 000 000)
-        and ``chunked`` (100 000 000); keys left out keep their default. Above: ``streaming``.
+        Up to ``direct`` points (default 100 000) data are read into memory in any case, up to
+        ``iterative`` (10 000 000) where they fit into what `MemoryConfig` allows; up to
+        ``chunked`` (100 000 000) they are read in pieces, in every pass, and above in pieces after
+        a warm-up on a sample (``streaming``). Keys left out keep their default.
 
     Raises
     ------
@@ -175,7 +180,7 @@ class LargeDatasetConfig:
             if key not in _THRESHOLDS:
                 known = ", ".join(_THRESHOLDS)
                 raise ValueError(f"Unknown threshold {key!r}; the thresholds are {known}.")
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
                 raise ValueError(f"Threshold {key!r} must be a positive integer, got {value!r}.")
         merged = _THRESHOLDS | dict(given)
         if not merged["direct"] < merged["iterative"] < merged["chunked"]:

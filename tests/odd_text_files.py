@@ -23,6 +23,42 @@ class Odd(NamedTuple):
 
 
 AB = [[1.0, 2.0], [1.5, 2.5]]
+T5, V5 = [0.0, 0.5, 1.0, 1.5, 2.0], [1.0, 3.0, 5.0, 7.0, 9.0]
+TEKTRONIX = ("Record Length,2.5e+03,", "Sample Interval,4e-06,", "Source,CH1,")
+
+
+def _beside(settings: tuple[str, ...], delimiter: str, side: str) -> bytes:
+    """Rows of T5 and V5 with settings beside the first, as oscilloscopes write them."""
+    blank = delimiter * settings[0].replace(delimiter, ",").count(",")
+    rows = []
+    for i, (t, v) in enumerate(zip(T5, V5, strict=True)):
+        said = settings[i].replace(",", delimiter) if i < len(settings) else blank
+        point = f"{t}{delimiter}{v}"
+        rows.append(delimiter.join((said, point) if side.startswith("left") else (point, said)))
+    return ("\n".join(rows) + "\n").encode()
+
+
+def jcamp(
+    data: str, points: int, form: str = "(X++(Y..Y))", table: str = "XYDATA", **said
+) -> bytes:
+    """A spectrum in JCAMP-DX; records are added or, with None, left out."""
+    records = {
+        "TITLE": "made up", "JCAMP-DX": "4.24 $$ program 7", "XUNITS": "1/CM",
+        "YUNITS": "ABSORBANCE", "NPOINTS": points, "FIRSTX": 0, "LASTX": points - 1,
+    } | said  # fmt: skip
+    head = "".join(f"##{k}= {v}\n" for k, v in records.items() if v is not None)
+    return f"{head}##{table}= {form}\n{data}\n##END=\n".encode()
+
+
+# The same numbers in every form: McDonald & Wilks, Appl. Spectrosc. 42, 151 (1988), table VII
+TABLE_VII = [1.0, 2.0, 3.0, 3.0, 2.0, 1.0, 0.0, -1.0, -2.0, -3.0]
+TABLE_VII_FORMS = [
+    ("fixed", "0 1 2 3 3\n4 2 1 0 -1 -2 -3", (9, 10)), ("packed", "0+1+2+3+3+2+1+0-1-2-3", None),
+    ("packed to the left", "0 1 2 3 3 2 1 0-1-2-3", None), ("squeezed", "0 1BCCBA@abc", None),
+    ("differences", "0 1JJ%jjjjjj", None), ("duplicates", "0 1JT%jX", None),
+    ("check values", "0AJJ%j\n4Bjj\n6 @jjj\n9c", (9, 11)),
+    ("exponents", "0 1.0E+00 2.0E+00 3 30e-01 2 1 0 -1 -2 -3 $$ end", None),
+]  # fmt: skip
 
 FILES = [
     Odd("plain", b"t,V\n1,1.5\n2,2.5\n", ["t", "V"], AB, lines=(2, 3)),
@@ -153,6 +189,21 @@ FILES = [
     Odd("one named column of decimal commas", b"V\n1,5\n2,5\n", ["V"], [[1.5, 2.5]]),
     Odd("bad cell in the first row", b"1,overload\n2,1.5\n3,2\n4,3\n", ["c0", "c1"],
         [[1, 2, 3, 4], ["overload", "1.5", "2", "3"]]),
+    *(Odd(f"settings at the {side}", _beside(rows, sep, side), names, [T5, V5], lines=(1, 5))
+      for side, sep, rows, names in (
+          ("left", ",", TEKTRONIX, ["c3", "c4"]), ("left, tabs", "\t", TEKTRONIX, ["c3", "c4"]),
+          ("left, numbers only", ";", ("Points;5", "Interval;1"), ["c2", "c3"]),
+          ("right", ",", ("Points,5", "Unit,V"), ["c0", "c1"]))),
+    Odd("a remark on the first rows", b"0,1,start\n1,3,\n2,5,\n", ["c0", "c1", "c2"],
+        [[0, 1, 2], [1, 3, 5], ["start", "", ""]]),
+    *(Odd(f"JCAMP-DX {name}", jcamp(data, 10), ["x", "y"],
+          [[float(i) for i in range(10)], TABLE_VII], {"x": "1/CM", "y": "ABSORBANCE"}, lines)
+      for name, data, lines in TABLE_VII_FORMS),
+    Odd("JCAMP-DX with factors", jcamp("0 200 400\n20 600", 3, XFACTOR=0.5, YFACTOR=0.01,
+        FIRSTX=0, LASTX=10, FIRSTY=2), ["x", "y"],
+        [[0.0, 5.0, 10.0], [2.0, 4.0, 6.0]], {"x": "1/CM", "y": "ABSORBANCE"}, (12, 13)),
+    Odd("JCAMP-DX points", jcamp("0, 1; 2.5, 3\n4, ?", 3, form="(XY..XY)", table="PEAK TABLE"),
+        ["x", "y"], [[0.0, 2.5, 4.0], [1.0, 3.0, nan]], {"x": "1/CM", "y": "ABSORBANCE"}),
     Odd("no comments by order", b"who,V\n#1,1.5\n%2,2.5\n", ["who", "V"],
         [["#1", "%2"], [1.5, 2.5]], options={"comment": ""}),
 ]  # fmt: skip

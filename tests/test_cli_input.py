@@ -1,11 +1,18 @@
 """What the program refuses, and what must not matter: run in this process, which is quicker."""
 
+import csv
+import io
 import json
+import os
 
 import numpy as np
 import pytest
+from rich.console import Console
 
+from nlsq.cli.batch_table import show
+from nlsq.cli.batching import find_items
 from nlsq.cli.commands.compare import aicc
+from nlsq.cli.journal import Journal
 from nlsq.cli.main import _run
 from nlsq.cli.settings import Model, Settings
 
@@ -90,12 +97,64 @@ def test_configurations_that_are_refused(run, tmp_path, text, message):
         (("-y", "log(W)", "-m", FORMULA), 2, "no column 'W'"),
         ((*XY, FORMULA, "--set", "fitting.los=huber"), 1, "did you mean 'loss'"),
         ((*XY, FORMULA, "--rows", "a:b"), 1, "start:stop"),
+        ((*XY, FORMULA, "--rows", "9" * 5000 + ":"), 1, "start:stop"),
+        (("-x", "9" * 5000, "-m", FORMULA), 1, "column 999"),
+        (("-x", "²", "-m", FORMULA), 1, "²"),
+        ((*XY, FORMULA, "--set", "data.columns.x=[]"), 1, "names one at least"),
+        ((*XY, FORMULA, "--set", "metadata.dataset_id=2020-13-45"), 1, "is not a value"),
+        ((*XY, FORMULA, "--delimiter", "\n"), 1, "delimiter cannot be"),
+        ((*XY, FORMULA, "--encoding", "rot13"), 2, "no encoding called 'rot13'"),
+        ((*XY, FORMULA, "--format", "npy"), 2, "no NumPy file"),
+        ((*XY, FORMULA, "--format", "excel"), 2, "no Excel file"),
+        ((*XY, FORMULA, "--format", "jcamp"), 2, "no data in this JCAMP-DX file"),
+        ((*XY, FORMULA, "--set", "data.input_file=" + "n" * 9000), 2, "name too long"),
+        ((*XY, FORMULA, "--checkpoint", "n" * 300), 1, "name too long"),
+        ((*XY, FORMULA, "-o", "data.csv"), 1, "holds the data and would be replaced"),
+        ((*XY, FORMULA, "--json", "--print", "csv"), 1, "one thing is printed"),
     ],
 )
 def test_command_lines_that_are_refused(run, arguments, code, message):
     found, out, err = run("fit", "data.csv", *arguments)
     assert found == code, out + err
     assert message in err
+    assert "no name of a file" not in err
+
+
+@pytest.mark.parametrize(
+    "name, content, message",
+    [
+        ("deep.toml", b"a=" + b"[" * 5000, ": a value that is none"),
+        ("deep.yaml", b"a: " + b"[" * 1200 + b"]" * 1200, ": a value that is none"),
+        ("date.yaml", b"metadata: {dataset_id: 2020-13-45}", ": a value that is none"),
+        ("digits.yaml", b"fitting: {max_nfev: 1" + b"0" * 5000 + b"}", ": a value that is none"),
+        ("latin.toml", b'\na="\xff"', ":2: a byte that is not UTF-8"),
+        ("notepad.yaml", "data: {}".encode("utf-16"), ":1: a byte that is not UTF-8"),
+        ("mark.toml", "\ufeff[dat]\na=1\n".encode(), ":1: dat: unknown key; did you mean 'data'"),
+    ],
+)
+def test_odd_configurations_are_refused_in_words(run, tmp_path, name, content, message):
+    (tmp_path / name).write_bytes(content)
+    code, _, err = run("config", "--check", name)
+    assert code == 1
+    assert f"{name}{message}" in err
+
+
+def test_a_folder_is_called_one(run, tmp_path):
+    (tmp_path / "run.csv").mkdir()
+    code, _, err = run("fit", "run.csv", "-m", "linear")
+    assert (code, "run.csv: this is a folder" in err) == (2, True)
+    assert "no name of a file" not in err
+
+
+def test_a_name_of_any_bytes_is_written_down(run, tmp_path):
+    name = os.fsdecode(b"\xff\xfe.csv")
+    (tmp_path / name).write_bytes((tmp_path / "data.csv").read_bytes())
+    written = ("-o", "fit.json", "-o", "fit.sh", "-o", "fit.zip")
+    code, _, err = run("fit", name, *XY, "linear", *written, "-q")
+    assert code == 0, err
+    assert json.loads((tmp_path / "fit.json").read_text())["data"]["file"] == name
+    assert run("batch", name, *XY, "linear", "--table", "t.json", "-q")[0] == 0
+    assert run("batch", name, *XY, "linear", "--table", name, "-q")[0] == 1
     assert "Traceback" not in err
 
 
@@ -146,6 +205,92 @@ def test_groups(run, tmp_path):
     assert code == 0
     counts = {row["fit"]: row["points"] for row in json.loads(out)}
     assert counts == {"data.csv[0]": 18, "data.csv[1]": 18, "data.csv[(empty)]": 4}
+
+
+@pytest.mark.parametrize("width", [30, 80, 200])
+@pytest.mark.parametrize(
+    "name", ["0001.csv", "data/2024-05-01_sample-A_run-0001.csv", "g[" + "x" * 99]
+)
+def test_names_and_numbers_of_tables_are_whole(width, name):
+    numbers = {f"par{i}": 1234.5 + i for i in range(9)}
+    errors = {f"{n}_err": 0.125 for n in numbers}
+    row = {"fit": name, "outcome": "converged", **numbers, **errors, "r_squared": 0.98765}
+    row |= {"undetermined": "", "at_bound": "par3 par4", "message": ""}
+    console = Console(width=width, file=io.StringIO(), highlight=False)
+    show(console, [row], 1)
+    text = console.file.getvalue()
+    line = next(line for line in text.splitlines() if line.startswith(name))
+    assert "0.98765" in line and "…" not in text
+    told = line.count("±")
+    assert told == 9 or f"par{told}, " in text or "par8: see --table" in text
+    assert all(f"{1234.5 + i:.5g} ± 0.12" in line for i in range(told))
+
+
+@pytest.mark.parametrize(
+    "cells, names",
+    [
+        (("0.3", "0.30000000000000004", "2"), ["0.3", "0.30000000000000004", "2"]),
+        (("1e300", "-0.0", "1e-300"), ["1e+300", "-0", "1e-300"]),
+        (("(empty)", "", "b"), ["(empty)", "(empty)", "b"]),
+        (("9007199254740993", "9007199254740992", ""), None),
+    ],
+)
+def test_no_group_is_lost_by_its_name(tmp_path, cells, names):
+    rows = [f"{i},{i},{cell}" for cell in cells for i in range(3)]
+    (tmp_path / "g.csv").write_text("\n".join(["t,V,s", *rows, ""]))
+    content = {"data": {"input_file": "g.csv"}, "model": {"name": "linear"}}
+    settings = Settings.model_validate(content)
+    found = list(find_items([tmp_path / "g.csv"], settings, "s"))
+    if names is not None:
+        assert [item.group for item, _ in found] == names
+    assert [item for item, _ in find_items([tmp_path / "g.csv"], settings, "2")] == [
+        item for item, _ in found
+    ]
+    assert sum(points.y.size for _, points in found) == 9
+
+
+def test_a_batch_keeps_order_and_names_and_fits_again_what_was_damaged(run, tmp_path):
+    groups = ["x" * 299 + "y", "x" * 300, "b"]
+    rows = [f"{i},{3 * i + j},{name}" for j, name in enumerate(groups) for i in range(5)]
+    (tmp_path / "g.csv").write_text("\n".join(["t,V,s", *rows, ""]))
+    arguments = ("batch", "g.csv", "--groupby", "s", *XY, "a_err*t + points + 0*a")
+    arguments += ("--fix", "a=1", "--table", "t.csv")
+    code, out, err = run(*arguments, "--plots", "plots")
+    assert code == 0, err
+    fits = [f"g.csv[{name}]" for name in groups]
+    assert all(name in out for name in fits)
+    assert len(list((tmp_path / "plots").iterdir())) == len(groups)
+    table = (tmp_path / "t.csv").read_text()
+    found = list(csv.DictReader(table.splitlines()))
+    assert [row["fit"] for row in found] == fits
+    values = [[float(row[name]) for name in ("a_err", "points_", "a_")] for row in found]
+    np.testing.assert_allclose(values, [[3, j, 1] for j in range(3)], atol=1e-9)
+    journal = tmp_path / "t.csv.journal"
+    lines = journal.read_bytes().splitlines(keepends=True)
+    lines[1] = lines[1].replace(b'"points": 5', b'"points": 4')
+    journal.write_bytes(b"".join(lines))
+    code, _, err = run(*arguments, "--resume", "-q")
+    assert (code, "1 line is damaged; what it held is fitted again" in err) == (0, True)
+    assert (tmp_path / "t.csv").read_text() == table
+
+
+def test_a_damaged_row_of_a_journal_is_never_believed(tmp_path):
+    """Random bits flipped; what is cut off at the end counts as killed, not as damaged."""
+    random = np.random.default_rng(0)
+    rows = {f"k{i}": {"fit": f"{i}.csv", "tau": i / 7, "message": "µ"} for i in range(9)}
+    path = tmp_path / "j"
+    Journal(path, resume=False).add(rows)
+    whole = np.frombuffer(path.read_bytes(), np.uint8)
+    for _ in range(50):
+        damaged = whole.copy()
+        places = random.integers(0, whole.size - 1, 3)
+        damaged[places] ^= np.uint8(1) << random.integers(0, 8, 3).astype(np.uint8)
+        path.write_bytes(damaged.tobytes())
+        found = Journal(path, resume=True)
+        assert all(rows[key] == row for key, row in found.done.items())
+        assert bool(found.damaged) == (len(found.done) < len(rows))
+    path.write_bytes(whole.tobytes()[:-5])
+    assert (len(Journal(path, resume=True).done), Journal(path, resume=True).damaged) == (8, 0)
 
 
 def test_a_batch_without_resume_puts_its_journal_aside(run, tmp_path):

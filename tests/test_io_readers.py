@@ -22,9 +22,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from nlsq.core.options import check_names
 from nlsq.io import FileError, read_table
 from nlsq.io import text as text_module
-from tests.odd_text_files import AB, FILES
+from nlsq.streaming.columns import did_you_mean as source_suggestion
+from nlsq.utils.input_error import closest, did_you_mean
+from tests.odd_text_files import AB, FILES, jcamp
 
 
 def stream(text, encoding="utf-8"):
@@ -175,6 +178,22 @@ def test_a_bad_cell_costs_its_column_only_and_is_named(tmp_path):
         (b"\xd0\xcf\x11\xe0" + b"x" * 90, "xlsx"),
         (",".join(["1"] * 1_000_000), "1,000,000 columns"),
         ("1 " * 100_000 + "\n", "columns; a table has at most"),
+        ("0,1,Points,3\n1,3,Unit,V\n2,5\n3,7\n4,9\n", ":2: 4 cells.*settings beside it"),
+        (jcamp("0 1 2\n2 3", 4), "3 points, but ##NPOINTS= says 4"),
+        (jcamp("0 1 2\n2 3 4 5 6", 4), ":10: more points than the 4 of ##NPOINTS="),
+        (jcamp("0 AZ9999999", 4), ":9: more points than the 4"),
+        (jcamp("0AJJ\n2Djj", 5), ":10: y begins with 4, the line above ends with 3"),
+        (jcamp("0 1 2\n7 3 4", 4), r":10: x is 7 .*, but point 3 .* is at 2"),
+        (jcamp("0 1 2\n2 3 4", 4, XFACTOR=100), r":11: x is 200 .*, but point 3 .* is at 2"),
+        (jcamp("0 100 2", 2, YFACTOR=0.01, FIRSTY=100), "##FIRSTY= says 100, .* begin with 1"),
+        (jcamp("0,0 1,5", 2), ":9: ',0 1,5' is no number of JCAMP-DX"),
+        (jcamp("0,0 1,5", 1, form="(XY..XY)", table="XYPOINTS"), "2 points, but"),
+        (jcamp("0 1 2", 2, YFACTOR="0,01"), "##YFACTOR= is '0,01', not a number"),
+        (jcamp("0 1 2", 2, NPOINTS=None), "##NPOINTS= does not say"),
+        (jcamp("0 J1", 2), "'J1' follows no number"),
+        (jcamp("0 1", 1, form="(XYW..XYW)", table="PEAK TABLE"), ":8: data in the form .XYW"),
+        (jcamp("0 1 2", 2) + jcamp("0 1 2", 2), "2 tables of data; one is read"),
+        (jcamp("0 1", 1, form="(X++(R..R)), XYDATA", table="DATA TABLE"), "DATATABLE= is a form"),
     ],
 )
 def test_what_is_no_table_is_refused_in_words(text, said, tmp_path):
@@ -184,6 +203,65 @@ def test_what_is_no_table_is_refused_in_words(text, said, tmp_path):
         read_table(path)
     assert str(path) in str(caught.value)
     assert caught.value.fix
+
+
+def test_differences_of_the_papers_spectrum():
+    """Table VI of the paper of JCAMP-DX 4.24, in the form DIFDUP with a last check value."""
+    packed = "599.860@VKT%TLkj%J%KLJ%njKjL%kL%jJULJ%kLK1%lLMNPNPRLJ0QTOJ1P\n700.158A28"
+    y = (
+        "0 0 0 0 2 4 4 4 7 5 4 4 5 5 7 10 11 11 6 5 7 6 9 9 7 10 10 9 10 11 12 15 16 16 14 17 38 "
+        "38 35 38 42 47 54 59 66 75 78 88 96 104 110 121 128"
+    )
+    table = read_table(stream(jcamp(packed, 53, FIRSTX=599.860, LASTX=700.158)))
+    assert table["y"].tolist() == [float(v) for v in y.split()]
+    np.testing.assert_allclose(table["x"], np.linspace(599.860, 700.158, 53), rtol=1e-15)
+
+
+@pytest.mark.parametrize(
+    "encoding",
+    [
+        "rot13",
+        "hex",
+        "zlib",
+        "punycode",
+        "idna",
+        "unicode_escape",
+        "undefined",
+        "",
+        "a\0b",
+        "é",
+        "os",
+    ],
+)
+def test_what_is_no_encoding_of_texts_is_said(encoding):
+    for text in ("t,V\n1,2\n", '{"t": [1]}', jcamp("0 1 2", 2)):
+        with pytest.raises(FileError, match=r"no encoding called .* for texts"):
+            read_table(stream(text), encoding=encoding)
+
+
+def _kinds_of_files():
+    frame = pa.table({"t": [1.0, 2.0], "V": [1.5, 2.5]})
+    return {
+        "text": b"t,V\n1,1.5\n2,2.5\n",
+        "json": b'{"t": [1, 2], "V": [1.5, 2.5]}',
+        "jcamp": jcamp("0 1 2", 2),
+        "npy": written(lambda out: np.save(out, np.eye(2))),
+        "npz": written(lambda out: np.savez(out, t=[1.0, 2.0], V=[1.5, 2.5])),
+        "hdf5": written(_hdf5),
+        "excel": written(_xlsx),
+        "parquet": written(lambda out: pa.parquet.write_table(frame, out)),
+        "feather": written(lambda out: pa.feather.write_feather(frame, out)),
+    }
+
+
+def test_a_file_read_as_another_kind_is_refused_in_words_or_read():
+    found = _kinds_of_files()
+    for kind, data in found.items():
+        for other in found:
+            try:
+                assert read_table(io.BytesIO(data), format=other).n_rows
+            except FileError as error:
+                assert kind != other and error.message
 
 
 def test_wrong_encoding_names_the_line():
@@ -216,8 +294,26 @@ def test_columns_by_name_heading_and_number():
         table[2]
     with pytest.raises(FileError, match="did you mean 'time'"):
         table["tme"]
-    with pytest.raises(FileError, match="2 columns are called 'V'"):
-        read_table(stream("V,V\n1,1.5\n"))["V"]
+
+
+@pytest.mark.parametrize(
+    "text, key",
+    [
+        ("V,V\n1,1.5\n2,2.5\n", "V"),
+        ("V (mV),V (mV)\n1,1.5\n2,2.5\n", "V"),
+        ("V,V\n(s),(mV)\n1,1.5\n2,2.5\n", "V"),
+        ("S1,,S2\nsignal,,signal\n1,,1.5\n2,,2.5\n", "signal"),
+        ("V V\n1 1.5\n2 2.5\n", "V"),
+    ],
+)
+def test_columns_with_one_heading_are_told_apart_by_number(text, key):
+    table = read_table(stream(text))
+    last = len(table.names) - 1
+    with pytest.raises(FileError, match=f"called '{key}'. Use the number .* 0 or {last}"):
+        table[key]
+    for part in (table, table.take([0, 1]), table.where(np.array([True, True]))):
+        assert (part.numeric(0).tolist(), part.numeric(last).tolist()) == ([1, 2], [1.5, 2.5])
+        assert part[f"{key}_2"].tolist() == [1.5, 2.5]
 
 
 def test_rows_keep_their_lines_and_columns():
@@ -423,6 +519,29 @@ def test_excel(tmp_path):
 # -- paths ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        lambda: closest("run", ["run"]),
+        lambda: did_you_mean("run", ["run", "RUN7"]),
+        lambda: did_you_mean(7, [7, "8"]),
+        lambda: source_suggestion("run", ["run"]),
+        lambda: check_names("least_squares", {"sigma": 3}, ("fun", "x0", "sigma")),
+        lambda: check_names("fit", {"model": 3}, ("model",)),
+        lambda: read_table("gone.csv"),
+    ],
+)
+def test_what_was_typed_is_never_proposed(given, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    os.symlink("nowhere.csv", "gone.csv")
+    try:
+        said = str(given())
+    except (TypeError, FileError) as error:
+        said = str(error)
+    assert "mean 'run'" not in said and "mean '7'" not in said and "mean 'gone" not in said
+    assert "mean 'sigma'" not in said and "mean 'model'" not in said
+
+
 def test_paths_that_lead_to_no_file(tmp_path):
     (tmp_path / "Run.csv").write_text("t,V\n1,2\n")
     with pytest.raises(FileError, match=r"no such file; did you mean 'Run\.csv'"):
@@ -462,9 +581,9 @@ def test_missing_extra_is_said(monkeypatch, tmp_path):
     openpyxl.Workbook().save(tmp_path / "run.xlsx")
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     monkeypatch.setitem(sys.modules, "openpyxl", None)
-    with pytest.raises(ValueError, match=r"pip install 'nlsq\[io\]'"):
+    with pytest.raises(ValueError, match="pip install pyarrow"):
         read_table(tmp_path / "run.parquet")
-    with pytest.raises(ValueError, match=r"pip install 'nlsq\[excel\]'"):
+    with pytest.raises(ValueError, match="pip install openpyxl"):
         read_table(tmp_path / "run.xlsx")
 
 

@@ -148,6 +148,13 @@ def test_complex_points_count_real_and_imaginary_parts():
     assert (fit.n_points, fit.dof) == (40, 38)
 
 
+@pytest.mark.parametrize("means", [1, 2])
+@pytest.mark.parametrize("n_points, free", [(20, 0), (20, 1), (20, 2), (20, 19), (4, 3)])
+def test_adjusted_r_squared_is_never_above_r_squared(means, n_points, free):
+    for r2 in (-3.0, 0.0, 0.5, 0.9999, 1.0):
+        assert statistics.adjusted_r_squared(r2, n_points, n_points - free, means) <= r2
+
+
 # ------------------------------------------------------------------------ points of weight 0
 
 POINTS, STEPS = noisy_line(40), np.arange(40)

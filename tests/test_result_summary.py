@@ -1,5 +1,6 @@
 """The report of a fit: what it says in each case, in plain text, ASCII, rich and HTML."""
 
+import dataclasses
 import io
 import math
 import sys
@@ -10,6 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from nlsq.io import result_document
+from nlsq.io.html_report import html_report
 from nlsq.result import CurveFitResult
 from nlsq.result.formatting import Rounding, duration, near_one, percent
 from nlsq.result.sentences import null_direction_sentences
@@ -44,6 +47,12 @@ def test_the_page():
     names = ("reduced χ²", "R²", "adjusted R²", "RMSE", "AIC", "AICc", "BIC")
     assert all(name in statistics for name in names)
     assert f"RMSE {fit.rmse:.5g}" in statistics and f"AIC        {fit.aic:.2f}" in statistics
+
+
+@pytest.mark.parametrize("stderr", [3e-17, 1.2e-20, 4e-150])
+def test_an_error_below_the_digits_of_its_value_is_not_called_zero(stderr):
+    fit = result_at(LINE, *noisy_line(), [2.5, -4.0], np.diag([stderr**2, 0.01]), "ab")
+    assert float(row(fit.summary(), "a").split()[2]) == pytest.approx(stderr, rel=0.05)
 
 
 def test_print_and_repr(capsys):
@@ -185,6 +194,55 @@ def test_bounds_and_fixed_parameters():
     assert "a stopped at its lower bound 0:" in text and "b stopped at its upper bound 1:" in text
     fit["active_mask"] = None  # sides told from the bounds themselves
     assert fit.summary() == text
+
+
+@pytest.mark.parametrize("bound", [1e6, 1e10, 250_000.0, -2500.0, 0.1, 1234567.25, 1e-7, 3e50])
+def test_bounds_are_printed_in_full(bound):
+    popt, bounds = [bound, 1.0], (np.full(2, -INF), np.array([bound, INF]))
+    fields = {"at_bound": ("a",), "bounds": bounds, "p0": popt}
+    fit = result_at(LINE, *noisy_line(), popt, np.eye(2), **fields)
+    said = fit.summary().split("stopped at its upper bound ")[1].split(":")[0]
+    assert float(said) == bound
+    page = html_report(result_document(fit))
+    cells = page.split("start and bounds")[1].replace("</td>", ">").split(">")
+    assert cells.count(said) == 2  # start and upper bound
+
+
+@pytest.mark.parametrize(
+    "sigma, absolute, said",
+    [
+        (None, False, None),
+        (0.5, False, "scaled by √(reduced χ²) = {:.5g}"),
+        (np.ones(25), False, "scaled by √(reduced χ²) = {:.5g}"),
+        (np.eye(25), False, "scaled by √(reduced χ²) = {:.5g}"),
+        (np.ones(25), True, "from sigma as it was given"),
+    ],
+)
+def test_how_errors_were_scaled_is_said(sigma, absolute, said):
+    fit = fitted(LINE, *noisy_line(), sigma=sigma, absolute_sigma=absolute)
+    scale = math.sqrt(fit.chi_squared / 23)
+    summary = fit.summary()
+    assert ("\n  errors " in summary) == (said is not None)
+    assert said is None or said.format(scale) in " ".join(summary.split())
+
+
+def test_the_head_is_about_the_fit_and_the_model_comes_last():
+    @dataclasses.dataclass
+    class Info:
+        road: str = "numpy"
+        reason: str = "a reason of three lines " * 9
+        derivative: str = "exact"
+        pointwise: bool = True
+
+        def describe(self):
+            return f"It runs so, since {self.reason}."
+
+    fit = fitted(LINE, *noisy_line(), model_info=Info())
+    head = fit.summary().split("\n\n")[0].splitlines()
+    assert head[1].startswith("  method") and head[-1].startswith("  model")
+    assert "reason" not in head[-1]
+    whole = fitted(LINE, *noisy_line(), model_info=Info(pointwise=False)).summary()
+    assert whole.index("model ") > whole.index("status") and "a reason of" in whole
 
 
 def test_strong_correlations_are_listed_strongest_first():

@@ -426,6 +426,16 @@ def test_npy_files_that_are_none(tmp_path):
             NpySource(tmp_path / name, tmp_path / "y.npy")
 
 
+@pytest.mark.parametrize(
+    "encoding", ["latin-1", "cp1252", "utf-16", "utf-16-be", "utf-32", "cp037"]
+)
+def test_text_of_another_encoding_is_refused(tmp_path, encoding):
+    path = tmp_path / "scan.csv"
+    path.write_bytes("t,V µ\n1,2\n3,4".encode(encoding))
+    with pytest.raises(DataSourceError, match=r"scan\.csv"):
+        list(CSVSource(path, "t", "V µ"))
+
+
 @pytest.mark.parametrize("write", ALL[1:], ids=lambda f: f.__name__)
 def test_replaced_by_a_shorter_file_between_passes(tmp_path, write):
     source = write(tmp_path, T, Y, S, slice(10, 2400))
@@ -642,6 +652,10 @@ def test_as_source(tmp_path):
     paths = [tmp_path / f"{name}.npy" for name in ("x", "y", "sigma")]
     cases = [
         as_source(T, Y, S),
+        as_source((T, Y, S)),
+        as_source((T, Y), None, S),
+        as_source((list(T), list(Y), list(S))),
+        as_source(tuple(map(str, paths))),
         as_source(list(T), list(Y), list(S)),
         as_source(ArraySource(T, Y, S)),
         as_source(Ranges(T, Y, S)),
@@ -689,5 +703,5 @@ def test_what_is_no_source(given, message):
 )
 def test_optional_packages(monkeypatch, module, open_it):
     monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(ImportError, match=r"pip install nlsq\[io\]"):
+    with pytest.raises(ImportError, match=f"pip install {module}"):
         open_it("a.file")

@@ -476,8 +476,9 @@ def test_hdf5_from_the_front_doors(tmp_path):
         assert np.array_equal(result.popt, direct.popt)
         assert np.array_equal(result.pcov, direct.pcov)
     config = nlsq.streaming.HybridStreamingConfig(gauss_newton_tol=1e-10)
-    result = AdaptiveHybridStreamingOptimizer(config).fit(source, decay, P0)
-    assert close(result.popt, direct.popt, 1e-10)
+    optimizer = AdaptiveHybridStreamingOptimizer(config)
+    for given in (source, (x, y, sigma)):
+        assert close(optimizer.fit(given, decay, P0).popt, direct.popt, 1e-10)
 
 
 def test_results_travel(small, tmp_path):

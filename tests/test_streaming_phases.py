@@ -141,11 +141,23 @@ def test_a_warm_up_loses_no_minimum_that_the_direct_fit_finds():
         {"active_switching_criteria": "step"}, {"lbfgs_history_size": 0},
         {"max_warmup_step_size": float("nan")}, {"gauss_newton_max_iterations": 0},
         {"chunk_size": 0}, {"chunk_size": 1e5}, {"resume": True}, {"checkpoint_dir": 3},
+        {"active_switching_criteria": None}, {"active_switching_criteria": (["step"],)},
+        {"lbfgs_initial_step_size": 0}, {"max_warmup_step_size": 0.0}, {"checkpoint_dir": ""},
+        {"warm_start_threshold": 1.5}, {"gauss_newton_tol": 10**400}, {"checkpoint_interval": -1},
     ],
 )  # fmt: skip
 def test_settings_are_checked(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         HybridStreamingConfig(**wrong)
+
+
+@pytest.mark.parametrize(
+    "name", [field.name for field in dataclasses.fields(HybridStreamingConfig)]
+)
+def test_every_setting_refuses_what_is_of_no_use(name):
+    for value in (object(), [1], {"a": 1}, -1, float("nan"), b"x", 1 + 2j):
+        with pytest.raises(ValueError, match=name):
+            HybridStreamingConfig(**{name: value})
 
 
 def test_unknown_settings_are_errors():

@@ -16,6 +16,8 @@ CONFIG = LargeDatasetConfig()
     ("n_points", "usable", "in_memory", "strategy"),
     [
         (10**3, 16 * GB, False, "direct"),
+        (10**5, 10**3, False, "direct"),  # so few that memory is not asked
+        (10**5 + 1, 10**3, False, "chunked"),
         (10**7, 16 * GB, False, "direct"),
         (10**7, GB // 10, False, "chunked"),  # does not fit
         (10**7 + 1, 16 * GB, False, "chunked"),
@@ -37,8 +39,12 @@ def test_thresholds_and_wishes_count():
     )
     roads = [decide(m, 16, False, GB, config).strategy for m in (10, 100, 101, 1000, 1001)]
     assert roads == ["direct", "direct", "chunked", "chunked", "streaming"]
+    tight = [decide(m, 16, False, 100, config).strategy for m in (10, 11, 100, 101, 1001)]
+    assert tight == ["direct", "chunked", "chunked", "chunked", "streaming"]
     off = LargeDatasetConfig(enable_automatic_solver_selection=False)
-    assert decide(10**6, 16, False, GB, off).strategy == "direct"
+    for m in (10, 10**6, 10**12, None):
+        assert decide(m, 16, False, GB, off).strategy == "direct"
+    assert decide(10, 16, False, GB, off, "chunked").strategy == "chunked"
     assert decide(10, 16, True, GB, CONFIG, "streaming").strategy == "streaming"
     asked = decide(10, 16, True, GB, CONFIG, "auto", "checkpoint")
     assert (asked.strategy, asked.reason) == ("chunked", "checkpoint was asked for")
@@ -106,6 +112,19 @@ def test_the_fitter_keeps_its_limit():
         LargeDatasetFitter(memory_limit_gb=-1)
     with pytest.raises(ValueError, match="n_points"):
         fitter.estimate_requirements(0, 5)
+
+
+@pytest.mark.parametrize("gigabytes", [1e-6, 0.1, 64.0, 1e6])
+@pytest.mark.parametrize("n_points", [10, 1 << 19, (1 << 19) + 1, 10**8])
+def test_estimates_keep_the_limits_of_reading_and_memory(gigabytes, n_points):
+    memory = nlsq.MemoryConfig(gigabytes)
+    need = nlsq.estimate_memory_requirements(n_points, 3, memory=memory)
+    assert need.recommended_chunk_size <= (1 << 16 if n_points <= 1 << 19 else 1 << 18)
+    assert need.n_chunks * (1 << 18) >= n_points
+    with nlsq.memory_context(memory):
+        assert nlsq.estimate_memory_requirements(n_points, 3) == need
+        assert LargeDatasetFitter().estimate_requirements(n_points, 3) == need
+    assert LargeDatasetFitter(gigabytes).estimate_requirements(n_points, 3) == need
 
 
 def test_progress_is_drawn_when_asked(capsys):

@@ -11,7 +11,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -22,12 +21,15 @@ import numpy as np
 
 import nlsq
 from nlsq.cli.errors import ConfigurationError, DataError, LimitReached, NoModel, ProgramError
+from nlsq.cli.journal import Journal
 from nlsq.cli.model import USER_CODE_ERRORS, LoadedModel, Start, load_model, start
+from nlsq.cli.options import read_column
 from nlsq.cli.points import Points, load, select
 from nlsq.cli.running import carry_out, pack_error, translated
 from nlsq.cli.settings import Settings
 from nlsq.core.status import Status
 from nlsq.device import usable_cores
+from nlsq.io import FileError
 
 PORTION = 256  # fits read and fitted at a time
 NOT_REACHED = "not reached"
@@ -43,7 +45,8 @@ class Item:
     @property
     def label(self) -> str:
         """How it is called in tables."""
-        return str(self.path) + ("" if self.group is None else f"[{self.group}]")
+        path = str(self.path).encode("utf-8", "backslashreplace").decode()  # any bytes are a name
+        return path + ("" if self.group is None else f"[{self.group}]")
 
 
 def find_items(paths: Iterable[Path], settings: Settings, groupby: str | None) -> Iterator[Any]:
@@ -54,11 +57,11 @@ def find_items(paths: Iterable[Path], settings: Settings, groupby: str | None) -
         data = settings.data.model_copy(update={"input_file": path})
         try:
             table = load(data)
-            groups = {None: table} if groupby is None else _groups(table, groupby)
+            groups = [(None, table)] if groupby is None else _groups(table, groupby)
         except ProgramError as error:
             return [(Item(path), error)]
         found = []
-        for name, rows in groups.items():
+        for name, rows in groups:
             try:
                 found.append((Item(path, name), select(rows, data, omit)))
             except ProgramError as error:
@@ -72,27 +75,24 @@ def find_items(paths: Iterable[Path], settings: Settings, groupby: str | None) -
                 yield from found
 
 
-def _groups(table: Any, name: str) -> dict[str, Any]:
-    if name not in table.names:
-        from nlsq.utils.input_error import did_you_mean
-
-        known = f"; there are {', '.join(table.names)}."
-        raise DataError(
-            f"{table.source}: no column {name!r}{did_you_mean(name, table.names, known)}"
-        )
-    values, of = np.unique(table[name], return_inverse=True)
+def _groups(table: Any, name: str) -> list[tuple[str, Any]]:
+    try:
+        cells = table[name if name in table.names else read_column(name)]
+    except FileError as error:
+        raise DataError(error.message, error.fix) from None
+    values, of = np.unique(cells, return_inverse=True)
     order = np.argsort(of, kind="stable")
     rows = np.split(order, np.flatnonzero(np.diff(of[order])) + 1)
-    return {
-        _group(value): table.take(one) for value, one in zip(values.tolist(), rows, strict=True)
-    }
+    groups = sorted(zip(values.tolist(), rows, strict=True), key=lambda group: group[1][0])
+    return [(_group(value), table.take(one)) for value, one in groups]  # as they begin in the file
 
 
 def _group(value: Any) -> str:
     """What a group is called; rows whose cell is empty are one group."""
     if value == "" or value != value:
         return "(empty)"
-    return f"{value:.15g}" if isinstance(value, float) else str(value)
+    short = f"{value:.15g}" if isinstance(value, float) else str(value)
+    return short if not isinstance(value, float) or float(short) == value else repr(value)
 
 
 def key_of(points: Points, settings: Settings) -> str:
@@ -110,52 +110,6 @@ def key_of(points: Points, settings: Settings) -> str:
             digest.update(repr(array.shape).encode())
             digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
-
-
-class Journal:
-    """What is done, a JSON line each; a line that was cut off by a kill does not count.
-
-    Parameters
-    ----------
-    path : Path or None
-        None keeps nothing.
-    resume : bool
-        Go on with what is there; otherwise put it aside (``.1``) and begin anew.
-    """
-
-    def __init__(self, path: Path | None, resume: bool):
-        self._path = path
-        self.done: dict[str, dict[str, Any]] = {}
-        if path is None:
-            return
-        if resume and path.is_file():
-            for line in path.read_bytes().split(b"\n")[:-1]:
-                try:
-                    entry = json.loads(line)
-                    self.done[entry["key"]] = entry["row"]
-                except (ValueError, KeyError, TypeError):
-                    continue
-        elif path.exists():
-            path.replace(path.with_name(path.name + ".1"))
-        if self.done or resume:
-            self._rewrite()
-
-    def _rewrite(self) -> None:
-        from nlsq.utils.atomic import write_atomically
-
-        lines = (json.dumps({"key": k, "row": r}) + "\n" for k, r in self.done.items())
-        write_atomically(self._path, "".join(lines).encode())
-
-    def add(self, rows: dict[str, dict[str, Any]]) -> None:
-        """Write rows down by their keys, to the disk before this returns."""
-        self.done |= rows
-        if self._path is None or not rows:
-            return
-        with self._path.open("ab") as file:
-            for key, row in rows.items():
-                file.write(json.dumps({"key": key, "row": row}).encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
 
 
 def fit_portion(
@@ -256,9 +210,7 @@ def _row(fit: Any, label: str, model: LoadedModel) -> dict[str, Any]:
         "outcome": NOT_REACHED if fit.status == Status.NOT_REACHED else outcome,
         "message": fit.message,
     }
-    for name, value, error in zip(model.names, fit.popt, fit.perr, strict=True):
-        row[name], row[f"{name}_err"] = _plain(value), _plain(error)
-    return row | {
+    said = {
         "reduced_chi_squared": _plain(fit.reduced_chi_squared),
         "r_squared": _plain(fit.r_squared),
         "points": int(fit.n_points),
@@ -266,6 +218,12 @@ def _row(fit: Any, label: str, model: LoadedModel) -> dict[str, Any]:
         "undetermined": " ".join(fit.undetermined),
         "at_bound": " ".join(fit.at_bound),
     }
+    for name, value, error in zip(model.names, fit.popt, fit.perr, strict=True):
+        others, column = {*row, *said, *(set(model.names) - {name})}, name
+        while {column, f"{column}_err"} & others:  # a parameter called "points"
+            column += "_"
+        row[column], row[f"{column}_err"] = _plain(value), _plain(error)
+    return row | said
 
 
 def _plain(value: Any) -> float | None:
@@ -304,46 +262,47 @@ def fit_all(
     journal: Journal,
     documents: bool,
     done: Callable[[list[dict[str, Any]]], None],
-) -> Iterator[dict[str, Any]]:
-    """Fit everything that the journal does not hold; rows in no order that matters.
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Fit everything that the journal does not hold; the rows, each with the place of its item.
 
     done(rows) hears of the rows of each portion, with their documents.
     """
-    waiting: list[tuple[str, Item, Points]] = []
+    waiting: list[tuple[str, int, Item, Points]] = []
     fresh: set[str] = set()
     limit = settings.fitting.time_limit
     deadline = None if limit is None else time.monotonic() + limit
 
-    def fit_waiting() -> Iterator[dict[str, Any]]:
-        portion = [(item, points) for _, item, points in waiting]
+    def fit_waiting() -> Iterator[tuple[int, dict[str, Any]]]:
+        portion = [(item, points) for _, _, item, points in waiting]
         rows = _portion_rows(portion, _until(settings, deadline), documents)
-        fresh.update(key for key, _, _ in waiting)
-        keys = [key for key, _, _ in waiting]
-        waiting.clear()
+        fresh.update(key for key, _, _, _ in waiting)
         reached = [
-            pair for pair in zip(keys, rows, strict=True) if pair[1]["outcome"] != NOT_REACHED
+            (key, place, row)
+            for (key, place, _, _), row in zip(waiting, rows, strict=True)
+            if row["outcome"] != NOT_REACHED
         ]
-        done([row for _, row in reached])
-        for _, row in reached:
+        waiting.clear()
+        done([row for _, _, row in reached])
+        for _, _, row in reached:
             row.pop("document", None)
-        journal.add(dict(reached))  # equal points are one entry
-        yield from (row for _, row in reached)
+        journal.add({key: row for key, _, row in reached})  # equal points are one entry
+        yield from ((place, row) for _, place, row in reached)
         if len(reached) < len(rows):  # Ctrl-C, SIGTERM or the time limit
             raise KeyboardInterrupt
 
-    for item, found in items:
+    for place, (item, found) in enumerate(items):
         if isinstance(found, ProgramError):
             row = failed_row(item, found)
             done([row])
-            yield row
+            yield place, row
             continue
         key = key_of(found, settings)
         if key in journal.done and not (documents and key in fresh):
             row = journal.done[key] | {"fit": item.label}
             done([row])
-            yield row
+            yield place, row
             continue
-        waiting.append((key, item, found))
+        waiting.append((key, place, item, found))
         if len(waiting) == PORTION:
             yield from fit_waiting()
     if waiting:

@@ -48,8 +48,13 @@ class Configuration:
             A file that cannot be read, or is no YAML or TOML.
         """
         try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
+            text = path.read_text(encoding="utf-8-sig")
+        except UnicodeDecodeError as error:
+            line = error.object.count(b"\n", 0, error.start) + 1
+            raise ConfigurationError(
+                f"{path}:{line}: a byte that is not UTF-8.", "Save the file as UTF-8."
+            ) from None
+        except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
             raise ConfigurationError(f"{path}: cannot be read: {reason}.") from None
         toml = path.suffix.lower() == ".toml"
@@ -97,8 +102,10 @@ class Configuration:
             )
         try:
             self.set(key.strip(), yaml.safe_load(value), f"--set {key.strip()}")
-        except yaml.YAMLError:
-            raise ConfigurationError(f"--set {text}: {value!r} is not a value.") from None
+        except (yaml.YAMLError, ValueError, RecursionError):  # also a date that is none
+            raise ConfigurationError(
+                f"--set {text}: {value[:40]!r} is not a value.", "Write it as in YAML."
+            ) from None
 
     def settings(self) -> Settings:
         """The settings, checked.
@@ -145,6 +152,10 @@ def _yaml(text: str, path: Path) -> tuple[Any, dict[tuple, int]]:
         where = f"{path}:{mark.line + 1}" if mark else f"{path}"
         problem = getattr(error, "problem", None) or error
         raise ConfigurationError(f"{where}: not valid YAML: {problem}.") from None
+    except ConfigurationError:
+        raise
+    except (ValueError, RecursionError) as error:  # a date that is none, too many digits or levels
+        raise ConfigurationError(f"{path}: a value that is none: {error}.") from None
 
 
 def _yaml_lines(tree: yaml.Node | None, path: Path) -> dict[tuple, int]:
@@ -179,6 +190,8 @@ def _toml(text: str, path: Path) -> tuple[dict, dict[tuple, int]]:
         line = re.search(r"line (\d+)", str(error))
         where = f"{path}:{line[1]}" if line else f"{path}"
         raise ConfigurationError(f"{where}: not valid TOML: {error}.") from None
+    except (ValueError, RecursionError) as error:  # too many digits or levels
+        raise ConfigurationError(f"{path}: a value that is none: {error}.") from None
     lines: dict[tuple, int] = {}
     table: tuple[str, ...] = ()
     for number, line in enumerate(text.splitlines(), 1):

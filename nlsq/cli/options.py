@@ -6,6 +6,7 @@ A `Setting` is a Click option with the key of its entry; what it reads from its 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ import click
 if TYPE_CHECKING:
     from nlsq.cli.configuration import Configuration
 
-FORMATS = ("csv", "json", "hdf5", "npz", "npy", "parquet", "arrow", "excel")
+FORMATS = ("csv", "json", "hdf5", "npz", "npy", "parquet", "arrow", "excel", "jcamp")
 LOSSES = ("linear", "soft_l1", "huber", "cauchy", "arctan")
 METHODS = ("trf", "dogbox", "lm")
 STRICT = "Exit with 5 if a parameter is undetermined or on a bound."
@@ -30,12 +31,13 @@ class Setting(click.Option):
         self.key, self.read = key, read
 
 
-def _column(text: str) -> int | str:
-    return int(text) if text.isdigit() else text
+def read_column(text: str) -> int | str:
+    """A column by its number, or by its name."""
+    return int(text) if re.fullmatch("[0-9]{1,9}", text) else text
 
 
 def _columns(texts: tuple[str, ...]) -> Any:
-    found = [_column(text) for text in texts]
+    found = [read_column(text) for text in texts]
     return found if len(found) > 1 else found[0]
 
 
@@ -107,11 +109,11 @@ DATA = [
         "a model of several variables.",
     ),
     Setting(
-        ["-y", "--y"], key="data.columns.y", metavar="COLUMN", read=_column,
+        ["-y", "--y"], key="data.columns.y", metavar="COLUMN", read=read_column,
         help="Column of y, or an expression such as \"log(V)\".",
     ),
     Setting(
-        ["--yerr"], key="data.columns.sigma", metavar="COLUMN", read=_column,
+        ["--yerr"], key="data.columns.sigma", metavar="COLUMN", read=read_column,
         help="Column of the standard deviations of y.",
     ),
     Setting(
@@ -133,7 +135,7 @@ DATA = [
     Setting(["--encoding"], key="data.csv.encoding", help="Encoding of a text file, e.g. latin-1."),
     Setting(["--skip"], key="data.csv.skip_header", type=click.IntRange(0), metavar="LINES",
             help="Lines to skip at the beginning of a text file."),
-    Setting(["--sheet"], key="data.sheet", read=_column, help="Sheet of an Excel file."),
+    Setting(["--sheet"], key="data.sheet", read=read_column, help="Sheet of an Excel file."),
     Setting(["--group"], key="data.group", help="Group of an HDF5 file that holds the columns."),
 ]  # fmt: skip
 MODEL = [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,8 +25,8 @@ OUTPUT = [
         help="File to write; its suffix says what: .json .csv .md .tex .sh .html .zip, or a "
         "figure's. As often as wanted.",
     ),
-    click.Option(["--print", "printed"], type=click.Choice(PRINTED), default="table",
-                 help="What to print (table)."),
+    click.Option(["--print", "printed"], type=click.Choice(PRINTED),
+                 help="What to print (table); with --quiet only this."),
     click.Option(["--json"], is_flag=True, help="Print the result as JSON: --print json."),
     click.Option(["-q", "--quiet"], is_flag=True, help="Print errors only."),
     click.Option(["--no-plot"], is_flag=True, help="Do not plot in the terminal."),
@@ -36,7 +38,8 @@ class Output:
     """What to print; files to write are in the settings."""
 
     printed: str = "table"
-    quiet: bool = False
+    quiet: bool = False  # nothing is printed that was not asked for
+    asked: bool = False  # for what is printed
     plot: bool = True
     own: tuple[Path, ...] = ()  # files named on the command line; others stay in this folder
 
@@ -49,7 +52,14 @@ class Output:
             if paths:
                 configuration.set(key, paths, "--output")
         printed = "json" if given["json"] else given["printed"]
-        return cls(printed, given["quiet"], not given["no_plot"], given["output"])
+        if given["printed"] not in (None, printed):
+            from nlsq.cli.errors import ConfigurationError
+
+            raise ConfigurationError(
+                f"--json and --print {given['printed']}: one thing is printed.", "Leave one away."
+            )
+        asked, plot = printed is not None, not given["no_plot"]
+        return cls(printed or "table", given["quiet"], asked, plot, given["output"])
 
     def check(self, settings: Settings) -> None:
         """Find out before the fit, not after it, that its results could not be written.
@@ -60,7 +70,8 @@ class Output:
         """
         files = settings.export.results_file
         for path in (*files, *settings.export.figure):
-            check_file(path, None if path in self.own else Path.cwd())
+            own = None if path in self.own else Path.cwd()
+            check_file(path, own, [settings.data.input_file])
         for path in files:
             if path.suffix.lower() not in DOCUMENTS:
                 from nlsq.cli.errors import ConfigurationError
@@ -87,7 +98,7 @@ class Output:
         from nlsq.io import FileError, restore
 
         result = _with_model(restore(document), document, settings)
-        if not self.quiet:
+        if self.asked or not self.quiet:
             self.print(document, result)
         failed = None
         for path in (*settings.export.results_file, *settings.export.figure):
@@ -136,8 +147,8 @@ def console() -> Console:
     return Console(highlight=False)
 
 
-def check_file(path: Path, folder: Path | None = None) -> None:
-    """Raise when nothing can be written there, or it is outside of `folder`."""
+def check_file(path: Path, folder: Path | None = None, data: Iterable[Path] = ()) -> None:
+    """Raise when nothing can be written there, it is outside of `folder`, or one of the `data`."""
     from nlsq.cli.errors import ConfigurationError
     from nlsq.security import validate_path
     from nlsq.utils.input_error import InputError
@@ -146,8 +157,12 @@ def check_file(path: Path, folder: Path | None = None) -> None:
         validate_path(path, folder)
     except InputError as error:
         raise ConfigurationError(error.message, error.fix) from None
-    if not path.resolve().parent.is_dir():
+    if not os.path.isdir(path.resolve().parent):
         raise ConfigurationError(f"{path}: no such folder to write to.", "Create it first.")
+    if os.path.exists(path) and any(os.path.exists(d) and path.samefile(d) for d in data):
+        raise ConfigurationError(
+            f"{path}: this file holds the data and would be replaced.", "Choose another name."
+        )
 
 
 def require_matplotlib(path: Path) -> None:

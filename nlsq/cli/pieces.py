@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
@@ -74,7 +75,7 @@ def read_in_pieces(settings: Settings) -> bool:
     usable = manager.usable_bytes()
     if work.memory_limit_gb is not None:
         usable = min(usable, int(work.memory_limit_gb * 1e9))
-    return path.is_file() and 4 * path.stat().st_size > usable
+    return os.path.isfile(path) and 4 * path.stat().st_size > usable
 
 
 def reading_options(settings: Settings) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from dataclasses import dataclass, field
 from typing import Any
@@ -60,7 +61,7 @@ def load(data: Data) -> Table:
         source: Any = data.input_file
         if data.from_stdin:
             source = io.BytesIO(sys.stdin.buffer.read())
-        elif source.is_file():
+        elif os.path.isfile(source):  # False where the system takes no such name
             needed = _READING_FACTOR * source.stat().st_size
             get_memory_config().require(needed, f"{source}: reading this file")
         table = read_table(
@@ -70,7 +71,7 @@ def load(data: Data) -> Table:
         )  # fmt: skip
     except FileError as error:
         fix = error.fix
-        if not data.from_stdin and not data.input_file.exists():
+        if not data.from_stdin and not os.path.exists(data.input_file):
             fix = "Paths count from this folder, in a configuration file from its own."
         raise DataError(error.message, fix) from None
     except MemoryError as error:
@@ -141,7 +142,7 @@ def column(table: Table, wanted: Column) -> tuple[str, np.ndarray]:
     """Name and values (m,) of a column, by number, by name, or as an expression of columns."""
     try:
         name = table.name_of(wanted)
-        return name, table.numeric(name)
+        return name, table.numeric(wanted)
     except FileError as error:
         if isinstance(wanted, int) or wanted in table.names or wanted.isidentifier():
             raise DataError(error.message, error.fix) from None

@@ -12,6 +12,8 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from nlsq.cli.terminal_plot import Series, panels
+from nlsq.cli.whole import print_whole
+from nlsq.result.sentences import basis_of_errors
 from nlsq.utils.input_error import harmless
 
 if TYPE_CHECKING:
@@ -27,8 +29,8 @@ def parameter_table(result: CurveFitResult, certified: dict | None = None) -> Gr
     names, values, errors = result.param_names, result.popt, result.perr
     if certified is None:
         for heading in ("value", "± std. error", "95 % interval"):
-            table.add_column(heading, justify="right")
-        table.add_column("")
+            table.add_column(heading, justify="right", no_wrap=True)
+        table.add_column("", no_wrap=True)
         intervals = result.confidence_intervals()
         for name, value, error, (low, high) in zip(names, values, errors, intervals, strict=True):
             interval = f"{_rounded(low, error)} … {_rounded(high, error)}"
@@ -38,7 +40,7 @@ def parameter_table(result: CurveFitResult, certified: dict | None = None) -> Gr
             )
         return table
     for heading in ("value ± std. error", "certified", "digits"):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", no_wrap=True)
     nothing = [None] * len(names)
     rows = zip(
         names, values, errors, certified["values"], certified["value_digits"],
@@ -125,9 +127,11 @@ def show(console: Console, document: dict[str, Any], result: CurveFitResult, plo
     if provenance.get("start", "given") != "given":
         console.print(Text(harmless(f"start: {provenance['start']}"), "dim"))
     console.print()
-    console.print(parameter_table(result, document.get("certified")))
+    print_whole(console, parameter_table(result, document.get("certified")))
+    if result.sigma_dimensions is not None:
+        console.print(Text(f"errors {basis_of_errors(result)}", "dim"))
     console.print()
-    console.print(statistics_table(result))
+    print_whole(console, statistics_table(result))
     console.print()
     verdict(console, document)
     if plot:

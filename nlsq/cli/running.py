@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime
 import math
+import os
 import platform
 import shlex
 import sys
@@ -141,7 +142,7 @@ def require_safe(settings: Settings) -> None:
     from nlsq.security import AuditLogger, validate_model
 
     path = settings.model.path
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise NoModel(f"{path}: no such model file.", "A path in a file is relative to it.")
     found = validate_model(path, trusted=settings.model.trusted)
     AuditLogger().log_load_attempt(path, found)

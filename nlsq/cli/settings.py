@@ -18,6 +18,12 @@ def _no_boolean(value: Any) -> Any:
     return value
 
 
+def _no_empty_list(value: Any) -> Any:
+    if value == []:
+        raise ValueError("a list of columns names one at least")
+    return value
+
+
 Column = Annotated[int | str, BeforeValidator(_no_boolean)]
 #: One limit per parameter by name; None is no limit.
 NamedBounds = dict[str, tuple[float | None, float | None]]
@@ -37,7 +43,7 @@ class Metadata(_Section):
 class Columns(_Section):
     """Columns by number from 0, by name, or expressions of them; several for x make it (k, m)."""
 
-    x: Column | list[Column] = 0
+    x: Annotated[Column | list[Column], BeforeValidator(_no_empty_list)] = 0
     y: Column = 1
     sigma: Column | None = None
 
@@ -54,7 +60,9 @@ class Csv(_Section):
 
 
 def _check_rows(value: Any) -> Any:
-    if value is not None and not re.fullmatch(r"\d*:\d*(:[1-9]\d*)?", str(value)):
+    if value is not None and not re.fullmatch(
+        r"[0-9]{0,18}:[0-9]{0,18}(:[1-9][0-9]{0,17})?", str(value)
+    ):
         raise ValueError("rows are start:stop or start:stop:step, counted from 0")
     return value
 
@@ -63,7 +71,9 @@ class Data(_Section):
     """The file and which of its rows and columns are fitted."""
 
     input_file: Path
-    format: Literal["csv", "json", "hdf5", "npz", "npy", "parquet", "arrow", "excel"] | None = None
+    format: (
+        Literal["csv", "json", "hdf5", "npz", "npy", "parquet", "arrow", "excel", "jcamp"] | None
+    ) = None
     columns: Columns = Columns()
     where: str | None = None
     rows: Annotated[str | None, BeforeValidator(_check_rows)] = None

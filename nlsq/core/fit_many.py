@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import inspect
 import pathlib
 import time
@@ -25,6 +24,7 @@ from nlsq.core.solve import choose_road
 from nlsq.core.status import Status
 from nlsq.core.tracing import TraceFailed, require_numbers
 from nlsq.result.curve_fits import CurveFits
+from nlsq.utils.input_error import closest
 from nlsq.utils.progress import progress_bar
 
 # Options of `curve_fit` that are for a single fit.
@@ -348,7 +348,7 @@ def _fixed(fixed, names) -> dict[str, np.ndarray | None]:
     table = fixed if isinstance(fixed, Mapping) else dict.fromkeys(fixed)
     for name in table:
         if name not in names:
-            near = difflib.get_close_matches(str(name), names, n=1)
+            near = closest(name, names)
             hint = f" Did you mean {near[0]!r}?" if near else ""
             raise ValueError(
                 f"`fixed` names {name!r}, which is no parameter of the model; they are "

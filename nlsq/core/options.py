@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import time
 import warnings
@@ -15,6 +14,7 @@ from nlsq.core.differences import SCHEMES
 from nlsq.core.loop import METHODS
 from nlsq.core.loss_functions import NAMES as LOSSES
 from nlsq.core.solve import Options
+from nlsq.utils.input_error import closest
 
 EPS = 2.220446049250313e-16
 # name in SciPy's leastsq -> ours
@@ -90,7 +90,7 @@ def check_names(caller: str, given: dict, front: tuple) -> None:
     """Raise TypeError for a keyword that is unknown, with the nearest known one."""
     for name in given:
         if name not in KEYWORDS:
-            near = difflib.get_close_matches(name, KEYWORDS + front, n=1)
+            near = closest(name, KEYWORDS + front)
             hint = f" Did you mean {near[0]!r}?" if near else f" Known: {', '.join(KEYWORDS)}."
             if name in _FRONT:
                 hint = f" It is one of `curve_fit`.{hint}"
@@ -209,7 +209,7 @@ def _tr_options(given, tr_solver) -> dict:
         raise TypeError(f"`tr_options` must be a dict, got {given!r}.")
     for name in given:
         if name not in TR_OPTIONS:
-            near = difflib.get_close_matches(str(name), TR_OPTIONS, n=1)
+            near = closest(name, TR_OPTIONS)
             hint = f" Did you mean {near[0]!r}?" if near else f" Known: {', '.join(TR_OPTIONS)}."
             raise TypeError(f"`tr_options` has an unexpected key {name!r}.{hint}")
     if given and tr_solver == "exact":

@@ -111,11 +111,16 @@ def decide(
         return choose("chunked", f"{needs_source} was asked for")
     if in_memory:
         return choose("direct", "the data are in memory")
+    if not config.enable_automatic_solver_selection:
+        return choose("direct", "enable_automatic_solver_selection is False")
     if n_points is None:
         return choose("chunked", "the number of points is not known before the data are read")
     named = config.strategy(n_points)
+    if named == "direct":
+        limit = config.solver_selection_thresholds["direct"]
+        return choose("direct", f"{n_points:,} points are no more than {limit:,}")
     share = f"the data take {size / 1e9:.2g} GB of the {usable_bytes / 1e9:.3g} GB allowed"
-    if named in ("direct", "iterative") and size <= usable_bytes:
+    if named == "iterative" and size <= usable_bytes:
         return choose("direct", share)
     if named == "streaming":
         limit = config.solver_selection_thresholds["chunked"]
@@ -165,7 +170,8 @@ def fit(
         The model ``f(x, a, b, ...)``. For data that are read in pieces each of its values must
         depend on its own point alone, and JAX must be able to trace it (NumPy code is carried).
     xdata : array_like, path or source
-        Arrays with `ydata`; or what holds x, y and sigma together: a source of `nlsq.streaming`
+        Arrays with `ydata`; or what holds x, y and sigma together: a tuple ``(x, y)`` or
+        ``(x, y, sigma)`` of arrays, a source of `nlsq.streaming`
         (`HDF5Source`, `NpySource`, `ParquetSource`, `CSVSource`, `ZarrSource`, ...), a path of
         such a file with columns x, y and perhaps sigma, an object with ``n_points`` and
         ``get_chunk(start, end)``, or a re-iterable of chunks ``(x, y)`` or ``(x, y, sigma)``.

@@ -65,6 +65,8 @@ def read_npy(opened: Opened) -> Table:
     FileError
     """
     array = _load(opened)
+    if not isinstance(array, np.ndarray):
+        raise FileError(f"{opened.name}: an .npz file, not .npy.", "Say so, or leave format away.")
     if array.ndim not in (1, 2):
         raise FileError(f"{opened.name}: an array of shape {array.shape} is no table.")
     columns = as_columns("", array, opened.name)
@@ -81,12 +83,15 @@ def _load(opened: Opened) -> Any:
             warnings.simplefilter("ignore", UserWarning)  # a header that Python 2 wrote
             return np.load(opened.file(), allow_pickle=False)
     except DAMAGE as error:
-        if "allow_pickle" in str(error) or "pickle" in str(error):
+        ours = opened.head.startswith(
+            (b"\x93NUMPY", b"PK", b"\x80")
+        )  # NumPy takes all else for one
+        if ours and "pickle" in str(error):
             raise FileError(
                 f"{opened.name}: the file holds Python objects (a pickle), which could run code.",
                 "Write it again as numbers: array.astype(float).",
             ) from None
-        what = reason(error) if isinstance(error, OSError) else str(error)
+        what = reason(error) if isinstance(error, OSError) else str(error) if ours else "its start"
         raise FileError(
             f"{opened.name}: damaged, cut off or no NumPy file ({what}).", "Write it again."
         ) from None
@@ -101,9 +106,12 @@ def read_npz(opened: Opened) -> Table:
     """
     archive = _load(opened)
     if not hasattr(archive, "files"):
-        raise FileError(f"{opened.name}: an .npy file, not .npz.")
+        raise FileError(f"{opened.name}: an .npy file, not .npz.", "Say so, or leave format away.")
     with archive:
         arrays = {name: _member(archive, name, opened.name) for name in archive.files}
+    arrays = {name: array for name, array in arrays.items() if isinstance(array, np.ndarray)}
+    if not arrays:
+        raise FileError(f"{opened.name}: no arrays in this file.", "Write it with numpy.savez.")
     usable = {n: a for n, a in arrays.items() if a.ndim in (1, 2) and 0 not in a.shape}
     length, absent = common_length({n: a.shape for n, a in usable.items()})
     absent |= {n: f"it has the shape {a.shape}" for n, a in arrays.items() if n not in usable}

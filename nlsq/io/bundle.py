@@ -15,6 +15,7 @@ from nlsq.io.exports import curve_csv, table_csv, to_csv
 from nlsq.io.report_figures import plain_label
 from nlsq.io.table import Table
 from nlsq.result import CurveFitResult, StreamedFitResult
+from nlsq.utils.atomic import encoded
 
 _EPOCH = (2000, 1, 1, 0, 0, 0)  # the same fit makes the same file
 _TOLD = {
@@ -145,5 +146,5 @@ def _zipped(content: Mapping[str, str | bytes]) -> bytes:
             entry = zipfile.ZipInfo(name, _EPOCH)
             entry.compress_type = zipfile.ZIP_DEFLATED
             entry.external_attr = 0o644 << 16
-            archive.writestr(entry, data)
+            archive.writestr(entry, encoded(data) if isinstance(data, str) else data)
     return out.getvalue()

@@ -14,6 +14,8 @@ _MARKS = (  # longest first: UTF-32 begins like UTF-16
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+#: Of names of hosts, of Python's source, of nothing at all.
+_NOT_OF_FILES = {"idna", "punycode", "unicode-escape", "raw-unicode-escape", "undefined"}
 _SAMPLE = 4096
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x19\x1c-\x1f\x7f]")
 _MOST_CONTROLS = 0.02
@@ -32,15 +34,9 @@ def to_utf8(data: bytes, encoding: str | None, source: str) -> tuple[bytes, str]
     >>> to_utf8("t;µV\\r\\n1;2\\r\\n".encode("latin-1"), None, "run.csv")
     (b't;\\xc2\\xb5V\\n1;2\\n', 'Windows-1252')
     """
-    name = encoding or _encoding(data)
+    name = _encoding(data) if encoding is None else encoding
     said = _said(name) + (" with BOM" if encoding is None and _mark(data) else "")
-    try:
-        codec = codecs.lookup(name).name
-    except LookupError:
-        raise FileError(
-            f"{source}: there is no encoding called {name!r}.",
-            "Use utf-8, utf-16, latin-1, cp1252, ...",
-        ) from None
+    codec = _codec(name, source)
     if codec == "utf-8" and data.startswith(codecs.BOM_UTF8):
         codec = "utf-8-sig"
     try:
@@ -59,6 +55,21 @@ def to_utf8(data: bytes, encoding: str | None, source: str) -> tuple[bytes, str]
     if b"\r" in data:
         data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     return data, said
+
+
+def _codec(name: str, source: str) -> str:
+    """Python's name of an encoding of text."""
+    try:
+        codec = codecs.lookup(name).name
+        "".encode(codec)  # refused by what turns bytes into bytes: rot13, zlib, hex
+    except (LookupError, ValueError):  # also a name with a zero byte
+        codec = None
+    if codec is None or codec in _NOT_OF_FILES:
+        raise FileError(
+            f"{source}: there is no encoding called {name!r} for texts.",
+            "Use utf-8, utf-16, latin-1, cp1252, ...",
+        )
+    return codec
 
 
 def _mark(data: bytes) -> str | None:
@@ -96,7 +107,8 @@ def _require_text(data: bytes, source: str) -> None:
     if controls > max(1, _MOST_CONTROLS * len(sample)):
         raise FileError(
             f"{source}: not a text file, and of no format that is read here.",
-            "Formats: CSV and other text, JSON, HDF5, NPZ/NPY, Parquet, Feather, Excel (.xlsx). "
+            "Formats: CSV and other text, JSON, HDF5, NPZ/NPY, Parquet, Feather, Excel (.xlsx), "
+            "JCAMP-DX. "
             "Say which by format=, or the text's encoding= (utf-16, ...).",
         )
     if zero >= 0:

@@ -16,7 +16,8 @@ from nlsq.io.parameters import ParameterRow, parameter_rows
 from nlsq.io.report_figures import fit_figure, points_of, require_matplotlib, residual_figure
 from nlsq.io.report_style import CSS
 from nlsq.result import CurveFitResult, report
-from nlsq.result.formatting import Rounding, near_one, percent
+from nlsq.result.formatting import exact, near_one, percent
+from nlsq.result.sentences import basis_of_errors
 
 _MOST_CORRELATED = 16  # parameters in a correlation matrix; above, the strongest pairs
 _POSITIVE, _NEGATIVE = "214, 80, 60", "60, 120, 214"
@@ -170,22 +171,7 @@ def _parameters(rows: list[ParameterRow], result: CurveFitResult) -> str:
     return (
         f'<h2>Parameters</h2>\n<div class="scroll"><table><thead><tr>{head}</tr></thead>'
         f"<tbody>{''.join(body)}</tbody></table></div>\n"
-        f'<p class="soft small">{_esc(_basis(result))}</p>'
-    )
-
-
-def _basis(result: CurveFitResult) -> str:
-    """What the errors rest on."""
-    if not result.knows_dof:
-        return "The degrees of freedom are not known, so there are no intervals."
-    if result.get("absolute_sigma", False):
-        return (
-            "Standard errors from the sigma that was given; intervals of the normal distribution."
-        )
-    dof = result.dof
-    return (
-        f"Standard errors are scaled by the scatter of the data; intervals of Student's t with "
-        f"{dof:,} degree{'' if dof == 1 else 's'} of freedom."
+        f'<p class="soft small">Standard errors: {_esc(basis_of_errors(result))}.</p>'
     )
 
 
@@ -296,7 +282,7 @@ def _value(value: float) -> str:
     value = float(value)
     if math.isinf(value):
         return "−∞" if value < 0 else "∞"
-    return _esc(Rounding.of(value, 0.0).text(value).rstrip("0").rstrip(".") if value else "0")
+    return _esc(exact(value))
 
 
 def _citation(result: CurveFitResult) -> str:

@@ -11,13 +11,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
+from nlsq.io.beside import settings_beside
 from nlsq.io.errors import FileError
 from nlsq.io.headings import Heading, find_heading, is_unit, split_unit
 from nlsq.io.lines import Line, cells, is_comment, uncommented
 from nlsq.io.numbers import is_grouped, is_missing, parse
 
 _DELIMITERS = ("\t", ";", ",", "|", None)  # where two are as good, the first
-_SAMPLE, _SAMPLED = 300, 1 << 17  # lines, characters
+SAMPLE, _SAMPLED = 300, 1 << 17  # lines, characters
 _TEXT_COST, _MISSING_WORTH = 0.5, 0.25  # of a line of text, of a missing cell, in numbers
 _UNSPLIT_COST = 2.0  # of a cell that another delimiter would part
 _GROUPED_COST = 0.1  # what may be a decimal sign is rather one than thousands set off
@@ -62,6 +63,9 @@ class Layout:
         Which columns hold numbers.
     heading : Heading
         Names and units.
+    beside : range
+        Columns of settings that stand beside the first rows of the data, as some oscilloscopes
+        write them.
     """
 
     delimiter: str | None
@@ -71,6 +75,7 @@ class Layout:
     spare: int
     numeric: tuple[bool, ...]
     heading: Heading
+    beside: range = range(0)
 
     def describe(self) -> str:
         """``';' separated, decimal comma``."""
@@ -118,7 +123,10 @@ def find_layout(lines: list[Line], wishes: Wishes, source: str) -> Layout:
         run = _Run(run.score, run.start, run.stop, 1)
     start, rows = run.start, _rows(body, run, delimiter, wishes)
     width, found = run.width, heading(start, run.width)
-    if found.line is None and wishes.header is None and (inside := _header_rows(rows, decimal)):
+    beside = range(0) if found.line is not None or wishes.header else settings_beside(rows, decimal)
+    if beside:
+        pass  # their names are not those of columns
+    elif found.line is None and wishes.header is None and (inside := _header_rows(rows, decimal)):
         start = rows[inside][0]
         found = heading(start, width, rows[0][0])
     elif found.line is not None and len(rows) > 1 and _is_units_row(rows, decimal):
@@ -128,9 +136,12 @@ def find_layout(lines: list[Line], wishes: Wishes, source: str) -> Layout:
         width -= 1
         found = heading(start, width)
     columns = list(zip(*kept, strict=True))[:width]
-    numeric = tuple(_is_numeric(column, decimal) for column in columns)
+    numeric = tuple(
+        _is_numeric(column, decimal, 1.0 if i in beside else _MOSTLY)
+        for i, column in enumerate(columns)
+    )
     first = body[start].number
-    return Layout(delimiter, decimal, first, width, run.width - width, numeric, found)
+    return Layout(delimiter, decimal, first, width, run.width - width, numeric, found, beside)
 
 
 def _given_header(lines: list[Line], wishes: Wishes, source: str) -> int | None:
@@ -152,7 +163,7 @@ def _sample(lines: list[Line], wishes: Wishes) -> int:
     while start < len(lines) and wishes.skips(lines[start].text, None):
         start += 1
     stop, size = start, 0
-    while stop < min(len(lines), start + _SAMPLE) and (size < _SAMPLED or stop < start + 4):
+    while stop < min(len(lines), start + SAMPLE) and (size < _SAMPLED or stop < start + 4):
         size += len(lines[stop].text)
         stop += 1
     return stop
@@ -200,11 +211,28 @@ def _refuse_interrupted(
             interrupts, text = line, not any(numbers)
     if interrupts is None and above:
         interrupts, text = lines[run.start], False
+    _refuse_longer(lines, run, delimiter, decimal, wishes, source)
     if interrupts is not None and (len(above) > 1 or not text):
         raise FileError(
             f"{source}:{interrupts.number}: not like the {len(above):,} "
             f"row{'s' * (len(above) > 1)} of {run.width} numbers above it.",
             "Correct the line or comment it out, or leave out the lines above with skip (--skip).",
+        )
+
+
+def _refuse_longer(
+    lines: list[Line], run: _Run, delimiter: str | None, decimal: str, wishes: Wishes, source: str
+) -> None:
+    """Raise when the row right above the table is one of its rows with more cells behind it."""
+    above = [t for t in lines[: run.start] if not wishes.skips(t.text, delimiter)]
+    row = wishes.cells(above[-1].text, delimiter) if above else []
+    own = [parse(cell, decimal) for cell in row[: run.width]]
+    named = any(parse(cell, decimal) is None for cell in row[run.width :])
+    if run.width > 1 and named and all(v is not None and v == v for v in own):
+        raise FileError(
+            f"{source}:{above[-1].number}: {len(row)} cells, the rows below have {run.width}; it "
+            "may be a row of the table with settings beside it.",
+            "Remove what stands beside the numbers, or leave the line out with skip (--skip).",
         )
 
 
@@ -285,9 +313,9 @@ def _is_one_column(lines: list[Line], run: _Run, wishes: Wishes) -> bool:
     )
 
 
-def _is_numeric(column: tuple[str, ...], decimal: str) -> bool:
+def _is_numeric(column: tuple[str, ...], decimal: str, share: float = _MOSTLY) -> bool:
     numbers = sum(parse(cell, decimal) is not None for cell in column)
-    return numbers > _MOSTLY * len(column)
+    return numbers > share * len(column) or numbers == len(column)
 
 
 def reconsidered(layout: Layout, lines: list[Line], wishes: Wishes, source: str) -> Layout:
@@ -300,10 +328,10 @@ def reconsidered(layout: Layout, lines: list[Line], wishes: Wishes, source: str)
     if wishes.decimal is not None or layout.delimiter == ",":
         return layout
     below = [line for line in lines if line.number >= layout.first and "," in line.text]
-    chosen = [line for line in below if not wishes.skips(line.text, layout.delimiter)][:_SAMPLE]
+    chosen = [line for line in below if not wishes.skips(line.text, layout.delimiter)][:SAMPLE]
     if not chosen:
         return layout
-    above = [line for line in lines[:_SAMPLE] if line.number < chosen[0].number][-20:]
+    above = [line for line in lines[:SAMPLE] if line.number < chosen[0].number][-20:]
     told = replace(wishes, delimiter=layout.delimiter or " ", header=False)
     try:
         return replace(layout, decimal=find_layout(above + chosen, told, source).decimal)

@@ -32,6 +32,7 @@ _MAGIC = (
     (b"ARROW1", "feather"),
 )
 _JSON = re.compile(rb"\{\s*[\"}]|\[\s*[\[{\"]")
+_JCAMP = re.compile(rb"^##\s*JCAMP[-_ ]?(?:DX|CS)\s*=", re.IGNORECASE | re.MULTILINE)
 _FOREIGN = (
     (b"\xd0\xcf\x11\xe0", "an old Excel file (.xls) or another Office file", "Save it as .xlsx."),
     (b"MATLAB 5.0", "a MATLAB file of version 5", "Save it with -v7.3 (HDF5), or as CSV."),
@@ -149,6 +150,8 @@ def _open_path(source: str | os.PathLike) -> Opened:
             raise FileError(f"{name}: this is a {kind}, not a file.", "Give it as a stream: < FILE")
         with open(path, "rb") as file:
             return Opened(name, path, None, file.read(_HEAD))
+    except FileError:
+        raise
     except (FileNotFoundError, NotADirectoryError):
         raise missing_file(path) from None
     except PermissionError:
@@ -204,13 +207,13 @@ def find_format(opened: Opened) -> str:
         return "json"
     known = {"h5": "hdf5", "hdf5": "hdf5", "hdf": "hdf5", "parquet": "parquet", "pq": "parquet",
              "feather": "feather", "arrow": "feather", "npz": "npz", "npy": "npy",
-             "xlsx": "excel", "xlsm": "excel"}  # fmt: skip
+             "xlsx": "excel", "xlsm": "excel", "jdx": "jcamp", "jcm": "jcamp"}  # fmt: skip
     if suffix[1:] in known:  # and yet not its first bytes
         return known[suffix[1:]]
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n")
     if _JSON.match(text):
         return "json"
-    return "text"
+    return "jcamp" if _JCAMP.search(head) else "text"
 
 
 def _suffix(opened: Opened) -> str:

@@ -16,12 +16,13 @@ _FORMATS = {
     **dict.fromkeys(_TEXT, "text"),
     "json": "json", "hdf5": "hdf5", "h5": "hdf5", "npz": "npz", "npy": "npy",
     "parquet": "parquet", "feather": "feather", "arrow": "feather",
-    "excel": "excel", "xlsx": "excel",
+    "excel": "excel", "xlsx": "excel", "jcamp": "jcamp", "jdx": "jcamp",
 }  # fmt: skip
 #: Which options a format knows; an option that would be ignored is an error.
 _OPTIONS = {
     "text": {"delimiter", "decimal", "encoding", "header", "comment", "skip"},
     "json": {"encoding"},
+    "jcamp": {"encoding"},
     "hdf5": {"group"},
     "excel": {"sheet", "header", "skip"},
 }
@@ -48,16 +49,17 @@ def read_table(
     Parameters
     ----------
     source : path or binary stream
-        CSV and other text, JSON, HDF5, NPZ/NPY, Parquet, Feather (Arrow) or Excel; told apart by
-        content. gzip, bzip2 and xz are opened on the way.
+        CSV and other text, JSON, HDF5, NPZ/NPY, Parquet, Feather (Arrow), Excel or JCAMP-DX; told
+        apart by content. gzip, bzip2 and xz are opened on the way.
     format : str, optional
-        "text" (or "csv", "tsv"), "json", "hdf5", "npz", "npy", "parquet", "feather", "excel".
+        "text" (or "csv", "tsv"), "json", "hdf5", "npz", "npy", "parquet", "feather", "excel",
+        "jcamp".
     delimiter : str, optional
         One character, or " " for any run of blanks. For text.
     decimal : {".", ","}, optional
         For text.
     encoding : str, optional
-        For text and JSON, e.g. "latin-1".
+        For text, JSON and JCAMP-DX, e.g. "latin-1".
     header : bool or int, optional
         True: names are in the first line that is no comment; False: there are none, and columns
         are called c0, c1, ...; a number: in this line of the file, from 1. For text and Excel.
@@ -131,6 +133,8 @@ def read_table(
 def _check(options: dict[str, Any]) -> None:
     if (delimiter := options.get("delimiter")) is not None and len(delimiter) != 1:
         raise ValueError(f"delimiter is one character, got {delimiter!r}")
+    if delimiter is not None and delimiter in '\r\n"':
+        raise ValueError(f"delimiter cannot be {delimiter!r}, which ends lines or quotes cells")
     if (decimal := options.get("decimal")) is not None and decimal not in (".", ","):
         raise ValueError(f"decimal is '.' or ',', got {decimal!r}")
     if decimal is not None and decimal == delimiter:
@@ -152,6 +156,10 @@ def _read(kind: str, opened: Opened, options: dict[str, Any]) -> Table:
         from nlsq.io.json_tables import read_json
 
         return read_json(opened, **options)
+    if kind == "jcamp":
+        from nlsq.io.jcamp import read_jcamp
+
+        return read_jcamp(opened, **options)
     if kind in ("npy", "npz"):
         from nlsq.io import arrays
 

@@ -98,7 +98,10 @@ class Table:
 
     def __getitem__(self, key: str | int) -> np.ndarray:
         """The column of this name, heading ("time (s)") or number (from 0)."""
-        name = self.name_of(key)
+        return self._values(self.name_of(key))
+
+    def _values(self, name: str) -> np.ndarray:
+        """The column of a name in `names`, which is unique where its heading is not."""
         cells = self._columns[name]
         if callable(cells):
             cells = self._columns[name] = cells()
@@ -125,9 +128,10 @@ class Table:
         if len(found) == 1:
             return found[0]
         if found:
+            numbers = " or ".join(str(self.names.index(name)) for name in found)
             raise FileError(
                 f"{self.source}: {len(found)} columns are called {key!r}.",
-                f"Use their numbers, from 0, or {', '.join(map(repr, found[1:]))} for the later.",
+                f"Use the number of one, {numbers}.",
             )
         if key in self._absent:
             raise FileError(f"{self.source}: {key!r} is no column: {self._absent[key]}.")
@@ -143,7 +147,8 @@ class Table:
         FileError
             With the line and what the cell holds, when one is not a real number.
         """
-        name, values = self.name_of(key), self[key]
+        name = self.name_of(key)
+        values = self._values(name)
         if values.dtype.kind in "fiub":
             return values.astype(np.float64, copy=False)
         if values.dtype.kind == "c":
@@ -207,8 +212,8 @@ class Table:
 
     def _part(self, name: str, index: Any) -> Cells:
         if callable(self._columns[name]):
-            return lambda: self[name][index]
-        return self[name][index]
+            return lambda: self._values(name)[index]
+        return self._values(name)[index]
 
     def __repr__(self) -> str:
         return f"Table({self.source}: {self.n_rows:,} rows of {', '.join(self.names[:8])})"

@@ -9,14 +9,15 @@ is wrong is said with its number.
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from nlsq.io.encoding import to_utf8
-from nlsq.io.errors import FileError
+from nlsq.io.errors import FileError, listed
 from nlsq.io.headings import Heading
-from nlsq.io.layout import Layout, Wishes, find_layout, reconsidered
+from nlsq.io.layout import SAMPLE, Layout, Wishes, find_layout, reconsidered
 from nlsq.io.lines import COMMENTS, Line, split_lines
 from nlsq.io.numbers import MISSING, is_missing, parse
 from nlsq.io.table import MOST_COLUMNS, Table, too_many_columns
@@ -61,11 +62,13 @@ def read_text(
         lines = split_lines(data[start:].decode(), first)
         layout = reconsidered(find_layout(lines, wishes, source), lines, wishes, source)
         rows = _exact(lines, layout, wishes, source)
+    layout = _without_late_settings(layout, rows)
     heading = layout.heading
+    columns = list(zip(heading.names, rows.columns, strict=True))
     return Table(
-        list(zip(heading.names, rows.columns, strict=True)), n_rows=len(rows.lines),
-        units=_units(heading, rows.percent), source=source, lines=rows.lines,
-        detected=_facts(layout, encoded, rows, wishes), decimal=layout.decimal,
+        [column for i, column in enumerate(columns) if i not in layout.beside],
+        n_rows=len(rows.lines), units=_units(heading, rows.percent), source=source,
+        lines=rows.lines, detected=_facts(layout, encoded, rows, wishes), decimal=layout.decimal,
     )  # fmt: skip
 
 
@@ -269,4 +272,18 @@ def _facts(layout: Layout, encoded: str, rows: _Rows, wishes: Wishes) -> dict[st
     parts.append(f"numbers from line {layout.first}")
     if rows.left_out:
         parts.append(f"{rows.left_out} line{'s' * (rows.left_out > 1)} below the table left out")
-    return {"format": ", ".join(parts)}
+    beside = {} if not layout.beside else {"settings beside the data": _settings(layout, rows)}
+    return {"format": ", ".join(parts)} | beside
+
+
+def _without_late_settings(layout: Layout, rows: _Rows) -> Layout:
+    """The layout, where what looked like settings goes on below the sample: with all columns."""
+    late = [rows.columns[i][SAMPLE:] for i in layout.beside]
+    ended = all((np.isnan(c) if c.dtype.kind in "fc" else c == "").all() for c in late)
+    return layout if ended else replace(layout, beside=range(0))
+
+
+def _settings(layout: Layout, rows: _Rows) -> str:
+    """The names of the settings that are no part of the table."""
+    names = [cell for cell in rows.columns[layout.beside[0]].tolist() if cell]
+    return f"{listed(names)}; left out, with their columns"

@@ -56,6 +56,17 @@ class Rounding:
         return text[1:] if text.startswith("-") and not text.strip("-0.") else text
 
 
+def exact(value: float) -> str:
+    """A number that was given, such as a bound: all its digits.
+
+    Examples
+    --------
+    >>> exact(1e6), exact(0.1 + 0.2), exact(-2500.0)
+    ('1000000', '0.3', '-2500')
+    """
+    return f"{value:.15g}"
+
+
 def significant(value: float, digits: int = 5) -> str:
     """`value` to some significant digits; trailing zeros go."""
     return f"{value:.{digits}g}"

@@ -6,13 +6,13 @@ import dataclasses
 import itertools
 import math
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nlsq.result import formatting, statistics
 from nlsq.result.formatting import Rounding, count, near_one, significant
-from nlsq.result.sentences import bound_notes, cautions, tries_sentence
+from nlsq.result.sentences import basis_of_errors, bound_notes, cautions, tries_sentence
 from nlsq.result.serialization import function_name
 
 if TYPE_CHECKING:
@@ -59,11 +59,10 @@ def _model_name(result: CurveFitResult) -> str:
 
 def _header(result: CurveFitResult) -> list[tuple[str, str]]:
     lines = []
-    describe = getattr(result.get("model_info"), "describe", None)
-    if callable(describe):
-        lines.append(("model", describe()))
     if "method" in result:
         lines.append(("method", _method(result)))
+    if result.sigma_dimensions is not None:
+        lines.append(("errors", basis_of_errors(result)))
     lines.append(("data", _data(result)))
     if "message" in result:
         verdict = "converged" if result.get("success", True) else "NOT CONVERGED"
@@ -72,7 +71,18 @@ def _header(result: CurveFitResult) -> list[tuple[str, str]]:
         lines.append(("work", _work(result)))
     if result.get("tries"):
         lines.append(("tries", tries_sentence(result.tries)))
+    if callable(getattr(result.get("model_info"), "describe", None)):
+        lines.append(("model", _model(result.model_info)))
     return lines
+
+
+def _model(info: Any) -> str:
+    """How the model was evaluated, in few words where that is as one would wish."""
+    said = {"jax": "in JAX as written", "numpy": "NumPy code carried to JAX"}
+    road, derivative = getattr(info, "road", None), getattr(info, "derivative", None)
+    if road not in said or derivative is None or not getattr(info, "pointwise", False):
+        return info.describe()
+    return f"{said[road]}; derivatives: {derivative}"
 
 
 def _method(result: CurveFitResult) -> str:
@@ -129,9 +139,22 @@ def _rows(result: CurveFitResult, alpha: float) -> list[tuple[str, ...]]:
             note.append("undetermined")
         interval = "" if limits is None else _interval(limits[i], rounding)
         rows.append(
-            (name, rounding.text(value), rounding.text(stderr), relative, interval, ", ".join(note))
+            (
+                name,
+                rounding.text(value),
+                _error(stderr, rounding),
+                relative,
+                interval,
+                ", ".join(note),
+            )
         )
     return rows
+
+
+def _error(stderr: float, rounding: Rounding) -> str:
+    """A standard error to the digits of its value, or to its own where it has none there."""
+    text = rounding.text(stderr)
+    return text if stderr == 0 or text.strip("0.") else significant(stderr, 2)
 
 
 def _interval(limits: np.ndarray, rounding: Rounding) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nlsq.result.formatting import Rounding, count
+from nlsq.result.formatting import count, exact, significant
 
 if TYPE_CHECKING:
     from nlsq.result.curve_fit_result import CurveFitResult
@@ -154,11 +155,27 @@ def _bounds(result: CurveFitResult) -> list[str]:
         if name in fixed:
             continue
         i = result.names.index(name)
-        value = (
-            Rounding.of(float(result.x[i]), 0.0).text(float(result.x[i])).rstrip("0").rstrip(".")
-        )
         side = note.split()[1]
+        bound = np.broadcast_to(result.bounds[side == "upper"], np.shape(result.x))[i]
+        value = exact(float(bound if np.isfinite(bound) else result.x[i]))
         out.append(
             f"{name} stopped at its {side} bound {value}: errors do not account for the bound"
         )
     return out
+
+
+def basis_of_errors(result: CurveFitResult) -> str:
+    """Where the standard errors and intervals come from, and how they were scaled."""
+    if not result.knows_dof:
+        return "the degrees of freedom are not known, so there are no intervals"
+    if result.get("absolute_sigma", False):
+        return "from sigma as it was given; intervals of the normal distribution"
+    intervals = f"intervals of Student's t with {count(result.dof, 'degree')} of freedom"
+    if result.sigma_dimensions is None:
+        return f"from the scatter of the data; {intervals}"
+    scale = math.sqrt(result.reduced_chi_squared) if result.has_statistics else math.nan
+    said = f" = {significant(scale)}" if math.isfinite(scale) else ""
+    return (
+        f"scaled by √(reduced χ²){said}, since sigma counts as relative (absolute_sigma takes it "
+        f"as it is); {intervals}"
+    )

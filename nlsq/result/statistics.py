@@ -126,8 +126,11 @@ def r_squared(chi2: float, total: float) -> float:
 
 
 def adjusted_r_squared(r2: float, n_points: int, dof: float, n_mean: int = 1) -> float:
-    """1 - (1 - R^2) (N - n_mean) / dof, n_mean = 2 for complex data (two means)."""
-    return 1.0 - (1.0 - r2) * (n_points - n_mean) / dof if dof > 0 else math.nan
+    """1 - (1 - R^2) (N - n_mean) / dof, n_mean = 2 for complex data (two means).
+
+    A model with fewer parameters than means has nothing to be corrected for: never above R^2.
+    """
+    return 1.0 - (1.0 - r2) * max(n_points - n_mean, dof) / dof if dof > 0 else math.nan
 
 
 def aic(chi2: float, n_points: int, k: int) -> float:

@@ -61,7 +61,8 @@ class AdaptiveHybridStreamingOptimizer:
         Parameters
         ----------
         data_source : source
-            As `xdata` of `nlsq.fit`, with sigma where it has one.
+            As `xdata` of `nlsq.fit`, with sigma where it has one; arrays as a tuple (x, y) or
+            (x, y, sigma).
         func, p0, bounds, absolute_sigma, callback, verbose
             As in `curve_fit`.
         """

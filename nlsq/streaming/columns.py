@@ -10,7 +10,6 @@ orders, points along the first axis, every k-th row) through pieces that stay in
 
 from __future__ import annotations
 
-import difflib
 import weakref
 import zlib
 from abc import ABC, abstractmethod
@@ -22,6 +21,7 @@ import numpy as np
 
 from nlsq.core.given import DATES
 from nlsq.streaming.sources import ALL_ROWS, Columns, DataSourceError, Form, Rows, Source
+from nlsq.utils.input_error import closest
 
 PIECE = 1 << 16  # values that are converted at a time
 
@@ -29,7 +29,7 @@ PIECE = 1 << 16  # values that are converted at a time
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """The known names nearest to one that does not exist, as the end of a message."""
     known = list(known)
-    near = difflib.get_close_matches(name, known, n=2)
+    near = closest(name, known, n=2)
     if near:
         return f"Did you mean {' or '.join(map(repr, near))}?"
     shown = ", ".join(map(repr, known[:20])) + (", ..." if len(known) > 20 else "")
@@ -48,6 +48,10 @@ def reading(place: str, remedy: str, *errors: type[Exception]) -> Iterator[None]
         yield
     except (FileNotFoundError, PermissionError, DataSourceError):
         raise
+    except UnicodeDecodeError as error:
+        raise DataSourceError(
+            f"{place} is no text in UTF-8 ({error.reason}). Convert it: iconv -t utf-8."
+        ) from None
     except (OSError, *errors) as error:
         raise DataSourceError(f"{place} cannot be read: {error} {remedy}") from error
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import os
-from numbers import Real
+import sys
+from numbers import Integral, Real
 from typing import Any
 
 from nlsq.precision.parameter_normalizer import STRATEGIES
 
 SWITCHES = ("gradient", "plateau", "step")
+_POSITIVE = (
+    "lbfgs_history_size", "lbfgs_initial_step_size", "max_warmup_step_size",
+    "gauss_newton_max_iterations", "chunk_size",
+)  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,17 +101,19 @@ class HybridStreamingConfig:
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             _CHECKS[field.type](field.name, getattr(self, field.name))
+        object.__setattr__(self, "active_switching_criteria", tuple(self.active_switching_criteria))
         if self.normalization_strategy not in STRATEGIES:
             raise ValueError(
                 f"normalization_strategy must be one of {STRATEGIES}, got "
                 f"{self.normalization_strategy!r}."
             )
-        if self.gauss_newton_max_iterations == 0:
-            raise ValueError("gauss_newton_max_iterations must be at least 1.")
-        if self.lbfgs_history_size < 1:
-            raise ValueError("lbfgs_history_size must be at least 1.")
-        if self.chunk_size == 0:
-            raise ValueError("chunk_size must be at least 1.")
+        for name in _POSITIVE:
+            if getattr(self, name) == 0:
+                raise ValueError(f"{name} must be above 0, got {getattr(self, name)!r}.")
+        if self.warm_start_threshold > 1:
+            raise ValueError(
+                f"warm_start_threshold is a share, at most 1; got {self.warm_start_threshold!r}."
+            )
         if self.resume and self.checkpoint_dir is None:
             raise ValueError("resume=True needs checkpoint_dir, the folder to go on from.")
 
@@ -153,22 +159,27 @@ def _flag(name: str, value: Any) -> None:
 
 
 def _count(name: str, value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < 0:
         raise ValueError(f"{name} must be a whole number of at least 0, got {value!r}.")
 
 
 def _size(name: str, value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= value < math.inf:
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, Real)
+        or not 0 <= value <= sys.float_info.max
+    ):
         raise ValueError(f"{name} must be a finite number of at least 0, got {value!r}.")
 
 
 def _folder(name: str, value: Any) -> None:
-    if not isinstance(value, str | os.PathLike | None):
+    if not isinstance(value, str | os.PathLike | None) or value == "":
         raise ValueError(f"{name} must be a path, got {value!r}.")
 
 
 def _names(name: str, value: Any) -> None:
-    if isinstance(value, str) or not set(value) <= set(SWITCHES):
+    several = isinstance(value, tuple | list | set | frozenset)
+    if not several or not all(one in SWITCHES for one in value):
         raise ValueError(f"{name} must be a tuple of some of {SWITCHES}, got {value!r}.")
 
 
@@ -177,7 +188,7 @@ _CHECKS = {
     "int": _count,
     "int | None": lambda name, value: value is None or _count(name, value),
     "float": _size,
-    "str": lambda name, value: None,
+    "str": lambda name, value: None,  # the strategy: among the known ones
     "str | os.PathLike | None": _folder,
     "tuple[str, ...]": _names,
 }

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from numbers import Integral
 from typing import Any
 
-from nlsq.config import MemoryConfig, get_large_dataset_config
+from nlsq.config import MemoryConfig, get_large_dataset_config, get_memory_config
 from nlsq.core.passes import BLOCK, CHUNKS
 from nlsq.core.workflow import automatic_chunk_size, decide, fit
 from nlsq.device import usable_cores
@@ -26,7 +27,7 @@ class DatasetStats:
     streamed_bytes : int
         Buffers and working space of a fit that reads the data in pieces.
     recommended_chunk_size : int
-        Points to read at once.
+        Points to read at once; a fit reads no more than the engine's chunk.
     n_chunks : int
         Chunks that the engine adds up in a pass.
     strategy, reason : str
@@ -60,7 +61,7 @@ def estimate_memory_requirements(
     weighted : bool
         Whether there is a sigma for each point (default False).
     memory : MemoryConfig, optional
-        Default: the free memory.
+        Default: the settings in force here (`nlsq.memory_context`), else the free memory.
 
     Examples
     --------
@@ -68,10 +69,11 @@ def estimate_memory_requirements(
     >>> need.data_bytes, need.streamed_bytes < 10**8
     (1600000000, True)
     """
-    for name, value in (("n_points", n_points), ("n_params", n_params)):
-        if not isinstance(value, int) or value < 1:
+    counts = {"n_points": n_points, "n_params": n_params, "coordinates": coordinates}
+    for name, value in counts.items():
+        if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
             raise ValueError(f"{name} must be a positive whole number, got {value!r}.")
-    usable = (memory or MemoryConfig()).usable_bytes
+    usable = (memory or get_memory_config()).usable_bytes
     point = 8 * (coordinates + 1 + weighted)
     capacity = next(size for size, most in CHUNKS if n_points <= most)
     working = usable_cores() * BLOCK * 8 * (2 * n_params + coordinates + 4)
@@ -81,7 +83,7 @@ def estimate_memory_requirements(
         n_params,
         n_points * point,
         buffer_bytes(point, capacity) + working,
-        automatic_chunk_size(point, usable),
+        min(automatic_chunk_size(point, usable), capacity),
         -(-n_points // capacity),
         decision.strategy,
         decision.reason,
@@ -94,7 +96,7 @@ class LargeDatasetFitter:
     Parameters
     ----------
     memory_limit_gb : float, optional
-        Memory a fit may plan with, in 1e9 bytes; default the memory that is free.
+        Memory a fit may plan with, in 1e9 bytes; default as `MemoryConfig` in force.
 
     Examples
     --------
@@ -107,7 +109,13 @@ class LargeDatasetFitter:
     """
 
     def __init__(self, memory_limit_gb: float | None = None):
-        self.memory = MemoryConfig(memory_limit_gb)
+        self._limit = MemoryConfig(memory_limit_gb).memory_limit_gb
+
+    @property
+    def memory(self) -> MemoryConfig:
+        """What a fit may plan with."""
+        now = get_memory_config()
+        return now if self._limit is None else MemoryConfig(self._limit, now.safety_factor)
 
     def estimate_requirements(self, n_points: int, n_params: int, **form: Any) -> DatasetStats:
         """See `estimate_memory_requirements`."""
@@ -117,7 +125,7 @@ class LargeDatasetFitter:
         self, f: Callable, xdata: Any, ydata: Any = None, p0: Any = None, **options: Any
     ) -> CurveFitResult:
         """`nlsq.fit` within the limit; the same arguments."""
-        options.setdefault("memory_limit_gb", self.memory.memory_limit_gb)
+        options.setdefault("memory_limit_gb", self._limit)
         return fit(f, xdata, ydata, p0, **options)
 
     def fit_with_progress(
@@ -127,4 +135,4 @@ class LargeDatasetFitter:
         return self.fit(f, xdata, ydata, p0, **options | {"show_progress": True})
 
     def __repr__(self) -> str:
-        return f"LargeDatasetFitter(memory_limit_gb={self.memory.memory_limit_gb!r})"
+        return f"LargeDatasetFitter(memory_limit_gb={self._limit!r})"

@@ -23,10 +23,11 @@ from nlsq.streaming.table_sources import ArrowSource, CSVSource, ParquetSource
 from nlsq.streaming.tables import TableSource
 
 ACCEPTED = (
-    "arrays xdata and ydata, open h5py datasets or Zarr arrays, a source (HDF5Source, ...), the "
-    "path of a file .h5, .hdf5, .zarr, .parquet, .feather, .arrow or .csv with columns x, y and "
-    "perhaps sigma, paths of .npy files for xdata and ydata, an object with n_points and "
-    "get_chunk(start, end), or a list of chunks (x, y) or (x, y, sigma)"
+    "arrays xdata and ydata, a tuple (x, y) or (x, y, sigma) of them, open h5py datasets or Zarr "
+    "arrays, a source (HDF5Source, ...), the path of a file .h5, .hdf5, .zarr, .parquet, .feather, "
+    ".arrow or .csv with columns x, y and perhaps sigma, paths of .npy files for xdata and ydata, "
+    "an object with n_points and get_chunk(start, end), or a list of chunks (x, y) or "
+    "(x, y, sigma)"
 )
 
 
@@ -36,9 +37,10 @@ def as_source(xdata: Any, ydata: Any = None, sigma: Any = None) -> Source | Sequ
     Parameters
     ----------
     xdata : object
-        Arrays (m,) or (k, m) with `ydata`, or all data in one: a source, a path, an object with
-        `get_chunk`, or chunks to iterate over (see `nlsq.interfaces.data_source_protocol`). Of
-        a file the columns x and y are read, and sigma if there is one.
+        Arrays (m,) or (k, m) with `ydata`, or all data in one: a tuple (x, y) or (x, y, sigma), a
+        source, a path, an object with `get_chunk`, or chunks to iterate over (see
+        `nlsq.interfaces.data_source_protocol`). Of a file the columns x and y are read, and sigma
+        if there is one.
     ydata : array_like (m,) or path, optional
         Only with arrays, datasets and .npy files.
     sigma : None, number, array_like (m,) or path
@@ -62,6 +64,10 @@ def as_source(xdata: Any, ydata: Any = None, sigma: Any = None) -> Source | Sequ
     """
     if isinstance(xdata, type):
         raise TypeError(f"Cannot fit the class {xdata.__name__}: pass an instance of it.")
+    if ydata is None and _are_columns(xdata):
+        if sigma is not None and len(xdata) > 2:
+            _refuse_more(xdata, None, sigma)
+        xdata, ydata, sigma = (*xdata, sigma)[:3]
     if isinstance(xdata, (str, os.PathLike)):
         return _from_path(Path(xdata), ydata, sigma)
     whole = _whole(xdata) if ydata is None or _brings_all(xdata) else None
@@ -74,6 +80,12 @@ def as_source(xdata: Any, ydata: Any = None, sigma: Any = None) -> Source | Sequ
     if _is_dataset(xdata) and _is_dataset(ydata) and (sigma is None or _is_dataset(sigma)):
         return DatasetSource(xdata, ydata, sigma)
     return ArraySource(xdata, ydata, sigma)
+
+
+def _are_columns(data: Any) -> bool:
+    """Whether it is a tuple (x, y) or (x, y, sigma); a chunk is a tuple, so these are no chunks."""
+    several = isinstance(data, tuple) and len(data) in (2, 3)
+    return several and not any(isinstance(one, (tuple, int, float)) for one in data[:2])
 
 
 def _brings_all(data: Any) -> bool:

@@ -10,6 +10,17 @@ import stat
 from pathlib import Path
 
 
+def encoded(text: str) -> bytes:
+    """UTF-8, with backslashes for what is no text: a path may be any bytes, and is written down.
+
+    Examples
+    --------
+    >>> encoded("µ"), encoded(os.fsdecode(b"\\xff.csv"))
+    (b'\\xc2\\xb5', b'\\\\udcff.csv')
+    """
+    return text.encode("utf-8", "backslashreplace")
+
+
 def write_atomically(path: str | os.PathLike, content: bytes | str) -> None:
     """Write a file so that a reader, or a crash, finds the old one or the new one, never a part.
 
@@ -30,7 +41,7 @@ def write_atomically(path: str | os.PathLike, content: bytes | str) -> None:
     ...     (Path(folder) / "a.txt").read_bytes(), len(os.listdir(folder))
     (b'\\xc2\\xb5\\n', 1)
     """
-    data = content.encode("utf-8") if isinstance(content, str) else content
+    data = content if isinstance(content, bytes) else encoded(content)
     target = Path(os.path.realpath(path))
     mode = _mode(target)
     if mode is not None and not stat.S_ISREG(mode):

@@ -42,6 +42,18 @@ def harmless(text: object) -> str:
     return "".join(c for c in str(text) if c.isprintable() or c in "\n\r\t")
 
 
+def closest(word: object, known: Iterable[object], n: int = 1) -> list[str]:
+    """The known words nearest to one that is not among them; never the word itself.
+
+    Examples
+    --------
+    >>> closest("gausian", ["gaussian", "linear"]), closest("run", ["run", "runs"])
+    (['gaussian'], ['runs'])
+    """
+    others = [k for k in map(str, known) if k != str(word)]
+    return difflib.get_close_matches(str(word), others, n=n)
+
+
 def did_you_mean(word: str, known: Iterable[str], otherwise: str = "") -> str:
     """``; did you mean 'x'?`` for the closest known word, else `otherwise`.
 
@@ -50,5 +62,5 @@ def did_you_mean(word: str, known: Iterable[str], otherwise: str = "") -> str:
     >>> did_you_mean("gausian", ["gaussian", "linear"])
     "; did you mean 'gaussian'?"
     """
-    close = difflib.get_close_matches(str(word), [str(k) for k in known], n=1)
+    close = closest(word, known)
     return f"; did you mean {close[0]!r}?" if close else otherwise

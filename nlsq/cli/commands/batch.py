@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import click
 from nlsq.cli.options import DATA, FITTING, MODEL, SET, STRICT, configure, options
 
 TABLES = (".csv", ".json", ".parquet")
+_LONGEST_NAME = 200  # bytes; a number and a suffix follow, and most systems allow 255
 EXAMPLES = """
 \b
 Examples:
@@ -65,7 +67,7 @@ def batch(context: click.Context, sources: tuple[str, ...], **given: Any) -> Non
     settings, paths = _what(context, sources)
     if settings.model.path is not None:
         require_safe(settings)
-    job = _Job(settings, given)
+    job = _Job(settings, given, paths)
     with terminable() as termination:
         stopped = job.run(paths, termination)
         termination.interrupts = False  # what there is will be saved
@@ -91,7 +93,7 @@ def _what(context: click.Context, sources: tuple[str, ...]):
         found = sorted(glob.glob(source, recursive=True)) if glob.has_magic(source) else [source]
         if not found:
             raise DataError(f"{source}: no file matches this pattern.")
-        paths += [Path(path) for path in found if not Path(path).is_dir()]
+        paths += [Path(path) for path in found if not os.path.isdir(path)]
     if not paths:
         raise DataError("no files to fit.", "Name them after the configuration file.")
     configuration.set("data.input_file", str(paths[0]), "the command line")
@@ -119,15 +121,15 @@ def _refuse_what_is_for_one_fit(settings: Any) -> None:
 class _Job:
     """A batch on its way."""
 
-    def __init__(self, settings: Any, given: dict[str, Any]):
-        from nlsq.cli.batching import Journal
+    def __init__(self, settings: Any, given: dict[str, Any], paths: list[Path]):
         from nlsq.cli.errors import ConfigurationError
+        from nlsq.cli.journal import Journal
         from nlsq.cli.outputs import check_file, require_matplotlib
 
         self.settings, self.given = settings, given
         self.table, self.plots = given["table"], given["plots"]
         if self.table is not None:
-            check_file(self.table)
+            check_file(self.table, data=paths)
             if self.table.suffix.lower() not in TABLES:
                 raise ConfigurationError(f"{self.table}: a table is {' or '.join(TABLES)}.")
             if self.table.suffix.lower() == ".parquet":
@@ -136,12 +138,32 @@ class _Job:
             raise ConfigurationError("--resume needs --table, whose journal says what is done.")
         if self.plots is not None:
             require_matplotlib(self.plots)
-            self.plots.mkdir(parents=True, exist_ok=True)
         journal = None if self.table is None else self.table.with_name(self.table.name + ".journal")
-        self.journal = Journal(journal, given["resume"])
-        self.rows: list[dict[str, Any]] = []
-        self.figures: dict[str, int] = {}
+        try:
+            if self.plots is not None:
+                self.plots.mkdir(parents=True, exist_ok=True)
+            self.journal = Journal(journal, given["resume"])
+        except OSError as error:
+            raise ConfigurationError(
+                f"{error.filename or self.table}: cannot be written: {error.strerror}.",
+                "Choose another --table or --plots.",
+            ) from None
+        if self.journal.damaged:
+            many = self.journal.damaged > 1
+            click.echo(
+                f"warning: {journal}: {self.journal.damaged} line{'s are' if many else ' is'} "
+                f"damaged; what {'they' if many else 'it'} held is fitted again.",
+                err=True,
+            )
+        self.placed: dict[int, dict[str, Any]] = {}
+        self.figures: set[str] = set()
+        self.undrawn: list[str] = []
         self.total = 0
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """A row per fit that is done, in the order of the files and of the groups in them."""
+        return [self.placed[place] for place in sorted(self.placed)]
 
     def run(self, paths: list[Path], termination: Any) -> bool:
         """Fit everything; whether it was stopped before the end."""
@@ -158,45 +180,56 @@ class _Job:
 
             items = find_items(paths, self.settings, self.given["groupby"])
             try:
-                for row in fit_all(
+                for place, row in fit_all(
                     items, self.settings, self.journal, self.plots is not None, done
                 ):
-                    self.rows.append(row)
+                    self.placed[place] = row
                     if termination.happened:
                         return True
             except KeyboardInterrupt:
                 return True
-        self.total = len(self.rows)
+        self.total = len(self.placed)
         return False
 
     def _draw(self, rows: list[dict[str, Any]]) -> None:
         if self.plots is None:
             return
         from nlsq.cli.outputs import write_figure
-        from nlsq.io import restore
+        from nlsq.io import FileError, restore
 
         for row in rows:
             if "document" in row:
                 path = self.plots / f"{self._figure_name(row['fit'])}.png"
-                write_figure(path, row["document"], restore(row["document"]))
+                try:
+                    write_figure(path, row["document"], restore(row["document"]))
+                except FileError as error:  # a figure less is no reason to lose the fits
+                    self.undrawn.append(str(error))
 
     def _figure_name(self, label: str) -> str:
         """The label as the name of a file; labels that become the same one get a number."""
         name = "".join(c if c.isalnum() or c in "-_." else "_" for c in label)
-        count = self.figures[name] = self.figures.get(name, 0) + 1
-        return name if count == 1 else f"{name}-{count}"
+        if len(name.encode()) > _LONGEST_NAME:
+            name = name.encode()[:_LONGEST_NAME].decode(errors="ignore")
+        count, fresh = 1, name
+        while fresh.casefold() in self.figures:
+            count += 1
+            fresh = f"{name}-{count}"
+        self.figures.add(fresh.casefold())
+        return fresh
 
     def write(self) -> None:
-        """The table, worst first, and what is printed."""
+        """The table in the order of the files, and what is printed, worst first."""
+        from nlsq.cli.batch_table import badness, show, table_json, write_table
         from nlsq.cli.outputs import console
 
-        self.rows.sort(key=badness)
+        for message in self.undrawn[:3]:
+            click.echo(f"warning: {message}", err=True)
         if self.table is not None:
             write_table(self.table, self.rows)
         if self.given["as_json"]:
-            click.echo(_json(self.rows), nl=False)
+            click.echo(table_json(self.rows), nl=False)
         elif not self.given["quiet"]:
-            show(console(), self.rows, self.given["worst"])
+            show(console(), sorted(self.rows, key=badness), self.given["worst"])
             if self.table is not None:
                 click.echo(f"wrote {self.table}")
 
@@ -212,57 +245,17 @@ class _Job:
         ):  # fmt: skip
             if count.get(outcome):
                 raise kind(f"{count[outcome]} of {len(self.rows)}: {outcome}; the rest is done.")
+        if self.undrawn:
+            raise DataError(
+                f"{len(self.undrawn)} of {len(self.placed)} figures could not be written; the fits "
+                "are done."
+            )
         doubtful = [r["fit"] for r in self.rows if r.get("undetermined") or r.get("at_bound")]
         if self.given["strict"] and doubtful:
             raise Undetermined(
                 f"{len(doubtful)} of {len(self.rows)} fits have parameters that are undetermined "
                 "or on a bound."
             )
-
-
-_ORDER = {"bad data": 0, "not fitted": 1, "not converged": 2, "converged": 3}
-
-
-def badness(row: dict[str, Any]) -> tuple:
-    """Sorts the worst first: failures, then doubtful parameters, then by R²."""
-    doubtful = bool(row.get("undetermined")) or bool(row.get("at_bound"))
-    r_squared = row.get("r_squared")
-    return (
-        _ORDER[row["outcome"]], not doubtful, -2.0 if r_squared is None else r_squared, row["fit"],
-    )  # fmt: skip
-
-
-def write_table(path: Path, rows: list[dict[str, Any]]) -> None:
-    """Write the rows; the suffix gives the format."""
-    import csv
-    import io
-
-    from nlsq.utils.atomic import write_atomically
-
-    names = list(dict.fromkeys(name for row in rows[::-1] for name in row))
-    suffix = path.suffix.lower()
-    if suffix == ".json":
-        write_atomically(path, _json(rows).encode())
-    elif suffix == ".csv":
-        text = io.StringIO()
-        writer = csv.DictWriter(text, names, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-        write_atomically(path, text.getvalue().encode())
-    else:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        columns = {name: [row.get(name) for row in rows] for name in names}
-        sink = pa.BufferOutputStream()
-        pq.write_table(pa.table(columns), sink)
-        write_atomically(path, sink.getvalue().to_pybytes())
-
-
-def _json(rows: list[dict[str, Any]]) -> str:
-    import json
-
-    return json.dumps(rows, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def _require_pyarrow(path: Path) -> None:
@@ -275,58 +268,3 @@ def _require_pyarrow(path: Path) -> None:
             f"{path}: Parquet needs pyarrow, which is not installed.",
             "Install it with: pip install pyarrow",
         )
-
-
-def show(console: Any, rows: list[dict[str, Any]], worst: int) -> None:
-    """Print how many ended how, and the worst fits."""
-    from collections import Counter
-
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    from nlsq.utils.input_error import harmless
-
-    counts = Counter(row["outcome"] for row in rows)
-    said = ", ".join(f"{counts[o]} {o}" for o in reversed(_ORDER) if counts[o])
-    console.print(Text(f"{len(rows)} fits: ", "bold") + Text(said))
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1))
-    table.add_column("fit", style="bold", overflow="fold")
-    names = [
-        n[:-4]
-        for n in next((r for r in rows if r["outcome"] == "converged"), {})
-        if n.endswith("_err")
-    ]
-    for name in names[:6]:
-        table.add_column(Text(harmless(name)), justify="right")
-    table.add_column("R²", justify="right")
-    table.add_column("", overflow="fold")
-    for row in rows[:worst]:
-        values = [_value(row, name) for name in names[:6]]
-        r_squared = "" if row.get("r_squared") is None else f"{row['r_squared']:.5f}"
-        table.add_row(Text(harmless(row["fit"])), *values, r_squared, _note(row))
-    if worst and rows:
-        console.print()
-        console.print(table)
-        if len(rows) > worst:
-            console.print(Text(f"... and {len(rows) - worst} better ones", "dim"))
-
-
-def _value(row: dict[str, Any], name: str) -> str:
-    value, error = row.get(name), row.get(f"{name}_err")
-    if value is None:
-        return ""
-    return f"{value:.5g}" + ("" if error is None else f" ± {error:.2g}")
-
-
-def _note(row: dict[str, Any]) -> Any:
-    from rich.text import Text
-
-    from nlsq.utils.input_error import harmless
-
-    if row["outcome"] != "converged":
-        return Text(harmless(row["message"]), "red")
-    doubtful = [
-        f"{key.replace('_', ' ')}: {row[key]}" for key in ("undetermined", "at_bound") if row[key]
-    ]
-    return Text("; ".join(doubtful), "yellow")

@@ -154,12 +154,13 @@ def _show(console: Any, rows: list[dict[str, Any]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from nlsq.cli.whole import print_whole
     from nlsq.utils.input_error import harmless
 
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1))
-    table.add_column("model", style="bold", overflow="fold")
-    for heading in ("free", "AICc", "ΔAICc", "weight", "evidence ratio", "reduced χ²"):
-        table.add_column(heading, justify="right")
+    table.add_column("model", style="bold", no_wrap=True)
+    for heading in ("free", "AICc", "ΔAICc", "weight", "evidence\nratio", "reduced\nχ²"):
+        table.add_column(heading, justify="right", no_wrap=True)
     notes = []
     for row in rows:
         name = Text(row["model"], "bold")
@@ -171,10 +172,10 @@ def _show(console: Any, rows: list[dict[str, Any]]) -> None:
             said = f": undetermined or on a bound: {', '.join(doubtful)}"
             notes.append(name + Text(harmless(said), "not bold yellow"))
         table.add_row(
-            Text(row["model"]), str(row["free_parameters"]), f"{row['aicc']:.2f}",
+            Text(harmless(row["model"])), str(row["free_parameters"]), f"{row['aicc']:.2f}",
             f"{row['delta_aicc']:.2f}", f"{row['weight']:.3f}", f"{row['evidence_ratio']:.3g}",
             f"{row['reduced_chi_squared']:.5g}",
         )  # fmt: skip
-    console.print(table)
+    print_whole(console, table)
     for note in notes:
         console.print(note)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib.resources import files
 from pathlib import Path
 
@@ -40,9 +41,13 @@ def config(kind: str, output: Path | None, force: bool, check: Path | None) -> N
         return
     path = output or Path(TEMPLATES[kind])
     check_file(path)
-    if path.exists() and not force:
+    if os.path.exists(path) and not force:
         raise ConfigurationError(f"{path}: is there already.", "Replace it with --force.")
-    from nlsq.utils.atomic import write_atomically
+    from nlsq.io import FileError
+    from nlsq.io.documents import write_file
 
-    write_atomically(path, text.encode())
+    try:
+        write_file(path, text)
+    except FileError as error:
+        raise ConfigurationError(error.message, error.fix) from None
     click.echo(f"wrote {path}")

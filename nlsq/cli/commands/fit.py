@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -74,7 +75,7 @@ def keep_request(settings: Settings) -> None:
     from nlsq.utils.atomic import write_atomically
 
     folder = settings.workflow.checkpoint
-    if (folder / PRESENT).exists():
+    if os.path.exists(folder / PRESENT):
         raise ConfigurationError(
             f"{folder}: holds the checkpoint of a fit that has not ended.",
             f"Go on with it: nlsq resume {folder}, or take another folder.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -29,7 +30,7 @@ def resume(folder: Path, trust: bool, strict: bool, **given) -> None:
     from nlsq.cli.errors import ConfigurationError
 
     path = folder / REQUEST
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise ConfigurationError(
             f"{folder}: no fit was begun here.", "Begin one with nlsq fit --checkpoint DIR"
         )
