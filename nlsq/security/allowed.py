@@ -4,8 +4,9 @@ A name that is not here is refused, new ones of newer versions included: whoever
 at what it does. Left out are, for example, `numpy.load`, `numpy.memmap`, `numpy.ctypeslib`,
 `numpy.lib.stride_tricks.as_strided` (any address), `scipy.LowLevelCallable`, `typing.Type` (makes
 classes), `scipy.stats.rv_continuous` (writes and runs source), `typing.get_type_hints` (evaluates
-text), `operator.attrgetter`, `functools.update_wrapper` (attributes by name), `jax.pure_callback`,
-`jax.profiler` and everything else of `jax.experimental`.
+text), `operator.attrgetter`, `functools.update_wrapper` (attributes by name),
+`scipy.interpolate.Rbf` (sets attributes by name), `jax.pure_callback`, `jax.profiler` and
+everything else of `jax.experimental`; `INSTEAD` says what to write for some of them.
 """
 
 from __future__ import annotations
@@ -156,14 +157,14 @@ scipy.integrate:
   tanhsinh tplquad trapezoid
 scipy.interpolate:
   AAA Akima1DInterpolator approximate_taylor_polynomial barycentric_interpolate
-  BarycentricInterpolator bisplev bisplrep BivariateSpline BPoly BSpline CloughTocher2DInterpolator
-  CubicHermiteSpline CubicSpline FloaterHormannInterpolator generate_knots griddata insert interp1d
+  BarycentricInterpolator bisplrep BivariateSpline BPoly BSpline CloughTocher2DInterpolator
+  CubicHermiteSpline CubicSpline FloaterHormannInterpolator generate_knots griddata interp1d
   interp2d interpn InterpolatedUnivariateSpline krogh_interpolate KroghInterpolator lagrange
   LinearNDInterpolator LSQBivariateSpline LSQSphereBivariateSpline LSQUnivariateSpline
   make_interp_spline make_lsq_spline make_smoothing_spline make_splprep make_splrep NdBSpline
-  NdPPoly NearestNDInterpolator pade pchip_interpolate PchipInterpolator PPoly Rbf RBFInterpolator
+  NdPPoly NearestNDInterpolator pade pchip_interpolate PchipInterpolator PPoly RBFInterpolator
   RectBivariateSpline RectSphereBivariateSpline RegularGridInterpolator SmoothBivariateSpline
-  SmoothSphereBivariateSpline spalde splantider splder splev splint splprep splrep sproot
+  SmoothSphereBivariateSpline splantider splder splprep splrep
   UnivariateSpline
 scipy.optimize:
   anderson approx_fprime basinhopping BFGS bisect Bounds bracket brent brenth brentq broyden1
@@ -224,7 +225,7 @@ scipy.signal:
   lombscargle lp2bp lp2bp_zpk lp2bs lp2bs_zpk lp2hp lp2hp_zpk lp2lp lp2lp_zpk lsim lti max_len_seq
   medfilt medfilt2d minimum_phase normalize oaconvolve order_filter peak_prominences peak_widths
   periodogram place_poles qspline1d qspline1d_eval qspline2d remez resample resample_poly residue
-  residuez savgol_coeffs savgol_filter sawtooth sepfir2d ShortTimeFFT sos2tf sos2zpk sosfilt
+  residuez savgol_coeffs savgol_filter sawtooth ShortTimeFFT sos2tf sos2zpk sosfilt
   sosfilt_zi sosfiltfilt sosfreqz spectrogram spline_filter square ss2tf ss2zpk StateSpace step
   stft sweep_poly symiirorder1 symiirorder2 tf2sos tf2ss tf2zpk TransferFunction unique_roots
   unit_impulse upfirdn vectorstrength welch wiener ZerosPolesGain zoom_fft ZoomFFT zpk2sos zpk2ss
@@ -235,7 +236,7 @@ scipy.linalg:
   diagsvd eig eig_banded eigh eigh_tridiagonal eigvals eigvals_banded eigvalsh eigvalsh_tridiagonal
   expm expm_cond expm_frechet fiedler fiedler_companion fractional_matrix_power funm hadamard
   hankel helmert hessenberg hilbert inv invhilbert invpascal ishermitian issymmetric khatri_rao ldl
-  leslie LinAlgError LinAlgWarning logm lstsq lu lu_factor lu_solve matmul_toeplitz matrix_balance
+  leslie LinAlgError LinAlgWarning logm lstsq lu lu_factor matmul_toeplitz matrix_balance
   norm null_space ordqz orth orthogonal_procrustes pascal pinv pinvh polar qr qr_delete qr_insert
   qr_multiply qr_update qz rq rsf2csf schur signm sinhm sinm solve solve_banded solve_circulant
   solve_continuous_are solve_continuous_lyapunov solve_discrete_are solve_discrete_lyapunov
@@ -397,3 +398,15 @@ MODULES = _read()
 PACKAGES = frozenset(
     ".".join(parts[:n]) for parts in (m.split(".") for m in MODULES) for n in range(1, len(parts))
 )
+#: What to write for some names that are not there.
+INSTEAD = {
+    "scipy.interpolate.Rbf": "RBFInterpolator",
+    "scipy.interpolate.bisplev": "RectBivariateSpline or SmoothBivariateSpline",
+    "scipy.interpolate.insert": "BSpline(*tck).insert_knot(x)",
+    "scipy.interpolate.spalde": "BSpline(*tck).derivative(n)(x)",
+    "scipy.interpolate.splev": "BSpline(*tck)(x), which checks its knots",
+    "scipy.interpolate.splint": "BSpline(*tck).integrate(a, b)",
+    "scipy.interpolate.sproot": "PPoly.from_spline(tck).roots()",
+    "scipy.linalg.lu_solve": "scipy.linalg.solve",
+    "scipy.signal.sepfir2d": "convolve2d",
+}

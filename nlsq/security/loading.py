@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import functools
 import importlib.util
 import os
 import sys
@@ -12,8 +13,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from nlsq.security.attributes import ATTRIBUTES, PREFIX, own
 from nlsq.security.model_validation import validate_model
-from nlsq.security.rules import BUILTINS, special
+from nlsq.security.names import Names
+from nlsq.security.rules import BUILTINS, SETTABLE, special
 from nlsq.security.syntax import Checker, known_module
 from nlsq.utils.input_error import InputError, did_you_mean
 
@@ -83,7 +86,7 @@ def function_of(module: types.ModuleType, name: str) -> Callable[..., Any]:
 
 
 def _module_name(path: Path) -> str:
-    return f"nlsq_model_{path.stem}"
+    return PREFIX + path.stem
 
 
 def _restricted(path: Path) -> types.ModuleType:
@@ -92,23 +95,40 @@ def _restricted(path: Path) -> types.ModuleType:
     module = types.ModuleType(_module_name(path))
     module.__file__ = result.path
     module.__dict__["__builtins__"] = _builtins()
-    code = compile(_Private().visit(result.tree), result.path, "exec", dont_inherit=True)
+    module.__dict__[_OWN] = own
+    tree = ast.fix_missing_locations(_Own(result.tree).visit(result.tree))
+    code = compile(tree, result.path, "exec", dont_inherit=True)
     sys.modules[module.__name__] = module  # where dataclasses look for the types of fields
     exec(code, module.__dict__)
     return module
 
 
-class _Private(ast.NodeTransformer):
-    """Private attributes get names that only the file's own objects have.
+_OWN = "__own__"  # a name that a model cannot write
 
-    A method may read ``self._x``, and may be called with anything as self: what is private in a
-    library (`scipy.stats.norm` has a method that runs source) must not answer to it.
+
+class _Own(ast.NodeTransformer):
+    """What is not on the list of attributes is read, and all are set, on the file's own only.
+
+    A method may read ``self.x``, and may be called with anything as self. Private names are
+    given an ending that no library has (`scipy.stats.norm` has a private method that runs
+    source); other names are asked for by `nlsq.security.attributes.own`.
     """
 
+    def __init__(self, tree: ast.Module):
+        self.names = Names(tree)
+
     def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        of_module = any(map(known_module, self.names.paths(node.value)))
         self.generic_visit(node)
-        if node.attr.startswith("_") and not special(node.attr):
+        if of_module or special(node.attr):
+            return node
+        stored = not isinstance(node.ctx, ast.Load)
+        private = node.attr.startswith("_")
+        if private:
             node.attr = f"{node.attr}_of_the_model"
+        if node.attr not in SETTABLE if stored else not private and node.attr not in ATTRIBUTES:
+            asked = [node.value, ast.Constant(node.attr)]
+            node.value = ast.Call(ast.Name(_OWN, ast.Load()), asked, [])
         return node
 
     def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
@@ -152,4 +172,29 @@ def _import(name: str, globals=None, locals=None, fromlist=(), level: int = 0) -
     wanted = [n for n in fromlist or () if not Checker.harmless(name, n)]
     if level or not known_module(name) or wanted:
         raise ImportError(f"{name!r} is not on the list of harmless modules")
+    if name.partition(".")[0] == "scipy":
+        _close_results()
     return builtins.__import__(name, globals, locals, fromlist, 0)
+
+
+@functools.cache
+def _close_results() -> None:
+    """SciPy's results no longer answer Python's own names with their items.
+
+    ``result["__array_interface__"] = ...`` would make NumPy read whatever address stands there.
+    Nothing else looks these names up in the items.
+    """
+    from scipy.optimize import OptimizeResult
+
+    for kind in OptimizeResult.__mro__:
+        if "__getattr__" in vars(kind):
+            kind.__getattr__ = _only_items(vars(kind)["__getattr__"])
+
+
+def _only_items(found: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
+    def __getattr__(self, name: str) -> Any:
+        if special(name):
+            raise AttributeError(name)
+        return found(self, name)
+
+    return __getattr__

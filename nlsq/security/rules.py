@@ -82,6 +82,8 @@ DECORATORS = frozenset(
     builtins.staticmethod builtins.classmethod builtins.property
     """.split()
 )
+#: Those that change what they are given: only a function or class below them.
+ONLY_DECORATORS = frozenset(("functools.wraps", "dataclasses.dataclass"))
 #: What decorates a property or a differentiation rule: `@width.setter`, `@f.defjvp`.
 DECORATING_ATTRIBUTES = frozenset(("setter", "getter", "deleter", "defjvp", "defvjp"))
 #: Types that are only named, in annotations and by isinstance: they build arrays on any memory.
