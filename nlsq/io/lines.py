@@ -11,7 +11,7 @@ COMMENTS = ("#", "%", "//", "!", ";")
 _TRAILING = re.compile(
     r"(?:(?<=\s)|(?<=[,;|]))(?:#(?!N/A|NA\b|NV\b|DIV|VALUE|REF|NUM|NAME|NULL)|//).*"
 )
-_RULE = re.compile(r"[-=_+|\s]*(?:--|==|__)[-=_+|\s]*")  # drawn below a header
+_RULE = re.compile(r"[-=_+|\s]+")  # drawn below a header, with two of one kind side by side
 _MOST_JOINED = 8
 
 
@@ -49,7 +49,7 @@ def is_comment(text: str, delimiter: str | None, mark: str | None) -> bool:
     start = text.lstrip()
     if start[:1].isalnum() and mark is None:  # most lines
         return False
-    if _RULE.fullmatch(start):
+    if _RULE.fullmatch(start) and any(pair in start for pair in ("--", "==", "__")):
         return True
     if mark is not None:
         return bool(mark) and start.startswith(mark)
