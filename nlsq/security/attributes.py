@@ -110,7 +110,7 @@ def own(thing: Any, name: str) -> Any:
     --------
     >>> own(3.5, "real_part")
     Traceback (most recent call last):
-    AttributeError: the attribute 'real_part' of float: a model reads and sets it only on its own
+    AttributeError: the attribute 'real_part' of float: what is on no list is read, and ...
     """
     kind = type(thing)
     if kind is FunctionType:
@@ -124,7 +124,7 @@ def own(thing: Any, name: str) -> Any:
         home = kind.__module__
     if isinstance(home, str) and home.startswith(PREFIX):
         return thing
-    kind_name = kind.__name__
     raise AttributeError(
-        f"the attribute {name!r} of {kind_name}: a model reads and sets it only on its own"
+        f"the attribute {name!r} of {kind.__name__}: what is on no list is read, and anything is "
+        "set, only of classes and functions of the model's file"
     )
