@@ -87,6 +87,8 @@ def reach_out(payload):
         x32 = libc.syscall(0x40000000 | 41, 2, 1, 0)
         found["socket of x32"] = "done" if x32 >= 0 else "refused"
     found["read"] = _attempt(open, there)
+    for path in payload["others"]:
+        found[f"read {path}"] = _attempt(os.listdir if os.path.isdir(path) else open, path)
     return found
 
 

@@ -211,7 +211,7 @@ def test_hostile_snippets_that_pass_end_in_an_error(tmp_path, monkeypatch, capfd
             paths[name] = tmp_path / f"{name}.py"
             paths[name].write_text(source)
     payload = {"paths": list(map(str, paths.values())), "x": np.linspace(0, 2, 5), "a": 2.0}
-    found = call("tests.sandbox_entries:attempt", payload)
+    found = call("tests.sandbox_entries:attempt", payload, files=[tmp_path])
     for name, path in paths.items():
         ended = found[str(path)]
         if name.startswith("honest_"):

@@ -154,6 +154,8 @@ MODEL = [
             help="Memory that a model file which is not trusted may take."),
     Setting(["--limit-time"], key="limits.seconds", type=float, metavar="SECONDS",
             help="Time that a fit with such a file may take (600)."),
+    Setting(["--bubblewrap"], key="limits.bubblewrap", is_flag=True, default=None,
+            help="Run a model file which is not trusted inside bubblewrap as well (Linux)."),
 ]  # fmt: skip
 FITTING = [
     Setting(["--p0"], key="fitting.p0", multiple=True, metavar="NAME=VALUE", read=_start,
