@@ -357,6 +357,46 @@ dataclasses.dataclass(BSpline)
 --- dataclass_aliased
 import dataclasses
 d = dataclasses.dataclass
+--- super_of_a_library_class runs
+class A: base = 1
+def f(x, a): return super(np.float64, np.float64(1.0)).base
+--- library_object_taken_apart runs
+import dataclasses
+from scipy import stats
+def f(x, a): return dataclasses.asdict(stats.bootstrap(([1.0, 2.0],), np.mean, n_resamples=9))
+--- library_object_made_anew runs
+import dataclasses
+import jax
+def f(x, a): return dataclasses.replace(jax.jit(lambda t: t).lower(1.0), **{"x": 1})
+--- library_object_unpacked
+import dataclasses
+dataclasses.astuple(*[1])
+--- class_made_by_partial
+import functools
+X = functools.partial(type, "X", (object,))({"__array_interface__": MEMORY})
+--- class_made_by_two_partials
+import functools
+X = functools.partial(functools.partial, type, "X", (object,))
+--- class_made_by_decorator
+import functools
+@functools.partial(type, "X", (object,))
+def g(): pass
+--- taken_apart_by_partial
+import functools, dataclasses
+functools.partial(dataclasses.asdict)(np.sin)
+--- attribute_asked_by_partial
+import functools
+functools.partial(hasattr, 1)("__class__")
+--- wrapped_by_decorating_partial
+import functools
+@functools.partial(functools.wraps, assigned=("__globals__",))
+def g(): pass
+--- replaced_by_star
+import dataclasses
+dataclasses.replace(*[np.sin])
+--- replace_as_value
+import dataclasses
+g = dataclasses.replace
 --- dataclass_made
 import dataclasses
 dataclasses.make_dataclass("A", ["x"])
@@ -579,7 +619,7 @@ class Setup:
 def f(x, a):
     s = dataclasses.replace(Setup(), gain=a)
     match s:
-        case Setup(gain=g): return x * g + s.twice
+        case Setup(gain=g): return x * g + s.twice + dataclasses.asdict(s)["gain"]
 --- decorated
 import functools
 def counted(g):
@@ -597,12 +637,13 @@ def f(x, a):
     return f.before * x
 --- inheritance
 class Base:
-    scale = 2.0
-    def value(self, x): return self.scale * x
+    steepness = 2.0
+    def respond(self, x): return self.steepness * x
 class Model(Base):
-    def value(self, x): return super().value(x) + 1
-    def __call__(self, x, a): return a * self.value(x)
+    def respond(self, x): return super().respond(x) + 1
+    def __call__(self, x, a): return a * self.respond(x)
 f = Model()
+f.estimate_p0 = lambda x, y: [1.0]
 --- generic
 from typing import Generic, TypeVar
 T = TypeVar("T")

@@ -55,6 +55,9 @@ def _reached(queue):
         counts[kind] = counts.get(kind, 0) + (depth > 0)
         if depth > 5 or (counts[kind] > ENOUGH and kind is not type):
             continue
+        inner = value.values() if isinstance(value, dict) else value
+        if isinstance(value, dict | list | tuple):
+            queue += [(f"{path}[{i}]", v, depth + 1) for i, v in enumerate(list(inner)[:50])]
         for name in ATTRIBUTES.intersection(dir(value)):
             with contextlib.suppress(Exception):  # a property that has no value here
                 queue.append((f"{path}.{name}", getattr(value, name), depth + 1))

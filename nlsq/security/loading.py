@@ -16,7 +16,7 @@ from typing import Any
 from nlsq.security.attributes import ATTRIBUTES, PREFIX, own
 from nlsq.security.model_validation import validate_model
 from nlsq.security.names import Names
-from nlsq.security.rules import BUILTINS, SETTABLE, special
+from nlsq.security.rules import BUILTINS, OF_OWN, SETTABLE, special
 from nlsq.security.syntax import Checker, known_module
 from nlsq.utils.input_error import InputError, did_you_mean
 
@@ -104,6 +104,7 @@ def _restricted(path: Path) -> types.ModuleType:
 
 
 _OWN = "__own__"  # a name that a model cannot write
+_SUPER = frozenset(("builtins.super",))
 
 
 class _Own(ast.NodeTransformer):
@@ -117,8 +118,16 @@ class _Own(ast.NodeTransformer):
     def __init__(self, tree: ast.Module):
         self.names = Names(tree)
 
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        of_own = self.names.paths(node.func) & OF_OWN
+        self.generic_visit(node)
+        if of_own:
+            node.args[0] = _asked(node.args[0], "fields")
+        return node
+
     def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
         of_module = any(map(known_module, self.names.paths(node.value)))
+        inherited = self.is_super(node.value)
         self.generic_visit(node)
         if of_module or special(node.attr):
             return node
@@ -126,10 +135,15 @@ class _Own(ast.NodeTransformer):
         private = node.attr.startswith("_")
         if private:
             node.attr = f"{node.attr}_of_the_model"
-        if node.attr not in SETTABLE if stored else not private and node.attr not in ATTRIBUTES:
-            asked = [node.value, ast.Constant(node.attr)]
-            node.value = ast.Call(ast.Name(_OWN, ast.Load()), asked, [])
+        listed = private or inherited or node.attr in ATTRIBUTES
+        if node.attr not in SETTABLE if stored else not listed:
+            node.value = _asked(node.value, node.attr)
         return node
+
+    def is_super(self, node: ast.AST) -> bool:
+        """Whether it is ``super()``, by which a class of the file asks what it inherits."""
+        bare = isinstance(node, ast.Call) and not node.args and not node.keywords
+        return bare and self.names.surely(node.func, _SUPER)
 
     def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
         self.generic_visit(node)
@@ -138,6 +152,10 @@ class _Own(ast.NodeTransformer):
             if name.startswith("_") and not special(name):
                 method.name = f"{name}_of_the_model"  # type: ignore[union-attr]
         return node
+
+
+def _asked(node: ast.expr, name: str) -> ast.expr:
+    return ast.Call(ast.Name(_OWN, ast.Load()), [node, ast.Constant(name)], [])
 
 
 def _trusted(path: Path) -> types.ModuleType:

@@ -229,6 +229,8 @@ class Names:
             return True
         if parent.args[:1] != [node] or self.paths(parent.func) != {"functools.partial"}:
             return False
+        if self.paths(node) != {"jax.jit"}:  # of others, partial would hide the arguments
+            return False
         around = self.parents[parent]
         if isinstance(around, ast.Call) and around.func is parent:  # partial(jax.jit, ...)(f)
             return len(around.args) == 1 and not around.keywords and not _unpacks(around)

@@ -61,8 +61,8 @@ _ATTRIBUTES = {
     "f_locals": "it leads to frames",
     "f_trace": "it leads to frames",
 }
-#: Attributes that are set on anything: parts of arrays.
-SETTABLE = frozenset(("real", "imag"))
+#: Attributes that are set on anything: parts of arrays, and what programs ask a model for.
+SETTABLE = frozenset(("real", "imag", "estimate_p0"))
 _PREFIXES = ("tb_", "gi_", "cr_", "ag_", "co_", "func_")
 #: Classes of modules that a class may inherit from.
 BASES = frozenset(
@@ -131,7 +131,7 @@ def _starred(call: ast.Call) -> bool:
 
 def call_refusal(path: str, call: ast.Call) -> str | None:
     """What is wrong with a call of something in `CALLS`."""
-    if _starred(call):
+    if _starred(call) and path != "dataclasses.replace":
         return f"{path.removeprefix('builtins.')} takes no unpacked arguments here"
     return CALLS[path](call)
 
@@ -168,6 +168,13 @@ def _type(call: ast.Call) -> str | None:
     return "type takes one argument here" if len(call.args) != 1 or call.keywords else None
 
 
+def _fields(call: ast.Call) -> str | None:
+    named = call.args and not isinstance(call.args[0], ast.Starred)
+    return None if named else "the object is the first argument, without a keyword or star"
+
+
+#: Functions that take apart and make anew: only objects of the file's own classes.
+OF_OWN = frozenset(("dataclasses.asdict", "dataclasses.astuple", "dataclasses.replace"))
 #: What may only be called, and how: from a call to what is wrong with it.
 CALLS = {
     "jax.jit": _jit,
@@ -175,4 +182,5 @@ CALLS = {
     "jax.config.update": _x64,
     "builtins.hasattr": _has,
     "builtins.type": _type,
+    **dict.fromkeys(OF_OWN, _fields),
 }
