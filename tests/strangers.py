@@ -276,6 +276,20 @@ from scipy.interpolate import RegularGridInterpolator
 class A:
     def set(self): self.values = np.zeros(1)
 def f(x, a): return A.set(RegularGridInterpolator(([0, 1, 2],), [0, 1, 2]))
+--- knots_of_self runs
+from scipy.interpolate import BivariateSpline
+class A: tck, degrees = (np.zeros(3), np.zeros(3), np.zeros(1)), (3, 3)
+def f(x, a): return BivariateSpline.integral(A(), 0, 1, 0, 1)
+--- knots_of_self_by_method runs
+from scipy.interpolate import BSpline
+class A:
+    t, c, k = np.zeros(3), np.zeros(1), 30
+    insert_knot = BSpline.insert_knot
+def f(x, a): return A().insert_knot(0.5)
+--- points_of_self runs
+from scipy.stats import gaussian_kde
+class A: d, n, dataset, weights, cho_cov = 1, 9, np.zeros((1, 10**6)), np.ones(1), np.eye(1)
+def f(x, a): return [gaussian_kde][0].evaluate(A(), np.zeros((1, 3)))
 --- knots_unchecked
 from scipy.interpolate import splev
 splev([5e8], (np.array([0.0, 1e9]), np.ones(1), 5))
@@ -585,7 +599,8 @@ from scipy.interpolate import BSpline, CubicSpline, splrep
 def f(x, a):
     t = np.linspace(0, 3, 9)
     s = CubicSpline(t, t**2)
-    return a * s.derivative()(x) + s.integrate(0, 1) + BSpline(*splrep(t, t**3))(x) + s.c.size
+    own = BSpline.basis_element([0, 1, 2, 3])
+    return a * s.derivative()(x) + s.integrate(0, 1) + BSpline(*splrep(t, t**3))(x) + own(1.5)
 --- own_names
 class Peak:
     count = 0

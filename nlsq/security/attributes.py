@@ -57,12 +57,14 @@ random numbers:
   standard_exponential standard_gamma standard_normal standard_t triangular uniform vonmises wald
   weibull zipf
 polynomials and splines:
-  antiderivative axis basis bounds_error c coef coefficients coeffs convert cutdeg deg degree
-  degrees deriv derivative derivatives design_matrix domain ev extrapolate fill_value fp
-  from_bernstein_basis from_derivatives from_power_basis from_spline fromroots get_coeffs
-  get_knots get_residual grid has_samecoef has_samedomain has_sametype has_samewindow insert_knot
-  integ integral integrate k linspace mapparms method o order partial_derivative poles r residues
-  roots solve support_points support_values symbol t tck trim truncate variable weights window x y
+  antiderivative axis basis basis_element bounds_error c coef coefficients coeffs convert cutdeg
+  deg degree degrees deriv derivative derivatives design_matrix domain ev extrapolate fill_value
+  fp from_bernstein_basis from_cholesky from_derivatives from_diagonal from_dual
+  from_eigendecomposition from_power_basis from_precision from_spline from_win_equals_dual
+  from_window fromroots get_coeffs get_knots get_residual grid has_samecoef has_samedomain
+  has_sametype has_samewindow insert_knot integ integral integrate k linspace mapparms method o
+  order partial_derivative poles r residues roots solve support_points support_values symbol t tck
+  trim truncate variable weights window x y
 distributions and tests:
   a b bin_edges bin_numbers binnumber bins bootstrap_distribution ccdf cdf colorize
   confidence_interval correlation count counts cov cov_object covariance covariance_factor
@@ -94,6 +96,34 @@ signals:
 ATTRIBUTES = frozenset(
     name for line in _TEXT.splitlines() if line[:1] == " " for name in line.split()
 )
+#: Methods of libraries' classes that hand their object's arrays to compiled code unchecked.
+METHODS_OF_OBJECTS = frozenset(
+    """
+    antiderivative derivative derivatives ev evaluate extend get_coeffs get_knots get_residual
+    insert_knot integral integrate integrate_box integrate_box_1d integrate_gaussian integrate_kde
+    logpdf partial_derivative pdf resample roots solve step
+    """.split()
+)
+
+
+def of_object(thing: Any, name: str) -> Any:
+    """The thing itself, unless it is a library's class, of which a method takes anything as self.
+
+    ``BivariateSpline.integral(mine, ...)`` would read knots and degrees that nobody checked.
+
+    Raises
+    ------
+    AttributeError
+        If it is one.
+
+    Examples
+    --------
+    >>> of_object([1], "extend")
+    [1]
+    """
+    if isinstance(thing, type) and callable(getattr(thing, name, None)):
+        return own(thing, name)
+    return thing
 
 
 def own(thing: Any, name: str) -> Any:

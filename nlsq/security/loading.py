@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from nlsq.security.attributes import ATTRIBUTES, PREFIX, own
+from nlsq.security.attributes import ATTRIBUTES, METHODS_OF_OBJECTS, PREFIX, of_object, own
 from nlsq.security.model_validation import validate_model
 from nlsq.security.names import Names
 from nlsq.security.rules import BUILTINS, OF_OWN, SETTABLE, special
@@ -95,7 +95,7 @@ def _restricted(path: Path) -> types.ModuleType:
     module = types.ModuleType(_module_name(path))
     module.__file__ = result.path
     module.__dict__["__builtins__"] = _builtins()
-    module.__dict__[_OWN] = own
+    module.__dict__.update({_OWN: own, _OF_OBJECT: of_object})
     tree = ast.fix_missing_locations(_Own(result.tree).visit(result.tree))
     code = compile(tree, result.path, "exec", dont_inherit=True)
     sys.modules[module.__name__] = module  # where dataclasses look for the types of fields
@@ -103,7 +103,7 @@ def _restricted(path: Path) -> types.ModuleType:
     return module
 
 
-_OWN = "__own__"  # a name that a model cannot write
+_OWN, _OF_OBJECT = "__own__", "__of_object__"  # names that a model cannot write
 _SUPER = frozenset(("builtins.super",))
 
 
@@ -112,7 +112,8 @@ class _Own(ast.NodeTransformer):
 
     A method may read ``self.x``, and may be called with anything as self. Private names are
     given an ending that no library has (`scipy.stats.norm` has a private method that runs
-    source); other names are asked for by `nlsq.security.attributes.own`.
+    source); other names are asked for by `nlsq.security.attributes.own`, and some methods by
+    `of_object`.
     """
 
     def __init__(self, tree: ast.Module):
@@ -138,6 +139,8 @@ class _Own(ast.NodeTransformer):
         listed = private or inherited or node.attr in ATTRIBUTES
         if node.attr not in SETTABLE if stored else not listed:
             node.value = _asked(node.value, node.attr)
+        elif not stored and node.attr in METHODS_OF_OBJECTS:
+            node.value = _asked(node.value, node.attr, _OF_OBJECT)
         return node
 
     def is_super(self, node: ast.AST) -> bool:
@@ -154,8 +157,8 @@ class _Own(ast.NodeTransformer):
         return node
 
 
-def _asked(node: ast.expr, name: str) -> ast.expr:
-    return ast.Call(ast.Name(_OWN, ast.Load()), [node, ast.Constant(name)], [])
+def _asked(node: ast.expr, name: str, function: str = _OWN) -> ast.expr:
+    return ast.Call(ast.Name(function, ast.Load()), [node, ast.Constant(name)], [])
 
 
 def _trusted(path: Path) -> types.ModuleType:
