@@ -309,6 +309,12 @@ from scipy.linalg import lu_solve
 lu_solve((np.eye(2), np.array([10**6] * 2)), np.ones(2))
 --- pivots_unchecked_jax
 from jax.scipy.linalg import lu_solve
+--- coordinates_unchecked
+from scipy import ndimage
+ndimage.shift(np.ones(3), 1e300, mode="grid-wrap")
+--- coordinates_unchecked_map
+from scipy.ndimage import map_coordinates
+map_coordinates(np.ones(3), [[1e300]], mode="grid-wrap")
 --- filter_unchecked
 import scipy.signal as signal
 signal.sepfir2d(np.ones((3, 3)), np.ones(99), np.ones(99))

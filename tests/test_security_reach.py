@@ -17,10 +17,10 @@ import numpy as np
 import pytest
 
 from nlsq.security import call, validate_model
-from nlsq.security.allowed import INSTEAD, MODULES
+from nlsq.security.allowed import MODULES
 from nlsq.security.attributes import ATTRIBUTES, own
 from nlsq.security.names import known_module
-from nlsq.security.rules import BUILTINS, attribute_refusal
+from nlsq.security.rules import BUILTINS, INSTEAD, attribute_refusal
 from tests.strangers import HONEST, HOSTILE
 
 # -- from a listed name ------------------------------------------------------------------------

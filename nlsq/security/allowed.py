@@ -6,7 +6,7 @@ at what it does. Left out are, for example, `numpy.load`, `numpy.memmap`, `numpy
 classes), `scipy.stats.rv_continuous` (writes and runs source), `typing.get_type_hints` (evaluates
 text), `operator.attrgetter`, `functools.update_wrapper` (attributes by name),
 `scipy.interpolate.Rbf` (sets attributes by name), `jax.pure_callback`, `jax.profiler` and
-everything else of `jax.experimental`; `INSTEAD` says what to write for some of them.
+everything else of `jax.experimental`; what trusts its arguments too much is in `rules.INSTEAD`.
 """
 
 from __future__ import annotations
@@ -247,19 +247,18 @@ scipy.fft:
   idstn ifft ifft2 ifftn ifftshift ifht ihfft ihfft2 ihfftn irfft irfft2 irfftn next_fast_len
   prev_fast_len rfft rfft2 rfftfreq rfftn
 scipy.ndimage:
-  affine_transform binary_closing binary_dilation binary_erosion binary_fill_holes
-  binary_hit_or_miss binary_opening binary_propagation black_tophat center_of_mass convolve
-  convolve1d correlate correlate1d distance_transform_bf distance_transform_cdt
-  distance_transform_edt extrema find_objects fourier_ellipsoid fourier_gaussian fourier_shift
-  fourier_uniform gaussian_filter gaussian_filter1d gaussian_gradient_magnitude gaussian_laplace
-  generate_binary_structure generic_filter generic_filter1d generic_gradient_magnitude
-  generic_laplace geometric_transform grey_closing grey_dilation grey_erosion grey_opening
-  histogram iterate_structure label labeled_comprehension laplace map_coordinates maximum
-  maximum_filter maximum_filter1d maximum_position mean median median_filter minimum minimum_filter
-  minimum_filter1d minimum_position morphological_gradient morphological_laplace percentile_filter
-  prewitt rank_filter rotate shift sobel spline_filter spline_filter1d standard_deviation sum
-  sum_labels uniform_filter uniform_filter1d value_indices variance vectorized_filter watershed_ift
-  white_tophat zoom
+  binary_closing binary_dilation binary_erosion binary_fill_holes binary_hit_or_miss binary_opening
+  binary_propagation black_tophat center_of_mass convolve convolve1d correlate correlate1d
+  distance_transform_bf distance_transform_cdt distance_transform_edt extrema find_objects
+  fourier_ellipsoid fourier_gaussian fourier_shift fourier_uniform gaussian_filter
+  gaussian_filter1d gaussian_gradient_magnitude gaussian_laplace generate_binary_structure
+  generic_filter generic_filter1d generic_gradient_magnitude generic_laplace grey_closing
+  grey_dilation grey_erosion grey_opening histogram iterate_structure label labeled_comprehension
+  laplace maximum maximum_filter maximum_filter1d maximum_position mean median median_filter
+  minimum minimum_filter minimum_filter1d minimum_position morphological_gradient
+  morphological_laplace percentile_filter prewitt rank_filter sobel spline_filter spline_filter1d
+  standard_deviation sum sum_labels uniform_filter uniform_filter1d value_indices variance
+  vectorized_filter watershed_ift white_tophat
 jax:
   Array ShapeDtypeStruct block_until_ready checkpoint closure_convert custom_gradient custom_jvp
   custom_vjp device_get device_put disable_jit enable_x64 eval_shape float0 grad hessian jacfwd
@@ -351,6 +350,8 @@ jax.numpy:
   bfloat16
 jax.scipy.special:
   bessel_jn
+jax.scipy.ndimage:
+  map_coordinates
 jax.config:
   update
 """
@@ -398,15 +399,3 @@ MODULES = _read()
 PACKAGES = frozenset(
     ".".join(parts[:n]) for parts in (m.split(".") for m in MODULES) for n in range(1, len(parts))
 )
-#: What to write for some names that are not there.
-INSTEAD = {
-    "scipy.interpolate.Rbf": "RBFInterpolator",
-    "scipy.interpolate.bisplev": "RectBivariateSpline or SmoothBivariateSpline",
-    "scipy.interpolate.insert": "BSpline(*tck).insert_knot(x)",
-    "scipy.interpolate.spalde": "BSpline(*tck).derivative(n)(x)",
-    "scipy.interpolate.splev": "BSpline(*tck)(x), which checks its knots",
-    "scipy.interpolate.splint": "BSpline(*tck).integrate(a, b)",
-    "scipy.interpolate.sproot": "PPoly.from_spline(tck).roots()",
-    "scipy.linalg.lu_solve": "scipy.linalg.solve",
-    "scipy.signal.sepfir2d": "convolve2d",
-}

@@ -93,6 +93,22 @@ KEYWORDS = {
     "metaclass": "a metaclass runs code when a class is made",
     "compiler_options": "options of the compiler can write files",
 }
+#: What to write for names of `allowed` that are not there since they trust their arguments.
+INSTEAD = {
+    **{
+        f"scipy.ndimage.{name}": "RegularGridInterpolator or jax.scipy.ndimage.map_coordinates"
+        for name in "affine_transform geometric_transform map_coordinates rotate shift zoom".split()
+    },
+    "scipy.interpolate.Rbf": "RBFInterpolator",
+    "scipy.interpolate.bisplev": "RectBivariateSpline or SmoothBivariateSpline",
+    "scipy.interpolate.insert": "BSpline(*tck).insert_knot(x)",
+    "scipy.interpolate.spalde": "BSpline(*tck).derivative(n)(x)",
+    "scipy.interpolate.splev": "BSpline(*tck)(x), which checks its knots",
+    "scipy.interpolate.splint": "BSpline(*tck).integrate(a, b)",
+    "scipy.interpolate.sproot": "PPoly.from_spline(tck).roots()",
+    "scipy.linalg.lu_solve": "scipy.linalg.solve",
+    "scipy.signal.sepfir2d": "convolve2d",
+}
 _JIT_KEYWORDS = frozenset(("static_argnums", "static_argnames", "inline", "donate_argnums"))
 
 _STATEMENTS = """FunctionDef ClassDef Return Delete Assign AugAssign AnnAssign For While If With

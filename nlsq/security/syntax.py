@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from nlsq.security.allowed import INSTEAD, MODULES
+from nlsq.security.allowed import MODULES
 from nlsq.security.attributes import ATTRIBUTES
 from nlsq.security.names import Names, bound_by, known_module
 from nlsq.security.rules import (
@@ -14,6 +14,7 @@ from nlsq.security.rules import (
     CLASS_DECORATORS,
     DECORATING_ATTRIBUTES,
     DECORATORS,
+    INSTEAD,
     KEYWORDS,
     METADATA,
     METHODS,
