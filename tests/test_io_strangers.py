@@ -34,7 +34,7 @@ TEXTS = {
     "empty columns": ("1" + ";" * 4000 + "\n") * 3,
     "drawn line": "x,y\n" + "-" * N + "x" + ROWS,
     "drawn columns": "x,y\n" + "-|" * N + "!" + ROWS,
-    "metres": "x (" + "m" * N + "!),y (V)" + ROWS,
+    "metres": "x(" + "m" * N + "!),y (V)" + ROWS,
     "row of metres": "x,y\n" + "m" * N + "!,V" + ROWS,
     "metres per metre": "x (m" + "/" * N + "!),y" + ROWS,
     "powers": "x (m" + "2" * N + "!),y" + ROWS,

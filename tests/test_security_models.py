@@ -68,7 +68,7 @@ def test_hostile_files_that_only_compute_are_stopped(path, tmp_path, monkeypatch
     monkeypatch.chdir(tmp_path)
     assert validate_model(path).is_valid
     _, _, kind, *seconds = path.read_text(encoding="utf-8").split("\n")[0].split()
-    wall = float(seconds[0]) if seconds else 2.0 if kind == "time" else 60.0
+    wall = float(seconds[0]) if seconds else 1.0 if kind == "time" else 60.0
     limits = Limits(memory_mb=300, wall_seconds=wall)
     expected = SandboxError if kind == "error" else ResourceLimitError
     with pytest.raises(expected) as error:

@@ -24,7 +24,7 @@ _SYSTEM = """
     /lib /lib64 /usr/lib /usr/lib64 /usr/local/lib /usr/share/zoneinfo /etc/localtime
     /etc/ld.so.cache /etc/ld.so.conf /etc/ld.so.conf.d /proc/self /proc/cpuinfo /proc/meminfo
     /proc/stat /proc/filesystems /proc/sys/vm/overcommit_memory /sys/devices/system
-    /sys/kernel/mm/transparent_hugepage /dev/null /dev/zero /dev/random /dev/urandom
+    /sys/fs/cgroup /sys/kernel/mm/transparent_hugepage /dev/null /dev/zero /dev/random /dev/urandom
 """.split()
 _INSTALLED = ("site-packages", "dist-packages")
 
