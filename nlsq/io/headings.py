@@ -24,6 +24,7 @@ _UNITS = frozenset(
     ).split()
 )
 _LENGTHS = tuple(sorted({len(unit) for unit in _UNITS}))
+_LONGEST_UNIT = 200  # characters
 _POWER = re.compile(r"(?:\^?[-+]?\d|[²³⁻¹])*+")
 _BETWEEN = re.compile(r"[ .*·/]*+(?:1/)?+")
 _WORD = re.compile(
@@ -153,6 +154,8 @@ def _is_product(text: str) -> bool:
     """
     if _WORD.fullmatch(text):
         return True
+    if len(text) > _LONGEST_UNIT:
+        return False
     begins = {0}
     for at in range(len(text)):
         if at in begins:
