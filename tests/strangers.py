@@ -558,6 +558,9 @@ def f(x, a):
     v = jnp.zeros(2)
     v.delete()
     return "freed"
+--- jax_memory_given_away
+import jax
+jax.jit(lambda t: t + 1, donate_argnums=0)
 --- jax_primitives runs
 import jax
 class A: bind = 1

@@ -183,6 +183,9 @@ def test_bubblewrap_shows_only_what_may_be_read(tmp_path, monkeypatch):
     assert str(tmp_path / "model.py") in shown and sys.prefix in shown
     assert not {"/", "/home", "/root", "/etc", "/tmp", str(Path.home())} & set(shown)
     assert not [word for word in options if word.startswith("--bind") or "share-net" in word]
+    program.write_text("#!/bin/sh\necho 'bwrap: No permissions' >&2\nexit 1\n")
+    with pytest.raises(SandboxError, match=r"bubblewrap cannot build .*\(No permissions\); allow"):
+        call("builtins:len", {}, bubblewrap=True)
     program.unlink()
     with pytest.raises(InputError, match=r"bubblewrap is not installed.*Install the package"):
         call("builtins:len", {}, bubblewrap=True)

@@ -123,6 +123,8 @@ def _results():
     yield from (np.polynomial.Polynomial([1]), property(len), classmethod(len))
     yield jnp.zeros(2)
     yield jnp.zeros(2).at[0]
+    yield jax.typeof(jnp.zeros(2))
+    yield jax.eval_shape(jnp.sin, 1.0)
     yield jax.jit(jnp.sin)
     yield jax.jit(jnp.sin).lower(1.0)
     yield jax.custom_jvp(jnp.sin)

@@ -109,7 +109,7 @@ INSTEAD = {
     "scipy.linalg.lu_solve": "scipy.linalg.solve",
     "scipy.signal.sepfir2d": "convolve2d",
 }
-_JIT_KEYWORDS = frozenset(("static_argnums", "static_argnames", "inline", "donate_argnums"))
+_JIT_KEYWORDS = frozenset(("static_argnums", "static_argnames", "inline"))
 
 _STATEMENTS = """FunctionDef ClassDef Return Delete Assign AugAssign AnnAssign For While If With
     Raise Try Assert Import ImportFrom Global Nonlocal Expr Pass Break Continue Match"""

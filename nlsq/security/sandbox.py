@@ -356,6 +356,11 @@ class _Child:
             self._exceeded("cpu", seconds, "cpu_seconds")
         if name == "SIGKILL" or _MEMORY_WORDS.search(self.tail):
             self._exceeded("memory", f"{self.limits.memory_mb} MiB", "memory_mb")
+        if last.startswith("bwrap: "):
+            raise SandboxError(
+                f"bubblewrap cannot build its walls here ({last.removeprefix('bwrap: ')}); allow "
+                "user namespaces on this system, or leave bubblewrap out"
+            )
         how = f"by {name}" if name else f"with status {code}"
         raise SandboxError(f"the sandbox ended {how} without an answer{last and f': {last}'}")
 
