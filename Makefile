@@ -20,6 +20,7 @@ demo: $(VENV)/.with-plot
 	$(BIN)/nlsq fit examples/thurber.yaml
 
 test: $(VENV)/.with-test
+	@echo "All tests take a quarter of an hour on two cores; make test ARGS='-k nist' runs a part."
 	$(BIN)/python -m pytest $(ARGS)
 
 nist: $(VENV)/.with-test
@@ -38,10 +39,12 @@ clean:
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "Error: no Python >= 3.11 with venv found; install one, or make PYTHON=/path/to/python" >&2; exit 1; }
-	$(PYTHON) -m venv $(VENV)
+	@echo "Making the environment $(VENV) with $$($(PYTHON) -V)."
+	@$(PYTHON) -m venv $(VENV)
 
 # Stamps: reinstall only when the requirements change. The install is editable.
 $(VENV)/.with-%: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$*]'
+	@echo "Installing nlsq and what it needs into $(VENV): a minute or two."
+	@$(BIN)/python -m pip install --disable-pip-version-check --editable '.[$*]'
 	@touch $@
 .PRECIOUS: $(VENV)/.with-%

@@ -33,7 +33,8 @@ OF_POINTS = """
     kernel(x, a, b); np.vectorize(lambda u: a * u + b)(x) if len(x) < 70 else a * x; a * round(b, 1)
 """
 OF_ALL = """
-    x.max(); x.mean(); x[0]; x[-1]; xp.diff(x, prepend=0.0); xp.sort(x); xp.argsort(x); x[::-1]
+    x.max(); x.mean(); x[0]; x[-1]; xp.diff(x, prepend=0.0); xp.sort(x); x[::-1]
+    xp.argsort(x, stable=True)
     xp.cumsum(x); xp.convolve(x, three, "same"); xp.linspace(0, a, len(x)); xp.arange(x.size) * b
     x / len(x); xp.array(sorted(x)); xp.median(x); xp.ones(len(x)).sum() * a; table * b; x[limit]
     x - x.min(); xp.trapezoid(x, dx=a); xp.roll(x, 1); xp.array([b * i for i, _ in enumerate(x)])

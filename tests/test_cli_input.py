@@ -72,6 +72,8 @@ def test_configurations_that_are_refused(run, tmp_path, text, message):
         ((*XY, "gausian + linear"), 3, "did you mean 'gaussian'"),
         ((*XY, "gaussian + b*t"), 3, "is a built-in model"),
         ((*XY, "a*x+b*t"), 3, "--variable"),
+        ((*XY, "a*u+b"), 3, "does not mention x, which is column 't'"),
+        ((*XY, "a*T+b"), 3, "add --variable T"),
         ((*XY, "a*foo(t)"), 3, "foo"),
         ((*XY, "model.py"), 1, "FILE.py:FUNCTION"),
         ((*XY, FORMULA, "--p0", "tau=-1", "--bounds", "tau=0:"), 1, "tau = -1 is outside"),

@@ -200,6 +200,17 @@ def test_an_offset_of_nothing_is_determined():
     assert abs(fit.popt[0]) < 1e-12 and not fit.undetermined and np.isfinite(fit.perr).all()
 
 
+@pytest.mark.parametrize("power", [2, 4])
+def test_a_slope_that_says_nothing_gives_no_error(power):
+    """The least |b| fits best, where the slope is 0: the tangent's error would be 10^6 and more."""
+    x = np.linspace(0, 5, 50)
+    y = 2 * x - 0.1 + 0.01 * np.random.default_rng(1).normal(size=50)
+    with pytest.warns(OptimizeWarning, match="do not determine"):
+        fit = curve_fit(lambda x, a, b: a * x + b**power, x, y, p0=[1, 1])
+    assert fit.undetermined == ("b",) and np.isinf(fit.perr[1])
+    assert fit.popt[0] == pytest.approx((x @ y) / (x @ x), rel=1e-6)
+
+
 STARTS = {
     "decay": (decay, (3, 0.8, 0.5), np.linspace(0, 6, 60), (0, 2)),
     "peak": (peak, (4, 5, 1), np.linspace(0, 10, 60), (0,)),

@@ -343,7 +343,7 @@ def test_bundle_without_matplotlib_says_so(fit, tmp_path, monkeypatch):
     names = write_bundle(tmp_path / "fit.zip", result=fit, document=result_document(fit))
     assert "figure.png" not in names
     with zipfile.ZipFile(tmp_path / "fit.zip") as archive:
-        assert b"nlsq[plot]" in archive.read("README.txt")
+        assert b"pip install matplotlib" in archive.read("README.txt")
         assert archive.read("data.csv").startswith(b"x,y,sigma\n")
 
 

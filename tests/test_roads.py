@@ -582,6 +582,51 @@ def test_a_model_that_asks_for_types_is_shown_those_of_numpy(name, m):
         np.testing.assert_allclose(values_in_blocks(model, x, p, m), truth, rtol=1e-13)
 
 
+OF_TEXTS = {
+    "str": lambda x, a, b: a * x + (b if len(str(x)) > 64 else 3 * b),
+    "repr in jax": lambda x, a, b: a * jnp.exp(-x) + b * len(repr(x)),
+    "f-string": lambda x, a, b: a * x + (b if len(f"{x[0]}") > 4 else 3 * b),
+    "percent": lambda x, a, b: a * np.sqrt(x) + (b if "%s" % x[-1] < "7" else 3 * b),  # noqa: UP031
+    "format of a": lambda x, a, b: a * jnp.exp(-x) + b * len(format(a)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OF_TEXTS)
+def test_a_text_is_that_of_numbers_for_each_data_anew(name):
+    f = OF_TEXTS[name]
+    for x in (np.linspace(0.125, 8.0, 64), np.linspace(0.1234567, 6.54321, 64)):
+        info, model = road_of(f, x)
+        assert not info.pointwise and "makes a text" in info.reason
+        if info.road != "host":
+            with jax.enable_x64(True):
+                truth = np.asarray(f(x, *np.array([1.1, 0.9])))
+            shown = values_in_blocks(model, x, (1.1, 0.9), x.size)
+            np.testing.assert_allclose(shown, truth, rtol=1e-13)
+
+
+def test_ties_are_in_the_order_of_numpys_own_sort():
+    """Which is not stable: where the first data have no ties, the next may."""
+    rng = np.random.default_rng(0)
+    for sort in (np.argsort, lambda x: x.argsort(), lambda x: np.argpartition(x, 20)):
+        for x in (rng.uniform(size=300), rng.integers(0, 9, 300).astype(float)):
+            result = curve_fit(
+                lambda x, a, b, s=sort: a * x - b * s(x), x, 2 * x - 0.7 * sort(x), [1, 1]
+            )
+            np.testing.assert_allclose(result.popt, [2, 0.7], rtol=1e-9)
+
+
+def test_a_text_that_is_only_said_costs_no_derivative(capsys):
+    def says(x, a, b):
+        if len(x) < 3:
+            raise ValueError(f"{x} is too short")
+        print(f"a is {a}")
+        named = {f"p{i}": value for i, value in enumerate((a, b))}
+        return named["p0"] * np.exp(-named["p1"] * x)
+
+    info, _ = road_of(says, np.linspace(0.1, 3.0, 64))
+    assert info.road == "numpy" and "a is" in capsys.readouterr().out
+
+
 def test_a_table_that_only_numbers_meet_is_no_error():
     """Some of the points do not fit it, all of them do; a tracer never meets it."""
 

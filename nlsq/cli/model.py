@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -115,10 +115,17 @@ def variables(model: Model, names: tuple[str, ...], x_names: list[str]) -> Any:
         if all(name in names for name in found):
             return found[0] if k == 1 else tuple(found)
     raise NoModel(
-        f"model {model.formula}: none of {', '.join(names) or 'its names'} is a column of x "
-        f"({', '.join(x_names)}).",
-        "Use the column's name or x in the formula, or say which name it is: --variable NAME",
+        f"The formula {model.formula} does not mention {', '.join(usual)}, which "
+        f"{'is column' if k == 1 else 'are columns'} {', '.join(map(repr, x_names))}.",
+        f"Use {', '.join(x_names)} or {', '.join(usual)} in it, or add "
+        f"--variable {_likely_variable(names, x_names[0]) or 'NAME'}",
     )
+
+
+def _likely_variable(names: tuple[str, ...], column: str) -> str | None:
+    """The name in a formula that looks most like its variable: t for Time, X, or t itself."""
+    likely = [n for n in names if n.lower() in (column[:1].lower(), "x", "t", column.lower())]
+    return likely[0] if likely else None
 
 
 def _from_name(name: str) -> LoadedModel:
@@ -236,7 +243,7 @@ def _p0(given: Any, model: LoadedModel, bounds: tuple, x, y) -> tuple[np.ndarray
     names = model.names
     if isinstance(given, list):
         _require_count("fitting.p0", given, names)
-        return np.array(given, float), "given"
+        return np.array(given, float), _told(names, given, "--p0")
     if given == "auto" and model.guess is None:
         raise ConfigurationError(
             "fitting.p0: this model has no guess of its own.", "Give a start: --p0 NAME=VALUE"
@@ -252,13 +259,22 @@ def _p0(given: Any, model: LoadedModel, bounds: tuple, x, y) -> tuple[np.ndarray
             raise ModelError(f"{model.path}: estimate_p0 returned {p0!r}, not {len(names)} numbers")
         p0 = np.clip(p0, *bounds)
     else:
-        p0, origin = parse_start(None, *bounds, names).copy(), "not given: 1, or between its bounds"
-    if isinstance(given, dict):
-        for name, value in given.items():
-            p0[_index(name, names, "fitting.p0")] = value
-        left = [n for n in names if n not in given]
-        origin = "given" if not left else f"given; {', '.join(left)} {origin}"
-    return p0, origin
+        p0, origin = parse_start(None, *bounds, names).copy(), "default"
+    own = given if isinstance(given, dict) else {}
+    for name, value in own.items():
+        p0[_index(name, names, "fitting.p0")] = value
+    left = {n: v for n, v in zip(names, p0, strict=True) if n not in own}
+    parts = _told(own, own.values(), "--p0"), _told(left, left.values(), origin)
+    return p0, "; ".join(filter(None, parts))
+
+
+def _told(names: Iterable[str], values: Iterable[float], origin: str) -> str:
+    """Where the starts come from: "tau = 2 (--p0)"; names of one value share it, "a = c = 1"."""
+    shared: dict[str, list[str]] = {}
+    for name, value in zip(names, values, strict=True):
+        shared.setdefault(f"{value:.4g}", []).append(name)
+    text = ", ".join(" = ".join([*names, value]) for value, names in shared.items())
+    return text and f"{text} ({origin})"
 
 
 def _bounds(fitting: Fitting, model: LoadedModel) -> tuple[np.ndarray, np.ndarray]:

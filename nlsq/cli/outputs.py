@@ -159,7 +159,7 @@ def require_matplotlib(path: Path) -> None:
     if find_spec("matplotlib") is None:
         raise ConfigurationError(
             f"{path}: figures need matplotlib, which is not installed.",
-            "Install it with: pip install 'nlsq[plot]'",
+            "Install it with: pip install matplotlib",
         )
 
 

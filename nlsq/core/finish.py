@@ -20,6 +20,9 @@ from nlsq.core.programs import Outcome
 from nlsq.core.solve import Options
 from nlsq.core.status import Status
 
+# An optimality that no test excuses, and the share of y's sum of squares that an exact fit leaves.
+BLURRED, EXACT = 0.03, 1e-16
+
 
 @dataclasses.dataclass
 class Finished:
@@ -39,13 +42,28 @@ class Finished:
 
     def __post_init__(self):
         self.status = Status(self.outcome.status)
-        if self.outcome.status > 0 and not self.outcome.moved and self.is_flat:
+        if self.outcome.status > 0 and (
+            (not self.outcome.moved and self.is_flat) or self.is_blurred
+        ):
             self.status = Status.NO_PROGRESS
 
     @property
     def stopped_early(self) -> bool:
         """True when the fit was stopped while R was not yet exact."""
         return self.status <= 0 and self.outcome.pivot < SAFE_PIVOT
+
+    @property
+    def is_blurred(self) -> bool:
+        """True when the gradient is not zero, and residuals are more than the rounding of y.
+
+        The loop lets rounding of large arguments excuse a gradient; it does not know y.
+        """
+        options = self.options
+        loose = math.sqrt(max(options.ftol or 0.0, options.xtol or 0.0))
+        if self.outcome.optimality <= max(BLURRED, 10 * loose + (options.gtol or 0.0)):
+            return False
+        spread = self.data.spread() * self.data.n_residuals / self.data.y.size
+        return 2 * self.outcome.cost > EXACT * spread > 0
 
     @property
     def is_flat(self) -> bool:

@@ -92,9 +92,10 @@ def curve_fit(
     f_scale : float
         Residual at which the loss begins to act (default 1).
     max_nfev, maxfev : int, optional
-        Evaluations of the model allowed, in all tries together; default 200 (n + 1) for each.
+        Largest number of model evaluations, all tries together. Default: 200 (n + 1) for each try.
     diff_step, epsfcn : float or array_like, optional
-        Relative step of finite differences (its square), which they ask for.
+        Relative step of finite differences (`epsfcn` is its square). Giving one selects finite
+        differences in place of exact derivatives.
     factor : float
         Initial trust radius in units of the scaled start (default 1, for 'lm' 100 as MINPACK).
     callback : callable, optional
@@ -140,8 +141,8 @@ def curve_fit(
 
     Notes
     -----
-    A fit whose end is doubtful is tried again from p0 by other ways (`nlsq.core.tries`); the
-    result's ``tries`` says by which, and what was kept.
+    A fit whose end is doubtful is tried again from p0 by other ways (`nlsq.core.tries`). The
+    result's ``tries`` lists them and says which one was kept.
 
     Examples
     --------

@@ -39,7 +39,7 @@ class Model:
 
     def __init__(self, call, n: int, name: str):
         self.call = call
-        self.evaluate = call.host
+        self.refused = False  # whether the user's function raised when it was last called
         self.n = n
         self.name = name
         self.key = self._settled = self._content()
@@ -60,6 +60,13 @@ class Model:
     def on_host(self) -> bool:
         """True when the model cannot be traced."""
         return self.info.road == "host"
+
+    def evaluate(self, x, p):
+        """What the user's function gives."""
+        self.refused = True
+        value = self.call.host(x, p)
+        self.refused = False
+        return value
 
     def traceable(self, x: Abscissae | None = None) -> Callable:
         """call(x, params, points) for a program, made from this model's own function.

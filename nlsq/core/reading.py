@@ -38,8 +38,16 @@ _BLIND = frozenset(
     """.split()
 )
 
-# What tells two equal arrays apart.
-_WHICH = frozenset(("id", "shares_memory", "may_share_memory", "flags", "strides", "ctypes"))
+# What tells two equal arrays apart; and what depends on ties, in an order that is NumPy's own.
+_WHICH = frozenset(
+    "id shares_memory may_share_memory flags strides ctypes argsort argpartition".split()
+)
+# What makes a text of a value, and the operations by which a text becomes a printed or raised one.
+_TEXTS = frozenset(("str", "repr", "ascii", "format", "array2string", "array_repr", "array_str"))
+_BUILDS = (
+    "LOAD_", "CALL", "FORMAT_", "CONVERT_", "BUILD_", "BINARY_", "KW_NAMES", "PUSH_NULL",
+    "EXTENDED_ARG", "CACHE", "PRECALL",
+)  # fmt: skip
 
 
 @functools.singledispatch
@@ -164,8 +172,13 @@ def _counts_parameters(code: types.CodeType) -> bool:
 
 def asks_for_identity(model: Any) -> bool:
     """Whether the model may ask which array it is given; `is` with a constant asks for nothing."""
+    library = types.BuiltinFunctionType | type(np.sum)
     return any(
-        not _WHICH.isdisjoint(code.co_names) or _compares_identity(code) for code in _own(model)
+        thing.__name__ in _WHICH
+        if isinstance(thing, library)
+        else not _WHICH.isdisjoint(thing.co_names) or _compares_identity(thing)
+        for thing in _reached(model)
+        if isinstance(thing, library | types.CodeType)
     )
 
 
@@ -175,6 +188,39 @@ def _compares_identity(code: types.CodeType) -> bool:
         one.opname == "IS_OP" and before.opname != "LOAD_CONST"
         for before, one in itertools.pairwise(found)
     )
+
+
+def measures_text(model: Any) -> bool:
+    """Whether the model may make a text of its arguments for more than to print or raise it.
+
+    Examples
+    --------
+    >>> measures_text(lambda x, a: a * len(str(x)))
+    True
+    >>> def says(x, a):
+    ...     print(f"a is {a}")
+    ...     return a * x
+    >>> measures_text(says)
+    False
+    """
+    return any(map(_measures_text, _own(model)))
+
+
+def _measures_text(code: types.CodeType) -> bool:
+    percent = any(isinstance(c, str) and "%" in c for c in code.co_consts)
+    return any(
+        (one.opname.startswith("FORMAT_") or (percent and one.argrepr in ("%", "%=")))
+        or (one.opname.startswith("LOAD_") and one.argval in _TEXTS)
+        for one in dis.get_instructions(code)
+        if not is_only_said(code, one.offset)
+    )
+
+
+def is_only_said(code: types.CodeType, offset: int) -> bool:
+    """Whether a text that is begun at this instruction ends in a statement or in `raise`."""
+    rest = (i for i in dis.get_instructions(code) if i.offset >= offset)
+    end = next((i for i in rest if not i.opname.startswith(_BUILDS)), None)
+    return end is not None and end.opname in ("POP_TOP", "RAISE_VARARGS")
 
 
 def catches_errors(model: Any) -> bool:
@@ -209,12 +255,18 @@ def _catches(code: types.CodeType) -> bool:
 
 def _own(model: Any) -> Iterator[types.CodeType]:
     """The user's own code that the model can reach by name, as far as it can be read."""
+    return (thing for thing in _reached(model) if isinstance(thing, types.CodeType))
+
+
+def _reached(model: Any) -> Iterator[Any]:
+    """The objects that the model can reach by name, and the code of the user's own functions."""
     things, seen, scopes, names = [model], {}, [], {"__call__", "__enter__", "__exit__"}
     while things:
         thing = things.pop()
         if id(thing) in seen:
             continue
         seen[id(thing)] = thing
+        yield thing
         if isinstance(thing, types.FunctionType):
             if scope_is_installed(thing.__globals__):
                 continue

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
+from contextlib import nullcontext
 from typing import Any
 
 import jax
@@ -34,12 +35,13 @@ from nlsq.core.believing import (
     same_among_all,
 )
 from nlsq.core.pointwise import count_equations, couples_points, length_matters
-from nlsq.core.reading import asks_for_identity, asks_for_length, catches_errors
+from nlsq.core.reading import asks_for_identity, asks_for_length, catches_errors, measures_text
 from nlsq.core.tracing import (
     TOO_LONG,
     first_line,
     require_derivative,
     sized,
+    texts_refused,
     trace,
     trace_at,
     with_data,
@@ -138,7 +140,7 @@ def find_road(call, x: Abscissae, m: int, p0, coupling: str = "") -> Resolution:
     if catches_errors(call.f):
         search.reasons.append(_CATCHES)
         return search.host()
-    with double_precision():
+    with double_precision(), _text_of(call):
         for fixed in (False, True):
             for road in ("jax", "numpy"):
                 found = search.by_road(road, fixed, coupling)
@@ -176,10 +178,15 @@ def same_program(call, found: Resolution, x: Abscissae, m: int, p0, lengths: set
 def _same_trace(call, found: Resolution, x: Abscissae, n: int, length: int) -> bool:
     try:
         function = called(call, found.info.road, False, None, x.value_shape)
-        with _tracing, double_precision():
+        with _tracing, double_precision(), _text_of(call):
             return _alike(found.trace, trace_at(function, x, n, length), length)
     except TRACE_ERRORS:
         return False
+
+
+def _text_of(call):
+    """What holds while a model is traced: no text of traced values for one that measures it."""
+    return texts_refused() if measures_text(call.f) else nullcontext()
 
 
 def _part(m: int) -> np.ndarray:

@@ -8,7 +8,8 @@ its size would say that they allow some.
 What is unlikely is looked at, s_j > WIDE |x_j|, and what the data's own digits cannot show,
 |J_j x_j| < ROUNDING |(D x, r)|, D the column norms of J. Such a parameter is moved by REACH errors,
 the others with it along the covariance (for lost digits alone, by what they hide). The model
-responds if chi-square rises to either side by more than one, of REACH^2 that the tangent promises.
+responds if chi-square rises to either side by more than one, of REACH^2 that the tangent promises,
+and if one error, which promises one, does not make it rise by BENT: such a tangent is none.
 
 Reference: A. Raue et al., "Structural and practical identifiability analysis of partially observed
 dynamical models by exploiting the profile likelihood", Bioinformatics 25 (2009).
@@ -21,11 +22,10 @@ from operator import mul
 
 import numpy as np
 
-from nlsq.core.believing import TRACE_ERRORS
 from nlsq.core.finish import Finished
 
 WIDE, REACH = 1e4, 10.0
-ROUNDING = 1e-14
+ROUNDING, BENT = 1e-14, 1e4
 
 
 def unresponsive(finished: Finished, pcov: np.ndarray, variance: float) -> list[int]:
@@ -53,7 +53,7 @@ def unresponsive(finished: Finished, pcov: np.ndarray, variance: float) -> list[
             direction = pcov[:, j] / math.sqrt(variances[j])
         elif norms[j] > 0:
             direction[j] = hidden / norms[j]
-        if free[j] and not probe.responds(j, REACH * direction):
+        if free[j] and not probe.responds(j, direction):
             silent.append(j)
     return silent
 
@@ -67,19 +67,27 @@ class _Probe:
         # a streamed fit holds a sample of its data
         share = residual.size / finished.data.n_residuals
         self._cost = finished.cost_of(residual)
-        self._allowed = 0.5 * max(variance, (3 * hidden) ** 2) * share
+        self._one = 0.5 * max(variance, (3 * hidden) ** 2) * share  # rise that one error promises
 
-    def responds(self, j: int, move: np.ndarray) -> bool:
-        """Whether the cost rises to both sides, of those to which parameter j has room."""
+    def responds(self, j: int, error: np.ndarray) -> bool:
+        """Whether the cost rises as it should where parameter j, moved by errors, has room."""
+        far, near = self._rises(j, REACH * error), self._rises(j, error)
+        bent = near and min(near) > BENT * self._one
+        return not bent and all(rise > self._one for rise in far)
+
+    def _rises(self, j: int, move: np.ndarray) -> list[float]:
+        """To both sides, of those to which parameter j has room; inf where there is no value."""
         x, p = self._finished.outcome.x, self._finished.parameters
         trials = [np.clip(x + sign * move, p.lb, p.ub) for sign in (1.0, -1.0)]
-        room = [abs(trial[j] - x[j]) >= 0.5 * abs(move[j]) for trial in trials]
-        return all(self._rises(trial) for trial, free in zip(trials, room, strict=True) if free)
+        inside = [trial for trial in trials if abs(trial[j] - x[j]) >= 0.5 * abs(move[j])]
+        return [self._rise(trial) for trial in inside]
 
-    def _rises(self, trial: np.ndarray) -> bool:
+    def _rise(self, trial: np.ndarray) -> float:
         with np.errstate(all="ignore"):
             try:
-                cost = self._finished.cost_of(self._finished.residual(trial))
-            except TRACE_ERRORS:  # the user's function refuses such values
-                return True
-        return not cost - self._cost <= self._allowed
+                rise = self._finished.cost_of(self._finished.residual(trial)) - self._cost
+            except Exception:
+                if not self._finished.model.refused:
+                    raise
+                return math.inf  # the user's function refuses such values
+        return math.inf if math.isnan(rise) else rise

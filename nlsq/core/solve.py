@@ -27,7 +27,6 @@ from nlsq.caching.memory_manager import manager
 from nlsq.caching.smart_cache import SmartCache
 from nlsq.config import double_precision
 from nlsq.core import host, iterative, loop, passes, programs, staging, tries
-from nlsq.core.believing import TRACE_ERRORS
 from nlsq.core.identity import content_key, model_key
 from nlsq.core.loop import Method, Setup
 from nlsq.core.loss_functions import BUILT_IN, user_loss
@@ -178,8 +177,8 @@ def _solve_trying(model, data, parameters, options, budget: int | None) -> Outco
                 break
     except tries.Stopped:
         pass
-    except TRACE_ERRORS:
-        if not model.on_host:
+    except Exception:
+        if not (model.on_host and model.refused):
             raise
         # the user's function refuses what lies where p0 did not lead: the ends so far remain
     return total.best()

@@ -50,7 +50,7 @@ class Status(IntEnum):
 _SENTENCES = {
     Status.RUNNING: "The fit is running.",
     Status.ASTRAY: "The steps became tiny where the gradient is not.",
-    Status.NOT_REACHED: "Not fitted: the call was interrupted or out of time before.",
+    Status.NOT_REACHED: "Not fitted: the call was interrupted or ran out of time first.",
     Status.BAD_SIGMA: "Not fitted: a standard deviation is not positive.",
     Status.BAD_BOUNDS: "Not fitted: a lower bound is NaN or above its upper bound.",
     Status.BAD_START: "Not fitted: the start is not finite, or outside its bounds.",

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 from jax._src.core import jaxpr_as_fun, trace_state_clean
@@ -11,10 +14,11 @@ from nlsq.core.abscissae import Abscissae
 from nlsq.core.believing import TRACE_ERRORS
 from nlsq.core.given import fits, refuse_value, wrong_value
 from nlsq.core.pointwise import count_equations
+from nlsq.core.reading import is_only_said
 
 # Operations of a program: of 400 it takes the compiler some 5 s, of 800 some 20 (JAX 0.10).
 MOST_EQUATIONS = 1000
-
+_texts = threading.RLock()
 
 _INSIDE = (
     "`{}` cannot run inside jax.jit, grad, vmap or another transformation of JAX: how a fit goes "
@@ -33,6 +37,34 @@ def require_numbers(caller: str) -> None:
     """
     if not trace_state_clean():
         raise TypeError(_INSIDE.format(caller))
+
+
+@contextmanager
+def texts_refused() -> Iterator[None]:
+    """Refuse to make a text of a traced value, which has no numbers, but to print or raise it.
+
+    `str`, `repr`, `format` and f-strings all end in the tracer's own `__repr__`.
+    """
+    import jax
+
+    from nlsq.core.carry import proxy
+
+    usual, here = jax.core.Tracer.__repr__, threading.get_ident()
+
+    def refused(tracer):
+        asking = sys._getframe(1)
+        while asking.f_globals is vars(proxy):  # the text of a proxy is that of what it holds
+            asking = asking.f_back
+        if threading.get_ident() != here or is_only_said(asking.f_code, asking.f_lasti):
+            return usual(tracer)
+        raise TypeError("it makes a text of a value, which is not there while JAX traces")
+
+    with _texts:
+        jax.core.Tracer.__repr__ = refused
+        try:
+            yield
+        finally:
+            jax.core.Tracer.__repr__ = usual
 
 
 class TraceFailed(ValueError):

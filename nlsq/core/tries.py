@@ -28,7 +28,6 @@ from typing import NamedTuple
 import numpy as np
 
 from nlsq.config import double_precision
-from nlsq.core.believing import TRACE_ERRORS
 from nlsq.core.model import Model
 from nlsq.core.problem import Observations, Parameters
 from nlsq.core.status import Status
@@ -74,7 +73,9 @@ def _values(model: Model, x, p) -> np.ndarray:
     with double_precision(), np.errstate(all="ignore"):
         try:
             return np.asarray(model.evaluate(x, p)).ravel()
-        except TRACE_ERRORS:
+        except Exception:
+            if not model.refused:
+                raise
             return np.array([np.nan])
 
 

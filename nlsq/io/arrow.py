@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from nlsq.io.errors import DAMAGE, FileError, missing_extra
+from nlsq.io.errors import DAMAGE, FileError, missing_package
 from nlsq.io.opening import Opened
 from nlsq.io.table import MOST_COLUMNS, Table, too_many_columns
 
@@ -19,7 +19,7 @@ def _pyarrow() -> Any:
     try:
         import pyarrow
     except ImportError:
-        raise missing_extra("Reading Parquet and Feather files", "pyarrow", "io") from None
+        raise missing_package("Reading Parquet and Feather files", "pyarrow") from None
     return pyarrow
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nlsq.io.documents import document_text, write_file
-from nlsq.io.errors import missing_extra
+from nlsq.io.errors import missing_package
 from nlsq.io.exports import curve_csv, table_csv, to_csv
 from nlsq.io.report_figures import plain_label
 from nlsq.io.table import Table
@@ -85,7 +85,7 @@ def write_bundle(
     else:
         content["curve.csv"] = curve_csv(result)
     if figures and importlib.util.find_spec("matplotlib") is None:
-        notes.append("No figure: matplotlib was not installed (pip install 'nlsq[plot]').")
+        notes.append("No figure: matplotlib was not installed (pip install matplotlib).")
     elif figures:
         content |= {f"figure.{kind}": figure(result, document, kind) for kind in ("png", "svg")}
     if script_text is not None:
@@ -114,7 +114,7 @@ def figure(result: CurveFitResult, document: Mapping[str, Any], kind: str) -> by
     try:
         import matplotlib
     except ImportError:
-        raise missing_extra("Drawing", "matplotlib", "plot") from None
+        raise missing_package("Drawing", "matplotlib") from None
     labels = document.get("labels") or {}
     with matplotlib.rc_context({"svg.hashsalt": "nlsq", "svg.fonttype": "path"}):
         x_label, y_label = (plain_label(labels.get(axis, axis)) for axis in "xy")

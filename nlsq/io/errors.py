@@ -31,9 +31,9 @@ class FileError(InputError):
     """
 
 
-def missing_extra(what: str, package: str, extra: str) -> InputError:
+def missing_package(what: str, package: str) -> InputError:
     """The error for something that an optional package does."""
-    return InputError(f"{what} needs {package}.", f"pip install 'nlsq[{extra}]'")
+    return InputError(f"{what} needs {package}.", f"pip install {package}")
 
 
 def reason(error: OSError) -> str:

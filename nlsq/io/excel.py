@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from nlsq.io.cells import column_of
-from nlsq.io.errors import DAMAGE, FileError, listed, missing_extra, suggestion
+from nlsq.io.errors import DAMAGE, FileError, listed, missing_package, suggestion
 from nlsq.io.layout import Wishes, find_layout
 from nlsq.io.lines import Line
 from nlsq.io.numbers import is_missing
@@ -55,7 +55,7 @@ def _book(opened: Opened) -> Any:
     try:
         import openpyxl
     except ImportError:
-        raise missing_extra("Reading Excel files", "openpyxl", "excel") from None
+        raise missing_package("Reading Excel files", "openpyxl") from None
     size = len(opened.data) if opened.data is not None else opened.path.stat().st_size
     require_memory(_FACTOR * size, opened.name)
     try:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from nlsq.io.errors import missing_extra
+from nlsq.io.errors import missing_package
 from nlsq.result import CurveFitResult, StreamedFitResult, plotting, statistics
 from nlsq.result.statistics import real_parts
 
@@ -120,7 +120,7 @@ def require_matplotlib() -> Any:
     try:
         import matplotlib.figure
     except ImportError:
-        raise missing_extra("A report with figures", "matplotlib", "plot") from None
+        raise missing_package("A report with figures", "matplotlib") from None
     return matplotlib
 
 

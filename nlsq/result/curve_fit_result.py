@@ -282,7 +282,7 @@ class CurveFitResult(FitStatistics):
         ylabel: str = "y",
         title: str | None = None,
     ) -> tuple[Figure, np.ndarray]:
-        """Draw data, fit, band and residuals; needs matplotlib (``pip install nlsq[plot]``).
+        """Draw data, fit, band and residuals; needs matplotlib (``pip install matplotlib``).
 
         Parameters
         ----------

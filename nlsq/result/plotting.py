@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _GRID = 500  # points of the drawn curve
 _MOST_POINTS = 20_000  # drawn data points; more would only blacken the page
 _DATA, _FIT, _BAND, _PREDICTION = "#3b4252", "#c8372d", "#c8372d", "#4c78a8"
-_NO_MATPLOTLIB = "plotting needs matplotlib: pip install matplotlib (or nlsq[plot])"
+_NO_MATPLOTLIB = "plotting needs matplotlib: pip install matplotlib"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -284,7 +284,7 @@ def open_zarr(group: Any) -> Any:
     try:
         import zarr
     except ImportError as error:
-        raise ImportError("Zarr files need zarr: pip install nlsq[io]") from error
+        raise ImportError("Zarr files need zarr: pip install zarr") from error
     if isinstance(group, (str, os.PathLike)):
         path = os.fspath(group)
         if "://" not in path and not os.path.exists(path):

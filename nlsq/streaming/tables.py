@@ -22,7 +22,7 @@ def arrow() -> Any:
     try:
         import pyarrow
     except ImportError as error:
-        message = "Parquet, Arrow and CSV files need pyarrow: pip install nlsq[io]"
+        message = "Parquet, Arrow and CSV files need pyarrow: pip install pyarrow"
         raise ImportError(message) from error
     return pyarrow
 

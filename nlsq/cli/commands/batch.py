@@ -22,30 +22,31 @@ Examples:
 @options(DATA, MODEL, FITTING, SET)
 @click.command(epilog=EXAMPLES)
 @click.argument("sources", nargs=-1, required=True, metavar="[CONFIG] FILE...")
-@click.option("--groupby", metavar="COLUMN", help="Fit each group of rows of a file on its own.")
+@click.option("--groupby", metavar="COLUMN",
+              help="Fit the rows of each value of this column separately.")  # fmt: skip
 @click.option(
     "--table",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Table of all fits: .csv, .json or .parquet.",
+    help="Write the table of all fits to this file: .csv, .json or .parquet.",
 )
 @click.option(
     "--plots",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
-    help="Draw every fit there.",
+    help="Folder for a figure of every fit.",
 )
 @click.option(
     "--resume",
     is_flag=True,
-    help="Skip what the journal beside --table has; go on after an interruption.",
+    help="Continue after an interruption: skip the fits in the journal beside --table.",
 )
 @click.option(
     "--worst",
     type=click.IntRange(0),
     default=10,
     show_default=True,
-    help="Fits to list, worst first.",
+    help="Number of fits to list, worst first.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print all fits as JSON.")
 @click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
@@ -272,7 +273,7 @@ def _require_pyarrow(path: Path) -> None:
     if find_spec("pyarrow") is None:
         raise ConfigurationError(
             f"{path}: Parquet needs pyarrow, which is not installed.",
-            "Install it with: pip install 'nlsq[io]'",
+            "Install it with: pip install pyarrow",
         )
 
 

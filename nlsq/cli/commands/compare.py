@@ -35,7 +35,7 @@ _OTHERS = [option for option in MODEL if option.name in ("variable", "trust")]
 @click.command(epilog=EXAMPLES)
 @click.argument("source", metavar="FILE")
 @click.option("-m", "--model", "texts", multiple=True, required=True, metavar="MODEL",
-              shell_complete=complete_model, help="A model; at least two.")  # fmt: skip
+              shell_complete=complete_model, help="Model to compare; at least two.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 @click.pass_context
 def compare(context, source: str, texts: tuple[str, ...], as_json: bool, **given: Any) -> None:

@@ -19,10 +19,10 @@ Examples:
 
 @click.command(epilog=EXAMPLES)
 @click.argument("kind", type=click.Choice(list(TEMPLATES)), default="fit")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write; - prints it.")
-@click.option("-f", "--force", is_flag=True, help="Replace the file if it is there.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write; - prints.")
+@click.option("-f", "--force", is_flag=True, help="Overwrite the file if it exists.")
 @click.option("--check", type=click.Path(path_type=Path), metavar="FILE",
-              help="Look for mistakes in a configuration file; write nothing.")  # fmt: skip
+              help="Check a configuration file for mistakes. Writes nothing.")  # fmt: skip
 def config(kind: str, output: Path | None, force: bool, check: Path | None) -> None:
     """Write a commented template: of a fit, a batch, or a model file."""
     from nlsq.cli.errors import ConfigurationError

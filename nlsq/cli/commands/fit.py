@@ -27,7 +27,7 @@ Examples:
 @options(DATA, MODEL, FITTING, WORKFLOW, OUTPUT, SET)
 @click.command(epilog=EXAMPLES)
 @click.argument("source", metavar="FILE")
-@click.option("--dry-run", is_flag=True, help="Show what would be done: points, memory, method.")
+@click.option("--dry-run", is_flag=True, help="Show points, memory and method, and stop.")
 @click.option("--strict", is_flag=True, help=STRICT)
 @click.pass_context
 def fit(context: click.Context, source: str, dry_run: bool, strict: bool, **given: Any) -> None:

@@ -19,7 +19,7 @@ Examples:
 @click.argument("source", metavar="FILE")
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 @click.option("-q", "--quiet", is_flag=True, help="Print NAME=VALUE,... only, as --p0 takes it.")
-@click.option("--no-plot", is_flag=True, help="Do not plot.")
+@click.option("--no-plot", is_flag=True, help="Do not plot in the terminal.")
 @click.pass_context
 def guess(context, source: str, as_json: bool, quiet: bool, no_plot: bool, **given) -> None:
     """Print the start that a model guesses from the data in FILE."""

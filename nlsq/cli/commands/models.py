@@ -16,9 +16,9 @@ Examples:
 
 @click.command(epilog=EXAMPLES)
 @click.argument("name", required=False)
-@click.option("--search", metavar="WORD", help="Those with this word in name or description.")
+@click.option("--search", metavar="WORD", help="Only models with this word in name or description.")
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
-@click.option("--no-plot", is_flag=True, help="Do not plot.")
+@click.option("--no-plot", is_flag=True, help="Do not plot in the terminal.")
 def models(name: str | None, search: str | None, as_json: bool, no_plot: bool) -> None:
     """List the built-in models, or show the one called NAME."""
     import json

@@ -18,7 +18,7 @@ Examples:
 @click.command(epilog=EXAMPLES)
 @click.argument("document", type=click.Path(path_type=Path), metavar="RESULT")
 @click.option("-o", "--output", multiple=True, type=click.Path(path_type=Path),
-              help="File to write: .html .csv .md .tex .sh, or a figure's.")  # fmt: skip
+              help="File to write: .html, .csv, .md, .tex, .sh, .png, .pdf or .svg.")  # fmt: skip
 @click.option("--no-plot", is_flag=True, help="Do not plot in the terminal.")
 def report(document: Path, output: tuple[Path, ...], no_plot: bool) -> None:
     """Show the fit that nlsq fit wrote to RESULT (JSON), or write it in other forms."""

@@ -20,7 +20,7 @@ Examples:
 @options(OUTPUT)
 @click.command(epilog=EXAMPLES)
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False), metavar="DIR")
-@click.option("--trust", is_flag=True, help="Run a model file as it is, as when the fit began.")
+@click.option("--trust", is_flag=True, help="Run the model file without checks, as at the start.")
 @click.option("--strict", is_flag=True, help=STRICT)
 def resume(folder: Path, trust: bool, strict: bool, **given) -> None:
     """Go on with the fit that keeps its state in DIR (nlsq fit --checkpoint DIR)."""

@@ -159,10 +159,13 @@ class Proxy:
         return bool((self == item).any())
 
     def __format__(self, spec: str) -> str:
-        return format("<traced>" if self.traced else self.value, "" if self.traced else spec)
+        return str(self.value) if self.traced else format(self.value, spec)
+
+    def __str__(self) -> str:
+        return str(self.value)
 
     def __repr__(self) -> str:
-        return f"Proxy({self.value!r})"
+        return repr(self.value)
 
     # -- attributes -----------------------------------------------------------------------------
     shape = property(lambda self: tuple(np.shape(self._now)))
