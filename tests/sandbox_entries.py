@@ -87,6 +87,8 @@ def reach_out(payload):
         x32 = libc.syscall(0x40000000 | 41, 2, 1, 0)
         found["socket of x32"] = "done" if x32 >= 0 else "refused"
     found["read"] = _attempt(open, there)
+    for path in payload["others"]:
+        found[f"read {path}"] = _attempt(os.listdir if os.path.isdir(path) else open, path)
     return found
 
 
@@ -163,3 +165,14 @@ def large_fit(payload):
 
 def environment(payload):
     return dict(os.environ)
+
+
+def attempt(payload):
+    """What the function f of each file gives, or the error that it ends in."""
+    found = {}
+    for path in payload["paths"]:
+        try:
+            found[path] = np.asarray(load_function(path, "f")(payload["x"], payload["a"]))
+        except BaseException as error:
+            found[path] = f"{type(error).__name__}: {error}"[:200]
+    return found

@@ -141,6 +141,7 @@ CASES = [
     ((*FIT, "--strict", "-m", "a*b*exp(-t/tau)+c"), 5, prints("not determined")),
     (("fit", "data.csv", *XY, "model.py:decay", "--limit-memory", "6",
       "--limit-time", "120", "--json"), 0, document(**TRUE)),
+    ((*FIT, "--bubblewrap"), 1, prints("limits belong to a model file")),
     (("fit", "data.csv", *XY, "model.py:decay", "--trust", "--json"), 0,
      document(**TRUE)),
     (("fit", "fit.yaml", "--json"), 0, document(**TRUE)),

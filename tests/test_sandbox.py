@@ -1,6 +1,7 @@
 """The child that can do nothing but compute: walls, limits, what travels, and how it ends."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,13 +14,19 @@ import numpy as np
 import pytest
 
 import nlsq
-from nlsq.security import Limits, ResourceLimitError, SandboxError, call, limits, seccomp
-from nlsq.utils.input_error import harmless
+from nlsq.security import Limits, ResourceLimitError, SandboxError, call, limits, reading, seccomp
+from nlsq.security.bubblewrap import around
+from nlsq.utils.input_error import InputError, harmless
 from nlsq.utils.safe_serialize import SafeSerializationError
 from tests.program import HEED
 
 ROOT = Path(nlsq.__file__).parent.parent
 ENTRY = "tests.sandbox_entries:"
+BWRAP = shutil.which("bwrap")
+BUBBLEWRAP = pytest.mark.skipif(
+    not BWRAP or subprocess.call([BWRAP, "--unshare-all", "--ro-bind", "/", "/", "true"]) != 0,
+    reason="no bubblewrap that works",
+)
 FILTER = pytest.mark.skipif(seccomp.machine() is None, reason="no filter of system calls here")
 
 
@@ -47,20 +54,30 @@ def test_what_cannot_travel_is_refused_before_and_after():
 @FILTER
 def test_everything_is_in_force_here():
     held = call("nlsq.security.child:held", {})
-    assert set(held["in_force"]) == {
-        "orphan", "memory", "cpu", "files", "core", "syscalls", "privileges"
-    }  # fmt: skip
-    assert held["missing"] == {}
+    walls = {"orphan", "memory", "cpu", "files", "core", "syscalls", "privileges"}
+    assert set(held["in_force"]) - {"reading"} == walls
+    assert set(held["missing"]) == (set() if reading.version() else {"reading"})
 
 
 @FILTER
-def test_nothing_is_reached(tmp_path, monkeypatch):
-    there = tmp_path / "kept"
+@pytest.mark.parametrize("bubblewrap", [False, pytest.param(True, marks=BUBBLEWRAP)])
+def test_nothing_is_reached(bubblewrap, tmp_path, monkeypatch):
+    there, other = tmp_path / "kept", tmp_path / "other"
     there.write_text("kept")
-    found = call(ENTRY + "reach_out", {"file": str(there)})
+    other.write_text("secret")
+    others = [other, "/etc/passwd", "/root", "/home", "/", "/tmp", f"/proc/{os.getpid()}/environ"]
+    others = [str(path) for path in others if reading.version() or bubblewrap]
+    found = call(
+        ENTRY + "reach_out", {"file": str(there), "others": others}, files=[there, ROOT / "tests"],
+        bubblewrap=bubblewrap,
+    )  # fmt: skip
     assert found.pop("read") == "done" and len(found) > 20
+    if bubblewrap:  # there they are not even refused: they are not there
+        gone = {k: v for k, v in found.items() if v == "FileNotFoundError"}
+        assert set(gone) <= {f"read {path}" for path in others}
+        found = {k: v for k, v in found.items() if k not in gone}
     assert {k: v for k, v in found.items() if v not in ("PermissionError", "refused")} == {}
-    assert there.read_text() == "kept" and list(tmp_path.iterdir()) == [there]
+    assert there.read_text() == "kept" and sorted(tmp_path.iterdir()) == [there, other]
 
 
 @FILTER
@@ -78,7 +95,7 @@ def test_errors_name_the_line(tmp_path):
     path = tmp_path / "model.py"
     path.write_text("def helper(x):\n    return 1 / x\n\n\ndef model(x):\n    return helper(x)\n")
     with pytest.raises(SandboxError, match="ZeroDivisionError: division by zero") as error:
-        call(ENTRY + "fail_in", {"path": str(path), "arguments": [0]})
+        call(ENTRY + "fail_in", {"path": str(path), "arguments": [0]}, files=[path])
     failure = error.value
     assert failure.type_name == "ZeroDivisionError" and failure.text == "division by zero"
     assert failure.line_in(path) == 2 and failure.line_in(tmp_path / "other.py") is None
@@ -90,7 +107,7 @@ def test_a_refused_file_says_why(tmp_path):
     path = tmp_path / "model.py"
     path.write_text("x = 1\nimport os\n")
     with pytest.raises(SandboxError, match=r"model.py:2:1: refused: the module 'os'") as error:
-        call(ENTRY + "fail_in", {"path": str(path), "arguments": [0]})
+        call(ENTRY + "fail_in", {"path": str(path), "arguments": [0]}, files=[path])
     assert error.value.type_name == "ModelValidationError"
 
 
@@ -124,9 +141,9 @@ def test_a_child_that_ends_is_an_error():
 @FILTER
 def test_processor_time_is_limited():
     with pytest.raises(ResourceLimitError, match=r"1 s of processor.*raise cpu_seconds") as error:
-        call("tests.sandbox_entries:evaluate", {
-            "path": str(ROOT / "tests/hostile/run_endless_while.py"), "x": 1, "p": [1],
-        }, limits=Limits(cpu_seconds=1, wall_seconds=60))  # fmt: skip
+        path = str(ROOT / "tests/hostile/run_endless_while.py")
+        bounds = Limits(cpu_seconds=1, wall_seconds=60)
+        call(ENTRY + "evaluate", {"path": path, "x": 1, "p": [1]}, files=[path], limits=bounds)
     assert error.value.limit == "cpu"
 
 
@@ -151,6 +168,44 @@ def test_calls_from_threads_run_side_by_side():
     for t in threads:
         t.join()
     assert found == {0: 0, 1: 1, 2: 2}
+
+
+def test_bubblewrap_shows_only_what_may_be_read(tmp_path, monkeypatch):
+    program = tmp_path / "bwrap"
+    program.write_text("")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    line = around(["python", "-V"], [tmp_path / "model.py"], tmp_path)
+    inside = line.index(str(program))
+    assert line[-3:] == ["--", "python", "-V"] and line[inside + 1] == "--unshare-all"
+    options = line[inside + 1 : -3]
+    shown = [options[i + 1] for i, word in enumerate(options) if word == "--ro-bind-try"]
+    assert str(tmp_path / "model.py") in shown and sys.prefix in shown
+    assert not {"/", "/home", "/root", "/etc", "/tmp", str(Path.home())} & set(shown)
+    assert not [word for word in options if word.startswith("--bind") or "share-net" in word]
+    program.write_text("#!/bin/sh\necho 'bwrap: No permissions' >&2\nexit 1\n")
+    with pytest.raises(SandboxError, match=r"bubblewrap cannot build .*\(No permissions\); allow"):
+        call("builtins:len", {}, bubblewrap=True)
+    program.unlink()
+    with pytest.raises(InputError, match=r"bubblewrap is not installed.*Install the package"):
+        call("builtins:len", {}, bubblewrap=True)
+
+
+@FILTER
+@BUBBLEWRAP
+def test_bubblewrap_changes_nothing_else(tmp_path):
+    path = tmp_path / "model.py"
+    path.write_text("import numpy as np\ndef f(x, a): return a * np.exp(-x)\n")
+    payload = {"path": str(path), "x": np.linspace(0, 1, 5), "p": [2.0]}
+    files = [path, ROOT / "tests"]
+    inside = call(ENTRY + "evaluate", payload, files=files, bubblewrap=True)
+    np.testing.assert_array_equal(inside, call(ENTRY + "evaluate", payload, files=files))
+    held = call("nlsq.security.child:held", {}, bubblewrap=True)
+    assert {"bubblewrap", "orphan", "syscalls"} <= set(held["in_force"])
+    with pytest.raises(SandboxError, match="by SIGSEGV without an answer"):
+        call(ENTRY + "crash", {}, files=files, bubblewrap=True)
+    with pytest.raises(ResourceLimitError, match="1 s on the clock"):
+        call(ENTRY + "stubborn", {}, files=files, bubblewrap=True, limits=Limits(wall_seconds=1))
 
 
 def test_limits_are_checked():
@@ -204,15 +259,17 @@ WAIT = """
     import sys
     from nlsq.security import call
     try:
-        print(call("tests.sandbox_entries:{entry}", {{}}))
+        files = [{tests!r}]
+        print(call("tests.sandbox_entries:{entry}", {{}}, files=files, bubblewrap={bubblewrap}))
     except KeyboardInterrupt:
         print("interrupted")
 """
 
 
-def _waiting(entry):
+def _waiting(entry, bubblewrap=False):
     """A program in its own session that waits for a child, and the child's process id."""
-    script = _script(WAIT.format(entry=entry), ROOT, PYTHONPATH=str(ROOT))
+    code = WAIT.format(entry=entry, tests=str(ROOT / "tests"), bubblewrap=bubblewrap)
+    script = _script(code, ROOT, PYTHONPATH=str(ROOT))
     for line in script.stderr:
         if line.startswith("pid "):
             return script, int(line.split()[1])
@@ -234,11 +291,13 @@ def _gone(pid, seconds=10.0):
 
 
 @SIGNALS
-def test_the_first_ctrl_c_waits_for_the_answer():
-    script, pid = _waiting("best_so_far")
+@pytest.mark.parametrize("bubblewrap", [False, pytest.param(True, marks=BUBBLEWRAP)])
+def test_the_first_ctrl_c_waits_for_the_answer(bubblewrap):
+    script, pid = _waiting("best_so_far", bubblewrap)
     script.send_signal(signal.SIGINT)
     out, _ = script.communicate(timeout=30)
-    assert out.strip() == "best so far" and script.returncode == 0 and _gone(pid)
+    assert out.strip() == "best so far" and script.returncode == 0
+    assert bubblewrap or _gone(pid)  # inside, processes have other numbers
 
 
 @SIGNALS

@@ -68,11 +68,12 @@ def test_hostile_files_that_only_compute_are_stopped(path, tmp_path, monkeypatch
     monkeypatch.chdir(tmp_path)
     assert validate_model(path).is_valid
     _, _, kind, *seconds = path.read_text(encoding="utf-8").split("\n")[0].split()
-    wall = float(seconds[0]) if seconds else 2.0 if kind == "time" else 60.0
+    wall = float(seconds[0]) if seconds else 1.0 if kind == "time" else 60.0
     limits = Limits(memory_mb=300, wall_seconds=wall)
     expected = SandboxError if kind == "error" else ResourceLimitError
     with pytest.raises(expected) as error:
-        call("tests.sandbox_entries:evaluate", {"path": str(path), "x": X, "p": [1]}, limits=limits)
+        payload = {"path": str(path), "x": X, "p": [1]}
+        call("tests.sandbox_entries:evaluate", payload, limits=limits, files=[path])
     if kind != "error":
         assert error.value.limit == kind and "raise " in str(error.value)
     assert "\x1b" not in str(error.value)
@@ -85,7 +86,7 @@ def test_hostile_files_leave_nothing_even_unchecked(tmp_path, monkeypatch):
     slow = ("scipy_test", "builtin_exit", "import_signal", "deep_nesting")
     paths = [str(p) for p in HOSTILE if p.stem not in slow]
     try:
-        done = call("tests.sandbox_entries:run_unchecked", {"paths": paths})
+        done = call("tests.sandbox_entries:run_unchecked", {"paths": paths}, files=paths)
         assert done == len(paths)
     except (SandboxError, ResourceLimitError) as error:
         pytest.fail(f"the child did not come through: {error}")
@@ -217,7 +218,7 @@ def test_honest_files_fit_in_the_sandbox(name):
     f = load_function(path, "model")
     p = [2.0, 3.0, 1.2, 0.8][: len(inspect.signature(f).parameters) - 1]
     payload = {"path": str(path), "x": X, "p": p}
-    found = call("tests.sandbox_entries:fit", payload)
+    found = call("tests.sandbox_entries:fit", payload, files=[path])
     np.testing.assert_allclose(found["popt"], p, rtol=1e-6)
     assert found["road"] in ("jax", "numpy")
 

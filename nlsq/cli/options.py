@@ -156,6 +156,8 @@ MODEL = [
             help="Memory limit for a fit with an untrusted model file."),
     Setting(["--limit-time"], key="limits.seconds", type=float, metavar="SECONDS",
             help="Time limit for a fit with an untrusted model file. Default: 600."),
+    Setting(["--bubblewrap"], key="limits.bubblewrap", is_flag=True, default=None,
+            help="Run an untrusted model file inside bubblewrap as well (Linux)."),
 ]  # fmt: skip
 FITTING = [
     Setting(["--p0"], key="fitting.p0", multiple=True, metavar="NAME=VALUE", read=_start,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -56,10 +57,31 @@ def open_source(settings: Settings) -> Any:
     prefix = "" if data.group is None else data.group.rstrip("/") + "/"
     x = [prefix + n for n in columns.x] if isinstance(columns.x, list) else prefix + columns.x
     sigma = None if columns.sigma is None else prefix + columns.sigma
+    if kind is streaming.HDF5Source:
+        _refuse_elsewhere(data.input_file, [prefix + name for name in names])
     try:
         return kind(data.input_file, x, prefix + columns.y, sigma, rows=data.slice, **more)
     except (streaming.DataSourceError, OSError, ImportError) as error:
         raise DataError(str(error)) from None
+
+
+def _refuse_elsewhere(path: Path, names: list[str]) -> None:
+    """Refuse datasets that are kept in another file: who made this one may have named any."""
+    from nlsq.security.paths import kept_elsewhere
+    from nlsq.streaming import DataSourceError
+    from nlsq.streaming.file_sources import open_hdf5
+
+    try:
+        with open_hdf5(path) as file:
+            others = {name: kept_elsewhere(file, name) for name in names}
+    except (DataSourceError, OSError) as error:
+        raise DataError(str(error)) from None
+    for name, other in others.items():
+        if other is not None:
+            raise DataError(
+                f"{path}: {name!r} is kept in another file, {other!r}, which is not read.",
+                "Copy the values into one file with the program that wrote it, or with h5repack.",
+            )
 
 
 def read_in_pieces(settings: Settings) -> bool:

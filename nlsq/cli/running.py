@@ -37,6 +37,7 @@ from nlsq.cli.pieces import glance, open_source, read_in_pieces, reading_options
 from nlsq.cli.points import Points
 from nlsq.cli.settings import Settings
 from nlsq.config import env_flag
+from nlsq.utils.input_error import InputError
 
 
 def prepare_process() -> None:
@@ -125,7 +126,13 @@ def _confined(entry: str, request: dict, settings: Settings) -> dict:
     if not sys.platform.startswith("linux"):
         click.echo("warning: on this system a model file is kept from little but time.", err=True)
     try:
-        return call(entry, request, limits=limits)
+        files = [settings.model.path, settings.data.input_file]
+        return call(
+            entry, request, limits=limits, files=[f for f in files if f is not None],
+            bubblewrap=allowed.bubblewrap,
+        )  # fmt: skip
+    except InputError as error:
+        raise ConfigurationError(error.message, error.fix) from None
     except ResourceLimitError as error:
         what = "memory" if error.limit == "memory" else "time"
         raise LimitReached(

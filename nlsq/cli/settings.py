@@ -204,6 +204,7 @@ class Limits(_Section):
 
     memory_gb: float = Field(4.0, gt=0)
     seconds: float = Field(600.0, gt=0)
+    bubblewrap: bool = False
 
 
 class Certified(_Section):

@@ -7,7 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from nlsq.io.errors import FileError
 from nlsq.io.numbers import parse
+
+_MOST_TEXT = 1 << 30  # bytes of a column of text
 
 
 def column_of(values: Sequence[Any]) -> np.ndarray:
@@ -26,7 +29,26 @@ def column_of(values: Sequence[Any]) -> np.ndarray:
     numbers = [_number(v) for v in values]
     if all(n is not None for n in numbers):
         return np.array(numbers)
-    return np.array(["" if v is None else str(v).strip() for v in values])
+    return text_column(["" if v is None else str(v).strip() for v in values], "a column")
+
+
+def text_column(cells: Sequence[str], name: str) -> np.ndarray:
+    """Cells of text as an array, which takes as much for each as for the longest one.
+
+    Raises
+    ------
+    FileError
+        One cell is so long that they do not fit into memory.
+    """
+    longest = max(cells, key=len, default="")
+    if 4 * len(longest) * len(cells) > _MOST_TEXT:
+        row = list(cells).index(longest) + 1
+        raise FileError(
+            f"{name}: the text in row {row:,} of the table has {len(longest):,} characters, too "
+            f"many for a column of {len(cells):,} rows; it begins with {longest[:20]!r}.",
+            "Shorten it or leave the column out.",
+        )
+    return np.array(cells, dtype=str)
 
 
 def _number(value: Any) -> float | complex | None:

@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 
 from nlsq.io.arrays import as_columns, common_length, left_out
+from nlsq.io.cells import text_column
 from nlsq.io.errors import DAMAGE, FileError, suggestion
 from nlsq.io.opening import Opened, require_memory
 from nlsq.io.table import MOST_COLUMNS, Cells, Table, too_many_columns
+from nlsq.security.paths import kept_elsewhere
 
 _UNITS = ("units", "unit", "Units", "Unit", "UNITS", "UNIT")
 
@@ -89,6 +91,7 @@ def _inventory(
         try:
             root = file
             if group is not None:
+                _refuse_elsewhere(opened, file, group)
                 root = file.get(group)
                 if not isinstance(root, h5py.Group):
                     known: list[str] = []
@@ -100,12 +103,22 @@ def _inventory(
                         if known
                         else f"{opened.name}: no group {group!r}; the file has none."
                     )
-            root.visititems(note)
+            root.visititems(note)  # which follows no links
         except DAMAGE as error:
             if isinstance(error, FileError):
                 raise
             raise _broken(opened, error) from None
     return datasets, units
+
+
+def _refuse_elsewhere(opened: Opened, file: Any, name: str) -> None:
+    """Refuse what is kept in another file, which the maker of this one only named."""
+    other = kept_elsewhere(file, name)
+    if other is not None:
+        raise FileError(
+            f"{opened.name}: {name!r} is kept in another file, {other!r}, which is not read.",
+            "Copy the values into one file with the program that wrote it, or with h5repack.",
+        )
 
 
 def _columns(
@@ -141,10 +154,12 @@ def _pick(read: Callable[[], np.ndarray], name: str, source: str, index: int) ->
 def _read(opened: Opened, name: str) -> np.ndarray:
     with _opened(opened) as file:
         try:
+            _refuse_elsewhere(opened, file, name)
             dataset = file[name]
             require_memory(2 * dataset.size * dataset.dtype.itemsize, f"{opened.name}, {name}")
             if dataset.dtype.kind == "O":
-                return np.array(dataset.asstr()[()], dtype=str)
+                texts = np.asarray(dataset.asstr()[()], dtype=object)
+                return text_column(texts.ravel(), f"{opened.name}, {name}").reshape(texts.shape)
             return dataset[()]
         except FileError:
             raise

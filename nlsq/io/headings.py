@@ -13,21 +13,29 @@ from nlsq.io.numbers import is_missing, parse
 if TYPE_CHECKING:
     from nlsq.io.layout import Wishes
 
-_PREFIX = "(?:[yzafpnuµμmcdhkKMGTPEZY]|da)?"
-_BASE = (
-    "(?:m|g|s|A|K|mol|cd|Hz|N|Pa|bar|J|eV|W|C|V|F|Ω|Ohm|ohm|S|T|Wb|H|L|l|M|B|b|rad|sr|Bq|Gy|Sv|"
-    "min|h|d|a|yr|deg|°|°C|°F|Å|px|dB|dBm|Torr|psi|Oe|G|cts|counts|cps|rpm|u|Da|arb|sec|ppm|ppb|%)"
+_PREFIXES = ("", "da", *"yzafpnuµμmcdhkKMGTPEZY")
+_UNITS = frozenset(
+    prefix + base
+    for prefix in _PREFIXES
+    for base in (
+        "m g s A K mol cd Hz N Pa bar J eV W C V F Ω Ohm ohm S T Wb H L l M B b rad sr Bq Gy Sv "
+        "min h d a yr deg ° °C °F Å px dB dBm Torr psi Oe G cts counts cps rpm u Da arb sec ppm "
+        "ppb %"
+    ).split()
 )
-_UNIT = re.compile(
-    rf"{_PREFIX}{_BASE}(?:\^?[-+]?\d|[²³⁻¹])*(?:[ .*·/]*(?:1/)?{_PREFIX}{_BASE}"
-    rf"(?:\^?[-+]?\d|[²³⁻¹])*)*|1|-|a\.?\s?u\.?|arb\.? ?units?|counts?|\w{{0,3}}/\w{{0,4}}|"
+_LENGTHS = tuple(sorted({len(unit) for unit in _UNITS}))
+_LONGEST_UNIT = 200  # characters
+_POWER = re.compile(r"(?:\^?[-+]?\d|[²³⁻¹])*+")
+_BETWEEN = re.compile(r"[ .*·/]*+(?:1/)?+")
+_WORD = re.compile(
+    r"1|-|a\.?\s?u\.?|arb\.? ?units?|counts?|\w{0,3}/\w{0,4}|"
     r"(?i:seconds?|volts?|amperes?|sequence|kelvin|hertz)"
 )
 _BRACKETED = re.compile(r"[\[(<{](.*)[\])>}]")
-_SQUARE = re.compile(r"(.*\S)\s*\[([^\[\]]*)\]")
-_ROUND = re.compile(r"(.*\S)(\s*)\(([^()]*)\)")
-_SLASH = re.compile(r"(.*\S)\s+/\s+(\S.*)")
-_TIGHT = re.compile(rf"([^/]*[^/\s])/({_PREFIX}{_BASE})")
+_SQUARE = re.compile(r"(?s)(.*\S)\s*+\[([^\[\]]*+)\]")
+_ROUND = re.compile(r"(?s)(.*\S)(\s*+)\(([^()]*+)\)")
+_SLASH = re.compile(r"(?s)(.*\S)\s++/\s++(\S.*)")
+_TIGHT = re.compile(r"([^/]*[^/\s])/([^/]+)")
 _COMMENTS_READ = 3  # comment lines above the table that may hold names
 
 
@@ -117,8 +125,8 @@ def _text_cells(
 
 def _regrouped(row: list[str], text: str, width: int) -> list[str]:
     """``time (s)  V (mV)``: units go with their names, or two blanks part the names."""
-    joined = re.sub(r"(?<=\S)\s+(?=[(\[])", "\0", text.strip())
-    joined = re.sub(r"\s+/\s+", "\1", joined)
+    joined = re.sub(r"(?<=\S)\s++(?=[(\[])", "\0", text.strip())
+    joined = re.sub(r"(?<=\S)\s++/\s++", "\1", joined)
     parts = [p.replace("\0", " ").replace("\1", " / ") for p in joined.split()]
     if len(parts) == width:
         return parts
@@ -135,7 +143,27 @@ def _are_names(row: list[str]) -> bool:
 
 def is_unit(cell: str) -> bool:
     """Whether a cell says a unit, or that there is none."""
-    return bool(_BRACKETED.fullmatch(cell) or _UNIT.fullmatch(cell)) or is_missing(cell)
+    return bool(_BRACKETED.fullmatch(cell)) or _is_product(cell) or is_missing(cell)
+
+
+def _is_product(text: str) -> bool:
+    """Whether a text is a unit, a product of units with powers, or a word for one.
+
+    "mm" is a millimetre, or metre times metre: every place where a unit may begin is looked at
+    once, since to try all ways takes twice as long for each letter more.
+    """
+    if _WORD.fullmatch(text):
+        return True
+    if len(text) > _LONGEST_UNIT:
+        return False
+    begins = {0}
+    for at in range(len(text)):
+        if at in begins:
+            start = _BETWEEN.match(text, at).end() if at else 0  # type: ignore[union-attr]
+            for end in (start + length for length in _LENGTHS):
+                if text[start:end] in _UNITS and end <= len(text):
+                    begins.add(_POWER.match(text, end).end())  # type: ignore[union-attr]
+    return bool(text) and len(text) in begins
 
 
 def _are_units(row: list[str]) -> bool:
@@ -181,13 +209,15 @@ def split_unit(heading: str) -> tuple[str, str]:
     if found := _SQUARE.fullmatch(heading):
         return found.group(1), found.group(2).strip()
     if (found := _ROUND.fullmatch(heading)) and (
-        found.group(2) or _UNIT.fullmatch(found.group(3).strip())
+        found.group(2) or _is_product(found.group(3).strip())
     ):
         return found.group(1), found.group(3).strip()
     if found := _SLASH.fullmatch(heading):
         return found.group(1), found.group(2).strip("() ")
-    if (found := _TIGHT.fullmatch(heading)) and (
-        len(found.group(2)) > 1 or found.group(2) in "sVAKmgNWJ"
+    if (
+        (found := _TIGHT.fullmatch(heading))
+        and found.group(2) in _UNITS
+        and (len(found.group(2)) > 1 or found.group(2) in "sVAKmgNWJ")
     ):
         return found.group(1), found.group(2)
     return heading, ""

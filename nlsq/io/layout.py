@@ -132,8 +132,9 @@ def find_layout(lines: list[Line], wishes: Wishes, source: str) -> Layout:
     elif found.line is not None and len(rows) > 1 and _is_units_row(rows, decimal):
         start = rows[1][0]
     kept = [row for index, row in rows if index >= start]
-    while width > 1 and found.names[-1] == f"c{width - 1}" and not any(r[width - 1] for r in kept):
-        width -= 1
+    empty = [not any(cells) for cells in zip(*kept, strict=True)]
+    while (narrower := _without_empty(found.names, empty[:width])) < width:
+        width = narrower
         found = heading(start, width)
     columns = list(zip(*kept, strict=True))[:width]
     numeric = tuple(
@@ -142,6 +143,14 @@ def find_layout(lines: list[Line], wishes: Wishes, source: str) -> Layout:
     )
     first = body[start].number
     return Layout(delimiter, decimal, first, width, run.width - width, numeric, found, beside)
+
+
+def _without_empty(names: tuple[str, ...], empty: list[bool]) -> int:
+    """How many columns are left without the last ones that have neither a name nor a cell."""
+    width = len(empty)
+    while width > 1 and empty[width - 1] and names[width - 1] == f"c{width - 1}":
+        width -= 1
+    return width
 
 
 def _given_header(lines: list[Line], wishes: Wishes, source: str) -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import functools
 import re
 from typing import NamedTuple
 
@@ -11,8 +12,9 @@ COMMENTS = ("#", "%", "//", "!", ";")
 _TRAILING = re.compile(
     r"(?:(?<=\s)|(?<=[,;|]))(?:#(?!N/A|NA\b|NV\b|DIV|VALUE|REF|NUM|NAME|NULL)|//).*"
 )
-_RULE = re.compile(r"[-=_+|\s]*(?:--|==|__)[-=_+|\s]*")  # drawn below a header
+_RULE = re.compile(r"[-=_+|\s]+")  # drawn below a header, with two of one kind side by side
 _MOST_JOINED = 8
+_NO_MARK: tuple[str, ...] = ()  # with which nothing begins
 
 
 class Line(NamedTuple):
@@ -49,11 +51,14 @@ def is_comment(text: str, delimiter: str | None, mark: str | None) -> bool:
     start = text.lstrip()
     if start[:1].isalnum() and mark is None:  # most lines
         return False
-    if _RULE.fullmatch(start):
+    if start.startswith(_marks(delimiter) if mark is None else mark or _NO_MARK):
         return True
-    if mark is not None:
-        return bool(mark) and start.startswith(mark)
-    return start.startswith(tuple(m for m in COMMENTS if m != delimiter))
+    return bool(_RULE.fullmatch(start)) and any(pair in start for pair in ("--", "==", "__"))
+
+
+@functools.cache
+def _marks(delimiter: str | None) -> tuple[str, ...]:
+    return tuple(mark for mark in COMMENTS if mark != delimiter)
 
 
 def uncommented(text: str, mark: str | None) -> str:

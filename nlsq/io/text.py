@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from nlsq.io.cells import text_column
 from nlsq.io.encoding import to_utf8
 from nlsq.io.errors import FileError, listed
 from nlsq.io.headings import Heading
@@ -154,7 +155,10 @@ def _by_arrow(body: bytes, layout: Layout, width: int) -> list[np.ndarray] | Non
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         return None
     numeric = (*layout.numeric, *[False] * layout.spare)
-    columns = [_from_arrow(c, n) for c, n in zip(table.columns, numeric, strict=True)]
+    try:
+        columns = [_from_arrow(c, n) for c, n in zip(table.columns, numeric, strict=True)]
+    except FileError:  # too long a text, which the exact road names
+        return None
     if any((column != "").any() for column in columns[layout.width :]):
         return None
     texts = [c for c in columns[: layout.width] if c.dtype != np.float64]
@@ -166,7 +170,7 @@ def _by_arrow(body: bytes, layout: Layout, width: int) -> list[np.ndarray] | Non
 def _from_arrow(column: Any, is_number: bool) -> np.ndarray:
     """The values of a column, without the detour over pandas that pyarrow takes."""
     if not is_number:
-        return np.array([cell.strip() for cell in column.to_pylist()], dtype=str)
+        return text_column([cell.strip() for cell in column.to_pylist()], "")
     if column.null_count:
         column = column.fill_null(np.nan)
     parts = [np.frombuffer(part.buffers()[1], np.float64)[part.offset :][: len(part)]
@@ -206,7 +210,7 @@ def _exact(lines: list[Line], layout: Layout, wishes: Wishes, source: str) -> _R
             raise _ragged(line, row, layout, source)
         rows.append(row)
         numbers.append(line.number)
-    read = [_column(cells, layout.decimal) for cells in zip(*rows, strict=True)]
+    read = [_column(cells, layout.decimal, source) for cells in zip(*rows, strict=True)]
     columns, percent = zip(*read, strict=True)
     return _Rows(list(columns), np.array(numbers), percent, left_out)
 
@@ -232,7 +236,7 @@ def _ragged(line: Line, row: list[str], layout: Layout, source: str) -> FileErro
     )
 
 
-def _column(cells: tuple[str, ...], decimal: str) -> tuple[np.ndarray, bool]:
+def _column(cells: tuple[str, ...], decimal: str, source: str) -> tuple[np.ndarray, bool]:
     """Numbers when all cells are, else text; and whether they have per cent signs."""
     values = _quick(cells) if decimal == "." else None
     if values is not None:
@@ -244,7 +248,7 @@ def _column(cells: tuple[str, ...], decimal: str) -> tuple[np.ndarray, bool]:
         known = [parse(cell.rstrip("% "), decimal) for cell in cells]
         if all(v is not None for v in known):
             return np.array(known), True
-    return np.array(cells), False
+    return text_column(cells, source), False
 
 
 def _quick(cells: tuple[str, ...]) -> np.ndarray | None:

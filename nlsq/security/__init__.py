@@ -1,8 +1,10 @@
 """Models from strangers: checked before they run, and run where they can do nothing but compute.
 
 Three walls, each without trust in the one before it: `validate_model` reads the source and lets
-through only what is on its lists; `load_function` runs it with builtins of the same lists; `call`
-does so in a child process without files, network or other programs, within limits.
+through only what is on its lists; `load_function` runs it with builtins of the same lists, and asks
+at run time whose attributes it reads; `call` does so in a child process without network or other
+programs, which writes no file and reads only those it was given, within limits. Where bubblewrap is
+installed, `call` puts it around the child as a fourth.
 """
 
 from importlib import import_module

@@ -4,8 +4,9 @@ A name that is not here is refused, new ones of newer versions included: whoever
 at what it does. Left out are, for example, `numpy.load`, `numpy.memmap`, `numpy.ctypeslib`,
 `numpy.lib.stride_tricks.as_strided` (any address), `scipy.LowLevelCallable`, `typing.Type` (makes
 classes), `scipy.stats.rv_continuous` (writes and runs source), `typing.get_type_hints` (evaluates
-text), `operator.attrgetter`, `functools.update_wrapper` (attributes by name), `jax.pure_callback`,
-`jax.profiler` and everything else of `jax.experimental`.
+text), `operator.attrgetter`, `functools.update_wrapper` (attributes by name),
+`scipy.interpolate.Rbf` (sets attributes by name), `jax.pure_callback`, `jax.profiler` and
+everything else of `jax.experimental`; what trusts its arguments too much is in `rules.INSTEAD`.
 """
 
 from __future__ import annotations
@@ -156,14 +157,14 @@ scipy.integrate:
   tanhsinh tplquad trapezoid
 scipy.interpolate:
   AAA Akima1DInterpolator approximate_taylor_polynomial barycentric_interpolate
-  BarycentricInterpolator bisplev bisplrep BivariateSpline BPoly BSpline CloughTocher2DInterpolator
-  CubicHermiteSpline CubicSpline FloaterHormannInterpolator generate_knots griddata insert interp1d
+  BarycentricInterpolator bisplrep BivariateSpline BPoly BSpline CloughTocher2DInterpolator
+  CubicHermiteSpline CubicSpline FloaterHormannInterpolator generate_knots griddata interp1d
   interp2d interpn InterpolatedUnivariateSpline krogh_interpolate KroghInterpolator lagrange
   LinearNDInterpolator LSQBivariateSpline LSQSphereBivariateSpline LSQUnivariateSpline
   make_interp_spline make_lsq_spline make_smoothing_spline make_splprep make_splrep NdBSpline
-  NdPPoly NearestNDInterpolator pade pchip_interpolate PchipInterpolator PPoly Rbf RBFInterpolator
+  NdPPoly NearestNDInterpolator pade pchip_interpolate PchipInterpolator PPoly RBFInterpolator
   RectBivariateSpline RectSphereBivariateSpline RegularGridInterpolator SmoothBivariateSpline
-  SmoothSphereBivariateSpline spalde splantider splder splev splint splprep splrep sproot
+  SmoothSphereBivariateSpline splantider splder splprep splrep
   UnivariateSpline
 scipy.optimize:
   anderson approx_fprime basinhopping BFGS bisect Bounds bracket brent brenth brentq broyden1
@@ -224,7 +225,7 @@ scipy.signal:
   lombscargle lp2bp lp2bp_zpk lp2bs lp2bs_zpk lp2hp lp2hp_zpk lp2lp lp2lp_zpk lsim lti max_len_seq
   medfilt medfilt2d minimum_phase normalize oaconvolve order_filter peak_prominences peak_widths
   periodogram place_poles qspline1d qspline1d_eval qspline2d remez resample resample_poly residue
-  residuez savgol_coeffs savgol_filter sawtooth sepfir2d ShortTimeFFT sos2tf sos2zpk sosfilt
+  residuez savgol_coeffs savgol_filter sawtooth ShortTimeFFT sos2tf sos2zpk sosfilt
   sosfilt_zi sosfiltfilt sosfreqz spectrogram spline_filter square ss2tf ss2zpk StateSpace step
   stft sweep_poly symiirorder1 symiirorder2 tf2sos tf2ss tf2zpk TransferFunction unique_roots
   unit_impulse upfirdn vectorstrength welch wiener ZerosPolesGain zoom_fft ZoomFFT zpk2sos zpk2ss
@@ -235,7 +236,7 @@ scipy.linalg:
   diagsvd eig eig_banded eigh eigh_tridiagonal eigvals eigvals_banded eigvalsh eigvalsh_tridiagonal
   expm expm_cond expm_frechet fiedler fiedler_companion fractional_matrix_power funm hadamard
   hankel helmert hessenberg hilbert inv invhilbert invpascal ishermitian issymmetric khatri_rao ldl
-  leslie LinAlgError LinAlgWarning logm lstsq lu lu_factor lu_solve matmul_toeplitz matrix_balance
+  leslie LinAlgError LinAlgWarning logm lstsq lu lu_factor matmul_toeplitz matrix_balance
   norm null_space ordqz orth orthogonal_procrustes pascal pinv pinvh polar qr qr_delete qr_insert
   qr_multiply qr_update qz rq rsf2csf schur signm sinhm sinm solve solve_banded solve_circulant
   solve_continuous_are solve_continuous_lyapunov solve_discrete_are solve_discrete_lyapunov
@@ -246,19 +247,18 @@ scipy.fft:
   idstn ifft ifft2 ifftn ifftshift ifht ihfft ihfft2 ihfftn irfft irfft2 irfftn next_fast_len
   prev_fast_len rfft rfft2 rfftfreq rfftn
 scipy.ndimage:
-  affine_transform binary_closing binary_dilation binary_erosion binary_fill_holes
-  binary_hit_or_miss binary_opening binary_propagation black_tophat center_of_mass convolve
-  convolve1d correlate correlate1d distance_transform_bf distance_transform_cdt
-  distance_transform_edt extrema find_objects fourier_ellipsoid fourier_gaussian fourier_shift
-  fourier_uniform gaussian_filter gaussian_filter1d gaussian_gradient_magnitude gaussian_laplace
-  generate_binary_structure generic_filter generic_filter1d generic_gradient_magnitude
-  generic_laplace geometric_transform grey_closing grey_dilation grey_erosion grey_opening
-  histogram iterate_structure label labeled_comprehension laplace map_coordinates maximum
-  maximum_filter maximum_filter1d maximum_position mean median median_filter minimum minimum_filter
-  minimum_filter1d minimum_position morphological_gradient morphological_laplace percentile_filter
-  prewitt rank_filter rotate shift sobel spline_filter spline_filter1d standard_deviation sum
-  sum_labels uniform_filter uniform_filter1d value_indices variance vectorized_filter watershed_ift
-  white_tophat zoom
+  binary_closing binary_dilation binary_erosion binary_fill_holes binary_hit_or_miss binary_opening
+  binary_propagation black_tophat center_of_mass convolve convolve1d correlate correlate1d
+  distance_transform_bf distance_transform_cdt distance_transform_edt extrema find_objects
+  fourier_ellipsoid fourier_gaussian fourier_shift fourier_uniform gaussian_filter
+  gaussian_filter1d gaussian_gradient_magnitude gaussian_laplace generate_binary_structure
+  generic_filter generic_filter1d generic_gradient_magnitude generic_laplace grey_closing
+  grey_dilation grey_erosion grey_opening histogram iterate_structure label labeled_comprehension
+  laplace maximum maximum_filter maximum_filter1d maximum_position mean median median_filter
+  minimum minimum_filter minimum_filter1d minimum_position morphological_gradient
+  morphological_laplace percentile_filter prewitt rank_filter sobel spline_filter spline_filter1d
+  standard_deviation sum sum_labels uniform_filter uniform_filter1d value_indices variance
+  vectorized_filter watershed_ift white_tophat
 jax:
   Array ShapeDtypeStruct block_until_ready checkpoint closure_convert custom_gradient custom_jvp
   custom_vjp device_get device_put disable_jit enable_x64 eval_shape float0 grad hessian jacfwd
@@ -350,6 +350,8 @@ jax.numpy:
   bfloat16
 jax.scipy.special:
   bessel_jn
+jax.scipy.ndimage:
+  map_coordinates
 jax.config:
   update
 """

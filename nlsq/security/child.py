@@ -61,7 +61,12 @@ def _run(source: int) -> Any:
     order = safe_loads(receive(source, 1 << 20).decode("ascii"))
     module, name = order["entry"].split(":")
     function = getattr(importlib.import_module(module), name)
-    _confinement = confine(Limits(**order["limits"]), order["parent"])
+    parent = None if order["bubblewrap"] else order["parent"]  # which has another number inside
+    _confinement = confine(Limits(**order["limits"]), parent, order["files"])
+    if order["bubblewrap"]:
+        _confinement.missing.pop("orphan", None)  # it ends with bubblewrap
+        walls = (*_confinement.in_force, "orphan", "bubblewrap")
+        _confinement = Confinement(walls, _confinement.missing)
     payload = safe_loads(receive(source, 1 << 40).decode("ascii"))
     threading.Thread(target=_watch, args=(source,), daemon=True).start()
     return function(payload)

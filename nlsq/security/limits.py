@@ -10,11 +10,11 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from nlsq.security import seccomp
+from nlsq.security import reading, seccomp
 
 try:
     import resource
@@ -89,7 +89,8 @@ class Confinement:
     Attributes
     ----------
     in_force : tuple of str
-        'memory', 'cpu', 'files', 'core', 'privileges', 'syscalls', 'orphan'.
+        'memory', 'cpu', 'files', 'core', 'privileges', 'syscalls', 'orphan', 'reading'; and
+        'bubblewrap' where it was asked for.
     missing : dict of str to str
         What this system does not have, and why.
     """
@@ -110,7 +111,9 @@ def _reserved() -> int:
     return held + (768 + 64 * (os.cpu_count() or 1)) * _MEGABYTE
 
 
-def confine(limits: Limits, parent: int | None = None) -> Confinement:
+def confine(
+    limits: Limits, parent: int | None = None, files: Iterable[str | os.PathLike] = ()
+) -> Confinement:
     """Bind the present process, for good: to be called in a child before strangers' code runs.
 
     Parameters
@@ -119,13 +122,15 @@ def confine(limits: Limits, parent: int | None = None) -> Confinement:
         Bounds on memory and processor time; the parent sees to the clock.
     parent : int, optional
         Process id of the parent, with which this one shall end (Linux).
+    files : iterable of path
+        What may be read beside Python and its packages.
 
     Returns
     -------
     Confinement
         What is in force, and what is not on this system. Writing files, opening sockets, starting
         programs and raising the limits again are impossible where 'syscalls' is in force; without
-        it 'files' still keeps files empty.
+        it 'files' still keeps files empty. Other files cannot be read where 'reading' is.
     """
     missing: dict[str, str] = {}
     in_force = []
@@ -147,7 +152,8 @@ def confine(limits: Limits, parent: int | None = None) -> Confinement:
     record("core", _limit("RLIMIT_CORE", 0, 0))
     if sys.platform == "darwin":  # elsewhere it counts threads
         record("processes", _limit("RLIMIT_NPROC", 0, 0))
-    reason = seccomp.install()
+    record("reading", reading.install([*reading.python_files(), *files]))
+    reason = seccomp.install()  # the last: the others need calls that it refuses
     record("syscalls", reason)
     record("privileges", reason)
     return Confinement(tuple(in_force), missing)

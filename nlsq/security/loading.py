@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import functools
 import importlib.util
 import os
 import sys
@@ -12,8 +13,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from nlsq.security.attributes import ATTRIBUTES, METHODS_OF_OBJECTS, PREFIX, of_object, own
 from nlsq.security.model_validation import validate_model
-from nlsq.security.rules import BUILTINS, special
+from nlsq.security.names import Names
+from nlsq.security.rules import BUILTINS, OF_OWN, SETTABLE, special
 from nlsq.security.syntax import Checker, known_module
 from nlsq.utils.input_error import InputError, did_you_mean
 
@@ -83,7 +86,7 @@ def function_of(module: types.ModuleType, name: str) -> Callable[..., Any]:
 
 
 def _module_name(path: Path) -> str:
-    return f"nlsq_model_{path.stem}"
+    return PREFIX + path.stem
 
 
 def _restricted(path: Path) -> types.ModuleType:
@@ -92,24 +95,58 @@ def _restricted(path: Path) -> types.ModuleType:
     module = types.ModuleType(_module_name(path))
     module.__file__ = result.path
     module.__dict__["__builtins__"] = _builtins()
-    code = compile(_Private().visit(result.tree), result.path, "exec", dont_inherit=True)
+    module.__dict__.update({_OWN: own, _OF_OBJECT: of_object})
+    tree = ast.fix_missing_locations(_Own(result.tree).visit(result.tree))
+    code = compile(tree, result.path, "exec", dont_inherit=True)
     sys.modules[module.__name__] = module  # where dataclasses look for the types of fields
     exec(code, module.__dict__)
     return module
 
 
-class _Private(ast.NodeTransformer):
-    """Private attributes get names that only the file's own objects have.
+_OWN, _OF_OBJECT = "__own__", "__of_object__"  # names that a model cannot write
+_SUPER = frozenset(("builtins.super",))
 
-    A method may read ``self._x``, and may be called with anything as self: what is private in a
-    library (`scipy.stats.norm` has a method that runs source) must not answer to it.
+
+class _Own(ast.NodeTransformer):
+    """What is not on the list of attributes is read, and all are set, on the file's own only.
+
+    A method may read ``self.x``, and may be called with anything as self. Private names are
+    given an ending that no library has (`scipy.stats.norm` has a private method that runs
+    source); other names are asked for by `nlsq.security.attributes.own`, and some methods by
+    `of_object`.
     """
 
-    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+    def __init__(self, tree: ast.Module):
+        self.names = Names(tree)
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        of_own = self.names.paths(node.func) & OF_OWN
         self.generic_visit(node)
-        if node.attr.startswith("_") and not special(node.attr):
-            node.attr = f"{node.attr}_of_the_model"
+        if of_own:
+            node.args[0] = _asked(node.args[0], "fields")
         return node
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        of_module = any(map(known_module, self.names.paths(node.value)))
+        inherited = self.is_super(node.value)
+        self.generic_visit(node)
+        if of_module or special(node.attr):
+            return node
+        stored = not isinstance(node.ctx, ast.Load)
+        private = node.attr.startswith("_")
+        if private:
+            node.attr = f"{node.attr}_of_the_model"
+        listed = private or inherited or node.attr in ATTRIBUTES
+        if node.attr not in SETTABLE if stored else not listed:
+            node.value = _asked(node.value, node.attr)
+        elif not stored and node.attr in METHODS_OF_OBJECTS:
+            node.value = _asked(node.value, node.attr, _OF_OBJECT)
+        return node
+
+    def is_super(self, node: ast.AST) -> bool:
+        """Whether it is ``super()``, by which a class of the file asks what it inherits."""
+        bare = isinstance(node, ast.Call) and not node.args and not node.keywords
+        return bare and self.names.surely(node.func, _SUPER)
 
     def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
         self.generic_visit(node)
@@ -118,6 +155,10 @@ class _Private(ast.NodeTransformer):
             if name.startswith("_") and not special(name):
                 method.name = f"{name}_of_the_model"  # type: ignore[union-attr]
         return node
+
+
+def _asked(node: ast.expr, name: str, function: str = _OWN) -> ast.expr:
+    return ast.Call(ast.Name(function, ast.Load()), [node, ast.Constant(name)], [])
 
 
 def _trusted(path: Path) -> types.ModuleType:
@@ -152,4 +193,29 @@ def _import(name: str, globals=None, locals=None, fromlist=(), level: int = 0) -
     wanted = [n for n in fromlist or () if not Checker.harmless(name, n)]
     if level or not known_module(name) or wanted:
         raise ImportError(f"{name!r} is not on the list of harmless modules")
+    if name.partition(".")[0] == "scipy":
+        _close_results()
     return builtins.__import__(name, globals, locals, fromlist, 0)
+
+
+@functools.cache
+def _close_results() -> None:
+    """SciPy's results no longer answer Python's own names with their items.
+
+    ``result["__array_interface__"] = ...`` would make NumPy read whatever address stands there.
+    Nothing else looks these names up in the items.
+    """
+    from scipy.optimize import OptimizeResult
+
+    for kind in OptimizeResult.__mro__:
+        if "__getattr__" in vars(kind):
+            kind.__getattr__ = _only_items(vars(kind)["__getattr__"])
+
+
+def _only_items(found: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
+    def __getattr__(self, name: str) -> Any:
+        if special(name):
+            raise AttributeError(name)
+        return found(self, name)
+
+    return __getattr__

@@ -26,6 +26,27 @@ def bound_by(node: ast.AST) -> tuple[str, ...]:
     return (names,) if isinstance(names, str) else tuple(names)
 
 
+def _members(node: ast.ClassDef) -> set[str]:
+    """Names that a class gives to its instances."""
+    found = set()
+    for part in node.body:
+        if isinstance(part, ast.FunctionDef | ast.ClassDef):
+            found.add(part.name)
+        for target in getattr(part, "targets", [getattr(part, "target", None)]):
+            names = ast.walk(target) if target is not None else ()
+            found |= {n.id for n in names if isinstance(n, ast.Name)}
+    return found
+
+
+def _fields(call: ast.Call) -> set[str]:
+    """Words of a call that may name fields: ``namedtuple("Peak", "center width")``."""
+    name = getattr(call.func, "attr", None) or getattr(call.func, "id", "")
+    if name not in ("namedtuple", "NamedTuple"):
+        return set()
+    texts = [n.value for n in ast.walk(call) if isinstance(n, ast.Constant)]
+    return {w for t in texts if isinstance(t, str) for w in t.replace(",", " ").split()}
+
+
 def _unpacks(call: ast.Call) -> bool:
     return any(isinstance(a, ast.Starred) for a in call.args)
 
@@ -42,6 +63,7 @@ class Names:
     def __init__(self, tree: ast.Module):
         self.imported: dict[str, set[str]] = {}
         self.defined: set[str] = set()
+        self.own: set[str] = set()  # attributes of what the file defines
         self.classes: set[str] = set()
         self.rebound: set[str] = set()  # by anything but import, def and class
         self.parents: dict[ast.AST, ast.AST] = {}
@@ -52,6 +74,11 @@ class Names:
                 self.defined.add(node.name)
                 if isinstance(node, ast.ClassDef):
                     self.classes.add(node.name)
+                    self.own.update(_members(node))
+            elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+                self.own.add(node.attr)
+            elif isinstance(node, ast.Call):
+                self.own.update(_fields(node))
             elif isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
                 self.rebound.add(node.id)
             elif type(node).__name__ in _NAMES_IN and not isinstance(node, ast.keyword):
@@ -85,6 +112,17 @@ class Names:
         if isinstance(node, ast.Attribute):
             return {f"{p}.{node.attr}" for p in self.paths(node.value) if known_module(p)}
         return set()
+
+    @staticmethod
+    def root(node: ast.AST) -> str | None:
+        """The name that a dotted name begins with."""
+        while isinstance(node, ast.Attribute):
+            node = node.value
+        return node.id if isinstance(node, ast.Name) else None
+
+    def only_classes(self) -> set[str]:
+        """Names that stand for classes of the file and for nothing else."""
+        return self.classes - self.rebound - set(self.imported)
 
     def surely(self, node: ast.AST, wanted: frozenset[str]) -> bool:
         """Whether a name stands for one of these and for nothing else anywhere in the file."""
@@ -173,6 +211,13 @@ class Names:
                 return False
         return True
 
+    def decorates(self, node: ast.AST) -> bool:
+        """Whether a name stands as a decorator, with or without arguments."""
+        parent = self.parents[node]
+        if isinstance(parent, ast.Call) and parent.func is node:
+            node, parent = parent, self.parents[parent]
+        return node in getattr(parent, "decorator_list", ())
+
     def is_called(self, node: ast.AST) -> bool:
         """Whether something of `CALLS` is called there, or made into a decorator."""
         parent = self.parents[node]
@@ -183,6 +228,8 @@ class Names:
         if parent.func is node:
             return True
         if parent.args[:1] != [node] or self.paths(parent.func) != {"functools.partial"}:
+            return False
+        if self.paths(node) != {"jax.jit"}:  # of others, partial would hide the arguments
             return False
         around = self.parents[parent]
         if isinstance(around, ast.Call) and around.func is parent:  # partial(jax.jit, ...)(f)

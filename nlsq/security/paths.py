@@ -6,6 +6,7 @@ import os
 import re
 import stat
 from pathlib import Path
+from typing import Any
 
 from nlsq.utils.input_error import InputError
 
@@ -76,6 +77,31 @@ def readable_file(path: Path) -> Path:
     if not resolved.is_file():
         raise InputError(f"{path}: no such file.", "Check the path.")
     return resolved
+
+
+def kept_elsewhere(file: Any, name: str) -> str | None:
+    """The other file, as it is written there, in which HDF5 would read something; None if none is.
+
+    Parameters
+    ----------
+    file : h5py.File
+    name : str
+        A dataset or group. External links on the way to it, the external storage of a dataset, and
+        the files behind a virtual one lead elsewhere.
+    """
+    import h5py
+
+    found = file.get(name)
+    if found is None:
+        return None
+    if h5py.h5o.get_info(found.id).fileno != h5py.h5o.get_info(file.id).fileno:
+        return str(found.file.filename)
+    others: list[str] = []
+    if isinstance(found, h5py.Dataset):
+        others = [part[0] for part in found.external or ()]
+        if found.is_virtual:
+            others += [s.file_name for s in found.virtual_sources() if s.file_name != "."]
+    return str(others[0]) if others else None
 
 
 def _resolved(path: Path) -> Path:

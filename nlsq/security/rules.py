@@ -61,8 +61,8 @@ _ATTRIBUTES = {
     "f_locals": "it leads to frames",
     "f_trace": "it leads to frames",
 }
-#: Attributes that are set on anything: parts of arrays.
-SETTABLE = frozenset(("real", "imag"))
+#: Attributes that are set on anything: parts of arrays, and what programs ask a model for.
+SETTABLE = frozenset(("real", "imag", "estimate_p0"))
 _PREFIXES = ("tb_", "gi_", "cr_", "ag_", "co_", "func_")
 #: Classes of modules that a class may inherit from.
 BASES = frozenset(
@@ -82,6 +82,8 @@ DECORATORS = frozenset(
     builtins.staticmethod builtins.classmethod builtins.property
     """.split()
 )
+#: Those that change what they are given: only a function or class below them.
+ONLY_DECORATORS = frozenset(("functools.wraps", "dataclasses.dataclass"))
 #: What decorates a property or a differentiation rule: `@width.setter`, `@f.defjvp`.
 DECORATING_ATTRIBUTES = frozenset(("setter", "getter", "deleter", "defjvp", "defvjp"))
 #: Types that are only named, in annotations and by isinstance: they build arrays on any memory.
@@ -91,7 +93,23 @@ KEYWORDS = {
     "metaclass": "a metaclass runs code when a class is made",
     "compiler_options": "options of the compiler can write files",
 }
-_JIT_KEYWORDS = frozenset(("static_argnums", "static_argnames", "inline", "donate_argnums"))
+#: What to write for names of `allowed` that are not there since they trust their arguments.
+INSTEAD = {
+    **{
+        f"scipy.ndimage.{name}": "RegularGridInterpolator or jax.scipy.ndimage.map_coordinates"
+        for name in "affine_transform geometric_transform map_coordinates rotate shift zoom".split()
+    },
+    "scipy.interpolate.Rbf": "RBFInterpolator",
+    "scipy.interpolate.bisplev": "RectBivariateSpline or SmoothBivariateSpline",
+    "scipy.interpolate.insert": "BSpline(*tck).insert_knot(x)",
+    "scipy.interpolate.spalde": "BSpline(*tck).derivative(n)(x)",
+    "scipy.interpolate.splev": "BSpline(*tck)(x), which checks its knots",
+    "scipy.interpolate.splint": "BSpline(*tck).integrate(a, b)",
+    "scipy.interpolate.sproot": "PPoly.from_spline(tck).roots()",
+    "scipy.linalg.lu_solve": "scipy.linalg.solve",
+    "scipy.signal.sepfir2d": "convolve2d",
+}
+_JIT_KEYWORDS = frozenset(("static_argnums", "static_argnames", "inline"))
 
 _STATEMENTS = """FunctionDef ClassDef Return Delete Assign AugAssign AnnAssign For While If With
     Raise Try Assert Import ImportFrom Global Nonlocal Expr Pass Break Continue Match"""
@@ -129,7 +147,7 @@ def _starred(call: ast.Call) -> bool:
 
 def call_refusal(path: str, call: ast.Call) -> str | None:
     """What is wrong with a call of something in `CALLS`."""
-    if _starred(call):
+    if _starred(call) and path != "dataclasses.replace":
         return f"{path.removeprefix('builtins.')} takes no unpacked arguments here"
     return CALLS[path](call)
 
@@ -166,6 +184,13 @@ def _type(call: ast.Call) -> str | None:
     return "type takes one argument here" if len(call.args) != 1 or call.keywords else None
 
 
+def _fields(call: ast.Call) -> str | None:
+    named = call.args and not isinstance(call.args[0], ast.Starred)
+    return None if named else "the object is the first argument, without a keyword or star"
+
+
+#: Functions that take apart and make anew: only objects of the file's own classes.
+OF_OWN = frozenset(("dataclasses.asdict", "dataclasses.astuple", "dataclasses.replace"))
 #: What may only be called, and how: from a call to what is wrong with it.
 CALLS = {
     "jax.jit": _jit,
@@ -173,4 +198,5 @@ CALLS = {
     "jax.config.update": _x64,
     "builtins.hasattr": _has,
     "builtins.type": _type,
+    **dict.fromkeys(OF_OWN, _fields),
 }

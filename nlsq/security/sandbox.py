@@ -17,11 +17,12 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
 import nlsq
+from nlsq.security.bubblewrap import around
 from nlsq.security.child import receive, send
 from nlsq.security.limits import Limits as Limits
 from nlsq.security.limits import ResourceLimitError as ResourceLimitError
@@ -32,12 +33,13 @@ from nlsq.utils.safe_serialize import SafeSerializationError, safe_dumps, safe_l
 _PACKAGE = Path(nlsq.__file__).parent
 # The same nlsq as here, wherever it was found; all else from where Python is installed first.
 _START = """
-import importlib.util, json, sys
+import importlib.util, json, signal, sys
 package, path = json.loads(sys.argv[1])
 sys.argv[1:] = []
 sys.path += [p for p in path if p not in sys.path]
 spec = importlib.util.spec_from_file_location(
     "nlsq", package + "/__init__.py", submodule_search_locations=[package])
+signal.signal(signal.SIGINT, signal.default_int_handler)  # bubblewrap was told to ignore it
 sys.modules["nlsq"] = module = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(module)
 from nlsq.security.child import main
@@ -97,7 +99,14 @@ class SandboxError(RuntimeError):
         return lines[-1] if lines else None
 
 
-def call(entry: str, payload: dict, *, limits: Limits | None = None) -> Any:
+def call(
+    entry: str,
+    payload: dict,
+    *,
+    limits: Limits | None = None,
+    files: Iterable[str | os.PathLike] = (),
+    bubblewrap: bool = False,
+) -> Any:
     """Run a trusted function on untrusted matter, in a confined child process.
 
     Parameters
@@ -109,6 +118,12 @@ def call(entry: str, payload: dict, *, limits: Limits | None = None) -> Any:
         Anything that `nlsq.utils.safe_serialize` writes.
     limits : Limits, optional
         Memory, processor time, time on the clock; ``Limits()`` by default.
+    files : iterable of path
+        Files, and folders with all that is in them, that the function reads, such as the model
+        file. Where the system can refuse it (Linux since 5.13), nothing else is read but Python
+        and its packages.
+    bubblewrap : bool
+        Run the child inside bubblewrap as well, a second wall made of the kernel's namespaces.
 
     Returns
     -------
@@ -123,6 +138,8 @@ def call(entry: str, payload: dict, *, limits: Limits | None = None) -> Any:
         If it took more than the limits allow.
     SafeSerializationError
         If the payload cannot be sent.
+    nlsq.utils.input_error.InputError
+        If bubblewrap is asked for and not installed.
     KeyboardInterrupt
         At the second Ctrl-C. The first one interrupts the function, whose answer is waited for;
         this exception is raised as well when it has none.
@@ -140,14 +157,27 @@ def call(entry: str, payload: dict, *, limits: Limits | None = None) -> Any:
     bounds = limits or Limits()
     data = safe_dumps(payload).encode("ascii")
     order = {"entry": entry, "limits": dataclasses.asdict(bounds), "parent": os.getpid()}
-    return _Child(bounds).run(safe_dumps(order).encode("ascii"), data)
+    order |= {"files": [os.path.abspath(f) for f in files], "bubblewrap": bubblewrap}
+    command = _command()
+    if bubblewrap:
+        command = around(command, order["files"], os.getcwd())
+    return _Child(bounds, command).run(safe_dumps(order).encode("ascii"), data)
+
+
+def _command() -> list[str]:
+    here = os.getcwd()
+    path = [p for p in sys.path if os.path.isabs(p) and p != here]
+    if here in sys.path or "" in sys.path:
+        path.append(here)
+    start = json.dumps([str(_PACKAGE), path])
+    return [sys.executable, "-I", "-B", "-c", _START, start]
 
 
 class _Child:
     """One child process and the threads that serve its pipes."""
 
-    def __init__(self, limits: Limits):
-        self.limits = limits
+    def __init__(self, limits: Limits, command: list[str]):
+        self.limits, self.command = limits, command
         self.done = threading.Event()
         self.answer: bytes | None = None
         self.damage = ""
@@ -181,15 +211,10 @@ class _Child:
     def _process(self) -> Iterator[subprocess.Popen]:
         environment = {k: v for k, v in os.environ.items() if _VARIABLES.match(k)} | _SETTINGS
         environment.pop("JAX_COMPILATION_CACHE_DIR", None)
-        here = os.getcwd()
-        path = [p for p in sys.path if os.path.isabs(p) and p != here]
-        if here in sys.path or "" in sys.path:
-            path.append(here)
         # A group of its own: the terminal's Ctrl-C comes here, and is passed on once.
         group = {} if sys.platform == "win32" else {"process_group": 0}
         process = subprocess.Popen(
-            [sys.executable, "-I", "-B", "-c", _START, json.dumps([str(_PACKAGE), path])],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             env=environment, bufsize=0, **group,
         )  # fmt: skip
         try:
@@ -267,7 +292,7 @@ class _Child:
         process = getattr(self, "process", None)
         if process is not None and sys.platform != "win32":  # there the console tells both
             with contextlib.suppress(OSError):
-                process.send_signal(signal.SIGINT)
+                os.killpg(process.pid, signal.SIGINT)
 
     def _ended(self, *_: Any) -> None:
         self.ended_by = "signal"
@@ -325,12 +350,17 @@ class _Child:
         if self.damage:
             raise SandboxError(f"the answer of the sandbox is damaged: {self.damage[:200]}")
         last = self.tail.strip().rpartition("\n")[2]
-        name = _signal_name(code)
+        name = _signal_name(128 - code if code > 128 else code)  # as bubblewrap says it
         if name == "SIGXCPU":
             seconds = f"{self.limits.cpu_seconds:g} s of processor time"
             self._exceeded("cpu", seconds, "cpu_seconds")
         if name == "SIGKILL" or _MEMORY_WORDS.search(self.tail):
             self._exceeded("memory", f"{self.limits.memory_mb} MiB", "memory_mb")
+        if last.startswith("bwrap: "):
+            raise SandboxError(
+                f"bubblewrap cannot build its walls here ({last.removeprefix('bwrap: ')}); allow "
+                "user namespaces on this system, or leave bubblewrap out"
+            )
         how = f"by {name}" if name else f"with status {code}"
         raise SandboxError(f"the sandbox ended {how} without an answer{last and f': {last}'}")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 
 from nlsq.security.allowed import MODULES
+from nlsq.security.attributes import ATTRIBUTES
 from nlsq.security.names import Names, bound_by, known_module
 from nlsq.security.rules import (
     BASES,
@@ -13,10 +14,12 @@ from nlsq.security.rules import (
     CLASS_DECORATORS,
     DECORATING_ATTRIBUTES,
     DECORATORS,
+    INSTEAD,
     KEYWORDS,
     METADATA,
     METHODS,
     NODES,
+    ONLY_DECORATORS,
     READABLE,
     SETTABLE,
     TYPES,
@@ -134,6 +137,9 @@ class Checker(Names):
                 self.refuse(node, f"{path!r} as a value: {fix}")
             elif path in TYPES and not self.is_type(node):
                 self.refuse(node, f"{path!r} is only used in annotations and isinstance")
+            elif path in ONLY_DECORATORS:
+                if not self.decorates(node):
+                    self.refuse(node, f"{path!r} is only used as a decorator")
             elif path in CALLS and not self.is_called(node):
                 self.refuse(node, f"{path.removeprefix('builtins.')!r} may only be called directly")
 
@@ -158,6 +164,9 @@ class Checker(Names):
             if not self.harmless(module, node.attr):
                 self.refuse(node, _unlisted(module, node.attr))
         if modules:
+            root = self.root(node)
+            if root in self.rebound | self.defined:
+                self.refuse(node, f"{root!r} is a module and something else; rename one of them")
             if not isinstance(node.ctx, ast.Load):
                 self.refuse(node, "a module is not changed by a model")
             self.value(node)
@@ -178,7 +187,15 @@ class Checker(Names):
             return None if self.readable_special(node) else attribute_refusal(name)
         if name.startswith("_") and not (isinstance(owner, ast.Name) and owner.id in _INSTANCES):
             return "it is private"
-        return attribute_refusal(name)
+        return self.unknown(name)
+
+    def unknown(self, name: str) -> str | None:
+        """Why no object's attribute of that name is read, but what the file defines has some."""
+        reason = attribute_refusal(name)
+        if reason or name in ATTRIBUTES or name in self.own:
+            return reason
+        hint = did_you_mean(name, ATTRIBUTES | self.own)
+        return f"it is neither on the list of harmless attributes nor defined in the file{hint}"
 
     def readable_special(self, node: ast.Attribute) -> bool:
         if not isinstance(node.ctx, ast.Load):
@@ -251,8 +268,7 @@ class Checker(Names):
             self.refuse(node, f"the name {node.name!r} is Python's own")
         for base in node.bases:
             target = base.value if isinstance(base, ast.Subscript) else base
-            once = self.classes - self.rebound - set(self.imported)
-            local = isinstance(target, ast.Name) and target.id in once
+            local = isinstance(target, ast.Name) and target.id in self.only_classes()
             if not (local or self.surely(target, BASES)):
                 self.refuse(base, f"a class of {ast.unparse(base)[:60]!r} is not listed")
         for keyword in node.keywords:
@@ -262,10 +278,15 @@ class Checker(Names):
         self.children(node)
 
     def matchclass_(self, node: ast.MatchClass) -> None:
+        own = isinstance(node.cls, ast.Name) and node.cls.id in self.only_classes()
         for name in node.kwd_attrs:
-            reason = attribute_refusal(name) or ("it is private" if name.startswith("_") else None)
+            reason = "it is private" if name.startswith("_") else attribute_refusal(name)
+            if reason is None and not own and name not in ATTRIBUTES:
+                reason = "it is read only of classes that the file defines"
             if reason:
                 self.refuse(node, f"the attribute {name!r}: {reason}")
+        if node.patterns and not own and not self.surely(node.cls, _PLAIN):
+            self.refuse(node, "parts of a library's object are matched by their names")
         self.children(node)
 
     def global_(self, node: ast.Global) -> None:
@@ -277,6 +298,10 @@ class Checker(Names):
 
 
 _INSTANCES, _SUPER = frozenset(("self", "cls")), frozenset(("builtins.super",))
+#: Builtins of which a pattern takes the thing itself: ``case float(x)``.
+_PLAIN = frozenset(f"builtins.{n}" for n in (
+    "bool", "bytearray", "bytes", "dict", "float", "frozenset", "int", "list", "set", "str", "tuple"
+))  # fmt: skip
 
 
 def _unknown(module: str) -> str:
@@ -285,7 +310,8 @@ def _unknown(module: str) -> str:
 
 
 def _unlisted(module: str, name: str) -> str:
-    hint = did_you_mean(name, MODULES.get(module, ()))
+    instead = INSTEAD.get(f"{module}.{name}")
+    hint = f"; use {instead}" if instead else did_you_mean(name, MODULES.get(module, ()))
     return f"'{module}.{name}' is not on the list of harmless names{hint}"
 
 
