@@ -1,0 +1,77 @@
+"""SciPy's own tests of `least_squares` and `curve_fit`, on our functions in their place.
+
+    python -m benchmarks.scipy_tests [-k EXPRESSION] [other options of pytest]
+
+Nothing of SciPy is copied: the installed SciPy brings its tests. A line for each that fails, with
+the reason in one line where the failure is meant, and a count. The exit status is 0 when only those
+fail.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import types
+
+import pytest
+
+import nlsq
+
+TESTS = {
+    "scipy.optimize.tests.test_least_squares": "",
+    "scipy.optimize.tests.test_minpack": "::TestCurveFit",
+}
+# What fails because our answer is another, and why that one is right.
+DEFENDED: dict[str, str] = {}
+
+
+class OnOurs:
+    """A plugin of pytest that puts our functions into SciPy's test modules and counts."""
+
+    def __init__(self):
+        self.passed: list[str] = []
+        self.failed: dict[str, str] = {}
+
+    def pytest_collection_finish(self, session) -> None:
+        for module in {item.module for item in session.items}:
+            for name in ("curve_fit", "least_squares"):
+                if hasattr(module, name):
+                    setattr(module, name, getattr(nlsq, name))
+            if hasattr(module, "optimize"):
+                known = vars(module.optimize) | {"curve_fit": nlsq.curve_fit}
+                module.optimize = types.SimpleNamespace(**known)
+
+    def pytest_runtest_logreport(self, report) -> None:
+        name = report.nodeid.split("::", 1)[1]
+        if report.failed:
+            crash = getattr(report.longrepr, "reprcrash", None)
+            self.failed[name] = (crash.message if crash else str(report.longrepr)).split("\n")[0]
+        elif report.when == "call" and report.passed:
+            self.passed.append(name)
+
+
+def main() -> int:
+    """Run and report; 0 when all failures are defended."""
+    plugin = OnOurs()
+    places = [importlib.import_module(module).__file__ + part for module, part in TESTS.items()]
+    options = ["-q", "--no-header", "-p", "no:cacheprovider", "-p", "no:terminalreporter"]
+    options += ["-c", os.devnull, "--rootdir", os.path.dirname(places[0])]
+    if "--tb" in " ".join(sys.argv):
+        options.remove("no:terminalreporter")
+        options.pop(options.index("-p", options.index("no:cacheprovider")))
+    pytest.main([*options, *sys.argv[1:], *places], [plugin])
+    for name in plugin.passed:
+        if name not in plugin.failed:
+            print(f"passed    {name}")
+    for name, message in plugin.failed.items():
+        print(f"{'defended' if name in DEFENDED else 'FAILED  '}  {name}")
+        print(f"          {DEFENDED.get(name, message)}")
+    run = len(set(plugin.passed) | plugin.failed.keys())
+    missed = plugin.failed.keys() - DEFENDED.keys()
+    print(f"{run - len(plugin.failed)} of {run} passed, {len(plugin.failed) - len(missed)} defended")
+    return 1 if missed or not run else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
