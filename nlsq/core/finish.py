@@ -12,10 +12,11 @@ from nlsq.config import double_precision
 from nlsq.core import covariance, differences
 from nlsq.core.covariance import Spectrum
 from nlsq.core.given import require_finite, wrong_value
+from nlsq.core.jacobians import is_sparse
 from nlsq.core.loop import SAFE_PIVOT
 from nlsq.core.loss_functions import scale_rows
 from nlsq.core.model import Model
-from nlsq.core.problem import Observations, Parameters
+from nlsq.core.problem import MANY, Observations, Parameters
 from nlsq.core.programs import Outcome
 from nlsq.core.solve import Options
 from nlsq.core.status import Status
@@ -67,8 +68,8 @@ class Finished:
         return flat
 
     def gradient(self) -> np.ndarray:
-        """g = R^T z (n,)."""
-        return self.outcome.R.T @ self.outcome.z
+        """g (n,), with the loss."""
+        return self.outcome.gradient
 
     @property
     def rank_tolerance(self) -> float:
@@ -94,6 +95,8 @@ class Finished:
         # closer than the noise resolves: a share xtol of |r| / |J_j|, the scale of a standard error
         near = (self.options.xtol or 0.0) * math.sqrt(2 * self.outcome.cost)
         arrays = x, p.lb, p.ub, p.free, self.outcome.columns
+        if x.size > MANY:
+            return active_mask(x, p.lb, p.ub, p.free > 0, self.outcome.columns, near)
         every = zip(*[a.tolist() for a in arrays], strict=True)  # plain numbers, as in `is_flat`
         return np.array([_active(*one, near) for one in every])
 
@@ -134,6 +137,8 @@ class Finished:
     def jacobian(self) -> np.ndarray:
         """Whitened Jacobian at the solution, rows scaled by the loss as SciPy does."""
         J = self.model.jacobian(self.data.x.given, self.outcome.x)
+        if not isinstance(J, np.ndarray):
+            return self._scaled(J)
         J = np.broadcast_to(J, (self.data.y.size, J.shape[1]))
         J = np.array(self.data.whiten(J), float)
         loss = self.options.loss_function
@@ -142,6 +147,19 @@ class Finished:
         with double_precision():
             _, _, JT = scale_rows(loss, self.options.f_scale, self.residual(), J.T, np)
         return np.array(JT).T
+
+    def _scaled(self, J):
+        """A sparse Jacobian or a LinearOperator, its rows scaled by the loss."""
+        loss = self.options.loss_function
+        if loss is None:
+            return J
+        from scipy.sparse import diags_array
+        from scipy.sparse.linalg import aslinearoperator
+
+        r = self.residual()
+        rows = np.asarray(scale_rows(loss, self.options.f_scale, r, np.ones((1, r.size)), np)[2])[0]
+        factors = diags_array(rows)
+        return (factors @ J).tocsr() if is_sparse(J) else aslinearoperator(factors) @ J
 
 
 def _active(x: float, lb: float, ub: float, free: float, column: float, near: float) -> int:

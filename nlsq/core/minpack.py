@@ -12,7 +12,7 @@ from nlsq import facades
 from nlsq.core.evaluation import CurveCall
 from nlsq.core.finish import Finished, check_start
 from nlsq.core.model import Model
-from nlsq.core.options import read_options
+from nlsq.core.options import by_name, read_options
 from nlsq.core.problem import (
     UNBOUNDED,
     parse_observations,
@@ -106,13 +106,18 @@ def curve_fit(
         Seconds, from the call on, after which the best point so far is returned, with status -5. At
         least one evaluation is made, and a compilation is not broken off.
     tr_solver : {None, 'exact', 'lsmr', 'cg'}
-        How method 'trf' solves for a step: exactly (default), or iteratively with products of
-        Jacobian and vector, for many parameters. 'lsmr' (SciPy's name) and 'cg' are the same
-        truncated conjugate gradients; they need a model that JAX can trace. The answer is the same.
+        How a step is solved for: exactly (default), or iteratively with products of Jacobian and
+        vector, for many parameters. Where JAX traces the model, 'lsmr' and 'cg' are the same
+        truncated conjugate gradients; on the host 'lsmr' is SciPy's. The answer is the same.
     tr_options : dict, optional
-        Of the iterative solver: 'maxiter', products per step (default 2 n, between 20 and 1000),
-        and 'tol', relative residual at which a step is solved (default from 0.1 down to 1e-6 as the
-        gradient shrinks; the steps that confirm convergence are always solved to 1e-6).
+        Of the iterative solver. Both know 'maxiter', products per step (default 2 n, between 20 and
+        1000). 'cg': 'tol', relative residual at which a step is solved (default from 0.1 down to
+        1e-6 as the gradient shrinks; the steps that confirm convergence are always solved to 1e-6).
+        'lsmr': 'regularize', and atol, btol, conlim, damp and show of `scipy.sparse.linalg.lsmr`,
+        which put the fit on the host.
+    workers : None, int or callable, optional
+        Who evaluates the model for finite differences: so many processes (-1: as many as there are
+        cores), or a callable like map, ``workers(f, points)``. Exact derivatives need nobody.
     cache : SmartCache, optional
         Where fits that converged are kept and looked for, by the content of model, data and
         options. Not with `callback` or ``verbose=2``, which show a fit at work, nor for xdata other
@@ -215,16 +220,7 @@ class CurveFit:
         self, f: Callable, xdata: Any, ydata: Any = None, *args: Any, **options: Any
     ) -> Any:
         """`curve_fit(f, xdata, ydata, ...)`; what is given here outranks what was kept."""
-        if len(args) > len(self._own):
-            raise TypeError(
-                f"curve_fit() takes at most {len(self._own) + 3} positional arguments, "
-                f"got {len(args) + 3}."
-            )
-        given = dict(zip(self._own, args, strict=False))
-        twice = sorted(given.keys() & options.keys())
-        if twice:
-            raise TypeError(f"curve_fit() got multiple values for argument {twice[0]!r}.")
-        given |= options
+        given = by_name("curve_fit", 3, self._own, args, options)
         return curve_fit(f, xdata, ydata, **(self.options | given))
 
     def __repr__(self) -> str:

@@ -19,8 +19,9 @@ from nlsq.core.status import Status
 def as_callback(callback: Callable) -> Callable[..., bool]:
     """Bring a callback to (nit, cost, x, facts) -> "stop now".
 
-    Three signatures are known: ours, callback(iteration, cost, params, info), and SciPy's
-    callback(intermediate_result) and callback(x). False, StopIteration and StopOptimization stop.
+    Three signatures are known: ours, callback(iteration, cost, params, info), which False stops,
+    and SciPy's callback(intermediate_result) and callback(x), which see no start and whose value
+    does not count. StopIteration and StopOptimization stop each of them.
     """
     try:
         parameters = inspect.signature(callback).parameters.values()
@@ -31,12 +32,19 @@ def as_callback(callback: Callable) -> Callable[..., bool]:
         names = ["iteration", "cost", "params", "info"]
 
     def call(nit, cost, x, facts):
-        if names == ["intermediate_result"]:
-            from nlsq.result import OptimizeResult
+        if len(names) != 1:
+            return callback(nit, cost, x, facts)
+        if nit == 0:
+            return None
+        if names != ["intermediate_result"]:
+            callback(x)
+            return None
+        from nlsq.result import OptimizeResult
 
-            state = OptimizeResult(x=x, cost=cost, nit=nit, **facts)
-            return callback(intermediate_result=state)
-        return callback(x) if len(names) == 1 else callback(nit, cost, x, facts)
+        rest = {k: v for k, v in facts.items() if k != "residual"}
+        lazy = {"fun": lambda: facts["residual"](x)} if "residual" in facts else None
+        callback(intermediate_result=OptimizeResult(x=x, cost=cost, nit=nit, **rest, lazy=lazy))
+        return None
 
     def stops(nit, cost, x, facts) -> bool:
         try:
