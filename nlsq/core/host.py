@@ -35,7 +35,7 @@ class Evaluations:
     def __init__(self, model: Model, data: Observations, repeat: bool):
         self.model, self.data, self._repeat = model, data, repeat
         self.dense_only = True
-        if model.memo.x is not data.x.given or data.x.given is None:
+        if model.memo.x is not data.x.given:
             model.memo = Memo(data.x.given)
         self._first = None
 

@@ -15,7 +15,7 @@ from nlsq.core.finish import Finished, check_start
 from nlsq.core.given import model_value, numeric, refuse_masks
 from nlsq.core.jacobians import Pattern, form, is_operator
 from nlsq.core.model import Model
-from nlsq.core.options import by_name, check_names, read_options
+from nlsq.core.options import TR_OPTIONS, by_name, check_names, read_options
 from nlsq.core.problem import (
     UNBOUNDED,
     Observations,
@@ -64,7 +64,7 @@ def least_squares(
         Not 0 where the Jacobian may be: differences then take few calls of `fun`, and the Jacobian
         is sparse. It asks for differences; a callable `jac` says it by what it returns. With a
         sparse Jacobian or a LinearOperator nothing of size (m, n) or (n, n) is made; the steps are
-        those of tr_solver='lsmr', unless 'cg' is given.
+        those of tr_solver='cg', or of 'lsmr' where that or its `tr_options` are given.
     **options
         ftol, xtol, gtol, x_scale, loss, f_scale, max_nfev, diff_step, workers, callback, verbose,
         time_limit, tr_solver, tr_options, cache: as in `nlsq.curve_fit`.
@@ -240,7 +240,9 @@ def _sparse_options(model: Model, start, m: int, jac, jac_sparsity, method, opti
             "x_scale='jac' can't be used when `jac` returns LinearOperator, whose columns have "
             "no known norms. Give a scale for each parameter, or leave x_scale away."
         )
-    return options | {"tr_solver": options.get("tr_solver") or "lsmr"}
+    known = TR_OPTIONS["cg"]  # which is the faster; SciPy's options are of 'lsmr'
+    own = all(name in known for name in options.get("tr_options") or ())
+    return options | {"tr_solver": options.get("tr_solver") or ("cg" if own else "lsmr")}
 
 
 _NOT_SPARSE = (

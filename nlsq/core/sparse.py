@@ -15,7 +15,7 @@ that of 'trf' without bounds, takes the step of 'trf'.
 A step is solved the better the smaller the gradient is, |A^T r| <= eta |A^T r_0| with eta from
 `LOOSE` down to `TIGHT`. Judging, convergence tests and renewals are those of `loop`; as in
 `iterative` a test that fires on a loosely solved step must fire again on one solved to `TIGHT`.
-There is no R to polish with: what is left to gain shows in the tests alone. Nothing is (n, n), and
+Further steps polish a fit that converged, as far as they lower the cost. Nothing is (n, n), and
 nothing (m, n) that the user did not make.
 
 References: D. C.-L. Fong, M. Saunders, "LSMR: an iterative algorithm for sparse least-squares
@@ -74,6 +74,8 @@ class State:
     njev: int = 0
     nit: int = 0
     renewals: int = 0
+    reached: int = 0  # the status of a fit that converged and is polished
+    rounds: int = 0  # of that
 
 
 class Outcome:
@@ -323,6 +325,8 @@ def _advance(one: _Fit, state: State) -> State:
         size, bool((trial == old.x).all()), point.optimality,
         loop.rounding(point.norms, point.x, point.cost),
     )  # fmt: skip
+    if state.reached:
+        return _polished(new, moved, state.last, length, size, setup)
     return _judged(one, new, Status(int(loop.judge(evidence, setup))))
 
 
@@ -352,7 +356,23 @@ def _judged(one: _Fit, state: State, status: Status) -> State:
         )
         lost = state.renewals > loop.MOST_RENEWALS
         status = Status.NO_PROGRESS if lost else Status.RUNNING
-    elif status.converged and status is not Status.GTOL and not state.tight:
-        state.tight, state.step, status = True, None, Status.RUNNING
+    elif status.converged:
+        if state.tight or status is Status.GTOL:
+            state.reached = int(status)
+        if not state.tight:
+            state.tight, state.step = True, None
+        if point.cost > 0 and state.nfev < one.setup.max_nfev:
+            status = Status.RUNNING
     state.status = int(status)
+    return state
+
+
+def _polished(state: State, moved: bool, last, step, size, setup: Setup) -> State:
+    """The state after a further step of a fit that converged: done once little is left."""
+    state.rounds += 1
+    contraction = step / last if last > 0 else 1.0
+    left = step * contraction / (1 - min(contraction, 0.9))
+    spent = state.rounds >= loop.POLISH_LIMIT or state.nfev >= setup.max_nfev
+    if not moved or spent or contraction > 1 or left <= loop.NEGLIGIBLE * size:
+        state.status = state.reached
     return state
