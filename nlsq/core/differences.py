@@ -11,6 +11,7 @@ variables to estimate derivatives of real functions", SIAM Review 40 (1998).
 from __future__ import annotations
 
 import multiprocessing
+import warnings
 from collections.abc import Callable
 from contextlib import contextmanager
 
@@ -93,7 +94,11 @@ def shared_out(workers):
     elif workers in (None, 1):
         yield map
     else:
-        with multiprocessing.Pool(None if workers == -1 else workers) as pool:
+        with warnings.catch_warnings():
+            # JAX warns of forks, after which it does not work: they run the user's function alone
+            warnings.filterwarnings("ignore", "os.fork", RuntimeWarning)
+            pool = multiprocessing.Pool(None if workers == -1 else workers)
+        with pool:
             yield pool.map
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from nlsq.config import double_precision
 from nlsq.core import differences, jacobians
 from nlsq.core.believing import require_same
 from nlsq.core.given import fits, model_value, wrong_value
@@ -19,6 +20,13 @@ NOT_DENSE = (
     "`jac` returned a {}, which is for `least_squares` with method 'trf' or 'dogbox'. Return an "
     "array, e.g. by its .toarray()."
 )
+
+
+def residual(model: Model, data: Observations, p) -> np.ndarray:
+    """Whitened residual at p, of a model on any road."""
+    with double_precision(), np.errstate(all="ignore"):
+        value = model_value(model.evaluate(data.x.given, p)).ravel()
+    return data.whiten(np.broadcast_to(value, data.y.shape) - data.y).astype(float)
 
 
 class Evaluations:

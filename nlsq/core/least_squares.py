@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from nlsq.config import double_precision
-from nlsq.core import differences
+from nlsq.core import differences, rising
 from nlsq.core.abscissae import Abscissae
 from nlsq.core.evaluation import ResidualCall
 from nlsq.core.finish import Finished, check_start
@@ -25,7 +25,9 @@ from nlsq.core.problem import (
     parse_start,
 )
 from nlsq.core.solve import choose_road, solve
+from nlsq.core.status import Status
 from nlsq.core.tracing import require_numbers
+from nlsq.core.tries import values_or_nan
 from nlsq.core.watch import closing_line
 from nlsq.result import OptimizeResult
 
@@ -120,6 +122,8 @@ def least_squares(
     choose_road(model, data, parameters, settings)
     finished = Finished(model, data, parameters, settings, solve(model, data, parameters, settings))
     check_start(finished)
+    if finished.status is Status.NO_PROGRESS and _is_minimum(finished):
+        finished.status = Status.FTOL
     outcome, status = finished.outcome, finished.status
     result = OptimizeResult(
         {
@@ -179,6 +183,21 @@ class LeastSquares:
         """`least_squares(fun, x0, ...)`; what is given here outranks what was kept."""
         given = by_name("least_squares", 2, _POSITIONS, args, options)
         return least_squares(fun, x0, **(self.options | given))
+
+
+def _is_minimum(finished: Finished) -> bool:
+    """Whether the cost says that a fit stopped at a minimum, where the gradient cannot."""
+    outcome, p, left = finished.outcome, finished.parameters, finished.options.max_nfev
+    if p.p0.size > rising.MOST_PARAMETERS or (left is not None and outcome.nfev >= left):
+        return False
+
+    def cost(x):
+        outcome.nfev += 1
+        values = values_or_nan(finished.model, None, x)
+        return finished.cost_of(values.astype(float)) if np.isfinite(values).all() else np.nan
+
+    size = np.maximum(np.abs(outcome.x), np.abs(outcome.x - p.p0))
+    return rising.rises_around(cost, outcome.x, np.where(size > 0, size, 1.0), p.lb, p.ub)
 
 
 def _start(x0) -> np.ndarray:

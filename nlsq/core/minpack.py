@@ -11,6 +11,7 @@ import numpy as np
 from nlsq import facades
 from nlsq.core.evaluation import CurveCall
 from nlsq.core.finish import Finished, check_start
+from nlsq.core.given import model_value, numeric
 from nlsq.core.model import Model
 from nlsq.core.options import by_name, read_options
 from nlsq.core.problem import (
@@ -57,9 +58,9 @@ def curve_fit(
         (a DataFrame, None) is passed on. Dates, and arrays with units, are refused. Without
         `ydata`, a source of data that need not fit into memory: `nlsq.streaming`, :func:`nlsq.fit`.
     ydata : array_like, shape (m,)
-        Dependent data. For other shapes the model returns that shape, or its ravel. Complex data
-        are fitted in real and imaginary part, each with the weight of the point. Points that are
-        masked in `xdata`, `ydata` or `sigma` have weight 0.
+        Dependent data; a number stands for all points. For other shapes the model returns that
+        shape, or its ravel. Complex data are fitted in real and imaginary part, each with the
+        weight of the point. Points that are masked in `xdata`, `ydata` or `sigma` have weight 0.
     p0 : array_like, shape (n,), optional
         Start. Default: 1 for every parameter, moved inside the bounds.
     sigma : None, scalar, (m,) or (m, m), optional
@@ -117,7 +118,8 @@ def curve_fit(
         which put the fit on the host.
     workers : None, int or callable, optional
         Who evaluates the model for finite differences: so many processes (-1: as many as there are
-        cores), or a callable like map, ``workers(f, points)``. Exact derivatives need nobody.
+        cores), or a callable like map, ``workers(f, points)``. Exact derivatives need nobody. In
+        the processes JAX does not work: the model must be NumPy and such that `pickle` takes it.
     cache : SmartCache, optional
         Where fits that converged are kept and looked for, by the content of model, data and
         options. Not with `callback` or ``verbose=2``, which show a fit at work, nor for xdata other
@@ -173,6 +175,8 @@ def curve_fit(
     parameters = parse_parameters(f, p0, bounds)
     n = parameters.p0.size
     settings = read_options("curve_fit", method, jac, parameters.bounded, options)
+    if np.ndim(ydata) == 0:
+        ydata = _for_each_point(f, xdata, ydata, parameters.p0)
     data = parse_observations(xdata, ydata, sigma, check_finite, nan_policy)
     if method in (None, "lm") and not parameters.bounded:
         require_enough_points(n, data)
@@ -188,6 +192,14 @@ def curve_fit(
     result = record(finished, verdict, absolute_sigma, time.perf_counter() - started)
     announce(result, finished.status, settings.verbose, stacklevel=2)
     return _five_tuple(result, finished) if full_output else result
+
+
+def _for_each_point(f: Callable, xdata, ydata, p0) -> np.ndarray:
+    """A single number as data for each value that the model has at the start."""
+    x = np.asarray(xdata, float) if isinstance(xdata, list | tuple) else xdata
+    with np.errstate(all="ignore"):
+        shape = model_value(CurveCall(f).host(x, p0)).shape
+    return np.broadcast_to(numeric(ydata, "ydata"), shape)
 
 
 class CurveFit:

@@ -213,7 +213,8 @@ def _solve(
     setup = vary(make_setup(parameters, options))
     bounded = parameters.bounded or options.method == "dogbox"
     method = Method(options.method, bounded, model.n)
-    watch = Watch(options.callback, options.verbose, options.deadline)
+    residual = functools.partial(host.residual, model, data)
+    watch = Watch(options.callback, options.verbose, options.deadline, residual)
     watched = options.callback is not None or options.verbose > 1 or options.deadline is not None
     m, x0 = data.y.size, setup.x0
     with double_precision():
@@ -441,6 +442,7 @@ def _no_leaves():
 def _on_host(model, data, options, setup: Setup, method: Method, watch: Watch):
     """A fit in NumPy; its `nfev` is the number of calls of the user's function, as SciPy's."""
     evaluations = host.Evaluations(model, data, options.max_nfev is None)
+    watch.residual = evaluations.residual  # which asks the user's function for nothing twice
     start, counts = None, (0, 0)
     if options.tr_solver != "exact":
         evaluations.dense_only = not isinstance(model.call, ResidualCall)

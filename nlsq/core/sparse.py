@@ -41,7 +41,7 @@ from nlsq.core.loss_functions import scale_rows
 from nlsq.core.status import Status
 from nlsq.core.watch import Watch, drive
 
-LOOSE, TIGHT = 0.1, 1e-4
+LOOSE, TIGHT = 0.03, 1e-4
 FEWEST, MOST = 20, 1000  # default products per step: 2 n, at least and at most
 _FAR = 1e100  # a radius that nothing reaches
 
