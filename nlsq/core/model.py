@@ -196,9 +196,9 @@ class Model:
     def predict(self, x, p) -> np.ndarray:
         """Model value (m,) at any x the user's function takes."""
         p = np.asarray(p, float)
-        self.require_unchanged()
         if x is self.memo.x and (known := self.memo.values.get(p.tobytes())) is not None:
             return known.copy()
+        self.require_unchanged()
         with double_precision():
             if self.on_host or self.info.road == "numpy" or self.resolution.data_fixed:
                 return self._value(x, p)
@@ -218,14 +218,18 @@ class Model:
         self.settle()
         return value
 
-    def jacobian(self, x, p) -> np.ndarray:
-        """Derivatives by the parameters, (m, n), at any x the user's function takes."""
+    def jacobian(self, x, p) -> Any:
+        """Derivatives by the parameters, (m, n), at any x the user's function takes.
+
+        An array, but where the user's `jac` or a pattern makes it sparse or a LinearOperator.
+        """
         p = np.asarray(p, float)
+        if x is self.memo.x and (known := self.memo.known(p)) is not None:
+            return _copy(known)
         self.require_unchanged()
         with double_precision():
-            known = self.memo.known(p) if x is self.memo.x else None
-            if known is not None or self.jac is not None:
-                J = self.jac(x, p) if known is None else known
+            if self.jac is not None:
+                J = self.jac(x, p)
                 self.settle()
                 return _copy(J)
             ab = None if self.on_host else Abscissae(x, -1)
