@@ -368,7 +368,9 @@ PROBLEMS = {
         "'exact' dense 'lsmr'", jac=lambda x: csr_array(np.eye(2)), tr_solver="exact"
     ),
     "pattern, exact": problem("'exact' 'lsmr'", jac_sparsity=np.eye(2), tr_solver="exact"),
-    "pattern of wrong shape": problem("jac_sparsity (2, 2) (3, 2)", jac_sparsity=np.ones((3, 2))),
+    "pattern of wrong shape": problem(
+        "jac_sparsity (2, 2) (3, 2)", jac_sparsity=np.ones((3, 2)), ours=ValueError
+    ),
     "scale of an operator": problem(
         "x_scale='jac' LinearOperator", jac=lambda x: aslinearoperator(np.eye(2)), x_scale="jac"
     ),
@@ -378,7 +380,7 @@ PROBLEMS = {
         tr_options={"tol": 0.1},
         tr_solver="lsmr",
     ),
-    "loss of wrong shape": problem("loss (1, 2)", loss=lambda z: z[None]),
+    "loss of wrong shape": problem("loss (1, 2)", loss=lambda z: z[None], ours=ValueError),
     "workers 1.5": problem("workers 1.5", workers=1.5, jac="2-point", ours=TypeError),
     "no tolerance": problem("ftol xtol gtol", ftol=None, xtol=None, gtol=None),
     "no budget": problem("max_nfev positive 0", max_nfev=0),
