@@ -59,7 +59,7 @@ class Finished:
         if outcome.cost == 0:
             return False
         least = 1e-4 * math.sqrt(2 * outcome.cost)
-        for j, free in enumerate(self.parameters.free.tolist()):
+        for j, free in enumerate(self.parameters.free):
             if free:  # of which an ordinary fit needs the first
                 x = outcome.x.item(j)
                 if not outcome.dead[j] and (x == 0 or outcome.lengths[j] * abs(x) > least):

@@ -45,7 +45,7 @@ class Evaluations:
         self.dense_only = True
         if model.memo.x is not data.x.given:
             model.memo = Memo(data.x.given)
-        self._first = None
+        self._first: tuple | None = None
 
     def value(self, p: np.ndarray) -> np.ndarray:
         """The model (m,) at p."""
@@ -54,8 +54,9 @@ class Evaluations:
         if self._first is None:
             self._first = p.copy(), f
         elif self._repeat and not memo.repeats and not np.array_equal(p, self._first[0]):
-            memo.calls, memo.repeats = memo.calls + 1, True
-            require_same(self._evaluated(self._first[0]), self._first[1])
+            memo.calls, memo.repeats, (p0, f0) = memo.calls + 1, True, self._first
+            self._first = ()
+            require_same(self._evaluated(p0), f0)
         return f
 
     def _evaluated(self, p) -> np.ndarray:
@@ -71,7 +72,7 @@ class Evaluations:
 
     def residual(self, p) -> np.ndarray:
         """Whitened residual at p."""
-        return self.data.whiten(self.value(p) - self.data.y).astype(float)
+        return self.data.whiten(self.value(p) - self.data.y).astype(float, copy=False)
 
     def jacobian(self, p, scheme: str) -> Any:
         """Jacobian (m, n) of the model at p, in one of the forms of `jacobians.form`."""

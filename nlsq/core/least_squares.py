@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -106,7 +106,7 @@ def least_squares(
     if x0.ndim > 1 or x0.size == 0:
         raise ValueError("`x0` must have at most 1 dimension and at least one number.")
     lb, ub = parse_bounds(bounds, x0.size)
-    names = tuple(f"x{i}" for i in range(x0.size))
+    names = _Numbered(x0.size)
     parameters = Parameters(parse_start(x0, lb, ub, names, "`x0`"), lb, ub, names)
     start = interior_start(parameters) if method == "trf" else parameters.p0
     call = ResidualCall(fun, tuple(args), kwargs)
@@ -198,6 +198,19 @@ def _is_minimum(finished: Finished) -> bool:
 
     size = np.maximum(np.abs(outcome.x), np.abs(outcome.x - p.p0))
     return rising.rises_around(cost, outcome.x, np.where(size > 0, size, 1.0), p.lb, p.ub)
+
+
+class _Numbered(Sequence):
+    """The names x0, x1, ... of so many unknowns, made when they are asked for."""
+
+    def __init__(self, n: int):
+        self._n = n
+
+    def __len__(self) -> int:
+        return self._n
+
+    def __getitem__(self, i):
+        return f"x{range(self._n)[i]}"
 
 
 def _start(x0) -> np.ndarray:

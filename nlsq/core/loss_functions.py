@@ -72,6 +72,8 @@ def user_loss(loss: Callable, traced: Callable[[], Callable]) -> Callable:
 
         flat = z.reshape(-1)
         value = (loss if xp is np else traced())(flat)
+        if xp is np and (kind := np.asarray(value).dtype).kind not in "biuf":
+            raise TypeError(f"the loss must return numbers, it returned {kind}.")
         if np.shape(value) == (3, *flat.shape):
             return tuple(xp.asarray(part).reshape(z.shape) for part in value)
         if np.shape(value) != flat.shape:

@@ -175,7 +175,7 @@ def curve_fit(
     parameters = parse_parameters(f, p0, bounds)
     n = parameters.p0.size
     settings = read_options("curve_fit", method, jac, parameters.bounded, options)
-    if np.ndim(ydata) == 0:
+    if isinstance(ydata, int | float | np.generic | np.ndarray) and np.ndim(ydata) == 0:
         ydata = _for_each_point(f, xdata, ydata, parameters.p0)
     data = parse_observations(xdata, ydata, sigma, check_finite, nan_policy)
     if method in (None, "lm") and not parameters.bounded:

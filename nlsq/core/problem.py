@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -49,17 +50,18 @@ class Parameters:
     p0: np.ndarray
     lb: np.ndarray
     ub: np.ndarray
-    names: tuple[str, ...]
+    names: Sequence[str]
 
     def __post_init__(self):
         # in plain numbers, here and below: each first call of a NumPy function in a fit costs
         # several microseconds, most of them for code that has left the processor's cache
+        if self.lb.size > MANY:
+            self.bounded = bool(self.lb.max() > -math.inf or self.ub.min() < math.inf)
+            self.free = (self.lb < self.ub).astype(float)
+            return
         low, high = self.lb.tolist(), self.ub.tolist()
         self.bounded = max(low) > -math.inf or min(high) < math.inf
-        if len(low) > MANY:
-            self.free = (self.lb < self.ub).astype(float)
-        else:
-            self.free = np.array([float(a < b) for a, b in zip(low, high, strict=True)])
+        self.free = np.array([float(a < b) for a, b in zip(low, high, strict=True)])
 
 
 @dataclasses.dataclass

@@ -86,7 +86,7 @@ class Outcome:
         self.is_dense = point.J is None or isinstance(point.J.matrix, np.ndarray)
         self.x, self.cost, self.optimality = point.x, float(point.cost), float(point.optimality)
         self.gradient = point.g
-        self.columns, self.norms, self.lengths = state.columns, point.norms, point.norms.tolist()
+        self.columns, self.norms, self.lengths = state.columns, point.norms, point.norms
         self.dead = point.norms == 0
         self.status, self.nfev, self.njev, self.nit = (
             state.status, state.nfev, state.njev, state.nit,
@@ -307,6 +307,7 @@ def _advance(one: _Fit, state: State) -> State:
     proposal = state.step(state.radius)
     land = one.rules.land if one.bounded or one.box else lambda x, step, *_: x + step
     trial = np.where(setup.free > 0, land(old.x, proposal.step, setup.lb, setup.ub), setup.x0)
+    one.evaluations.model.memo.forget_others(old.x)
     cost, r, rows = one.folded(trial)
     actual, ratio = loop.gain(old.cost, cost, math.isfinite(cost), proposal)
     moved = bool(actual > 0 and ratio > one.rules.ACCEPT_RATIO)
