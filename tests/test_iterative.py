@@ -346,6 +346,23 @@ def _decay_with(**options):
     return curve_fit(decay, T, Y, [1, 1, 1], tr_solver="cg", **options)
 
 
+@pytest.mark.parametrize(("method", "name"), [("dogbox", "active bounds"), ("lm", "plain")])
+def test_other_methods_by_products(method, name):
+    f, t, y, options = FITS[name]
+    exact = curve_fit(f, t, y, method=method, **options)
+    ours = curve_fit(f, t, y, method=method, tr_solver="cg", **options)
+    assert ours.success and ours.at_bound == exact.at_bound and ours.model_info.road != "host"
+    np.testing.assert_allclose(ours.popt, exact.popt, rtol=1e-9)
+    np.testing.assert_allclose(ours.pcov, exact.pcov, rtol=1e-7)
+
+
+def test_options_of_scipys_lsmr_put_a_fit_on_the_host():
+    exact = curve_fit(decay, T, Y, [1, 1, 1])
+    ours = curve_fit(decay, T, Y, [1, 1, 1], tr_solver="lsmr", tr_options={"btol": 1e-10})
+    assert ours.model_info.road == "host" and "lsmr" in ours.model_info.reason
+    np.testing.assert_allclose(ours.popt, exact.popt, rtol=1e-8)
+
+
 def test_callback_time_limit_and_budget():
     seen = []
     result = _decay_with(callback=lambda i, cost, params, info: seen.append((i, cost)))

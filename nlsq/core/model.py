@@ -45,17 +45,20 @@ class Memo:
     def value(self, p: np.ndarray, make: Callable) -> np.ndarray:
         """make(), called once for each point."""
         key = p.tobytes()
-        if key not in self.values:
+        found = self.values.get(key)
+        if found is None:
             self.calls += 1
-            self.values[key] = make()
-        return self.values[key]
+            found = self.values[key] = make()
+        return found
 
     def jacobian(self, p: np.ndarray, scheme: str, make: Callable) -> Any:
         """make(), called once for each point and scheme."""
         key = p.tobytes(), scheme
-        if key not in self.rows:
-            self.rows = {key: make()}
-        return self.rows[key]
+        found = self.rows.get(key)
+        if found is None:
+            found = make()
+            self.rows = {key: found}
+        return found
 
     def known(self, p: np.ndarray) -> Any:
         """A Jacobian at p, by whatever scheme; None where there is none."""
@@ -261,6 +264,7 @@ class Model:
         """A model of the same function on the same road, which may then take another."""
         other = object.__new__(Model)
         other.__dict__.update(self.__dict__)
+        other.memo = Memo()
         return other
 
     def __reduce__(self):

@@ -13,7 +13,7 @@ Method 'dogbox' takes its dogleg to the same Gauss-Newton step in its box; 'lm',
 that of 'trf' without bounds, takes the step of 'trf'.
 
 A step is solved the better the smaller the gradient is, |A^T r| <= eta |A^T r_0| with eta from
-`LOOSE` down to `TIGHT`. Judging, convergence tests and renewals are those of `loop`; as in
+`LOOSE` down to `TIGHT`, so that the outer steps converge quadratically where the residual is small. Judging, convergence tests and renewals are those of `loop`; as in
 `iterative` a test that fires on a loosely solved step must fire again on one solved to `TIGHT`.
 Further steps polish a fit that converged, as far as they lower the cost. Nothing is (n, n), and
 nothing (m, n) that the user did not make.
@@ -42,7 +42,9 @@ from nlsq.core.status import Status
 from nlsq.core.watch import Watch, drive
 
 LOOSE, TIGHT = 0.03, 1e-4
-FEWEST, MOST = 20, 1000  # default products per step: 2 n, at least and at most
+FEWEST, MOST = 20, 10_000  # default products per step: 2 n, at least and at most
+# Ratio of actual to predicted reduction from which on the region grows that much.
+_EXACT, _LEAP = 0.9, 8.0
 _FAR = 1e100  # a radius that nothing reaches
 
 
@@ -144,6 +146,7 @@ class _Fit:
         eta = min(max(slope / max(self.start_slope, geometry.TINY), TIGHT), LOOSE)
         state.tight |= eta <= TIGHT
         eta = TIGHT if state.tight else self.options.tr_options.get("tol", eta)
+        eta = LOOSE if state.reached else eta  # a step that polishes is tiny already
         make = self._box_stepper if self.box else self._ball_stepper
         return make(state.point, scale, eta, state.radius)
 
@@ -319,6 +322,8 @@ def _advance(one: _Fit, state: State) -> State:
         new.columns = np.maximum(state.columns, new.point.norms)
         new.step, new.last, new.njev, new.nit = None, length, state.njev + 1, state.nit + 1
     radius, _ = one.rules.update_radius(state.radius, 0.0, proposal, actual, ratio, False)
+    if ratio > _EXACT and radius > state.radius:
+        radius = _LEAP * state.radius  # a step costs a Jacobian: make fewer
     new.radius = float(radius)
     point = new.point
     evidence = loop.Evidence(
