@@ -94,6 +94,7 @@ def curve_fit(
         Residual at which the loss begins to act (default 1).
     max_nfev, maxfev : int, optional
         Evaluations of the model allowed, in all tries together; default 200 (n + 1) for each.
+        Those that differences need are not counted.
     diff_step, epsfcn : float or array_like, optional
         Relative step of finite differences (its square), which they ask for.
     factor : float

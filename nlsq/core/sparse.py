@@ -13,10 +13,11 @@ Method 'dogbox' takes its dogleg to the same Gauss-Newton step in its box; 'lm',
 that of 'trf' without bounds, takes the step of 'trf'.
 
 A step is solved the better the smaller the gradient is, |A^T r| <= eta |A^T r_0| with eta from
-`LOOSE` down to `TIGHT`, so that the outer steps converge quadratically where the residual is small. Judging, convergence tests and renewals are those of `loop`; as in
-`iterative` a test that fires on a loosely solved step must fire again on one solved to `TIGHT`.
-Further steps polish a fit that converged, as far as they lower the cost. Nothing is (n, n), and
-nothing (m, n) that the user did not make.
+`LOOSE` down to `TIGHT`, so that the outer steps converge quadratically where the residual is small.
+Judging, convergence tests and renewals are those of `loop`; as in `iterative` a test that fires on
+a loosely solved step must fire again on one solved to `TIGHT`. Further steps polish a fit that
+converged, as far as they lower the cost. Nothing is (n, n), and nothing (m, n) that the user did
+not make.
 
 References: D. C.-L. Fong, M. Saunders, "LSMR: an iterative algorithm for sparse least-squares
 problems", SIAM J. Sci. Comput. 33 (2011); R. H. Byrd, R. B. Schnabel, G. A. Shultz, "Approximate
