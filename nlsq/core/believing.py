@@ -15,7 +15,6 @@ import numpy as np
 from nlsq.config import double_precision
 from nlsq.core import by_numpy
 from nlsq.core.abscissae import Abscissae
-from nlsq.core.carry import carry
 
 POINTS = 256  # that a pointwise model is compared at
 _MOST = 1 << 20  # points up to which the user's function is evaluated on all of them
@@ -150,6 +149,8 @@ def traced_loss(loss: Callable) -> Callable:
     TypeError
         Neither works.
     """
+    from nlsq.core.carry import carry  # which few fits need
+
     for candidate in (loss, carry(loss)):
         try:
             with double_precision():

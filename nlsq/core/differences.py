@@ -10,7 +10,6 @@ variables to estimate derivatives of real functions", SIAM Review 40 (1998).
 
 from __future__ import annotations
 
-import multiprocessing
 import warnings
 from collections.abc import Callable
 from contextlib import contextmanager
@@ -94,6 +93,8 @@ def shared_out(workers):
     elif workers in (None, 1):
         yield map
     else:
+        import multiprocessing
+
         with warnings.catch_warnings():
             # JAX warns of forks, after which it does not work: they run the user's function alone
             warnings.filterwarnings("ignore", "os.fork", RuntimeWarning)
