@@ -348,7 +348,7 @@ PROBLEMS = {
     "bounds None": problem("bounds", bounds=None),
     "bounds a number": problem("bounds", bounds=5),
     "residuals a matrix": problem("fun (2, 2)", f=lambda x: np.ones((2, 2)) * x[0]),
-    "residuals nan": problem("finite x0", f=lambda x: x * np.nan),
+    "residuals nan": problem("finite another x0", f=lambda x: x * np.nan),
     "residuals None": problem("fun", f=lambda x: None),
     "residuals text": problem("fun", f=lambda x: ["a", "b"]),
     "residuals complex": problem("fun real", f=lambda x: x * 1j, ours=ValueError),

@@ -11,6 +11,7 @@ import numpy as np
 from nlsq.config import double_precision
 from nlsq.core import covariance, differences
 from nlsq.core.covariance import Spectrum
+from nlsq.core.evaluation import ResidualCall
 from nlsq.core.given import require_finite, wrong_value
 from nlsq.core.jacobians import is_sparse
 from nlsq.core.loop import SAFE_PIVOT
@@ -206,9 +207,10 @@ def check_start(finished: Finished) -> None:
         if bad.size
         else "its derivatives are not finite"
     )
+    given = "x0" if isinstance(finished.model.call, ResidualCall) else "p0"
     raise ValueError(
-        f"{Status.NOT_FINITE.sentence} With {start} {what}. Choose another p0, or bounds that keep "
-        "the parameters where the model is defined."
+        f"{Status.NOT_FINITE.sentence} With {start} {what}. Choose another {given}, or bounds that "
+        "keep the parameters where the model is defined."
     )
 
 
