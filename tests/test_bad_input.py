@@ -12,6 +12,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import scipy.optimize
+from scipy.sparse import csr_array
+from scipy.sparse.linalg import aslinearoperator
 
 import nlsq
 from nlsq import CurveFit, LargeDatasetFitter, LeastSquares, curve_fit, fit_many, least_squares
@@ -341,10 +343,12 @@ PROBLEMS = {
     "lb > ub": problem("lower upper lb = 1 ub = 0", bounds=(1, 0)),
     "bounds for three": problem("bounds 2 parameters", bounds=([-9] * 3, [9] * 3)),
     "one bound": problem("bounds 2 elements", bounds=(0,)),
+    "bounds of one and two": problem("bounds (1,) (2,) 2 parameters", bounds=([0.0], [3.0, 4.0])),
+    "a number and three bounds": problem("bounds (3,) 2 parameters", bounds=(-9, [3.0, 4.0, 5])),
     "bounds None": problem("bounds", bounds=None),
     "bounds a number": problem("bounds", bounds=5),
     "residuals a matrix": problem("fun (2, 2)", f=lambda x: np.ones((2, 2)) * x[0]),
-    "residuals nan": problem("finite x0", f=lambda x: x * np.nan),
+    "residuals nan": problem("finite another x0", f=lambda x: x * np.nan),
     "residuals None": problem("fun", f=lambda x: None),
     "residuals text": problem("fun", f=lambda x: ["a", "b"]),
     "residuals complex": problem("fun real", f=lambda x: x * 1j, ours=ValueError),
@@ -356,6 +360,28 @@ PROBLEMS = {
     "loss unknown": problem("loss 'cauchy' 'bogus'", loss="bogus"),
     "jac unknown": problem("jac '2-point' 'bogus'", jac="bogus"),
     "jac of wrong shape": problem("jac (2, 2) (3, 2)", jac=lambda x: np.ones((3, 2))),
+    "jac a vector of two": problem("jac (2, 2) (2,)", jac=lambda x: x),
+    "sparse jac, lm": problem("'lm' dense", jac=lambda x: csr_array(np.eye(2)), method="lm"),
+    "operator, lm": problem("'lm' dense", jac=lambda x: aslinearoperator(np.eye(2)), method="lm"),
+    "pattern, lm": problem("'lm' dense", jac_sparsity=np.eye(2), method="lm"),
+    "sparse jac, exact": problem(
+        "'exact' dense 'lsmr'", jac=lambda x: csr_array(np.eye(2)), tr_solver="exact"
+    ),
+    "pattern, exact": problem("'exact' 'lsmr'", jac_sparsity=np.eye(2), tr_solver="exact"),
+    "pattern of wrong shape": problem(
+        "jac_sparsity (2, 2) (3, 2)", jac_sparsity=np.ones((3, 2)), ours=ValueError
+    ),
+    "scale of an operator": problem(
+        "x_scale='jac' LinearOperator", jac=lambda x: aslinearoperator(np.eye(2)), x_scale="jac"
+    ),
+    "option of another solver": problem(
+        "'lsmr' 'tol'",
+        jac=lambda x: csr_array(np.eye(2)),
+        tr_options={"tol": 0.1},
+        tr_solver="lsmr",
+    ),
+    "loss of wrong shape": problem("loss (1, 2)", loss=lambda z: z[None], ours=ValueError),
+    "workers 1.5": problem("workers 1.5", workers=1.5, jac="2-point", ours=TypeError),
     "no tolerance": problem("ftol xtol gtol", ftol=None, xtol=None, gtol=None),
     "no budget": problem("max_nfev positive 0", max_nfev=0),
     "x_scale for three": problem("x_scale 2", x_scale=[1, 1, 1]),

@@ -1,5 +1,6 @@
 """What programs written for SciPy do to a fit: odd models and options, other JAX settings."""
 
+import itertools
 import warnings
 
 import jax
@@ -10,6 +11,7 @@ import scipy.optimize
 
 import nlsq
 from nlsq import curve_fit, least_squares
+from nlsq.core.rising import rises_around
 
 pytestmark = pytest.mark.core
 
@@ -165,6 +167,203 @@ def test_empty_least_squares():
         least_squares(lambda x: x, [])
     with pytest.raises(ValueError, match="at least one residual"):
         least_squares(lambda x: x[:0], [1.0], jac="2-point")
+
+
+# ------------------------------------------------------------------------- SciPy's least_squares
+
+
+def bend(x):
+    return np.array([x[0] ** 2 + x[1] - 3, x[1] ** 2 - x[0] + 0.5, 0.1 * x[0] * x[1]])
+
+
+def bend_jac(x):
+    return np.array([[2 * x[0], 1], [-1, 2 * x[1]], [0.1 * x[1], 0.1 * x[0]]])
+
+
+@pytest.mark.parametrize(
+    ("f", "jac", "x0"),
+    [
+        (lambda x: x**2 - 2, lambda x: 2 * x[0], 1.0),
+        (lambda x: x**2 - 2, lambda x: 2 * x, [1.0]),
+        (lambda x: x[0] ** 2 - 2, lambda x: [[2 * x[0]]], [1.0]),
+        (lambda x: x[0] + 2 * x[1] - 3, lambda x: [1.0, 2.0], [1.0, 0.5]),
+        (lambda x: x[0] - np.array([1.0, 2, 6]), lambda x: np.ones(3), [0.0]),
+        (bend, lambda x: bend_jac(x).tolist(), [1.0, 1.0]),
+        (bend, lambda x: np.asfortranarray(bend_jac(x)), [1.0, 1.0]),
+    ],
+)
+def test_jacobians_in_the_forms_that_programs_return(f, jac, x0):
+    ours = least_squares(f, x0, jac)
+    theirs = scipy.optimize.least_squares(f, x0, xtol=1e-14, ftol=1e-14, gtol=1e-14)
+    assert ours.success and ours.jac.shape == (ours.fun.size, ours.x.size)
+    np.testing.assert_allclose(ours.fun, theirs.fun, atol=1e-6)
+
+
+@pytest.mark.parametrize("method", ["trf", "dogbox", "lm"])
+@pytest.mark.parametrize("max_nfev", [1, 2, 3, 7, None])
+def test_calls_are_counted_as_they_are_made(method, max_nfev):
+    calls, derivatives = [], []
+
+    def f(x):
+        calls.append(x.copy())
+        return bend(x)
+
+    def jac(x):
+        derivatives.append(x.copy())
+        return bend_jac(x)
+
+    result = least_squares(f, [6.0, -4.0], jac, method=method, max_nfev=max_nfev)
+    assert result.nfev == len(calls) and result.njev <= len(derivatives)
+    assert result.nfev <= (max_nfev or 99)
+    np.testing.assert_array_equal(result.fun, bend(result.x))
+    np.testing.assert_array_equal(result.jac, bend_jac(result.x))
+    made = [tuple(x) for x in calls]
+    assert all(a != b for a, b in itertools.pairwise(made))
+    assert len(calls) == result.nfev  # to read the result calls nothing
+
+
+def test_differences_are_not_counted_as_in_scipy():
+    calls = []
+
+    def f(x):
+        calls.append(1)
+        return bend(x)
+
+    for method, workers in (
+        ("trf", None),
+        ("dogbox", map),
+        ("trf", lambda f, p: [f(q) for q in p]),
+    ):
+        calls.clear()
+        result = least_squares(f, [1.0, 1.0], "2-point", method=method, workers=workers)
+        assert result.success and result.nfev < len(calls)
+
+
+def test_processes_evaluate_differences():
+    results = [
+        least_squares(bend, [1.0, 1.0], "3-point", workers=workers, max_nfev=6)
+        for workers in (None, 2)
+    ]
+    np.testing.assert_array_equal(results[0].x, results[1].x)
+    assert results[0].nfev == results[1].nfev
+
+
+def _cubic(z):
+    rho = np.empty((3, z.size))
+    t = 1 + z
+    rho[0], rho[1], rho[2] = 3 * (t ** (1 / 3) - 1), t ** (-2 / 3), -2 / 3 * t ** (-5 / 3)
+    return rho
+
+
+def _cubic_for_arrays_only(z):
+    assert type(z) is np.ndarray
+    return _cubic(np.array(z.tolist()))
+
+
+@pytest.mark.parametrize(
+    ("loss", "road"),
+    [
+        (_cubic, "numpy"),
+        (lambda z: np.stack([np.log1p(z), 1 / (1 + z), -1 / (1 + z) ** 2]), "numpy"),
+        (_cubic_for_arrays_only, "host"),
+    ],
+)
+def test_losses_as_scipy_takes_them(loss, road):
+    y = np.where(np.arange(60) % 11 == 0, Y + 1, Y)
+
+    def f(p):
+        return p[0] * np.exp(-p[1] * X) - y
+
+    ours = least_squares(f, [1.0, 1.0], loss=loss, f_scale=0.05)
+    theirs = scipy.optimize.least_squares(f, [1.0, 1.0], loss=loss, f_scale=0.05, ftol=1e-14)
+    assert ours.model_info.road == road
+    np.testing.assert_allclose(ours.x, theirs.x, rtol=1e-5)
+    assert ours.cost <= theirs.cost * (1 + 1e-10)
+
+
+def test_options_by_position():
+    given = ([1.0, 1.0], "2-point", (-9, 9), "dogbox", 1e-9, None, 1e-9, 1.0, "huber", 0.5)
+    ours = [least_squares(bend, *given), nlsq.LeastSquares().least_squares(bend, *given)]
+    theirs = scipy.optimize.least_squares(bend, *given)
+    for result in ours:
+        np.testing.assert_allclose(result.x, theirs.x, atol=1e-5)
+    with pytest.raises(TypeError, match=r"multiple values.*'ftol'"):
+        least_squares(bend, [1, 1], None, (-9, 9), "trf", 1e-9, ftol=1e-8)
+    with pytest.raises(TypeError, match="at most 21 positional"):
+        least_squares(bend, *range(25))
+
+
+def test_bounds_of_a_number_as_scipys_object():
+    result = least_squares(bend, [1.0, 1.0], bounds=scipy.optimize.Bounds(0.0, 1.5))
+    np.testing.assert_allclose(
+        result.x, least_squares(bend, [1.0, 1.0], bounds=(0, 1.5)).x, rtol=1e-12
+    )
+
+
+# minima where the Jacobian vanishes and the residual does not: where, and one start
+VANISHING = {
+    "(x - 3)^2 + 5": (lambda x: (x - 3) ** 2 + 5, [1.0], [3.0]),
+    "2 - cos x": (lambda x: 2 - np.cos(x), [1.0], [0.0]),
+    "cosh": (lambda x: np.cosh(x - 0.7), [2.0], [0.7]),
+    "two of one": (lambda x: np.array([x[0] ** 2 + 1, 3 * x[0] ** 2 + 2]), [1.5], [0.0]),
+    "two of two": (
+        lambda x: np.array([(x[0] - 1) ** 2 + 1, (x[1] + 2) ** 2 + 2]), [1.5, 0.3], [1.0, -2.0],
+    ),
+}  # fmt: skip
+WAVE = np.linspace(0, 1, 20)
+NO_MINIMA = {
+    "a peak beside the data": (
+        lambda p: p[0] * np.exp(-(((WAVE - p[1]) / 0.05) ** 2)) - np.exp(-((WAVE - 0.5) ** 2)),
+        [1.0, 9.0],
+    ),
+    "no response": (lambda p: p[0] * np.exp(-1000 - p[1] ** 2) + 1 + 0 * WAVE, [1.0, 1.0]),
+}
+
+
+@pytest.mark.parametrize("name", VANISHING)
+@pytest.mark.parametrize("method", ["trf", "dogbox", "lm"])
+def test_a_minimum_where_the_jacobian_vanishes_is_one(name, method):
+    f, x0, minimum = VANISHING[name]
+    result = least_squares(f, x0, "3-point", method=method)
+    assert result.success and result.cost <= 0.5 * np.sum(f(np.array(minimum)) ** 2) * (1 + 1e-9)
+    np.testing.assert_allclose(result.x, minimum, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", NO_MINIMA)
+def test_and_others_where_it_vanishes_are_not(name):
+    f, x0 = NO_MINIMA[name]
+    assert not least_squares(f, x0, "2-point").success
+
+
+@pytest.mark.parametrize(
+    ("cost", "x", "rises"),
+    [
+        (lambda x: 5 + (x[0] - 1) ** 2, [1.0], True),
+        (lambda x: 5 + (x[0] - 1) ** 4, [1.0], True),
+        (lambda x: 5 + (x[0] - 1) ** 2 + (x[1] - x[0]) ** 2, [1.0, 1.0], True),
+        (lambda x: 5 + x[0], [-9.0], True),  # at its lower bound
+        (lambda x: 5 - x[0] ** 2, [0.0], False),
+        (lambda x: 5 + x[0] ** 2 - x[1] ** 2, [0.0, 0.0], False),
+        (lambda x: 5 + x[0] ** 3, [0.0], False),
+        (lambda x: 5 + (x[0] - 1) ** 2, [1.001], False),
+        (lambda x: 5.0, [3.0], False),
+        (lambda x: 5 + 1e-9 * np.sin(1e15 * x[0]), [1.0], False),
+        (lambda x: np.nan, [1.0], False),
+    ],
+)
+def test_whether_a_cost_rises_around_a_point(cost, x, rises):
+    n = len(x)
+    bounds = np.full(n, -9.0), np.full(n, 9.0)
+    assert rises_around(cost, np.array(x), np.ones(n), *bounds) is rises
+
+
+def test_one_number_stands_for_all_of_ydata():
+    def residual(x, a, b):
+        return decay(x, a, b) - Y
+
+    one, many = curve_fit(residual, X, 0), curve_fit(residual, X, np.zeros(60))
+    np.testing.assert_allclose(one.pcov, many.pcov, rtol=1e-12)
+    assert one.n_points == 60
 
 
 def test_a_program_with_strict_promotion_rules():

@@ -121,7 +121,9 @@ def test_scipys_signatures():
     def scipys(intermediate_result):
         costs.append(intermediate_result.cost)
         assert intermediate_result.x.shape == (3,)
-        assert intermediate_result["nit"] == len(costs) - 1
+        assert intermediate_result["nit"] == len(costs)
+        r = intermediate_result.fun
+        assert 0.5 * r @ r == pytest.approx(costs[-1], rel=1e-9)
 
     curve_fit(decay, X, Y, START, callback=scipys)
     curve_fit(decay, X, Y, START, callback=lambda x: points.append(x))
@@ -129,8 +131,22 @@ def test_scipys_signatures():
     more = []
     curve_fit(decay, X, Y, START, callback=lambda x, into=more: into.append(x))
     np.testing.assert_array_equal(more, points)
-    assert costs == [c for c, _ in ours]
-    np.testing.assert_array_equal(points, [p for _, p in ours])
+    assert costs == [c for c, _ in ours[1:]]  # SciPy's see no start
+    np.testing.assert_array_equal(points, [p for _, p in ours[1:]])
+
+
+@pytest.mark.parametrize("method", ["trf", "dogbox", "lm"])
+@pytest.mark.parametrize("jac", [None, "2-point"], ids=["device", "host"])
+def test_what_scipys_callback_returns_does_not_count(method, jac):
+    seen = []
+
+    def look(x):
+        seen.append(x)
+        return False
+
+    result = least_squares(lambda p: decay(X, *p) - Y, START, jac, method=method, callback=look)
+    assert result.success and len(seen) == result.nit > 1
+    np.testing.assert_array_equal(seen[-1], result.x)
 
 
 def test_scipys_callback_stops_as_in_scipy():

@@ -12,6 +12,7 @@ from collections.abc import Callable
 import jax
 import numpy as np
 
+from nlsq.config import double_precision
 from nlsq.core import by_numpy
 from nlsq.core.abscissae import Abscissae
 
@@ -27,6 +28,13 @@ _UNREPEATABLE = (
     "range): it draws random numbers or depends on a state that changes, and a fit would follow "
     "the changes. Draw the numbers once, outside of the model, or seed the generator inside it."
 )
+
+
+_NOT_TRACED = (
+    "The loss {} can be traced by JAX neither as it is nor carried from NumPy. Write it in "
+    "jax.numpy, or let it return rho, rho' and rho'' as a (3, m) array."
+)
+_SQUARES = np.array([0.0, 1e-3, 0.5, 1.0, 2.0, 30.0])  # where losses are compared
 
 
 class Unrepeatable(ValueError):
@@ -131,6 +139,29 @@ def disbelief(program, original: Original, x: Abscissae, m: int, p0, part, fixed
                 False,
             )
     return "", False
+
+
+def traced_loss(loss: Callable) -> Callable:
+    """A user's loss for JAX: as it is, or carried from NumPy where that gives the same values.
+
+    Raises
+    ------
+    TypeError
+        Neither works.
+    """
+    from nlsq.core.carry import carry  # which few fits need
+
+    for candidate in (loss, carry(loss)):
+        try:
+            with double_precision():
+                program = jax.make_jaxpr(candidate)(_SQUARES)
+                found = np.asarray(by_numpy.evaluate(program, _SQUARES)[0])
+            own = found if candidate is loss else np.asarray(loss(_SQUARES))
+        except TRACE_ERRORS:
+            continue
+        if found.shape == own.shape and difference(found, own) <= _RTOL:
+            return candidate
+    raise TypeError(_NOT_TRACED.format(getattr(loss, "__name__", repr(loss))))
 
 
 def same_among_all(program, original: Original, x: Abscissae, p0, part) -> bool:

@@ -32,6 +32,33 @@ import numpy as np
 from jax.experimental.xla_metadata import set_xla_metadata
 from jax.scipy.linalg import solve_triangular
 
+
+class _Either:
+    """NumPy's functions, or JAX's of the same name where an argument is JAX's.
+
+    So the rules of the loop are written once: traced into programs, and as they are read on the
+    host.
+    """
+
+    inf = np.inf
+
+    def __getattr__(self, name: str) -> Callable:
+        plain, traced = getattr(np, name), getattr(jnp, name)
+
+        def call(*args, **kwargs):
+            return (traced if _of_jax(args) else plain)(*args, **kwargs)
+
+        setattr(self, name, call)
+        return call
+
+
+def _of_jax(values) -> bool:
+    return any(
+        isinstance(v, jax.Array) or (isinstance(v, list | tuple) and _of_jax(v)) for v in values
+    )
+
+
+xp = _Either()
 SMALL = 16
 EPS = 2.220446049250313e-16
 MAX_SWEEPS = 30
@@ -85,6 +112,8 @@ def _copies(values):
 
 def where(condition, a, b):
     """`jnp.where`, but not as a function of its own that JAX traces and lowers, and XLA inlines."""
+    if not _of_jax((condition, a, b)):
+        return np.where(condition, a, b)
     dtype = jnp.result_type(a, b)
     shape = np.broadcast_shapes(np.shape(condition), np.shape(a), np.shape(b))
 
@@ -106,7 +135,23 @@ def _spread(x, shape):
 
 def norm(x):
     """The Euclidean norm of a vector."""
-    return jnp.sqrt(jnp.sum(x * x))
+    return xp.sqrt(xp.sum(x * x))
+
+
+def cond(predicate, yes: Callable, no: Callable):
+    """yes() or no(), as `jax.lax.cond` or by a plain truth value."""
+    if isinstance(predicate, jax.Array):
+        return jax.lax.cond(predicate, yes, no)
+    return yes() if predicate else no()
+
+
+def while_loop(unfinished: Callable, iterate: Callable, carry):
+    """`jax.lax.while_loop`, or a plain loop where the carry is not JAX's."""
+    if _of_jax(carry):
+        return jax.lax.while_loop(unfinished, iterate, carry)
+    while unfinished(carry):
+        carry = iterate(carry)
+    return carry
 
 
 def dot(A, B):
@@ -114,8 +159,8 @@ def dot(A, B):
     if max(*A.shape, *B.shape) > SMALL:
         return A @ B
     if B.ndim == 1:
-        return jnp.sum(A * B, axis=-1)
-    return jnp.sum(A[..., None] * B, axis=-2)
+        return xp.sum(A * B, axis=-1)
+    return xp.sum(A[..., None] * B, axis=-2)
 
 
 def diagonal(A):

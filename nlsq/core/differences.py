@@ -10,7 +10,9 @@ variables to estimate derivatives of real functions", SIAM Review 40 (1998).
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -56,37 +58,100 @@ def steps(p, scheme: str, rel_step, lb, ub, eps: float = EPS):
     return h
 
 
-def jacobian(f: Callable, p, f0, scheme: str, rel_step, lb, ub):
+def jacobian(f: Callable, p, f0, scheme: str, rel_step, lb, ub, mapped: Callable = map):
     """Transposed Jacobian (n, m) of f: (n,) -> (m,) at p, where f(p) = f0.
 
-    A fixed parameter (lb == ub) has a zero row and is not moved.
+    A fixed parameter (lb == ub) has a zero row and is not moved. mapped(f, points) evaluates.
     """
-    h = steps(p, scheme, rel_step, lb, ub, precision(f0))
-    f0 = _double(f0)
-    JT = np.zeros((p.size, f0.size), dtype=f0.dtype)
-    for j in np.flatnonzero((lb < ub) & (h != 0)):
-        JT[j] = _column(lambda q: _double(f(q)), p, f0, scheme, j, h[j], lb[j], ub[j])
+    moves = _Moves(p, f0, scheme, rel_step, lb, ub)
+    JT = np.zeros((p.size, f0.size), dtype=moves.f0.dtype)
+    columns = np.flatnonzero(moves.moving)
+    for j, values in zip(columns, moves.evaluated(f, columns[:, None], mapped), strict=True):
+        JT[j] = moves.slope(values, j)
     return JT
+
+
+def sparse_jacobian(
+    f: Callable, p, f0, scheme: str, rel_step, lb, ub, pattern, mapped: Callable = map
+):
+    """The Jacobian (m, n) as a CSR matrix; pattern: `jacobians.Pattern`."""
+    moves = _Moves(p, f0, scheme, rel_step, lb, ub)
+    groups = [np.flatnonzero((pattern.groups == k) & moves.moving) for k in range(pattern.count)]
+    entries = np.zeros(pattern.rows.size)
+    of_entry = pattern.groups[pattern.columns]
+    for k, values in enumerate(moves.evaluated(f, groups, mapped)):
+        mine = np.flatnonzero((of_entry == k) & moves.moving[pattern.columns])
+        entries[mine] = moves.slope(values, pattern.columns[mine], pattern.rows[mine])
+    return pattern.matrix(entries)
+
+
+@contextmanager
+def shared_out(workers):
+    """A function like map: `workers` itself, or that of so many processes; None or 1: of none."""
+    if callable(workers):
+        yield workers
+    elif workers in (None, 1):
+        yield map
+    else:
+        import multiprocessing
+
+        with warnings.catch_warnings():
+            # JAX warns of forks, after which it does not work: they run the user's function alone
+            warnings.filterwarnings("ignore", "os.fork", RuntimeWarning)
+            pool = multiprocessing.Pool(None if workers == -1 else workers)
+        with pool:
+            yield pool.map
+
+
+class _Moves:
+    """Where a function is evaluated for its differences at p, and what they make of the values."""
+
+    def __init__(self, p, f0, scheme: str, rel_step, lb, ub):
+        h = steps(p, scheme, rel_step, lb, ub, precision(f0))
+        self.p, self.f0, self.scheme = p, _double(f0), scheme
+        self._lb, self._ub = np.broadcast_to(lb, p.shape), np.broadcast_to(ub, p.shape)
+        self.moving = (lb < ub) & (h != 0)
+        self.central = (lb <= p - abs(h)) & (p + abs(h) <= ub)
+        shifts = [h]
+        if scheme == "cs":
+            shifts = [1j * h]
+        elif scheme == "3-point":  # one-sided, second order, where there is no room on both sides
+            side = np.where(ub - p >= p - lb, abs(h), -abs(h))
+            side = np.sign(side) * np.minimum(abs(side), 0.5 * np.maximum(ub - p, p - lb))
+            h = np.where(self.central, h, side)
+            shifts = [h, np.where(self.central, -h, 2 * h)]
+        self.h, self._shifts = h, shifts
+
+    def evaluated(self, f: Callable, groups, mapped: Callable):
+        """For each group of columns, moved together, the values at each of the shifts."""
+
+        def points():
+            for columns in groups:
+                for shift in self._shifts:
+                    yield self._moved(columns, shift)
+
+        values = iter(mapped(f, points()))
+        for _ in groups:
+            yield [_double(next(values)) for _ in self._shifts]
+
+    def _moved(self, columns, shift):
+        q = self.p.astype(shift.dtype)
+        q[columns] += shift[columns]
+        if q.dtype.kind != "c":  # p + 2 (b - p) / 2 may round past b
+            q[columns] = np.clip(q[columns], self._lb[columns], self._ub[columns])
+        return q
+
+    def slope(self, values, columns, rows=slice(None)):
+        """Derivatives by a column, or those of the entries at (rows, columns)."""
+        h, f0 = self.h[columns], self.f0[rows]
+        first, *rest = (v[rows] for v in values)
+        if self.scheme == "cs":
+            return first.imag / h
+        if self.scheme == "2-point":
+            return (first - f0) / h
+        middle = np.where(self.central[columns], first, 4 * first - 3 * f0)
+        return (middle - rest[0]) / (2 * h)
 
 
 def _double(values):
     return values.astype(complex if values.dtype.kind == "c" else float, copy=False)
-
-
-def _column(f, p, f0, scheme, j, h, lb, ub):
-    def moved(t):
-        q = p.astype(complex) if isinstance(t, complex) else p.copy()
-        q[j] += t
-        if not isinstance(t, complex):
-            q[j] = min(max(q[j], lb), ub)  # p + 2 (b - p) / 2 may round past b
-        return f(q)
-
-    if scheme == "cs":
-        return moved(1j * h).imag / h
-    if scheme == "2-point":
-        return (moved(h) - f0) / h
-    if lb <= p[j] - h and p[j] - h <= ub and lb <= p[j] + h and p[j] + h <= ub:
-        return (moved(h) - moved(-h)) / (2 * h)
-    h = abs(h) if ub - p[j] >= p[j] - lb else -abs(h)  # one-sided, second order
-    h = np.sign(h) * min(abs(h), 0.5 * max(ub - p[j], p[j] - lb))
-    return (4 * moved(h) - 3 * f0 - moved(2 * h)) / (2 * h)

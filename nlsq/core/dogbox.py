@@ -15,10 +15,10 @@ from __future__ import annotations
 import jax.numpy as jnp
 
 from nlsq.core import dense, geometry
-from nlsq.core.dense import where
+from nlsq.core.dense import where, xp
 from nlsq.core.trf import Proposal, update_radius
 
-__all__ = ["ACCEPT_RATIO", "FACTOR", "land", "propose", "start_radius", "update_radius"]
+__all__ = ["ACCEPT_RATIO", "FACTOR", "dogleg", "land", "propose", "start_radius", "update_radius"]
 
 ACCEPT_RATIO = 0.0
 FACTOR = 1.0
@@ -27,14 +27,14 @@ EPS = 2.220446049250313e-16
 
 def start_radius(x, scale, cost, factor):
     """Initial Delta: `factor` times the largest scaled component of x, or |r| where x = 0."""
-    length = jnp.max(jnp.abs(x / scale))
-    return factor * where(length > 0, length, jnp.sqrt(2 * cost))
+    length = xp.max(xp.abs(x / scale))
+    return factor * where(length > 0, length, xp.sqrt(2 * cost))
 
 
 def land(x, step, lb, ub):
     """The trial point; a component within rounding of a bound lies exactly on it."""
-    trial = jnp.clip(x + step, lb, ub)
-    near = 4 * EPS * (jnp.abs(x) + jnp.abs(step))
+    trial = xp.clip(x + step, lb, ub)
+    near = 4 * EPS * (xp.abs(x) + xp.abs(step))
     trial = where(trial - lb <= near, lb, trial)
     return where(ub - trial <= near, ub, trial)
 
@@ -52,7 +52,8 @@ def propose(point, radius, alpha, scale, setup, bounded):
     high = jnp.minimum(ub - x, radius * scale)
 
     fits = jnp.all((newton >= low) & (newton <= high))
-    step = where(fits, newton, _dogleg(A, g, newton, low, high))
+    w = dense.dot(A, g)
+    step = where(fits, newton, dogleg(dense.dot(w, w), g, newton, low, high))
     step = where(held, 0.0, step)
     q = dense.dot(A, step)
     predicted = -jnp.sum((z + 0.5 * q) * q)
@@ -71,18 +72,18 @@ def _minimum_norm(A, z):
     return -dense.dot(V, where(keep, dense.dot(W.T, z) / where(keep, s, 1.0) ** 2, 0.0))
 
 
-def _dogleg(A, g, newton, low, high):
-    w = dense.dot(A, g)
-    wall, _ = geometry.stride_to_bound(jnp.zeros_like(g), -g, low, high)
-    wall = where(jnp.isfinite(wall), wall, 0.0)
+def dogleg(curvature, g, newton, low, high):
+    """The step in the box [low, high] towards `newton`; curvature: |A g|^2."""
+    wall, _ = geometry.stride_to_bound(xp.zeros_like(g), -g, low, high)
+    wall = where(xp.isfinite(wall), wall, 0.0)
     t, _ = geometry.minimise_on_interval(
-        0.5 * dense.dot(w, w), -dense.dot(g, g), 0.0 * wall, 0.0 * wall, wall
+        0.5 * curvature, -dense.dot(g, g), 0.0 * wall, 0.0 * wall, wall
     )
     cauchy = -t * g
     leg = newton - cauchy
     stride, _ = geometry.stride_to_bound(cauchy, leg, low, high)
-    step = jnp.clip(cauchy + jnp.clip(stride, 0.0, 1.0) * leg, low, high)
+    step = xp.clip(cauchy + xp.clip(stride, 0.0, 1.0) * leg, low, high)
     # the wall that ended the stride is met but for rounding; short of it, the next step has no room
-    near = 4 * EPS * (jnp.abs(cauchy) + jnp.abs(leg))
+    near = 4 * EPS * (xp.abs(cauchy) + xp.abs(leg))
     step = where(step - low <= near, low, step)
     return where(high - step <= near, high, step)

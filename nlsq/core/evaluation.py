@@ -33,6 +33,10 @@ class CurveCall:
     def host(self, x, params):
         return _called(self.f, x, *params)
 
+    def derivative(self, jac: Callable) -> Callable:
+        """The user's jac(x, *params), called as jac(x, params)."""
+        return lambda x, params: jac(x, *params)
+
     def traced(self, x, params):
         return self.f(x, *params)
 
@@ -51,7 +55,11 @@ class ResidualCall:
         self.identity = (fun, args, kwargs)
 
     def host(self, x, params):
-        return _called(self.f, np.asarray(params), *self.args, **self.kwargs)
+        return _called(self.f, np.array(params), *self.args, **self.kwargs)
+
+    def derivative(self, jac: Callable) -> Callable:
+        """The user's jac(params, *args, **kwargs), called as jac(x, params)."""
+        return lambda x, params: jac(np.array(params), *self.args, **self.kwargs)
 
     def traced(self, x, params):
         import jax.numpy as jnp

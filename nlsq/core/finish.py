@@ -11,11 +11,13 @@ import numpy as np
 from nlsq.config import double_precision
 from nlsq.core import covariance, differences
 from nlsq.core.covariance import Spectrum
+from nlsq.core.evaluation import ResidualCall
 from nlsq.core.given import require_finite, wrong_value
+from nlsq.core.jacobians import is_sparse
 from nlsq.core.loop import SAFE_PIVOT
 from nlsq.core.loss_functions import scale_rows
 from nlsq.core.model import Model
-from nlsq.core.problem import Observations, Parameters
+from nlsq.core.problem import MANY, Observations, Parameters
 from nlsq.core.programs import Outcome
 from nlsq.core.solve import Options
 from nlsq.core.status import Status
@@ -76,7 +78,7 @@ class Finished:
         if outcome.cost == 0:
             return False
         least = 1e-4 * math.sqrt(2 * outcome.cost)
-        for j, free in enumerate(self.parameters.free.tolist()):
+        for j, free in enumerate(self.parameters.free):
             if free:  # of which an ordinary fit needs the first
                 x = outcome.x.item(j)
                 if not outcome.dead[j] and (x == 0 or outcome.lengths[j] * abs(x) > least):
@@ -85,8 +87,8 @@ class Finished:
         return flat
 
     def gradient(self) -> np.ndarray:
-        """g = R^T z (n,)."""
-        return self.outcome.R.T @ self.outcome.z
+        """g (n,), with the loss."""
+        return self.outcome.gradient
 
     @property
     def rank_tolerance(self) -> float:
@@ -112,6 +114,8 @@ class Finished:
         # closer than the noise resolves: a share xtol of |r| / |J_j|, the scale of a standard error
         near = (self.options.xtol or 0.0) * math.sqrt(2 * self.outcome.cost)
         arrays = x, p.lb, p.ub, p.free, self.outcome.columns
+        if x.size > MANY:
+            return active_mask(x, p.lb, p.ub, p.free > 0, self.outcome.columns, near)
         every = zip(*[a.tolist() for a in arrays], strict=True)  # plain numbers, as in `is_flat`
         return np.array([_active(*one, near) for one in every])
 
@@ -152,6 +156,8 @@ class Finished:
     def jacobian(self) -> np.ndarray:
         """Whitened Jacobian at the solution, rows scaled by the loss as SciPy does."""
         J = self.model.jacobian(self.data.x.given, self.outcome.x)
+        if not isinstance(J, np.ndarray):
+            return self._scaled(J)
         J = np.broadcast_to(J, (self.data.y.size, J.shape[1]))
         J = np.array(self.data.whiten(J), float)
         loss = self.options.loss_function
@@ -160,6 +166,19 @@ class Finished:
         with double_precision():
             _, _, JT = scale_rows(loss, self.options.f_scale, self.residual(), J.T, np)
         return np.array(JT).T
+
+    def _scaled(self, J):
+        """A sparse Jacobian or a LinearOperator, its rows scaled by the loss."""
+        loss = self.options.loss_function
+        if loss is None:
+            return J
+        from scipy.sparse import diags_array
+        from scipy.sparse.linalg import aslinearoperator
+
+        r = self.residual()
+        rows = np.asarray(scale_rows(loss, self.options.f_scale, r, np.ones((1, r.size)), np)[2])[0]
+        factors = diags_array(rows)
+        return (factors @ J).tocsr() if is_sparse(J) else aslinearoperator(factors) @ J
 
 
 def _active(x: float, lb: float, ub: float, free: float, column: float, near: float) -> int:
@@ -206,9 +225,10 @@ def check_start(finished: Finished) -> None:
         if bad.size
         else "its derivatives are not finite"
     )
+    given = "x0" if isinstance(finished.model.call, ResidualCall) else "p0"
     raise ValueError(
-        f"{Status.NOT_FINITE.sentence} With {start} {what}. Choose another p0, or bounds that keep "
-        "the parameters where the model is defined."
+        f"{Status.NOT_FINITE.sentence} With {start} {what}. Choose another {given}, or bounds that "
+        "keep the parameters where the model is defined."
     )
 
 

@@ -30,7 +30,7 @@ from nlsq.utils.progress import progress_bar
 # Options of `curve_fit` that are for a single fit.
 _SINGLE = frozenset(
     """args method check_finite full_output callback verbose cache tr_solver tr_options x_scale diag
-    factor diff_step epsfcn""".split()
+    factor diff_step epsfcn workers""".split()
 )
 
 

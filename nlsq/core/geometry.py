@@ -1,14 +1,13 @@
 """Bounds geometry and one-dimensional quadratics shared by the trust-region methods.
 
-All functions are pure, n-sized and shape-static, so that they run inside a compiled loop. Vectors
-are (n,), or (n, lanes) of fits side by side; what is a number of one fit is then (lanes,).
+All functions are pure, n-sized and shape-static, so that they run inside a compiled loop as well as
+on NumPy's arrays. Vectors are (n,), or (n, lanes) of fits side by side; what is a number of one fit
+is then (lanes,).
 """
 
 from __future__ import annotations
 
-import jax.numpy as jnp
-
-from nlsq.core.dense import where
+from nlsq.core.dense import where, xp
 
 TINY = 1e-300
 
@@ -20,21 +19,21 @@ def stride_to_bound(x, s, lb, ub):
     """
     moving = s != 0
     safe = where(moving, s, 1.0)
-    strides = where(moving, jnp.maximum((lb - x) / safe, (ub - x) / safe), jnp.inf)
-    t = jnp.min(strides, axis=0)
-    return t, where(strides == t, jnp.sign(s), 0.0)
+    strides = where(moving, xp.maximum((lb - x) / safe, (ub - x) / safe), xp.inf)
+    t = xp.min(strides, axis=0)
+    return t, where(strides == t, xp.sign(s), 0.0)
 
 
 def stride_to_sphere(p, s, radius):
     """The positive t with |p + t s| = radius, for |p| <= radius (0 when s is zero)."""
-    a = jnp.sum(s * s, axis=0)
-    b = jnp.sum(p * s, axis=0)
-    c = jnp.minimum(jnp.sum(p * p, axis=0) - radius**2, 0.0)
-    root = jnp.sqrt(jnp.maximum(b * b - a * c, 0.0))
+    a = xp.sum(s * s, axis=0)
+    b = xp.sum(p * s, axis=0)
+    c = xp.minimum(xp.sum(p * p, axis=0) - radius**2, 0.0)
+    root = xp.sqrt(xp.maximum(b * b - a * c, 0.0))
     q = -(b + where(b >= 0, root, -root))
     t1 = q / where(a == 0, 1.0, a)
     t2 = c / where(q == 0, 1.0, q)
-    return where(a == 0, 0.0, jnp.maximum(t1, t2))
+    return where(a == 0, 0.0, xp.maximum(t1, t2))
 
 
 def minimise_on_interval(a, b, c, low, high):
@@ -55,16 +54,16 @@ def least(*candidates):
 
 def strictly_inside(x, lb, ub):
     """Move components that touch or pass a bound to its neighbouring float inside."""
-    inner = where(x <= lb, jnp.nextafter(lb, ub), x)
-    inner = where(inner >= ub, jnp.nextafter(ub, lb), inner)
+    inner = where(x <= lb, xp.nextafter(lb, ub), x)
+    inner = where(inner >= ub, xp.nextafter(ub, lb), inner)
     middle = lb + 0.5 * (ub - lb)  # only for bounds so tight that no float lies between
     return where((inner < lb) | (inner > ub), middle, inner)
 
 
 def coleman_li(x, g, lb, ub):
     """Coleman-Li scaling v (n,) and dv/dx: distance to the bound that -g points at, else 1."""
-    to_upper = (g < 0) & jnp.isfinite(ub)
-    to_lower = (g > 0) & jnp.isfinite(lb)
+    to_upper = (g < 0) & xp.isfinite(ub)
+    to_lower = (g > 0) & xp.isfinite(lb)
     v = where(to_upper, ub - x, where(to_lower, x - lb, 1.0))
     dv = where(to_upper, -1.0, where(to_lower, 1.0, 0.0))
     return v, dv
@@ -80,10 +79,10 @@ def scaled_optimality(x, g, columns, cost, lb, ub, bounded=True):
     residual of an outlier can be arbitrarily large. `bounded` is static.
     """
     rss = 2 * cost
-    rnorm = jnp.sqrt(rss)
-    measure = jnp.abs(g) / jnp.maximum(columns * rnorm, TINY)
+    rnorm = xp.sqrt(rss)
+    measure = xp.abs(g) / xp.maximum(columns * rnorm, TINY)
     if bounded:
         v, dv = coleman_li(x, g, lb, ub)
-        share = jnp.abs(g) * v / jnp.maximum(rss, TINY)
-        measure = where(dv == 0, measure, jnp.minimum(measure, share))
-    return jnp.max(where((g == 0) | (rss == 0), 0.0, measure), axis=0)
+        share = xp.abs(g) * v / xp.maximum(rss, TINY)
+        measure = where(dv == 0, measure, xp.minimum(measure, share))
+    return xp.max(where((g == 0) | (rss == 0), 0.0, measure), axis=0)

@@ -14,6 +14,9 @@ best possible reduction is reached (Yuan). A step that leaves the bounds is refl
 its inner products come from one more forward pass. eta = min(0.1, sqrt(|g| / |g_0|)) makes the
 outer iteration superlinear (Dembo, Eisenstat); D = 1 / column norms is the Jacobi preconditioner.
 
+Method 'dogbox' takes its dogleg to the end of that path in a region without end; 'lm', whose region
+is that of 'trf' without bounds, takes the step of 'trf'.
+
 Judging and convergence tests are those of `loop`. Column norms, which the scale and the `gtol` test
 need, cost n forward products: they are taken at the start and again only when a test has fired. The
 fit goes on, with eta <= `TIGHT`, unless the tests still hold with fresh norms and a step that was
@@ -39,13 +42,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from nlsq.core import geometry, loop, passes, programs, subproblem, trf
+from nlsq.core import dogbox, geometry, loop, passes, programs, subproblem, trf
 from nlsq.core.loop import Setup
 from nlsq.core.products import Linearised, Task
 from nlsq.core.status import Status
 from nlsq.core.watch import Watch, drive, drive_passes
 
 LOOSE, TIGHT = 0.1, 1e-6
+FAR = 1e100  # a radius that nothing reaches
 FEWEST, MOST = 20, 1000  # default products per step: 2 n, at least and at most
 _TRANSPOSE_ERRORS = (ValueError, TypeError, NotImplementedError)
 _NOT_TRANSPOSABLE = (
@@ -104,7 +108,8 @@ def _survey(task: Task, data, setup: Setup, state: State) -> State:
         nfev=state.nfev + count, njev=state.njev + count,
     )  # fmt: skip
     scale = _scale(state, setup)
-    radius = trf.start_radius(x, scale, cost, setup.factor)
+    rules = dogbox if task.method.name == "dogbox" else trf
+    radius = rules.start_radius(x, scale, cost, setup.factor)
     slope = jnp.linalg.norm(scale * g)
     zero = jnp.zeros(())
     no, yes = jnp.zeros((), bool), jnp.ones((), bool)
@@ -118,22 +123,25 @@ def _survey(task: Task, data, setup: Setup, state: State) -> State:
     )
 
 
+def _accuracy(state: State, scale, tol):
+    """The relative residual at which a step is solved."""
+    share = jnp.linalg.norm(scale * state.point.g) / jnp.maximum(state.start_slope, geometry.TINY)
+    eta = jnp.where(tol > 0, tol, jnp.clip(jnp.sqrt(share), TIGHT, LOOSE))
+    return jnp.where(state.tight, jnp.minimum(eta, TIGHT), eta)
+
+
 def _propose(here: Linearised, state: State, setup: Setup, limits, bounded: bool):
     """Trial step at the accepted point, as `trf.propose`."""
     x, _, g, optimality = state.point
-    tol, maxiter = limits
     scale = _scale(state, setup)
     d, C = trf.hat_space(x, g, scale, setup.lb, setup.ub)
-    share = jnp.linalg.norm(scale * g) / jnp.maximum(state.start_slope, geometry.TINY)
-    eta = jnp.where(tol > 0, tol, jnp.clip(jnp.sqrt(share), TIGHT, LOOSE))
-    eta = jnp.where(state.tight, jnp.minimum(eta, TIGHT), eta)
     hat_g = d * g
 
     def product(p):
         return d * here.product(d * p) + C * p
 
-    tolerance = eta * jnp.linalg.norm(hat_g)
-    p, rest, _ = subproblem.steihaug(product, hat_g, state.radius, tolerance, maxiter)
+    tolerance = _accuracy(state, scale, limits[0]) * jnp.linalg.norm(hat_g)
+    p, rest, _ = subproblem.steihaug(product, hat_g, state.radius, tolerance, limits[1])
     value = 0.5 * (hat_g + rest) @ p
     if bounded:
         model = trf.Quadratic(hat_g, lambda S: here.gram(S * d) + (S * C) @ S.T)
@@ -144,20 +152,46 @@ def _propose(here: Linearised, state: State, setup: Setup, limits, bounded: bool
     return trf.Proposal(d * p, jnp.linalg.norm(p), promised, 0.5 * p @ (C * p), zero)
 
 
+def _propose_in_box(here: Linearised, state: State, setup: Setup, limits):
+    """Trial step at the accepted point, as `dogbox.propose`."""
+    x, _, g, _ = state.point
+    scale = _scale(state, setup)
+    held = ((x <= setup.lb) & (g > 0)) | ((x >= setup.ub) & (g < 0)) | (setup.free == 0)
+    g, d = jnp.where(held, 0.0, g), jnp.where(held, 0.0, scale)
+    tolerance = _accuracy(state, scale, limits[0]) * jnp.linalg.norm(d * g)
+
+    def product(p):
+        return d * here.product(d * p)
+
+    newton = d * subproblem.steihaug(product, d * g, FAR, tolerance, limits[1])[0]
+    low = jnp.maximum(setup.lb - x, -state.radius * scale)
+    high = jnp.minimum(setup.ub - x, state.radius * scale)
+    fits = jnp.all((newton >= low) & (newton <= high))
+    step = dogbox.dogleg(g @ here.product(g), g, newton, low, high)
+    step = jnp.where(held, 0.0, jnp.where(fits, newton, step))
+    predicted = -(g @ step + 0.5 * step @ here.product(step))
+    zero = jnp.zeros(())
+    return trf.Proposal(step, jnp.max(jnp.abs(step / scale)), predicted, zero, zero)
+
+
 def _iterate(task: Task, data, setup: Setup, state: State, limits) -> State:
     """Solve for a step, judge where it leads, move or not."""
     old = state.point
     here = Linearised(task, data, setup, old.x)
-    proposal = _propose(here, state, setup, limits, task.method.bounded)
-    trial = trf.land(old.x, proposal.step, setup.lb, setup.ub)
+    rules = dogbox if task.method.name == "dogbox" else trf
+    if rules is dogbox:
+        proposal = _propose_in_box(here, state, setup, limits)
+    else:
+        proposal = _propose(here, state, setup, limits, task.method.bounded)
+    trial = rules.land(old.x, proposal.step, setup.lb, setup.ub)
     trial = jnp.where(setup.free > 0, trial, setup.x0)
     cost, g = Linearised(task, data, setup, trial).cost_and_gradient()
     finite = jnp.isfinite(cost) & jnp.all(jnp.isfinite(g))
     actual, ratio = loop.gain(old.cost, cost, finite, proposal)
-    moved = finite & (actual > 0) & (ratio > trf.ACCEPT_RATIO)
+    moved = finite & (actual > 0) & (ratio > rules.ACCEPT_RATIO)
     new = Point(trial, cost, g, _optimality(trial, cost, g, state.norms, setup))
     point = jax.tree.map(lambda a, b: jnp.where(moved, a, b), new, old)
-    radius, _ = trf.update_radius(state.radius, 0.0, proposal, actual, ratio, state.nit == 0)
+    radius, _ = rules.update_radius(state.radius, 0.0, proposal, actual, ratio, state.nit == 0)
 
     D = loop.columns_or_one(state.columns)
     step, length = jnp.linalg.norm(D * (trial - old.x)), jnp.linalg.norm(D * old.x)
@@ -262,6 +296,17 @@ def fit(task: Task, arrays: tuple, setup: Setup, m: int, options) -> programs.Ou
     return outcome
 
 
+def finishing_vector(x, method: loop.Method, status: Status) -> np.ndarray:
+    """The state from which ordinary passes make R at x, and polish a fit that converged."""
+    start = loop.start_vector(x, method)
+    phase = loop.state_packing(method).places.phase
+    if status is Status.NOT_FINITE:
+        start[phase] = loop.DONE
+    elif not status.converged:
+        start[phase] = loop.SHARPEN
+    return start
+
+
 def _finish(task: Task, arrays, setup: Setup, m: int, state: State, status) -> programs.Outcome:
     """R by ordinary passes at the last point; a converged fit is polished there."""
     # with gtol = inf the first pass ends the loop's iterations and polishing begins
@@ -269,12 +314,7 @@ def _finish(task: Task, arrays, setup: Setup, m: int, state: State, status) -> p
     setup = setup._replace(x0=np.array(state.point.x), gtol=gtol)
     flat = programs.pack_setup(setup, m)
     one_pass = programs.pass_program(task.key, task.call, task.layout, task.loss, task.method)
-    start = loop.start_vector(setup.x0, task.method)
-    phase = loop.state_packing(task.method).places.phase
-    if status is Status.NOT_FINITE:
-        start[phase] = loop.DONE
-    elif not status.converged:
-        start[phase] = loop.SHARPEN
+    start = finishing_vector(setup.x0, task.method, status)
 
     def run(vector):
         return one_pass(*arrays, (np.array(m), None), flat, vector)

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
+from nlsq.config import double_precision
+from nlsq.core import differences, rising
 from nlsq.core.abscissae import Abscissae
 from nlsq.core.evaluation import ResidualCall
 from nlsq.core.finish import Finished, check_start
 from nlsq.core.given import model_value, numeric, refuse_masks
+from nlsq.core.jacobians import Pattern, form, is_operator
 from nlsq.core.model import Model
-from nlsq.core.options import read_options
-from nlsq.core.problem import UNBOUNDED, Observations, Parameters, parse_bounds, parse_start
+from nlsq.core.options import TR_OPTIONS, by_name, check_names, read_options
+from nlsq.core.problem import (
+    UNBOUNDED,
+    Observations,
+    Parameters,
+    interior_start,
+    parse_bounds,
+    parse_start,
+)
 from nlsq.core.solve import choose_road, solve
+from nlsq.core.status import Status
 from nlsq.core.tracing import require_numbers
+from nlsq.core.tries import values_or_nan
 from nlsq.core.watch import closing_line
 from nlsq.result import OptimizeResult
 
@@ -26,9 +38,10 @@ def least_squares(
     jac: Any = None,
     bounds: Any = UNBOUNDED,
     method: str = "trf",
-    *,
+    *rest: Any,
     args: tuple = (),
     kwargs: dict | None = None,
+    jac_sparsity: Any = None,
     **options: Any,
 ) -> OptimizeResult:
     """Minimise ½ Σ ρ(fun(x)²) within bounds; the call of `scipy.optimize.least_squares`.
@@ -40,14 +53,22 @@ def least_squares(
     x0 : array_like, shape (n,)
         Start.
     jac : None, callable, '2-point', '3-point' or 'cs'
-        Default: exact derivatives. A callable ``jac(x, *args, **kwargs)`` returns (m, n).
+        Default: exact derivatives. A callable ``jac(x, *args, **kwargs)`` returns (m, n), as an
+        array, a sparse matrix or a `scipy.sparse.linalg.LinearOperator`.
     bounds : 2-tuple, `scipy.optimize.Bounds` or n pairs
         ``lb == ub`` fixes a parameter.
     method : {'trf', 'dogbox', 'lm'}
+    *rest
+        The options below by position, in SciPy's order.
     args, kwargs
         Passed on to `fun` and `jac`.
+    jac_sparsity : array_like or sparse matrix, shape (m, n), optional
+        Not 0 where the Jacobian may be: differences then take few calls of `fun`, and the Jacobian
+        is sparse. It asks for differences; a callable `jac` says it by what it returns. With a
+        sparse Jacobian or a LinearOperator nothing of size (m, n) or (n, n) is made; the steps are
+        those of tr_solver='cg', or of 'lsmr' where that or its `tr_options` are given.
     **options
-        ftol, xtol, gtol, x_scale, loss, f_scale, max_nfev, diff_step, callback, verbose,
+        ftol, xtol, gtol, x_scale, loss, f_scale, max_nfev, diff_step, workers, callback, verbose,
         time_limit, tr_solver, tr_options, cache: as in `nlsq.curve_fit`.
 
     Returns
@@ -70,27 +91,39 @@ def least_squares(
     array([1., 1.])
     """
     require_numbers("least_squares")
+    if rest:
+        named = {"args": args} if args else {}
+        named |= options if kwargs is None else options | {"kwargs": kwargs}
+        given = by_name("least_squares", 5, _POSITIONS[3:], rest, named)
+        return least_squares(fun, x0, jac, bounds, method, **given)
     if not isinstance(args, tuple | list):
         raise TypeError(f"`args` must be a tuple of further arguments of fun, got {args!r}.")
     kwargs = dict(kwargs or {})
     if not callable(fun):
         raise TypeError(f"`fun` must be callable, got {fun!r}.")
+    check_names("least_squares", options, _FRONT)
     x0 = _start(x0)
     if x0.ndim > 1 or x0.size == 0:
         raise ValueError("`x0` must have at most 1 dimension and at least one number.")
     lb, ub = parse_bounds(bounds, x0.size)
-    names = tuple(f"x{i}" for i in range(x0.size))
+    names = _Numbered(x0.size)
     parameters = Parameters(parse_start(x0, lb, ub, names, "`x0`"), lb, ub, names)
-    settings = read_options("least_squares", method, jac, parameters.bounded, options, _FRONT)
+    start = interior_start(parameters) if method == "trf" else parameters.p0
     call = ResidualCall(fun, tuple(args), kwargs)
-    data = _no_data(_count_residuals(call, x0, method))
     model = Model(call, x0.size, getattr(fun, "__name__", type(fun).__name__))
+    m = _take_start(model, start, method)
+    if callable(jac):
+        model.jac = call.derivative(jac)
+    options = _sparse_options(model, start, m, jac, jac_sparsity, method, options)
+    if jac_sparsity is not None and jac is None:
+        jac = "2-point"
+    settings = read_options("least_squares", method, jac, parameters.bounded, options, _FRONT)
+    data = _no_data(m)
     choose_road(model, data, parameters, settings)
-    if model.jac is not None:
-        user_jac = model.jac
-        model.jac = lambda _, *p: user_jac(np.array(p), *args, **kwargs)
     finished = Finished(model, data, parameters, settings, solve(model, data, parameters, settings))
     check_start(finished)
+    if finished.status is Status.NO_PROGRESS and _is_minimum(finished):
+        finished.status = Status.FTOL
     outcome, status = finished.outcome, finished.status
     result = OptimizeResult(
         {
@@ -114,7 +147,13 @@ def least_squares(
     return result
 
 
-_FRONT = ("x0", "jac", "bounds", "method", "args", "kwargs")
+_FRONT = ("x0", "jac", "bounds", "method", "args", "kwargs", "jac_sparsity")
+# SciPy's order
+_POSITIONS = (
+    "jac", "bounds", "method", "ftol", "xtol", "gtol", "x_scale", "loss", "f_scale", "diff_step",
+    "tr_solver", "tr_options", "jac_sparsity", "max_nfev", "verbose", "args", "kwargs", "callback",
+    "workers",
+)  # fmt: skip
 
 
 class LeastSquares:
@@ -133,16 +172,45 @@ class LeastSquares:
     array([ 1., -2.])
     """
 
-    _own = ("jac", "bounds", "method", "args", "kwargs")
+    _own = _FRONT[1:]
 
     def __init__(self, **options: Any):
         unknown = {k: v for k, v in options.items() if k not in self._own}
         read_options("LeastSquares", None, None, False, unknown, self._own)
         self.options = options
 
-    def least_squares(self, fun: Callable, x0: Any, **options: Any) -> OptimizeResult:
+    def least_squares(self, fun: Callable, x0: Any, *args: Any, **options: Any) -> OptimizeResult:
         """`least_squares(fun, x0, ...)`; what is given here outranks what was kept."""
-        return least_squares(fun, x0, **(self.options | options))
+        given = by_name("least_squares", 2, _POSITIONS, args, options)
+        return least_squares(fun, x0, **(self.options | given))
+
+
+def _is_minimum(finished: Finished) -> bool:
+    """Whether the cost says that a fit stopped at a minimum, where the gradient cannot."""
+    outcome, p, left = finished.outcome, finished.parameters, finished.options.max_nfev
+    if p.p0.size > rising.MOST_PARAMETERS or (left is not None and outcome.nfev >= left):
+        return False
+
+    def cost(x):
+        outcome.nfev += 1
+        values = values_or_nan(finished.model, None, x)
+        return finished.cost_of(values.astype(float)) if np.isfinite(values).all() else np.nan
+
+    size = np.maximum(np.abs(outcome.x), np.abs(outcome.x - p.p0))
+    return rising.rises_around(cost, outcome.x, np.where(size > 0, size, 1.0), p.lb, p.ub)
+
+
+class _Numbered(Sequence):
+    """The names x0, x1, ... of so many unknowns, made when they are asked for."""
+
+    def __init__(self, n: int):
+        self._n = n
+
+    def __len__(self) -> int:
+        return self._n
+
+    def __getitem__(self, i):
+        return f"x{range(self._n)[i]}"
 
 
 def _start(x0) -> np.ndarray:
@@ -153,11 +221,10 @@ def _start(x0) -> np.ndarray:
     return x0
 
 
-def _count_residuals(call: ResidualCall, x0, method) -> int:
-    from nlsq.config import double_precision
-
+def _take_start(model: Model, start: np.ndarray, method: str) -> int:
+    """Number of residuals, from their values at the start, which the fit need not ask for again."""
     with double_precision(), np.errstate(all="ignore"):
-        value = call.host(None, x0)
+        value = model.evaluate(None, start)
     refuse_masks(value, "fun(x)", "Leave such residuals out, e.g. `.compressed()`.")
     r = model_value(value, "`fun`")
     if r.size == 0:
@@ -166,12 +233,54 @@ def _count_residuals(call: ResidualCall, x0, method) -> int:
         raise ValueError(f"`fun` must return at most 1-d array_like. f0.shape: {r.shape}")
     if np.iscomplexobj(r):
         raise ValueError("`fun` must return real residuals; stack real and imaginary parts.")
-    if method == "lm" and r.size < x0.size:
+    if method == "lm" and r.size < start.size:
         raise ValueError(
             "Method 'lm' doesn't work when the number of residuals is less than the number of "
             "variables. Use 'trf' or 'dogbox' instead."
         )
+    model.precision = differences.precision(r)
+    model.memo.value(start, r.copy)
     return r.size
+
+
+def _sparse_options(model: Model, start, m: int, jac, jac_sparsity, method, options: dict) -> dict:
+    """Options with the solver that the Jacobian's form asks for.
+
+    Raises
+    ------
+    ValueError
+        Method or options need a Jacobian of another form.
+    """
+    kind = "`jac_sparsity` gives" if jac_sparsity is not None and not callable(jac) else ""
+    if kind and method != "lm":
+        model.pattern = Pattern(jac_sparsity, m, start.size)
+    operator = False
+    if callable(jac) and np.isfinite(model.memo.values[start.tobytes()]).all():
+        J = form(model.jac(None, start), m, start.size)
+        model.memo.jacobian(start, "jac", lambda: J)
+        operator = is_operator(J)
+        kind = "" if isinstance(J, np.ndarray) else "`jac` returns"
+    if not kind:
+        return options
+    if method == "lm":
+        raise ValueError(_NOT_SPARSE.format("Method 'lm'", kind))
+    if options.get("tr_solver") == "exact":
+        raise ValueError(_NOT_SPARSE.format("tr_solver='exact'", kind))
+    x_scale = options.get("x_scale")
+    if operator and isinstance(x_scale, str) and x_scale == "jac":
+        raise ValueError(
+            "x_scale='jac' can't be used when `jac` returns LinearOperator, whose columns have "
+            "no known norms. Give a scale for each parameter, or leave x_scale away."
+        )
+    known = TR_OPTIONS["cg"]  # which is the faster; SciPy's options are of 'lsmr'
+    own = all(name in known for name in options.get("tr_options") or ())
+    return options | {"tr_solver": options.get("tr_solver") or ("cg" if own else "lsmr")}
+
+
+_NOT_SPARSE = (
+    "{} works only with dense Jacobian matrices, but {} a sparse one or a LinearOperator. Use "
+    "method 'trf' or 'dogbox' with tr_solver='lsmr' or 'cg'."
+)
 
 
 def _no_data(m: int) -> Observations:

@@ -50,7 +50,7 @@ import numpy as np
 
 from nlsq.caching.lowered import lowered
 from nlsq.core import dense, dogbox, geometry, lm, trf
-from nlsq.core.dense import where
+from nlsq.core.dense import where, xp
 from nlsq.core.packing import Packing
 from nlsq.core.reduction import Sums, factor
 from nlsq.core.status import Status
@@ -328,17 +328,17 @@ def _holds(point: Point, trust):
 
 def rounding(columns, x, cost):
     """The optimality at x that rounding of the model's values may make."""
-    size = jnp.sqrt(2 * cost)
+    size = xp.sqrt(2 * cost)
     return ROUNDING * dense.norm(columns * x) / where(size > 0, size, 1.0)
 
 
 def fresh_radius(columns, x, cost, renewals, setup: Setup):
     """The radius of the `renewals`-th beginning at x, in the unit of the given or measured D."""
-    given, rest = setup.x_scale > 0, jnp.sqrt(2 * cost)
+    given, rest = setup.x_scale > 0, xp.sqrt(2 * cost)
     D = where(given, 1 / where(given, setup.x_scale, 1.0), columns_or_one(columns))
     length = dense.norm(D * x)
-    least = where(jnp.any(given), where(length > 0, 0.0, 1.0), LEAST_RADIUS)  # D x is no residual
-    return jnp.maximum(length, least * rest) * 0.1 ** jnp.maximum(renewals - 1, 0)
+    least = where(xp.any(given), where(length > 0, 0.0, 1.0), LEAST_RADIUS)  # D x is no residual
+    return xp.maximum(length, least * rest) * 0.1 ** xp.maximum(renewals - 1, 0)
 
 
 def columns_or_one(columns):
@@ -348,9 +348,9 @@ def columns_or_one(columns):
 
 def gain(old_cost, cost, finite, proposal):
     """Actual reduction of the cost, and its ratio to the predicted one."""
-    actual = where(finite, old_cost - cost, -jnp.inf)
+    actual = where(finite, old_cost - cost, -xp.inf)
     share = actual - proposal.correction
-    return actual, share / where(proposal.predicted > 0, proposal.predicted, jnp.inf)
+    return actual, share / where(proposal.predicted > 0, proposal.predicted, xp.inf)
 
 
 class Evidence(NamedTuple):
@@ -373,24 +373,24 @@ class Evidence(NamedTuple):
 
 def most_optimality(setup):
     """The optimality above which no fit has converged."""
-    return jnp.maximum(10 * jnp.sqrt(jnp.maximum(setup.ftol, setup.xtol)), LEVEL) + setup.gtol
+    return xp.maximum(10 * xp.sqrt(xp.maximum(setup.ftol, setup.xtol)), LEVEL) + setup.gtol
 
 
 def judge(e: Evidence, setup):
     """Status after a trial, RUNNING when no test fires."""
     stepped = ~(e.first | e.again)
     f = (
-        (jnp.abs(e.actual) <= setup.ftol * e.cost)
+        (xp.abs(e.actual) <= setup.ftol * e.cost)
         & (e.predicted <= setup.ftol * e.cost)
         & (e.ratio <= 2)
-        & (e.optimality <= jnp.maximum(10 * jnp.sqrt(setup.ftol), e.rounding))
+        & (e.optimality <= xp.maximum(10 * xp.sqrt(setup.ftol), e.rounding))
         & stepped
     )
     x = (e.step <= setup.xtol * e.length) & stepped
     stuck = e.stuck & stepped
-    agrees = e.optimality <= jnp.maximum(0.1 * most_optimality(setup), e.rounding)
+    agrees = e.optimality <= xp.maximum(0.1 * most_optimality(setup), e.rounding)
     g = e.optimality <= setup.gtol
-    status = jnp.full((), int(Status.RUNNING))
+    status = xp.full((), int(Status.RUNNING))
     status = where(e.nfev >= setup.max_nfev, int(Status.MAX_NFEV), status)
     status = where(x | stuck, where(agrees, int(Status.XTOL), int(Status.ASTRAY)), status)
     status = where(f, where(x, int(Status.FTOL_XTOL), int(Status.FTOL)), status)

@@ -17,6 +17,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
+
 EPS = 2.220446049250313e-16
 
 
@@ -51,26 +53,45 @@ BUILT_IN: dict[str, Callable] = {
 NAMES = ("linear", *BUILT_IN)
 
 
-def user_loss(loss: Callable) -> Callable:
-    """Turn a user's elementwise `loss(z)` in `jax.numpy` into (rho, rho', rho'') by AD.
+def user_loss(loss: Callable, traced: Callable[[], Callable]) -> Callable:
+    """Turn a user's elementwise `loss(z)` into (rho, rho', rho'') of (z, xp).
 
-    SciPy's form, `loss(z)` returning a (3, m) array of value and two derivatives, is used as is.
+    SciPy's form, `loss(z)` returning a (3, m) array of value and two derivatives, is used as is, in
+    NumPy or `jax.numpy`. Of a loss that returns (m,) the derivatives are JAX's, by traced(), the
+    loss for JAX.
+
+    Raises
+    ------
+    ValueError, TypeError
+        By what is returned: the loss has neither shape, or JAX cannot trace it.
     """
-    import jax
-    import jax.numpy as jnp
 
     def derivatives(z, xp):
-        value = loss(z)
-        if getattr(value, "ndim", 0) == z.ndim + 1 and value.shape[0] == 3:
-            return value[0], value[1], value[2]
+        import jax
+        import jax.numpy as jnp
+
+        flat = z.reshape(-1)
+        value = (loss if xp is np else traced())(flat)
+        if xp is np and (kind := np.asarray(value).dtype).kind not in "biuf":
+            raise TypeError(f"the loss must return numbers, it returned {kind}.")
+        if np.shape(value) == (3, *flat.shape):
+            return tuple(xp.asarray(part).reshape(z.shape) for part in value)
+        if np.shape(value) != flat.shape:
+            raise ValueError(WRONG_SHAPE.format(np.shape(value), flat.size))
 
         def along(h, v):
             return jax.jvp(h, (v,), (jnp.ones_like(v),))[1]
 
-        first = lambda v: along(loss, v)  # noqa: E731
-        return value, first(z), along(first, z)
+        first = lambda v: along(traced(), v)  # noqa: E731
+        return tuple(part.reshape(z.shape) for part in (value, first(flat), along(first, flat)))
 
     return derivatives
+
+
+WRONG_SHAPE = (
+    "The return value of `loss` callable has wrong shape: {0} for {1} residuals. Return rho(z) "
+    "({1},), or rho, rho' and rho'' (3, {1})."
+)
 
 
 def scale_rows(loss: Callable | None, f_scale, r, JT, xp):

@@ -11,8 +11,9 @@ import numpy as np
 from nlsq import facades
 from nlsq.core.evaluation import CurveCall
 from nlsq.core.finish import Finished, check_start
+from nlsq.core.given import model_value, numeric
 from nlsq.core.model import Model
-from nlsq.core.options import read_options
+from nlsq.core.options import by_name, read_options
 from nlsq.core.problem import (
     UNBOUNDED,
     parse_observations,
@@ -57,9 +58,9 @@ def curve_fit(
         (a DataFrame, None) is passed on. Dates, and arrays with units, are refused. Without
         `ydata`, a source of data that need not fit into memory: `nlsq.streaming`, :func:`nlsq.fit`.
     ydata : array_like, shape (m,)
-        Dependent data. For other shapes the model returns that shape, or its ravel. Complex data
-        are fitted in real and imaginary part, each with the weight of the point. Points that are
-        masked in `xdata`, `ydata` or `sigma` have weight 0.
+        Dependent data; a number stands for all points. For other shapes the model returns that
+        shape, or its ravel. Complex data are fitted in real and imaginary part, each with the
+        weight of the point. Points that are masked in `xdata`, `ydata` or `sigma` have weight 0.
     p0 : array_like, shape (n,), optional
         Start. Default: 1 for every parameter, moved inside the bounds.
     sigma : None, scalar, (m,) or (m, m), optional
@@ -93,6 +94,7 @@ def curve_fit(
         Residual at which the loss begins to act (default 1).
     max_nfev, maxfev : int, optional
         Largest number of model evaluations, all tries together. Default: 200 (n + 1) for each try.
+        Those that differences need are not counted.
     diff_step, epsfcn : float or array_like, optional
         Relative step of finite differences (`epsfcn` is its square). Giving one selects finite
         differences in place of exact derivatives.
@@ -107,13 +109,19 @@ def curve_fit(
         Seconds, from the call on, after which the best point so far is returned, with status -5. At
         least one evaluation is made, and a compilation is not broken off.
     tr_solver : {None, 'exact', 'lsmr', 'cg'}
-        How method 'trf' solves for a step: exactly (default), or iteratively with products of
-        Jacobian and vector, for many parameters. 'lsmr' (SciPy's name) and 'cg' are the same
-        truncated conjugate gradients; they need a model that JAX can trace. The answer is the same.
+        How a step is solved for: exactly (default), or iteratively with products of Jacobian and
+        vector, for many parameters. Where JAX traces the model, 'lsmr' and 'cg' are the same
+        truncated conjugate gradients; on the host 'lsmr' is SciPy's. The answer is the same.
     tr_options : dict, optional
-        Of the iterative solver: 'maxiter', products per step (default 2 n, between 20 and 1000),
-        and 'tol', relative residual at which a step is solved (default from 0.1 down to 1e-6 as the
-        gradient shrinks; the steps that confirm convergence are always solved to 1e-6).
+        Of the iterative solver. Both know 'maxiter', products per step (default 2 n, between 20 and
+        1000). 'cg': 'tol', relative residual at which a step is solved (default from 0.1 down to
+        1e-6 as the gradient shrinks; the steps that confirm convergence are always solved to 1e-6).
+        'lsmr': 'regularize', and atol, btol, conlim, damp and show of `scipy.sparse.linalg.lsmr`,
+        which put the fit on the host.
+    workers : None, int or callable, optional
+        Who evaluates the model for finite differences: so many processes (-1: as many as there are
+        cores), or a callable like map, ``workers(f, points)``. Exact derivatives need nobody. In
+        the processes JAX does not work: the model must be NumPy and such that `pickle` takes it.
     cache : SmartCache, optional
         Where fits that converged are kept and looked for, by the content of model, data and
         options. Not with `callback` or ``verbose=2``, which show a fit at work, nor for xdata other
@@ -169,6 +177,8 @@ def curve_fit(
     parameters = parse_parameters(f, p0, bounds)
     n = parameters.p0.size
     settings = read_options("curve_fit", method, jac, parameters.bounded, options)
+    if isinstance(ydata, int | float | np.generic | np.ndarray) and np.ndim(ydata) == 0:
+        ydata = _for_each_point(f, xdata, ydata, parameters.p0)
     data = parse_observations(xdata, ydata, sigma, check_finite, nan_policy)
     if method in (None, "lm") and not parameters.bounded:
         require_enough_points(n, data)
@@ -184,6 +194,14 @@ def curve_fit(
     result = record(finished, verdict, absolute_sigma, time.perf_counter() - started)
     announce(result, finished.status, settings.verbose, stacklevel=2)
     return _five_tuple(result, finished) if full_output else result
+
+
+def _for_each_point(f: Callable, xdata, ydata, p0) -> np.ndarray:
+    """A single number as data for each value that the model has at the start."""
+    x = np.asarray(xdata, float) if isinstance(xdata, list | tuple) else xdata
+    with np.errstate(all="ignore"):
+        shape = model_value(CurveCall(f).host(x, p0)).shape
+    return np.broadcast_to(numeric(ydata, "ydata"), shape)
 
 
 class CurveFit:
@@ -216,16 +234,7 @@ class CurveFit:
         self, f: Callable, xdata: Any, ydata: Any = None, *args: Any, **options: Any
     ) -> Any:
         """`curve_fit(f, xdata, ydata, ...)`; what is given here outranks what was kept."""
-        if len(args) > len(self._own):
-            raise TypeError(
-                f"curve_fit() takes at most {len(self._own) + 3} positional arguments, "
-                f"got {len(args) + 3}."
-            )
-        given = dict(zip(self._own, args, strict=False))
-        twice = sorted(given.keys() & options.keys())
-        if twice:
-            raise TypeError(f"curve_fit() got multiple values for argument {twice[0]!r}.")
-        given |= options
+        given = by_name("curve_fit", 3, self._own, args, options)
         return curve_fit(f, xdata, ydata, **(self.options | given))
 
     def __repr__(self) -> str:

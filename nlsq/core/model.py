@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import types
 from collections.abc import Callable, Hashable, Iterable
+from typing import Any
 
 import numpy as np
 
@@ -18,12 +19,60 @@ from nlsq.core import differences, passes, programs
 from nlsq.core.abscissae import Abscissae
 from nlsq.core.given import model_value
 from nlsq.core.identity import content_key, model_key
+from nlsq.core.jacobians import Pattern
 from nlsq.core.keys import alike
 from nlsq.core.reading import asks_for_identity
 from nlsq.core.resolving import COUNT, ModelInfo, Resolution, called, find_road, same_program
 from nlsq.core.tracing import TraceFailed, frozen
 
 _resolutions = UnifiedCache("models", maxsize=256)
+
+
+class Memo:
+    """What the user's own functions gave on the host at the last points, and how often they ran.
+
+    Nothing is asked twice at the same point, so that `calls` is what SciPy counts as nfev. Calls
+    for differences are not counted, as there.
+    """
+
+    def __init__(self, x=None):
+        self.x = x  # what `values` belong to
+        self.calls = 0
+        self.repeats = False  # the function gave the same values again
+        self.values: dict[bytes, np.ndarray] = {}
+        self.rows: dict[tuple, Any] = {}  # of the last point, by it and the scheme
+
+    def value(self, p: np.ndarray, make: Callable) -> np.ndarray:
+        """make(), called once for each point."""
+        key = p.tobytes()
+        found = self.values.get(key)
+        if found is None:
+            self.calls += 1
+            found = self.values[key] = make()
+        return found
+
+    def jacobian(self, p: np.ndarray, scheme: str, make: Callable) -> Any:
+        """make(), called once for each point and scheme."""
+        key = p.tobytes(), scheme
+        found = self.rows.get(key)
+        if found is None:
+            found = make()
+            self.rows = {key: found}
+        return found
+
+    def known(self, p: np.ndarray) -> Any:
+        """A Jacobian at p, by whatever scheme; None where there is none."""
+        return next((J for (key, _), J in self.rows.items() if key == p.tobytes()), None)
+
+    def take_count(self) -> int:
+        """Calls since this was last asked."""
+        count, self.calls = self.calls, 0
+        return count
+
+    def forget_others(self, *points: np.ndarray) -> None:
+        """Keep the values at these points only."""
+        kept = {np.asarray(p).tobytes() for p in points}
+        self.values = {key: f for key, f in self.values.items() if key in kept}
 
 
 class Model:
@@ -47,6 +96,9 @@ class Model:
         self.resolution: Resolution | None = None
         self.program_key: Hashable = None
         self.jac: Callable | None = None
+        self.memo = Memo()
+        self.pattern: Pattern | None = None  # of a sparse Jacobian, for differences
+        self.mapped: Callable = map  # evaluates what differences need
         self.rel_step = None
         self.precision = differences.EPS  # of values on the host
         self.bounds = (-np.inf, np.inf)
@@ -154,6 +206,8 @@ class Model:
     def predict(self, x, p) -> np.ndarray:
         """Model value (m,) at any x the user's function takes."""
         p = np.asarray(p, float)
+        if x is self.memo.x and (known := self.memo.values.get(p.tobytes())) is not None:
+            return known.copy()
         self.require_unchanged()
         with double_precision():
             if self.on_host or self.info.road == "numpy" or self.resolution.data_fixed:
@@ -174,15 +228,20 @@ class Model:
         self.settle()
         return value
 
-    def jacobian(self, x, p) -> np.ndarray:
-        """Derivatives by the parameters, (m, n), at any x the user's function takes."""
+    def jacobian(self, x, p) -> Any:
+        """Derivatives by the parameters, (m, n), at any x the user's function takes.
+
+        An array, but where the user's `jac` or a pattern makes it sparse or a LinearOperator.
+        """
         p = np.asarray(p, float)
+        if x is self.memo.x and (known := self.memo.known(p)) is not None:
+            return _copy(known)
         self.require_unchanged()
         with double_precision():
             if self.jac is not None:
-                J = np.array(self.jac(x, *p))
+                J = self.jac(x, p)
                 self.settle()
-                return J if np.iscomplexobj(J) else J.astype(float)
+                return _copy(J)
             ab = None if self.on_host else Abscissae(x, -1)
             if ab is not None and ab.leaves is not None and not self.resolution.data_fixed:
                 program = programs.jacobian_program(self.program_key, self.traceable, ab)
@@ -192,25 +251,48 @@ class Model:
                     return J
                 except TraceFailed:
                     pass
-            J = self.host_rows(x, p, self.predict(x, p), "3-point").T
+            J = self.host_jacobian(x, p, self.predict(x, p), "3-point")
             self.settle()
             return J
 
     def host_rows(self, x, p, f0, scheme: str) -> np.ndarray:
         """Transposed Jacobian (n, m) on the host by finite differences."""
-        return differences.jacobian(
-            lambda q: _flat(self.evaluate(x, q)), p, f0, scheme, self.rel_step, *self.bounds
-        )
+        given = _Flat(self.evaluate, x), p, f0, scheme, self.rel_step, *self.bounds
+        return differences.jacobian(*given, self.mapped)
+
+    def host_jacobian(self, x, p, f0, scheme: str) -> Any:
+        """Jacobian (m, n) on the host by finite differences: sparse where the pattern is known."""
+        if self.pattern is None:
+            return self.host_rows(x, p, f0, scheme).T
+        given = _Flat(self.evaluate, x), p, f0, scheme, self.rel_step, *self.bounds
+        return differences.sparse_jacobian(*given, self.pattern, self.mapped)
 
     def twin(self) -> Model:
         """A model of the same function on the same road, which may then take another."""
         other = object.__new__(Model)
         other.__dict__.update(self.__dict__)
+        other.memo = Memo()
         return other
 
     def __reduce__(self):
         # A model travels as the user's function; the engine's programs do not.
         raise TypeError("a model holds compiled programs and is dropped when a result is pickled")
+
+
+class _Flat:
+    """The user's function of the parameters alone, (m,), which another process can take."""
+
+    def __init__(self, evaluate: Callable, x):
+        self._evaluate, self._x = evaluate, x
+
+    def __call__(self, p) -> np.ndarray:
+        return _flat(self._evaluate(self._x, p))
+
+
+def _copy(J) -> Any:
+    if not hasattr(J, "astype"):  # a LinearOperator, or a list
+        return J if hasattr(J, "matvec") else np.array(J, float)
+    return J.astype(complex if J.dtype.kind == "c" else float)
 
 
 def _flat(value) -> np.ndarray:

@@ -23,12 +23,16 @@ _EITHER = (("maxfev", "max_nfev"), ("diag", "x_scale"), ("epsfcn", "diff_step"))
 KEYWORDS = (
     "ftol", "xtol", "gtol", "x_scale", "loss", "f_scale", "max_nfev", "maxfev", "diff_step",
     "epsfcn", "diag", "factor", "callback", "verbose", "time_limit", "tr_solver", "tr_options",
-    "cache",
+    "cache", "workers",
 )  # fmt: skip
 
 
 TR_SOLVERS = ("exact", "lsmr", "cg")
-TR_OPTIONS = ("maxiter", "tol")
+# of 'lsmr' SciPy's, of which a program that JAX traced knows `maxiter`
+TR_OPTIONS = {
+    "cg": ("maxiter", "tol"),
+    "lsmr": ("maxiter", "atol", "btol", "conlim", "damp", "show", "regularize"),
+}
 _FRONT = ("p0", "sigma", "absolute_sigma", "check_finite", "bounds", "method", "jac", "full_output",
           "nan_policy")  # fmt: skip
 
@@ -82,8 +86,28 @@ def read_options(
         tr_solver=tr_solver,
         tr_options=_tr_options(given.pop("tr_options", None), tr_solver),
         cache=_cache(given.pop("cache", None)),
+        workers=_workers(given.pop("workers", None)),
         **tolerances,
     )
+
+
+def by_name(caller: str, before: int, names: tuple, args: tuple, options: dict) -> dict:
+    """Options with the positional arguments `args` among them, which follow `before` others.
+
+    Raises
+    ------
+    TypeError
+        There are too many of them, or an argument was given twice.
+    """
+    if len(args) > len(names):
+        raise TypeError(
+            f"{caller}() takes at most {len(names) + before} positional arguments, "
+            f"got {len(args) + before}."
+        )
+    given = dict(zip(names, args, strict=False))
+    if twice := sorted(given.keys() & options.keys()):
+        raise TypeError(f"{caller}() got multiple values for argument {twice[0]!r}.")
+    return given | options
 
 
 def check_names(caller: str, given: dict, front: tuple) -> None:
@@ -195,10 +219,6 @@ def _tr_solver(tr_solver, method) -> str:
         return "exact"
     if tr_solver not in TR_SOLVERS:
         raise ValueError(f"`tr_solver` must be None or one of {TR_SOLVERS}, got {tr_solver!r}.")
-    if tr_solver != "exact" and method != "trf":
-        raise ValueError(
-            f"tr_solver={tr_solver!r} works only with method 'trf', not with {method!r}."
-        )
     return tr_solver
 
 
@@ -207,15 +227,15 @@ def _tr_options(given, tr_solver) -> dict:
         return {}
     if not isinstance(given, dict):
         raise TypeError(f"`tr_options` must be a dict, got {given!r}.")
-    for name in given:
-        if name not in TR_OPTIONS:
-            near = closest(name, TR_OPTIONS)
-            hint = f" Did you mean {near[0]!r}?" if near else f" Known: {', '.join(TR_OPTIONS)}."
-            raise TypeError(f"`tr_options` has an unexpected key {name!r}.{hint}")
     if given and tr_solver == "exact":
         raise ValueError(
             "`tr_options` are for the iterative `tr_solver` 'lsmr' or 'cg'; the exact one has none."
         )
+    for name in given:
+        if name not in (known := TR_OPTIONS[tr_solver]):
+            near = closest(name, known)
+            hint = f" Did you mean {near[0]!r}?" if near else f" Known: {', '.join(known)}."
+            raise TypeError(f"`tr_options` of {tr_solver!r} has an unexpected key {name!r}.{hint}")
     maxiter, tol = given.get("maxiter", 1), given.get("tol", 0.5)
     if not isinstance(maxiter, int | np.integer) or isinstance(maxiter, bool) or maxiter <= 0:
         raise ValueError(f"tr_options['maxiter'] must be a positive integer, got {maxiter!r}.")
@@ -244,6 +264,16 @@ def _cache(cache):
     if cache is not None and not isinstance(cache, SmartCache):
         raise TypeError(f"`cache` must be an nlsq.SmartCache, got {cache!r}.")
     return cache
+
+
+def _workers(workers):
+    whole = isinstance(workers, int | np.integer) and not isinstance(workers, bool)
+    if workers is None or callable(workers) or (whole and (workers == -1 or workers > 0)):
+        return workers
+    raise (ValueError if whole else TypeError)(
+        "`workers` must be None, a number of processes (-1: as many as there are cores) or a "
+        f"callable like map, got {workers!r}."
+    )
 
 
 def _verbose(verbose):

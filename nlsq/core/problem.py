@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,7 @@ COMPLEX_MODEL = (
     "or give complex ydata."
 )
 
+MANY = 64  # parameters, from which on a NumPy call costs less than a turn for each
 UNBOUNDED = (-np.inf, np.inf)
 _LARGEST_COPY = 1 << 22  # bytes
 
@@ -48,11 +50,15 @@ class Parameters:
     p0: np.ndarray
     lb: np.ndarray
     ub: np.ndarray
-    names: tuple[str, ...]
+    names: Sequence[str]
 
     def __post_init__(self):
         # in plain numbers, here and below: each first call of a NumPy function in a fit costs
         # several microseconds, most of them for code that has left the processor's cache
+        if self.lb.size > MANY:
+            self.bounded = bool(self.lb.max() > -math.inf or self.ub.min() < math.inf)
+            self.free = (self.lb < self.ub).astype(float)
+            return
         low, high = self.lb.tolist(), self.ub.tolist()
         self.bounded = max(low) > -math.inf or min(high) < math.inf
         self.free = np.array([float(a < b) for a, b in zip(low, high, strict=True)])
@@ -162,8 +168,8 @@ def parse_bounds(bounds, n: int) -> tuple[np.ndarray, np.ndarray]:
     """
     if bounds is UNBOUNDED:
         return np.array([-math.inf] * n), np.array([math.inf] * n)
-    if hasattr(bounds, "lb") and hasattr(bounds, "ub"):
-        bounds = (bounds.lb, bounds.ub)
+    if hasattr(bounds, "lb") and hasattr(bounds, "ub"):  # SciPy's makes arrays of its numbers
+        bounds = tuple(b[0] if np.shape(b) == (1,) else b for b in (bounds.lb, bounds.ub))
     for bound in bounds if isinstance(bounds, list | tuple) else (bounds,):
         if not is_plain(bound):
             refuse_units(bound, "bounds")
@@ -184,14 +190,15 @@ def parse_bounds(bounds, n: int) -> tuple[np.ndarray, np.ndarray]:
         values = [real(b, "bounds") for b in pairs]
     except (TypeError, ValueError) as error:
         raise ValueError(f"`bounds` must be numbers: {error}") from None
-    try:
-        lb, ub = (b.copy() if b.shape == (n,) else np.full(n, b) for b in values)
-    except (TypeError, ValueError):
-        shapes = ", ".join(str(np.shape(b)) for b in pairs)
+    if not all(b.shape in ((), (n,)) for b in values):
+        shapes = " and ".join(str(b.shape) for b in values)
         raise ValueError(
-            f"Inconsistent shapes between bounds and `x0`: bounds of shape {shapes} for {n} "
-            "parameters. Give a scalar or one value per parameter."
-        ) from None
+            f"Inconsistent shapes between bounds and start: bounds of shape {shapes} for {n} "
+            "parameters. Give a number or one value per parameter."
+        )
+    lb, ub = (b.copy() if b.ndim else np.full(n, b) for b in values)
+    if n > MANY and (lb <= ub).all():
+        return lb, ub
     if all(low <= high for low, high in zip(lb.tolist(), ub.tolist(), strict=True)):
         return lb, ub
     if np.isnan(lb).any() or np.isnan(ub).any():
@@ -230,14 +237,17 @@ def parse_start(p0, lb, ub, names, name: str = "`p0`") -> np.ndarray:
         raise TypeError(f"{name} must be numbers, one for each parameter: {error}") from None
     if start.dtype.kind == "c":
         raise TypeError(f"{name} must be real; fit real and imaginary part as two parameters.")
+    if start.size > MANY and ((lb <= start) & (start <= ub) & np.isfinite(start)).all():
+        return start
     every = zip(names, start.tolist(), lb.tolist(), ub.tolist(), strict=True)
     for parameter, value, low, high in every:
         if not math.isfinite(value):
             raise ValueError(f"{name} must be finite; the start of {parameter!r} is not.")
         if not low <= value <= high:
             raise ValueError(
-                f"`x0` is infeasible: the start of {parameter!r} is {value:g}, outside its bounds "
-                f"[{low:g}, {high:g}]. Move the start or the bounds."
+                f"Initial guess is outside of provided bounds: {name} is infeasible, it starts "
+                f"{parameter!r} at {value:g}, not in [{low:g}, {high:g}]. Move the start or the "
+                "bounds."
             )
     return start
 
@@ -266,6 +276,10 @@ def interior_start(p: Parameters) -> np.ndarray:
     """The start moved off its bounds by a relative 1e-10, where the reflective method can begin."""
     if not p.bounded:
         return p.p0
+    if p.p0.size > MANY:
+        x, free = p.p0.copy(), p.free > 0
+        x[free] = interior_starts(x[free], p.lb[free], p.ub[free])
+        return x
     each = zip(p.p0.tolist(), p.lb.tolist(), p.ub.tolist(), strict=True)
     return np.array([_interior(*one) for one in each])
 

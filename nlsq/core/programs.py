@@ -95,6 +95,11 @@ class Outcome:
         ]
 
     @property
+    def gradient(self) -> np.ndarray:
+        """g = R^T z (n,)."""
+        return self.R.T @ self.z
+
+    @property
     def moved(self) -> bool:
         """Whether the fit left its start."""
         return (self.nit if self.own_nit is None else self.own_nit) > 0

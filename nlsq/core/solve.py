@@ -14,6 +14,7 @@ hold for them: a step from there should promise no more than sampling explains, 
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import contextmanager
@@ -26,7 +27,9 @@ from jaxlib.xla_client import execution_stream_id
 from nlsq.caching.memory_manager import manager
 from nlsq.caching.smart_cache import SmartCache
 from nlsq.config import double_precision
-from nlsq.core import host, iterative, loop, passes, programs, staging, tries
+from nlsq.core import differences, host, iterative, loop, passes, programs, sparse, staging, tries
+from nlsq.core.believing import traced_loss
+from nlsq.core.evaluation import ResidualCall
 from nlsq.core.identity import content_key, model_key
 from nlsq.core.loop import Method, Setup
 from nlsq.core.loss_functions import BUILT_IN, user_loss
@@ -71,6 +74,7 @@ class Options:
     tr_solver: str = "exact"
     tr_options: dict = dataclasses.field(default_factory=dict)
     cache: SmartCache | None = None
+    workers: Any = None  # who evaluates what differences need
 
     def for_each(self, name: str, n: int) -> np.ndarray:
         """An option given as a number or one per parameter, as (n,)."""
@@ -87,7 +91,7 @@ class Options:
     def loss_function(self) -> Callable | None:
         """(rho, rho', rho'') as `scale_rows` takes them; None for the plain sum of squares."""
         if callable(self.loss):
-            return user_loss(self.loss)
+            return user_loss(self.loss, functools.partial(_traced_loss, self.loss))
         return BUILT_IN.get(self.loss)
 
     @property
@@ -98,6 +102,11 @@ class Options:
         if isinstance(self.jac, str):
             return self.jac, self.jac
         return "2-point", "3-point"
+
+
+@functools.lru_cache(maxsize=8)
+def _traced_loss(loss: Callable) -> Callable:
+    return traced_loss(loss)
 
 
 def solve(model: Model, data: Observations, parameters: Parameters, options: Options) -> Outcome:
@@ -112,10 +121,20 @@ def solve(model: Model, data: Observations, parameters: Parameters, options: Opt
     MemoryError
         When data that must be evaluated whole do not fit into the memory allowed.
     """
+    differs = model.on_host and model.jac is None
+    with differences.shared_out(options.workers if differs else None) as mapped:
+        model.mapped = mapped
+        try:
+            return _solve_once(model, data, parameters, options)
+        finally:
+            model.mapped = map
+
+
+def _solve_once(model, data, parameters, options) -> Outcome:
     watched = options.callback is not None or options.verbose > 1
     if options.cache is None or watched or not data.x.in_full:
         return _solve_anew(model, data, parameters, options)
-    plain = dataclasses.replace(options, cache=None, verbose=0, deadline=None)
+    plain = dataclasses.replace(options, cache=None, verbose=0, deadline=None, workers=None)
     content = (
         data.x.leaves, data.y, data.weights, data.factor,
         parameters.p0, parameters.lb, parameters.ub, tuple(vars(plain).values()),
@@ -194,16 +213,13 @@ def _solve(
     setup = vary(make_setup(parameters, options))
     bounded = parameters.bounded or options.method == "dogbox"
     method = Method(options.method, bounded, model.n)
-    watch = Watch(options.callback, options.verbose, options.deadline)
+    residual = functools.partial(host.residual, model, data)
+    watch = Watch(options.callback, options.verbose, options.deadline, residual)
     watched = options.callback is not None or options.verbose > 1 or options.deadline is not None
     m, x0 = data.y.size, setup.x0
     with double_precision():
         if model.on_host:
-            manager.require(16 * m * (model.n + 2), f"The Jacobian of {m} points")
-            _refuse_iterative_on_host(model, options)
-            run = _host_reduce(model, data, options, setup, method)
-            flat = programs.pack_setup(setup, m)
-            return drive_passes(run, method, flat, loop.start_vector(x0, method), watch)
+            return _on_host(model, data, options, setup, method, watch)
 
         iterates = options.tr_solver != "exact"
         long = m > _LONG_PASS[0] or m * model.n > _LONG_PASS[1]
@@ -338,7 +354,7 @@ def choose_road(
     if options.jac is not None:
         model.show_own(data.x)
     if callable(options.jac):
-        model.jac = options.jac
+        model.jac = model.call.derivative(options.jac)
         model.use_host("jac is a callable", "the user's jac")
     elif options.jac is not None:
         if options.jac == "cs" and data.is_complex:
@@ -347,6 +363,8 @@ def choose_road(
                 "Use jac='2-point' or leave `jac` away for exact derivatives."
             )
         model.use_host(f"jac={options.jac!r} asks for differences", f"differences, {options.jac}")
+    elif reason := _untraced_loss(options) or _host_solver(options):
+        model.use_host(reason, "finite differences")
     else:
         size = data.y.size
         model.resolve(data.x, size, parameters.p0, data.is_complex, n_points or size, lengths)
@@ -354,19 +372,27 @@ def choose_road(
             _refuse_complex_model(model, data)
 
 
+def _host_solver(options: Options) -> str:
+    """Why the solver keeps a fit on the host; "" where a program does it."""
+    if options.tr_solver == "lsmr" and options.tr_options.keys() - {"maxiter"}:
+        return "`tr_options` are of SciPy's lsmr, which takes products on the host"
+    return ""
+
+
+def _untraced_loss(options: Options) -> str:
+    """Why a loss keeps a fit on the host; "" where JAX can trace it."""
+    if not callable(options.loss):
+        return ""
+    try:
+        _traced_loss(options.loss)
+    except TypeError as error:
+        return str(error).split(". ")[0]
+    return ""
+
+
 def _refuse_complex_model(model: Model, data: Observations) -> None:
     if model.resolution.complex_value and not data.is_complex:
         raise TypeError(COMPLEX_MODEL)
-
-
-def _refuse_iterative_on_host(model: Model, options: Options) -> None:
-    if options.tr_solver != "exact":
-        raise ValueError(
-            f"tr_solver={options.tr_solver!r} works with products of the Jacobian and a vector, "
-            f"for which JAX has to trace the model, but this one runs on the host "
-            f"({model.info.reason}). Write it in jax.numpy and leave `jac` away, or use "
-            "tr_solver='exact'."
-        )
 
 
 def make_setup(parameters: Parameters, options: Options) -> Setup:
@@ -413,14 +439,46 @@ def _no_leaves():
     return jax.tree.structure(None)
 
 
-def _host_reduce(model, data, options, setup, method):
-    reduce = host.make_reduce(model, data, options.loss_function, setup)
+def _on_host(model, data, options, setup: Setup, method: Method, watch: Watch):
+    """A fit in NumPy; its `nfev` is the number of calls of the user's function, as SciPy's."""
+    evaluations = host.Evaluations(model, data, options.max_nfev is None)
+    watch.residual = evaluations.residual  # which asks the user's function for nothing twice
+    start, counts = None, (0, 0)
+    if options.tr_solver != "exact":
+        evaluations.dense_only = not isinstance(model.call, ResidualCall)
+        state = sparse.fit(evaluations, setup, options, method, watch)
+        outcome, counts = sparse.Outcome(state), (state.njev, state.nit)
+        if not outcome.is_dense:
+            outcome.nfev = model.memo.take_count()
+            return outcome
+        # R at the last point, where a converged fit is polished
+        status, left = Status(state.status), max(setup.max_nfev - state.nfev, 0) + 1
+        gtol = np.inf if status.converged else setup.gtol
+        setup = setup._replace(x0=outcome.x, gtol=gtol, max_nfev=left)
+        start = iterative.finishing_vector(outcome.x, method, status)
+        watch = Watch(None, 0, None)
+    manager.require(16 * data.y.size * (model.n + 2), f"The Jacobian of {data.y.size} points")
+    start = loop.start_vector(setup.x0, method) if start is None else start
+    run = _host_reduce(evaluations, options, setup, method)
+    flat = programs.pack_setup(setup, data.y.size)
+    outcome = drive_passes(run, method, flat, start, watch)
+    if options.tr_solver != "exact" and outcome.status != Status.INTERRUPTED:
+        outcome.status = int(status)
+    outcome.nfev = model.memo.take_count()
+    outcome.njev, outcome.nit = outcome.njev + counts[0], outcome.nit + counts[1]
+    return outcome
+
+
+def _host_reduce(evaluations, options, setup, method):
+    reduce = host.make_reduce(evaluations, options.loss_function, setup)
+    memo = evaluations.model.memo
     iterating, finishing = options.schemes
     packing = loop.state_packing(method)
 
     def run(vector):
         state = packing.view(vector)
         scheme = iterating if int(state.phase) == loop.ITERATE else finishing
+        memo.forget_others(state.point.x, state.trial)
         return reduce(state.trial, state.point.P, scheme)
 
     return run

@@ -25,7 +25,7 @@ import jax
 import jax.numpy as jnp
 
 from nlsq.core import dense, geometry
-from nlsq.core.dense import where
+from nlsq.core.dense import where, xp
 
 EPS = 2.220446049250313e-16
 SECULAR_ITERATIONS = 10
@@ -117,6 +117,6 @@ def steihaug(product: Callable, g, radius, tolerance, maxiter):
         done = ~inside | (dense.norm(r) <= tolerance)
         return p, r, (r @ r / rr) * q - r, count + 1, done
 
-    start = jnp.zeros_like(g), g, -g, jnp.zeros((), int), dense.norm(g) == 0
-    p, r, _, count, _ = jax.lax.while_loop(unfinished, iterate, start)
+    start = xp.zeros_like(g), g, -g, 0, dense.norm(g) == 0
+    p, r, _, count, _ = dense.while_loop(unfinished, iterate, start)
     return p, r, count

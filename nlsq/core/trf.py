@@ -20,11 +20,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 
 from nlsq.core import dense, geometry, subproblem
-from nlsq.core.dense import where
+from nlsq.core.dense import where, xp
 
 ACCEPT_RATIO = 0.0
 FACTOR = 1.0
@@ -51,7 +50,7 @@ class Proposal(NamedTuple):
 def start_radius(x, scale, cost, factor):
     """Initial Delta: `factor` times the scaled length of x, or of the residual where x = 0."""
     length = dense.norm(x / scale)
-    return factor * where(length > 0, length, jnp.sqrt(2 * cost))
+    return factor * where(length > 0, length, xp.sqrt(2 * cost))
 
 
 def land(x, step, lb, ub):
@@ -85,7 +84,7 @@ def propose(point, radius, alpha, scale, setup, bounded):
 def hat_space(x, g, scale, lb, ub):
     """Return (d, C), both (n,): x = d x^, and the diagonal that the bounds add to the model."""
     v, dv = geometry.coleman_li(x, g, lb, ub)
-    d = jnp.sqrt(where(dv != 0, v / scale, v)) * scale
+    d = xp.sqrt(where(dv != 0, v / scale, v)) * scale
     return d, g * dv * scale
 
 
@@ -113,10 +112,10 @@ def reflect(x, model: Quadratic, p, d, radius, setup, theta):
     """
     lb, ub, g = setup.lb, setup.ub, model.g
     trial = x + d * p
-    inside = jnp.all((trial >= lb) & (trial <= ub), axis=0)
+    inside = xp.all((trial >= lb) & (trial <= ub), axis=0)
 
     def dot(a, b):
-        return jnp.sum(a * b, axis=0)
+        return xp.sum(a * b, axis=0)
 
     def straight():
         return p, dot(g, p) + 0.5 * model.gram(p[None])[0, 0]
@@ -126,25 +125,25 @@ def reflect(x, model: Quadratic, p, d, radius, setup, theta):
         mirrored = where(hits != 0, -p, p)
         at_bound = p * stride
         lines = at_bound, mirrored, -g
-        slope, B = [dot(line, g) for line in lines], model.gram(jnp.stack(lines))
+        slope, B = [dot(line, g) for line in lines], model.gram(xp.stack(lines))
 
         to_sphere = geometry.stride_to_sphere(at_bound, mirrored, radius)
         to_bound, _ = geometry.stride_to_bound(x + d * at_bound, d * mirrored, lb, ub)
-        reach = jnp.minimum(to_bound, to_sphere)
+        reach = xp.minimum(to_bound, to_sphere)
         low = (1 - theta) * stride / where(reach > 0, reach, 1.0)
         high = where(to_bound <= to_sphere, theta * to_bound, to_sphere)
         line = 0.5 * B[1, 1], slope[1] + B[0, 1], slope[0] + 0.5 * B[0, 0]
         t, reflected = geometry.minimise_on_interval(*line, low, high)
         usable = (reach > 0) & (low <= high)
-        reflected = where(usable, reflected, jnp.inf)
+        reflected = where(usable, reflected, xp.inf)
 
         shortened = theta * slope[0] + 0.5 * theta**2 * B[0, 0]
 
-        norm_g = jnp.sqrt(dot(g, g))
+        norm_g = xp.sqrt(dot(g, g))
         sphere = radius / where(norm_g > 0, norm_g, 1.0)
         wall, _ = geometry.stride_to_bound(x, -d * g, lb, ub)
         limit = where(wall < sphere, theta * wall, sphere)
-        line = 0.5 * B[2, 2], slope[2], jnp.zeros_like(limit)
+        line = 0.5 * B[2, 2], slope[2], xp.zeros_like(limit)
         tc, cauchy = geometry.minimise_on_interval(*line, 0.0 * limit, limit)
 
         chosen = geometry.least(
@@ -156,7 +155,7 @@ def reflect(x, model: Quadratic, p, d, radius, setup, theta):
             return chosen
         return tuple(where(inside, a, b) for a, b in zip(straight(), chosen, strict=True))
 
-    return jax.lax.cond(jnp.all(inside), straight, crossing)
+    return dense.cond(xp.all(inside), straight, crossing)
 
 
 def update_radius(radius, alpha, proposal, actual, ratio, first):

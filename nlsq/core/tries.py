@@ -62,13 +62,13 @@ def is_suspicious(model: Model, data: Observations, outcome) -> bool:
     if 2 * outcome.cost <= (ROUNDED if outcome.lost else UNEXPLAINED) * spread:
         return False
     x = data.x.arrays()
-    values = _values(model, x, outcome.x)
+    values = values_or_nan(model, x, outcome.x)
     with np.errstate(all="ignore"):
         residual = data.whiten(data.counted(values - data.y))
     return alike(residual, x, data.idle)
 
 
-def _values(model: Model, x, p) -> np.ndarray:
+def values_or_nan(model: Model, x, p) -> np.ndarray:
     """What the user's function gives, NaN where it raises: it may refuse what lies beyond p0."""
     with double_precision(), np.errstate(all="ignore"):
         try:
@@ -206,7 +206,7 @@ def linear_parameters(model: Model, data: Observations, parameters: Parameters) 
         p = p0 + 0.1 * step
         for j, times in moves:
             p[j] += times * step[j]
-        return _values(model, x, p) - origin
+        return values_or_nan(model, x, p) - origin
 
     def straight(whole, *parts):
         size = max(np.abs(part).max() for part in (origin, *parts))

@@ -16,11 +16,13 @@ from nlsq.core.programs import Outcome
 from nlsq.core.status import Status
 
 
-def as_callback(callback: Callable) -> Callable[..., bool]:
+def as_callback(callback: Callable, residual: Callable | None = None) -> Callable[..., bool]:
     """Bring a callback to (nit, cost, x, facts) -> "stop now".
 
-    Three signatures are known: ours, callback(iteration, cost, params, info), and SciPy's
-    callback(intermediate_result) and callback(x). False, StopIteration and StopOptimization stop.
+    Three signatures are known: ours, callback(iteration, cost, params, info), which False stops,
+    and SciPy's callback(intermediate_result) and callback(x), which see no start and whose value
+    does not count. StopIteration and StopOptimization stop each of them. residual: what makes the
+    `fun` of an intermediate result.
     """
     try:
         parameters = inspect.signature(callback).parameters.values()
@@ -31,12 +33,18 @@ def as_callback(callback: Callable) -> Callable[..., bool]:
         names = ["iteration", "cost", "params", "info"]
 
     def call(nit, cost, x, facts):
-        if names == ["intermediate_result"]:
-            from nlsq.result import OptimizeResult
+        if len(names) != 1:
+            return callback(nit, cost, x, facts)
+        if nit == 0:
+            return None
+        if names != ["intermediate_result"]:
+            callback(x)
+            return None
+        from nlsq.result import OptimizeResult
 
-            state = OptimizeResult(x=x, cost=cost, nit=nit, **facts)
-            return callback(intermediate_result=state)
-        return callback(x) if len(names) == 1 else callback(nit, cost, x, facts)
+        lazy = None if residual is None else {"fun": lambda: residual(x)}
+        callback(intermediate_result=OptimizeResult(x=x, cost=cost, nit=nit, **facts, lazy=lazy))
+        return None
 
     def stops(nit, cost, x, facts) -> bool:
         try:
@@ -50,9 +58,18 @@ def as_callback(callback: Callable) -> Callable[..., bool]:
 class Watch:
     """Calls the callback and prints progress after each pass that moved; knows the deadline."""
 
-    def __init__(self, callback: Callable | None, verbose: int, deadline: float | None):
+    def __init__(
+        self,
+        callback: Callable | None,
+        verbose: int,
+        deadline: float | None,
+        residual: Callable | None = None,
+    ):
         self.deadline = np.inf if deadline is None else deadline
-        self.callback = None if callback is None else as_callback(callback)
+        self.residual = residual  # (m,) of parameters, for callbacks that ask for it
+        self.callback = None
+        if callback is not None:
+            self.callback = as_callback(callback, residual and (lambda p: self.residual(p)))
         self.verbose = verbose
         self.cost = None
         self.nit = -1

@@ -183,6 +183,8 @@ def _settings(caller, method, jac, parameters: Parameters, options: dict) -> Opt
     settings = read_options(caller, method, jac, parameters.bounded, options)
     if settings.cache is not None:
         raise ValueError("`cache` keeps fits of arrays; a fit of a source has `checkpoint`.")
+    if settings.workers is not None:
+        raise ValueError("`workers` share out differences; a source is fitted without them.")
     if settings.tr_solver != "exact":
         raise ValueError(
             f"tr_solver={settings.tr_solver!r} makes many passes for one step; a source is fitted "

@@ -85,7 +85,7 @@ class StreamedProblem:
     @cached_property
     def fingerprint(self) -> dict[str, str | None]:
         """What must be the same for a fit to go on from a checkpoint."""
-        watching = ("callback", "verbose", "deadline", "cache")
+        watching = ("callback", "verbose", "deadline", "cache", "workers")
         options = {k: v for k, v in vars(self.options).items() if k not in watching}
         p, size = self.parameters, state_packing(self.method).size
         return {
