@@ -257,15 +257,20 @@ class Model:
 
     def host_rows(self, x, p, f0, scheme: str) -> np.ndarray:
         """Transposed Jacobian (n, m) on the host by finite differences."""
-        given = _Flat(self.evaluate, x), p, f0, scheme, self.rel_step, *self.bounds
-        return differences.jacobian(*given, self.mapped)
+        return self._differences(differences.jacobian, x, p, f0, scheme)
 
     def host_jacobian(self, x, p, f0, scheme: str) -> Any:
         """Jacobian (m, n) on the host by finite differences: sparse where the pattern is known."""
         if self.pattern is None:
             return self.host_rows(x, p, f0, scheme).T
-        given = _Flat(self.evaluate, x), p, f0, scheme, self.rel_step, *self.bounds
-        return differences.sparse_jacobian(*given, self.pattern, self.mapped)
+        return self._differences(differences.sparse_jacobian, x, p, f0, scheme, self.pattern)
+
+    def _differences(self, jacobian: Callable, x, p, f0, scheme: str, *pattern) -> Any:
+        given = p, f0, scheme, self.rel_step, *self.bounds, *pattern, self.mapped
+        self.refused = True  # whichever process it is that raises
+        J = jacobian(_Flat(self.call.host, x), *given)
+        self.refused = False
+        return J
 
     def twin(self) -> Model:
         """A model of the same function on the same road, which may then take another."""
