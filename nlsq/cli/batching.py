@@ -28,6 +28,7 @@ from nlsq.cli.running import carry_out, pack_error, translated
 from nlsq.cli.settings import Settings
 from nlsq.core.status import Status
 from nlsq.device import usable_cores
+from nlsq.utils import interruption
 
 PORTION = 256  # fits read and fitted at a time
 NOT_REACHED = "not reached"
@@ -171,6 +172,7 @@ def fit_portion(
     return carry_out(run, request, settings)["rows"]
 
 
+@interruption.deferred()
 def run(request: dict[str, Any]) -> dict[str, Any]:
     """The fits of a portion in this process: {"rows": ...} or {"error": ...}."""
     settings = Settings.model_validate(request["settings"])
@@ -196,6 +198,7 @@ def run(request: dict[str, Any]) -> dict[str, Any]:
                     rows[k] = _failed(label, translated(error, model))
     except ProgramError as error:
         return {"error": pack_error(error)}
+    interruption.acted_upon()  # by ending early
     return {"rows": rows}
 
 
@@ -332,6 +335,8 @@ def fit_all(
             raise KeyboardInterrupt
 
     for item, found in items:
+        if interruption.heard():
+            raise KeyboardInterrupt
         if isinstance(found, ProgramError):
             row = failed_row(item, found)
             done([row])

@@ -36,6 +36,7 @@ from nlsq.cli.pieces import glance, open_source, read_in_pieces, reading_options
 from nlsq.cli.points import Points
 from nlsq.cli.settings import Settings
 from nlsq.config import env_flag
+from nlsq.utils import interruption
 
 
 def prepare_process() -> None:
@@ -152,15 +153,19 @@ def require_safe(settings: Settings) -> None:
         )
 
 
+@interruption.deferred()
 def run(request: dict[str, Any]) -> dict[str, Any]:
     """One fit in this process: {"document": ...}, or {"error": ...} as `unpack_error` takes it."""
     settings, points = unpack(request)
     try:
-        return {"document": _document(settings, points, request)}
+        document = _document(settings, points, request)
+        interruption.acted_upon()
+        return {"document": document}
     except ProgramError as error:
         return {"error": pack_error(error)}
 
 
+@interruption.deferred()
 def run_guess(request: dict[str, Any]) -> dict[str, Any]:
     """The start of a fit in this process, as `run`."""
     settings, points = unpack(request)

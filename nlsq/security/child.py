@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 import importlib
 import os
+import signal
 import struct
 import sys
 import threading
@@ -17,6 +18,7 @@ import traceback
 from typing import Any, NoReturn
 
 from nlsq.security.limits import Confinement, Limits, confine
+from nlsq.utils import interruption
 from nlsq.utils.safe_serialize import safe_dumps, safe_loads
 
 _confinement = Confinement((), {})
@@ -30,8 +32,13 @@ def held(_: dict) -> dict:
 def main() -> NoReturn:
     """Read the order, confine, run it, answer; never return."""
     source, answer = _streams()
+    interruption.listen(lambda number: os._exit(1), signal.SIGINT)
+    if hasattr(signal, "pthread_sigmask"):  # blocked by the parent until it can be taken
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     try:
-        text = safe_dumps({"value": _run(source)})
+        value = _run(source)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # there is an answer
+        text = safe_dumps({"value": value})
     except BaseException as error:  # whatever a stranger's code raises is the answer
         text = safe_dumps({"error": _described(error)})
     with contextlib.suppress(OSError):

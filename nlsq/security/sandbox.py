@@ -25,6 +25,7 @@ import nlsq
 from nlsq.security.child import receive, send
 from nlsq.security.limits import Limits as Limits
 from nlsq.security.limits import ResourceLimitError as ResourceLimitError
+from nlsq.utils import interruption
 from nlsq.utils.input_error import harmless
 from nlsq.utils.logging import get_logger
 from nlsq.utils.safe_serialize import SafeSerializationError, safe_dumps, safe_loads
@@ -152,12 +153,13 @@ class _Child:
         self.answer: bytes | None = None
         self.damage = ""
         self.tail = ""
-        self.interrupts = 0
+        self.interrupts, self.told = 0, False
         self.ended_by = ""
 
     def run(self, order: bytes, payload: bytes) -> Any:
         deadline = time.monotonic() + (self.limits.wall_seconds or float("inf"))
-        with self._signals(), self._process() as self.process:
+        before = interruption.worth_saving()  # the child may have something, and ends if not
+        with interruption.deferred(tell=self._forward), self._process() as self.process:
             threads = [
                 threading.Thread(target=target, args=args, daemon=True)
                 for target, args in (
@@ -168,13 +170,16 @@ class _Child:
                 for thread in threads:
                     thread.start()
                 if self.interrupts:  # before there was a child to tell
-                    self._forward()
+                    self._interrupt()
                 self._wait(deadline)
             finally:
                 if self.answer is None or self.ended_by:
                     self.process.kill()
                 code = self.process.wait()
                 threads[2].join(timeout=5)
+            interruption.acted_upon()  # the child was told
+            if self.answer is None:
+                interruption.worth_saving(before)
         return self._result(code)
 
     @contextlib.contextmanager
@@ -187,11 +192,12 @@ class _Child:
             path.append(here)
         # A group of its own: the terminal's Ctrl-C comes here, and is passed on once.
         group = {} if sys.platform == "win32" else {"process_group": 0}
-        process = subprocess.Popen(
-            [sys.executable, "-I", "-B", "-c", _START, json.dumps([str(_PACKAGE), path])],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            env=environment, bufsize=0, **group,
-        )  # fmt: skip
+        with _interrupts_blocked():
+            process = subprocess.Popen(
+                [sys.executable, "-I", "-B", "-c", _START, json.dumps([str(_PACKAGE), path])],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                env=environment, bufsize=0, **group,
+            )  # fmt: skip
         try:
             yield process
         finally:
@@ -238,50 +244,21 @@ class _Child:
 
     # -- signals ---------------------------------------------------------------------------------
 
-    @contextlib.contextmanager
-    def _signals(self) -> Iterator[None]:
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        former = {}
-        for number, handler in ((signal.SIGINT, self._interrupted), (signal.SIGTERM, self._ended)):
-            if signal.getsignal(number) not in (signal.SIG_IGN, None):
-                former[number] = signal.signal(number, handler)
-        try:
-            yield
-        finally:
-            for number, handler in former.items():
-                signal.signal(number, handler)
-        if self.ended_by == "signal":
-            os.kill(os.getpid(), signal.SIGTERM)  # now for whoever handles it here
-
-    def _interrupted(self, *_: Any) -> None:
-        self.interrupts += 1
-        if self.interrupts > 1:
-            self.ended_by = "interrupt"
-            self.done.set()
-        else:
-            self._forward()
-
     def _forward(self) -> None:
-        process = getattr(self, "process", None)
-        if process is not None and sys.platform != "win32":  # there the console tells both
-            with contextlib.suppress(OSError):
-                process.send_signal(signal.SIGINT)
+        self.interrupts += 1
+        self._interrupt()
 
-    def _ended(self, *_: Any) -> None:
-        self.ended_by = "signal"
+    def _interrupt(self) -> None:
         process = getattr(self, "process", None)
-        if process is not None:
-            with contextlib.suppress(OSError):
-                process.terminate()
-        self.done.set()
+        if process is None or self.told or sys.platform == "win32":  # there the console tells both
+            return
+        self.told = True
+        with contextlib.suppress(OSError):
+            process.send_signal(signal.SIGINT)
 
     # -- what came of it -------------------------------------------------------------------------
 
     def _result(self, code: int) -> Any:
-        if self.ended_by in ("interrupt", "signal"):
-            raise KeyboardInterrupt
         if self.ended_by == "time":
             self._exceeded("time", f"{self.limits.wall_seconds:g} s on the clock", "wall_seconds")
         if self.answer is None:
@@ -338,6 +315,19 @@ class _Child:
         get_logger("security").debug("the sandbox exceeded %s: %s", option, amount)
         message = f"the model took more than {amount}; raise {option}, {_TRUST}"
         raise ResourceLimitError(message, limit)
+
+
+@contextlib.contextmanager
+def _interrupts_blocked() -> Iterator[None]:
+    """A process that begins here inherits it: no Ctrl-C tears it before it can take one."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _chunk(stream: IO[bytes]) -> bytes:
