@@ -16,7 +16,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
@@ -31,12 +31,16 @@ from nlsq.cli.errors import (
     NoModel,
     ProgramError,
 )
+from nlsq.cli.handover import packed, received
 from nlsq.cli.model import USER_CODE_ERRORS, LoadedModel, failure, load_model, raised_in, start
 from nlsq.cli.pieces import glance, open_source, read_in_pieces, reading_options
 from nlsq.cli.points import Points
 from nlsq.cli.settings import Settings
 from nlsq.config import env_flag
 from nlsq.utils import interruption
+
+if TYPE_CHECKING:
+    from nlsq.result import CurveFitResult
 
 
 def prepare_process() -> None:
@@ -54,9 +58,13 @@ def prepare_process() -> None:
 
 
 def execute(
-    settings: Settings, points: Points | None, resume: bool = False, only_known: bool = False
-) -> dict[str, Any]:
-    """Fit and return the document; where the model's code runs depends on whether it is trusted.
+    settings: Settings,
+    points: Points | None,
+    resume: bool = False,
+    only_known: bool = False,
+    whole: bool = False,
+) -> tuple[dict[str, Any], CurveFitResult]:
+    """Fit; where the model's code runs depends on whether it is trusted.
 
     Parameters
     ----------
@@ -66,6 +74,13 @@ def execute(
         Go on from the checkpoint.
     only_known : bool
         Starts, bounds and fixed values of parameters that the model does not have do not count.
+    whole : bool
+        The result is to be written with all its content.
+
+    Returns
+    -------
+    document, result
+        The document without the result's own content (`nlsq.io.documents.completed`).
 
     Raises
     ------
@@ -77,8 +92,10 @@ def execute(
         "provenance": provenance(settings),
         "resume": resume,
         "only_known": only_known,
+        "whole": whole,
     }
-    return carry_out(run, request, settings)["document"]
+    answer = carry_out(run, request, settings)
+    return answer["document"], received(answer["result"], points, settings)
 
 
 def guess_start(settings: Settings, points: Points | None) -> dict[str, Any]:
@@ -104,6 +121,7 @@ def carry_out(run: Callable[[dict], dict], request: dict, settings: Settings) ->
         prepare_process()
         answer = run(request)
     else:
+        request = request | {"confined": True}
         answer = _confined(f"{run.__module__}:{run.__name__}", request, settings)
     if "error" in answer:
         raise unpack_error(answer["error"])
@@ -155,12 +173,14 @@ def require_safe(settings: Settings) -> None:
 
 @interruption.deferred()
 def run(request: dict[str, Any]) -> dict[str, Any]:
-    """One fit in this process: {"document": ...}, or {"error": ...} as `unpack_error` takes it."""
+    """One fit in this process: document and result, or {"error": ...} for `unpack_error`."""
     settings, points = unpack(request)
     try:
-        document = _document(settings, points, request)
+        document, result = _document(settings, points, request)
+        if request.get("confined"):
+            result = packed(result, points, request["whole"])
         interruption.acted_upon()
-        return {"document": document}
+        return {"document": document, "result": result}
     except ProgramError as error:
         return {"error": pack_error(error)}
 
@@ -176,7 +196,7 @@ def run_guess(request: dict[str, Any]) -> dict[str, Any]:
         values = np.broadcast_to(np.asarray(model.function(x, *begin.p0), float), y.shape)
     except ProgramError as error:
         return {"error": pack_error(error)}
-    return {"names": list(model.names), "p0": begin.p0.tolist(), "values": values.tolist()}
+    return {"names": list(model.names), "p0": begin.p0.tolist(), "values": values}
 
 
 def unpack(request: dict[str, Any]) -> tuple[Settings, Points | None]:
@@ -195,7 +215,9 @@ def unpack_error(packed: dict[str, str]) -> ProgramError:
     return BY_NAME[packed["kind"]](packed["message"], packed["fix"])
 
 
-def _document(settings: Settings, points: Points | None, request: dict) -> dict[str, Any]:
+def _document(
+    settings: Settings, points: Points | None, request: dict
+) -> tuple[dict[str, Any], CurveFitResult]:
     from nlsq.io import result_document
 
     began = time.perf_counter()
@@ -222,10 +244,11 @@ def _document(settings: Settings, points: Points | None, request: dict) -> dict[
         table_info=told["data"] | ({} if points is None else points.facts),
         x_label=", ".join(x_names),
         y_label=points.y_name if points else str(settings.data.columns.y),
+        whole=False,
     )
     if settings.certified is not None:
         document["certified"] = _agreement(result, settings.certified)
-    return document
+    return document, result
 
 
 def _fit(settings: Settings, model: LoadedModel, points: Points | None, request: dict):

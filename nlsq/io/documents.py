@@ -38,6 +38,7 @@ def result_document(
     x_label: str = "x",
     y_label: str = "y",
     curve_points: int = 400,
+    whole: bool = True,
 ) -> dict[str, Any]:
     """Everything about a fit that a report or another program may ask for.
 
@@ -55,6 +56,8 @@ def result_document(
         Labels of the axes, with units.
     curve_points : int, default 400
         Points of the grid.
+    whole : bool, default True
+        With ``result``; without it `completed` adds it when it is written.
 
     Returns
     -------
@@ -108,11 +111,20 @@ def result_document(
         "provenance": dict(provenance or {}),
         "curve": _curve(result, curve_points),
     }
-    return plain(document) | {"result": result.to_dict()}
+    return completed(plain(document), result) if whole else plain(document)
+
+
+def completed(document: Mapping[str, Any], result: CurveFitResult) -> dict[str, Any]:
+    """The document with the whole content of the result, which is as long as the data."""
+    return document if "result" in document else {**document, "result": result.to_dict()}
 
 
 def _known(result: CurveFitResult) -> bool:
     if isinstance(result, StreamedFitResult):
+        from nlsq.core.status import Status
+
+        if result.get("status") == Status.INTERRUPTED:
+            return result.has_statistics  # who stopped the fit waits for no further pass
         _ = result["moments"]  # one more pass over the data
     return result.has_statistics
 

@@ -1,7 +1,7 @@
 """The other end of `nlsq.security.sandbox.call`: what runs in the child process.
 
 Frames go over the standard streams, which are moved out of the way before anything else: what is
-printed goes to standard error. A frame is eight bytes of length and JSON by `safe_serialize`.
+printed goes to standard error.
 """
 
 from __future__ import annotations
@@ -11,15 +11,14 @@ import dataclasses
 import importlib
 import os
 import signal
-import struct
 import sys
 import threading
 import traceback
 from typing import Any, NoReturn
 
+from nlsq.security.frames import Frame, receive
 from nlsq.security.limits import Confinement, Limits, confine
 from nlsq.utils import interruption
-from nlsq.utils.safe_serialize import safe_dumps, safe_loads
 
 _confinement = Confinement((), {})
 
@@ -38,11 +37,11 @@ def main() -> NoReturn:
     try:
         value = _run(source)
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # there is an answer
-        text = safe_dumps({"value": value})
+        frame = Frame({"value": value})
     except BaseException as error:  # whatever a stranger's code raises is the answer
-        text = safe_dumps({"error": _described(error)})
+        frame = Frame({"error": _described(error)})
     with contextlib.suppress(OSError):
-        send(answer, text.encode("ascii"))
+        frame.send(answer)
     with contextlib.suppress(OSError, ValueError):
         sys.stdout.flush()
         sys.stderr.flush()
@@ -65,11 +64,11 @@ def _streams() -> tuple[int, int]:
 
 def _run(source: int) -> Any:
     global _confinement
-    order = safe_loads(receive(source, 1 << 20).decode("ascii"))
+    order = receive(source, 1 << 20)
     module, name = order["entry"].split(":")
     function = getattr(importlib.import_module(module), name)
     _confinement = confine(Limits(**order["limits"]), order["parent"])
-    payload = safe_loads(receive(source, 1 << 40).decode("ascii"))
+    payload = receive(source, 1 << 40)
     threading.Thread(target=_watch, args=(source,), daemon=True).start()
     return function(payload)
 
@@ -103,37 +102,3 @@ def _ours(filename: str) -> bool:
     installed = f"{os.sep}site-packages{os.sep}" in filename
     standard = filename.startswith((os.path.dirname(os.__file__), "<frozen"))
     return installed or standard or filename.startswith(package + os.sep)
-
-
-def send(descriptor: int, data: bytes) -> None:
-    """Write one frame."""
-    for part in (struct.pack("<Q", len(data)), data):
-        view = memoryview(part)
-        while view:
-            view = view[os.write(descriptor, view[: 1 << 20]) :]
-
-
-def receive(descriptor: int, most: int) -> bytes:
-    """Read one frame of at most `most` bytes.
-
-    Raises
-    ------
-    EOFError
-        If the other end closes before the frame is complete.
-    ValueError
-        If the frame is longer.
-    """
-    (length,) = struct.unpack("<Q", _exactly(descriptor, 8))
-    if length > most:
-        raise ValueError(f"a frame of {length} bytes, more than {most}")
-    return _exactly(descriptor, length)
-
-
-def _exactly(descriptor: int, length: int) -> bytes:
-    data = bytearray()
-    while len(data) < length:
-        part = os.read(descriptor, min(length - len(data), 1 << 20))
-        if not part:
-            raise EOFError("the other process closed the pipe")
-        data += part
-    return bytes(data)

@@ -2,7 +2,7 @@
 
 The child imports the function, binds itself (`nlsq.security.limits.confine`), and only then reads
 its payload: the stranger's code never runs unbound, and never in the calling process. Payload and
-answer are JSON (`nlsq.utils.safe_serialize`), so an answer is data, whoever wrote it.
+answer are `nlsq.security.frames`, so an answer is data, whoever wrote it.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from pathlib import Path
 from typing import IO, Any, NoReturn
 
 import nlsq
-from nlsq.security.child import receive, send
+from nlsq.security.frames import Frame, receive
 from nlsq.security.limits import Limits as Limits
 from nlsq.security.limits import ResourceLimitError as ResourceLimitError
 from nlsq.utils import interruption
 from nlsq.utils.input_error import harmless
 from nlsq.utils.logging import get_logger
-from nlsq.utils.safe_serialize import SafeSerializationError, safe_dumps, safe_loads
+from nlsq.utils.safe_serialize import SafeSerializationError
 
 _PACKAGE = Path(nlsq.__file__).parent
 # The same nlsq as here, wherever it was found; all else from where Python is installed first.
@@ -114,7 +114,7 @@ def call(entry: str, payload: dict, *, limits: Limits | None = None) -> Any:
     Returns
     -------
     object
-        What the function returned, as far as JSON carries it.
+        What the function returned, as far as data carry it.
 
     Raises
     ------
@@ -139,9 +139,9 @@ def call(entry: str, payload: dict, *, limits: Limits | None = None) -> Any:
     2
     """
     bounds = limits or Limits()
-    data = safe_dumps(payload).encode("ascii")
+    frames = [Frame(payload)]
     order = {"entry": entry, "limits": dataclasses.asdict(bounds), "parent": os.getpid()}
-    return _Child(bounds).run(safe_dumps(order).encode("ascii"), data)
+    return _Child(bounds).run([Frame(order), *frames])
 
 
 class _Child:
@@ -150,20 +150,20 @@ class _Child:
     def __init__(self, limits: Limits):
         self.limits = limits
         self.done = threading.Event()
-        self.answer: bytes | None = None
+        self.answer: Any = None
         self.damage = ""
         self.tail = ""
         self.interrupts, self.told = 0, False
         self.ended_by = ""
 
-    def run(self, order: bytes, payload: bytes) -> Any:
+    def run(self, frames: list[Frame]) -> Any:
         deadline = time.monotonic() + (self.limits.wall_seconds or float("inf"))
         before = interruption.worth_saving()  # the child may have something, and ends if not
         with interruption.deferred(tell=self._forward), self._process() as self.process:
             threads = [
                 threading.Thread(target=target, args=args, daemon=True)
                 for target, args in (
-                    (self._write, (order, payload)), (self._read, ()), (self._show, (sys.stderr,))
+                    (self._write, (frames,)), (self._read, ()), (self._show, (sys.stderr,))
                 )
             ]  # fmt: skip
             try:
@@ -208,10 +208,10 @@ class _Child:
                 with contextlib.suppress(OSError):
                     stream.close()
 
-    def _write(self, order: bytes, payload: bytes) -> None:
+    def _write(self, frames: list[Frame]) -> None:
         with contextlib.suppress(OSError, ValueError):  # it ended early: its answer says why
-            for frame in (order, payload):
-                send(self.process.stdin.fileno(), frame)
+            for frame in frames:
+                frame.send(self.process.stdin.fileno())
 
     def _read(self) -> None:
         try:
@@ -219,7 +219,7 @@ class _Child:
             self.answer = receive(descriptor, self.limits.answer_mb << 20)
         except EOFError:
             pass
-        except (OSError, ValueError) as error:
+        except (OSError, SafeSerializationError) as error:
             self.damage = str(error)
         finally:
             self.done.set()
@@ -275,9 +275,8 @@ class _Child:
         raise SandboxError(f"{name}: {text}", name, text, error["frames"])
 
     def _reply(self) -> dict:
-        assert self.answer is not None
+        reply = self.answer
         try:
-            reply = safe_loads(self.answer.decode("ascii"))
             if "value" not in reply:
                 error = reply["error"]
                 frames = [
@@ -286,19 +285,15 @@ class _Child:
                 ]
                 kept = {name: harmless(error[name]) for name in ("type", "message")}
                 reply = {"error": kept | {"frames": frames}}
-        except (
-            SafeSerializationError,
-            UnicodeDecodeError,
-            LookupError,
-            TypeError,
-            ValueError,
-        ) as e:
+        except (LookupError, TypeError, ValueError) as e:
             raise SandboxError(f"the answer of the sandbox is damaged: {str(e)[:200]}") from None
         return reply
 
     def _no_answer(self, code: int) -> NoReturn:
         if self.interrupts:
             raise KeyboardInterrupt
+        if code == 0:  # it does not end so without an answer
+            self.damage = self.damage or "it is cut short"
         if self.damage:
             raise SandboxError(f"the answer of the sandbox is damaged: {self.damage[:200]}")
         last = self.tail.strip().rpartition("\n")[2]

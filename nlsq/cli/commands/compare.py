@@ -99,7 +99,7 @@ def _fitted(settings: Settings, points: Points, text: str) -> dict[str, Any]:
 
     row: dict[str, Any] = {"model": text, "converged": False, "aicc": math.nan, "message": ""}
     try:
-        document = execute(settings, points, only_known=True)
+        document, _ = execute(settings, points, only_known=True)
     except ProgramError as error:
         return row | {"message": str(error)}
     statistics, names = document["statistics"], document["parameter_names"]

@@ -109,8 +109,9 @@ def run(settings: Settings, output: Output, strict: bool = False, resume: bool =
     if settings.workflow.checkpoint is not None and not resume:
         keep_request(settings)
     with _memory(settings):
-        document = execute(settings, read(settings), resume)
-        output.write(document, settings)
+        whole = output.is_whole(settings)
+        document, result = execute(settings, read(settings), resume, whole=whole)
+        output.write(document, result, settings)
     if not document["convergence"]["success"]:
         if signals.terminated():
             message = "Terminated; what is shown is the best point so far."
