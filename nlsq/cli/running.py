@@ -33,7 +33,7 @@ from nlsq.cli.errors import (
 )
 from nlsq.cli.handover import packed, received
 from nlsq.cli.model import USER_CODE_ERRORS, LoadedModel, failure, load_model, raised_in, start
-from nlsq.cli.pieces import glance, open_source, read_in_pieces, reading_options
+from nlsq.cli.pieces import glance, in_pieces_by_request, open_source, reading_options
 from nlsq.cli.points import Points
 from nlsq.cli.settings import Settings
 from nlsq.config import env_flag
@@ -89,7 +89,7 @@ def execute(
     request = {
         "settings": settings.model_dump(mode="json"),
         "points": None if points is None else vars(points),
-        "provenance": provenance(settings),
+        "provenance": provenance(settings, points),
         "resume": resume,
         "only_known": only_known,
         "whole": whole,
@@ -253,7 +253,7 @@ def _document(
 
 def _fit(settings: Settings, model: LoadedModel, points: Points | None, request: dict):
     """The result, and where it began."""
-    from nlsq import FitError, curve_fit, fit
+    from nlsq import FitError, curve_fit
 
     fitting, options = settings.fitting, settings.fitting.options()
     x, y = (None, None) if points is None else (points.x, points.y)
@@ -278,11 +278,8 @@ def _fit(settings: Settings, model: LoadedModel, points: Points | None, request:
                     callback=callback, **options,
                 )  # fmt: skip
             else:
-                found = fit(
-                    model.function, open_source(settings), p0=begin.p0,
-                    resume=request["resume"] or None,
-                    **reading_options(settings), **options,
-                )  # fmt: skip
+                options |= {"p0": begin.p0, "resume": request["resume"] or None}
+                found = _fit_in_pieces(settings, model, options)
     except ProgramError:
         raise
     except FitError as error:
@@ -292,6 +289,21 @@ def _fit(settings: Settings, model: LoadedModel, points: Points | None, request:
     except USER_CODE_ERRORS as error:
         raise translated(error, model) from error
     return found, begin
+
+
+def _fit_in_pieces(settings: Settings, model: LoadedModel, options: dict[str, Any]):
+    """The result of a fit to a file that is read piece by piece."""
+    from nlsq import fit
+    from nlsq.streaming.problem import NotInPieces
+
+    source = open_source(settings)
+    reading = reading_options(settings, source)
+    try:
+        return fit(model.function, source, **reading, **options)
+    except NotInPieces:
+        if in_pieces_by_request(settings):
+            raise
+        return fit(model.function, source, **reading | {"workflow": "direct"}, **options)
 
 
 def translated(error: Exception, model: LoadedModel) -> ProgramError:
@@ -333,16 +345,16 @@ def _x_names(settings: Settings, points: Points | None) -> list[str]:
 # -------------------------------------------------------------------------------- what it was
 
 
-def provenance(settings: Settings) -> dict[str, Any]:
+def provenance(settings: Settings, points: Points | None) -> dict[str, Any]:
     """Where the data came from, how the fit was asked for and on what it ran."""
-    import jax
-    import scipy
+    from importlib.metadata import version
 
     names = settings.metadata
     title = (
         names.workflow_name or f"{settings.model.text} fitted to {settings.data.input_file.name}"
     )
-    data = {"file": str(settings.data.input_file), "sha256": _sha256(settings)}
+    digest = None if points is None else _sha256(settings)
+    data = {"file": str(settings.data.input_file), "sha256": digest}
     return {
         "data": {k: v for k, v in data.items() if v is not None},
         "provenance": {
@@ -353,7 +365,7 @@ def provenance(settings: Settings) -> dict[str, Any]:
             "config": settings.model_dump(mode="json", exclude_defaults=True),
             "versions": {
                 "nlsq": nlsq.__version__, "Python": platform.python_version(),
-                "JAX": jax.__version__, "NumPy": np.__version__, "SciPy": scipy.__version__,
+                "JAX": version("jax"), "NumPy": np.__version__, "SciPy": version("scipy"),
             },
         },
     }  # fmt: skip
@@ -363,7 +375,7 @@ def _sha256(settings: Settings) -> str | None:
     import hashlib
 
     path = settings.data.input_file
-    if settings.data.from_stdin or not path.is_file() or read_in_pieces(settings):
+    if settings.data.from_stdin or not path.is_file():
         return None
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -32,8 +32,6 @@ def main() -> NoReturn:
     """Read the order, confine, run it, answer; never return."""
     source, answer = _streams()
     interruption.listen(lambda number: os._exit(1), signal.SIGINT)
-    if hasattr(signal, "pthread_sigmask"):  # blocked by the parent until it can be taken
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     try:
         value = _run(source)
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # there is an answer
@@ -64,11 +62,14 @@ def _streams() -> tuple[int, int]:
 
 def _run(source: int) -> Any:
     global _confinement
-    order = receive(source, 1 << 20)
-    module, name = order["entry"].split(":")
-    function = getattr(importlib.import_module(module), name)
-    _confinement = confine(Limits(**order["limits"]), order["parent"])
-    payload = receive(source, 1 << 40)
+    with interruption.deferred():  # an import is not torn
+        if hasattr(signal, "pthread_sigmask"):  # blocked by the parent until it can be taken
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        order = receive(source, 1 << 20)
+        module, name = order["entry"].split(":")
+        function = getattr(importlib.import_module(module), name)
+        _confinement = confine(Limits(**order["limits"]), order["parent"])
+        payload = receive(source, 1 << 40)
     threading.Thread(target=_watch, args=(source,), daemon=True).start()
     return function(payload)
 

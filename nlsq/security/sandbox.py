@@ -52,6 +52,7 @@ _SETTINGS = {
     "JAX_PLATFORMS": "cpu",  # other devices are opened for writing
     "JAX_ENABLE_COMPILATION_CACHE": "false",
     "NLSQ_DISABLE_PERSISTENT_CACHE": "1",
+    "HDF5_USE_FILE_LOCKING": "FALSE",  # files are read only, and no lock is granted
     "MALLOC_ARENA_MAX": "2",  # else every thread reserves 64 MiB of address space
 }
 _MOST_OUTPUT = 1 << 20

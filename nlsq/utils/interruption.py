@@ -127,9 +127,9 @@ def listen(end: Callable[[int], NoReturn], *numbers: int) -> None:
 def _note(number: int, frame: object) -> None:
     global _pending
     _heard.append(number)
+    _pending = True  # also where this raises: a callback may swallow it
     if _depth == 0 or (_end is None and _heard.count(signal.SIGINT) > 1):
         raise KeyboardInterrupt
-    _pending = True
     if _tell is not None:
         _tell()
 
