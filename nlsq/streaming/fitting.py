@@ -212,6 +212,8 @@ def _result(
         "sample": {"xdata": sample.x.given, "ydata": sample.y, "sigma": sample.sigma},
         "streaming": facts,
     }
+    if feed.source.labels:
+        held["labels"] = feed.source.labels
     verdict = judge(finished, absolute_sigma)
     return StreamedFitResult(
         fields(finished, verdict, absolute_sigma, seconds) | held,
