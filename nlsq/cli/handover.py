@@ -31,6 +31,7 @@ def packed(result: CurveFitResult, points: Points | None, whole: bool) -> dict[s
         _ = result.predictions  # which only the model knows
     names -= set() if points is None else _SENT.keys()
     names -= set() if whole or result.is_settled("jac") else {"jac"}
+    names -= set() if result.is_settled("moments") else {"moments"}  # a pass over all data
     fields = {name: result[name] for name in result.keys() if name in names}  # noqa: SIM118
     return encode_result(type(result).__name__, fields, vars(result), numbers_stay=True)
 

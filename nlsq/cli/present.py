@@ -128,8 +128,9 @@ def show(console: Console, document: dict[str, Any], result: CurveFitResult, plo
     console.print()
     console.print(parameter_table(result, document.get("certified")))
     console.print()
-    console.print(statistics_table(result))
-    console.print()
+    if result.has_statistics:  # a fit to a file that was stopped has none
+        console.print(statistics_table(result))
+        console.print()
     verdict(console, document)
     if plot:
         console.print()

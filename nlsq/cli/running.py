@@ -15,7 +15,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -227,6 +227,10 @@ def _document(
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         result, begin = _fit(settings, model, points, request)
+        interruption.acted_upon()  # there is a result
+        if not interruption.heard():
+            with suppress(KeyboardInterrupt):  # `result_document` does without
+                _ = result.get("moments")  # of a file; one more pass
     notes = list(dict.fromkeys(str(warning.message) for warning in caught))
     result["warnings"] = notes + [
         note for note in result.warnings if not any(note in said for said in notes)

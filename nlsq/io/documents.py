@@ -18,6 +18,7 @@ import numpy as np
 
 from nlsq.io.errors import FileError, missing_file, reason
 from nlsq.result import CurveFitResult, StreamedFitResult
+from nlsq.utils import interruption
 from nlsq.utils.atomic import write_atomically
 
 KIND, VERSION = "nlsq fit", 1
@@ -121,10 +122,8 @@ def completed(document: Mapping[str, Any], result: CurveFitResult) -> dict[str, 
 
 def _known(result: CurveFitResult) -> bool:
     if isinstance(result, StreamedFitResult):
-        from nlsq.core.status import Status
-
-        if result.get("status") == Status.INTERRUPTED:
-            return result.has_statistics  # who stopped the fit waits for no further pass
+        if interruption.heard():  # who stopped the fit waits for no further pass
+            return result.has_statistics
         _ = result["moments"]  # one more pass over the data
     return result.has_statistics
 

@@ -21,7 +21,6 @@ from nlsq.core.status import Status
 from nlsq.core.watch import Watch, drive_passes
 from nlsq.streaming.full_passes import NOTHING, FullPasses, Part
 from nlsq.streaming.problem import StreamedProblem
-from nlsq.utils import interruption
 
 Save = Callable[[dict, bool], None]
 
@@ -74,8 +73,6 @@ class GaussNewtonPhase:
 
         def checkpoint(part: Part) -> None:
             self._latest = {"state": state, "setup": flat, **_numbers(part)}
-            if part.next:  # a checkpoint keeps it
-                interruption.worth_saving()
             self._save(self._latest, False)
 
         def work(given: tuple) -> tuple:
