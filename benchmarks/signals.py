@@ -224,6 +224,8 @@ def main(count: int, seed: int) -> None:
                 said = faults(run, case, number, whole[title], then, data)
                 slowest = max(slowest, min(run.waited))
                 tally[title, number.name, run.process.returncode] += 1
+                if sent % 20 == 0:
+                    print(f"{sent} sent", flush=True)
                 for text in said:
                     wrong.append(f"{title}, {number.name} after {moment:.2f} s: {text}")
                     print(wrong[-1], flush=True)
