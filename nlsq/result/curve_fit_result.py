@@ -317,7 +317,8 @@ class CurveFitResult(FitStatistics):
         from nlsq.result import plotting
 
         names = {"x": "x", "y": "y"} | (self.get("labels") or {})
-        xlabel, ylabel = names["x"] if xlabel is None else xlabel, ylabel or names["y"]
+        xlabel = names["x"] if xlabel is None else xlabel
+        ylabel = names["y"] if ylabel is None else ylabel
         options = plotting.Options(
             show_residuals, show_confidence, show_prediction, alpha, xlabel, ylabel, title
         )

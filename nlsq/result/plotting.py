@@ -112,15 +112,19 @@ def labels_of(xdata: Any, ydata: Any) -> dict[str, str]:
 
 
 def _figure(size: tuple[float, float]) -> Figure:
-    from matplotlib.figure import Figure
+    if pyplot_is_used():
+        from matplotlib.pyplot import figure
+    else:
+        from matplotlib.figure import Figure as figure
+    return figure(figsize=size, layout="constrained")
 
-    if not _apart.get() and threading.current_thread() is threading.main_thread():
-        shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
-        if "matplotlib.pyplot" in sys.modules or hasattr(shell, "kernel"):
-            import matplotlib.pyplot as plt
 
-            return plt.figure(figsize=size, layout="constrained")
-    return Figure(figsize=size, layout="constrained")
+def pyplot_is_used() -> bool:
+    """Whether a new figure is to belong to pyplot."""
+    if _apart.get() or threading.current_thread() is not threading.main_thread():
+        return False
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return "matplotlib.pyplot" in sys.modules or hasattr(shell, "kernel")
 
 
 def _axes(ax: Axes | None, residuals: bool) -> tuple[Figure, list[Axes]]:
