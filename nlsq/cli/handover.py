@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from nlsq.cli.errors import ModelError
+from nlsq.utils import interruption
 
 if TYPE_CHECKING:
     from nlsq.cli.points import Points
@@ -12,6 +14,19 @@ if TYPE_CHECKING:
     from nlsq.result import CurveFitResult
 
 _SENT = {"xdata": "x", "ydata": "y", "sigma": "sigma"}  # the asking process has them
+
+
+def settle(result: CurveFitResult) -> None:
+    """Make the last pass over a file, for the statistics, unless the user ends the fit.
+
+    Then, and where one did before, the model is called no more than the document needs.
+    """
+    interruption.acted_upon()  # there is a result
+    if not interruption.heard():
+        with suppress(KeyboardInterrupt):
+            _ = result.get("moments")
+    if interruption.heard() and not result.is_settled("jac"):
+        result.pop("jac", None)
 
 
 def packed(result: CurveFitResult, points: Points | None, whole: bool) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -31,7 +31,7 @@ from nlsq.cli.errors import (
     NoModel,
     ProgramError,
 )
-from nlsq.cli.handover import packed, received
+from nlsq.cli.handover import packed, received, settle
 from nlsq.cli.model import USER_CODE_ERRORS, LoadedModel, failure, load_model, raised_in, start
 from nlsq.cli.pieces import glance, in_pieces_by_request, open_source, reading_options
 from nlsq.cli.points import Points
@@ -227,10 +227,7 @@ def _document(
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         result, begin = _fit(settings, model, points, request)
-        interruption.acted_upon()  # there is a result
-        if not interruption.heard():
-            with suppress(KeyboardInterrupt):  # `result_document` does without
-                _ = result.get("moments")  # of a file; one more pass
+        settle(result)
     notes = list(dict.fromkeys(str(warning.message) for warning in caught))
     result["warnings"] = notes + [
         note for note in result.warnings if not any(note in said for said in notes)

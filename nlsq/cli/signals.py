@@ -30,9 +30,9 @@ def listen() -> None:
 
 def finish() -> None:
     """Ignore signals: what is left is the end of the process."""
-    interruption.acted_upon()
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
+    interruption.acted_upon()  # also what came just before
 
 
 def farewell(was_terminated: bool) -> tuple[str, str, int]:

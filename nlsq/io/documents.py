@@ -164,6 +164,8 @@ def _curve(result: CurveFitResult, points: int) -> dict[str, Any] | None:
     """The curve on a grid over real, one-dimensional x; None for other data."""
     from nlsq.result import plotting, prediction
 
+    if interruption.heard():  # nor for the curve, for which the model is called many times
+        return None
     sampled = isinstance(result, StreamedFitResult)
     data = result._sample_result() if sampled else result
     x = plotting.single_real_x(data) if "xdata" in data and "ydata" in data else None

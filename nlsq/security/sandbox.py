@@ -239,9 +239,11 @@ class _Child:
             shown += len(data)
 
     def _wait(self, deadline: float) -> None:
-        rest = deadline - time.monotonic()
-        if not self.done.wait(None if rest == float("inf") else max(rest, 0)):
-            self.ended_by = "time"
+        # A wait is woken only by a signal that the kernel gives to this thread: look now and then.
+        while not self.done.wait(min(0.2, max(deadline - time.monotonic(), 0))):
+            if time.monotonic() >= deadline:
+                self.ended_by = "time"
+                return
 
     # -- signals ---------------------------------------------------------------------------------
 

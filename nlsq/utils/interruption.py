@@ -88,6 +88,8 @@ def deferred(*numbers: int, tell: Callable[[], None] | None = None) -> Iterator[
         for number in (signal.SIGINT, *numbers):
             if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
                 former[number] = signal.signal(number, _note)
+        if tell is not None and _pending:  # it came a moment ago
+            tell()
         yield
     finally:
         try:
