@@ -1,5 +1,6 @@
 """What the program refuses, and what must not matter: run in this process, which is quicker."""
 
+import gzip
 import json
 
 import numpy as np
@@ -191,6 +192,8 @@ LONG = {
     "units below the names": ("long.csv", TEXT.replace("V\n", "V\ns,mV\n", 1), {}, False),
     "a title above": ("long.csv", "# of today\n" + TEXT, {}, False),
     "few rows": ("long.csv", TEXT[:200], {}, False),
+    "no text": ("long.csv", gzip.compress(TEXT.encode()), {}, False),
+    "Latin-1": ("long.csv", TEXT.replace("V", "V,µ", 1).encode("latin1"), {}, False),
     "no such column": ("long.csv", TEXT, {"columns": {"x": "time", "y": "V"}}, False),
     "another kind": ("long.txt", TEXT, {}, False),
 }
@@ -206,7 +209,7 @@ def test_a_long_text_is_read_in_pieces_where_that_means_the_same(
     tmp_path, monkeypatch, name, text, more, wanted
 ):
     monkeypatch.setattr(pieces, "MANY", 30)
-    (tmp_path / name).write_text(text)
+    (tmp_path / name).write_bytes(text if isinstance(text, bytes) else text.encode())
     assert pieces.read_in_pieces(chosen(tmp_path / name, **more)) == wanted
     monkeypatch.setattr(pieces, "MANY", 50)
     assert not pieces.read_in_pieces(chosen(tmp_path / name, **more))

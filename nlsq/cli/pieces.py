@@ -90,6 +90,9 @@ def in_pieces_by_request(settings: Settings) -> bool:
 
 def has_many(settings: Settings) -> bool:
     """Whether the file has `MANY` points or more and can be read piece by piece."""
+    path = settings.data.input_file
+    if path.suffix.lower() == ".csv" and path.stat().st_size < 4 * MANY:  # "1,2" and a line's end
+        return False
     try:
         source = open_source(settings)
     except ProgramError:  # it is read at once, which says what is wrong
@@ -97,7 +100,6 @@ def has_many(settings: Settings) -> bool:
     with closing(source):
         if source.n_points is not None:
             return source.n_points >= MANY
-        path = settings.data.input_file
         with path.open("rb") as file:
             head = file.read(_HEAD)
         rows = head.count(b"\n") * path.stat().st_size / max(len(head), 1)
