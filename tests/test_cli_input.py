@@ -1,6 +1,7 @@
 """What the program refuses, and what must not matter: run in this process, which is quicker."""
 
 import csv
+import gzip
 import io
 import json
 import os
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from nlsq.cli import pieces
 from nlsq.cli.batch_table import show
 from nlsq.cli.batching import find_items
 from nlsq.cli.commands.compare import aicc
@@ -323,3 +325,68 @@ def test_aicc_of_known_and_unknown_errors():
     assert aicc(12.0, statistics, True) == pytest.approx(12 + 6 + 24 / 16)
     expected = 20 * np.log(12 / 20) + 8 + 40 / 15
     assert aicc(12.0, statistics, False) == pytest.approx(expected)
+
+
+# --------------------------------------------------------------------- long files, read in pieces
+
+TEXT = "t,V\n" + "".join(f"{t!r},{v!r}\n" for t, v in zip(T.tolist(), V.tolist(), strict=True))
+LONG = {
+    "plain text": ("long.csv", TEXT, {}, True),
+    "columns by number": ("long.csv", TEXT, {"columns": {"x": 0, "y": 1}}, False),
+    "a condition": ("long.csv", TEXT, {"where": "t > 1"}, False),
+    "other separators": ("long.csv", TEXT.replace(",", ";"), {}, False),
+    "decimal commas": ("long.csv", TEXT.replace(",", ";").replace(".", ","), {}, False),
+    "units below the names": ("long.csv", TEXT.replace("V\n", "V\ns,mV\n", 1), {}, False),
+    "a title above": ("long.csv", "# of today\n" + TEXT, {}, False),
+    "few rows": ("long.csv", TEXT[:200], {}, False),
+    "no text": ("long.csv", gzip.compress(TEXT.encode()), {}, False),
+    "Latin-1": ("long.csv", TEXT.replace("V", "V,µ", 1).encode("latin1"), {}, False),
+    "no such column": ("long.csv", TEXT, {"columns": {"x": "time", "y": "V"}}, False),
+    "another kind": ("long.txt", TEXT, {}, False),
+}
+
+
+def chosen(path, **more):
+    data = {"columns": {"x": "t", "y": "V"}} | more | {"input_file": str(path)}
+    return Settings.model_validate({"data": data, "model": {"formula": FORMULA}})
+
+
+@pytest.mark.parametrize("name, text, more, wanted", LONG.values(), ids=LONG)
+def test_a_long_text_is_read_in_pieces_where_that_means_the_same(
+    tmp_path, monkeypatch, name, text, more, wanted
+):
+    monkeypatch.setattr(pieces, "MANY", 30)
+    (tmp_path / name).write_bytes(text if isinstance(text, bytes) else text.encode())
+    assert pieces.read_in_pieces(chosen(tmp_path / name, **more)) == wanted
+    monkeypatch.setattr(pieces, "MANY", 50)
+    assert not pieces.read_in_pieces(chosen(tmp_path / name, **more))
+
+
+COUPLED = """import numpy as np
+
+def f(t, a, tau, c):
+    return a * np.exp(-t / tau) + c + 0 * t[::-1]
+"""
+
+
+@pytest.mark.parametrize("model", [FORMULA, "coupled.py:f"])
+def test_the_road_is_the_one_that_was_planned(run, tmp_path, monkeypatch, model):
+    """A long HDF5 file: in pieces, unless the model needs all points; the numbers are the same."""
+    import h5py
+
+    with h5py.File("long.h5", "w") as file:
+        file["t"], file["V"] = T, V
+    (tmp_path / "coupled.py").write_text(COUPLED)
+    arguments = ("fit", "long.h5", *XY, model, "--p0", "2,1,0")
+    arguments += ("--trust",) if model != FORMULA else ()
+    whole = json.loads(run(*arguments, "--json")[1])
+    assert whole["result"]["nlsq_result"] == "CurveFitResult"
+    assert "direct: the data are in memory" in run(*arguments, "--dry-run")[1].replace("\n", " ")
+    monkeypatch.setattr(pieces, "MANY", 40)
+    planned = " ".join(run(*arguments, "--dry-run")[1].split())
+    assert "chunked: 40 points are many" in planned and "couples its points" in planned
+    found = json.loads(run(*arguments, "--json")[1])
+    kind = "StreamedFitResult" if model == FORMULA else "CurveFitResult"
+    assert found["result"]["nlsq_result"] == kind
+    assert found["popt"] == pytest.approx(whole["popt"], rel=1e-10)
+    np.testing.assert_allclose(found["pcov"], whole["pcov"], rtol=1e-10)

@@ -1,14 +1,139 @@
 """Ctrl-C and SIGTERM: the best so far is shown and saved, a checkpoint goes on to the same bits."""
 
+import contextlib
+import ctypes
+import gc
 import json
 import signal
 import subprocess
 import time
+import weakref
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from nlsq import curve_fit
+from nlsq.utils import interruption
 from tests.program import command, environment, heeding, in_terminal, piped
+
+# ------------------------------------------------------------- where an exception would be lost
+
+
+class Thing:
+    """What can be referred to weakly."""
+
+
+def in_a_finaliser(act):
+    class Last(Thing):
+        def __del__(self):
+            act()
+
+    Last()
+
+
+def in_a_weak_reference(act):
+    thing = Thing()
+    _ = weakref.ref(thing, lambda _: act())
+    del thing
+
+
+def in_the_garbage_collector(act):
+    def callback(phase, info):
+        if phase == "start":
+            act()
+
+    gc.callbacks.append(callback)
+    gc.collect()
+    gc.callbacks.remove(callback)
+
+
+def in_a_callback_of_c(act):
+    kind = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
+
+    def compare(a, b):
+        act()
+        return 0
+
+    ctypes.CDLL(None).qsort((ctypes.c_int * 2)(1, 2), 2, 4, kind(compare))
+
+
+LOSING = [
+    in_a_finaliser, in_a_weak_reference, in_the_garbage_collector,
+    pytest.param(
+        in_a_callback_of_c, marks=pytest.mark.skipif("sys.platform == 'win32'", reason="no qsort")
+    ),
+]  # fmt: skip
+
+
+@pytest.fixture
+def heeding_signals():
+    """Ctrl-C counts here too, where the tests run in the background of a shell."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    signal.signal(signal.SIGINT, before)
+
+
+def ctrl_c():
+    signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.parametrize("place", LOSING)
+def test_a_signal_is_not_lost_where_an_exception_is(place, heeding_signals):
+    with pytest.raises(KeyboardInterrupt), interruption.deferred():
+        place(ctrl_c)
+        reached = True
+    assert reached
+    with pytest.raises(KeyboardInterrupt), interruption.deferred():
+        place(ctrl_c)
+        interruption.check()
+        raise AssertionError("check let it pass")
+    interruption.check()  # nothing is left over
+
+
+@pytest.mark.parametrize("place", LOSING)
+def test_a_fit_ends_at_a_signal_that_would_be_lost(place, heeding_signals):
+    t = np.linspace(0, 5, 30)
+    calls = []
+
+    def model(t, a, tau, c):
+        calls.append(a)
+        if len(calls) == 15:
+            place(ctrl_c)
+        return a * np.exp(-t / tau) + c
+
+    y = 3 * np.exp(-t / 2) + 0.5
+    result = curve_fit(model, t, y, [30.0, 0.4, -9.0], jac="2-point")
+    assert (result.status, result.success) == (-4, False)
+    assert result.cost == pytest.approx(0.5 * np.sum((model(t, *result.popt) - y) ** 2))
+
+
+def test_what_a_block_does_with_signals(heeding_signals):
+    told = []
+    with interruption.deferred(signal.SIGTERM, tell=lambda: told.append(1)):
+        with interruption.deferred():
+            ctrl_c()  # tells whoever is outside
+        signal.raise_signal(signal.SIGTERM)
+        assert interruption.heard(signal.SIGINT) and interruption.heard() and len(told) == 2
+        interruption.acted_upon()
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL and not interruption.heard()
+    with pytest.raises(KeyboardInterrupt), interruption.deferred():
+        ctrl_c()
+        interruption.acted_upon()
+        ctrl_c()  # the second one raises at once
+        raise AssertionError("it did not")
+    with pytest.raises(KeyboardInterrupt), interruption.deferred():
+        ctrl_c()
+        raise ValueError("which does not hide it")
+    own = signal.signal(signal.SIGINT, lambda *_: told.append(2))
+    with interruption.deferred():  # a program's own handler stays
+        ctrl_c()
+    assert told[-1] == 2
+    signal.signal(signal.SIGINT, own)
+
+
+# --------------------------------------------------------------------------------- the program
 
 SLOW = """
 import time
@@ -107,15 +232,24 @@ def test_sigterm_leaves_a_checkpoint_that_goes_on_to_the_same_bits(tmp_path, cac
         assert json.loads(resumed.stdout)[key] == json.loads(whole.stdout)[key]
 
 
-def test_sigterm_before_there_is_a_result(tmp_path, cache):
+@pytest.mark.parametrize(
+    "number, code, said",
+    [(signal.SIGTERM, 75, b"Terminated before"), (signal.SIGINT, 130, b"Interrupted.")],
+)
+def test_a_signal_before_there_is_a_result(tmp_path, cache, number, code, said):
     arguments = write(tmp_path, 0.01)
     process = subprocess.Popen(
-        command("fit", "-", *arguments[2:]), cwd=tmp_path, env=environment(cache),
+        heeding("fit", "-", *arguments[2:]), cwd=tmp_path, env=environment(cache),
         stdin=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
-    time.sleep(3)
-    process.terminate()
-    assert process.wait(timeout=60) == 75
-    assert b"Traceback" not in process.stderr.read()
-    process.stdin.close()
-    process.stderr.close()
+    with contextlib.suppress(FileNotFoundError):  # no /proc: at some moment
+        while process.poll() is None and not _caught(process.pid) & 1 << signal.SIGTERM - 1:
+            time.sleep(0.01)
+    process.send_signal(number)
+    _, stderr = process.communicate(timeout=60)
+    assert (process.returncode, stderr.count(b"\n")) == (code, 1) and said in stderr
+
+
+def _caught(pid):
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return int(next(li for li in lines if li.startswith("SigCgt")).split()[1], 16)

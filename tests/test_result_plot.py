@@ -1,13 +1,18 @@
 """The picture of a fit: its parts carry the numbers of the result, and nothing global changes."""
 
 import io
+import sys
+import threading
+from types import SimpleNamespace
 
 import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
+from nlsq.result import plotting
 from tests.result_fits import DECAY, LINE, Model, decay, fitted, noisy_line, result_at
 
 
@@ -26,16 +31,106 @@ def fit():
     return fitted(LINE, *noisy_line())
 
 
+@pytest.fixture(autouse=True)
+def closed():
+    """pyplot is imported here, so that the figures are its own."""
+    yield
+    plt.close("all")
+
+
 def test_picture_of_a_line(fit):
     backend, rc = matplotlib.get_backend(), dict(matplotlib.rcParams)
     fig, axes = fit.plot(show_prediction=True, xlabel="t (s)", ylabel="U (V)", title="Line")
     assert png(fig).startswith(b"\x89PNG")
     assert isinstance(fig, Figure) and axes.shape == (2,)
-    assert plt.get_fignums() == [] and matplotlib.get_backend() == backend
+    assert [plt.figure(n) for n in plt.get_fignums()] == [fig] and plt.gcf() is fig
+    assert matplotlib.get_backend() == backend
     assert dict(matplotlib.rcParams) == rc
     assert legend(axes[0]) == ["data", "fit", "95 % confidence band", "95 % prediction band"]
     assert axes[0].get_ylabel() == "U (V)" and axes[1].get_xlabel() == "t (s)"
     assert axes[0].get_title() == "Line" and axes[1].get_ylabel() == "residual"
+
+
+def without_pyplot(monkeypatch, **shell):
+    shell = SimpleNamespace(**shell) if shell else None
+    monkeypatch.delitem(sys.modules, "matplotlib.pyplot")
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda fit: fit.plot()[0],
+        lambda fit: fit.plot(show_residuals=False)[0],
+        lambda fit: plotting.image(np.eye(3), None, "a")[0],
+    ],
+    ids=["both", "curve", "map"],
+)
+def test_a_figure_belongs_to_pyplot_where_that_is_used(fit, monkeypatch, draw):
+    fig = draw(fit)
+    assert fig.canvas.manager is not None and plt.gcf() is fig
+    plt.close("all")
+    without_pyplot(monkeypatch)
+    fig = draw(fit)
+    monkeypatch.undo()
+    assert fig.canvas.manager is None and plt.get_fignums() == []
+
+
+def test_a_notebook_uses_pyplot_and_a_terminal_does_not(monkeypatch):
+    without_pyplot(monkeypatch, kernel=object())
+    assert plotting.pyplot_is_used()
+    monkeypatch.undo()
+    without_pyplot(monkeypatch, history=[])
+    assert not plotting.pyplot_is_used()
+
+
+def test_a_figure_for_a_file_or_of_a_thread_is_left_to_nobody(fit):
+    made = []
+    with plotting.apart():
+        made.append(fit.plot()[0])
+    thread = threading.Thread(target=lambda: made.append(fit.plot()[0]))
+    thread.start(), thread.join()
+    made.append(fit.plot(Figure().add_subplot())[0])
+    assert plt.get_fignums() == [] and all(map(png, made))
+
+
+SERIES = pd.Series([1.0, 2.0], name="t (s)")
+
+
+@pytest.mark.parametrize(
+    "x, y, labels",
+    [
+        (SERIES, [1, 2], {"x": "t (s)"}),
+        (SERIES.to_frame(), SERIES.rename("U"), {"x": "t (s)", "y": "U"}),
+        (pd.Index([1, 2], name="n"), SERIES.rename(3), {"x": "n", "y": "3"}),
+        (pd.DataFrame({"a": [1], "b": [2]}), SERIES.rename(None), {}),
+        (SERIES.to_numpy(), [1, 2], {}),
+    ],
+)
+def test_axes_are_named_after_the_data(fit, x, y, labels):
+    assert plotting.labels_of(x, y) == labels
+    fit["labels"] = labels
+    _, axes = fit.plot()
+    names = {"x": "x", "y": "y"} | labels
+    assert (axes[1].get_xlabel(), axes[0].get_ylabel()) == (names["x"], names["y"])
+    _, axes = fit.plot(xlabel="", ylabel="mine")
+    assert (axes[1].get_xlabel(), axes[0].get_ylabel()) == ("", "mine")
+
+
+def test_a_curve_that_is_known_is_drawn_where_the_model_is_not(fit):
+    grid = np.linspace(0, 5, 300)
+    band = fit.confidence_band(grid)
+    curve = {"x": grid.tolist(), "y": grid.tolist(), "confidence": band, "level": 0.95}
+    options = plotting.Options(curve=curve)
+    _, axes = plotting.plot(fit, None, options)
+    x, y = axes[0].lines[-1].get_data()
+    np.testing.assert_allclose(y, LINE.f(x, *fit.popt))
+    fit["model"] = None
+    _, axes = plotting.plot(fit, None, options)
+    np.testing.assert_array_equal(axes[0].lines[-1].get_data(), (grid, grid))
+    vertices = axes[0].collections[-1].get_paths()[0].vertices
+    assert vertices[:, 1].max() == pytest.approx(band[1].max())
+    assert legend(axes[0]) == ["data", "fit", "95 % confidence band"]
 
 
 def test_drawn_curve_and_bands_are_those_of_the_result(fit):

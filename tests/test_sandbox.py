@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import textwrap
@@ -14,7 +15,16 @@ import numpy as np
 import pytest
 
 import nlsq
-from nlsq.security import Limits, ResourceLimitError, SandboxError, call, limits, reading, seccomp
+from nlsq.security import (
+    Limits,
+    ResourceLimitError,
+    SandboxError,
+    call,
+    frames,
+    limits,
+    reading,
+    seccomp,
+)  # fmt: skip
 from nlsq.security.bubblewrap import around
 from nlsq.utils.input_error import InputError, harmless
 from nlsq.utils.safe_serialize import SafeSerializationError
@@ -126,6 +136,77 @@ JUNK = [
 def test_a_forged_answer_is_an_error(junk):
     with pytest.raises(SandboxError, match="the answer of the sandbox is damaged"):
         call(ENTRY + "forge", {"junk": junk})
+
+
+LONG = np.arange(1000.0)
+SENT = {
+    "floats": np.where(LONG % 7, LONG, np.nan),
+    "of two axes": LONG.reshape(20, 50),
+    "backwards": LONG[::-2],
+    "by columns": np.asfortranarray(LONG.reshape(20, 50)),
+    "big-endian": LONG.astype(">f4"),
+    "complex": LONG + 1j,
+    "whole": np.arange(-300, 300, dtype=np.int16),
+    "truth": LONG > 3,
+    "short": np.array([0.1, -0.0, np.inf]),
+    "no values": np.empty((0, 70)),
+    "texts": np.array(["a", "longer"] * 50),
+    "objects": np.array([1, "a", None] * 50, dtype=object),
+    "$raw": "a name that looks like a tag",
+}
+
+
+@pytest.mark.parametrize("name", SENT)
+def test_a_frame_carries_arrays_as_they_are(name):
+    there, here = os.pipe()
+    frames.Frame({name: SENT[name], "two": [SENT[name], LONG]}).send(here)
+    back = frames.receive(there, 1 << 20)
+    assert list(back) == [name, "two"]
+    pairs = zip([back[name], *back["two"]], [SENT[name], SENT[name], LONG], strict=True)
+    for found, sent in pairs:
+        np.testing.assert_array_equal(found, sent)
+        found, sent = np.asarray(found), np.asarray(sent)
+        assert (found.shape, found.dtype) == (sent.shape, sent.dtype.newbyteorder("="))
+    os.close(there), os.close(here)
+
+
+FORGED = [
+    '{"$raw": 0, "dtype": "<f8", "shape": [9]}',  # 64 bytes hold eight
+    '{"$raw": 8, "dtype": "<f8", "shape": [8]}',
+    '{"$raw": -8, "dtype": "<f8", "shape": [1]}',
+    '{"$raw": 0, "dtype": "<f8", "shape": [-1]}',
+    '{"$raw": 0, "dtype": "<f8", "shape": [4611686018427387904, 4]}',
+    '{"$raw": 0, "dtype": "|O8", "shape": [8]}',
+    '{"$raw": 0, "dtype": "<f3", "shape": [8]}',
+    '{"$raw": 0, "dtype": "V8", "shape": [8]}',
+    '{"$raw": "0", "dtype": "<f8", "shape": [8]}',
+    '{"$raw": 0, "dtype": ["<f8"], "shape": [8]}',
+    '{"$raw": 0}',
+    '{"$object": 0}',
+    "NaN",
+]
+
+
+@pytest.mark.parametrize("text", FORGED)
+def test_a_forged_frame_is_refused(text):
+    there, here = os.pipe()
+    data = text.encode()
+    os.write(here, struct.pack("<QQ", len(data), 64) + data + bytes(64))
+    with pytest.raises(SafeSerializationError):
+        frames.receive(there, 1 << 20)
+    os.close(there), os.close(here)
+
+
+def test_a_frame_is_no_longer_than_allowed_and_whole():
+    there, here = os.pipe()
+    os.write(here, struct.pack("<QQ", 10, 1 << 20))
+    with pytest.raises(SafeSerializationError, match="more than 1048576"):
+        frames.receive(there, 1 << 20)
+    os.write(here, struct.pack("<QQ", 2, 64) + b"{}..")
+    os.close(here)
+    with pytest.raises(EOFError):
+        frames.receive(there, 1 << 20)
+    os.close(there)
 
 
 def test_a_child_that_ends_is_an_error():

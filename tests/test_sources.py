@@ -1,5 +1,6 @@
 """Sources give exactly the numbers that were written, and say what is wrong with a file."""
 
+import itertools
 import os
 import resource
 import subprocess
@@ -18,7 +19,7 @@ import zarr
 
 from nlsq.streaming.file_sources import DatasetSource, HDF5Source, NpySource, ZarrSource
 from nlsq.streaming.iterable_source import IterableSource, ProtocolSource
-from nlsq.streaming.loading import empty
+from nlsq.streaming.loading import empty, glance
 from nlsq.streaming.opening import as_source
 from nlsq.streaming.sources import ArraySource, Columns, DataSourceError, Source
 from nlsq.streaming.table_sources import ArrowSource, CSVSource, ParquetSource
@@ -705,3 +706,36 @@ def test_optional_packages(monkeypatch, module, open_it):
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(ImportError, match=f"pip install {module}"):
         open_it("a.file")
+
+
+class Pieces:
+    """x = 0, 1, ... and y = -x in pieces of these sizes, over and over."""
+
+    def __init__(self, m, sizes):
+        self.m, self.sizes = m, sizes
+
+    def __iter__(self):
+        at = 0
+        for size in itertools.cycle(self.sizes):
+            if at >= self.m:
+                return
+            x = np.arange(at, min(at + size, self.m), dtype=float)
+            yield Columns(x, -x, None)
+            at += size
+
+    def close(self):
+        pass
+
+
+@pytest.mark.parametrize("m", [1, 5, 99, 100, 1234, 98_765])
+@pytest.mark.parametrize("sizes", [(7,), (1000,), (1, 50, 3), (333, 1)])
+def test_a_glance_is_even_over_the_whole_source(m, sizes):
+    x, y = glance(Pieces(m, sizes), 50)
+    step = x[1] - x[0] if len(x) > 1 else 1
+    np.testing.assert_array_equal(x, np.arange(len(x)) * step)
+    np.testing.assert_array_equal(y, -x)
+    assert min(m, 50) <= len(x) < 100 and m - 1 - x[-1] < step
+    x, y = glance(ArraySource(np.arange(float(m)), -np.arange(float(m))), 50)
+    assert len(x) == min(m, 50) and x[[0, -1]].tolist() == [0, m - 1 if m > 1 else 0]
+    np.testing.assert_array_equal(y, -x)
+    assert len(x) < 3 or np.ptp(np.diff(x)) <= 1

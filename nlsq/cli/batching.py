@@ -30,6 +30,7 @@ from nlsq.cli.settings import Settings
 from nlsq.core.status import Status
 from nlsq.device import usable_cores
 from nlsq.io import FileError
+from nlsq.utils import interruption
 
 PORTION = 256  # fits read and fitted at a time
 NOT_REACHED = "not reached"
@@ -125,6 +126,7 @@ def fit_portion(
     return carry_out(run, request, settings)["rows"]
 
 
+@interruption.deferred()
 def run(request: dict[str, Any]) -> dict[str, Any]:
     """The fits of a portion in this process: {"rows": ...} or {"error": ...}."""
     settings = Settings.model_validate(request["settings"])
@@ -150,6 +152,7 @@ def run(request: dict[str, Any]) -> dict[str, Any]:
                     rows[k] = _failed(label, translated(error, model))
     except ProgramError as error:
         return {"error": pack_error(error)}
+    interruption.acted_upon()  # by ending early
     return {"rows": rows}
 
 
@@ -291,6 +294,8 @@ def fit_all(
             raise KeyboardInterrupt
 
     for place, (item, found) in enumerate(items):
+        if interruption.heard():
+            raise KeyboardInterrupt
         if isinstance(found, ProgramError):
             row = failed_row(item, found)
             done([row])

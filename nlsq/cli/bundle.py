@@ -15,13 +15,14 @@ MODEL_FILE = "model.py"
 def write(path: Path, document: dict[str, Any], result: Any, settings: Settings) -> None:
     """Write the bundle: data, configuration, result, tables, figures, a Python script."""
     from nlsq.io import reproduction_script, write_bundle
+    from nlsq.io.documents import completed
 
     model_file = settings.model.path
     names = document["provenance"]["columns of x"]
     write_bundle(
         path,
         result=result,
-        document=document,
+        document=completed(document, result),
         config_text=configuration_text(settings, result, names),
         script_text=reproduction_script(recipe(settings, document, result)),
         files={} if model_file is None else {MODEL_FILE: model_file.read_bytes()},

@@ -6,14 +6,15 @@ Commands are imported when they are called; the table below is all that ``nlsq -
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from importlib import import_module
 
 import click
 
 import nlsq
+from nlsq.cli import signals
 from nlsq.cli.errors import EXIT_CODES, ProgramError
+from nlsq.utils import interruption
 from nlsq.utils.input_error import harmless
 
 COMMANDS = {
@@ -80,7 +81,11 @@ def cli(context: click.Context, debug: bool) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the program and exit with its code."""
-    sys.exit(_run(arguments))
+    signals.listen()
+    with interruption.deferred():
+        code = _run(arguments)
+        signals.finish()
+    sys.exit(code)
 
 
 def _run(arguments: list[str] | None) -> int:
@@ -100,8 +105,7 @@ def _run(arguments: list[str] | None) -> int:
         fix = f"See '{context.command_path} --help'." if context else ""
         return _report(error.format_message(), fix, 1)
     except (click.Abort, KeyboardInterrupt):
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # more of them must not spoil the end
-        return _report("Interrupted.", "", 130)
+        return _report(*signals.farewell(signals.terminated()))
     except BrokenPipeError:  # the reader of our output has gone: `nlsq fit x.yaml | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1

@@ -86,7 +86,12 @@ class Output:
         if drawn:
             require_matplotlib(drawn[0])
 
-    def write(self, document: dict[str, Any], settings: Settings) -> None:
+    def is_whole(self, settings: Settings) -> bool:
+        """Whether the result is written with all its content, which is as long as the data."""
+        suffixes = {path.suffix.lower() for path in settings.export.results_file}
+        return self.printed == "json" or not suffixes.isdisjoint((".json", ".html", ".zip"))
+
+    def write(self, document: dict[str, Any], result: Any, settings: Settings) -> None:
         """Print and save.
 
         Raises
@@ -95,9 +100,8 @@ class Output:
             A file that cannot be written; what could be is.
         """
         from nlsq.cli.errors import DataError, ProgramError
-        from nlsq.io import FileError, restore
+        from nlsq.io import FileError
 
-        result = _with_model(restore(document), document, settings)
         if self.asked or not self.quiet:
             self.print(document, result)
         failed = None
@@ -124,17 +128,6 @@ class Output:
             click.echo()
         else:
             click.echo(text_of("." + _SUFFIX[self.printed], document, result), nl=False)
-
-
-def _with_model(result: Any, document: dict[str, Any], settings: Settings) -> Any:
-    """The result with its model, for curves between the data, unless a stranger wrote it."""
-    from nlsq.cli.model import load_model
-
-    model = settings.model
-    if (model.path is not None and not model.trusted) or "sample" in result:
-        return result
-    loaded = load_model(model, document["provenance"]["columns of x"], len(document["popt"]))
-    return result.attach(loaded.function)
 
 
 _SUFFIX = {"json": "json", "csv": "csv", "markdown": "md", "latex": "tex", "shell": "sh"}
@@ -181,13 +174,13 @@ def require_matplotlib(path: Path) -> None:
 def text_of(suffix: str, document: dict[str, Any], result: Any) -> str:
     """The result as text of one kind."""
     from nlsq.io import to_csv, to_latex, to_markdown, to_shell
-    from nlsq.io.documents import document_text
+    from nlsq.io.documents import completed, document_text
     from nlsq.io.html_report import html_report
 
     if suffix == ".json":
-        return document_text(document)
+        return document_text(completed(document, result))
     if suffix == ".html":
-        return html_report(document)
+        return html_report(completed(document, result))
     writers = {".csv": to_csv, ".md": to_markdown, ".tex": to_latex, ".sh": to_shell}
     return writers[suffix](result)
 

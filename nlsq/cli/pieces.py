@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import os
+from contextlib import closing
+from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nlsq.cli.errors import ConfigurationError, DataError
+from nlsq.cli.errors import ConfigurationError, DataError, ProgramError
+from nlsq.cli.points import select_from
 from nlsq.cli.settings import Settings
+
+if TYPE_CHECKING:
+    from nlsq.core.workflow import StreamingDecision
+
+MANY = 10**6  # points from which on a file is read piece by piece, where it can be
+_HEAD = 1 << 16  # bytes of a text file that are looked at
 
 
 def open_source(settings: Settings) -> Any:
@@ -85,26 +95,91 @@ def _refuse_elsewhere(path: Path, names: list[str]) -> None:
 
 
 def read_in_pieces(settings: Settings) -> bool:
-    """Whether the file is read piece by piece: asked for, or it would not fit into memory."""
-    from nlsq.caching.memory_manager import manager
-
+    """Whether the file is read piece by piece: asked for, long, or more than fits into memory."""
     work, data = settings.workflow, settings.data
     if work.strategy == "direct" or data.from_stdin:
         return False
-    if work.strategy != "auto" or work.checkpoint is not None or work.chunk_size is not None:
+    if in_pieces_by_request(settings):
         return True
     path = data.input_file
+    return os.path.isfile(path) and (
+        4 * path.stat().st_size > _usable(settings) or has_many(settings)
+    )
+
+
+def in_pieces_by_request(settings: Settings) -> bool:
+    """Whether the user asked for what only a fit in pieces has."""
+    work = settings.workflow
+    return work.strategy != "auto" or work.checkpoint is not None or work.chunk_size is not None
+
+
+def has_many(settings: Settings) -> bool:
+    """Whether the file has `MANY` points or more and can be read piece by piece."""
+    path = settings.data.input_file
+    if path.suffix.lower() == ".csv" and path.stat().st_size < 4 * MANY:  # "1,2" and a line's end
+        return False
+    try:
+        source = open_source(settings)
+    except ProgramError:  # it is read at once, which says what is wrong
+        return False
+    with closing(source):
+        if source.n_points is not None:
+            return source.n_points >= MANY
+        with path.open("rb") as file:
+            head = file.read(_HEAD)
+        rows = head.count(b"\n") * path.stat().st_size / max(len(head), 1)
+        return rows >= MANY and _is_plain(settings, source, head)
+
+
+def _is_plain(settings: Settings, source: Any, head: bytes) -> bool:
+    """Whether the first rows of a text file mean the same read in pieces and read at once."""
+    top = head[: head.rfind(b"\n") + 1]
+    if settings.data.rows is not None:
+        return False
+    from nlsq.streaming import DataSourceError
+
+    try:
+        points = select_from(BytesIO(top), settings.data)
+        piece = next(iter(source))
+    except (ProgramError, DataSourceError):
+        return False
+    m = points.y.size
+    pairs = zip((points.x, points.y, points.sigma), piece, strict=True)
+    return all(
+        own is None or np.array_equal(own, other[..., :m], equal_nan=True) for own, other in pairs
+    )
+
+
+def decision(settings: Settings, source: Any) -> StreamingDecision:
+    """The road of a file that is read piece by piece, and why."""
+    from nlsq.config import get_large_dataset_config
+    from nlsq.core.workflow import decide
+
+    work, n_points = settings.workflow, source.n_points
+    asked = "checkpoint" if work.checkpoint else "chunk_size" if work.chunk_size else ""
+    made = decide(
+        n_points, source.form.bytes_per_point, False, _usable(settings),
+        get_large_dataset_config(), work.strategy, asked,
+    )  # fmt: skip
+    if made.strategy == "direct" and work.strategy == "auto" and n_points >= MANY:
+        return replace(made, strategy="chunked", reason=f"{n_points:,} points are many")
+    return made
+
+
+def _usable(settings: Settings) -> int:
+    """Memory that a fit may plan with, bytes."""
+    from nlsq.caching.memory_manager import manager
+
+    limit = settings.workflow.memory_limit_gb
     usable = manager.usable_bytes()
-    if work.memory_limit_gb is not None:
-        usable = min(usable, int(work.memory_limit_gb * 1e9))
-    return os.path.isfile(path) and 4 * path.stat().st_size > usable
+    return usable if limit is None else min(usable, int(limit * 1e9))
 
 
-def reading_options(settings: Settings) -> dict[str, Any]:
+def reading_options(settings: Settings, source: Any) -> dict[str, Any]:
     """Keywords of `nlsq.fit` about how a file is read."""
     work = settings.workflow
     given = {
-        "workflow": work.strategy, "memory_limit_gb": work.memory_limit_gb,
+        "workflow": decision(settings, source).strategy, "memory_limit_gb": work.memory_limit_gb,
         "chunk_size": work.chunk_size, "checkpoint": work.checkpoint,
         "checkpoint_interval": work.checkpoint_interval if work.checkpoint else None,
         "nan_policy": "omit" if settings.fitting.nan_policy == "omit" else None,

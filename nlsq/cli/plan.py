@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from nlsq.cli.pieces import open_source, read_in_pieces
+from nlsq.cli.pieces import decision, in_pieces_by_request, open_source, read_in_pieces
 from nlsq.cli.points import Points, load, select
 from nlsq.cli.settings import Settings
 
@@ -65,22 +65,13 @@ def _road(settings: Settings, points: Points | None) -> tuple[str, int | None, i
         )
         size = sum(a.nbytes for a in (points.x, points.y, points.sigma) if a is not None)
         return f"direct: the data are in memory; {passes}", m, size
-    from nlsq.caching.memory_manager import manager
-    from nlsq.config import get_large_dataset_config
-    from nlsq.core.workflow import decide
-
     source = open_source(settings)
     n_points, each = source.n_points, source.form.bytes_per_point
+    made = decision(settings, source)
     source.close()
-    work = settings.workflow
-    usable = manager.usable_bytes()
-    if work.memory_limit_gb is not None:
-        usable = min(usable, int(work.memory_limit_gb * 1e9))
-    made = decide(
-        n_points, each, False, usable, get_large_dataset_config(), work.strategy,
-        "checkpoint" if work.checkpoint else "",
-    )  # fmt: skip
     passes = "about 4 passes over all points after a sample of them has converged"
+    if made.strategy != "direct" and not in_pieces_by_request(settings):
+        passes += "; a model that couples its points is fitted to all of them at once"
     size = None if n_points is None else n_points * each
     return f"{made.strategy}: {made.reason}; {passes}", n_points, size
 

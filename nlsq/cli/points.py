@@ -46,6 +46,27 @@ class Points:
         return ", ".join(self.x_names)
 
 
+def _table(source: Any, data: Data) -> Table:
+    c = data.csv
+    return read_table(
+        source, format=data.format, delimiter=c.delimiter, decimal=c.decimal, encoding=c.encoding,
+        header=c.header, comment=c.comment, skip=c.skip_header, sheet=data.sheet, group=data.group,
+    )  # fmt: skip
+
+
+def select_from(source: Any, data: Data) -> Points:
+    """The points of all rows of an open text file.
+
+    Raises
+    ------
+    DataError
+    """
+    try:
+        return select(_table(source, data), data, omit=False)
+    except (FileError, ValueError) as error:
+        raise DataError(str(error)) from None
+
+
 def load(data: Data) -> Table:
     """The rows of the file that `data` asks for.
 
@@ -56,7 +77,6 @@ def load(data: Data) -> Table:
     ConfigurationError
         A condition that is no expression of columns.
     """
-    c = data.csv
     try:
         source: Any = data.input_file
         if data.from_stdin:
@@ -64,11 +84,7 @@ def load(data: Data) -> Table:
         elif os.path.isfile(source):  # False where the system takes no such name
             needed = _READING_FACTOR * source.stat().st_size
             get_memory_config().require(needed, f"{source}: reading this file")
-        table = read_table(
-            source, format=data.format, delimiter=c.delimiter, decimal=c.decimal,
-            encoding=c.encoding, header=c.header, comment=c.comment, skip=c.skip_header,
-            sheet=data.sheet, group=data.group,
-        )  # fmt: skip
+        table = _table(source, data)
     except FileError as error:
         fix = error.fix
         if not data.from_stdin and not os.path.exists(data.input_file):

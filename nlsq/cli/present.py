@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from nlsq.result import CurveFitResult
 
 _PLOT_ROWS, _RESIDUAL_ROWS, _MOST_COLUMNS = 17, 5, 110
+_MOST_POINTS = 100_000  # in a plot of characters, of which there are some thousands
 
 
 def parameter_table(result: CurveFitResult, certified: dict | None = None) -> Grid:
@@ -131,8 +132,9 @@ def show(console: Console, document: dict[str, Any], result: CurveFitResult, plo
     if result.sigma_dimensions is not None:
         console.print(Text(f"errors {basis_of_errors(result)}", "dim"))
     console.print()
-    print_whole(console, statistics_table(result))
-    console.print()
+    if result.has_statistics:  # a fit to a file that was stopped has none
+        print_whole(console, statistics_table(result))
+        console.print()
     verdict(console, document)
     if plot:
         console.print()
@@ -161,6 +163,8 @@ def terminal_plot(document: dict[str, Any], result: CurveFitResult, console: Con
         return Text("")
     fitted = np.asarray(document["curve"]["at_sample"]) if sample else result.predictions
     x_label, y_label = (harmless(document["labels"][axis]) for axis in "xy")
+    few = slice(None, None, max(1, y.size // _MOST_POINTS))
+    x, y, fitted = x[..., few], y[few], fitted[few]
     if x.ndim > 1:  # several predictors: no curve to draw, so compare directly
         along, label = fitted, f"fitted {y_label}"
         line_x = line_y = np.array([y.min(), y.max()])

@@ -17,7 +17,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
@@ -32,12 +32,17 @@ from nlsq.cli.errors import (
     NoModel,
     ProgramError,
 )
+from nlsq.cli.handover import packed, received, settle
 from nlsq.cli.model import USER_CODE_ERRORS, LoadedModel, failure, load_model, raised_in, start
-from nlsq.cli.pieces import glance, open_source, read_in_pieces, reading_options
+from nlsq.cli.pieces import glance, in_pieces_by_request, open_source, reading_options
 from nlsq.cli.points import Points
 from nlsq.cli.settings import Settings
 from nlsq.config import env_flag
+from nlsq.utils import interruption
 from nlsq.utils.input_error import InputError
+
+if TYPE_CHECKING:
+    from nlsq.result import CurveFitResult
 
 
 def prepare_process() -> None:
@@ -55,9 +60,13 @@ def prepare_process() -> None:
 
 
 def execute(
-    settings: Settings, points: Points | None, resume: bool = False, only_known: bool = False
-) -> dict[str, Any]:
-    """Fit and return the document; where the model's code runs depends on whether it is trusted.
+    settings: Settings,
+    points: Points | None,
+    resume: bool = False,
+    only_known: bool = False,
+    whole: bool = False,
+) -> tuple[dict[str, Any], CurveFitResult]:
+    """Fit; where the model's code runs depends on whether it is trusted.
 
     Parameters
     ----------
@@ -67,6 +76,13 @@ def execute(
         Go on from the checkpoint.
     only_known : bool
         Starts, bounds and fixed values of parameters that the model does not have do not count.
+    whole : bool
+        The result is to be written with all its content.
+
+    Returns
+    -------
+    document, result
+        The document without the result's own content (`nlsq.io.documents.completed`).
 
     Raises
     ------
@@ -75,11 +91,13 @@ def execute(
     request = {
         "settings": settings.model_dump(mode="json"),
         "points": None if points is None else vars(points),
-        "provenance": provenance(settings),
+        "provenance": provenance(settings, points),
         "resume": resume,
         "only_known": only_known,
+        "whole": whole,
     }
-    return carry_out(run, request, settings)["document"]
+    answer = carry_out(run, request, settings)
+    return answer["document"], received(answer["result"], points, settings)
 
 
 def guess_start(settings: Settings, points: Points | None) -> dict[str, Any]:
@@ -105,6 +123,7 @@ def carry_out(run: Callable[[dict], dict], request: dict, settings: Settings) ->
         prepare_process()
         answer = run(request)
     else:
+        request = request | {"confined": True}
         answer = _confined(f"{run.__module__}:{run.__name__}", request, settings)
     if "error" in answer:
         raise unpack_error(answer["error"])
@@ -160,15 +179,21 @@ def require_safe(settings: Settings) -> None:
         )
 
 
+@interruption.deferred()
 def run(request: dict[str, Any]) -> dict[str, Any]:
-    """One fit in this process: {"document": ...}, or {"error": ...} as `unpack_error` takes it."""
+    """One fit in this process: document and result, or {"error": ...} for `unpack_error`."""
     settings, points = unpack(request)
     try:
-        return {"document": _document(settings, points, request)}
+        document, result = _document(settings, points, request)
+        if request.get("confined"):
+            result = packed(result, points, request["whole"])
+        interruption.acted_upon()
+        return {"document": document, "result": result}
     except ProgramError as error:
         return {"error": pack_error(error)}
 
 
+@interruption.deferred()
 def run_guess(request: dict[str, Any]) -> dict[str, Any]:
     """The start of a fit in this process, as `run`."""
     settings, points = unpack(request)
@@ -179,7 +204,7 @@ def run_guess(request: dict[str, Any]) -> dict[str, Any]:
         values = np.broadcast_to(np.asarray(model.function(x, *begin.p0), float), y.shape)
     except ProgramError as error:
         return {"error": pack_error(error)}
-    return {"names": list(model.names), "p0": begin.p0.tolist(), "values": values.tolist()}
+    return {"names": list(model.names), "p0": begin.p0.tolist(), "values": values}
 
 
 def unpack(request: dict[str, Any]) -> tuple[Settings, Points | None]:
@@ -198,7 +223,9 @@ def unpack_error(packed: dict[str, str]) -> ProgramError:
     return BY_NAME[packed["kind"]](packed["message"], packed["fix"])
 
 
-def _document(settings: Settings, points: Points | None, request: dict) -> dict[str, Any]:
+def _document(
+    settings: Settings, points: Points | None, request: dict
+) -> tuple[dict[str, Any], CurveFitResult]:
     from nlsq.io import result_document
 
     began = time.perf_counter()
@@ -208,6 +235,7 @@ def _document(settings: Settings, points: Points | None, request: dict) -> dict[
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         result, begin = _fit(settings, model, points, request)
+        settle(result)
     notes = list(dict.fromkeys(str(warning.message) for warning in caught))
     result["warnings"] = notes + [
         note for note in result.warnings if not any(note in said for said in notes)
@@ -225,15 +253,16 @@ def _document(settings: Settings, points: Points | None, request: dict) -> dict[
         table_info=told["data"] | ({} if points is None else points.facts),
         x_label=", ".join(x_names),
         y_label=points.y_name if points else str(settings.data.columns.y),
+        whole=False,
     )
     if settings.certified is not None:
         document["certified"] = _agreement(result, settings.certified)
-    return document
+    return document, result
 
 
 def _fit(settings: Settings, model: LoadedModel, points: Points | None, request: dict):
     """The result, and where it began."""
-    from nlsq import FitError, curve_fit, fit
+    from nlsq import FitError, curve_fit
 
     fitting, options = settings.fitting, settings.fitting.options()
     x, y = (None, None) if points is None else (points.x, points.y)
@@ -258,11 +287,8 @@ def _fit(settings: Settings, model: LoadedModel, points: Points | None, request:
                     callback=callback, **options,
                 )  # fmt: skip
             else:
-                found = fit(
-                    model.function, open_source(settings), p0=begin.p0,
-                    resume=request["resume"] or None,
-                    **reading_options(settings), **options,
-                )  # fmt: skip
+                options |= {"p0": begin.p0, "resume": request["resume"] or None}
+                found = _fit_in_pieces(settings, model, options)
     except ProgramError:
         raise
     except FitError as error:
@@ -272,6 +298,21 @@ def _fit(settings: Settings, model: LoadedModel, points: Points | None, request:
     except USER_CODE_ERRORS as error:
         raise translated(error, model) from error
     return found, begin
+
+
+def _fit_in_pieces(settings: Settings, model: LoadedModel, options: dict[str, Any]):
+    """The result of a fit to a file that is read piece by piece."""
+    from nlsq import fit
+    from nlsq.streaming.problem import NotInPieces
+
+    source = open_source(settings)
+    reading = reading_options(settings, source)
+    try:
+        return fit(model.function, source, **reading, **options)
+    except NotInPieces:
+        if in_pieces_by_request(settings):
+            raise
+        return fit(model.function, source, **reading | {"workflow": "direct"}, **options)
 
 
 def translated(error: Exception, model: LoadedModel) -> ProgramError:
@@ -313,16 +354,16 @@ def _x_names(settings: Settings, points: Points | None) -> list[str]:
 # -------------------------------------------------------------------------------- what it was
 
 
-def provenance(settings: Settings) -> dict[str, Any]:
+def provenance(settings: Settings, points: Points | None) -> dict[str, Any]:
     """Where the data came from, how the fit was asked for and on what it ran."""
-    import jax
-    import scipy
+    from importlib.metadata import version
 
     names = settings.metadata
     title = (
         names.workflow_name or f"{settings.model.text} fitted to {settings.data.input_file.name}"
     )
-    data = {"file": str(settings.data.input_file), "sha256": _sha256(settings)}
+    digest = None if points is None else _sha256(settings)
+    data = {"file": str(settings.data.input_file), "sha256": digest}
     return {
         "data": {k: v for k, v in data.items() if v is not None},
         "provenance": {
@@ -333,7 +374,7 @@ def provenance(settings: Settings) -> dict[str, Any]:
             "config": settings.model_dump(mode="json", exclude_defaults=True),
             "versions": {
                 "nlsq": nlsq.__version__, "Python": platform.python_version(),
-                "JAX": jax.__version__, "NumPy": np.__version__, "SciPy": scipy.__version__,
+                "JAX": version("jax"), "NumPy": np.__version__, "SciPy": version("scipy"),
             },
         },
     }  # fmt: skip
@@ -343,7 +384,7 @@ def _sha256(settings: Settings) -> str | None:
     import hashlib
 
     path = settings.data.input_file
-    if settings.data.from_stdin or not path.is_file() or read_in_pieces(settings):
+    if settings.data.from_stdin or not path.is_file():
         return None
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,34 +1,51 @@
-"""SIGTERM, which batch systems send before they end a job."""
+"""How the program ends at a signal: at once while there is nothing to save, else with what is.
+
+See `nlsq.utils.interruption`. SIGTERM is what batch systems send before they end a job.
+"""
 
 from __future__ import annotations
 
+import os
 import signal
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+import sys
+from typing import NoReturn
+
+from nlsq.utils import interruption
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+INTERRUPTED, TERMINATED = 130, 75  # exit codes
+
+way_on = ""  #: what the user can do next when a fit ends before there is a result
 
 
-class Termination:
-    """Whether SIGTERM came, and whether it still interrupts."""
+def terminated() -> bool:
+    """Whether SIGTERM came."""
+    return interruption.heard(signal.SIGTERM)
 
-    happened, interrupts = False, True
+
+def listen() -> None:
+    """Heed signals from now on; the program runs inside `interruption.deferred`."""
+    interruption.listen(_end, *SIGNALS)
 
 
-@contextmanager
-def terminable() -> Iterator[Termination]:
-    """SIGTERM ends a fit as Ctrl-C does: with the best so far, which can still be saved."""
-    state = Termination()
-    if threading.current_thread() is not threading.main_thread():
-        yield state
-        return
+def finish() -> None:
+    """Ignore signals: what is left is the end of the process."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    interruption.acted_upon()  # also what came just before
 
-    def interrupt(number, frame):
-        state.happened = True
-        if state.interrupts:
-            raise KeyboardInterrupt("SIGTERM")
 
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield state
-    finally:
-        signal.signal(signal.SIGTERM, before)
+def farewell(was_terminated: bool) -> tuple[str, str, int]:
+    """Message, remedy and exit code where there is no result."""
+    if was_terminated:
+        return "Terminated before there was a result.", way_on, TERMINATED
+    return "Interrupted.", "", INTERRUPTED
+
+
+def _end(number: int) -> NoReturn:
+    # From a thread, whatever the main one does: no exit handlers, no buffers, no destructors.
+    message, fix, code = farewell(number == signal.SIGTERM)
+    cursor = "\r\x1b[K\x1b[?25h" if sys.stderr.isatty() else ""  # a progress bar hides it
+    text = f"{cursor}Error: {message}\n" + (f"  {fix}\n" if fix else "")
+    os.write(2, text.encode("ascii", "replace"))
+    os._exit(code)

@@ -23,6 +23,7 @@ from nlsq.core.problem import (
 from nlsq.core.record import announce, judge, record
 from nlsq.core.solve import choose_road, solve
 from nlsq.core.tracing import require_numbers
+from nlsq.result.plotting import labels_of
 
 _NO_FULL_OUTPUT = (
     "full_output=True needs the data in memory: its fvec is as long as they are. The result of a "
@@ -192,6 +193,8 @@ def curve_fit(
     check_start(finished)
     verdict = judge(finished, absolute_sigma)
     result = record(finished, verdict, absolute_sigma, time.perf_counter() - started)
+    if labels := labels_of(xdata, ydata):
+        result["labels"] = labels
     announce(result, finished.status, settings.verbose, stacklevel=2)
     return _five_tuple(result, finished) if full_output else result
 

@@ -41,6 +41,7 @@ from nlsq.core.status import Status
 from nlsq.core.tracing import TraceFailed
 from nlsq.core.watch import Watch, drive_passes
 from nlsq.device import in_calling_thread, usable_cores
+from nlsq.utils import interruption
 
 # Points, and points times parameters, above which a pass takes milliseconds and the host drives.
 _LONG_PASS = 1 << 18, 400_000
@@ -109,6 +110,7 @@ def _traced_loss(loss: Callable) -> Callable:
     return traced_loss(loss)
 
 
+@interruption.deferred()
 def solve(model: Model, data: Observations, parameters: Parameters, options: Options) -> Outcome:
     """Fit and return the outcome, whatever its status, or take it from `options.cache`.
 
@@ -318,7 +320,9 @@ def _fit_sample(model, sample: Observations, parameters: Parameters, options: Op
     """The sample's answer, or x0 when there is none worth starting from."""
     budget = min(options.max_nfev or _SAMPLE_BUDGET, _SAMPLE_BUDGET)
     quiet = dataclasses.replace(options, callback=None, verbose=0, max_nfev=budget)
+    before = interruption.worth_saving(False)
     outcome = _solve_trying(model, sample, parameters, quiet, None)
+    interruption.worth_saving(before)  # the sample's answer is none of all data
     if outcome.status == Status.INTERRUPTED:
         raise KeyboardInterrupt
     if outcome.status <= 0 or not outcome.regular:
@@ -326,6 +330,7 @@ def _fit_sample(model, sample: Observations, parameters: Parameters, options: Op
     return interior_start(dataclasses.replace(parameters, p0=outcome.x))
 
 
+@interruption.deferred()
 def choose_road(
     model: Model,
     data: Observations,

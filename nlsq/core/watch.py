@@ -14,6 +14,7 @@ from nlsq.core import loop, programs
 from nlsq.core.loop import Method
 from nlsq.core.programs import Outcome
 from nlsq.core.status import Status
+from nlsq.utils import interruption
 
 
 def as_callback(callback: Callable, residual: Callable | None = None) -> Callable[..., bool]:
@@ -113,6 +114,9 @@ def drive(state, advance: Callable, running: Callable, watch: Watch):
     try:
         while running(state):
             state = advance(state)
+            if int(state.nfev) > 0:
+                interruption.worth_saving()
+            interruption.check()
             status = watch.after_pass(state)
             if time.monotonic() > watch.deadline and int(state.nfev) > 0:
                 status = Status.TIME_LIMIT

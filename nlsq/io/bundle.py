@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import io
 import os
@@ -14,7 +15,7 @@ from nlsq.io.errors import missing_package
 from nlsq.io.exports import curve_csv, table_csv, to_csv
 from nlsq.io.report_figures import plain_label
 from nlsq.io.table import Table
-from nlsq.result import CurveFitResult, StreamedFitResult
+from nlsq.result import CurveFitResult, StreamedFitResult, plotting
 from nlsq.utils.atomic import encoded
 
 _EPOCH = (2000, 1, 1, 0, 0, 0)  # the same fit makes the same file
@@ -119,10 +120,18 @@ def figure(result: CurveFitResult, document: Mapping[str, Any], kind: str) -> by
     labels = document.get("labels") or {}
     with matplotlib.rc_context({"svg.hashsalt": "nlsq", "svg.fonttype": "path"}):
         x_label, y_label = (plain_label(labels.get(axis, axis)) for axis in "xy")
-        try:
-            drawn, _ = result.plot(xlabel=x_label, ylabel=y_label)
-        except RuntimeError:  # a robust fit without its model: no band
-            drawn, _ = result.plot(show_confidence=False, xlabel=x_label, ylabel=y_label)
+        data, title = result, None
+        if isinstance(result, StreamedFitResult):
+            data, title = result._sample_result(), result._sample_title()
+        options = plotting.Options(
+            xlabel=x_label, ylabel=y_label, title=title, curve=document.get("curve")
+        )
+        with plotting.apart():
+            try:
+                drawn, _ = plotting.plot(data, None, options)
+            except RuntimeError:  # a robust fit without its model: no band
+                options = dataclasses.replace(options, show_confidence=False)
+                drawn, _ = plotting.plot(data, None, options)
         out = io.BytesIO()
         metadata = {"Date": None} if kind == "svg" else None
         drawn.savefig(out, format=kind, dpi=150, metadata=metadata)

@@ -18,6 +18,7 @@ import numpy as np
 
 from nlsq.io.errors import FileError, missing_file, reason
 from nlsq.result import CurveFitResult, StreamedFitResult
+from nlsq.utils import interruption
 from nlsq.utils.atomic import write_atomically
 
 KIND, VERSION = "nlsq fit", 1
@@ -38,6 +39,7 @@ def result_document(
     x_label: str = "x",
     y_label: str = "y",
     curve_points: int = 400,
+    whole: bool = True,
 ) -> dict[str, Any]:
     """Everything about a fit that a report or another program may ask for.
 
@@ -55,6 +57,8 @@ def result_document(
         Labels of the axes, with units.
     curve_points : int, default 400
         Points of the grid.
+    whole : bool, default True
+        With ``result``; without it `completed` adds it when it is written.
 
     Returns
     -------
@@ -108,11 +112,18 @@ def result_document(
         "provenance": dict(provenance or {}),
         "curve": _curve(result, curve_points),
     }
-    return plain(document) | {"result": result.to_dict()}
+    return completed(plain(document), result) if whole else plain(document)
+
+
+def completed(document: Mapping[str, Any], result: CurveFitResult) -> dict[str, Any]:
+    """The document with the whole content of the result, which is as long as the data."""
+    return document if "result" in document else {**document, "result": result.to_dict()}
 
 
 def _known(result: CurveFitResult) -> bool:
     if isinstance(result, StreamedFitResult):
+        if interruption.heard():  # who stopped the fit waits for no further pass
+            return result.has_statistics
         _ = result["moments"]  # one more pass over the data
     return result.has_statistics
 
@@ -153,6 +164,8 @@ def _curve(result: CurveFitResult, points: int) -> dict[str, Any] | None:
     """The curve on a grid over real, one-dimensional x; None for other data."""
     from nlsq.result import plotting, prediction
 
+    if interruption.heard():  # nor for the curve, for which the model is called many times
+        return None
     sampled = isinstance(result, StreamedFitResult)
     data = result._sample_result() if sampled else result
     x = plotting.single_real_x(data) if "xdata" in data and "ydata" in data else None

@@ -278,8 +278,8 @@ class CurveFitResult(FitStatistics):
         *,
         show_prediction: bool = False,
         alpha: float = 0.95,
-        xlabel: str = "x",
-        ylabel: str = "y",
+        xlabel: str | None = None,
+        ylabel: str | None = None,
         title: str | None = None,
     ) -> tuple[Figure, np.ndarray]:
         """Draw data, fit, band and residuals; needs matplotlib (``pip install matplotlib``).
@@ -287,8 +287,9 @@ class CurveFitResult(FitStatistics):
         Parameters
         ----------
         ax : matplotlib Axes, optional
-            Draw here; the residuals take the lower part of its place. Default: a new figure that
-            belongs to no window (save it with ``fig.savefig``; notebooks show it).
+            Draw here; the residuals take the lower part of its place. Default: a new figure.
+            Notebooks show it, and ``plt.show()`` does where `matplotlib.pyplot` was imported
+            before; elsewhere it belongs to no window (save it with ``fig.savefig``).
         show_residuals, show_confidence : bool, default True
             The panel of residuals below; the confidence band of the curve.
         show_prediction : bool, default False
@@ -296,7 +297,8 @@ class CurveFitResult(FitStatistics):
         alpha : float, default 0.95
             Level of the bands.
         xlabel, ylabel : str
-            Labels of the axes.
+            Labels of the axes. Default: the names of the data (pandas, columns of a file), or
+            x and y.
         title : str, optional
             Title of the upper panel.
 
@@ -314,6 +316,9 @@ class CurveFitResult(FitStatistics):
         """
         from nlsq.result import plotting
 
+        names = {"x": "x", "y": "y"} | (self.get("labels") or {})
+        xlabel = names["x"] if xlabel is None else xlabel
+        ylabel = names["y"] if ylabel is None else ylabel
         options = plotting.Options(
             show_residuals, show_confidence, show_prediction, alpha, xlabel, ylabel, title
         )

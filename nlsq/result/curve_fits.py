@@ -348,7 +348,7 @@ class CurveFits:
         name : str
             A parameter, or 'cost', 'nfev', 'status'.
         ax : matplotlib Axes, optional
-            Default: a new figure that belongs to no window.
+            Default: a new figure, as `CurveFitResult.plot` makes it.
         errors : bool
             Draw the parameter's standard errors instead.
         label : str, optional

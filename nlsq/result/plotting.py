@@ -1,8 +1,18 @@
-"""The picture of a fit: data, curve, bands, residuals. Opens no window, changes no global state."""
+"""The picture of a fit: data, curve, bands, residuals.
+
+A figure belongs to pyplot where the user works with it: where `matplotlib.pyplot` was imported, or
+in a notebook, which shows and closes it. Elsewhere it is a plain `Figure`: no window, no backend
+chosen, nothing to close.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,12 +28,20 @@ if TYPE_CHECKING:
 _GRID = 500  # points of the drawn curve
 _MOST_POINTS = 20_000  # drawn data points; more would only blacken the page
 _DATA, _FIT, _BAND, _PREDICTION = "#3b4252", "#c8372d", "#c8372d", "#4c78a8"
+_apart: ContextVar[bool] = ContextVar("nlsq_figures_apart", default=False)
 _NO_MATPLOTLIB = "plotting needs matplotlib: pip install matplotlib"
 
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """What to draw; see `CurveFitResult.plot`."""
+    """What to draw; see `CurveFitResult.plot`.
+
+    Attributes
+    ----------
+    curve : mapping or None
+        The curve on a grid, ``x``, ``y`` and its ``confidence`` band at ``level``, for a result
+        whose model is not here (see `nlsq.io.result_document`).
+    """
 
     show_residuals: bool = True
     show_confidence: bool = True
@@ -32,6 +50,7 @@ class Options:
     xlabel: str = "x"
     ylabel: str = "y"
     title: str | None = None
+    curve: Mapping[str, Any] | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,9 +87,49 @@ def plot(result: CurveFitResult, ax: Axes | None, options: Options) -> tuple[Fig
     return fig, np.array(axes)
 
 
+@contextmanager
+def apart() -> Iterator[None]:
+    """Figures made in this block are for a file: they belong to no window."""
+    token = _apart.set(True)
+    try:
+        yield
+    finally:
+        _apart.reset(token)
+
+
+def labels_of(xdata: Any, ydata: Any) -> dict[str, str]:
+    """What pandas or xarray call the data, by axis; what has no name is not in it.
+
+    Examples
+    --------
+    >>> labels_of([1, 2], [3, 4])
+    {}
+    """
+    columns = getattr(xdata, "columns", None)
+    x = columns[0] if columns is not None and len(columns) == 1 else getattr(xdata, "name", None)
+    names = {"x": x, "y": getattr(ydata, "name", None)}
+    return {axis: str(name) for axis, name in names.items() if isinstance(name, (str, int))}
+
+
+def _figure(size: tuple[float, float]) -> Figure:
+    if pyplot_is_used():
+        from matplotlib.pyplot import figure
+    else:
+        from matplotlib.figure import Figure as figure
+    return figure(figsize=size, layout="constrained")
+
+
+def pyplot_is_used() -> bool:
+    """Whether a new figure is to belong to pyplot."""
+    if _apart.get() or threading.current_thread() is not threading.main_thread():
+        return False
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return "matplotlib.pyplot" in sys.modules or hasattr(shell, "kernel")
+
+
 def _axes(ax: Axes | None, residuals: bool) -> tuple[Figure, list[Axes]]:
     try:
-        from matplotlib.figure import Figure
+        import matplotlib.figure  # noqa: F401
     except ImportError as error:
         raise ImportError(_NO_MATPLOTLIB) from error
     if ax is not None:
@@ -80,11 +139,10 @@ def _axes(ax: Axes | None, residuals: bool) -> tuple[Figure, list[Axes]]:
 
         below = make_axes_locatable(ax).append_axes("bottom", size="32%", pad=0.12, sharex=ax)
         return ax.figure, [ax, below]
-    # Figure, not pyplot: no window, no backend chosen, nothing to close.
     if not residuals:
-        fig = Figure(figsize=(7.0, 4.4), layout="constrained")
+        fig = _figure((7.0, 4.4))
         return fig, [fig.add_subplot()]
-    fig = Figure(figsize=(7.0, 5.6), layout="constrained")
+    fig = _figure((7.0, 5.6))
     return fig, list(fig.subplots(2, 1, sharex=True, height_ratios=(3, 1)))
 
 
@@ -135,6 +193,9 @@ def _draw_data(ax: Axes, points: _Points, values: np.ndarray, label: str | None)
 def _draw_curve(ax: Axes, result: CurveFitResult, x: np.ndarray, options: Options) -> _Points:
     points = _points(result, x)
     _draw_data(ax, points, points.y, "data")
+    if options.curve is not None and result.get("model") is None:
+        _draw_known(ax, options)
+        return points
     grid, where, order = _curve_grid(result, x)
     curve = prediction.curve(result, where)[order]
     ax.plot(grid, curve, color=_FIT, linewidth=1.6, label="fit", zorder=4)
@@ -149,6 +210,17 @@ def _draw_curve(ax: Axes, result: CurveFitResult, x: np.ndarray, options: Option
     ax.set_ylabel(options.ylabel)
     _legend(ax)
     return points
+
+
+def _draw_known(ax: Axes, options: Options) -> None:
+    """The curve and band that were worked out where the model was."""
+    known = {k: np.asarray(options.curve[k], dtype=float) for k in ("x", "y", "confidence")}
+    ax.plot(known["x"], known["y"], color=_FIT, linewidth=1.6, label="fit", zorder=4)
+    if options.show_confidence:
+        label = f"{100 * options.curve['level']:g} % confidence band"
+        _fill(ax, known["x"], known["confidence"], _BAND, 0.22, label)
+    ax.set_ylabel(options.ylabel)
+    _legend(ax)
 
 
 def _legend(ax: Axes) -> None:

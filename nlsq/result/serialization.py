@@ -30,7 +30,22 @@ _NOT_LOADABLE = (pickle.UnpicklingError, AttributeError, ImportError)
 
 
 class _ResultCodec(Codec):
-    """Values as in every JSON text of ours, and tables, records and the names of functions."""
+    """Values as in every JSON text of ours, and tables, records and the names of functions.
+
+    Parameters
+    ----------
+    numbers_stay : bool
+        Leave arrays of numbers as they are, for what carries them better than text does.
+    """
+
+    def __init__(self, numbers_stay: bool = False):
+        super().__init__()
+        self._numbers_stay = numbers_stay
+
+    def _array_out(self, array: np.ndarray, level: int) -> Any:
+        if self._numbers_stay and array.dtype.kind in "biufc":
+            return array
+        return super()._array_out(array, level)
 
     def other_out(self, value: Any, level: int) -> Any:
         if isinstance(value, ModelRecord) or (
@@ -91,9 +106,9 @@ def function_name(function: Any) -> str:
     return str(name).replace("<locals>.", "")
 
 
-def encode(value: Any) -> Any:
+def encode(value: Any, numbers_stay: bool = False) -> Any:
     """Turn a value into JSON-safe objects; TypeError for what has no exact JSON form here."""
-    return _ResultCodec().encode(value)
+    return _ResultCodec(numbers_stay).encode(value)
 
 
 def decode(value: Any) -> Any:
@@ -104,7 +119,9 @@ def decode(value: Any) -> Any:
 # -- JSON: results -----------------------------------------------------------------------------
 
 
-def encode_result(kind: str, fields: dict[str, Any], extra: dict[str, Any]) -> dict[str, Any]:
+def encode_result(
+    kind: str, fields: dict[str, Any], extra: dict[str, Any], numbers_stay: bool = False
+) -> dict[str, Any]:
     """Fields and instance variables of a result as one JSON-safe dictionary."""
     out: dict[str, Any] = {_CLASS: kind, _VERSION: FORMAT}
     for name, value in fields.items():
@@ -114,7 +131,7 @@ def encode_result(kind: str, fields: dict[str, Any], extra: dict[str, Any]) -> d
         if not isinstance(name, str) or name in out or name.startswith("$"):
             raise TypeError(f"a field named {name!r} cannot be stored as JSON")
         try:
-            out[name] = encode(value)
+            out[name] = encode(value, numbers_stay)
         except TypeError as error:
             raise TypeError(f"field {name!r}: {error}; delete or convert it first") from None
     out[_EXTRA] = encode(_without_model(fields, extra, "JSON holds no functions"))

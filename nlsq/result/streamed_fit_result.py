@@ -91,6 +91,9 @@ class StreamedFitResult(CurveFitResult):
             f"{name}: the data of this fit are not in memory; use {instead}, or result.sample"
         )
 
+    def _sample_title(self) -> str:
+        return f"{len(self['sample']['ydata']):,} of {self.n_points:,} points"
+
     def _sample_result(self) -> CurveFitResult:
         """This fit with the sample as its data, for what wants points."""
         return CurveFitResult({k: self[k] for k in self.keys() if k != "moments"} | self["sample"])
@@ -119,6 +122,5 @@ class StreamedFitResult(CurveFitResult):
         """Draw the sample as `CurveFitResult.plot` draws data."""
         twin = self._sample_result()
         if options.get("title") is None:
-            size = len(twin.ydata)
-            options["title"] = f"{size:,} of {self.n_points:,} points"
+            options["title"] = self._sample_title()
         return twin.plot(ax, show_residuals, show_confidence, **options)

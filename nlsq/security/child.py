@@ -1,7 +1,7 @@
 """The other end of `nlsq.security.sandbox.call`: what runs in the child process.
 
 Frames go over the standard streams, which are moved out of the way before anything else: what is
-printed goes to standard error. A frame is eight bytes of length and JSON by `safe_serialize`.
+printed goes to standard error.
 """
 
 from __future__ import annotations
@@ -10,14 +10,15 @@ import contextlib
 import dataclasses
 import importlib
 import os
-import struct
+import signal
 import sys
 import threading
 import traceback
 from typing import Any, NoReturn
 
+from nlsq.security.frames import Frame, receive
 from nlsq.security.limits import Confinement, Limits, confine
-from nlsq.utils.safe_serialize import safe_dumps, safe_loads
+from nlsq.utils import interruption
 
 _confinement = Confinement((), {})
 
@@ -30,12 +31,15 @@ def held(_: dict) -> dict:
 def main() -> NoReturn:
     """Read the order, confine, run it, answer; never return."""
     source, answer = _streams()
+    interruption.listen(lambda number: os._exit(1), signal.SIGINT)
     try:
-        text = safe_dumps({"value": _run(source)})
+        value = _run(source)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # there is an answer
+        frame = Frame({"value": value})
     except BaseException as error:  # whatever a stranger's code raises is the answer
-        text = safe_dumps({"error": _described(error)})
+        frame = Frame({"error": _described(error)})
     with contextlib.suppress(OSError):
-        send(answer, text.encode("ascii"))
+        frame.send(answer)
     with contextlib.suppress(OSError, ValueError):
         sys.stdout.flush()
         sys.stderr.flush()
@@ -58,16 +62,19 @@ def _streams() -> tuple[int, int]:
 
 def _run(source: int) -> Any:
     global _confinement
-    order = safe_loads(receive(source, 1 << 20).decode("ascii"))
-    module, name = order["entry"].split(":")
-    function = getattr(importlib.import_module(module), name)
-    parent = None if order["bubblewrap"] else order["parent"]  # which has another number inside
-    _confinement = confine(Limits(**order["limits"]), parent, order["files"])
-    if order["bubblewrap"]:
-        _confinement.missing.pop("orphan", None)  # it ends with bubblewrap
-        walls = (*_confinement.in_force, "orphan", "bubblewrap")
-        _confinement = Confinement(walls, _confinement.missing)
-    payload = safe_loads(receive(source, 1 << 40).decode("ascii"))
+    with interruption.deferred():  # an import is not torn
+        if hasattr(signal, "pthread_sigmask"):  # blocked by the parent until it can be taken
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        order = receive(source, 1 << 20)
+        module, name = order["entry"].split(":")
+        function = getattr(importlib.import_module(module), name)
+        parent = None if order["bubblewrap"] else order["parent"]  # which has another number inside
+        _confinement = confine(Limits(**order["limits"]), parent, order["files"])
+        if order["bubblewrap"]:
+            _confinement.missing.pop("orphan", None)  # it ends with bubblewrap
+            walls = (*_confinement.in_force, "orphan", "bubblewrap")
+            _confinement = Confinement(walls, _confinement.missing)
+        payload = receive(source, 1 << 40)
     threading.Thread(target=_watch, args=(source,), daemon=True).start()
     return function(payload)
 
@@ -101,37 +108,3 @@ def _ours(filename: str) -> bool:
     installed = f"{os.sep}site-packages{os.sep}" in filename
     standard = filename.startswith((os.path.dirname(os.__file__), "<frozen"))
     return installed or standard or filename.startswith(package + os.sep)
-
-
-def send(descriptor: int, data: bytes) -> None:
-    """Write one frame."""
-    for part in (struct.pack("<Q", len(data)), data):
-        view = memoryview(part)
-        while view:
-            view = view[os.write(descriptor, view[: 1 << 20]) :]
-
-
-def receive(descriptor: int, most: int) -> bytes:
-    """Read one frame of at most `most` bytes.
-
-    Raises
-    ------
-    EOFError
-        If the other end closes before the frame is complete.
-    ValueError
-        If the frame is longer.
-    """
-    (length,) = struct.unpack("<Q", _exactly(descriptor, 8))
-    if length > most:
-        raise ValueError(f"a frame of {length} bytes, more than {most}")
-    return _exactly(descriptor, length)
-
-
-def _exactly(descriptor: int, length: int) -> bytes:
-    data = bytearray()
-    while len(data) < length:
-        part = os.read(descriptor, min(length - len(data), 1 << 20))
-        if not part:
-            raise EOFError("the other process closed the pipe")
-        data += part
-    return bytes(data)

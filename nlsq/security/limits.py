@@ -62,7 +62,7 @@ class Limits:
     wall_seconds : float or None
         Time on the clock, s.
     answer_mb : int
-        The longest answer, MiB of JSON.
+        The longest answer, MiB.
 
     Examples
     --------

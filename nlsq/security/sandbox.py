@@ -2,7 +2,7 @@
 
 The child imports the function, binds itself (`nlsq.security.limits.confine`), and only then reads
 its payload: the stranger's code never runs unbound, and never in the calling process. Payload and
-answer are JSON (`nlsq.utils.safe_serialize`), so an answer is data, whoever wrote it.
+answer are `nlsq.security.frames`, so an answer is data, whoever wrote it.
 """
 
 from __future__ import annotations
@@ -23,12 +23,13 @@ from typing import IO, Any, NoReturn
 
 import nlsq
 from nlsq.security.bubblewrap import around
-from nlsq.security.child import receive, send
+from nlsq.security.frames import Frame, receive
 from nlsq.security.limits import Limits as Limits
 from nlsq.security.limits import ResourceLimitError as ResourceLimitError
+from nlsq.utils import interruption
 from nlsq.utils.input_error import harmless
 from nlsq.utils.logging import get_logger
-from nlsq.utils.safe_serialize import SafeSerializationError, safe_dumps, safe_loads
+from nlsq.utils.safe_serialize import SafeSerializationError
 
 _PACKAGE = Path(nlsq.__file__).parent
 # The same nlsq as here, wherever it was found; all else from where Python is installed first.
@@ -53,6 +54,7 @@ _SETTINGS = {
     "JAX_PLATFORMS": "cpu",  # other devices are opened for writing
     "JAX_ENABLE_COMPILATION_CACHE": "false",
     "NLSQ_DISABLE_PERSISTENT_CACHE": "1",
+    "HDF5_USE_FILE_LOCKING": "FALSE",  # files are read only, and no lock is granted
     "MALLOC_ARENA_MAX": "2",  # else every thread reserves 64 MiB of address space
 }
 _MOST_OUTPUT = 1 << 20
@@ -128,7 +130,7 @@ def call(
     Returns
     -------
     object
-        What the function returned, as far as JSON carries it.
+        What the function returned, as far as data carry it.
 
     Raises
     ------
@@ -155,13 +157,13 @@ def call(
     2
     """
     bounds = limits or Limits()
-    data = safe_dumps(payload).encode("ascii")
+    frames = [Frame(payload)]
     order = {"entry": entry, "limits": dataclasses.asdict(bounds), "parent": os.getpid()}
     order |= {"files": [os.path.abspath(f) for f in files], "bubblewrap": bubblewrap}
     command = _command()
     if bubblewrap:
         command = around(command, order["files"], os.getcwd())
-    return _Child(bounds, command).run(safe_dumps(order).encode("ascii"), data)
+    return _Child(bounds, command).run([Frame(order), *frames])
 
 
 def _command() -> list[str]:
@@ -179,32 +181,36 @@ class _Child:
     def __init__(self, limits: Limits, command: list[str]):
         self.limits, self.command = limits, command
         self.done = threading.Event()
-        self.answer: bytes | None = None
+        self.answer: Any = None
         self.damage = ""
         self.tail = ""
-        self.interrupts = 0
+        self.interrupts, self.told = 0, False
         self.ended_by = ""
 
-    def run(self, order: bytes, payload: bytes) -> Any:
+    def run(self, frames: list[Frame]) -> Any:
         deadline = time.monotonic() + (self.limits.wall_seconds or float("inf"))
-        with self._signals(), self._process() as self.process:
+        before = interruption.worth_saving()  # the child may have something, and ends if not
+        with interruption.deferred(tell=self._forward), self._process() as self.process:
             threads = [
                 threading.Thread(target=target, args=args, daemon=True)
                 for target, args in (
-                    (self._write, (order, payload)), (self._read, ()), (self._show, (sys.stderr,))
+                    (self._write, (frames,)), (self._read, ()), (self._show, (sys.stderr,))
                 )
             ]  # fmt: skip
             try:
                 for thread in threads:
                     thread.start()
                 if self.interrupts:  # before there was a child to tell
-                    self._forward()
+                    self._interrupt()
                 self._wait(deadline)
             finally:
                 if self.answer is None or self.ended_by:
                     self.process.kill()
                 code = self.process.wait()
                 threads[2].join(timeout=5)
+            interruption.acted_upon()  # the child was told
+            if self.answer is None:
+                interruption.worth_saving(before)
         return self._result(code)
 
     @contextlib.contextmanager
@@ -213,10 +219,11 @@ class _Child:
         environment.pop("JAX_COMPILATION_CACHE_DIR", None)
         # A group of its own: the terminal's Ctrl-C comes here, and is passed on once.
         group = {} if sys.platform == "win32" else {"process_group": 0}
-        process = subprocess.Popen(
-            self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            env=environment, bufsize=0, **group,
-        )  # fmt: skip
+        with _interrupts_blocked():
+            process = subprocess.Popen(
+                self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE, env=environment, bufsize=0, **group,
+            )  # fmt: skip
         try:
             yield process
         finally:
@@ -227,10 +234,10 @@ class _Child:
                 with contextlib.suppress(OSError):
                     stream.close()
 
-    def _write(self, order: bytes, payload: bytes) -> None:
+    def _write(self, frames: list[Frame]) -> None:
         with contextlib.suppress(OSError, ValueError):  # it ended early: its answer says why
-            for frame in (order, payload):
-                send(self.process.stdin.fileno(), frame)
+            for frame in frames:
+                frame.send(self.process.stdin.fileno())
 
     def _read(self) -> None:
         try:
@@ -238,7 +245,7 @@ class _Child:
             self.answer = receive(descriptor, self.limits.answer_mb << 20)
         except EOFError:
             pass
-        except (OSError, ValueError) as error:
+        except (OSError, SafeSerializationError) as error:
             self.damage = str(error)
         finally:
             self.done.set()
@@ -257,56 +264,29 @@ class _Child:
             shown += len(data)
 
     def _wait(self, deadline: float) -> None:
-        rest = deadline - time.monotonic()
-        if not self.done.wait(None if rest == float("inf") else max(rest, 0)):
-            self.ended_by = "time"
+        # A wait is woken only by a signal that the kernel gives to this thread: look now and then.
+        while not self.done.wait(min(0.2, max(deadline - time.monotonic(), 0))):
+            if time.monotonic() >= deadline:
+                self.ended_by = "time"
+                return
 
     # -- signals ---------------------------------------------------------------------------------
 
-    @contextlib.contextmanager
-    def _signals(self) -> Iterator[None]:
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        former = {}
-        for number, handler in ((signal.SIGINT, self._interrupted), (signal.SIGTERM, self._ended)):
-            if signal.getsignal(number) not in (signal.SIG_IGN, None):
-                former[number] = signal.signal(number, handler)
-        try:
-            yield
-        finally:
-            for number, handler in former.items():
-                signal.signal(number, handler)
-        if self.ended_by == "signal":
-            os.kill(os.getpid(), signal.SIGTERM)  # now for whoever handles it here
-
-    def _interrupted(self, *_: Any) -> None:
-        self.interrupts += 1
-        if self.interrupts > 1:
-            self.ended_by = "interrupt"
-            self.done.set()
-        else:
-            self._forward()
-
     def _forward(self) -> None:
-        process = getattr(self, "process", None)
-        if process is not None and sys.platform != "win32":  # there the console tells both
-            with contextlib.suppress(OSError):
-                os.killpg(process.pid, signal.SIGINT)
+        self.interrupts += 1
+        self._interrupt()
 
-    def _ended(self, *_: Any) -> None:
-        self.ended_by = "signal"
+    def _interrupt(self) -> None:
         process = getattr(self, "process", None)
-        if process is not None:
-            with contextlib.suppress(OSError):
-                process.terminate()
-        self.done.set()
+        if process is None or self.told or sys.platform == "win32":  # there the console tells both
+            return
+        self.told = True
+        with contextlib.suppress(OSError):
+            os.killpg(process.pid, signal.SIGINT)
 
     # -- what came of it -------------------------------------------------------------------------
 
     def _result(self, code: int) -> Any:
-        if self.ended_by in ("interrupt", "signal"):
-            raise KeyboardInterrupt
         if self.ended_by == "time":
             self._exceeded("time", f"{self.limits.wall_seconds:g} s on the clock", "wall_seconds")
         if self.answer is None:
@@ -323,9 +303,8 @@ class _Child:
         raise SandboxError(f"{name}: {text}", name, text, error["frames"])
 
     def _reply(self) -> dict:
-        assert self.answer is not None
+        reply = self.answer
         try:
-            reply = safe_loads(self.answer.decode("ascii"))
             if "value" not in reply:
                 error = reply["error"]
                 frames = [
@@ -334,19 +313,15 @@ class _Child:
                 ]
                 kept = {name: harmless(error[name]) for name in ("type", "message")}
                 reply = {"error": kept | {"frames": frames}}
-        except (
-            SafeSerializationError,
-            UnicodeDecodeError,
-            LookupError,
-            TypeError,
-            ValueError,
-        ) as e:
+        except (LookupError, TypeError, ValueError) as e:
             raise SandboxError(f"the answer of the sandbox is damaged: {str(e)[:200]}") from None
         return reply
 
     def _no_answer(self, code: int) -> NoReturn:
         if self.interrupts:
             raise KeyboardInterrupt
+        if code == 0:  # it does not end so without an answer
+            self.damage = self.damage or "it is cut short"
         if self.damage:
             raise SandboxError(f"the answer of the sandbox is damaged: {self.damage[:200]}")
         last = self.tail.strip().rpartition("\n")[2]
@@ -368,6 +343,19 @@ class _Child:
         get_logger("security").debug("the sandbox exceeded %s: %s", option, amount)
         message = f"the model took more than {amount}; raise {option}, {_TRUST}"
         raise ResourceLimitError(message, limit)
+
+
+@contextlib.contextmanager
+def _interrupts_blocked() -> Iterator[None]:
+    """A process that begins here inherits it: no Ctrl-C tears it before it can take one."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _chunk(stream: IO[bytes]) -> bytes:

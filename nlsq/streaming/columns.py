@@ -327,6 +327,11 @@ def require_numbers(label: str, dtype: Any, role: str) -> np.dtype:
 Names = str | list[str]
 
 
+def labels(names: dict[str, Names]) -> dict[str, str]:
+    """What the axes of a picture are called: the names of x and y where each is one."""
+    return {axis: names[axis] for axis in "xy" if isinstance(names[axis], str)}
+
+
 def named(x: Any, y: Any, sigma: Any) -> dict[str, Names]:
     """The names of columns by role; only x may be a list.
 

@@ -22,6 +22,7 @@ from nlsq.streaming.columns import (
     StackedColumns,
     Stored,
     did_you_mean,
+    labels,
     named,
     reading,
     require_numbers,
@@ -151,6 +152,7 @@ class HDF5Source(ColumnSource):
         rows: slice = ALL_ROWS,
     ):
         self._path, self._names = Path(path), named(x, y, sigma)
+        self.labels = {axis: n.rpartition("/")[2] for axis, n in labels(self._names).items()}
         super().__init__(str(self._path), rows)
 
     def _open(self, files: ExitStack) -> Stored:
@@ -266,6 +268,7 @@ class ZarrSource(ColumnSource):
         rows: slice = ALL_ROWS,
     ):
         self._group, self._names = group, named(x, y, sigma)
+        self.labels = {axis: n.rpartition("/")[2] for axis, n in labels(self._names).items()}
         given = isinstance(group, (str, os.PathLike))
         super().__init__(os.fspath(group) if given else f"group {group!r}", rows)
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import dataclasses
 import os
 import signal
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
@@ -41,6 +40,7 @@ from nlsq.streaming.problem import StreamedProblem
 from nlsq.streaming.progress import PassDisplay
 from nlsq.streaming.sources import DataSourceError
 from nlsq.streaming.survey import Survey, sample_alone, survey
+from nlsq.utils import interruption
 
 
 @dataclasses.dataclass(frozen=True)
@@ -135,7 +135,8 @@ def fit_source(
     omit = nan_policy == "omit"
     check = check_finite is None or bool(check_finite) or nan_policy is not None
     with ExitStack() as stack:
-        stack.enter_context(_terminable())
+        # SIGTERM too, which batch systems send, unless the program has a handler of its own
+        stack.enter_context(interruption.deferred(signal.SIGTERM))
         stack.callback(source.close)
         checkpoints = None
         if reading.checkpoint is not None:
@@ -213,6 +214,8 @@ def _result(
         "sample": {"xdata": sample.x.given, "ydata": sample.y, "sigma": sample.sigma},
         "streaming": facts,
     }
+    if feed.source.labels:
+        held["labels"] = feed.source.labels
     verdict = judge(finished, absolute_sigma)
     return StreamedFitResult(
         fields(finished, verdict, absolute_sigma, seconds) | held,
@@ -246,25 +249,3 @@ def _refuse_start(feed: Feed, model: Model, parameters: Parameters, p: np.ndarra
         f"{Status.NOT_FINITE.sentence} With {start} {where}. Choose another p0, or bounds that "
         "keep the parameters where the model is defined."
     )
-
-
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """SIGTERM ends the fit as Ctrl-C does, unless the program has a handler of its own."""
-    ours = (
-        threading.current_thread() is threading.main_thread()
-        and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
-    )
-    if not ours:
-        yield
-        return
-
-    def interrupt(number, frame):
-        raise KeyboardInterrupt("SIGTERM")
-
-    signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        if signal.getsignal(signal.SIGTERM) is interrupt:
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -23,6 +23,7 @@ from nlsq.core.passes import SLACK
 from nlsq.device import usable_cores
 from nlsq.streaming.feed import AHEAD, Chunk, Feed
 from nlsq.streaming.survey import Survey
+from nlsq.utils import interruption
 
 
 class Part(NamedTuple):
@@ -106,6 +107,7 @@ class FullPasses:
                 waiting.append((chunk, streams.hand_over(work, chunk)))
                 while len(waiting) > streams.count:
                     part = add(*waiting.popleft())
+                interruption.check()
             while waiting:
                 part = add(*waiting.popleft())
         self._feed.drop()

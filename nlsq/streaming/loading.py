@@ -40,23 +40,47 @@ def load(source: Source | SequentialSource) -> tuple[np.ndarray, np.ndarray, Any
 
 
 def glance(source: Source | SequentialSource, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """(x, y) of about `count` points: in runs over the whole source, or those it begins with."""
+    """(x, y) of at least `count` points, evenly from the whole source; of all if it has fewer."""
     try:
         if not isinstance(source, Source):
-            piece = next(iter(source))
-            return piece.x[..., :count], piece.y[:count]
-        m, run = source.n_points, 100
-        starts = np.linspace(0, max(m - run, 0), min(max(count // run, 1), -(-m // run)))
+            return _thinned(source, count)
+        m = source.n_points
+        found = empty(source.form, min(count, m))
+        places = np.linspace(0, m - 1, len(found.y)).astype(int)
+        if source.pick(places, found):
+            return found.x, found.y
         parts = []
-        for start in np.unique(starts.astype(int)).tolist():
+        for start in range(0, m, run := 1 << 16):
             parts.append(empty(source.form, min(run, m - start)))
             source.read_into(start, parts[-1])
-        return (
-            np.concatenate([p.x for p in parts], axis=-1),
-            np.concatenate([p.y for p in parts]),
-        )
+            wanted = places[(places >= start) & (places < start + run)] - start
+            parts[-1] = Columns(parts[-1].x[..., wanted], parts[-1].y[wanted], None)
+        return _joined(parts)
     finally:
         source.close()
+
+
+def _thinned(source: SequentialSource, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Every k-th point, k doubled whenever there are twice as many as wanted."""
+    parts: list[Columns] = []
+    step, first, held = 1, 0, 0  # `first`: where in the next piece the next point stands
+    for piece in source:
+        parts.append(Columns(piece.x[..., first::step], piece.y[first::step], None))
+        held += len(parts[-1].y)
+        first = (first - len(piece.y)) % step
+        while held >= 2 * count:
+            x, y = _joined(parts)
+            # the next point is kept where an even number of them stands before it
+            first += step * (len(y) % 2)
+            step *= 2
+            parts = [Columns(x[..., ::2], y[::2], None)]
+            held = len(parts[0].y)
+    return _joined(parts)
+
+
+def _joined(parts: list[Columns]) -> tuple[np.ndarray, np.ndarray]:
+    x, y = ([getattr(part, name) for part in parts] for name in ("x", "y"))
+    return np.concatenate(x, axis=-1), np.concatenate(y)
 
 
 def empty(form: Form, length: int) -> Columns:

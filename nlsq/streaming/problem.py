@@ -29,6 +29,10 @@ COUPLED = (
 )
 
 
+class NotInPieces(ValueError):
+    """A model that needs all points at once."""
+
+
 @dataclasses.dataclass
 class StreamedProblem:
     """Model, data and options of a fit whose data are not in memory.
@@ -47,7 +51,7 @@ class StreamedProblem:
 
         Raises
         ------
-        ValueError
+        NotInPieces
             Saying what couples the points, or why the model could not be looked into.
         """
         info = self.model.info
@@ -57,7 +61,7 @@ class StreamedProblem:
             why = f"This one couples its points: {info.coupling}"
         else:
             return
-        raise ValueError(COUPLED.format(why=why))
+        raise NotInPieces(COUPLED.format(why=why))
 
     @cached_property
     def method(self) -> Method:

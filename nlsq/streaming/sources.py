@@ -12,7 +12,7 @@ errors is its `row` in the file.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -74,6 +74,7 @@ class Source(ABC):
     """
 
     name: str
+    labels: Mapping[str, str] = {}  # names of x and y, where they have any
     form: Form
     n_points: int
     stored = False
@@ -119,6 +120,7 @@ class SequentialSource(ABC):
     """
 
     name: str
+    labels: Mapping[str, str] = {}  # names of x and y, where they have any
     form: Form
     n_points: int | None
 

@@ -242,6 +242,8 @@ class CSVSource(TableSource):
         with super()._reading(where):
             try:
                 yield
+            except UnicodeDecodeError:
+                raise DataSourceError(f"{self.name}: not text in UTF-8. Convert it.") from None
             except self._pa.ArrowInvalid as error:
                 found = _CSV_ERROR.match(str(error))
                 if not found:

@@ -62,19 +62,17 @@ def batch(context: click.Context, sources: tuple[str, ...], **given: Any) -> Non
     """
     from nlsq.cli.errors import NotConverged, Terminated
     from nlsq.cli.running import require_safe
-    from nlsq.cli.signals import terminable
+    from nlsq.cli.signals import terminated
 
     settings, paths = _what(context, sources)
     if settings.model.path is not None:
         require_safe(settings)
     job = _Job(settings, given, paths)
-    with terminable() as termination:
-        stopped = job.run(paths, termination)
-        termination.interrupts = False  # what there is will be saved
-        job.write()
+    stopped = job.run(paths)
+    job.write()
     if stopped:
         left = "Go on with the same command and --resume." if job.table is not None else ""
-        kind = Terminated if termination.happened else NotConverged
+        kind = Terminated if terminated() else NotConverged
         raise kind(f"stopped with {len(job.rows)} of {job.total} fits done.", left)
     job.conclude()
 
@@ -165,9 +163,10 @@ class _Job:
         """A row per fit that is done, in the order of the files and of the groups in them."""
         return [self.placed[place] for place in sorted(self.placed)]
 
-    def run(self, paths: list[Path], termination: Any) -> bool:
+    def run(self, paths: list[Path]) -> bool:
         """Fit everything; whether it was stopped before the end."""
         from nlsq.cli.batching import find_items, fit_all
+        from nlsq.utils import interruption
         from nlsq.utils.progress import progress_bar
 
         self.total = len(paths)  # with groups: at least
@@ -184,8 +183,7 @@ class _Job:
                     items, self.settings, self.journal, self.plots is not None, done
                 ):
                     self.placed[place] = row
-                    if termination.happened:
-                        return True
+                    interruption.worth_saving()
             except KeyboardInterrupt:
                 return True
         self.total = len(self.placed)

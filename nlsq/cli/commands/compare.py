@@ -51,6 +51,7 @@ def compare(context, source: str, texts: tuple[str, ...], as_json: bool, **given
     from nlsq.cli.outputs import console
     from nlsq.cli.plan import read
     from nlsq.io.documents import plain
+    from nlsq.utils import interruption
 
     if len(texts) < 2:
         raise ConfigurationError("nlsq compare needs at least two models.", "Give -m twice.")
@@ -67,6 +68,8 @@ def compare(context, source: str, texts: tuple[str, ...], as_json: bool, **given
         settings = configuration.settings()
         points = read(settings) if points is None else points
         rows.append(_fitted(settings, points, text))
+        if interruption.heard():  # a fit that was stopped cannot be ranked
+            raise KeyboardInterrupt
     rows = ranked(rows)
     if as_json:
         click.echo(json.dumps(plain(rows), indent=2, ensure_ascii=False))
@@ -96,7 +99,7 @@ def _fitted(settings: Settings, points: Points, text: str) -> dict[str, Any]:
 
     row: dict[str, Any] = {"model": text, "converged": False, "aicc": math.nan, "message": ""}
     try:
-        document = execute(settings, points, only_known=True)
+        document, _ = execute(settings, points, only_known=True)
     except ProgramError as error:
         return row | {"message": str(error)}
     statistics, names = document["statistics"], document["parameter_names"]

@@ -101,27 +101,22 @@ def run(settings: Settings, output: Output, strict: bool = False, resume: bool =
     ------
     ProgramError
     """
+    from nlsq.cli import signals
     from nlsq.cli.errors import NotConverged, Terminated, Undetermined
     from nlsq.cli.plan import read
     from nlsq.cli.running import execute
-    from nlsq.cli.signals import terminable
 
+    signals.way_on = _way_on(settings)
     if settings.workflow.checkpoint is not None and not resume:
         keep_request(settings)
-    with terminable() as termination, _memory(settings):
-        try:
-            points = read(settings)
-            document = execute(settings, points, resume)
-        except KeyboardInterrupt:
-            if termination.happened:
-                way_on = _way_on(settings)
-                raise Terminated("Terminated before there was a result.", way_on) from None
-            raise
-        termination.interrupts = False  # what there is will be saved
-        output.write(document, settings)
-    if termination.happened:
-        raise Terminated("Terminated; what is shown is the best point so far.", _way_on(settings))
+    with _memory(settings):
+        whole = output.is_whole(settings)
+        document, result = execute(settings, read(settings), resume, whole=whole)
+        output.write(document, result, settings)
     if not document["convergence"]["success"]:
+        if signals.terminated():
+            message = "Terminated; what is shown is the best point so far."
+            raise Terminated(message, _way_on(settings))
         raise NotConverged(
             f"{settings.data.input_file}: {document['convergence']['message']}",
             "What is shown is the best point so far.",

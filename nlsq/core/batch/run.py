@@ -45,6 +45,7 @@ from nlsq.core.solve import solve
 from nlsq.core.status import Status
 from nlsq.device import usable_cores
 from nlsq.result import CurveFitResult
+from nlsq.utils import interruption
 
 # More parameters or points than this are the single fit's business: its passes are long enough.
 MOST_PARAMETERS, MOST_POINTS = 12, 1 << 12
@@ -119,13 +120,15 @@ class Batch:
         def begin():
             self._mine.device = next(turn)
 
-        with ThreadPoolExecutor(workers, initializer=begin) as pool:
+        pool = ThreadPoolExecutor(workers, initializer=begin)
+        with interruption.deferred(), pool:
             try:
                 read = list(self._slabs(workers))
                 self._unread, self._deadline = len(read), deadline
                 pending = {pool.submit(self._fit_slab, slab) for slab in read}
                 while pending:
                     done, pending = wait(pending, 0.2, FIRST_COMPLETED)
+                    interruption.check()
                     for future in done:
                         advance(future.result())
             except KeyboardInterrupt:

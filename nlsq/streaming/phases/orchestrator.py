@@ -24,6 +24,7 @@ from nlsq.streaming.phases.gauss_newton import GaussNewtonPhase
 from nlsq.streaming.phases.warmup import WarmupPhase, variation
 from nlsq.streaming.problem import SamplePass, StreamedProblem
 from nlsq.streaming.telemetry import DefenseLayerTelemetry
+from nlsq.utils import interruption
 
 
 @dataclasses.dataclass
@@ -167,5 +168,8 @@ class PhaseOrchestrator:
         return kept
 
     def _save(self, numbers: dict, now: bool) -> None:
-        if self.checkpoints is not None and (now or self.checkpoints.due()):
+        if self.checkpoints is None:
+            return
+        interruption.worth_saving()  # a pass so far, too
+        if now or self.checkpoints.due():
             self.checkpoints.save(Checkpoint(self._fingerprint, "full passes", numbers, self.facts))
