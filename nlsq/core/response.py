@@ -9,7 +9,8 @@ What is unlikely is looked at, s_j > WIDE |x_j|, and what the data's own digits 
 |J_j x_j| < ROUNDING |(D x, r)|, D the column norms of J. Such a parameter is moved by REACH errors,
 the others with it along the covariance (for lost digits alone, by what they hide). The model
 responds if chi-square rises to either side by more than one, of REACH^2 that the tangent promises,
-and if one error, which promises one, does not make it rise by BENT: such a tangent is none.
+and where digits are lost if one error, which promises one, does not make it rise by BENT: such a
+tangent is none.
 
 Reference: A. Raue et al., "Structural and practical identifiability analysis of partially observed
 dynamical models by exploiting the profile likelihood", Bioinformatics 25 (2009).
@@ -41,19 +42,20 @@ def unresponsive(finished: Finished, pcov: np.ndarray, variance: float) -> list[
     for j, p in enumerate(x):
         wide = WIDE * p
         unlikely = variances[j] > wide * wide  # `**` would raise where it overflows
-        if unlikely or norms[j] * abs(p) < hidden:
-            doubtful.append((j, unlikely))
+        lost = norms[j] * abs(p) < hidden
+        if unlikely or lost:
+            doubtful.append((j, unlikely, lost))
     if not doubtful:
         return []
     free, probe = finished.parameters.free, _Probe(finished, variance, hidden)
     silent = []
-    for j, unlikely in doubtful:
+    for j, unlikely, lost in doubtful:
         direction = np.zeros(len(x))
         if unlikely:
             direction = pcov[:, j] / math.sqrt(variances[j])
         elif norms[j] > 0:
             direction[j] = hidden / norms[j]
-        if free[j] and not probe.responds(j, direction):
+        if free[j] and not probe.responds(j, direction, lost):
             silent.append(j)
     return silent
 
@@ -69,11 +71,14 @@ class _Probe:
         self._cost = finished.cost_of(residual)
         self._one = 0.5 * max(variance, (3 * hidden) ** 2) * share  # rise that one error promises
 
-    def responds(self, j: int, error: np.ndarray) -> bool:
-        """Whether the cost rises as it should where parameter j, moved by errors, has room."""
-        far, near = self._rises(j, REACH * error), self._rises(j, error)
-        bent = near and min(near) > BENT * self._one
-        return not bent and all(rise > self._one for rise in far)
+    def responds(self, j: int, error: np.ndarray, lost: bool) -> bool:
+        """Whether the cost rises as it should where parameter j, moved by errors, has room.
+
+        lost: of the slope, and so of the error, no digit is left.
+        """
+        if lost and min(self._rises(j, error), default=0.0) > BENT * self._one:
+            return False
+        return all(rise > self._one for rise in self._rises(j, REACH * error))
 
     def _rises(self, j: int, move: np.ndarray) -> list[float]:
         """To both sides, of those to which parameter j has room; inf where there is no value."""
