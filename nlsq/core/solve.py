@@ -140,6 +140,7 @@ def _solve_once(model, data, parameters, options) -> Outcome:
     content = (
         data.x.leaves, data.y, data.weights, data.factor,
         parameters.p0, parameters.lb, parameters.ub, tuple(vars(plain).values()),
+        model.pattern and (model.pattern.rows, model.pattern.columns),
     )  # fmt: skip
     road = model.info  # a fit that changes it on its way is not kept
     return options.cache.get(
