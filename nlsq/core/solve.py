@@ -105,9 +105,12 @@ class Options:
         return "2-point", "3-point"
 
 
-@functools.lru_cache(maxsize=8)
+_kept_loss = functools.lru_cache(maxsize=8)(traced_loss)
+
+
 def _traced_loss(loss: Callable) -> Callable:
-    return traced_loss(loss)
+    hashable = getattr(type(loss), "__hash__", None) is not None  # a dataclass is not
+    return (_kept_loss if hashable else traced_loss)(loss)
 
 
 @interruption.deferred()
