@@ -259,7 +259,7 @@ def _sparse_options(model: Model, start, m: int, jac, jac_sparsity, method, opti
         model.pattern = Pattern(jac_sparsity, m, start.size)
     operator = False
     if callable(jac) and np.isfinite(model.memo.values[start.tobytes()]).all():
-        J = form(model.jac(None, start), m, start.size)
+        J = form(model.derivative(None, start), m, start.size)
         model.memo.jacobian(start, "jac", lambda: J)
         operator = is_operator(J)
         kind = "" if isinstance(J, np.ndarray) else "`jac` returns"

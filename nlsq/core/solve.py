@@ -203,7 +203,7 @@ def _solve_trying(model, data, parameters, options, budget: int | None) -> Outco
     except tries.Stopped:
         pass
     except Exception:
-        if not (model.on_host and model.refused):
+        if not (model.on_host and model.take_refusal()):
             raise
         # the user's function refuses what lies where p0 did not lead: the ends so far remain
     return total.best()
