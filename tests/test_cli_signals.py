@@ -6,6 +6,8 @@ import gc
 import json
 import signal
 import subprocess
+import sys
+import threading
 import time
 import weakref
 from pathlib import Path
@@ -14,6 +16,8 @@ import numpy as np
 import pytest
 
 from nlsq import curve_fit
+from nlsq.streaming.sources import ArraySource
+from nlsq.streaming.survey import PART, survey
 from nlsq.utils import interruption
 from tests.program import command, environment, heeding, in_terminal, piped
 
@@ -115,6 +119,11 @@ def test_what_a_block_does_with_signals(heeding_signals):
         with interruption.deferred():
             ctrl_c()  # tells whoever is outside
         signal.raise_signal(signal.SIGTERM)
+        other = threading.Thread(target=interruption.acted_upon)  # whose business it is not
+        other.start()
+        other.join()
+        with pytest.raises(KeyboardInterrupt):
+            interruption.check()
         assert interruption.heard(signal.SIGINT) and interruption.heard() and len(told) == 2
         interruption.acted_upon()
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL and not interruption.heard()
@@ -131,6 +140,60 @@ def test_what_a_block_does_with_signals(heeding_signals):
         ctrl_c()
     assert told[-1] == 2
     signal.signal(signal.SIGINT, own)
+
+
+def test_ctrl_c_ends_the_differences_of_a_slow_model(heeding_signals):
+    calls = []
+
+    def line(x, *p):
+        calls.append(p)
+        if len(calls) == 5:
+            ctrl_c()
+        return sum(p) * x
+
+    with pytest.raises(KeyboardInterrupt):
+        curve_fit(line, np.arange(50.0), np.arange(50.0), np.ones(30), jac="2-point")
+    assert len(calls) < 9
+
+
+class Pressed(ArraySource):
+    """A source at whose second reading Ctrl-C is pressed."""
+
+    readings = 0
+
+    def read_into(self, start, out):
+        self.readings += 1
+        if self.readings == 2:
+            ctrl_c()
+        super().read_into(start, out)
+
+
+def test_ctrl_c_ends_the_first_reading_of_a_source(heeding_signals):
+    source = Pressed(np.arange(30.0 * PART), np.zeros(30 * PART))
+    with pytest.raises(KeyboardInterrupt), interruption.deferred():
+        survey(source, PART, False, True, lambda count: None)
+    assert source.readings < 25
+
+
+FORKING = """
+import multiprocessing, os, signal
+from nlsq.utils import interruption
+
+if __name__ == "__main__":
+    interruption.listen(os._exit, signal.SIGINT, signal.SIGTERM)
+    with interruption.deferred():
+        pool = multiprocessing.get_context("fork").Pool(2)
+        print(pool.map(abs, [-1, -2]))
+        pool.terminate()  # by SIGTERM, which is not this process's
+        pool.join()
+        assert not interruption.heard()
+"""
+
+
+@pytest.mark.skipif("sys.platform == 'win32'", reason="no fork")
+def test_signals_to_forked_processes_are_their_own():
+    done = subprocess.run([sys.executable, "-c", FORKING], capture_output=True, timeout=60)
+    assert (done.returncode, done.stdout) == (0, b"[1, 2]\n"), done.stderr
 
 
 # --------------------------------------------------------------------------------- the program

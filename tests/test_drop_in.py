@@ -1,5 +1,6 @@
 """What programs written for SciPy do to a fit: odd models and options, other JAX settings."""
 
+import dataclasses
 import itertools
 import warnings
 
@@ -281,6 +282,23 @@ def test_losses_as_scipy_takes_them(loss, road):
     assert ours.cost <= theirs.cost * (1 + 1e-10)
 
 
+@dataclasses.dataclass
+class Cauchy:
+    """A loss that has no hash."""
+
+    scale: float
+
+    def __call__(self, z):
+        return self.scale * np.log1p(z)
+
+
+@pytest.mark.parametrize("jac", [None, "3-point"])
+def test_a_loss_without_a_hash(jac):
+    y = np.where(np.arange(60) % 11 == 0, Y + 1, Y)
+    own, known = (curve_fit(decay, X, y, jac=jac, loss=loss) for loss in (Cauchy(1.0), "cauchy"))
+    np.testing.assert_allclose(own.popt, known.popt, rtol=1e-9)
+
+
 def test_options_by_position():
     given = ([1.0, 1.0], "2-point", (-9, 9), "dogbox", 1e-9, None, 1e-9, 1.0, "huber", 0.5)
     ours = [least_squares(bend, *given), nlsq.LeastSquares().least_squares(bend, *given)]
@@ -327,6 +345,12 @@ def test_a_minimum_where_the_jacobian_vanishes_is_one(name, method):
     result = least_squares(f, x0, "3-point", method=method)
     assert result.success and result.cost <= 0.5 * np.sum(f(np.array(minimum)) ** 2) * (1 + 1e-9)
     np.testing.assert_allclose(result.x, minimum, atol=1e-4)
+
+
+def test_counts_of_a_fit_that_is_kept_stay():
+    cache, f = nlsq.SmartCache(), lambda x: (x - 3) ** 2 + 5
+    fits = [least_squares(f, [1.0], "3-point", cache=cache) for _ in range(3)]
+    assert cache.info().hits == 2 and len({fit.nfev for fit in fits[1:]}) == 1
 
 
 @pytest.mark.parametrize("name", NO_MINIMA)

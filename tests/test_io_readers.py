@@ -182,6 +182,7 @@ def test_a_bad_cell_costs_its_column_only_and_is_named(tmp_path):
         (jcamp("0 1 2\n2 3", 4), "3 points, but ##NPOINTS= says 4"),
         (jcamp("0 1 2\n2 3 4 5 6", 4), ":10: more points than the 4 of ##NPOINTS="),
         (jcamp("0 AZ9999999", 4), ":9: more points than the 4"),
+        (jcamp("0 AZ99999999999999", 10**14), "reading this file"),
         (jcamp("0AJJ\n2Djj", 5), ":10: y begins with 4, the line above ends with 3"),
         (jcamp("0 1 2\n7 3 4", 4), r":10: x is 7 .*, but point 3 .* is at 2"),
         (jcamp("0 1 2\n2 3 4", 4, XFACTOR=100), r":11: x is 200 .*, but point 3 .* is at 2"),

@@ -4,6 +4,8 @@ import contextlib
 import subprocess
 import sys
 import textwrap
+import threading
+import time
 import types
 import warnings
 
@@ -20,6 +22,7 @@ from nlsq.core.evaluation import CurveCall
 from nlsq.core.model import Model
 from nlsq.core.passes import LENGTHS
 from nlsq.core.resolving import find_road
+from nlsq.core.tracing import texts_refused
 
 pytestmark = pytest.mark.core
 
@@ -60,6 +63,21 @@ def assert_fit(result, oracle, rtol=1e-6):
 
 
 # ---------------------------------------------------------------------------------- the roads
+
+
+def test_texts_are_refused_for_one_thread_at_a_time():
+    usual = jax.core.Tracer.__repr__
+
+    def refuse():
+        with texts_refused():
+            pass
+
+    with texts_refused():
+        other = threading.Thread(target=refuse)
+        other.start()
+        time.sleep(0.05)
+    other.join()
+    assert jax.core.Tracer.__repr__ is usual
 
 
 def test_a_model_that_swallows_the_tracing_error_is_not_believed():

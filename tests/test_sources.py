@@ -5,6 +5,7 @@ import os
 import resource
 import subprocess
 import sys
+import tracemalloc
 from decimal import Decimal
 from pathlib import Path
 
@@ -739,3 +740,11 @@ def test_a_glance_is_even_over_the_whole_source(m, sizes):
     assert len(x) == min(m, 50) and x[[0, -1]].tolist() == [0, m - 1 if m > 1 else 0]
     np.testing.assert_array_equal(y, -x)
     assert len(x) < 3 or np.ptp(np.diff(x)) <= 1
+
+
+def test_a_glance_holds_no_pieces():
+    tracemalloc.start()
+    glance(Pieces(2_000_000, (50_000,)), 50)  # 32 MB
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 4e6

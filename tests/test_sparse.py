@@ -9,7 +9,7 @@ import scipy.optimize
 import scipy.sparse as sp
 from scipy.sparse.linalg import aslinearoperator
 
-from nlsq import curve_fit, least_squares
+from nlsq import SmartCache, curve_fit, least_squares
 from nlsq.core import differences
 from nlsq.core.jacobians import Pattern, form
 
@@ -131,6 +131,21 @@ def test_a_band_takes_as_many_groups_as_it_is_wide():
         assert Pattern(band, 50, 50).count == width
 
 
+def test_a_pattern_is_copied_and_its_duplicates_are_one_place():
+    given = sp.csc_array(([0.0, 1.0, 1.0], [0, 1, 1], [0, 1, 3]), shape=(2, 2))
+    pattern = Pattern(given, 2, 2)
+    assert given.data.size == 3 and pattern.rows.tolist() == [1]
+
+
+def test_a_pattern_counts_beside_positional_options_and_in_a_cache():
+    cache = SmartCache()
+    given = CHAIN.fun, CHAIN.x0, "2-point", (-np.inf, np.inf), "trf", 1e-8
+    for pattern in (CHAIN.pattern, None):
+        found = least_squares(*given, jac_sparsity=pattern, tr_solver="cg", cache=cache)
+        assert sp.issparse(found.jac) is (pattern is not None)
+    assert cache.info().hits == 0
+
+
 @pytest.mark.parametrize("jac", [None, *differences.SCHEMES])
 def test_fits_by_a_pattern(jac, exact):
     for fit in ("free", "bounds"):
@@ -230,6 +245,15 @@ def test_a_step_out_of_the_domain_is_taken_back():
         ours = least_squares(fun, np.full(9, 3.0), lambda x: sp.diags_array(1 / x),
                              tr_solver=solver)  # fmt: skip
         np.testing.assert_allclose(ours.x, np.exp(-2), rtol=1e-9)
+
+
+@pytest.mark.parametrize("solver", ["lsmr", "cg"])
+def test_a_point_without_a_derivative_is_not_taken(solver):
+    def jac(x):
+        return sp.csr_array([[np.nan if x[0] < 0.5 else 1.0, 0.0], [0.0, 1.0]])
+
+    result = least_squares(lambda x: x, [2.0, 2.0], jac, tr_solver=solver)
+    assert not result.success and result.x[0] >= 0.5 and result.nfev < 300
 
 
 def test_options_of_lsmr_act(capfd):

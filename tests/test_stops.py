@@ -373,6 +373,21 @@ def test_a_peak_far_from_the_default_start_is_not_plain_convergence(peak):
         assert "converge" not in result.message
 
 
+def test_a_jac_that_refuses_what_lies_beyond_p0_ends_no_fit():
+    """Its first fit does not move; in the further tries, from elsewhere, `jac` raises."""
+    x, p0 = np.linspace(26, 34, 60), (1.0, 1.0, 1.0)
+
+    def jac(x, *p):
+        if p != p0:
+            raise ValueError("refused")
+        e = np.exp(-0.5 * (x - 1) ** 2)
+        return np.stack([e, e * (x - 1), e * (x - 1) ** 2], axis=1)
+
+    with pytest.raises(FitError) as caught:
+        curve_fit(gaussian, x, gaussian(x, 3.0, 30.0, 0.8), p0, jac=jac)
+    assert caught.value.result.popt.tolist() == list(p0)
+
+
 def test_a_dead_start_says_what_to_do():
     x = np.linspace(296.0, 304.0, 60)
     with pytest.warns(OptimizeWarning) as caught:

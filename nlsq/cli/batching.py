@@ -277,7 +277,7 @@ def fit_all(
 
     def fit_waiting() -> Iterator[tuple[int, dict[str, Any]]]:
         portion = [(item, points) for _, _, item, points in waiting]
-        rows = _portion_rows(portion, _until(settings, deadline), documents)
+        rows = _portion_rows(portion, settings, deadline, documents)
         fresh.update(key for key, _, _, _ in waiting)
         reached = [
             (key, place, row)
@@ -322,10 +322,12 @@ def _until(settings: Settings, deadline: float | None) -> Settings:
     return settings.model_copy(update={"fitting": settings.fitting.model_copy(update=left)})
 
 
-def _portion_rows(portion: list, settings: Settings, documents: bool) -> list[dict[str, Any]]:
+def _portion_rows(
+    portion: list, settings: Settings, deadline: float | None, documents: bool
+) -> list[dict[str, Any]]:
     """The rows of a portion; where the model itself fails, each item alone, to find whose it is."""
     try:
-        return fit_portion(portion, settings, documents)
+        return fit_portion(portion, _until(settings, deadline), documents)
     except (ConfigurationError, NoModel):  # wrong for every item
         raise
     except ProgramError as error:
@@ -335,5 +337,5 @@ def _portion_rows(portion: list, settings: Settings, documents: bool) -> list[di
         return [
             row
             for half in (portion[:middle], portion[middle:])
-            for row in _portion_rows(half, settings, documents)
+            for row in _portion_rows(half, settings, deadline, documents)
         ]

@@ -10,11 +10,14 @@ variables to estimate derivatives of real functions", SIAM Review 40 (1998).
 
 from __future__ import annotations
 
+import signal
 import warnings
 from collections.abc import Callable
 from contextlib import contextmanager
 
 import numpy as np
+
+from nlsq.utils import interruption
 
 EPS = 2.220446049250313e-16
 SCHEMES = ("2-point", "3-point", "cs")
@@ -98,9 +101,15 @@ def shared_out(workers):
         with warnings.catch_warnings():
             # JAX warns of forks, after which it does not work: they run the user's function alone
             warnings.filterwarnings("ignore", "os.fork", RuntimeWarning)
-            pool = multiprocessing.Pool(None if workers == -1 else workers)
+            pool = multiprocessing.Pool(None if workers == -1 else workers, _leave_signals)
         with pool:
             yield pool.map
+
+
+def _leave_signals() -> None:
+    """In a worker: Ctrl-C is the parent's, which waits for its answers, and SIGTERM ends it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 class _Moves:
@@ -132,6 +141,7 @@ class _Moves:
 
         values = iter(mapped(f, points()))
         for _ in groups:
+            interruption.check()  # the user's function may be slow
             yield [_double(next(values)) for _ in self._shifts]
 
     def _moved(self, columns, shift):

@@ -81,7 +81,7 @@ class Evaluations:
         def make():
             if scheme != "jac":
                 return model.host_jacobian(x, p, self.value(p), scheme)
-            return jacobians.form(model.jac(x, p), self.data.y.size, p.size)
+            return jacobians.form(model.derivative(x, p), self.data.y.size, p.size)
 
         return model.memo.jacobian(p, scheme, make)
 

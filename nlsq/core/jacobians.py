@@ -42,6 +42,7 @@ def form(J: Any, m: int, n: int) -> Any:
     """
     if is_sparse(J):
         J = J.tocsr()
+        J = J.astype(np.result_type(J.dtype, float), copy=False)  # squares of int8 overflow
     elif not is_operator(J):
         J = np.asarray(J)
         if J.ndim < 2 and J.size == m * n and 1 in (m, n):
@@ -118,12 +119,14 @@ class Pattern:
     def __init__(self, sparsity: Any, m: int, n: int):
         from scipy.sparse import csc_array
 
-        pattern = csc_array(sparsity if is_sparse(sparsity) else np.atleast_2d(sparsity))
+        given = sparsity if is_sparse(sparsity) else np.atleast_2d(sparsity)
+        pattern = csc_array(given, copy=True)  # the user's stays as it is
         if pattern.shape != (m, n):
             raise ValueError(
                 f"`jac_sparsity` has wrong shape: it must be ({m}, {n}), one row per residual and "
                 f"one column per parameter; got {pattern.shape}."
             )
+        pattern.sum_duplicates()
         pattern.eliminate_zeros()
         self._csc = pattern
         self.columns = np.repeat(np.arange(n), np.diff(pattern.indptr))

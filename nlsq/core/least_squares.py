@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -94,6 +95,7 @@ def least_squares(
     if rest:
         named = {"args": args} if args else {}
         named |= options if kwargs is None else options | {"kwargs": kwargs}
+        named |= {} if jac_sparsity is None else {"jac_sparsity": jac_sparsity}
         given = by_name("least_squares", 5, _POSITIONS[3:], rest, named)
         return least_squares(fun, x0, jac, bounds, method, **given)
     if not isinstance(args, tuple | list):
@@ -187,7 +189,8 @@ class LeastSquares:
 
 def _is_minimum(finished: Finished) -> bool:
     """Whether the cost says that a fit stopped at a minimum, where the gradient cannot."""
-    outcome, p, left = finished.outcome, finished.parameters, finished.options.max_nfev
+    outcome = finished.outcome = copy.copy(finished.outcome)  # that of a cache stays as it is
+    p, left = finished.parameters, finished.options.max_nfev
     if p.p0.size > rising.MOST_PARAMETERS or (left is not None and outcome.nfev >= left):
         return False
 
@@ -256,7 +259,7 @@ def _sparse_options(model: Model, start, m: int, jac, jac_sparsity, method, opti
         model.pattern = Pattern(jac_sparsity, m, start.size)
     operator = False
     if callable(jac) and np.isfinite(model.memo.values[start.tobytes()]).all():
-        J = form(model.jac(None, start), m, start.size)
+        J = form(model.derivative(None, start), m, start.size)
         model.memo.jacobian(start, "jac", lambda: J)
         operator = is_operator(J)
         kind = "" if isinstance(J, np.ndarray) else "`jac` returns"

@@ -102,8 +102,9 @@ def curve_fit(
     factor : float
         Initial trust radius in units of the scaled start (default 1, for 'lm' 100 as MINPACK).
     callback : callable, optional
-        ``callback(iteration, cost, params, info)``, or SciPy's ``callback(intermediate_result)``.
-        False, StopIteration or StopOptimization stop the fit, which then has status -2.
+        ``callback(iteration, cost, params, info)``, which False stops, or SciPy's
+        ``callback(intermediate_result)``. StopIteration and StopOptimization stop the fit with
+        either; it then has status -2.
     verbose : {0, 1, 2}
         Silent, a final line, or a line per iteration.
     time_limit : float, optional
@@ -115,8 +116,9 @@ def curve_fit(
         truncated conjugate gradients; on the host 'lsmr' is SciPy's. The answer is the same.
     tr_options : dict, optional
         Of the iterative solver. Both know 'maxiter', products per step (default 2 n, between 20 and
-        1000). 'cg': 'tol', relative residual at which a step is solved (default from 0.1 down to
-        1e-6 as the gradient shrinks; the steps that confirm convergence are always solved to 1e-6).
+        1000, on the host 10 000). 'cg': 'tol', relative residual at which a step is solved (default
+        from 0.1 down to 1e-6, on the host from 0.03 to 1e-4, as the gradient shrinks; the steps
+        that confirm convergence are always solved to the last).
         'lsmr': 'regularize', and atol, btol, conlim, damp and show of `scipy.sparse.linalg.lsmr`,
         which put the fit on the host.
     workers : None, int or callable, optional
@@ -196,7 +198,7 @@ def curve_fit(
     if labels := labels_of(xdata, ydata):
         result["labels"] = labels
     announce(result, finished.status, settings.verbose, stacklevel=2)
-    return _five_tuple(result, finished) if full_output else result
+    return _five_tuple(result) if full_output else result
 
 
 def _for_each_point(f: Callable, xdata, ydata, p0) -> np.ndarray:
@@ -245,7 +247,7 @@ class CurveFit:
         return f"CurveFit({kept})"
 
 
-def _five_tuple(result, finished: Finished):
+def _five_tuple(result):
     """(popt, pcov, infodict, mesg, ier), infodict with the keys of MINPACK's leastsq."""
     J = result.jac
     Q, R = np.linalg.qr(J, mode="complete" if J.shape[0] < J.shape[1] else "reduced")

@@ -88,7 +88,7 @@ class Model:
 
     def __init__(self, call, n: int, name: str):
         self.call = call
-        self.refused = False  # whether the user's function raised when it was last called
+        self.refused = False  # whether a function of the user's raised when it was last called
         self.n = n
         self.name = name
         self.key = self._settled = self._content()
@@ -119,6 +119,18 @@ class Model:
         value = self.call.host(x, p)
         self.refused = False
         return value
+
+    def derivative(self, x, p):
+        """What the user's `jac` gives."""
+        self.refused = True
+        J = self.jac(x, p)
+        self.refused = False
+        return J
+
+    def take_refusal(self) -> bool:
+        """Whether the user's function raised what was caught; the next error is another."""
+        refused, self.refused = self.refused, False
+        return refused
 
     def traceable(self, x: Abscissae | None = None) -> Callable:
         """call(x, params, points) for a program, made from this model's own function.
@@ -239,7 +251,7 @@ class Model:
         self.require_unchanged()
         with double_precision():
             if self.jac is not None:
-                J = self.jac(x, p)
+                J = self.derivative(x, p)
                 self.settle()
                 return _copy(J)
             ab = None if self.on_host else Abscissae(x, -1)

@@ -66,7 +66,7 @@ def read_options(
             "At least one of the tolerances `ftol`, `xtol`, `gtol` must be higher than machine "
             f"epsilon ({EPS:.2e}), or nothing can stop the fit."
         )
-    tr_solver = _tr_solver(given.pop("tr_solver", None), method)
+    tr_solver = _tr_solver(given.pop("tr_solver", None))
     diag = given.pop("diag", None)
     x_scale = given.pop("x_scale", None)
     if diag is not None:
@@ -214,7 +214,7 @@ def _loss(loss, method):
     return loss
 
 
-def _tr_solver(tr_solver, method) -> str:
+def _tr_solver(tr_solver) -> str:
     if tr_solver is None:
         return "exact"
     if tr_solver not in TR_SOLVERS:

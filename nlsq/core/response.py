@@ -92,7 +92,7 @@ class _Probe:
             try:
                 rise = self._finished.cost_of(self._finished.residual(trial)) - self._cost
             except Exception:
-                if not self._finished.model.refused:
+                if not self._finished.model.take_refusal():
                     raise
                 return math.inf  # the user's function refuses such values
         return math.inf if math.isnan(rise) else rise

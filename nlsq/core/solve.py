@@ -105,9 +105,12 @@ class Options:
         return "2-point", "3-point"
 
 
-@functools.lru_cache(maxsize=8)
+_kept_loss = functools.lru_cache(maxsize=8)(traced_loss)
+
+
 def _traced_loss(loss: Callable) -> Callable:
-    return traced_loss(loss)
+    hashable = getattr(type(loss), "__hash__", None) is not None  # a dataclass is not
+    return (_kept_loss if hashable else traced_loss)(loss)
 
 
 @interruption.deferred()
@@ -140,6 +143,7 @@ def _solve_once(model, data, parameters, options) -> Outcome:
     content = (
         data.x.leaves, data.y, data.weights, data.factor,
         parameters.p0, parameters.lb, parameters.ub, tuple(vars(plain).values()),
+        model.pattern and (model.pattern.rows, model.pattern.columns),
     )  # fmt: skip
     road = model.info  # a fit that changes it on its way is not kept
     return options.cache.get(
@@ -199,7 +203,7 @@ def _solve_trying(model, data, parameters, options, budget: int | None) -> Outco
     except tries.Stopped:
         pass
     except Exception:
-        if not (model.on_host and model.refused):
+        if not (model.on_host and model.take_refusal()):
             raise
         # the user's function refuses what lies where p0 did not lead: the ends so far remain
     return total.best()

@@ -146,7 +146,8 @@ class _Fit:
         self.start_slope = self.start_slope or slope
         eta = min(max(slope / max(self.start_slope, geometry.TINY), TIGHT), LOOSE)
         state.tight |= eta <= TIGHT
-        eta = TIGHT if state.tight else self.options.tr_options.get("tol", eta)
+        eta = self.options.tr_options.get("tol", eta)
+        eta = min(eta, TIGHT) if state.tight else eta
         eta = LOOSE if state.reached else eta  # a step that polishes is tiny already
         make = self._box_stepper if self.box else self._ball_stepper
         return make(state.point, scale, eta, state.radius)
@@ -305,7 +306,7 @@ def _advance(one: _Fit, state: State) -> State:
     """The state after one evaluation."""
     setup = one.setup
     if state.nfev == 0:
-        return _begin(one, state)
+        return _begin(one)
     old = state.point
     state.step = state.step or one.stepper(state)
     proposal = state.step(state.radius)
@@ -315,11 +316,15 @@ def _advance(one: _Fit, state: State) -> State:
     cost, r, rows = one.folded(trial)
     actual, ratio = loop.gain(old.cost, cost, math.isfinite(cost), proposal)
     moved = bool(actual > 0 and ratio > one.rules.ACCEPT_RATIO)
+    there = one.point(trial, cost, r, rows) if moved else old
+    if not np.isfinite(there.g).all():  # as where there is no value
+        cost, moved = math.inf, False
+        actual, ratio = loop.gain(old.cost, cost, moved, proposal)
     D = loop.columns_or_one(state.columns)
     length, size = np.linalg.norm(D * (trial - old.x)), np.linalg.norm(D * old.x)
     new = dataclasses.replace(state, nfev=state.nfev + 1)
     if moved:
-        new.point = one.point(trial, cost, r, rows)
+        new.point = there
         new.columns = np.maximum(state.columns, new.point.norms)
         new.step, new.last, new.njev, new.nit = None, length, state.njev + 1, state.nit + 1
     radius, _ = one.rules.update_radius(state.radius, 0.0, proposal, actual, ratio, False)
@@ -328,7 +333,7 @@ def _advance(one: _Fit, state: State) -> State:
     new.radius = float(radius)
     point = new.point
     evidence = loop.Evidence(
-        False, math.isfinite(cost), new.nfev, old.cost, actual, proposal.predicted, ratio, length,
+        np.False_, np.isfinite(cost), new.nfev, old.cost, actual, proposal.predicted, ratio, length,
         size, bool((trial == old.x).all()), point.optimality,
         loop.rounding(point.norms, point.x, point.cost),
     )  # fmt: skip
@@ -337,7 +342,7 @@ def _advance(one: _Fit, state: State) -> State:
     return _judged(one, new, Status(int(loop.judge(evidence, setup))))
 
 
-def _begin(one: _Fit, state: State) -> State:
+def _begin(one: _Fit) -> State:
     setup = one.setup
     x = np.array(setup.x0, float)
     cost, r, rows = one.folded(x)
@@ -345,8 +350,8 @@ def _begin(one: _Fit, state: State) -> State:
     point = Point(x, cost, r, None, none, none, math.inf)
     if math.isfinite(cost):
         point = one.point(x, cost, r, rows)
-    finite = math.isfinite(cost) and bool(np.isfinite(point.g).all())
-    evidence = loop.Evidence(True, finite, 1, cost, *[0.0] * 5, False, point.optimality)
+    finite = np.isfinite(cost) & np.isfinite(point.g).all()
+    evidence = loop.Evidence(np.True_, finite, 1, cost, *[0.0] * 5, False, point.optimality)
     radius = one.rules.start_radius(x, one.scale(point.norms), cost, setup.factor)
     status = int(loop.judge(evidence, setup))
     return State(point, float(radius), point.norms, status=status, nfev=1, njev=1)

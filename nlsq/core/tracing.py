@@ -49,7 +49,7 @@ def texts_refused() -> Iterator[None]:
 
     from nlsq.core.carry import proxy
 
-    usual, here = jax.core.Tracer.__repr__, threading.get_ident()
+    here = threading.get_ident()
 
     def refused(tracer):
         asking = sys._getframe(1)
@@ -60,6 +60,7 @@ def texts_refused() -> Iterator[None]:
         raise TypeError("it makes a text of a value, which is not there while JAX traces")
 
     with _texts:
+        usual = jax.core.Tracer.__repr__  # not another thread's, which waits for it
         jax.core.Tracer.__repr__ = refused
         try:
             yield

@@ -74,7 +74,7 @@ def values_or_nan(model: Model, x, p) -> np.ndarray:
         try:
             return np.asarray(model.evaluate(x, p)).ravel()
         except Exception:
-            if not model.refused:
+            if not model.take_refusal():
                 raise
             return np.array([np.nan])
 

@@ -17,7 +17,7 @@ import numpy as np
 from nlsq.io.encoding import to_utf8
 from nlsq.io.errors import FileError
 from nlsq.io.numbers import parse
-from nlsq.io.opening import Opened
+from nlsq.io.opening import Opened, require_memory
 from nlsq.io.table import Table
 
 _RECORD = re.compile(r"\s*##([^=]*)=(.*)", re.DOTALL)
@@ -35,6 +35,7 @@ _LETTERS = {
 _FORMS = {"(X++(Y..Y))", "(XY..XY)"}
 _TABLES = ("XYDATA", "XYPOINTS", "PEAKTABLE")
 _UNREAD = ("NTUPLES", "RADATA", "PEAKASSIGNMENTS", "DATATABLE")
+_PER_POINT = 64  # bytes while it is read
 _NEAR = 1e-3  # of a first value: what programs round when they write it down
 
 
@@ -101,6 +102,7 @@ class _Block:
             raise FileError(f"{source}: {many} in this JCAMP-DX file.", fix)
         self.data, self.said = found[0], found[0].said
         self.count = self._count()
+        require_memory(_PER_POINT * self.count, source)  # "AZ999999999" is a spectrum of so many
         self.factors = tuple(self._factor(f"{name}FACTOR") for name in "XY")
 
     def _error(self, line: int, what: str, fix: str) -> FileError:

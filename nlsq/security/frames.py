@@ -19,6 +19,7 @@ import numpy as np
 from nlsq.utils.safe_serialize import Codec, SafeSerializationError
 
 _ALIGNMENT = 64
+_MOST_AT_ONCE = 1 << 30  # bytes; macOS refuses to read 2 GiB
 _SHORT = 64  # values up to which an array is written as JSON
 _NUMBERS = re.compile(r"[<|][biufc]\d{1,2}\Z")
 # What forged JSON makes the steps of decoding raise.
@@ -122,7 +123,7 @@ def _exactly(descriptor: int, length: int) -> bytearray:
     view = memoryview(data)
     while done < length:
         if hasattr(os, "readv"):
-            count = os.readv(descriptor, [view[done:]])
+            count = os.readv(descriptor, [view[done : done + _MOST_AT_ONCE]])
         else:
             part = os.read(descriptor, min(length - done, 1 << 20))
             count = len(part)

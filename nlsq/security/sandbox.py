@@ -280,6 +280,8 @@ class _Child:
         process = getattr(self, "process", None)
         if process is None or self.told or sys.platform == "win32":  # there the console tells both
             return
+        if process.returncode is not None:  # its number may be another's by now
+            return
         self.told = True
         with contextlib.suppress(OSError):
             os.killpg(process.pid, signal.SIGINT)

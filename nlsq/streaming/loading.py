@@ -65,7 +65,9 @@ def _thinned(source: SequentialSource, count: int) -> tuple[np.ndarray, np.ndarr
     parts: list[Columns] = []
     step, first, held = 1, 0, 0  # `first`: where in the next piece the next point stands
     for piece in source:
-        parts.append(Columns(piece.x[..., first::step], piece.y[first::step], None))
+        # copies: views would hold half of the file in memory
+        x, y = piece.x[..., first::step].copy(), piece.y[first::step].copy()
+        parts.append(Columns(x, y, None))
         held += len(parts[-1].y)
         first = (first - len(piece.y)) % step
         while held >= 2 * count:

@@ -28,6 +28,7 @@ from nlsq.core.solve import sample_size
 from nlsq.streaming.feed import Chunk, Feed, are_good, to_weights
 from nlsq.streaming.loading import empty
 from nlsq.streaming.sources import Columns, DataSourceError, SequentialSource, Source
+from nlsq.utils import interruption
 
 PART = CHUNKS[0][0]  # points under one digest; divides the chunks of every length
 FAR = 512  # points between two of a sample, from which on it is read alone: 4 KiB, a page
@@ -147,6 +148,7 @@ def survey(
         count, omitted = count + chunk.count, omitted + chunk.omitted
         feed.release(chunk)
         advance(chunk.count)
+        interruption.check()
     if not count:
         raise DataSourceError(
             f"{source.name}: there are no points"
@@ -157,6 +159,7 @@ def survey(
         for chunk in feed.chunks():
             taker.take(chunk)
             feed.release(chunk)
+            interruption.check()
     if sum(idle.values()) == count:
         raise DataSourceError(f"{source.name}: every point has weight 0 (sigma = inf, or masked).")
     return Survey(count, omitted, tuple(found), taker.observations(), idle=idle)

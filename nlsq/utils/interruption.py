@@ -25,6 +25,7 @@ _depth = 0  # of blocks `deferred`
 _worth = False  # whether there is something to save
 _end: Callable[[int], NoReturn] | None = None  # how the program ends at once
 _tell: Callable[[], None] | None = None  # who else is to know
+_process = 0  # whose signals are noted; not those of the processes that it forks
 
 
 def check() -> None:
@@ -35,7 +36,7 @@ def check() -> None:
     KeyboardInterrupt
     """
     global _pending
-    if _pending and threading.current_thread() is threading.main_thread():
+    if _pending and _in_main_thread():
         _pending = False
         raise KeyboardInterrupt
 
@@ -43,7 +44,8 @@ def check() -> None:
 def acted_upon() -> None:
     """Take what was heard as dealt with: a result was reached that the signal only hastened."""
     global _pending
-    _pending = False
+    if _in_main_thread():
+        _pending = False
 
 
 def heard(*numbers: int) -> bool:
@@ -52,9 +54,14 @@ def heard(*numbers: int) -> bool:
 
 
 def worth_saving(found: bool = True) -> bool:
-    """Say whether there is now something to save, for which an end waits; what held before."""
+    """Say whether there is now something to save, for which an end waits; what held before.
+
+    That there is nothing more only the main thread can know.
+    """
     global _worth
-    before, _worth = _worth, found
+    before = _worth
+    if found or _in_main_thread():
+        _worth = found
     return before
 
 
@@ -76,14 +83,14 @@ def deferred(*numbers: int, tell: Callable[[], None] | None = None) -> Iterator[
     KeyboardInterrupt
         At the end of the outermost block, for a signal that nobody acted upon.
     """
-    global _depth, _tell
-    if threading.current_thread() is not threading.main_thread():
+    global _depth, _tell, _process
+    if not _in_main_thread():
         yield
         return
     check()
     before, told = _depth, _tell
     former = {}
-    _depth, _tell = before + 1, tell or told
+    _depth, _tell, _process = before + 1, tell or told, os.getpid()
     try:
         for number in (signal.SIGINT, *numbers):
             if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
@@ -112,13 +119,15 @@ def listen(end: Callable[[int], NoReturn], *numbers: int) -> None:
         ``end(number)`` ends the process. A thread calls it for a signal that comes inside
         `deferred` while there is nothing to save, and at the second Ctrl-C.
     """
-    global _end
-    if threading.current_thread() is not threading.main_thread():
+    global _end, _process
+    if not _in_main_thread():
         return
     ours, handlers = socket.socketpair()
     handlers.setblocking(False)
     signal.set_wakeup_fd(handlers.fileno(), warn_on_full_buffer=False)
-    _end = end
+    if hasattr(os, "register_at_fork"):  # a signal to a forked process is none to this one
+        os.register_at_fork(after_in_child=lambda: signal.set_wakeup_fd(-1))
+    _end, _process = end, os.getpid()
     listener = threading.Thread(target=_listen, args=(ours, handlers), daemon=True)
     listener.start()
     for number in numbers:
@@ -126,8 +135,15 @@ def listen(end: Callable[[int], NoReturn], *numbers: int) -> None:
             signal.signal(number, _note)
 
 
+def _in_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
+
+
 def _note(number: int, frame: object) -> None:
     global _pending
+    if number == signal.SIGTERM and os.getpid() != _process:  # how pools end their workers
+        signal.signal(number, signal.SIG_DFL)
+        signal.raise_signal(number)
     _heard.append(number)
     _pending = True  # also where this raises: a callback may swallow it
     if _depth == 0 or (_end is None and _heard.count(signal.SIGINT) > 1):
