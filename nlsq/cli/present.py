@@ -125,7 +125,7 @@ def show(console: Console, document: dict[str, Any], result: CurveFitResult, plo
     for name, fact in document["data"].items():
         if name not in ("file", "sha256"):
             console.print(Text(harmless(f"{name}: {fact}"), "dim"))
-    if provenance.get("start", "given") != "given":
+    if "start" in provenance:
         console.print(Text(harmless(f"start: {provenance['start']}"), "dim"))
     console.print()
     print_whole(console, parameter_table(result, document.get("certified")))
