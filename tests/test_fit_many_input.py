@@ -14,8 +14,6 @@ import nlsq
 from nlsq import CurveFits, curve_fit, fit_many
 from nlsq.core.status import Status
 
-pytestmark = pytest.mark.core
-
 ROOT = Path(nlsq.__file__).parent.parent
 _COMPILED = "/jax/core/compile/backend_compile_duration"
 _log: list[str] = []
@@ -88,6 +86,7 @@ def test_whole_numbers():
     np.testing.assert_allclose(fits[0].popt, fits.popt[2])
 
 
+@pytest.mark.core
 def test_several_devices_give_the_same_bits():
     code = """
 import sys
