@@ -10,6 +10,7 @@ compiler, a reader), and ends the process where nothing would be lost by it.
 
 from __future__ import annotations
 
+import _signal  # what `signal` wraps in enums, which cost a small fit a tenth of its time
 import os
 import signal
 import socket
@@ -88,20 +89,23 @@ def deferred(*numbers: int, tell: Callable[[], None] | None = None) -> Iterator[
         yield
         return
     check()
+    if _depth and not numbers and tell is None and _process == os.getpid():
+        yield  # all is set by the block around this one
+        return
     before, told = _depth, _tell
     former = {}
     _depth, _tell, _process = before + 1, tell or told, os.getpid()
     try:
         for number in (signal.SIGINT, *numbers):
-            if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
-                former[number] = signal.signal(number, _note)
+            if _signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
+                former[number] = _signal.signal(number, _note)
         if tell is not None and _pending:  # it came a moment ago
             tell()
         yield
     finally:
         try:
             for number, handler in former.items():
-                signal.signal(number, handler)
+                _signal.signal(number, handler)
         finally:
             _depth, _tell = before, told
         if before == 0:
