@@ -129,9 +129,10 @@ def fused_pass(problem: Problem, y: np.ndarray) -> float:
     """Seconds for one pass of all lanes over `y`, all cores busy, by the kernel's own `reduce`."""
     import jax
 
+    from nlsq.caching import programs
     from nlsq.config import double_precision
-    from nlsq.core import dense, programs
-    from nlsq.core.batch import lanes, program, run
+    from nlsq.core.algebra import dense
+    from nlsq.core.drive.batch import lanes, program, run
     from nlsq.device import usable_cores
 
     caught: dict[str, object] = {}

@@ -38,7 +38,7 @@ def cost_pass(problem: Problem) -> Callable[[], object]:
     import jax
     import jax.numpy as jnp
 
-    from nlsq.core import programs
+    from nlsq.caching import programs
 
     f = problem.model.make(jnp)
 
@@ -53,10 +53,10 @@ def cost_pass(problem: Problem) -> Callable[[], object]:
 def fused_pass(problem: Problem) -> Callable[[], object]:
     """One pass of `nlsq`'s own at the last point of its fit; call it inside `jax.enable_x64`."""
     import nlsq
-    from nlsq.core import solve
+    from nlsq.core.drive import chunks, solve
 
     caught: dict[str, object] = {}
-    make, drive = solve.over_chunks, solve.drive_passes
+    make, drive = chunks.over_chunks, solve.drive_passes
 
     def catch_data(*arguments):
         caught["data"] = arguments

@@ -24,10 +24,12 @@ import scipy.optimize
 from benchmarks.shown_models import FEW, LENGTHS, Draw
 from nlsq import curve_fit
 from nlsq.config import double_precision
-from nlsq.core import by_numpy, minpack, passes
-from nlsq.core.believing import difference
-from nlsq.core.model import Model
-from nlsq.core.tracing import TraceFailed
+from nlsq.core import minpack
+from nlsq.core.model import by_numpy
+from nlsq.core.model.believing import difference
+from nlsq.core.model.model import Model
+from nlsq.core.model.tracing import TraceFailed
+from nlsq.core.passes import blocks
 
 P0 = np.array([1.1, 0.9])
 NEAR = 1.0, 0.93, 1.04  # times P0: where values are compared
@@ -74,7 +76,7 @@ def programs(model: Model, data, block: int, rng: random.Random):
         begins = sorted({0, *rng.sample(begins, BLOCKS - 2), begins[-1]})
 
     def value(p, *leaves):
-        return passes.evaluate(call, jax.tree.unflatten(x.treedef, leaves), p, size)
+        return blocks.evaluate(call, jax.tree.unflatten(x.treedef, leaves), p, size)
 
     program = None
     for begin in begins:
@@ -88,7 +90,7 @@ def _run(program, leaves, p) -> np.ndarray:
     return np.asarray(by_numpy.evaluate(program, p, *leaves)[0])
 
 
-def differences(draw: Draw, x, model: Model, data, blocks, rng: random.Random) -> list[str]:
+def differences(draw: Draw, x, model: Model, data, lengths, rng: random.Random) -> list[str]:
     """What is wrong with a model that was resolved."""
     truth = {q: own(draw.truth, x, q * P0) for q in NEAR}
     truth = {q: t for q, t in truth.items() if t is not None}
@@ -98,10 +100,10 @@ def differences(draw: Draw, x, model: Model, data, blocks, rng: random.Random) -
         gaps = [difference(np.atleast_1d(draw.model(data.x.given, *(q * P0))), t)
                 for q, t in truth.items() if draw.xp is np]  # fmt: skip
         return ["host"] * (max(gaps, default=0) > limit) + ["no reason"] * (not model.info.reason)
-    blocks = blocks if model.info.pointwise else (0,)
+    lengths = lengths if model.info.pointwise else (0,)
     gaps = [
         (difference(value(q * P0), t[points]), f"{road}, blocks of {block}")
-        for block in blocks
+        for block in lengths
         for points, value in programs(model, data, block, rng)
         for q, t in truth.items()
     ]
@@ -112,16 +114,16 @@ def check(draw: Draw, x, y, counts, rng: random.Random) -> list[str]:
     """What is wrong with a draw for one set of data."""
     model, data = shown(draw.model, x, y)
     m = data.y.size
-    block = next((b for b, most in passes.SIZES if m <= most), passes.BLOCK)
+    block = next((b for b, most in blocks.SIZES if m <= most), blocks.BLOCK)
     wrong = []
     with double_precision():
-        shown_as = [(model, (block, passes.TILE))]
+        shown_as = [(model, (block, blocks.TILE))]
         if rng.random() < 0.2 and not model.resolution.asks_for_identity:
             shown_as.append((Model(model.call, model.n, model.name), LANES))
             shown_as[1][0].resolve(data.x, m, P0, False, None, LANES)
-        for one, blocks in shown_as:
+        for one, lengths in shown_as:
             try:
-                wrong += differences(draw, x, one, data, blocks, rng)
+                wrong += differences(draw, x, one, data, lengths, rng)
             except TraceFailed:
                 counts["trace failed, so host"] += 1
     counts[model.info.road] += 1

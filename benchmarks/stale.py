@@ -22,8 +22,8 @@ import numpy as np
 from benchmarks.stale_models import CARRIERS, LAYERS
 from benchmarks.stale_values import LEAVES, VALUES
 from nlsq import curve_fit
-from nlsq.core.identity import model_key
-from nlsq.core.keys import unseen
+from nlsq.core.model.identity.keys import unseen
+from nlsq.core.model.identity.walk import model_key
 
 X = np.array([1.0, 2.5])
 

@@ -13,7 +13,7 @@ import pytest
 from scipy import integrate, interpolate, special
 from scipy.integrate import solve_ivp
 
-from nlsq.core.carry import NotCarried, carry
+from nlsq.core.model.carry import NotCarried, carry
 from tests.corpus import CARRIED, CASES, HOST
 
 pytestmark = pytest.mark.core

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from nlsq.config import double_precision
-from nlsq.core import passes
-from nlsq.core.loop import Setup
+from nlsq.core.loop.state import Setup
+from nlsq.core.passes import blocks as passes
 
 pytestmark = pytest.mark.core
 CAPACITY, LANES = 4096, passes.TILE

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from nlsq.config import double_precision
-from nlsq.core import dense
+from nlsq.core.algebra import dense
 
 EPS = np.finfo(float).eps
 SIZES = (1, 2, 3, 7, dense.SMALL, dense.SMALL + 1)

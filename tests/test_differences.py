@@ -8,8 +8,8 @@ import pytest
 import scipy.optimize
 
 from nlsq import OptimizeWarning, curve_fit, least_squares
-from nlsq.core import differences
-from nlsq.core.differences import SCHEMES
+from nlsq.core.model import differences
+from nlsq.core.model.differences import SCHEMES
 
 pytestmark = pytest.mark.core
 

@@ -12,7 +12,7 @@ import scipy.optimize
 
 import nlsq
 from nlsq import curve_fit, least_squares
-from nlsq.core.rising import rises_around
+from nlsq.core.model.rising import rises_around
 
 pytestmark = pytest.mark.core
 
@@ -65,7 +65,7 @@ def test_a_file_named_like_a_standard_module_is_the_users(tmp_path, monkeypatch)
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.delitem(__import__("sys").modules, "profile", raising=False)
-    from nlsq.core import identity
+    from nlsq.core.model.identity import walk as identity
 
     identity.is_standard.cache_clear()
     import profile

@@ -11,8 +11,8 @@ import pytest
 import scipy.spatial._qhull
 import scipy.special._comb
 
-from nlsq.core.fingerprint import fingerprint
-from nlsq.core.identity import model_key
+from nlsq.core.model.identity.fingerprint import fingerprint
+from nlsq.core.model.identity.walk import model_key
 from tests.test_checkpoint import run
 
 MODELS = """
@@ -91,8 +91,8 @@ models = {
     "vectorized": np.vectorize(by_name),
     "date": closure(np.array(["2020-01-01"], "M8[D]")),
 }
-from nlsq.core.fingerprint import fingerprint
-from nlsq.core.identity import model_key
+from nlsq.core.model.identity.fingerprint import fingerprint
+from nlsq.core.model.identity.walk import model_key
 for name, model in models.items():
     print(name, fingerprint(model_key(model)), sep=":")
 """

@@ -8,7 +8,7 @@ import scipy.optimize
 from scipy.special import voigt_profile
 
 from nlsq import FitError, OptimizeWarning, curve_fit, fit_many
-from nlsq.core.status import Status
+from nlsq.core.loop.status import Status
 
 pytestmark = pytest.mark.core
 

@@ -5,7 +5,7 @@ import pytest
 import scipy.optimize
 
 from nlsq import CurveFits, FitError, OptimizeWarning, curve_fit, fit_many
-from nlsq.core.status import Status
+from nlsq.core.loop.status import Status
 
 T = np.linspace(0, 5, 50)
 P0 = [1.5, 1.0, 0.3]

@@ -12,7 +12,7 @@ import pytest
 
 import nlsq
 from nlsq import CurveFits, curve_fit, fit_many
-from nlsq.core.status import Status
+from nlsq.core.loop.status import Status
 
 ROOT = Path(nlsq.__file__).parent.parent
 _COMPILED = "/jax/core/compile/backend_compile_duration"

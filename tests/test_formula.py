@@ -19,8 +19,8 @@ from scipy.optimize import approx_fprime
 
 import nlsq
 from nlsq import curve_fit
-from nlsq.core.fingerprint import fingerprint
-from nlsq.core.identity import model_key
+from nlsq.core.model.identity.fingerprint import fingerprint
+from nlsq.core.model.identity.walk import model_key
 from nlsq.models.formula import Formula, FormulaError, parse
 from nlsq.models.formula_functions import CONSTANTS, FUNCTIONS
 from nlsq.utils.input_error import InputError
@@ -198,8 +198,8 @@ def test_two_parses_share_programs():
 def test_the_identity_is_the_same_in_every_process():
     code = """
 from nlsq.models.formula import parse
-from nlsq.core.fingerprint import fingerprint
-from nlsq.core.identity import model_key
+from nlsq.core.model.identity.fingerprint import fingerprint
+from nlsq.core.model.identity.walk import model_key
 for text in ("a*exp(-t/tau) + c", "a*erf(t) if t < b else max(a, t, pi)", "a*voigt(t, b, c)"):
     print(fingerprint(model_key(parse(text).model("t"))))
 """

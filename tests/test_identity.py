@@ -7,7 +7,7 @@ changing a model is tried on the key; `test_identity_fits` tries the common ones
 import numpy as np
 import pytest
 
-from nlsq.core.identity import model_key
+from nlsq.core.model.identity.walk import model_key
 from tests.identity_models import DIFFERENT, SHARED, scaled_by
 
 pytestmark = pytest.mark.core

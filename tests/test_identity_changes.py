@@ -27,8 +27,8 @@ import numpy as np
 import pytest
 
 from benchmarks import stale
-from nlsq.core.identity import content_key, model_key
-from nlsq.core.keys import alike, unseen
+from nlsq.core.model.identity.keys import alike, unseen
+from nlsq.core.model.identity.walk import content_key, model_key
 
 pytestmark = pytest.mark.core
 RATE = 1.0

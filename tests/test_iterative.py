@@ -11,8 +11,10 @@ import scipy.optimize
 
 from nlsq import curve_fit, least_squares
 from nlsq.config import double_precision
-from nlsq.core import iterative, passes, programs, subproblem
-from nlsq.core.loop import Method, Setup
+from nlsq.core.algebra import subproblem
+from nlsq.core.loop import iterative
+from nlsq.core.loop.state import Method, Setup, pack_setup
+from nlsq.core.passes import blocks as passes
 
 TIGHT = {"ftol": 1e-15, "xtol": 1e-15, "gtol": 1e-15}
 
@@ -327,7 +329,7 @@ def test_no_jacobian_in_the_iteration(m, block, bounded):
                   1e-8, 1e-8, 1e-8, 100, 1.0, 1.0, np.inf)  # fmt: skip
     data = np.linspace(0, 1, capacity)
     arrays = ((data,), data, data + 1, None)
-    arguments = (*arrays, programs.pack_setup(setup, m), iterative.start(setup))
+    arguments = (*arrays, pack_setup(setup, m), iterative.start(setup))
     with double_precision():
         limits = (np.array(0.0), np.array(50))
         traced = iterative.program("iterate", task).trace(*arguments, limits).jaxpr

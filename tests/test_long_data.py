@@ -6,11 +6,13 @@ from scipy import optimize
 
 from nlsq import curve_fit
 from nlsq.config import double_precision
-from nlsq.core import loop, programs, solve, staging
-from nlsq.core.abscissae import Abscissae
-from nlsq.core.passes import CHUNKS, SLACK, choose_layout
-from nlsq.core.problem import Observations
-from nlsq.core.reduction import Sums
+from nlsq.core.drive import solve, staging
+from nlsq.core.loop import programs
+from nlsq.core.loop.state import DONE, Method, start_vector, state_packing
+from nlsq.core.model.abscissae import Abscissae
+from nlsq.core.passes.blocks import CHUNKS, SLACK, choose_layout
+from nlsq.core.passes.reduction import Sums
+from nlsq.core.problem.observations import Observations
 
 pytestmark = pytest.mark.core
 
@@ -149,7 +151,7 @@ def test_a_fit_that_drops_its_sample_begins_as_if_there_had_been_none(monkeypatc
     p0 = (2.0, 0.001, 0.5)
     monkeypatch.setattr(solve.tries, "is_suspicious", lambda *_: False)  # one way from p0
     sampled = curve_fit(growth, x, y, p0)
-    monkeypatch.setattr(solve, "_MANY", 1 << 30)
+    monkeypatch.setattr(solve, "MANY_POINTS", 1 << 30)
     plain = curve_fit(growth, x, y, p0)
     assert sampled.nfev == plain.nfev
     assert np.array_equal(sampled.popt, plain.popt)
@@ -219,9 +221,9 @@ def test_chunks_are_added_in_their_order(chunks):
 
 
 def test_a_state_that_is_done_stays_as_it_is():
-    method = loop.Method("trf", False, 2)
-    state = loop.start_vector([1.0, 2.0], method)
-    state[loop.state_packing(method).places.phase] = loop.DONE
+    method = Method("trf", False, 2)
+    state = start_vector([1.0, 2.0], method)
+    state[state_packing(method).places.phase] = DONE
     with double_precision():
         step = programs.step_program(method)
         after = step(state, Sums(None, np.full((3, 3), np.nan)), np.ones(5 * 2 + 8))

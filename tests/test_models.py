@@ -13,11 +13,11 @@ from scipy import optimize, special, stats
 
 import nlsq
 from nlsq import curve_fit, models
-from nlsq.core.abscissae import Abscissae
-from nlsq.core.evaluation import CurveCall
-from nlsq.core.fingerprint import fingerprint
-from nlsq.core.identity import model_key
-from nlsq.core.model import Model as EngineModel
+from nlsq.core.model.abscissae import Abscissae
+from nlsq.core.model.calls import CurveCall
+from nlsq.core.model.identity.fingerprint import fingerprint
+from nlsq.core.model.identity.walk import model_key
+from nlsq.core.model.model import Model as EngineModel
 from nlsq.models import Parameter, UnknownModel
 from nlsq.utils.input_error import InputError
 from tests.test_compile_counts import Compilations
@@ -464,8 +464,8 @@ def test_models_that_differ_are_not_shared():
 _FINGERPRINTS = """
 import json, sys
 from nlsq import models
-from nlsq.core.fingerprint import fingerprint
-from nlsq.core.identity import model_key
+from nlsq.core.model.identity.fingerprint import fingerprint
+from nlsq.core.model.identity.walk import model_key
 print(json.dumps({n: fingerprint(model_key(models.get(n))) for n in json.loads(sys.argv[1])}))
 """
 

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nlsq.core import by_numpy
-from nlsq.core.pointwise import couples_points, length_matters
-from nlsq.core.reading import asks_for_identity, asks_for_length
+from nlsq.core.model import by_numpy
+from nlsq.core.model.pointwise import couples_points, length_matters
+from nlsq.core.model.reading import asks_for_identity, asks_for_length
 from tests.pointwise_models import (
     BLOCK,
     COUPLING,

@@ -7,9 +7,11 @@ import pytest
 from scipy.linalg import hilbert, solve_triangular
 
 from nlsq.config import double_precision
-from nlsq.core import dense, passes
-from nlsq.core.loop import SAFE_PIVOT, SHARPEN_LIMIT, Setup
-from nlsq.core.reduction import Summary, factor, sums
+from nlsq.core.algebra import dense
+from nlsq.core.loop.judging import SAFE_PIVOT, SHARPEN_LIMIT
+from nlsq.core.loop.state import Setup
+from nlsq.core.passes import blocks as passes
+from nlsq.core.passes.reduction import Summary, factor, sums
 
 EPS = np.finfo(float).eps
 

@@ -17,12 +17,12 @@ import scipy.optimize
 
 from benchmarks import shown
 from nlsq import OptimizeWarning, curve_fit, fit_many, least_squares
-from nlsq.core.abscissae import Abscissae
-from nlsq.core.evaluation import CurveCall
-from nlsq.core.model import Model
-from nlsq.core.passes import LENGTHS
-from nlsq.core.resolving import find_road
-from nlsq.core.tracing import texts_refused
+from nlsq.core.model.abscissae import Abscissae
+from nlsq.core.model.calls import CurveCall
+from nlsq.core.model.model import Model
+from nlsq.core.model.resolving import find_road
+from nlsq.core.model.tracing import texts_refused
+from nlsq.core.passes.blocks import LENGTHS
 
 pytestmark = pytest.mark.core
 

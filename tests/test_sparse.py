@@ -10,8 +10,8 @@ import scipy.sparse as sp
 from scipy.sparse.linalg import aslinearoperator
 
 from nlsq import SmartCache, curve_fit, least_squares
-from nlsq.core import differences
-from nlsq.core.jacobians import Pattern, form
+from nlsq.core.model import differences
+from nlsq.core.model.jacobians import Pattern, form
 
 pytestmark = pytest.mark.core
 

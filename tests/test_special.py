@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import special as sp
 
-from nlsq.core import special
+from nlsq.core.model.carry import special
 
 pytestmark = pytest.mark.core
 POSITIVE = np.logspace(-8, 2.3, 150)

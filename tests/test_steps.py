@@ -10,8 +10,9 @@ import scipy.optimize
 
 from nlsq import least_squares
 from nlsq.config import double_precision
-from nlsq.core import dense, dogbox, geometry, lm, subproblem, trf
-from nlsq.core.loop import Point, Setup
+from nlsq.core import dogbox, lm, trf
+from nlsq.core.algebra import dense, geometry, subproblem
+from nlsq.core.loop.state import Point, Setup
 
 N = 4
 INF = np.inf

@@ -12,8 +12,8 @@ import psutil
 import pytest
 
 import nlsq
-from nlsq.core.problem import sample_places
-from nlsq.core.solve import sample_size
+from nlsq.core.drive.sampling import sample_size
+from nlsq.core.problem.observations import sample_places
 from nlsq.streaming import (
     AdaptiveHybridStreamingOptimizer,
     ArraySource,

@@ -7,7 +7,7 @@ import pytest
 from scipy import optimize
 
 import nlsq
-from nlsq.core.problem import Parameters
+from nlsq.core.problem.parameters import Parameters
 from nlsq.precision import ParameterNormalizer
 from nlsq.streaming import DefenseLayerTelemetry, HybridStreamingConfig, WarmupPhase
 

@@ -7,7 +7,7 @@ import pytest
 
 from nlsq import curve_fit
 from nlsq.config import double_precision
-from nlsq.core import trigonometry
+from nlsq.core.model import trigonometry
 
 pytestmark = pytest.mark.core
 ULP = 2.0**-52

@@ -33,7 +33,8 @@ _CHECKSUM = 16  # bytes
 def lowered(f: Callable, name: str, sources: Path, *operands) -> Callable:
     """`f`, of arrays like `operands` to one like the first of them, from its code on disk.
 
-    The folder `sources` holds all modules that `f` is made of; `name` says which function it is.
+    The folder `sources` holds all modules that `f` is made of, in folders of its own too; `name`
+    says which function it is.
     """
     directory, text = cache_directory(), _digest(sources)
     if directory is None or text is None or jax.default_backend() != "cpu":
@@ -53,7 +54,7 @@ def lowered(f: Callable, name: str, sources: Path, *operands) -> Callable:
 @functools.cache
 def _digest(sources: Path) -> str | None:
     """Hash of the sources; None where they are not there to be read."""
-    text, files = xxhash.xxh3_128(), sorted(sources.glob("*.py"))
+    text, files = xxhash.xxh3_128(), sorted(sources.rglob("*.py"))
     for file in files:
         text.update(file.read_bytes())
     return text.hexdigest() if files else None

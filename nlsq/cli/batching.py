@@ -27,7 +27,7 @@ from nlsq.cli.options import read_column
 from nlsq.cli.points import Points, load, select
 from nlsq.cli.running import carry_out, pack_error, translated
 from nlsq.cli.settings import Settings
-from nlsq.core.status import Status
+from nlsq.core.loop.status import Status
 from nlsq.device import usable_cores
 from nlsq.io import FileError
 from nlsq.utils import interruption

@@ -238,7 +238,7 @@ def _of_known(fitting: Fitting, names: tuple[str, ...]) -> Fitting:
 
 
 def _p0(given: Any, model: LoadedModel, bounds: tuple, x, y) -> tuple[np.ndarray, str]:
-    from nlsq.core.problem import parse_start
+    from nlsq.core.problem.parameters import parse_start
 
     names = model.names
     if isinstance(given, list):

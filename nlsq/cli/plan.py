@@ -54,7 +54,7 @@ def facts(settings: Settings) -> list[tuple[str, str]]:
 
 def _road(settings: Settings, points: Points | None) -> tuple[str, int | None, int | None]:
     if points is not None:
-        from nlsq.core.solve import sample_size
+        from nlsq.core.drive.sampling import sample_size
 
         m = points.y.size
         first = sample_size(m)

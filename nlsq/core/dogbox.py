@@ -14,8 +14,8 @@ from __future__ import annotations
 
 import jax.numpy as jnp
 
-from nlsq.core import dense, geometry
-from nlsq.core.dense import where, xp
+from nlsq.core.algebra import dense, geometry
+from nlsq.core.algebra.dense import where, xp
 from nlsq.core.trf import Proposal, update_radius
 
 __all__ = ["ACCEPT_RATIO", "FACTOR", "dogleg", "land", "propose", "start_radius", "update_radius"]

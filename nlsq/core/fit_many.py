@@ -12,17 +12,17 @@ from typing import Any
 import numpy as np
 
 from nlsq.caching.memory_manager import manager
-from nlsq.core.batch.many import Many
-from nlsq.core.batch.rows import Ragged, Rows, as_numbers, is_array, is_ragged, masked_sigma
-from nlsq.core.batch.run import Batch, lengths_shown
-from nlsq.core.evaluation import CurveCall
-from nlsq.core.given import numeric, real, refuse_masks, refuse_units
-from nlsq.core.model import Model, parameter_names
-from nlsq.core.options import read_options
-from nlsq.core.problem import UNBOUNDED, parse_bounds, parse_start
-from nlsq.core.solve import choose_road
-from nlsq.core.status import Status
-from nlsq.core.tracing import TraceFailed, require_numbers
+from nlsq.core.drive.batch.many import Many
+from nlsq.core.drive.batch.rows import Ragged, Rows, as_numbers, is_array, is_ragged, masked_sigma
+from nlsq.core.drive.batch.run import Batch, lengths_shown
+from nlsq.core.drive.roads import choose_road
+from nlsq.core.loop.status import Status
+from nlsq.core.model.calls import CurveCall
+from nlsq.core.model.given import numeric, real, refuse_masks, refuse_units
+from nlsq.core.model.model import Model, parameter_names
+from nlsq.core.model.tracing import TraceFailed, require_numbers
+from nlsq.core.problem.options import read_options
+from nlsq.core.problem.parameters import UNBOUNDED, parse_bounds, parse_start
 from nlsq.result.curve_fits import CurveFits
 from nlsq.utils.input_error import closest
 from nlsq.utils.progress import progress_bar

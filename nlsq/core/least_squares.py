@@ -9,27 +9,28 @@ from typing import Any
 import numpy as np
 
 from nlsq.config import double_precision
-from nlsq.core import differences, rising
-from nlsq.core.abscissae import Abscissae
-from nlsq.core.evaluation import ResidualCall
-from nlsq.core.finish import Finished, check_start
-from nlsq.core.given import model_value, numeric, refuse_masks
-from nlsq.core.jacobians import Pattern, form, is_operator
-from nlsq.core.model import Model
-from nlsq.core.options import TR_OPTIONS, by_name, check_names, read_options
-from nlsq.core.problem import (
+from nlsq.core.drive.roads import choose_road
+from nlsq.core.drive.solve import solve
+from nlsq.core.drive.tries import values_or_nan
+from nlsq.core.loop.status import Status
+from nlsq.core.loop.watch import closing_line
+from nlsq.core.model import differences, rising
+from nlsq.core.model.abscissae import Abscissae
+from nlsq.core.model.calls import ResidualCall
+from nlsq.core.model.given import model_value, numeric, refuse_masks
+from nlsq.core.model.jacobians import Pattern, form, is_operator
+from nlsq.core.model.model import Model
+from nlsq.core.model.tracing import require_numbers
+from nlsq.core.problem.observations import Observations
+from nlsq.core.problem.options import TR_OPTIONS, by_name, check_names, read_options
+from nlsq.core.problem.parameters import (
     UNBOUNDED,
-    Observations,
     Parameters,
     interior_start,
     parse_bounds,
     parse_start,
 )
-from nlsq.core.solve import choose_road, solve
-from nlsq.core.status import Status
-from nlsq.core.tracing import require_numbers
-from nlsq.core.tries import values_or_nan
-from nlsq.core.watch import closing_line
+from nlsq.core.verdict.finished import Finished, check_start
 from nlsq.result import OptimizeResult
 
 

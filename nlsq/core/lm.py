@@ -15,8 +15,8 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-from nlsq.core import dense, subproblem
-from nlsq.core.dense import where
+from nlsq.core.algebra import dense, subproblem
+from nlsq.core.algebra.dense import where
 from nlsq.core.trf import Proposal
 
 ACCEPT_RATIO = 1e-4

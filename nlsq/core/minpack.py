@@ -9,20 +9,17 @@ from typing import Any
 import numpy as np
 
 from nlsq import facades
-from nlsq.core.evaluation import CurveCall
-from nlsq.core.finish import Finished, check_start
-from nlsq.core.given import model_value, numeric
-from nlsq.core.model import Model
-from nlsq.core.options import by_name, read_options
-from nlsq.core.problem import (
-    UNBOUNDED,
-    parse_observations,
-    parse_parameters,
-    require_enough_points,
-)
-from nlsq.core.record import announce, judge, record
-from nlsq.core.solve import choose_road, solve
-from nlsq.core.tracing import require_numbers
+from nlsq.core.drive.roads import choose_road
+from nlsq.core.drive.solve import solve
+from nlsq.core.model.calls import CurveCall
+from nlsq.core.model.given import model_value, numeric
+from nlsq.core.model.model import Model
+from nlsq.core.model.tracing import require_numbers
+from nlsq.core.problem.observations import parse_observations, require_enough_points
+from nlsq.core.problem.options import by_name, read_options
+from nlsq.core.problem.parameters import UNBOUNDED, parse_parameters
+from nlsq.core.verdict.finished import Finished, check_start
+from nlsq.core.verdict.record import announce, judge, record
 from nlsq.result.plotting import labels_of
 
 _NO_FULL_OUTPUT = (
@@ -152,7 +149,7 @@ def curve_fit(
 
     Notes
     -----
-    A fit whose end is doubtful is tried again from p0 by other ways (`nlsq.core.tries`). The
+    A fit whose end is doubtful is tried again from p0 by other ways (`nlsq.core.drive.tries`). The
     result's ``tries`` lists them and says which one was kept.
 
     Examples

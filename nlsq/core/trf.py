@@ -22,8 +22,8 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 
-from nlsq.core import dense, geometry, subproblem
-from nlsq.core.dense import where, xp
+from nlsq.core.algebra import dense, geometry, subproblem
+from nlsq.core.algebra.dense import where, xp
 
 ACCEPT_RATIO = 0.0
 FACTOR = 1.0

@@ -28,10 +28,10 @@ from nlsq.config import (
     get_memory_config,
     memory_context,
 )
-from nlsq.core.given import refuse_units
 from nlsq.core.minpack import curve_fit
-from nlsq.core.options import check_names
-from nlsq.core.problem import UNBOUNDED
+from nlsq.core.model.given import refuse_units
+from nlsq.core.problem.options import check_names
+from nlsq.core.problem.parameters import UNBOUNDED
 from nlsq.result import CurveFitResult
 from nlsq.utils.logging import get_logger
 

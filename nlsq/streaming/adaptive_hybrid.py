@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from nlsq.core.problem import UNBOUNDED
+from nlsq.core.problem.parameters import UNBOUNDED
 from nlsq.result import StreamedFitResult
 from nlsq.streaming.fitting import Reading, fit_source
 from nlsq.streaming.hybrid_config import HybridStreamingConfig

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nlsq.core.given import DATES
+from nlsq.core.model.given import DATES
 from nlsq.streaming.sources import ALL_ROWS, Columns, DataSourceError, Form, Rows, Source
 from nlsq.utils.input_error import closest
 

@@ -13,20 +13,15 @@ from typing import Any
 import numpy as np
 
 from nlsq.caching.memory_manager import manager
-from nlsq.core.evaluation import CurveCall
-from nlsq.core.finish import Finished
-from nlsq.core.model import Model
-from nlsq.core.options import read_options
-from nlsq.core.problem import (
-    UNBOUNDED,
-    Observations,
-    Parameters,
-    parse_parameters,
-    require_enough_points,
-)
-from nlsq.core.record import announce, fields, judge, numbers_on_demand
-from nlsq.core.solve import Options, choose_road
-from nlsq.core.status import Status
+from nlsq.core.drive.roads import choose_road
+from nlsq.core.loop.status import Status
+from nlsq.core.model.calls import CurveCall
+from nlsq.core.model.model import Model
+from nlsq.core.problem.observations import Observations, require_enough_points
+from nlsq.core.problem.options import Options, read_options
+from nlsq.core.problem.parameters import UNBOUNDED, Parameters, parse_parameters
+from nlsq.core.verdict.finished import Finished
+from nlsq.core.verdict.record import announce, fields, judge, numbers_on_demand
 from nlsq.core.workflow import StreamingDecision, automatic_chunk_size
 from nlsq.result import StreamedFitResult
 from nlsq.streaming.checkpoint import CheckpointManager

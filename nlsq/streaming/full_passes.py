@@ -19,7 +19,7 @@ import numpy as np
 from jaxlib.xla_client import execution_stream_id
 
 from nlsq.config import double_precision
-from nlsq.core.passes import SLACK
+from nlsq.core.passes.blocks import SLACK
 from nlsq.device import usable_cores
 from nlsq.streaming.feed import AHEAD, Chunk, Feed
 from nlsq.streaming.survey import Survey

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from nlsq.core.given import refuse_masks
+from nlsq.core.model.given import refuse_masks
 from nlsq.streaming.sources import (
     Columns,
     DataSourceError,

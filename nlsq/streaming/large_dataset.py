@@ -8,7 +8,7 @@ from numbers import Integral
 from typing import Any
 
 from nlsq.config import MemoryConfig, get_large_dataset_config, get_memory_config
-from nlsq.core.passes import BLOCK, CHUNKS
+from nlsq.core.passes.blocks import BLOCK, CHUNKS
 from nlsq.core.workflow import automatic_chunk_size, decide, fit
 from nlsq.device import usable_cores
 from nlsq.result import CurveFitResult

@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from nlsq.core import passes, programs
+from nlsq.caching import programs
+from nlsq.core.passes import blocks
 from nlsq.streaming.full_passes import FullPasses
 from nlsq.streaming.problem import StreamedProblem
 
@@ -36,10 +37,10 @@ def moments(problem: StreamedProblem, whole: FullPasses, p: np.ndarray) -> Momen
         call = model.traceable(problem.survey.sample.x)
 
         def sums(leaves, y, weights, cholesky, places, p, center):
-            data = passes.Data(leaves, y, weights, cholesky, *places)
+            data = blocks.Data(leaves, y, weights, cholesky, *places)
 
             def part(piece):
-                d = passes.evaluate(call, piece.x, p, piece.y.shape[0]) - piece.y
+                d = blocks.evaluate(call, piece.x, p, piece.y.shape[0]) - piece.y
                 w = 1.0 if piece.weights is None else piece.weights
                 inside = piece.inside[: piece.y.shape[0]] & (w > 0)
 
@@ -56,8 +57,8 @@ def moments(problem: StreamedProblem, whole: FullPasses, p: np.ndarray) -> Momen
                     ]
                 )  # fmt: skip
 
-            total = passes.add_up(layout, data, part, jnp.zeros(7))
-            return total, passes.checksum_of(layout, data)
+            total = blocks.add_up(layout, data, part, jnp.zeros(7))
+            return total, blocks.checksum_of(layout, data)
 
         return programs.compiled(sums)
 

@@ -11,14 +11,16 @@ import numpy as np
 
 import nlsq
 from nlsq.config import double_precision
-from nlsq.core import programs
-from nlsq.core.fingerprint import fingerprint
-from nlsq.core.identity import model_key
-from nlsq.core.loop import Method, Setup, start_vector, state_packing
-from nlsq.core.model import Model
-from nlsq.core.passes import SLACK, Layout
-from nlsq.core.problem import Parameters
-from nlsq.core.solve import Options, chunk_layout, make_setup
+from nlsq.core.drive.chunks import chunk_layout
+from nlsq.core.loop import programs
+from nlsq.core.loop.state import Method, Setup, pack_setup, start_vector, state_packing
+from nlsq.core.model.identity.fingerprint import fingerprint
+from nlsq.core.model.identity.walk import model_key
+from nlsq.core.model.model import Model
+from nlsq.core.passes.blocks import SLACK, Layout
+from nlsq.core.problem.options import Options
+from nlsq.core.problem.parameters import Parameters
+from nlsq.core.problem.setup import make_setup
 from nlsq.streaming.feed import allocate, repeat_last
 from nlsq.streaming.sources import Columns, Form
 from nlsq.streaming.survey import Survey
@@ -108,7 +110,7 @@ class StreamedProblem:
 
     def flat(self, setup: Setup) -> np.ndarray:
         """Setup and number of points as the programs take them."""
-        return programs.pack_setup(setup, self.survey.n_points)
+        return pack_setup(setup, self.survey.n_points)
 
 
 class SamplePass:

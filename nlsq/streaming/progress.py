@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
-from nlsq.core.watch import as_callback
+from nlsq.core.loop.watch import as_callback
 from nlsq.streaming.full_passes import Progress
 from nlsq.utils.progress import ProgressLine
 

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nlsq.core.given import hidden_points, refuse_dates, refuse_units
+from nlsq.core.model.given import hidden_points, refuse_dates, refuse_units
 
 ALL_ROWS = slice(None)
 

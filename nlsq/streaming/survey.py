@@ -21,10 +21,10 @@ from collections.abc import Callable
 import numpy as np
 import xxhash
 
-from nlsq.core.abscissae import Abscissae
-from nlsq.core.passes import CHUNKS
-from nlsq.core.problem import Observations, sample_places
-from nlsq.core.solve import sample_size
+from nlsq.core.drive.sampling import sample_size
+from nlsq.core.model.abscissae import Abscissae
+from nlsq.core.passes.blocks import CHUNKS
+from nlsq.core.problem.observations import Observations, sample_places
 from nlsq.streaming.feed import Chunk, Feed, are_good, to_weights
 from nlsq.streaming.loading import empty
 from nlsq.streaming.sources import Columns, DataSourceError, SequentialSource, Source

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from nlsq.core.given import DATES
+from nlsq.core.model.given import DATES
 from nlsq.streaming.columns import Names, did_you_mean, labels, named, reading
 from nlsq.streaming.sources import Columns, DataSourceError, Form, Rows, SequentialSource
 

@@ -13,12 +13,11 @@ from collections.abc import Callable
 import numpy as np
 
 from nlsq.config import double_precision
-from nlsq.core import loop
-from nlsq.core.loop import Setup
-from nlsq.core.programs import Outcome
-from nlsq.core.reduction import Sums
-from nlsq.core.status import Status
-from nlsq.core.watch import Watch, drive_passes
+from nlsq.core.loop.outcome import Outcome
+from nlsq.core.loop.state import Setup, start_vector
+from nlsq.core.loop.status import Status
+from nlsq.core.loop.watch import Watch, drive_passes
+from nlsq.core.passes.reduction import Sums
 from nlsq.streaming.full_passes import NOTHING, FullPasses, Part
 from nlsq.streaming.problem import StreamedProblem
 
@@ -42,7 +41,7 @@ class GaussNewtonPhase:
 
     def run(self, start: np.ndarray, setup: Setup) -> Outcome:
         """Fit from the trial point `start`."""
-        state = loop.start_vector(start, self._problem.method)
+        state = start_vector(start, self._problem.method)
         return self._drive(state, self._problem.flat(setup), NOTHING)
 
     def go_on(self, numbers: dict[str, np.ndarray]) -> Outcome:

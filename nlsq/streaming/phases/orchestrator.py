@@ -6,16 +6,18 @@ import dataclasses
 import time
 from collections.abc import Callable
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 
-from nlsq.core.fingerprint import fingerprint
-from nlsq.core.identity import model_key
-from nlsq.core.loop import Setup
-from nlsq.core.programs import Outcome
-from nlsq.core.solve import make_setup, start_on_sample
+from nlsq.core.drive.sampling import start_on_sample
+from nlsq.core.drive.solve import best_of_tries
+from nlsq.core.loop.outcome import Outcome
+from nlsq.core.loop.state import Setup
+from nlsq.core.model.identity.fingerprint import fingerprint
+from nlsq.core.model.identity.walk import model_key
+from nlsq.core.problem.setup import make_setup
 from nlsq.precision.parameter_normalizer import ParameterNormalizer
 from nlsq.streaming.checkpoint import Checkpoint, CheckpointError, CheckpointManager
 from nlsq.streaming.full_passes import FullPasses
@@ -124,7 +126,8 @@ class PhaseOrchestrator:
         if sample.y.size == problem.survey.n_points:
             return make_setup(begin, problem.options).x0, setup
         with self._timed("sample"):
-            return start_on_sample(problem.model, sample, begin, problem.options, setup)
+            fit = partial(best_of_tries, problem.model)
+            return start_on_sample(fit, sample, begin, problem.options, setup)
 
     @contextmanager
     def _timed(self, phase: str):

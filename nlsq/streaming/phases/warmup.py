@@ -23,9 +23,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from nlsq.caching import programs
 from nlsq.config import double_precision
-from nlsq.core import programs
-from nlsq.core.problem import Observations, Parameters
+from nlsq.core.problem.observations import Observations
+from nlsq.core.problem.parameters import Parameters
 from nlsq.precision.parameter_normalizer import ParameterNormalizer
 from nlsq.streaming.hybrid_config import HybridStreamingConfig
 from nlsq.streaming.telemetry import DefenseLayerTelemetry

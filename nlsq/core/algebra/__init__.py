@@ -1,0 +1,1 @@
+"""Linear algebra of n parameters, which never sees the data."""

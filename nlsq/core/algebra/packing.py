@@ -1,0 +1,92 @@
+"""NamedTuples of small arrays as one float64 vector and back, on the host and inside programs."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import jax
+import numpy as np
+
+
+class View:
+    """A packed vector as the tree it is of: NumPy views of its arrays, its scalars as floats.
+
+    Attributes
+    ----------
+    vector : ndarray
+    """
+
+    __slots__ = ("_places", "_shapes", "vector")
+
+    def __init__(self, vector, places, shapes):
+        self.vector, self._places, self._shapes = vector, places, shapes
+
+    def __getattr__(self, name: str):
+        place, shape = getattr(self._places, name), getattr(self._shapes, name)
+        if type(place) is slice:
+            return self.vector[place].reshape(shape)
+        return self.vector.item(place) if type(place) is int else View(self.vector, place, shape)
+
+
+class Packing:
+    """Where the leaves of a tree lie in its vector.
+
+    Parameters
+    ----------
+    template : pytree of ndarray
+        A tree of the shapes and types to pack.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> packing = Packing((np.zeros(2), np.zeros((), bool)))
+    >>> packing.vector((np.array([1.0, 2.0]), np.array(True)), np)
+    array([1., 2., 1.])
+    >>> packing.tree(np.array([1.0, 2.0, 0.0]))
+    (array([1., 2.]), array(False))
+    """
+
+    def __init__(self, template: Any):
+        leaves, self._treedef = jax.tree.flatten(template)
+        self._forms = [(leaf.size, leaf.shape, leaf.dtype) for leaf in leaves]
+        self.size = sum(size for size, _, _ in self._forms)
+
+    def vector(self, tree: Any, xp):
+        """The tree's leaves one after the other; `xp` is `numpy` or `jax.numpy`."""
+        return xp.concatenate([xp.ravel(leaf).astype(float) for leaf in jax.tree.leaves(tree)])
+
+    def tree(self, vector):
+        """The tree with its leaves taken from a vector."""
+        leaves, start = [], 0
+        for size, shape, dtype in self._forms:
+            leaves.append(vector[start : start + size].reshape(shape).astype(dtype))
+            start += size
+        return jax.tree.unflatten(self._treedef, leaves)
+
+    def view(self, vector) -> View:
+        """The tree of a NumPy vector, leaf by leaf as they are asked for.
+
+        Examples
+        --------
+        >>> from nlsq.core.loop.loop import Method, start_vector, state_packing
+        >>> method = Method("trf", False, 2)
+        >>> state = state_packing(method).view(start_vector([1.0, 2.0], method))
+        >>> state.trial, state.point.P.shape
+        (array([1., 2.]), (2, 2))
+        """
+        return View(vector, self.places, self._shapes)
+
+    @functools.cached_property
+    def _shapes(self):
+        return jax.tree.unflatten(self._treedef, [shape for _, shape, _ in self._forms])
+
+    @functools.cached_property
+    def places(self):
+        """A tree of where each leaf lies: an index for a scalar, else a slice."""
+        ends = np.cumsum([size for size, _, _ in self._forms]).tolist()
+        places = [
+            slice(end - size, end) if shape else end - 1
+            for end, (size, shape, _) in zip(ends, self._forms, strict=True)
+        ]
+        return jax.tree.unflatten(self._treedef, places)

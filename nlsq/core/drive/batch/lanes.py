@@ -1,0 +1,545 @@
+r"""Many small fits side by side: one Levenberg-Marquardt iteration for LANES fits at a time.
+
+A fit of a few parameters to some ten points is too small for vectors of its own. So LANES fits
+share them: every number of a fit is a *lane*, an element of a (LANES,) vector, and everything done
+to the fits is elementwise on such vectors. A pass runs over the points and adds up the Gram matrix
+of [J r] pair by pair; the step is an unrolled factorisation L diag(d) L^T. A lane that is done
+stands still until the block leaves, which it does when only a few lanes have been running for some
+passes; those are gathered into new blocks (see `run`).
+
+The steps are those of `loop` with method 'trf', from the Gram matrix in place of its factor: in hat
+space, with p = d^{-1} dx,
+
+    (d J^T J d + C + alpha I) p = -d J^T r,     |p| <= Delta,
+
+d and C of `trf`, alpha by the same Newton iteration as in `subproblem`, the same radius, the same
+reflection at bounds, and the same tests of convergence. So a lane goes where the single fit goes,
+and ends there. What follows is as there too: Gauss-Newton steps with Anderson acceleration until
+the error they leave is negligible.
+
+The Gram matrix halves the digits, and unlike the loop a lane has no preconditioner to get them
+back: `pivot`, the root of the least element of d for the matrix scaled to unit diagonal, says how
+many are left, about eps / pivot^2. A fit with too few at its minimum is not a lane's answer;
+`exact` finishes it. One whose steps had too few on the way, or which looks as if the single fit
+would do better (`_doubtful`), is `left` to that, which begins at its start.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from nlsq.core import trf
+from nlsq.core.algebra import geometry
+from nlsq.core.algebra.dense import once
+from nlsq.core.drive.batch import algebra
+from nlsq.core.loop.judging import NEGLIGIBLE, POLISH_LIMIT, Evidence, gain, judge
+from nlsq.core.loop.loop import COST_NOISE, LEAP, POLISH_REACH  # fmt: skip
+from nlsq.core.loop.polishing import RIDGE
+from nlsq.core.loop.status import Status
+from nlsq.core.loss_functions import scale_rows
+
+LANES = 128
+# Relative errors, some eps / pivot^2: of a step from which on a path is no longer the single fit's
+# where the model is not linear; of one that leads nowhere; and of a covariance that lanes may have.
+ASTRAY = {np.dtype(np.float64): 1e-11, np.dtype(np.float32): 1e-2}
+LOST = {np.dtype(np.float64): 1e-5, np.dtype(np.float32): 1e-1}
+ACCURACY = {np.dtype(np.float64): 1e-11, np.dtype(np.float32): 1e-3}
+VANISHED = 1e-6  # share of a column's norm that a step leaves
+ROUNDING = 100  # times eps, as in `loop`
+LINEAR = 0.25  # deviation of the gain from the predicted one
+UNROLL, UNROLLED = 4, 5  # points in one turn of the loop over them, up to 5 parameters
+
+ITERATE, POLISH, DONE = range(3)
+
+
+class Form(NamedTuple):
+    """What a lanes program depends on besides the model and the loss: static and hashable."""
+
+    free: tuple  # one bool per parameter of the model: whether it is fitted
+    bounded: bool
+    weighted: str  # "" | "shared" | "lanes": weights (capacity,) or one row for each lane
+    axes: tuple  # per x leaf: the axis of the points, None for a leaf without one
+    per_fit_x: bool  # each lane has abscissae of its own
+    treedef: Any
+    capacity: int  # points in the buffers
+    pointwise: bool
+
+    @property
+    def n(self) -> int:
+        """Number of fitted parameters."""
+        return sum(self.free)
+
+
+class Numbers(NamedTuple):
+    """Run-time numbers that all lanes share."""
+
+    m: Any  # points
+    ftol: Any
+    xtol: Any
+    gtol: Any
+    max_nfev: Any
+    f_scale: Any
+    leave: Any  # a block returns when no more lanes than this are running,
+    patience: Any  # after as many passes more
+    ordered: Any  # 1.0: the points are in the order in which neighbours are alike
+
+
+class Data(NamedTuple):
+    """A block's data, lanes along the last axis."""
+
+    leaves: tuple  # with the lanes as last axis when each has its own
+    y: Any  # (capacity, LANES)
+    weights: Any  # (capacity, LANES), (capacity, 1) or None
+    fixed: tuple  # values (LANES,) of the parameters that are not fitted
+    lb: Any  # (n, LANES), or None
+    ub: Any
+
+
+class Lanes(NamedTuple):
+    """State of a block; every array (LANES,), vectors as tuples of n, matrices of pairs."""
+
+    x: tuple
+    cost: Any
+    g: tuple
+    G: tuple  # lower triangle of J^T J, row by row
+    scale: tuple  # D^2
+    radius: Any
+    alpha: Any
+    trial: tuple
+    norm: Any  # as in `trf.Proposal`, like the next two
+    predicted: Any
+    correction: Any
+    error: Any  # relative, of the step
+    phase: Any
+    status: Any
+    nfev: Any
+    njev: Any
+    nit: Any
+    rounds: Any  # passes in the present phase
+    last: Any  # scaled length of the last accepted step
+    optimality: Any
+    left: Any  # 1.0: to the engine of the single fit, from the start
+    known: Any  # 1.0: `before` and `step` hold the last point of the polish and its step
+    before: tuple
+    step: tuple
+
+
+class Answer(NamedTuple):
+    """What a block knows about its fits beside the state."""
+
+    pivot: Any
+    inverse: tuple  # lower triangle of (J^T J)^{-1}
+    active: tuple  # -1 / 0 / 1 per parameter: at its lower bound, inside, at its upper bound
+
+
+def start(state: np.ndarray, x: np.ndarray) -> None:
+    """Make `state` (size, lanes) that before the first pass, for starts x (n, lanes)."""
+    at = places(len(x))
+    state[:] = 0
+    state[list(at.x)] = state[list(at.trial)] = x
+    state[at.cost] = state[at.optimality] = np.inf
+    state[at.status] = int(Status.RUNNING)
+
+
+@functools.lru_cache
+def places(n: int) -> Lanes:
+    """Rows of the state vectors, by name."""
+    vector, triangle = (0,) * n, (0,) * len(algebra.pairs(n))
+    form = Lanes(*(
+        vector if name in ("x", "g", "scale", "trial", "before", "step")
+        else triangle if name == "G" else 0
+        for name in Lanes._fields
+    ))  # fmt: skip
+    treedef = jax.tree.structure(form)
+    return jax.tree.unflatten(treedef, range(treedef.num_leaves))
+
+
+# ------------------------------------------------------------------------------------ the pass
+
+
+def reduce(call: Callable, form: Form, loss, data: Data, numbers: Numbers, trial):
+    """(cost, g, G) of every lane at `trial`, from one pass over its points.
+
+    The model sees one point at a time, of all lanes; a model that couples points sees all.
+    """
+    n, dtype = form.n, data.y.dtype
+
+    def rows(leaves, y, weights, points, inside):
+        """Whitened residual and derivatives (n + 1 of them), each (points, LANES)."""
+
+        def value(fit):
+            return _value(call, form, data, points, leaves, fit)
+
+        f, push = jax.linearize(value, trial)
+        nothing = jnp.zeros_like(trial[0])
+        unit = [tuple(jnp.ones_like(t) if i == j else nothing for i, t in enumerate(trial))
+                for j in range(n)]  # fmt: skip
+        found = [push(u) for u in unit] + [f - y]
+        if weights is not None:
+            found = [jnp.where(weights > 0, row * weights, 0) for row in found]
+        if inside is not None:
+            found = [jnp.where(inside, row, 0) for row in found]
+        return once(*found)  # each is read many times: compute it once
+
+    def add(total, found):
+        cost, triangle = total
+        if loss is not None:
+            *KT, r = found
+            costs, r, KT = scale_rows(loss, numbers.f_scale, r, jnp.stack(KT), jnp)
+            cost, found = cost + jnp.sum(costs, 0).astype(dtype), [*KT, r]
+        products = (found[i] * found[j] for i, j in algebra.pairs(n + 1))
+        return cost, tuple(t + jnp.sum(p, 0) for t, p in zip(triangle, products, strict=True))
+
+    nothing = jnp.zeros_like(trial[0])
+    total = nothing, (nothing,) * len(algebra.pairs(n + 1))
+    if form.pointwise:
+        unroll = UNROLL if n <= UNROLLED else 1  # the program grows with n^2
+
+        def turn(k, total):
+            for place in range(unroll):
+                i = k * unroll + place
+                total = add(total, rows(*point(data, form, i), 1, i < numbers.m))
+            return total
+
+        total = jax.lax.fori_loop(0, (numbers.m + unroll - 1) // unroll, turn, total)
+    else:
+        total = add(total, rows(data.leaves, data.y, data.weights, form.capacity, None))
+    cost, triangle = total
+    size = len(algebra.pairs(n))
+    if loss is None:
+        cost = 0.5 * triangle[-1]
+    return cost, triangle[size : size + n], triangle[:size]
+
+
+def point(data: Data, form: Form, i):
+    """(leaves, y, weights) of one point of all lanes."""
+    leaves = tuple(
+        leaf if axis is None
+        else jax.lax.dynamic_slice_in_dim(leaf, i, 1, axis)
+        for leaf, axis in zip(data.leaves, form.axes, strict=True)
+    )  # fmt: skip
+    y, weights = jax.lax.dynamic_slice_in_dim(data.y, i, 1), data.weights
+    if weights is not None:
+        weights = jax.lax.dynamic_slice_in_dim(weights, i, 1)
+    return leaves, y, weights
+
+
+def _value(call: Callable, form: Form, data: Data, points: int, leaves: tuple, fit: tuple):
+    """The model (points, LANES) at the fitted parameters `fit`."""
+    axes = tuple(-1 if form.per_fit_x else None for _ in leaves)
+
+    def one(leaves, params):
+        x = jax.tree.unflatten(form.treedef, leaves)
+        return call(x, list(params), points).astype(data.y.dtype)
+
+    fitted, fixed = iter(fit), iter(data.fixed)
+    params = tuple(next(fitted if free else fixed) for free in form.free)
+    return jax.vmap(one, in_axes=(axes, 0), out_axes=-1)(leaves, params)
+
+
+def residual(call: Callable, form: Form, data: Data, points: int, leaves, y, weights, fit: tuple):
+    """Whitened residual (points, LANES)."""
+    r = _value(call, form, data, points, leaves, fit) - y
+    return r if weights is None else jnp.where(weights > 0, r * weights, 0)
+
+
+def _optimality(x, g, G, cost, data: Data, form: Form):
+    """`geometry.scaled_optimality` in lanes."""
+    rss = 2 * cost
+    size = jnp.sqrt(rss)
+    worst = jnp.zeros_like(cost)
+    for i in range(form.n):
+        column = jnp.sqrt(G[algebra.place(i, i)])
+        measure = jnp.abs(g[i]) / jnp.maximum(column * size, jnp.finfo(cost.dtype).tiny)
+        if form.bounded:
+            below, above = x[i] - data.lb[i], data.ub[i] - x[i]
+            room = jnp.where(g[i] > 0, below, above)
+            share = jnp.abs(g[i]) * room / jnp.maximum(rss, jnp.finfo(cost.dtype).tiny)
+            measure = jnp.where(jnp.isfinite(room), jnp.minimum(measure, share), measure)
+        worst = jnp.maximum(worst, jnp.where((g[i] == 0) | (rss == 0), 0, measure))
+    return worst
+
+
+# ------------------------------------------------------------------------------------ the loop
+
+
+def _absorb(state: Lanes, found, data: Data, form: Form, numbers: Numbers) -> Lanes:
+    """Judge the trial whose pass arrived, and move there or stay; `loop.absorb` in lanes.
+
+    A lane that is done keeps its answer; what only serves the next step may change.
+    """
+    cost, g, G = found
+    active = state.phase < DONE
+    first = state.nfev == 0
+    iterating = state.phase == ITERATE
+    finite = jnp.isfinite(cost + algebra.total(g) + algebra.total(G))
+    actual, ratio = gain(state.cost, cost, finite, state)
+    tiny = jnp.finfo(cost.dtype).tiny
+    squares = algebra.or_one(state.scale)
+    moves = [t - x for t, x in zip(state.trial, state.x, strict=True)]
+    step, length = algebra.norm(moves, squares), algebra.norm(state.x, squares)
+    measure = _optimality(state.trial, g, G, cost, data, form)
+    finite, actual, ratio, step, length, measure = once(
+        finite, actual, ratio, step, length, measure
+    )
+
+    better = (actual > 0) & (ratio > trf.ACCEPT_RATIO)
+    level = (actual >= -COST_NOISE * state.cost) & (measure <= 2 * state.optimality)
+    near = step <= POLISH_REACH * length
+    moved = finite & (first | jnp.where(iterating, better, near & ((actual > 0) | level)))
+    moved = once(moved & active)
+
+    nfev = state.nfev + jnp.where(active, 1, 0).astype(cost.dtype)
+    stuck = functools.reduce(
+        jnp.logical_and, [t == x for t, x in zip(state.trial, state.x, strict=True)]
+    )
+    optimality = once(jnp.where(moved, measure, state.optimality))
+    rounding, rest = ROUNDING * float(jnp.finfo(cost.dtype).eps), jnp.where(moved, cost, state.cost)
+    evidence = Evidence(
+        first, finite, nfev, state.cost, actual, state.predicted, ratio, step, length, stuck,
+        optimality, rounding * length / jnp.sqrt(jnp.where(rest > 0, 2 * rest, 1)),
+    )  # fmt: skip
+    status = jnp.where(iterating, judge(evidence, numbers), state.status).astype(cost.dtype)
+    status = once(status)
+
+    rounds = state.rounds + 1
+    contraction = jnp.where(state.last > 0, step / jnp.maximum(state.last, tiny), 1)
+    left = step * contraction / (1 - jnp.clip(contraction, 0, 0.9))
+    negligible = max(NEGLIGIBLE, 4 * float(jnp.finfo(cost.dtype).eps))
+    settled = (
+        (left <= negligible * length)
+        | (rounds >= POLISH_LIMIT)
+        | (~moved & (state.known == 0))
+        | ((contraction > 1) & (state.rounds > 0) & (state.known == 0))
+    )
+    running = int(Status.RUNNING)
+    phase = jnp.where(
+        iterating,
+        jnp.where(status != running, POLISH, ITERATE),
+        jnp.where(settled, DONE, POLISH),
+    )
+    new_squares = [jnp.where(moved, G[algebra.place(i, i)], jnp.inf) for i in range(form.n)]
+    scale = tuple(jnp.maximum(d, G[algebra.place(i, i)]) for i, d in enumerate(state.scale))
+    stepped = moved & ~first
+    grown = algebra.norm(moves, algebra.or_one(scale))
+    leap = once(stepped & iterating & (grown > LEAP * step))
+    doubtful = _doubtful(state, evidence, new_squares, leap, numbers)
+    doubtful |= status == int(Status.ASTRAY)
+    doubtful = once(doubtful & active & iterating & ~first)
+    over = (status == int(Status.NOT_FINITE)) | (nfev >= numbers.max_nfev) | doubtful
+    phase = once(jnp.where(over | ~active, DONE, phase).astype(cost.dtype))
+
+    radius, alpha = trf.update_radius(state.radius, state.alpha, state, actual, ratio, None)
+    judged = iterating & ~first
+    radius = jnp.where(judged, radius, state.radius)
+    alpha = jnp.where(judged & jnp.isfinite(alpha), alpha, state.alpha)
+    # read many times by what comes
+    x, g, G, scale = algebra.stored(
+        algebra.select(moved, (state.trial, g, G, scale), (state.x, state.g, state.G, state.scale))
+    )
+    return state._replace(
+        x=x,
+        cost=jnp.where(moved | (first & active), cost, state.cost),
+        g=g,
+        G=G,
+        scale=scale,
+        radius=radius,
+        alpha=alpha,
+        phase=phase,
+        status=status,
+        nfev=nfev,
+        njev=state.njev + jnp.where(moved, 1, 0).astype(cost.dtype),
+        nit=state.nit + jnp.where(stepped & (step > 0), 1, 0).astype(cost.dtype),
+        rounds=jnp.where(phase == state.phase, rounds, 0),
+        last=jnp.where(stepped, step, state.last),
+        optimality=optimality,
+        left=jnp.where(doubtful, 1, state.left),
+        known=jnp.where(moved | iterating, state.known, 0),
+    )
+
+
+def _doubtful(state: Lanes, e: Evidence, squares, leap, numbers: Numbers):
+    """Whether the single fit has means, or digits, for what happens here that lanes have not.
+
+    D says nothing of a column that grew by `LEAP`; a column that all but vanished is, to the single
+    fit, one that is computed from cancelling terms; and where the model is far from linear, what a
+    step has lost in digits grows.
+    """
+    norms = [(new, state.G[algebra.place(i, i)]) for i, new in enumerate(squares)]
+    vanished = [(old > 0) & (new <= VANISHED**2 * old) for new, old in norms]
+    bent = (jnp.abs(e.ratio - 1) > LINEAR) & (e.predicted > numbers.ftol * e.cost)
+    astray = bent & (state.error > ASTRAY[np.dtype(e.ratio.dtype)])
+    return leap | astray | functools.reduce(jnp.logical_or, vanished)
+
+
+def _propose(state: Lanes, data: Data, form: Form) -> Lanes:
+    """Choose the next trial: a trust-region step, or an accelerated one of the polish."""
+    n = form.n
+    iterating, polishing = state.phase == ITERATE, state.phase == POLISH
+    squares = algebra.stored(algebra.or_one(state.scale))
+    first = state.nfev == 1
+
+    def begin():  # as `trf.start_radius`
+        length = algebra.norm(state.x, squares)
+        start = trf.FACTOR * jnp.where(length > 0, length, jnp.sqrt(2 * state.cost))
+        return jnp.where(first, start, state.radius)
+
+    radius = jax.lax.cond(jnp.any(first), begin, lambda: state.radius)
+    if form.bounded:
+        step, target, correction = _bounded_step(state, data, squares, radius)
+    else:
+        A = list(state.G)
+        for i in range(n):  # what changes nothing stays
+            a = A[algebra.place(i, i)]
+            A[algebra.place(i, i)] = jnp.where(a > 0, a, 1)
+        b = [-g for g in state.g]
+        step = algebra.in_region(A, b, squares, radius, state.alpha, iterating)
+        target = tuple(x + s for x, s in zip(state.x, step.s, strict=True))
+        correction = jnp.zeros_like(radius)
+    s = tuple(t - x for t, x in zip(target, state.x, strict=True))
+
+    # Anderson acceleration with one point of history, in the metric of G (see `loop`)
+    dx = [a - b for a, b in zip(state.x, state.before, strict=True)]
+    ds = [a - b for a, b in zip(s, state.step, strict=True)]
+    Gds = algebra.times(state.G, ds)
+    square = algebra.dot(ds, Gds)
+    gamma = algebra.dot(s, Gds) / (square * (1 + RIDGE**2))
+    usable = polishing & (state.known > 0) & (square > 0) & jnp.isfinite(gamma)
+    gamma = once(jnp.where(usable, gamma, 0))
+    trial = tuple(t - gamma * (a + b) for t, a, b in zip(target, dx, ds, strict=True))
+    if form.bounded:
+        trial = tuple(
+            jnp.where((t == lb) | (t == ub) | iterating, t, jnp.clip(a, lb, ub))
+            for a, t, lb, ub in zip(trial, target, data.lb, data.ub, strict=True)
+        )
+    finite = once(jnp.isfinite(algebra.total(trial)))
+    dtype = np.dtype(radius.dtype)
+    lost = (state.phase < DONE) & ~(step.error <= LOST[dtype])
+    inexact = polishing & ~(step.error <= ACCURACY[dtype])  # `exact` polishes it
+    return state._replace(
+        radius=radius,
+        alpha=jnp.where(iterating, step.alpha, state.alpha),
+        trial=algebra.select(finite, trial, state.x),
+        norm=step.norm,
+        predicted=jnp.where(finite, step.predicted, 0),
+        correction=correction,
+        error=step.error,
+        phase=jnp.where(lost | inexact, DONE, state.phase).astype(radius.dtype),
+        left=jnp.where(lost, 1, state.left),
+        known=jnp.where(polishing, 1, 0).astype(radius.dtype),
+        before=state.x,
+        step=s,
+    )
+
+
+def _bounded_step(state: Lanes, data: Data, squares, radius):
+    """(step, target, correction) with bounds, in hat space; `trf.propose` in lanes.
+
+    A step of the polish is `trf.gauss_newton_on_face`, in the metric of D.
+    """
+    n, polishing = len(squares), state.phase == POLISH
+    iterating = state.phase == ITERATE
+    x, g, D = jnp.stack(state.x), jnp.stack(state.g), jnp.sqrt(jnp.stack(squares))
+    hat, C = trf.hat_space(x, g, 1 / D, data.lb, data.ub)
+    C = jnp.where(polishing, 0, jnp.maximum(C, 0))
+    diagonal = jnp.stack([state.G[algebra.place(i, i)] for i in range(n)])
+    reach = jnp.abs(g) / jnp.maximum(diagonal, jnp.finfo(x.dtype).tiny)
+    low = polishing & (g > 0) & (x - data.lb <= reach)
+    high = polishing & (g < 0) & (data.ub - x <= reach)
+    shift = jnp.where(low, data.lb - x, jnp.where(high, data.ub - x, 0))
+    d = jnp.where(low | high, 0, jnp.where(polishing, 1 / D, hat))
+    *d, C = once(*d, C)
+    A = [once(a * (d[i] * d[j])) for a, (i, j) in zip(state.G, algebra.pairs(n), strict=True)]
+    for i in range(n):  # what stays where it is, or changes nothing
+        a = A[algebra.place(i, i)] + C[i]
+        A[algebra.place(i, i)] = jnp.where(a > 0, a, 1)
+    moved = algebra.times(state.G, list(shift))
+    b = [once(-di * (gi + h)) for di, gi, h in zip(d, state.g, moved, strict=True)]
+    one = [jnp.ones_like(radius)] * n
+    step = algebra.in_region(A, b, one, radius, state.alpha, iterating)
+
+    def gram(S):
+        products = [jnp.stack(algebra.times(A, list(s))) for s in S]
+        return {(i, j): jnp.sum(s * products[j], axis=0)
+                for i, s in enumerate(S) for j in range(len(S))}  # fmt: skip
+
+    model = trf.Quadratic(-jnp.stack(b), gram)
+    theta = jnp.maximum(0.995, 1 - state.optimality)
+    p, d, box = jnp.stack(step.s), jnp.stack(d), _Box(data.lb, data.ub)
+    best, value = trf.reflect(x, model, jnp.where(iterating, p, 0), d, radius, box, theta)
+    target = geometry.strictly_inside(x + d * best, data.lb, data.ub)
+    pinned = jnp.where(low, data.lb, jnp.where(high, data.ub, x + d * p))
+    target = jnp.where(polishing, jnp.clip(pinned, data.lb, data.ub), target)
+    target, correction = once(target, 0.5 * jnp.sum(C * best**2, axis=0))
+    return step._replace(norm=algebra.norm(best), predicted=-value), tuple(target), correction
+
+
+class _Box(NamedTuple):
+    lb: Any
+    ub: Any
+
+
+def _answer(state: Lanes, data: Data, form: Form, numbers: Numbers) -> Answer:
+    """Pivot, inverse of J^T J and bounds at the point of every lane."""
+    n = form.n
+    columns = [jnp.sqrt(state.G[algebra.place(i, i)]) for i in range(n)]
+    D = [jnp.where(c > 0, c, 1) for c in columns]
+    G = [state.G[k] / (D[i] * D[j]) for k, (i, j) in enumerate(algebra.pairs(n))]
+    factors = algebra.factor(G, n)
+    _, inverse = factors
+    pivot = 1 / jnp.sqrt(functools.reduce(jnp.maximum, inverse))
+    pivot = jnp.where(jnp.isfinite(algebra.total(inverse)), pivot, 0)
+    inverse = algebra.inverse(factors, n)
+    triangle = tuple(inverse[algebra.place(i, j)] / (D[i] * D[j]) for i, j in algebra.pairs(n))
+    active = ()
+    if form.bounded:
+        size = numbers.xtol * jnp.sqrt(2 * state.cost)
+        below = [x - lb for x, lb in zip(state.x, data.lb, strict=True)]
+        above = [ub - x for x, ub in zip(state.x, data.ub, strict=True)]
+        norms = zip(state.scale, algebra.or_one(state.scale), strict=True)
+        near = [jnp.where(d > 0, size / jnp.sqrt(one), 0) for d, one in norms]
+        active = tuple(
+            jnp.where((a <= r) & (a <= b), -1, jnp.where((b <= r) & (b < a), 1, 0))
+            for a, b, r in zip(below, above, near, strict=True)
+        )
+    return Answer(pivot, triangle, active)
+
+
+def _flat(state: Lanes, form: Form):
+    """`Finished.is_flat` in lanes."""
+    least = 1e-4 * jnp.sqrt(2 * state.cost)
+    every = []
+    for i, x in enumerate(state.x):
+        column = jnp.sqrt(state.G[algebra.place(i, i)])
+        every.append((column == 0) | ((x != 0) & (column * jnp.abs(x) <= least)))
+    return functools.reduce(jnp.logical_and, every) & (state.cost > 0)
+
+
+def _running(state: Lanes):
+    return jnp.sum(jnp.where(state.phase < DONE, 1, 0))
+
+
+def fit_block(call, form: Form, loss, data: Data, numbers: Numbers, state: Lanes):
+    """(state, answer) of a block when all lanes are done, or few are running for long."""
+
+    def unfinished(carry):
+        _, running, waited = carry
+        return (running > numbers.leave) | ((running > 0) & (waited < numbers.patience))
+
+    def advance(carry):
+        state, running, waited = carry
+        found = reduce(call, form, loss, data, numbers, state.trial)
+        state = _absorb(state, found, data, form, numbers)
+        state = _propose(state, data, form)
+        return state, _running(state), waited + jnp.where(running > numbers.leave, 0, 1)
+
+    state, *_ = jax.lax.while_loop(unfinished, advance, (state, _running(state), 0))
+    idle = (state.phase == DONE) & (state.status > 0) & (state.nit == 0) & _flat(state, form)
+    status = jnp.where(idle, int(Status.NO_PROGRESS), state.status).astype(state.cost.dtype)
+    return state._replace(status=status), _answer(state, data, form, numbers)

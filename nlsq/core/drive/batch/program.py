@@ -1,0 +1,133 @@
+"""The compiled program of many fits: blocks of LANES fits, one after the other, up to SLAB of them.
+
+One program serves any number of fits, any number of points up to the capacity of its buffers, any
+data, starts and bounds. The number of blocks is a run-time value. On the CPU a block is one
+compiled function (`dense.one_kernel` says why) where the model is elementwise arithmetic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from nlsq.caching.programs import cache, compiled
+from nlsq.core.algebra import dense
+from nlsq.core.drive.batch import algebra, lanes, unexplained
+from nlsq.core.drive.batch.lanes import LANES, Data, Form, Numbers
+from nlsq.core.passes import elementwise
+
+_SMALLEST_CAPACITY = 16
+_SLAB_POINTS = 1 << 19
+_MOST_BLOCKS = 64
+
+
+class Sizes(NamedTuple):
+    """Of the buffers; lengths and numbers of fits of one size class share a program."""
+
+    capacity: int  # points
+    slab: int  # fits
+
+
+def sizes(m: int, pointwise: bool) -> Sizes:
+    """For fits of m points."""
+    capacity = max(_SMALLEST_CAPACITY, 1 << (m - 1).bit_length()) if pointwise else m
+    blocks = min(max(_SLAB_POINTS // (capacity * LANES), 1), _MOST_BLOCKS)
+    # odd: rows of the state that are a power of two apart would share a few sets of the caches
+    return Sizes(capacity, ((blocks - 1) | 1) * LANES)
+
+
+def slab_program(key: Hashable, model: Callable, form: Form, loss, slab: int, dtype) -> Callable:
+    """(leaves, y, weights, fixed, lb, ub, numbers, state, blocks) -> (state, answers).
+
+    leaves as the model wants them, with a leading axis of fits when each has its own; y (slab,
+    capacity); weights the same, (capacity,) or None; fixed, lb, ub (k, slab) or None; state (s,
+    slab) as `lanes.start` makes it; answers (a, slab) as `answer_places` names them. model() makes
+    the traceable call.
+    """
+
+    def build():
+        block = _block(model(), form, loss, dtype)
+
+        def run(leaves, y, weights, fixed, lb, ub, numbers, state, blocks):
+            def body(b, carry):
+                state, answers = carry
+
+                def cut(array, axis):
+                    return jax.lax.dynamic_slice_in_dim(array, b * LANES, LANES, axis)
+
+                x = leaves
+                if form.per_fit_x:
+                    x = tuple(jnp.moveaxis(cut(leaf, 0), 0, -1) for leaf in leaves)
+                w = weights
+                if form.weighted:
+                    w = cut(weights, 0).T if form.weighted == "lanes" else weights[:, None]
+                rest = [None if a is None else cut(a, 1) for a in (fixed, lb, ub)]
+                new, found = block(x, cut(y, 0).T, w, *rest, numbers, cut(state, 1))
+                at = 0, b * LANES
+                return (
+                    jax.lax.dynamic_update_slice(state, new, at),
+                    jax.lax.dynamic_update_slice(answers, found, at),
+                )
+
+            rows = answer_places(form)
+            answers = jnp.zeros((jax.tree.structure(rows).num_leaves, slab), dtype)
+            return jax.lax.fori_loop(0, blocks, body, (state, answers))
+
+        return compiled(run, unrolled=True)
+
+    return cache.get(("slab", key, form, slab, str(dtype)), build)
+
+
+def answer_places(form: Form) -> lanes.Answer:
+    """Rows of the answers, by name."""
+    triangle = len(algebra.pairs(form.n))
+    active = range(1 + triangle, 1 + triangle + form.n) if form.bounded else ()
+    return lanes.Answer(0, tuple(range(1, 1 + triangle)), tuple(active))
+
+
+def _block(call: Callable, form: Form, loss, dtype) -> Callable:
+    structure = jax.tree.structure(lanes.places(form.n))
+
+    def block(leaves, y, weights, fixed, lb, ub, numbers, state):
+        numbers = Numbers(numbers[0].astype(int), *numbers[1:].astype(dtype))
+        fixed = () if fixed is None else tuple(fixed)
+        data = Data(leaves, y, weights, fixed, lb, ub)
+        rows = jax.tree.unflatten(structure, list(state))
+        rows, answer = lanes.fit_block(call, form, loss, data, numbers, rows)
+        suspicious = unexplained.is_suspicious(call, form, data, numbers, rows)
+        rows = rows._replace(left=jnp.where(suspicious & (rows.status > 0), 1, rows.left))
+        answers = [a.astype(dtype) for a in jax.tree.leaves(answer)]
+        return jnp.stack(jax.tree.leaves(rows)), jnp.stack(answers)
+
+    def fit(*operands):
+        plain = form.pointwise and jax.default_backend() == "cpu"
+        if plain and _elementwise(call, form, operands) and elementwise.is_plain_loss(loss, dtype):
+            return dense.marked(block)(*operands)
+        return block(*operands)
+
+    return fit
+
+
+def _elementwise(call: Callable, form: Form, operands) -> bool:
+    """Whether the model at one point is nothing but elementwise arithmetic, without tables."""
+    leaves, y = operands[:2]
+
+    def one(params, leaves):
+        x = jax.tree.unflatten(
+            form.treedef,
+            [
+                leaf if axis is None else jax.lax.slice_in_dim(leaf, 0, 1, axis=axis)
+                for leaf, axis in zip((_first(a, form) for a in leaves), form.axes, strict=True)
+            ],
+        )
+        return call(x, list(params), 1)
+
+    start = tuple(jnp.zeros((), y.dtype) for _ in form.free)
+    return elementwise.is_plain_with_derivatives(one, start, leaves)
+
+
+def _first(leaf, form: Form):
+    return leaf[..., 0] if form.per_fit_x else leaf

@@ -1,0 +1,121 @@
+"""One pass over the data on the host, for models that cannot be traced."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from nlsq.config import double_precision
+from nlsq.core.loss_functions import scale_rows
+from nlsq.core.model import differences, jacobians
+from nlsq.core.model.believing import require_same
+from nlsq.core.model.given import fits, model_value, wrong_value
+from nlsq.core.model.model import Memo, Model
+from nlsq.core.passes.reduction import Sums, sums
+from nlsq.core.problem.observations import COMPLEX_MODEL, Observations
+
+NOT_DENSE = (
+    "`jac` returned a {}, which is for `least_squares` with method 'trf' or 'dogbox'. Return an "
+    "array, e.g. by its .toarray()."
+)
+
+
+def residual(model: Model, data: Observations, p) -> np.ndarray:
+    """Whitened residual at p, of a model on any road."""
+    with double_precision(), np.errstate(all="ignore"):
+        value = model_value(model.evaluate(data.x.given, p)).ravel()
+    return data.whiten(np.broadcast_to(value, data.y.shape) - data.y).astype(float)
+
+
+class Evaluations:
+    """The user's functions at the user's data, each called once for a point.
+
+    Parameters
+    ----------
+    repeat : bool
+        Whether the function is called at its first point again, to see that it repeats itself:
+        after the second point, since some functions refuse the same parameters twice in a row. Not
+        where the user counts the calls by `max_nfev`.
+    """
+
+    def __init__(self, model: Model, data: Observations, repeat: bool):
+        self.model, self.data, self._repeat = model, data, repeat
+        self.dense_only = True
+        if model.memo.x is not data.x.given:
+            model.memo = Memo(data.x.given)
+        self._first: tuple | None = None
+
+    def value(self, p: np.ndarray) -> np.ndarray:
+        """The model (m,) at p."""
+        memo = self.model.memo
+        f = memo.value(p, lambda: self._evaluated(p))
+        if self._first is None:
+            self._first = p.copy(), f
+        elif self._repeat and not memo.repeats and not np.array_equal(p, self._first[0]):
+            memo.calls, memo.repeats, (p0, f0) = memo.calls + 1, True, self._first
+            self._first = ()
+            require_same(self._evaluated(p0), f0)
+        return f
+
+    def _evaluated(self, p) -> np.ndarray:
+        model, data, m = self.model, self.data, self.data.y.size
+        f = model_value(model.evaluate(data.x.given, p))
+        if not fits(f.shape, m, data.x.value_shape):
+            raise wrong_value(f.shape, m, data.x.value_shape)
+        f = np.array(f)  # a copy: it may be a buffer that is used again
+        model.precision = differences.precision(f)
+        if np.iscomplexobj(f) and not np.iscomplexobj(data.y):
+            raise TypeError(COMPLEX_MODEL)
+        return np.broadcast_to(f, m) if f.size == 1 else f.ravel()
+
+    def residual(self, p) -> np.ndarray:
+        """Whitened residual at p."""
+        return self.data.whiten(self.value(p) - self.data.y).astype(float, copy=False)
+
+    def jacobian(self, p, scheme: str) -> Any:
+        """Jacobian (m, n) of the model at p, in one of the forms of `jacobians.form`."""
+        model, x = self.model, self.data.x.given
+
+        def make():
+            if scheme != "jac":
+                return model.host_jacobian(x, p, self.value(p), scheme)
+            return jacobians.form(model.derivative(x, p), self.data.y.size, p.size)
+
+        return model.memo.jacobian(p, scheme, make)
+
+    def whitened_jacobian(self, p, scheme: str) -> Any:
+        """The Jacobian of the residual; sparse, or a LinearOperator, only in `least_squares`.
+
+        Raises
+        ------
+        TypeError
+            The user's is no array where one is needed.
+        """
+        J = self.jacobian(p, scheme)
+        if isinstance(J, np.ndarray):
+            return self.data.whiten(J).astype(float)
+        if self.dense_only:
+            raise TypeError(NOT_DENSE.format(type(J).__name__))
+        return J
+
+
+def make_reduce(evaluations: Evaluations, loss: Callable | None, setup) -> Callable:
+    """Return reduce(p, P, scheme) -> Sums, in NumPy.
+
+    scheme: finite-difference scheme of this pass, or 'jac' for the user's Jacobian.
+    """
+
+    def reduce(p, P, scheme) -> Sums:
+        p = np.asarray(p)
+        with np.errstate(all="ignore"):
+            r = evaluations.residual(p)
+            finite = np.isfinite(r).all()
+            JT = np.zeros((p.size, r.size))
+            if finite:
+                JT = evaluations.whitened_jacobian(p, scheme).T * setup.free[:, None]
+            costs, r, JT = scale_rows(loss, setup.f_scale, r, JT, np)
+            return sums(costs, np.asarray(r), np.asarray(P).T @ np.asarray(JT), np)
+
+    return reduce

@@ -1,0 +1,1 @@
+"""The one loop of every fit: its state, its judgement, its programs."""

@@ -1,0 +1,162 @@
+r"""Whether a trial is better, whether the fit has converged, and what comes next.
+
+Convergence tests, all free of units: with c the optimality (`geometry.scaled_optimality`) and
+actual and predicted reduction a, e of the cost F,
+  ftol:  |a| <= ftol F, e <= ftol F and a <= 2 e   (Moré 1978), and c <= 10 sqrt(ftol): a
+         Gauss-Newton step from a point of optimality c gains about c^2 F / 2, so small gains at a
+         large c come from a small trust region, for instance where a peak misses the data
+  xtol:  |D dx| <= xtol |D x|, D the column norms of J, and c <= sqrt(xtol) or so
+  gtol:  c <= gtol.
+Rounding of the model's values alone can make c as large as `ROUNDING` |D x| / |r|, which suffices.
+
+Where a step is short and c is not, the fit has gone astray: D was taken where J was another, or the
+region shrank where the model bends. D is then taken from the present columns and the region anew,
+max(|D x|, |r| / 1000), a tenth of it at each further time. After `MOST_RENEWALS` times the status
+is NO_PROGRESS, which is no success. A column of J that collapsed is measured by a second pass at
+the same point, before any test, and D is taken anew as well. An R that PREPARE made exact is asked
+once more: where it tells c > 10 sqrt(tol) by far the fit goes back to ITERATE.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+
+from nlsq.core.algebra import dense
+from nlsq.core.algebra.dense import where, xp
+from nlsq.core.loop.state import DONE, ITERATE, POLISH, PREPARE, SHARPEN, Point, Setup, State
+from nlsq.core.loop.status import Status
+
+POLISH_LIMIT = 10
+SHARPEN_LIMIT = 3
+SAFE_PIVOT = 0.1
+NEGLIGIBLE = 1e-12
+# Share of |D x| / |r| that rounding can make of the optimality, for large arguments too.
+ROUNDING = 1e-10
+# An exact R revokes a test only by much more: at a bound the model's derivatives may be noise.
+RELAPSE = 30
+# Times that the scale and the radius are taken anew, and the least radius as a share of |r|.
+MOST_RENEWALS, LEAST_RADIUS = 6, 1e-3
+# Optimality above which no fit has converged, however loose its tolerances are.
+LEVEL = 1e-3
+TINY = 1e-300
+
+
+def guarded(state: State, point: Point, status, rounding, setup: Setup, reached: bool):
+    """(status, whether the fit went astray, whether an exact R showed that it had)."""
+    believed = jnp.maximum(RELAPSE * most_optimality(setup), rounding)
+    relapse = (state.phase == PREPARE) & (point.pivot >= SAFE_PIVOT)
+    relapse = dense.once(relapse & (point.optimality > believed))
+    astray = dense.once((status == int(Status.ASTRAY)) | relapse)
+    lost = state.renewals >= (0 if reached else MOST_RENEWALS)
+    going_on = where(lost, int(Status.NO_PROGRESS), int(Status.RUNNING))
+    return where(astray, going_on, status), astray, relapse
+
+
+def holds(point: Point, trust):
+    """Whether a step from `point` gains no more than `trust` F, or moves nothing."""
+    size = jnp.sum(dense.dot(point.R, point.x) ** 2)
+    promised = jnp.sum(point.z**2)
+    return (promised <= trust * point.cost) | (promised <= 1e-16 * size)
+
+
+def rounding(columns, x, cost):
+    """The optimality at x that rounding of the model's values may make."""
+    size = xp.sqrt(2 * cost)
+    return ROUNDING * dense.norm(columns * x) / where(size > 0, size, 1.0)
+
+
+def fresh_radius(columns, x, cost, renewals, setup: Setup):
+    """The radius of the `renewals`-th beginning at x, in the unit of the given or measured D."""
+    given, rest = setup.x_scale > 0, xp.sqrt(2 * cost)
+    D = where(given, 1 / where(given, setup.x_scale, 1.0), columns_or_one(columns))
+    length = dense.norm(D * x)
+    least = where(xp.any(given), where(length > 0, 0.0, 1.0), LEAST_RADIUS)  # D x is no residual
+    return xp.maximum(length, least * rest) * 0.1 ** xp.maximum(renewals - 1, 0)
+
+
+def columns_or_one(columns):
+    """Column norms as a scale; a dead column scales by 1."""
+    return where(columns > 0, columns, 1.0)
+
+
+def gain(old_cost, cost, finite, proposal):
+    """Actual reduction of the cost, and its ratio to the predicted one."""
+    actual = where(finite, old_cost - cost, -xp.inf)
+    share = actual - proposal.correction
+    return actual, share / where(proposal.predicted > 0, proposal.predicted, xp.inf)
+
+
+class Evidence(NamedTuple):
+    """What the convergence tests see after a trial."""
+
+    first: object  # bool: this was the start, there is no step to test
+    finite: object  # bool: cost and derivatives at the trial are finite
+    nfev: object
+    cost: object  # before the trial
+    actual: object
+    predicted: object
+    ratio: object
+    step: object  # |D dx|
+    length: object  # |D x|
+    stuck: object  # bool: the trial is the point it started from
+    optimality: object  # at the point that is now accepted
+    rounding: object = 0.0  # what rounding alone can make of it there
+    again: object = False  # bool: this was the same point again, there is no step either
+
+
+def most_optimality(setup):
+    """The optimality above which no fit has converged."""
+    return xp.maximum(10 * xp.sqrt(xp.maximum(setup.ftol, setup.xtol)), LEVEL) + setup.gtol
+
+
+def judge(e: Evidence, setup):
+    """Status after a trial, RUNNING when no test fires."""
+    stepped = ~(e.first | e.again)
+    f = (
+        (xp.abs(e.actual) <= setup.ftol * e.cost)
+        & (e.predicted <= setup.ftol * e.cost)
+        & (e.ratio <= 2)
+        & (e.optimality <= xp.maximum(10 * xp.sqrt(setup.ftol), e.rounding))
+        & stepped
+    )
+    x = (e.step <= setup.xtol * e.length) & stepped
+    stuck = e.stuck & stepped
+    agrees = e.optimality <= xp.maximum(0.1 * most_optimality(setup), e.rounding)
+    g = e.optimality <= setup.gtol
+    status = xp.full((), int(Status.RUNNING))
+    status = where(e.nfev >= setup.max_nfev, int(Status.MAX_NFEV), status)
+    status = where(x | stuck, where(agrees, int(Status.XTOL), int(Status.ASTRAY)), status)
+    status = where(f, where(x, int(Status.FTOL_XTOL), int(Status.FTOL)), status)
+    status = where(g, int(Status.GTOL), status)
+    return where(e.first & ~e.finite, int(Status.NOT_FINITE), status)
+
+
+def next_phase(state, status, point, moved, step, length, over, relapse):
+    """(phase, rounds) after this pass; `over` ends the fit, `relapse` takes it up again."""
+    rounds = state.rounds + 1
+    safe = point.pivot >= SAFE_PIVOT
+    finish = where(safe, DONE, SHARPEN)
+    after_iterate = where(status > 0, where(safe, POLISH, PREPARE), finish)
+    again = ~safe & (rounds < SHARPEN_LIMIT)
+
+    contraction = where(state.last > 0, step / jnp.maximum(state.last, TINY), 1.0)
+    accelerated = jnp.any(state.secants.dx != 0)
+    # one step much shorter than the last tells little of the next where either is accelerated
+    ratio = where(state.rounds > 0, jnp.maximum(contraction, 0.5), contraction)
+    left = step * ratio / (1 - jnp.clip(ratio, 0.0, 0.9))
+    settled = (
+        (left <= NEGLIGIBLE * length)
+        | (rounds >= POLISH_LIMIT)
+        | (~moved & ~accelerated)
+        | ((contraction > 1) & (state.rounds > 0) & ~accelerated)
+    )
+    phase = where(again, SHARPEN, DONE)
+    phase = where(state.phase == PREPARE, where(again, PREPARE, POLISH), phase)
+    phase = where(state.phase == POLISH, where(settled, finish, POLISH), phase)
+    after_iterate = where(status == int(Status.RUNNING), ITERATE, after_iterate)
+    over = over | (relapse & (status != int(Status.RUNNING)))
+    phase = where(relapse, ITERATE, phase)
+    phase = where(over, DONE, where(state.phase == ITERATE, after_iterate, phase))
+    return phase, where(phase == state.phase, rounds, 0)

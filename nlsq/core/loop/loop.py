@@ -1,0 +1,242 @@
+r"""The one loop of every fit: judge a trial point, move or not, propose the next.
+
+`advance` is a pure function of n-sized state and the `Sums` of the pass at the trial point; a
+rejected trial is an ordinary pass. It has two drivers: `device_fit` puts it in a `lax.while_loop`
+with the reduction, so that a whole fit is one XLA call, and `watch.drive_passes` calls it from
+Python where something has to happen between passes (callback, verbose, time limit, a model or data
+that live on the host).
+
+Phases of a fit
+  ITERATE  trust-region steps until a tolerance fires, which fixes the status (see `judging`).
+  POLISH   Gauss-Newton steps from there. At a minimum the cost is flat, |dcost| ~ |dp|^2, so a cost
+           test resolves p only to sqrt(eps); the gradient still knows better. See `polishing`.
+  PREPARE  as SHARPEN, before POLISH where R is not yet exact.
+  SHARPEN  passes at the final point until R is exact to working precision (see `reduction`).
+
+A start other than the user's x0 comes from a fit to a sample of the data (see `sampling`). Where
+the first pass shows that it does not hold for all of them, the fit begins again at x0.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+
+from nlsq.caching.lowered import lowered
+from nlsq.core import dogbox, lm, trf
+from nlsq.core.algebra import dense, geometry
+from nlsq.core.algebra.dense import where
+from nlsq.core.loop.judging import (
+    SAFE_PIVOT,
+    Evidence,
+    columns_or_one,
+    fresh_radius,
+    gain,
+    guarded,
+    holds,
+    judge,
+    next_phase,
+    rounding,
+)
+from nlsq.core.loop.polishing import accelerate
+from nlsq.core.loop.state import (
+    ITERATE,
+    POLISH,
+    PREPARE,
+    Method,
+    Point,
+    Setup,
+    State,
+    running,
+    setup_packing,
+    state_packing,
+)
+from nlsq.core.loop.status import Status
+from nlsq.core.passes.reduction import Sums, factor
+
+METHODS = {"trf": trf, "lm": lm, "dogbox": dogbox}
+
+# Relative rise of the cost a polishing step may cause while the optimality does not double.
+COST_NOISE = 1e-8
+POLISH_REACH = 0.01
+# Growth of a step's scaled length, by new columns, from which on the trust region keeps its size.
+LEAP = 1e3
+
+
+def absorb(state: State, total: Sums, setup: Setup, method: Method, reached: bool = False) -> State:
+    """Judge the trial point whose pass arrived, and move there or stay.
+
+    reached: as in `propose`.
+    """
+    rules = METHODS[method.name]
+    summary = factor(total, state.point.R)
+    first = state.nfev == 0
+    # a column collapsed in the last pass: this one, at the same point, measures it
+    again = dense.once((state.phase == ITERATE) & ~first & (state.point.pivot == 0))
+    finite = (
+        jnp.isfinite(summary.cost)
+        & jnp.all(jnp.isfinite(summary.R))
+        & jnp.all(jnp.isfinite(summary.z))
+    )
+    old, proposal = state.point, state.proposal
+    actual, ratio = gain(old.cost, summary.cost, finite, proposal)
+    iterating = state.phase == ITERATE
+    polishing = state.phase == POLISH
+
+    R, z = summary.R, summary.z
+    P = dense.solve_upper(R, jnp.eye(method.n))
+    columns = jnp.sqrt(jnp.sum(R * R, axis=0))
+    g = dense.dot(R.T, z)
+    measure = geometry.scaled_optimality(
+        state.trial, g, columns, summary.cost, setup.lb, setup.ub, method.bounded
+    )
+    new = Point(
+        state.trial, summary.cost, R, P, z, columns, summary.pivot, summary.dead, summary.dependent,
+        measure,
+    )  # fmt: skip
+    better = (actual > 0) & (ratio > rules.ACCEPT_RATIO)
+    scale = columns_or_one(state.columns)
+    step = dense.norm(scale * (state.trial - old.x))
+    length = dense.norm(scale * old.x)
+    # read by nearly everything below
+    finite, actual, ratio, better, measure, step, length = dense.once(
+        finite, actual, ratio, better, measure, step, length
+    )
+    near = step <= POLISH_REACH * length  # a fit that has converged moves no further
+    level = (actual >= -COST_NOISE * old.cost) & (measure <= 2 * old.optimality)
+    moved = finite & (first | where(iterating, better, near & ((actual > 0) | level)))
+    moved = moved | (finite & (again | (state.phase >= PREPARE)))
+    doubted = first & jnp.any(state.trial != setup.x0) & ~(finite & holds(new, setup.trust))
+    moved, doubted = dense.once(moved & ~doubted, doubted)
+    old = old._replace(x=where(doubted, setup.x0, old.x))
+    point = jax.tree.map(lambda a, b: where(moved, a, b), new, old)
+    seen = where(summary.dead, 0.0, columns)
+    running_max = where(moved, jnp.maximum(state.columns, seen), state.columns)
+
+    radius, alpha = rules.update_radius(
+        state.radius, state.alpha, proposal, actual, ratio, state.nit == 0
+    )
+    radius = where(iterating & ~first & ~again, radius, state.radius)
+    # where J all but vanished (a peak beside the data, a loss far outside its inner region) and
+    # comes back, the region that D measures would shrink to nothing
+    grown = dense.norm(columns_or_one(running_max) * (state.trial - old.x))
+    leap = iterating & ~first & (grown > LEAP * step) & jnp.all(setup.x_scale == 0)
+    radius = where(leap, radius * (grown / where(leap, step, 1.0)), radius)
+    alpha = where(iterating & ~first & jnp.isfinite(alpha), alpha, state.alpha)
+
+    nfev = state.nfev + where(doubted, 0, 1)
+    stuck = jnp.all(state.trial == old.x)
+    evidence = Evidence(
+        first, finite, nfev, old.cost, actual, proposal.predicted, ratio, step, length, stuck,
+        point.optimality, rounding(point.norms, point.x, point.cost), again,
+    )  # fmt: skip
+    status = judge(evidence, setup)
+    blind = iterating & moved & (point.pivot == 0)  # its next pass is `again`
+    status = where(blind & (status != int(Status.MAX_NFEV)), int(Status.RUNNING), status)
+    status = where(iterating & ~doubted, status, state.status)
+    status, astray, relapse = guarded(state, point, status, evidence.rounding, setup, reached)
+    spent = (status == int(Status.RUNNING)) & (nfev >= setup.max_nfev)
+    status = dense.once(where(spent, int(Status.MAX_NFEV), status))
+    renewals = state.renewals + where(astray, 1, 0)
+    anew = dense.once(astray | again)
+    running_max = where(anew, where(point.dead, 0.0, point.norms), running_max)
+    fresh = fresh_radius(running_max, point.x, point.cost, renewals, setup)
+    radius = where(anew, fresh, radius)
+    alpha = where(anew, 0.0, alpha)
+
+    over = (status == int(Status.NOT_FINITE)) | (nfev >= setup.max_nfev)
+    phase, rounds = next_phase(state, status, point, moved, step, length, over, relapse)
+    # a rejected accelerated step: forget the history, a plain one gets its turn
+    known = state.secants.known & (moved | ~polishing)
+    return state._replace(
+        point=point,
+        radius=radius,
+        alpha=alpha,
+        columns=running_max,
+        renewals=renewals,
+        phase=phase,
+        status=status,
+        rounds=rounds,
+        last=where(moved & ~first, step, state.last),
+        nfev=nfev,
+        njev=state.njev + where(moved, 1, 0),
+        nit=state.nit + where(moved & ~first & (step > 0), 1, 0),
+        secants=state.secants._replace(known=known),
+    )
+
+
+def propose(state: State, setup: Setup, method: Method, reached: bool = False) -> State:
+    """Choose the next trial point; `reached`: the fit is past ITERATE."""
+    rules = METHODS[method.name]
+    point = state.point
+    scale = where(setup.x_scale > 0, setup.x_scale, 1 / columns_or_one(state.columns))
+    radius = where(
+        state.nfev == 1, rules.start_radius(point.x, scale, point.cost, setup.factor), state.radius
+    )
+
+    def iterate():
+        proposal = rules.propose(point, radius, state.alpha, scale, setup, method.bounded)
+        if not method.bounded:
+            return point.x + proposal.step, proposal, state.secants
+        trial = rules.land(point.x, proposal.step, setup.lb, setup.ub)
+        return trial, proposal, state.secants
+
+    def polish():
+        unsafe = point.pivot < SAFE_PIVOT
+        target = trf.gauss_newton_on_face(point, setup, unsafe, method.bounded)
+        trial, learnt = accelerate(point, target, state.secants)
+        polishing = state.phase == POLISH  # not PREPARE, which does not take this step
+        secants = jax.tree.map(lambda a, b: where(polishing, a, b), learnt, state.secants)
+        if method.bounded:
+            pinned = (target == setup.lb) | (target == setup.ub)
+            trial = where(pinned, target, jnp.clip(trial, setup.lb, setup.ub))
+        return trial, state.proposal, secants
+
+    chosen = polish() if reached else jax.lax.cond(state.phase == ITERATE, iterate, polish)
+    trial, proposal, secants = chosen
+    still = (state.phase >= PREPARE) | ((state.phase == ITERATE) & (point.pivot == 0))
+    trial = where(still & (state.nfev > 0), point.x, trial)
+    trial = where((setup.free > 0) & (state.nfev > 0), trial, setup.x0)
+    alpha = where(state.nfev > 0, proposal.alpha, 0.0)
+    return state._replace(
+        trial=trial, proposal=proposal, radius=radius, alpha=alpha, secants=secants
+    )
+
+
+def advance(
+    state: State, total: Sums, setup: Setup, method: Method, reached: bool = False
+) -> State:
+    """The n-sized part of one pass: judge, move, propose."""
+    return propose(absorb(state, total, setup, method, reached), setup, method, reached)
+
+
+def device_step(vector, total: Sums, constants, method: Method):
+    """`advance` from state vector to state vector, compiled as one function where n allows."""
+    packing, setups = state_packing(method), setup_packing(method.n)
+
+    def step(vector, total, constants):
+        state = advance(packing.tree(vector), total, setups.tree(constants), method)
+        return packing.vector(state, jnp)
+
+    operands = vector, total, constants
+    step = dense.one_kernel(step, method.n)
+    if method.n < dense.SMALL:  # no library is called
+        step = lowered(step, repr(method), Path(__file__).parents[1], *operands)
+    return step(*operands)
+
+
+def device_fit(reduce, constants, vector, method: Method):
+    """Whole fit as one traced program, from state vector to state vector. reduce(x, P) -> Sums.
+
+    The state travels as one vector: XLA copies every carried array by itself, and a compiled
+    function (`one_kernel`) must not hand an operand back unchanged.
+    """
+    packing = state_packing(method)
+
+    def body(vector):
+        state = packing.tree(vector)
+        return device_step(vector, reduce(state.trial, state.point.P), constants, method)
+
+    return jax.lax.while_loop(lambda vector: running(packing.tree(vector)), body, vector)

@@ -1,0 +1,38 @@
+"""Gauss-Newton steps from a point that has converged, combined by Anderson acceleration.
+
+Where residuals are large Gauss-Newton contracts only linearly. So the steps are combined with the
+last `MEMORY` points in the metric of R, a multisecant method (Walker & Ni 2011). Steps are taken
+while they contract, until the error they leave, |step| q / (1 - q) with q the contraction factor,
+is negligible. Parameters at a bound are put exactly on it.
+"""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+
+from nlsq.core.algebra import dense
+from nlsq.core.algebra.dense import where
+from nlsq.core.loop.state import MEMORY, Secants
+
+RIDGE = 1e-6  # keeps nearly parallel secants from cancelling each other
+
+
+def accelerate(point, target, secants: Secants):
+    """Anderson step from `point`, whose Gauss-Newton step leads to `target`.
+
+    gamma minimises |R (s - dS gamma)|, with a ridge; the next point is x + s - (dX + dS) gamma.
+    """
+    s = target - point.x
+    new_dx = jnp.concatenate([(point.x - secants.x)[None], secants.dx[:-1]])
+    new_ds = jnp.concatenate([(s - secants.step)[None], secants.dstep[:-1]])
+    dx = where(secants.known, new_dx, 0.0)
+    ds = where(secants.known, new_ds, 0.0)
+    M = dense.dot(ds, point.R.T)  # (MEMORY, n), rows R dS_i
+    norms = jnp.sqrt(jnp.sum(M * M, axis=1))
+    M = M / where(norms > 0, norms, 1.0)[:, None]
+    rows = jnp.concatenate([M.T, RIDGE * jnp.eye(MEMORY)])
+    rhs = jnp.concatenate([-dense.dot(point.R, s), jnp.zeros(MEMORY)])
+    gamma = dense.least_squares(rows, rhs)[0] / where(norms > 0, norms, jnp.inf)
+    accelerated = target - dense.dot(gamma, dx + ds)
+    accelerated = where(jnp.all(jnp.isfinite(accelerated)), accelerated, target)
+    return accelerated, Secants(point.x, s, dx, ds, jnp.ones((), bool))

@@ -1,0 +1,76 @@
+"""How a user's function is called: f(x, *params) for curves, fun(params, *args) for residuals.
+
+Each form has three callables of (x, params), params a sequence of n scalars: `host` with NumPy
+values, `traced` with JAX values, and `carried` for NumPy code over proxies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from nlsq.core.model.given import explained
+
+
+def _called(f: Callable, *args, **kwargs):
+    try:
+        return f(*args, **kwargs)
+    except (TypeError, ValueError) as error:
+        better = explained(error)
+        if better is error:
+            raise
+        raise better from error
+
+
+class CurveCall:
+    """A model f(x, *params)."""
+
+    def __init__(self, f: Callable):
+        self.f = f
+        self.identity = f
+
+    def host(self, x, params):
+        return _called(self.f, x, *params)
+
+    def derivative(self, jac: Callable) -> Callable:
+        """The user's jac(x, *params), called as jac(x, params)."""
+        return lambda x, params: jac(x, *params)
+
+    def traced(self, x, params):
+        return self.f(x, *params)
+
+    def carried(self) -> Callable:
+        from nlsq.core.model.carry import carry
+
+        g = carry(self.f)
+        return lambda x, params: g(x, *params)
+
+
+class ResidualCall:
+    """A residual function fun(params, *args, **kwargs) with the parameters as one vector."""
+
+    def __init__(self, fun: Callable, args: tuple, kwargs: dict):
+        self.f, self.args, self.kwargs = fun, args, kwargs
+        self.identity = (fun, args, kwargs)
+
+    def host(self, x, params):
+        return _called(self.f, np.array(params), *self.args, **self.kwargs)
+
+    def derivative(self, jac: Callable) -> Callable:
+        """The user's jac(params, *args, **kwargs), called as jac(x, params)."""
+        return lambda x, params: jac(np.array(params), *self.args, **self.kwargs)
+
+    def traced(self, x, params):
+        import jax.numpy as jnp
+
+        return self.f(jnp.stack(params), *self.args, **self.kwargs)
+
+    def carried(self) -> Callable:
+        import jax.numpy as jnp
+
+        from nlsq.core.model.carry import carry
+
+        fun, args, kwargs = self.f, self.args, self.kwargs
+        g = carry(lambda params: fun(params, *args, **kwargs))
+        return lambda x, params: g(jnp.stack(params))

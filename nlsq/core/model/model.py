@@ -1,0 +1,362 @@
+"""The user's model, turned into something the engine can pass over data with.
+
+How it is evaluated, its road, is found by `resolving`, once for all fits of equal models and forms
+of data.
+"""
+
+from __future__ import annotations
+
+import inspect
+import types
+from collections.abc import Callable, Hashable, Iterable
+from typing import Any
+
+import numpy as np
+
+from nlsq.caching.unified_cache import UnifiedCache
+from nlsq.config import double_precision
+from nlsq.core.model import differences, programs
+from nlsq.core.model.abscissae import Abscissae
+from nlsq.core.model.given import model_value
+from nlsq.core.model.identity.keys import alike
+from nlsq.core.model.identity.walk import content_key, model_key
+from nlsq.core.model.jacobians import Pattern
+from nlsq.core.model.reading import asks_for_identity
+from nlsq.core.model.resolving import COUNT, ModelInfo, Resolution, called, find_road, same_program
+from nlsq.core.model.tracing import TraceFailed, frozen
+from nlsq.core.passes import blocks
+
+_resolutions = UnifiedCache("models", maxsize=256)
+
+
+class Memo:
+    """What the user's own functions gave on the host at the last points, and how often they ran.
+
+    Nothing is asked twice at the same point, so that `calls` is what SciPy counts as nfev. Calls
+    for differences are not counted, as there.
+    """
+
+    def __init__(self, x=None):
+        self.x = x  # what `values` belong to
+        self.calls = 0
+        self.repeats = False  # the function gave the same values again
+        self.values: dict[bytes, np.ndarray] = {}
+        self.rows: dict[tuple, Any] = {}  # of the last point, by it and the scheme
+
+    def value(self, p: np.ndarray, make: Callable) -> np.ndarray:
+        """make(), called once for each point."""
+        key = p.tobytes()
+        found = self.values.get(key)
+        if found is None:
+            self.calls += 1
+            found = self.values[key] = make()
+        return found
+
+    def jacobian(self, p: np.ndarray, scheme: str, make: Callable) -> Any:
+        """make(), called once for each point and scheme."""
+        key = p.tobytes(), scheme
+        found = self.rows.get(key)
+        if found is None:
+            found = make()
+            self.rows = {key: found}
+        return found
+
+    def known(self, p: np.ndarray) -> Any:
+        """A Jacobian at p, by whatever scheme; None where there is none."""
+        return next((J for (key, _), J in self.rows.items() if key == p.tobytes()), None)
+
+    def take_count(self) -> int:
+        """Calls since this was last asked."""
+        count, self.calls = self.calls, 0
+        return count
+
+    def forget_others(self, *points: np.ndarray) -> None:
+        """Keep the values at these points only."""
+        kept = {np.asarray(p).tobytes() for p in points}
+        self.values = {key: f for key, f in self.values.items() if key in kept}
+
+
+class Model:
+    """A user's callable with its road; `predict` and `jacobian` evaluate it anywhere.
+
+    Parameters
+    ----------
+    call : CurveCall or ResidualCall
+        How the user's function is called.
+    n : int
+        Number of parameters.
+    """
+
+    def __init__(self, call, n: int, name: str):
+        self.call = call
+        self.refused = False  # whether a function of the user's raised when it was last called
+        self.n = n
+        self.name = name
+        self.key = self._settled = self._content()
+        self.called = False  # since then, so that it may have changed itself
+        self.resolution: Resolution | None = None
+        self.program_key: Hashable = None
+        self.jac: Callable | None = None
+        self.memo = Memo()
+        self.pattern: Pattern | None = None  # of a sparse Jacobian, for differences
+        self.mapped: Callable = map  # evaluates what differences need
+        self.rel_step = None
+        self.precision = differences.EPS  # of values on the host
+        self.bounds = (-np.inf, np.inf)
+
+    @property
+    def info(self) -> ModelInfo:
+        """The road taken."""
+        return self.resolution.info
+
+    @property
+    def on_host(self) -> bool:
+        """True when the model cannot be traced."""
+        return self.info.road == "host"
+
+    def evaluate(self, x, p):
+        """What the user's function gives."""
+        self.refused = True
+        value = self.call.host(x, p)
+        self.refused = False
+        return value
+
+    def derivative(self, x, p):
+        """What the user's `jac` gives."""
+        self.refused = True
+        J = self.jac(x, p)
+        self.refused = False
+        return J
+
+    def take_refusal(self) -> bool:
+        """Whether the user's function raised what was caught; the next error is another."""
+        refused, self.refused = self.refused, False
+        return refused
+
+    def traceable(self, x: Abscissae | None = None) -> Callable:
+        """call(x, params, points) for a program, made from this model's own function.
+
+        x: the data, needed when they are fixed into the program.
+        """
+        self.called = True
+        fixed = self.resolution.data_fixed
+        given, shape = (None, None) if x is None else (x.given, x.value_shape)
+        return frozen(called(self.call, self.info.road, fixed, given if fixed else None, shape))
+
+    def _content(self) -> Hashable:
+        return (type(self.call).__name__, model_key(self.call.identity))
+
+    def settle(self) -> None:
+        """Take the function as it is now for what was fitted: one that counts its calls changed."""
+        self._settled = self._content()
+
+    def require_unchanged(self) -> None:
+        """Raise when the user's function is not what was fitted any more.
+
+        Raises
+        ------
+        RuntimeError
+            What is evaluated later (residuals, bands) would belong to another model.
+        """
+        if not alike(self._content(), self._settled):
+            raise RuntimeError(
+                f"the model {self.name!r} has changed since the fit (a closure value, a global, a "
+                "default or an attribute): read result.fun, result.jac and bands before changing "
+                "it, or fit again"
+            )
+
+    def resolve(
+        self,
+        x: Abscissae,
+        m: int,
+        p0,
+        complex_data: bool,
+        n_points: int | None = None,
+        lengths: Iterable[int] = blocks.LENGTHS,
+    ) -> None:
+        """Find the road for data of this form; p0 and nearby points test a translation.
+
+        n_points: of all data, where x, of m points, is a sample of them.
+        lengths: numbers of points that a program for a pointwise model shows it at once.
+        """
+        made: list[Resolution] = []
+
+        def find(coupling="") -> Resolution:
+            self.called = True
+            made.append(find_road(self.call, x, m, p0, coupling))
+            return made[-1]
+
+        key = (self.key, self.n, x.signature, complex_data)
+        found = _resolutions.get(key, find)
+        look = _resolutions.get
+        if found.asks_for_identity:  # it may answer otherwise for another array of this form
+            self.show_own(x)
+            found, look = find(), lambda _, make: make()
+        if not found.info.pointwise and found.info.road != "host":  # what it was for other data
+            key = (*key, x.shapes)
+            if found.data_fixed:
+                key = (*key, content_key(tuple(x.leaves) if x.in_full else x.given))
+            found = look(key, lambda: made[-1] if made else find())
+        if found.info.pointwise:
+            points = {*lengths, n_points or m}
+            if not same_program(self.call, found, x, m, p0, points):
+                key = (*key, m, COUNT)
+                found = look(key, lambda: find(COUNT))
+        self.resolution, self.program_key = found, key
+        x.own = None
+
+    def show_own(self, x: Abscissae) -> None:
+        """Let the model be called with the user's own array, if it may ask whether it is that."""
+        if x.own is not None and asks_for_identity(self.call.f):
+            x.given = x.own
+        x.own = None
+
+    def use_host(self, reason: str, derivative: str) -> None:
+        """Take the host road because the user's options ask for it."""
+        info = ModelInfo("host", reason, derivative, False, "")
+        self.resolution, self.program_key = Resolution(info), None
+
+    def predict(self, x, p) -> np.ndarray:
+        """Model value (m,) at any x the user's function takes."""
+        p = np.asarray(p, float)
+        if x is self.memo.x and (known := self.memo.values.get(p.tobytes())) is not None:
+            return known.copy()
+        self.require_unchanged()
+        with double_precision():
+            if self.on_host or self.info.road == "numpy" or self.resolution.data_fixed:
+                return self._value(x, p)
+            ab = Abscissae(x, -1)
+            if ab.leaves is None:
+                return self._value(x, p)
+            program = programs.value_program(self.program_key, self.traceable, ab)
+            try:
+                value = np.array(program(ab.leaves, p))
+            except TraceFailed:
+                return self._value(x, p)
+            self.settle()  # traced, it may have kept what it worked out
+            return value
+
+    def _value(self, x, p) -> np.ndarray:
+        value = _flat(self.evaluate(x, p))
+        self.settle()
+        return value
+
+    def jacobian(self, x, p) -> Any:
+        """Derivatives by the parameters, (m, n), at any x the user's function takes.
+
+        An array, but where the user's `jac` or a pattern makes it sparse or a LinearOperator.
+        """
+        p = np.asarray(p, float)
+        if x is self.memo.x and (known := self.memo.known(p)) is not None:
+            return _copy(known)
+        self.require_unchanged()
+        with double_precision():
+            if self.jac is not None:
+                J = self.derivative(x, p)
+                self.settle()
+                return _copy(J)
+            ab = None if self.on_host else Abscissae(x, -1)
+            if ab is not None and ab.leaves is not None and not self.resolution.data_fixed:
+                program = programs.jacobian_program(self.program_key, self.traceable, ab)
+                try:
+                    J = np.array(program(ab.leaves, p))
+                    self.settle()
+                    return J
+                except TraceFailed:
+                    pass
+            J = self.host_jacobian(x, p, self.predict(x, p), "3-point")
+            self.settle()
+            return J
+
+    def host_rows(self, x, p, f0, scheme: str) -> np.ndarray:
+        """Transposed Jacobian (n, m) on the host by finite differences."""
+        return self._differences(differences.jacobian, x, p, f0, scheme)
+
+    def host_jacobian(self, x, p, f0, scheme: str) -> Any:
+        """Jacobian (m, n) on the host by finite differences: sparse where the pattern is known."""
+        if self.pattern is None:
+            return self.host_rows(x, p, f0, scheme).T
+        return self._differences(differences.sparse_jacobian, x, p, f0, scheme, self.pattern)
+
+    def _differences(self, jacobian: Callable, x, p, f0, scheme: str, *pattern) -> Any:
+        given = p, f0, scheme, self.rel_step, *self.bounds, *pattern, self.mapped
+        self.refused = True  # whichever process it is that raises
+        J = jacobian(_Flat(self.call.host, x), *given)
+        self.refused = False
+        return J
+
+    def twin(self) -> Model:
+        """A model of the same function on the same road, which may then take another."""
+        other = object.__new__(Model)
+        other.__dict__.update(self.__dict__)
+        other.memo = Memo()
+        return other
+
+    def __reduce__(self):
+        # A model travels as the user's function; the engine's programs do not.
+        raise TypeError("a model holds compiled programs and is dropped when a result is pickled")
+
+
+class _Flat:
+    """The user's function of the parameters alone, (m,), which another process can take."""
+
+    def __init__(self, evaluate: Callable, x):
+        self._evaluate, self._x = evaluate, x
+
+    def __call__(self, p) -> np.ndarray:
+        return _flat(self._evaluate(self._x, p))
+
+
+def _copy(J) -> Any:
+    if not hasattr(J, "astype"):  # a LinearOperator, or a list
+        return J if hasattr(J, "matvec") else np.array(J, float)
+    return J.astype(complex if J.dtype.kind == "c" else float)
+
+
+def _flat(value) -> np.ndarray:
+    return np.array(model_value(value)).ravel()  # a copy: it may be a buffer that is used again
+
+
+def parameter_names(f: Callable, n: int | None) -> tuple[str, ...]:
+    """Names of the fit parameters from the signature; p0, p1, … where it has no names.
+
+    Raises
+    ------
+    ValueError
+        If `n` is None and the signature does not tell the number of parameters.
+    TypeError
+        If the model does not take `n` parameters.
+    """
+    positional, required, open_ended = _signature(f)
+    if n is None:
+        if len(positional) < 2:
+            raise ValueError(
+                "Unable to determine number of fit parameters. The model must be f(x, a, b, ...) "
+                "with named parameters, or p0 must be given."
+            )
+        n = len(positional) - 1
+    known = bool(positional) or open_ended
+    if (
+        n == 0
+        or (known and not required <= n + 1)
+        or (known and not open_ended and n + 1 > len(positional))
+    ):
+        takes = ", ".join(positional[1:]) or "none"
+        raise TypeError(f"`p0` has {n} values, but the model takes {len(positional) - 1}: {takes}.")
+    names = positional[1 : n + 1]
+    return tuple(names) if len(names) == n else tuple(f"p{i}" for i in range(n))
+
+
+def _signature(f: Callable) -> tuple[list[str], int, bool]:
+    """(positional names, how many of them have no default, whether *args follow)."""
+    if type(f) is types.FunctionType and not hasattr(f, "__wrapped__"):
+        code = f.__code__
+        names = list(code.co_varnames[: code.co_argcount])
+        return names, len(names) - len(f.__defaults__ or ()), bool(code.co_flags & 0x04)
+    try:
+        parameters = inspect.signature(f).parameters.values()
+    except (TypeError, ValueError):
+        return [], 0, True
+    named = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    required = sum(p.default is p.empty for p in named)
+    return [p.name for p in named], required, any(p.kind is p.VAR_POSITIONAL for p in parameters)

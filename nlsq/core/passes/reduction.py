@@ -1,0 +1,113 @@
+r"""The one verb that touches the data: `reduce` a point p to an n-sized summary.
+
+For whitened residual r (m,) and Jacobian J (m, n) at p, the solver needs the cost, the triangular
+factor R of J (R^T R = J^T J) and z = Q^T r. Forming the Gram matrix J^T J is the cheapest pass
+over the data but halves the digits: cond(J^T J) = cond(J)^2. We keep the cheap pass *and* the
+digits by CholeskyQR with a carried preconditioner. With an upper triangular P = R_prev^{-1} from
+the last accepted point,
+
+    K = J P,   G = [K r]^T [K r]                             one pass, blocks stay in cache
+    D = sqrt(diag G),   T^T T = D^{-1} G D^{-1} + s I,       n-sized
+    R = C D R_prev,     T = [C  z / |r|; 0 .].
+
+Near the solution J changes little, so K has nearly orthonormal columns, G is nearly the identity
+and its Cholesky factor loses nothing: R is as good as a Householder QR of J. This is CholeskyQR2
+spread over the iterations of the fit; the shift s ~ n eps keeps the factor real on the first
+passes of an ill-conditioned problem (shifted CholeskyQR3), where accuracy is not yet needed.
+`pivot`, the smallest diagonal element of C, says how many digits the pass had: R is exact to about
+eps / pivot^2. The loop repeats the pass at the final point until the pivot is safe.
+
+References: Y. Yamamoto et al., "Roundoff error analysis of the CholeskyQR2 algorithm", ETNA 44
+(2015); T. Fukaya et al., "Shifted Cholesky QR for computing the QR factorization of
+ill-conditioned matrices", SIAM J. Sci. Comput. 42 (2020).
+
+`sums` adds up, on the device or on the host (`xp` is `jax.numpy` or `numpy`); `factor` is n-sized.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from nlsq.core.algebra import dense
+from nlsq.core.algebra.dense import where
+
+EPS = 2.220446049250313e-16
+# A column whose norm falls below this share of its last one may be nothing but rounding.
+COLLAPSE = 1e-11
+# A column whose part outside the span of the earlier ones is below this share of its norm lies in
+# it; it is then pinned by a row of PIN times its norm.
+DEPENDENT = 1e-13
+PIN = 1e-8
+
+
+class Sums(NamedTuple):
+    """What one pass accumulates; adding two blocks' Sums adds their data."""
+
+    cost: object  # scalar, None for half the sum of squares, which G holds
+    G: object  # (n + 1, n + 1) Gram matrix of [K r]
+    checksum: object = None  # (k,) of the data, where it is asked for
+
+
+class Summary(NamedTuple):
+    """Everything the solver knows about one point."""
+
+    cost: object  # scalar, the objective
+    R: object  # (n, n) upper triangular factor of the loss-scaled, whitened Jacobian
+    z: object  # (n,) = Q^T r
+    pivot: object  # scalar in (0, 1]: digits of R are about eps / pivot^2
+    dead: object  # (n,) bool: the column of J is exactly zero
+    dependent: object  # (n,) bool: the column lies in the span of the columns before it
+
+
+def sums(costs, r, KT, xp):
+    """One block's Sums, from what `scale_rows` returns for r (b,) and KT = (J P)^T (n, b)."""
+    rows = xp.concatenate([KT, r[None]])
+    return Sums(None if costs is None else xp.sum(costs), rows @ rows.T)
+
+
+def factor(total: Sums, R_prev) -> Summary:
+    """Turn a pass's Sums into a Summary (see the module's formulas).
+
+    The factor of the whole Gram matrix of [K r] holds z in its last column. A column of J that is
+    exactly zero (a dead or a fixed parameter) gets the unit column in R and 0 in z, as if one more
+    data row pinned that parameter; `dead` remembers it. While R_prev has the unit column, K_j is
+    J_j itself, so that "zero" is exact. A column that has just collapsed is computed from
+    cancelling terms: it gets the unit column too and pivot 0, which asks for one more pass.
+
+    A column in the span of earlier ones leaves nothing but rounding in its own row of R, a
+    direction that the next pass could not reproduce. It is pinned by one more data row, PIN times
+    its norm, so that this direction is that row's: the other columns keep all their digits, R^T R
+    is off only in that one diagonal element, and a step does not move the parameter by itself.
+    """
+    n = R_prev.shape[0]
+    diagonal = dense.diagonal(total.G)
+    zero = diagonal <= 0
+    measured = jnp.all(R_prev == jnp.eye(n), axis=0)  # K_j is J_j, nothing cancels
+    D = jnp.sqrt(where(zero, 1.0, diagonal))
+    shift = jnp.eye(n + 1) * where(zero, 1.0, 10 * n * EPS)
+    T = dense.cholesky(total.G / (D[:, None] * D) + shift).T
+    C, z = T[:n, :n], T[:n, n] * D[n]
+    dead = zero[:n] & measured
+    cancelled = zero[:n] & ~measured
+    R = dense.dot(C, where(cancelled, 0.0, D[:n])[:, None] * R_prev)
+    collapsed = ~dead & ~measured & ((R * R).sum(0) <= COLLAPSE**2 * (R_prev * R_prev).sum(0))
+    out = dead | collapsed
+    R = where(out, jnp.eye(n), R)
+    z = where(out, 0.0, z)
+    norms = jnp.sqrt((R * R).sum(0))
+    dependent = ~out & (jnp.abs(dense.diagonal(R)) <= DEPENDENT * norms)
+    pivots = where(dead | dependent, 1.0, dense.diagonal(C))
+    pivot = jnp.min(where(collapsed, 0.0, pivots))
+
+    def pin(R, z):
+        rows = jnp.eye(n) * where(dependent, PIN * norms, 0.0)
+        stacked = jnp.concatenate([R, rows]), jnp.concatenate([z, jnp.zeros(n)])
+        T, zt = dense.triangularise(*stacked)
+        return T, where(dependent, 0.0, zt)
+
+    R, z = jax.lax.cond(jnp.any(dependent), pin, lambda *same: same, R, z)
+    cost = 0.5 * diagonal[n] if total.cost is None else total.cost
+    return Summary(cost, R, z, pivot, dead, dependent)

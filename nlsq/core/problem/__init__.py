@@ -1,0 +1,1 @@
+"""What is asked for: parameters, observations and options, checked."""
