@@ -131,7 +131,7 @@ def fused_pass(problem: Problem, y: np.ndarray) -> float:
 
     from nlsq.caching import programs
     from nlsq.config import double_precision
-    from nlsq.core.algebra import dense
+    from nlsq.core.algebra import traced
     from nlsq.core.drive.batch import lanes, program, run
     from nlsq.device import usable_cores
 
@@ -159,7 +159,7 @@ def fused_pass(problem: Problem, y: np.ndarray) -> float:
         return jax.lax.fori_loop(0, passes, once, trial)
 
     with double_precision():
-        run_block = programs.compiled(dense.marked(block))
+        run_block = programs.compiled(traced.marked(block))
         x = np.pad(problem.x, [(0, 0)] * (problem.x.ndim - 1) + [(0, 4)], mode="edge")
         rows = np.pad(y[: lanes.LANES].T, [(0, 4), (0, 0)])
         trial = np.repeat(problem.p0[:, None], lanes.LANES, 1)

@@ -53,6 +53,28 @@ def env_flag(name: str) -> bool:
     raise ValueError(f"{name}={text!r} is neither on nor off; set it to 1 or 0.")
 
 
+def backend() -> str:
+    """How the loop runs: 'jax', in compiled programs, or 'numpy', as it is read.
+
+    `NLSQ_BACKEND=numpy` is for debugging and for comparison: a breakpoint in a method stops, and
+    every fit is slow.
+
+    Raises
+    ------
+    ValueError
+        `NLSQ_BACKEND` is neither.
+
+    Examples
+    --------
+    >>> backend()
+    'jax'
+    """
+    name = os.environ.get("NLSQ_BACKEND") or "jax"
+    if name not in ("jax", "numpy"):
+        raise ValueError(f"NLSQ_BACKEND={name!r} is no backend; set it to 'jax' or 'numpy'.")
+    return name
+
+
 def _positive(value: object, name: str) -> float:
     if isinstance(value, bool) or not isinstance(value, Real) or not 0 < value < math.inf:
         raise ValueError(f"{name} must be a positive finite number, got {value!r}.")

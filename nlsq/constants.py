@@ -1,4 +1,4 @@
-"""Defaults shared by the public calls."""
+"""Defaults shared by the public calls, and the precision of numbers."""
 
 #: Relative change of the cost, of the parameters, and scaled gradient below which a fit has
 #: converged; SciPy's defaults.
@@ -11,3 +11,6 @@ DEFAULT_F_SCALE = 1.0
 
 #: Assumed where the operating system does not say how much memory is free, in GB (10**9 bytes).
 DEFAULT_MEMORY_LIMIT_GB = 16.0
+
+#: Spacing of double precision at 1.
+EPS = 2.220446049250313e-16

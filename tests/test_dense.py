@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from nlsq.config import double_precision
-from nlsq.core.algebra import dense
+from nlsq.core.algebra import dense, traced
 
 EPS = np.finfo(float).eps
-SIZES = (1, 2, 3, 7, dense.SMALL, dense.SMALL + 1)
+SIZES = (1, 2, 3, 7, traced.SMALL, traced.SMALL + 1)
 KINDS = ("even", "graded", "dependent", "zero column")
 
 
@@ -27,7 +27,7 @@ def matrix(n, kind):
 def run(f, n, *operands):
     """As the step runs it: one compiled function."""
     with double_precision():
-        return jax.tree.map(np.asarray, jax.jit(dense.one_kernel(f, n))(*operands))
+        return jax.tree.map(np.asarray, jax.jit(traced.one_kernel(f, n))(*operands))
 
 
 @pytest.mark.core

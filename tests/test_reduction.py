@@ -7,7 +7,7 @@ import pytest
 from scipy.linalg import hilbert, solve_triangular
 
 from nlsq.config import double_precision
-from nlsq.core.algebra import dense
+from nlsq.core.algebra import traced
 from nlsq.core.loop.judging import SAFE_PIVOT, SHARPEN_LIMIT
 from nlsq.core.loop.state import Setup
 from nlsq.core.passes import blocks as passes
@@ -317,7 +317,7 @@ def test_tiles_of_two_coordinates_and_any_number_of_parameters(n):
         data = passes.Data((u, scale), y, w, np.zeros(0), m)
         setup = Setup(p, -p, p, p, 1.0 * free, 0.0, 0.0, 0.0, 1, 0.1, 1.0, np.inf)
         with double_precision():
-            assert passes._tiled(waves, layout, None, data, n) == (n < dense.SMALL)
+            assert passes._tiled(waves, layout, None, data, n) == (n < traced.SMALL)
             one = jax.jit(lambda d, s: passes.make_reduce(waves, layout, None, d, s)(p, P))
             found = one(data, setup)
         assert found.cost is None

@@ -12,17 +12,15 @@ Optimization", 2nd ed., chapter 4.
 
 from __future__ import annotations
 
-import jax.numpy as jnp
-
+from nlsq.constants import EPS
 from nlsq.core.algebra import dense, geometry
-from nlsq.core.algebra.dense import where, xp
+from nlsq.core.algebra.namespace import where, xp
 from nlsq.core.trf import Proposal, update_radius
 
 __all__ = ["ACCEPT_RATIO", "FACTOR", "dogleg", "land", "propose", "start_radius", "update_radius"]
 
 ACCEPT_RATIO = 0.0
 FACTOR = 1.0
-EPS = 2.220446049250313e-16
 
 
 def start_radius(x, scale, cost, factor):
@@ -48,27 +46,27 @@ def propose(point, radius, alpha, scale, setup, bounded):
     A = where(held, 0.0, R)
     newton = _minimum_norm(A / _norms(A), z) / _norms(A)
     newton = where(held, 0.0, newton)
-    low = jnp.maximum(lb - x, -radius * scale)
-    high = jnp.minimum(ub - x, radius * scale)
+    low = xp.maximum(lb - x, -radius * scale)
+    high = xp.minimum(ub - x, radius * scale)
 
-    fits = jnp.all((newton >= low) & (newton <= high))
+    fits = xp.all((newton >= low) & (newton <= high))
     w = dense.dot(A, g)
     step = where(fits, newton, dogleg(dense.dot(w, w), g, newton, low, high))
     step = where(held, 0.0, step)
     q = dense.dot(A, step)
-    predicted = -jnp.sum((z + 0.5 * q) * q)
-    norm = jnp.max(jnp.abs(step / scale))
-    return Proposal(step, norm, predicted, jnp.zeros_like(predicted), alpha)
+    predicted = -xp.sum((z + 0.5 * q) * q)
+    norm = xp.max(xp.abs(step / scale))
+    return Proposal(step, norm, predicted, xp.zeros_like(predicted), alpha)
 
 
 def _norms(A):
-    columns = jnp.sqrt(jnp.sum(A * A, axis=0))
+    columns = xp.sqrt(xp.sum(A * A, axis=0))
     return where(columns > 0, columns, 1.0)
 
 
 def _minimum_norm(A, z):
     W, s, V = dense.jacobi(A)
-    keep = s > EPS * s.shape[0] * jnp.max(s)
+    keep = s > EPS * s.shape[0] * xp.max(s)
     return -dense.dot(V, where(keep, dense.dot(W.T, z) / where(keep, s, 1.0) ** 2, 0.0))
 
 

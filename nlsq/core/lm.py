@@ -12,24 +12,21 @@ J. J. Moré, B. S. Garbow, K. E. Hillstrom, "User guide for MINPACK-1", ANL-80-7
 
 from __future__ import annotations
 
-import jax
-import jax.numpy as jnp
-
+from nlsq.constants import EPS
 from nlsq.core.algebra import dense, subproblem
-from nlsq.core.algebra.dense import where
+from nlsq.core.algebra.namespace import cond, eye, where, while_loop, xp
 from nlsq.core.trf import Proposal
 
 ACCEPT_RATIO = 1e-4
 FACTOR = 100.0  # MINPACK's
 SECULAR_ITERATIONS = 10
 TINY = 1e-300
-EPS = 2.220446049250313e-16
 
 
 def start_radius(x, scale, cost, factor):
     """`factor` times |D x|, or times |r| where x = 0."""
     length = dense.norm(x / scale)
-    return factor * where(length > 0, length, jnp.sqrt(2 * cost))
+    return factor * where(length > 0, length, xp.sqrt(2 * cost))
 
 
 def propose(point, radius, par, scale, setup, bounded):
@@ -43,16 +40,16 @@ def propose(point, radius, par, scale, setup, bounded):
     p = p * setup.free
     q, w = dense.dot(R, p), dense.norm(D * p)
     predicted = 0.5 * dense.dot(q, q) + par * w**2
-    return Proposal(p, w, predicted, jnp.zeros_like(predicted), par)
+    return Proposal(p, w, predicted, xp.zeros_like(predicted), par)
 
 
 def _least_squares_triangular(R, z):
     """Gauss-Newton step; columns from the first vanishing pivot on stay at 0, as in MINPACK."""
-    diagonal = jnp.abs(dense.diagonal(R))
-    floor = R.shape[0] * EPS * jnp.sqrt(jnp.sum(R * R, axis=0))
-    usable = jnp.cumprod(where(diagonal > floor, 1.0, 0.0))
+    diagonal = xp.abs(dense.diagonal(R))
+    floor = R.shape[0] * EPS * xp.sqrt(xp.sum(R * R, axis=0))
+    usable = xp.cumprod(where(diagonal > floor, 1.0, 0.0))
     keep = usable[:, None] * usable[None, :]
-    T = where(keep > 0, R, jnp.eye(R.shape[0]))
+    T = where(keep > 0, R, eye(R.shape[0], R))
     return -dense.solve_upper(T, z * usable)
 
 
@@ -62,56 +59,56 @@ def _lmpar(R, z, D, radius, par, gauss_newton):
     phi0 = norm0 - radius
 
     def damped(lam):
-        rows = jnp.concatenate([R, jnp.eye(n) * (jnp.sqrt(lam) * D)])
-        T, zt = dense.triangularise(rows, jnp.concatenate([z, jnp.zeros_like(z)]))
+        rows = xp.concatenate([R, eye(n, R) * (xp.sqrt(lam) * D)])
+        T, zt = dense.triangularise(rows, xp.concatenate([z, xp.zeros_like(z)]))
         return -dense.solve_upper(T, zt), T
 
     def newton_bound():
         """Lower bound phi(0) / |phi'(0)| when R is nonsingular, else 0."""
-        v = D * (D * gauss_newton) / jnp.maximum(norm0, TINY)
+        v = D * (D * gauss_newton) / xp.maximum(norm0, TINY)
         w = dense.solve_upper(R, v, transpose=True)
-        low = phi0 / jnp.maximum(radius * dense.dot(w, w), TINY)
+        low = phi0 / xp.maximum(radius * dense.dot(w, w), TINY)
         regular = subproblem.regular(dense.diagonal(R))
-        return where(regular & jnp.isfinite(low), jnp.maximum(low, 0.0), 0.0)
+        return where(regular & xp.isfinite(low), xp.maximum(low, 0.0), 0.0)
 
     def search():
         low = newton_bound()
         gnorm = dense.norm(dense.dot(R.T, z) / D)
-        high = gnorm / jnp.maximum(radius, TINY)
-        high = where(high == 0, TINY / jnp.minimum(radius, 0.1), high)
-        start = jnp.clip(par, low, high)
-        start = where(start == 0, gnorm / jnp.maximum(norm0, TINY), start)
+        high = gnorm / xp.maximum(radius, TINY)
+        high = where(high == 0, TINY / xp.minimum(radius, 0.1), high)
+        start = xp.clip(par, low, high)
+        start = where(start == 0, gnorm / xp.maximum(norm0, TINY), start)
 
         def iterate(carry):
             i, lam, lo, hi, _, _ = carry
-            lam = where(lam == 0, jnp.maximum(TINY, 0.001 * hi), lam)
+            lam = where(lam == 0, xp.maximum(TINY, 0.001 * hi), lam)
             p, T = damped(lam)
             norm = dense.norm(D * p)
             phi = norm - radius
-            v = D * (D * p) / jnp.maximum(norm, TINY)
+            v = D * (D * p) / xp.maximum(norm, TINY)
             w = dense.solve_upper(T, v, transpose=True)
-            change = phi / jnp.maximum(radius * dense.dot(w, w), TINY)
-            lo = where(phi > 0, jnp.maximum(lo, lam), lo)
-            hi = where(phi < 0, jnp.minimum(hi, lam), hi)
-            done = (jnp.abs(phi) <= 0.1 * radius) | (i + 1 == SECULAR_ITERATIONS)
-            following = where(done, lam, jnp.maximum(lo, lam + change))
+            change = phi / xp.maximum(radius * dense.dot(w, w), TINY)
+            lo = where(phi > 0, xp.maximum(lo, lam), lo)
+            hi = where(phi < 0, xp.minimum(hi, lam), hi)
+            done = (xp.abs(phi) <= 0.1 * radius) | (i + 1 == SECULAR_ITERATIONS)
+            following = where(done, lam, xp.maximum(lo, lam + change))
             return i + 1, following, lo, hi, done, p
 
-        carry = (jnp.zeros((), int), start, low, high, jnp.zeros((), bool), gauss_newton)
-        _, lam, _, _, _, p = jax.lax.while_loop(lambda c: ~c[4], iterate, carry)
+        carry = (xp.zeros((), int), start, low, high, xp.zeros((), bool), gauss_newton)
+        _, lam, _, _, _, p = while_loop(lambda c: ~c[4], iterate, carry)
         return lam, p
 
     inside = phi0 <= 0.1 * radius
-    return jax.lax.cond(inside, lambda: (jnp.zeros_like(par), gauss_newton), search)
+    return cond(inside, lambda: (xp.zeros_like(par), gauss_newton), search)
 
 
 def update_radius(radius, par, proposal, actual, ratio, first):
     """Moré's rule; `first` bounds the radius by the length of the very first step."""
-    radius = where(first, jnp.minimum(radius, proposal.norm), radius)
+    radius = where(first, xp.minimum(radius, proposal.norm), radius)
     slope = 2 * proposal.predicted - proposal.alpha * proposal.norm**2  # |g . p|
-    failed = where(actual >= 0, 0.5, 0.5 * slope / (slope - jnp.minimum(actual, 0.0)))
-    failed = where(jnp.isfinite(failed), jnp.clip(failed, 0.1, 0.5), 0.1)
-    bad = failed * jnp.minimum(radius, proposal.norm / 0.1)
+    failed = where(actual >= 0, 0.5, 0.5 * slope / (slope - xp.minimum(actual, 0.0)))
+    failed = where(xp.isfinite(failed), xp.clip(failed, 0.1, 0.5), 0.1)
+    bad = failed * xp.minimum(radius, proposal.norm / 0.1)
     good = (proposal.alpha == 0) | (ratio >= 0.75)
     new = where(ratio <= 0.25, bad, where(good, proposal.norm / 0.5, radius))
     new_par = where(ratio <= 0.25, proposal.alpha / failed, proposal.alpha)

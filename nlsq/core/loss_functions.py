@@ -19,7 +19,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-EPS = 2.220446049250313e-16
+from nlsq.constants import EPS
 
 
 def _soft_l1(z, xp):

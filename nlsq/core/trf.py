@@ -20,10 +20,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import jax.numpy as jnp
-
 from nlsq.core.algebra import dense, geometry, subproblem
-from nlsq.core.algebra.dense import where, xp
+from nlsq.core.algebra.namespace import cond, eye, where, xp
 
 ACCEPT_RATIO = 0.0
 FACTOR = 1.0
@@ -65,19 +63,19 @@ def propose(point, radius, alpha, scale, setup, bounded):
     x, R, z, lb, ub = point.x, point.R, point.z, setup.lb, setup.ub
     g = dense.dot(R.T, z)
     d, C = hat_space(x, g, scale, lb, ub)
-    C = jnp.maximum(C, 0.0)
-    A, za = _with_diagonal(R * d, z, jnp.sqrt(C))
+    C = xp.maximum(C, 0.0)
+    A, za = _with_diagonal(R * d, z, xp.sqrt(C))
     newton, diagonal = dense.least_squares(A, za)
-    newton = where(subproblem.regular(diagonal), newton * setup.free, jnp.nan)
+    newton = where(subproblem.regular(diagonal), newton * setup.free, xp.nan)
     p, alpha = subproblem.solve(A, za, newton, radius, alpha)
 
     def gram(S):
         W = dense.dot(S, (R * d).T)
         return dense.dot(W, W.T) + dense.dot(S * C, S.T)
 
-    theta = jnp.maximum(0.995, 1 - point.optimality)
+    theta = xp.maximum(0.995, 1 - point.optimality)
     best, value = reflect(x, Quadratic(d * g, gram), p, d, radius, setup, theta)
-    correction = 0.5 * jnp.sum(C * best**2)
+    correction = 0.5 * xp.sum(C * best**2)
     return Proposal(d * best, dense.norm(best), -value, correction, alpha)
 
 
@@ -91,18 +89,18 @@ def hat_space(x, g, scale, lb, ub):
 def _propose_free(point, radius, alpha, scale, setup):
     A = point.R * scale
     newton = subproblem.gauss_newton(point.R, point.P, point.z) / scale * setup.free
-    newton = where(subproblem.regular(dense.diagonal(A)), newton, jnp.nan)
+    newton = where(subproblem.regular(dense.diagonal(A)), newton, xp.nan)
     p, alpha = subproblem.solve(A, point.z, newton, radius, alpha)
     q = dense.dot(A, p)
-    predicted = -jnp.sum((point.z + 0.5 * q) * q)
-    zero = jnp.zeros_like(predicted)
+    predicted = -xp.sum((point.z + 0.5 * q) * q)
+    zero = xp.zeros_like(predicted)
     return Proposal(scale * p, dense.norm(p), predicted, zero, alpha)
 
 
 def _with_diagonal(A, z, diagonal):
     """Rows [A; diag(diagonal)] and [z; 0]."""
-    rows = jnp.concatenate([A, jnp.eye(z.shape[0]) * diagonal])
-    return rows, jnp.concatenate([z, jnp.zeros_like(z)])
+    rows = xp.concatenate([A, eye(z.shape[0], A) * diagonal])
+    return rows, xp.concatenate([z, xp.zeros_like(z)])
 
 
 def reflect(x, model: Quadratic, p, d, radius, setup, theta):
@@ -155,7 +153,7 @@ def reflect(x, model: Quadratic, p, d, radius, setup, theta):
             return chosen
         return tuple(where(inside, a, b) for a, b in zip(straight(), chosen, strict=True))
 
-    return dense.cond(xp.all(inside), straight, crossing)
+    return cond(xp.all(inside), straight, crossing)
 
 
 def update_radius(radius, alpha, proposal, actual, ratio, first):
@@ -180,12 +178,12 @@ def gauss_newton_on_face(point, setup, unsafe, bounded):
     columns are nearly dependent on earlier ones stay where they are (without bounds: all of them).
     """
     x, R, z, lb, ub = point.x, point.R, point.z, setup.lb, setup.ub
-    weak = unsafe & (jnp.abs(dense.diagonal(R)) <= WEAK * point.norms)
+    weak = unsafe & (xp.abs(dense.diagonal(R)) <= WEAK * point.norms)
     if not bounded:
         step = subproblem.gauss_newton(R, point.P, z) * setup.free
-        return where(jnp.any(weak), x, x + step)
+        return where(xp.any(weak), x, x + step)
     g = dense.dot(R.T, z)
-    reach = jnp.abs(g) / jnp.maximum(point.norms**2, geometry.TINY)
+    reach = xp.abs(g) / xp.maximum(point.norms**2, geometry.TINY)
     low = (g > 0) & (x - lb <= reach)
     high = (g < 0) & (ub - x <= reach)
     shift = where(low, lb - x, where(high, ub - x, 0.0)) * setup.free
@@ -193,5 +191,5 @@ def gauss_newton_on_face(point, setup, unsafe, bounded):
     rows = _with_diagonal(where(still, 0.0, R), z + dense.dot(R, shift), 1.0 * still)
     step = where(still, shift, dense.least_squares(*rows)[0]) * setup.free
     # exactly on the bound: x + (lb - x) may round to its neighbour
-    target = jnp.clip(x + step, lb, ub)
+    target = xp.clip(x + step, lb, ub)
     return where(low & (setup.free > 0), lb, where(high & (setup.free > 0), ub, target))

@@ -11,6 +11,7 @@ import numpy as np
 
 import nlsq
 from nlsq.config import double_precision
+from nlsq.core.drive import host
 from nlsq.core.drive.chunks import chunk_layout
 from nlsq.core.loop import programs
 from nlsq.core.loop.state import Method, Setup, pack_setup, start_vector, state_packing
@@ -57,7 +58,7 @@ class StreamedProblem:
             Saying what couples the points, or why the model could not be looked into.
         """
         info = self.model.info
-        if self.model.on_host:
+        if self.model.on_host and not self.model.interpreted:
             why = f"This one runs on the host ({info.reason}), where that cannot be shown"
         elif not info.pointwise:
             why = f"This one couples its points: {info.coupling}"
@@ -103,6 +104,8 @@ class StreamedProblem:
 
     def pass_program(self) -> Callable:
         """One pass over a chunk; see `programs.pass_program`."""
+        if self.model.interpreted:
+            return host.chunk_pass(self.model, self.layout, self.options, self.method)
         call = self.model.traceable(self.survey.sample.x)
         return programs.pass_program(
             self.key, call, self.layout, self.options.loss_function, self.method

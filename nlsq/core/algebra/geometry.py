@@ -7,7 +7,7 @@ is then (lanes,).
 
 from __future__ import annotations
 
-from nlsq.core.algebra.dense import where, xp
+from nlsq.core.algebra.namespace import where, xp
 
 TINY = 1e-300
 

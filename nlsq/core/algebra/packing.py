@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterable
 from typing import Any
 
-import jax
 import numpy as np
 
 
@@ -29,12 +29,30 @@ class View:
         return self.vector.item(place) if type(place) is int else View(self.vector, place, shape)
 
 
+def _leaves(tree: Any) -> list:
+    """The arrays in nested tuples, from the first to the last."""
+    return [leaf for part in tree for leaf in _leaves(part)] if isinstance(tree, tuple) else [tree]
+
+
+def _like(template: Any, leaves: Iterable) -> Any:
+    """Nested tuples as in `template`, with these leaves."""
+    leaves = iter(leaves)
+
+    def made(part):
+        if not isinstance(part, tuple):
+            return next(leaves)
+        parts = [made(each) for each in part]
+        return type(part)(*parts) if hasattr(part, "_fields") else tuple(parts)
+
+    return made(template)
+
+
 class Packing:
     """Where the leaves of a tree lie in its vector.
 
     Parameters
     ----------
-    template : pytree of ndarray
+    template : nested tuples of ndarray
         A tree of the shapes and types to pack.
 
     Examples
@@ -48,13 +66,13 @@ class Packing:
     """
 
     def __init__(self, template: Any):
-        leaves, self._treedef = jax.tree.flatten(template)
+        leaves, self._template = _leaves(template), template
         self._forms = [(leaf.size, leaf.shape, leaf.dtype) for leaf in leaves]
         self.size = sum(size for size, _, _ in self._forms)
 
     def vector(self, tree: Any, xp):
         """The tree's leaves one after the other; `xp` is `numpy` or `jax.numpy`."""
-        return xp.concatenate([xp.ravel(leaf).astype(float) for leaf in jax.tree.leaves(tree)])
+        return xp.concatenate([xp.ravel(leaf).astype(float) for leaf in _leaves(tree)])
 
     def tree(self, vector):
         """The tree with its leaves taken from a vector."""
@@ -62,7 +80,7 @@ class Packing:
         for size, shape, dtype in self._forms:
             leaves.append(vector[start : start + size].reshape(shape).astype(dtype))
             start += size
-        return jax.tree.unflatten(self._treedef, leaves)
+        return _like(self._template, leaves)
 
     def view(self, vector) -> View:
         """The tree of a NumPy vector, leaf by leaf as they are asked for.
@@ -79,7 +97,7 @@ class Packing:
 
     @functools.cached_property
     def _shapes(self):
-        return jax.tree.unflatten(self._treedef, [shape for _, shape, _ in self._forms])
+        return _like(self._template, [shape for _, shape, _ in self._forms])
 
     @functools.cached_property
     def places(self):
@@ -89,4 +107,4 @@ class Packing:
             slice(end - size, end) if shape else end - 1
             for end, (size, shape, _) in zip(ends, self._forms, strict=True)
         ]
-        return jax.tree.unflatten(self._treedef, places)
+        return _like(self._template, places)

@@ -21,13 +21,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import jax
-import jax.numpy as jnp
-
+from nlsq.constants import EPS
 from nlsq.core.algebra import dense, geometry
-from nlsq.core.algebra.dense import where, xp
+from nlsq.core.algebra.namespace import cond, where, while_loop, xp
 
-EPS = 2.220446049250313e-16
 SECULAR_ITERATIONS = 10
 SECULAR_RTOL = 0.01
 
@@ -40,8 +37,8 @@ def gauss_newton(R, P, z):
 
 def regular(diagonal):
     """Whether a triangular matrix with this diagonal may be inverted."""
-    size = jnp.abs(diagonal)
-    return jnp.min(size) > size.shape[0] * EPS * jnp.max(size)
+    size = xp.abs(diagonal)
+    return xp.min(size) > size.shape[0] * EPS * xp.max(size)
 
 
 def solve(A, z, newton, radius, alpha):
@@ -51,19 +48,19 @@ def solve(A, z, newton, radius, alpha):
     """
 
     def inside():
-        return newton, jnp.zeros_like(alpha)
+        return newton, xp.zeros_like(alpha)
 
     def boundary():
         return _on_boundary(A, z, radius, alpha)
 
-    return jax.lax.cond(dense.norm(newton) <= radius, inside, boundary)
+    return cond(dense.norm(newton) <= radius, inside, boundary)
 
 
 def _on_boundary(A, z, radius, alpha):
     W, s, V = dense.jacobi(A)
-    keep = s > EPS * s.shape[0] * jnp.max(s)
+    keep = s > EPS * s.shape[0] * xp.max(s)
     squares = where(keep, s * s, 1.0)
-    u = where(keep, jnp.sum(W * z[:, None], axis=0), 0.0)
+    u = where(keep, xp.sum(W * z[:, None], axis=0), 0.0)
 
     def components(a):
         q = u / (squares + a)
@@ -72,24 +69,24 @@ def _on_boundary(A, z, radius, alpha):
     def iterate(carry):
         i, a, lo, hi, _ = carry
         outside = (a < lo) | (a > hi)
-        a = where(outside, jnp.maximum(0.001 * hi, jnp.sqrt(lo * hi)), a)
+        a = where(outside, xp.maximum(0.001 * hi, xp.sqrt(lo * hi)), a)
         q, norm = components(a)
         phi = norm - radius
-        ratio = -phi * norm / jnp.sum(q * q / (squares + a))
+        ratio = -phi * norm / xp.sum(q * q / (squares + a))
         hi = where(phi < 0, a, hi)
-        lo = jnp.maximum(lo, a - ratio)
+        lo = xp.maximum(lo, a - ratio)
         following = a - (phi + radius) * ratio / radius
-        return i + 1, following, lo, hi, jnp.abs(phi) < SECULAR_RTOL * radius
+        return i + 1, following, lo, hi, xp.abs(phi) < SECULAR_RTOL * radius
 
     def unfinished(carry):
         return (carry[0] < SECULAR_ITERATIONS) & ~carry[4]
 
-    zero = jnp.zeros_like(alpha)
+    zero = xp.zeros_like(alpha)
     # a singular A whose minimum-norm solution is inside must not be stretched onto the boundary
     short = components(zero)[1] <= radius
     high = dense.norm(u) / radius
-    start = jnp.zeros((), int), alpha, zero, high, short
-    a = jax.lax.while_loop(unfinished, iterate, start)[1]
+    start = xp.zeros((), int), alpha, zero, high, short
+    a = while_loop(unfinished, iterate, start)[1]
     a = where(short, 0.0, a)
     q, norm = components(a)
     # SciPy's last touch: the norm is exactly Delta, which stops a drift of the radius
@@ -118,5 +115,5 @@ def steihaug(product: Callable, g, radius, tolerance, maxiter):
         return p, r, (r @ r / rr) * q - r, count + 1, done
 
     start = xp.zeros_like(g), g, -g, 0, dense.norm(g) == 0
-    p, r, _, count, _ = dense.while_loop(unfinished, iterate, start)
+    p, r, _, count, _ = while_loop(unfinished, iterate, start)
     return p, r, count

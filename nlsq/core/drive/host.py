@@ -7,14 +7,19 @@ from typing import Any
 
 import numpy as np
 
+from nlsq.caching.programs import cache, compiled
 from nlsq.config import double_precision
+from nlsq.core.loop.state import ITERATE, Method, state_packing, unpack_setup
 from nlsq.core.loss_functions import scale_rows
 from nlsq.core.model import differences, jacobians
+from nlsq.core.model.abscissae import Abscissae
 from nlsq.core.model.believing import require_same
 from nlsq.core.model.given import fits, model_value, wrong_value
 from nlsq.core.model.model import Memo, Model
+from nlsq.core.passes.blocks import Data, Layout, checksum_of
 from nlsq.core.passes.reduction import Sums, sums
 from nlsq.core.problem.observations import COMPLEX_MODEL, Observations
+from nlsq.core.problem.options import Options
 
 NOT_DENSE = (
     "`jac` returned a {}, which is for `least_squares` with method 'trf' or 'dogbox'. Return an "
@@ -99,6 +104,35 @@ class Evaluations:
         if self.dense_only:
             raise TypeError(NOT_DENSE.format(type(J).__name__))
         return J
+
+
+def chunk_pass(model: Model, layout: Layout, options: Options, method: Method) -> Callable:
+    """One pass over a chunk of a pointwise model, as `programs.pass_program`, in NumPy.
+
+    Its checksum is that of the programs, since a fit may go on in them.
+    """
+    packing, loss = state_packing(method), options.loss_function
+
+    def checked(leaves, y, weights, cholesky, places):
+        return checksum_of(layout, Data(leaves, y, weights, cholesky, *places))
+
+    checksum = cache.get(("checksum", layout), lambda: compiled(checked))
+
+    def run(leaves, y, weights, cholesky, places, flat, vector) -> Sums:
+        state, setup, (m, _) = packing.view(vector), unpack_setup(flat, method.n)[0], places
+        x, own = leaves[0][..., :m], None if weights is None else weights[:m]
+        chunk = Observations(Abscissae(x, m), y[:m], None, own, None)
+        reduce = make_reduce(Evaluations(model, chunk, False), loss, setup)
+        total = reduce(state.trial, state.point.P, scheme_of(options, state))
+        return total._replace(checksum=checksum(leaves, y, weights, cholesky, places))
+
+    return run
+
+
+def scheme_of(options: Options, state) -> str:
+    """The scheme of derivatives that a pass takes on the host."""
+    iterating, finishing = options.schemes
+    return iterating if int(state.phase) == ITERATE else finishing
 
 
 def make_reduce(evaluations: Evaluations, loss: Callable | None, setup) -> Callable:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from nlsq.core.model.model import Model
+from nlsq.config import backend
+from nlsq.core.model.model import INTERPRETED, Model
 from nlsq.core.passes import blocks
 from nlsq.core.problem.observations import COMPLEX_MODEL, Observations
 from nlsq.core.problem.options import Options, traced_loss_of
@@ -57,10 +58,14 @@ def choose_road(
         model.resolve(data.x, size, parameters.p0, data.is_complex, n_points or size, lengths)
         if not model.on_host:
             _refuse_complex_model(model, data)
+            if backend() == "numpy" and model.info.road == "numpy":
+                model.interpret()
 
 
 def _host_solver(options: Options) -> str:
     """Why the solver keeps a fit on the host; "" where a program does it."""
+    if options.tr_solver != "exact" and backend() == "numpy":
+        return INTERPRETED
     if options.tr_solver == "lsmr" and options.tr_options.keys() - {"maxiter"}:
         return "`tr_options` are of SciPy's lsmr, which takes products on the host"
     return ""

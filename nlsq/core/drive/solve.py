@@ -16,13 +16,13 @@ from collections.abc import Callable
 import numpy as np
 
 from nlsq.caching.memory_manager import manager
-from nlsq.config import double_precision
+from nlsq.config import backend, double_precision
 from nlsq.core.drive import host, sparse, staging, tries
 from nlsq.core.drive.chunks import layout_of, over_chunks
 from nlsq.core.drive.sampling import MANY_POINTS, sample_size, start_on_sample
 from nlsq.core.loop import iterative, programs
 from nlsq.core.loop.outcome import Outcome
-from nlsq.core.loop.state import ITERATE, Method, Setup, pack_setup, start_vector, state_packing
+from nlsq.core.loop.state import Method, Setup, pack_setup, start_vector, state_packing
 from nlsq.core.loop.status import Status
 from nlsq.core.loop.watch import Watch, drive_passes
 from nlsq.core.model import differences
@@ -150,6 +150,7 @@ def _solve(
     residual = functools.partial(host.residual, model, data)
     watch = Watch(options.callback, options.verbose, options.deadline, residual)
     watched = options.callback is not None or options.verbose > 1 or options.deadline is not None
+    watched = watched or backend() == "numpy"
     m, x0 = data.y.size, setup.x0
     with double_precision():
         if model.on_host:
@@ -230,13 +231,11 @@ def _on_host(model, data, options, setup: Setup, method: Method, watch: Watch):
 def _host_reduce(evaluations, options, setup, method):
     reduce = host.make_reduce(evaluations, options.loss_function, setup)
     memo = evaluations.model.memo
-    iterating, finishing = options.schemes
     packing = state_packing(method)
 
     def run(vector):
         state = packing.view(vector)
-        scheme = iterating if int(state.phase) == ITERATE else finishing
         memo.forget_others(state.point.x, state.trial)
-        return reduce(state.trial, state.point.P, scheme)
+        return reduce(state.trial, state.point.P, host.scheme_of(options, state))
 
     return run

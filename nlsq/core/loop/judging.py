@@ -21,10 +21,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import jax.numpy as jnp
-
 from nlsq.core.algebra import dense
-from nlsq.core.algebra.dense import where, xp
+from nlsq.core.algebra.namespace import once, where, xp
 from nlsq.core.loop.state import DONE, ITERATE, POLISH, PREPARE, SHARPEN, Point, Setup, State
 from nlsq.core.loop.status import Status
 
@@ -45,10 +43,10 @@ TINY = 1e-300
 
 def guarded(state: State, point: Point, status, rounding, setup: Setup, reached: bool):
     """(status, whether the fit went astray, whether an exact R showed that it had)."""
-    believed = jnp.maximum(RELAPSE * most_optimality(setup), rounding)
+    believed = xp.maximum(RELAPSE * most_optimality(setup), rounding)
     relapse = (state.phase == PREPARE) & (point.pivot >= SAFE_PIVOT)
-    relapse = dense.once(relapse & (point.optimality > believed))
-    astray = dense.once((status == int(Status.ASTRAY)) | relapse)
+    relapse = once(relapse & (point.optimality > believed))
+    astray = once((status == int(Status.ASTRAY)) | relapse)
     lost = state.renewals >= (0 if reached else MOST_RENEWALS)
     going_on = where(lost, int(Status.NO_PROGRESS), int(Status.RUNNING))
     return where(astray, going_on, status), astray, relapse
@@ -56,8 +54,8 @@ def guarded(state: State, point: Point, status, rounding, setup: Setup, reached:
 
 def holds(point: Point, trust):
     """Whether a step from `point` gains no more than `trust` F, or moves nothing."""
-    size = jnp.sum(dense.dot(point.R, point.x) ** 2)
-    promised = jnp.sum(point.z**2)
+    size = xp.sum(dense.dot(point.R, point.x) ** 2)
+    promised = xp.sum(point.z**2)
     return (promised <= trust * point.cost) | (promised <= 1e-16 * size)
 
 
@@ -141,11 +139,11 @@ def next_phase(state, status, point, moved, step, length, over, relapse):
     after_iterate = where(status > 0, where(safe, POLISH, PREPARE), finish)
     again = ~safe & (rounds < SHARPEN_LIMIT)
 
-    contraction = where(state.last > 0, step / jnp.maximum(state.last, TINY), 1.0)
-    accelerated = jnp.any(state.secants.dx != 0)
+    contraction = where(state.last > 0, step / xp.maximum(state.last, TINY), 1.0)
+    accelerated = xp.any(state.secants.dx != 0)
     # one step much shorter than the last tells little of the next where either is accelerated
-    ratio = where(state.rounds > 0, jnp.maximum(contraction, 0.5), contraction)
-    left = step * ratio / (1 - jnp.clip(ratio, 0.0, 0.9))
+    ratio = where(state.rounds > 0, xp.maximum(contraction, 0.5), contraction)
+    left = step * ratio / (1 - xp.clip(ratio, 0.0, 0.9))
     settled = (
         (left <= NEGLIGIBLE * length)
         | (rounds >= POLISH_LIMIT)

@@ -1,10 +1,10 @@
 r"""The one loop of every fit: judge a trial point, move or not, propose the next.
 
 `advance` is a pure function of n-sized state and the `Sums` of the pass at the trial point; a
-rejected trial is an ordinary pass. It has two drivers: `device_fit` puts it in a `lax.while_loop`
-with the reduction, so that a whole fit is one XLA call, and `watch.drive_passes` calls it from
-Python where something has to happen between passes (callback, verbose, time limit, a model or data
-that live on the host).
+rejected trial is an ordinary pass. It has two drivers: `programs.device_fit` puts it in a
+`lax.while_loop` with the reduction, so that a whole fit is one XLA call, and `watch.drive_passes`
+calls it from Python where something has to happen between passes (callback, verbose, time limit, a
+model or data that live on the host). There it is a program, or `interpreted_step`: NumPy.
 
 Phases of a fit
   ITERATE  trust-region steps until a tolerance fires, which fixes the status (see `judging`).
@@ -19,15 +19,11 @@ the first pass shows that it does not hold for all of them, the fit begins again
 
 from __future__ import annotations
 
-from pathlib import Path
+import numpy as np
 
-import jax
-import jax.numpy as jnp
-
-from nlsq.caching.lowered import lowered
 from nlsq.core import dogbox, lm, trf
 from nlsq.core.algebra import dense, geometry
-from nlsq.core.algebra.dense import where
+from nlsq.core.algebra.namespace import cond, eye, once, select, where, xp
 from nlsq.core.loop.judging import (
     SAFE_PIVOT,
     Evidence,
@@ -74,11 +70,9 @@ def absorb(state: State, total: Sums, setup: Setup, method: Method, reached: boo
     summary = factor(total, state.point.R)
     first = state.nfev == 0
     # a column collapsed in the last pass: this one, at the same point, measures it
-    again = dense.once((state.phase == ITERATE) & ~first & (state.point.pivot == 0))
+    again = once((state.phase == ITERATE) & ~first & (state.point.pivot == 0))
     finite = (
-        jnp.isfinite(summary.cost)
-        & jnp.all(jnp.isfinite(summary.R))
-        & jnp.all(jnp.isfinite(summary.z))
+        xp.isfinite(summary.cost) & xp.all(xp.isfinite(summary.R)) & xp.all(xp.isfinite(summary.z))
     )
     old, proposal = state.point, state.proposal
     actual, ratio = gain(old.cost, summary.cost, finite, proposal)
@@ -86,8 +80,8 @@ def absorb(state: State, total: Sums, setup: Setup, method: Method, reached: boo
     polishing = state.phase == POLISH
 
     R, z = summary.R, summary.z
-    P = dense.solve_upper(R, jnp.eye(method.n))
-    columns = jnp.sqrt(jnp.sum(R * R, axis=0))
+    P = dense.solve_upper(R, eye(method.n, R))
+    columns = xp.sqrt(xp.sum(R * R, axis=0))
     g = dense.dot(R.T, z)
     measure = geometry.scaled_optimality(
         state.trial, g, columns, summary.cost, setup.lb, setup.ub, method.bounded
@@ -101,19 +95,19 @@ def absorb(state: State, total: Sums, setup: Setup, method: Method, reached: boo
     step = dense.norm(scale * (state.trial - old.x))
     length = dense.norm(scale * old.x)
     # read by nearly everything below
-    finite, actual, ratio, better, measure, step, length = dense.once(
+    finite, actual, ratio, better, measure, step, length = once(
         finite, actual, ratio, better, measure, step, length
     )
     near = step <= POLISH_REACH * length  # a fit that has converged moves no further
     level = (actual >= -COST_NOISE * old.cost) & (measure <= 2 * old.optimality)
     moved = finite & (first | where(iterating, better, near & ((actual > 0) | level)))
     moved = moved | (finite & (again | (state.phase >= PREPARE)))
-    doubted = first & jnp.any(state.trial != setup.x0) & ~(finite & holds(new, setup.trust))
-    moved, doubted = dense.once(moved & ~doubted, doubted)
+    doubted = first & xp.any(state.trial != setup.x0) & ~(finite & holds(new, setup.trust))
+    moved, doubted = once(moved & ~doubted, doubted)
     old = old._replace(x=where(doubted, setup.x0, old.x))
-    point = jax.tree.map(lambda a, b: where(moved, a, b), new, old)
+    point = select(moved, new, old)
     seen = where(summary.dead, 0.0, columns)
-    running_max = where(moved, jnp.maximum(state.columns, seen), state.columns)
+    running_max = where(moved, xp.maximum(state.columns, seen), state.columns)
 
     radius, alpha = rules.update_radius(
         state.radius, state.alpha, proposal, actual, ratio, state.nit == 0
@@ -122,12 +116,12 @@ def absorb(state: State, total: Sums, setup: Setup, method: Method, reached: boo
     # where J all but vanished (a peak beside the data, a loss far outside its inner region) and
     # comes back, the region that D measures would shrink to nothing
     grown = dense.norm(columns_or_one(running_max) * (state.trial - old.x))
-    leap = iterating & ~first & (grown > LEAP * step) & jnp.all(setup.x_scale == 0)
+    leap = iterating & ~first & (grown > LEAP * step) & xp.all(setup.x_scale == 0)
     radius = where(leap, radius * (grown / where(leap, step, 1.0)), radius)
-    alpha = where(iterating & ~first & jnp.isfinite(alpha), alpha, state.alpha)
+    alpha = where(iterating & ~first & xp.isfinite(alpha), alpha, state.alpha)
 
     nfev = state.nfev + where(doubted, 0, 1)
-    stuck = jnp.all(state.trial == old.x)
+    stuck = xp.all(state.trial == old.x)
     evidence = Evidence(
         first, finite, nfev, old.cost, actual, proposal.predicted, ratio, step, length, stuck,
         point.optimality, rounding(point.norms, point.x, point.cost), again,
@@ -138,9 +132,9 @@ def absorb(state: State, total: Sums, setup: Setup, method: Method, reached: boo
     status = where(iterating & ~doubted, status, state.status)
     status, astray, relapse = guarded(state, point, status, evidence.rounding, setup, reached)
     spent = (status == int(Status.RUNNING)) & (nfev >= setup.max_nfev)
-    status = dense.once(where(spent, int(Status.MAX_NFEV), status))
+    status = once(where(spent, int(Status.MAX_NFEV), status))
     renewals = state.renewals + where(astray, 1, 0)
-    anew = dense.once(astray | again)
+    anew = once(astray | again)
     running_max = where(anew, where(point.dead, 0.0, point.norms), running_max)
     fresh = fresh_radius(running_max, point.x, point.cost, renewals, setup)
     radius = where(anew, fresh, radius)
@@ -188,13 +182,13 @@ def propose(state: State, setup: Setup, method: Method, reached: bool = False) -
         target = trf.gauss_newton_on_face(point, setup, unsafe, method.bounded)
         trial, learnt = accelerate(point, target, state.secants)
         polishing = state.phase == POLISH  # not PREPARE, which does not take this step
-        secants = jax.tree.map(lambda a, b: where(polishing, a, b), learnt, state.secants)
+        secants = select(polishing, learnt, state.secants)
         if method.bounded:
             pinned = (target == setup.lb) | (target == setup.ub)
-            trial = where(pinned, target, jnp.clip(trial, setup.lb, setup.ub))
+            trial = where(pinned, target, xp.clip(trial, setup.lb, setup.ub))
         return trial, state.proposal, secants
 
-    chosen = polish() if reached else jax.lax.cond(state.phase == ITERATE, iterate, polish)
+    chosen = polish() if reached else cond(state.phase == ITERATE, iterate, polish)
     trial, proposal, secants = chosen
     still = (state.phase >= PREPARE) | ((state.phase == ITERATE) & (point.pivot == 0))
     trial = where(still & (state.nfev > 0), point.x, trial)
@@ -212,31 +206,16 @@ def advance(
     return propose(absorb(state, total, setup, method, reached), setup, method, reached)
 
 
-def device_step(vector, total: Sums, constants, method: Method):
-    """`advance` from state vector to state vector, compiled as one function where n allows."""
-    packing, setups = state_packing(method), setup_packing(method.n)
+def interpreted_step(vector: np.ndarray, total: Sums, flat: np.ndarray, method: Method):
+    """`advance` in NumPy, from state vector to state vector; flat: `state.pack_setup`'s vector.
 
-    def step(vector, total, constants):
-        state = advance(packing.tree(vector), total, setups.tree(constants), method)
-        return packing.vector(state, jnp)
-
-    operands = vector, total, constants
-    step = dense.one_kernel(step, method.n)
-    if method.n < dense.SMALL:  # no library is called
-        step = lowered(step, repr(method), Path(__file__).parents[1], *operands)
-    return step(*operands)
-
-
-def device_fit(reduce, constants, vector, method: Method):
-    """Whole fit as one traced program, from state vector to state vector. reduce(x, P) -> Sums.
-
-    The state travels as one vector: XLA copies every carried array by itself, and a compiled
-    function (`one_kernel`) must not hand an operand back unchanged.
+    A finished state stays as it is.
     """
     packing = state_packing(method)
-
-    def body(vector):
-        state = packing.tree(vector)
-        return device_step(vector, reduce(state.trial, state.point.P), constants, method)
-
-    return jax.lax.while_loop(lambda vector: running(packing.tree(vector)), body, vector)
+    state = packing.tree(vector)
+    if not running(state):
+        return vector
+    total = Sums(*(None if part is None else np.asarray(part) for part in total))
+    with np.errstate(all="ignore"):
+        state = advance(state, total, setup_packing(method.n).tree(flat[:-1]), method)
+    return packing.vector(state, np)

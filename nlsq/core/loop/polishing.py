@@ -8,10 +8,8 @@ is negligible. Parameters at a bound are put exactly on it.
 
 from __future__ import annotations
 
-import jax.numpy as jnp
-
 from nlsq.core.algebra import dense
-from nlsq.core.algebra.dense import where
+from nlsq.core.algebra.namespace import eye, where, xp
 from nlsq.core.loop.state import MEMORY, Secants
 
 RIDGE = 1e-6  # keeps nearly parallel secants from cancelling each other
@@ -23,16 +21,16 @@ def accelerate(point, target, secants: Secants):
     gamma minimises |R (s - dS gamma)|, with a ridge; the next point is x + s - (dX + dS) gamma.
     """
     s = target - point.x
-    new_dx = jnp.concatenate([(point.x - secants.x)[None], secants.dx[:-1]])
-    new_ds = jnp.concatenate([(s - secants.step)[None], secants.dstep[:-1]])
+    new_dx = xp.concatenate([(point.x - secants.x)[None], secants.dx[:-1]])
+    new_ds = xp.concatenate([(s - secants.step)[None], secants.dstep[:-1]])
     dx = where(secants.known, new_dx, 0.0)
     ds = where(secants.known, new_ds, 0.0)
     M = dense.dot(ds, point.R.T)  # (MEMORY, n), rows R dS_i
-    norms = jnp.sqrt(jnp.sum(M * M, axis=1))
+    norms = xp.sqrt(xp.sum(M * M, axis=1))
     M = M / where(norms > 0, norms, 1.0)[:, None]
-    rows = jnp.concatenate([M.T, RIDGE * jnp.eye(MEMORY)])
-    rhs = jnp.concatenate([-dense.dot(point.R, s), jnp.zeros(MEMORY)])
-    gamma = dense.least_squares(rows, rhs)[0] / where(norms > 0, norms, jnp.inf)
+    rows = xp.concatenate([M.T, RIDGE * eye(MEMORY, M)])
+    rhs = xp.concatenate([-dense.dot(point.R, s), xp.zeros(MEMORY)])
+    gamma = dense.least_squares(rows, rhs)[0] / where(norms > 0, norms, xp.inf)
     accelerated = target - dense.dot(gamma, dx + ds)
-    accelerated = where(jnp.all(jnp.isfinite(accelerated)), accelerated, target)
-    return accelerated, Secants(point.x, s, dx, ds, jnp.ones((), bool))
+    accelerated = where(xp.all(xp.isfinite(accelerated)), accelerated, target)
+    return accelerated, Secants(point.x, s, dx, ds, xp.ones((), bool))

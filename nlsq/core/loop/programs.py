@@ -10,14 +10,18 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Hashable
 from functools import partial
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from nlsq.caching.lowered import lowered
 from nlsq.caching.programs import cache, compiled
-from nlsq.core.loop import loop
-from nlsq.core.loop.state import DONE, Method, running, state_packing, unpack_setup
+from nlsq.core.algebra import traced
+from nlsq.core.algebra.traced import SMALL
+from nlsq.core.loop.loop import advance
+from nlsq.core.loop.state import DONE, Method, running, setup_packing, state_packing, unpack_setup
 from nlsq.core.passes import blocks
 from nlsq.core.passes.reduction import Sums
 
@@ -38,7 +42,7 @@ def fit_program(key: Hashable, model: Callable, layout, loss, method: Method) ->
             setup, m = unpack_setup(constants, method.n)
             data = blocks.Data(leaves, y, weights, cholesky, m)
             reduce = blocks.make_reduce(call, layout, loss, data, setup)
-            return loop.device_fit(reduce, constants[:-1], vector, method)
+            return device_fit(reduce, constants[:-1], vector, method)
 
         return compiled(fit)
 
@@ -91,9 +95,39 @@ def step_program(method: Method) -> Callable:
 
     def build():
         def step(vector, total, flat):
-            new = loop.device_step(vector, total, flat[:-1], method)
+            new = device_step(vector, total, flat[:-1], method)
             return jnp.where(vector[phase] < DONE, new, vector)
 
         return compiled(step)
 
     return cache.get(("step", method), build)
+
+
+def device_step(vector, total: Sums, constants, method: Method):
+    """`advance` from state vector to state vector, compiled as one function where n allows."""
+    packing, setups = state_packing(method), setup_packing(method.n)
+
+    def step(vector, total, constants):
+        state = advance(packing.tree(vector), total, setups.tree(constants), method)
+        return packing.vector(state, jnp)
+
+    operands = vector, total, constants
+    step = traced.one_kernel(step, method.n)
+    if method.n < SMALL:  # no library is called
+        step = lowered(step, repr(method), Path(__file__).parents[1], *operands)
+    return step(*operands)
+
+
+def device_fit(reduce, constants, vector, method: Method):
+    """Whole fit as one traced program, from state vector to state vector. reduce(x, P) -> Sums.
+
+    The state travels as one vector: XLA copies every carried array by itself, and a compiled
+    function (`one_kernel`) must not hand an operand back unchanged.
+    """
+    packing = state_packing(method)
+
+    def body(vector):
+        state = packing.tree(vector)
+        return device_step(vector, reduce(state.trial, state.point.P), constants, method)
+
+    return jax.lax.while_loop(lambda vector: running(packing.tree(vector)), body, vector)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import time
 from collections import deque
@@ -10,7 +11,9 @@ from collections.abc import Callable
 import numpy as np
 
 from nlsq.callbacks import StopOptimization
+from nlsq.config import backend
 from nlsq.core.loop import programs
+from nlsq.core.loop.loop import interpreted_step
 from nlsq.core.loop.outcome import Outcome
 from nlsq.core.loop.state import Method, running, state_packing
 from nlsq.core.loop.status import Status
@@ -138,7 +141,11 @@ def drive_passes(
     passes `ahead` of the one that is waited for are handed over; that of a state which is done, and
     the step after it, must do nothing.
     """
-    step, packing = programs.step_program(method), state_packing(method)
+    packing = state_packing(method)
+    if backend() == "numpy":
+        step = functools.partial(interpreted_step, method=method)
+    else:
+        step = programs.step_program(method)
     under_way: deque = deque()
 
     def advance(state):

@@ -17,9 +17,9 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from nlsq.constants import EPS
 from nlsq.utils import interruption
 
-EPS = 2.220446049250313e-16
 SCHEMES = ("2-point", "3-point", "cs")
 _EXPONENT = {"2-point": 1 / 2, "3-point": 1 / 3, "cs": 1 / 2}
 # of doubles, and the power of eps that it goes with

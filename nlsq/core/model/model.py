@@ -6,6 +6,7 @@ of data.
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import types
 from collections.abc import Callable, Hashable, Iterable
@@ -76,6 +77,9 @@ class Memo:
         self.values = {key: f for key, f in self.values.items() if key in kept}
 
 
+INTERPRETED = "NLSQ_BACKEND=numpy"
+
+
 class Model:
     """A user's callable with its road; `predict` and `jacobian` evaluate it anywhere.
 
@@ -93,6 +97,7 @@ class Model:
         self.n = n
         self.name = name
         self.key = self._settled = self._content()
+        self.interpreted = False  # a program could evaluate it too
         self.called = False  # since then, so that it may have changed itself
         self.resolution: Resolution | None = None
         self.program_key: Hashable = None
@@ -215,6 +220,14 @@ class Model:
         """Take the host road because the user's options ask for it."""
         info = ModelInfo("host", reason, derivative, False, "")
         self.resolution, self.program_key = Resolution(info), None
+
+    def interpret(self) -> None:
+        """Evaluate by NumPy what a program could evaluate."""
+        info = dataclasses.replace(
+            self.info, road="host", reason=INTERPRETED, derivative="finite differences"
+        )
+        self.resolution = dataclasses.replace(self.resolution, info=info)
+        self.interpreted = True
 
     def predict(self, x, p) -> np.ndarray:
         """Model value (m,) at any x the user's function takes."""

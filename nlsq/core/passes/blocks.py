@@ -10,9 +10,9 @@ Long data come in chunks of equal capacity, one call of the program each (see `s
 
 Where the model is elementwise arithmetic with few parameters, the CPU reads the data in tiles of a
 few vectors: a tile's rows and their products stay close to the registers, each point of a tile adds
-to sums of its own, and the pass is one compiled function (`dense.marked`). Beside blocks whose Gram
-matrix is a library call, a pass over 10^4 points takes 0.63 of the time with 3 parameters, 0.57
-with 5 and 0.46 with 10, and one over 100 points a half to a quarter.
+to sums of its own, and the pass is one compiled function (`traced.marked`). Beside blocks whose
+Gram matrix is a library call, a pass over 10^4 points takes 0.63 of the time with 3 parameters,
+0.57 with 5 and 0.46 with 10, and one over 100 points a half to a quarter.
 
 `jax.linearize` evaluates the model once and leaves a linear map; pushing the columns of the
 preconditioner P through it gives the rows of (J P)^T, at the price of those of J^T.
@@ -28,7 +28,7 @@ import jax
 import jax.numpy as jnp
 from jax.scipy.linalg import solve_triangular
 
-from nlsq.core.algebra import dense
+from nlsq.core.algebra import traced
 from nlsq.core.loss_functions import scale_rows
 from nlsq.core.passes import checksum, elementwise
 from nlsq.core.passes.reduction import Sums, sums
@@ -250,7 +250,7 @@ def _tiled(call: Callable, layout: Layout, loss: Callable | None, data: Data, n:
     """Whether the pass goes by tiles."""
     plain = layout.block and not layout.paired and jax.default_backend() == "cpu"
     real = all(a.size and jnp.isrealobj(a) for a in (*data.leaves, data.y))
-    if not plain or n >= dense.SMALL or not real:
+    if not plain or n >= traced.SMALL or not real:
         return False
 
     def value(p, leaves):
@@ -278,7 +278,7 @@ def _sums_of_tiles(
 
         def part(piece):
             costs, r, KT = _scaled_rows(call, tiles, loss, settings, piece, p, P)
-            rows = dense.once(jnp.concatenate([KT, r[None]]))  # each is read n + 1 times
+            rows = traced.once(jnp.concatenate([KT, r[None]]))  # each is read n + 1 times
             products = [rows[: i + 1] * rows[i] for i in range(n + 1)]
             return costs, products, [checksum.hashed(b, piece.number) for b in words(piece)]
 
@@ -300,4 +300,4 @@ def _sums_of_tiles(
         return Sums(cost, G, seen)
 
     given = data._replace(weights=data.weights if layout.weighted else None, cholesky=None)
-    return dense.marked(total)(given, p, P, setup.free, setup.f_scale)
+    return traced.marked(total)(given, p, P, setup.free, setup.f_scale)

@@ -1,6 +1,6 @@
 """Which functions are elementwise arithmetic without tables.
 
-That is what XLA's CPU backend can compile into one function (`dense.marked`).
+That is what XLA's CPU backend can compile into one function (`traced.marked`).
 """
 
 from __future__ import annotations

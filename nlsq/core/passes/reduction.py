@@ -28,13 +28,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
-
+from nlsq.constants import EPS
 from nlsq.core.algebra import dense
-from nlsq.core.algebra.dense import where
+from nlsq.core.algebra.namespace import cond, eye, where, xp
 
-EPS = 2.220446049250313e-16
 # A column whose norm falls below this share of its last one may be nothing but rounding.
 COLLAPSE = 1e-11
 # A column whose part outside the span of the earlier ones is below this share of its norm lies in
@@ -85,9 +82,9 @@ def factor(total: Sums, R_prev) -> Summary:
     n = R_prev.shape[0]
     diagonal = dense.diagonal(total.G)
     zero = diagonal <= 0
-    measured = jnp.all(R_prev == jnp.eye(n), axis=0)  # K_j is J_j, nothing cancels
-    D = jnp.sqrt(where(zero, 1.0, diagonal))
-    shift = jnp.eye(n + 1) * where(zero, 1.0, 10 * n * EPS)
+    measured = xp.all(R_prev == eye(n, R_prev), axis=0)  # K_j is J_j, nothing cancels
+    D = xp.sqrt(where(zero, 1.0, diagonal))
+    shift = eye(n + 1, R_prev) * where(zero, 1.0, 10 * n * EPS)
     T = dense.cholesky(total.G / (D[:, None] * D) + shift).T
     C, z = T[:n, :n], T[:n, n] * D[n]
     dead = zero[:n] & measured
@@ -95,19 +92,19 @@ def factor(total: Sums, R_prev) -> Summary:
     R = dense.dot(C, where(cancelled, 0.0, D[:n])[:, None] * R_prev)
     collapsed = ~dead & ~measured & ((R * R).sum(0) <= COLLAPSE**2 * (R_prev * R_prev).sum(0))
     out = dead | collapsed
-    R = where(out, jnp.eye(n), R)
+    R = where(out, eye(n, R), R)
     z = where(out, 0.0, z)
-    norms = jnp.sqrt((R * R).sum(0))
-    dependent = ~out & (jnp.abs(dense.diagonal(R)) <= DEPENDENT * norms)
+    norms = xp.sqrt((R * R).sum(0))
+    dependent = ~out & (xp.abs(dense.diagonal(R)) <= DEPENDENT * norms)
     pivots = where(dead | dependent, 1.0, dense.diagonal(C))
-    pivot = jnp.min(where(collapsed, 0.0, pivots))
+    pivot = xp.min(where(collapsed, 0.0, pivots))
 
     def pin(R, z):
-        rows = jnp.eye(n) * where(dependent, PIN * norms, 0.0)
-        stacked = jnp.concatenate([R, rows]), jnp.concatenate([z, jnp.zeros(n)])
+        rows = eye(n, R) * where(dependent, PIN * norms, 0.0)
+        stacked = xp.concatenate([R, rows]), xp.concatenate([z, xp.zeros(n)])
         T, zt = dense.triangularise(*stacked)
         return T, where(dependent, 0.0, zt)
 
-    R, z = jax.lax.cond(jnp.any(dependent), pin, lambda *same: same, R, z)
+    R, z = cond(xp.any(dependent), lambda: pin(R, z), lambda: (R, z))
     cost = 0.5 * diagonal[n] if total.cost is None else total.cost
     return Summary(cost, R, z, pivot, dead, dependent)

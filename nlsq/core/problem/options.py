@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from nlsq.caching.smart_cache import SmartCache
+from nlsq.constants import EPS
 from nlsq.core.loop.loop import METHODS
 from nlsq.core.loss_functions import BUILT_IN, user_loss
 from nlsq.core.loss_functions import NAMES as LOSSES
@@ -19,7 +20,6 @@ from nlsq.core.model.believing import traced_loss
 from nlsq.core.model.differences import SCHEMES
 from nlsq.utils.input_error import closest
 
-EPS = 2.220446049250313e-16
 # name in SciPy's leastsq -> ours
 _ALIASES = {"maxfev": "max_nfev"}
 _EITHER = (("maxfev", "max_nfev"), ("diag", "x_scale"), ("epsfcn", "diff_step"))

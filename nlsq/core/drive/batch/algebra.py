@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from nlsq.core.algebra.dense import once
+from nlsq.core.algebra.namespace import once
 from nlsq.core.algebra.subproblem import SECULAR_ITERATIONS, SECULAR_RTOL
 
 

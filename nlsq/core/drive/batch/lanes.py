@@ -36,7 +36,7 @@ import numpy as np
 
 from nlsq.core import trf
 from nlsq.core.algebra import geometry
-from nlsq.core.algebra.dense import once
+from nlsq.core.algebra.namespace import once
 from nlsq.core.drive.batch import algebra
 from nlsq.core.loop.judging import NEGLIGIBLE, POLISH_LIMIT, Evidence, gain, judge
 from nlsq.core.loop.loop import COST_NOISE, LEAP, POLISH_REACH  # fmt: skip

@@ -2,7 +2,7 @@
 
 One program serves any number of fits, any number of points up to the capacity of its buffers, any
 data, starts and bounds. The number of blocks is a run-time value. On the CPU a block is one
-compiled function (`dense.one_kernel` says why) where the model is elementwise arithmetic.
+compiled function (`traced.one_kernel` says why) where the model is elementwise arithmetic.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 
 from nlsq.caching.programs import cache, compiled
-from nlsq.core.algebra import dense
+from nlsq.core.algebra import traced
 from nlsq.core.drive.batch import algebra, lanes, unexplained
 from nlsq.core.drive.batch.lanes import LANES, Data, Form, Numbers
 from nlsq.core.passes import elementwise
@@ -105,7 +105,7 @@ def _block(call: Callable, form: Form, loss, dtype) -> Callable:
     def fit(*operands):
         plain = form.pointwise and jax.default_backend() == "cpu"
         if plain and _elementwise(call, form, operands) and elementwise.is_plain_loss(loss, dtype):
-            return dense.marked(block)(*operands)
+            return traced.marked(block)(*operands)
         return block(*operands)
 
     return fit
