@@ -169,6 +169,28 @@ def test_exact_data_need_no_more_passes_than_noisy_ones():
     assert curve_fit(decay, x, decay(x, 2.0, 0.7, 0.3), P0).nfev <= 6
 
 
+@pytest.mark.parametrize("method", ["trf", "dogbox"])
+@pytest.mark.parametrize(
+    "bounds",
+    [
+        ([0, 0, 0], [10, 10, 0.2]),
+        ([0, 0.8, 0], [10, 10, 10]),
+        ([2.05, 0, 0.35], [10, 10, 10]),
+        ([0, 0, 0], [1.9, 10, 0.25]),
+    ],
+)
+def test_active_bounds_take_at_most_two_passes_more(bounds, method):
+    x, y = data(60_000)
+    p0 = np.clip(P0, *bounds)
+    result = curve_fit(decay, x, y, p0, bounds=bounds, method=method)
+    assert result.nfev <= curve_fit(decay, x, y, P0).nfev + 2
+    expected = optimize.curve_fit(decay, x, y, result.popt, bounds=bounds, **TIGHT)[0]
+    np.testing.assert_allclose(result.popt, expected, rtol=2e-7)
+    low, high = (np.array(bound) == result.popt for bound in bounds)
+    assert np.array_equal(result.active_mask, np.where(low, -1, np.where(high, 1, 0)))
+    assert (low | high).any()
+
+
 @pytest.mark.parametrize("kind", ["int8", "int16", "int32", "bool", "float32"])
 def test_small_items_are_read_where_they_belong(kind):
     m = 300_001

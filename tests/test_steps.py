@@ -268,7 +268,8 @@ def test_optimality_vanishes_at_a_constrained_minimum():
 def point_at(x, R, z, optimality=0.1):
     none = np.zeros(N, bool)
     norms = np.linalg.norm(R, axis=0)
-    return Point(x, 0.5 * z @ z, R, np.linalg.inv(R), z, norms, 1.0, none, none, optimality)
+    P = np.linalg.inv(R)
+    return Point(x, 0.5 * z @ z, R, P, z, norms, 1.0, none, none, optimality, x)
 
 
 def setup_of(lb, ub, x0=None, free=None):

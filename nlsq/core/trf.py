@@ -166,6 +166,14 @@ def update_radius(radius, alpha, proposal, actual, ratio, first):
     return new, alpha * radius / new
 
 
+def to_face(point, scale, alpha) -> Proposal:
+    """The step to `point.face` as a proposal."""
+    step = point.face - point.x
+    q = dense.dot(point.R, step)
+    predicted = -xp.sum((point.z + 0.5 * q) * q)
+    return Proposal(step, dense.norm(step / scale), predicted, xp.zeros_like(predicted), alpha)
+
+
 WEAK = 1e-6
 
 

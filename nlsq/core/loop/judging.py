@@ -52,10 +52,13 @@ def guarded(state: State, point: Point, status, rounding, setup: Setup, reached:
     return where(astray, going_on, status), astray, relapse
 
 
-def holds(point: Point, trust):
+def holds(point: Point, trust, bounded: bool):
     """Whether a step from `point` gains no more than `trust` F, or moves nothing."""
     size = xp.sum(dense.dot(point.R, point.x) ** 2)
     promised = xp.sum(point.z**2)
+    if bounded:  # what lies beyond an active bound does not count
+        q = dense.dot(point.R, point.face - point.x)
+        promised = -xp.sum((2 * point.z + q) * q)
     return (promised <= trust * point.cost) | (promised <= 1e-16 * size)
 
 

@@ -77,7 +77,6 @@ def absorb(state: State, total: Sums, setup: Setup, method: Method, reached: boo
     old, proposal = state.point, state.proposal
     actual, ratio = gain(old.cost, summary.cost, finite, proposal)
     iterating = state.phase == ITERATE
-    polishing = state.phase == POLISH
 
     R, z = summary.R, summary.z
     P = dense.solve_upper(R, eye(method.n, R))
@@ -88,8 +87,10 @@ def absorb(state: State, total: Sums, setup: Setup, method: Method, reached: boo
     )
     new = Point(
         state.trial, summary.cost, R, P, z, columns, summary.pivot, summary.dead, summary.dependent,
-        measure,
+        measure, state.trial,
     )  # fmt: skip
+    face = trf.gauss_newton_on_face(new, setup, new.pivot < SAFE_PIVOT, method.bounded)
+    new = new._replace(face=face)
     better = (actual > 0) & (ratio > rules.ACCEPT_RATIO)
     scale = columns_or_one(state.columns)
     step = dense.norm(scale * (state.trial - old.x))
@@ -102,7 +103,8 @@ def absorb(state: State, total: Sums, setup: Setup, method: Method, reached: boo
     level = (actual >= -COST_NOISE * old.cost) & (measure <= 2 * old.optimality)
     moved = finite & (first | where(iterating, better, near & ((actual > 0) | level)))
     moved = moved | (finite & (again | (state.phase >= PREPARE)))
-    doubted = first & xp.any(state.trial != setup.x0) & ~(finite & holds(new, setup.trust))
+    held = holds(new, setup.trust, method.bounded)
+    doubted = first & xp.any(state.trial != setup.x0) & ~(finite & held)
     moved, doubted = once(moved & ~doubted, doubted)
     old = old._replace(x=where(doubted, setup.x0, old.x))
     point = select(moved, new, old)
@@ -143,7 +145,7 @@ def absorb(state: State, total: Sums, setup: Setup, method: Method, reached: boo
     over = (status == int(Status.NOT_FINITE)) | (nfev >= setup.max_nfev)
     phase, rounds = next_phase(state, status, point, moved, step, length, over, relapse)
     # a rejected accelerated step: forget the history, a plain one gets its turn
-    known = state.secants.known & (moved | ~polishing)
+    known = state.secants.known & moved
     return state._replace(
         point=point,
         radius=radius,
@@ -162,7 +164,11 @@ def absorb(state: State, total: Sums, setup: Setup, method: Method, reached: boo
 
 
 def propose(state: State, setup: Setup, method: Method, reached: bool = False) -> State:
-    """Choose the next trial point; `reached`: the fit is past ITERATE."""
+    """Choose the next trial point; `reached`: the fit is past ITERATE.
+
+    Where a sample's fit leads to active bounds, the step is that of POLISH: it meets the bounds at
+    once, and since they leave large residuals, the steps of ITERATE would contract only linearly.
+    """
     rules = METHODS[method.name]
     point = state.point
     scale = where(setup.x_scale > 0, setup.x_scale, 1 / columns_or_one(state.columns))
@@ -170,26 +176,34 @@ def propose(state: State, setup: Setup, method: Method, reached: bool = False) -
         state.nfev == 1, rules.start_radius(point.x, scale, point.cost, setup.factor), state.radius
     )
 
+    direct = trf.to_face(point, scale, state.alpha)
+    iterating = state.phase == ITERATE
+    beside = iterating & xp.isfinite(setup.trust) & (direct.norm <= radius)
+    beside = beside & (2 * direct.predicted <= setup.trust * point.cost) & (state.nfev > 0)
+    beside = once(beside & xp.any((point.face == setup.lb) | (point.face == setup.ub)))
+
     def iterate():
         proposal = rules.propose(point, radius, state.alpha, scale, setup, method.bounded)
         if not method.bounded:
             return point.x + proposal.step, proposal, state.secants
-        trial = rules.land(point.x, proposal.step, setup.lb, setup.ub)
-        return trial, proposal, state.secants
+        return rules.land(point.x, proposal.step, setup.lb, setup.ub), proposal, state.secants
 
     def polish():
-        unsafe = point.pivot < SAFE_PIVOT
-        target = trf.gauss_newton_on_face(point, setup, unsafe, method.bounded)
+        target = point.face
         trial, learnt = accelerate(point, target, state.secants)
-        polishing = state.phase == POLISH  # not PREPARE, which does not take this step
-        secants = select(polishing, learnt, state.secants)
+        taken = beside | (state.phase == POLISH)  # PREPARE does not take this step
+        secants = select(taken, learnt, state.secants)
         if method.bounded:
             pinned = (target == setup.lb) | (target == setup.ub)
             trial = where(pinned, target, xp.clip(trial, setup.lb, setup.ub))
-        return trial, state.proposal, secants
+            inside = geometry.strictly_inside(trial, setup.lb, setup.ub)
+            trial = where(iterating, inside, trial)
+        return trial, select(iterating, direct, state.proposal), secants
 
-    chosen = polish() if reached else cond(state.phase == ITERATE, iterate, polish)
-    trial, proposal, secants = chosen
+    if reached:
+        trial, proposal, secants = polish()
+    else:
+        trial, proposal, secants = cond(iterating & ~beside, iterate, polish)
     still = (state.phase >= PREPARE) | ((state.phase == ITERATE) & (point.pivot == 0))
     trial = where(still & (state.nfev > 0), point.x, trial)
     trial = where((setup.free > 0) & (state.nfev > 0), trial, setup.x0)

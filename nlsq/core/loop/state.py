@@ -53,6 +53,7 @@ class Point(NamedTuple):
     dead: object
     dependent: object
     optimality: object
+    face: object  # (n,) where the full Gauss-Newton step leads, bounds that it meets held
 
 
 class Secants(NamedTuple):
@@ -92,7 +93,7 @@ def initial_state(x0, method: Method) -> State:
     vector, none, history = np.zeros(n), np.zeros(n, bool), np.zeros((MEMORY, n))
     x, eye, unknown = np.array(x0, float), np.eye(n), np.full((), np.inf)
     return State(
-        point=Point(x, unknown, eye, eye, vector, vector, zero, none, none, unknown),
+        point=Point(x, unknown, eye, eye, vector, vector, zero, none, none, unknown, x),
         trial=x,
         proposal=trf.Proposal(vector, zero, zero, zero, zero),
         radius=zero,
