@@ -53,10 +53,10 @@ def cost_pass(problem: Problem) -> Callable[[], object]:
 def fused_pass(problem: Problem) -> Callable[[], object]:
     """One pass of `nlsq`'s own at the last point of its fit; call it inside `jax.enable_x64`."""
     import nlsq
-    from nlsq.core.drive import chunks, solve
+    from nlsq.core.drive import compiled
 
     caught: dict[str, object] = {}
-    make, drive = chunks.over_chunks, solve.drive_passes
+    make, drive = compiled.over_chunks, compiled.drive_passes
 
     def catch_data(*arguments):
         caught["data"] = arguments
@@ -70,8 +70,8 @@ def fused_pass(problem: Problem) -> Callable[[], object]:
         return drive(spied, *arguments, **options)
 
     with (
-        mock.patch.object(solve, "over_chunks", catch_data),
-        mock.patch.object(solve, "drive_passes", catch_state),
+        mock.patch.object(compiled, "over_chunks", catch_data),
+        mock.patch.object(compiled, "drive_passes", catch_state),
     ):
         # a time limit puts the loop on the host, where passes are programs of their own
         nlsq.curve_fit(

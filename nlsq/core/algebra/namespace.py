@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
@@ -83,9 +84,14 @@ def once(*values):
 
 def cond(predicate, yes: Callable, no: Callable):
     """yes() or no(), as `jax.lax.cond` or by a plain truth value."""
+    return choose(predicate, yes, no)()
+
+
+def choose(predicate, yes: Callable, no: Callable) -> Callable:
+    """`cond`, to be called: with a plain truth value it is `yes` or `no` itself."""
     if of_jax((predicate,)):
-        return _traced().jax.lax.cond(predicate, yes, no)
-    return yes() if predicate else no()
+        return partial(_traced().jax.lax.cond, predicate, yes, no)
+    return yes if predicate else no
 
 
 def while_loop(unfinished: Callable, iterate: Callable, carry):

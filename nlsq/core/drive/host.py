@@ -106,6 +106,19 @@ class Evaluations:
         return J
 
 
+def whole_pass(evaluations: Evaluations, options: Options, setup, method: Method) -> Callable:
+    """One pass over all data, state vector -> Sums, in NumPy."""
+    reduce = make_reduce(evaluations, options.loss_function, setup)
+    memo, packing = evaluations.model.memo, state_packing(method)
+
+    def run(vector) -> Sums:
+        state = packing.view(vector)
+        memo.forget_others(state.point.x, state.trial)
+        return reduce(state.trial, state.point.P, scheme_of(options, state))
+
+    return run
+
+
 def chunk_pass(model: Model, layout: Layout, options: Options, method: Method) -> Callable:
     """One pass over a chunk of a pointwise model, as `programs.pass_program`, in NumPy.
 

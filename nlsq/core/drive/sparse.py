@@ -28,7 +28,6 @@ solution of the trust region problem by minimization over two-dimensional subspa
 from __future__ import annotations
 
 import dataclasses
-import functools
 import math
 from collections.abc import Callable
 
@@ -41,7 +40,7 @@ from nlsq.core.loop import judging
 from nlsq.core.loop.loop import METHODS
 from nlsq.core.loop.state import Method, Setup
 from nlsq.core.loop.status import Status
-from nlsq.core.loop.watch import Watch, drive
+from nlsq.core.loop.watch import Watch
 from nlsq.core.loss_functions import scale_rows
 from nlsq.core.model.jacobians import Products
 
@@ -299,10 +298,12 @@ def fit(evaluations: Evaluations, setup: Setup, options, method: Method, watch: 
     """The last state, its status that of the stop."""
     one = _Fit(evaluations, setup, options, method)
     state = State(None, 0.0, np.zeros(method.n))  # type: ignore[arg-type]
-    advance = functools.partial(_advance, one)
-    with np.errstate(all="ignore"):
-        state, stop = drive(state, advance, lambda s: s.status == Status.RUNNING, watch)
-    return state if stop is None else dataclasses.replace(state, status=int(stop))
+    with np.errstate(all="ignore"), watch:
+        while state.status == Status.RUNNING:
+            state = _advance(one, state)
+            if watch.stops(state, state.status == Status.RUNNING):
+                break
+    return state if watch.stop is None else dataclasses.replace(state, status=int(watch.stop))
 
 
 def _advance(one: _Fit, state: State) -> State:

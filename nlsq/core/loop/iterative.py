@@ -58,7 +58,7 @@ from nlsq.core.loop.state import (
     unpack_setup,
 )
 from nlsq.core.loop.status import Status
-from nlsq.core.loop.watch import Watch, drive, drive_passes
+from nlsq.core.loop.watch import Watch, drive_passes
 from nlsq.core.passes import blocks
 
 LOOSE, TIGHT = 0.1, 1e-6
@@ -294,13 +294,13 @@ def fit(task: Task, arrays: tuple, setup: Setup, m: int, options) -> outcome.Out
         fired = status is Status.GTOL or (status.converged and not bool(state.tight))
         return survey(*arrays, flat, state) if fired else state
 
-    state, stop = drive(
-        start(setup),
-        advance,
-        lambda state: int(state.status) == Status.RUNNING,
-        Watch(options.callback, options.verbose, options.deadline),
-    )
-    status = Status(int(state.status)) if stop is None else stop
+    state, watch = start(setup), Watch(options)
+    with watch:
+        while int(state.status) == Status.RUNNING:
+            state = advance(state)
+            if watch.stops(state, int(state.status) == Status.RUNNING):
+                break
+    status = Status(int(state.status)) if watch.stop is None else watch.stop
     outcome = _finish(task, arrays, setup, m, state, status)
     outcome.status = int(status) if outcome.status != Status.INTERRUPTED else outcome.status
     outcome.nfev += int(state.nfev)
@@ -332,4 +332,4 @@ def _finish(task: Task, arrays, setup: Setup, m: int, state: State, status) -> o
     def run(vector):
         return one_pass(*arrays, (np.array(m), None), flat, vector)
 
-    return drive_passes(run, task.method, flat, start, Watch(None, 0, None))
+    return drive_passes(run, task.method, flat, start, Watch())

@@ -4,7 +4,7 @@ r"""The one loop of every fit: judge a trial point, move or not, propose the nex
 rejected trial is an ordinary pass. It has two drivers: `programs.device_fit` puts it in a
 `lax.while_loop` with the reduction, so that a whole fit is one XLA call, and `watch.drive_passes`
 calls it from Python where something has to happen between passes (callback, verbose, time limit, a
-model or data that live on the host). There it is a program, or `interpreted_step`: NumPy.
+model or data that live on the host). There it is a program, or NumPy.
 
 Phases of a fit
   ITERATE  trust-region steps until a tolerance fires, which fixes the status (see `judging`).
@@ -19,11 +19,13 @@ the first pass shows that it does not hold for all of them, the fit begins again
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from nlsq.core import dogbox, lm, trf
 from nlsq.core.algebra import dense, geometry
-from nlsq.core.algebra.namespace import cond, eye, once, select, where, xp
+from nlsq.core.algebra.namespace import choose, eye, once, select, where, xp
 from nlsq.core.loop.judging import (
     SAFE_PIVOT,
     Evidence,
@@ -45,9 +47,6 @@ from nlsq.core.loop.state import (
     Point,
     Setup,
     State,
-    running,
-    setup_packing,
-    state_packing,
 )
 from nlsq.core.loop.status import Status
 from nlsq.core.passes.reduction import Sums, factor
@@ -182,11 +181,12 @@ def propose(state: State, setup: Setup, method: Method, reached: bool = False) -
     beside = beside & (2 * direct.predicted <= setup.trust * point.cost) & (state.nfev > 0)
     beside = once(beside & xp.any((point.face == setup.lb) | (point.face == setup.ub)))
 
-    def iterate():
-        proposal = rules.propose(point, radius, state.alpha, scale, setup, method.bounded)
+    iterate = partial(rules.propose, point, radius, state.alpha, scale, setup, method.bounded)
+
+    def land():
         if not method.bounded:
-            return point.x + proposal.step, proposal, state.secants
-        return rules.land(point.x, proposal.step, setup.lb, setup.ub), proposal, state.secants
+            return point.x + proposal.step, state.secants
+        return rules.land(point.x, proposal.step, setup.lb, setup.ub), state.secants
 
     def polish():
         target = point.face
@@ -198,12 +198,15 @@ def propose(state: State, setup: Setup, method: Method, reached: bool = False) -
             trial = where(pinned, target, xp.clip(trial, setup.lb, setup.ub))
             inside = geometry.strictly_inside(trial, setup.lb, setup.ub)
             trial = where(iterating, inside, trial)
-        return trial, select(iterating, direct, state.proposal), secants
+        return trial, secants
 
+    other = select(iterating, direct, state.proposal)
     if reached:
-        trial, proposal, secants = polish()
+        proposal, (trial, secants) = other, polish()
     else:
-        trial, proposal, secants = cond(iterating & ~beside, iterate, polish)
+        ordinary = iterating & ~beside
+        proposal = choose(ordinary, iterate, lambda: other)()
+        trial, secants = choose(ordinary, land, polish)()
     still = (state.phase >= PREPARE) | ((state.phase == ITERATE) & (point.pivot == 0))
     trial = where(still & (state.nfev > 0), point.x, trial)
     trial = where((setup.free > 0) & (state.nfev > 0), trial, setup.x0)
@@ -220,16 +223,6 @@ def advance(
     return propose(absorb(state, total, setup, method, reached), setup, method, reached)
 
 
-def interpreted_step(vector: np.ndarray, total: Sums, flat: np.ndarray, method: Method):
-    """`advance` in NumPy, from state vector to state vector; flat: `state.pack_setup`'s vector.
-
-    A finished state stays as it is.
-    """
-    packing = state_packing(method)
-    state = packing.tree(vector)
-    if not running(state):
-        return vector
-    total = Sums(*(None if part is None else np.asarray(part) for part in total))
-    with np.errstate(all="ignore"):
-        state = advance(state, total, setup_packing(method.n).tree(flat[:-1]), method)
-    return packing.vector(state, np)
+def in_numpy(total: Sums) -> Sums:
+    """A program's sums for the loop in NumPy."""
+    return Sums(*(None if part is None else np.asarray(part) for part in total))

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
+import math
 import time
 from collections import deque
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nlsq.callbacks import StopOptimization
 from nlsq.config import backend
 from nlsq.core.loop import programs
-from nlsq.core.loop.loop import interpreted_step
+from nlsq.core.loop.loop import absorb, in_numpy, propose
 from nlsq.core.loop.outcome import Outcome
-from nlsq.core.loop.state import Method, running, state_packing
+from nlsq.core.loop.state import Method, running, setup_packing, state_packing
 from nlsq.core.loop.status import Status
 from nlsq.utils import interruption
+
+if TYPE_CHECKING:
+    from nlsq.core.problem.options import Options
 
 
 def as_callback(callback: Callable, residual: Callable | None = None) -> Callable[..., bool]:
@@ -60,104 +64,128 @@ def as_callback(callback: Callable, residual: Callable | None = None) -> Callabl
 
 
 class Watch:
-    """Calls the callback and prints progress after each pass that moved; knows the deadline."""
+    """What happens after each pass: the callback, a line of progress, the time limit, Ctrl-C.
 
-    def __init__(
-        self,
-        callback: Callable | None,
-        verbose: int,
-        deadline: float | None,
-        residual: Callable | None = None,
-    ):
-        self.deadline = np.inf if deadline is None else deadline
-        self.residual = residual  # (m,) of parameters, for callbacks that ask for it
-        self.callback = None
-        if callback is not None:
-            self.callback = as_callback(callback, residual and (lambda p: self.residual(p)))
-        self.verbose = verbose
-        self.cost = None
-        self.nit = -1
+    A context manager, which takes Ctrl-C for a stop where there is a result.
 
-    def after_pass(self, state) -> Status | None:
+    Parameters
+    ----------
+    options : Options, optional
+        Its `callback`, `verbose` and `deadline`; default: none of them.
+    residual : callable, optional
+        (m,) of parameters, for callbacks that ask for it.
+
+    Attributes
+    ----------
+    stop : Status or None
+        The status of a stop from outside.
+    """
+
+    def __init__(self, options: Options | None = None, residual: Callable | None = None):
+        self.stop: Status | None = None
+        self._callback, self._verbose, self._deadline = None, 0, math.inf
+        if options is not None:
+            self._verbose = options.verbose
+            if options.deadline is not None:
+                self._deadline = options.deadline
+            if options.callback is not None:
+                self._callback = as_callback(options.callback, residual)
+        self._cost: float | None = None
+        self._nit = -1
+        self._begun = False
+
+    def __enter__(self) -> Watch:
+        return self
+
+    def __exit__(self, kind, error, traceback) -> bool:
+        interrupted = self._begun and kind is not None and issubclass(kind, KeyboardInterrupt)
+        if interrupted:
+            self.stop = Status.INTERRUPTED
+        return interrupted
+
+    def stops(self, state, running: bool) -> bool:
+        """Look at the state after a pass; whether a fit that is `running` stops here.
+
+        Raises
+        ------
+        KeyboardInterrupt
+        """
+        if int(state.nfev) > 0:
+            self._begun = True
+            interruption.worth_saving()
+        interruption.check()
+        stop = self._after_pass(state)
+        if self._begun and time.monotonic() > self._deadline:
+            stop = Status.TIME_LIMIT
+        if stop is None or not running:
+            return False
+        self.stop = stop
+        return True
+
+    def _after_pass(self, state) -> Status | None:
         nit = int(state.nit)
-        if nit == self.nit or int(state.status) == Status.NOT_FINITE or int(state.nfev) == 0:
+        if nit == self._nit or int(state.status) == Status.NOT_FINITE or int(state.nfev) == 0:
             return None
-        self.nit = nit
+        self._nit = nit
         point = state.point
         cost, nfev = float(point.cost), int(state.nfev)
-        if self.verbose > 1:
+        if self._verbose > 1:
             self._print(nit, nfev, cost, float(state.last), float(point.optimality))
-        self.cost = cost
-        if self.callback is None:
+        self._cost = cost
+        if self._callback is None:
             return None
         facts = {"nfev": nfev, "optimality": float(point.optimality), "step": float(state.last)}
-        return Status.CALLBACK if self.callback(nit, cost, np.array(point.x), facts) else None
+        return Status.CALLBACK if self._callback(nit, cost, np.array(point.x), facts) else None
 
     def _print(self, nit, nfev, cost, step, optimality):
-        if self.cost is None:
+        if self._cost is None:
             print(
                 f"{'Iteration':^15}{'Total nfev':^15}{'Cost':^15}{'Cost reduction':^15}"
                 f"{'Step norm':^15}{'Optimality':^15}"
             )
             change = step_text = ""
         else:
-            change, step_text = f"{self.cost - cost:.2e}", f"{step:.2e}"
+            change, step_text = f"{self._cost - cost:.2e}", f"{step:.2e}"
         print(
             f"{nit:^15}{nfev:^15}{cost:^15.4e}{change:^15}{step_text:^15}{optimality:^15.2e}",
             flush=True,
         )
 
 
-def drive(state, advance: Callable, running: Callable, watch: Watch):
-    """Call state = advance(state) while running(state). Returns (state, status or None).
-
-    The status is that of a stop from outside: the callback, the time limit or Ctrl-C (which goes
-    on to the caller when there is no result yet).
-    """
-    try:
-        while running(state):
-            state = advance(state)
-            if int(state.nfev) > 0:
-                interruption.worth_saving()
-            interruption.check()
-            status = watch.after_pass(state)
-            if time.monotonic() > watch.deadline and int(state.nfev) > 0:
-                status = Status.TIME_LIMIT
-            if status is not None and running(state):
-                return state, status
-    except KeyboardInterrupt:
-        if int(state.nfev) == 0:
-            raise
-        return state, Status.INTERRUPTED
-    return state, None
-
-
 def drive_passes(
-    run, method: Method, flat, start: np.ndarray, watch: Watch, ahead: int = 0
+    run: Callable, method: Method, flat: np.ndarray, start: np.ndarray, watch: Watch, ahead: int = 0
 ) -> Outcome:
     """The fit's loop from Python, from the state vector `start`.
 
     run(vector) makes the pass that this state asks for; its Sums need not have arrived. So many
-    passes `ahead` of the one that is waited for are handed over; that of a state which is done, and
-    the step after it, must do nothing.
+    passes `ahead` of the one that is waited for are handed over; that of a finished state, and the
+    step after it, must do nothing.
     """
     packing = state_packing(method)
-    if backend() == "numpy":
-        step = functools.partial(interpreted_step, method=method)
+    view, under_way = packing.view(start), deque()
+    interpreted = backend() == "numpy"
+    if interpreted:
+        setup, ahead = setup_packing(method.n).tree(flat[:-1]), 0
     else:
         step = programs.step_program(method)
-    under_way: deque = deque()
-
-    def advance(state):
-        while len(under_way) <= ahead:
-            vector = under_way[-1] if under_way else state.vector
-            under_way.append(step(vector, run(vector), flat))
-        return packing.view(np.asarray(under_way.popleft()))
-
-    state, stop = drive(packing.view(start), advance, running, watch)
-    outcome = Outcome(state.vector, method)
-    if stop is not None:
-        outcome.status = int(stop)
+    with watch:
+        while running(view):
+            if interpreted:
+                state, total = packing.tree(view.vector), in_numpy(run(view.vector))
+                with np.errstate(all="ignore"):
+                    state = absorb(state, total, setup, method)
+                    state = propose(state, setup, method)
+                view = packing.view(packing.vector(state, np))
+            else:
+                while len(under_way) <= ahead:
+                    vector = under_way[-1] if under_way else view.vector
+                    under_way.append(step(vector, run(vector), flat))
+                view = packing.view(np.asarray(under_way.popleft()))
+            if watch.stops(view, running(view)):
+                break
+    outcome = Outcome(view.vector, method)
+    if watch.stop is not None:
+        outcome.status = int(watch.stop)
     return outcome
 
 

@@ -119,6 +119,11 @@ class Model:
         """True when the model cannot be traced."""
         return self.info.road == "host"
 
+    @property
+    def differs(self) -> bool:
+        """Whether its derivatives are differences on the host."""
+        return self.on_host and self.jac is None
+
     def evaluate(self, x, p):
         """What the user's function gives."""
         self.refused = True

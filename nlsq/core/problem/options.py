@@ -63,6 +63,11 @@ class Options:
     cache: SmartCache | None = None
     workers: Any = None  # who evaluates what differences need
 
+    @property
+    def is_watched(self) -> bool:
+        """Whether something happens between passes."""
+        return self.callback is not None or self.verbose > 1 or self.deadline is not None
+
     def for_each(self, name: str, n: int) -> np.ndarray:
         """An option given as a number or one per parameter, as (n,)."""
         try:

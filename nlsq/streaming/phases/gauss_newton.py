@@ -51,7 +51,7 @@ class GaussNewtonPhase:
     def _drive(self, state: np.ndarray, flat: np.ndarray, begun: Part) -> Outcome:
         self._flat, self._begun = flat, begun
         self._program, options = self._problem.pass_program(), self._problem.options
-        watch = Watch(options.callback, options.verbose, options.deadline)
+        watch = Watch(options)
         try:
             with double_precision():
                 outcome = drive_passes(self._pass, self._problem.method, flat, state, watch)

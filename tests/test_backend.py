@@ -1,0 +1,105 @@
+"""The loop in NumPy: `NLSQ_BACKEND=numpy`, what a debugger sees there, and a wrong name."""
+
+import sys
+import threading
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import nlsq
+from nlsq import curve_fit, fit_many, least_squares
+from nlsq.core import dogbox, lm, trf
+
+pytestmark = pytest.mark.core
+
+X = np.linspace(0.0, 5.0, 60)
+NOISE = 0.05 * np.random.default_rng(0).standard_normal(60)
+P0 = (2.0, 1.0, 0.1)
+
+
+def decay(x, a, b, c):
+    return a * np.exp(-b * x) + c
+
+
+Y = decay(X, 2.5, 1.3, 0.5) + NOISE
+
+
+def in_jax(x, a, b, c):
+    return a * jnp.exp(-b * x) + c
+
+
+def single(**options):
+    return curve_fit(decay, X, Y, P0, **options)
+
+
+FITS = {
+    "single": (single, trf),
+    "lm": (lambda: single(method="lm"), lm),
+    "dogbox": (lambda: single(method="dogbox"), dogbox),
+    "bounded": (lambda: single(bounds=([0, 0, 0], [10, 10, 0.4])), trf),
+    "of JAX": (lambda: curve_fit(in_jax, X, Y, P0), trf),
+    "batch": (lambda: fit_many(decay, X, np.stack([Y, Y + 0.1]), p0=P0), trf),
+    "streamed": (lambda: nlsq.fit(decay, X, Y, p0=P0, workflow="streaming"), trf),
+    "residuals": (lambda: least_squares(lambda p: decay(X, *p) - Y, P0), trf),
+}
+
+
+@pytest.fixture
+def in_numpy(monkeypatch):
+    monkeypatch.setenv("NLSQ_BACKEND", "numpy")
+
+
+def frames_of(fit, code):
+    """Our frames, the outermost first, at the first call of `code`, where a debugger would stop."""
+    found = []
+
+    def stop(frame, event, argument):
+        if frame.f_code is code and not found:
+            found.append([])
+            while frame:
+                if "nlsq" in frame.f_globals.get("__name__", "").split(".")[:1]:
+                    found[0].insert(0, frame.f_code.co_name)
+                frame = frame.f_back
+
+    before = sys.gettrace()
+    sys.settrace(stop)
+    try:
+        fit()
+    finally:
+        sys.settrace(before)
+    return found
+
+
+@pytest.mark.parametrize("name", FITS)
+def test_a_breakpoint_in_the_method_stops(name, in_numpy):
+    fit, method = FITS[name]
+    assert frames_of(fit, method.propose.__code__)
+
+
+def test_from_curve_fit_to_the_step_are_six_frames(in_numpy):
+    (names,) = frames_of(single, trf.propose.__code__)
+    assert len(names) <= 6
+    assert names[0] == "curve_fit"
+
+
+@pytest.mark.parametrize("name", FITS)
+def test_both_backends_agree(name, monkeypatch):
+    fit, _ = FITS[name]
+    ours = fit()
+    monkeypatch.setenv("NLSQ_BACKEND", "numpy")
+    other, threads = fit(), threading.active_count()
+    assert threading.active_count() == threads
+    at = "x" if name == "residuals" else "popt"
+    np.testing.assert_allclose(getattr(other, at), getattr(ours, at), rtol=1e-10)
+    for field in ("pcov", "cost", "active_mask") if at == "popt" else ("cost",):
+        np.testing.assert_allclose(
+            getattr(other, field), getattr(ours, field), rtol=1e-8, atol=1e-12
+        )
+    assert np.array_equal(np.asarray(other.success), np.asarray(ours.success))
+
+
+def test_a_wrong_name_is_an_error(monkeypatch):
+    monkeypatch.setenv("NLSQ_BACKEND", "cupy")
+    with pytest.raises(ValueError, match="NLSQ_BACKEND='cupy' is no backend; set it to 'jax' or"):
+        single()
