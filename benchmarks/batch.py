@@ -132,7 +132,8 @@ def fused_pass(problem: Problem, y: np.ndarray) -> float:
     from nlsq.caching import programs
     from nlsq.config import double_precision
     from nlsq.core.algebra import traced
-    from nlsq.core.drive.batch import lanes, program, run
+    from nlsq.core.drive.batch import passes, program, run
+    from nlsq.core.drive.batch.state import LANES, Data, Numbers
     from nlsq.device import usable_cores
 
     caught: dict[str, object] = {}
@@ -145,24 +146,24 @@ def fused_pass(problem: Problem, y: np.ndarray) -> float:
     with mock.patch.object(run.program, "slab_program", catch):
         fit_many(problem, y[:1])
     call, form = caught["call"], caught["form"]
-    numbers = lanes.Numbers(problem.x.shape[-1], *[0.0] * 7)
-    passes, cores = 1000, usable_cores()
+    numbers = Numbers(problem.x.shape[-1], *[0.0] * 7)
+    turns, cores = 1000, usable_cores()
 
     def block(x, y, trial):
-        data = lanes.Data((x,), y, None, (), None, None)
+        data = Data((x,), y, None, (), None, None)
 
         def once(_, trial):
-            cost, g, G = lanes.reduce(call, form, None, data, numbers, tuple(trial))
+            cost, g, G = passes.reduce(call, form, None, data, numbers, tuple(trial))
             # each pass waits for the last, and uses all sums: XLA leaves out what nobody reads
             return trial * (1 - 1e-18 * sum([cost, *g, *G]))
 
-        return jax.lax.fori_loop(0, passes, once, trial)
+        return jax.lax.fori_loop(0, turns, once, trial)
 
     with double_precision():
         run_block = programs.compiled(traced.marked(block))
         x = np.pad(problem.x, [(0, 0)] * (problem.x.ndim - 1) + [(0, 4)], mode="edge")
-        rows = np.pad(y[: lanes.LANES].T, [(0, 4), (0, 0)])
-        trial = np.repeat(problem.p0[:, None], lanes.LANES, 1)
+        rows = np.pad(y[:LANES].T, [(0, 4), (0, 0)])
+        trial = np.repeat(problem.p0[:, None], LANES, 1)
 
         def busy(_):
             with double_precision():
@@ -173,7 +174,7 @@ def fused_pass(problem: Problem, y: np.ndarray) -> float:
             began = time.perf_counter()
             list(pool.map(busy, range(3 * cores)))
             seconds = time.perf_counter() - began
-    return seconds / (3 * cores * passes * lanes.LANES) * len(y)
+    return seconds / (3 * cores * turns * LANES) * len(y)
 
 
 def spoil(problem: Problem, y: np.ndarray) -> np.ndarray:

@@ -87,7 +87,7 @@ class Packing:
 
         Examples
         --------
-        >>> from nlsq.core.loop.loop import Method, start_vector, state_packing
+        >>> from nlsq.core.loop.state import Method, start_vector, state_packing
         >>> method = Method("trf", False, 2)
         >>> state = state_packing(method).view(start_vector([1.0, 2.0], method))
         >>> state.trial, state.point.P.shape

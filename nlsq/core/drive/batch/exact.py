@@ -14,11 +14,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from nlsq.caching.programs import cache, compiled
-from nlsq.core.drive.batch import lanes
 from nlsq.core.drive.batch.fields import COUNTS
-from nlsq.core.drive.batch.lanes import Form
 from nlsq.core.drive.batch.many import Lot, Many
 from nlsq.core.drive.batch.operands import Operands
+from nlsq.core.drive.batch.state import Form, places
 from nlsq.core.loop import loop
 from nlsq.core.loop.state import (
     DONE,
@@ -85,7 +84,7 @@ def exact_program(key: Hashable, model: Callable, form: Form, loss, method: Meth
 
 def finish(run: Callable, many: Many, form: Form, leaves: tuple, lot: Lot) -> np.ndarray:
     """Last states (k, s) of up to WIDTH fits that lanes brought to a minimum."""
-    method, at = method_of(many), lanes.places(form.n)
+    method, at = method_of(many), places(form.n)
     start, free = lot.start.copy(), np.array(many.free)
     start[:, free] = lot.state[list(at.x)].T
     first = make_setup(many.parameters(start[0], lot.lb[0], lot.ub[0]), many.options)

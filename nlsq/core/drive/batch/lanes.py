@@ -27,7 +27,6 @@ would do better (`_doubtful`), is `left` to that, which begins at its start.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -38,13 +37,14 @@ from nlsq.core import trf
 from nlsq.core.algebra import geometry
 from nlsq.core.algebra.namespace import once
 from nlsq.core.drive.batch import algebra
+from nlsq.core.drive.batch.passes import reduce
+from nlsq.core.drive.batch.state import DONE, ITERATE, POLISH, Answer, Form, Lanes, Numbers
 from nlsq.core.loop.judging import NEGLIGIBLE, POLISH_LIMIT, Evidence, gain, judge
 from nlsq.core.loop.loop import COST_NOISE, LEAP, POLISH_REACH  # fmt: skip
 from nlsq.core.loop.polishing import RIDGE
 from nlsq.core.loop.status import Status
-from nlsq.core.loss_functions import scale_rows
+from nlsq.core.passes.blocks import Data
 
-LANES = 128
 # Relative errors, some eps / pivot^2: of a step from which on a path is no longer the single fit's
 # where the model is not linear; of one that leads nowhere; and of a covariance that lanes may have.
 ASTRAY = {np.dtype(np.float64): 1e-11, np.dtype(np.float32): 1e-2}
@@ -53,200 +53,9 @@ ACCURACY = {np.dtype(np.float64): 1e-11, np.dtype(np.float32): 1e-3}
 VANISHED = 1e-6  # share of a column's norm that a step leaves
 ROUNDING = 100  # times eps, as in `loop`
 LINEAR = 0.25  # deviation of the gain from the predicted one
-UNROLL, UNROLLED = 4, 5  # points in one turn of the loop over them, up to 5 parameters
-
-ITERATE, POLISH, DONE = range(3)
-
-
-class Form(NamedTuple):
-    """What a lanes program depends on besides the model and the loss: static and hashable."""
-
-    free: tuple  # one bool per parameter of the model: whether it is fitted
-    bounded: bool
-    weighted: str  # "" | "shared" | "lanes": weights (capacity,) or one row for each lane
-    axes: tuple  # per x leaf: the axis of the points, None for a leaf without one
-    per_fit_x: bool  # each lane has abscissae of its own
-    treedef: Any
-    capacity: int  # points in the buffers
-    pointwise: bool
-
-    @property
-    def n(self) -> int:
-        """Number of fitted parameters."""
-        return sum(self.free)
-
-
-class Numbers(NamedTuple):
-    """Run-time numbers that all lanes share."""
-
-    m: Any  # points
-    ftol: Any
-    xtol: Any
-    gtol: Any
-    max_nfev: Any
-    f_scale: Any
-    leave: Any  # a block returns when no more lanes than this are running,
-    patience: Any  # after as many passes more
-    ordered: Any  # 1.0: the points are in the order in which neighbours are alike
-
-
-class Data(NamedTuple):
-    """A block's data, lanes along the last axis."""
-
-    leaves: tuple  # with the lanes as last axis when each has its own
-    y: Any  # (capacity, LANES)
-    weights: Any  # (capacity, LANES), (capacity, 1) or None
-    fixed: tuple  # values (LANES,) of the parameters that are not fitted
-    lb: Any  # (n, LANES), or None
-    ub: Any
-
-
-class Lanes(NamedTuple):
-    """State of a block; every array (LANES,), vectors as tuples of n, matrices of pairs."""
-
-    x: tuple
-    cost: Any
-    g: tuple
-    G: tuple  # lower triangle of J^T J, row by row
-    scale: tuple  # D^2
-    radius: Any
-    alpha: Any
-    trial: tuple
-    norm: Any  # as in `trf.Proposal`, like the next two
-    predicted: Any
-    correction: Any
-    error: Any  # relative, of the step
-    phase: Any
-    status: Any
-    nfev: Any
-    njev: Any
-    nit: Any
-    rounds: Any  # passes in the present phase
-    last: Any  # scaled length of the last accepted step
-    optimality: Any
-    left: Any  # 1.0: to the engine of the single fit, from the start
-    known: Any  # 1.0: `before` and `step` hold the last point of the polish and its step
-    before: tuple
-    step: tuple
-
-
-class Answer(NamedTuple):
-    """What a block knows about its fits beside the state."""
-
-    pivot: Any
-    inverse: tuple  # lower triangle of (J^T J)^{-1}
-    active: tuple  # -1 / 0 / 1 per parameter: at its lower bound, inside, at its upper bound
-
-
-def start(state: np.ndarray, x: np.ndarray) -> None:
-    """Make `state` (size, lanes) that before the first pass, for starts x (n, lanes)."""
-    at = places(len(x))
-    state[:] = 0
-    state[list(at.x)] = state[list(at.trial)] = x
-    state[at.cost] = state[at.optimality] = np.inf
-    state[at.status] = int(Status.RUNNING)
-
-
-@functools.lru_cache
-def places(n: int) -> Lanes:
-    """Rows of the state vectors, by name."""
-    vector, triangle = (0,) * n, (0,) * len(algebra.pairs(n))
-    form = Lanes(*(
-        vector if name in ("x", "g", "scale", "trial", "before", "step")
-        else triangle if name == "G" else 0
-        for name in Lanes._fields
-    ))  # fmt: skip
-    treedef = jax.tree.structure(form)
-    return jax.tree.unflatten(treedef, range(treedef.num_leaves))
 
 
 # ------------------------------------------------------------------------------------ the pass
-
-
-def reduce(call: Callable, form: Form, loss, data: Data, numbers: Numbers, trial):
-    """(cost, g, G) of every lane at `trial`, from one pass over its points.
-
-    The model sees one point at a time, of all lanes; a model that couples points sees all.
-    """
-    n, dtype = form.n, data.y.dtype
-
-    def rows(leaves, y, weights, points, inside):
-        """Whitened residual and derivatives (n + 1 of them), each (points, LANES)."""
-
-        def value(fit):
-            return _value(call, form, data, points, leaves, fit)
-
-        f, push = jax.linearize(value, trial)
-        nothing = jnp.zeros_like(trial[0])
-        unit = [tuple(jnp.ones_like(t) if i == j else nothing for i, t in enumerate(trial))
-                for j in range(n)]  # fmt: skip
-        found = [push(u) for u in unit] + [f - y]
-        if weights is not None:
-            found = [jnp.where(weights > 0, row * weights, 0) for row in found]
-        if inside is not None:
-            found = [jnp.where(inside, row, 0) for row in found]
-        return once(*found)  # each is read many times: compute it once
-
-    def add(total, found):
-        cost, triangle = total
-        if loss is not None:
-            *KT, r = found
-            costs, r, KT = scale_rows(loss, numbers.f_scale, r, jnp.stack(KT), jnp)
-            cost, found = cost + jnp.sum(costs, 0).astype(dtype), [*KT, r]
-        products = (found[i] * found[j] for i, j in algebra.pairs(n + 1))
-        return cost, tuple(t + jnp.sum(p, 0) for t, p in zip(triangle, products, strict=True))
-
-    nothing = jnp.zeros_like(trial[0])
-    total = nothing, (nothing,) * len(algebra.pairs(n + 1))
-    if form.pointwise:
-        unroll = UNROLL if n <= UNROLLED else 1  # the program grows with n^2
-
-        def turn(k, total):
-            for place in range(unroll):
-                i = k * unroll + place
-                total = add(total, rows(*point(data, form, i), 1, i < numbers.m))
-            return total
-
-        total = jax.lax.fori_loop(0, (numbers.m + unroll - 1) // unroll, turn, total)
-    else:
-        total = add(total, rows(data.leaves, data.y, data.weights, form.capacity, None))
-    cost, triangle = total
-    size = len(algebra.pairs(n))
-    if loss is None:
-        cost = 0.5 * triangle[-1]
-    return cost, triangle[size : size + n], triangle[:size]
-
-
-def point(data: Data, form: Form, i):
-    """(leaves, y, weights) of one point of all lanes."""
-    leaves = tuple(
-        leaf if axis is None
-        else jax.lax.dynamic_slice_in_dim(leaf, i, 1, axis)
-        for leaf, axis in zip(data.leaves, form.axes, strict=True)
-    )  # fmt: skip
-    y, weights = jax.lax.dynamic_slice_in_dim(data.y, i, 1), data.weights
-    if weights is not None:
-        weights = jax.lax.dynamic_slice_in_dim(weights, i, 1)
-    return leaves, y, weights
-
-
-def _value(call: Callable, form: Form, data: Data, points: int, leaves: tuple, fit: tuple):
-    """The model (points, LANES) at the fitted parameters `fit`."""
-    axes = tuple(-1 if form.per_fit_x else None for _ in leaves)
-
-    def one(leaves, params):
-        x = jax.tree.unflatten(form.treedef, leaves)
-        return call(x, list(params), points).astype(data.y.dtype)
-
-    fitted, fixed = iter(fit), iter(data.fixed)
-    params = tuple(next(fitted if free else fixed) for free in form.free)
-    return jax.vmap(one, in_axes=(axes, 0), out_axes=-1)(leaves, params)
-
-
-def residual(call: Callable, form: Form, data: Data, points: int, leaves, y, weights, fit: tuple):
-    """Whitened residual (points, LANES)."""
-    r = _value(call, form, data, points, leaves, fit) - y
-    return r if weights is None else jnp.where(weights > 0, r * weights, 0)
 
 
 def _optimality(x, g, G, cost, data: Data, form: Form):

@@ -6,16 +6,16 @@ import jax
 import numpy as np
 
 from nlsq.caching.memory_manager import manager
-from nlsq.core.drive.batch import lanes
-from nlsq.core.drive.batch.lanes import DONE, LANES
 from nlsq.core.drive.batch.many import Lot
+from nlsq.core.drive.batch.state import DONE, LANES, Form, places
+from nlsq.core.drive.batch.state import start as start_lanes
 from nlsq.core.problem.parameters import interior_starts
 
 
 class Operands:
     """A lot as the program takes it, in buffers of the program's sizes from the pool."""
 
-    def __init__(self, lot: Lot, form: lanes.Form, slab: int, dtype: np.dtype):
+    def __init__(self, lot: Lot, form: Form, slab: int, dtype: np.dtype):
         self._taken: list[np.ndarray] = []
         free = np.array(form.free)
 
@@ -41,13 +41,13 @@ class Operands:
         self.lb = self.ub = None
         if form.bounded:
             self.lb, self.ub = numbers(lot.lb[:, free].T), numbers(lot.ub[:, free].T)
-        at = lanes.places(form.n)
+        at = places(form.n)
         self.state = self._allocate((jax.tree.structure(at).num_leaves, slab), dtype)
         if lot.state is None:
             x = lot.start[:, free]
             if form.bounded:
                 x = interior_starts(x, lot.lb[:, free], lot.ub[:, free])
-            lanes.start(self.state[:, : len(lot)], x.T)
+            start_lanes(self.state[:, : len(lot)], x.T)
         else:
             self.state[:, : len(lot)] = lot.state
         beyond = slice(len(lot), -(-len(lot) // LANES) * LANES)  # the rest of the last block idles

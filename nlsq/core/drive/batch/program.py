@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from nlsq.caching.programs import cache, compiled
 from nlsq.core.algebra import traced
 from nlsq.core.drive.batch import algebra, lanes, unexplained
-from nlsq.core.drive.batch.lanes import LANES, Data, Form, Numbers
+from nlsq.core.drive.batch.state import LANES, Answer, Data, Form, Numbers, places
 from nlsq.core.passes import elementwise
 
 _SMALLEST_CAPACITY = 16
@@ -81,15 +81,15 @@ def slab_program(key: Hashable, model: Callable, form: Form, loss, slab: int, dt
     return cache.get(("slab", key, form, slab, str(dtype)), build)
 
 
-def answer_places(form: Form) -> lanes.Answer:
+def answer_places(form: Form) -> Answer:
     """Rows of the answers, by name."""
     triangle = len(algebra.pairs(form.n))
     active = range(1 + triangle, 1 + triangle + form.n) if form.bounded else ()
-    return lanes.Answer(0, tuple(range(1, 1 + triangle)), tuple(active))
+    return Answer(0, tuple(range(1, 1 + triangle)), tuple(active))
 
 
 def _block(call: Callable, form: Form, loss, dtype) -> Callable:
-    structure = jax.tree.structure(lanes.places(form.n))
+    structure = jax.tree.structure(places(form.n))
 
     def block(leaves, y, weights, fixed, lb, ub, numbers, state):
         numbers = Numbers(numbers[0].astype(int), *numbers[1:].astype(dtype))

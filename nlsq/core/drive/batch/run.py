@@ -29,10 +29,10 @@ from nlsq.config import backend, double_precision
 from nlsq.core.drive.batch import algebra, exact, lanes, program
 from nlsq.core.drive.batch.exact import noise_variances
 from nlsq.core.drive.batch.fields import COUNTS, Fields
-from nlsq.core.drive.batch.lanes import DONE, LANES
 from nlsq.core.drive.batch.many import Lot, Many
 from nlsq.core.drive.batch.operands import Operands, stretched
 from nlsq.core.drive.batch.rows import Ragged, Slab, ragged_slabs, slabs
+from nlsq.core.drive.batch.state import DONE, LANES, Form, places
 from nlsq.core.drive.solve import solve
 from nlsq.core.loop.status import Status
 from nlsq.core.loss_functions import scale_rows
@@ -63,9 +63,9 @@ def lengths_shown(many: Many) -> set[int]:
     return {1, *points, *capacities, *LENGTHS}
 
 
-def _improbable(state, done, answers, scale, form: lanes.Form) -> np.ndarray:
+def _improbable(state, done, answers, scale, form: Form) -> np.ndarray:
     """(k,) where `response` would take a closer look, for the lanes `done`."""
-    at, found = lanes.places(form.n), program.answer_places(form)
+    at, found = places(form.n), program.answer_places(form)
     diagonal = [row for row, (i, j) in enumerate(algebra.pairs(form.n)) if i == j]
     hidden, answer = 2 * state[at.cost, done], np.zeros(len(done), bool)
     each = [(state[x, done] ** 2, diagonal[i]) for i, x in enumerate(at.x)]
@@ -252,7 +252,7 @@ class Batch:
         form = self._form(lot)
         with double_precision(), jax.default_device(self._mine.device):
             state, answers = self._run(lot, form)
-        running = state[lanes.places(form.n).phase, : len(lot)] < DONE
+        running = state[places(form.n).phase, : len(lot)] < DONE
         done, left = np.flatnonzero(~running), np.flatnonzero(running)
         inexact, odd = self._write(lot, done, state, np.take(answers, done, axis=1), form)
         if odd.size:
@@ -288,7 +288,7 @@ class Batch:
             count += len(plain) + self._fit_alone(piece.take(rest))
         return count
 
-    def _run(self, lot: Lot, form: lanes.Form) -> tuple[np.ndarray, np.ndarray]:
+    def _run(self, lot: Lot, form: Form) -> tuple[np.ndarray, np.ndarray]:
         """(state, answers) of a lot's lanes after one call of the program; a slab long."""
         many, slab = self.many, self._sizes(lot.m).slab
         run = program.slab_program(
@@ -306,10 +306,10 @@ class Batch:
             state, answers = map(np.asarray, made)  # waits for them
         return state, answers
 
-    def _form(self, lot: Lot) -> lanes.Form:
+    def _form(self, lot: Lot) -> Form:
         many = self.many
         fixed = many.model.resolution.data_fixed
-        return lanes.Form(
+        return Form(
             free=many.free,
             bounded=many.bounded,
             weighted="" if lot.weights is None else ("lanes", "shared")[lot.weights.ndim == 1],
@@ -320,7 +320,7 @@ class Batch:
             pointwise=self._pointwise,
         )
 
-    def _leaves(self, form: lanes.Form) -> tuple:
+    def _leaves(self, form: Form) -> tuple:
         return tuple(
             leaf if axis is None else stretched(leaf, axis, form.capacity)
             for leaf, axis in zip(self._x.leaves, form.axes, strict=False)
@@ -337,13 +337,13 @@ class Batch:
         rest = options.f_scale, leave, _CALL // blocks, self._ordered
         return np.array([lot.m, *tolerances, budget, *rest], float)
 
-    def _write(self, lot: Lot, done, state, answers, form: lanes.Form):
+    def _write(self, lot: Lot, done, state, answers, form: Form):
         """Results of the lanes `done` into the fields, but for two kinds, of which the indices.
 
         Fits whose Gram matrix has too few digits, and fits of which lanes cannot judge.
         """
         many, fields = self.many, self.fields
-        at, found = lanes.places(form.n), program.answer_places(form)
+        at, found = places(form.n), program.answer_places(form)
         status, cost = state[at.status, done].astype(int), state[at.cost, done].astype(float)
         eps = np.finfo(many.dtype).eps
         sharp = eps <= lanes.ACCURACY[many.dtype] * answers[found.pivot] ** 2

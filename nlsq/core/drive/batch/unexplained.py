@@ -11,8 +11,8 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-from nlsq.core.drive.batch import lanes
-from nlsq.core.drive.batch.lanes import Data, Form, Lanes, Numbers
+from nlsq.core.drive.batch import passes
+from nlsq.core.drive.batch.state import Data, Form, Lanes, Numbers
 from nlsq.core.drive.tries import UNEXPLAINED, alike_limit
 
 
@@ -33,7 +33,7 @@ def _spread(form: Form, data: Data, numbers: Numbers):
     first, nothing = data.y[0], jnp.zeros_like(data.y[0])
 
     def turn(i, sums):
-        _, y, weights = lanes.point(data._replace(leaves=()), form._replace(axes=()), i)
+        _, y, weights = passes.point(data._replace(leaves=()), form._replace(axes=()), i)
         w = 1 if weights is None else jnp.where(weights[0] > 0, weights[0], 0)
         off = jnp.where(w > 0, y[0] - first, 0)
         count, plain, whole, once, twice = sums
@@ -53,14 +53,14 @@ def _neighbours(call: Callable, form: Form, data: Data, numbers: Numbers, x: tup
     """
     nothing = jnp.zeros_like(x[0])
     if not form.pointwise:
-        r = lanes.residual(call, form, data, form.capacity, data.leaves, data.y, data.weights, x)
+        r = passes.residual(call, form, data, form.capacity, data.leaves, data.y, data.weights, x)
         return jnp.sum(r[1:] * r[:-1], 0), jnp.sum(r * r, 0), numbers.m, nothing + numbers.ordered
     own = form.per_fit_x and len(data.leaves) == 1 and data.leaves[0].ndim == 2
 
     def turn(i, carry):
         last, before, product, square, count, rises = carry
-        leaves, y, weights = lanes.point(data, form, i)
-        r = lanes.residual(call, form, data, 1, leaves, y, weights, x)[0]
+        leaves, y, weights = passes.point(data, form, i)
+        r = passes.residual(call, form, data, 1, leaves, y, weights, x)[0]
         counts = jnp.ones_like(r) if weights is None else jnp.where(weights[0] > 0, nothing + 1, 0)
         if own:
             here = leaves[0][0].astype(r.dtype)
