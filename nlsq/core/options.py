@@ -110,6 +110,14 @@ def by_name(caller: str, before: int, names: tuple, args: tuple, options: dict) 
     return given | options
 
 
+def since(started: float, options: dict) -> dict:
+    """`options` with what is left of the time limit, which began to run when `started`."""
+    limit = options.get("time_limit")
+    if not isinstance(limit, int | float) or not limit > 0:  # none, or to be refused
+        return options
+    return options | {"time_limit": max(limit - (time.monotonic() - started), 1e-9)}
+
+
 def check_names(caller: str, given: dict, front: tuple) -> None:
     """Raise TypeError for a keyword that is unknown, with the nearest known one."""
     for name in given:

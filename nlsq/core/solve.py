@@ -76,6 +76,7 @@ class Options:
     tr_options: dict = dataclasses.field(default_factory=dict)
     cache: SmartCache | None = None
     workers: Any = None  # who evaluates what differences need
+    sampled: bool = True  # whether a fit to many points may begin on a sample of them
 
     def for_each(self, name: str, n: int) -> np.ndarray:
         """An option given as a number or one per parameter, as (n,)."""
@@ -179,7 +180,8 @@ def _solve_trying(model, data, parameters, options, budget: int | None) -> Outco
     budget: evaluations that all tries together may take.
     """
     outcome = _solve(model, data, parameters, options)
-    sampled = data.y.size > _MANY and model.info.pointwise and options.tr_solver == "exact"
+    many = options.sampled and data.y.size > _MANY
+    sampled = many and model.info.pointwise and options.tr_solver == "exact"
     spent = budget is not None and outcome.nfev >= budget
     if sampled or spent or not tries.is_suspicious(model, data, outcome):
         return outcome  # a sample is tried by itself (see `_fit_sample`)
@@ -238,7 +240,7 @@ def _solve(
         def call():
             return model.traceable(data.x)
 
-        if m > _MANY and layout.block and not iterates:
+        if options.sampled and m > _MANY and layout.block and not iterates:
             sample = data.sample(sample_size(m))
             x0, setup = start_on_sample(model, sample, parameters, options, setup)
         if layout.block and long and not iterates:

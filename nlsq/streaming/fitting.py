@@ -17,6 +17,8 @@ from nlsq.core.evaluation import CurveCall
 from nlsq.core.finish import Finished
 from nlsq.core.model import Model
 from nlsq.core.options import read_options
+from nlsq.core.orchestration.stages import require_engine, stages
+from nlsq.core.orchestration.streaming_coordinator import automatic_chunk_size
 from nlsq.core.problem import (
     UNBOUNDED,
     Observations,
@@ -24,10 +26,10 @@ from nlsq.core.problem import (
     parse_parameters,
     require_enough_points,
 )
-from nlsq.core.record import announce, fields, judge, numbers_on_demand
+from nlsq.core.record import announce, covariance_of, fields, judge, numbers_on_demand
 from nlsq.core.solve import Options, choose_road
 from nlsq.core.status import Status
-from nlsq.core.workflow import StreamingDecision, automatic_chunk_size
+from nlsq.interfaces.orchestration_protocol import StreamingDecision
 from nlsq.result import StreamedFitResult
 from nlsq.streaming.checkpoint import CheckpointManager
 from nlsq.streaming.feed import Feed, bytes_to_keep
@@ -127,6 +129,13 @@ def fit_source(
             k: v for k, v in own.items() if k != "max_nfev" or "maxfev" not in options
         } | options
     settings = _settings(caller, method, jac, parameters, options)
+    require_engine(f)
+    if decision is None:
+        width, points = source.form.bytes_per_point, source.n_points
+        decided = stages(f).coordinator.decide(points, width, False, workflow="chunked")
+    else:
+        decided = decision
+    settings = dataclasses.replace(settings, sampled=decided.sampled)
     if nan_policy not in (None, "raise", "omit"):
         raise ValueError(f"nan_policy must be None, 'raise' or 'omit', got {nan_policy!r}.")
     size = reading.chunk_size or automatic_chunk_size(
@@ -216,7 +225,7 @@ def _result(
     }
     if feed.source.labels:
         held["labels"] = feed.source.labels
-    verdict = judge(finished, absolute_sigma)
+    verdict = judge(finished, covariance_of(finished, absolute_sigma))
     return StreamedFitResult(
         fields(finished, verdict, absolute_sigma, seconds) | held,
         lazy=numbers_on_demand(finished) | {"moments": sums},
