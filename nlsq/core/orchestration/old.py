@@ -158,7 +158,7 @@ class CovarianceComputer:
             finished.parameters, settings,
         )  # fmt: skip
         with double_precision():
-            problem.choose_derivative(p)
+            problem.derivative.choose(problem.x, p)
             return covariance(problem, p, absolute_sigma, finished.parameters.names)
 
 
@@ -249,7 +249,7 @@ def solve(problem: Problem, settings: Any, report: Callable[..., int | None]) ->
     last = Solution(p, -3, 1, 0)
     if not np.isfinite(problem.residual(p)).all():
         return last
-    problem.choose_derivative(p)
+    problem.derivative.choose(problem.x, p)
 
     def expand(q):
         full = problem.p0.copy()
@@ -270,29 +270,32 @@ def solve(problem: Problem, settings: Any, report: Callable[..., int | None]) ->
         return problem.jacobian(last.p)[:, free]
 
     last.nfev = 0
+    wished = settings.x_scale
+    if not isinstance(wished, str):
+        wished = np.broadcast_to(np.asarray(wished, float), p.shape)[free]
     given = {k: getattr(settings, k) for k in ("ftol", "xtol", "gtol", "loss", "f_scale")}
-    x_scale = settings.x_scale
-    if not isinstance(x_scale, str):
-        x_scale = np.broadcast_to(np.asarray(x_scale, float), p.shape)[free]
-    bounds = problem.lb[free], problem.ub[free]
-    try:
-        found = scipy.optimize.least_squares(
-            residual, p[free], jacobian, bounds, settings.method, x_scale=x_scale,
-            max_nfev=settings.max_nfev or 200 * (p.size + 1), tr_solver=settings.tr_solver,
-            tr_options=settings.tr_options or {}, verbose=2 * (settings.verbose > 1), **given,
-        )  # fmt: skip
-    except _Stopped:
-        return last
-    last.p, last.status = expand(found.x), found.status
+    given |= {"tr_solver": settings.tr_solver, "tr_options": settings.tr_options or {}}
+    given |= {"bounds": (problem.lb[free], problem.ub[free]), "verbose": 2 * (settings.verbose > 1)}
+    given |= {"method": settings.method, "max_nfev": settings.max_nfev or 200 * (p.size + 1)}
+    for x_scale in (wished, 1.0):  # without a budget of the user's, the other scale gets a try too
+        try:
+            found = scipy.optimize.least_squares(
+                residual, p[free], jacobian, x_scale=x_scale, **given
+            )
+        except _Stopped:
+            return last
+        last.p, last.status = expand(found.x), found.status
+        if last.status > 0 or settings.max_nfev is not None:
+            break
     if last.status > 0:
-        problem.choose_derivative(last.p)
+        problem.derivative.choose(problem.x, last.p)
         last.p = polish(problem, last.p)
     return last
 
 
 def polish(problem: Problem, p) -> np.ndarray:
-    """Gauss-Newton steps, clipped to the bounds, while they shrink and the cost does not rise."""
-    before, best = np.inf, problem.cost(p)
+    """Gauss-Newton steps, halved where the cost rises, until rounding stops them."""
+    before = np.inf
     for _ in range(200):
         cost, r, J = problem.folded(p)
         g = J.T @ r
@@ -300,14 +303,18 @@ def polish(problem: Problem, p) -> np.ndarray:
         moving = problem.free & ~outward
         lengths = np.linalg.norm(J, axis=0)
         D = np.where(lengths > 0, lengths, 1.0)[moving]
-        s = np.linalg.lstsq(J[:, moving] / D, -r, rcond=problem.derivative.rank_tolerance)[0]
-        trial = p.copy()
-        trial[moving] += s / D
-        trial = np.clip(trial, problem.lb, problem.ub)
-        length = np.linalg.norm(lengths * (trial - p))
-        if not (length < before and problem.cost(trial) <= best * (1 + 1e-10)):
+        step = np.zeros(p.size)
+        tolerance = problem.derivative.rank_tolerance
+        step[moving] = np.linalg.lstsq(J[:, moving] / D, -r, rcond=tolerance)[0] / D
+        length = np.linalg.norm(J @ step)
+        if length >= before and length < 1e-6 * np.linalg.norm(r):
             break
-        p, before, best = trial, length, min(best, cost)
+        trials = (np.clip(p + step / 2**k, problem.lb, problem.ub) for k in range(20))
+        lower = (t for t in trials if problem.cost(t) <= cost * (1 + 1e-13))
+        trial = next(lower, p)
+        if (trial == p).all():
+            break
+        p, before = trial, length
     return p
 
 

@@ -98,26 +98,6 @@ class Problem:
             J = np.broadcast_to(J, (self.y.size, p.size))
             return self.whiten(J).astype(float)
 
-    def choose_derivative(self, p) -> None:
-        """Take the complex step where it agrees at p with differences, which are right but blurred.
-
-        Only where the user did not say how to differentiate.
-        """
-        derivative = self.derivative
-        if derivative.jac is not None or np.iscomplexobj(self.y):
-            return
-        derivative.scheme = "extrapolated"
-        slow = self.jacobian(p)
-        derivative.scheme = "cs"
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of an imaginary part that the model drops
-                fast = self.jacobian(p)
-        except _REFUSALS:  # the user's function does not take complex numbers
-            fast = np.full_like(slow, np.nan)
-        if not (np.abs(fast - slow) <= 1e-6 * np.abs(slow).max(axis=0)).all():
-            derivative.scheme = "extrapolated"
-
     def folded(self, p) -> tuple[float, np.ndarray, np.ndarray]:
         """(cost, r, J) at p with the loss folded into the rows of r and J (Triggs)."""
         r, J, C = self.residual(p), self.jacobian(p), self.f_scale
@@ -151,6 +131,28 @@ class Derivative:
         moving = self.lb < self.ub
         columns = [column(x, p, j, f0) if moving[j] else 0.0 * f0 for j in range(p.size)]
         return np.stack(columns, axis=1)
+
+    def choose(self, x, p) -> None:
+        """Take the complex step where differences, which are right but blurred, agree at p.
+
+        Only where the user did not say how to differentiate.
+        """
+        f0 = _flat(self.f, x, p)
+        if self.jac is not None or np.iscomplexobj(f0):
+            return
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of an imaginary part that the model drops
+            self.scheme = "3-point"
+            plain = self(x, *p)
+            self.scheme = "cs"
+            try:
+                exact = self(x, *p)
+            except _REFUSALS:  # the user's function does not take complex numbers
+                exact = np.full_like(plain, np.nan)
+            noise = 1e-9 * np.abs(f0).max() / np.where(p == 0, 1.0, np.abs(p))
+            agree = np.abs(exact - plain) <= 1e-5 * np.abs(plain).max(axis=0) + noise
+        if not agree.all():
+            self.scheme = "extrapolated"
 
     @property
     def rank_tolerance(self) -> float:
