@@ -24,7 +24,7 @@ from scipy.linalg import cholesky
 
 from nlsq.caching.memory_manager import manager
 from nlsq.config import LargeDatasetConfig, double_precision
-from nlsq.core.orchestration.textbook import Problem
+from nlsq.core.orchestration.textbook import LOSSES, Problem
 from nlsq.interfaces.orchestration_protocol import (
     CovarianceResult,
     OptimizationConfig,
@@ -295,7 +295,7 @@ def solve(problem: Problem, settings: Any, report: Callable[..., int | None]) ->
 
 def polish(problem: Problem, p) -> np.ndarray:
     """Gauss-Newton steps, halved where the cost rises, until rounding stops them."""
-    before = np.inf
+    before, size = np.inf, np.linalg.norm(problem.whiten(problem.y))
     for _ in range(200):
         cost, r, J = problem.folded(p)
         g = J.T @ r
@@ -303,14 +303,18 @@ def polish(problem: Problem, p) -> np.ndarray:
         moving = problem.free & ~outward
         lengths = np.linalg.norm(J, axis=0)
         D = np.where(lengths > 0, lengths, 1.0)[moving]
+        U, w, VT = np.linalg.svd(J[:, moving] / D, full_matrices=False)
+        keep = w > problem.derivative.rank_tolerance * w.max(initial=0.0)
+        # a loss makes an outlier's row r / s with s near 0, in which the others' digits would drown
+        along = U.T @ r if problem.loss is LOSSES["linear"] else VT @ (g[moving] / D) / w
         step = np.zeros(p.size)
-        tolerance = problem.derivative.rank_tolerance
-        step[moving] = np.linalg.lstsq(J[:, moving] / D, -r, rcond=tolerance)[0] / D
+        step[moving] = -VT[keep].T @ (along[keep] / w[keep]) / D
         length = np.linalg.norm(J @ step)
-        if length >= before and length < 1e-6 * np.linalg.norm(r):
+        if length >= before and length < 1e-6 * np.sqrt(2 * cost):
             break
         trials = (np.clip(p + step / 2**k, problem.lb, problem.ub) for k in range(20))
-        lower = (t for t in trials if problem.cost(t) <= cost * (1 + 1e-13))
+        most = cost + 1e-15 * size * np.sqrt(2 * cost)  # what rounding of y makes of it
+        lower = (t for t in trials if problem.cost(t) <= most)
         trial = next(lower, p)
         if (trial == p).all():
             break
