@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from contextlib import closing
-from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -162,7 +161,7 @@ def decision(settings: Settings, source: Any) -> StreamingDecision:
         get_large_dataset_config(), work.strategy, asked,
     )  # fmt: skip
     if made.strategy == "direct" and work.strategy == "auto" and n_points >= MANY:
-        return replace(made, strategy="chunked", reason=f"{n_points:,} points are many")
+        return made._replace(strategy="chunked", reason=f"{n_points:,} points are many")
     return made
 
 

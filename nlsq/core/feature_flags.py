@@ -98,6 +98,12 @@ class FeatureFlags:
         """Whether `get_impl` says 'new'."""
         return self.get_impl(component, identity) == "new"
 
+    @functools.cached_property
+    def all_new(self) -> bool:
+        """Whether every stage of every call is 'new'."""
+        choices = {getattr(self, f"{component}_impl") for component in COMPONENTS}
+        return "old" not in choices and ("auto" not in choices or self.rollout_percent == 100)
+
     def with_override(self, **changes: str | int) -> FeatureFlags:
         """The same flags but for `changes`."""
         return replace(self, **changes)
@@ -106,12 +112,6 @@ class FeatureFlags:
         """The environment variables that say the same."""
         found = {variable(c): getattr(self, f"{c}_impl") for c in COMPONENTS}
         return found | {ENV_ROLLOUT_PERCENT: str(self.rollout_percent)}
-
-    @functools.cached_property
-    def depends_on_call(self) -> bool:
-        """Whether calls of different identity may take different roads."""
-        automatic = any(getattr(self, f"{c}_impl") == "auto" for c in COMPONENTS)
-        return automatic and 0 < self.rollout_percent < 100
 
 
 def _environment() -> dict:

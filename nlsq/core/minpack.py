@@ -16,7 +16,7 @@ from nlsq.core.given import model_value, numeric
 from nlsq.core.model import Model
 from nlsq.core.options import by_name, read_options, since
 from nlsq.core.orchestration.reference import solve_by_reference
-from nlsq.core.orchestration.stages import stages
+from nlsq.core.orchestration.stages import stages_for
 from nlsq.core.problem import UNBOUNDED, Observations, parse_parameters, require_enough_points
 from nlsq.core.record import announce, judge, record
 from nlsq.core.solve import choose_road, solve
@@ -177,7 +177,7 @@ def curve_fit(
         )  # fmt: skip
     if isinstance(ydata, int | float | np.generic | np.ndarray) and np.ndim(ydata) == 0:
         ydata = _for_each_point(f, xdata, ydata, p0, bounds)
-    taken = stages(f, ydata)
+    taken = stages_for(f, ydata)
     prepared = taken.preprocessor.preprocess(xdata, ydata, sigma, check_finite, nan_policy)
     options = since(began, options)
     config = taken.selector.select(f, p0, bounds, method, jac, options)

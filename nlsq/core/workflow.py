@@ -7,7 +7,6 @@ logged and stands in ``result.workflow``.
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import time
 from collections.abc import Callable
@@ -26,7 +25,7 @@ from nlsq.config import (
 from nlsq.core.given import refuse_units
 from nlsq.core.minpack import curve_fit
 from nlsq.core.options import check_names, since
-from nlsq.core.orchestration.stages import stages
+from nlsq.core.orchestration.stages import stages_for
 from nlsq.core.orchestration.streaming_coordinator import STRATEGIES
 from nlsq.core.problem import UNBOUNDED
 from nlsq.interfaces.orchestration_protocol import StreamingDecision
@@ -154,7 +153,7 @@ def fit(
         if in_memory and workflow in ("auto", "direct") and not _first_given(reading):
             n = np.size(ydata)
             size = sum(getattr(a, "nbytes", 8 * n) for a in (xdata, ydata))
-            coordinator = stages(f, ydata).coordinator
+            coordinator = stages_for(f, ydata).coordinator
             decision = _logged(
                 coordinator.decide(n, size // max(n, 1), True, manager.usable_bytes())
             )
@@ -162,7 +161,7 @@ def fit(
         streaming = facades.streaming
         source = streaming.as_source(xdata, ydata, sigma)
         decision = _logged(
-            stages(f).coordinator.decide(
+            stages_for(f).coordinator.decide(
                 source.n_points, source.form.bytes_per_point, in_memory, manager.usable_bytes(),
                 get_large_dataset_config(), workflow, _first_given(reading),
             )
@@ -189,7 +188,7 @@ def _first_given(reading: dict) -> str:
 
 def _direct(f, x, y, sigma, common: dict, decision: StreamingDecision) -> CurveFitResult:
     result = curve_fit(f, x, y, sigma=sigma, **common)
-    result["workflow"] = dataclasses.asdict(decision)
+    result["workflow"] = decision._asdict()
     return result
 
 

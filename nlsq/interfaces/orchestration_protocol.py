@@ -7,14 +7,12 @@ reference); `nlsq.core.feature_flags` says which one runs.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
 
-@dataclass(frozen=True, slots=True)
-class PreprocessedData:
+class PreprocessedData(NamedTuple):
     """Checked data of one fit, in memory.
 
     Attributes
@@ -54,8 +52,7 @@ class PreprocessedData:
         return (x + self.ydata.nbytes) // self.ydata.size
 
 
-@dataclass(frozen=True, slots=True)
-class OptimizationConfig:
+class OptimizationConfig(NamedTuple):
     """What is fitted from where, and how.
 
     Attributes
@@ -93,8 +90,7 @@ class OptimizationConfig:
         return self.parameters.lb, self.parameters.ub
 
 
-@dataclass(frozen=True, slots=True)
-class StreamingDecision:
+class StreamingDecision(NamedTuple):
     """Which road a fit takes through its data.
 
     Attributes
@@ -119,8 +115,7 @@ class StreamingDecision:
     sampled: bool
 
 
-@dataclass(frozen=True, slots=True)
-class CovarianceResult:
+class CovarianceResult(NamedTuple):
     """What the data say about the parameters' uncertainties.
 
     Attributes

@@ -17,7 +17,7 @@ from nlsq.core.evaluation import CurveCall
 from nlsq.core.finish import Finished
 from nlsq.core.model import Model
 from nlsq.core.options import read_options
-from nlsq.core.orchestration.stages import require_engine, stages
+from nlsq.core.orchestration.stages import require_engine, stages_for
 from nlsq.core.orchestration.streaming_coordinator import automatic_chunk_size
 from nlsq.core.problem import (
     UNBOUNDED,
@@ -132,7 +132,7 @@ def fit_source(
     require_engine(f)
     if decision is None:
         width, points = source.form.bytes_per_point, source.n_points
-        decided = stages(f).coordinator.decide(points, width, False, workflow="chunked")
+        decided = stages_for(f).coordinator.decide(points, width, False, workflow="chunked")
     else:
         decided = decision
     settings = dataclasses.replace(settings, sampled=decided.sampled)
@@ -179,7 +179,7 @@ def fit_source(
             checkpoints.remove()
     result = _result(finished, phases, feed, absolute_sigma, time.perf_counter() - started)
     if decision is not None:
-        result["workflow"] = dataclasses.asdict(decision)
+        result["workflow"] = decision._asdict()
     result["streaming"] |= {
         "chunk_size": min(size, feed.capacity),
         "source": source.name,

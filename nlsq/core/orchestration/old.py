@@ -1,4 +1,4 @@
-"""The plain reference: each stage of a fit, and a solver, written from the textbook.
+"""The plain reference: each stage of a fit, written from the textbook; its solver is `old_solver`.
 
 It is in NumPy and SciPy, short and slow, and shares no code with the engine, so that what both say
 is right and what they differ in is a defect of one of them. It takes arrays and lists of plain
@@ -14,15 +14,12 @@ import difflib
 import inspect
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-import scipy.optimize
 from scipy.linalg import cholesky
 
-from nlsq.caching.memory_manager import manager
 from nlsq.config import LargeDatasetConfig, double_precision
 from nlsq.core.orchestration.textbook import LOSSES, Problem
 from nlsq.interfaces.orchestration_protocol import (
@@ -86,7 +83,7 @@ class OptimizationSelector:
         """The arguments are those of `nlsq.curve_fit`; what only the engine knows is refused."""
         settings = dict(DEFAULTS)
         for name, value in options.items():
-            if name in ENGINE_ONLY or value == "cg":
+            if name in ENGINE_ONLY or (name == "tr_solver" and value == "cg"):
                 raise ValueError(
                     f"`{name}` is an option of the engine, which NLSQ_SELECTOR_IMPL=old does not "
                     "take. Leave it away, or set NLSQ_SELECTOR_IMPL=new."
@@ -107,6 +104,7 @@ class OptimizationSelector:
             raise ValueError(f"`method` must be 'trf', 'dogbox' or 'lm', got {method!r}.")
         if settings["diff_step"] is not None and jac is None:
             jac = "2-point"
+        _refuse_wrong(settings)
         limit = settings.pop("time_limit")
         deadline = None if limit is None else time.monotonic() + limit
         settings |= {"method": method or "trf", "jac": jac, "deadline": deadline}
@@ -224,104 +222,6 @@ def _silent(problem: Problem, p, cost, determined, variance, undetermined) -> np
     return silent
 
 
-@dataclass
-class Solution:
-    """Where the solver ended; `status` as SciPy's, or negative for a stop from outside."""
-
-    p: np.ndarray
-    status: int
-    nfev: int
-    njev: int
-
-
-class _Stopped(Exception):
-    pass
-
-
-def solve(problem: Problem, settings: Any, report: Callable[..., int | None]) -> Solution:
-    """SciPy's method from p0, then Gauss-Newton steps until rounding stops them.
-
-    report(accepted points so far, nfev, p, cost) says after each whether to stop, and by which
-    status.
-    """
-    manager.require(24 * problem.y.size * (problem.p0.size + 2), "The reference's Jacobian")
-    free, p = problem.free, problem.p0.copy()
-    last = Solution(p, -3, 1, 0)
-    if not np.isfinite(problem.residual(p)).all():
-        return last
-    problem.derivative.choose(problem.x, p)
-
-    def expand(q):
-        full = problem.p0.copy()
-        full[free] = q
-        return full
-
-    def residual(q):
-        last.nfev += 1
-        return problem.residual(expand(q))
-
-    def jacobian(q):
-        last.p = expand(q)
-        stop = report(last.njev, last.nfev, last.p, problem.cost(last.p))
-        if stop is not None:
-            last.status = stop
-            raise _Stopped
-        last.njev += 1
-        return problem.jacobian(last.p)[:, free]
-
-    last.nfev = 0
-    wished = settings.x_scale
-    if not isinstance(wished, str):
-        wished = np.broadcast_to(np.asarray(wished, float), p.shape)[free]
-    given = {k: getattr(settings, k) for k in ("ftol", "xtol", "gtol", "loss", "f_scale")}
-    given |= {"tr_solver": settings.tr_solver, "tr_options": settings.tr_options or {}}
-    given |= {"bounds": (problem.lb[free], problem.ub[free]), "verbose": 2 * (settings.verbose > 1)}
-    given |= {"method": settings.method, "max_nfev": settings.max_nfev or 200 * (p.size + 1)}
-    for x_scale in (wished, 1.0):  # without a budget of the user's, the other scale gets a try too
-        try:
-            found = scipy.optimize.least_squares(
-                residual, p[free], jacobian, x_scale=x_scale, **given
-            )
-        except _Stopped:
-            return last
-        last.p, last.status = expand(found.x), found.status
-        if last.status > 0 or settings.max_nfev is not None:
-            break
-    if last.status > 0:
-        problem.derivative.choose(problem.x, last.p)
-        last.p = polish(problem, last.p)
-    return last
-
-
-def polish(problem: Problem, p) -> np.ndarray:
-    """Gauss-Newton steps, halved where the cost rises, until rounding stops them."""
-    before, size = np.inf, np.linalg.norm(problem.whiten(problem.y))
-    for _ in range(200):
-        cost, r, J = problem.folded(p)
-        g = J.T @ r
-        outward = ((p <= problem.lb) & (g > 0)) | ((p >= problem.ub) & (g < 0))
-        moving = problem.free & ~outward
-        lengths = np.linalg.norm(J, axis=0)
-        D = np.where(lengths > 0, lengths, 1.0)[moving]
-        U, w, VT = np.linalg.svd(J[:, moving] / D, full_matrices=False)
-        keep = w > problem.derivative.rank_tolerance * w.max(initial=0.0)
-        # a loss makes an outlier's row r / s with s near 0, in which the others' digits would drown
-        along = U.T @ r if problem.loss is LOSSES["linear"] else VT @ (g[moving] / D) / w
-        step = np.zeros(p.size)
-        step[moving] = -VT[keep].T @ (along[keep] / w[keep]) / D
-        length = np.linalg.norm(J @ step)
-        if length >= before and length < 1e-6 * np.sqrt(2 * cost):
-            break
-        trials = (np.clip(p + step / 2**k, problem.lb, problem.ub) for k in range(20))
-        most = cost + 1e-15 * size * np.sqrt(2 * cost)  # what rounding of y makes of it
-        lower = (t for t in trials if problem.cost(t) <= most)
-        trial = next(lower, p)
-        if (trial == p).all():
-            break
-        p, before = trial, length
-    return p
-
-
 # --------------------------------------------------------------------------------- what is given
 
 
@@ -380,6 +280,26 @@ def _whitening(sigma, m: int) -> tuple:
         raise ValueError(f"`sigma` must be positive definite: {error}.") from error
 
 
+def _refuse_wrong(settings: dict[str, Any]) -> None:
+    """Raise for values that SciPy's solver, which checks the others, does not check."""
+    for name in ("f_scale", "max_nfev", "diff_step", "time_limit"):
+        value = settings[name]
+        if value is not None and not (np.asarray(value) > 0).all():
+            raise ValueError(f"`{name}` must be positive, got {value!r}.")
+    tolerances = [settings[name] or 0.0 for name in ("ftol", "xtol", "gtol")]
+    if min(tolerances) < 0 or max(tolerances) < np.finfo(float).eps:
+        raise ValueError(
+            "`ftol`, `xtol` and `gtol` must be None or at least 0, and one of them above machine "
+            f"epsilon, got {tolerances}."
+        )
+    if not callable(settings["loss"]) and settings["loss"] not in LOSSES:
+        raise ValueError(f"`loss` must be one of {tuple(LOSSES)}, got {settings['loss']!r}.")
+    if settings["callback"] is not None and not callable(settings["callback"]):
+        raise TypeError(f"`callback` must be callable, got {settings['callback']!r}.")
+    if settings["verbose"] not in (0, 1, 2):
+        raise ValueError(f"`verbose` must be 0, 1 or 2, got {settings['verbose']!r}.")
+
+
 def _own_scale(name: str, value: Any) -> Any:
     """A value of MINPACK's options as that of ours."""
     if name == "diag":
@@ -390,13 +310,17 @@ def _own_scale(name: str, value: Any) -> Any:
 def _names(f: Callable, p0: Any) -> tuple[str, ...]:
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     try:
-        every = inspect.signature(f).parameters.values()
+        signature = inspect.signature(f)
     except (TypeError, ValueError):  # a built-in function has none
-        every = []
-    named = [p.name for p in every if p.kind in kinds][1:]
+        signature = inspect.signature(lambda *args: None)
+    named = [p.name for p in signature.parameters.values() if p.kind in kinds][1:]
     n = len(named) if p0 is None else np.size(p0)
     if n == 0:
         raise ValueError("Unable to determine number of fit parameters: give `p0`.")
+    try:
+        signature.bind(None, *range(n))
+    except TypeError as error:
+        raise TypeError(f"`p0` has {n} values, which the model does not take: {error}.") from None
     return tuple(named[:n]) if len(named) >= n else tuple(f"p{i}" for i in range(n))
 
 

@@ -28,19 +28,20 @@ def solve_by_reference(
     f: Callable, prepared: PreprocessedData, config: OptimizationConfig
 ) -> Finished:
     """Solve as `old` does, and hand on what the engine would."""
-    from nlsq.core.orchestration import old
+    from nlsq.core.orchestration.old_solver import solve  # loads SciPy's
+    from nlsq.core.orchestration.textbook import Problem
 
     data = Observations.of(prepared)
     wished = vars(config.settings)
     parameters = Parameters(**vars(config.parameters))
     if config.method == "lm":
         require_enough_points(config.n_params, data)
-    problem = old.Problem(
+    problem = Problem(
         f, prepared.xdata, prepared.ydata, prepared.weights, prepared.factor, parameters,
         config.settings,
     )  # fmt: skip
     with double_precision():
-        solution = old.solve(problem, config.settings, _reporter(wished, problem))
+        solution = solve(problem, config.settings, _reporter(wished, problem))
         cost, r, J = problem.folded(solution.p)
     model = Model(CurveCall(f), config.n_params, getattr(f, "__name__", type(f).__name__))
     model.jac = model.call.derivative(problem.derivative)

@@ -33,10 +33,9 @@ class Stages(NamedTuple):
 NEW = Stages(
     DataPreprocessor(), OptimizationSelector(), CovarianceComputer(), StreamingCoordinator()
 )
-_ALL_NEW = FeatureFlags()
 
 
-def stages(f: Callable, ydata: Any = None) -> Stages:
+def stages_for(f: Callable, ydata: Any = None) -> Stages:
     """The stages that the environment's flags choose for a fit of `f` to these data.
 
     Raises
@@ -45,12 +44,10 @@ def stages(f: Callable, ydata: Any = None) -> Stages:
         For a flag that is none.
     """
     flags = FeatureFlags.from_env()
-    if flags is _ALL_NEW or flags == _ALL_NEW:
+    if flags.all_new:
         return NEW
     name = f"{getattr(f, '__module__', '')}.{getattr(f, '__qualname__', type(f).__qualname__)}"
     identity = f"{name}:{np.size(ydata)}"
-    if all(flags.should_use_new(component, identity) for component in COMPONENTS):
-        return NEW
     pairs = zip(COMPONENTS, NEW, _old(), strict=True)
     return Stages(*[n if flags.should_use_new(c, identity) else o for c, n, o in pairs])
 
@@ -75,7 +72,7 @@ def require_engine(f: Callable) -> None:
     ValueError
         Naming the variables.
     """
-    if stages(f)[:3] == NEW[:3]:
+    if stages_for(f)[:3] == NEW[:3]:
         return
     flags, names = FeatureFlags.from_env(), []
     for component in COMPONENTS[:3]:

@@ -58,6 +58,9 @@ class StreamingCoordinator:
             What the user asked for that only roads other than the direct one have.
         """
         size = None if n_points is None else n_points * bytes_per_point
+        if in_memory and workflow == "auto" and not needs_source:
+            why = "the data are in memory"
+            return StreamingDecision("direct", why, n_points, size, usable_bytes, True)
 
         def choose(strategy: str, reason: str) -> StreamingDecision:
             return StreamingDecision(strategy, reason, n_points, size, usable_bytes, True)
@@ -66,8 +69,6 @@ class StreamingCoordinator:
             return choose(workflow, "it was asked for")
         if needs_source:
             return choose("chunked", f"{needs_source} was asked for")
-        if in_memory:
-            return choose("direct", "the data are in memory")
         if not config.enable_automatic_solver_selection:
             return choose("direct", "enable_automatic_solver_selection is False")
         if n_points is None:
