@@ -16,6 +16,8 @@ Environment variables, read when they are needed
     1: log to standard error (:mod:`nlsq.utils.logging`).
 ``NLSQ_MEMORY_LIMIT_GB``
     The default of ``MemoryConfig.memory_limit_gb``.
+``NLSQ_PREPROCESSOR_IMPL``, ``..._SELECTOR_...``, ``..._STREAMING_...``, ``..._COVARIANCE_...``
+    old: the plain reference does this stage of a fit (:mod:`nlsq.core.feature_flags`).
 """
 
 from __future__ import annotations

@@ -5,11 +5,16 @@ import pytest
 
 import nlsq
 from nlsq.config import LargeDatasetConfig
-from nlsq.core.workflow import BUCKETS, automatic_chunk_size, decide
+from nlsq.core.orchestration.streaming_coordinator import (
+    BUCKETS,
+    StreamingCoordinator,
+    automatic_chunk_size,
+)
 from nlsq.streaming import ArraySource, LargeDatasetFitter, NpySource
 
 GB = 10**9
 CONFIG = LargeDatasetConfig()
+decide = StreamingCoordinator().decide
 
 
 @pytest.mark.parametrize(

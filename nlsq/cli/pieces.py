@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from contextlib import closing
-from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,7 @@ from nlsq.cli.points import select_from
 from nlsq.cli.settings import Settings
 
 if TYPE_CHECKING:
-    from nlsq.core.workflow import StreamingDecision
+    from nlsq.interfaces.orchestration_protocol import StreamingDecision
 
 MANY = 10**6  # points from which on a file is read piece by piece, where it can be
 _HEAD = 1 << 16  # bytes of a text file that are looked at
@@ -153,16 +152,16 @@ def _is_plain(settings: Settings, source: Any, head: bytes) -> bool:
 def decision(settings: Settings, source: Any) -> StreamingDecision:
     """The road of a file that is read piece by piece, and why."""
     from nlsq.config import get_large_dataset_config
-    from nlsq.core.workflow import decide
+    from nlsq.core.orchestration import StreamingCoordinator
 
     work, n_points = settings.workflow, source.n_points
     asked = "checkpoint" if work.checkpoint else "chunk_size" if work.chunk_size else ""
-    made = decide(
+    made = StreamingCoordinator().decide(
         n_points, source.form.bytes_per_point, False, _usable(settings),
         get_large_dataset_config(), work.strategy, asked,
     )  # fmt: skip
     if made.strategy == "direct" and work.strategy == "auto" and n_points >= MANY:
-        return replace(made, strategy="chunked", reason=f"{n_points:,} points are many")
+        return made._replace(strategy="chunked", reason=f"{n_points:,} points are many")
     return made
 
 

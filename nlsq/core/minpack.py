@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable
 from typing import Any
@@ -15,8 +16,10 @@ from nlsq.core.model.calls import CurveCall
 from nlsq.core.model.given import model_value, numeric
 from nlsq.core.model.model import Model
 from nlsq.core.model.tracing import require_numbers
-from nlsq.core.problem.observations import parse_observations, require_enough_points
-from nlsq.core.problem.options import by_name, read_options
+from nlsq.core.orchestration.reference import solve_by_reference
+from nlsq.core.orchestration.stages import stages_for
+from nlsq.core.problem.observations import Observations, require_enough_points
+from nlsq.core.problem.options import by_name, read_options, since
 from nlsq.core.problem.parameters import UNBOUNDED, parse_parameters
 from nlsq.core.verdict.finished import Finished, check_start
 from nlsq.core.verdict.record import announce, judge, record
@@ -163,7 +166,7 @@ def curve_fit(
     >>> popt.round(6)
     array([2.5, 1.3])
     """
-    started = time.perf_counter()
+    started, began = time.perf_counter(), time.monotonic()
     require_numbers("curve_fit")
     if "args" in options:
         raise ValueError("'args' is not a supported keyword argument.")
@@ -174,32 +177,42 @@ def curve_fit(
             "curve_fit", f, xdata, p0, sigma, absolute_sigma, check_finite, bounds, method, jac,
             nan_policy, **options,
         )  # fmt: skip
-    parameters = parse_parameters(f, p0, bounds)
-    n = parameters.p0.size
-    settings = read_options("curve_fit", method, jac, parameters.bounded, options)
     if isinstance(ydata, int | float | np.generic | np.ndarray) and np.ndim(ydata) == 0:
-        ydata = _for_each_point(f, xdata, ydata, parameters.p0)
-    data = parse_observations(xdata, ydata, sigma, check_finite, nan_policy)
-    if method in (None, "lm") and not parameters.bounded:
-        require_enough_points(n, data)
-    model = Model(CurveCall(f), n, getattr(f, "__name__", type(f).__name__))
-    given = data.x.given
-    if type(xdata) is np.ndarray and xdata.dtype == np.float64 and given.shape == xdata.shape:
-        data.x.own = xdata
-    choose_road(model, data, parameters, settings)
-
-    finished = Finished(model, data, parameters, settings, solve(model, data, parameters, settings))
+        ydata = _for_each_point(f, xdata, ydata, p0, bounds)
+    taken = stages_for(f, ydata)
+    prepared = taken.preprocessor.preprocess(xdata, ydata, sigma, check_finite, nan_policy)
+    options = since(began, options)
+    config = taken.selector.select(f, p0, bounds, method, jac, options)
+    decision = taken.coordinator.decide(prepared.n_points, prepared.bytes_per_point, True)
+    if config.solver == "reference":
+        finished = solve_by_reference(f, prepared, config)
+    else:
+        parameters, settings = config.parameters, config.settings
+        if not decision.sampled and settings.sampled:
+            settings = dataclasses.replace(settings, sampled=False)
+        name = getattr(f, "__name__", type(f).__name__)
+        model, data = Model(CurveCall(f), config.n_params, name), Observations.of(prepared)
+        if method in (None, "lm") and not parameters.bounded:
+            require_enough_points(config.n_params, data)
+        given = prepared.xdata
+        if type(xdata) is np.ndarray and xdata.dtype == np.float64 and given.shape == xdata.shape:
+            data.x.own = xdata
+        choose_road(model, data, parameters, settings)
+        outcome = solve(model, data, parameters, settings)
+        finished = Finished(model, data, parameters, settings, outcome)
     check_start(finished)
-    verdict = judge(finished, absolute_sigma)
+    covariance = taken.covariance.compute(finished, absolute_sigma)
+    verdict = judge(finished, covariance)
     result = record(finished, verdict, absolute_sigma, time.perf_counter() - started)
     if labels := labels_of(xdata, ydata):
         result["labels"] = labels
-    announce(result, finished.status, settings.verbose, stacklevel=2)
+    announce(result, finished.status, finished.options.verbose, stacklevel=2)
     return _five_tuple(result) if full_output else result
 
 
-def _for_each_point(f: Callable, xdata, ydata, p0) -> np.ndarray:
+def _for_each_point(f: Callable, xdata, ydata, p0, bounds) -> np.ndarray:
     """A single number as data for each value that the model has at the start."""
+    p0 = parse_parameters(f, p0, bounds).p0
     x = np.asarray(xdata, float) if isinstance(xdata, list | tuple) else xdata
     with np.errstate(all="ignore"):
         shape = model_value(CurveCall(f).host(x, p0)).shape

@@ -1,17 +1,12 @@
-"""`fit`: one call for data of any size, and the decision which road they take.
+"""`fit`: one call for data of any size.
 
-direct      all data in memory, `curve_fit`
-chunked     data read in pieces in every pass; begins as a direct fit of long data does
-streaming   the same after a warm-up by L-BFGS on a sample, for starts that are far
-
-The roads lead to one answer: the same loop passes over the same points, and chunks are added up,
-never fitted alone. `decide` is a pure function of sizes and settings; what it chose and why is
+The roads (`nlsq.core.orchestration.streaming_coordinator`) lead to one answer: the same loop passes
+over the same points, and chunks are added up, never fitted alone. Which road was chosen and why is
 logged and stands in ``result.workflow``.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import time
 from collections.abc import Callable
@@ -22,7 +17,6 @@ import numpy as np
 from nlsq import facades
 from nlsq.caching.memory_manager import manager
 from nlsq.config import (
-    LargeDatasetConfig,
     MemoryConfig,
     get_large_dataset_config,
     get_memory_config,
@@ -30,114 +24,17 @@ from nlsq.config import (
 )
 from nlsq.core.minpack import curve_fit
 from nlsq.core.model.given import refuse_units
-from nlsq.core.problem.options import check_names
+from nlsq.core.orchestration.stages import stages_for
+from nlsq.core.orchestration.streaming_coordinator import STRATEGIES
+from nlsq.core.problem.options import check_names, since
 from nlsq.core.problem.parameters import UNBOUNDED
+from nlsq.interfaces.orchestration_protocol import StreamingDecision
 from nlsq.result import CurveFitResult
 from nlsq.utils.logging import get_logger
 
-STRATEGIES = ("direct", "chunked", "streaming")
-BUCKETS = tuple(1 << k for k in range(10, 20))  # 1024 ... 131072, and 2 and 4 times that
 _OWN = ("p0", "sigma", "absolute_sigma", "check_finite", "bounds", "method", "jac", "nan_policy",
         "workflow", "memory_limit_gb", "chunk_size", "checkpoint", "checkpoint_interval", "resume",
         "show_progress")  # fmt: skip
-_SHARE = 64  # of the memory that a chunk read at once may take
-
-
-@dataclasses.dataclass(frozen=True)
-class StreamingDecision:
-    """Which road a fit takes.
-
-    Attributes
-    ----------
-    strategy : {'direct', 'chunked', 'streaming'}
-    reason : str
-    n_points : int or None
-        None where it is not known before the data are read.
-    data_bytes : int or None
-        Of all data in memory.
-    usable_bytes : int
-        What a fit may plan with.
-    """
-
-    strategy: str
-    reason: str
-    n_points: int | None
-    data_bytes: int | None
-    usable_bytes: int
-
-
-def decide(
-    n_points: int | None,
-    bytes_per_point: int,
-    in_memory: bool,
-    usable_bytes: int,
-    config: LargeDatasetConfig,
-    workflow: str = "auto",
-    needs_source: str = "",
-) -> StreamingDecision:
-    """Choose a road; a pure function.
-
-    Parameters
-    ----------
-    n_points : int or None
-    bytes_per_point : int
-        Of x, y and sigma.
-    in_memory : bool
-        Whether the data are arrays already.
-    usable_bytes : int
-        Memory that a fit may plan with.
-    config : LargeDatasetConfig
-        Sizes from which on data that are not in memory stay where they are.
-    workflow : str
-        'auto', or the road the user asks for.
-    needs_source : str
-        What the user asked for that only roads other than the direct one have.
-
-    Examples
-    --------
-    >>> decide(10**9, 16, False, 8 * 10**9, LargeDatasetConfig()).strategy
-    'streaming'
-    >>> decide(5 * 10**6, 16, False, 8 * 10**9, LargeDatasetConfig()).reason
-    'the data take 0.08 GB of the 8 GB allowed'
-    """
-    size = None if n_points is None else n_points * bytes_per_point
-
-    def choose(strategy: str, reason: str) -> StreamingDecision:
-        return StreamingDecision(strategy, reason, n_points, size, usable_bytes)
-
-    if workflow != "auto":
-        return choose(workflow, "it was asked for")
-    if needs_source:
-        return choose("chunked", f"{needs_source} was asked for")
-    if in_memory:
-        return choose("direct", "the data are in memory")
-    if not config.enable_automatic_solver_selection:
-        return choose("direct", "enable_automatic_solver_selection is False")
-    if n_points is None:
-        return choose("chunked", "the number of points is not known before the data are read")
-    named = config.strategy(n_points)
-    if named == "direct":
-        limit = config.solver_selection_thresholds["direct"]
-        return choose("direct", f"{n_points:,} points are no more than {limit:,}")
-    share = f"the data take {size / 1e9:.2g} GB of the {usable_bytes / 1e9:.3g} GB allowed"
-    if named == "iterative" and size <= usable_bytes:
-        return choose("direct", share)
-    if named == "streaming":
-        limit = config.solver_selection_thresholds["chunked"]
-        return choose("streaming", f"{n_points:,} points are more than {limit:,}")
-    return choose("chunked", share if size > usable_bytes else f"{n_points:,} points are many")
-
-
-def automatic_chunk_size(bytes_per_point: int, usable_bytes: int) -> int:
-    """Points read at once: the largest bucket that takes at most a 64th of the memory.
-
-    Examples
-    --------
-    >>> automatic_chunk_size(16, 8 * 10**9), automatic_chunk_size(16, 10**6)
-    (524288, 1024)
-    """
-    fits = [b for b in BUCKETS if b * bytes_per_point * _SHARE <= usable_bytes]
-    return fits[-1] if fits else BUCKETS[0]
 
 
 def fit(
@@ -181,8 +78,8 @@ def fit(
         with their row, or those with a NaN in x or y left out and counted
         (``nan_policy='omit'``); derivatives are exact, so that `jac` must be left away.
     workflow : {'auto', 'direct', 'chunked', 'streaming'} or HybridStreamingConfig
-        The road (see the module `nlsq.core.workflow`); 'auto' decides by size and memory. A
-        configuration is 'streaming' with its settings; what is given here outranks it.
+        The road (see `nlsq.core.orchestration.streaming_coordinator`); 'auto' decides by size and
+        memory. A configuration is 'streaming' with its settings; what is given here outranks it.
     memory_limit_gb : float, optional
         Memory this fit may plan with, in 1e9 bytes; default as `MemoryConfig`.
     chunk_size : int, optional
@@ -256,16 +153,15 @@ def fit(
         if in_memory and workflow in ("auto", "direct") and not _first_given(reading):
             n = np.size(ydata)
             size = sum(getattr(a, "nbytes", 8 * n) for a in (xdata, ydata))
+            coordinator = stages_for(f, ydata).coordinator
             decision = _logged(
-                decide(
-                    n, size // max(n, 1), True, manager.usable_bytes(), get_large_dataset_config()
-                )
+                coordinator.decide(n, size // max(n, 1), True, manager.usable_bytes())
             )
             return _direct(f, xdata, ydata, sigma, common, decision)
         streaming = facades.streaming
         source = streaming.as_source(xdata, ydata, sigma)
         decision = _logged(
-            decide(
+            stages_for(f).coordinator.decide(
                 source.n_points, source.form.bytes_per_point, in_memory, manager.usable_bytes(),
                 get_large_dataset_config(), workflow, _first_given(reading),
             )
@@ -276,11 +172,11 @@ def fit(
                     f"`{asked}` is for data that are read in pieces; leave it away, or workflow "
                     "'direct'."
                 )
-            return _direct(f, *streaming.load(source), _since(started, common), decision)
+            return _direct(f, *streaming.load(source), since(started, common), decision)
         if decision.strategy == "streaming" and hybrid is None:
             hybrid = streaming.HybridStreamingConfig()
         return streaming.fit_source(
-            "fit", f, source, **_since(started, common), hybrid=hybrid, decision=decision,
+            "fit", f, source, **since(started, common), hybrid=hybrid, decision=decision,
             reading=streaming.Reading.merged(reading, hybrid),
         )  # fmt: skip
 
@@ -290,17 +186,9 @@ def _first_given(reading: dict) -> str:
     return next((k for k, v in reading.items() if v is not None and v is not False), "")
 
 
-def _since(started: float, options: dict) -> dict:
-    """`options` with what is left of the time limit, which began to run when `started`."""
-    limit = options.get("time_limit")
-    if not isinstance(limit, int | float) or not limit > 0:  # none, or to be refused
-        return options
-    return options | {"time_limit": max(limit - (time.monotonic() - started), 1e-9)}
-
-
 def _direct(f, x, y, sigma, common: dict, decision: StreamingDecision) -> CurveFitResult:
     result = curve_fit(f, x, y, sigma=sigma, **common)
-    result["workflow"] = dataclasses.asdict(decision)
+    result["workflow"] = decision._asdict()
     return result
 
 

@@ -17,12 +17,14 @@ from nlsq.core.drive.roads import choose_road
 from nlsq.core.loop.status import Status
 from nlsq.core.model.calls import CurveCall
 from nlsq.core.model.model import Model
+from nlsq.core.orchestration.stages import require_engine, stages_for
+from nlsq.core.orchestration.streaming_coordinator import automatic_chunk_size
 from nlsq.core.problem.observations import Observations, require_enough_points
 from nlsq.core.problem.options import Options, read_options
 from nlsq.core.problem.parameters import UNBOUNDED, Parameters, parse_parameters
 from nlsq.core.verdict.finished import Finished
-from nlsq.core.verdict.record import announce, fields, judge, numbers_on_demand
-from nlsq.core.workflow import StreamingDecision, automatic_chunk_size
+from nlsq.core.verdict.record import announce, covariance_of, fields, judge, numbers_on_demand
+from nlsq.interfaces.orchestration_protocol import StreamingDecision
 from nlsq.result import StreamedFitResult
 from nlsq.streaming.checkpoint import CheckpointManager
 from nlsq.streaming.feed import Feed, bytes_to_keep
@@ -122,6 +124,13 @@ def fit_source(
             k: v for k, v in own.items() if k != "max_nfev" or "maxfev" not in options
         } | options
     settings = _settings(caller, method, jac, parameters, options)
+    require_engine(f)
+    if decision is None:
+        width, points = source.form.bytes_per_point, source.n_points
+        decided = stages_for(f).coordinator.decide(points, width, False, workflow="chunked")
+    else:
+        decided = decision
+    settings = dataclasses.replace(settings, sampled=decided.sampled)
     if nan_policy not in (None, "raise", "omit"):
         raise ValueError(f"nan_policy must be None, 'raise' or 'omit', got {nan_policy!r}.")
     size = reading.chunk_size or automatic_chunk_size(
@@ -165,7 +174,7 @@ def fit_source(
             checkpoints.remove()
     result = _result(finished, phases, feed, absolute_sigma, time.perf_counter() - started)
     if decision is not None:
-        result["workflow"] = dataclasses.asdict(decision)
+        result["workflow"] = decision._asdict()
     result["streaming"] |= {
         "chunk_size": min(size, feed.capacity),
         "source": source.name,
@@ -211,7 +220,7 @@ def _result(
     }
     if feed.source.labels:
         held["labels"] = feed.source.labels
-    verdict = judge(finished, absolute_sigma)
+    verdict = judge(finished, covariance_of(finished, absolute_sigma))
     return StreamedFitResult(
         fields(finished, verdict, absolute_sigma, seconds) | held,
         lazy=numbers_on_demand(finished) | {"moments": sums},

@@ -8,8 +8,9 @@ from numbers import Integral
 from typing import Any
 
 from nlsq.config import MemoryConfig, get_large_dataset_config, get_memory_config
+from nlsq.core.orchestration.streaming_coordinator import StreamingCoordinator, automatic_chunk_size
 from nlsq.core.passes.blocks import BLOCK, CHUNKS
-from nlsq.core.workflow import automatic_chunk_size, decide, fit
+from nlsq.core.workflow import fit
 from nlsq.device import usable_cores
 from nlsq.result import CurveFitResult
 from nlsq.streaming.full_passes import buffer_bytes
@@ -77,7 +78,9 @@ def estimate_memory_requirements(
     point = 8 * (coordinates + 1 + weighted)
     capacity = next(size for size, most in CHUNKS if n_points <= most)
     working = usable_cores() * BLOCK * 8 * (2 * n_params + coordinates + 4)
-    decision = decide(n_points, point, False, usable, get_large_dataset_config())
+    decision = StreamingCoordinator().decide(
+        n_points, point, False, usable, get_large_dataset_config()
+    )
     return DatasetStats(
         n_points,
         n_params,

@@ -61,7 +61,7 @@ def fit(
         def call():
             return model.traceable(data.x)
 
-        if m > MANY_POINTS and layout.block and not iterates:
+        if options.sampled and m > MANY_POINTS and layout.block and not iterates:
             sample = data.sample(sample_size(m))
             on_sample = functools.partial(fit_sample, model)
             x0, setup = start_on_sample(on_sample, sample, parameters, options, setup)

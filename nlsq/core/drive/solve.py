@@ -111,7 +111,8 @@ def best_of_tries(
 
 def _is_doubtful(model, data: Observations, options: Options, budget, outcome: Outcome) -> bool:
     """Whether to try a fit again; a sample's was (see `sampling`)."""
-    if data.y.size > MANY_POINTS and model.info.pointwise and options.tr_solver == "exact":
+    many = options.sampled and data.y.size > MANY_POINTS
+    if many and model.info.pointwise and options.tr_solver == "exact":
         return False
     spent = budget is not None and outcome.nfev >= budget
     return not spent and tries.is_suspicious(model, data, outcome)

@@ -149,7 +149,7 @@ def traced_loss(loss: Callable) -> Callable:
     TypeError
         Neither works.
     """
-    from nlsq.core.carry import carry  # which few fits need
+    from nlsq.core.model.carry import carry  # which few fits need
 
     for candidate in (loss, carry(loss)):
         try:

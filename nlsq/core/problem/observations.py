@@ -17,6 +17,7 @@ from nlsq.core.model.given import (
     require_finite,
     spread,
 )
+from nlsq.interfaces.orchestration_protocol import PreprocessedData
 
 COMPLEX_MODEL = (
     "The model returns complex values but ydata is real. Return its real part, modulus or phase, "
@@ -47,6 +48,14 @@ class Observations:
     sigma: Any
     weights: np.ndarray | None
     factor: np.ndarray | None
+
+    @classmethod
+    def of(cls, data: PreprocessedData) -> Observations:
+        """The data as the engine takes them."""
+        x = Abscissae(data.xdata, data.ydata.size, data.shape)
+        made = cls(x, data.ydata, data.sigma, data.weights, data.factor)
+        made._idle = data.idle
+        return made
 
     @property
     def idle(self) -> np.ndarray | None:
@@ -121,6 +130,11 @@ def sample_places(m: int, size: int) -> np.ndarray:
 
 
 def parse_observations(xdata, ydata, sigma, check_finite, nan_policy) -> Observations:
+    """`checked_data` as the engine takes them."""
+    return Observations.of(checked_data(xdata, ydata, sigma, check_finite, nan_policy))
+
+
+def checked_data(xdata, ydata, sigma, check_finite, nan_policy) -> PreprocessedData:
     """Validate data as `scipy.optimize.curve_fit` does, with messages that say what to do.
 
     Raises
@@ -148,17 +162,18 @@ def parse_observations(xdata, ydata, sigma, check_finite, nan_policy) -> Observa
             y, sigma, shape = y[~bad], _without(sigma, bad), ()
     sigma = _own(sigma)
     weights, factor = _parse_sigma(sigma, y.size)
-    data = Observations(Abscissae(xdata, y.size, shape), y, sigma, weights, factor)
-    if data.idle is not None and data.idle.all():
+    idle = None if weights is None or weights.all() else weights == 0
+    if idle is not None and idle.all():
         raise TypeError("No point is left: every one is masked or has an infinite sigma.")
+    data = PreprocessedData(xdata, y, sigma, weights, factor, idle, shape)
     if check_finite:
         _require_finite_data(data, hidden, shape)
     return data
 
 
-def _require_finite_data(data: Observations, hidden: np.ndarray | None, shape: tuple) -> None:
+def _require_finite_data(data: PreprocessedData, hidden: np.ndarray | None, shape: tuple) -> None:
     """SciPy's ValueError for a NaN or inf, but in masked points."""
-    x, y = data.x.given, data.y
+    x, y = data.xdata, data.ydata
     # of more points the first pass tells, at no cost (`finished.check_start`)
     if y.size <= ONE_THREAD or data.idle is not None:
         require_finite(y if hidden is None else np.where(hidden, 0.0, y), "ydata")

@@ -62,6 +62,7 @@ class Options:
     tr_options: dict = dataclasses.field(default_factory=dict)
     cache: SmartCache | None = None
     workers: Any = None  # who evaluates what differences need
+    sampled: bool = True  # whether a fit to many points may begin on a sample of them
 
     @property
     def is_watched(self) -> bool:
@@ -178,6 +179,14 @@ def by_name(caller: str, before: int, names: tuple, args: tuple, options: dict) 
     if twice := sorted(given.keys() & options.keys()):
         raise TypeError(f"{caller}() got multiple values for argument {twice[0]!r}.")
     return given | options
+
+
+def since(started: float, options: dict) -> dict:
+    """`options` with what is left of the time limit, which began to run when `started`."""
+    limit = options.get("time_limit")
+    if not isinstance(limit, int | float) or not limit > 0:  # none, or to be refused
+        return options
+    return options | {"time_limit": max(limit - (time.monotonic() - started), 1e-9)}
 
 
 def check_names(caller: str, given: dict, front: tuple) -> None:

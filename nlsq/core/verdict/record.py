@@ -13,6 +13,7 @@ from nlsq.core.loop.status import Status
 from nlsq.core.loop.watch import closing_line
 from nlsq.core.verdict.finished import Finished, no_progress
 from nlsq.core.verdict.response import unresponsive
+from nlsq.interfaces.orchestration_protocol import CovarianceResult
 from nlsq.result import CurveFitResult, FitError
 from nlsq.result.sentences import null_direction_sentences
 
@@ -23,12 +24,6 @@ class Verdict:
 
     Attributes
     ----------
-    pcov, determined : ndarray (n, n)
-        See `covariance.Spectrum.covariance`.
-    rank, dof : int
-    null_directions : ndarray (k, n)
-    undetermined : ndarray of bool (n,)
-        Parameters that take part in a null direction, or of which the data allow any value.
     active : ndarray of int (n,)
         -1 / 0 / 1: at the lower bound, inside, at the upper bound.
     notes : list of str
@@ -36,12 +31,7 @@ class Verdict:
     """
 
     status: Status
-    pcov: np.ndarray
-    determined: np.ndarray
-    rank: int
-    dof: int
-    null_directions: np.ndarray
-    undetermined: np.ndarray
+    covariance: CovarianceResult
     active: np.ndarray
     notes: list[str]
 
@@ -56,8 +46,8 @@ def noise_variance(cost: float, dof: int, absolute_sigma: bool) -> float:
 NO_FREEDOM = "no degrees of freedom are left to estimate the noise from"
 
 
-def judge(finished: Finished, absolute_sigma: bool) -> Verdict:
-    """The verdict on a fit of the single-fit engine."""
+def covariance_of(finished: Finished, absolute_sigma: bool) -> CovarianceResult:
+    """What the factor of the engine's last pass says about the uncertainties."""
     spectrum = finished.spectrum
     dof = finished.data.n_residuals - spectrum.rank
     scale = noise_variance(finished.outcome.cost, dof, absolute_sigma)
@@ -77,17 +67,16 @@ def judge(finished: Finished, absolute_sigma: bool) -> Verdict:
             pcov[fixed], pcov[:, fixed] = 0.0, 0.0
             named = ", ".join(finished.parameters.names[j] for j in silent)
             notes.append(f"the data do not determine {named}: values far away fit them as well")
-    return Verdict(
-        finished.status,
-        pcov,
-        determined,
-        spectrum.rank,
-        dof,
-        spectrum.null_directions,
-        undetermined,
-        finished.active_mask(),
-        notes + no_progress(finished),
-    )
+    return CovarianceResult(
+        pcov, determined, spectrum.rank, dof, spectrum.null_directions, undetermined, notes,
+        finished.outcome.R,
+    )  # fmt: skip
+
+
+def judge(finished: Finished, covariance: CovarianceResult) -> Verdict:
+    """The verdict on a fit of the single-fit engine."""
+    notes = covariance.notes + no_progress(finished)
+    return Verdict(finished.status, covariance, finished.active_mask(), notes)
 
 
 def record(
@@ -110,10 +99,10 @@ def fields(
 ) -> dict:
     """What is said about a fit, besides its data and what is as long as they are."""
     outcome, data, parameters = finished.outcome, finished.data, finished.parameters
-    names, status = parameters.names, verdict.status
+    names, status, covariance = parameters.names, verdict.status, verdict.covariance
     nulls = tuple(
         {name: value for name, value in zip(names, null, strict=True) if value}
-        for null in verdict.null_directions.tolist()
+        for null in covariance.null_directions.tolist()
     )
     notes = verdict.notes
     if nulls:
@@ -121,7 +110,7 @@ def fields(
         notes = null_direction_sentences(nulls, values) + notes
     return {
         "x": outcome.x.copy(),
-        "pcov": verdict.pcov,
+        "pcov": covariance.pcov,
         "cost": outcome.cost,
         "active_mask": verdict.active,
         "nfev": outcome.nfev,
@@ -136,16 +125,16 @@ def fields(
         "bounds": (parameters.lb, parameters.ub),
         "fixed": _named(names, [not free for free in parameters.free.tolist()]),
         "at_bound": _named(names, verdict.active.tolist()),
-        "rank": verdict.rank,
-        "undetermined": _named(names, verdict.undetermined.tolist()),
+        "rank": covariance.rank,
+        "undetermined": _named(names, covariance.undetermined.tolist()),
         "null_directions": nulls,
-        "pcov_determined": verdict.determined,
+        "pcov_determined": covariance.determined,
         "absolute_sigma": bool(absolute_sigma),
         "loss": finished.options.loss,
         "f_scale": finished.options.f_scale,
         "method": finished.options.method,
         "n_points": data.n_residuals,
-        "dof": verdict.dof,
+        "dof": covariance.dof,
         "warnings": tuple(notes),
         "wall_time": seconds,
         "model_info": finished.model.info,

@@ -123,7 +123,7 @@ class PhaseOrchestrator:
         problem = self.problem
         sample, setup = problem.survey.sample, problem.setup
         begin = dataclasses.replace(problem.parameters, p0=p)
-        if sample.y.size == problem.survey.n_points:
+        if sample.y.size == problem.survey.n_points or not problem.options.sampled:
             return make_setup(begin, problem.options).x0, setup
         with self._timed("sample"):
             fit = partial(best_of_tries, problem.model)

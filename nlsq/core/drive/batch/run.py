@@ -41,9 +41,17 @@ from nlsq.core.passes.blocks import LENGTHS
 from nlsq.core.problem.observations import Observations
 from nlsq.core.verdict.covariance import Spectrum
 from nlsq.core.verdict.finished import Finished
-from nlsq.core.verdict.record import NO_FREEDOM, Verdict, judge, noise_variance, record
+from nlsq.core.verdict.record import (
+    NO_FREEDOM,
+    Verdict,
+    covariance_of,
+    judge,
+    noise_variance,
+    record,
+)
 from nlsq.core.verdict.response import ROUNDING, WIDE
 from nlsq.device import usable_cores
+from nlsq.interfaces.orchestration_protocol import CovarianceResult
 from nlsq.result import CurveFitResult
 from nlsq.utils import interruption
 
@@ -404,18 +412,19 @@ class Batch:
     def _record(self, place: int, finished: Finished) -> None:
         """Results of the single fit's engine into the fields."""
         fields, outcome = self.fields, finished.outcome
-        verdict = judge(finished, self.many.absolute_sigma)
+        found = covariance_of(finished, self.many.absolute_sigma)
+        verdict = judge(finished, found)
         fields.status[place] = int(verdict.status)
         if verdict.status is Status.NOT_FINITE:
             fields.blank(place)
             return
-        fields.popt[place], fields.pcov[place] = outcome.x, verdict.pcov
-        fields.cost[place], fields.rank[place] = outcome.cost, verdict.rank
+        fields.popt[place], fields.pcov[place] = outcome.x, found.pcov
+        fields.cost[place], fields.rank[place] = outcome.cost, found.rank
         fields.active_mask[place] = verdict.active
         for name in COUNTS:
             getattr(fields, name)[place] = getattr(outcome, name)
-        if len(verdict.null_directions):
-            fields.null_directions[int(place)] = verdict.null_directions
+        if len(found.null_directions):
+            fields.null_directions[int(place)] = found.null_directions
 
     def _observations(self, lot: Lot, i: int) -> Observations:
         if lot.x is not None or lot.counts[i] < lot.m:
@@ -452,7 +461,8 @@ class Batch:
         notes = [NO_FREEDOM] if status.converged and not math.isfinite(scale) else []
         active = np.array(fields.active_mask[place], int)
         undetermined = np.isinf(np.diag(pcov)) & bool(math.isfinite(scale))
-        verdict = Verdict(status, pcov, determined, rank, dof, null, undetermined, active, notes)
+        found = CovarianceResult(pcov, determined, rank, dof, null, undetermined, notes, None)
+        verdict = Verdict(status, found, active, notes)
         return record(finished, verdict, many.absolute_sigma, None)
 
 
