@@ -24,6 +24,7 @@ from nlsq.core.problem.parameters import UNBOUNDED, parse_parameters
 from nlsq.core.verdict.finished import Finished, check_start
 from nlsq.core.verdict.record import announce, judge, record
 from nlsq.result.plotting import labels_of
+from nlsq.utils import interruption
 
 _NO_FULL_OUTPUT = (
     "full_output=True needs the data in memory: its fvec is as long as they are. The result of a "
@@ -197,8 +198,9 @@ def curve_fit(
         given = prepared.xdata
         if type(xdata) is np.ndarray and xdata.dtype == np.float64 and given.shape == xdata.shape:
             data.x.own = xdata
-        choose_road(model, data, parameters, settings)
-        outcome = solve(model, data, parameters, settings)
+        with interruption.deferred():
+            choose_road(model, data, parameters, settings)
+            outcome = solve(model, data, parameters, settings)
         finished = Finished(model, data, parameters, settings, outcome)
     check_start(finished)
     covariance = taken.covariance.compute(finished, absolute_sigma)

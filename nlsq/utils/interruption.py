@@ -11,13 +11,13 @@ compiler, a reader), and ends the process where nothing would be lost by it.
 from __future__ import annotations
 
 import _signal  # what `signal` wraps in enums, which cost a small fit a tenth of its time
+import functools
 import os
 import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import NoReturn
 
 _heard: list[int] = []  # signals since the outermost block, or the program, began
@@ -66,11 +66,10 @@ def worth_saving(found: bool = True) -> bool:
     return before
 
 
-@contextmanager
-def deferred(*numbers: int, tell: Callable[[], None] | None = None) -> Iterator[None]:
-    """In this block a signal is a flag that `check` reads; the second Ctrl-C raises at once.
+class deferred:
+    """In this block, or this function, a signal is a flag; the second Ctrl-C raises at once.
 
-    Outside of the main thread, which alone gets signals, nothing is changed.
+    `check` reads the flag. Outside of the main thread, which alone gets signals, nothing changes.
 
     Parameters
     ----------
@@ -84,31 +83,51 @@ def deferred(*numbers: int, tell: Callable[[], None] | None = None) -> Iterator[
     KeyboardInterrupt
         At the end of the outermost block, for a signal that nobody acted upon.
     """
-    global _depth, _tell, _process
-    if not _in_main_thread():
-        yield
-        return
-    check()
-    if _depth and not numbers and tell is None and _process == os.getpid():
-        yield  # all is set by the block around this one
-        return
-    before, told = _depth, _tell
-    former = {}
-    _depth, _tell, _process = before + 1, tell or told, os.getpid()
-    try:
-        for number in (signal.SIGINT, *numbers):
-            if _signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
-                former[number] = _signal.signal(number, _note)
-        if tell is not None and _pending:  # it came a moment ago
-            tell()
-        yield
-    finally:
+
+    __slots__ = ("_before", "_former", "_numbers", "_tell", "_told")
+
+    def __init__(self, *numbers: int, tell: Callable[[], None] | None = None):
+        self._numbers, self._tell = numbers, tell
+
+    def __call__(self, f: Callable) -> Callable:
+        @functools.wraps(f)
+        def inner(*args, **kwargs):
+            with deferred(*self._numbers, tell=self._tell):
+                return f(*args, **kwargs)
+
+        return inner
+
+    def __enter__(self) -> None:
+        global _depth, _tell, _process
+        self._before = -1  # nothing to take back
+        if not _in_main_thread():
+            return
+        check()
+        process = os.getpid()
+        if _depth and not self._numbers and self._tell is None and _process == process:
+            return  # all is set by the block around this one
+        self._before, self._told, self._former = _depth, _tell, {}
+        _depth, _tell, _process = _depth + 1, self._tell or _tell, process
         try:
-            for number, handler in former.items():
+            for number in (signal.SIGINT, *self._numbers):
+                if _signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
+                    self._former[number] = _signal.signal(number, _note)
+            if self._tell is not None and _pending:  # it came a moment ago
+                self._tell()
+        except BaseException:
+            self.__exit__()
+            raise
+
+    def __exit__(self, *_) -> None:
+        global _depth, _tell
+        if self._before < 0:
+            return
+        try:
+            for number, handler in self._former.items():
                 _signal.signal(number, handler)
         finally:
-            _depth, _tell = before, told
-        if before == 0:
+            _depth, _tell = self._before, self._told
+        if self._before == 0:
             if _end is None:
                 _heard.clear()
             check()

@@ -13,7 +13,6 @@ from nlsq.core.problem.parameters import Parameters
 from nlsq.utils import interruption
 
 
-@interruption.deferred()
 def choose_road(
     model: Model,
     data: Observations,
@@ -36,30 +35,33 @@ def choose_road(
     TypeError
         When a complex model meets real data.
     """
-    if options.diff_step is not None:
-        model.rel_step = options.for_each("diff_step", model.n)
-    model.bounds = (parameters.lb, parameters.ub)
-    if options.jac is not None:
-        model.show_own(data.x)
-    if callable(options.jac):
-        model.jac = model.call.derivative(options.jac)
-        model.use_host("jac is a callable", "the user's jac")
-    elif options.jac is not None:
-        if options.jac == "cs" and data.is_complex:
-            raise ValueError(
-                "jac='cs' needs a real model: the complex step is read off the imaginary part. "
-                "Use jac='2-point' or leave `jac` away for exact derivatives."
+    with interruption.deferred():
+        if options.diff_step is not None:
+            model.rel_step = options.for_each("diff_step", model.n)
+        model.bounds = (parameters.lb, parameters.ub)
+        if options.jac is not None:
+            model.show_own(data.x)
+        if callable(options.jac):
+            model.jac = model.call.derivative(options.jac)
+            model.use_host("jac is a callable", "the user's jac")
+        elif options.jac is not None:
+            if options.jac == "cs" and data.is_complex:
+                raise ValueError(
+                    "jac='cs' needs a real model: the complex step is read off the imaginary part. "
+                    "Use jac='2-point' or leave `jac` away for exact derivatives."
+                )
+            model.use_host(
+                f"jac={options.jac!r} asks for differences", f"differences, {options.jac}"
             )
-        model.use_host(f"jac={options.jac!r} asks for differences", f"differences, {options.jac}")
-    elif reason := _untraced_loss(options) or _host_solver(options):
-        model.use_host(reason, "finite differences")
-    else:
-        size = data.y.size
-        model.resolve(data.x, size, parameters.p0, data.is_complex, n_points or size, lengths)
-        if not model.on_host:
-            _refuse_complex_model(model, data)
-            if backend() == "numpy" and model.info.road == "numpy":
-                model.interpret()
+        elif reason := _untraced_loss(options) or _host_solver(options):
+            model.use_host(reason, "finite differences")
+        else:
+            size = data.y.size
+            model.resolve(data.x, size, parameters.p0, data.is_complex, n_points or size, lengths)
+            if not model.on_host:
+                _refuse_complex_model(model, data)
+                if backend() == "numpy" and model.info.road == "numpy":
+                    model.interpret()
 
 
 def _host_solver(options: Options) -> str:

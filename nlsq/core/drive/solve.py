@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Hashable
+from contextlib import nullcontext
 
 import numpy as np
 
@@ -22,7 +23,6 @@ from nlsq.core.problem.setup import make_setup
 from nlsq.utils import interruption
 
 
-@interruption.deferred()
 def solve(model: Model, data: Observations, parameters: Parameters, options: Options) -> Outcome:
     """Fit and return the outcome, whatever its status, or take it from `options.cache`.
 
@@ -47,27 +47,28 @@ def solve(model: Model, data: Observations, parameters: Parameters, options: Opt
             )
         options = anew
     outcome, budget = None, options.max_nfev
-    while outcome is None:
-        with differences.shared_out(options.workers if model.differs else None) as model.mapped:
-            try:
-                fit = interpreted.fit if model.on_host else compiled.fit
-                setup = make_setup(parameters, options)
-                outcome = fit(model, data, parameters, options, setup, best_of_tries)
-                if _is_doubtful(model, data, options, budget, outcome):
-                    outcome = _tried_again(model, data, parameters, options, budget, outcome)
-            except TraceFailed as failure:
-                if options.tr_solver != "exact":
-                    raise
-                reason = f"its trace fails in the fit: {failure.reason}"
+    with interruption.deferred():
+        while outcome is None:
+            workers = options.workers if model.differs else None
+            with differences.shared_out(workers) if workers else nullcontext(map) as model.mapped:
+                try:
+                    fit = interpreted.fit if model.on_host else compiled.fit
+                    setup = make_setup(parameters, options)
+                    outcome = fit(model, data, parameters, options, setup, best_of_tries)
+                    if _is_doubtful(model, data, options, budget, outcome):
+                        outcome = _tried_again(model, data, parameters, options, budget, outcome)
+                except TraceFailed as failure:
+                    if options.tr_solver != "exact":
+                        raise
+                    reason = f"its trace fails in the fit: {failure.reason}"
+                    model.use_host(reason, "finite differences")
+            if outcome is not None and _has_no_derivative(model, data, options, outcome):
+                reason = "its exact derivatives are not finite at the start"
                 model.use_host(reason, "finite differences")
-            finally:
-                model.mapped = map
-        if outcome is not None and _has_no_derivative(model, data, options, outcome):
-            reason = "its exact derivatives are not finite at the start"
-            model.use_host(reason, "finite differences")
-            outcome = None
-    if model.called or model.on_host:
-        model.settle()
+                outcome = None
+        model.mapped = map
+        if model.called or model.on_host:
+            model.settle()
     return outcome
 
 

@@ -8,7 +8,7 @@ from nlsq.interfaces.orchestration_protocol import CovarianceResult
 
 
 class CovarianceComputer:
-    """Takes the covariance from the triangular factor of the last pass (`nlsq.core.verdict.covariance`)."""
+    """Takes the covariance from the factor of the last pass (`verdict.covariance`)."""
 
     __slots__ = ()
 
