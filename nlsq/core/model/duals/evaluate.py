@@ -1,0 +1,72 @@
+"""The model's value and its derivatives by all parameters, in one call of the model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from nlsq.core.model.duals import methods  # noqa: F401 (the rules and methods of arrays)
+from nlsq.core.model.duals.dual import Dual, Evaluation, refuse
+
+ONE = np.float64(1.0)
+
+
+def value_and_tangents(f: Callable, x, p) -> tuple[np.ndarray, np.ndarray]:
+    """f(x, params) at p, and its derivatives by the parameters.
+
+    Parameters
+    ----------
+    f : callable
+        Called once, as ``f(x, params)`` with x as it is and params a list of n dual numbers.
+    x : Any
+        The independent variable.
+    p : array_like, shape (n,)
+        The parameters.
+
+    Returns
+    -------
+    value : ndarray
+        What f gives for parameters that are plain doubles, bit by bit.
+    JT : ndarray, shape (n, *value.shape)
+        The derivatives, in double precision or better.
+
+    Raises
+    ------
+    NoRule
+        The model uses something that has no derivative rule, or would drop the derivative.
+
+    Examples
+    --------
+    >>> value, JT = value_and_tangents(lambda x, p: p[0] * np.exp(-x), np.zeros(3), [2.0])
+    >>> JT
+    array([[1., 1., 1.]])
+    """
+    p = np.asarray(p, float)
+    keys = [object() for _ in p]  # no other evaluation has them: a leftover of one is recognised
+    with Evaluation():
+        result = f(x, [Dual(v, {k: ONE}) for v, k in zip(p, keys, strict=True)])
+        if isinstance(result, (list, tuple)):
+            result = joined(result)
+        if not isinstance(result, Dual):
+            value = np.asarray(result)
+            return value, np.zeros((p.size, *value.shape))
+        if not result.rows.keys() <= set(keys):
+            raise refuse("the model keeps dual numbers from one call to the next (or nests fits)")
+        return np.asarray(result.value), _stacked(result, keys)
+
+
+def _stacked(result: Dual, keys) -> np.ndarray:
+    rows = result.rows
+    dtype = np.result_type(np.asarray(result.value), np.float64)
+    JT = np.zeros((len(keys), *np.shape(result.value)), dtype)
+    for j, k in enumerate(keys):
+        if k in rows:
+            JT[j] = rows[k]
+    return JT
+
+
+def joined(items):
+    """A (nested) list of numbers as one array, dual if a number in it is."""
+    items = [joined(a) if isinstance(a, (list, tuple)) else a for a in items]
+    return np.stack(items) if any(isinstance(a, Dual) for a in items) else np.asarray(items)
