@@ -1,7 +1,9 @@
 """Dual numbers: the model's own value bit by bit, its derivatives exact, or a refusal."""
 
+import contextlib
 import copy
 import functools
+import itertools
 import math
 import pickle
 import subprocess
@@ -37,9 +39,7 @@ def differences(f, x, p):
     for j in range(len(p)):
         column = [central(j, 0.016 / 2**i) for i in range(4)]
         for order in (4, 16, 64):
-            column = [
-                (order * b - a) / (order - 1) for a, b in zip(column, column[1:], strict=False)
-            ]
+            column = [(order * b - a) / (order - 1) for a, b in itertools.pairwise(column)]
         rows.append(column[0])
     return np.array(rows)
 
@@ -612,10 +612,8 @@ def refused_statements():
 
     def in_a_thread(x, a, b):
         def work():
-            try:
+            with contextlib.suppress(TypeError):
                 math.exp(a)
-            except TypeError:
-                pass
 
         thread = threading.Thread(target=work)
         thread.start()
