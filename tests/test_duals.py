@@ -89,7 +89,7 @@ np.float_power(x, b)
 (a*x) % (0.9*b)
 (5.3*x) % a
 np.fmod(-a*x, 0.9*b)
-(a*x) // (0.9*b) + a
+(a*x) // (0.9*b) + a*b
 divmod(a*x, 0.9*b)[1]
 np.divmod(a*x, 0.45)[1]
 np.modf(a*x)[0]
@@ -116,12 +116,12 @@ np.fmax(np.where(x > 1, np.nan, x), a*x)
 np.logaddexp(a*x, b) + np.logaddexp2(a, b*x)
 np.heaviside(x - 1, a) * b + np.heaviside(a*x - 1, 0.5)
 np.copysign(a*x, -x) + np.ldexp(b*x, 2)
-np.sign(a - x)*b + np.floor(a*x) + np.ceil(b*x) + np.rint(a*x) + np.trunc(b)*a
-np.round(a*x) + (b*x).round() + b
+np.sign(a - x)*b + np.floor(a*x) + np.ceil(b*x) + np.rint(a*x) + np.trunc(b)*a + a*x
+np.round(a*x) + (b*x).round() + b*a
 np.sinc(a*x) + np.sinc(1e-3*b*x)
 np.i0(a*x)
 np.where(x > a, a*x, b)
-np.where(a*x > b, x**2, b*x)
+np.where(a*x > b, a*x**2, b*x)
 np.select([x < 1, x < 1.5], [a*x, b + 0*x], a)
 np.piecewise(a*x, [x < 0.5, x > 1.5], [lambda u: u**2, b, np.sin])
 np.piecewise(b*x, [x < 1], [lambda u: u + a, lambda u: u])
@@ -336,7 +336,7 @@ def masked_divide(x, a, b):
 
 def branches(x, a, b):
     if isinstance(a, float) and a > b and np.isfinite(a) and not np.iscomplexobj(a):
-        return a * x if np.isscalar(a) and np.ndim(x * a) == 1 and a.is_integer() is False else b
+        return a * x * b if np.isscalar(a) and np.ndim(x * a) == 1 and not a.is_integer() else b
     return x
 
 
@@ -633,11 +633,26 @@ def refused_statements():
             JT = [2.0 * x]
         return JT[0] * b
 
+    def halving(x, a, b):
+        low, high = 0.0, 4.0
+        for _ in range(40):
+            middle = (low + high) / 2
+            low, high = (middle, high) if middle**3 < a else (low, middle)
+        return low * b * x
+
+    def halving_all(x, a, b):
+        low, high = np.zeros_like(x), np.full_like(x, 4.0)
+        for _ in range(40):
+            middle = (low + high) / 2
+            below = np.sign(middle**3 - a * x) < 0
+            low, high = np.where(below, middle, low), np.where(below, high, middle)
+        return low * b
+
     def deep(x, a, b):
         return pickle.loads(pickle.dumps(copy.deepcopy(a))) * x
 
     return (*(plain_target, plain_slice, in_place, swallowed, swallowed_and_raised, default),
-            *(in_a_thread, stale, nested, deep))  # fmt: skip
+            *(in_a_thread, stale, nested, deep, halving, halving_all))  # fmt: skip
 
 
 @pytest.mark.parametrize("f", refused_statements(), ids=lambda f: f.__name__)

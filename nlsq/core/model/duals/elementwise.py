@@ -16,12 +16,13 @@ def times(t, c):
 
     So x**p at x = 0, sqrt(p*x) at x = 0 and 1/(1 + exp(u)) for a huge u have the derivative 0.
     """
-    if isinstance(t, float) and isinstance(c, float):  # Python's product never warns
+    if isinstance(t, float) and isinstance(c, (float, int)):  # Python's product never warns
         r = float.__mul__(t, c)
         return np.float64(0.0 if r != r and (t == 0 or c == 0) else r)
     r = t * c
     flat = r if r.ndim == 1 else r.ravel()
-    if np.isnan(flat.dot(flat)):  # the quickest way to see a NaN
+    norm = flat.dot(flat)
+    if norm != norm:  # the quickest way to see a NaN
         r = np.where((t == 0) | (c == 0), 0.0, r)
     return r
 

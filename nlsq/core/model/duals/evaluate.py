@@ -44,22 +44,26 @@ def value_and_tangents(f: Callable, x, p) -> tuple[np.ndarray, np.ndarray]:
     """
     p = np.asarray(p, float)
     keys = [object() for _ in p]  # no other evaluation has them: a leftover of one is recognised
-    with Evaluation():
+    with Evaluation() as evaluation:
         result = f(x, [Dual(v, {k: ONE}) for v, k in zip(p, keys, strict=True)])
         if isinstance(result, (list, tuple)):
             result = joined(result)
         if not isinstance(result, Dual):
-            value = np.asarray(result)
-            return value, np.zeros((p.size, *value.shape))
+            result = Dual(np.asarray(result), {})
         if not result.rows.keys() <= set(keys):
             raise refuse("the model keeps dual numbers from one call to the next (or nests fits)")
-        return np.asarray(result.value), _stacked(result, keys)
+        JT = _stacked(result, keys)
+        for j, k in enumerate(keys):
+            if k in evaluation.observed and not JT[j].any():
+                raise refuse(f"parameter {j} acts only by comparisons (a root found by halving?)")
+        return np.asarray(result.value), JT
 
 
 def _stacked(result: Dual, keys) -> np.ndarray:
     rows = result.rows
-    dtype = np.result_type(np.asarray(result.value), np.float64)
-    JT = np.zeros((len(keys), *np.shape(result.value)), dtype)
+    value = result.value
+    wide = np.float64 if value.dtype == float else np.result_type(value.dtype, np.float64)
+    JT = np.zeros((len(keys), *value.shape), wide)
     for j, k in enumerate(keys):
         if k in rows:
             JT[j] = rows[k]

@@ -11,7 +11,7 @@ from functools import reduce
 
 import numpy as np
 
-from nlsq.core.model.duals.dual import FUNCTIONS, Dual, View, full, name_of, plain, refuse
+from nlsq.core.model.duals.dual import FUNCTIONS, Dual, View, full, name_of, observe, plain, refuse
 
 # Each line: functions, then their arguments: the arrays, settings by position, by keyword only.
 # A setting that is not named here is refused.
@@ -249,9 +249,12 @@ def each(function):
 
 
 def _plain_rule(function):
-    return lambda *args, **settings: function(
-        *plain(args), **{k: plain(v) for k, v in settings.items()}
-    )
+    def rule(*args, **settings):
+        for a in duals_in(args):
+            observe(a)
+        return function(*plain(args), **{k: plain(v) for k, v in settings.items()})
+
+    return rule
 
 
 for _function, *_arguments in lines_of(MULTILINEAR):

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from nlsq.core.model.duals.chain import chained
 from nlsq.core.model.duals.dual import (
     FUNCTIONS,
     Dual,
-    chained,
     full,
     name_of,
+    observe,
     plain,
     refuse,
 )
@@ -55,6 +56,8 @@ def sliced(a, k):
 @rule(np.where, "condition x y")
 def _where(condition, *choices):
     c = plain(condition)
+    if isinstance(condition, Dual):
+        observe(condition)
     if not choices:
         return np.where(c)
     x, y = choices
