@@ -13,50 +13,51 @@ def elementwise(ufunc, operation, args):
     partials = ELEMENTWISE.get(ufunc)
     if partials is None:
         return stepped(ufunc, operation, args) if ufunc in PLAIN else _special(ufunc, args)
-    values = [a.value if type(a) in DUALS else a for a in args]
+    values = [a.value if type(a) in DUALS else _number(a) for a in args]
     value = operation(*values)
     if ufunc in REAL_ONLY and np.iscomplexobj(value):
         raise refuse(f"{name_of(ufunc)} of complex numbers has no derivative rule")
     return chained(ufunc, value, args, values, partials)
 
 
+def _number(a):
+    return np.asarray(a) if type(a) in (list, tuple) else a
+
+
 def chained(ufunc, value, args, values, partials):
     """The dual number of this value by the chain rule."""
     if ufunc in QUIET and (type(value) is np.float64 or (partials[0] == 1 and _alone(args))):
-        return _chained(ufunc, value, args, values, partials)
-    values = [np.asarray(v) if type(v) in (list, tuple) else v for v in values]
+        return Dual(value, _tangents(ufunc, value, args, values, partials))
     with np.errstate(all="ignore"):
-        return _chained(ufunc, value, args, values, partials)
+        return Dual(value, _tangents(ufunc, value, args, values, partials))
 
 
 def _alone(args) -> bool:
     return len(args) == 1 or not (type(args[0]) in DUALS and type(args[1]) in DUALS)
 
 
-def _chained(ufunc, value, args, values, partials):
-    rows: dict = {}
+def _tangents(ufunc, value, args, values, partials):
+    rows = None
     for i, a in enumerate(args):
-        if type(a) not in DUALS:
+        if type(a) not in DUALS or not (before := a.rows):
             continue
         partial = partials[i]
-        before = a.rows
-        if not before or partial == 0:
-            continue
         if partial is None:
             raise refuse(f"{name_of(ufunc)} has no derivative rule by its argument {i + 1}")
-        if partial == 1:
+        if callable(partial):
+            c = partial(*values, value)
+            terms = {k: times(t, c) for k, t in before.items()}
+        elif partial == 1:
             terms, a.owned = before, False  # shared from now on
         elif partial == -1:
             terms = {k: -t for k, t in before.items()}
         else:
-            c = partial(*values, value) if callable(partial) else partial
-            terms = {k: times(t, c) for k, t in before.items()}
-        if rows:
-            both = {k: plus(rows[k], t) for k, t in terms.items() if k in rows}
-            rows = {**rows, **terms, **both}
-        else:
+            terms = {k: times(t, partial) for k, t in before.items()} if partial else {}
+        if not rows:
             rows = terms
-    return Dual(value, rows)
+        elif terms:
+            rows = {**rows, **{k: plus(rows[k], t) if k in rows else t for k, t in terms.items()}}
+    return rows or {}
 
 
 def stepped(ufunc, operation, args):

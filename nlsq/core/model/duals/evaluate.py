@@ -50,23 +50,24 @@ def value_and_tangents(f: Callable, x, p) -> tuple[np.ndarray, np.ndarray]:
             result = joined(result)
         if not isinstance(result, Dual):
             result = Dual(np.asarray(result), {})
-        if not result.rows.keys() <= set(keys):
-            raise refuse("the model keeps dual numbers from one call to the next (or nests fits)")
-        JT = _stacked(result, keys)
-        for j, k in enumerate(keys):
+        value = np.asarray(result.value)
+        JT = _stacked(value, result.rows, keys)
+        for j, k in enumerate(keys if evaluation.observed else ()):
             if k in evaluation.observed and not JT[j].any():
                 raise refuse(f"parameter {j} acts only by comparisons (a root found by halving?)")
-        return np.asarray(result.value), JT
+        return value, JT
 
 
-def _stacked(result: Dual, keys) -> np.ndarray:
-    rows = result.rows
-    value = result.value
-    wide = np.float64 if value.dtype == float else np.result_type(value.dtype, np.float64)
+def _stacked(value, rows, keys) -> np.ndarray:
+    wide = np.float64 if value.dtype == np.float64 else np.result_type(value.dtype, np.float64)
     JT = np.zeros((len(keys), *value.shape), wide)
+    found = 0
     for j, k in enumerate(keys):
         if k in rows:
             JT[j] = rows[k]
+            found += 1
+    if found < len(rows):
+        raise refuse("the model keeps dual numbers from one call to the next (or nests fits)")
     return JT
 
 

@@ -6,8 +6,9 @@ import operator
 
 import numpy as np
 
-from nlsq.core.model.duals.chain import elementwise, masked, reduced, stepped
+from nlsq.core.model.duals.chain import chained, elementwise, masked, reduced, stepped
 from nlsq.core.model.duals.dual import DUALS, FUNCTIONS, Dual, name_of, plain, refuse
+from nlsq.core.model.duals.elementwise import ELEMENTWISE, REAL_ONLY
 
 BINARY = {
     "add": np.add,
@@ -43,7 +44,8 @@ DROPPING = {
     "tolist": "parameter.tolist()",
 }
 # operands that NumPy's numbers take; others (a pandas Series) may have operators of their own
-NUMBERS = frozenset({*DUALS, np.ndarray, np.float64, float, int, bool, complex})
+NUMBERS = frozenset({*DUALS, np.ndarray, np.float64, float, int, bool, complex, list, tuple})
+FOREIGN_NUMBERS = (np.ndarray, np.generic, float, int)  # subclasses of these
 
 
 def array_ufunc(self, ufunc, method, *args, out=None, where=True, **settings):
@@ -73,16 +75,21 @@ def unary(ufunc, operation):
 
 
 def binary(ufunc, operation, reflected):
+    partials = ELEMENTWISE.get(ufunc) if ufunc not in REAL_ONLY else None
+
     def operate(self, other, modulo=None):
-        if type(other) not in NUMBERS and not isinstance(
-            other, (np.ndarray, np.generic, int, float, list, tuple)
-        ):
+        kind = type(other)
+        if kind not in NUMBERS and not isinstance(other, FOREIGN_NUMBERS):
             return NotImplemented
         if modulo is not None:
             raise refuse("pow with a modulus has no derivative rule")
         args = (other, self) if reflected else (self, other)
-        rule = FUNCTIONS.get(ufunc)
-        return rule(*args) if rule else elementwise(ufunc, operation, args)
+        if partials is None or kind is list or kind is tuple:
+            rule = FUNCTIONS.get(ufunc)
+            return rule(*args) if rule else elementwise(ufunc, operation, args)
+        number = other.value if kind in DUALS else other
+        values = (number, self.value) if reflected else (self.value, number)
+        return chained(ufunc, operation(*values), args, values, partials)
 
     return operate
 
