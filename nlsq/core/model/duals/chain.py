@@ -13,7 +13,7 @@ def elementwise(ufunc, operation, args):
     partials = ELEMENTWISE.get(ufunc)
     if partials is None:
         return stepped(ufunc, operation, args) if ufunc in PLAIN else _special(ufunc, args)
-    values = [a.value if type(a) in DUALS else _number(a) for a in args]
+    values = [a.primal if type(a) in DUALS else _number(a) for a in args]
     value = operation(*values)
     if ufunc in REAL_ONLY and np.iscomplexobj(value):
         raise refuse(f"{name_of(ufunc)} of complex numbers has no derivative rule")
@@ -39,7 +39,7 @@ def _alone(args) -> bool:
 def _tangents(ufunc, value, args, values, partials):
     rows = None
     for i, a in enumerate(args):
-        if type(a) not in DUALS or not (before := a.rows):
+        if type(a) not in DUALS or not (before := a.tangents):
             continue
         partial = partials[i]
         if partial is None:
@@ -48,7 +48,7 @@ def _tangents(ufunc, value, args, values, partials):
             c = partial(*values, value)
             terms = {k: times(t, c) for k, t in before.items()}
         elif partial == 1:
-            terms, a.owned = before, False  # shared from now on
+            terms, a.owns_tangents = before, False  # shared from now on
         elif partial == -1:
             terms = {k: -t for k, t in before.items()}
         else:
@@ -80,25 +80,26 @@ def stepped(ufunc, operation, args):
     numbers = all(isinstance(v, (np.ndarray, np.generic, float, int, complex)) for v in values)
     if np.any(equal) and numbers:
         difference = elementwise(np.subtract, lambda a, b: result, args)
-        if any(np.any((t != 0) & equal) for t in difference.rows.values()):
+        if any(np.any((t != 0) & equal) for t in difference.tangents.values()):
             raise refuse("a comparison of a parameter with == that holds has no derivative rule")
     return result
 
 
 def _special(ufunc, args):
-    from nlsq.core.model.duals.special import partials_of
+    from nlsq.core.model.duals.special import partials_of, sp
 
     values = [plain(a) for a in args]
     found = partials_of(ufunc, values)
     if found is None:
         raise refuse(f"{name_of(ufunc)} has no derivative rule")
     value = ufunc(*values)
-    if isinstance(value, tuple):
-        return tuple(
-            chained(ufunc, v, args, values, (lambda x, z, c=c: c(x, value),))
-            for v, c in zip(value, found, strict=True)
-        )
-    return chained(ufunc, value, args, values, found) if found else value
+    with sp.errstate(all="ignore"):
+        if isinstance(value, tuple):
+            return tuple(
+                chained(ufunc, v, args, values, (lambda x, z, c=c: c(x, value),))
+                for v, c in zip(value, found, strict=True)
+            )
+        return chained(ufunc, value, args, values, found) if found else value
 
 
 def masked(ufunc, args, out, where):
@@ -107,14 +108,14 @@ def masked(ufunc, args, out, where):
     if target is None:
         raise refuse(f"{name_of(ufunc)} with where= and without out= leaves values undefined")
     if not isinstance(target, Dual):
-        if ufunc in PLAIN or not any(isinstance(a, Dual) and a.rows for a in args):
+        if ufunc in PLAIN or not any(isinstance(a, Dual) and a.tangents for a in args):
             return ufunc(*map(plain, args), out=target, where=plain(where))
         raise refuse(f"{name_of(ufunc)} writes a dual number into a plain array (out=)")
     with np.errstate(all="ignore"):  # where where= is false, too
         result = ufunc(*args)
-    value = ufunc(*map(plain, args), out=target.value.copy(), where=plain(where))
+    value = ufunc(*map(plain, args), out=target.primal.copy(), where=plain(where))
     mask = np.broadcast_to(plain(where), value.shape)
-    rows = result.rows if isinstance(result, Dual) else {}
+    rows = result.tangents if isinstance(result, Dual) else {}
     target[mask] = Dual(value[mask], {k: full(t, value.shape)[mask] for k, t in rows.items()})
     return target
 

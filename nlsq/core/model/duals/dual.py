@@ -27,9 +27,9 @@ def refuse(reason: str) -> NoRule:
 
 def observe(a) -> None:
     """Note that the model used only the plain value of a dual number, in a comparison or a step."""
-    if a.rows:
+    if a.tangents:
         for evaluation in _evaluations():
-            evaluation.observed.update(a.rows)
+            evaluation.observed.update(a.tangents)
 
 
 def _evaluations():
@@ -78,81 +78,86 @@ def full(t, shape):
 
 
 class Dual:
-    """A value (a NumPy scalar or array) with tangents.
+    """A value (`primal`, a NumPy scalar or array) with tangents.
 
-    `rows` maps the key of a parameter to the tangent by it, which broadcasts to the value's shape;
-    a parameter without a row has the tangent 0. `owned` says that the rows are full arrays that
-    nothing else uses, so that an assignment may write into them.
+    `tangents` maps the key of a parameter to the tangent by it, which broadcasts to the value's
+    shape; a parameter without an entry has the tangent 0. `owns_tangents` says that they are full
+    arrays that nothing else uses, so that an assignment may write into them.
     """
 
-    __slots__ = ("owned", "rows", "value")
+    __slots__ = ("owns_tangents", "primal", "tangents")
     __array_priority__ = 1000.0
 
     def __init__(self, value, rows):
-        self.value = value
-        self.rows = rows
-        self.owned = False
+        self.primal = value
+        self.tangents = rows
+        self.owns_tangents = False
 
     @property
     def __class__(self):  # a model that asks `isinstance(a, float)` takes its usual branch
-        return type(self.value)
+        return type(self.primal)
 
     def __getitem__(self, index):
-        value = self.value[index]
-        if isinstance(value, np.ndarray) and np.may_share_memory(value, self.value):
+        value = self.primal[index]
+        if isinstance(value, np.ndarray) and np.may_share_memory(value, self.primal):
             return View(value, self, lambda t: t[index])
-        shape = self.value.shape
+        shape = self.primal.shape
         # an entry of a constant tangent is that constant
         return Dual(
             value,
-            {k: t if np.ndim(t) == 0 else full(t, shape)[index] for k, t in self.rows.items()},
+            {k: t if np.ndim(t) == 0 else full(t, shape)[index] for k, t in self.tangents.items()},
         )
 
     def __setitem__(self, index, new):
+        new = lifted(new)
         value = plain(new)
-        fresh = new.rows if isinstance(new, Dual) else {}
-        self.value[index] = value
+        fresh = new.tangents if isinstance(new, Dual) else {}
+        self.primal[index] = value
         for key, target in self.writable(fresh).items():
             t = full(fresh[key], np.shape(value)) if key in fresh else 0.0
             target[index] = t if np.iscomplexobj(target) else np.real(t)
 
     def writable(self, keys) -> dict:
         """The rows as arrays that may be written into, with one for each of these keys."""
-        dtype = np.result_type(self.value, np.float64)
-        if not self.owned:
-            rows = {k: np.empty_like(self.value, dtype) for k in self.rows}
+        dtype = np.result_type(self.primal, np.float64)
+        if not self.owns_tangents:
+            rows = {k: np.empty_like(self.primal, dtype) for k in self.tangents}
             for k, t in rows.items():
-                t[...] = self.rows[k]
-            self.rows, self.owned = rows, True
+                t[...] = self.tangents[k]
+            self.tangents, self.owns_tangents = rows, True
         for k in keys:
-            if k not in self.rows:
-                self.rows[k] = np.zeros_like(self.value, dtype)
-        return self.rows
+            if k not in self.tangents:
+                self.tangents[k] = np.zeros_like(self.primal, dtype)
+        return self.tangents
 
     def __len__(self):
-        return len(self.value)
+        return len(self.primal)
 
     def __iter__(self):
-        iter(self.value)  # NumPy's error for a scalar
-        return (self[i] for i in range(len(self.value)))
+        iter(self.primal)  # NumPy's error for a scalar
+        return (self[i] for i in range(len(self.primal)))
 
     def __contains__(self, item):
-        return plain(item) in self.value
+        return any(item == a for a in self)
 
     def __repr__(self):
-        return f"<dual number {self.value!r} at {id(self):#x}>"
+        return f"<dual number {self.primal!r} at {id(self):#x}>"
 
     def __round__(self, digits=None):
-        return round(self.value, digits)
+        observe(self)
+        return round(self.primal, digits)
 
     def __floor__(self):
-        return self.value.__floor__()
+        observe(self)
+        return self.primal.__floor__()
 
     def __ceil__(self):
-        return self.value.__ceil__()
+        observe(self)
+        return self.primal.__ceil__()
 
     def __trunc__(self):
-        return self.value.__trunc__()
+        observe(self)
+        return self.primal.__trunc__()
 
     def __copy__(self):
         return self.copy()
@@ -161,39 +166,39 @@ class Dual:
         return self.copy()
 
     def __getattr__(self, name):
-        if hasattr(type(self.value), name) and not name.startswith("__"):
+        if hasattr(type(self.primal), name) and not name.startswith("__"):
             raise refuse(f"a parameter's .{name} has no derivative rule")
-        raise AttributeError(f"{type(self.value).__name__!r} object has no attribute {name!r}")
+        raise AttributeError(f"{type(self.primal).__name__!r} object has no attribute {name!r}")
 
 
 class View(Dual):
     """A part of another dual array that shares its memory, as in NumPy; its rows are parts, too."""
 
-    __slots__ = ("parent", "take")
+    __slots__ = ("part", "whole")
 
-    def __init__(self, value, parent, take):
-        self.value = value
-        self.parent = parent
-        self.take = take
-
-    @property
-    def rows(self):
-        self.parent.owned = False  # what reads these rows may keep them
-        shape = self.parent.value.shape
-        return {k: self.take(full(t, shape)) for k, t in self.parent.rows.items()}
+    def __init__(self, primal, whole, part):
+        self.primal = primal
+        self.whole = whole
+        self.part = part
 
     @property
-    def owned(self):
-        return self.parent.owned
+    def tangents(self):
+        self.whole.owns_tangents = False  # what reads these rows may keep them
+        shape = self.whole.primal.shape
+        return {k: self.part(full(t, shape)) for k, t in self.whole.tangents.items()}
 
-    @owned.setter
-    def owned(self, owned):
-        self.parent.owned = owned
+    @property
+    def owns_tangents(self):
+        return self.whole.owns_tangents
+
+    @owns_tangents.setter
+    def owns_tangents(self, owned):
+        self.whole.owns_tangents = owned
 
     def writable(self, keys) -> dict:
-        whole = self.parent.writable(keys)
-        rows = {k: self.take(t) for k, t in whole.items()}
-        if not all(np.may_share_memory(rows[k], t) for k, t in whole.items()):
+        tangents = self.whole.writable(keys)
+        rows = {k: self.part(t) for k, t in tangents.items()}
+        if not all(np.may_share_memory(rows[k], t) for k, t in tangents.items()):
             raise refuse("an assignment into this view of an array has no derivative rule")
         return rows
 
@@ -201,9 +206,30 @@ class View(Dual):
 def plain(a):
     """The value of a dual number, in lists and tuples too; anything else as it is."""
     if isinstance(a, Dual):
-        return a.value
+        return a.primal
     if type(a) in (list, tuple):
         return type(a)(map(plain, a))
+    return a
+
+
+def duals_in(a):
+    """The dual numbers in a (nested) list."""
+    if isinstance(a, Dual):
+        yield a
+    elif type(a) in (list, tuple):
+        for item in a:
+            yield from duals_in(item)
+
+
+def holds_dual(a) -> bool:
+    """Whether a is, or is a list that holds, a dual number."""
+    return next(duals_in(a), None) is not None
+
+
+def lifted(a):
+    """A (nested) list of numbers that holds dual numbers as one dual array; others as they are."""
+    if type(a) in (list, tuple) and holds_dual(a):
+        return np.stack([lifted(item) for item in a])
     return a
 
 

@@ -39,6 +39,12 @@ def ratio(a, b):
     return np.where((a == 0) & (b == 0), 0.0, np.true_divide(a, b))
 
 
+def _base(x, y, z):
+    if isinstance(y, (int, float)):  # x ** a Python number has short ways
+        return 2 * x if y == 2 else times(float(y), x ** (float(y) - 1))
+    return times(y, x ** np.subtract(y, 1.0))
+
+
 def _exponent(x, y, z):
     return z * np.where(np.equal(x, 0), 0.0, np.log(x))  # 0**p is 0 beside every p > 0, too
 
@@ -76,8 +82,8 @@ ELEMENTWISE = {
     np.negative: (-1,),
     np.multiply: (lambda x, y, z: y, lambda x, y, z: x),
     np.divide: (lambda x, y, z: 1 / y, lambda x, y, z: -z / y),
-    np.power: (lambda x, y, z: times(y, np.power(x, np.subtract(y, 1.0))), _exponent),
-    np.float_power: (lambda x, y, z: times(y, np.power(x, np.subtract(y, 1.0))), _exponent),
+    np.power: (_base, _exponent),
+    np.float_power: (_base, _exponent),
     np.remainder: (1, lambda x, y, z: -np.floor_divide(x, y)),
     np.fmod: (1, lambda x, y, z: -np.trunc(np.divide(x, y))),
     np.square: (lambda x, z: 2 * x,),

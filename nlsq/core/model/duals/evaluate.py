@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from nlsq.core.model.duals import methods  # noqa: F401 (the rules and methods of arrays)
-from nlsq.core.model.duals.dual import Dual, Evaluation, refuse
+from nlsq.core.model.duals.dual import Dual, Evaluation, lifted, refuse
 
 ONE = np.float64(1.0)
 
@@ -47,11 +47,13 @@ def value_and_tangents(f: Callable, x, p) -> tuple[np.ndarray, np.ndarray]:
     with Evaluation() as evaluation:
         result = f(x, [Dual(v, {k: ONE}) for v, k in zip(p, keys, strict=True)])
         if isinstance(result, (list, tuple)):
-            result = joined(result)
+            result = lifted(result)
         if not isinstance(result, Dual):
             result = Dual(np.asarray(result), {})
-        value = np.asarray(result.value)
-        JT = _stacked(value, result.rows, keys)
+        value = np.asarray(result.primal)
+        if value.dtype.kind not in "biufc":
+            raise refuse(f"an array of {value.dtype} as the model's value has no derivative rule")
+        JT = _stacked(value, result.tangents, keys)
         for j, k in enumerate(keys if evaluation.observed else ()):
             if k in evaluation.observed and not JT[j].any():
                 raise refuse(f"parameter {j} acts only by comparisons (a root found by halving?)")
@@ -69,9 +71,3 @@ def _stacked(value, rows, keys) -> np.ndarray:
     if found < len(rows):
         raise refuse("the model keeps dual numbers from one call to the next (or nests fits)")
     return JT
-
-
-def joined(items):
-    """A (nested) list of numbers as one array, dual if a number in it is."""
-    items = [joined(a) if isinstance(a, (list, tuple)) else a for a in items]
-    return np.stack(items) if any(isinstance(a, Dual) for a in items) else np.asarray(items)

@@ -11,7 +11,19 @@ from functools import reduce
 
 import numpy as np
 
-from nlsq.core.model.duals.dual import FUNCTIONS, Dual, View, full, name_of, observe, plain, refuse
+from nlsq.core.model.duals.dual import (
+    FUNCTIONS,
+    Dual,
+    View,
+    duals_in,
+    full,
+    holds_dual,
+    lifted,
+    name_of,
+    observe,
+    plain,
+    refuse,
+)
 
 # Each line: functions, then their arguments: the arrays, settings by position, by keyword only.
 # A setting that is not named here is refused.
@@ -100,20 +112,6 @@ def lines_of(table: str):
             yield function, *groups[:3]
 
 
-def duals_in(a):
-    """The dual numbers in a (nested) list."""
-    if isinstance(a, Dual):
-        yield a
-    elif type(a) in (list, tuple):
-        for item in a:
-            yield from duals_in(item)
-
-
-def holds_dual(a) -> bool:
-    """Whether a is, or is a list that holds, a dual number."""
-    return next(duals_in(a), None) is not None
-
-
 def register(rule, function, arrays=(), positional=(), keywords=()) -> None:
     """Let rule(*arrays, **settings) answer for the function; refuse other arguments.
 
@@ -146,7 +144,7 @@ def register(rule, function, arrays=(), positional=(), keywords=()) -> None:
 
 def result(value, sources, row):
     """The dual number whose tangent by key k is row(k); sources: the dual numbers it comes from."""
-    keys = dict.fromkeys(k for a in sources for k in a.rows)
+    keys = dict.fromkeys(k for a in sources for k in a.tangents)
     with np.errstate(all="ignore"):
         return Dual(value, {k: row(k) for k in keys})
 
@@ -155,15 +153,8 @@ def row_of(a, k):
     """The tangent of a by k as an array of its shape, or None."""
     if not isinstance(a, Dual):
         return None
-    rows, a.owned = a.rows, False  # the tangent may be kept
-    return full(rows[k], np.shape(a.value)) if k in rows else None
-
-
-def lifted(a):
-    """A (nested) list of numbers that holds dual numbers as one dual array; others as they are."""
-    if type(a) in (list, tuple) and holds_dual(a):
-        return np.stack([lifted(item) for item in a])
-    return a
+    rows, a.owns_tangents = a.tangents, False  # the tangent may be kept
+    return full(rows[k], np.shape(a.primal)) if k in rows else None
 
 
 def lifting(rule):
@@ -172,10 +163,10 @@ def lifting(rule):
 
 
 def linear(a, value, take):
-    """The dual number (or a list of them) of value = take(a.value), take being linear."""
+    """The dual number (or a list of them) of value = take(a.primal), take being linear."""
     if isinstance(value, (list, tuple)):
         return type(value)(linear(a, v, lambda t, i=i: take(t)[i]) for i, v in enumerate(value))
-    if isinstance(value, np.ndarray) and np.may_share_memory(value, a.value):
+    if isinstance(value, np.ndarray) and np.may_share_memory(value, a.primal):
         return View(value, a, take)
     return result(value, [a], lambda k: take(row_of(a, k)))
 
@@ -208,7 +199,7 @@ def tangent_of(a, k):
     """The tangent by k of all that a holds: 0 where there is none."""
     if isinstance(a, Dual):
         t = row_of(a, k)
-        return np.zeros_like(a.value, float) if t is None else t
+        return np.zeros_like(a.primal, float) if t is None else t
     if type(a) in (list, tuple):
         return type(a)(tangent_of(item, k) for item in a)
     return np.zeros(np.shape(a))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from nlsq.core.model.duals import nonlinear, operators  # noqa: F401 (the rules)
-from nlsq.core.model.duals.dual import Dual, refuse
+from nlsq.core.model.duals.dual import Dual, observe, refuse
 from nlsq.core.model.duals.functions import linear
 
 BY_FUNCTION = {
@@ -30,26 +30,27 @@ def _transpose(self, *axes):
 
 
 def _copy(self, order="C"):
-    return linear(self, self.value.copy(order), lambda t: t.copy(order))
+    return linear(self, self.primal.copy(order), lambda t: t.copy(order))
 
 
 def _flatten(self, order="C"):
-    return linear(self, self.value.flatten(order), lambda t: t.flatten(order))
+    return linear(self, self.primal.flatten(order), lambda t: t.flatten(order))
 
 
 def _astype(self, dtype, *settings, **more):
-    if np.iscomplexobj(self.value) and np.dtype(dtype).kind != "c":
+    if np.iscomplexobj(self.primal) and np.dtype(dtype).kind != "c":
         raise refuse("a complex array's .astype(real) has no derivative rule")
-    value = self.value.astype(dtype, *settings, **more)
+    value = self.primal.astype(dtype, *settings, **more)
     if value.dtype.kind in "iub":  # steps: the derivative is 0 wherever it exists
+        observe(self)
         return value
     if value.dtype.kind not in "fc":
         raise refuse(f"parameter.astype({dtype!r}) drops the derivative")
-    return linear(self, value, lambda t: t) if value is not self.value else self
+    return linear(self, value, lambda t: t) if value is not self.primal else self
 
 
 def _is_integer(self):
-    return self.value.is_integer()
+    return self.primal.is_integer()
 
 
 def _attach():
@@ -60,11 +61,11 @@ def _attach():
             lambda self, *args, function=function, **kw: function(self, *args, **kw),
         )
     for name in ATTRIBUTES:
-        setattr(Dual, name, property(lambda self, name=name: getattr(self.value, name)))
+        setattr(Dual, name, property(lambda self, name=name: getattr(self.primal, name)))
     for name in LINEAR_ATTRIBUTES:
 
         def part(self, name=name):
-            return linear(self, getattr(self.value, name), lambda t: getattr(t, name))
+            return linear(self, getattr(self.primal, name), lambda t: getattr(t, name))
 
         setattr(Dual, name, property(part))
     for method in (_reshape, _transpose, _copy, _flatten, _astype, _is_integer):

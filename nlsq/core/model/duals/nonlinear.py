@@ -9,23 +9,17 @@ from nlsq.core.model.duals.chain import chained
 from nlsq.core.model.duals.dual import (
     FUNCTIONS,
     Dual,
+    duals_in,
     full,
+    holds_dual,
+    lifted,
     name_of,
     observe,
     plain,
     refuse,
 )
 from nlsq.core.model.duals.elementwise import ratio, sinc_slope, times
-from nlsq.core.model.duals.functions import (
-    duals_in,
-    holds_dual,
-    lifted,
-    lifting,
-    register,
-    result,
-    row_of,
-    tangent_of,
-)
+from nlsq.core.model.duals.functions import lifting, register, result, row_of, tangent_of
 
 
 def rule(function, arrays=None, positional="", keywords="", lists=False):
@@ -47,7 +41,7 @@ def rule(function, arrays=None, positional="", keywords="", lists=False):
 
 def sliced(a, k):
     """The tangent of a by k for arithmetic: any shape that broadcasts to a's."""
-    return a.rows.get(k, 0.0) if isinstance(a, Dual) else 0.0
+    return a.tangents.get(k, 0.0) if isinstance(a, Dual) else 0.0
 
 
 # ---- choices -------------------------------------------------------------------------------------
@@ -103,26 +97,26 @@ def _clip(a, lower=None, upper=None, *, min=None, max=None):
     with np.errstate(all="ignore"):
         composed = a if lower is None else np.maximum(a, lower)
         composed = composed if upper is None else np.minimum(composed, upper)
-    return Dual(value, composed.rows if isinstance(composed, Dual) else {})
+    return Dual(value, composed.tangents if isinstance(composed, Dual) else {})
 
 
 @rule(np.nan_to_num, "x", "copy nan posinf neginf")
 def _nan_to_num(x, **settings):
     if not settings.get("copy", True):
         raise refuse("np.nan_to_num with copy=False has no derivative rule")
-    finite = np.isfinite(x.value)
+    finite = np.isfinite(x.primal)
     return result(
-        np.nan_to_num(x.value, **settings), [x], lambda k: np.where(finite, row_of(x, k), 0.0)
+        np.nan_to_num(x.primal, **settings), [x], lambda k: np.where(finite, row_of(x, k), 0.0)
     )
 
 
 def _extreme(function):
     @rule(function, "a", "axis out keepdims", "where initial")
     def answer(a, axis=None, keepdims=False, **settings):
-        value = function(a.value, axis=axis, keepdims=keepdims, **settings)
+        value = function(a.primal, axis=axis, keepdims=keepdims, **settings)
         if settings or np.iscomplexobj(value):
             raise refuse(f"{name_of(function)} of complex numbers or of parts has no rule")
-        top = np.equal(a.value, function(a.value, axis=axis, keepdims=True))
+        top = np.equal(a.primal, function(a.primal, axis=axis, keepdims=True))
         share = top / top.sum(axis=axis, keepdims=True)  # ties share it, as in JAX
         return result(
             value, [a], lambda k: times(row_of(a, k), share).sum(axis=axis, keepdims=keepdims)
@@ -135,24 +129,26 @@ for _f in (np.max, np.min, np.nanmax, np.nanmin):
 
 @rule(np.ptp, "a", "axis")
 def _ptp(a, axis=None):
-    rows = np.max(a, axis=axis) - np.min(a, axis=axis)
-    return Dual(np.ptp(a.value, axis=axis), rows.rows)
+    with np.errstate(all="ignore"):
+        rows = np.max(a, axis=axis) - np.min(a, axis=axis)
+    return Dual(np.ptp(a.primal, axis=axis), rows.tangents)
 
 
 @rule(np.sort, "a", "axis kind order", "stable")
 def _sort(a, axis=-1, **settings):
-    order = np.argsort(a.value, axis=axis, kind="stable")
-    value = np.sort(a.value, axis=axis, **settings)
+    order = np.argsort(a.primal, axis=axis, kind="stable")
+    value = np.sort(a.primal, axis=axis, **settings)
     return result(value, [a], lambda k: np.take_along_axis(row_of(a, k), order, axis))
 
 
 @rule(np.median, "a", "axis")
 def _median(a, axis=None):
-    value = np.median(a.value, axis=axis)
+    value = np.median(a.primal, axis=axis)
     parts = np.sort(np.ravel(a) if axis is None else np.moveaxis(a, axis, 0), axis=0)
     m = len(parts)
-    middle = 0.5 * (parts[(m - 1) // 2] + parts[m // 2])
-    return Dual(value, middle.rows)
+    with np.errstate(all="ignore"):
+        middle = 0.5 * (parts[(m - 1) // 2] + parts[m // 2])
+    return Dual(value, middle.tangents)
 
 
 # ---- products, moments, norms --------------------------------------------------------------------
@@ -160,8 +156,10 @@ def _median(a, axis=None):
 
 @rule(np.cumprod, "a", "axis dtype out")
 def _cumprod(a, axis=None, **settings):
-    value = np.cumprod(a.value, axis=axis, **settings)
-    v = np.ravel(a.value) if axis is None else np.moveaxis(a.value, axis, 0)
+    value = np.cumprod(a.primal, axis=axis, **settings)
+    if np.size(value) == 0:
+        return value
+    v = np.ravel(a.primal) if axis is None else np.moveaxis(a.primal, axis, 0)
 
     def row(k):
         t = row_of(a, k)
@@ -178,20 +176,21 @@ def _cumprod(a, axis=None, **settings):
 
 @rule(np.prod, "a", "axis dtype out", "keepdims")
 def _prod(a, axis=None, keepdims=False, **settings):
-    value = np.prod(a.value, axis=axis, keepdims=keepdims, **settings)
-    if isinstance(axis, tuple) or np.size(a.value) == 0:
+    value = np.prod(a.primal, axis=axis, keepdims=keepdims, **settings)
+    if isinstance(axis, tuple) or np.size(a.primal) == 0:
         raise refuse("np.prod over several axes has no derivative rule")
-    last = np.take(np.cumprod(a, axis=axis), -1, axis=0 if axis is None else axis)
-    return Dual(value, {k: np.reshape(t, np.shape(value)) for k, t in last.rows.items()})
+    with np.errstate(all="ignore"):
+        last = np.take(np.cumprod(a, axis=axis), -1, axis=0 if axis is None else axis)
+    return Dual(value, {k: np.reshape(t, np.shape(value)) for k, t in last.tangents.items()})
 
 
 def _moment(function):
     @rule(function, "a", "axis dtype out ddof keepdims")
     def answer(a, axis=None, ddof=0, keepdims=False, **settings):
-        if settings or np.iscomplexobj(a.value):
+        if settings or np.iscomplexobj(a.primal):
             raise refuse(f"{name_of(function)} with a dtype or of complex numbers has no rule")
-        value = function(a.value, axis=axis, ddof=ddof, keepdims=keepdims)
-        v = a.value - np.mean(a.value, axis=axis, keepdims=True)
+        value = function(a.primal, axis=axis, ddof=ddof, keepdims=keepdims)
+        v = a.primal - np.mean(a.primal, axis=axis, keepdims=True)
         count = v.size // max(np.size(value), 1) - ddof
 
         def row(k):
@@ -209,19 +208,19 @@ _moment(np.std)
 def _average(a, axis=None, weights=None, keepdims=False):
     settings = {"axis": axis, "weights": weights, "keepdims": keepdims}
     return result(
-        np.average(a.value, **settings), [a], lambda k: np.average(row_of(a, k), **settings)
+        np.average(a.primal, **settings), [a], lambda k: np.average(row_of(a, k), **settings)
     )
 
 
 @rule(np.linalg.norm, "x", "ord axis keepdims")
 def _norm(x, ord=None, axis=None, keepdims=False):
-    value = np.linalg.norm(x.value, ord, axis, keepdims)
-    vector = x.value.ndim == 1 or axis is None or np.ndim(axis) == 0
-    if not (ord is None or (ord == 2 and vector and (x.value.ndim == 1 or axis is not None))):
+    value = np.linalg.norm(x.primal, ord, axis, keepdims)
+    vector = x.primal.ndim == 1 or axis is None or np.ndim(axis) == 0
+    if not (ord is None or (ord == 2 and vector and (x.primal.ndim == 1 or axis is not None))):
         raise refuse(f"np.linalg.norm with ord={ord!r} has no derivative rule")
 
     def row(k):
-        products = np.real(np.conj(x.value) * row_of(x, k))
+        products = np.real(np.conj(x.primal) * row_of(x, k))
         return ratio(np.sum(products, axis=axis, keepdims=keepdims), value)
 
     return result(value, [x], row)
@@ -234,28 +233,33 @@ def _norm(x, ord=None, axis=None, keepdims=False):
 def _solve(a, b):
     matrix, right = plain(a), plain(b)
     value = np.linalg.solve(matrix, right)
+    vector = np.ndim(right) == 1
+
+    def columns(t):
+        return t[..., None] if vector else t
 
     def row(k):
-        moved = tangent_of(b, k)
+        moved = columns(tangent_of(b, k))
         if isinstance(a, Dual):
-            moved = moved - tangent_of(a, k) @ value
-        return np.linalg.solve(matrix, moved)
+            moved = moved - tangent_of(a, k) @ columns(value)
+        slope = np.linalg.solve(matrix, moved)
+        return slope[..., 0] if vector else slope
 
     return result(value, [*duals_in((a, b))], row)
 
 
 @rule(np.linalg.inv, "a")
 def _inv(a):
-    value = np.linalg.inv(a.value)
+    value = np.linalg.inv(a.primal)
     return result(value, [a], lambda k: -value @ row_of(a, k) @ value)
 
 
 @rule(np.linalg.det, "a")
 def _det(a):
-    value = np.linalg.det(a.value)
+    value = np.linalg.det(a.primal)
     if not np.all(value):
         raise refuse("np.linalg.det of a singular matrix has no derivative rule")
-    inverse = np.linalg.inv(a.value)
+    inverse = np.linalg.inv(a.primal)
     trace = lambda t: np.trace(inverse @ t, axis1=-2, axis2=-1)  # noqa: E731
     return result(value, [a], lambda k: value * trace(row_of(a, k)))
 
@@ -284,9 +288,10 @@ def _einsum(subscripts, *operands, optimize=False, **settings):
 def _multi_dot(arrays):
     value = np.linalg.multi_dot(plain(list(arrays)))
     product = arrays[0]
-    for a in arrays[1:]:
-        product = np.dot(product, a)
-    return Dual(value, product.rows)
+    with np.errstate(all="ignore"):
+        for a in arrays[1:]:
+            product = np.dot(product, a)
+    return Dual(value, product.tangents)
 
 
 # ---- curves --------------------------------------------------------------------------------------
@@ -303,7 +308,7 @@ def _interp(x, xp, fp, left=None, right=None, period=None):
 
     def row(k):
         r = 0.0
-        if isinstance(x, Dual) and k in x.rows:
+        if isinstance(x, Dual) and k in x.tangents:
             slope = (heights[i + 1] - heights[i]) / (knots[i + 1] - knots[i])
             r = times(row_of(x, k), np.where(inside, slope, 0.0))
         if (t := row_of(fp, k)) is not None:
@@ -321,9 +326,9 @@ def _polyval(p, x):
 
     def row(k):
         r = 0.0
-        if isinstance(x, Dual) and k in x.rows:
+        if isinstance(x, Dual) and k in x.tangents:
             r = times(row_of(x, k), np.polyval(np.polyder(np.asarray(coefficients)), at))
-        if any(k in a.rows for a in duals_in(p)):
+        if any(k in a.tangents for a in duals_in(p)):
             r = r + np.polyval(tangent_of(p, k), at)
         return r
 
@@ -332,10 +337,10 @@ def _polyval(p, x):
 
 @rule(np.vander, "x", "N increasing")
 def _vander(x, N=None, increasing=False):
-    value = np.vander(x.value, N, increasing)
+    value = np.vander(x.primal, N, increasing)
     powers = np.arange(value.shape[1], dtype=float)
     powers = powers if increasing else powers[::-1]
-    slope = times(powers, x.value[:, None] ** (powers - 1))
+    slope = times(powers, x.primal[:, None] ** (powers - 1))
     return result(value, [x], lambda k: times(row_of(x, k)[:, None], slope))
 
 
@@ -344,7 +349,7 @@ def _gradient(f, *spacings, axis=None, edge_order=1):
     if holds_dual(spacings) or not isinstance(f, Dual):
         raise refuse("np.gradient with dual spacings has no derivative rule")
     settings = {"axis": axis, "edge_order": edge_order}
-    value = np.gradient(f.value, *spacings, **settings)
+    value = np.gradient(f.primal, *spacings, **settings)
     if isinstance(value, (list, tuple)):
         raise refuse("np.gradient along several axes has no derivative rule")
     return result(value, [f], lambda k: np.gradient(row_of(f, k), *spacings, **settings))
@@ -355,7 +360,7 @@ def _pad(array, pad_width, mode="constant", **settings):
     if mode not in ("constant", "edge", "wrap", "reflect", "symmetric"):
         raise refuse(f"np.pad with mode={mode!r} has no derivative rule")
     return result(
-        np.pad(array.value, pad_width, mode, **settings),
+        np.pad(array.primal, pad_width, mode, **settings),
         [array],
         lambda k: np.pad(row_of(array, k), pad_width, mode),
     )
@@ -363,14 +368,14 @@ def _pad(array, pad_width, mode="constant", **settings):
 
 @rule(np.unwrap, "p", "discont axis", "period")
 def _unwrap(p, *args, **settings):
-    return result(np.unwrap(p.value, *args, **settings), [p], lambda k: row_of(p, k))
+    return result(np.unwrap(p.primal, *args, **settings), [p], lambda k: row_of(p, k))
 
 
 def _pointwise(function, slope):
     @rule(function, "x")
     def answer(x):
-        value = function(x.value)
-        return chained(function, value, (x,), [x.value], (slope,))
+        value = function(x.primal)
+        return chained(function, value, (x,), [x.primal], (slope,))
 
 
 def _i0_slope(x, z):
@@ -388,15 +393,15 @@ _pointwise(np.i0, _i0_slope)
 
 @rule(np.absolute)
 def _absolute(z):
-    value = np.absolute(z.value)
-    if not np.iscomplexobj(z.value):
-        return chained(np.absolute, value, (z,), [z.value], (lambda x, y: np.sign(x),))
-    return result(value, [z], lambda k: ratio(np.real(np.conj(z.value) * sliced(z, k)), value))
+    value = np.absolute(z.primal)
+    if not np.iscomplexobj(z.primal):
+        return chained(np.absolute, value, (z,), [z.primal], (lambda x, y: np.sign(x),))
+    return result(value, [z], lambda k: ratio(np.real(np.conj(z.primal) * sliced(z, k)), value))
 
 
 @rule(np.angle, "z", "deg")
 def _angle(z, deg=False):
-    v = z.value
+    v = z.primal
     unit = 180 / np.pi if deg else 1.0
     size = np.abs(v)
 
@@ -409,12 +414,16 @@ def _angle(z, deg=False):
 @rule(np.divmod)
 def _divmod(x, y):
     whole, rest = divmod(plain(x), plain(y))
-    return whole, Dual(rest, np.remainder(x, y).rows)
+    with np.errstate(all="ignore"):
+        remainder = np.remainder(x, y)
+    for a in duals_in((x, y)):
+        observe(a)
+    return whole, Dual(rest, remainder.tangents)
 
 
 @rule(np.modf)
 def _modf(x):
-    fraction, whole = np.modf(x.value)
+    fraction, whole = np.modf(x.primal)
     return result(fraction, [x], lambda k: row_of(x, k)), whole
 
 
@@ -430,7 +439,7 @@ def _like(function, constant):
             if isinstance(fill_value, Dual):
                 raise refuse("np.full_like of integers has no derivative rule")
             return value
-        return Dual(value, fill_value.rows if isinstance(fill_value, Dual) else {})
+        return Dual(value, fill_value.tangents if isinstance(fill_value, Dual) else {})
 
 
 for _f, _constant in (
@@ -459,5 +468,20 @@ FUNCTIONS[np.multiply, "reduce"] = _reduction(np.prod)
 FUNCTIONS[np.multiply, "accumulate"] = _reduction(np.cumprod)
 
 
+def _accumulated(function):
+    """maximum.accumulate and minimum.accumulate: each entry is an earlier one."""
+
+    def answer(a, axis=0):
+        value = function.accumulate(a.primal, axis)
+        places = np.expand_dims(np.arange(value.shape[axis]), tuple(range(1, value.ndim)))
+        places = np.where(a.primal == value, np.moveaxis(places, 0, axis), 0)
+        places = np.maximum.accumulate(places, axis)
+        return result(value, [a], lambda k: np.take_along_axis(row_of(a, k), places, axis))
+
+    return answer
+
+
+FUNCTIONS[np.maximum, "accumulate"] = _accumulated(np.maximum)
+FUNCTIONS[np.minimum, "accumulate"] = _accumulated(np.minimum)
 FUNCTIONS[np.maximum, "reduce"] = lambda a, axis=0, keepdims=False: np.max(a, axis, None, keepdims)
 FUNCTIONS[np.minimum, "reduce"] = lambda a, axis=0, keepdims=False: np.min(a, axis, None, keepdims)

@@ -87,8 +87,8 @@ def binary(ufunc, operation, reflected):
         if partials is None or kind is list or kind is tuple:
             rule = FUNCTIONS.get(ufunc)
             return rule(*args) if rule else elementwise(ufunc, operation, args)
-        number = other.value if kind in DUALS else other
-        values = (number, self.value) if reflected else (self.value, number)
+        number = other.primal if kind in DUALS else other
+        values = (number, self.primal) if reflected else (self.primal, number)
         return chained(ufunc, operation(*values), args, values, partials)
 
     return operate
@@ -97,10 +97,10 @@ def binary(ufunc, operation, reflected):
 def in_place(operation):
     def operate(self, other):
         result = operation(self, other)
-        if not isinstance(self.value, np.ndarray):  # NumPy's scalars are not changed in place
+        if not isinstance(self.primal, np.ndarray):  # NumPy's scalars are not changed in place
             return result
-        if not np.can_cast(np.asarray(plain(result)).dtype, self.value.dtype, "same_kind"):
-            raise TypeError(f"an array of {self.value.dtype} cannot hold the result")
+        if not np.can_cast(np.asarray(plain(result)).dtype, self.primal.dtype, "same_kind"):
+            raise TypeError(f"an array of {self.primal.dtype} cannot hold the result")
         self[...] = result
         return self
 
@@ -112,8 +112,8 @@ def comparison(ufunc, operation):
 
 
 def truth(self):
-    if np.size(self.value) != 1:
-        return bool(self.value)
+    if np.size(self.primal) != 1:
+        return bool(self.primal)
     return bool(stepped(np.not_equal, operator.ne, (self, 0)))
 
 
