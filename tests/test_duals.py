@@ -156,6 +156,7 @@ np.max(a*np.outer(x, 2 - x), axis=1) + np.ptp(b*x)
 np.maximum.reduce(a*x) + np.minimum.reduce(b*x)
 np.maximum.accumulate(a*np.sin(3*x)) + np.minimum.accumulate(b*np.cos(3*np.outer(x, x)), axis=1)
 np.average(a*x, weights=x) + b
+np.nansum(np.where(x > 1, np.nan, x) + a) + np.nanmean(np.where(x < 1, np.nan, x)*b + a) + x
 np.median(a*np.sin(3*x)) + np.median(b*x[:5])
 np.sort(a*np.sin(3*x)) + b
 np.linalg.norm(a*x + b) + np.linalg.norm(a*np.outer(x, x) + b, axis=1)
@@ -211,7 +212,8 @@ np.diag(a*x) + b
 np.trace(a*M) * np.diagonal(b*M) + np.tril(a*M).sum()
 np.pad(a*x, 2) + np.pad(b*x, (1, 3), mode="edge")
 np.unwrap(a*3*x**2) + b
-np.zeros_like(a*x) + a + np.ones_like(b*x)*b + np.full_like(a*x, b)
+np.zeros_like(a*x) + a + np.ones_like(b*x)*b
+np.full_like(a*x, b) + np.full_like(a*x, fill_value=2.0) + np.zeros_like(a*x, dtype=bool)
 np.add.outer(a*x, b*x)
 np.copy(a*x) + (b*x).copy() + (a*x).flatten() + np.outer(x, b*x).ravel()[:6]
 (a*x).astype(float)*b + (b*x).astype(int)
@@ -583,6 +585,8 @@ stats.norm.pdf(x, a, b)
 integrate.quad(lambda t: t*a, 0, 1)[0]*x
 interpolate.CubicSpline(x, a*x)(x)
 optimize.brentq(lambda t: t - a, 0, 9)*x
+optimize.fsolve(lambda t: t - a, 1.0)*x
+np.real_if_close(a*x + 0j)
 [*map(float, a*x)]
 range(a)
 x[a]
@@ -591,6 +595,9 @@ len(a)
 np.frompyfunc(lambda t: t*a, 1, 1)(x)
 [*np.frompyfunc(lambda t: t*a, 1, 1)(x)] and np.array(["a"])
 x.dot(a*x)
+np.asmatrix(M)*a
+(np.asmatrix(M) @ (a*M)) * (np.asmatrix(M) @ (a*M))
+np.ma.masked_less(x, 1)*a
 x.clip(a, b)
 x.sum(initial=a)
 np.random.default_rng(0).normal(a, 1.0, 6)
@@ -599,6 +606,7 @@ np.exp(np.frompyfunc(lambda t: t*a, 1, 1)(x))
 """
 
 
+@pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")  # np.matrix
 @pytest.mark.parametrize("text", REFUSED.strip().splitlines())
 def test_refused(text):
     from scipy import integrate, interpolate, optimize, stats

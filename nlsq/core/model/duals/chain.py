@@ -28,6 +28,8 @@ def chained(ufunc, value, args, values, partials):
     """The dual number of this value by the chain rule."""
     if ufunc in QUIET and (type(value) is np.float64 or (partials[0] == 1 and _alone(args))):
         return Dual(value, _tangents(ufunc, value, args, values, partials))
+    if type(value) is not np.ndarray and isinstance(value, np.ndarray):  # * may not mean a product
+        raise refuse(f"arithmetic of {type(value).__name__} has no derivative rule")
     with np.errstate(all="ignore"):
         return Dual(value, _tangents(ufunc, value, args, values, partials))
 

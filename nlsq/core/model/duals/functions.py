@@ -30,7 +30,7 @@ from nlsq.core.model.duals.dual import (
 
 # linear in each array while the others are held
 MULTILINEAR = """
-sum mean nansum cumsum      : a | axis dtype out | keepdims where
+sum mean cumsum             : a | axis dtype out | keepdims where
 cumulative_sum              : x | | axis dtype include_initial out
 reshape                     : a | shape order | newshape copy
 ravel copy                  : a | order
@@ -58,7 +58,6 @@ diff                        : a | n axis
 ediff1d                     : ary
 trapezoid                   : y x | dx axis
 real imag                   : val
-real_if_close               : a | tol
 conjugate                   : x
 split array_split           : ary | indices_or_sections axis
 hsplit vsplit dsplit        : ary | indices_or_sections
@@ -73,6 +72,9 @@ fft.fft2 fft.ifft2 fft.rfft2 fft.irfft2                      : a | s axes norm o
 fft.fftn fft.ifftn fft.rfftn fft.irfftn                      : a | s axes norm out
 fft.fftshift fft.ifftshift  : x | axes
 linalg.matrix_transpose     : x
+linalg.outer linalg.matmul linalg.vecdot                     : x1 x2
+linalg.cross                : x1 x2 | | axis
+linalg.tensordot            : x1 x2 | | axes
 linalg.trace linalg.diagonal : x | | offset
 """
 
@@ -140,6 +142,28 @@ def register(rule, function, arrays=(), positional=(), keywords=()) -> None:
         return rule(*args[:count], **settings)
 
     FUNCTIONS[function] = checked
+
+
+def rule(function, arrays=None, positional="", keywords="", lists=False):
+    """A decorator: the function below answers for the NumPy function; see `register`.
+
+    arrays: None when it checks its arguments itself. lists: it takes lists of dual numbers as such.
+    """
+
+    def decorate(answer):
+        if arrays is None:
+            FUNCTIONS[function] = answer
+        else:
+            ready = answer if lists else lifting(answer)
+            register(ready, function, arrays.split(), positional.split(), keywords.split())
+        return answer
+
+    return decorate
+
+
+def sliced(a, k):
+    """The tangent of a by k for arithmetic: any shape that broadcasts to a's."""
+    return a.tangents.get(k, 0.0) if isinstance(a, Dual) else 0.0
 
 
 def result(value, sources, row):

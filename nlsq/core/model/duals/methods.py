@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nlsq.core.model.duals import nonlinear, operators  # noqa: F401 (the rules)
+from nlsq.core.model.duals import nonlinear, operators, products  # noqa: F401 (the rules)
 from nlsq.core.model.duals.dual import Dual, observe, refuse
 from nlsq.core.model.duals.functions import linear
 

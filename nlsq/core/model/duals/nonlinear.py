@@ -1,5 +1,7 @@
-"""The derivatives of NumPy's array functions that are not linear, and of the ufuncs that need more
-than a partial for each argument; then the methods of dual arrays, which are these functions."""
+"""The derivatives of NumPy's choices, extremes and curves, and of ufuncs that no partial describes.
+
+Linear functions are in `functions`, products, moments and linear algebra in `products`.
+"""
 
 from __future__ import annotations
 
@@ -12,37 +14,13 @@ from nlsq.core.model.duals.dual import (
     duals_in,
     full,
     holds_dual,
-    lifted,
     name_of,
     observe,
     plain,
     refuse,
 )
 from nlsq.core.model.duals.elementwise import ratio, sinc_slope, times
-from nlsq.core.model.duals.functions import lifting, register, result, row_of, tangent_of
-
-
-def rule(function, arrays=None, positional="", keywords="", lists=False):
-    """A decorator: the function below answers for the NumPy function; see `register`.
-
-    arrays: None when it checks its arguments itself. lists: it takes lists of dual numbers as such.
-    """
-
-    def decorate(answer):
-        if arrays is None:
-            FUNCTIONS[function] = answer
-        else:
-            ready = answer if lists else lifting(answer)
-            register(ready, function, arrays.split(), positional.split(), keywords.split())
-        return answer
-
-    return decorate
-
-
-def sliced(a, k):
-    """The tangent of a by k for arithmetic: any shape that broadcasts to a's."""
-    return a.tangents.get(k, 0.0) if isinstance(a, Dual) else 0.0
-
+from nlsq.core.model.duals.functions import result, row_of, rule, sliced, tangent_of
 
 # ---- choices -------------------------------------------------------------------------------------
 
@@ -149,149 +127,6 @@ def _median(a, axis=None):
     with np.errstate(all="ignore"):
         middle = 0.5 * (parts[(m - 1) // 2] + parts[m // 2])
     return Dual(value, middle.tangents)
-
-
-# ---- products, moments, norms --------------------------------------------------------------------
-
-
-@rule(np.cumprod, "a", "axis dtype out")
-def _cumprod(a, axis=None, **settings):
-    value = np.cumprod(a.primal, axis=axis, **settings)
-    if np.size(value) == 0:
-        return value
-    v = np.ravel(a.primal) if axis is None else np.moveaxis(a.primal, axis, 0)
-
-    def row(k):
-        t = row_of(a, k)
-        t = np.ravel(t) if axis is None else np.moveaxis(t, axis, 0)
-        product, slope, slopes = np.ones_like(v[0]), np.zeros_like(t[0]), np.empty_like(t)
-        for i in range(len(v)):  # the product rule step by step: a factor may be 0
-            slope = times(slope, v[i]) + times(t[i], product)
-            product = product * v[i]
-            slopes[i] = slope
-        return slopes if axis is None else np.moveaxis(slopes, 0, axis)
-
-    return result(value, [a], row)
-
-
-@rule(np.prod, "a", "axis dtype out", "keepdims")
-def _prod(a, axis=None, keepdims=False, **settings):
-    value = np.prod(a.primal, axis=axis, keepdims=keepdims, **settings)
-    if isinstance(axis, tuple) or np.size(a.primal) == 0:
-        raise refuse("np.prod over several axes has no derivative rule")
-    with np.errstate(all="ignore"):
-        last = np.take(np.cumprod(a, axis=axis), -1, axis=0 if axis is None else axis)
-    return Dual(value, {k: np.reshape(t, np.shape(value)) for k, t in last.tangents.items()})
-
-
-def _moment(function):
-    @rule(function, "a", "axis dtype out ddof keepdims")
-    def answer(a, axis=None, ddof=0, keepdims=False, **settings):
-        if settings or np.iscomplexobj(a.primal):
-            raise refuse(f"{name_of(function)} with a dtype or of complex numbers has no rule")
-        value = function(a.primal, axis=axis, ddof=ddof, keepdims=keepdims)
-        v = a.primal - np.mean(a.primal, axis=axis, keepdims=True)
-        count = v.size // max(np.size(value), 1) - ddof
-
-        def row(k):
-            slope = np.sum(row_of(a, k) * v, axis=axis, keepdims=keepdims) / count
-            return 2 * slope if function is np.var else ratio(slope, value)
-
-        return result(value, [a], row)
-
-
-_moment(np.var)
-_moment(np.std)
-
-
-@rule(np.average, "a", "axis weights", "keepdims")
-def _average(a, axis=None, weights=None, keepdims=False):
-    settings = {"axis": axis, "weights": weights, "keepdims": keepdims}
-    return result(
-        np.average(a.primal, **settings), [a], lambda k: np.average(row_of(a, k), **settings)
-    )
-
-
-@rule(np.linalg.norm, "x", "ord axis keepdims")
-def _norm(x, ord=None, axis=None, keepdims=False):
-    value = np.linalg.norm(x.primal, ord, axis, keepdims)
-    vector = x.primal.ndim == 1 or axis is None or np.ndim(axis) == 0
-    if not (ord is None or (ord == 2 and vector and (x.primal.ndim == 1 or axis is not None))):
-        raise refuse(f"np.linalg.norm with ord={ord!r} has no derivative rule")
-
-    def row(k):
-        products = np.real(np.conj(x.primal) * row_of(x, k))
-        return ratio(np.sum(products, axis=axis, keepdims=keepdims), value)
-
-    return result(value, [x], row)
-
-
-# ---- linear algebra ------------------------------------------------------------------------------
-
-
-@rule(np.linalg.solve, "a b")
-def _solve(a, b):
-    matrix, right = plain(a), plain(b)
-    value = np.linalg.solve(matrix, right)
-    vector = np.ndim(right) == 1
-
-    def columns(t):
-        return t[..., None] if vector else t
-
-    def row(k):
-        moved = columns(tangent_of(b, k))
-        if isinstance(a, Dual):
-            moved = moved - tangent_of(a, k) @ columns(value)
-        slope = np.linalg.solve(matrix, moved)
-        return slope[..., 0] if vector else slope
-
-    return result(value, [*duals_in((a, b))], row)
-
-
-@rule(np.linalg.inv, "a")
-def _inv(a):
-    value = np.linalg.inv(a.primal)
-    return result(value, [a], lambda k: -value @ row_of(a, k) @ value)
-
-
-@rule(np.linalg.det, "a")
-def _det(a):
-    value = np.linalg.det(a.primal)
-    if not np.all(value):
-        raise refuse("np.linalg.det of a singular matrix has no derivative rule")
-    inverse = np.linalg.inv(a.primal)
-    trace = lambda t: np.trace(inverse @ t, axis1=-2, axis2=-1)  # noqa: E731
-    return result(value, [a], lambda k: value * trace(row_of(a, k)))
-
-
-@rule(np.einsum)
-def _einsum(subscripts, *operands, optimize=False, **settings):
-    if not isinstance(subscripts, str) or settings:
-        raise refuse("np.einsum in this form has no derivative rule")
-    operands = [lifted(a) for a in operands]
-    values = [plain(a) for a in operands]
-    value = np.einsum(subscripts, *values, optimize=optimize)
-
-    def row(k):
-        out = 0.0
-        for i, a in enumerate(operands):
-            t = row_of(a, k)
-            if t is not None:
-                moved = [*values[:i], t, *values[i + 1 :]]
-                out = out + np.einsum(subscripts, *moved, optimize=optimize)
-        return out
-
-    return result(value, [a for a in operands if isinstance(a, Dual)], row)
-
-
-@rule(np.linalg.multi_dot, "arrays", lists=True)
-def _multi_dot(arrays):
-    value = np.linalg.multi_dot(plain(list(arrays)))
-    product = arrays[0]
-    with np.errstate(all="ignore"):
-        for a in arrays[1:]:
-            product = np.dot(product, a)
-    return Dual(value, product.tangents)
 
 
 # ---- curves --------------------------------------------------------------------------------------
@@ -430,28 +265,26 @@ def _modf(x):
 # ---- new arrays of a dual array's kind, which may be filled with dual numbers --------------------
 
 
-def _like(function, constant):
-    @rule(function, "a" if constant is not None else "a fill_value", "dtype order", "shape")
-    def answer(a, fill_value=0.0, dtype=None, **settings):
-        fill = () if constant is not None else (plain(fill_value),)
-        value = function(plain(a), *fill, dtype=dtype, **settings)
-        if value.dtype.kind not in "fc":
-            if isinstance(fill_value, Dual):
-                raise refuse("np.full_like of integers has no derivative rule")
-            return value
-        return Dual(value, fill_value.tangents if isinstance(fill_value, Dual) else {})
+def _filled(function):
+    @rule(function)
+    def answer(a, *args, dtype=None, **settings):
+        fill = settings["fill_value"] if "fill_value" in settings else (*args, 0.0)[0]
+        if holds_dual(a) and not isinstance(a, Dual):
+            raise refuse(f"{name_of(function)} of a list of dual numbers has no derivative rule")
+        settings = {k: plain(v) for k, v in settings.items()}
+        value = function(plain(a), *map(plain, args), dtype=dtype, **settings)
+        if not holds_dual(fill):
+            return Dual(value, {}) if value.dtype.kind in "fc" else value
+        if not isinstance(fill, Dual) or value.dtype.kind not in "fc":
+            raise refuse(f"{name_of(function)} of this type or of lists has no derivative rule")
+        return Dual(value, fill.tangents)
 
 
-for _f, _constant in (
-    (np.zeros_like, 0),
-    (np.ones_like, 1),
-    (np.empty_like, 0),
-    (np.full_like, None),
-):
-    _like(_f, _constant)
+for _f in (np.zeros_like, np.ones_like, np.empty_like, np.full_like):
+    _filled(_f)
 
 
-# ---- reductions of ufuncs, methods ---------------------------------------------------------------
+# ---- reductions of ufuncs ------------------------------------------------------------------------
 
 
 def _reduction(function):

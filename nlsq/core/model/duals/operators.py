@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import sys
 
 import numpy as np
 
@@ -48,6 +49,9 @@ NUMBERS = frozenset({*DUALS, np.ndarray, np.float64, float, int, bool, complex, 
 FOREIGN_NUMBERS = (np.ndarray, np.generic, float, int)  # subclasses of these
 
 
+SOLVER = "scipy.optimize._minpack_py"  # its C code prints a refusal instead of raising it
+
+
 def array_ufunc(self, ufunc, method, *args, out=None, where=True, **settings):
     if method != "__call__":
         return reduced(ufunc, method, args, out, where, settings)
@@ -60,6 +64,8 @@ def array_ufunc(self, ufunc, method, *args, out=None, where=True, **settings):
 
 
 def array_function(self, function, types, args, settings):
+    if sys._getframe(1).f_globals.get("__name__") == SOLVER:
+        raise refuse("scipy.optimize.fsolve and its kin have no derivative rule")
     rule = FUNCTIONS.get(function)
     if rule is None:
         raise refuse(f"{name_of(function)} has no derivative rule")
