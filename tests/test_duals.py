@@ -595,7 +595,6 @@ len(a)
 np.frompyfunc(lambda t: t*a, 1, 1)(x)
 [*np.frompyfunc(lambda t: t*a, 1, 1)(x)] and np.array(["a"])
 x.dot(a*x)
-np.asmatrix(M)*a
 (np.asmatrix(M) @ (a*M)) * (np.asmatrix(M) @ (a*M))
 np.ma.masked_less(x, 1)*a
 x.clip(a, b)
