@@ -118,7 +118,7 @@ np.logaddexp(a*x, b) + np.logaddexp2(a, b*x)
 np.heaviside(x - 1, a) * b + np.heaviside(a*x - 1, 0.5)
 np.copysign(a*x, -x) + np.ldexp(b*x, 2)
 np.sign(a - x)*b + np.floor(a*x) + np.ceil(b*x) + np.rint(a*x) + np.trunc(b)*a + a*x
-np.round(a*x) + (b*x).round() + b*a
+np.round(a*x) + (b*x).round() + round(b)*a + b*a
 np.sinc(a*x) + np.sinc(1e-3*b*x)
 np.i0(a*x)
 np.where(x > a, a*x, b)
@@ -595,6 +595,8 @@ len(a)
 np.frompyfunc(lambda t: t*a, 1, 1)(x)
 [*np.frompyfunc(lambda t: t*a, 1, 1)(x)] and np.array(["a"])
 x.dot(a*x)
+round(a, 6)*x*a
+(a*x).round(3)*a
 (np.asmatrix(M) @ (a*M)) * (np.asmatrix(M) @ (a*M))
 np.ma.masked_less(x, 1)*a
 x.clip(a, b)

@@ -96,7 +96,7 @@ EACH = "atleast_1d atleast_2d atleast_3d broadcast_arrays meshgrid"
 PLAIN_FUNCTIONS = """
 shape ndim size iscomplexobj isrealobj iscomplex isreal result_type can_cast common_type
 argmax argmin nanargmax nanargmin argsort lexsort searchsorted digitize nonzero flatnonzero argwhere
-count_nonzero any all isposinf isneginf shares_memory may_share_memory round around fix
+count_nonzero any all isposinf isneginf shares_memory may_share_memory fix
 """
 
 

@@ -262,6 +262,15 @@ def _modf(x):
     return result(fraction, [x], lambda k: row_of(x, k)), whole
 
 
+@rule(np.round, "a", "decimals out")
+@rule(np.around, "a", "decimals out")
+def _round(a, decimals=0):
+    if decimals > 0:
+        raise refuse("np.round to some digits has no derivative rule")
+    observe(a)
+    return np.round(a.primal, decimals)
+
+
 # ---- new arrays of a dual array's kind, which may be filled with dual numbers --------------------
 
 
