@@ -1,0 +1,238 @@
+"""The dual number: a value as NumPy computes it, and its derivatives by the parameters."""
+
+from __future__ import annotations
+
+import sys
+import threading
+
+import numpy as np
+
+# whole rules, by NumPy function or ufunc: called as rule(*args, **settings)
+FUNCTIONS: dict = {}
+# the evaluations that run, by thread, innermost last
+_running: dict[int, list[Evaluation]] = {}
+
+
+class NoRule(TypeError):
+    """The model uses something that has no derivative rule; the message names it."""
+
+
+def refuse(reason: str) -> NoRule:
+    """The error to raise; it is kept, since the model may catch it and go on with a wrong value."""
+    error = NoRule(reason)
+    for evaluation in _evaluations():
+        evaluation.refusals.append(error)
+    return error
+
+
+def observe(a) -> None:
+    """Note that the model used only the plain value of a dual number, in a comparison or a step."""
+    if a.tangents:
+        for evaluation in _evaluations():
+            evaluation.observed.update(a.tangents)
+
+
+def _evaluations():
+    """Those of this thread; of a thread that a model started, all: it may belong to any."""
+    mine = _running.get(threading.get_ident())
+    return mine or [e for evaluations in list(_running.values()) for e in evaluations]
+
+
+class Evaluation:
+    """A context in which a refusal is raised at the end, whatever the model made of it."""
+
+    def __enter__(self) -> Evaluation:
+        self.refusals: list[NoRule] = []
+        self.observed: set = set()  # keys of the parameters that `observe` met
+        _running.setdefault(threading.get_ident(), []).append(self)
+        return self
+
+    def __exit__(self, kind, error, traceback) -> None:
+        mine = _running[threading.get_ident()]
+        mine.pop()
+        if not mine:
+            del _running[threading.get_ident()]
+        if isinstance(error, NoRule) or not (error is None or isinstance(error, Exception)):
+            return
+        if self.refusals:
+            raise self.refusals[0] from error
+        if isinstance(error, (TypeError, AttributeError)):  # foreign code that knows only numbers
+            raise NoRule(f"the model does not accept dual numbers: {error}") from error
+
+
+def name_of(function) -> str:
+    """How a user writes this NumPy or SciPy function."""
+    module = getattr(function, "__module__", None)
+    if isinstance(function, np.ufunc):
+        name = function.__name__
+        module = "np" if getattr(np, name, None) is function else ""
+        if not module and getattr(sys.modules.get("scipy.special"), name, None) is function:
+            module = "scipy.special"
+        return f"{module}.{name}" if module else name
+    return f"{module}.{function.__name__}".replace("numpy", "np", 1)
+
+
+def full(t, shape):
+    """A tangent as an array (a view) of its value's shape."""
+    return t if np.shape(t) == shape else np.broadcast_to(t, shape)
+
+
+class Dual:
+    """A value (`primal`, a NumPy scalar or array) with tangents.
+
+    `tangents` maps the key of a parameter to the tangent by it, which broadcasts to the value's
+    shape; a parameter without an entry has the tangent 0. `owns_tangents` says that they are full
+    arrays that nothing else uses, so that an assignment may write into them.
+    """
+
+    __slots__ = ("owns_tangents", "primal", "tangents")
+    __array_priority__ = 1000.0
+
+    def __init__(self, value, rows):
+        self.primal = value
+        self.tangents = rows
+        self.owns_tangents = False
+
+    @property
+    def __class__(self):  # a model that asks `isinstance(a, float)` takes its usual branch
+        return type(self.primal)
+
+    def __getitem__(self, index):
+        value = self.primal[index]
+        if isinstance(value, np.ndarray) and np.may_share_memory(value, self.primal):
+            return View(value, self, lambda t: t[index])
+        shape = self.primal.shape
+        # an entry of a constant tangent is that constant
+        return Dual(
+            value,
+            {k: t if np.ndim(t) == 0 else full(t, shape)[index] for k, t in self.tangents.items()},
+        )
+
+    def __setitem__(self, index, new):
+        new = lifted(new)
+        value = plain(new)
+        fresh = new.tangents if isinstance(new, Dual) else {}
+        self.primal[index] = value
+        for key, target in self.writable(fresh).items():
+            t = full(fresh[key], np.shape(value)) if key in fresh else 0.0
+            target[index] = t if np.iscomplexobj(target) else np.real(t)
+
+    def writable(self, keys) -> dict:
+        """The rows as arrays that may be written into, with one for each of these keys."""
+        dtype = np.result_type(self.primal, np.float64)
+        if not self.owns_tangents:
+            rows = {k: np.empty_like(self.primal, dtype) for k in self.tangents}
+            for k, t in rows.items():
+                t[...] = self.tangents[k]
+            self.tangents, self.owns_tangents = rows, True
+        for k in keys:
+            if k not in self.tangents:
+                self.tangents[k] = np.zeros_like(self.primal, dtype)
+        return self.tangents
+
+    def __len__(self):
+        return len(self.primal)
+
+    def __iter__(self):
+        iter(self.primal)  # NumPy's error for a scalar
+        return (self[i] for i in range(len(self.primal)))
+
+    def __contains__(self, item):
+        return any(item == a for a in self)
+
+    def __repr__(self):
+        return f"<dual number {self.primal!r} at {id(self):#x}>"
+
+    def __round__(self, digits=None):
+        if digits is not None and digits > 0:  # a key of a cache, mostly
+            raise refuse("a parameter rounded to some digits has no derivative rule")
+        observe(self)
+        return round(self.primal, digits)
+
+    def __floor__(self):
+        observe(self)
+        return self.primal.__floor__()
+
+    def __ceil__(self):
+        observe(self)
+        return self.primal.__ceil__()
+
+    def __trunc__(self):
+        observe(self)
+        return self.primal.__trunc__()
+
+    def __copy__(self):
+        return self.copy()
+
+    def __deepcopy__(self, memo):
+        return self.copy()
+
+    def __getattr__(self, name):
+        if hasattr(type(self.primal), name) and not name.startswith("__"):
+            raise refuse(f"a parameter's .{name} has no derivative rule")
+        raise AttributeError(f"{type(self.primal).__name__!r} object has no attribute {name!r}")
+
+
+class View(Dual):
+    """A part of another dual array that shares its memory, as in NumPy; its rows are parts, too."""
+
+    __slots__ = ("part", "whole")
+
+    def __init__(self, primal, whole, part):
+        self.primal = primal
+        self.whole = whole
+        self.part = part
+
+    @property
+    def tangents(self):
+        self.whole.owns_tangents = False  # what reads these rows may keep them
+        shape = self.whole.primal.shape
+        return {k: self.part(full(t, shape)) for k, t in self.whole.tangents.items()}
+
+    @property
+    def owns_tangents(self):
+        return self.whole.owns_tangents
+
+    @owns_tangents.setter
+    def owns_tangents(self, owned):
+        self.whole.owns_tangents = owned
+
+    def writable(self, keys) -> dict:
+        tangents = self.whole.writable(keys)
+        rows = {k: self.part(t) for k, t in tangents.items()}
+        if not all(np.may_share_memory(rows[k], t) for k, t in tangents.items()):
+            raise refuse("an assignment into this view of an array has no derivative rule")
+        return rows
+
+
+def plain(a):
+    """The value of a dual number, in lists and tuples too; anything else as it is."""
+    if isinstance(a, Dual):
+        return a.primal
+    if type(a) in (list, tuple):
+        return type(a)(map(plain, a))
+    return a
+
+
+def duals_in(a):
+    """The dual numbers in a (nested) list."""
+    if isinstance(a, Dual):
+        yield a
+    elif type(a) in (list, tuple):
+        for item in a:
+            yield from duals_in(item)
+
+
+def holds_dual(a) -> bool:
+    """Whether a is, or is a list that holds, a dual number."""
+    return next(duals_in(a), None) is not None
+
+
+def lifted(a):
+    """A (nested) list of numbers that holds dual numbers as one dual array; others as they are."""
+    if type(a) in (list, tuple) and holds_dual(a):
+        return np.stack([lifted(item) for item in a])
+    return a
+
+
+DUALS = frozenset({Dual, View})  # type(a) in DUALS is the quickest test
