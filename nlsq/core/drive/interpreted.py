@@ -25,7 +25,8 @@ def fit(
 ) -> Outcome:
     """One fit from `setup.x0`; its `nfev` is the number of calls of the user's function."""
     method = Method(options.method, parameters.bounded or options.method == "dogbox", model.n)
-    evaluations = host.Evaluations(model, data, options.max_nfev is None)
+    repeat = options.max_nfev is None and not model.interpreted  # its road was found by repeating
+    evaluations = host.Evaluations(model, data, repeat)
     watch = Watch(options, evaluations.residual)  # which asks for nothing twice
     with double_precision():
         if options.tr_solver != "exact":
@@ -34,7 +35,8 @@ def fit(
         run = host.whole_pass(evaluations, options, setup, method)
         flat = pack_setup(setup, data.y.size)
         outcome = drive_passes(run, method, flat, start_vector(setup.x0, method), watch)
-    outcome.nfev = model.memo.take_count()
+    if not model.interpreted:  # then of passes, as that of a program
+        outcome.nfev = model.memo.take_count()
     return outcome
 
 

@@ -55,6 +55,7 @@ def choose_road(
             )
         elif reason := _untraced_loss(options) or _host_solver(options):
             model.use_host(reason, "finite differences")
+            model.by_duals = reason == INTERPRETED
         else:
             size = data.y.size
             model.resolve(data.x, size, parameters.p0, data.is_complex, n_points or size, lengths)

@@ -1,7 +1,8 @@
 """How a user's function is called: f(x, *params) for curves, fun(params, *args) for residuals.
 
-Each form has three callables of (x, params), params a sequence of n scalars: `host` with NumPy
-values, `traced` with JAX values, and `carried` for NumPy code over proxies.
+Each form has four callables of (x, params), params a sequence of n scalars: `host` with NumPy
+values, `dual` with dual numbers, `traced` with JAX values, and `carried` for NumPy code over
+proxies.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from nlsq.core.model.duals.dual import lifted
 from nlsq.core.model.given import explained
 
 
@@ -32,6 +34,9 @@ class CurveCall:
 
     def host(self, x, params):
         return _called(self.f, x, *params)
+
+    def dual(self, x, params):
+        return self.f(x, *params)
 
     def derivative(self, jac: Callable) -> Callable:
         """The user's jac(x, *params), called as jac(x, params)."""
@@ -56,6 +61,9 @@ class ResidualCall:
 
     def host(self, x, params):
         return _called(self.f, np.array(params), *self.args, **self.kwargs)
+
+    def dual(self, x, params):
+        return self.f(lifted(params), *self.args, **self.kwargs)
 
     def derivative(self, jac: Callable) -> Callable:
         """The user's jac(params, *args, **kwargs), called as jac(x, params)."""

@@ -18,6 +18,7 @@ from nlsq.caching.unified_cache import UnifiedCache
 from nlsq.config import double_precision
 from nlsq.core.model import differences, programs
 from nlsq.core.model.abscissae import Abscissae
+from nlsq.core.model.duals import NoRule, value_and_tangents
 from nlsq.core.model.given import model_value
 from nlsq.core.model.identity.keys import alike
 from nlsq.core.model.identity.walk import content_key, model_key
@@ -97,6 +98,7 @@ class Model:
         self.n = n
         self.name = name
         self.key = self._settled = self._content()
+        self.by_duals = False  # whether its derivatives on the host are exact
         self.interpreted = False  # a program could evaluate it too
         self.called = False  # since then, so that it may have changed itself
         self.resolution: Resolution | None = None
@@ -229,10 +231,10 @@ class Model:
     def interpret(self) -> None:
         """Evaluate by NumPy what a program could evaluate."""
         info = dataclasses.replace(
-            self.info, road="host", reason=INTERPRETED, derivative="finite differences"
+            self.info, road="host", reason=INTERPRETED, derivative="exact, by dual numbers"
         )
         self.resolution = dataclasses.replace(self.resolution, info=info)
-        self.interpreted = True
+        self.interpreted = self.by_duals = True
 
     def predict(self, x, p) -> np.ndarray:
         """Model value (m,) at any x the user's function takes."""
@@ -286,15 +288,34 @@ class Model:
             self.settle()
             return J
 
-    def host_rows(self, x, p, f0, scheme: str) -> np.ndarray:
-        """Transposed Jacobian (n, m) on the host by finite differences."""
-        return self._differences(differences.jacobian, x, p, f0, scheme)
-
     def host_jacobian(self, x, p, f0, scheme: str) -> Any:
-        """Jacobian (m, n) on the host by finite differences: sparse where the pattern is known."""
+        """Jacobian (m, n) on the host: sparse where the pattern is known."""
+        if self.by_duals and (JT := self._tangents(x, p, f0)) is not None:
+            return JT.T
         if self.pattern is None:
-            return self.host_rows(x, p, f0, scheme).T
+            return self._differences(differences.jacobian, x, p, f0, scheme).T
         return self._differences(differences.sparse_jacobian, x, p, f0, scheme, self.pattern)
+
+    def _tangents(self, x, p, f0) -> np.ndarray | None:
+        """Transposed Jacobian (n, m) by dual numbers; None from the first time on that they fail.
+
+        The value beside them must be the model's, f0.
+        """
+        try:
+            value, JT = value_and_tangents(self.call.dual, x, p)
+        except NoRule as refusal:
+            reason = str(refusal)
+        except Exception as error:  # the user's function, which took plain numbers
+            reason = f"with dual numbers it raises {type(error).__name__}"
+        else:
+            value = np.ravel(model_value(value))
+            if value.size in (1, f0.size) and ((value == f0) | (value != value)).all():
+                return np.broadcast_to(JT.reshape(len(JT), -1), (len(JT), f0.size))
+            reason = "its values for dual numbers are others"
+        self.by_duals = False
+        info = dataclasses.replace(self.info, derivative=f"finite differences: {reason}")
+        self.resolution = dataclasses.replace(self.resolution, info=info)
+        return None
 
     def _differences(self, jacobian: Callable, x, p, f0, scheme: str, *pattern) -> Any:
         given = p, f0, scheme, self.rel_step, *self.bounds, *pattern, self.mapped

@@ -95,7 +95,7 @@ class Finished:
     @property
     def rank_tolerance(self) -> float:
         """Singular values below this share of the largest are noise."""
-        if self.model.on_host:
+        if self.model.on_host and not self.model.by_duals:
             return differences.rank_tolerance(self.options.schemes[1], self.model.precision)
         return covariance.RANK_TOLERANCE
 
