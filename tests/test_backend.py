@@ -22,6 +22,7 @@ def decay(x, a, b, c):
     return a * np.exp(-b * x) + c
 
 
+TRF = trf.TrustRegionReflective
 Y = decay(X, 2.5, 1.3, 0.5) + NOISE
 
 
@@ -34,14 +35,14 @@ def single(**options):
 
 
 FITS = {
-    "single": (single, trf),
-    "lm": (lambda: single(method="lm"), lm),
-    "dogbox": (lambda: single(method="dogbox"), dogbox),
-    "bounded": (lambda: single(bounds=([0, 0, 0], [10, 10, 0.4])), trf),
-    "of JAX": (lambda: curve_fit(in_jax, X, Y, P0), trf),
-    "batch": (lambda: fit_many(decay, X, np.stack([Y, Y + 0.1]), p0=P0), trf),
-    "streamed": (lambda: nlsq.fit(decay, X, Y, p0=P0, workflow="streaming"), trf),
-    "residuals": (lambda: least_squares(lambda p: decay(X, *p) - Y, P0), trf),
+    "single": (single, TRF),
+    "lm": (lambda: single(method="lm"), lm.LevenbergMarquardt),
+    "dogbox": (lambda: single(method="dogbox"), dogbox.Dogbox),
+    "bounded": (lambda: single(bounds=([0, 0, 0], [10, 10, 0.4])), TRF),
+    "of JAX": (lambda: curve_fit(in_jax, X, Y, P0), TRF),
+    "batch": (lambda: fit_many(decay, X, np.stack([Y, Y + 0.1]), p0=P0), TRF),
+    "streamed": (lambda: nlsq.fit(decay, X, Y, p0=P0, workflow="streaming"), TRF),
+    "residuals": (lambda: least_squares(lambda p: decay(X, *p) - Y, P0), TRF),
 }
 
 
@@ -78,7 +79,7 @@ def test_a_breakpoint_in_the_method_stops(name, in_numpy):
 
 
 def test_from_curve_fit_to_the_step_are_six_frames(in_numpy):
-    (names,) = frames_of(single, trf.propose.__code__)
+    (names,) = frames_of(single, TRF.propose.__code__)
     assert len(names) <= 6
     assert names[0] == "curve_fit"
 

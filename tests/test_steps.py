@@ -14,6 +14,8 @@ from nlsq.core import dogbox, lm, trf
 from nlsq.core.algebra import dense, geometry, subproblem
 from nlsq.core.loop.state import Point, Setup
 
+TRF, DOGBOX = trf.TrustRegionReflective(), dogbox.Dogbox()
+
 N = 4
 INF = np.inf
 
@@ -287,8 +289,8 @@ def problems():
 def test_trf_stays_strictly_inside_and_predicts_its_quadratic():
     for R, z, x, lb, ub, radius, scale in problems():
         args = point_at(x, R, z), radius, 0.0, scale, setup_of(lb, ub), True
-        proposal = call(trf.propose, *args, static=(5,))
-        trial = call(trf.land, x, proposal.step, lb, ub)
+        proposal = call(TRF.propose, *args, static=(5,))
+        trial = call(TRF.land, x, proposal.step, lb, ub)
         assert np.all((lb < trial) & (trial < ub))
         np.testing.assert_allclose(trial, x + proposal.step, rtol=1e-9, atol=1e-12)
         # the model in hat space: J d, with C = diag(g dv scale) as extra rows
@@ -320,7 +322,7 @@ def test_trf_without_bounds_predicts_its_quadratic():
     for R, z, x, _, _, radius, scale in problems():
         free = setup_of(np.full(N, -INF), np.full(N, INF))
         proposal = call(
-            trf.propose, point_at(x, R, z), radius, 0.0, scale, free, False, static=(5,)
+            TRF.propose, point_at(x, R, z), radius, 0.0, scale, free, False, static=(5,)
         )
         step = proposal.step
         expected = cost(R, z, 0 * x) - cost(R, z, step)
@@ -335,9 +337,9 @@ def test_dogbox_stays_in_its_box():
     for R, z, x, lb, ub, radius, scale in problems():
         for start in (x, np.where(np.isfinite(lb), lb, x), np.where(np.isfinite(ub), ub, x)):
             args = point_at(start, R, z), radius, 0.0, scale, setup_of(lb, ub), True
-            proposal = call(dogbox.propose, *args, static=(5,))
+            proposal = call(DOGBOX.propose, *args, static=(5,))
             step = proposal.step
-            trial = call(dogbox.land, start, step, lb, ub)
+            trial = call(DOGBOX.land, start, step, lb, ub)
             assert np.all((lb <= trial) & (trial <= ub))
             assert np.all(np.abs(step) <= radius * scale * (1 + 1e-12))
             expected = cost(R, z, 0 * x) - cost(R, z, step)

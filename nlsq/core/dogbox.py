@@ -12,51 +12,64 @@ Optimization", 2nd ed., chapter 4.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from nlsq.constants import EPS
 from nlsq.core.algebra import dense, geometry
 from nlsq.core.algebra.namespace import where, xp
-from nlsq.core.trf import Proposal, update_radius
-
-__all__ = ["ACCEPT_RATIO", "FACTOR", "dogleg", "land", "propose", "start_radius", "update_radius"]
-
-ACCEPT_RATIO = 0.0
-FACTOR = 1.0
+from nlsq.core.trf import TrustRegionReflective
+from nlsq.interfaces.step_protocol import Proposal
 
 
-def start_radius(x, scale, cost, factor):
-    """Initial Delta: `factor` times the largest scaled component of x, or |r| where x = 0."""
-    length = xp.max(xp.abs(x / scale))
-    return factor * where(length > 0, length, xp.sqrt(2 * cost))
+class Prepared(NamedTuple):
+    """What the steps from a point have in common."""
+
+    point: object
+    scale: object
+    setup: object
+    held: object  # (n,) bool: on a bound with -g pointing outwards, or fixed
+    A: object  # (n, n)
+    g: object  # (n,)
+    newton: object  # (n,)
 
 
-def land(x, step, lb, ub):
-    """The trial point; a component within rounding of a bound lies exactly on it."""
-    trial = xp.clip(x + step, lb, ub)
-    near = 4 * EPS * (xp.abs(x) + xp.abs(step))
-    trial = where(trial - lb <= near, lb, trial)
-    return where(ub - trial <= near, ub, trial)
+class Dogbox(TrustRegionReflective):
+    """The method 'dogbox', for bounded and free problems alike; `alpha` is not used."""
 
+    def start_radius(self, x, scale, cost, factor):
+        """`factor` times the largest scaled component of x, or |r| where x = 0."""
+        length = xp.max(xp.abs(x / scale))
+        return factor * where(length > 0, length, xp.sqrt(2 * cost))
 
-def propose(point, radius, alpha, scale, setup, bounded):
-    """Dogleg step at `point`; serves bounded and free problems alike. `alpha` is not used."""
-    x, R, z, lb, ub = point.x, point.R, point.z, setup.lb, setup.ub
-    g = dense.dot(R.T, z)
-    held = ((x <= lb) & (g > 0)) | ((x >= ub) & (g < 0)) | (setup.free == 0)
-    g = where(held, 0.0, g)
-    A = where(held, 0.0, R)
-    newton = _minimum_norm(A / _norms(A), z) / _norms(A)
-    newton = where(held, 0.0, newton)
-    low = xp.maximum(lb - x, -radius * scale)
-    high = xp.minimum(ub - x, radius * scale)
+    def prepare(self, point, scale, setup, bounded) -> Prepared:
+        """The gradient and the Gauss-Newton step of the parameters that may move."""
+        x, R, z = point.x, point.R, point.z
+        g = dense.dot(R.T, z)
+        held = ((x <= setup.lb) & (g > 0)) | ((x >= setup.ub) & (g < 0)) | (setup.free == 0)
+        A, g = where(held, 0.0, R), where(held, 0.0, g)
+        newton = where(held, 0.0, _minimum_norm(A / _norms(A), z) / _norms(A))
+        return Prepared(point, scale, setup, held, A, g, newton)
 
-    fits = xp.all((newton >= low) & (newton <= high))
-    w = dense.dot(A, g)
-    step = where(fits, newton, dogleg(dense.dot(w, w), g, newton, low, high))
-    step = where(held, 0.0, step)
-    q = dense.dot(A, step)
-    predicted = -xp.sum((z + 0.5 * q) * q)
-    norm = xp.max(xp.abs(step / scale))
-    return Proposal(step, norm, predicted, xp.zeros_like(predicted), alpha)
+    def attempt(self, prepared: Prepared, radius, alpha) -> Proposal:
+        """The dogleg in the box of this radius."""
+        point, scale, setup, held, A, g, newton = prepared
+        low = xp.maximum(setup.lb - point.x, -radius * scale)
+        high = xp.minimum(setup.ub - point.x, radius * scale)
+        fits = xp.all((newton >= low) & (newton <= high))
+        w = dense.dot(A, g)
+        step = where(fits, newton, dogleg(dense.dot(w, w), g, newton, low, high))
+        step = where(held, 0.0, step)
+        q = dense.dot(A, step)
+        predicted = -xp.sum((point.z + 0.5 * q) * q)
+        norm = xp.max(xp.abs(step / scale))
+        return Proposal(step, norm, predicted, xp.zeros_like(predicted), alpha)
+
+    def land(self, x, step, lb, ub):
+        """The trial point; a component within rounding of a bound lies exactly on it."""
+        trial = xp.clip(x + step, lb, ub)
+        near = 4 * EPS * (xp.abs(x) + xp.abs(step))
+        trial = where(trial - lb <= near, lb, trial)
+        return where(ub - trial <= near, ub, trial)
 
 
 def _norms(A):

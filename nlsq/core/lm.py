@@ -12,35 +12,73 @@ J. J. Moré, B. S. Garbow, K. E. Hillstrom, "User guide for MINPACK-1", ANL-80-7
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from nlsq.constants import EPS
 from nlsq.core.algebra import dense, subproblem
 from nlsq.core.algebra.namespace import cond, eye, where, while_loop, xp
-from nlsq.core.trf import Proposal
+from nlsq.interfaces.step_protocol import Proposal, StepProtocol
 
-ACCEPT_RATIO = 1e-4
-FACTOR = 100.0  # MINPACK's
 SECULAR_ITERATIONS = 10
 TINY = 1e-300
 
 
-def start_radius(x, scale, cost, factor):
-    """`factor` times |D x|, or times |r| where x = 0."""
-    length = dense.norm(x / scale)
-    return factor * where(length > 0, length, xp.sqrt(2 * cost))
+class Prepared(NamedTuple):
+    """What the steps from a point have in common."""
+
+    R: object
+    z: object
+    D: object  # (n,)
+    free: object
+    gauss_newton: object  # (n,)
 
 
-def propose(point, radius, par, scale, setup, bounded):
-    """Levenberg-Marquardt step at `point`. `bounded` must be False; `alpha` carries lambda."""
-    if bounded:
-        raise ValueError("Method 'lm' only works for unconstrained problems.")
-    R, z = point.R, point.z
-    D = 1 / scale
-    gauss_newton = _least_squares_triangular(R, z) * setup.free
-    par, p = _lmpar(R, z, D, radius, par, gauss_newton)
-    p = p * setup.free
-    q, w = dense.dot(R, p), dense.norm(D * p)
-    predicted = 0.5 * dense.dot(q, q) + par * w**2
-    return Proposal(p, w, predicted, xp.zeros_like(predicted), par)
+class LevenbergMarquardt(StepProtocol):
+    """The method 'lm'; `alpha` is lambda."""
+
+    ACCEPT_RATIO = 1e-4
+    FACTOR = 100.0  # MINPACK's
+
+    def start_radius(self, x, scale, cost, factor):
+        """`factor` times |D x|, or times |r| where x = 0."""
+        length = dense.norm(x / scale)
+        return factor * where(length > 0, length, xp.sqrt(2 * cost))
+
+    def propose(self, point, radius, alpha, scale, setup, bounded) -> Proposal:
+        """A step from `point` by the damping of this radius."""
+        return self.attempt(self.prepare(point, scale, setup, bounded), radius, alpha)
+
+    def prepare(self, point, scale, setup, bounded) -> Prepared:
+        """The Gauss-Newton step at `point`. `bounded` must be False."""
+        if bounded:
+            raise ValueError("Method 'lm' only works for unconstrained problems.")
+        gauss_newton = _least_squares_triangular(point.R, point.z) * setup.free
+        return Prepared(point.R, point.z, 1 / scale, setup.free, gauss_newton)
+
+    def attempt(self, prepared: Prepared, radius, alpha) -> Proposal:
+        """The damped step of this radius."""
+        R, z, D, free, gauss_newton = prepared
+        alpha, p = _lmpar(R, z, D, radius, alpha, gauss_newton)
+        p = p * free
+        q, w = dense.dot(R, p), dense.norm(D * p)
+        predicted = 0.5 * dense.dot(q, q) + alpha * w**2
+        return Proposal(p, w, predicted, xp.zeros_like(predicted), alpha)
+
+    def land(self, x, step, lb, ub):
+        """The trial point."""
+        return x + step
+
+    def update_radius(self, radius, alpha, proposal, actual, ratio, first):
+        """Moré's rule; `first` bounds the radius by the length of the very first step."""
+        radius = where(first, xp.minimum(radius, proposal.norm), radius)
+        slope = 2 * proposal.predicted - proposal.alpha * proposal.norm**2  # |g . p|
+        failed = where(actual >= 0, 0.5, 0.5 * slope / (slope - xp.minimum(actual, 0.0)))
+        failed = where(xp.isfinite(failed), xp.clip(failed, 0.1, 0.5), 0.1)
+        bad = failed * xp.minimum(radius, proposal.norm / 0.1)
+        good = (proposal.alpha == 0) | (ratio >= 0.75)
+        new = where(ratio <= 0.25, bad, where(good, proposal.norm / 0.5, radius))
+        damped = where(ratio <= 0.25, proposal.alpha / failed, proposal.alpha)
+        return new, where((ratio > 0.25) & good, 0.5 * proposal.alpha, damped)
 
 
 def _least_squares_triangular(R, z):
@@ -100,16 +138,3 @@ def _lmpar(R, z, D, radius, par, gauss_newton):
 
     inside = phi0 <= 0.1 * radius
     return cond(inside, lambda: (xp.zeros_like(par), gauss_newton), search)
-
-
-def update_radius(radius, par, proposal, actual, ratio, first):
-    """Moré's rule; `first` bounds the radius by the length of the very first step."""
-    radius = where(first, xp.minimum(radius, proposal.norm), radius)
-    slope = 2 * proposal.predicted - proposal.alpha * proposal.norm**2  # |g . p|
-    failed = where(actual >= 0, 0.5, 0.5 * slope / (slope - xp.minimum(actual, 0.0)))
-    failed = where(xp.isfinite(failed), xp.clip(failed, 0.1, 0.5), 0.1)
-    bad = failed * xp.minimum(radius, proposal.norm / 0.1)
-    good = (proposal.alpha == 0) | (ratio >= 0.75)
-    new = where(ratio <= 0.25, bad, where(good, proposal.norm / 0.5, radius))
-    new_par = where(ratio <= 0.25, proposal.alpha / failed, proposal.alpha)
-    return new, where((ratio > 0.25) & good, 0.5 * proposal.alpha, new_par)

@@ -22,10 +22,7 @@ from typing import NamedTuple
 
 from nlsq.core.algebra import dense, geometry, subproblem
 from nlsq.core.algebra.namespace import cond, eye, where, xp
-
-ACCEPT_RATIO = 0.0
-FACTOR = 1.0
-GROW, SHRINK = 2.0, 0.25
+from nlsq.interfaces.step_protocol import Proposal, StepProtocol
 
 
 class Quadratic(NamedTuple):
@@ -35,48 +32,80 @@ class Quadratic(NamedTuple):
     gram: object  # S (k, n) -> S B S^T (k, k)
 
 
-class Proposal(NamedTuple):
-    """A trial step and what the model promises for it."""
+class Prepared(NamedTuple):
+    """What the steps from a point have in common: min |A p + z| in |p| <= radius, in hat space."""
 
-    step: object  # (n,) in user units
-    norm: object  # its length in the trust region's metric
-    predicted: object  # predicted reduction of the cost, > 0
-    correction: object  # the model's bound term 1/2 p^T C p, to be taken off the actual reduction
-    alpha: object  # Levenberg-Marquardt parameter, a start for the next subproblem
-
-
-def start_radius(x, scale, cost, factor):
-    """Initial Delta: `factor` times the scaled length of x, or of the residual where x = 0."""
-    length = dense.norm(x / scale)
-    return factor * where(length > 0, length, xp.sqrt(2 * cost))
+    point: object
+    setup: object
+    A: object  # (k, n)
+    z: object  # (k,)
+    newton: object  # (n,) the Gauss-Newton step, NaN where A is not regular
+    d: object  # (n,) user units of hat space
+    g: object  # (n,) gradient in hat space, or None without bounds
+    C: object  # (n,) the bounds' part of the model, or None
 
 
-def land(x, step, lb, ub):
-    """The trial point, strictly inside the bounds."""
-    return geometry.strictly_inside(x + step, lb, ub)
+class TrustRegionReflective(StepProtocol):
+    """The method 'trf'."""
 
+    ACCEPT_RATIO = 0.0
+    FACTOR = 1.0
+    GROW, SHRINK = 2.0, 0.25
 
-def propose(point, radius, alpha, scale, setup, bounded):
-    """Trust-region step at `point` (fields x, R, z, optimality). `bounded` is static."""
-    if not bounded:
-        return _propose_free(point, radius, alpha, scale, setup)
-    x, R, z, lb, ub = point.x, point.R, point.z, setup.lb, setup.ub
-    g = dense.dot(R.T, z)
-    d, C = hat_space(x, g, scale, lb, ub)
-    C = xp.maximum(C, 0.0)
-    A, za = _with_diagonal(R * d, z, xp.sqrt(C))
-    newton, diagonal = dense.least_squares(A, za)
-    newton = where(subproblem.regular(diagonal), newton * setup.free, xp.nan)
-    p, alpha = subproblem.solve(A, za, newton, radius, alpha)
+    def start_radius(self, x, scale, cost, factor):
+        """`factor` times the scaled length of x, or of the residual where x = 0."""
+        length = dense.norm(x / scale)
+        return factor * where(length > 0, length, xp.sqrt(2 * cost))
 
-    def gram(S):
-        W = dense.dot(S, (R * d).T)
-        return dense.dot(W, W.T) + dense.dot(S * C, S.T)
+    def propose(self, point, radius, alpha, scale, setup, bounded) -> Proposal:
+        """A step from `point` by the damping of this radius."""
+        return self.attempt(self.prepare(point, scale, setup, bounded), radius, alpha)
 
-    theta = xp.maximum(0.995, 1 - point.optimality)
-    best, value = reflect(x, Quadratic(d * g, gram), p, d, radius, setup, theta)
-    correction = 0.5 * xp.sum(C * best**2)
-    return Proposal(d * best, dense.norm(best), -value, correction, alpha)
+    def prepare(self, point, scale, setup, bounded) -> Prepared:
+        """Take `point` (fields x, R, P, z, optimality) to hat space. `bounded` is static."""
+        R, z = point.R, point.z
+        if not bounded:
+            A = R * scale
+            newton = subproblem.gauss_newton(R, point.P, z) / scale * setup.free
+            newton = where(subproblem.regular(dense.diagonal(A)), newton, xp.nan)
+            return Prepared(point, setup, A, z, newton, scale, None, None)
+        g = dense.dot(R.T, z)
+        d, C = hat_space(point.x, g, scale, setup.lb, setup.ub)
+        C = xp.maximum(C, 0.0)
+        A, za = _with_diagonal(R * d, z, xp.sqrt(C))
+        newton, diagonal = dense.least_squares(A, za)
+        newton = where(subproblem.regular(diagonal), newton * setup.free, xp.nan)
+        return Prepared(point, setup, A, za, newton, d, d * g, C)
+
+    def attempt(self, prepared: Prepared, radius, alpha) -> Proposal:
+        """The trust-region step, reflected at the bounds."""
+        point, setup, A, z, newton, d, g, C = prepared
+        p, alpha = subproblem.solve(A, z, newton, radius, alpha)
+        if C is None:
+            q = dense.dot(A, p)
+            predicted = -xp.sum((z + 0.5 * q) * q)
+            return Proposal(d * p, dense.norm(p), predicted, xp.zeros_like(predicted), alpha)
+        Rd = point.R * d
+
+        def gram(S):
+            W = dense.dot(S, Rd.T)
+            return dense.dot(W, W.T) + dense.dot(S * C, S.T)
+
+        theta = xp.maximum(0.995, 1 - point.optimality)
+        best, value = reflect(point.x, Quadratic(g, gram), p, d, radius, setup, theta)
+        correction = 0.5 * xp.sum(C * best**2)
+        return Proposal(d * best, dense.norm(best), -value, correction, alpha)
+
+    def land(self, x, step, lb, ub):
+        """The trial point, strictly inside the bounds."""
+        return geometry.strictly_inside(x + step, lb, ub)
+
+    def update_radius(self, radius, alpha, proposal, actual, ratio, first):
+        """SciPy's rule: shrink to a quarter of a bad step, double after a good one at the edge."""
+        wide = (ratio > 0.75) & (proposal.norm > 0.95 * radius)
+        new = where(wide, self.GROW * radius, radius)
+        new = where(ratio < 0.25, self.SHRINK * proposal.norm, new)
+        return new, alpha * radius / new
 
 
 def hat_space(x, g, scale, lb, ub):
@@ -84,17 +113,6 @@ def hat_space(x, g, scale, lb, ub):
     v, dv = geometry.coleman_li(x, g, lb, ub)
     d = xp.sqrt(where(dv != 0, v / scale, v)) * scale
     return d, g * dv * scale
-
-
-def _propose_free(point, radius, alpha, scale, setup):
-    A = point.R * scale
-    newton = subproblem.gauss_newton(point.R, point.P, point.z) / scale * setup.free
-    newton = where(subproblem.regular(dense.diagonal(A)), newton, xp.nan)
-    p, alpha = subproblem.solve(A, point.z, newton, radius, alpha)
-    q = dense.dot(A, p)
-    predicted = -xp.sum((point.z + 0.5 * q) * q)
-    zero = xp.zeros_like(predicted)
-    return Proposal(scale * p, dense.norm(p), predicted, zero, alpha)
 
 
 def _with_diagonal(A, z, diagonal):
@@ -154,16 +172,6 @@ def reflect(x, model: Quadratic, p, d, radius, setup, theta):
         return tuple(where(inside, a, b) for a, b in zip(straight(), chosen, strict=True))
 
     return cond(xp.all(inside), straight, crossing)
-
-
-def update_radius(radius, alpha, proposal, actual, ratio, first):
-    """SciPy's rule: shrink to a quarter of a bad step, double after a good one at the edge."""
-    new = where(
-        ratio < 0.25,
-        SHRINK * proposal.norm,
-        where((ratio > 0.75) & (proposal.norm > 0.95 * radius), GROW * radius, radius),
-    )
-    return new, alpha * radius / new
 
 
 def to_face(point, scale, alpha) -> Proposal:

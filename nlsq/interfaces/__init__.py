@@ -17,3 +17,4 @@ from nlsq.interfaces.orchestration_protocol import (
 from nlsq.interfaces.orchestration_protocol import (
     StreamingCoordinatorProtocol as StreamingCoordinatorProtocol,
 )
+from nlsq.interfaces.step_protocol import StepProtocol as StepProtocol

@@ -43,6 +43,7 @@ from nlsq.core.loop.status import Status
 from nlsq.core.loop.watch import Watch
 from nlsq.core.loss_functions import scale_rows
 from nlsq.core.model.jacobians import Products
+from nlsq.interfaces.step_protocol import Proposal
 
 LOOSE, TIGHT = 0.03, 1e-4
 FEWEST, MOST = 20, 10_000  # default products per step: 2 n, at least and at most
@@ -182,7 +183,7 @@ class _Fit:
                 q = _in_disc(B, slope, radius)
                 return q @ S, slope @ q + 0.5 * q @ B @ q
 
-        def step(radius) -> trf.Proposal:
+        def step(radius) -> Proposal:
             p, value = inner(radius)
             if self.bounded:
                 theta = max(0.995, 1 - point.optimality)
@@ -190,7 +191,7 @@ class _Fit:
                 p, value = trf.reflect(x, model, p, d, radius, setup, theta)
             correction = 0.5 * float(p @ (C * p))
             promised = -value if np.isfinite(value) else 0.0
-            return trf.Proposal(d * p, np.linalg.norm(p), promised, correction, 0.0)
+            return Proposal(d * p, np.linalg.norm(p), promised, correction, 0.0)
 
         return step
 
@@ -210,14 +211,14 @@ class _Fit:
             newton = self._lsmr(point, d, none, d * g, eta, radius)
         newton, w = d * newton, J.forward(g)
 
-        def step(radius) -> trf.Proposal:
+        def step(radius) -> Proposal:
             low = np.maximum(setup.lb - x, -radius * scale)
             high = np.minimum(setup.ub - x, radius * scale)
             p = newton
             if not ((p >= low) & (p <= high)).all():
                 p = np.where(held, 0.0, dogbox.dogleg(w @ w, g, newton, low, high))
             q = J.forward(p)
-            return trf.Proposal(p, np.abs(p / scale).max(), -(g @ p + 0.5 * q @ q), 0.0, 0.0)
+            return Proposal(p, np.abs(p / scale).max(), -(g @ p + 0.5 * q @ q), 0.0, 0.0)
 
         return step
 

@@ -36,6 +36,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -45,6 +46,7 @@ import numpy as np
 from nlsq.caching.programs import cache, compiled
 from nlsq.core import dogbox, trf
 from nlsq.core.algebra import geometry, subproblem
+from nlsq.core.dogbox import Dogbox
 from nlsq.core.loop import judging, outcome, programs
 from nlsq.core.loop.products import Linearised, Task
 from nlsq.core.loop.state import (
@@ -60,6 +62,8 @@ from nlsq.core.loop.state import (
 from nlsq.core.loop.status import Status
 from nlsq.core.loop.watch import Watch, drive_passes
 from nlsq.core.passes import blocks
+from nlsq.core.trf import TrustRegionReflective
+from nlsq.interfaces.step_protocol import Proposal
 
 LOOSE, TIGHT = 0.1, 1e-6
 FAR = 1e100  # a radius that nothing reaches
@@ -121,7 +125,7 @@ def _survey(task: Task, data, setup: Setup, state: State) -> State:
         nfev=state.nfev + count, njev=state.njev + count,
     )  # fmt: skip
     scale = _scale(state, setup)
-    rules = dogbox if task.method.name == "dogbox" else trf
+    rules = Dogbox() if task.method.name == "dogbox" else TrustRegionReflective()
     radius = rules.start_radius(x, scale, cost, setup.factor)
     slope = jnp.linalg.norm(scale * g)
     zero = jnp.zeros(())
@@ -143,59 +147,83 @@ def _accuracy(state: State, scale, tol):
     return jnp.where(state.tight, jnp.minimum(eta, TIGHT), eta)
 
 
-def _propose(here: Linearised, state: State, setup: Setup, limits, bounded: bool):
-    """Trial step at the accepted point, as `trf.propose`."""
-    x, _, g, optimality = state.point
-    scale = _scale(state, setup)
-    d, C = trf.hat_space(x, g, scale, setup.lb, setup.ub)
-    hat_g = d * g
+class _Products:
+    """What a step by products has beside its method: J at the point, and how well it is solved.
 
-    def product(p):
-        return d * here.product(d * p) + C * p
+    accuracy(scale): relative residual of a solved step; maxiter: products that it may take.
+    """
 
-    tolerance = _accuracy(state, scale, limits[0]) * jnp.linalg.norm(hat_g)
-    p, rest, _ = subproblem.steihaug(product, hat_g, state.radius, tolerance, limits[1])
-    value = 0.5 * (hat_g + rest) @ p
-    if bounded:
-        model = trf.Quadratic(hat_g, lambda S: here.gram(S * d) + (S * C) @ S.T)
-        theta = jnp.maximum(0.995, 1 - optimality)
-        p, value = trf.reflect(x, model, p, d, state.radius, setup, theta)
-    promised = jnp.where(jnp.isfinite(value), -value, 0.0)
-    zero = jnp.zeros(())
-    return trf.Proposal(d * p, jnp.linalg.norm(p), promised, 0.5 * p @ (C * p), zero)
+    def __init__(self, here: Linearised, accuracy: Callable, maxiter):
+        self._here, self._accuracy, self._maxiter = here, accuracy, maxiter
 
 
-def _propose_in_box(here: Linearised, state: State, setup: Setup, limits):
-    """Trial step at the accepted point, as `dogbox.propose`."""
-    x, _, g, _ = state.point
-    scale = _scale(state, setup)
-    held = ((x <= setup.lb) & (g > 0)) | ((x >= setup.ub) & (g < 0)) | (setup.free == 0)
-    g, d = jnp.where(held, 0.0, g), jnp.where(held, 0.0, scale)
-    tolerance = _accuracy(state, scale, limits[0]) * jnp.linalg.norm(d * g)
+class TruncatedReflective(_Products, TrustRegionReflective):
+    """The step of 'trf', and without bounds of 'lm', by truncated conjugate gradients."""
 
-    def product(p):
-        return d * here.product(d * p)
+    def prepare(self, point, scale, setup, bounded):
+        """Take the gradient to hat space."""
+        d, C = trf.hat_space(point.x, point.g, scale, setup.lb, setup.ub)
+        tolerance = self._accuracy(scale) * jnp.linalg.norm(d * point.g)
+        return point, setup, d, d * point.g, C, tolerance, bounded
 
-    newton = d * subproblem.steihaug(product, d * g, FAR, tolerance, limits[1])[0]
-    low = jnp.maximum(setup.lb - x, -state.radius * scale)
-    high = jnp.minimum(setup.ub - x, state.radius * scale)
-    fits = jnp.all((newton >= low) & (newton <= high))
-    step = dogbox.dogleg(g @ here.product(g), g, newton, low, high)
-    step = jnp.where(held, 0.0, jnp.where(fits, newton, step))
-    predicted = -(g @ step + 0.5 * step @ here.product(step))
-    zero = jnp.zeros(())
-    return trf.Proposal(step, jnp.max(jnp.abs(step / scale)), predicted, zero, zero)
+    def attempt(self, prepared, radius, alpha) -> Proposal:
+        """Follow the path of conjugate gradients until it leaves the region."""
+        point, setup, d, g, C, tolerance, bounded = prepared
+        here = self._here
+
+        def product(p):
+            return d * here.product(d * p) + C * p
+
+        p, rest, _ = subproblem.steihaug(product, g, radius, tolerance, self._maxiter)
+        value = 0.5 * (g + rest) @ p
+        if bounded:
+            model = trf.Quadratic(g, lambda S: here.gram(S * d) + (S * C) @ S.T)
+            theta = jnp.maximum(0.995, 1 - point.optimality)
+            p, value = trf.reflect(point.x, model, p, d, radius, setup, theta)
+        promised = jnp.where(jnp.isfinite(value), -value, 0.0)
+        return Proposal(d * p, jnp.linalg.norm(p), promised, 0.5 * p @ (C * p), jnp.zeros(()))
+
+
+class TruncatedDogleg(_Products, Dogbox):
+    """The step of 'dogbox', its Gauss-Newton step by conjugate gradients."""
+
+    def prepare(self, point, scale, setup, bounded):
+        """Solve for the Gauss-Newton step of the parameters that may move."""
+        x, _, g, _ = point
+        held = ((x <= setup.lb) & (g > 0)) | ((x >= setup.ub) & (g < 0)) | (setup.free == 0)
+        g, d = jnp.where(held, 0.0, g), jnp.where(held, 0.0, scale)
+        tolerance = self._accuracy(scale) * jnp.linalg.norm(d * g)
+
+        def product(p):
+            return d * self._here.product(d * p)
+
+        newton = d * subproblem.steihaug(product, d * g, FAR, tolerance, self._maxiter)[0]
+        return x, scale, setup, held, g, newton
+
+    def attempt(self, prepared, radius, alpha) -> Proposal:
+        """The dogleg in the box of this radius."""
+        x, scale, setup, held, g, newton = prepared
+        low = jnp.maximum(setup.lb - x, -radius * scale)
+        high = jnp.minimum(setup.ub - x, radius * scale)
+        fits = jnp.all((newton >= low) & (newton <= high))
+        step = dogbox.dogleg(g @ self._here.product(g), g, newton, low, high)
+        step = jnp.where(held, 0.0, jnp.where(fits, newton, step))
+        predicted = -(g @ step + 0.5 * step @ self._here.product(step))
+        zero = jnp.zeros(())
+        return Proposal(step, jnp.max(jnp.abs(step / scale)), predicted, zero, zero)
+
+
+def _method(task: Task) -> type:
+    return TruncatedDogleg if task.method.name == "dogbox" else TruncatedReflective
 
 
 def _iterate(task: Task, data, setup: Setup, state: State, limits) -> State:
     """Solve for a step, judge where it leads, move or not."""
     old = state.point
     here = Linearised(task, data, setup, old.x)
-    rules = dogbox if task.method.name == "dogbox" else trf
-    if rules is dogbox:
-        proposal = _propose_in_box(here, state, setup, limits)
-    else:
-        proposal = _propose(here, state, setup, limits, task.method.bounded)
+    rules = _method(task)(here, partial(_accuracy, state, tol=limits[0]), limits[1])
+    scale, bounded = _scale(state, setup), task.method.bounded
+    proposal = rules.propose(old, state.radius, 0.0, scale, setup, bounded)
     trial = rules.land(old.x, proposal.step, setup.lb, setup.ub)
     trial = jnp.where(setup.free > 0, trial, setup.x0)
     cost, g = Linearised(task, data, setup, trial).cost_and_gradient()

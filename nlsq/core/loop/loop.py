@@ -23,9 +23,11 @@ from functools import partial
 
 import numpy as np
 
-from nlsq.core import dogbox, lm, trf
+from nlsq.core import trf
 from nlsq.core.algebra import dense, geometry
 from nlsq.core.algebra.namespace import choose, eye, once, select, where, xp
+from nlsq.core.dogbox import Dogbox
+from nlsq.core.lm import LevenbergMarquardt
 from nlsq.core.loop.judging import (
     SAFE_PIVOT,
     Evidence,
@@ -50,8 +52,14 @@ from nlsq.core.loop.state import (
 )
 from nlsq.core.loop.status import Status
 from nlsq.core.passes.reduction import Sums, factor
+from nlsq.core.trf import TrustRegionReflective
+from nlsq.interfaces.step_protocol import StepProtocol
 
-METHODS = {"trf": trf, "lm": lm, "dogbox": dogbox}
+METHODS: dict[str, StepProtocol] = {
+    "trf": TrustRegionReflective(),
+    "lm": LevenbergMarquardt(),
+    "dogbox": Dogbox(),
+}
 
 # Relative rise of the cost a polishing step may cause while the optimality does not double.
 COST_NOISE = 1e-8

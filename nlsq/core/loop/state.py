@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nlsq.core import trf
 from nlsq.core.algebra.packing import Packing
 from nlsq.core.loop.status import Status
+from nlsq.interfaces.step_protocol import Proposal
 
 ITERATE, POLISH, PREPARE, SHARPEN, DONE = range(5)
 MEMORY = 4
@@ -71,7 +71,7 @@ class State(NamedTuple):
 
     point: Point
     trial: object
-    proposal: trf.Proposal
+    proposal: Proposal
     radius: object
     alpha: object
     columns: object  # running maximum of the column norms of J
@@ -95,7 +95,7 @@ def initial_state(x0, method: Method) -> State:
     return State(
         point=Point(x, unknown, eye, eye, vector, vector, zero, none, none, unknown, x),
         trial=x,
-        proposal=trf.Proposal(vector, zero, zero, zero, zero),
+        proposal=Proposal(vector, zero, zero, zero, zero),
         radius=zero,
         alpha=zero,
         columns=vector,

@@ -50,6 +50,7 @@ from nlsq.core.passes.blocks import Data
 ASTRAY = {np.dtype(np.float64): 1e-11, np.dtype(np.float32): 1e-2}
 LOST = {np.dtype(np.float64): 1e-5, np.dtype(np.float32): 1e-1}
 ACCURACY = {np.dtype(np.float64): 1e-11, np.dtype(np.float32): 1e-3}
+TRF = trf.TrustRegionReflective()
 VANISHED = 1e-6  # share of a column's norm that a step leaves
 ROUNDING = 100  # times eps, as in `loop`
 LINEAR = 0.25  # deviation of the gain from the predicted one
@@ -98,7 +99,7 @@ def _absorb(state: Lanes, found, data: Data, form: Form, numbers: Numbers) -> La
         finite, actual, ratio, step, length, measure
     )
 
-    better = (actual > 0) & (ratio > trf.ACCEPT_RATIO)
+    better = (actual > 0) & (ratio > TRF.ACCEPT_RATIO)
     level = (actual >= -COST_NOISE * state.cost) & (measure <= 2 * state.optimality)
     near = step <= POLISH_REACH * length
     moved = finite & (first | jnp.where(iterating, better, near & ((actual > 0) | level)))
@@ -144,7 +145,7 @@ def _absorb(state: Lanes, found, data: Data, form: Form, numbers: Numbers) -> La
     over = (status == int(Status.NOT_FINITE)) | (nfev >= numbers.max_nfev) | doubtful
     phase = once(jnp.where(over | ~active, DONE, phase).astype(cost.dtype))
 
-    radius, alpha = trf.update_radius(state.radius, state.alpha, state, actual, ratio, None)
+    radius, alpha = TRF.update_radius(state.radius, state.alpha, state, actual, ratio, None)
     judged = iterating & ~first
     radius = jnp.where(judged, radius, state.radius)
     alpha = jnp.where(judged & jnp.isfinite(alpha), alpha, state.alpha)
@@ -196,7 +197,7 @@ def _propose(state: Lanes, data: Data, form: Form) -> Lanes:
 
     def begin():  # as `trf.start_radius`
         length = algebra.norm(state.x, squares)
-        start = trf.FACTOR * jnp.where(length > 0, length, jnp.sqrt(2 * state.cost))
+        start = TRF.FACTOR * jnp.where(length > 0, length, jnp.sqrt(2 * state.cost))
         return jnp.where(first, start, state.radius)
 
     radius = jax.lax.cond(jnp.any(first), begin, lambda: state.radius)

@@ -69,7 +69,7 @@ class Lanes(NamedTuple):
     radius: Any
     alpha: Any
     trial: tuple
-    norm: Any  # as in `trf.Proposal`, like the next two
+    norm: Any  # as in `Proposal`, like the next two
     predicted: Any
     correction: Any
     error: Any  # relative, of the step
