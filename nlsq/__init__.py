@@ -104,7 +104,6 @@ _SUBMODULES = frozenset(
         "constants",
         "core",
         "device",
-        "facades",
         "interfaces",
         "io",
         "models",

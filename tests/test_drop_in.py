@@ -12,6 +12,8 @@ import scipy.optimize
 
 import nlsq
 from nlsq import curve_fit, least_squares
+from nlsq.core.least_squares import AutoDiffJacobian
+from nlsq.core.loss_functions import LossFunctionsJIT
 from nlsq.core.model.rising import rises_around
 
 pytestmark = pytest.mark.core
@@ -413,3 +415,42 @@ def test_missing_values_in_a_table_are_omitted():
     np.testing.assert_allclose(fit.popt, expected, rtol=1e-6)
     with pytest.raises(ValueError, match="shape"):
         curve_fit(decay, X, np.where(keep, Y, np.nan), sigma=np.ones((3, 60)), nan_policy="omit")
+
+
+# ------------------------------------------------------- names of the source, of their own use
+
+
+@pytest.mark.parametrize("sigma", [None, 2.0, "vector", "matrix"])
+def test_an_exact_jacobian_of_its_own(sigma):
+    x, p = np.linspace(0.1, 3.0, 7), np.array([2.0, 0.7])
+    deviations = np.linspace(0.5, 2.0, 7)
+    if sigma == "vector":
+        sigma = deviations
+    elif sigma == "matrix":
+        sigma = np.diag(deviations**2) + 0.1
+    plain = np.stack([np.exp(-p[1] * x), -p[0] * x * np.exp(-p[1] * x)], axis=1)
+    L = np.eye(7)
+    if sigma is not None:
+        L = np.linalg.cholesky(sigma) if np.ndim(sigma) == 2 else np.eye(7) * sigma
+    jac = AutoDiffJacobian().create_ad_jacobian(lambda x, a, b: a * np.exp(-b * x), 2, sigma)
+    np.testing.assert_allclose(jac(x, *p), np.linalg.solve(L, plain), rtol=1e-13)
+    with pytest.raises(TypeError, match="has 2 parameters, got 3"):
+        jac(x, 1.0, 2.0, 3.0)
+
+
+@pytest.mark.parametrize("name", ["soft_l1", "huber", "cauchy", "arctan"])
+def test_losses_of_their_own_are_scipys(name):
+    z = np.array([0.0, 0.3, 1.0, 1.5, 40.0])
+    loss = LossFunctionsJIT().get_loss_function(name)
+    expected = np.empty((3, z.size))
+    from scipy.optimize._lsq import least_squares as scipys  # where the names of losses are
+
+    getattr(scipys, name)(z, expected, False)
+    np.testing.assert_allclose(loss(z), expected, rtol=1e-14)
+    np.testing.assert_allclose(loss(z, cost_only=True), expected[0], rtol=1e-14)
+
+
+def test_a_loss_that_is_none():
+    assert LossFunctionsJIT().get_loss_function("linear") is None
+    with pytest.raises(ValueError, match="'biweight'"):
+        LossFunctionsJIT().get_loss_function("biweight")

@@ -16,13 +16,13 @@ from nlsq.core.loop.status import Status
 from nlsq.core.loop.watch import closing_line
 from nlsq.core.model import differences, rising
 from nlsq.core.model.abscissae import Abscissae
-from nlsq.core.model.calls import ResidualCall
+from nlsq.core.model.calls import CurveCall, ResidualCall
 from nlsq.core.model.given import model_value, numeric, refuse_masks
 from nlsq.core.model.jacobians import Pattern, form, is_operator
 from nlsq.core.model.model import Model
 from nlsq.core.model.tracing import require_numbers
-from nlsq.core.problem.observations import Observations
-from nlsq.core.problem.options import TR_OPTIONS, by_name, check_names, read_options
+from nlsq.core.problem.observations import Observations, parse_observations
+from nlsq.core.problem.options import TR_OPTIONS, Options, by_name, check_names, read_options
 from nlsq.core.problem.parameters import (
     UNBOUNDED,
     Parameters,
@@ -186,6 +186,47 @@ class LeastSquares:
         """`least_squares(fun, x0, ...)`; what is given here outranks what was kept."""
         given = by_name("least_squares", 2, _POSITIONS, args, options)
         return least_squares(fun, x0, **(self.options | given))
+
+
+class AutoDiffJacobian:
+    """The exact Jacobian of a model, as a function of its own.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> jac = AutoDiffJacobian().create_ad_jacobian(lambda x, a, b: a * x**2 + b, 2)
+    >>> jac(np.array([1.0, 3.0]), 5.0, 0.5)
+    array([[1., 1.],
+           [9., 1.]])
+    """
+
+    def create_ad_jacobian(self, func: Callable, num_args: int, sigma: Any = None) -> Callable:
+        """A function ``jac(x, *params)`` that returns (m, n), for `curve_fit` and others.
+
+        Parameters
+        ----------
+        func : callable
+            The model ``f(x, a, b, ...)``; where JAX cannot trace it, differences take over.
+        num_args : int
+            Number of parameters n.
+        sigma : None, scalar, (m,) or (m, m), optional
+            Standard deviations or a covariance matrix, by which the rows are whitened.
+        """
+        call = CurveCall(func)
+        name = getattr(func, "__name__", type(func).__name__)
+
+        def jac(x: Any, *params: Any) -> np.ndarray:
+            p = np.array(params, float)
+            if p.shape != (num_args,):
+                raise TypeError(f"the model {name!r} has {num_args} parameters, got {p.size}.")
+            value = model_value(call.host(x, p))
+            data = parse_observations(x, value, sigma, False, None)
+            free = np.full(num_args, np.inf)
+            model = Model(call, num_args, name)
+            choose_road(model, data, Parameters(p, -free, free, _Numbered(num_args)), Options())
+            return data.whiten(model.jacobian(data.x.given, p))
+
+        return jac
 
 
 def _is_minimum(finished: Finished) -> bool:

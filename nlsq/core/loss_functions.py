@@ -106,3 +106,47 @@ def scale_rows(loss: Callable | None, f_scale, r, JT, xp):
     costs = 0.5 * f_scale**2 * rho
     s = xp.sqrt(xp.maximum(rho1 + 2 * rho2 * (r / f_scale) ** 2, EPS))
     return costs, r * (rho1 / s), JT * s
+
+
+class LossFunctionsJIT:
+    """The robust losses as compiled functions of z.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> huber = LossFunctionsJIT().get_loss_function("huber")
+    >>> huber(np.array([0.25, 4.0]), cost_only=True)
+    array([0.25, 3.  ])
+    """
+
+    def get_loss_function(self, loss: str | Callable) -> Callable | None:
+        """A function ``(z, cost_only=False)``: rho (m,), or rho, rho' and rho'' (3, m).
+
+        Parameters
+        ----------
+        loss : str or callable
+            A name of `NAMES`, or a user's ``loss(z)``. None is returned for 'linear'.
+
+        Raises
+        ------
+        ValueError
+            For a name that is none.
+        """
+        if loss == "linear":
+            return None
+        if not callable(loss) and loss not in BUILT_IN:
+            raise ValueError(f"`loss` must be one of {NAMES} or a callable, got {loss!r}.")
+        import jax
+        import jax.numpy as jnp
+
+        from nlsq.config import double_precision
+
+        rho = user_loss(loss, lambda: loss) if callable(loss) else BUILT_IN[loss]
+        compiled = jax.jit(lambda z: jnp.stack(jnp.broadcast_arrays(*rho(z, jnp))))
+
+        def function(z, cost_only: bool = False) -> np.ndarray:
+            with double_precision():
+                values = np.asarray(compiled(np.asarray(z, float)))
+            return values[0] if cost_only else values
+
+        return function

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from nlsq import facades
 from nlsq.core.drive.roads import choose_road
 from nlsq.core.drive.solve import solve
 from nlsq.core.model.calls import CurveCall
@@ -174,7 +173,9 @@ def curve_fit(
     if ydata is None:
         if full_output:
             raise ValueError(_NO_FULL_OUTPUT)
-        return facades.streaming.fit_source(
+        from nlsq.streaming.fitting import fit_source  # which few fits need
+
+        return fit_source(
             "curve_fit", f, xdata, p0, sigma, absolute_sigma, check_finite, bounds, method, jac,
             nan_policy, **options,
         )  # fmt: skip

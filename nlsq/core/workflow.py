@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from nlsq import facades
 from nlsq.caching.memory_manager import manager
 from nlsq.config import (
     MemoryConfig,
@@ -30,6 +29,10 @@ from nlsq.core.problem.options import check_names, since
 from nlsq.core.problem.parameters import UNBOUNDED
 from nlsq.interfaces.orchestration_protocol import StreamingDecision
 from nlsq.result import CurveFitResult
+from nlsq.streaming.fitting import Reading, fit_source
+from nlsq.streaming.hybrid_config import HybridStreamingConfig
+from nlsq.streaming.loading import load
+from nlsq.streaming.opening import as_source, in_memory
 from nlsq.utils.logging import get_logger
 
 _OWN = ("p0", "sigma", "absolute_sigma", "check_finite", "bounds", "method", "jac", "nan_policy",
@@ -127,10 +130,10 @@ def fit(
     started = time.monotonic()
     check_names("fit", options, _OWN)
     hybrid = None
-    if isinstance(workflow, facades.streaming.HybridStreamingConfig):
+    if isinstance(workflow, HybridStreamingConfig):
         hybrid, workflow = workflow, "streaming"
     elif workflow == "streaming":
-        hybrid = facades.streaming.HybridStreamingConfig()
+        hybrid = HybridStreamingConfig()
     if workflow not in ("auto", *STRATEGIES):
         raise ValueError(
             f"workflow must be 'auto', {', '.join(map(repr, STRATEGIES))} or a "
@@ -148,9 +151,9 @@ def fit(
     if memory_limit_gb is not None:
         memory = MemoryConfig(memory_limit_gb, memory.safety_factor)
     with memory_context(memory):
-        in_memory = facades.streaming.in_memory(xdata, ydata)
+        held = in_memory(xdata, ydata)
         refuse_units(ydata, "ydata")
-        if in_memory and workflow in ("auto", "direct") and not _first_given(reading):
+        if held and workflow in ("auto", "direct") and not _first_given(reading):
             n = np.size(ydata)
             size = sum(getattr(a, "nbytes", 8 * n) for a in (xdata, ydata))
             coordinator = stages_for(f, ydata).coordinator
@@ -158,11 +161,10 @@ def fit(
                 coordinator.decide(n, size // max(n, 1), True, manager.usable_bytes())
             )
             return _direct(f, xdata, ydata, sigma, common, decision)
-        streaming = facades.streaming
-        source = streaming.as_source(xdata, ydata, sigma)
+        source = as_source(xdata, ydata, sigma)
         decision = _logged(
             stages_for(f).coordinator.decide(
-                source.n_points, source.form.bytes_per_point, in_memory, manager.usable_bytes(),
+                source.n_points, source.form.bytes_per_point, held, manager.usable_bytes(),
                 get_large_dataset_config(), workflow, _first_given(reading),
             )
         )  # fmt: skip
@@ -172,12 +174,12 @@ def fit(
                     f"`{asked}` is for data that are read in pieces; leave it away, or workflow "
                     "'direct'."
                 )
-            return _direct(f, *streaming.load(source), since(started, common), decision)
+            return _direct(f, *load(source), since(started, common), decision)
         if decision.strategy == "streaming" and hybrid is None:
-            hybrid = streaming.HybridStreamingConfig()
-        return streaming.fit_source(
+            hybrid = HybridStreamingConfig()
+        return fit_source(
             "fit", f, source, **since(started, common), hybrid=hybrid, decision=decision,
-            reading=streaming.Reading.merged(reading, hybrid),
+            reading=Reading.merged(reading, hybrid),
         )  # fmt: skip
 
 
