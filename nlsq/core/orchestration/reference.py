@@ -11,44 +11,37 @@ import numpy as np
 
 from nlsq.config import double_precision
 from nlsq.core import geometry, loop
-from nlsq.core.evaluation import CurveCall
 from nlsq.core.finish import Finished
 from nlsq.core.loop import Method
 from nlsq.core.model import Model
-from nlsq.core.problem import Observations, Parameters, require_enough_points
+from nlsq.core.problem import Observations, Parameters
 from nlsq.core.programs import Outcome
 from nlsq.core.reduction import DEPENDENT
 from nlsq.core.solve import Options
 from nlsq.core.status import Status
 from nlsq.core.watch import as_callback
-from nlsq.interfaces.orchestration_protocol import OptimizationConfig, PreprocessedData
+from nlsq.interfaces.orchestration_protocol import OptimizationConfig
 
 
-def solve_by_reference(
-    f: Callable, prepared: PreprocessedData, config: OptimizationConfig
-) -> Finished:
-    """Solve as `old` does, and hand on what the engine would."""
+def solve_by_reference(model: Model, data: Observations, config: OptimizationConfig) -> Finished:
+    """Solve as a textbook does, and hand on what the engine would."""
     from nlsq.core.orchestration.old_solver import solve  # loads SciPy's
     from nlsq.core.orchestration.textbook import Problem
 
-    data = Observations.of(prepared)
     wished = vars(config.settings)
-    parameters = Parameters(**vars(config.parameters))
-    if config.method == "lm":
-        require_enough_points(config.n_params, data)
+    names, (lb, ub) = config.parameters.names, config.bounds
+    parameters = Parameters(config.p0, lb, ub, names)
     problem = Problem(
-        f, prepared.xdata, prepared.ydata, prepared.weights, prepared.factor, parameters,
-        config.settings,
-    )  # fmt: skip
+        model.call.f, data.x.given, data.y, data.weights, data.factor, parameters, config.settings
+    )
     with double_precision():
         solution = solve(problem, config.settings, _reporter(wished, problem))
         cost, r, J = problem.folded(solution.p)
-    model = Model(CurveCall(f), config.n_params, getattr(f, "__name__", type(f).__name__))
     model.jac = model.call.derivative(problem.derivative)
-    model.bounds = parameters.lb, parameters.ub
+    model.bounds = lb, ub
     scheme = problem.derivative.scheme
     derivative = "the user's jac" if callable(wished["jac"]) else f"differences, {scheme}"
-    model.use_host("NLSQ_SELECTOR_IMPL=old asks for the reference", derivative)
+    model.use_host("NLSQ_SELECTOR_IMPL chooses the reference", derivative)
     settings = Options(**{k: v for k, v in wished.items() if not k.startswith("tr_")})
     if scheme == "cs":  # exact
         settings = dataclasses.replace(settings, jac=problem.derivative)
