@@ -13,10 +13,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 from scipy.linalg import solve_triangular
+
+from nlsq.caching.memory_manager import manager
 
 EPS = np.finfo(float).eps
 LOSSES: dict[str, Callable] = {  # z -> rho, rho', rho''
@@ -53,10 +56,13 @@ class Problem:
     def __init__(self, f, x, y, weights, factor, parameters, settings):
         self.f, self.x, self.y, self.weights, self.factor = f, x, y, weights, factor
         self.p0, self.lb, self.ub = parameters.p0, parameters.lb, parameters.ub
-        self.loss = settings.loss if callable(settings.loss) else LOSSES[settings.loss]
+        self.loss = (
+            partial(_users, settings.loss) if callable(settings.loss) else LOSSES[settings.loss]
+        )
         self.f_scale = settings.f_scale
         self.derivative = Derivative(f, settings.jac, settings.diff_step, self.lb, self.ub)
         self.free = self.lb < self.ub
+        manager.require(24 * y.size * (self.p0.size + 2), "The reference's Jacobian")
 
     @property
     def n_residuals(self) -> int:
@@ -202,6 +208,17 @@ class Derivative:
             return (self._at(x, p, j, p[j] + h) - self._at(x, p, j, p[j] - h)) / (2 * h)
 
         return _limit(slope, h, power)
+
+
+def _users(loss: Callable, z) -> np.ndarray:
+    values = np.asarray(loss(z))
+    if values.shape != (3, *z.shape):
+        raise ValueError(
+            f"The return value of `loss` callable has wrong shape: {values.shape} for {z.size} "
+            "residuals. The reference needs rho, rho' and rho'' (3, m), as SciPy does; with "
+            "NLSQ_SELECTOR_IMPL=new and NLSQ_COVARIANCE_IMPL=new rho (m,) is enough."
+        )
+    return values
 
 
 def _flat(f: Callable, x, p) -> np.ndarray:
