@@ -84,8 +84,8 @@ class FeatureFlags:
         Examples
         --------
         >>> half = FeatureFlags(rollout_percent=50)
-        >>> {half.get_impl("selector", name) for name in ("decay", "peak", "line", "wave")}
-        {'old', 'new'}
+        >>> sorted({half.get_impl("selector", name) for name in ("decay", "peak", "line", "wave")})
+        ['new', 'old']
         """
         choice = getattr(self, f"{component}_impl")
         if choice != "auto":

@@ -40,7 +40,8 @@ def solve_by_reference(model: Model, data: Observations, config: OptimizationCon
     model.jac = model.call.derivative(problem.derivative)
     model.bounds = lb, ub
     scheme = problem.derivative.scheme
-    derivative = "the user's jac" if callable(wished["jac"]) else f"differences, {scheme}"
+    derivative = "complex step" if scheme == "cs" else f"differences, {scheme}"
+    derivative = "the user's jac" if callable(wished["jac"]) else derivative
     model.use_host("NLSQ_SELECTOR_IMPL chooses the reference", derivative)
     settings = Options(**{k: v for k, v in wished.items() if not k.startswith("tr_")})
     if scheme == "cs":  # exact
