@@ -12,7 +12,7 @@ import scipy.optimize
 
 import nlsq
 from benchmarks.nist import ERROR_DIGITS, GOOD_VALUE_DIGITS, score
-from nlsq import OptimizeWarning, curve_fit
+from nlsq import OptimizeWarning, curve_fit, interfaces
 from nlsq.config import LargeDatasetConfig
 from nlsq.core import orchestration
 from nlsq.core.adapters import CurveFitAdapter
@@ -172,6 +172,13 @@ def test_both_coordinators_take_the_same_road(n_points, asked, enabled):
             assert mine._replace(reason="", sampled=False) == other._replace(reason="")
 
 
+@pytest.mark.parametrize("name", ["DataPreprocessor", "OptimizationSelector",
+                                  "StreamingCoordinator", "CovarianceComputer"])  # fmt: skip
+def test_both_implementations_satisfy_their_protocol(name):
+    for home in (orchestration, old):
+        assert isinstance(getattr(home, name)(), getattr(interfaces, f"{name}Protocol"))
+
+
 def test_the_condition_number_is_that_of_the_scaled_jacobian():
     result = curve_fit(decay, X, Y)
     J = result.jac / np.linalg.norm(result.jac, axis=0)
@@ -310,6 +317,7 @@ def test_the_reference_needs_no_complex_step(bounds, choose):
         ({"method": "newton"}, ValueError, "`method` must be"),
         ({"p0": [1, 1]}, TypeError, "`p0` has 2 values"),
         ({"p0": [1, 1, 9], "bounds": (0, 5)}, ValueError, "within the bounds"),
+        ({"loss": np.log1p}, ValueError, "rho, rho' and rho''"),
         ({"sigma": np.zeros(M)}, ValueError, "`sigma` must be positive"),
         ({"sigma": np.ones(7)}, ValueError, "incorrect shape"),
         ({"sigma": -COVARIANCE}, ValueError, "positive definite"),

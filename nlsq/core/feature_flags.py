@@ -1,6 +1,7 @@
 """Which implementation of each stage a fit takes: `FeatureFlags.from_env()`.
 
-Four environment variables say it, read anew by every `curve_fit`:
+Four environment variables say it, read anew by every `curve_fit` and `fit` (`fit_many` and
+`least_squares` have the engine only):
 
 ``NLSQ_PREPROCESSOR_IMPL``  checking the data
 ``NLSQ_SELECTOR_IMPL``      start, bounds, options, and the solver that takes them

@@ -155,6 +155,9 @@ def curve_fit(
     A fit whose end is doubtful is tried again from p0 by other ways (`nlsq.core.drive.tries`). The
     result's ``tries`` lists them and says which one was kept.
 
+    Environment variables put a plain reference in the place of each stage: for a second opinion
+    (`nlsq.core.feature_flags`).
+
     Examples
     --------
     >>> import numpy as np
@@ -186,19 +189,18 @@ def curve_fit(
     options = since(began, options)
     config = taken.selector.select(f, p0, bounds, method, jac, options)
     decision = taken.coordinator.decide(prepared.n_points, prepared.bytes_per_point, True)
+    data = Observations.of(prepared)
+    if method in (None, "lm") and not config.bounded:
+        require_enough_points(config.n_params, data)
+    model = Model(CurveCall(f), config.n_params, getattr(f, "__name__", type(f).__name__))
     if config.solver == "reference":
-        finished = solve_by_reference(f, prepared, config)
+        finished = solve_by_reference(model, data, config)
     else:
         parameters, settings = config.parameters, config.settings
-        if not decision.sampled and settings.sampled:
+        if settings.sampled and not decision.sampled:
             settings = dataclasses.replace(settings, sampled=False)
-        name = getattr(f, "__name__", type(f).__name__)
-        model, data = Model(CurveCall(f), config.n_params, name), Observations.of(prepared)
-        if method in (None, "lm") and not parameters.bounded:
-            require_enough_points(config.n_params, data)
-        given = prepared.xdata
-        if type(xdata) is np.ndarray and xdata.dtype == np.float64 and given.shape == xdata.shape:
-            data.x.own = xdata
+        if type(xdata) is np.ndarray and xdata.dtype == np.float64:
+            data.x.own = xdata if prepared.xdata.shape == xdata.shape else None
         with interruption.deferred():
             choose_road(model, data, parameters, settings)
             outcome = solve(model, data, parameters, settings)

@@ -58,7 +58,7 @@ class OptimizationConfig(NamedTuple):
     Attributes
     ----------
     parameters : object
-        With `names`, and `p0`, `lb`, `ub` of shape (n,).
+        With `names`, `bounded` (whether some bound is finite), and `p0`, `lb`, `ub` of shape (n,).
     settings : object
         With `method`, `jac`, `ftol`, `xtol`, `gtol`, `x_scale`, `loss`, `f_scale`, `max_nfev`,
         `tr_solver` and the other options of `curve_fit`, checked.
@@ -83,6 +83,11 @@ class OptimizationConfig(NamedTuple):
     def p0(self) -> np.ndarray:
         """Start (n,)."""
         return self.parameters.p0
+
+    @property
+    def bounded(self) -> bool:
+        """Whether some bound is finite."""
+        return self.parameters.bounded
 
     @property
     def bounds(self) -> tuple[np.ndarray, np.ndarray]:

@@ -108,7 +108,8 @@ class OptimizationSelector:
         limit = settings.pop("time_limit")
         deadline = None if limit is None else time.monotonic() + limit
         settings |= {"method": method or "trf", "jac": jac, "deadline": deadline}
-        parameters = SimpleNamespace(p0=start, lb=lb, ub=ub, names=names)
+        bounded = bool(np.isfinite([lb, ub]).any())
+        parameters = SimpleNamespace(p0=start, lb=lb, ub=ub, names=names, bounded=bounded)
         return OptimizationConfig(parameters, SimpleNamespace(**settings), "reference")
 
 

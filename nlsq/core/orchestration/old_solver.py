@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import scipy.optimize
 
-from nlsq.caching.memory_manager import manager
 from nlsq.core.orchestration.textbook import LOSSES, Problem
 
 
@@ -36,7 +35,6 @@ def solve(problem: Problem, settings: Any, report: Callable[..., int | None]) ->
     report(accepted points so far, nfev, p, cost) says after each whether to stop, and by which
     status.
     """
-    manager.require(24 * problem.y.size * (problem.p0.size + 2), "The reference's Jacobian")
     free, p = problem.free, problem.p0.copy()
     last = Solution(p, -3, 1, 0)
     if not np.isfinite(problem.residual(p)).all():

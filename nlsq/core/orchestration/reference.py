@@ -15,41 +15,35 @@ from nlsq.core.loop.outcome import Outcome
 from nlsq.core.loop.state import DONE, Method, Point, initial_state, state_packing
 from nlsq.core.loop.status import Status
 from nlsq.core.loop.watch import as_callback
-from nlsq.core.model.calls import CurveCall
 from nlsq.core.model.model import Model
 from nlsq.core.passes.reduction import DEPENDENT
-from nlsq.core.problem.observations import Observations, require_enough_points
+from nlsq.core.problem.observations import Observations
 from nlsq.core.problem.options import Options
 from nlsq.core.problem.parameters import Parameters
 from nlsq.core.verdict.finished import Finished
-from nlsq.interfaces.orchestration_protocol import OptimizationConfig, PreprocessedData
+from nlsq.interfaces.orchestration_protocol import OptimizationConfig
 
 
-def solve_by_reference(
-    f: Callable, prepared: PreprocessedData, config: OptimizationConfig
-) -> Finished:
-    """Solve as `old` does, and hand on what the engine would."""
+def solve_by_reference(model: Model, data: Observations, config: OptimizationConfig) -> Finished:
+    """Solve as a textbook does, and hand on what the engine would."""
     from nlsq.core.orchestration.old_solver import solve  # loads SciPy's
     from nlsq.core.orchestration.textbook import Problem
 
-    data = Observations.of(prepared)
     wished = vars(config.settings)
-    parameters = Parameters(**vars(config.parameters))
-    if config.method == "lm":
-        require_enough_points(config.n_params, data)
+    names, (lb, ub) = config.parameters.names, config.bounds
+    parameters = Parameters(config.p0, lb, ub, names)
     problem = Problem(
-        f, prepared.xdata, prepared.ydata, prepared.weights, prepared.factor, parameters,
-        config.settings,
-    )  # fmt: skip
+        model.call.f, data.x.given, data.y, data.weights, data.factor, parameters, config.settings
+    )
     with double_precision():
         solution = solve(problem, config.settings, _reporter(wished, problem))
         cost, r, J = problem.folded(solution.p)
-    model = Model(CurveCall(f), config.n_params, getattr(f, "__name__", type(f).__name__))
     model.jac = model.call.derivative(problem.derivative)
-    model.bounds = parameters.lb, parameters.ub
+    model.bounds = lb, ub
     scheme = problem.derivative.scheme
-    derivative = "the user's jac" if callable(wished["jac"]) else f"differences, {scheme}"
-    model.use_host("NLSQ_SELECTOR_IMPL=old asks for the reference", derivative)
+    derivative = "complex step" if scheme == "cs" else f"differences, {scheme}"
+    derivative = "the user's jac" if callable(wished["jac"]) else derivative
+    model.use_host("NLSQ_SELECTOR_IMPL chooses the reference", derivative)
     settings = Options(**{k: v for k, v in wished.items() if not k.startswith("tr_")})
     if scheme == "cs":  # exact
         settings = dataclasses.replace(settings, jac=problem.derivative)

@@ -13,10 +13,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 from scipy.linalg import solve_triangular
+
+from nlsq.caching.memory_manager import manager
 
 EPS = np.finfo(float).eps
 LOSSES: dict[str, Callable] = {  # z -> rho, rho', rho''
@@ -32,7 +35,6 @@ LOSSES: dict[str, Callable] = {  # z -> rho, rho', rho''
 }
 # singular values below this share of the largest are noise, by where J comes from
 RANK_TOLERANCES = {"2-point": 1e-7, "3-point": 1e-9, "extrapolated": 1e-10}
-_REFUSALS = (TypeError, ValueError, ArithmeticError, AttributeError, NotImplementedError)
 
 
 class Problem:
@@ -54,10 +56,13 @@ class Problem:
     def __init__(self, f, x, y, weights, factor, parameters, settings):
         self.f, self.x, self.y, self.weights, self.factor = f, x, y, weights, factor
         self.p0, self.lb, self.ub = parameters.p0, parameters.lb, parameters.ub
-        self.loss = settings.loss if callable(settings.loss) else LOSSES[settings.loss]
+        self.loss = (
+            partial(_users, settings.loss) if callable(settings.loss) else LOSSES[settings.loss]
+        )
         self.f_scale = settings.f_scale
         self.derivative = Derivative(f, settings.jac, settings.diff_step, self.lb, self.ub)
         self.free = self.lb < self.ub
+        manager.require(24 * y.size * (self.p0.size + 2), "The reference's Jacobian")
 
     @property
     def n_residuals(self) -> int:
@@ -78,7 +83,10 @@ class Problem:
     def residual(self, p) -> np.ndarray:
         """r at p."""
         with np.errstate(all="ignore"):
-            f = _flat(self.f, self.x, p)
+            return self._residual_of(_flat(self.f, self.x, p))
+
+    def _residual_of(self, f) -> np.ndarray:
+        with np.errstate(all="ignore"):
             if f.size not in (1, self.y.size):
                 raise ValueError(
                     f"The model returned {f.size} values for {self.y.size} data points; "
@@ -108,9 +116,11 @@ class Problem:
     def cost(self, p) -> float:
         """The cost at p; NaN where the model has no value."""
         try:
-            r = self.residual(p)
-        except _REFUSALS:  # the user's function refuses such parameters
+            with np.errstate(all="ignore"):
+                f = _flat(self.f, self.x, p)
+        except Exception:  # the user's function refuses such parameters
             return np.nan
+        r = self._residual_of(f)
         return 0.5 * self.f_scale**2 * float(np.sum(self.loss((r / self.f_scale) ** 2)[0]))
 
 
@@ -142,13 +152,14 @@ class Derivative:
             return
         with np.errstate(all="ignore"), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of an imaginary part that the model drops
-            self.scheme = "3-point"
+            self.scheme = "extrapolated"
             plain = self(x, *p)
-            self.scheme = "cs"
             try:
-                exact = self(x, *p)
-            except _REFUSALS:  # the user's function does not take complex numbers
-                exact = np.full_like(plain, np.nan)
+                _flat(self.f, x, p + 0j)
+            except Exception:  # the user's function does not take complex numbers
+                return
+            self.scheme = "cs"
+            exact = self(x, *p)
             noise = 1e-9 * np.abs(f0).max() / np.where(p == 0, 1.0, np.abs(p))
             agree = np.abs(exact - plain) <= 1e-5 * np.abs(plain).max(axis=0) + noise
         if not agree[:, self.lb < self.ub].all():
@@ -199,22 +210,39 @@ class Derivative:
         return _limit(slope, h, power)
 
 
+def _users(loss: Callable, z) -> np.ndarray:
+    values = np.asarray(loss(z))
+    if values.shape != (3, *z.shape):
+        raise ValueError(
+            f"The return value of `loss` callable has wrong shape: {values.shape} for {z.size} "
+            "residuals. The reference needs rho, rho' and rho'' (3, m), as SciPy does; with "
+            "NLSQ_SELECTOR_IMPL=new and NLSQ_COVARIANCE_IMPL=new rho (m,) is enough."
+        )
+    return values
+
+
 def _flat(f: Callable, x, p) -> np.ndarray:
     """The model's values at p, of whatever type, as (m,) or (1,)."""
     return np.asarray(f(x, *p)).ravel()
 
 
 def _limit(slope: Callable[[float], np.ndarray], h: float, power: int) -> Any:
-    """slope(h) for h -> 0 by Neville's table, each element where its error looks smallest."""
+    """slope(h) for h -> 0 by Neville's table, where neighbours in it differ least.
+
+    All elements from one place: far from a narrow peak large steps agree about nothing.
+    """
     row = [slope(h)]
-    best, error = row[0], np.full(row[0].shape, np.inf)
-    for k in range(1, 14):
-        new = [slope(h / 2**k)]
-        for i, before in enumerate(row):
+    best, error = row[0], np.inf
+    for k in range(1, 28):
+        new, least = [slope(h / 2**k)], np.inf
+        for i, before in enumerate(row[:6]):
             weight = 2.0 ** (power * (i + 1))
             new.append((weight * new[i] - before) / (weight - 1))
-            off = np.maximum(np.abs(new[i + 1] - new[i]), np.abs(new[i + 1] - before))
-            best = np.where(off < error, new[i + 1], best)
-            error = np.where(off < error, off, error)
+            off = max(np.abs(new[i + 1] - old).max() for old in (new[i], before))
+            least = min(least, off)
+            if off < error:
+                best, error = new[i + 1], off
+        if error < 1e-7 * np.abs(best).max() and least > 10 * error:
+            break  # rounding has taken over
         row = new
     return best
