@@ -23,6 +23,7 @@ import click
 import numpy as np
 
 import nlsq
+from nlsq.cli import answers
 from nlsq.cli.errors import (
     BY_NAME,
     ConfigurationError,
@@ -96,8 +97,8 @@ def execute(
         "only_known": only_known,
         "whole": whole,
     }
-    answer = carry_out(run, request, settings)
-    return answer["document"], received(answer["result"], points, settings)
+    answer = carry_out(run, request, settings, answers.FIT)
+    return received(answer, request["provenance"], points, settings)
 
 
 def guess_start(settings: Settings, points: Points | None) -> dict[str, Any]:
@@ -106,16 +107,28 @@ def guess_start(settings: Settings, points: Points | None) -> dict[str, Any]:
         "settings": settings.model_dump(mode="json"),
         "points": None if points is None else vars(points),
     }
-    return carry_out(run_guess, request, settings)
+    sizes = {} if points is None else {"points": points.y.size}
+    return carry_out(run_guess, request, settings, answers.GUESS, sizes)
 
 
-def carry_out(run: Callable[[dict], dict], request: dict, settings: Settings) -> dict[str, Any]:
+def carry_out(
+    run: Callable[[dict], dict],
+    request: dict,
+    settings: Settings,
+    form: dict[str, Any],
+    sizes: dict[str, int] | None = None,
+) -> dict[str, Any]:
     """``run(request)`` here, or confined where the model is a file that is not trusted.
+
+    Parameters
+    ----------
+    form, sizes
+        What the answer of a confined one must look like (`nlsq.cli.answers`).
 
     Raises
     ------
     ProgramError
-        Also the one that `run` returns as {"error": ...}.
+        Also the one that `run` returns as {"error": ...}, and a ModelError for another form.
     """
     if settings.model.path is None or settings.model.trusted:
         if settings.model.path is not None:
@@ -125,6 +138,7 @@ def carry_out(run: Callable[[dict], dict], request: dict, settings: Settings) ->
     else:
         request = request | {"confined": True}
         answer = _confined(f"{run.__module__}:{run.__name__}", request, settings)
+        answers.check(answer, form, settings, sizes or {})
     if "error" in answer:
         raise unpack_error(answer["error"])
     return answer
