@@ -148,6 +148,7 @@ def _confined(entry: str, request: dict, settings: Settings) -> dict:
     """`entry(request)` in a child process with limits, after the model file has been checked."""
     from nlsq.device import usable_cores
     from nlsq.security import Limits, ResourceLimitError, SandboxError, call
+    from nlsq.security.programs import Programs
 
     require_safe(settings)
     allowed = settings.limits
@@ -163,6 +164,7 @@ def _confined(entry: str, request: dict, settings: Settings) -> dict:
         return call(
             entry, request, limits=limits, files=[f for f in files if f is not None],
             bubblewrap=allowed.bubblewrap,
+            programs=Programs(settings.model.path, f"bubblewrap: {allowed.bubblewrap}"),
         )  # fmt: skip
     except InputError as error:
         raise ConfigurationError(error.message, error.fix) from None
