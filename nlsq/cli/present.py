@@ -23,7 +23,7 @@ _PLOT_ROWS, _RESIDUAL_ROWS, _MOST_COLUMNS = 17, 5, 110
 _MOST_POINTS = 100_000  # in a plot of characters, of which there are some thousands
 
 
-def parameter_table(result: CurveFitResult, certified: dict | None = None) -> Grid:
+def parameter_table(result: CurveFitResult, intervals: list, certified: dict | None = None) -> Grid:
     """Values ± standard errors, against the certified ones or with 95 % intervals."""
     table = Grid(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1))
     table.add_column("name", style="bold", no_wrap=True)
@@ -32,9 +32,8 @@ def parameter_table(result: CurveFitResult, certified: dict | None = None) -> Gr
         for heading in ("value", "± std. error", "95 % interval"):
             table.add_column(heading, justify="right", no_wrap=True)
         table.add_column("", no_wrap=True)
-        intervals = result.confidence_intervals()
-        for name, value, error, (low, high) in zip(names, values, errors, intervals, strict=True):
-            interval = f"{_rounded(low, error)} … {_rounded(high, error)}"
+        for name, value, error, ends in zip(names, values, errors, intervals, strict=True):
+            interval = " … ".join(_rounded(float(end), error) for end in ends)
             note = _note(name, result)
             table.add_row(
                 Text(harmless(name)), _rounded(value, error), _error_text(error), interval, note
@@ -128,7 +127,8 @@ def show(console: Console, document: dict[str, Any], result: CurveFitResult, plo
     if "start" in provenance:
         console.print(Text(harmless(f"start: {provenance['start']}"), "dim"))
     console.print()
-    print_whole(console, parameter_table(result, document.get("certified")))
+    intervals = document["confidence_intervals"] or [()] * len(result.names)
+    print_whole(console, parameter_table(result, intervals, document.get("certified")))
     if result.sigma_dimensions is not None:
         console.print(Text(f"errors {basis_of_errors(result)}", "dim"))
     console.print()
