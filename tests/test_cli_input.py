@@ -227,6 +227,7 @@ FORGED = [
     ("", {"error": {"kind": "DataError", "message": LONG, "fix": ""}}),
     ("document", []), ("document", {}), ("document.popt", ["1", "2"]), ("document.popt", [1.0]),
     ("document.pcov", [[1.0]]), ("document.statistics", None), ("document.convergence.message", 3),
+    ("document.statistics.chi_squared", -1.0), ("document.statistics.aic", None),
     ("document.convergence.success", "yes"), ("document.curve.y", [1.0]), ("document.curve", 1),
     ("document.labels", ["x"]), ("document.provenance.start", {}), ("document.warnings", LONG),
     ("document.parameter_names", ["c", "d"]), ("document.confidence_intervals", [[1], [2]]),

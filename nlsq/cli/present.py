@@ -89,24 +89,28 @@ def _note(name: str, result: CurveFitResult) -> Text:
     return Text("")
 
 
-def statistics_table(result: CurveFitResult) -> Grid:
-    """Goodness of fit on the left, how the fit went on the right."""
-    free = result.n_points - result.dof
+def statistics_table(result: CurveFitResult, known: dict[str, Any]) -> Grid:
+    """Goodness of fit on the left, how the fit went on the right.
+
+    known: the statistics of the document, each of which is a pass over the data.
+    """
+    value = {name: float(number) for name, number in known.items() if number is not None}
     weighted = result.get("weighted", result.get("sigma") is not None)
+    reduced = value["reduced_chi_squared"]
     left = [
         ("points", f"{result.n_points:,}"),
-        ("free parameters", str(free)),
-        ("χ²" if weighted else "residual sum of squares", f"{result.chi_squared:.11g}"),
-        ("reduced χ²", f"{result.reduced_chi_squared:.8g}")
+        ("free parameters", str(result.n_points - result.dof)),
+        ("χ²" if weighted else "residual sum of squares", f"{value['chi_squared']:.11g}"),
+        ("reduced χ²", f"{reduced:.8g}")
         if weighted
-        else ("residual std. dev.", f"{math.sqrt(result.reduced_chi_squared):.10g}"),
-        ("RMSE", f"{result.rmse:.8g}"),
+        else ("residual std. dev.", f"{math.sqrt(reduced):.10g}"),
+        ("RMSE", f"{value['rmse']:.8g}"),
     ]
     right = [
-        ("R²", f"{result.r_squared:.10f}"),
-        ("adjusted R²", f"{result.adj_r_squared:.10f}"),
-        ("AIC", f"{result.aic:.6f}"),
-        ("BIC", f"{result.bic:.6f}"),
+        ("R²", f"{value['r_squared']:.10f}"),
+        ("adjusted R²", f"{value['adj_r_squared']:.10f}"),
+        ("AIC", f"{value['aic']:.6f}"),
+        ("BIC", f"{value['bic']:.6f}"),
         ("evaluations", f"{result.nfev} f, {result.njev} derivative"),
     ]
     grid = Grid.grid(padding=(0, 2))
@@ -132,8 +136,10 @@ def show(console: Console, document: dict[str, Any], result: CurveFitResult, plo
     if result.sigma_dimensions is not None:
         console.print(Text(f"errors {basis_of_errors(result)}", "dim"))
     console.print()
-    if result.has_statistics:  # a fit to a file that was stopped has none
-        print_whole(console, statistics_table(result))
+    if (
+        document["statistics"].get("chi_squared") is not None
+    ):  # a fit to a file that was stopped has none
+        print_whole(console, statistics_table(result, document["statistics"]))
         console.print()
     verdict(console, document)
     if plot:

@@ -29,7 +29,6 @@ _STATISTICS = (
     "chi_squared", "reduced_chi_squared", "rmse", "mae", "r_squared", "adj_r_squared", "aic",
     "aicc", "bic",
 )  # fmt: skip
-_NEEDED = ("parameter_names", "popt", "pcov", "convergence", "result")
 _MOST_AT_DATA = 5000  # points of a curve that is known at the data only
 
 
@@ -293,7 +292,8 @@ def check_document(document: Any, name: str = "document") -> None:
             f"{name}: version {version!r} of the document; this nlsq reads up to {VERSION}.",
             "Upgrade nlsq.",
         )
-    if missing := [key for key in _NEEDED if key not in document]:
+    missing = [key for key in (*DOCUMENT, "result") if key not in document and key[-1] != "?"]
+    if missing:
         raise FileError(f"{name}: the document lacks {', '.join(missing)}.", _FIX)
     if wrong := mismatch(document, DOCUMENT):
         raise FileError(f"{name}: the document is damaged: {wrong}.", _FIX)

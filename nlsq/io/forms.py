@@ -161,6 +161,13 @@ def _in_scalar(value: Any, form: type, where: str) -> str | None:
 _NUMBER = OneOf((float, Word(("inf", "-inf", "nan"))))  # JSON has no words for these
 _MAYBE = OneOf((None, _NUMBER))
 _BAND = Each(Each(_NUMBER, "curve"), 2)
+_COUNTS = {"n_points": OneOf((None, AtLeast(0, int))), "dof": OneOf((None, int)), "*": _MAYBE}
+_SUMS = dict.fromkeys(("rmse", "r_squared", "adj_r_squared", "aic", "bic"), _NUMBER) | (
+    dict.fromkeys(
+        ("chi_squared", "reduced_chi_squared"),
+        OneOf((AtLeast(0, float), Word(("inf", "nan")))),
+    )
+)
 #: The document of a fit, without the result.
 DOCUMENT: dict[str, Any] = {
     "parameter_names": Each(str, "n"),
@@ -171,10 +178,7 @@ DOCUMENT: dict[str, Any] = {
     "undetermined": [str],
     "at_bound": [str],
     "fixed": [str],
-    "statistics": {
-        "cost": _MAYBE, "reduced_chi_squared?": _MAYBE,
-        "n_points": OneOf((None, AtLeast(0, int))), "dof": OneOf((None, int)),
-    },
+    "statistics": OneOf((_COUNTS | {"chi_squared?": None}, _COUNTS | _SUMS)),
     "convergence": {"success": bool, "message": str, "model": OneOf((None, str))},
     "warnings": [str],
     "labels": {"x": str, "y": str},
@@ -190,6 +194,7 @@ DOCUMENT: dict[str, Any] = {
     },
 }  # fmt: skip
 _RECORD = {"name": str, "text": str, "fields": {"pointwise?": bool}}
+_VECTOR = OneOf((Numbers(("n",)), Each(float, "n")))
 _POSITIVE = AtLeast(0, float)
 _FIELDS: dict[str, Any] = {
     "x": Numbers(("n",)),
@@ -201,8 +206,8 @@ _FIELDS: dict[str, Any] = {
     "nfev?": int, "njev?": OneOf((None, int)), "nit?": OneOf((None, int)), "status?": int,
     "message?": str,
     "success?": bool,
-    "p0?": OneOf((None, Numbers(("n",)))),
-    "bounds?": OneOf((None, Each(OneOf((float, Numbers(("n",)))), 2))),
+    "p0?": OneOf((None, _VECTOR)),
+    "bounds?": OneOf((None, Each(OneOf((float, _VECTOR)), 2))),
     "fixed?": [str], "at_bound?": [str], "undetermined?": [str], "warnings?": [str],
     "null_directions?": [{"*": float}],
     "tries?": [{"name": str, "cost": float, "kept": bool}],
