@@ -22,6 +22,7 @@ from nlsq.io.layout import SAMPLE, Layout, Wishes, find_layout, reconsidered
 from nlsq.io.lines import COMMENTS, Line, split_lines
 from nlsq.io.numbers import MISSING, is_missing, parse
 from nlsq.io.table import MOST_COLUMNS, Table, too_many_columns
+from nlsq.utils.arrow import floats
 
 _HEAD = 1 << 18  # bytes of the file that the layout is first looked for in
 _LONGEST_LINE = 1 << 22
@@ -168,14 +169,10 @@ def _by_arrow(body: bytes, layout: Layout, width: int) -> list[np.ndarray] | Non
 
 
 def _from_arrow(column: Any, is_number: bool) -> np.ndarray:
-    """The values of a column, without the detour over pandas that pyarrow takes."""
     if not is_number:
         return text_column([cell.strip() for cell in column.to_pylist()], "")
-    if column.null_count:
-        column = column.fill_null(np.nan)
-    parts = [np.frombuffer(part.buffers()[1], np.float64)[part.offset :][: len(part)]
-             for part in column.chunks]  # fmt: skip
-    return np.concatenate(parts) if parts else np.empty(0)
+    values = floats(column)
+    return values if values.flags.writeable else values.copy()
 
 
 def _by_numpy(body: bytes, layout: Layout, width: int) -> list[np.ndarray] | None:
