@@ -18,12 +18,14 @@ from rich.console import Console
 from nlsq.cli import batching, pieces, plan, running
 from nlsq.cli.batch_table import show
 from nlsq.cli.batching import find_items
+from nlsq.cli.commands import compare
 from nlsq.cli.commands.compare import aicc
 from nlsq.cli.errors import ModelError
 from nlsq.cli.journal import Journal
 from nlsq.cli.main import _run
 from nlsq.cli.settings import Model, Settings
 from nlsq.security import frames
+from nlsq.utils import interruption
 
 T = np.linspace(0, 5, 40)
 V = 3 * np.exp(-T / 2) + 0.5 + 0.01 * np.sin(9 * T)
@@ -298,6 +300,20 @@ def test_a_forged_guess_is_one_sentence(honest, monkeypatch):
         monkeypatch.setattr(running, "_confined", lambda *_, n=name, v=value: good | {n: v})
         with pytest.raises(ModelError, match="the answer of the sandbox is damaged"):
             running.guess_start(settings, points)
+
+
+def test_a_fit_of_several_is_nothing_to_save(run, monkeypatch):
+    interruption.worth_saving(False)
+    held = []
+
+    def fitted(settings, points, text):
+        held.append(interruption.worth_saving())  # as a fit that has a point
+        return {"model": text, "converged": False, "aicc": np.nan, "message": ""}
+
+    monkeypatch.setattr(compare, "_fitted", fitted)
+    assert run("compare", "data.csv", *XY, "linear", "-m", "gaussian")[0] == 4
+    assert held == [False, False]
+    assert not interruption.worth_saving(False)
 
 
 def test_columns_by_number_make_a_whole_bundle(run, tmp_path):

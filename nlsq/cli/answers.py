@@ -20,8 +20,14 @@ if TYPE_CHECKING:
     from nlsq.result import CurveFitResult
 
 _ERROR = {"error": {"kind": Word(tuple(BY_NAME)), "message": str, "fix": str}}
+_LIMITS = Each(OneOf((float, Word(("inf", "-inf")))), "n")
+_BEGIN = {"p0": Each(float, "n"), "lower": _LIMITS, "upper": _LIMITS}
 FIT: dict[str, Any] = {
-    "document": {"provenance": {"start": str, "seconds": float}}, "result": {},
+    "document": {
+        "parameter_names": Each(str, "n"),
+        "provenance": {"start": str, "seconds": float, "begin": _BEGIN},
+    },
+    "result": {},
 }  # fmt: skip
 GUESS: dict[str, Any] = {
     "names": Each(str, "n"), "p0": Numbers(("n",)), "values": Numbers(("points",)),

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from nlsq.result import CurveFitResult
 
 _SENT = {"xdata": "x", "ydata": "y", "sigma": "sigma"}  # the asking process has them
-_FOUND = ("start", "begin", "columns of x", "seconds")  # what a fit adds to its provenance
+_FOUND = ("start", "begin", "seconds")  # what a fit adds to its provenance
 
 
 def settle(result: CurveFitResult) -> None:

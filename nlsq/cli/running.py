@@ -45,6 +45,8 @@ from nlsq.utils.input_error import InputError
 if TYPE_CHECKING:
     from nlsq.result import CurveFitResult
 
+_TOLD = ("fitting.p0", "fitting.fixed")  # where they were given is said of the start
+
 
 def prepare_process() -> None:
     """Set what a program may set and a library may not."""
@@ -93,6 +95,7 @@ def execute(
         "settings": settings.model_dump(mode="json"),
         "points": None if points is None else vars(points),
         "provenance": provenance(settings, points),
+        "places": {k: v for k, v in settings.places.items() if k in _TOLD},
         "resume": resume,
         "only_known": only_known,
         "whole": whole,
@@ -263,7 +266,6 @@ def _document(
         | {
             "start": begin.origin,
             "begin": {"p0": begin.p0, "lower": begin.lb, "upper": begin.ub},
-            "columns of x": x_names,
             "seconds": round(time.perf_counter() - began, 3),
         },
         table_info=told["data"] | ({} if points is None else points.facts),
@@ -284,7 +286,7 @@ def _fit(settings: Settings, model: LoadedModel, points: Points | None, request:
     x, y = (None, None) if points is None else (points.x, points.y)
     if points is None and model.guess is not None and not isinstance(fitting.p0, list):
         x, y = glance(settings)
-    begin = start(fitting, model, x, y, request["only_known"])
+    begin = start(fitting, model, x, y, request["only_known"], request["places"])
     if settings.certified is not None:
         for key in ("values", "stderr"):
             given = getattr(settings.certified, key)
@@ -386,6 +388,7 @@ def provenance(settings: Settings, points: Points | None) -> dict[str, Any]:
             "title": title + (f" ({names.dataset_id})" if names.dataset_id else ""),
             "model": settings.model.text,
             "command": "nlsq " + shlex.join(sys.argv[1:]),
+            "columns of x": _x_names(settings, points),
             "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             "config": settings.model_dump(mode="json", exclude_defaults=True),
             "versions": {

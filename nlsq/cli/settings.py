@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, model_validator
 
 from nlsq.constants import DEFAULT_F_SCALE, DEFAULT_FTOL, DEFAULT_GTOL, DEFAULT_XTOL
 from nlsq.types import MethodLiteral
@@ -239,6 +239,12 @@ class Settings(_Section):
     limits: Limits = Limits()
     certified: Certified | None = None
     export: Export = Export()
+    _places: dict[str, str] = PrivateAttr(default_factory=dict)
+
+    @property
+    def places(self) -> dict[str, str]:
+        """Where entries were given, by "section.key"; known where a `Configuration` was checked."""
+        return self._places
 
     @model_validator(mode="after")
     def _everything_has_a_use(self) -> Settings:
