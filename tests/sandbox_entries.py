@@ -25,6 +25,13 @@ def fit(payload):
     return {"popt": result.popt, "road": result.model_info.road}
 
 
+def forge_programs(payload):
+    """What a stranger who got past every wall but the last would leave for the next child."""
+    from nlsq.utils.kept import in_memory
+
+    in_memory().put("jit_fit", bytes(payload["length"]))
+
+
 def run_unchecked(payload):
     """Strangers' files as they are: what the walls before the child would have let through."""
     for path in payload["paths"]:

@@ -1,22 +1,31 @@
 """What the program refuses, and what must not matter: run in this process, which is quicker."""
 
+import copy
 import csv
+import functools
 import gzip
 import io
 import json
+import operator
 import os
+import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
 from rich.console import Console
 
-from nlsq.cli import pieces
+from nlsq.cli import batching, pieces, plan, running
 from nlsq.cli.batch_table import show
 from nlsq.cli.batching import find_items
+from nlsq.cli.commands import compare
 from nlsq.cli.commands.compare import aicc
+from nlsq.cli.errors import ModelError
 from nlsq.cli.journal import Journal
 from nlsq.cli.main import _run
 from nlsq.cli.settings import Model, Settings
+from nlsq.security import frames
+from nlsq.utils import interruption
 
 T = np.linspace(0, 5, 40)
 V = 3 * np.exp(-T / 2) + 0.5 + 0.01 * np.sin(9 * T)
@@ -173,10 +182,138 @@ def test_polynomials_and_models_from_texts():
     given = {"type": "polynomial", "degree": 2}
     assert Settings(data=data, model=given).model.name == "polynomial2"
     assert given == {"type": "polynomial", "degree": 2}
-    names = ("linear", "gaussian")
+
+    def names():
+        return ("linear", "gaussian")
+
     assert Model.parse("gaussian + poly2", names) == {"name": "gaussian + poly2"}
     assert Model.parse("a + b*x", names) == {"formula": "a + b*x"}
     assert Model.parse("m.py:f", names) == {"path": "m.py", "function": "f"}
+
+
+@pytest.fixture(scope="module")
+def honest(tmp_path_factory):
+    """Answers of honest fits in a confined process: run(workflow)."""
+    folder = tmp_path_factory.mktemp("honest")
+    save(folder / "data.csv", "t,V")
+    (folder / "m.py").write_text("def f(t, a, b):\n    return a * t + b\n")
+
+    @functools.cache
+    def answer(workflow):
+        data = {"input_file": str(folder / "data.csv"), "columns": {"x": "t", "y": "V"}}
+        model = {"path": str(folder / "m.py"), "function": "f"}
+        settings = Settings(data=data, model=model, workflow={"strategy": workflow})
+        points = plan.read(settings)
+        answers = []
+
+        def inside(entry, request, settings):
+            done = getattr(running, entry.split(":")[1])(request)
+            there, here = os.pipe()
+            threading.Thread(target=frames.Frame(done).send, args=(here,)).start()
+            answers.append(frames.receive(there, 1 << 20))
+            os.close(there), os.close(here)
+            return answers[0]
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(running, "_confined", inside)
+            running.execute(settings, points, whole=True)
+        return settings, points, answers[0]
+
+    return answer
+
+
+LONG = "a" * 1_000_000
+FORGED = [
+    ("", None), ("", []), ("", "document"), ("", {}), ("", {"error": 3}),
+    ("", {"error": {"kind": "SystemExit", "message": "", "fix": ""}}),
+    ("", {"error": {"kind": "DataError", "message": LONG, "fix": ""}}),
+    ("document", []), ("document", {}), ("document.popt", ["1", "2"]), ("document.popt", [1.0]),
+    ("document.pcov", [[1.0]]), ("document.statistics", None), ("document.convergence.message", 3),
+    ("document.statistics.chi_squared", -1.0), ("document.statistics.aic", None),
+    ("document.convergence.success", "yes"), ("document.curve.y", [1.0]), ("document.curve", 1),
+    ("document.labels", ["x"]), ("document.provenance.start", {}), ("document.warnings", LONG),
+    ("document.parameter_names", ["c", "d"]), ("document.confidence_intervals", [[1], [2]]),
+    ("result", None), ("result", {}), ("result.nlsq_result", "OptimizeResult"),
+    ("result.format", "1"), ("result.x", 5), ("result.x", {"$raw": 0}), ("result.x", [[1, 2]]),
+    ("result.param_names", {"$tuple": ["a"]}), ("result.param_names", {"$tuple": [LONG, "b"]}),
+    ("result.pcov", np.zeros(2)), ("result.nfev", 1e400), ("result.nfev", 10**40),
+    ("result.dof", "37"), ("result.n_points", 0), ("result.success", None), ("result.message", 3),
+    ("result.model_info", "text"), ("result.model", {}), ("result.tries", [{"kept": False}]),
+    ("result.null_directions", {"$list": [{"z": 1.0}]}), ("result.$extra", {"quantile": 3}),
+    ("result.bounds", 7), ("result.warnings", {"$tuple": [3]}),
+]  # fmt: skip
+FORGED_OF = {
+    "direct": [("result.$extra._predictions", np.zeros(3)), ("result.fun", np.zeros(3)),
+               ("result.jac", np.zeros((2, 2))), ("result.$extra", {})],
+    "chunked": [("result.sample", {}), ("result.sample.ydata", np.zeros(3)),
+                ("result.moments", {"chi_squared": -1.0}), ("result.weighted", 3),
+                ("document.curve.at_sample", [1.0]),
+                ("document.curve.at_sample", ["nan"] * 40)],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("workflow", FORGED_OF)
+def test_a_forged_answer_is_one_sentence(honest, workflow, monkeypatch):
+    settings, points, answer = honest(workflow)
+    for place, value in FORGED + FORGED_OF[workflow]:
+        forged = copy.deepcopy(answer)
+        *above, last = place.split(".")
+        owner = functools.reduce(operator.getitem, above, forged)
+        forged = value if not place else forged
+        if place:
+            owner[last] = value
+        monkeypatch.setattr(running, "_confined", lambda *_, forged=forged: forged)
+        with pytest.raises(ModelError, match=r"m\.py: the answer of the sandbox is damaged: \w"):
+            running.execute(settings, points, whole=True)
+            pytest.fail(f"{place} = {value!s:.40} was believed")
+    monkeypatch.setattr(running, "_confined", lambda *_: copy.deepcopy(answer))
+    document, result = running.execute(settings, points, whole=True)
+    assert document["popt"] == result.popt.tolist()
+
+
+ROW = {"fit": "other", "outcome": "converged", "message": "", "a": 1.0, "a_err": None,
+       "r_squared": 0.5, "points": 40, "undetermined": "", "at_bound": ""}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        None, [], [3], [ROW, ROW], [{}], [ROW | {"outcome": "won"}], [ROW | {"a": [1]}],
+        [ROW | {"r_squared": "1"}], [ROW | {1: 2.0}], [ROW | {"message": LONG}],
+        [ROW | {"document": {}}], [ROW | {LONG: 1.0}],
+    ],
+)  # fmt: skip
+def test_forged_rows_of_a_batch_are_one_sentence(rows, honest, monkeypatch):
+    settings, points, _ = honest("direct")
+    monkeypatch.setattr(running, "_confined", lambda *_: {"rows": rows})
+    with pytest.raises(ModelError, match="the answer of the sandbox is damaged"):
+        batching.fit_portion([(batching.Item(Path("own")), points)], settings, True)
+    monkeypatch.setattr(running, "_confined", lambda *_: {"rows": [dict(ROW)]})
+    found = batching.fit_portion([(batching.Item(Path("own")), points)], settings, True)
+    assert found == [ROW | {"fit": "own"}]
+
+
+def test_a_forged_guess_is_one_sentence(honest, monkeypatch):
+    settings, points, _ = honest("direct")
+    good = {"names": ["a", "b"], "p0": np.ones(2), "values": T}
+    for name, value in (("names", 3), ("p0", ["1", "2"]), ("p0", np.ones(3)), ("values", T[:3])):
+        monkeypatch.setattr(running, "_confined", lambda *_, n=name, v=value: good | {n: v})
+        with pytest.raises(ModelError, match="the answer of the sandbox is damaged"):
+            running.guess_start(settings, points)
+
+
+def test_a_fit_of_several_is_nothing_to_save(run, monkeypatch):
+    interruption.worth_saving(False)
+    held = []
+
+    def fitted(settings, points, text):
+        held.append(interruption.worth_saving())  # as a fit that has a point
+        return {"model": text, "converged": False, "aicc": np.nan, "message": ""}
+
+    monkeypatch.setattr(compare, "_fitted", fitted)
+    assert run("compare", "data.csv", *XY, "linear", "-m", "gaussian")[0] == 4
+    assert held == [False, False]
+    assert not interruption.worth_saving(False)
 
 
 def test_columns_by_number_make_a_whole_bundle(run, tmp_path):

@@ -11,6 +11,7 @@ import zipfile
 import click
 import numpy as np
 import pytest
+import yaml
 
 from nlsq.cli.main import COMMANDS, cli
 from nlsq.cli.options import SET
@@ -90,6 +91,15 @@ def document(**expected):
     return check
 
 
+def a_streamed_zip(shown, folder):
+    close_to_truth(shown, folder)
+    with zipfile.ZipFile(folder / "streamed.zip") as bundle:
+        assert {"data.csv", "reproduce.py"}.isdisjoint(bundle.namelist())
+        asked = yaml.safe_load(bundle.read("fit.yaml"))
+    assert asked["data"]["input_file"] == str(folder / "data.h5")
+    assert asked["data"]["columns"]["y"] == "V"
+
+
 def a_zip(shown, folder):
     with zipfile.ZipFile(folder / "fit.zip") as bundle:
         assert bundle.testzip() is None
@@ -106,6 +116,10 @@ CASES = [
     ((*FIT, "--p0", "2,2,0", "--fix", "c=0", "--fix", "tau", "--json"), 0, document(c=0, tau=2)),
     ((*FIT, "--p0", "tau=2", "--no-plot"), 0,
      prints("tau = 2 (--p0); a = c = 1 (default)", "converged")),
+    ((*FIT, "--p0", "2,2,0", "--fix", "c=0.5", "--no-plot"), 0,
+     prints("start: a = tau = 2 (--p0); c = 0.5 (fixed, --fix)", "converged")),
+    ((*FIT, "--set", "fitting.p0={tau: 2}", "--fix", "c", "--no-plot"), 0,
+     prints("start: tau = 2 (--set fitting.p0); a = c = 1 (default)")),
     (("fit", "data.csv", *XY, "exponential_decay", "--p0", "auto", "--no-plot"),
      0, prints("guessed from the data", "converged")),
     (("fit", "data.csv", "--x", "t", "--y", "log(V - 0.4)", "--where", "t < 4 and sample == 'A'",
@@ -123,8 +137,8 @@ CASES = [
     (("fit", "data.h5", "--group", "run", *XY, FORMULA, *SHELL), 0,
      close_to_truth),
     (("fit", "data.h5", "--group", "run", *XY, FORMULA, "--workflow", "chunked",
-      "--chunk-size", "1024", "--memory-limit", "1", "--checkpoint", "state", *SHELL), 0,
-     close_to_truth),
+      "--chunk-size", "1024", "--memory-limit", "1", "--checkpoint", "state", *SHELL,
+      "-o", "streamed.zip", "-q"), 0, a_streamed_zip),
     (("fit", "data.xlsx", "--sheet", "Run", *XY, FORMULA, *SHELL), 0,
      close_to_truth),
     ((*FIT, "--method", "trf", "--loss", "soft_l1", "--f-scale", "0.1", "--ftol", "1e-10", "--xtol",

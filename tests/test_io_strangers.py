@@ -62,6 +62,25 @@ def test_no_text_takes_longer_than_in_proportion(name):
             assert len(str(error)) < 600
 
 
+@pytest.mark.parametrize("line", ["#", "% a, b", "// c", "!", "", " \t", "--", "=+ == |", ";; "])
+def test_many_silent_lines_above_a_table_change_nothing(line):
+    """Most of them are not looked at; the names and the numbers of lines are as with few."""
+    long, short = (
+        read_table(io.BytesIO(((line + "\n") * count + "# t (s), V\n1,2\n3,4\n").encode()))
+        for count in (5000, 50)
+    )
+    assert (long.names, long.units) == (short.names, short.units)
+    assert [table.place(1) for table in (long, short)] == ["the stream:5003", "the stream:53"]
+    assert long.numeric(1).tolist() == [2, 4]
+
+
+def test_marks_that_part_cells_are_rows():
+    rows = b"%1\n" * 3000 + b"2%3\n"
+    assert read_table(io.BytesIO(rows), delimiter="%", header=False).n_rows == 3001
+    assert read_table(io.BytesIO(b";1\n" * 3000 + b"2;3\n"), header=False).n_rows == 3001
+    assert read_table(io.BytesIO(b"%1\n" * 3000 + b"2;3\n3;4\n"), comment="%").n_rows == 2
+
+
 def test_one_long_text_is_not_paid_for_in_each_row():
     with pytest.raises(FileError, match=r"row 2 of the table has 100,000 characters, too many"):
         text_column(["a", "b" * 100_000, *["c"] * 10_000], "x.csv")

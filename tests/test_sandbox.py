@@ -26,6 +26,7 @@ from nlsq.security import (
     seccomp,
 )  # fmt: skip
 from nlsq.security.bubblewrap import around
+from nlsq.security.programs import MOST, Programs
 from nlsq.utils.input_error import InputError, harmless
 from nlsq.utils.safe_serialize import SafeSerializationError
 from tests.program import HEED
@@ -129,6 +130,8 @@ JUNK = [
     b"\2\0\0\0\0\0\0\0{}",
     b'\x0d\0\0\0\0\0\0\0{"error": {}}',
     b"\4\0\0\0\0\0\0\0null",
+    b"\7" + bytes(15) + b'"value"',
+    b"\2" + bytes(15) + b"[]",
 ]
 
 
@@ -139,6 +142,49 @@ def test_a_forged_answer_is_an_error(junk):
 
 
 LONG = np.arange(1000.0)
+
+
+@pytest.fixture
+def kept(tmp_path, monkeypatch):
+    """programs(name of a file) with a cache of their own, and the file."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("NLSQ_DISABLE_PERSISTENT_CACHE")
+    for name, text in (("one", "a * x + b"), ("same", "a * x + b"), ("other", "b + a * x")):
+        (tmp_path / name).write_text(f"def model(x, a, b):\n    return {text}\n")
+    return lambda name: (Programs(tmp_path / name, "walls"), str(tmp_path / name))
+
+
+def test_what_a_child_compiled_serves_the_next_one_with_the_same_file(kept, tmp_path):
+    programs, path = kept("one")
+    payload = {"path": path, "x": np.linspace(0, 1, 200_000), "p": [2.0, 3.0]}
+    first = call(ENTRY + "fit", payload, files=[path], programs=programs)
+    (held,) = (tmp_path / "cache/nlsq/confined").iterdir()
+    written = held.stat().st_ino
+    again, path = kept("same")
+    second = call(ENTRY + "fit", payload | {"path": path}, files=[path], programs=again)
+    np.testing.assert_allclose(second["popt"], first["popt"], rtol=1e-10)
+    assert held.stat().st_ino == written, "the second child compiled something"
+    assert again.load() == programs.load() != b""
+    assert kept("other")[0].load() == Programs(path, "other walls").load() == b""
+
+
+def test_who_forges_programs_forges_his_own(kept, monkeypatch):
+    programs, path = kept("one")
+    call(ENTRY + "forge_programs", {"length": 5}, files=[path], programs=programs)
+    assert kept("same")[0].load().endswith(b"jit_fit\0\0\0\0\0")
+    assert kept("other")[0].load() == b""
+    call(ENTRY + "forge_programs", {"length": MOST}, files=[path], programs=programs)
+    assert len(programs.load()) < 100, "more than one file may have"
+    programs.save(b"\xff" * 99)  # no programs at all
+    payload = {"path": path, "honest": True, "x": np.arange(3.0), "p": [2.0, 3.0]}
+    assert call(ENTRY + "evaluate", payload, files=[path], programs=programs).tolist() == [3, 5, 7]
+    Path(path).write_text("def model(x, a, b):\n    return 0 * x\n")
+    programs.save(b"of which file?")
+    assert kept("same")[0].load() == b"\xff" * 99
+    monkeypatch.setenv("NLSQ_DISABLE_PERSISTENT_CACHE", "1")
+    assert kept("same")[0].load() == b""
+
+
 SENT = {
     "floats": np.where(LONG % 7, LONG, np.nan),
     "of two axes": LONG.reshape(20, 50),

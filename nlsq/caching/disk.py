@@ -1,5 +1,7 @@
 """Our compiled programs on disk, so that a second process compiles nothing.
 
+A process that may touch no file keeps them in memory instead (`nlsq.utils.kept`).
+
 JAX's own persistent cache does the work, switched on for our compilations only: its settings are
 changed for this thread and for the time of the call. Where the user gave JAX a cache directory,
 that one holds ours too, and nothing is touched. ``NLSQ_DISABLE_PERSISTENT_CACHE=1`` keeps
@@ -17,6 +19,7 @@ import jax
 import platformdirs
 
 from nlsq.config import env_flag
+from nlsq.utils.kept import in_memory
 
 # Most of a small fit's start-up is compilations below JAX's thresholds.
 _THRESHOLDS = {
@@ -51,17 +54,21 @@ def _own_directory(parent: str) -> str | None:
 
 @contextmanager
 def on_disk() -> Iterator[None]:
-    """Compilations inside the block are read from and written to `cache_directory`."""
-    directory = cache_directory()
-    if directory is None or directory == jax.config.jax_compilation_cache_dir:
+    """Compilations inside the block are read from and written to `cache_directory`, or memory."""
+    kept = in_memory()
+    directory = None if kept else cache_directory()
+    if not kept and (directory is None or directory == jax.config.jax_compilation_cache_dir):
         yield
         return
-    from jax._src import config
-    from jax.experimental.compilation_cache import compilation_cache
+    from jax._src import compilation_cache, config
 
+    where = {"enable_compilation_cache": True} if kept else {"compilation_cache_dir": directory}
     with ExitStack() as settings:
-        for name, value in (_THRESHOLDS | {"compilation_cache_dir": directory}).items():
+        for name, value in (_THRESHOLDS | where).items():
             settings.enter_context(getattr(config, name)(value))
+        if kept:
+            compilation_cache.reset_cache()  # it remembers whether it was switched on
+            compilation_cache._cache = kept
         try:
             yield
         finally:

@@ -26,6 +26,7 @@ from jax.interpreters import mlir
 from jaxlib.mlir.dialects import func
 
 from nlsq.caching.disk import cache_directory
+from nlsq.utils.kept import Kept, in_memory
 
 _CHECKSUM = 16  # bytes
 
@@ -36,18 +37,18 @@ def lowered(f: Callable, name: str, sources: Path, *operands) -> Callable:
     The folder `sources` holds all modules that `f` is made of, in folders of its own too; `name`
     says which function it is.
     """
-    directory, text = cache_directory(), _digest(sources)
+    directory, text = in_memory() or cache_directory(), _digest(sources)
     if directory is None or text is None or jax.default_backend() != "cpu":
         return f
     forms = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype), operands)
     facts = name, repr(forms), text, *_settings()
-    path = Path(directory, f"nlsq-{xxhash.xxh3_128_hexdigest(repr(facts).encode())}.mlir")
-    code = _read(path)
+    file = f"nlsq-{xxhash.xxh3_128_hexdigest(repr(facts).encode())}.mlir"
+    code = _read(directory, file)
     if code is None:
         code = mlir.module_to_bytecode(jax.jit(f).lower(*forms).compiler_ir())
         if b"custom_call" in code:
             return f
-        _write(path, code)
+        _write(directory, file, code)
     return lambda *operands: _call.bind(*jax.tree.leaves(operands), code=code)
 
 
@@ -68,25 +69,30 @@ def _settings() -> tuple[str, ...]:
     return jax.__version__, jaxlib.__version__, *values
 
 
-def _read(path: Path) -> bytes | None:
+def _read(directory: str | Kept, name: str) -> bytes | None:
+    if isinstance(directory, Kept):
+        return directory.get(name)
     try:
-        content = path.read_bytes()
+        content = Path(directory, name).read_bytes()
     except OSError:
         return None
     code = content[_CHECKSUM:]
     return code if content[:_CHECKSUM] == xxhash.xxh3_128_digest(code) else None
 
 
-def _write(path: Path, code: bytes) -> None:
+def _write(directory: str | Kept, name: str, code: bytes) -> None:
     """Whole or not at all; a disk that is full or read-only is no error."""
+    if isinstance(directory, Kept):
+        directory.put(name, code)
+        return
     try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent)
+        handle, temporary = tempfile.mkstemp(dir=directory)
     except OSError:
         return
     try:
         with open(handle, "wb") as file:
             file.write(xxhash.xxh3_128_digest(code) + code)
-        os.replace(temporary, path)
+        os.replace(temporary, Path(directory, name))
     except OSError:
         Path(temporary).unlink(missing_ok=True)
 

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 import nlsq
+from nlsq.cli import answers
 from nlsq.cli.errors import ConfigurationError, DataError, LimitReached, NoModel, ProgramError
 from nlsq.cli.journal import Journal
 from nlsq.cli.model import USER_CODE_ERRORS, LoadedModel, Start, load_model, start
@@ -123,7 +124,12 @@ def fit_portion(
         "points": [vars(points) for _, points in portion],
         "documents": documents,
     }
-    return carry_out(run, request, settings)["rows"]
+    rows = carry_out(run, request, settings, answers.BATCH, {"fits": len(portion)})["rows"]
+    for row, (item, points) in zip(rows, portion, strict=True):
+        row["fit"] = item.label
+        if documents and settings.model.path is not None and "document" in row:
+            answers.fit_in(row["document"], row["document"].get("result"), settings, points.y.size)
+    return rows
 
 
 @interruption.deferred()

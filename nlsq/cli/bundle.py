@@ -16,15 +16,18 @@ def write(path: Path, document: dict[str, Any], result: Any, settings: Settings)
     """Write the bundle: data, configuration, result, tables, figures, a Python script."""
     from nlsq.io import reproduction_script, write_bundle
     from nlsq.io.documents import completed
+    from nlsq.result import StreamedFitResult
 
     model_file = settings.model.path
     names = document["provenance"]["columns of x"]
+    streamed = isinstance(result, StreamedFitResult)  # its data stay in their file
+    script = None if streamed else reproduction_script(recipe(settings, document, result))
     write_bundle(
         path,
         result=result,
         document=completed(document, result),
-        config_text=configuration_text(settings, result, names),
-        script_text=reproduction_script(recipe(settings, document, result)),
+        config_text=configuration_text(settings, None if streamed else result, names),
+        script_text=script,
         files={} if model_file is None else {MODEL_FILE: model_file.read_bytes()},
     )
 
@@ -36,16 +39,19 @@ def columns(result: Any) -> dict[str, Any]:
     return {"x": x, "y": "y"} | ({} if result.sigma is None else {"sigma": "sigma"})
 
 
-def configuration_text(settings: Settings, result: Any, names: list[str]) -> str:
-    """The configuration that fits the bundle's data."""
+def configuration_text(settings: Settings, result: Any | None, names: list[str]) -> str:
+    """The configuration that fits the bundle's data; those of the settings without a result."""
     content = settings.model_dump(
         mode="json", exclude_defaults=True, exclude={"export", "workflow", "limits"}
     )
-    content["data"] = {"input_file": "data.csv", "columns": columns(result)}
+    if result is None:
+        content["data"]["input_file"] = str(settings.data.input_file.resolve())
+    else:
+        content["data"] = {"input_file": "data.csv", "columns": columns(result)}
     if settings.model.path is not None:
         content["model"]["path"] = MODEL_FILE
         content["model"].pop("trusted", None)
-    if settings.model.formula is not None:
+    if settings.model.formula is not None and result is not None:
         content["model"]["variable"] = variable(settings, names)
     return yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
 

@@ -116,9 +116,11 @@ class Configuration:
             A sentence per entry that is wrong, with its place.
         """
         try:
-            return Settings.model_validate(self.content)
+            settings = Settings.model_validate(self.content)
         except ValidationError as error:
             raise ConfigurationError("\n".join(self._explain(error))) from None
+        settings.places.update({_dotted(at): place for at, place in self.places.items()})
+        return settings
 
     def _explain(self, error: ValidationError) -> list[str]:
         """One sentence per wrong key; pydantic reports each branch of a union, one is enough."""

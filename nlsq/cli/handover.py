@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from nlsq.cli.errors import ModelError
 from nlsq.utils import interruption
 
 if TYPE_CHECKING:
@@ -14,6 +13,7 @@ if TYPE_CHECKING:
     from nlsq.result import CurveFitResult
 
 _SENT = {"xdata": "x", "ydata": "y", "sigma": "sigma"}  # the asking process has them
+_FOUND = ("start", "begin", "seconds")  # what a fit adds to its provenance
 
 
 def settle(result: CurveFitResult) -> None:
@@ -51,20 +51,29 @@ def packed(result: CurveFitResult, points: Points | None, whole: bool) -> dict[s
     return encode_result(type(result).__name__, fields, vars(result), numbers_stay=True)
 
 
-def received(found: Any, points: Points | None, settings: Settings) -> CurveFitResult:
-    """The result that a fit in this process left, or a confined one `packed`.
+def received(
+    answer: dict[str, Any], told: dict[str, Any], points: Points | None, settings: Settings
+) -> tuple[dict[str, Any], CurveFitResult]:
+    """Document and result of a fit in this process, or of a confined one from what it `packed`.
+
+    Parameters
+    ----------
+    told : dict
+        What this process knows of the fit's provenance and data, whatever the other one says.
 
     Raises
     ------
     ModelError
-        What came from the confined process is no result.
+        What came from the confined process is no fit.
     """
-    from nlsq.io import FileError, restore
-
+    document, found = answer["document"], answer["result"]
     if type(found) is not dict:
-        return found
+        return document, found
+    from nlsq.cli.answers import fit_in
+    from nlsq.io.documents import plain
+
     own = {} if points is None else {name: getattr(points, of) for name, of in _SENT.items()}
-    try:
-        return restore({"result": found | own})
-    except FileError as error:
-        raise ModelError(f"{settings.model.path}: {error.message}") from None
+    result = fit_in(document, found | own, settings, points and points.y.size)
+    said = {name: document["provenance"].get(name) for name in _FOUND}
+    facts = told["data"] | ({} if points is None else points.facts)
+    return plain(document | {"provenance": told["provenance"] | said, "data": facts}), result

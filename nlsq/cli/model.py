@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -192,12 +192,19 @@ class Start:
 
 
 def start(
-    fitting: Fitting, model: LoadedModel, x: np.ndarray, y: np.ndarray, only_known: bool = False
+    fitting: Fitting,
+    model: LoadedModel,
+    x: np.ndarray,
+    y: np.ndarray,
+    only_known: bool = False,
+    places: Mapping[str, str] | None = None,
 ) -> Start:
     """Start and bounds: the user's, else the model's own guess, else SciPy's rule.
 
     Parameters
     ----------
+    places : mapping, optional
+        Where "fitting.p0" and "fitting.fixed" were given.
     only_known : bool
         Leave out what is said of parameters that the model does not have.
 
@@ -215,16 +222,22 @@ def start(
         raise ConfigurationError("method lm holds no parameter fixed.", "Take trf or dogbox.")
     lb, ub = _bounds(fitting, model)
     p0, origin = _p0(fitting.p0, model, (lb, ub), x, y)
+    places = places or {}
+    own = fitting.p0 if isinstance(fitting.p0, dict) else names
+    given = places.get("fitting.p0", "given") if isinstance(fitting.p0, dict | list) else origin
+    origins = dict.fromkeys(own, given) | {n: origin for n in names if n not in own}
     for name, value in fitting.fixed.items():
         i = _index(name, names, "fitting.fixed")
-        p0[i] = p0[i] if value is None else value
+        if value is not None:
+            p0[i] = value
+            origins[name] = f"fixed, {places.get('fitting.fixed', 'given')}"
         lb[i] = ub[i] = p0[i]
     for name, value, low, high in zip(names, p0, lb, ub, strict=True):
         if not low <= value <= high:
             raise ConfigurationError(
                 f"fitting.p0: {name} = {value:g} is outside of its bounds, {low:g} to {high:g}."
             )
-    return Start(p0, lb, ub, origin)
+    return Start(p0, lb, ub, _told(dict(zip(names, p0, strict=True)), origins))
 
 
 def _of_known(fitting: Fitting, names: tuple[str, ...]) -> Fitting:
@@ -243,7 +256,7 @@ def _p0(given: Any, model: LoadedModel, bounds: tuple, x, y) -> tuple[np.ndarray
     names = model.names
     if isinstance(given, list):
         _require_count("fitting.p0", given, names)
-        return np.array(given, float), _told(names, given, "--p0")
+        return np.array(given, float), ""
     if given == "auto" and model.guess is None:
         raise ConfigurationError(
             "fitting.p0: this model has no guess of its own.", "Give a start: --p0 NAME=VALUE"
@@ -263,18 +276,20 @@ def _p0(given: Any, model: LoadedModel, bounds: tuple, x, y) -> tuple[np.ndarray
     own = given if isinstance(given, dict) else {}
     for name, value in own.items():
         p0[_index(name, names, "fitting.p0")] = value
-    left = {n: v for n, v in zip(names, p0, strict=True) if n not in own}
-    parts = _told(own, own.values(), "--p0"), _told(left, left.values(), origin)
-    return p0, "; ".join(filter(None, parts))
+    return p0, origin
 
 
-def _told(names: Iterable[str], values: Iterable[float], origin: str) -> str:
-    """Where the starts come from: "tau = 2 (--p0)"; names of one value share it, "a = c = 1"."""
-    shared: dict[str, list[str]] = {}
-    for name, value in zip(names, values, strict=True):
-        shared.setdefault(f"{value:.4g}", []).append(name)
-    text = ", ".join(" = ".join([*names, value]) for value, names in shared.items())
-    return text and f"{text} ({origin})"
+def _told(p0: dict[str, float], origins: dict[str, str]) -> str:
+    """Where the starts come from: "tau = 2 (--p0); a = c = 1 (default)"."""
+    parts = []
+    for origin in dict.fromkeys(origins.values()):
+        shared: dict[str, list[str]] = {}  # names of one value
+        for name, value in p0.items():
+            if origins[name] == origin:
+                shared.setdefault(f"{value:.4g}", []).append(name)
+        text = ", ".join(" = ".join([*names, value]) for value, names in shared.items())
+        parts.append(f"{text} ({origin})")
+    return "; ".join(parts)
 
 
 def _bounds(fitting: Fitting, model: LoadedModel) -> tuple[np.ndarray, np.ndarray]:

@@ -89,10 +89,14 @@ def _fixed(texts: tuple[str, ...]) -> dict:
 
 def read_model(text: str) -> dict:
     """The section of the configuration that ``-m TEXT`` stands for."""
-    from nlsq import models
     from nlsq.cli.settings import Model
 
-    return Model.parse(text, models.names())
+    def names() -> list[str]:
+        from nlsq import models  # which loads SciPy's special functions
+
+        return models.names()
+
+    return Model.parse(text, names)
 
 
 def complete_model(context: click.Context, parameter: click.Parameter, incomplete: str) -> list:

@@ -143,9 +143,9 @@ def select(table: Table, data: Data, omit: bool = False) -> Points:
             "positive.",
             "Correct the row or comment it out.",
         )
-    x = np.array([values for _, values in lines[: len(xs)]])
+    x = [values for _, values in lines[: len(xs)]]
     return Points(
-        x if several else x[0],
+        np.array(x) if several else x[0],
         lines[len(xs)][1],
         None if sigma is None else lines[-1][1],
         [name for name, _ in lines[: len(xs)]],

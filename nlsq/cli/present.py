@@ -23,7 +23,7 @@ _PLOT_ROWS, _RESIDUAL_ROWS, _MOST_COLUMNS = 17, 5, 110
 _MOST_POINTS = 100_000  # in a plot of characters, of which there are some thousands
 
 
-def parameter_table(result: CurveFitResult, certified: dict | None = None) -> Grid:
+def parameter_table(result: CurveFitResult, intervals: list, certified: dict | None = None) -> Grid:
     """Values ± standard errors, against the certified ones or with 95 % intervals."""
     table = Grid(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1))
     table.add_column("name", style="bold", no_wrap=True)
@@ -32,9 +32,8 @@ def parameter_table(result: CurveFitResult, certified: dict | None = None) -> Gr
         for heading in ("value", "± std. error", "95 % interval"):
             table.add_column(heading, justify="right", no_wrap=True)
         table.add_column("", no_wrap=True)
-        intervals = result.confidence_intervals()
-        for name, value, error, (low, high) in zip(names, values, errors, intervals, strict=True):
-            interval = f"{_rounded(low, error)} … {_rounded(high, error)}"
+        for name, value, error, ends in zip(names, values, errors, intervals, strict=True):
+            interval = " … ".join(_rounded(float(end), error) for end in ends)
             note = _note(name, result)
             table.add_row(
                 Text(harmless(name)), _rounded(value, error), _error_text(error), interval, note
@@ -90,24 +89,28 @@ def _note(name: str, result: CurveFitResult) -> Text:
     return Text("")
 
 
-def statistics_table(result: CurveFitResult) -> Grid:
-    """Goodness of fit on the left, how the fit went on the right."""
-    free = result.n_points - result.dof
+def statistics_table(result: CurveFitResult, known: dict[str, Any]) -> Grid:
+    """Goodness of fit on the left, how the fit went on the right.
+
+    known: the statistics of the document, each of which is a pass over the data.
+    """
+    value = {name: float(number) for name, number in known.items() if number is not None}
     weighted = result.get("weighted", result.get("sigma") is not None)
+    reduced = value["reduced_chi_squared"]
     left = [
         ("points", f"{result.n_points:,}"),
-        ("free parameters", str(free)),
-        ("χ²" if weighted else "residual sum of squares", f"{result.chi_squared:.11g}"),
-        ("reduced χ²", f"{result.reduced_chi_squared:.8g}")
+        ("free parameters", str(result.n_points - result.dof)),
+        ("χ²" if weighted else "residual sum of squares", f"{value['chi_squared']:.11g}"),
+        ("reduced χ²", f"{reduced:.8g}")
         if weighted
-        else ("residual std. dev.", f"{math.sqrt(result.reduced_chi_squared):.10g}"),
-        ("RMSE", f"{result.rmse:.8g}"),
+        else ("residual std. dev.", f"{math.sqrt(reduced):.10g}"),
+        ("RMSE", f"{value['rmse']:.8g}"),
     ]
     right = [
-        ("R²", f"{result.r_squared:.10f}"),
-        ("adjusted R²", f"{result.adj_r_squared:.10f}"),
-        ("AIC", f"{result.aic:.6f}"),
-        ("BIC", f"{result.bic:.6f}"),
+        ("R²", f"{value['r_squared']:.10f}"),
+        ("adjusted R²", f"{value['adj_r_squared']:.10f}"),
+        ("AIC", f"{value['aic']:.6f}"),
+        ("BIC", f"{value['bic']:.6f}"),
         ("evaluations", f"{result.nfev} f, {result.njev} derivative"),
     ]
     grid = Grid.grid(padding=(0, 2))
@@ -128,12 +131,15 @@ def show(console: Console, document: dict[str, Any], result: CurveFitResult, plo
     if "start" in provenance:
         console.print(Text(harmless(f"start: {provenance['start']}"), "dim"))
     console.print()
-    print_whole(console, parameter_table(result, document.get("certified")))
+    intervals = document["confidence_intervals"] or [()] * len(result.names)
+    print_whole(console, parameter_table(result, intervals, document.get("certified")))
     if result.sigma_dimensions is not None:
         console.print(Text(f"errors {basis_of_errors(result)}", "dim"))
     console.print()
-    if result.has_statistics:  # a fit to a file that was stopped has none
-        print_whole(console, statistics_table(result))
+    if (
+        document["statistics"].get("chi_squared") is not None
+    ):  # a fit to a file that was stopped has none
+        print_whole(console, statistics_table(result, document["statistics"]))
         console.print()
     verdict(console, document)
     if plot:

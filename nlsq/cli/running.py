@@ -23,6 +23,7 @@ import click
 import numpy as np
 
 import nlsq
+from nlsq.cli import answers
 from nlsq.cli.errors import (
     BY_NAME,
     ConfigurationError,
@@ -43,6 +44,8 @@ from nlsq.utils.input_error import InputError
 
 if TYPE_CHECKING:
     from nlsq.result import CurveFitResult
+
+_TOLD = ("fitting.p0", "fitting.fixed")  # where they were given is said of the start
 
 
 def prepare_process() -> None:
@@ -92,12 +95,13 @@ def execute(
         "settings": settings.model_dump(mode="json"),
         "points": None if points is None else vars(points),
         "provenance": provenance(settings, points),
+        "places": {k: v for k, v in settings.places.items() if k in _TOLD},
         "resume": resume,
         "only_known": only_known,
         "whole": whole,
     }
-    answer = carry_out(run, request, settings)
-    return answer["document"], received(answer["result"], points, settings)
+    answer = carry_out(run, request, settings, answers.FIT)
+    return received(answer, request["provenance"], points, settings)
 
 
 def guess_start(settings: Settings, points: Points | None) -> dict[str, Any]:
@@ -106,16 +110,28 @@ def guess_start(settings: Settings, points: Points | None) -> dict[str, Any]:
         "settings": settings.model_dump(mode="json"),
         "points": None if points is None else vars(points),
     }
-    return carry_out(run_guess, request, settings)
+    sizes = {} if points is None else {"points": points.y.size}
+    return carry_out(run_guess, request, settings, answers.GUESS, sizes)
 
 
-def carry_out(run: Callable[[dict], dict], request: dict, settings: Settings) -> dict[str, Any]:
+def carry_out(
+    run: Callable[[dict], dict],
+    request: dict,
+    settings: Settings,
+    form: dict[str, Any],
+    sizes: dict[str, int] | None = None,
+) -> dict[str, Any]:
     """``run(request)`` here, or confined where the model is a file that is not trusted.
+
+    Parameters
+    ----------
+    form, sizes
+        What the answer of a confined one must look like (`nlsq.cli.answers`).
 
     Raises
     ------
     ProgramError
-        Also the one that `run` returns as {"error": ...}.
+        Also the one that `run` returns as {"error": ...}, and a ModelError for another form.
     """
     if settings.model.path is None or settings.model.trusted:
         if settings.model.path is not None:
@@ -125,6 +141,7 @@ def carry_out(run: Callable[[dict], dict], request: dict, settings: Settings) ->
     else:
         request = request | {"confined": True}
         answer = _confined(f"{run.__module__}:{run.__name__}", request, settings)
+        answers.check(answer, form, settings, sizes or {})
     if "error" in answer:
         raise unpack_error(answer["error"])
     return answer
@@ -134,6 +151,7 @@ def _confined(entry: str, request: dict, settings: Settings) -> dict:
     """`entry(request)` in a child process with limits, after the model file has been checked."""
     from nlsq.device import usable_cores
     from nlsq.security import Limits, ResourceLimitError, SandboxError, call
+    from nlsq.security.programs import Programs
 
     require_safe(settings)
     allowed = settings.limits
@@ -149,6 +167,7 @@ def _confined(entry: str, request: dict, settings: Settings) -> dict:
         return call(
             entry, request, limits=limits, files=[f for f in files if f is not None],
             bubblewrap=allowed.bubblewrap,
+            programs=Programs(settings.model.path, f"bubblewrap: {allowed.bubblewrap}"),
         )  # fmt: skip
     except InputError as error:
         raise ConfigurationError(error.message, error.fix) from None
@@ -247,7 +266,6 @@ def _document(
         | {
             "start": begin.origin,
             "begin": {"p0": begin.p0, "lower": begin.lb, "upper": begin.ub},
-            "columns of x": x_names,
             "seconds": round(time.perf_counter() - began, 3),
         },
         table_info=told["data"] | ({} if points is None else points.facts),
@@ -268,7 +286,7 @@ def _fit(settings: Settings, model: LoadedModel, points: Points | None, request:
     x, y = (None, None) if points is None else (points.x, points.y)
     if points is None and model.guess is not None and not isinstance(fitting.p0, list):
         x, y = glance(settings)
-    begin = start(fitting, model, x, y, request["only_known"])
+    begin = start(fitting, model, x, y, request["only_known"], request["places"])
     if settings.certified is not None:
         for key in ("values", "stderr"):
             given = getattr(settings.certified, key)
@@ -370,6 +388,7 @@ def provenance(settings: Settings, points: Points | None) -> dict[str, Any]:
             "title": title + (f" ({names.dataset_id})" if names.dataset_id else ""),
             "model": settings.model.text,
             "command": "nlsq " + shlex.join(sys.argv[1:]),
+            "columns of x": _x_names(settings, points),
             "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             "config": settings.model_dump(mode="json", exclude_defaults=True),
             "versions": {

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, model_validator
 
 from nlsq.constants import DEFAULT_F_SCALE, DEFAULT_FTOL, DEFAULT_GTOL, DEFAULT_XTOL
 from nlsq.types import MethodLiteral
@@ -139,8 +140,8 @@ class Model(_Section):
         return self.formula or self.name or f"{self.path.name}:{self.function}"
 
     @classmethod
-    def parse(cls, text: str, names: Any) -> dict[str, Any]:
-        """The section that ``-m TEXT`` stands for; names: of the built-in models."""
+    def parse(cls, text: str, names: Callable[[], Iterable[str]]) -> dict[str, Any]:
+        """The section that ``-m TEXT`` stands for; names(): of the built-in models, if needed."""
         path, colon, function = text.rpartition(":")
         if colon and path.endswith(".py"):
             return {"path": path, "function": function}
@@ -148,8 +149,10 @@ class Model(_Section):
             return {"path": text}  # which then asks for its function
         members = [member.strip() for member in text.split("+")]
         words = all(re.fullmatch(r"[^\W\d]\w*", member) for member in members)
-        known = {*names, *(f"{p}{k}" for p in ("poly", "polynomial") for k in range(8))}
-        named = words and (len(members) == 1 or not known.isdisjoint(members))
+        named = words
+        if words and len(members) > 1:
+            known = {*names(), *(f"{p}{k}" for p in ("poly", "polynomial") for k in range(8))}
+            named = not known.isdisjoint(members)
         return {"name" if named else "formula": text}
 
 
@@ -236,6 +239,12 @@ class Settings(_Section):
     limits: Limits = Limits()
     certified: Certified | None = None
     export: Export = Export()
+    _places: dict[str, str] = PrivateAttr(default_factory=dict)
+
+    @property
+    def places(self) -> dict[str, str]:
+        """Where entries were given, by "section.key"; known where a `Configuration` was checked."""
+        return self._places
 
     @model_validator(mode="after")
     def _everything_has_a_use(self) -> Settings:

@@ -13,6 +13,7 @@ import numpy as np
 from nlsq.io.errors import DAMAGE, FileError, missing_package
 from nlsq.io.opening import Opened
 from nlsq.io.table import MOST_COLUMNS, Table, too_many_columns
+from nlsq.utils.arrow import floats
 
 
 def _pyarrow() -> Any:
@@ -112,9 +113,9 @@ def _values(column: Any, pa: Any) -> np.ndarray:
     if any(t(kind) for t in (types.is_integer, types.is_floating, types.is_boolean)):
         if types.is_boolean(kind):
             column = column.cast(pa.int8())
-        return column.cast(pa.float64(), safe=False).to_numpy().astype(np.float64, copy=False)
+        return floats(column.cast(pa.float64(), safe=False))
     if types.is_decimal(kind):
-        return column.cast(pa.float64(), safe=False).to_numpy()
+        return floats(column.cast(pa.float64(), safe=False))
     if types.is_null(kind):
         return np.full(len(column), np.nan)
     if types.is_nested(kind):

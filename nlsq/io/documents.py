@@ -17,9 +17,11 @@ from typing import Any
 import numpy as np
 
 from nlsq.io.errors import FileError, missing_file, reason
+from nlsq.io.forms import DOCUMENT, mismatch, result_mismatch
 from nlsq.result import CurveFitResult, StreamedFitResult
 from nlsq.utils import interruption
 from nlsq.utils.atomic import write_atomically
+from nlsq.utils.safe_serialize import DAMAGE
 
 KIND, VERSION = "nlsq fit", 1
 LEVEL = 0.95  # of the intervals and bands in a document
@@ -27,7 +29,6 @@ _STATISTICS = (
     "chi_squared", "reduced_chi_squared", "rmse", "mae", "r_squared", "adj_r_squared", "aic",
     "aicc", "bic",
 )  # fmt: skip
-_NEEDED = ("parameter_names", "popt", "pcov", "convergence", "result")
 _MOST_AT_DATA = 5000  # points of a curve that is known at the data only
 
 
@@ -291,11 +292,11 @@ def check_document(document: Any, name: str = "document") -> None:
             f"{name}: version {version!r} of the document; this nlsq reads up to {VERSION}.",
             "Upgrade nlsq.",
         )
-    if missing := [key for key in _NEEDED if key not in document]:
+    missing = [key for key in (*DOCUMENT, "result") if key not in document and key[-1] != "?"]
+    if missing:
         raise FileError(f"{name}: the document lacks {', '.join(missing)}.", _FIX)
-    wrong = [k for k in ("provenance", "labels", "data") if not isinstance(document.get(k), dict)]
-    if wrong or not isinstance(document.get("warnings"), list):
-        raise FileError(f"{name}: the document lacks {', '.join(wrong) or 'warnings'}.", _FIX)
+    if wrong := mismatch(document, DOCUMENT):
+        raise FileError(f"{name}: the document is damaged: {wrong}.", _FIX)
 
 
 def restore(document: Mapping[str, Any]) -> CurveFitResult:
@@ -309,6 +310,10 @@ def restore(document: Mapping[str, Any]) -> CurveFitResult:
     content = document.get("result")
     kinds = {kind.__name__: kind for kind in (CurveFitResult, StreamedFitResult)}
     try:
-        return kinds[content["nlsq_result"]].from_dict(content)
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-        raise FileError(f"document: its result is damaged ({error}).", _FIX) from None
+        result = kinds[content["nlsq_result"]].from_dict(content)
+    except DAMAGE as error:
+        said = str(error) or type(error).__name__
+        raise FileError(f"document: its result is damaged ({said:.200}).", _FIX) from None
+    if wrong := result_mismatch(result):
+        raise FileError(f"document: its result is damaged ({wrong}).", _FIX)
+    return result

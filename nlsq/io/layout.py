@@ -107,7 +107,7 @@ def find_layout(lines: list[Line], wishes: Wishes, source: str) -> Layout:
     body = body[: _sample(body, wishes)]
     delimiter, decimal, run = _best(body, wishes)
     if not run.width:
-        raise _no_table(lines, delimiter, wishes, source)
+        raise _no_table(lines, wishes, source)
     if decimal == "," and wishes.decimal is None and delimiter != ";":
         _refuse_ambiguous(body[run.start : run.stop], delimiter, wishes, source)
 
@@ -370,7 +370,7 @@ def _refuse_ambiguous(
         )
 
 
-def _no_table(lines: list[Line], delimiter: str | None, wishes: Wishes, source: str) -> FileError:
+def _no_table(lines: list[Line], wishes: Wishes, source: str) -> FileError:
     told = [line for line in lines if not wishes.skips(line.text, None)]
     if not told:
         what = "only comments and blank lines" if any(t.text.strip() for t in lines) else "nothing"

@@ -9,6 +9,7 @@ is wrong is said with its number.
 from __future__ import annotations
 
 import io
+import re
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -22,10 +23,16 @@ from nlsq.io.layout import SAMPLE, Layout, Wishes, find_layout, reconsidered
 from nlsq.io.lines import COMMENTS, Line, split_lines
 from nlsq.io.numbers import MISSING, is_missing, parse
 from nlsq.io.table import MOST_COLUMNS, Table, too_many_columns
+from nlsq.utils.arrow import floats
 
 _HEAD = 1 << 18  # bytes of the file that the layout is first looked for in
 _LONGEST_LINE = 1 << 22
 _MOST_FOOTERS = 20
+_KEPT = 2000  # lines of comments above the table that are looked through for names
+# Comments, blank lines and drawn lines, whatever parts the cells.
+_SILENT = re.compile(
+    rb"(?:[ \t]*+(?:(?:[#%!]|//)[^\n]*+)?+\n|[; \t]++\n|(?=[^\n]*(?:--|==|__))[-=_+| \t]++\n)*+"
+)
 _REMARKS = (b"#", b"//", b"\n ")  # what may be, or hide, a comment
 _NULLS = sorted({f(w) for w in MISSING for f in (str, str.upper, str.title)} | {"NaN", "N/A"})
 
@@ -49,7 +56,8 @@ def read_text(
     data, encoded = to_utf8(data, encoding, source)
     _refuse_wide(data, source)
     start = _after_lines(data, skip or 0)
-    first = (skip or 0) + 1
+    silent = _silent_lines(data, start, wishes)
+    start, first = _after_lines(data, silent, start), (skip or 0) + silent + 1
     head = data[start : start + _HEAD].rpartition(b"\n")[0] or data[start:]
     whole = start + len(head) >= len(data.rstrip(b"\n"))
     try:
@@ -80,8 +88,15 @@ def _refuse_wide(data: bytes, source: str) -> None:
         raise too_many_columns(source, cells if len(line) < _LONGEST_LINE else data.count(b",") + 1)
 
 
-def _after_lines(data: bytes, count: int) -> int:
-    at = 0
+def _silent_lines(data: bytes, start: int, wishes: Wishes) -> int:
+    """How many lines at the beginning say nothing, but for the last ones, where names may be."""
+    if wishes.comment or wishes.header or wishes.delimiter not in (None, *",;\t| "):
+        return 0
+    block = _SILENT.match(data, start).end()
+    return max(0, data.count(b"\n", start, block) - _KEPT)
+
+
+def _after_lines(data: bytes, count: int, at: int = 0) -> int:
     for _ in range(count):
         at = data.find(b"\n", at) + 1
         if not at:
@@ -168,14 +183,10 @@ def _by_arrow(body: bytes, layout: Layout, width: int) -> list[np.ndarray] | Non
 
 
 def _from_arrow(column: Any, is_number: bool) -> np.ndarray:
-    """The values of a column, without the detour over pandas that pyarrow takes."""
     if not is_number:
         return text_column([cell.strip() for cell in column.to_pylist()], "")
-    if column.null_count:
-        column = column.fill_null(np.nan)
-    parts = [np.frombuffer(part.buffers()[1], np.float64)[part.offset :][: len(part)]
-             for part in column.chunks]  # fmt: skip
-    return np.concatenate(parts) if parts else np.empty(0)
+    values = floats(column)
+    return values if values.flags.writeable else values.copy()
 
 
 def _by_numpy(body: bytes, layout: Layout, width: int) -> list[np.ndarray] | None:

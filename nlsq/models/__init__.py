@@ -16,17 +16,42 @@ Examples
 [3.0, 4.0, 0.5, 0.2, 1.0]
 """
 
-from nlsq.models.catalogue import UnknownModel as UnknownModel
-from nlsq.models.catalogue import categories as categories
-from nlsq.models.catalogue import get as get
-from nlsq.models.catalogue import names as names
-from nlsq.models.catalogue import register as register
-from nlsq.models.catalogue import search as search
-from nlsq.models.model import Model as Model
-from nlsq.models.model import Parameter as Parameter
-from nlsq.models.polynomials import polynomial as polynomial
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "Model", "Parameter", "UnknownModel", "categories", "get", "names", "polynomial", "register",
-    "search",
-]  # fmt: skip
+if TYPE_CHECKING:
+    from nlsq.models.catalogue import UnknownModel as UnknownModel
+    from nlsq.models.catalogue import categories as categories
+    from nlsq.models.catalogue import get as get
+    from nlsq.models.catalogue import names as names
+    from nlsq.models.catalogue import register as register
+    from nlsq.models.catalogue import search as search
+    from nlsq.models.model import Model as Model
+    from nlsq.models.model import Parameter as Parameter
+    from nlsq.models.polynomials import polynomial as polynomial
+
+_HOME = {
+    "categories": "catalogue",
+    "get": "catalogue",
+    "Model": "model",
+    "names": "catalogue",
+    "Parameter": "model",
+    "polynomial": "polynomials",
+    "register": "catalogue",
+    "search": "catalogue",
+    "UnknownModel": "catalogue",
+}
+
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str):
+    if name in _HOME:
+        value = getattr(import_module(f"nlsq.models.{_HOME[name]}"), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'nlsq.models' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOME])

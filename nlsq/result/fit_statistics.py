@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -158,6 +159,13 @@ class FitStatistics(OptimizeResult):
         """``ydata`` - model, shape (m,), unweighted, in the units of ``ydata``."""
         return self.ydata - self.predictions
 
+    def _residual_blocks(self) -> Iterator[np.ndarray]:
+        """The residuals that count, part by part."""
+        y = np.asarray(self.ydata)
+        pair = y, np.broadcast_to(self.predictions, y.shape)
+        for part, fitted in statistics.blocks(*map(self._counted, pair)):
+            yield part - fitted
+
     def unwhiten(self, values: np.ndarray) -> np.ndarray:
         """Undo the division by sigma: L @ values, or sigma * values along the first axis."""
         if len(values) != np.size(self.ydata):
@@ -196,13 +204,17 @@ class FitStatistics(OptimizeResult):
     @property
     def rmse(self) -> float:
         """Root of the mean squared residual, unweighted, in the units of ``ydata``."""
-        total = statistics.sum_of_squares(self._counted(self.residuals))
+        total = sum(statistics.sum_of_squares(part) for part in self._residual_blocks())
         return math.sqrt(total / self.n_points) if self.n_points else math.nan
 
     @property
     def mae(self) -> float:
         """Mean absolute residual, unweighted, in the units of ``ydata``."""
-        return float(np.abs(statistics.real_parts(self._counted(self.residuals))).mean())
+        total, count = 0.0, 0
+        for part in self._residual_blocks():
+            parts = statistics.real_parts(part)
+            total, count = total + float(np.abs(parts).sum()), count + parts.size
+        return total / count if count else math.nan
 
     @property
     def aic(self) -> float:

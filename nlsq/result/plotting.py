@@ -77,7 +77,7 @@ def plot(result: CurveFitResult, ax: Axes | None, options: Options) -> tuple[Fig
     axes[-1].set_xlabel(label)
     if options.show_residuals:
         axes[0].tick_params(labelbottom=False)
-        _draw_residuals(axes[1], points, options.ylabel)
+        _draw_residuals(axes[1], points)
     if options.title is not None:
         axes[0].set_title(options.title)
     for axis in axes:
@@ -300,7 +300,7 @@ def _whiskers(ax: Axes, points: _Points, limits: Any, order: Any, colour: str, l
               zorder=3)  # fmt: skip
 
 
-def _draw_residuals(ax: Axes, points: _Points, ylabel: str) -> None:
+def _draw_residuals(ax: Axes, points: _Points) -> None:
     ax.axhline(0.0, color=_FIT, linewidth=1.2, zorder=1)
     _draw_data(ax, points, points.y - points.fitted, None)
     ax.set_ylabel("residual")

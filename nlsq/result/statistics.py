@@ -12,8 +12,12 @@ Seber & Wild, Nonlinear Regression, ch. 5.1 (bands).
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
+
+_BLOCK = 1 << 16  # points
 
 
 def check_level(alpha: float) -> float:
@@ -83,6 +87,13 @@ def weighted(sigma: np.ndarray | float | None) -> np.ndarray | None:
     return None if finite.all() else finite
 
 
+def blocks(*arrays: np.ndarray) -> Iterator[Any]:
+    """Parts of long arrays that stay in the cache: of one array its parts, of several tuples."""
+    for first in range(0, len(arrays[0]), _BLOCK):
+        parts = tuple(array[first : first + _BLOCK] for array in arrays)
+        yield parts if len(parts) > 1 else parts[0]
+
+
 def sum_of_squares(values: np.ndarray) -> float:
     """Sum of |values|^2."""
     parts = real_parts(values).ravel()
@@ -101,10 +112,13 @@ def total_sum_of_squares(y: np.ndarray, sigma: np.ndarray | float | None) -> flo
     y = np.asarray(y)
     if (counts := weighted(sigma)) is not None:
         y, sigma = y[counts], np.asarray(sigma)[counts]
-    ones = np.ones(len(y))
     if sigma is None:
-        wy, w1 = y, ones
-    elif np.ndim(sigma) < 2:
+        if not y.size:
+            return 0.0
+        mean = y.mean(axis=0)
+        return sum(sum_of_squares(part - mean) for part in blocks(y))
+    ones = np.ones(len(y))
+    if np.ndim(sigma) < 2:
         wy, w1 = y / sigma, ones / sigma
     else:
         from scipy.linalg import cholesky, solve_triangular

@@ -171,8 +171,13 @@ class AuditLogger:
             os.replace(new, file)
 
 
+_HEAD = '{"time": "'
+
+
 def _time(line: str) -> str:
     """The time of a line, which sorts as text; "" (older than all) for a damaged one."""
+    if line.startswith(_HEAD) and line.endswith("}\n"):  # as we write it: tens of thousands a file
+        return line[len(_HEAD) :].partition('"')[0]
     try:
         event = json.loads(line)
         return str(event["time"])

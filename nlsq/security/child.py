@@ -16,9 +16,13 @@ import threading
 import traceback
 from typing import Any, NoReturn
 
+import numpy as np
+
 from nlsq.security.frames import Frame, receive
 from nlsq.security.limits import Confinement, Limits, confine
+from nlsq.security.programs import MOST
 from nlsq.utils import interruption
+from nlsq.utils.kept import Kept, keep_in_memory
 
 _confinement = Confinement((), {})
 
@@ -33,9 +37,9 @@ def main() -> NoReturn:
     source, answer = _streams()
     interruption.listen(lambda number: os._exit(1), signal.SIGINT)
     try:
-        value = _run(source)
+        value, kept = _run(source)
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # there is an answer
-        frame = Frame({"value": value})
+        frame = Frame({"value": value} | _compiled(kept))
     except BaseException as error:  # whatever a stranger's code raises is the answer
         frame = Frame({"error": _described(error)})
     with contextlib.suppress(OSError):
@@ -60,7 +64,8 @@ def _streams() -> tuple[int, int]:
     return source, answer
 
 
-def _run(source: int) -> Any:
+def _run(source: int) -> tuple[Any, Kept | None]:
+    """The function's value, and the programs it may keep."""
     global _confinement
     with interruption.deferred():  # an import is not torn
         if hasattr(signal, "pthread_sigmask"):  # blocked by the parent until it can be taken
@@ -75,8 +80,15 @@ def _run(source: int) -> Any:
             walls = (*_confinement.in_force, "orphan", "bubblewrap")
             _confinement = Confinement(walls, _confinement.missing)
         payload = receive(source, 1 << 40)
+    kept = keep_in_memory(payload["programs"].tobytes()) if "programs" in payload else None
     threading.Thread(target=_watch, args=(source,), daemon=True).start()
-    return function(payload)
+    return function(payload["value"]), kept
+
+
+def _compiled(kept: Kept | None) -> dict[str, np.ndarray]:
+    """The part of the answer for `nlsq.security.programs`."""
+    packed = kept.packed() if kept is not None and kept.grown else b""
+    return {"programs": np.frombuffer(packed, np.uint8)} if 0 < len(packed) <= MOST else {}
 
 
 def _watch(source: int) -> None:

@@ -16,15 +16,12 @@ from typing import Any
 
 import numpy as np
 
-from nlsq.utils.safe_serialize import Codec, SafeSerializationError
+from nlsq.utils.safe_serialize import DAMAGE, Codec, SafeSerializationError
 
 _ALIGNMENT = 64
 _MOST_AT_ONCE = 1 << 30  # bytes; macOS refuses to read 2 GiB
 _SHORT = 64  # values up to which an array is written as JSON
 _NUMBERS = re.compile(r"[<|][biufc]\d{1,2}\Z")
-# What forged JSON makes the steps of decoding raise.
-_DAMAGE = (ArithmeticError, AttributeError, LookupError, MemoryError, RecursionError, TypeError,
-           ValueError, struct.error)  # fmt: skip
 
 
 class _Parting(Codec):
@@ -103,7 +100,7 @@ def receive(descriptor: int, most: int) -> Any:
     text, block = (_exactly(descriptor, length) for length in lengths)
     try:
         return _Parting(block).decode(json.loads(text.decode("ascii"), parse_constant=_refuse))
-    except _DAMAGE as error:
+    except DAMAGE as error:
         said = str(error) or type(error).__name__
         raise SafeSerializationError(f"unreadable: {said[:200]}.") from None
 

@@ -21,11 +21,14 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
+import numpy as np
+
 import nlsq
 from nlsq.security.bubblewrap import around
 from nlsq.security.frames import Frame, receive
 from nlsq.security.limits import Limits as Limits
 from nlsq.security.limits import ResourceLimitError as ResourceLimitError
+from nlsq.security.programs import Programs
 from nlsq.utils import interruption
 from nlsq.utils.input_error import harmless
 from nlsq.utils.logging import get_logger
@@ -108,6 +111,7 @@ def call(
     limits: Limits | None = None,
     files: Iterable[str | os.PathLike] = (),
     bubblewrap: bool = False,
+    programs: Programs | None = None,
 ) -> Any:
     """Run a trusted function on untrusted matter, in a confined child process.
 
@@ -126,6 +130,8 @@ def call(
         and its packages.
     bubblewrap : bool
         Run the child inside bubblewrap as well, a second wall made of the kernel's namespaces.
+    programs : Programs, optional
+        Where what the child compiles is kept for the next one; without it each compiles anew.
 
     Returns
     -------
@@ -157,13 +163,21 @@ def call(
     2
     """
     bounds = limits or Limits()
-    frames = [Frame(payload)]
+    content: dict[str, Any] = {"value": payload}
+    if programs is not None:
+        content["programs"] = np.frombuffer(programs.load(), np.uint8)
+    frames = [Frame(content)]
     order = {"entry": entry, "limits": dataclasses.asdict(bounds), "parent": os.getpid()}
     order |= {"files": [os.path.abspath(f) for f in files], "bubblewrap": bubblewrap}
     command = _command()
     if bubblewrap:
         command = around(command, order["files"], os.getcwd())
-    return _Child(bounds, command).run([Frame(order), *frames])
+    child = _Child(bounds, command)
+    value = child.run([Frame(order), *frames])
+    compiled = child.answer.get("programs")
+    if programs is not None and isinstance(compiled, np.ndarray) and compiled.dtype == np.uint8:
+        programs.save(compiled.tobytes())
+    return value
 
 
 def _command() -> list[str]:
@@ -307,6 +321,8 @@ class _Child:
     def _reply(self) -> dict:
         reply = self.answer
         try:
+            if not isinstance(reply, dict):
+                raise TypeError(f"it is {type(reply).__name__}")
             if "value" not in reply:
                 error = reply["error"]
                 frames = [

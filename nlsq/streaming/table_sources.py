@@ -17,6 +17,7 @@ from nlsq.streaming.tables import TableSource, arrow
 
 BATCH = 1 << 16  # rows that are read at a time
 BUFFER = 1 << 20  # bytes
+_TEXT_BLOCK = 1 << 18  # bytes of text that are parsed at a time
 
 
 class ParquetSource(TableSource):
@@ -264,11 +265,16 @@ def _is_number(text: str) -> bool:
 
 
 def _open_csv(path: Path, delimiter: str, **convert: Any) -> Any:
-    from pyarrow import csv
+    from pyarrow import csv, system_memory_pool
 
+    with open(path, "rb") as file:
+        wide = len(file.readline(_TEXT_BLOCK) + file.readline(_TEXT_BLOCK)) > _TEXT_BLOCK // 16
     return csv.open_csv(
         str(path),
-        read_options=csv.ReadOptions(use_threads=False),  # as fast, and errors name the row
+        # without threads it is as fast, and errors name the row; a row must fit into a block, of
+        # which some are held at a time
+        read_options=csv.ReadOptions(use_threads=False, block_size=None if wide else _TEXT_BLOCK),
+        memory_pool=system_memory_pool(),  # which gives back what is not used
         parse_options=csv.ParseOptions(delimiter=delimiter),
         convert_options=csv.ConvertOptions(**convert),
     )

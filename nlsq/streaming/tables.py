@@ -15,6 +15,7 @@ import numpy as np
 from nlsq.core.model.given import DATES
 from nlsq.streaming.columns import Names, did_you_mean, labels, named, reading
 from nlsq.streaming.sources import Columns, DataSourceError, Form, Rows, SequentialSource
+from nlsq.utils.arrow import floats
 
 
 def arrow() -> Any:
@@ -153,7 +154,7 @@ class TableSource(SequentialSource):
             column = batch.column(batch.schema.get_field_index(name))
             if column.type != self._pa.float64():
                 column = column.cast(self._pa.float64(), safe=False)
-            return column.to_numpy(zero_copy_only=False)[piece]
+            return floats(column)[piece]
 
         several = not isinstance(self._x, str)
         return Columns(

@@ -31,8 +31,8 @@ _DTYPE = re.compile(r"[<|=]?[biufcSU]\d{1,9}|[<|=]?[mM]8(\[\d{0,6}[A-Za-zμ]{1,7
 _DEEPEST = 200  # levels inside each other
 _FREE_BYTES = 1 << 26  # what fixed-width texts may take beyond their characters
 _COMPACT_FROM = 64  # values of an array, from which on base64 replaces readable numbers
-# What hostile or damaged text makes the steps of `Codec.decode` raise.
-_DAMAGE = (
+#: What hostile or damaged text makes the steps of `Codec.decode` raise.
+DAMAGE = (
     ArithmeticError, AttributeError, LookupError, MemoryError, RecursionError, TypeError,
     ValueError, struct.error,
 )  # fmt: skip
@@ -107,7 +107,7 @@ def safe_loads(text: str) -> Any:
     """
     try:
         return Codec(compact=True).decode(json.loads(text, parse_constant=_no_literal))
-    except _DAMAGE as error:
+    except DAMAGE as error:
         said = str(error) or type(error).__name__
         raise SafeSerializationError(
             f"unreadable: {said[:200]}.", "It was damaged, or not written by safe_dumps."

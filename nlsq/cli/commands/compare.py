@@ -70,6 +70,7 @@ def compare(context, source: str, texts: tuple[str, ...], as_json: bool, **given
         rows.append(_fitted(settings, points, text))
         if interruption.heard():  # a fit that was stopped cannot be ranked
             raise KeyboardInterrupt
+        interruption.worth_saving(False)  # nor is one of several a result
     rows = ranked(rows)
     if as_json:
         click.echo(json.dumps(plain(rows), indent=2, ensure_ascii=False))

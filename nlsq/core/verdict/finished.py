@@ -142,7 +142,7 @@ class Finished:
 
     def residual(self, p: np.ndarray | None = None) -> np.ndarray:
         """Whitened residual at p, by default at the solution, before the loss."""
-        return np.array(self.data.whiten(self.values(p) - self.data.y), float)
+        return np.asarray(self.data.whiten(self.values(p) - self.data.y), float)
 
     def cost_of(self, residual: np.ndarray) -> float:
         """The cost of a whitened residual."""
