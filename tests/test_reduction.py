@@ -1,11 +1,14 @@
 """The one pass over the data: R, z and cost against a Householder QR, and blocks against whole."""
 
+import warnings
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.linalg import hilbert, solve_triangular
 
+from nlsq import curve_fit
 from nlsq.config import double_precision
 from nlsq.core.algebra import traced
 from nlsq.core.loop.judging import SAFE_PIVOT, SHARPEN_LIMIT
@@ -433,3 +436,28 @@ def test_a_full_covariance_is_whitened():
     J = np.stack([e, -P0[0] * x * e, np.ones(m)], axis=-1)
     inverse = np.linalg.inv(covariance)
     assert_summary(summary, 0.5 * r @ inverse @ r, J.T @ inverse @ J, J.T @ inverse @ r, 1e-11)
+
+
+UNREAD = {
+    "points": (lambda x, a: a, [1.0], np.mean),
+    "points, of two": (lambda x, a, b: a * b, [1.0, 2.0], np.mean),
+    "points, simplified away": (lambda x, a: a * x**0, [1.0], np.mean),
+    "parameters": (lambda x, a: x, [1.0], None),
+    "one of the parameters": (lambda x, a, b: a + 0 * x, [1.0, 2.0], np.mean),
+}
+
+
+@pytest.mark.parametrize("name", UNREAD)
+@pytest.mark.parametrize("options", [{}, {"time_limit": 600.0}, {"sigma": 0.5}])
+def test_a_model_that_leaves_an_operand_unread(name, options):
+    """XLA ended the process: a compiled function has a parameter that nobody reads."""
+    f, p0, expected = UNREAD[name]
+    x = np.linspace(0.1, 1.0, 50)
+    y = x**2
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        result = curve_fit(f, x, y, p0, **options)
+    if expected is not None:
+        np.testing.assert_allclose(f(x, *result.popt), expected(y), rtol=1e-9)
+    else:
+        assert not result.success
