@@ -316,6 +316,16 @@ def test_a_fit_of_several_is_nothing_to_save(run, monkeypatch):
     assert not interruption.worth_saving(False)
 
 
+def test_a_streamed_fit_may_be_undetermined(run, tmp_path):
+    (tmp_path / "m.py").write_text("def f(t, a, b, c):\n    return a * b * t + c\n")
+    asked = ("--workflow", "chunked", "--p0", "1,2,0", "-q", "-o", "fit.json", "-o", "fit.png")
+    code, _, err = run("fit", "data.csv", *XY, "m.py:f", *asked)
+    assert code == 0, err
+    document = json.loads((tmp_path / "fit.json").read_text())
+    assert document["undetermined"] == ["a", "b"]
+    assert np.isfinite(np.array(document["curve"]["confidence"], float)).all()  # a*b is known
+
+
 def test_columns_by_number_make_a_whole_bundle(run, tmp_path):
     import zipfile
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from nlsq.cli.errors import BY_NAME, ModelError
 from nlsq.io import FileError, restore
 from nlsq.io.documents import check_document
-from nlsq.io.forms import AtLeast, Each, Numbers, OneOf, Word, mismatch
+from nlsq.io.forms import Each, Numbers, OneOf, Range, Word, mismatch
 from nlsq.result import StreamedFitResult
 
 if TYPE_CHECKING:
@@ -20,11 +20,13 @@ if TYPE_CHECKING:
     from nlsq.result import CurveFitResult
 
 _ERROR = {"error": {"kind": Word(tuple(BY_NAME)), "message": str, "fix": str}}
-_LIMITS = Each(OneOf((float, Word(("inf", "-inf")))), "n")
+_NUMBER = OneOf((float, Word(("inf", "-inf", "nan"))))
+_LIMITS = Each(_NUMBER, "n")
 _BEGIN = {"p0": Each(float, "n"), "lower": _LIMITS, "upper": _LIMITS}
 FIT: dict[str, Any] = {
     "document": {
         "parameter_names": Each(str, "n"),
+        "statistics": {"cost": _NUMBER, "n_points": Range(int, 1), "dof": int},
         "provenance": {"start": str, "seconds": float, "begin": _BEGIN},
     },
     "result": {},
@@ -44,14 +46,15 @@ BATCH: dict[str, Any] = {"rows": Each(_ROW, "fits")}
 
 _KNOWN = {
     "param_names": Each(str, "n"),
-    "n_points": AtLeast(1, int), "dof": int, "nfev": int, "njev": int,
+    "n_points": Range(int, 1), "dof": int, "nfev": int, "njev": int, "cost": float,
     "success": bool, "message": str,
+    "fixed": [str], "at_bound": [str], "undetermined": [str],
 }  # fmt: skip
 _X = OneOf((Numbers(("points",)), Numbers(("k", "points"))))
 _SIGMA = OneOf((None, Numbers(("points",))))
 _WITH_DATA = _KNOWN | {
     "xdata": _X, "ydata": Numbers(("points",)), "sigma": _SIGMA,
-    "fun?": Numbers(("points",)), "jac?": OneOf((None, Numbers(("points", "n")))),
+    "fun": Numbers(("points",)), "jac?": OneOf((None, Numbers(("points", "n")))),
 }  # fmt: skip
 _STREAMED = _KNOWN | {
     "weighted": bool,

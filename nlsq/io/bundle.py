@@ -10,8 +10,10 @@ import zipfile
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from nlsq.io.documents import document_text, write_file
-from nlsq.io.errors import missing_package
+from nlsq.io.errors import FileError, missing_package
 from nlsq.io.exports import curve_csv, table_csv, to_csv
 from nlsq.io.report_figures import plain_label
 from nlsq.io.table import Table
@@ -89,7 +91,10 @@ def write_bundle(
     if figures and importlib.util.find_spec("matplotlib") is None:
         notes.append("No figure: matplotlib was not installed (pip install matplotlib).")
     elif figures:
-        content |= {f"figure.{kind}": figure(result, document, kind) for kind in ("png", "svg")}
+        try:
+            content |= {f"figure.{kind}": figure(result, document, kind) for kind in ("png", "svg")}
+        except FileError as error:
+            notes.append(str(error))
     if script_text is not None:
         content["reproduce.py"] = script_text
     content |= dict(files or {})
@@ -112,6 +117,8 @@ def figure(result: CurveFitResult, document: Mapping[str, Any], kind: str) -> by
     ------
     InputError
         matplotlib is not installed.
+    FileError
+        The fit at the data is not known: they were streamed, and the model is gone.
     """
     try:
         import matplotlib
@@ -122,7 +129,7 @@ def figure(result: CurveFitResult, document: Mapping[str, Any], kind: str) -> by
         x_label, y_label = (plain_label(labels.get(axis, axis)) for axis in "xy")
         data, title = result, None
         if isinstance(result, StreamedFitResult):
-            data, title = result._sample_result(), result._sample_title()
+            data, title = _sample(result, document), result._sample_title()
         options = plotting.Options(
             xlabel=x_label, ylabel=y_label, title=title, curve=document.get("curve")
         )
@@ -136,6 +143,20 @@ def figure(result: CurveFitResult, document: Mapping[str, Any], kind: str) -> by
         metadata = {"Date": None} if kind == "svg" else None
         drawn.savefig(out, format=kind, dpi=150, metadata=metadata)
     return out.getvalue()
+
+
+def _sample(result: StreamedFitResult, document: Mapping[str, Any]) -> CurveFitResult:
+    """The sample with the fit at its points, from the document where the model is gone."""
+    data = result._sample_result()
+    if data.get("model") is None:
+        curve = document.get("curve") or {}
+        if "at_sample" not in curve:
+            raise FileError(
+                "No figure: the data were streamed, and their fit is known only with the model.",
+                "Fit again with --trust, if you trust the model's file.",
+            )
+        vars(data)["_predictions"] = np.array(curve["at_sample"], float)
+    return data
 
 
 def _readme(content: Mapping[str, Any], document: Mapping[str, Any], notes: list[str]) -> str:

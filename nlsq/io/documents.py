@@ -285,7 +285,7 @@ def check_document(document: Any, name: str = "document") -> None:
             f"{name}: a bare result, as to_json writes it, without curve and provenance.",
             "CurveFitResult.from_json reads it; result_document makes a document of it.",
         )
-    if document.get("document") != KIND:
+    if str(document.get("document")) != KIND:
         raise FileError(f"{name}: JSON, but not the document of a fit.", _FIX)
     if not isinstance(version := document.get("document_version"), int) or version > VERSION:
         raise FileError(

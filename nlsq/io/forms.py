@@ -7,6 +7,8 @@ the form of ``"*"``, or anything. A text in place of a length is the same length
 
 from __future__ import annotations
 
+import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -46,11 +48,12 @@ class Numbers:
 
 
 @dataclass(frozen=True)
-class AtLeast:
-    """A number, and not a smaller one."""
+class Range:
+    """A number between these, and not NaN."""
 
-    least: int
     form: type
+    least: float
+    most: float = math.inf
 
 
 @dataclass(frozen=True)
@@ -89,9 +92,10 @@ def mismatch(
     if isinstance(form, Word):
         known = type(value) is str and value in form.words
         return None if known else f"{where} is none of the words that it may be"
-    if isinstance(form, AtLeast):
-        small = f"{where} is below {form.least}"
-        return _in_scalar(value, form.form, where) or (small if value < form.least else None)
+    if isinstance(form, Range):
+        outside = f"{where} is not between {form.least:g} and {form.most:g}"
+        wrong = _in_scalar(value, form.form, where)
+        return wrong or (None if form.least <= value <= form.most else outside)
     if form is None:
         return None if value is None else f"{where} is not empty"
     if form is ModelRecord and isinstance(value, ModelRecord):
@@ -158,14 +162,17 @@ def _in_scalar(value: Any, form: type, where: str) -> str | None:
 
 # -- the forms -----------------------------------------------------------------------------------
 
+COUNT = Range(int, 0)
+_POSITIVE = Range(float, 0)
+_FINITE = Range(float, -sys.float_info.max, sys.float_info.max)
 _NUMBER = OneOf((float, Word(("inf", "-inf", "nan"))))  # JSON has no words for these
 _MAYBE = OneOf((None, _NUMBER))
 _BAND = Each(Each(_NUMBER, "curve"), 2)
-_COUNTS = {"n_points": OneOf((None, AtLeast(0, int))), "dof": OneOf((None, int)), "*": _MAYBE}
+_COUNTS = {"n_points": OneOf((None, COUNT)), "dof": OneOf((None, int)), "*": _MAYBE}
 _SUMS = dict.fromkeys(("rmse", "r_squared", "adj_r_squared", "aic", "bic"), _NUMBER) | (
     dict.fromkeys(
         ("chi_squared", "reduced_chi_squared"),
-        OneOf((AtLeast(0, float), Word(("inf", "nan")))),
+        OneOf((_POSITIVE, Word(("inf", "nan")))),
     )
 )
 #: The document of a fit, without the result.
@@ -189,13 +196,12 @@ DOCUMENT: dict[str, Any] = {
         "confidence": _BAND, "prediction": _BAND, "at_sample?": Each(_NUMBER, "sample"),
     })),
     "certified?": {
-        "values": Each(float, "n"), "value_digits": Each(float, "n"),
-        "stderr?": Each(float, "n"), "stderr_digits?": Each(float, "n"),
+        "values": Each(_FINITE, "n"), "value_digits": Each(_FINITE, "n"),
+        "stderr?": Each(_FINITE, "n"), "stderr_digits?": Each(_FINITE, "n"),
     },
 }  # fmt: skip
 _RECORD = {"name": str, "text": str, "fields": {"pointwise?": bool}}
 _VECTOR = OneOf((Numbers(("n",)), Each(float, "n")))
-_POSITIVE = AtLeast(0, float)
 _FIELDS: dict[str, Any] = {
     "x": Numbers(("n",)),
     "pcov": Numbers(("n", "n")),
@@ -213,7 +219,7 @@ _FIELDS: dict[str, Any] = {
     "tries?": [{"name": str, "cost": float, "kept": bool}],
     "absolute_sigma?": bool, "weighted?": bool,
     "loss?": str, "method?": str, "model_name?": OneOf((None, str)),
-    "n_points?": AtLeast(0, int), "dof?": int,
+    "n_points?": COUNT, "dof?": int,
     "wall_time?": OneOf((None, float)),
     "grad?": Numbers(("n",)),
     "model?": None, "model_info?": OneOf((None, ModelRecord)),

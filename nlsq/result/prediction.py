@@ -60,7 +60,9 @@ def row_variance(result: CurveFitResult) -> Callable[[np.ndarray], np.ndarray]:
 
     null = bands.null_matrix(directions, result.names)
     data_jac = result.get("jac")
-    data_jac = gradients(result, None) if data_jac is None else np.asarray(data_jac)
+    if data_jac is None:  # of data that were not in memory, at the sample of them
+        data_jac = gradients(result, result["sample"]["xdata"] if "sample" in result else None)
+    data_jac = np.asarray(data_jac)
     norms = np.linalg.norm(data_jac, axis=0)
 
     def variance(J: np.ndarray) -> np.ndarray:

@@ -107,8 +107,8 @@ def _fitted(settings: Settings, points: Points, text: str) -> dict[str, Any]:
     return row | {
         "converged": document["convergence"]["success"],
         "message": document["convergence"]["message"],
-        "aicc": aicc(2 * statistics["cost"], statistics, settings.fitting.absolute_sigma),
-        "reduced_chi_squared": statistics["reduced_chi_squared"],
+        "aicc": aicc(2 * float(statistics["cost"]), statistics, settings.fitting.absolute_sigma),
+        "reduced_chi_squared": float(statistics.get("reduced_chi_squared", math.nan)),
         "free_parameters": statistics["n_points"] - statistics["dof"],
         "parameters": dict(zip(names, document["popt"], strict=True)),
         "uncertainties": dict(zip(names, document["uncertainties"], strict=True)),
