@@ -15,16 +15,16 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from nlsq.cli import batching, pieces, plan, running
 from nlsq.cli.batch_table import show
-from nlsq.cli.batching import find_items
 from nlsq.cli.commands import compare
 from nlsq.cli.commands.compare import aicc
-from nlsq.cli.errors import ModelError
-from nlsq.cli.journal import Journal
 from nlsq.cli.main import _run
-from nlsq.cli.settings import Model, Settings
 from nlsq.security import frames
+from nlsq.session import batching, pieces, plan, running
+from nlsq.session.batching import find_items
+from nlsq.session.errors import ModelError
+from nlsq.session.journal import Journal
+from nlsq.session.settings import Model, Settings
 from nlsq.utils import interruption
 
 T = np.linspace(0, 5, 40)

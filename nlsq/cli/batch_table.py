@@ -13,10 +13,10 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from nlsq.cli.errors import DataError
 from nlsq.cli.whole import natural_width, print_whole
 from nlsq.io import FileError
 from nlsq.io.documents import write_file
+from nlsq.session.errors import DataError
 from nlsq.utils.input_error import harmless
 
 _LEAST_NOTE = 24  # columns of the terminal for what is said of a fit

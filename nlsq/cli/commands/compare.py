@@ -12,15 +12,16 @@ from nlsq.cli.options import (
     FITTING,
     MODEL,
     SET,
+    command_line,
     complete_model,
     configure,
     options,
-    read_model,
 )
+from nlsq.session.words import read_model
 
 if TYPE_CHECKING:
-    from nlsq.cli.points import Points
-    from nlsq.cli.settings import Settings
+    from nlsq.session.points import Points
+    from nlsq.session.settings import Settings
 
 EXAMPLES = """
 \b
@@ -47,10 +48,11 @@ def compare(context, source: str, texts: tuple[str, ...], as_json: bool, **given
     """
     import json
 
-    from nlsq.cli.errors import ConfigurationError, NotConverged
+    from nlsq.cli.errors import NotConverged
     from nlsq.cli.outputs import console
-    from nlsq.cli.plan import read
     from nlsq.io.documents import plain
+    from nlsq.session.errors import ConfigurationError
+    from nlsq.session.plan import read
     from nlsq.utils import interruption
 
     if len(texts) < 2:
@@ -95,12 +97,12 @@ def own_model(context: Any, text: str) -> dict[str, Any]:
 
 
 def _fitted(settings: Settings, points: Points, text: str) -> dict[str, Any]:
-    from nlsq.cli.errors import ProgramError
-    from nlsq.cli.running import execute
+    from nlsq.session.errors import ProgramError
+    from nlsq.session.running import execute
 
     row: dict[str, Any] = {"model": text, "converged": False, "aicc": math.nan, "message": ""}
     try:
-        document, _ = execute(settings, points, only_known=True)
+        document, _ = execute(settings, points, only_known=True, command=command_line())
     except ProgramError as error:
         return row | {"message": str(error)}
     statistics, names = document["statistics"], document["parameter_names"]

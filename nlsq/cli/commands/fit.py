@@ -8,11 +8,21 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nlsq.cli.options import DATA, FITTING, MODEL, SET, STRICT, WORKFLOW, configure, options
+from nlsq.cli.options import (
+    DATA,
+    FITTING,
+    MODEL,
+    SET,
+    STRICT,
+    WORKFLOW,
+    command_line,
+    configure,
+    options,
+)  # fmt: skip
 from nlsq.cli.outputs import OUTPUT, Output
 
 if TYPE_CHECKING:
-    from nlsq.cli.settings import Settings
+    from nlsq.session.settings import Settings
 
 EXAMPLES = """
 \b
@@ -41,11 +51,24 @@ def fit(context: click.Context, source: str, dry_run: bool, strict: bool, **give
     settings = configuration.settings()
     output.check(settings)
     if dry_run:
-        from nlsq.cli.plan import show_plan
-
-        show_plan(settings)
+        _show_plan(settings)
         return
     run(settings, output, strict)
+
+
+def _show_plan(settings: Settings) -> None:
+    """Print points, memory, model, start, method and road."""
+    from rich.table import Table as Grid
+
+    from nlsq.cli.outputs import console
+    from nlsq.session.plan import facts
+
+    grid = Grid(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    grid.add_column(style="bold", no_wrap=True)
+    grid.add_column(overflow="fold")
+    for name, value in facts(settings):
+        grid.add_row(name, value)
+    console().print(grid)
 
 
 def _memory(settings: Settings) -> AbstractContextManager:
@@ -70,7 +93,7 @@ def keep_request(settings: Settings) -> None:
     """Write down beside the checkpoint what `nlsq resume` needs."""
     import json
 
-    from nlsq.cli.errors import ConfigurationError
+    from nlsq.session.errors import ConfigurationError
     from nlsq.streaming.checkpoint import PRESENT
     from nlsq.utils.atomic import write_atomically
 
@@ -103,15 +126,17 @@ def run(settings: Settings, output: Output, strict: bool = False, resume: bool =
     """
     from nlsq.cli import signals
     from nlsq.cli.errors import NotConverged, Terminated, Undetermined
-    from nlsq.cli.plan import read
-    from nlsq.cli.running import execute
+    from nlsq.session.plan import read
+    from nlsq.session.running import execute
 
     signals.way_on = _way_on(settings)
     if settings.workflow.checkpoint is not None and not resume:
         keep_request(settings)
     with _memory(settings):
         whole = output.is_whole(settings)
-        document, result = execute(settings, read(settings), resume, whole=whole)
+        document, result = execute(
+            settings, read(settings), resume, whole=whole, command=command_line()
+        )
         output.write(document, result, settings)
     if not document["convergence"]["success"]:
         if signals.terminated():

@@ -42,9 +42,9 @@ def _facts() -> list[tuple[str, str]]:
 
     import nlsq
     from nlsq.caching.disk import cache_directory
-    from nlsq.cli.errors import ConfigurationError
     from nlsq.config import get_large_dataset_config, get_memory_config
     from nlsq.device import check_gpu_availability, get_device_info
+    from nlsq.session.errors import ConfigurationError
 
     gb = 10**9
     try:

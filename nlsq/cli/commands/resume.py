@@ -26,8 +26,8 @@ Examples:
 def resume(folder: Path, trust: bool, strict: bool, **given) -> None:
     """Go on with the fit that keeps its state in DIR (nlsq fit --checkpoint DIR)."""
     from nlsq.cli.commands.fit import REQUEST, run
-    from nlsq.cli.configuration import Configuration
-    from nlsq.cli.errors import ConfigurationError
+    from nlsq.session.configuration import Configuration
+    from nlsq.session.errors import ConfigurationError
 
     path = folder / REQUEST
     if not os.path.isfile(path):

@@ -11,7 +11,6 @@ import datetime
 import math
 import os
 import platform
-import shlex
 import sys
 import time
 import warnings
@@ -19,12 +18,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import click
 import numpy as np
 
 import nlsq
-from nlsq.cli import answers
-from nlsq.cli.errors import (
+from nlsq.config import env_flag
+from nlsq.session import answers
+from nlsq.session.errors import (
     BY_NAME,
     ConfigurationError,
     DataError,
@@ -33,12 +32,11 @@ from nlsq.cli.errors import (
     NoModel,
     ProgramError,
 )
-from nlsq.cli.handover import packed, received, settle
-from nlsq.cli.model import USER_CODE_ERRORS, LoadedModel, failure, load_model, raised_in, start
-from nlsq.cli.pieces import glance, in_pieces_by_request, open_source, reading_options
-from nlsq.cli.points import Points
-from nlsq.cli.settings import Settings
-from nlsq.config import env_flag
+from nlsq.session.handover import packed, received, settle
+from nlsq.session.model import USER_CODE_ERRORS, LoadedModel, failure, load_model, raised_in, start
+from nlsq.session.pieces import glance, in_pieces_by_request, open_source, reading_options
+from nlsq.session.points import Points
+from nlsq.session.settings import Settings
 from nlsq.utils import interruption
 from nlsq.utils.input_error import InputError
 
@@ -68,6 +66,7 @@ def execute(
     resume: bool = False,
     only_known: bool = False,
     whole: bool = False,
+    command: str | None = None,
 ) -> tuple[dict[str, Any], CurveFitResult]:
     """Fit; where the model's code runs depends on whether it is trusted.
 
@@ -81,6 +80,8 @@ def execute(
         Starts, bounds and fixed values of parameters that the model does not have do not count.
     whole : bool
         The result is to be written with all its content.
+    command : str or None
+        How the fit was asked for, where that was on a command line.
 
     Returns
     -------
@@ -94,7 +95,7 @@ def execute(
     request = {
         "settings": settings.model_dump(mode="json"),
         "points": None if points is None else vars(points),
-        "provenance": provenance(settings, points),
+        "provenance": provenance(settings, points, command),
         "places": {k: v for k, v in settings.places.items() if k in _TOLD},
         "resume": resume,
         "only_known": only_known,
@@ -126,7 +127,7 @@ def carry_out(
     Parameters
     ----------
     form, sizes
-        What the answer of a confined one must look like (`nlsq.cli.answers`).
+        What the answer of a confined one must look like (`nlsq.session.answers`).
 
     Raises
     ------
@@ -161,7 +162,7 @@ def _confined(entry: str, request: dict, settings: Settings) -> dict:
         wall_seconds=allowed.seconds,
     )
     if not sys.platform.startswith("linux"):
-        click.echo("warning: on this system a model file is kept from little but time.", err=True)
+        warnings.warn("on this system a model file is kept from little but time.", stacklevel=3)
     try:
         files = [settings.model.path, settings.data.input_file]
         return call(
@@ -372,7 +373,7 @@ def _x_names(settings: Settings, points: Points | None) -> list[str]:
 # -------------------------------------------------------------------------------- what it was
 
 
-def provenance(settings: Settings, points: Points | None) -> dict[str, Any]:
+def provenance(settings: Settings, points: Points | None, command: str | None) -> dict[str, Any]:
     """Where the data came from, how the fit was asked for and on what it ran."""
     from importlib.metadata import version
 
@@ -387,7 +388,7 @@ def provenance(settings: Settings, points: Points | None) -> dict[str, Any]:
         "provenance": {
             "title": title + (f" ({names.dataset_id})" if names.dataset_id else ""),
             "model": settings.model.text,
-            "command": "nlsq " + shlex.join(sys.argv[1:]),
+            **({} if command is None else {"command": command}),
             "columns of x": _x_names(settings, points),
             "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             "config": settings.model_dump(mode="json", exclude_defaults=True),

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nlsq.cli.errors import ConfigurationError, DataError, ProgramError
-from nlsq.cli.points import select_from
-from nlsq.cli.settings import Settings
+from nlsq.session.errors import ConfigurationError, DataError, ProgramError
+from nlsq.session.points import select_from
+from nlsq.session.settings import Settings
 
 if TYPE_CHECKING:
     from nlsq.interfaces.orchestration_protocol import StreamingDecision
