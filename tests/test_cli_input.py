@@ -16,12 +16,11 @@ import pytest
 from rich.console import Console
 
 from nlsq.cli.batch_table import show
-from nlsq.cli.commands import compare
-from nlsq.cli.commands.compare import aicc
 from nlsq.cli.main import _run
 from nlsq.security import frames
-from nlsq.session import batching, pieces, plan, running
+from nlsq.session import batching, comparing, pieces, plan, running
 from nlsq.session.batching import find_items
+from nlsq.session.comparing import aicc
 from nlsq.session.errors import ModelError
 from nlsq.session.journal import Journal
 from nlsq.session.settings import Model, Settings
@@ -306,11 +305,11 @@ def test_a_fit_of_several_is_nothing_to_save(run, monkeypatch):
     interruption.worth_saving(False)
     held = []
 
-    def fitted(settings, points, text):
+    def fitted(settings, points, text, command):
         held.append(interruption.worth_saving())  # as a fit that has a point
         return {"model": text, "converged": False, "aicc": np.nan, "message": ""}
 
-    monkeypatch.setattr(compare, "_fitted", fitted)
+    monkeypatch.setattr(comparing, "fitted", fitted)
     assert run("compare", "data.csv", *XY, "linear", "-m", "gaussian")[0] == 4
     assert held == [False, False]
     assert not interruption.worth_saving(False)

@@ -10,7 +10,6 @@ import click
 
 from nlsq.cli.options import DATA, FITTING, MODEL, SET, STRICT, configure, options
 
-TABLES = (".csv", ".json", ".parquet")
 _LONGEST_NAME = 200  # bytes; a number and a suffix follow, and most systems allow 255
 EXAMPLES = """
 \b
@@ -120,6 +119,7 @@ class _Job:
     """A batch on its way."""
 
     def __init__(self, settings: Any, given: dict[str, Any], paths: list[Path]):
+        from nlsq.session.batch_rows import check_table
         from nlsq.session.errors import ConfigurationError
         from nlsq.session.journal import Journal
         from nlsq.session.saving import check_file, require_matplotlib
@@ -128,10 +128,7 @@ class _Job:
         self.table, self.plots = given["table"], given["plots"]
         if self.table is not None:
             check_file(self.table, data=paths)
-            if self.table.suffix.lower() not in TABLES:
-                raise ConfigurationError(f"{self.table}: a table is {' or '.join(TABLES)}.")
-            if self.table.suffix.lower() == ".parquet":
-                _require_pyarrow(self.table)
+            check_table(self.table)
         elif given["resume"]:
             raise ConfigurationError("--resume needs --table, whose journal says what is done.")
         if self.plots is not None:
@@ -217,8 +214,9 @@ class _Job:
 
     def write(self) -> None:
         """The table in the order of the files, and what is printed, worst first."""
-        from nlsq.cli.batch_table import badness, show, table_json, write_table
+        from nlsq.cli.batch_table import show
         from nlsq.cli.outputs import console
+        from nlsq.session.batch_rows import badness, table_json, write_table
 
         for message in self.undrawn[:3]:
             click.echo(f"warning: {message}", err=True)
@@ -255,15 +253,3 @@ class _Job:
                 f"{len(doubtful)} of {len(self.rows)} fits have parameters that are undetermined "
                 "or on a bound."
             )
-
-
-def _require_pyarrow(path: Path) -> None:
-    from importlib.util import find_spec
-
-    from nlsq.session.errors import ConfigurationError
-
-    if find_spec("pyarrow") is None:
-        raise ConfigurationError(
-            f"{path}: Parquet needs pyarrow, which is not installed.",
-            "Install it with: pip install pyarrow",
-        )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -71,50 +69,9 @@ def _show_plan(settings: Settings) -> None:
     console().print(grid)
 
 
-def _memory(settings: Settings) -> AbstractContextManager:
-    """The memory that the user allows, for as long as the fit takes."""
-    from nlsq import MemoryConfig, memory_context
-
-    limit = settings.workflow.memory_limit_gb
-    if limit is None:
-        return nullcontext()
-    return memory_context(MemoryConfig(memory_limit_gb=limit))
-
-
 def _way_on(settings: Settings) -> str:
     folder = settings.workflow.checkpoint
     return "" if folder is None else f"Go on with: nlsq resume {folder}"
-
-
-REQUEST = "request.yaml"  # in the folder of a checkpoint: what was asked for
-
-
-def keep_request(settings: Settings) -> None:
-    """Write down beside the checkpoint what `nlsq resume` needs."""
-    import json
-
-    from nlsq.session.errors import ConfigurationError
-    from nlsq.streaming.checkpoint import PRESENT
-    from nlsq.utils.atomic import write_atomically
-
-    folder = settings.workflow.checkpoint
-    if os.path.exists(folder / PRESENT):
-        raise ConfigurationError(
-            f"{folder}: holds the checkpoint of a fit that has not ended.",
-            f"Go on with it: nlsq resume {folder}, or take another folder.",
-        )
-    content = settings.model_dump(mode="json", exclude_defaults=True)
-    content["data"]["input_file"] = str(settings.data.input_file.resolve())
-    if settings.model.path is not None:
-        content["model"]["path"] = str(settings.model.path.resolve())
-        content["model"].pop("trusted", None)
-    content.get("fitting", {}).pop("time_limit", None)  # each sitting has its own
-    content["workflow"]["checkpoint"] = str(folder.resolve())
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(folder / REQUEST, json.dumps(content, indent=2).encode())
-    except OSError as error:
-        raise ConfigurationError(f"{folder}: cannot be written: {error.strerror}.") from None
 
 
 def run(settings: Settings, output: Output, strict: bool = False, resume: bool = False) -> None:
@@ -126,13 +83,15 @@ def run(settings: Settings, output: Output, strict: bool = False, resume: bool =
     """
     from nlsq.cli import signals
     from nlsq.cli.errors import NotConverged, Terminated, Undetermined
+    from nlsq.session.pieces import allowed_memory
     from nlsq.session.plan import read
+    from nlsq.session.resuming import keep_request
     from nlsq.session.running import execute
 
     signals.way_on = _way_on(settings)
     if settings.workflow.checkpoint is not None and not resume:
         keep_request(settings)
-    with _memory(settings):
+    with allowed_memory(settings):
         whole = output.is_whole(settings)
         document, result = execute(
             settings, read(settings), resume, whole=whole, command=command_line()
