@@ -9,6 +9,7 @@ import json
 import operator
 import os
 import threading
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ import pytest
 from rich.console import Console
 
 from nlsq.cli.batch_table import show
-from nlsq.cli.main import _run
+from nlsq.cli.main import _run, _warn
 from nlsq.security import frames
 from nlsq.session import batching, comparing, pieces, plan, running
 from nlsq.session.batching import find_items
@@ -299,6 +300,14 @@ def test_a_forged_guess_is_one_sentence(honest, monkeypatch):
         monkeypatch.setattr(running, "_confined", lambda *_, n=name, v=value: good | {n: v})
         with pytest.raises(ModelError, match="the answer of the sandbox is damaged"):
             running.guess_start(settings, points)
+
+
+def test_a_warning_is_told_without_its_place(capsys):
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.showwarning = _warn
+        warnings.warn("this system keeps no file\x1b[2J from anything.", stacklevel=1)
+    assert capsys.readouterr().err == "warning: this system keeps no file[2J from anything.\n"
 
 
 def test_a_fit_of_several_is_nothing_to_save(run, monkeypatch):
