@@ -55,7 +55,7 @@ def _dense_optimum(B, g, radius):
 def quadratic():
     rng = np.random.default_rng(3)
     A = rng.normal(size=(60, 12)) * np.geomspace(1, 0.05, 12)
-    return A.T @ A, A.T @ rng.normal(size=60)
+    return A.T @ A, A.T @ rng.normal(size=20)
 
 
 def _steihaug(B, g, radius, tolerance=1e-12, maxiter=100):
@@ -222,8 +222,8 @@ def rosenbrock_chain(x):
     return jnp.concatenate([10 * (x[1:] - x[:-1] ** 2), 1 - x[:-1]])
 
 
-def test_rosenbrock_chain_of_200():
-    x0 = np.tile([0.6, 1.2], 100)
+def test_rosenbrock_chain():
+    x0 = np.tile([0.6, 1.2], 40)
     ours = least_squares(rosenbrock_chain, x0, tr_solver="lsmr")
     assert ours.success and ours.cost < 1e-20
     np.testing.assert_allclose(ours.x, 1.0, rtol=1e-9)
@@ -239,24 +239,24 @@ def test_rosenbrock_chain_of_200():
 
 
 def spectrum(x, *p):
-    height, centre, width = jnp.stack(p).reshape(60, 3).T
+    height, centre, width = jnp.stack(p).reshape(20, 3).T
     return (height * jnp.exp(-(((x[:, None] - centre) / width) ** 2))).sum(1)
 
 
-def test_a_spectrum_of_60_peaks():
+def test_a_spectrum_of_20_peaks():
     rng = np.random.default_rng(5)
     truth = np.column_stack(
-        [rng.uniform(1, 5, 60), np.arange(60) + rng.uniform(0, 0.3, 60), rng.uniform(0.4, 0.7, 60)]
+        [rng.uniform(1, 5, 20), np.arange(20) + rng.uniform(0, 0.3, 20), rng.uniform(0.4, 0.7, 20)]
     ).ravel()
-    x = np.linspace(-2, 62, 700)
+    x = np.linspace(-2, 22, 260)
 
     def model(p):
-        height, centre, width = p.reshape(60, 3).T
+        height, centre, width = p.reshape(20, 3).T
         return (height * np.exp(-(((x[:, None] - centre) / width) ** 2))).sum(1)
 
     y = model(truth) + 0.02 * rng.normal(size=x.size)
     p0 = truth * (1 + 0.01 * rng.normal(size=truth.size))
-    p0[1::3] = truth[1::3] + 0.05 * rng.normal(size=60)
+    p0[1::3] = truth[1::3] + 0.05 * rng.normal(size=20)
     ours = curve_fit(spectrum, x, y, p0, tr_solver="lsmr")
     assert ours.model_info.pointwise and ours.success
     exact = curve_fit(spectrum, x, y, p0)
@@ -277,7 +277,7 @@ def test_a_spectrum_of_60_peaks():
 
 
 def _rows(p, x):
-    height, centre, width = p.reshape(60, 3).T
+    height, centre, width = p.reshape(20, 3).T
     u = (x[:, None] - centre) / width
     e = np.exp(-(u**2))
     return np.stack([e, 2 * height * u * e / width, 2 * height * u**2 * e / width], 2).reshape(

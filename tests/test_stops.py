@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+import types
 import warnings
 from pathlib import Path
 
@@ -20,6 +21,7 @@ import scipy.optimize
 import nlsq
 from nlsq import OptimizeWarning, curve_fit, least_squares
 from nlsq.callbacks import StopOptimization
+from nlsq.core.loop import watch
 from nlsq.result import FitError
 
 ROOT = Path(nlsq.__file__).parent.parent
@@ -223,6 +225,27 @@ def test_time_limit_returns_the_best_point_so_far():
     assert result.cost <= cost_at(START)
 
 
+def test_a_fit_that_has_converged_does_not_fail_by_the_time_limit(monkeypatch):
+    """The limit passes after each of the passes in turn, those that only polish among them."""
+    passes, last = [], [0]
+    clock = types.SimpleNamespace(monotonic=lambda: np.inf if len(passes) >= last[0] else 0.0)
+    full = curve_fit(decay, X, Y, START, callback=lambda *_: None)
+    monkeypatch.setattr(watch, "time", clock)
+    found = []
+    for last[0] in range(1, full.nfev + 1):
+        passes.clear()
+        result = curve_fit(
+            decay, X, Y, START, time_limit=60.0, callback=lambda *_: passes.append(0)
+        )
+        found.append(result.status)
+        if result.success:
+            assert result.status == full.status
+            np.testing.assert_allclose(result.popt, full.popt, rtol=1e-6)
+    assert found[0] == -5
+    assert found == sorted(found)  # once it has converged it stays so
+    assert found.count(full.status) > 1
+
+
 def test_a_generous_time_limit_changes_nothing():
     plain = curve_fit(decay, X, Y, START)
     limited = curve_fit(decay, X, Y, START, time_limit=600)
@@ -267,6 +290,7 @@ def test_the_time_limit_begins_with_the_call(door):
 _INTERRUPTED = """
 import signal
 import time
+import types
 import numpy as np
 from nlsq import curve_fit
 

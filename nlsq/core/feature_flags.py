@@ -76,7 +76,11 @@ class FeatureFlags:
     @classmethod
     def from_env(cls) -> FeatureFlags:
         """The flags that the environment sets now."""
-        return _read(*map(_environment().get, _NAMES))
+        raw = as_set()
+        flags = _known.get(raw)
+        if flags is None:
+            flags = _known[raw] = _read(raw)
+        return flags
 
     def get_impl(self, component: str, identity: str = "") -> str:
         """'old' or 'new' for the call of this identity.
@@ -115,17 +119,21 @@ class FeatureFlags:
         return found | {ENV_ROLLOUT_PERCENT: str(self.rollout_percent)}
 
 
-def _environment() -> dict:
-    # os.environ encodes each name and raises inside for one that is absent: 1 µs a variable
-    return getattr(os.environ, "_data", os.environ)
-
-
+# os.environ encodes each name and raises inside for one that is absent: 1 µs a variable
 _encode = getattr(os.environ, "encodekey", str) if hasattr(os.environ, "_data") else str
-_NAMES = [_encode(name) for name in (*map(variable, COMPONENTS), ENV_ROLLOUT_PERCENT)]
+_ONE, _TWO, _THREE, _FOUR, _SHARE = (
+    _encode(name) for name in (*map(variable, COMPONENTS), ENV_ROLLOUT_PERCENT)
+)
+_known: dict[tuple, FeatureFlags] = {}
 
 
-@functools.lru_cache(maxsize=64)
-def _read(*raw: str | bytes | None) -> FeatureFlags:
+def as_set() -> tuple[str | bytes | None, ...]:
+    """What the environment has for the five variables, as the system keeps it."""
+    get = getattr(os.environ, "_data", os.environ).get
+    return get(_ONE), get(_TWO), get(_THREE), get(_FOUR), get(_SHARE)
+
+
+def _read(raw: tuple[str | bytes | None, ...]) -> FeatureFlags:
     texts = [None if value is None else os.fsdecode(value).strip() for value in raw]
     *choices, percent = texts
     impl = [(text or "auto").lower() for text in choices]

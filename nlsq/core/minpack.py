@@ -186,13 +186,14 @@ def curve_fit(
         ydata = _for_each_point(f, xdata, ydata, p0, bounds)
     taken = stages_for(f, ydata)
     prepared = taken.preprocessor.preprocess(xdata, ydata, sigma, check_finite, nan_policy)
-    options = since(began, options)
+    if "time_limit" in options:
+        options = since(began, options)
     config = taken.selector.select(f, p0, bounds, method, jac, options)
-    decision = taken.coordinator.decide(prepared.n_points, prepared.bytes_per_point, True)
-    data = Observations.of(prepared)
+    decision = taken.coordinator.decide(prepared.ydata.size, None, True)
+    data, n = Observations.of(prepared), config.n_params
     if method in (None, "lm") and not config.bounded:
-        require_enough_points(config.n_params, data)
-    model = Model(CurveCall(f), config.n_params, getattr(f, "__name__", type(f).__name__))
+        require_enough_points(n, data)
+    model = Model(CurveCall(f), n, getattr(f, "__name__", type(f).__name__))
     if config.solver == "reference":
         finished = solve_by_reference(model, data, config)
     else:

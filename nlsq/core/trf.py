@@ -191,13 +191,18 @@ def gauss_newton_on_face(point, setup, unsafe, bounded):
     A parameter belongs to the face when its own one-dimensional Gauss-Newton step -g_j / |J_j|^2
     crosses the bound. Used to finish a converged fit, where the interior iterates of the
     reflective method only approach their bounds. While R is not exact (`unsafe`), parameters whose
-    columns are nearly dependent on earlier ones stay where they are (without bounds: all of them).
+    columns are nearly dependent on earlier ones stay where they are.
     """
     x, R, z, lb, ub = point.x, point.R, point.z, setup.lb, setup.ub
     weak = unsafe & (xp.abs(dense.diagonal(R)) <= WEAK * point.norms)
     if not bounded:
-        step = subproblem.gauss_newton(R, point.P, z) * setup.free
-        return where(xp.any(weak), x, x + step)
+
+        def held():
+            rows = _with_diagonal(where(weak, 0.0, R), z, 1.0 * weak)
+            return where(weak, 0.0, dense.least_squares(*rows)[0])
+
+        step = cond(xp.any(weak), held, lambda: subproblem.gauss_newton(R, point.P, z))
+        return x + step * setup.free
     g = dense.dot(R.T, z)
     reach = xp.abs(g) / xp.maximum(point.norms**2, geometry.TINY)
     low = (g > 0) & (x - lb <= reach)

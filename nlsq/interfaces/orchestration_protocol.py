@@ -45,12 +45,6 @@ class PreprocessedData(NamedTuple):
         """Number of points, those of weight 0 among them."""
         return self.ydata.size
 
-    @property
-    def bytes_per_point(self) -> int:
-        """Of x and y; x counts as one number where its size is not known."""
-        x = getattr(self.xdata, "nbytes", 8 * self.ydata.size)
-        return (x + self.ydata.nbytes) // self.ydata.size
-
 
 class OptimizationConfig(NamedTuple):
     """What is fitted from where, and how.
@@ -105,7 +99,7 @@ class StreamingDecision(NamedTuple):
     n_points : int or None
         None where it is not known before the data are read.
     data_bytes : int or None
-        Of all data in memory.
+        Of all data in memory; None where nobody asked.
     usable_bytes : int or None
         What a fit may plan with; None where the data are in memory and nobody asked.
     sampled : bool
@@ -201,7 +195,7 @@ class StreamingCoordinatorProtocol(Protocol):
     def decide(
         self,
         n_points: int | None,
-        bytes_per_point: int,
+        bytes_per_point: int | None,
         in_memory: bool,
         usable_bytes: int | None = None,
         config: Any = None,

@@ -36,7 +36,7 @@ _HOME = {
     "Model": "model",
     "names": "catalogue",
     "Parameter": "model",
-    "polynomial": "polynomials",
+    "polynomial": "catalogue",
     "register": "catalogue",
     "search": "catalogue",
     "UnknownModel": "catalogue",

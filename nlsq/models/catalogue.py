@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copyreg
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -25,6 +26,7 @@ from nlsq.models import (
     transport,
 )  # fmt: skip
 from nlsq.models.model import Model, Parameter
+from nlsq.models.polynomials import polynomial as polynomial
 from nlsq.models.sums import add
 from nlsq.utils.input_error import InputError, did_you_mean
 
@@ -76,6 +78,9 @@ def get(name: str) -> Model:
     """
     members = [_one(part.strip()) for part in str(name).split("+")]
     return members[0] if len(members) == 1 else add(members)
+
+
+copyreg.pickle(Model, lambda model: (get, (model.name,)))  # type: ignore[arg-type]
 
 
 def _one(name: str) -> Model:

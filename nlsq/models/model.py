@@ -111,11 +111,6 @@ class Model:
     def __repr__(self) -> str:
         return f"<model {self.name}{self.__signature__}>"
 
-    def __reduce__(self):
-        from nlsq.models.catalogue import get
-
-        return get, (self.name,)
-
     @property
     def n(self) -> int:
         """Number of parameters."""

@@ -14,6 +14,7 @@ import numpy as np
 from nlsq.callbacks import StopOptimization
 from nlsq.config import backend
 from nlsq.core.loop import programs
+from nlsq.core.loop.judging import SAFE_PIVOT
 from nlsq.core.loop.loop import absorb, in_numpy, propose
 from nlsq.core.loop.outcome import Outcome
 from nlsq.core.loop.state import Method, running, setup_packing, state_packing
@@ -184,7 +185,8 @@ def drive_passes(
             if watch.stops(view, running(view)):
                 break
     outcome = Outcome(view.vector, method)
-    if watch.stop is not None:
+    polished = outcome.status > 0 and outcome.pivot >= SAFE_PIVOT  # its last digits are rounding
+    if watch.stop is not None and not (polished and watch.stop is Status.TIME_LIMIT):
         outcome.status = int(watch.stop)
     return outcome
 

@@ -119,7 +119,7 @@ class StreamingCoordinator:
     def decide(
         self,
         n_points: int | None,
-        bytes_per_point: int,
+        bytes_per_point: int | None,
         in_memory: bool,
         usable_bytes: int | None = None,
         config: LargeDatasetConfig | None = None,
@@ -127,7 +127,7 @@ class StreamingCoordinator:
         needs_source: str = "",
     ) -> StreamingDecision:
         """See `nlsq.core.orchestration.StreamingCoordinator.decide`."""
-        size = None if n_points is None else n_points * bytes_per_point
+        size = n_points * bytes_per_point if n_points and bytes_per_point else None
         road, why = "chunked", "the reference compares sizes with limits"
         if workflow != "auto":
             road, why = workflow, "it was asked for"

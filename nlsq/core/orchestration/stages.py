@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nlsq.core.feature_flags import COMPONENTS, FeatureFlags, variable
+from nlsq.core.feature_flags import COMPONENTS, FeatureFlags, as_set, variable
 from nlsq.core.orchestration.covariance_computer import CovarianceComputer
 from nlsq.core.orchestration.data_preprocessor import DataPreprocessor
 from nlsq.core.orchestration.optimization_selector import OptimizationSelector
@@ -33,6 +33,7 @@ class Stages(NamedTuple):
 NEW = Stages(
     DataPreprocessor(), OptimizationSelector(), CovarianceComputer(), StreamingCoordinator()
 )
+_all_new: set[tuple] = set()  # settings of the environment that ask for nothing else
 
 
 def stages_for(f: Callable, ydata: Any = None) -> Stages:
@@ -43,8 +44,11 @@ def stages_for(f: Callable, ydata: Any = None) -> Stages:
     ValueError
         For a flag that is none.
     """
+    if as_set() in _all_new:
+        return NEW
     flags = FeatureFlags.from_env()
     if flags.all_new:
+        _all_new.add(as_set())
         return NEW
     name = f"{getattr(f, '__module__', '')}.{getattr(f, '__qualname__', type(f).__qualname__)}"
     identity = f"{name}:{np.size(ydata)}"

@@ -32,7 +32,7 @@ class StreamingCoordinator:
     def decide(
         self,
         n_points: int | None,
-        bytes_per_point: int,
+        bytes_per_point: int | None,
         in_memory: bool,
         usable_bytes: int | None = None,
         config: LargeDatasetConfig | None = None,
@@ -44,8 +44,8 @@ class StreamingCoordinator:
         Parameters
         ----------
         n_points : int or None
-        bytes_per_point : int
-            Of x, y and sigma.
+        bytes_per_point : int or None
+            Of x, y and sigma; None where the data are in memory and nobody asks.
         in_memory : bool
             Whether the data are arrays already.
         usable_bytes : int, optional
@@ -57,7 +57,7 @@ class StreamingCoordinator:
         needs_source : str
             What the user asked for that only roads other than the direct one have.
         """
-        size = None if n_points is None else n_points * bytes_per_point
+        size = n_points * bytes_per_point if n_points and bytes_per_point else None
         if in_memory and workflow == "auto" and not needs_source:
             why = "the data are in memory"
             return StreamingDecision("direct", why, n_points, size, usable_bytes, True)

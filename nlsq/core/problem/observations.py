@@ -54,7 +54,8 @@ class Observations:
         """The data as the engine takes them."""
         x = Abscissae(data.xdata, data.ydata.size, data.shape)
         made = cls(x, data.ydata, data.sigma, data.weights, data.factor)
-        made._idle = data.idle
+        if data.weights is not None:
+            made._idle = data.idle
         return made
 
     @property
