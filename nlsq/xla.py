@@ -2,7 +2,8 @@
 
 These are its private names, the marks and options of XLA, and the code that JAX lowers to. Each
 name is looked up when this module is imported, which only modules that need JAX do. Where a name is
-missing a stand-in takes its place: it may be slower, its numbers are the same.
+missing a stand-in takes its place: it may be slower, its numbers are the same. `MISSING` lists
+those names, and `nlsq info` shows them.
 
 name                    without it
 trace_state_clean       a fit inside `jit` is refused; inside `grad` or `vmap` JAX itself refuses
@@ -32,15 +33,18 @@ import jax
 import jaxlib
 
 UNSEEN = (0, 13)  # the first release of JAX with which nobody has run the suite
+MISSING: list[str] = []
 
 
 def _found(module: str, *names: str) -> tuple:
     """The objects of these names in a module of JAX; if one is missing, None for each."""
     try:
         home = import_module(module)
-        return tuple(getattr(home, name) for name in names)
-    except (ImportError, AttributeError):
-        return (None,) * len(names)
+    except ImportError:
+        home = None
+    missing = [f"{module}.{name}" for name in names if not hasattr(home, name)]
+    MISSING.extend(missing)
+    return (None,) * len(names) if missing else tuple(getattr(home, name) for name in names)
 
 
 def _all(objects: Iterable) -> bool:  # of which some have no truth value
@@ -121,9 +125,10 @@ _CACHED = {  # most of a small fit's start-up is compilations below JAX's thresh
 }
 _SETTINGS = (*_CACHED, "enable_compilation_cache", "compilation_cache_dir")
 _settings = dict(zip(_SETTINGS, _found("jax._src.config", *_SETTINGS), strict=True))
-_cache = _found("jax._src", "compilation_cache")[0]
-if not (hasattr(_cache, "reset_cache") and hasattr(_cache, "_cache") and _all(_settings.values())):
-    _cache = None
+_reset, _ = _found("jax._src.compilation_cache", "reset_cache", "_cache")
+_cache = None
+if _reset is not None and _all(_settings.values()):
+    _cache = import_module("jax._src.compilation_cache")
 
 
 @contextmanager

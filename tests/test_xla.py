@@ -97,7 +97,9 @@ def test_the_fit_is_scipys(expected):
     ids=["client", "files", "marks", "tracing", "everything"],
 )
 def test_a_fit_is_the_same_without(names, missing, expected):
+    assert xla.MISSING == []
     with without(*names):
+        assert sorted(xla.MISSING) == sorted(names)
         assert [getattr(xla, name) for name in missing] == [None] * len(missing)
         assert_same(curve_fit(ringing, X, observed(X), P0), expected)
 
