@@ -32,8 +32,9 @@ def get_device_info() -> dict[str, Any]:
     >>> get_device_info()["backend"] in ("cpu", "gpu", "tpu")
     True
     """
+    from importlib.metadata import version
+
     import jax
-    import jaxlib
     import psutil
 
     memory = psutil.virtual_memory()
@@ -48,7 +49,7 @@ def get_device_info() -> dict[str, Any]:
     ]
     return {
         "jax_version": jax.__version__,
-        "jaxlib_version": jaxlib.__version__,
+        "jaxlib_version": version("jaxlib"),
         "backend": jax.default_backend(),
         "devices": devices,
         "cpu_count": usable_cores(),
@@ -114,13 +115,13 @@ def usable_cores() -> int:
 
 @cache
 def _synchronous_device() -> Any:
-    from jaxlib import xla_client
+    from nlsq import xla
 
-    return xla_client.make_cpu_client(asynchronous=False, num_devices=1).devices()[0]
+    return xla.synchronous_device()
 
 
 def _in_calling_thread() -> Any:
-    """The device of a CPU client of our own, which computes in the thread that calls."""
+    """`xla.synchronous_device`, one for all."""
     with _lock:  # `cache` would let threads that come together make one each
         return _synchronous_device()
 
@@ -134,7 +135,8 @@ def in_calling_thread() -> AbstractContextManager:
     """
     import jax
 
-    return jax.default_device(_in_calling_thread()) if _on_cpu() else nullcontext()
+    device = _in_calling_thread() if _on_cpu() else None
+    return nullcontext() if device is None else jax.default_device(device)
 
 
 def _on_cpu() -> bool:

@@ -9,22 +9,22 @@ import json
 import operator
 import os
 import threading
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 from rich.console import Console
 
-from nlsq.cli import batching, pieces, plan, running
 from nlsq.cli.batch_table import show
-from nlsq.cli.batching import find_items
-from nlsq.cli.commands import compare
-from nlsq.cli.commands.compare import aicc
-from nlsq.cli.errors import ModelError
-from nlsq.cli.journal import Journal
-from nlsq.cli.main import _run
-from nlsq.cli.settings import Model, Settings
+from nlsq.cli.main import _run, _warn
 from nlsq.security import frames
+from nlsq.session import batching, comparing, pieces, plan, running
+from nlsq.session.batching import find_items
+from nlsq.session.comparing import aicc
+from nlsq.session.errors import ModelError
+from nlsq.session.journal import Journal
+from nlsq.session.settings import Model, Settings
 from nlsq.utils import interruption
 
 T = np.linspace(0, 5, 40)
@@ -302,15 +302,23 @@ def test_a_forged_guess_is_one_sentence(honest, monkeypatch):
             running.guess_start(settings, points)
 
 
+def test_a_warning_is_told_without_its_place(capsys):
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.showwarning = _warn
+        warnings.warn("this system keeps no file\x1b[2J from anything.", stacklevel=1)
+    assert capsys.readouterr().err == "warning: this system keeps no file[2J from anything.\n"
+
+
 def test_a_fit_of_several_is_nothing_to_save(run, monkeypatch):
     interruption.worth_saving(False)
     held = []
 
-    def fitted(settings, points, text):
+    def fitted(settings, points, text, command):
         held.append(interruption.worth_saving())  # as a fit that has a point
         return {"model": text, "converged": False, "aicc": np.nan, "message": ""}
 
-    monkeypatch.setattr(compare, "_fitted", fitted)
+    monkeypatch.setattr(comparing, "fitted", fitted)
     assert run("compare", "data.csv", *XY, "linear", "-m", "gaussian")[0] == 4
     assert held == [False, False]
     assert not interruption.worth_saving(False)

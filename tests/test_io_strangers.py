@@ -6,14 +6,14 @@ import h5py
 import numpy as np
 import pytest
 
-from nlsq.cli.errors import DataError
-from nlsq.cli.pieces import open_source
-from nlsq.cli.settings import Settings
 from nlsq.io import FileError, read_table
 from nlsq.io.cells import text_column
 from nlsq.io.headings import is_unit, split_unit
 from nlsq.io.numbers import parse
 from nlsq.security import resource_limits
+from nlsq.session.errors import DataError
+from nlsq.session.pieces import open_source
+from nlsq.session.settings import Settings
 
 # -- time --------------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from functools import cache
 
 import jax
@@ -20,12 +20,7 @@ import platformdirs
 
 from nlsq.config import env_flag
 from nlsq.utils.kept import in_memory
-
-# Most of a small fit's start-up is compilations below JAX's thresholds.
-_THRESHOLDS = {
-    "persistent_cache_min_compile_time_secs": 0.0,
-    "persistent_cache_min_entry_size_bytes": -1,
-}
+from nlsq.xla import programs_kept_in
 
 
 def cache_directory() -> str | None:
@@ -60,19 +55,8 @@ def on_disk() -> Iterator[None]:
     if not kept and (directory is None or directory == jax.config.jax_compilation_cache_dir):
         yield
         return
-    from jax._src import compilation_cache, config
-
-    where = {"enable_compilation_cache": True} if kept else {"compilation_cache_dir": directory}
-    with ExitStack() as settings:
-        for name, value in (_THRESHOLDS | where).items():
-            settings.enter_context(getattr(config, name)(value))
-        if kept:
-            compilation_cache.reset_cache()  # it remembers whether it was switched on
-            compilation_cache._cache = kept
-        try:
-            yield
-        finally:
-            compilation_cache.reset_cache()  # the user may still choose a directory of his own
+    with programs_kept_in(kept or directory):
+        yield
 
 
 class Program:

@@ -19,12 +19,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import jax
-import jaxlib
 import xxhash
-from jax._src.core import Primitive  # jax.extend would load Pallas, some 20 ms
-from jax.interpreters import mlir
-from jaxlib.mlir.dialects import func
 
+from nlsq import xla
 from nlsq.caching.disk import cache_directory
 from nlsq.utils.kept import Kept, in_memory
 
@@ -40,33 +37,30 @@ def lowered(f: Callable, name: str, sources: Path, *operands) -> Callable:
     directory, text = in_memory() or cache_directory(), _digest(sources)
     if directory is None or text is None or jax.default_backend() != "cpu":
         return f
+    if not xla.code_is_portable():
+        return f
     forms = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype), operands)
-    facts = name, repr(forms), text, *_settings()
+    facts = name, repr(forms), text, *xla.code_depends_on()
     file = f"nlsq-{xxhash.xxh3_128_hexdigest(repr(facts).encode())}.mlir"
     code = _read(directory, file)
     if code is None:
-        code = mlir.module_to_bytecode(jax.jit(f).lower(*forms).compiler_ir())
-        if b"custom_call" in code:
+        code = xla.code_of(f, *forms)
+        if code is None:
             return f
         _write(directory, file, code)
-    return lambda *operands: _call.bind(*jax.tree.leaves(operands), code=code)
+    return lambda *operands: xla.call(code, *operands)
 
 
 @functools.cache
 def _digest(sources: Path) -> str | None:
     """Hash of the sources; None where they are not there to be read."""
-    text, files = xxhash.xxh3_128(), sorted(sources.rglob("*.py"))
-    for file in files:
+    files = sorted(sources.rglob("*.py"))
+    if not files:
+        return None
+    text = xxhash.xxh3_128()
+    for file in (*files, Path(xla.__file__)):  # whose marks are in the code
         text.update(file.read_bytes())
-    return text.hexdigest() if files else None
-
-
-def _settings() -> tuple[str, ...]:
-    """What JAX's own cache of traces looks at; an object counts without its address."""
-    from jax._src import config
-
-    values = [repr(value).split(" at 0x")[0] for value in config.trace_context()]
-    return jax.__version__, jaxlib.__version__, *values
+    return text.hexdigest()
 
 
 def _read(directory: str | Kept, name: str) -> bytes | None:
@@ -95,19 +89,3 @@ def _write(directory: str | Kept, name: str, code: bytes) -> None:
         os.replace(temporary, Path(directory, name))
     except OSError:
         Path(temporary).unlink(missing_ok=True)
-
-
-_call = Primitive("lowered")
-_call.def_abstract_eval(lambda first, *_, code: first)
-
-
-def _insert(context, *operands, code: bytes):
-    """A call of the code's main function, which joins the module that is being lowered."""
-    within = context.module_context
-    module = mlir.ir.Module.parse(code)
-    types = mlir.ir.SymbolTable(module.operation)["main"].type.results
-    name = mlir.merge_mlir_modules(within.module, "lowered", module, within.symbol_table)
-    return func.CallOp(types, mlir.ir.FlatSymbolRefAttr.get(name), operands).results
-
-
-mlir.register_lowering(_call, _insert)

@@ -1,78 +1,25 @@
-"""The table of a batch: written in the order of the files, shown worst first."""
+"""The table of a batch on the terminal, worst fits first."""
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from nlsq.cli.errors import DataError
 from nlsq.cli.whole import natural_width, print_whole
-from nlsq.io import FileError
-from nlsq.io.documents import write_file
+from nlsq.session.batch_rows import OUTCOMES
 from nlsq.utils.input_error import harmless
 
 _LEAST_NOTE = 24  # columns of the terminal for what is said of a fit
-_ORDER = {"bad data": 0, "not fitted": 1, "not converged": 2, "converged": 3}
-
-
-def badness(row: dict[str, Any]) -> tuple:
-    """Sorts the worst first: failures, then doubtful parameters, then by R²."""
-    doubtful = bool(row.get("undetermined")) or bool(row.get("at_bound"))
-    r_squared = row.get("r_squared")
-    return (
-        _ORDER[row["outcome"]], not doubtful, -2.0 if r_squared is None else r_squared, row["fit"],
-    )  # fmt: skip
-
-
-def write_table(path: Path, rows: list[dict[str, Any]]) -> None:
-    """Write the rows; the suffix gives the format."""
-    names = _columns(rows)
-    suffix = path.suffix.lower()
-    if suffix == ".json":
-        content: str | bytes = table_json(rows)
-    elif suffix == ".csv":
-        text = io.StringIO()
-        writer = csv.DictWriter(text, names, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-        content = text.getvalue()
-    else:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        columns = {name: [row.get(name) for row in rows] for name in names}
-        sink = pa.BufferOutputStream()
-        pq.write_table(pa.table(columns), sink)
-        content = sink.getvalue().to_pybytes()
-    try:
-        write_file(path, content)
-    except FileError as error:
-        raise DataError(error.message, error.fix) from None
-
-
-def _columns(rows: list[dict[str, Any]]) -> list[str]:
-    """Names of the columns; those of rows with parameters first."""
-    whole = sorted(rows, key=len, reverse=True)
-    return list(dict.fromkeys(name for row in whole for name in row))
-
-
-def table_json(rows: list[dict[str, Any]]) -> str:
-    """The rows as JSON."""
-    return json.dumps(rows, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def show(console: Any, rows: list[dict[str, Any]], worst: int) -> None:
     """Print how many ended how, and the worst fits."""
     counts = Counter(row["outcome"] for row in rows)
-    said = ", ".join(f"{counts[o]} {o}" for o in reversed(_ORDER) if counts[o])
+    said = ", ".join(f"{counts[o]} {o}" for o in reversed(OUTCOMES) if counts[o])
     console.print(Text(f"{len(rows)} fits: ", "bold") + Text(said))
     if not (worst and rows):
         return

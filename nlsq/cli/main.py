@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from importlib import import_module
 
 import click
 
 import nlsq
 from nlsq.cli import signals
-from nlsq.cli.errors import EXIT_CODES, ProgramError
+from nlsq.cli.errors import EXIT_CODES, exit_code
+from nlsq.session.errors import ProgramError
 from nlsq.utils import interruption
 from nlsq.utils.input_error import harmless
 
@@ -82,6 +84,7 @@ def cli(context: click.Context, debug: bool) -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Run the program and exit with its code."""
     signals.listen()
+    warnings.showwarning = _warn
     with interruption.deferred():
         code = _run(arguments)
         signals.finish()
@@ -99,7 +102,7 @@ def _run(arguments: list[str] | None) -> int:
     except ProgramError as error:
         if debug:
             _traceback()
-        return _report(error.message, error.fix, error.exit_code)
+        return _report(error.message, error.fix, exit_code(error))
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
         fix = f"See '{context.command_path} --help'." if context else ""
@@ -109,6 +112,10 @@ def _run(arguments: list[str] | None) -> int:
     except BrokenPipeError:  # the reader of our output has gone: `nlsq fit x.yaml | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+
+
+def _warn(message: Warning, *_: object, **__: object) -> None:
+    click.echo(f"warning: {harmless(str(message))}", err=True)
 
 
 def _traceback() -> None:

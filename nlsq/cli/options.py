@@ -6,15 +6,18 @@ A `Setting` is a Click option with the key of its entry; what it reads from its 
 
 from __future__ import annotations
 
-import re
+import shlex
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from nlsq.session.words import read_column, read_model
+
 if TYPE_CHECKING:
-    from nlsq.cli.configuration import Configuration
+    from nlsq.session.configuration import Configuration
 
 FORMATS = ("csv", "json", "hdf5", "npz", "npy", "parquet", "arrow", "excel", "jcamp")
 LOSSES = ("linear", "soft_l1", "huber", "cauchy", "arctan")
@@ -29,11 +32,6 @@ class Setting(click.Option):
     def __init__(self, *names: Any, key: str, read: Callable = lambda value: value, **kwargs: Any):
         super().__init__(*names, **kwargs)
         self.key, self.read = key, read
-
-
-def read_column(text: str) -> int | str:
-    """A column by its number, or by its name."""
-    return int(text) if re.fullmatch("[0-9]{1,9}", text) else text
 
 
 def _columns(texts: tuple[str, ...]) -> Any:
@@ -85,18 +83,6 @@ def _fixed(texts: tuple[str, ...]) -> dict:
         name, equals, value = text.partition("=")
         found[name.strip()] = _number(value, "--fix") if equals else None
     return found
-
-
-def read_model(text: str) -> dict:
-    """The section of the configuration that ``-m TEXT`` stands for."""
-    from nlsq.cli.settings import Model
-
-    def names() -> list[str]:
-        from nlsq import models  # which loads SciPy's special functions
-
-        return models.names()
-
-    return Model.parse(text, names)
 
 
 def complete_model(context: click.Context, parameter: click.Parameter, incomplete: str) -> list:
@@ -230,7 +216,7 @@ def configure(context: click.Context, source: str | None) -> Configuration:
     source : str or None
         A configuration file, a data file, or - for standard input.
     """
-    from nlsq.cli.configuration import SUFFIXES, Configuration
+    from nlsq.session.configuration import SUFFIXES, Configuration
 
     if source is not None and Path(source).suffix.lower() in SUFFIXES:
         found = Configuration.read(Path(source))
@@ -246,3 +232,8 @@ def configure(context: click.Context, source: str | None) -> Configuration:
     for text in context.params.get("set") or ():
         found.assign(text)
     return found
+
+
+def command_line() -> str:
+    """The command as it was given, for the record of a fit."""
+    return "nlsq " + shlex.join(sys.argv[1:])

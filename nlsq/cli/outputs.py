@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from nlsq.session.saving import FIGURES, check_files, save, text_of
+
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from nlsq.cli.configuration import Configuration
-    from nlsq.cli.settings import Settings
+    from nlsq.session.configuration import Configuration
+    from nlsq.session.settings import Settings
 
 PRINTED = ("table", "json", "csv", "markdown", "latex", "shell")
-FIGURES = (".png", ".svg", ".pdf", ".jpg", ".jpeg", ".eps", ".ps", ".tif", ".tiff", ".webp")
-DOCUMENTS = (".json", ".csv", ".md", ".tex", ".sh", ".html", ".zip")
 OUTPUT = [
     click.Option(
         ["-o", "--output"], multiple=True, type=click.Path(path_type=Path),
@@ -53,7 +51,7 @@ class Output:
                 configuration.set(key, paths, "--output")
         printed = "json" if given["json"] else given["printed"]
         if given["printed"] not in (None, printed):
-            from nlsq.cli.errors import ConfigurationError
+            from nlsq.session.errors import ConfigurationError
 
             raise ConfigurationError(
                 f"--json and --print {given['printed']}: one thing is printed.", "Leave one away."
@@ -68,23 +66,7 @@ class Output:
         ------
         ConfigurationError
         """
-        files = settings.export.results_file
-        for path in (*files, *settings.export.figure):
-            own = None if path in self.own else Path.cwd()
-            check_file(path, own, [settings.data.input_file])
-        for path in files:
-            if path.suffix.lower() not in DOCUMENTS:
-                from nlsq.cli.errors import ConfigurationError
-
-                raise ConfigurationError(
-                    f"{path}: nothing is written with this suffix.",
-                    f"Known are {' '.join(DOCUMENTS)}, and for figures {' '.join(FIGURES[:3])}.",
-                )
-        drawn = [
-            p for p in (*settings.export.figure, *files) if p.suffix.lower() in (".html", *FIGURES)
-        ]
-        if drawn:
-            require_matplotlib(drawn[0])
+        check_files(settings, self.own)
 
     def is_whole(self, settings: Settings) -> bool:
         """Whether the result is written with all its content, which is as long as the data."""
@@ -99,8 +81,8 @@ class Output:
         DataError
             A file that cannot be written; what could be is.
         """
-        from nlsq.cli.errors import DataError, ProgramError
         from nlsq.io import FileError
+        from nlsq.session.errors import DataError, ProgramError
 
         if self.asked or not self.quiet:
             self.print(document, result)
@@ -138,77 +120,3 @@ def console() -> Console:
     from rich.console import Console
 
     return Console(highlight=False)
-
-
-def check_file(path: Path, folder: Path | None = None, data: Iterable[Path] = ()) -> None:
-    """Raise when nothing can be written there, it is outside of `folder`, or one of the `data`."""
-    from nlsq.cli.errors import ConfigurationError
-    from nlsq.security import validate_path
-    from nlsq.utils.input_error import InputError
-
-    try:
-        validate_path(path, folder)
-    except InputError as error:
-        raise ConfigurationError(error.message, error.fix) from None
-    if not os.path.isdir(path.resolve().parent):
-        raise ConfigurationError(f"{path}: no such folder to write to.", "Create it first.")
-    if os.path.exists(path) and any(os.path.exists(d) and path.samefile(d) for d in data):
-        raise ConfigurationError(
-            f"{path}: this file holds the data and would be replaced.", "Choose another name."
-        )
-
-
-def require_matplotlib(path: Path) -> None:
-    """Raise when figures cannot be drawn."""
-    from importlib.util import find_spec
-
-    from nlsq.cli.errors import ConfigurationError
-
-    if find_spec("matplotlib") is None:
-        raise ConfigurationError(
-            f"{path}: figures need matplotlib, which is not installed.",
-            "Install it with: pip install matplotlib",
-        )
-
-
-def text_of(suffix: str, document: dict[str, Any], result: Any) -> str:
-    """The result as text of one kind."""
-    from nlsq.io import to_csv, to_latex, to_markdown, to_shell
-    from nlsq.io.documents import completed, document_text
-    from nlsq.io.html_report import html_report
-
-    if suffix == ".json":
-        return document_text(completed(document, result))
-    if suffix == ".html":
-        return html_report(completed(document, result))
-    writers = {".csv": to_csv, ".md": to_markdown, ".tex": to_latex, ".sh": to_shell}
-    return writers[suffix](result)
-
-
-def save(path: Path, document: dict[str, Any], result: Any, settings: Settings) -> None:
-    """Write one file and record it."""
-    from nlsq.io.documents import write_file
-    from nlsq.security import AuditLogger
-
-    suffix = path.suffix.lower()
-    if suffix in FIGURES:
-        write_figure(path, document, result)
-    elif suffix == ".zip":
-        from nlsq.cli.bundle import write
-
-        write(path, document, result, settings)
-    else:
-        write_file(path, text_of(suffix, document, result))
-    AuditLogger().log_export(path, suffix)
-
-
-def write_figure(path: Path, document: dict[str, Any], result: Any) -> None:
-    """Draw data, fit and residuals; the suffix gives the format."""
-    from nlsq.cli.errors import ConfigurationError
-    from nlsq.io.bundle import figure
-    from nlsq.io.documents import write_file
-
-    try:
-        write_file(path, figure(result, document, path.suffix[1:].lower()))
-    except ValueError as error:  # a suffix that matplotlib has no writer for
-        raise ConfigurationError(f"{path}: {error}.") from None

@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from jaxlib.xla_client import execution_stream_id
 
+from nlsq import xla
 from nlsq.config import double_precision
 from nlsq.core.passes.blocks import SLACK
 from nlsq.device import usable_cores
@@ -136,7 +136,7 @@ class _Streams:
     def hand_over(self, work: Callable, chunk: Chunk) -> Any:
         """work(arguments), arrays that may still be computed."""
         device = nullcontext() if self._devices is None else jax.default_device(next(self._devices))
-        with device, execution_stream_id(next(self._turn)):
+        with device, xla.stream(next(self._turn)):
             return work(_arguments(chunk))
 
 

@@ -10,7 +10,6 @@ import click
 
 from nlsq.cli.options import DATA, FITTING, MODEL, SET, STRICT, configure, options
 
-TABLES = (".csv", ".json", ".parquet")
 _LONGEST_NAME = 200  # bytes; a number and a suffix follow, and most systems allow 255
 EXAMPLES = """
 \b
@@ -61,8 +60,8 @@ def batch(context: click.Context, sources: tuple[str, ...], **given: Any) -> Non
     stop the rest; the exit code is then 2 (data) or 4 (not converged).
     """
     from nlsq.cli.errors import NotConverged, Terminated
-    from nlsq.cli.running import require_safe
     from nlsq.cli.signals import terminated
+    from nlsq.session.running import require_safe
 
     settings, paths = _what(context, sources)
     if settings.model.path is not None:
@@ -81,8 +80,8 @@ def _what(context: click.Context, sources: tuple[str, ...]):
     """Settings and files of the command line."""
     import glob
 
-    from nlsq.cli.configuration import SUFFIXES
-    from nlsq.cli.errors import DataError
+    from nlsq.session.configuration import SUFFIXES
+    from nlsq.session.errors import DataError
 
     config = sources[0] if Path(sources[0]).suffix.lower() in SUFFIXES else None
     configuration = configure(context, config)
@@ -101,8 +100,8 @@ def _what(context: click.Context, sources: tuple[str, ...]):
 
 
 def _refuse_what_is_for_one_fit(settings: Any) -> None:
-    from nlsq.cli.errors import ConfigurationError
-    from nlsq.cli.settings import Export, Workflow
+    from nlsq.session.errors import ConfigurationError
+    from nlsq.session.settings import Export, Workflow
 
     given = {
         "workflow": settings.workflow != Workflow(),
@@ -120,18 +119,16 @@ class _Job:
     """A batch on its way."""
 
     def __init__(self, settings: Any, given: dict[str, Any], paths: list[Path]):
-        from nlsq.cli.errors import ConfigurationError
-        from nlsq.cli.journal import Journal
-        from nlsq.cli.outputs import check_file, require_matplotlib
+        from nlsq.session.batch_rows import check_table
+        from nlsq.session.errors import ConfigurationError
+        from nlsq.session.journal import Journal
+        from nlsq.session.saving import check_file, require_matplotlib
 
         self.settings, self.given = settings, given
         self.table, self.plots = given["table"], given["plots"]
         if self.table is not None:
             check_file(self.table, data=paths)
-            if self.table.suffix.lower() not in TABLES:
-                raise ConfigurationError(f"{self.table}: a table is {' or '.join(TABLES)}.")
-            if self.table.suffix.lower() == ".parquet":
-                _require_pyarrow(self.table)
+            check_table(self.table)
         elif given["resume"]:
             raise ConfigurationError("--resume needs --table, whose journal says what is done.")
         if self.plots is not None:
@@ -165,7 +162,7 @@ class _Job:
 
     def run(self, paths: list[Path]) -> bool:
         """Fit everything; whether it was stopped before the end."""
-        from nlsq.cli.batching import find_items, fit_all
+        from nlsq.session.batching import find_items, fit_all
         from nlsq.utils import interruption
         from nlsq.utils.progress import progress_bar
 
@@ -192,8 +189,8 @@ class _Job:
     def _draw(self, rows: list[dict[str, Any]]) -> None:
         if self.plots is None:
             return
-        from nlsq.cli.outputs import write_figure
         from nlsq.io import FileError, restore
+        from nlsq.session.saving import write_figure
 
         for row in rows:
             if "document" in row:
@@ -217,8 +214,9 @@ class _Job:
 
     def write(self) -> None:
         """The table in the order of the files, and what is printed, worst first."""
-        from nlsq.cli.batch_table import badness, show, table_json, write_table
+        from nlsq.cli.batch_table import show
         from nlsq.cli.outputs import console
+        from nlsq.session.batch_rows import badness, table_json, write_table
 
         for message in self.undrawn[:3]:
             click.echo(f"warning: {message}", err=True)
@@ -233,7 +231,8 @@ class _Job:
 
     def conclude(self) -> None:
         """Raise what the exit code says."""
-        from nlsq.cli.errors import DataError, NotConverged, Undetermined
+        from nlsq.cli.errors import NotConverged, Undetermined
+        from nlsq.session.errors import DataError
 
         count = {}
         for row in self.rows:
@@ -254,15 +253,3 @@ class _Job:
                 f"{len(doubtful)} of {len(self.rows)} fits have parameters that are undetermined "
                 "or on a bound."
             )
-
-
-def _require_pyarrow(path: Path) -> None:
-    from importlib.util import find_spec
-
-    from nlsq.cli.errors import ConfigurationError
-
-    if find_spec("pyarrow") is None:
-        raise ConfigurationError(
-            f"{path}: Parquet needs pyarrow, which is not installed.",
-            "Install it with: pip install pyarrow",
-        )

@@ -26,11 +26,11 @@ Examples:
               help="Check a configuration file for mistakes. Writes nothing.")  # fmt: skip
 def config(kind: str, output: Path | None, force: bool, check: Path | None) -> None:
     """Write a commented template: of a fit, a batch, or a model file."""
-    from nlsq.cli.errors import ConfigurationError
-    from nlsq.cli.outputs import check_file
+    from nlsq.session.errors import ConfigurationError
+    from nlsq.session.saving import check_file
 
     if check is not None:
-        from nlsq.cli.configuration import Configuration
+        from nlsq.session.configuration import Configuration
 
         settings = Configuration.read(check).settings()
         click.echo(f"{check}: no mistakes; {settings.model.text} to {settings.data.input_file}")

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-import os
-from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from nlsq.cli.options import DATA, FITTING, MODEL, SET, STRICT, WORKFLOW, configure, options
+from nlsq.cli.options import (
+    DATA,
+    FITTING,
+    MODEL,
+    SET,
+    STRICT,
+    WORKFLOW,
+    command_line,
+    configure,
+    options,
+)  # fmt: skip
 from nlsq.cli.outputs import OUTPUT, Output
 
 if TYPE_CHECKING:
-    from nlsq.cli.settings import Settings
+    from nlsq.session.settings import Settings
 
 EXAMPLES = """
 \b
@@ -41,57 +49,29 @@ def fit(context: click.Context, source: str, dry_run: bool, strict: bool, **give
     settings = configuration.settings()
     output.check(settings)
     if dry_run:
-        from nlsq.cli.plan import show_plan
-
-        show_plan(settings)
+        _show_plan(settings)
         return
     run(settings, output, strict)
 
 
-def _memory(settings: Settings) -> AbstractContextManager:
-    """The memory that the user allows, for as long as the fit takes."""
-    from nlsq import MemoryConfig, memory_context
+def _show_plan(settings: Settings) -> None:
+    """Print points, memory, model, start, method and road."""
+    from rich.table import Table as Grid
 
-    limit = settings.workflow.memory_limit_gb
-    if limit is None:
-        return nullcontext()
-    return memory_context(MemoryConfig(memory_limit_gb=limit))
+    from nlsq.cli.outputs import console
+    from nlsq.session.plan import facts
+
+    grid = Grid(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    grid.add_column(style="bold", no_wrap=True)
+    grid.add_column(overflow="fold")
+    for name, value in facts(settings):
+        grid.add_row(name, value)
+    console().print(grid)
 
 
 def _way_on(settings: Settings) -> str:
     folder = settings.workflow.checkpoint
     return "" if folder is None else f"Go on with: nlsq resume {folder}"
-
-
-REQUEST = "request.yaml"  # in the folder of a checkpoint: what was asked for
-
-
-def keep_request(settings: Settings) -> None:
-    """Write down beside the checkpoint what `nlsq resume` needs."""
-    import json
-
-    from nlsq.cli.errors import ConfigurationError
-    from nlsq.streaming.checkpoint import PRESENT
-    from nlsq.utils.atomic import write_atomically
-
-    folder = settings.workflow.checkpoint
-    if os.path.exists(folder / PRESENT):
-        raise ConfigurationError(
-            f"{folder}: holds the checkpoint of a fit that has not ended.",
-            f"Go on with it: nlsq resume {folder}, or take another folder.",
-        )
-    content = settings.model_dump(mode="json", exclude_defaults=True)
-    content["data"]["input_file"] = str(settings.data.input_file.resolve())
-    if settings.model.path is not None:
-        content["model"]["path"] = str(settings.model.path.resolve())
-        content["model"].pop("trusted", None)
-    content.get("fitting", {}).pop("time_limit", None)  # each sitting has its own
-    content["workflow"]["checkpoint"] = str(folder.resolve())
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(folder / REQUEST, json.dumps(content, indent=2).encode())
-    except OSError as error:
-        raise ConfigurationError(f"{folder}: cannot be written: {error.strerror}.") from None
 
 
 def run(settings: Settings, output: Output, strict: bool = False, resume: bool = False) -> None:
@@ -103,15 +83,19 @@ def run(settings: Settings, output: Output, strict: bool = False, resume: bool =
     """
     from nlsq.cli import signals
     from nlsq.cli.errors import NotConverged, Terminated, Undetermined
-    from nlsq.cli.plan import read
-    from nlsq.cli.running import execute
+    from nlsq.session.pieces import allowed_memory
+    from nlsq.session.plan import read
+    from nlsq.session.resuming import keep_request
+    from nlsq.session.running import execute
 
     signals.way_on = _way_on(settings)
     if settings.workflow.checkpoint is not None and not resume:
         keep_request(settings)
-    with _memory(settings):
+    with allowed_memory(settings):
         whole = output.is_whole(settings)
-        document, result = execute(settings, read(settings), resume, whole=whole)
+        document, result = execute(
+            settings, read(settings), resume, whole=whole, command=command_line()
+        )
         output.write(document, result, settings)
     if not document["convergence"]["success"]:
         if signals.terminated():

@@ -26,8 +26,8 @@ def guess(context, source: str, as_json: bool, quiet: bool, no_plot: bool, **giv
     import json
 
     from nlsq.cli.outputs import console
-    from nlsq.cli.plan import read
-    from nlsq.cli.running import guess_start
+    from nlsq.session.plan import read
+    from nlsq.session.running import guess_start
 
     configuration = configure(context, source)
     configuration.set("fitting.p0", "auto", "nlsq guess")

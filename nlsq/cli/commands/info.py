@@ -42,10 +42,11 @@ def _facts() -> list[tuple[str, str]]:
     import scipy
 
     import nlsq
+    from nlsq import xla
     from nlsq.caching.disk import cache_directory
-    from nlsq.cli.errors import ConfigurationError
     from nlsq.config import get_large_dataset_config, get_memory_config
     from nlsq.device import check_gpu_availability, get_device_info
+    from nlsq.session.errors import ConfigurationError
 
     gb = 10**9
     try:
@@ -64,6 +65,7 @@ def _facts() -> list[tuple[str, str]]:
         ("nlsq", nlsq.__version__),
         ("Python", f"{platform.python_version()} on {platform.system()} {platform.machine()}"),
         ("JAX", f"{device['jax_version']} (jaxlib {device['jaxlib_version']})"),
+        *[("not in it", ", ".join(xla.MISSING))] * bool(xla.MISSING),
         ("NumPy, SciPy", f"{numpy.__version__}, {scipy.__version__}"),
         ("backend", f"{device['backend']}: {', '.join(names)}"),
         *[("note", str(warning.message)) for warning in caught],

@@ -24,8 +24,8 @@ def models(name: str | None, search: str | None, as_json: bool, no_plot: bool) -
     import json
 
     from nlsq import models as catalogue
-    from nlsq.cli.errors import ConfigurationError, NoModel
     from nlsq.cli.outputs import console
+    from nlsq.session.errors import ConfigurationError, NoModel
     from nlsq.utils.input_error import InputError
 
     if name is not None:

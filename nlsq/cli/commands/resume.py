@@ -25,9 +25,10 @@ Examples:
 @click.option("--strict", is_flag=True, help=STRICT)
 def resume(folder: Path, trust: bool, strict: bool, **given) -> None:
     """Go on with the fit that keeps its state in DIR (nlsq fit --checkpoint DIR)."""
-    from nlsq.cli.commands.fit import REQUEST, run
-    from nlsq.cli.configuration import Configuration
-    from nlsq.cli.errors import ConfigurationError
+    from nlsq.cli.commands.fit import run
+    from nlsq.session.configuration import Configuration
+    from nlsq.session.errors import ConfigurationError
+    from nlsq.session.resuming import REQUEST
 
     path = folder / REQUEST
     if not os.path.isfile(path):

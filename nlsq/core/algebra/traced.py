@@ -29,9 +29,9 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.experimental.xla_metadata import set_xla_metadata
 from jax.scipy.linalg import solve_triangular
 
+from nlsq import xla
 from nlsq.constants import EPS
 
 SMALL = 16  # parameters, up to which there is no library call
@@ -56,14 +56,14 @@ def marked(f: Callable) -> Callable:
     """
 
     def unmarked(*operands):  # the mark would go on to every call inside
-        with set_xla_metadata(xla_cpu_small_call=None, inlineable=None):
+        with xla.marks(xla_cpu_small_call=None, inlineable=None):
             used = sum(jnp.ravel(a)[0].astype(float) for a in jax.tree.leaves(operands))
             return f(*operands), used
 
     inner = jax.jit(unmarked)
 
     def one(*operands):
-        with set_xla_metadata(xla_cpu_small_call="true", inlineable="false"):
+        with xla.marks(xla_cpu_small_call="true", inlineable="false"):
             return jax.lax.optimization_barrier(inner(*operands))[0]
 
     return one
@@ -75,14 +75,14 @@ def once(*values):
     XLA's fusions would compute them anew for each of their uses, and its CPU backend ignores
     `optimization_barrier`. A call that is not inlined keeps them apart.
     """
-    with set_xla_metadata(inlineable="false"):
+    with xla.marks(inlineable="false"):
         values = _copies(values)
     return values if len(values) > 1 else values[0]
 
 
 @jax.jit
 def _copies(values):
-    with set_xla_metadata(inlineable=None):
+    with xla.marks(inlineable=None):
         return [jnp.copy(v) for v in values]
 
 

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 
 import jax
 import numpy as np
-from jaxlib.xla_client import execution_stream_id
 
+from nlsq import xla
 from nlsq.core.drive import staging
 from nlsq.core.loop import programs
 from nlsq.core.model.model import Model
@@ -34,7 +34,7 @@ def over_chunks(program: Callable, chunks: staging.Chunks, flat: np.ndarray):
         lent: deque = deque()
         for k in range(len(chunks)):
             arguments, buffers = chunks.arguments(k)
-            with execution_stream_id(k + 1):
+            with xla.stream(k + 1):
                 totals.append(program(*arguments, flat, vector))
             pending.append(totals[-1])
             lent.append((totals[-1], buffers))

@@ -11,9 +11,9 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax._src.core import Literal  # jax.extend would load Pallas
 
-from nlsq.core.model.pointwise import callee, opened
+from nlsq.core.model.pointwise import callee
+from nlsq.xla import apply, is_literal, opened
 
 _TABLE: dict[str, Callable] = {
     **{name: getattr(np, name) for name in (
@@ -52,7 +52,7 @@ def evaluate(program, *operands) -> list:
     values.update(zip(jaxpr.invars, operands, strict=True))
 
     def read(v):
-        value = v.val if isinstance(v, Literal) else values[v]
+        value = v.val if is_literal(v) else values[v]
         plain = isinstance(v.aval.dtype, np.dtype)
         return np.asarray(value, v.aval.dtype) if plain else value
 
@@ -94,7 +94,6 @@ def _broadcast(array, shape, dimensions):
 
 
 def _by_jax(equation, inputs: list) -> list[Any]:
-    params = equation.primitive.get_bind_params(equation.params)
-    arrays = [jax.numpy.asarray(a) if isinstance(a, np.ndarray) else a for a in inputs]
-    found = equation.primitive.bind(*arrays, **params)
-    return found if equation.primitive.multiple_results else [found]
+    return apply(
+        equation, [jax.numpy.asarray(a) if isinstance(a, np.ndarray) else a for a in inputs]
+    )

@@ -33,9 +33,9 @@ from itertools import chain
 
 import jax
 import numpy as np
-from jax._src.core import Literal  # jax.extend would load Pallas
 
 from nlsq.core.model.pointwise_rules import REASONS, RULES, Op
+from nlsq.xla import is_literal, opened, programs_in, scan_counts
 
 LANE = "a loop over the points"
 STEPS = "a loop over the points that carries a value along"
@@ -128,7 +128,7 @@ def length_matters(first, second, blocks):
 def _contents(program):
     """Tokens and constants of a program and of all it calls. Numbers print as `7:i32[]`."""
     yield _TOKEN.findall(str(program)), getattr(program, "consts", ())
-    for inner in chain.from_iterable(map(_programs, opened(program).eqns)):
+    for inner in chain.from_iterable(map(programs_in, opened(program).eqns)):
         yield from _contents(inner)
 
 
@@ -148,7 +148,7 @@ def _alike(one: list, other: list, blocks) -> bool:
 def count_equations(program) -> int:
     """Number of operations of a program and of all it calls."""
     eqns = opened(program).eqns
-    return len(eqns) + sum(map(count_equations, chain.from_iterable(map(_programs, eqns))))
+    return len(eqns) + sum(map(count_equations, chain.from_iterable(map(programs_in, eqns))))
 
 
 def _same(a, b):
@@ -164,30 +164,15 @@ def _same(a, b):
     return np.array_equal(a, b)
 
 
-def opened(program):
-    return getattr(program, "jaxpr", program)
-
-
 def _shapes(variables):
     return [getattr(v.aval, "shape", ()) for v in variables]
-
-
-def _programs(eqn):
-    """The jaxprs an equation holds. High-level primitives (JAX 0.12) are what they expand to."""
-    if "_prim" in eqn.params:
-        prim = eqn.params["_prim"]
-        args = [jax.ShapeDtypeStruct(a.shape, a.dtype) for a in prim.in_avals_flat]
-        with jax.enable_x64(True):
-            return [jax.make_jaxpr(lambda *a: prim.expand(*prim.in_tree.unflatten(a)))(*args)]
-    values = [v if isinstance(v, (tuple, list)) else (v,) for v in eqn.params.values()]
-    return [v for v in chain.from_iterable(values) if hasattr(opened(v), "eqns")]
 
 
 def callee(eqn):
     """The program an equation merely calls: jit, remat, custom_jvp_call, eval_jaxpr and so on."""
     if not re.search("jit|call|remat|checkpoint|eval", eqn.primitive.name):
         return None
-    programs = _programs(eqn)
+    programs = programs_in(eqn)
     if len(programs) != 1:
         return None
     inner = opened(programs[0])
@@ -240,7 +225,7 @@ class _Proof:
         def read(v):
             if not isinstance(v.aval, jax.core.ShapedArray):
                 return "a mutable array or a token"
-            mark = self.constant(v.val) if isinstance(v, Literal) else env[v]
+            mark = self.constant(v.val) if is_literal(v) else env[v]
             n = v.aval.shape.count(self.block)
             return _join(mark, PAIRS if n > 1 or (n and mark is LANE) else None)
 
@@ -271,7 +256,7 @@ class _Proof:
         if any(s.count(self.block) > 1 for s in outs):
             return PAIRS
         if not any(self.block in s for s in shapes + outs):
-            hidden = name not in RULES and (_programs(eqn) or eqn.effects)
+            hidden = name not in RULES and (programs_in(eqn) or eqn.effects)
             return f"{name}, which cannot be looked into" if hidden else None
         if mark is LANE:
             return PAIRS
@@ -293,10 +278,7 @@ class _Proof:
             carry = joined
 
     def scan(self, params, eqn, marks):
-        if "num_consts" in params:
-            nc, nk = params["num_consts"], params["num_carry"]
-        else:  # JAX 0.12
-            nc, nk = map(len, params["ft_in"].elts[:2])
+        nc, nk = scan_counts(params)
         body, consts, carry, xs = params["jaxpr"], marks[:nc], marks[nc : nc + nk], marks[nc + nk :]
         if params["length"] != self.block:
             return list(chain(*self.loop(body, consts, carry, xs)))

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import numpy as np
-from jax._src.core import jaxpr_as_fun, trace_state_clean
 
+from nlsq import xla
 from nlsq.core.model.abscissae import Abscissae
 from nlsq.core.model.believing import TRACE_ERRORS
 from nlsq.core.model.given import fits, refuse_value, wrong_value
@@ -35,7 +35,7 @@ def require_numbers(caller: str) -> None:
     TypeError
         Saying what to do.
     """
-    if not trace_state_clean():
+    if not xla.nothing_is_traced():
         raise TypeError(_INSIDE.format(caller))
 
 
@@ -186,7 +186,7 @@ def require_derivative(program, n: int) -> None:
         return
 
     def rows(leaves, p, directions):
-        _, push = jax.linearize(lambda p: jaxpr_as_fun(program)(*leaves, *p)[0], p)
+        _, push = jax.linearize(lambda p: xla.evaluate(program, *leaves, *p)[0], p)
         return jax.vmap(push)(directions)
 
     forms = [jax.ShapeDtypeStruct(a.shape, a.dtype) for a in program.in_avals]

@@ -20,9 +20,9 @@ import math
 
 import jax
 import jax.numpy as jnp
-from jax._src.core import Literal, jaxpr_as_fun  # jax.extend would load Pallas
 from jax.custom_batching import custom_vmap
-from jax.experimental.xla_metadata import set_xla_metadata
+
+from nlsq import xla
 
 P1, P2, P3 = 1.57079632673412561417, 6.07710050630396597660e-11, 2.02226624879595063154e-21
 SINE = (
@@ -58,7 +58,7 @@ def _reduced(x):
 
 @jax.jit
 def _both(x):
-    with set_xla_metadata(inlineable=None):  # the mark would go on to every call inside
+    with xla.marks(inlineable=None):  # the mark would go on to every call inside
         size = jnp.abs(x)
         small = jnp.max(size, initial=0.0) < LARGEST
         return jax.lax.cond(small, lambda x, _: _reduced(x), _library, x, size)
@@ -73,7 +73,7 @@ def _library(x, size):
 
 @custom_vmap
 def _apart(x):
-    with set_xla_metadata(inlineable="false"):
+    with xla.marks(inlineable="false"):
         return _both(x)
 
 
@@ -104,32 +104,18 @@ def cosine(x):
     return sine_and_cosine(x)[1]
 
 
-_OWN = {jax.lax.sin_p: sine, jax.lax.cos_p: cosine}
-
-
 def evaluate(program, *operands):
     """Outputs of a ClosedJaxpr, with its sines and cosines of double arrays replaced."""
     if jax.default_backend() != "cpu":
-        return jaxpr_as_fun(program)(*operands)
-    jaxpr = program.jaxpr
-    values = dict(zip(jaxpr.constvars, program.consts, strict=True))
-    values.update(zip(jaxpr.invars, operands, strict=True))
+        return xla.evaluate(program, *operands)
+    return xla.evaluated(program, operands, _equation)
 
-    def read(v):
-        return v.val if isinstance(v, Literal) else values[v]
 
-    for equation in jaxpr.eqns:
-        inputs = [read(v) for v in equation.invars]
-        own = _OWN.get(equation.primitive)
-        inner = equation.params.get("jaxpr") if equation.primitive.name in ("jit", "pjit") else None
-        form = equation.invars[0].aval if own else None
-        if own and form.ndim and form.dtype == float:
-            outputs = [own(inputs[0])]
-        elif inner is not None:
-            outputs = evaluate(inner, *inputs)
-        else:
-            parameters = equation.primitive.get_bind_params(equation.params)
-            outputs = equation.primitive.bind(*inputs, **parameters)
-            outputs = outputs if equation.primitive.multiple_results else [outputs]
-        values.update(zip(equation.outvars, outputs, strict=True))
-    return [read(v) for v in jaxpr.outvars]
+def _equation(equation, inputs):
+    if equation.primitive in (xla.SINE, xla.COSINE):
+        form = equation.invars[0].aval
+        if form.ndim and form.dtype == float:
+            return [(sine if equation.primitive is xla.SINE else cosine)(inputs[0])]
+    if equation.primitive.name in ("jit", "pjit") and "jaxpr" in equation.params:
+        return evaluate(equation.params["jaxpr"], *inputs)
+    return xla.apply(equation, inputs)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nlsq.cli.errors import ConfigurationError, DataError, ProgramError
-from nlsq.cli.points import select_from
-from nlsq.cli.settings import Settings
+from nlsq.session.errors import ConfigurationError, DataError, ProgramError
+from nlsq.session.points import select_from
+from nlsq.session.settings import Settings
 
 if TYPE_CHECKING:
     from nlsq.interfaces.orchestration_protocol import StreamingDecision
@@ -91,6 +91,16 @@ def _refuse_elsewhere(path: Path, names: list[str]) -> None:
                 f"{path}: {name!r} is kept in another file, {other!r}, which is not read.",
                 "Copy the values into one file with the program that wrote it, or with h5repack.",
             )
+
+
+def allowed_memory(settings: Settings) -> AbstractContextManager:
+    """The memory that the user allows, for as long as the fit takes."""
+    from nlsq import MemoryConfig, memory_context
+
+    limit = settings.workflow.memory_limit_gb
+    if limit is None:
+        return nullcontext()
+    return memory_context(MemoryConfig(memory_limit_gb=limit))
 
 
 def read_in_pieces(settings: Settings) -> bool:

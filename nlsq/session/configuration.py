@@ -14,8 +14,8 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from nlsq.cli.errors import ConfigurationError
-from nlsq.cli.settings import SECTIONS, Settings
+from nlsq.session.errors import ConfigurationError
+from nlsq.session.settings import SECTIONS, Settings
 from nlsq.utils.input_error import did_you_mean
 
 SUFFIXES = (".yaml", ".yml", ".toml")

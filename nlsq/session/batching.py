@@ -20,17 +20,17 @@ from typing import Any
 import numpy as np
 
 import nlsq
-from nlsq.cli import answers
-from nlsq.cli.errors import ConfigurationError, DataError, LimitReached, NoModel, ProgramError
-from nlsq.cli.journal import Journal
-from nlsq.cli.model import USER_CODE_ERRORS, LoadedModel, Start, load_model, start
-from nlsq.cli.options import read_column
-from nlsq.cli.points import Points, load, select
-from nlsq.cli.running import carry_out, pack_error, translated
-from nlsq.cli.settings import Settings
 from nlsq.core.loop.status import Status
 from nlsq.device import usable_cores
 from nlsq.io import FileError
+from nlsq.session import answers
+from nlsq.session.errors import ConfigurationError, DataError, LimitReached, NoModel, ProgramError
+from nlsq.session.journal import Journal
+from nlsq.session.model import USER_CODE_ERRORS, LoadedModel, Start, load_model, start
+from nlsq.session.points import Points, load, select
+from nlsq.session.running import carry_out, pack_error, translated
+from nlsq.session.settings import Settings
+from nlsq.session.words import read_column
 from nlsq.utils import interruption
 
 PORTION = 256  # fits read and fitted at a time

@@ -7,11 +7,8 @@ about a fit is the same there and here.
 
 from __future__ import annotations
 
-import datetime
 import math
 import os
-import platform
-import shlex
 import sys
 import time
 import warnings
@@ -19,12 +16,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import click
 import numpy as np
 
-import nlsq
-from nlsq.cli import answers
-from nlsq.cli.errors import (
+from nlsq.config import env_flag
+from nlsq.session import answers
+from nlsq.session.errors import (
     BY_NAME,
     ConfigurationError,
     DataError,
@@ -33,12 +29,12 @@ from nlsq.cli.errors import (
     NoModel,
     ProgramError,
 )
-from nlsq.cli.handover import packed, received, settle
-from nlsq.cli.model import USER_CODE_ERRORS, LoadedModel, failure, load_model, raised_in, start
-from nlsq.cli.pieces import glance, in_pieces_by_request, open_source, reading_options
-from nlsq.cli.points import Points
-from nlsq.cli.settings import Settings
-from nlsq.config import env_flag
+from nlsq.session.handover import packed, received, settle
+from nlsq.session.model import USER_CODE_ERRORS, LoadedModel, failure, load_model, raised_in, start
+from nlsq.session.pieces import glance, in_pieces_by_request, open_source, reading_options
+from nlsq.session.points import Points
+from nlsq.session.provenance import agreement, provenance, x_names
+from nlsq.session.settings import Settings
 from nlsq.utils import interruption
 from nlsq.utils.input_error import InputError
 
@@ -68,6 +64,7 @@ def execute(
     resume: bool = False,
     only_known: bool = False,
     whole: bool = False,
+    command: str | None = None,
 ) -> tuple[dict[str, Any], CurveFitResult]:
     """Fit; where the model's code runs depends on whether it is trusted.
 
@@ -81,6 +78,8 @@ def execute(
         Starts, bounds and fixed values of parameters that the model does not have do not count.
     whole : bool
         The result is to be written with all its content.
+    command : str or None
+        How the fit was asked for, where that was on a command line.
 
     Returns
     -------
@@ -94,7 +93,7 @@ def execute(
     request = {
         "settings": settings.model_dump(mode="json"),
         "points": None if points is None else vars(points),
-        "provenance": provenance(settings, points),
+        "provenance": provenance(settings, points, command),
         "places": {k: v for k, v in settings.places.items() if k in _TOLD},
         "resume": resume,
         "only_known": only_known,
@@ -126,7 +125,7 @@ def carry_out(
     Parameters
     ----------
     form, sizes
-        What the answer of a confined one must look like (`nlsq.cli.answers`).
+        What the answer of a confined one must look like (`nlsq.session.answers`).
 
     Raises
     ------
@@ -161,7 +160,7 @@ def _confined(entry: str, request: dict, settings: Settings) -> dict:
         wall_seconds=allowed.seconds,
     )
     if not sys.platform.startswith("linux"):
-        click.echo("warning: on this system a model file is kept from little but time.", err=True)
+        warnings.warn("on this system a model file is kept from little but time.", stacklevel=3)
     try:
         files = [settings.model.path, settings.data.input_file]
         return call(
@@ -218,7 +217,7 @@ def run_guess(request: dict[str, Any]) -> dict[str, Any]:
     settings, points = unpack(request)
     try:
         x, y = glance(settings) if points is None else (points.x, points.y)
-        model = load_model(settings.model, _x_names(settings, points))
+        model = load_model(settings.model, x_names(settings, points))
         begin = start(settings.fitting, model, x, y)
         values = np.broadcast_to(np.asarray(model.function(x, *begin.p0), float), y.shape)
     except ProgramError as error:
@@ -248,9 +247,9 @@ def _document(
     from nlsq.io import result_document
 
     began = time.perf_counter()
-    x_names = _x_names(settings, points)
+    names_of_x = x_names(settings, points)
     given = settings.fitting.p0
-    model = load_model(settings.model, x_names, len(given) if isinstance(given, list) else None)
+    model = load_model(settings.model, names_of_x, len(given) if isinstance(given, list) else None)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         result, begin = _fit(settings, model, points, request)
@@ -269,12 +268,12 @@ def _document(
             "seconds": round(time.perf_counter() - began, 3),
         },
         table_info=told["data"] | ({} if points is None else points.facts),
-        x_label=", ".join(x_names),
+        x_label=", ".join(names_of_x),
         y_label=points.y_name if points else str(settings.data.columns.y),
         whole=False,
     )
     if settings.certified is not None:
-        document["certified"] = _agreement(result, settings.certified)
+        document["certified"] = agreement(result, settings.certified)
     return document, result
 
 
@@ -360,63 +359,3 @@ def watching() -> Iterator[Callable]:
         yield callback
     finally:
         line.close()
-
-
-def _x_names(settings: Settings, points: Points | None) -> list[str]:
-    if points is not None:
-        return points.x_names
-    x = settings.data.columns.x
-    return [str(name) for name in (x if isinstance(x, list) else [x])]
-
-
-# -------------------------------------------------------------------------------- what it was
-
-
-def provenance(settings: Settings, points: Points | None) -> dict[str, Any]:
-    """Where the data came from, how the fit was asked for and on what it ran."""
-    from importlib.metadata import version
-
-    names = settings.metadata
-    title = (
-        names.workflow_name or f"{settings.model.text} fitted to {settings.data.input_file.name}"
-    )
-    digest = None if points is None else _sha256(settings)
-    data = {"file": str(settings.data.input_file), "sha256": digest}
-    return {
-        "data": {k: v for k, v in data.items() if v is not None},
-        "provenance": {
-            "title": title + (f" ({names.dataset_id})" if names.dataset_id else ""),
-            "model": settings.model.text,
-            "command": "nlsq " + shlex.join(sys.argv[1:]),
-            "columns of x": _x_names(settings, points),
-            "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            "config": settings.model_dump(mode="json", exclude_defaults=True),
-            "versions": {
-                "nlsq": nlsq.__version__, "Python": platform.python_version(),
-                "JAX": version("jax"), "NumPy": np.__version__, "SciPy": version("scipy"),
-            },
-        },
-    }  # fmt: skip
-
-
-def _sha256(settings: Settings) -> str | None:
-    import hashlib
-
-    path = settings.data.input_file
-    if settings.data.from_stdin or not path.is_file():
-        return None
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _agreement(result: Any, certified: Any) -> dict[str, Any]:
-    from nlsq.utils.digits import correct_digits
-
-    found = {
-        "values": certified.values,
-        "value_digits": np.asarray(correct_digits(result.popt, certified.values)).tolist(),
-    }
-    if certified.stderr is not None:
-        found["stderr"] = certified.stderr
-        found["stderr_digits"] = np.asarray(correct_digits(result.perr, certified.stderr)).tolist()
-    return found

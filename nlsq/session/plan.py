@@ -1,4 +1,4 @@
-"""What a fit will do, before it does it: the points, and the plan that ``--dry-run`` shows."""
+"""What a fit will do, before it does it: the points, and the plan."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from nlsq.cli.pieces import decision, in_pieces_by_request, open_source, read_in_pieces
-from nlsq.cli.points import Points, load, select
-from nlsq.cli.settings import Settings
+from nlsq.session.pieces import decision, in_pieces_by_request, open_source, read_in_pieces
+from nlsq.session.points import Points, load, select
+from nlsq.session.settings import Settings
 
 
 def read(settings: Settings) -> Points | None:
@@ -16,20 +16,6 @@ def read(settings: Settings) -> Points | None:
     if read_in_pieces(settings):
         return None
     return select(load(settings.data), settings.data, settings.fitting.nan_policy == "omit")
-
-
-def show_plan(settings: Settings) -> None:
-    """Print points, memory, model, start, method and road."""
-    from rich.table import Table as Grid
-
-    from nlsq.cli.outputs import console
-
-    grid = Grid(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
-    grid.add_column(style="bold", no_wrap=True)
-    grid.add_column(overflow="fold")
-    for name, value in facts(settings):
-        grid.add_row(name, value)
-    console().print(grid)
 
 
 def facts(settings: Settings) -> list[tuple[str, str]]:
@@ -78,7 +64,7 @@ def _road(settings: Settings, points: Points | None) -> tuple[str, int | None, i
 
 def _parameters(settings: Settings, points: Points | None) -> list[tuple[str, str]]:
     """A line per parameter, unless its model file would have to run for that."""
-    from nlsq.cli.model import load_model, start
+    from nlsq.session.model import load_model, start
 
     if points is None or (settings.model.path is not None and not settings.model.trusted):
         return []

@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from nlsq.cli.errors import DataError
+from nlsq.session.errors import DataError
 from nlsq.utils.atomic import write_atomically
 
 

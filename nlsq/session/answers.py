@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from nlsq.cli.errors import BY_NAME, ModelError
 from nlsq.io import FileError, restore
 from nlsq.io.documents import check_document
 from nlsq.io.forms import Each, Numbers, OneOf, Range, Word, mismatch
 from nlsq.result import StreamedFitResult
+from nlsq.session.errors import BY_NAME, ModelError
 
 if TYPE_CHECKING:
-    from nlsq.cli.settings import Settings
     from nlsq.result import CurveFitResult
+    from nlsq.session.settings import Settings
 
 _ERROR = {"error": {"kind": Word(tuple(BY_NAME)), "message": str, "fix": str}}
 _NUMBER = OneOf((float, Word(("inf", "-inf", "nan"))))

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from nlsq.utils import interruption
 
 if TYPE_CHECKING:
-    from nlsq.cli.points import Points
-    from nlsq.cli.settings import Settings
     from nlsq.result import CurveFitResult
+    from nlsq.session.points import Points
+    from nlsq.session.settings import Settings
 
 _SENT = {"xdata": "x", "ydata": "y", "sigma": "sigma"}  # the asking process has them
 _FOUND = ("start", "begin", "seconds")  # what a fit adds to its provenance
@@ -69,8 +69,8 @@ def received(
     document, found = answer["document"], answer["result"]
     if type(found) is not dict:
         return document, found
-    from nlsq.cli.answers import fit_in
     from nlsq.io.documents import plain
+    from nlsq.session.answers import fit_in
 
     own = {} if points is None else {name: getattr(points, of) for name, of in _SENT.items()}
     result = fit_in(document, found | own, settings, points and points.y.size)

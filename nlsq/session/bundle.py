@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from nlsq.cli.settings import Settings
+from nlsq.session.settings import Settings
 
 MODEL_FILE = "model.py"
 
@@ -58,8 +58,8 @@ def configuration_text(settings: Settings, result: Any | None, names: list[str])
 
 def variable(settings: Settings, names: list[str]) -> str | list[str]:
     """The variables of the formula by name, since the bundle's columns are called x."""
-    from nlsq.cli.model import variables
     from nlsq.models.formula import parse
+    from nlsq.session.model import variables
 
     found = variables(settings.model, parse(settings.model.formula).names, names)
     return found if isinstance(found, str) else list(found)

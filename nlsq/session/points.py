@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from nlsq.cli.errors import ConfigurationError, DataError
-from nlsq.cli.settings import Column, Data
 from nlsq.config import get_memory_config
 from nlsq.io import FileError, Table, read_table
 from nlsq.models.formula import Formula, FormulaError, parse
+from nlsq.session.errors import ConfigurationError, DataError
+from nlsq.session.settings import Column, Data
 from nlsq.utils.input_error import InputError
 
 #: Bytes held per byte of a file at the peak: its text, the parsed columns, their copies.

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from nlsq.cli.errors import ConfigurationError, ModelError, NoModel
-from nlsq.cli.settings import Bounds, Fitting, Model
+from nlsq.session.errors import ConfigurationError, ModelError, NoModel
+from nlsq.session.settings import Bounds, Fitting, Model
 from nlsq.utils.input_error import InputError, did_you_mean
 
 #: What user code raises; anything else is a defect of ours and shows its traceback.
