@@ -1,0 +1,360 @@
+"""Every road through the library crossed with every feature of a fit.
+
+A case is a problem with one feature (`tests.table_cases`); a road is a way to have it fitted. Each
+result is compared in all its fields with the plain reference (`nlsq.core.orchestration.old`): NumPy
+and SciPy from the textbook, which share no numerics with the engine. A new feature is a case, a new
+way through the engine a road; a field that results get is compared without a word here.
+
+>>> faults("compiled", "sigma, a vector")
+[]
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import math
+import tempfile
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import nlsq
+from nlsq.core.drive.batch.state import LANES
+from nlsq.core.feature_flags import COMPONENTS, variable
+from nlsq.streaming import ArraySource
+from tests.table_cases import CASES, LENGTHS, LIMITS, ROBUST, SEED, Case, packed
+
+
+def _options(case: Case) -> dict:
+    """Options for roads on which equal bounds fix a parameter."""
+    names = "abc"[: len(case.p0)]
+    options = dict(case.options)
+    if case.fixed:
+        held = [(p, p) if name in case.fixed else (-np.inf, np.inf)
+                for name, p in zip(names, case.p0, strict=True)]  # fmt: skip
+        options["bounds"] = tuple(map(list, zip(*held, strict=True)))
+    return options
+
+
+def single(case: Case, **more) -> Any:
+    return nlsq.curve_fit(
+        case.f, case.x, case.y, case.p0, sigma=case.sigma, **_options(case) | more
+    )
+
+
+def among_neighbours(case: Case, fits: int = 4, at: int = 2) -> Any:
+    """One row of many: the others are wilder, empty of numbers, and larger."""
+    y = np.ma.stack if isinstance(case.y, np.ma.MaskedArray) else np.stack
+    wilder = case.y * (1 + 0.2 * np.cos(9 * np.arange(case.y.size)))
+    others = [wilder, case.y * np.nan, 3 * case.y]
+    rows = y([case.y if k == at else others[k % len(others)] for k in range(fits)])
+    options = dict(case.options)
+    if case.fixed:
+        options["fixed"] = {n: p for n, p in zip("abc", case.p0, strict=False) if n in case.fixed}
+    many = nlsq.fit_many(case.f, case.x, rows, case.p0, sigma=case.sigma, **options)
+    found, status = many[at], int(many.status[at])
+    assert found.status == status
+    for name in ("popt", "pcov", "cost", "rank", "active_mask"):
+        np.testing.assert_array_equal(getattr(many, name)[at], getattr(found, name), name)
+    return found
+
+
+def full_blocks(case: Case) -> Any:
+    return among_neighbours(case, LANES + 1, LANES)
+
+
+def from_source(case: Case, **more) -> Any:
+    source = ArraySource(case.x, case.y, case.sigma)
+    options = {"workflow": "chunked", "chunk_size": 100} | _options(case) | more
+    return nlsq.fit(case.f, source, p0=case.p0, **options)
+
+
+def streamed(case: Case) -> Any:
+    return from_source(case, workflow="streaming", chunk_size=None)
+
+
+class BrokenOff(Exception):
+    """The source's."""
+
+
+class Breaking(ArraySource):
+    """Arrays that can be read so many times."""
+
+    left = math.inf
+
+    def read_into(self, start, buffers):
+        self.left -= 1
+        if self.left < 0:
+            raise BrokenOff
+        super().read_into(start, buffers)
+
+
+def resumed(case: Case) -> Any:
+    """Broken off in the second pass, in the middle of the data, and taken up again."""
+    options = {"p0": case.p0, "workflow": "streaming", "chunk_size": 100} | _options(case)
+    with tempfile.TemporaryDirectory() as folder:
+        options |= {"checkpoint": folder, "checkpoint_interval": 0.0}
+        source = Breaking(case.x, case.y, case.sigma)
+        source.left = 2.5 * -(-case.y.size // 100)
+        with contextlib.suppress(BrokenOff):
+            nlsq.fit(case.f, source, **options)
+            pytest.fail("the fit was over before it could be broken off")
+        source = ArraySource(case.x, case.y, case.sigma)
+        found = nlsq.fit(case.f, source, resume=True, **options)
+    assert found.streaming["resumed"]
+    return found
+
+
+def residuals(case: Case) -> Any:
+    """`least_squares` on the residuals that the reference has."""
+    weight = 1.0 if case.sigma is None else 1 / np.asarray(case.sigma)
+    options = _options(case)
+
+    def fun(p):
+        return (case.f(case.x, *p) - case.y) * weight
+
+    return nlsq.least_squares(fun, case.p0, **options)
+
+
+@dataclasses.dataclass(frozen=True)
+class Road:
+    """`run` in NumPy or JAX; `small`: with the sizes from which data are long brought down."""
+
+    run: Callable
+    backend: str = "jax"
+    small: bool = False
+
+
+def _roads() -> dict[str, Road]:
+    chunks = {"small": True}
+    made = {
+        "single": Road(single),
+        "lm": Road(functools.partial(single, method="lm"), **chunks),
+        "dogbox": Road(functools.partial(single, method="dogbox"), **chunks),
+        "cg": Road(functools.partial(single, tr_solver="cg")),
+        "lsmr": Road(functools.partial(single, tr_solver="lsmr")),
+        "batch": Road(among_neighbours),
+        "full blocks": Road(full_blocks),
+        "chunks": Road(single, **chunks),
+        "source": Road(from_source, **chunks),
+        "streamed": Road(streamed, **chunks),
+        "resumed": Road(resumed, **chunks),
+        "residuals": Road(residuals),
+    }
+    in_numpy = {
+        f"{name}, NumPy": dataclasses.replace(road, backend="numpy") for name, road in made.items()
+    }
+    return made | in_numpy
+
+
+ROADS = _roads()
+PLAIN = [
+    "decay", "shuffled", *(name for name in CASES if name.startswith("x of")),
+    *(f"{m} points" for m in (3, *LENGTHS["tile"], *LENGTHS["block"])),
+]  # fmt: skip
+PACKED = list(packed())
+ALONE = [name for name in CASES if name not in PACKED]
+HALVES = (
+    [name for name in PACKED if name.startswith(("decay", "two rows"))],
+    [name for name in PACKED if name.startswith(("in jax", "complex"))],
+)
+ACROSS = ["decay", *(f"{m} points" for m in LENGTHS["chunk"])]
+# What is fitted on each road. Where each kind of a case costs a compilation, features go together.
+FITTED = {
+    "single": [*PLAIN, *PACKED, "sigma, a matrix", "coupled", "rank", "float32", "not traceable"],
+    "lm": [*ACROSS, "sigma, a vector", "masked", "fixed", "huber"],
+    "dogbox": [*ACROSS, *PACKED],
+    "cg": HALVES[SEED % 2],
+    "lsmr": HALVES[SEED % 2],
+    "batch": ["decay", "513 points", "rank", "sigma, a matrix", *PACKED],
+    "full blocks": ["decay"],
+    "chunks": [*ACROSS, *PACKED, "rank", "float32", "sigma, a vector"],
+    "source": [*ACROSS, *PACKED, "rank", "float32", "sigma, a matrix", "coupled"],
+    "streamed": [*ACROSS, *PACKED],
+    "resumed": [*ACROSS[-1:], *PACKED],
+    "residuals": HALVES[SEED % 2][:3],
+    "streamed, NumPy": ALONE[SEED % 2 :: 2],
+    "resumed, NumPy": ALONE[(SEED + 1) % 2 :: 2],
+    "full blocks, NumPy": ["decay"],
+}  # fmt: skip
+FITTED = {road: FITTED.get(road, ALONE) for road in ROADS}
+IN_PIECES = {
+    "sigma, a matrix": (ValueError, "A covariance matrix couples the points"),
+    "coupled": (ValueError, "couples its points"),
+    "not traceable": (ValueError, "each value of the model must depend on its own point alone"),
+}
+NOT_LM = (*LIMITS, *ROBUST)
+# road: {words in a case's name: (the error, what it says)}
+REFUSED: dict[str, dict[str, tuple]] = {
+    "lm": dict.fromkeys(NOT_LM, (ValueError, "'lm'")),
+    "batch": {"sigma, a matrix": (ValueError, "do not broadcast")},
+    "source": IN_PIECES,
+    "streamed": IN_PIECES,
+    "resumed": IN_PIECES,
+    "residuals": {
+        "sigma, a number": (TypeError, "absolute_sigma"),
+        "absolute": (TypeError, "absolute_sigma"),
+        "sigma, a matrix": (ValueError, "at most 1-d"),
+        "masked": (ValueError, "masked elements"),
+        "complex": ((ValueError, TypeError), "must return real residuals|absolute_sigma"),
+        "omit": (TypeError, "nan_policy"),
+    },
+}  # fmt: skip
+SMALL = {
+    "core.passes.blocks.BLOCK": 128,
+    "core.passes.blocks.CHUNKS": ((256, 1 << 19), (512, math.inf)),
+    "core.drive.compiled._LONG_PASS": (257, 257),
+    "core.drive.compiled.MANY_POINTS": 400,
+    "core.drive.solve.MANY_POINTS": 400,
+    "core.drive.sampling.MANY_POINTS": 400,
+    "core.drive.sampling._SMALLEST_SAMPLE": 128,
+    "streaming.feed.BLOCK": 128,
+    "streaming.survey.PART": 256,
+}
+
+
+@contextlib.contextmanager
+def _on(road: Road):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NLSQ_BACKEND", road.backend)
+        if road.small:
+            for name, value in SMALL.items():
+                patch.setattr(f"nlsq.{name}", value)
+        yield
+
+
+@functools.cache
+def reference(name: str) -> tuple[Any, set]:
+    """(the reference's result, the kinds of its warnings)."""
+    case = CASES[name]
+    with pytest.MonkeyPatch.context() as patch:
+        for component in COMPONENTS:
+            patch.setenv(variable(component), "old")
+        return _heard(lambda: single(dataclasses.replace(case, **case.plain)))
+
+
+def _heard(fit: Callable) -> tuple[Any, set]:
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        found = fit()
+    kinds = {warning.category.__name__ for warning in seen}
+    return found, kinds - {"RuntimeWarning"}  # SciPy's, of bounds that overflow
+
+
+# ---------------------------------------------------------------------------------- the comparison
+
+RTOL = 1e-10
+# with a loss, whose curvature Gauss-Newton steps neglect: they contract, and stop at their noise
+LOOSER = 1e-9
+# what tells how an answer was found, or repeats what was given
+HOW = {
+    "model", "model_info", "wall_time", "nfev", "njev", "nit", "status", "message", "tries",
+    "method", "optimality", "xdata", "ydata", "sigma", "workflow", "streaming", "sample",
+    "weighted", "moments", "has_statistics", "sigma_dimensions", "p0", "labels", "warnings",
+}  # fmt: skip
+AS_LONG_AS_DATA = {"predictions", "residuals", "fun", "jac", "xdata", "ydata", "sigma"}
+
+
+def fields_of(result: Any) -> set[str]:
+    """All fields and properties."""
+    kind = type(result)
+    return {*result.keys(), *(n for n in dir(kind) if isinstance(getattr(kind, n), property))}
+
+
+def refusal(road: str, case: str) -> tuple | None:
+    """(error, words) with which a road refuses a case, None where it does not."""
+    refused = REFUSED.get(road.removesuffix(", NumPy"), {})
+    return next((why for words, why in refused.items() if words in case), None)
+
+
+def faults(road_name: str, case_name: str) -> list[str]:
+    """What is wrong on a road with a case; nothing, where all is well."""
+    road, case = ROADS[road_name], CASES[case_name]
+    with _on(road):
+        if why := refusal(road_name, case_name):
+            with pytest.raises(why[0], match=why[1]):
+                road.run(case)
+            return []
+        expected, warned = reference(case_name)
+        found, heard = _heard(lambda: road.run(case))
+        wrong = _compared(found, expected, case)
+    if isinstance(found, nlsq.result.CurveFitResult) and not _is_quiet(road) and heard != warned:
+        wrong.append(f"warnings: {heard} instead of {warned}")
+    return wrong
+
+
+def _is_quiet(road: Road) -> bool:
+    """Whether nobody is warned of one fit, many fits being made."""
+    return road.run in (among_neighbours, full_blocks)
+
+
+def _compared(found: Any, expected: Any, case: Case) -> list[str]:
+    names = fields_of(expected) - HOW - case.not_unique
+    if isinstance(found, nlsq.result.CurveFitResult):
+        lacking = names - fields_of(found)
+        if isinstance(found, nlsq.result.StreamedFitResult):
+            lacking, names = lacking - AS_LONG_AS_DATA, names - AS_LONG_AS_DATA
+        wrong = [f"no field {name}" for name in lacking] + _moving(found, case)
+    else:
+        names, wrong = names & {"x", "cost", "grad", "active_mask", "success", "fun", "jac"}, []
+    scales, rtol = _scales(expected), RTOL if expected.loss == "linear" else LOOSER
+    for name in sorted(names):
+        a, b = found[name], expected[name]
+        if off := _off(a, b, scales.get(name), rtol):
+            wrong.append(f"{name}: {off}")
+    return wrong
+
+
+def _moving(found: Any, case: Case) -> list[str]:
+    """Null directions along which the model changes."""
+    wrong = []
+    for direction in found.null_directions:
+        h = 1e-3 * np.array([direction.get(name, 0.0) for name in found.param_names])
+        ahead, behind = (np.asarray(case.f(case.x, *p)) for p in (found.popt + h, found.popt - h))
+        if np.abs(ahead - behind).max() > 1e-3 * LOOSER * np.abs(ahead).max():
+            wrong.append(f"null_directions: the model changes along {direction}")
+    return wrong
+
+
+def _scales(e: Any) -> dict[str, Any]:
+    """What an error in a field is measured by, where that is not the number itself."""
+    errors = np.where(np.isfinite(e.perr), e.perr, 0)
+    sigma = 1.0 if e.get("sigma") is None else np.asarray(e.sigma)
+    y = np.abs(e.ydata).max()  # residuals are differences of numbers of this size
+    r = y / np.min(np.sqrt(np.diag(sigma)) if np.ndim(sigma) == 2 else sigma)
+    popt = np.abs(e.popt) + errors
+    fixed = np.isin(e.param_names, e.fixed)  # differences have no room there and say 0
+    jac = np.where(fixed, np.inf, np.abs(e.jac).max(axis=0))
+    return {
+        "x": popt, "popt": popt, "pcov": np.outer(errors, errors), "correlation": 1.0,
+        "pcov_determined": np.sqrt(np.outer(*[np.diag(e.pcov_determined)] * 2)),
+        "jac": jac, "grad": 10 * r * np.abs(e.jac).sum(axis=0),
+        "fun": r, "residuals": y, "predictions": y,
+    }  # fmt: skip
+
+
+def _off(a: Any, b: Any, scale: Any, rtol: float) -> str:
+    """How `a` differs from `b`; '' where it does not."""
+    numbers = isinstance(b, float | complex) or getattr(b, "dtype", np.dtype("O")).kind in "fc"
+    if not numbers:
+        try:
+            np.testing.assert_equal(a, b)
+        except AssertionError:
+            return f"{a!r} instead of {b!r}"
+        return ""
+    a, b = np.asarray(a), np.asarray(b)
+    if a.shape != b.shape:
+        return f"shape {a.shape} instead of {b.shape}"
+    finite = np.isfinite(b)
+    if not np.array_equal(a[~finite], b[~finite], equal_nan=True):
+        return f"{a[~finite]} instead of {b[~finite]}"
+    scale = np.broadcast_to(np.abs(b) if scale is None else scale, b.shape)[finite]
+    error = np.abs(a[finite] - b[finite])
+    nothing = np.where(error > 0, np.inf, 0.0)
+    share = np.divide(error, scale, out=nothing, where=scale > 0)
+    return f"off by {share.max():.1e}" if share.size and not share.max() <= rtol else ""
