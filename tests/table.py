@@ -65,7 +65,8 @@ def among_neighbours(case: Case, fits: int = 4, at: int = 2) -> Any:
 
 
 def full_blocks(case: Case) -> Any:
-    return among_neighbours(case, LANES + 1, LANES)
+    """The last of so many that several threads, or devices, have some."""
+    return among_neighbours(case, 3 * LANES + 1, 3 * LANES)
 
 
 def from_source(case: Case, **more) -> Any:
@@ -183,6 +184,8 @@ FITTED = {
     "full blocks, NumPy": ["decay"],
 }  # fmt: skip
 FITTED = {road: FITTED.get(road, ALONE) for road in ROADS}
+# by the number of devices, of which each compiles for itself; on one is all of the above
+ON_DEVICES = {2: ["full blocks", "source"], 4: ["source", "streamed"]}
 IN_PIECES = {
     "sigma, a matrix": (ValueError, "A covariance matrix couples the points"),
     "coupled": (ValueError, "couples its points"),
@@ -358,3 +361,14 @@ def _off(a: Any, b: Any, scale: Any, rtol: float) -> str:
     nothing = np.where(error > 0, np.inf, 0.0)
     share = np.divide(error, scale, out=nothing, where=scale > 0)
     return f"off by {share.max():.1e}" if share.size and not share.max() <= rtol else ""
+
+
+def on_devices(count: int, case: str = "513 points") -> str:
+    """What is wrong on roads that use several devices, and the bits of their answers."""
+    lines = []
+    for road in ON_DEVICES[count]:
+        with _on(ROADS[road]):
+            found = ROADS[road].run(CASES[case])
+        bits = np.concatenate([found.popt, found.pcov.ravel(), [found.cost]]).tobytes().hex()
+        lines.append(f"{road}: {faults(road, case)} {bits}")
+    return "\n".join(lines)
