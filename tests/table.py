@@ -164,10 +164,11 @@ HALVES = (
     [name for name in PACKED if name.startswith(("decay", "two rows"))],
     [name for name in PACKED if name.startswith(("in jax", "complex"))],
 )
+OPAQUE = [name for name in ALONE if name.startswith("not traceable")]
 ACROSS = ["decay", *(f"{m} points" for m in LENGTHS["chunk"])]
 # What is fitted on each road. Where each kind of a case costs a compilation, features go together.
 FITTED = {
-    "single": [*PLAIN, *PACKED, "sigma, a matrix", "coupled", "rank", "float32", "not traceable"],
+    "single": [*PLAIN, *PACKED, "sigma, a matrix", "coupled", "rank", "float32", *OPAQUE],
     "lm": [*ACROSS, "sigma, a vector", "masked", "fixed", "huber"],
     "dogbox": [*ACROSS, *PACKED],
     "cg": HALVES[SEED % 2],

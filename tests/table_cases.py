@@ -24,7 +24,7 @@ def in_jax(x, a, b, c):
 
 
 def opaque(x, a, b, c):
-    return np.array([float(a) * math.exp(-float(b) * t) + float(c) for t in x])
+    return np.fromiter((float(a) * math.exp(-float(b) * t) + float(c) for t in x), float, len(x))
 
 
 def coupled(x, a, b, c):
@@ -221,6 +221,10 @@ def packed() -> dict[str, Case]:
 
 def _cases() -> dict[str, Case]:
     rows = KINDS | SIGMAS | LIMITS | ROBUST
+    rows["not traceable, sigma, soft_l1, bounds"] = _together(
+        KINDS["not traceable"], SIGMAS["sigma, a vector"], LIMITS["bounds active low"],
+        {"y": _outliers, "options": {"loss": "soft_l1", "f_scale": 2.0}},
+    )  # fmt: skip
     rows["complex, weight 0"] = _together(WAVE, SIGMAS["weight 0"], {"options": ABSOLUTE})
     made = {name: _case(name, **changes) for name, changes in rows.items()}
     made |= {"shuffled": _shuffled("shuffled"), "float32": _single("float32")}
