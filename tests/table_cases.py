@@ -44,6 +44,10 @@ def wave(x, a, b, c):
     return a * np.exp((1j * b - c) * x)
 
 
+def wave_of_two(x, a, b, c):
+    return a * np.exp(1j * b * x[0] - c * x[1])
+
+
 @dataclasses.dataclass(frozen=True)
 class Case:
     """One fit. `fixed` parameters stay at p0; `plain` is how the reference is told of the data.
@@ -75,10 +79,10 @@ BOUNDS = {
 LOSSES = ("soft_l1", "huber", "cauchy", "arctan")
 BLOCK = SIZES[0][0]
 P0_AT_BOUND = (1.5, 1.5, 0.7)
-CHUNK = 256  # of the roads that have some
+CHUNK = 128  # of the roads that have some
 LENGTHS = {  # at and around every boundary; 3 points leave no freedom
     "none": [3], "tile": [TILE - 1, TILE, TILE + 1], "block": [BLOCK - 1, BLOCK, BLOCK + 1],
-    "chunk": [2 * CHUNK - 1, 2 * CHUNK, 2 * CHUNK + 1],
+    "chunk": [4 * CHUNK - 1, 4 * CHUNK, 4 * CHUNK + 1],
 }  # fmt: skip
 
 
@@ -86,7 +90,7 @@ def _case(name: str, m: int = M, f: Callable = decay, true=TRUE, **changes) -> C
     """Noise of 2 % that depends on the name, and two levels of it for sigma."""
     rng = np.random.default_rng(zlib.crc32(name.encode()) + SEED)
     x = np.linspace(0.0, 4.0, m)
-    x = np.stack([x, np.cos(x)]) if f is two_rows else x
+    x = np.stack([x, np.cos(x)]) if f in (two_rows, wave_of_two) else x
     y = np.asarray(f(x, *true))
     noise = rng.standard_normal((2, m)).T @ [1, 1j] if np.iscomplexobj(y) else None
     y = y + 0.05 * (rng.standard_normal(m) if noise is None else noise)
@@ -154,6 +158,7 @@ KINDS: dict[str, dict] = {
     "decay": {},
     "complex": WAVE,
     "two rows": {"f": two_rows},
+    "complex, two rows": {**WAVE, "f": wave_of_two},
     "in jax.numpy": {"f": in_jax},
     "not traceable": {"f": opaque, "m": 120},
     "coupled": {"f": coupled},
@@ -202,25 +207,29 @@ def packed() -> dict[str, Case]:
 
     Which goes with which, the seed says.
     """
-    forms = [("decay", "weight 0"), ("complex", "sigma, a vector"), ("two rows", "omit"),
-             ("in jax.numpy", "sigma, a number")]  # fmt: skip
+    two = "complex, two rows"
+    forms = ("decay", "weight 0"), ("in jax.numpy", "omit"), (two, "sigma, a vector")
     losses, limits = list(ROBUST), list(LIMITS)
     made = {}
     for k, (kind, sigma) in enumerate(forms):
         loss = losses[(k + SEED) % len(losses)]
-        for limit in limits[(k + SEED) % 2 :: 2] if kind != "complex" else ["fixed"]:
-            limited = LIMITS[limit] if kind != "complex" else {"fixed": ("b",)}
-            wide = {"options": {"loss": loss, "f_scale": 2.0}}  # a residual is some sigma
-            parts = KINDS[kind], SIGMAS[sigma], limited, {"y": _outliers} | wide
-            if sigma == "omit":
-                parts = KINDS[kind], SIGMAS[sigma], limited, ROBUST[loss], {"y": _holes_too}
+        wide = {
+            "y": _outliers,
+            "options": {"loss": loss, "f_scale": 2.0},
+        }  # a residual is some sigma
+        if sigma == "omit":
+            wide = _together(wide, {"y": _holes_too, "sigma": 0.05, "options": ABSOLUTE})
+        for limit in limits[(k + SEED) % 2 :: 2] if kind != two else ["fixed"]:
+            limited = LIMITS[limit] if kind != two else {"fixed": ("b",)}
             name = ", ".join((kind, sigma, loss, limit))
+            parts = KINDS[kind], SIGMAS[sigma], limited, wide
             made[name] = _case(name, **_together(*parts))
     return made
 
 
 def _cases() -> dict[str, Case]:
     rows = KINDS | SIGMAS | LIMITS | ROBUST
+    rows["coupled, sigma"] = _together(KINDS["coupled"], SIGMAS["sigma, a matrix"])
     rows["not traceable, sigma, soft_l1, bounds"] = _together(
         KINDS["not traceable"], SIGMAS["sigma, a vector"], LIMITS["bounds active low"],
         {"y": _outliers, "options": {"loss": "soft_l1", "f_scale": 2.0}},
