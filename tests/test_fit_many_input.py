@@ -86,31 +86,6 @@ def test_whole_numbers():
     np.testing.assert_allclose(fits[0].popt, fits.popt[2])
 
 
-@pytest.mark.core
-def test_several_devices_give_the_same_bits():
-    code = """
-import sys
-import jax
-jax.config.update("jax_num_cpu_devices", int(sys.argv[1]))
-import numpy as np
-from nlsq import fit_many
-t = np.linspace(0, 5, 20)
-a = np.random.default_rng(0).uniform(1, 3, (900, 1))
-y = a * np.exp(-t / a) + 0.01 * np.sin(70 * a * t)
-fits = fit_many(lambda t, a, tau: a * np.exp(-t / tau), t, y)
-assert len(jax.devices()) == int(sys.argv[1])
-print(fits.popt.tobytes().hex() + fits.pcov.tobytes().hex())
-"""
-    runs = [
-        subprocess.run(
-            [sys.executable, "-c", code, devices],
-            capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": str(ROOT)},
-        ).stdout
-        for devices in ("1", "3")
-    ]  # fmt: skip
-    assert runs[0] == runs[1] != ""
-
-
 def test_x_of_each_fit():
     shift = np.random.default_rng(0).uniform(0, 0.5, (8, 1))
     x = T + shift

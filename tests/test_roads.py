@@ -145,25 +145,6 @@ def test_each_kind_takes_its_road():
     assert "JAX" in info.reason and "NumPy" in info.reason
 
 
-@pytest.mark.parametrize(
-    "options",
-    [
-        {},
-        {"sigma": np.linspace(0.01, 0.05, 60), "absolute_sigma": True},
-        {"bounds": ([0, 0, 0.45], [9, 9, 9])},
-        {"loss": "soft_l1", "f_scale": 0.02, "method": "trf"},
-    ],
-    ids=["plain", "weighted", "bounded", "robust"],
-)
-def test_all_roads_end_in_the_same_place(options):
-    start = [1.5, 1.2, 0.6]
-    ours = [curve_fit(f, X, Y, start, **options) for f in (in_jax, in_numpy, opaque)]
-    for other, rtol in ((ours[1], 1e-9), (ours[2], 1e-6)):
-        np.testing.assert_allclose(other.popt, ours[0].popt, rtol=rtol)
-        np.testing.assert_allclose(other.pcov, ours[0].pcov, rtol=rtol, atol=rtol * 1e-6)
-        assert other.cost == pytest.approx(ours[0].cost, rel=1e-9)
-
-
 @pytest.mark.parametrize("jac", ["2-point", "3-point", "cs"])
 def test_asking_for_differences_is_the_host_road(jac):
     result = curve_fit(in_numpy, X, Y, START, jac=jac)

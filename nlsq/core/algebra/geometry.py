@@ -10,6 +10,7 @@ from __future__ import annotations
 from nlsq.core.algebra.namespace import where, xp
 
 TINY = 1e-300
+FAR = 1e20  # times |x|, and times 1: a bound so far off is none
 
 
 def stride_to_bound(x, s, lb, ub):
@@ -61,9 +62,14 @@ def strictly_inside(x, lb, ub):
 
 
 def coleman_li(x, g, lb, ub):
-    """Coleman-Li scaling v (n,) and dv/dx: distance to the bound that -g points at, else 1."""
-    to_upper = (g < 0) & xp.isfinite(ub)
-    to_lower = (g > 0) & xp.isfinite(lb)
+    """Coleman-Li scaling v (n,) and dv/dx: distance to the bound that -g points at, else 1.
+
+    A bound that is out of reach scales nothing: beside one at 1e30, a step in the other parameters
+    would be too short to count.
+    """
+    far = FAR * xp.maximum(xp.abs(x), 1.0)
+    to_upper = (g < 0) & (ub - x < far)
+    to_lower = (g > 0) & (x - lb < far)
     v = where(to_upper, ub - x, where(to_lower, x - lb, 1.0))
     dv = where(to_upper, -1.0, where(to_lower, 1.0, 0.0))
     return v, dv

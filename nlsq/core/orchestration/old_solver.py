@@ -99,6 +99,11 @@ def polish(problem: Problem, p) -> np.ndarray:
         along = U.T @ r if problem.loss is LOSSES["linear"] else VT @ (g[moving] / D) / w
         step = np.zeros(p.size)
         step[moving] = -VT[keep].T @ (along[keep] / w[keep]) / D
+        onto = np.clip(p + step, problem.lb, problem.ub)
+        on_face = np.where(onto == p + step, p, onto)  # SciPy's end is short of the bounds
+        if (on_face != p).any() and problem.cost(on_face) <= cost:
+            p, before = on_face, np.inf
+            continue
         length = np.linalg.norm(J @ step)
         if length >= before and length < 1e-6 * np.sqrt(2 * cost):
             break

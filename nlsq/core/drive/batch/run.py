@@ -453,7 +453,7 @@ class Batch:
         rank = int(fields.rank[place])
         dof = int(fields.n_points[place]) - rank
         scale = noise_variance(outcome.cost, dof, many.absolute_sigma)
-        determined = pcov
+        determined = pcov if math.isfinite(scale) else np.zeros_like(pcov)
         if len(null):
             J = finished.jacobian()
             spectrum = Spectrum(np.linalg.qr(J, mode="r"), ~J.any(axis=0), parameters.free > 0)
@@ -478,4 +478,4 @@ class _Written(Finished):
         if loss is not None:
             with double_precision():
                 _, r, _ = scale_rows(loss, self.options.f_scale, r, np.zeros((1, r.size)), np)
-        return self.jacobian().T @ np.asarray(r)
+        return self.parameters.free * (self.jacobian().T @ np.asarray(r))
