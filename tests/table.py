@@ -28,7 +28,7 @@ from nlsq.config import double_precision
 from nlsq.core.drive.batch.state import LANES
 from nlsq.core.feature_flags import COMPONENTS, variable
 from nlsq.streaming import ArraySource
-from tests.table_cases import CASES, CHUNK, LENGTHS, LIMITS, ROBUST, SEED, Case, packed
+from tests.table_cases import CASES, CHUNK, LENGTHS, LIMITS, ROBUST, SEED, Case, opaque, packed
 
 
 def _options(case: Case) -> dict:
@@ -285,6 +285,7 @@ def _heard(fit: Callable) -> tuple[Any, set]:
 RTOL = 1e-10
 # with a loss, whose curvature Gauss-Newton steps neglect: they contract, and stop at their noise
 LOOSER = 1e-9
+BLURRED = 1e-7  # by differences, of which the engine and the reference take other ones
 # what tells how an answer was found, or repeats what was given
 HOW = {
     "model", "model_info", "wall_time", "nfev", "njev", "nit", "status", "message", "tries",
@@ -317,14 +318,10 @@ def faults(road_name: str, case_name: str) -> list[str]:
         expected, warned = reference(case_name)
         found, heard = _heard(lambda: road.run(case))
         wrong = _compared(found, expected, case)
-    if isinstance(found, nlsq.result.CurveFitResult) and not _is_quiet(road) and heard != warned:
+    # nobody is warned of one fit of many
+    if road.run not in (among_neighbours, full_blocks, residuals) and heard != warned:
         wrong.append(f"warnings: {heard} instead of {warned}")
     return wrong
-
-
-def _is_quiet(road: Road) -> bool:
-    """Whether nobody is warned of one fit, many fits being made."""
-    return road.run in (among_neighbours, full_blocks)
 
 
 def _compared(found: Any, expected: Any, case: Case) -> list[str]:
@@ -336,7 +333,8 @@ def _compared(found: Any, expected: Any, case: Case) -> list[str]:
         wrong = [f"no field {name}" for name in lacking] + _moving(found, case)
     else:
         names, wrong = names & {"x", "cost", "grad", "active_mask", "success", "fun", "jac"}, []
-    scales, rtol = _scales(expected), RTOL if expected.loss == "linear" else LOOSER
+    scales = _scales(expected)
+    rtol = BLURRED if case.f is opaque else RTOL if expected.loss == "linear" else LOOSER
     for name in sorted(names):
         a, b = found[name], expected[name]
         if off := _off(a, b, scales.get(name), rtol):
