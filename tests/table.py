@@ -5,7 +5,7 @@ result is compared in all its fields with the plain reference (`nlsq.core.orches
 and SciPy from the textbook, which share no numerics with the engine. A new feature is a case, a new
 way through the engine a road; a field that results get is compared without a word here.
 
->>> faults("compiled", "sigma, a vector")
+>>> faults("single, NumPy", "decay")
 []
 """
 
