@@ -5,7 +5,7 @@ result is compared in all its fields with the plain reference (`nlsq.core.orches
 and SciPy from the textbook, which share no numerics with the engine. A new feature is a case, a new
 way through the engine a road; a field that results get is compared without a word here.
 
->>> faults("compiled", "sigma, a vector")
+>>> faults("single, NumPy", "decay")
 []
 """
 
@@ -28,7 +28,7 @@ from nlsq.config import double_precision
 from nlsq.core.drive.batch.state import LANES
 from nlsq.core.feature_flags import COMPONENTS, variable
 from nlsq.streaming import ArraySource
-from tests.table_cases import CASES, CHUNK, LENGTHS, LIMITS, ROBUST, SEED, Case, packed
+from tests.table_cases import CASES, CHUNK, LENGTHS, LIMITS, ROBUST, SEED, Case, opaque, packed
 
 
 def _options(case: Case) -> dict:
@@ -176,7 +176,7 @@ FITTED = {
     "dogbox": [*ACROSS, *PACKED],
     "cg": HALVES[SEED % 2],
     "lsmr": HALVES[SEED % 2],
-    "batch": ["decay", "513 points", "rank", "sigma, a matrix", *SIMPLE, *OTHERS[:3]],
+    "batch": ["decay", "513 points", "rank", "sigma, a matrix", *SIMPLE, OTHERS[0], OTHERS[-1]],
     "full blocks": ["decay"],
     "chunks": [*ACROSS, *PACKED, "rank", "float32", "sigma, a vector"],
     "source": [*ACROSS, *PACKED, "rank", "float32", "sigma, a matrix", "coupled"],
@@ -188,7 +188,7 @@ FITTED = {
 }  # fmt: skip
 FITTED = {road: FITTED.get(road, ALONE) for road in ROADS}
 # by the number of devices, of which each compiles for itself; on one is all of the above
-ON_DEVICES = {2: ["full blocks", "source"], 4: ["source", "streamed"]}
+ON_DEVICES = {2: ["full blocks"], 4: ["source", "streamed"]}
 IN_PIECES = {
     "sigma, a matrix": (ValueError, "A covariance matrix couples the points"),
     "coupled": (ValueError, "couples (its|the) points"),
@@ -285,6 +285,7 @@ def _heard(fit: Callable) -> tuple[Any, set]:
 RTOL = 1e-10
 # with a loss, whose curvature Gauss-Newton steps neglect: they contract, and stop at their noise
 LOOSER = 1e-9
+BLURRED = 1e-7  # by differences, of which the engine and the reference take other ones
 # what tells how an answer was found, or repeats what was given
 HOW = {
     "model", "model_info", "wall_time", "nfev", "njev", "nit", "status", "message", "tries",
@@ -317,14 +318,10 @@ def faults(road_name: str, case_name: str) -> list[str]:
         expected, warned = reference(case_name)
         found, heard = _heard(lambda: road.run(case))
         wrong = _compared(found, expected, case)
-    if isinstance(found, nlsq.result.CurveFitResult) and not _is_quiet(road) and heard != warned:
+    # nobody is warned of one fit of many
+    if road.run not in (among_neighbours, full_blocks, residuals) and heard != warned:
         wrong.append(f"warnings: {heard} instead of {warned}")
     return wrong
-
-
-def _is_quiet(road: Road) -> bool:
-    """Whether nobody is warned of one fit, many fits being made."""
-    return road.run in (among_neighbours, full_blocks)
 
 
 def _compared(found: Any, expected: Any, case: Case) -> list[str]:
@@ -336,7 +333,8 @@ def _compared(found: Any, expected: Any, case: Case) -> list[str]:
         wrong = [f"no field {name}" for name in lacking] + _moving(found, case)
     else:
         names, wrong = names & {"x", "cost", "grad", "active_mask", "success", "fun", "jac"}, []
-    scales, rtol = _scales(expected), RTOL if expected.loss == "linear" else LOOSER
+    scales = _scales(expected)
+    rtol = BLURRED if case.f is opaque else RTOL if expected.loss == "linear" else LOOSER
     for name in sorted(names):
         a, b = found[name], expected[name]
         if off := _off(a, b, scales.get(name), rtol):
