@@ -55,7 +55,7 @@ def _dense_optimum(B, g, radius):
 def quadratic():
     rng = np.random.default_rng(3)
     A = rng.normal(size=(60, 12)) * np.geomspace(1, 0.05, 12)
-    return A.T @ A, A.T @ rng.normal(size=20)
+    return A.T @ A, A.T @ rng.normal(size=60)
 
 
 def _steihaug(B, g, radius, tolerance=1e-12, maxiter=100):
