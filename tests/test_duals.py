@@ -18,6 +18,8 @@ import scipy.special as sp
 from nlsq.core.model.duals import NoRule, value_and_tangents
 from tests.corpus import CASES
 
+pytestmark = pytest.mark.core
+
 X = np.linspace(0.2, 2.0, 6)
 M = np.array([[2.0, 0.3, 0.1], [0.4, 1.5, -0.2], [0.0, 0.6, 1.1]])
 NAMES = {"np": np, "sp": sp, "math": math, "M": M}

@@ -16,6 +16,8 @@ from nlsq.core.loop.state import Setup
 from nlsq.core.passes import blocks as passes
 from nlsq.core.passes.reduction import Summary, factor, sums
 
+pytestmark = pytest.mark.core
+
 EPS = np.finfo(float).eps
 
 
