@@ -46,7 +46,6 @@ def fit(
     fit_sample(model, sample, parameters, options) -> Outcome
     """
     method = Method(options.method, parameters.bounded or options.method == "dogbox", model.n)
-    watch = Watch(options, functools.partial(host.residual, model, data))
     watched = options.is_watched or backend() == "numpy"
     m, x0 = data.y.size, setup.x0
     iterates = options.tr_solver != "exact"
@@ -61,6 +60,9 @@ def fit(
         def call():
             return model.traceable(data.x)
 
+        def watch() -> Watch:
+            return Watch(options, functools.partial(host.residual, model, data))
+
         if options.sampled and m > MANY_POINTS and layout.block and not iterates:
             sample = data.sample(sample_size(m))
             on_sample = functools.partial(fit_sample, model)
@@ -70,7 +72,7 @@ def fit(
             program = programs.pass_program(key, call(), layout, loss, method)
             with over_chunks(program, staging.Chunks(data, layout), flat) as run:
                 start = start_vector(x0, method)
-                return drive_passes(run, method, flat, start, watch, ahead=0 if watched else 1)
+                return drive_passes(run, method, flat, start, watch(), ahead=0 if watched else 1)
 
         if not layout.block and not iterates:
             manager.require(24 * m * (model.n + 1), f"A model of {m} points that is taken whole")
@@ -89,4 +91,4 @@ def fit(
             def run(vector):
                 return program(*arrays, (np.array(m), None), flat, vector)
 
-            return drive_passes(run, method, flat, start_vector(x0, method), watch)
+            return drive_passes(run, method, flat, start_vector(x0, method), watch())
