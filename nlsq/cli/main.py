@@ -83,9 +83,9 @@ def cli(context: click.Context, debug: bool) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the program and exit with its code."""
-    signals.listen()
-    warnings.showwarning = _warn
-    with interruption.deferred():
+    with interruption.deferred():  # first, or a signal between the two would be a traceback
+        signals.listen()
+        warnings.showwarning = _warn
         code = _run(arguments)
         signals.finish()
     sys.exit(code)

@@ -124,7 +124,8 @@ class deferred:
             return
         try:
             for number, handler in self._former.items():
-                _signal.signal(number, handler)
+                if _signal.getsignal(number) is _note:  # a program that ends ignores it
+                    _signal.signal(number, handler)
         finally:
             _depth, _tell = self._before, self._told
         if self._before == 0:
