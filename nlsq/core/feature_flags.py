@@ -110,7 +110,13 @@ class FeatureFlags:
         return "old" not in choices and ("auto" not in choices or self.rollout_percent == 100)
 
     def with_override(self, **changes: str | int) -> FeatureFlags:
-        """The same flags but for `changes`."""
+        """The same flags but for `changes`.
+
+        Examples
+        --------
+        >>> FeatureFlags().with_override(covariance_impl="old").get_impl("covariance")
+        'old'
+        """
         return replace(self, **changes)
 
     def to_env_dict(self) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """Data larger than memory: where they are read from, and how they are fitted with the same answer.
 
 A fit of a source is the fit of every other data: the engine's loop over passes, each of which adds
-the normal equations up over all points (`core.reduction`). Only the passes differ: they read.
+the normal equations up over all points (`passes.reduction`). Only the passes differ: they read.
 
 sources, file_sources, table_sources, iterable_source, opening   where points come from
 feed            a source as the engine's chunks, read ahead; a file's first ones stay in memory

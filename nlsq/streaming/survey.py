@@ -1,7 +1,7 @@
 """What is known of a source before the fit: how many points, are they numbers, a sample.
 
 The first reading gives the number of points, a digest of every `PART` of them, and the sample that
-a fit of many data starts on (see `core.solve`): one point from each stratum, the same points as
+a fit of many data starts on (see `sampling`): one point from each stratum, the same points as
 from arrays in memory. Where the number of points is not known beforehand (a sequential source,
 points left out), the sample takes a second reading.
 

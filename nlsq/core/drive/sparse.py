@@ -67,7 +67,7 @@ class Point:
 
 @dataclasses.dataclass
 class State:
-    """What the loop carries; the names that `Watch` reads are those of `loop.State`."""
+    """What the loop carries; the names that `Watch` reads are those of `state.State`."""
 
     point: Point
     radius: float

@@ -52,8 +52,8 @@ def fit_program(key: Hashable, model: Callable, layout, loss, method: Method) ->
 def pass_program(key: Hashable, call: Callable, layout, loss, method: Method) -> Callable:
     """One pass: (leaves, y, weights, cholesky, (m, starts), flat setup, flat state) -> Sums.
 
-    m and starts as in `blocks.Data`; the m of the flat setup does not count. Of a state that is
-    done no block is read.
+    m and starts as in `blocks.Data`; the m of the flat setup does not count. A finished state
+    reads no more blocks.
     """
     n, packing = method.n, state_packing(method)
 
@@ -89,7 +89,7 @@ def add_up(totals: list[Sums]) -> Sums:
 def step_program(method: Method) -> Callable:
     """The model-free step of the loop: (flat state, sums, flat setup) -> flat state.
 
-    A state that is done stays as it is.
+    A finished state stays as it is.
     """
     phase = state_packing(method).places.phase
 
