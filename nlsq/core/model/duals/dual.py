@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import sys
 import threading
 
@@ -11,6 +12,21 @@ import numpy as np
 FUNCTIONS: dict = {}
 # the evaluations that run, by thread, innermost last
 _running: dict[int, list[Evaluation]] = {}
+
+
+class _Thread(threading.local):
+    """What a thread has of its own: a context in which NumPy does not warn.
+
+    Entering it costs a twentieth of `np.errstate`; it cannot be entered twice.
+    """
+
+    def __init__(self):
+        context = contextvars.Context()
+        context.run(np.seterr, all="ignore")
+        self.quietly = context.run
+
+
+THREAD = _Thread()
 
 
 class NoRule(TypeError):
@@ -73,15 +89,18 @@ def name_of(function) -> str:
 
 
 def full(t, shape):
-    """A tangent as an array (a view) of its value's shape."""
-    return t if np.shape(t) == shape else np.broadcast_to(t, shape)
+    """A tangent as an array (a view) of its value's shape, or as NumPy's scalar."""
+    if type(t) is float:
+        t = np.float64(t)
+    return t if t.shape == shape else np.broadcast_to(t, shape)
 
 
 class Dual:
     """A value (`primal`, a NumPy scalar or array) with tangents.
 
     `tangents` maps the key of a parameter to the tangent by it, which broadcasts to the value's
-    shape; a parameter without an entry has the tangent 0. `owns_tangents` says that they are full
+    shape, so that one which is the same at all points may be a float; a parameter without an entry
+    has the tangent 0. `owns_tangents` says that they are full
     arrays that nothing else uses, so that an assignment may write into them.
     """
 
@@ -105,7 +124,10 @@ class Dual:
         # an entry of a constant tangent is that constant
         return Dual(
             value,
-            {k: t if np.ndim(t) == 0 else full(t, shape)[index] for k, t in self.tangents.items()},
+            {
+                k: t if type(t) is float or t.ndim == 0 else full(t, shape)[index]
+                for k, t in self.tangents.items()
+            },
         )
 
     def __setitem__(self, index, new):

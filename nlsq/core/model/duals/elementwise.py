@@ -11,27 +11,38 @@ import numpy as np
 LN2, LN10, DEGREE = np.log(2.0), np.log(10.0), np.pi / 180
 
 
+ONE = 1.0  # the tangent of a parameter by itself: known again by its identity
+_DOUBLE = np.dtype(float)
+_ARRAY, _SCALAR = np.ndarray, (float, int)
+
+
 def times(t, c):
     """t*c, where an exact 0 wins over an infinity, as in the limit.
 
     So x**p at x = 0, sqrt(p*x) at x = 0 and 1/(1 + exp(u)) for a huge u have the derivative 0.
     """
-    if isinstance(t, float) and isinstance(c, (float, int)):  # Python's product never warns
-        r = float.__mul__(t, c)
-        return np.float64(0.0 if r != r and (t == 0 or c == 0) else r)
-    r = t * c
+    if isinstance(c, _SCALAR):
+        if isinstance(t, float):
+            r = float.__mul__(t, c)  # Python's product never warns
+            return 0.0 if r != r and (t == 0 or c == 0) else r
+        r = t * c
+        if c and c - c == 0:  # a NaN was there before
+            return r
+    elif not isinstance(t, float):
+        r = t * c
+    elif type(c) is _ARRAY and c.dtype is _DOUBLE:
+        if t is ONE:
+            return c.copy()  # c may be written into later
+        r = t * c
+        if t and t - t == 0:
+            return r
+    else:  # a Python float would let single precision be
+        r = np.float64(t) * c
     flat = r if r.ndim == 1 else r.ravel()
     norm = flat.dot(flat)
     if norm != norm:  # the quickest way to see a NaN
         r = np.where((t == 0) | (c == 0), 0.0, r)
     return r
-
-
-def plus(t, u):
-    """The sum of two tangents."""
-    if isinstance(t, float) and isinstance(u, float):  # Python's sum never warns
-        return np.float64(float.__add__(t, u))
-    return t + u
 
 
 def ratio(a, b):
@@ -146,6 +157,3 @@ PLAIN = {
 
 # of complex numbers these are no derivatives, or lose part of them
 REAL_ONLY = {np.maximum, np.minimum, np.fmax, np.fmin, np.sign, np.floor_divide, np.remainder}
-
-# no partial of these computes anything: a scalar result needs no guard against warnings
-QUIET = {np.add, np.subtract, np.positive, np.negative, np.multiply}

@@ -8,8 +8,7 @@ import numpy as np
 
 from nlsq.core.model.duals import methods  # noqa: F401 (the rules and methods of arrays)
 from nlsq.core.model.duals.dual import Dual, Evaluation, lifted, refuse
-
-ONE = np.float64(1.0)
+from nlsq.core.model.duals.elementwise import ONE
 
 
 def value_and_tangents(f: Callable, x, p) -> tuple[np.ndarray, np.ndarray]:
