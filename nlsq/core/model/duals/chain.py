@@ -7,7 +7,6 @@ import numpy as np
 from nlsq.core.model.duals.dual import (
     DUALS,
     FUNCTIONS,
-    THREAD,
     Dual,
     full,
     name_of,
@@ -15,9 +14,14 @@ from nlsq.core.model.duals.dual import (
     plain,
     refuse,
 )
-from nlsq.core.model.duals.elementwise import ELEMENTWISE, PLAIN, REAL_ONLY, times
-
-USUAL = frozenset({np.ndarray, np.float64})  # the kinds of nearly all results
+from nlsq.core.model.duals.elementwise import (
+    ELEMENTWISE,
+    PLAIN,
+    REAL_ONLY,
+    THREAD,
+    joined,
+    scaled,
+)
 
 
 def elementwise(ufunc, operation, args):
@@ -46,85 +50,19 @@ def chained(ufunc, value, args, values, partials):
 def _tangents(ufunc, value, args, values, partials):
     rows = {}
     for i, a in enumerate(args):
-        if type(a) in DUALS and (before := a.tangents):
-            if partials[i] is None:
-                raise refuse(f"{name_of(ufunc)} has no derivative rule by its argument {i + 1}")
-            rows = joined(rows, _moved(a, before, partials[i], (*values, value)))
-    return rows
-
-
-def _moved(a, rows, partial, values):
-    """The tangents `rows` of a behind a function of this partial derivative."""
-    if callable(partial):
-        c = partial(*values)
-        return {k: times(t, c) for k, t in rows.items()}
-    if partial == 1:
-        a.owns_tangents = False  # shared from now on
-        return rows
-    if partial == -1:
-        return {k: -t for k, t in rows.items()}
-    return {k: times(t, partial) for k, t in rows.items()} if partial else {}
-
-
-def joined(rows, more):
-    """The sums of two values' tangents."""
-    if not rows:
-        return more
-    sums = {**rows, **more}
-    for k in rows:
-        if k in more:
-            sums[k] = rows[k] + more[k]
-    return sums
-
-
-def quick(ufunc, operation=None):
-    """The same as `elementwise` for usual numbers, with the rule at hand; None: there is no such.
-
-    The result takes as many arguments as the ufunc, of which one at least is a dual number.
-    """
-    partials = ELEMENTWISE.get(ufunc)
-    if partials is None or ufunc in REAL_ONLY:
-        return None
-    make = _quick_of_one if len(partials) == 1 else _quick_of_two
-    return make(ufunc, operation or ufunc, *partials)
-
-
-def _quick_of_one(ufunc, operation, partial):
-    def operate(a):
-        x = a.primal
-        z = operation(x)
-        if type(z) in USUAL:
-            return Dual(z, THREAD.quietly(_moved, a, a.tangents, partial, (x, z)))
-        return chained(ufunc, z, (a,), (x,), (partial,))
-
-    return operate
-
-
-def _quick_of_two(ufunc, operation, first, second):
-    def rows_of_both(a, b, values):
-        return joined(_moved(a, a.tangents, first, values), _moved(b, b.tangents, second, values))
-
-    def operate(a, b):
-        if type(b) in DUALS:
-            y = b.primal
-            if type(a) in DUALS:
-                x = a.primal
-                z = operation(x, y)
-                if type(z) in USUAL:
-                    return Dual(z, THREAD.quietly(rows_of_both, a, b, (x, y, z)))
-            else:
-                x = a
-                z = operation(x, y)
-                if type(z) in USUAL:
-                    return Dual(z, THREAD.quietly(_moved, b, b.tangents, second, (x, y, z)))
+        if type(a) not in DUALS or not (before := a.tangents):
+            continue
+        partial = partials[i]
+        if partial is None:
+            raise refuse(f"{name_of(ufunc)} has no derivative rule by its argument {i + 1}")
+        if partial == 1:
+            terms, a.owns_tangents = before, False  # shared from now on
+        elif partial == -1:
+            terms = {k: -t for k, t in before.items()}
         else:
-            x, y = a.primal, b
-            z = operation(x, y)
-            if type(z) in USUAL:
-                return Dual(z, THREAD.quietly(_moved, a, a.tangents, first, (x, y, z)))
-        return chained(ufunc, z, (a, b), (x, y), (first, second))
-
-    return operate
+            terms = scaled(before, partial(*values, value) if callable(partial) else partial)
+        rows = joined(rows, terms)
+    return rows
 
 
 def stepped(ufunc, operation, args):

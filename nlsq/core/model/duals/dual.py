@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextvars
 import sys
 import threading
 
@@ -10,23 +9,8 @@ import numpy as np
 
 # whole rules, by NumPy function or ufunc: called as rule(*args, **settings)
 FUNCTIONS: dict = {}
-# the evaluations that run, by thread, innermost last
-_running: dict[int, list[Evaluation]] = {}
-
-
-class _Thread(threading.local):
-    """What a thread has of its own: a context in which NumPy does not warn.
-
-    Entering it costs a twentieth of `np.errstate`; it cannot be entered twice.
-    """
-
-    def __init__(self):
-        context = contextvars.Context()
-        context.run(np.seterr, all="ignore")
-        self.quietly = context.run
-
-
-THREAD = _Thread()
+# the evaluations that run in all threads
+_running: list[Evaluation] = []
 
 
 class NoRule(TypeError):
@@ -50,24 +34,25 @@ def observe(a) -> None:
 
 def _evaluations():
     """Those of this thread; of a thread that a model started, all: it may belong to any."""
-    mine = _running.get(threading.get_ident())
-    return mine or [e for evaluations in list(_running.values()) for e in evaluations]
+    return [e for e in _running if e.thread == threading.get_ident()] or list(_running)
 
 
 class Evaluation:
     """A context in which a refusal is raised at the end, whatever the model made of it."""
 
-    def __enter__(self) -> Evaluation:
+    def __init__(self):
+        self.thread = threading.get_ident()
         self.refusals: list[NoRule] = []
         self.observed: set = set()  # keys of the parameters that `observe` met
-        _running.setdefault(threading.get_ident(), []).append(self)
+
+    def __enter__(self) -> Evaluation:
+        _running.append(self)
         return self
 
     def __exit__(self, kind, error, traceback) -> None:
-        mine = _running[threading.get_ident()]
-        mine.pop()
-        if not mine:
-            del _running[threading.get_ident()]
+        _running.remove(self)
+        if error is None and not self.refusals:
+            return
         if isinstance(error, NoRule) or not (error is None or isinstance(error, Exception)):
             return
         if self.refusals:

@@ -7,9 +7,11 @@ import sys
 
 import numpy as np
 
-from nlsq.core.model.duals.chain import elementwise, masked, quick, reduced, stepped
+from nlsq.core.model.duals.chain import elementwise, masked, reduced, stepped
 from nlsq.core.model.duals.dual import DUALS, FUNCTIONS, Dual, name_of, plain, refuse
 from nlsq.core.model.duals.elementwise import ELEMENTWISE
+from nlsq.core.model.duals.quick import NUMBERS as QUICK_KINDS
+from nlsq.core.model.duals.quick import quick
 
 BINARY = {
     "add": np.add,
@@ -45,7 +47,7 @@ DROPPING = {
     "tolist": "parameter.tolist()",
 }
 # operands that NumPy's numbers take; others (a pandas Series) may have operators of their own
-QUICK_NUMBERS = frozenset({*DUALS, np.ndarray, np.float64, float, int})
+QUICK_NUMBERS = QUICK_KINDS | DUALS
 NUMBERS = QUICK_NUMBERS | {bool, complex, list, tuple}
 FOREIGN_NUMBERS = (np.ndarray, np.generic, float, int)  # subclasses of these
 
@@ -56,12 +58,12 @@ SOLVER = "scipy.optimize._minpack_py"  # its C code prints a refusal instead of 
 
 
 def array_ufunc(self, ufunc, method, *args, **settings):
-    if not settings and method == "__call__" and ufunc in QUICK:
-        for a in args:
-            if type(a) not in QUICK_NUMBERS:
-                break
-        else:
-            return QUICK[ufunc](*args)
+    if method == "__call__" and not settings and ufunc in QUICK:
+        rule, reflected = QUICK[ufunc]
+        a = args[0]
+        if reflected is None or type(a) in DUALS:
+            return rule(*args)
+        return reflected(args[1], a)
     return _any_ufunc(ufunc, method, *args, **settings)
 
 
@@ -90,17 +92,12 @@ def unary(ufunc, operation):
         rule = FUNCTIONS.get(ufunc)
         return rule(self) if rule else elementwise(ufunc, operation, (self,))
 
-    return quick(ufunc, operation) or operate
+    return quick(ufunc, operation)[0] if quick(ufunc) else operate
 
 
 def binary(ufunc, operation, reflected):
-    ready = quick(ufunc, operation)
-
     def operate(self, other, modulo=None):
-        kind = type(other)
-        if ready and kind in QUICK_NUMBERS and modulo is None:
-            return ready(other, self) if reflected else ready(self, other)
-        if kind not in NUMBERS and not isinstance(other, FOREIGN_NUMBERS):
+        if type(other) not in NUMBERS and not isinstance(other, FOREIGN_NUMBERS):
             return NotImplemented
         if modulo is not None:
             raise refuse("pow with a modulus has no derivative rule")
@@ -108,7 +105,16 @@ def binary(ufunc, operation, reflected):
         rule = FUNCTIONS.get(ufunc)
         return rule(*args) if rule else elementwise(ufunc, operation, args)
 
-    return operate
+    if not quick(ufunc):
+        return operate
+    ready = quick(ufunc, operation)[reflected]
+
+    def operate_quickly(self, other, *modulo):
+        if type(other) in QUICK_NUMBERS and not modulo:
+            return ready(self, other)
+        return operate(self, other, *modulo)
+
+    return operate_quickly
 
 
 def in_place(operation):
