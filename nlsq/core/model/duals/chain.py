@@ -8,6 +8,7 @@ from nlsq.core.model.duals.dual import (
     DUALS,
     FUNCTIONS,
     Dual,
+    count_scalar,
     full,
     name_of,
     observe,
@@ -44,6 +45,8 @@ def chained(ufunc, value, args, values, partials):
     """The dual number of this value by the chain rule."""
     if type(value) is not np.ndarray and isinstance(value, np.ndarray):  # * may not mean a product
         raise refuse(f"arithmetic of {type(value).__name__} has no derivative rule")
+    if not isinstance(value, np.ndarray):
+        count_scalar()
     return Dual(value, THREAD.quietly(_tangents, ufunc, value, args, values, partials))
 
 

@@ -7,6 +7,8 @@ import threading
 
 import numpy as np
 
+from nlsq.core.model.duals.elementwise import THREAD
+
 # whole rules, by NumPy function or ufunc: called as rule(*args, **settings)
 FUNCTIONS: dict = {}
 # the evaluations that run in all threads
@@ -25,6 +27,17 @@ def refuse(reason: str) -> NoRule:
     return error
 
 
+def count_scalar() -> None:
+    """Note an operation on a single number; refuse a model that goes on and on with them.
+
+    With tangents an array's operation costs a few times as much as without, but a number's twenty
+    times, for which the plain model can be called often.
+    """
+    THREAD.scalars -= 1
+    if THREAD.scalars < 0:
+        raise refuse("a loop in Python over many numbers (the points?) has cheaper differences")
+
+
 def observe(a) -> None:
     """Note that the model used only the plain value of a dual number, in a comparison or a step."""
     if a.tangents:
@@ -40,17 +53,20 @@ def _evaluations():
 class Evaluation:
     """A context in which a refusal is raised at the end, whatever the model made of it."""
 
-    def __init__(self):
+    def __init__(self, scalars: int = sys.maxsize):
+        self.scalars = scalars
         self.thread = threading.get_ident()
         self.refusals: list[NoRule] = []
         self.observed: set = set()  # keys of the parameters that `observe` met
 
     def __enter__(self) -> Evaluation:
         _running.append(self)
+        self.scalars, THREAD.scalars = THREAD.scalars, self.scalars
         return self
 
     def __exit__(self, kind, error, traceback) -> None:
         _running.remove(self)
+        THREAD.scalars = self.scalars
         if error is None and not self.refusals:
             return
         if isinstance(error, NoRule) or not (error is None or isinstance(error, Exception)):
@@ -105,6 +121,7 @@ class Dual:
         value = self.primal[index]
         if isinstance(value, np.ndarray) and np.may_share_memory(value, self.primal):
             return View(value, self, lambda t: t[index])
+        count_scalar()
         shape = self.primal.shape
         # an entry of a constant tangent is that constant
         return Dual(
@@ -118,6 +135,8 @@ class Dual:
     def __setitem__(self, index, new):
         new = lifted(new)
         value = plain(new)
+        if np.ndim(value) == 0:
+            count_scalar()
         fresh = new.tangents if isinstance(new, Dual) else {}
         self.primal[index] = value
         for key, target in self.writable(fresh).items():

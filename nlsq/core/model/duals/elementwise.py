@@ -7,6 +7,7 @@ stands for itself. `times` multiplies a tangent by a partial.
 from __future__ import annotations
 
 import contextvars
+import sys
 import threading
 
 import numpy as np
@@ -28,6 +29,7 @@ class _Thread(threading.local):
         context = contextvars.Context()
         context.run(np.seterr, all="ignore")
         self.quietly = context.run
+        self.scalars = sys.maxsize  # how many more numbers an evaluation may work out one by one
 
 
 THREAD = _Thread()

@@ -14,6 +14,8 @@ from nlsq.core.model.duals.elementwise import CAREFUL, ONE, THREAD
 
 DOUBLE = np.dtype(float)
 SERIAL = itertools.count(0, 2**32)  # the first key of each evaluation
+# so many operations on single numbers, and so many more for each parameter, may a model do
+SCALARS, SCALARS_EACH = 64, 16
 
 
 def value_and_tangents(f: Callable, x, p) -> tuple[np.ndarray, np.ndarray]:
@@ -65,7 +67,7 @@ def value_and_tangents(f: Callable, x, p) -> tuple[np.ndarray, np.ndarray]:
 def _evaluated(f, x, p):
     start = next(SERIAL)
     keys = range(start, start + len(p))  # no other evaluation has them: a leftover is recognised
-    with Evaluation() as evaluation:
+    with Evaluation(SCALARS + SCALARS_EACH * len(p)) as evaluation:
         result = f(x, [Dual(np.float64(v), {k: ONE}) for v, k in zip(p, keys, strict=True)])
         if type(result) not in DUALS:
             if isinstance(result, (list, tuple)):

@@ -9,11 +9,11 @@ from __future__ import annotations
 import numpy as np
 
 from nlsq.core.model.duals.chain import elementwise
-from nlsq.core.model.duals.dual import DUALS, Dual
+from nlsq.core.model.duals.dual import DUALS, Dual, count_scalar
 from nlsq.core.model.duals.elementwise import ELEMENTWISE, REAL_ONLY, STEEP, THREAD, joined, scaled
 
-USUAL = frozenset({np.ndarray, np.float64})  # the kinds of nearly all results
-NUMBERS = USUAL | {float, int}  # the kinds of nearly all operands that are no dual numbers
+ARRAY, SCALAR = np.ndarray, np.float64  # the kinds of nearly all results
+NUMBERS = frozenset({ARRAY, SCALAR, float, int})  # of nearly all plain operands
 
 
 def quick(ufunc, operation=None):
@@ -42,7 +42,7 @@ def _of_one(ufunc, operation, partial):
     def operate(a):
         x = a.primal
         z = operation(x)
-        if type(z) in USUAL:
+        if type(z) is ARRAY or (type(z) is SCALAR and not count_scalar()):
             return Dual(z, THREAD.quietly(rows_of, a.tangents, x, z))
         return elementwise(ufunc, lambda x: z, (a,))
 
@@ -69,13 +69,13 @@ def _of_two(ufunc, operation, first, second):
         x = a.primal
         if kind in NUMBERS:
             z = operation(x, b)
-            if type(z) in USUAL:
+            if type(z) is ARRAY or (type(z) is SCALAR and not count_scalar()):
                 a.owns_tangents = False  # shared from now on, by a sum at least
                 return Dual(z, THREAD.quietly(first, a.tangents, x, b, z))
         elif kind in DUALS:
             y = b.primal
             z = operation(x, y)
-            if type(z) in USUAL:
+            if type(z) is ARRAY or (type(z) is SCALAR and not count_scalar()):
                 a.owns_tangents = b.owns_tangents = False
                 return Dual(z, THREAD.quietly(of_both, a.tangents, b.tangents, x, y, z))
         else:
@@ -86,7 +86,7 @@ def _of_two(ufunc, operation, first, second):
         if type(a) in NUMBERS:
             y = b.primal
             z = operation(a, y)
-            if type(z) in USUAL:
+            if type(z) is ARRAY or (type(z) is SCALAR and not count_scalar()):
                 b.owns_tangents = False
                 return Dual(z, THREAD.quietly(second, b.tangents, a, y, z))
             return elementwise(ufunc, lambda x, y: z, (a, b))
