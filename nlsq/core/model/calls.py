@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from nlsq.core.model.duals import Loop, NoRule, rebuilt, value_and_tangents
 from nlsq.core.model.duals.dual import lifted
 from nlsq.core.model.given import explained
 
@@ -25,7 +26,29 @@ def _called(f: Callable, *args, **kwargs):
         raise better from error
 
 
-class CurveCall:
+class _Call:
+    f: Callable
+    _over_stand_ins: Callable | None = None
+
+    def tangents(self, x, params):
+        """The value and the transposed Jacobian by dual numbers, as `value_and_tangents`.
+
+        From the first time on that it must be, the function is rebuilt over stand-ins for NumPy.
+        """
+        if self._over_stand_ins is None:
+            try:
+                return value_and_tangents(self.dual, x, params)
+            except Loop:
+                raise
+            except NoRule:
+                again = self.over(rebuilt)
+            found = value_and_tangents(again, x, params)
+            self._over_stand_ins = again
+            return found
+        return value_and_tangents(self._over_stand_ins, x, params)
+
+
+class CurveCall(_Call):
     """A model f(x, *params)."""
 
     def __init__(self, f: Callable):
@@ -37,6 +60,11 @@ class CurveCall:
 
     def dual(self, x, params):
         return self.f(x, *params)
+
+    def over(self, rebuilt: Callable) -> Callable:
+        """`dual` with the function rebuilt."""
+        f = rebuilt(self.f)
+        return lambda x, params: f(x, *params)
 
     def derivative(self, jac: Callable) -> Callable:
         """The user's jac(x, *params), called as jac(x, params)."""
@@ -52,7 +80,7 @@ class CurveCall:
         return lambda x, params: g(x, *params)
 
 
-class ResidualCall:
+class ResidualCall(_Call):
     """A residual function fun(params, *args, **kwargs) with the parameters as one vector."""
 
     def __init__(self, fun: Callable, args: tuple, kwargs: dict):
@@ -64,6 +92,11 @@ class ResidualCall:
 
     def dual(self, x, params):
         return self.f(lifted(params), *self.args, **self.kwargs)
+
+    def over(self, rebuilt: Callable) -> Callable:
+        """`dual` with the function rebuilt."""
+        f = rebuilt(self.f)
+        return lambda x, params: f(lifted(params), *self.args, **self.kwargs)
 
     def derivative(self, jac: Callable) -> Callable:
         """The user's jac(params, *args, **kwargs), called as jac(x, params)."""

@@ -18,7 +18,7 @@ from nlsq.caching.unified_cache import UnifiedCache
 from nlsq.config import double_precision
 from nlsq.core.model import differences, programs
 from nlsq.core.model.abscissae import Abscissae
-from nlsq.core.model.duals import NoRule, value_and_tangents
+from nlsq.core.model.duals import NoRule
 from nlsq.core.model.given import model_value
 from nlsq.core.model.identity.keys import alike
 from nlsq.core.model.identity.walk import content_key, model_key
@@ -303,7 +303,7 @@ class Model:
         The value beside them must be the model's, f0.
         """
         try:
-            value, JT = value_and_tangents(self.call.dual, x, p)
+            value, JT = self.call.tangents(x, p)
         except NoRule as refusal:
             reason = str(refusal)
         except Exception as error:  # the user's function, which took plain numbers

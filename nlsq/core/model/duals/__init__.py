@@ -9,7 +9,8 @@ JAX is not imported.
 Reference: A. Griewank, A. Walther, "Evaluating Derivatives", 2nd ed. (2008), chapter 3.
 """
 
-from nlsq.core.model.duals.dual import Dual, NoRule
+from nlsq.core.model.duals.dual import Dual, Loop, NoRule
 from nlsq.core.model.duals.evaluate import value_and_tangents
+from nlsq.core.model.duals.rebuild import rebuilt
 
-__all__ = ["Dual", "NoRule", "value_and_tangents"]
+__all__ = ["Dual", "Loop", "NoRule", "rebuilt", "value_and_tangents"]

@@ -19,9 +19,13 @@ class NoRule(TypeError):
     """The model uses something that has no derivative rule; the message names it."""
 
 
-def refuse(reason: str) -> NoRule:
+class Loop(NoRule):
+    """The model goes through numbers one by one: differences are quicker."""
+
+
+def refuse(reason: str, kind: type[NoRule] = NoRule) -> NoRule:
     """The error to raise; it is kept, since the model may catch it and go on with a wrong value."""
-    error = NoRule(reason)
+    error = kind(reason)
     for evaluation in _evaluations():
         evaluation.refusals.append(error)
     return error
@@ -35,7 +39,9 @@ def count_scalar() -> None:
     """
     THREAD.scalars -= 1
     if THREAD.scalars < 0:
-        raise refuse("a loop in Python over many numbers (the points?) has cheaper differences")
+        raise refuse(
+            "a loop in Python over many numbers (the points?) has cheaper differences", Loop
+        )
 
 
 def observe(a) -> None:
@@ -121,6 +127,8 @@ class Dual:
         value = self.primal[index]
         if isinstance(value, np.ndarray) and np.may_share_memory(value, self.primal):
             return View(value, self, lambda t: t[index])
+        if not self.tangents:
+            return value if np.ndim(value) == 0 else Dual(value, {})
         count_scalar()
         shape = self.primal.shape
         # an entry of a constant tangent is that constant
@@ -195,6 +203,8 @@ class Dual:
 
     def __getattr__(self, name):
         if hasattr(type(self.primal), name) and not name.startswith("__"):
+            if not self.tangents and name not in ("view", "flat", "base", "data", "ctypes"):
+                return getattr(self.primal, name)
             raise refuse(f"a parameter's .{name} has no derivative rule")
         raise AttributeError(f"{type(self.primal).__name__!r} object has no attribute {name!r}")
 
@@ -247,6 +257,30 @@ def duals_in(a):
     elif type(a) in (list, tuple):
         for item in a:
             yield from duals_in(item)
+
+
+def carries(a) -> bool:
+    """Whether a is, or is a list that holds, a dual number with tangents."""
+    return any(d.tangents for d in duals_in(a))
+
+
+def bared(a):
+    """The plain value of what carries no tangents; anything else as it is."""
+    return a if carries(a) else plain(a)
+
+
+def arrays_in(a):
+    """The arrays in a (nested) list."""
+    if isinstance(a, np.ndarray):
+        yield a
+    elif type(a) in (list, tuple):
+        for item in a:
+            yield from arrays_in(item)
+
+
+def is_open(a) -> bool:
+    """Whether dual numbers may be written into what NumPy made, once it is a dual array."""
+    return type(a) is np.ndarray and a.dtype.kind in "fc"
 
 
 def holds_dual(a) -> bool:

@@ -15,6 +15,7 @@ from nlsq.core.model.duals.dual import (
     FUNCTIONS,
     Dual,
     View,
+    bared,
     duals_in,
     full,
     holds_dual,
@@ -129,6 +130,7 @@ def register(rule, function, arrays=(), positional=(), keywords=()) -> None:
                 break
             args = (*args, settings.pop(name))
         settings.update(zip(positional, args[count:], strict=False))
+        settings = {k: bared(v) for k, v in settings.items()} if settings else {}
         if settings.get("out", 0) is None:
             del settings["out"]
         refused = [k for k in settings if k not in allowed or k == "out"]

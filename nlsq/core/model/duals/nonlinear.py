@@ -11,6 +11,7 @@ from nlsq.core.model.duals.chain import chained
 from nlsq.core.model.duals.dual import (
     FUNCTIONS,
     Dual,
+    bared,
     duals_in,
     full,
     holds_dual,
@@ -134,24 +135,27 @@ def _median(a, axis=None):
 
 @rule(np.interp, "x xp fp", "left right period")
 def _interp(x, xp, fp, left=None, right=None, period=None):
-    if period is not None or holds_dual((xp, left, right)):
-        raise refuse("np.interp with a dual xp, left, right or a period has no derivative rule")
-    at, knots, heights = plain(x), np.asarray(xp), np.asarray(plain(fp))
+    if period is not None:
+        raise refuse("np.interp with a period has no derivative rule")
+    at, knots, heights = plain(x), np.asarray(plain(xp)), np.asarray(plain(fp))
     value = np.interp(at, knots, heights, left, right)
     i = np.clip(np.searchsorted(knots, at, side="right") - 1, 0, len(knots) - 2)
-    inside = (at >= knots[0]) & (at <= knots[-1])
+    with np.errstate(all="ignore"):
+        slope = (heights[i + 1] - heights[i]) / (knots[i + 1] - knots[i])
+    slope = np.where((at >= knots[0]) & (at <= knots[-1]), slope, 0.0)
+    ends = {"left": None if left is None else 0.0, "right": None if right is None else 0.0}
 
     def row(k):
         r = 0.0
         if isinstance(x, Dual) and k in x.tangents:
-            slope = (heights[i + 1] - heights[i]) / (knots[i + 1] - knots[i])
-            r = times(row_of(x, k), np.where(inside, slope, 0.0))
+            r = times(row_of(x, k), slope)
+        if (t := row_of(xp, k)) is not None:
+            r = r - times(np.interp(at, knots, t), slope)
         if (t := row_of(fp, k)) is not None:
-            ends = {"left": None if left is None else 0.0, "right": None if right is None else 0.0}
             r = r + np.interp(at, knots, t, **ends)
         return r
 
-    return result(value, [*duals_in((x, fp))], row)
+    return result(value, [*duals_in((x, xp, fp))], row)
 
 
 @rule(np.polyval, "p x")
@@ -181,6 +185,7 @@ def _vander(x, N=None, increasing=False):
 
 @rule(np.gradient)
 def _gradient(f, *spacings, axis=None, edge_order=1):
+    spacings = [bared(h) for h in spacings]
     if holds_dual(spacings) or not isinstance(f, Dual):
         raise refuse("np.gradient with dual spacings has no derivative rule")
     settings = {"axis": axis, "edge_order": edge_order}

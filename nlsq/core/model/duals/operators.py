@@ -8,7 +8,19 @@ import sys
 import numpy as np
 
 from nlsq.core.model.duals.chain import elementwise, masked, reduced, stepped
-from nlsq.core.model.duals.dual import DUALS, FUNCTIONS, Dual, name_of, plain, refuse
+from nlsq.core.model.duals.dual import (
+    DUALS,
+    FUNCTIONS,
+    Dual,
+    arrays_in,
+    carries,
+    duals_in,
+    is_open,
+    name_of,
+    observe,
+    plain,
+    refuse,
+)
 from nlsq.core.model.duals.elementwise import ELEMENTWISE
 from nlsq.core.model.duals.quick import NUMBERS as QUICK_KINDS
 from nlsq.core.model.duals.quick import quick
@@ -36,13 +48,11 @@ COMPARISONS = {
 # what would drop the derivative; the reasons are the refusals' words
 DROPPING = {
     "__float__": "float(parameter), or a function that takes Python's floats (math.*),",
-    "__int__": "int(parameter)",
     "__complex__": "complex(parameter)",
     "__hash__": "a parameter as a key (a dictionary, a set, functools.cache)",
     "__str__": "a parameter as text",
     "__format__": "a parameter as text",
     "__reduce_ex__": "a pickled parameter",
-    "__array__": "np.array or np.asarray of a parameter, or an assignment into a plain array,",
     "item": "parameter.item()",
     "tolist": "parameter.tolist()",
 }
@@ -68,6 +78,11 @@ def array_ufunc(self, ufunc, method, *args, **settings):
 
 
 def _any_ufunc(ufunc, method, *args, out=None, where=True, **settings):
+    if out is None and not carries([*args, where, *settings.values()]):
+        if where is not True:
+            settings["where"] = plain(where)
+        value = getattr(ufunc, method)(*plain(args), **settings)
+        return Dual(value, {}) if is_open(value) else value
     if method != "__call__":
         return reduced(ufunc, method, args, out, where, settings)
     if settings:
@@ -82,9 +97,14 @@ def array_function(self, function, types, args, settings):
     if sys._getframe(1).f_globals.get("__name__") == SOLVER:
         raise refuse("scipy.optimize.fsolve and its kin have no derivative rule")
     rule = FUNCTIONS.get(function)
-    if rule is None:
+    if rule is not None:
+        return rule(*args, **settings)
+    if carries([*args, *settings.values()]):
         raise refuse(f"{name_of(function)} has no derivative rule")
-    return rule(*args, **settings)
+    value = function(*plain(args), **{k: plain(v) for k, v in settings.items()})
+    if any(np.may_share_memory(v, a.primal) for v in arrays_in(value) for a in duals_in(args)):
+        raise refuse(f"{name_of(function)} of an array that parameters may be written into")
+    return Dual(value, {}) if is_open(value) else value
 
 
 def unary(ufunc, operation):
@@ -140,11 +160,28 @@ def truth(self):
     return bool(stepped(np.not_equal, operator.ne, (self, 0)))
 
 
-def dropping(what):
+def dropping(name, what):
     def method(self, *args, **settings):
-        raise refuse(f"{what} drops the derivative")
+        if self.tangents:
+            raise refuse(f"{what} drops the derivative")
+        return getattr(self.primal, name)(*args, **settings)
 
     return method
+
+
+def as_array(self, dtype=None, copy=None):
+    """A copy, since what is written into the dual array later has tangents."""
+    if self.tangents:
+        raise refuse(
+            "np.array or np.asarray of a parameter, or an assignment into a plain array, drops the "
+            "derivative"
+        )
+    return np.array(self.primal, dtype)
+
+
+def as_integer(self):
+    observe(self)  # a step
+    return int(self.primal)
 
 
 Dual.__array_ufunc__ = array_ufunc
@@ -161,4 +198,5 @@ for _name, _ufunc in UNARY.items():
 for _name, _ufunc in COMPARISONS.items():
     setattr(Dual, f"__{_name}__", comparison(_ufunc, getattr(operator, _name)))
 for _name, _what in DROPPING.items():
-    setattr(Dual, _name, dropping(_what))
+    setattr(Dual, _name, dropping(_name, _what))
+Dual.__array__, Dual.__int__ = as_array, as_integer

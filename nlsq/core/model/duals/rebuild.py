@@ -1,0 +1,58 @@
+"""A model rebuilt over the stand-ins, for what NumPy does not hand to the rules of dual numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import numpy as np
+
+from nlsq.core.model import rebuilding
+from nlsq.core.model.duals import scipy_rules
+from nlsq.core.model.duals.dual import FUNCTIONS, is_open
+from nlsq.core.model.duals.stand_ins import (
+    COMPLEX,
+    FLOAT,
+    NUMPY,
+    PYTHON,
+    TYPES,
+    of_lists,
+    open_for_duals,
+)
+
+_TABLE = {**NUMPY, **TYPES, **PYTHON}
+_KINDS = (type, *(type(f) for f in (np.zeros, np.piecewise, np.full_like, lambda: None)))
+
+
+class Rebuild(rebuilding.Rebuild):
+    """`rebuild(obj)`: the stand-in of any object, itself when it needs none."""
+
+    builtins: ClassVar[dict[str, Any]] = {"float": FLOAT, "complex": COMPLEX}
+
+    def replaced(self, obj: Any) -> Any:
+        """What makes arrays, takes Python's numbers or is SciPy's."""
+        if isinstance(obj, _KINDS):
+            known = _TABLE.get(obj) or scipy_rules.stand_in(obj)
+            return of_lists(obj) if known is None and obj in FUNCTIONS else known
+        return scipy_rules.instance(obj)
+
+    def array(self, a: np.ndarray) -> Any:
+        """A dual array of its own, which the model may write into."""
+        return open_for_duals(a.copy()) if is_open(a) else a
+
+
+def rebuilt(f: Callable) -> Callable:
+    """f as it is now over the stand-ins; arrays of floating point among its arguments are dual."""
+    g = Rebuild()(f)
+
+    def call(*args, **settings):
+        return g(*map(opened, args), **{k: opened(v) for k, v in settings.items()})
+
+    return call
+
+
+def opened(a: Any) -> Any:
+    """An argument, or the items of a tuple, list or dictionary, open for dual numbers."""
+    if type(a) in (tuple, list):
+        return type(a)(map(opened, a))
+    return {k: opened(v) for k, v in a.items()} if type(a) is dict else open_for_duals(a)
