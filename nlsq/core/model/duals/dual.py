@@ -96,9 +96,9 @@ def name_of(function) -> str:
 
 
 def full(t, shape):
-    """A tangent as an array (a view) of its value's shape, or as NumPy's scalar."""
+    """A tangent as an array of its value's shape, or as NumPy's scalar."""
     if type(t) is float:
-        t = np.float64(t)
+        return np.full(shape, t) if shape else np.float64(t)
     return t if t.shape == shape else np.broadcast_to(t, shape)
 
 
@@ -127,18 +127,20 @@ class Dual:
         value = self.primal[index]
         if isinstance(value, np.ndarray) and np.may_share_memory(value, self.primal):
             return View(value, self, lambda t: t[index])
-        if not self.tangents:
-            return value if np.ndim(value) == 0 else Dual(value, {})
-        count_scalar()
-        shape = self.primal.shape
-        # an entry of a constant tangent is that constant
-        return Dual(
-            value,
-            {
-                k: t if type(t) is float or t.ndim == 0 else full(t, shape)[index]
-                for k, t in self.tangents.items()
-            },
-        )
+        shape, scalar = self.primal.shape, not isinstance(value, np.ndarray)
+        rows = {}
+        for k, t in self.tangents.items():
+            if type(t) is not float:  # an entry of a constant tangent is that constant
+                t = full(t, shape)[index]
+                if scalar and t.dtype == float:
+                    t = float(t)
+            if not scalar or t:  # most of an array of parameters depends on one of them
+                rows[k] = t
+        if scalar and not rows:
+            return value
+        if scalar:
+            count_scalar()
+        return Dual(value, rows)
 
     def __setitem__(self, index, new):
         new = lifted(new)
@@ -148,12 +150,14 @@ class Dual:
         fresh = new.tangents if isinstance(new, Dual) else {}
         self.primal[index] = value
         for key, target in self.writable(fresh).items():
-            t = full(fresh[key], np.shape(value)) if key in fresh else 0.0
-            target[index] = t if np.iscomplexobj(target) else np.real(t)
+            t = fresh.get(key, 0.0)
+            if type(t) is not float and t.dtype.kind == "c" and target.dtype.kind != "c":
+                t = t.real
+            target[index] = t
 
     def writable(self, keys) -> dict:
         """The rows as arrays that may be written into, with one for each of these keys."""
-        dtype = np.result_type(self.primal, np.float64)
+        dtype = complex if self.primal.dtype.kind == "c" else float
         if not self.owns_tangents:
             rows = {k: np.empty_like(self.primal, dtype) for k in self.tangents}
             for k, t in rows.items():
@@ -290,9 +294,17 @@ def holds_dual(a) -> bool:
 
 def lifted(a):
     """A (nested) list of numbers that holds dual numbers as one dual array; others as they are."""
-    if type(a) in (list, tuple) and holds_dual(a):
-        return np.stack([lifted(item) for item in a])
-    return a
+    if type(a) not in (list, tuple) or not holds_dual(a):
+        return a
+    items = [lifted(item) for item in a]
+    value = np.stack([plain(item) for item in items])
+    rows: dict = {}
+    for i, item in enumerate(items):
+        for k, t in item.tangents.items() if isinstance(item, Dual) else ():
+            if k not in rows:
+                rows[k] = np.zeros(value.shape, complex if value.dtype.kind == "c" else float)
+            rows[k][i] = t
+    return Dual(value, rows)
 
 
 DUALS = frozenset({Dual, View})  # type(a) in DUALS is the quickest test

@@ -16,7 +16,7 @@ LN2, LN10, DEGREE = np.log(2.0), np.log(10.0), np.pi / 180
 
 
 ONE = 1.0  # the tangent of a parameter by itself: known again by its identity
-_DOUBLE = np.dtype(float)
+_DOUBLE, _COMPLEX = np.dtype(float), np.dtype(complex)
 
 
 class _Thread(threading.local):
@@ -62,7 +62,7 @@ def scaled(rows, c, steep=True):
     new = {}
     if (not steep or _is_finite(c)) and (not CAREFUL or threading.get_ident() not in CAREFUL):
         if type(c) is np.ndarray:
-            if c.dtype is _DOUBLE:
+            if c.dtype is _DOUBLE or c.dtype is _COMPLEX:
                 for k, t in rows.items():
                     new[k] = c.copy() if t is ONE else t * c  # c may be written into later
                 return new

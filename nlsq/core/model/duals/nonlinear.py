@@ -158,20 +158,12 @@ def _interp(x, xp, fp, left=None, right=None, period=None):
     return result(value, [*duals_in((x, xp, fp))], row)
 
 
-@rule(np.polyval, "p x")
+@rule(np.polyval, "p x", lists=True)
 def _polyval(p, x):
-    coefficients, at = plain(p), plain(x)
-    value = np.polyval(coefficients, at)
-
-    def row(k):
-        r = 0.0
-        if isinstance(x, Dual) and k in x.tangents:
-            r = times(row_of(x, k), np.polyval(np.polyder(np.asarray(coefficients)), at))
-        if any(k in a.tangents for a in duals_in(p)):
-            r = r + np.polyval(tangent_of(p, k), at)
-        return r
-
-    return result(value, [*duals_in((p, x))], row)
+    y = np.zeros_like(x)
+    for coefficient in p:
+        y = y * x + coefficient
+    return y
 
 
 @rule(np.vander, "x", "N increasing")
