@@ -114,7 +114,7 @@ def _is_finite(a) -> bool:
     return bool(norm - norm == 0)
 
 
-def _above(x, y):
+def above(x, y):
     """The derivative of max(x, y) by x; ties share it, as in JAX."""
     return np.greater(x, y) + 0.5 * np.equal(x, y)
 
@@ -184,15 +184,15 @@ ELEMENTWISE = {
     np.rad2deg: (1 / DEGREE,),
     np.degrees: (1 / DEGREE,),
     np.fabs: (lambda x, z: np.sign(x),),
-    np.maximum: (lambda x, y, z: _above(x, y), lambda x, y, z: _above(y, x)),
-    np.minimum: (lambda x, y, z: _above(y, x), lambda x, y, z: _above(x, y)),
+    np.maximum: (lambda x, y, z: above(x, y), lambda x, y, z: above(y, x)),
+    np.minimum: (lambda x, y, z: above(y, x), lambda x, y, z: above(x, y)),
     np.fmax: (
-        lambda x, y, z: _only(x, y, _above(x, y)),
-        lambda x, y, z: _only(y, x, _above(y, x)),
+        lambda x, y, z: _only(x, y, above(x, y)),
+        lambda x, y, z: _only(y, x, above(y, x)),
     ),
     np.fmin: (
-        lambda x, y, z: _only(x, y, _above(y, x)),
-        lambda x, y, z: _only(y, x, _above(x, y)),
+        lambda x, y, z: _only(x, y, above(y, x)),
+        lambda x, y, z: _only(y, x, above(x, y)),
     ),
     np.logaddexp: (lambda x, y, z: _share(x, z, np.exp), lambda x, y, z: _share(y, z, np.exp)),
     np.logaddexp2: (lambda x, y, z: _share(x, z, np.exp2), lambda x, y, z: _share(y, z, np.exp2)),

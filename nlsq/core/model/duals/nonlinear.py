@@ -20,8 +20,8 @@ from nlsq.core.model.duals.dual import (
     plain,
     refuse,
 )
-from nlsq.core.model.duals.elementwise import ratio, sinc_slope, times
-from nlsq.core.model.duals.functions import result, row_of, rule, sliced, tangent_of
+from nlsq.core.model.duals.elementwise import THREAD, above, ratio, scaled, sinc_slope, times
+from nlsq.core.model.duals.functions import result, row_of, rule, sliced
 
 # ---- choices -------------------------------------------------------------------------------------
 
@@ -34,8 +34,10 @@ def _where(condition, *choices):
     if not choices:
         return np.where(c)
     x, y = choices
-    value = np.where(c, plain(x), plain(y))
-    return result(value, [*duals_in((x, y))], lambda k: np.where(c, sliced(x, k), sliced(y, k)))
+    ours = x.tangents if isinstance(x, Dual) else {}
+    theirs = y.tangents if isinstance(y, Dual) else {}
+    rows = {k: np.where(c, ours.get(k, 0.0), theirs.get(k, 0.0)) for k in {**ours, **theirs}}
+    return Dual(np.where(c, plain(x), plain(y)), rows)
 
 
 @rule(np.select, "condlist choicelist default", lists=True)
@@ -73,6 +75,13 @@ def _piecewise(x, conditions, functions):
 def _clip(a, lower=None, upper=None, *, min=None, max=None):
     lower, upper = (min if lower is None else lower), (max if upper is None else upper)
     value = np.clip(plain(a), plain(lower), plain(upper))
+    if isinstance(a, Dual) and not (holds_dual((lower, upper)) or np.iscomplexobj(value)):
+        share, v = 1.0, a.primal
+        if lower is not None:
+            share, v = above(v, lower), np.maximum(v, lower)
+        if upper is not None:
+            share = share * above(upper, v)
+        return Dual(value, THREAD.quietly(scaled, a.tangents, share, False))
     with np.errstate(all="ignore"):
         composed = a if lower is None else np.maximum(a, lower)
         composed = composed if upper is None else np.minimum(composed, upper)
@@ -227,7 +236,7 @@ _pointwise(np.i0, _i0_slope)
 def _absolute(z):
     value = np.absolute(z.primal)
     if not np.iscomplexobj(z.primal):
-        return chained(np.absolute, value, (z,), [z.primal], (lambda x, y: np.sign(x),))
+        return Dual(value, THREAD.quietly(scaled, z.tangents, np.sign(z.primal), False))
     return result(value, [z], lambda k: ratio(np.real(np.conj(z.primal) * sliced(z, k)), value))
 
 

@@ -21,7 +21,6 @@ from nlsq.core.model.duals.dual import (
     plain,
     refuse,
 )
-from nlsq.core.model.duals.elementwise import ELEMENTWISE
 from nlsq.core.model.duals.quick import NUMBERS as QUICK_KINDS
 from nlsq.core.model.duals.quick import quick
 
@@ -62,14 +61,23 @@ NUMBERS = QUICK_NUMBERS | {bool, complex, list, tuple}
 FOREIGN_NUMBERS = (np.ndarray, np.generic, float, int)  # subclasses of these
 
 
-QUICK = {ufunc: rule for ufunc in ELEMENTWISE if (rule := quick(ufunc))}
+QUICK: dict = {}  # the rules of `quick`, when they were first asked for
 
 SOLVER = "scipy.optimize._minpack_py"  # its C code prints a refusal instead of raising it
 
 
+def _quick_rules(ufunc):
+    rules = QUICK.get(ufunc)
+    if rules is None and ufunc not in QUICK:
+        rules = None if ufunc in FUNCTIONS else quick(ufunc)
+        if rules or getattr(np, ufunc.__name__, None) is ufunc:  # others may be made by the dozen
+            QUICK[ufunc] = rules
+    return rules
+
+
 def array_ufunc(self, ufunc, method, *args, **settings):
-    if method == "__call__" and not settings and ufunc in QUICK:
-        rule, reflected = QUICK[ufunc]
+    if method == "__call__" and not settings and (rules := _quick_rules(ufunc)):
+        rule, reflected = rules
         a = args[0]
         if reflected is None or type(a) in DUALS:
             return rule(*args)
@@ -142,9 +150,15 @@ def in_place(operation):
         result = operation(self, other)
         if not isinstance(self.primal, np.ndarray):  # NumPy's scalars are not changed in place
             return result
-        if not np.can_cast(np.asarray(plain(result)).dtype, self.primal.dtype, "same_kind"):
+        value = np.asarray(plain(result))
+        if not np.can_cast(value.dtype, self.primal.dtype, "same_kind"):
             raise TypeError(f"an array of {self.primal.dtype} cannot hold the result")
-        self[...] = result
+        if type(self) is not Dual or value.shape != self.primal.shape:
+            self[...] = result
+            return self
+        self.primal[...] = value
+        self.tangents, self.owns_tangents = result.tangents, False
+        result.owns_tangents = False
         return self
 
     return operate
