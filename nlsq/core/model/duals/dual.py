@@ -216,18 +216,23 @@ class Dual:
 class View(Dual):
     """A part of another dual array that shares its memory, as in NumPy; its rows are parts, too."""
 
-    __slots__ = ("part", "whole")
+    __slots__ = ("known", "part", "rows", "whole")
 
     def __init__(self, primal, whole, part):
         self.primal = primal
         self.whole = whole
         self.part = part
+        self.known = None
 
     @property
     def tangents(self):
-        self.whole.owns_tangents = False  # what reads these rows may keep them
-        shape = self.whole.primal.shape
-        return {k: self.part(full(t, shape)) for k, t in self.whole.tangents.items()}
+        whole = self.whole.tangents
+        self.whole.owns_tangents = False  # who reads these rows may keep them: a write makes others
+        if whole is not self.known:
+            shape = self.whole.primal.shape
+            self.rows = {k: self.part(full(t, shape)) for k, t in whole.items()}
+            self.known = whole
+        return self.rows
 
     @property
     def owns_tangents(self):

@@ -21,6 +21,7 @@ from nlsq.core.model.duals.dual import (
     plain,
     refuse,
 )
+from nlsq.core.model.duals.elementwise import PLAIN
 from nlsq.core.model.duals.quick import NUMBERS as QUICK_KINDS
 from nlsq.core.model.duals.quick import quick
 
@@ -82,6 +83,8 @@ def array_ufunc(self, ufunc, method, *args, **settings):
         if reflected is None or type(a) in DUALS:
             return rule(*args)
         return reflected(args[1], a)
+    if method == "__call__" and not settings and ufunc in PLAIN:
+        return stepped(ufunc, ufunc, args)
     return _any_ufunc(ufunc, method, *args, **settings)
 
 
