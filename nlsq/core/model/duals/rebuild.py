@@ -16,6 +16,7 @@ from nlsq.core.model.duals.stand_ins import (
     NUMPY,
     PYTHON,
     TYPES,
+    Vectorized,
     of_lists,
     open_for_duals,
 )
@@ -34,6 +35,8 @@ class Rebuild(rebuilding.Rebuild):
         if isinstance(obj, _KINDS):
             known = _TABLE.get(obj) or scipy_rules.stand_in(obj)
             return of_lists(obj) if known is None and obj in FUNCTIONS else known
+        if isinstance(obj, np.vectorize):
+            return Vectorized(self(obj.pyfunc), obj.otypes, None, obj.excluded, None, obj.signature)
         return scipy_rules.instance(obj)
 
     def array(self, a: np.ndarray) -> Any:

@@ -15,6 +15,8 @@ import numpy as np
 
 from nlsq.core.model.duals.dual import (
     Dual,
+    Loop,
+    NoRule,
     bared,
     carries,
     duals_in,
@@ -50,7 +52,22 @@ def stand_in(function: Any) -> Callable | None:
         answer = _RULES.get(f"{public}.{name}")
         if answer and getattr(sys.modules.get(public), name, None) is function:
             return _standing_in(function, answer)
-    return None
+    return _naming(function, public) if isinstance(function, types.FunctionType) else None
+
+
+def _naming(function: Callable, module: str) -> Callable:
+    """A function without a rule, whose name is the reason when dual numbers get into it."""
+
+    def call(*args, **settings):
+        try:
+            return function(*map(bared, args), **{k: bared(v) for k, v in settings.items()})
+        except Loop:
+            raise
+        except NoRule as refusal:
+            reason = f"{module}.{function.__name__} has no derivative rule"
+            raise refuse(reason) from refusal
+
+    return call
 
 
 def _standing_in(function: Callable, answer: Callable) -> Callable:

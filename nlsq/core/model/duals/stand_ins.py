@@ -85,18 +85,6 @@ def _refused_iter():
     raise refuse("np.fromiter with a count has no derivative rule")
 
 
-NUMPY: dict[Any, Any] = {
-    **{f: _making(f) for f in (np.zeros, np.ones, np.empty, np.arange, np.eye, np.identity)},
-    **{f: _like(f) for f in (np.zeros_like, np.ones_like, np.empty_like, np.full_like)},
-    **{f: _array(f) for f in (np.array, np.asarray, np.asanyarray, np.ascontiguousarray)},
-    np.full: _full,
-    np.fromiter: _fromiter,
-    np.piecewise: lambda x, *args, **settings: np.piecewise(
-        open_for_duals(np.asarray(x, float)) if type(x) is np.ndarray else x, *args, **settings
-    ),
-}
-
-
 def of_lists(function: Any) -> Callable:
     """A function with a rule, which is asked for lists of dual numbers, too."""
     answer = FUNCTIONS[function]
@@ -108,6 +96,37 @@ def of_lists(function: Any) -> Callable:
 
     return call
 
+
+class Vectorized:
+    """`numpy.vectorize`: the function point by point."""
+
+    def __init__(self, pyfunc, otypes=None, doc=None, excluded=None, cache=False, signature=None):
+        if excluded or signature:
+            raise refuse("np.vectorize with excluded= or signature= has no derivative rule")
+        self.pyfunc, self.otypes = pyfunc, otypes
+
+    def __call__(self, *args, **named):
+        parts = np.broadcast_arrays(*args, *named.values())
+        flat = [np.ravel(part) for part in parts]
+        values = [
+            self.pyfunc(*items[: len(args)], **dict(zip(named, items[len(args) :], strict=True)))
+            for items in zip(*flat, strict=True)
+        ]
+        values = np.reshape(_array(np.array)(values), np.shape(parts[0]))
+        return values if self.otypes is None else values.astype(self.otypes[0])
+
+
+NUMPY: dict[Any, Any] = {
+    **{f: _making(f) for f in (np.zeros, np.ones, np.empty, np.arange, np.eye, np.identity)},
+    **{f: _like(f) for f in (np.zeros_like, np.ones_like, np.empty_like, np.full_like)},
+    **{f: _array(f) for f in (np.array, np.asarray, np.asanyarray, np.ascontiguousarray)},
+    np.full: _full,
+    np.fromiter: _fromiter,
+    np.vectorize: Vectorized,
+    np.piecewise: lambda x, *args, **settings: np.piecewise(
+        open_for_duals(np.asarray(x, float)) if type(x) is np.ndarray else x, *args, **settings
+    ),
+}
 
 # ---- types ---------------------------------------------------------------------------------------
 
