@@ -67,17 +67,17 @@ QUICK: dict = {}  # the rules of `quick`, when they were first asked for
 SOLVER = "scipy.optimize._minpack_py"  # its C code prints a refusal instead of raising it
 
 
-def _quick_rules(ufunc):
-    rules = QUICK.get(ufunc)
-    if rules is None and ufunc not in QUICK:
-        rules = None if ufunc in FUNCTIONS else quick(ufunc)
-        if rules or getattr(np, ufunc.__name__, None) is ufunc:  # others may be made by the dozen
-            QUICK[ufunc] = rules
+def _quick(ufunc):
+    if ufunc in QUICK or ufunc in FUNCTIONS:
+        return None
+    rules = quick(ufunc)
+    if rules or getattr(np, ufunc.__name__, None) is ufunc:  # others may be made by the dozen
+        QUICK[ufunc] = rules
     return rules
 
 
 def array_ufunc(self, ufunc, method, *args, **settings):
-    if method == "__call__" and not settings and (rules := _quick_rules(ufunc)):
+    if method == "__call__" and not settings and (rules := QUICK.get(ufunc) or _quick(ufunc)):
         rule, reflected = rules
         a = args[0]
         if reflected is None or type(a) in DUALS:
@@ -140,12 +140,14 @@ def binary(ufunc, operation, reflected):
         return operate
     ready = quick(ufunc, operation)[reflected]
 
-    def operate_quickly(self, other, *modulo):
-        if type(other) in QUICK_NUMBERS and not modulo:
-            return ready(self, other)
-        return operate(self, other, *modulo)
+    def operate_quickly(self, other):
+        return ready(self, other) if type(other) in QUICK_NUMBERS else operate(self, other)
 
-    return operate_quickly
+    def power_quickly(self, other, *modulo):
+        quickly = type(other) in QUICK_NUMBERS and not modulo
+        return ready(self, other) if quickly else operate(self, other, *modulo)
+
+    return power_quickly if ufunc is np.power else operate_quickly
 
 
 def in_place(operation):

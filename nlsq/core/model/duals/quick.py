@@ -88,8 +88,23 @@ def _rows_by(ufunc, i, partial):
         return lambda rows, *values: {k: -t for k, t in rows.items()}
     if not callable(partial):
         return lambda rows, *values: scaled(rows, partial)
-    steep = ufunc in STEEP
-    return lambda rows, x, y, z: scaled(rows, partial(x, y, z), steep)
+    if ufunc is np.multiply:
+        return _by_first if i else _by_second
+    if ufunc in STEEP:
+        return lambda rows, x, y, z: scaled(rows, partial(x, y, z), _is_steep(y))
+    return lambda rows, x, y, z: scaled(rows, partial(x, y, z), False)
+
+
+def _by_first(rows, x, y, z):
+    return scaled(rows, x, False)
+
+
+def _by_second(rows, x, y, z):
+    return scaled(rows, y, False)
+
+
+def _is_steep(exponent):
+    return not (isinstance(exponent, (int, float)) and exponent >= 1)
 
 
 def _of_two(ufunc, operation, first, second):
