@@ -479,7 +479,9 @@ def in_a_copy(x, a, b):
     z = np.empty((2, len(x)))
     z[0], z[1] = y, 2 * y
     np.multiply(z, b, out=z)
-    z.sum(axis=0)[0]
+    same = np.asarray(z, float)
+    same[:, 4:] = a
+    z.reshape(-1)[3] = b
     return z
 
 

@@ -71,7 +71,7 @@ def _array(function: Callable) -> Callable:
         if not isinstance(array.primal, np.ndarray):
             array = Dual(np.asarray(array.primal), array.tangents)
         if dtype is not None:
-            return array.astype(dtype)
+            return array.astype(dtype, copy=function is np.array)
         return array.copy() if array is a and function is np.array else array
 
     return make
