@@ -177,6 +177,11 @@ np.linalg.solve(np.stack([a*M, M, b*M]), x[:3] + a)
 np.linalg.solve(np.stack([a*M, M]), b*np.stack([M, M]))
 np.linalg.inv(M + a*np.eye(3)*b)
 np.linalg.det(a*M + b*np.eye(3))
+np.linalg.matrix_power(a*M, 3) + np.linalg.matrix_power(b*M, -1) + np.linalg.matrix_power(a*M, 0)
+np.linalg.eigvalsh(a*M + b*M.T) + np.linalg.eigvalsh(b*M, "U")
+np.linalg.eigvalsh(a*M + b*M.T + 1j*b*np.tril(M)) * np.linalg.eigh(a*M)[0]
+np.linalg.eigh(np.stack([a*M, b*M + a*M**2]))[1]**2
+np.logspace(a, b, 6) + np.logspace(0, a, 6, base=2.0)
 np.dot(M, a*x[:3]) + np.dot(x, b*x)
 (a*M) @ (b*x[:3]) + (a*x[:3]) @ M
 M @ (a*x[:3]) + b
@@ -417,6 +422,7 @@ np.full(6, a) * x + np.full((2, 6), b*x) + np.full_like(x, a)
 np.polyval([a, b, 1], x) + np.interp(x, [0, 1, 3], [a, b, a*b])
 np.interp(x, [0.0, b, 3*a], [1.0, 3.0, 2.0], left=0.0)
 np.reshape([a, b, a*b, 1.0], (2, 2)) @ x[:2]
+np.polynomial.polynomial.polyval(x, [a, b, 1.0]) + np.polynomial.chebyshev.chebval(x, (a, b, a*b))
 np.piecewise(x, [x < 1], [lambda t: a*t, b])
 np.fromiter((a*t + b for t in x), float)
 float(a)*x + np.float64(b)*complex(a, b).real + int(3*a)
@@ -481,6 +487,8 @@ def in_a_copy(x, a, b):
     np.multiply(z, b, out=z)
     same = np.asarray(z, float)
     same[:, 4:] = a
+    same[0].sort()
+    np.copyto(same[1], b * x, where=x > 1)
     z.reshape(-1)[3] = b
     return z
 
@@ -651,8 +659,9 @@ np.array(a*x)
 np.float64(a)*x
 np.asarray([[a, b], [b, a]]) @ x[:2]
 np.linalg.eigvals(a*M)
-np.linalg.eigh(a*M)[0]
 np.linalg.svd(a*M)[1]
+np.linalg.eigh(1j*a*M)[0]
+np.linalg.eigh(a*np.eye(2))[0]
 np.linalg.lstsq(a*M, x[:3])[0]
 np.add(a*x, b, out=OUT)
 np.exp(a*x, dtype=np.float32)

@@ -70,6 +70,10 @@ class Rebuild:
         """What stands for members of a module that `replaced` does not know one by one."""
         return {}
 
+    def leaves(self, module: str | None) -> bool:
+        """Whether this module's functions stay as they are; those that `eval` makes have none."""
+        return module not in (None, "builtins") and is_foreign(module)
+
     def __call__(self, obj: Any) -> Any:
         known = self._memo.get(id(obj))
         if known is not None:
@@ -101,7 +105,7 @@ class Rebuild:
 
     # -- functions ------------------------------------------------------------------------------
     def _function(self, f: types.FunctionType) -> Any:
-        if is_foreign(f.__module__) and f.__module__ not in (None, "builtins"):  # made by `eval`
+        if self.leaves(f.__module__):
             return f
         cells = tuple(types.CellType() for _ in f.__closure__ or ())
         new = types.FunctionType(f.__code__, self._names(f), f.__name__, None, cells or None)

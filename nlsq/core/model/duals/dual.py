@@ -107,8 +107,9 @@ class Dual:
 
     `tangents` maps the key of a parameter to the tangent by it, which broadcasts to the value's
     shape, so that one which is the same at all points may be a float; a parameter without an entry
-    has the tangent 0. `owns_tangents` says that they are full
-    arrays that nothing else uses, so that an assignment may write into them.
+    has the tangent 0. `owns_tangents` says that they are full arrays that nothing else uses, so
+    that an assignment may write into them. Without tangents it is a number like any other, into
+    which parameters may be written.
     """
 
     __slots__ = ("owns_tangents", "primal", "tangents")

@@ -58,7 +58,7 @@ diag diagflat               : v | k
 tril triu                   : m | k
 diff                        : a | n axis
 ediff1d                     : ary
-trapezoid                   : y x | dx axis
+trapezoid trapz             : y x | dx axis
 real imag                   : val
 conjugate                   : x
 split array_split           : ary | indices_or_sections axis

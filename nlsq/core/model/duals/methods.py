@@ -57,6 +57,10 @@ def _fill(self, value):
     self[...] = value
 
 
+def _sort(self, axis=-1):
+    self[...] = np.sort(self, axis=axis)
+
+
 def _setter(part):
     def assign(self, value):
         part(self)[...] = value
@@ -80,7 +84,7 @@ def _attach():
 
         settable = name in ("real", "imag")
         setattr(Dual, name, property(part, _setter(part) if settable else None))
-    for method in (_reshape, _transpose, _copy, _flatten, _astype, _is_integer, _fill):
+    for method in (_reshape, _transpose, _copy, _flatten, _astype, _is_integer, _fill, _sort):
         setattr(Dual, method.__name__[1:], method)
 
 

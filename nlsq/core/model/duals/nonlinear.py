@@ -277,6 +277,23 @@ def _round(a, decimals=0):
     return np.round(a.primal, decimals)
 
 
+@rule(np.logspace, "start stop", "num endpoint base")
+def _logspace(start, stop, num=50, endpoint=True, base=10.0):
+    value = np.logspace(plain(start), plain(stop), num, endpoint, base)
+    with np.errstate(all="ignore"):
+        return Dual(value, (base ** np.linspace(start, stop, num, endpoint)).tangents)
+
+
+@rule(np.copyto)
+def _copyto(dst, src, casting="same_kind", where=True):
+    if not isinstance(dst, Dual) or casting != "same_kind":
+        raise refuse("np.copyto of a parameter into a plain array drops the derivative")
+    if where is True:
+        dst[...] = src
+    else:
+        dst[...] = np.where(where, src, dst)
+
+
 # ---- new arrays of a dual array's kind, which may be filled with dual numbers --------------------
 
 

@@ -21,6 +21,7 @@ from nlsq.core.model.duals.stand_ins import (
     open_for_duals,
 )
 
+_COPIED = 2**20  # bytes
 _TABLE = {**NUMPY, **TYPES, **PYTHON}
 _KINDS = (type, *(type(f) for f in (np.zeros, np.piecewise, np.full_like, lambda: None)))
 
@@ -29,6 +30,10 @@ class Rebuild(rebuilding.Rebuild):
     """`rebuild(obj)`: the stand-in of any object, itself when it needs none."""
 
     builtins: ClassVar[dict[str, Any]] = {"float": FLOAT, "complex": COMPLEX}
+
+    def leaves(self, module: str | None) -> bool:
+        """NumPy's polynomials are Python code."""
+        return super().leaves(module) and not (module or "").startswith("numpy.polynomial.")
 
     def replaced(self, obj: Any) -> Any:
         """What makes arrays, takes Python's numbers or is SciPy's."""
@@ -40,8 +45,12 @@ class Rebuild(rebuilding.Rebuild):
         return scipy_rules.instance(obj)
 
     def array(self, a: np.ndarray) -> Any:
-        """A dual array of its own, which the model may write into."""
-        return open_for_duals(a.copy()) if is_open(a) else a
+        """A dual array of its own, which the model may write into if it is not large."""
+        if not is_open(a):
+            return a
+        own = a.copy() if a.nbytes <= _COPIED else a.view()
+        own.flags.writeable = a.nbytes <= _COPIED
+        return open_for_duals(own)
 
 
 def rebuilt(f: Callable) -> Callable:

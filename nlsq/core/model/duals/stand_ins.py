@@ -65,9 +65,12 @@ def _array(function: Callable) -> Callable:
     def make(a, dtype=None, *args, **settings):
         if not holds_dual(a):
             return open_for_duals(function(a, dtype, *args, **settings))
+        dimensions = settings.pop("ndmin", 0)
         if args or set(settings) - {"copy"}:
             raise refuse(f"np.{function.__name__} of parameters in this form has no rule")
         array = lifted(a)
+        if np.ndim(array.primal) < dimensions:
+            array = np.reshape(array, (1,) * (dimensions - np.ndim(array.primal)) + array.shape)
         if not isinstance(array.primal, np.ndarray):
             array = Dual(np.asarray(array.primal), array.tangents)
         if dtype is not None:
@@ -78,11 +81,9 @@ def _array(function: Callable) -> Callable:
 
 
 def _fromiter(items, dtype, *args, **settings):
-    return _array(np.array)([*items], dtype) if not args and not settings else _refused_iter()
-
-
-def _refused_iter():
-    raise refuse("np.fromiter with a count has no derivative rule")
+    if args or settings:
+        raise refuse("np.fromiter with a count has no derivative rule")
+    return _array(np.array)([*items], dtype)
 
 
 def of_lists(function: Any) -> Callable:
