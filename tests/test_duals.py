@@ -540,6 +540,14 @@ def test_statements_over_stand_ins(f):
     assert np.array_equal(x, X)
 
 
+def test_a_rebuilt_model_has_the_builtins_it_had():
+    scope = {"np": np, "__builtins__": {"len": len}}
+    exec("def f(x, a, b):\n    return np.zeros(len(x)) + a * x\ng = lambda x: open(x)", scope)
+    check(scope["f"], X, (1.3, 0.7), over=rebuilt(scope["f"]))
+    with pytest.raises(NameError, match="open"):
+        rebuilt(scope["g"])("a file")
+
+
 def test_any_callable_and_any_x():
     check(lambda x, p: Callable()(x, *p), X, (1.3, 0.7))
     check(lambda x, p: functools.partial(_doubled, factor=3.0, a=p[0], b=p[1])(x), X, (1.3, 0.7))

@@ -9,7 +9,6 @@ those who rebuild: `carry.rebuild` and `duals.rebuild`.
 from __future__ import annotations
 
 import abc
-import builtins
 import copy
 import functools
 import types
@@ -56,7 +55,6 @@ class Rebuild:
     def __init__(self) -> None:
         self._memo: dict[int, tuple[Any, Any]] = {}
         self._globals: dict[int, dict[str, Any]] = {}
-        self._builtins = {**vars(builtins), **self.builtins, "__import__": self._import}
 
     def replaced(self, obj: Any) -> Any:
         """What stands for a function or another object as a whole; None where it is rebuilt."""
@@ -124,7 +122,9 @@ class Rebuild:
     def _names(self, f: types.FunctionType) -> dict[str, Any]:
         """The globals that f's code reads; one dictionary for all functions of a module."""
         theirs = f.__globals__
-        ours = self._globals.setdefault(id(theirs), {"__builtins__": self._builtins})
+        ours = self._globals.get(id(theirs))
+        if ours is None:
+            ours = self._globals[id(theirs)] = {"__builtins__": self._builtins_of(f)}
         for name in ("__name__", "__file__", "__package__"):
             ours.setdefault(name, theirs.get(name))
         for name in _names_of(f.__code__):
@@ -133,8 +133,13 @@ class Rebuild:
                 ours[name] = self(theirs[name])
         return ours
 
-    def _import(self, name, globals=None, locals=None, fromlist=(), level=0):
-        return self(builtins.__import__(name, globals, locals, fromlist, level))
+    def _builtins_of(self, f: types.FunctionType) -> dict[str, Any]:
+        """Those that f has, and no others: a stranger's file is loaded with few."""
+        theirs = f.__builtins__
+        ours = {name: self.builtins.get(name, item) for name, item in theirs.items()}
+        if "__import__" in theirs:
+            ours["__import__"] = lambda *args, **named: self(theirs["__import__"](*args, **named))
+        return ours
 
     def _method(self, method: types.MethodType) -> Any:
         owner = self(method.__self__)
