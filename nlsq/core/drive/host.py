@@ -106,13 +106,12 @@ class Evaluations:
         return J
 
 
-def whole_pass(evaluations: Evaluations, options: Options, setup, method: Method) -> Callable:
-    """One pass over all data, state vector -> Sums, in NumPy."""
+def whole_pass(evaluations: Evaluations, options: Options, setup) -> Callable:
+    """One pass over all data, State -> Sums, in NumPy."""
     reduce = make_reduce(evaluations, options.loss_function, setup)
-    memo, packing = evaluations.model.memo, state_packing(method)
+    memo = evaluations.model.memo
 
-    def run(vector) -> Sums:
-        state = packing.view(vector)
+    def run(state) -> Sums:
         memo.forget_others(state.point.x, state.trial)
         return reduce(state.trial, state.point.P, scheme_of(options, state))
 

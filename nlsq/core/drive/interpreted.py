@@ -8,11 +8,17 @@ import numpy as np
 from nlsq.caching.memory_manager import manager
 from nlsq.config import double_precision
 from nlsq.core.drive import host, sparse
-from nlsq.core.loop import iterative
 from nlsq.core.loop.outcome import Outcome
-from nlsq.core.loop.state import Method, Setup, pack_setup, start_vector
+from nlsq.core.loop.state import (
+    Method,
+    Setup,
+    finishing_vector,
+    numbers,
+    start_vector,
+    state_packing,
+)
 from nlsq.core.loop.status import Status
-from nlsq.core.loop.watch import Watch, drive_passes
+from nlsq.core.loop.watch import Watch, interpret_passes
 from nlsq.core.model.calls import ResidualCall
 from nlsq.core.model.model import Model
 from nlsq.core.problem.observations import Observations
@@ -32,9 +38,9 @@ def fit(
         if options.tr_solver != "exact":
             return _iteratively(evaluations, options, setup, method, watch)
         manager.require(16 * data.y.size * (model.n + 2), f"The Jacobian of {data.y.size} points")
-        run = host.whole_pass(evaluations, options, setup, method)
-        flat = pack_setup(setup, data.y.size)
-        outcome = drive_passes(run, method, flat, start_vector(setup.x0, method), watch)
+        run = host.whole_pass(evaluations, options, setup)
+        start = state_packing(method).tree(start_vector(setup.x0, method))
+        outcome = interpret_passes(run, method, numbers(setup), start, watch)
     if not model.interpreted:  # then of passes, as that of a program
         outcome.nfev = model.memo.take_count()
     return outcome
@@ -51,9 +57,9 @@ def _iteratively(evaluations: host.Evaluations, options, setup: Setup, method: M
         status, left = Status(state.status), max(setup.max_nfev - state.nfev, 0) + 1
         gtol = np.inf if status.converged else setup.gtol
         setup = setup._replace(x0=outcome.x, gtol=gtol, max_nfev=left)
-        start = iterative.finishing_vector(outcome.x, method, status)
-        run = host.whole_pass(evaluations, options, setup, method)
-        outcome = drive_passes(run, method, pack_setup(setup, m), start, Watch())
+        start = state_packing(method).tree(finishing_vector(outcome.x, method, status))
+        run = host.whole_pass(evaluations, options, setup)
+        outcome = interpret_passes(run, method, numbers(setup), start, Watch())
         if outcome.status != Status.INTERRUPTED:
             outcome.status = int(status)
         outcome.njev, outcome.nit = outcome.njev + state.njev, outcome.nit + state.nit
