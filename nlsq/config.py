@@ -36,6 +36,7 @@ from nlsq.constants import DEFAULT_MEMORY_LIMIT_GB
 
 _GB = 10**9
 _THRESHOLDS = {"direct": 100_000, "iterative": 10_000_000, "chunked": 100_000_000}
+BACKENDS = ("auto", "numpy", "jax")
 Strategy = Literal["direct", "iterative", "chunked", "streaming"]
 
 
@@ -56,24 +57,25 @@ def env_flag(name: str) -> bool:
 
 
 def backend() -> str:
-    """How the loop runs: 'jax', in compiled programs, or 'numpy', as it is read.
+    """What `NLSQ_BACKEND` says: how fits run whose call does not say it by `backend`.
 
-    `NLSQ_BACKEND=numpy` is for debugging and for comparison: a breakpoint in a method stops, and
-    every fit is slow.
+    'numpy': as they are read, where a breakpoint in a method stops. 'jax': in compiled programs,
+    where the model can be one. 'auto', the default: by NumPy at once, and by programs as soon as
+    they pay (`nlsq.core.drive.buying`).
 
     Raises
     ------
     ValueError
-        `NLSQ_BACKEND` is neither.
+        It is none of them.
 
     Examples
     --------
     >>> backend()
-    'jax'
+    'auto'
     """
-    name = os.environ.get("NLSQ_BACKEND") or "jax"
-    if name not in ("jax", "numpy"):
-        raise ValueError(f"NLSQ_BACKEND={name!r} is no backend; set it to 'jax' or 'numpy'.")
+    name = os.environ.get("NLSQ_BACKEND") or "auto"
+    if name not in BACKENDS:
+        raise ValueError(f"NLSQ_BACKEND={name!r} is no backend; set it to one of {BACKENDS}.")
     return name
 
 

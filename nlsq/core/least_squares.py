@@ -122,7 +122,7 @@ def least_squares(
         jac = "2-point"
     settings = read_options("least_squares", method, jac, parameters.bounded, options, _FRONT)
     data = _no_data(m)
-    choose_road(model, data, parameters, settings)
+    choose_road(model, data, parameters, settings, at_once=True)
     finished = Finished(model, data, parameters, settings, solve(model, data, parameters, settings))
     check_start(finished)
     if finished.status is Status.NO_PROGRESS and _is_minimum(finished):

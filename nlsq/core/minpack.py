@@ -203,7 +203,7 @@ def curve_fit(
         if type(xdata) is np.ndarray and xdata.dtype == np.float64:
             data.x.own = xdata if prepared.xdata.shape == xdata.shape else None
         with interruption.deferred():
-            choose_road(model, data, parameters, settings)
+            choose_road(model, data, parameters, settings, at_once=True)
             outcome = solve(model, data, parameters, settings)
         finished = Finished(model, data, parameters, settings, outcome)
     check_start(finished)

@@ -14,7 +14,7 @@ from collections.abc import Callable
 import numpy as np
 
 from nlsq.caching.memory_manager import manager
-from nlsq.config import backend, double_precision
+from nlsq.config import double_precision
 from nlsq.core.drive import host, staging
 from nlsq.core.drive.chunks import layout_of, over_chunks
 from nlsq.core.drive.sampling import MANY_POINTS, sample_size, start_on_sample
@@ -46,7 +46,7 @@ def fit(
     fit_sample(model, sample, parameters, options) -> Outcome
     """
     method = Method(options.method, parameters.bounded or options.method == "dogbox", model.n)
-    watched = options.is_watched or backend() == "numpy"
+    watched = options.is_watched or options.backend == "numpy"
     m, x0 = data.y.size, setup.x0
     iterates = options.tr_solver != "exact"
     long = m > _LONG_PASS[0] or m * model.n > _LONG_PASS[1]

@@ -7,7 +7,7 @@ import numpy as np
 
 from nlsq.caching.memory_manager import manager
 from nlsq.config import double_precision
-from nlsq.core.drive import host, sparse
+from nlsq.core.drive import buying, host, sparse
 from nlsq.core.loop.outcome import Outcome
 from nlsq.core.loop.state import (
     Method,
@@ -41,7 +41,9 @@ def fit(
         run = host.whole_pass(evaluations, options, setup)
         start = state_packing(method).tree(start_vector(setup.x0, method))
         outcome = interpret_passes(run, method, numbers(setup), start, watch)
-    if not model.interpreted:  # then of passes, as that of a program
+    if model.interpreted:  # its nfev is of passes, as that of a program
+        buying.account_of(model).pay(outcome.nfev, model.n, data.y.size)
+    else:
         outcome.nfev = model.memo.take_count()
     return outcome
 

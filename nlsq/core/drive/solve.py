@@ -9,10 +9,12 @@ from contextlib import nullcontext
 import numpy as np
 
 from nlsq.core.drive import compiled, interpreted, tries
+from nlsq.core.drive.roads import choose_road
 from nlsq.core.drive.sampling import MANY_POINTS
 from nlsq.core.loop.outcome import Outcome
 from nlsq.core.loop.status import Status
 from nlsq.core.model import differences
+from nlsq.core.model.duals import NoRule
 from nlsq.core.model.identity.walk import content_key
 from nlsq.core.model.model import Model
 from nlsq.core.model.tracing import TraceFailed
@@ -57,6 +59,8 @@ def solve(model: Model, data: Observations, parameters: Parameters, options: Opt
                     outcome = fit(model, data, parameters, options, setup, best_of_tries)
                     if _is_doubtful(model, data, options, budget, outcome):
                         outcome = _tried_again(model, data, parameters, options, budget, outcome)
+                except NoRule:
+                    choose_road(model, data, parameters, _compiled(options))
                 except TraceFailed as failure:
                     if options.tr_solver != "exact":
                         raise
@@ -70,6 +74,10 @@ def solve(model: Model, data: Observations, parameters: Parameters, options: Opt
         if model.called or model.on_host:
             model.settle()
     return outcome
+
+
+def _compiled(options: Options) -> Options:
+    return dataclasses.replace(options, backend="jax")
 
 
 def _content(model, data: Observations, parameters: Parameters, options: Options) -> Hashable:

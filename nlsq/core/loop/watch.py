@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nlsq.callbacks import StopOptimization
-from nlsq.config import backend
 from nlsq.core.loop.judging import SAFE_PIVOT
 from nlsq.core.loop.loop import absorb, in_numpy, propose
 from nlsq.core.loop.outcome import Outcome
@@ -80,12 +79,16 @@ class Watch:
     ----------
     stop : Status or None
         The status of a stop from outside.
+    interprets : bool
+        Whether the loop runs in NumPy whatever makes the passes, since a debugger may look.
     """
 
     def __init__(self, options: Options | None = None, residual: Callable | None = None):
         self.stop: Status | None = None
         self._callback, self._verbose, self._deadline = None, 0, math.inf
+        self.interprets = False
         if options is not None:
+            self.interprets = options.backend == "numpy"
             self._verbose = options.verbose
             if options.deadline is not None:
                 self._deadline = options.deadline
@@ -163,7 +166,7 @@ def drive_passes(
     step after it, must do nothing.
     """
     packing = state_packing(method)
-    if backend() == "numpy":
+    if watch.interprets:
         setup = setup_packing(method.n).tree(flat[:-1])
         vector_of = functools.partial(packing.vector, xp=np)
         return interpret_passes(

@@ -78,9 +78,6 @@ class Memo:
         self.values = {key: f for key, f in self.values.items() if key in kept}
 
 
-INTERPRETED = "NLSQ_BACKEND=numpy"
-
-
 class Model:
     """A user's callable with its road; `predict` and `jacobian` evaluate it anywhere.
 
@@ -101,6 +98,7 @@ class Model:
         self._trusted = False  # whether the derivatives by dual numbers were compared
         self.by_duals = False  # whether its derivatives on the host are exact
         self.interpreted = False  # a program could evaluate it too
+        self._final = True  # whether it stays so without exact derivatives
         self.called = False  # since then, so that it may have changed itself
         self.resolution: Resolution | None = None
         self.program_key: Hashable = None
@@ -229,13 +227,18 @@ class Model:
         info = ModelInfo("host", reason, derivative, False, "")
         self.resolution, self.program_key = Resolution(info), None
 
-    def interpret(self) -> None:
-        """Evaluate by NumPy what a program could evaluate."""
+    def interpret(self, reason: str, final: bool) -> None:
+        """Evaluate by NumPy what a program could evaluate, perhaps.
+
+        final: differences take over where dual numbers have no rule, instead of `NoRule`.
+        """
+        road = self.resolution or Resolution(ModelInfo("host", "", "", False))
         info = dataclasses.replace(
-            self.info, road="host", reason=INTERPRETED, derivative="exact, by dual numbers"
+            road.info, road="host", reason=reason, derivative="exact, by dual numbers"
         )
-        self.resolution = dataclasses.replace(self.resolution, info=info)
+        self.resolution = dataclasses.replace(road, info=info)
         self.interpreted = self.by_duals = True
+        self._final = final
 
     def predict(self, x, p) -> np.ndarray:
         """Model value (m,) at any x the user's function takes."""
@@ -318,6 +321,9 @@ class Model:
             else:
                 reason = "its values for dual numbers are others"
         self.by_duals = False
+        if not self._final:
+            self.interpreted = False
+            raise NoRule(reason)
         info = dataclasses.replace(self.info, derivative=f"finite differences: {reason}")
         self.resolution = dataclasses.replace(self.resolution, info=info)
         return None
