@@ -62,7 +62,8 @@ def choose_road(
             model.use_host(reason, "finite differences")
             model.by_duals = reason == BY_HAND
         elif at_once and (reason := _why_by_numpy(model, data, options)):
-            model.interpret(reason, final=options.backend == "numpy")
+            data.x.show_own()
+            model.interpret(reason, final=reason != buying.NOT_YET)
         else:
             size = data.y.size
             model.resolve(data.x, size, parameters.p0, data.is_complex, n_points or size, lengths)
@@ -81,7 +82,7 @@ def _why_by_numpy(model: Model, data: Observations, options: Options) -> str:
         return ""
     if options.backend == "numpy":
         return BY_HAND
-    return "compiling does not pay yet" if account.rents(model.n, data.y.size) else ""
+    return account.refuted or (buying.NOT_YET if account.rents(model.n, data.y.size) else "")
 
 
 def _host_solver(options: Options) -> str:

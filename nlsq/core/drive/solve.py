@@ -8,7 +8,7 @@ from contextlib import nullcontext
 
 import numpy as np
 
-from nlsq.core.drive import compiled, interpreted, tries
+from nlsq.core.drive import buying, compiled, interpreted, tries, witness
 from nlsq.core.drive.roads import choose_road
 from nlsq.core.drive.sampling import MANY_POINTS
 from nlsq.core.loop.outcome import Outcome
@@ -59,6 +59,8 @@ def solve(model: Model, data: Observations, parameters: Parameters, options: Opt
                     outcome = fit(model, data, parameters, options, setup, best_of_tries)
                     if _is_doubtful(model, data, options, budget, outcome):
                         outcome = _tried_again(model, data, parameters, options, budget, outcome)
+                    if _is_refuted(model, data, options, outcome):
+                        outcome = None
                 except NoRule:
                     choose_road(model, data, parameters, _compiled(options))
                 except TraceFailed as failure:
@@ -74,6 +76,18 @@ def solve(model: Model, data: Observations, parameters: Parameters, options: Opt
         if model.called or model.on_host:
             model.settle()
     return outcome
+
+
+def _is_refuted(model, data: Observations, options: Options, outcome: Outcome) -> bool:
+    """Whether the user's function contradicts a program, which no fit of it uses any more."""
+    if model.on_host or options.tr_solver != "exact":
+        return False
+    account = buying.account_of(model)
+    if account.writes_jax or witness.agrees(model, data, options, outcome):
+        return False
+    account.refuted = witness.OTHER
+    model.interpret(witness.OTHER, final=True)
+    return True
 
 
 def _compiled(options: Options) -> Options:

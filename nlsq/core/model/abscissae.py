@@ -81,6 +81,11 @@ class Abscissae:
         self.leaves = tuple(_widened(a) for a in arrays) if numeric else None
         self.axes = tuple(_data_axis(a, m) for a in arrays) if numeric else ()
 
+    def show_own(self) -> None:
+        """Let the model be called with the user's own array, where that is another object."""
+        if self.own is not None:
+            self.given, self.own = self.own, None
+
     def take(self, points: np.ndarray) -> Abscissae:
         """The abscissae of some of the points; `given` is left empty."""
         part = copy.copy(self)

@@ -219,7 +219,7 @@ class Model:
     def show_own(self, x: Abscissae) -> None:
         """Let the model be called with the user's own array, if it may ask whether it is that."""
         if x.own is not None and asks_for_identity(self.call.f):
-            x.given = x.own
+            x.show_own()
         x.own = None
 
     def use_host(self, reason: str, derivative: str) -> None:
