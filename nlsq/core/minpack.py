@@ -12,9 +12,8 @@ import numpy as np
 from nlsq.core.drive.roads import choose_road
 from nlsq.core.drive.solve import solve
 from nlsq.core.model.calls import CurveCall
-from nlsq.core.model.given import model_value, numeric
+from nlsq.core.model.given import model_value, numeric, require_numbers
 from nlsq.core.model.model import Model
-from nlsq.core.model.tracing import require_numbers
 from nlsq.core.orchestration.reference import solve_by_reference
 from nlsq.core.orchestration.stages import stages_for
 from nlsq.core.problem.observations import Observations, require_enough_points

@@ -7,10 +7,9 @@ import numpy as np
 
 from nlsq.caching.memory_manager import manager
 from nlsq.config import double_precision
-from nlsq.core.drive import host, sparse
-from nlsq.core.loop import iterative
+from nlsq.core.drive import host
 from nlsq.core.loop.outcome import Outcome
-from nlsq.core.loop.state import Method, Setup, pack_setup, start_vector
+from nlsq.core.loop.state import Method, Setup, finishing_vector, pack_setup, start_vector
 from nlsq.core.loop.status import Status
 from nlsq.core.loop.watch import Watch, drive_passes
 from nlsq.core.model.calls import ResidualCall
@@ -42,6 +41,8 @@ def fit(
 
 def _iteratively(evaluations: host.Evaluations, options, setup: Setup, method: Method, watch):
     """A fit by an iterative solver; where J is dense its factor is made at the last point."""
+    from nlsq.core.drive import sparse  # which few fits need
+
     model, m = evaluations.model, evaluations.data.y.size
     evaluations.dense_only = not isinstance(model.call, ResidualCall)
     state = sparse.fit(evaluations, setup, options, method, watch)
@@ -51,7 +52,7 @@ def _iteratively(evaluations: host.Evaluations, options, setup: Setup, method: M
         status, left = Status(state.status), max(setup.max_nfev - state.nfev, 0) + 1
         gtol = np.inf if status.converged else setup.gtol
         setup = setup._replace(x0=outcome.x, gtol=gtol, max_nfev=left)
-        start = iterative.finishing_vector(outcome.x, method, status)
+        start = finishing_vector(outcome.x, method, status)
         run = host.whole_pass(evaluations, options, setup, method)
         outcome = drive_passes(run, method, pack_setup(setup, m), start, Watch())
         if outcome.status != Status.INTERRUPTED:

@@ -150,3 +150,14 @@ def pack_setup(setup: Setup, m: int, *state: np.ndarray) -> np.ndarray:
 def unpack_setup(flat, n: int):
     """(Setup, m) from `pack_setup`'s vector, inside a program."""
     return setup_packing(n).tree(flat[:-1]), flat[-1].astype(int)
+
+
+def finishing_vector(x, method: Method, status: Status) -> np.ndarray:
+    """The state from which ordinary passes make R at x, and polish a fit that converged."""
+    start = start_vector(x, method)
+    phase = state_packing(method).places.phase
+    if status is Status.NOT_FINITE:
+        start[phase] = DONE
+    elif not status.converged:
+        start[phase] = SHARPEN
+    return start

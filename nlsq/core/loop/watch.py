@@ -13,7 +13,6 @@ import numpy as np
 
 from nlsq.callbacks import StopOptimization
 from nlsq.config import backend
-from nlsq.core.loop import programs
 from nlsq.core.loop.judging import SAFE_PIVOT
 from nlsq.core.loop.loop import absorb, in_numpy, propose
 from nlsq.core.loop.outcome import Outcome
@@ -168,7 +167,9 @@ def drive_passes(
     if interpreted:
         setup, ahead = setup_packing(method.n).tree(flat[:-1]), 0
     else:
-        step = programs.step_program(method)
+        from nlsq.core.loop.programs import step_program  # which loads JAX
+
+        step = step_program(method)
     with watch:
         while running(view):
             if interpreted:

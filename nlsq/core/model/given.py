@@ -10,6 +10,7 @@ import cmath
 import datetime
 import math
 import re
+import sys
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,27 @@ _REMEDIES = (
     ("[Dd]atetime|[Tt]imedelta|<[Mm]8", DATES),
     ("^Cannot convert from '", _UNITS),
 )
+_INSIDE = (
+    "`{}` cannot run inside jax.jit, grad, vmap or another transformation of JAX: how a fit goes "
+    "on depends on its numbers, which are not there while JAX traces. Call it outside of the "
+    "transformation, or from inside by jax.pure_callback."
+)
+
+
+def require_numbers(caller: str) -> None:
+    """Raise when a fit is called while JAX traces the function around it.
+
+    Raises
+    ------
+    TypeError
+        Saying what to do.
+    """
+    if "jax" not in sys.modules:
+        return
+    from nlsq.xla import nothing_is_traced
+
+    if not nothing_is_traced():
+        raise TypeError(_INSIDE.format(caller))
 
 
 def numeric(data: Any, name: str) -> np.ndarray:
