@@ -143,8 +143,15 @@ def _quoted(name: str) -> str:
     return name if " " in name else f"`{name}`"
 
 
+def _masks_exist() -> bool:
+    """Whether anybody can have a masked array: NumPy loads what makes them when it is asked for."""
+    return "numpy.ma" in sys.modules
+
+
 def mask_of(data: Any) -> np.ndarray | None:
     """Where elements of a masked array, or of a list of such, are masked; None for nowhere."""
+    if not _masks_exist():
+        return None
     if isinstance(data, list | tuple):
         if not any(isinstance(value, np.ma.MaskedArray) for value in data):
             return None
@@ -297,7 +304,7 @@ def model_value(value: Any, of: str = "the model f(x, *params)") -> np.ndarray:
         It is no numbers.
     """
     refuse_value(value, of)
-    if np.ma.is_masked(value):
+    if _masks_exist() and np.ma.is_masked(value):
         value = value.astype(np.result_type(value, float)).filled(np.nan)
     try:
         array = np.atleast_1d(np.asarray(value))
