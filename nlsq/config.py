@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from contextvars import ContextVar
@@ -347,7 +348,8 @@ def double_precision() -> AbstractContextManager:
     """The context every fit runs in: double precision, on the device `NLSQ_FORCE_CPU` allows.
 
     JAX's usual promotion rules too, where the program chose strict ones for itself. Only the
-    calling thread is affected, and only inside the block.
+    calling thread is affected, and only inside the block. JAX is not loaded for it; where a user's
+    function loads JAX inside the block, `jax_has_come` makes up for it.
 
     Examples
     --------
@@ -356,6 +358,8 @@ def double_precision() -> AbstractContextManager:
     ...     print(jnp.ones(1).dtype)
     float64
     """
+    if "jax" not in sys.modules:
+        return _without_jax()
     import jax
 
     usual = (
@@ -371,3 +375,38 @@ def double_precision() -> AbstractContextManager:
     if env_flag("NLSQ_FORCE_CPU") and jax.default_backend() != "cpu":
         stack.enter_context(jax.default_device(jax.devices("cpu")[0]))
     return stack
+
+
+# what ends with the outermost block that this context entered without JAX
+_waiting: ContextVar[ExitStack | None] = ContextVar("nlsq_waiting", default=None)
+
+
+@contextmanager
+def _without_jax() -> Iterator[None]:
+    if _waiting.get() is not None:
+        yield
+        return
+    with ExitStack() as stack:
+        token = _waiting.set(stack)
+        try:
+            yield
+        finally:
+            _waiting.reset(token)
+
+
+def jax_has_come() -> bool:
+    """Whether JAX was loaded since a block of `double_precision` around here began without it.
+
+    What JAX computed so far is in single precision. The rest of the block runs in double.
+
+    Examples
+    --------
+    >>> jax_has_come()
+    False
+    """
+    stack = _waiting.get()
+    if stack is None or "jax" not in sys.modules:
+        return False
+    _waiting.set(None)
+    stack.enter_context(double_precision())
+    return True

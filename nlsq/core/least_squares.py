@@ -17,10 +17,9 @@ from nlsq.core.loop.watch import closing_line
 from nlsq.core.model import differences, rising
 from nlsq.core.model.abscissae import Abscissae
 from nlsq.core.model.calls import CurveCall, ResidualCall
-from nlsq.core.model.given import model_value, numeric, refuse_masks
+from nlsq.core.model.given import model_value, numeric, refuse_masks, require_numbers
 from nlsq.core.model.jacobians import Pattern, form, is_operator
 from nlsq.core.model.model import Model
-from nlsq.core.model.tracing import require_numbers
 from nlsq.core.problem.observations import Observations, parse_observations
 from nlsq.core.problem.options import TR_OPTIONS, Options, by_name, check_names, read_options
 from nlsq.core.problem.parameters import (

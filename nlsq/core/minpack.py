@@ -12,17 +12,15 @@ import numpy as np
 from nlsq.core.drive.roads import choose_road
 from nlsq.core.drive.solve import solve
 from nlsq.core.model.calls import CurveCall
-from nlsq.core.model.given import model_value, numeric
+from nlsq.core.model.given import model_value, numeric, require_numbers
 from nlsq.core.model.model import Model
-from nlsq.core.model.tracing import require_numbers
 from nlsq.core.orchestration.reference import solve_by_reference
 from nlsq.core.orchestration.stages import stages_for
-from nlsq.core.problem.observations import Observations, require_enough_points
+from nlsq.core.problem.observations import Observations, labels_of, require_enough_points
 from nlsq.core.problem.options import by_name, read_options, since
 from nlsq.core.problem.parameters import UNBOUNDED, parse_parameters
 from nlsq.core.verdict.finished import Finished, check_start
 from nlsq.core.verdict.record import announce, judge, record
-from nlsq.result.plotting import labels_of
 from nlsq.utils import interruption
 
 _NO_FULL_OUTPUT = (

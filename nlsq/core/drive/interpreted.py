@@ -7,7 +7,7 @@ import numpy as np
 
 from nlsq.caching.memory_manager import manager
 from nlsq.config import double_precision
-from nlsq.core.drive import buying, host, sparse
+from nlsq.core.drive import buying, host
 from nlsq.core.loop.outcome import Outcome
 from nlsq.core.loop.state import (
     Method,
@@ -50,6 +50,8 @@ def fit(
 
 def _iteratively(evaluations: host.Evaluations, options, setup: Setup, method: Method, watch):
     """A fit by an iterative solver; where J is dense its factor is made at the last point."""
+    from nlsq.core.drive import sparse  # which few fits need
+
     model, m = evaluations.model, evaluations.data.y.size
     evaluations.dense_only = not isinstance(model.call, ResidualCall)
     state = sparse.fit(evaluations, setup, options, method, watch)

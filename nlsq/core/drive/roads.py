@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from nlsq.core.drive import buying
 from nlsq.core.model.model import Model
-from nlsq.core.passes import blocks
+from nlsq.core.passes.layout import LENGTHS
 from nlsq.core.problem.observations import COMPLEX_MODEL, Observations
 from nlsq.core.problem.options import Options, traced_loss_of
 from nlsq.core.problem.parameters import Parameters
@@ -21,7 +21,7 @@ def choose_road(
     parameters: Parameters,
     options: Options,
     n_points: int | None = None,
-    lengths: Iterable[int] = blocks.LENGTHS,
+    lengths: Iterable[int] = LENGTHS,
     at_once: bool = False,
 ) -> None:
     """Settle how the model is evaluated, from the model itself and the user's `jac`.

@@ -8,16 +8,16 @@ from contextlib import nullcontext
 
 import numpy as np
 
-from nlsq.core.drive import buying, compiled, interpreted, tries, witness
+from nlsq.core.drive import buying, interpreted, tries, witness
 from nlsq.core.drive.roads import choose_road
 from nlsq.core.drive.sampling import MANY_POINTS
 from nlsq.core.loop.outcome import Outcome
 from nlsq.core.loop.status import Status
 from nlsq.core.model import differences
 from nlsq.core.model.duals import NoRule
+from nlsq.core.model.facts import TraceFailed
 from nlsq.core.model.identity.walk import content_key
 from nlsq.core.model.model import Model
-from nlsq.core.model.tracing import TraceFailed
 from nlsq.core.problem.observations import Observations
 from nlsq.core.problem.options import Options
 from nlsq.core.problem.parameters import Parameters
@@ -54,7 +54,7 @@ def solve(model: Model, data: Observations, parameters: Parameters, options: Opt
             workers = options.workers if model.differs else None
             with differences.shared_out(workers) if workers else nullcontext(map) as model.mapped:
                 try:
-                    fit = interpreted.fit if model.on_host else compiled.fit
+                    fit = _fit_of(model)
                     setup = make_setup(parameters, options)
                     outcome = fit(model, data, parameters, options, setup, best_of_tries)
                     if _is_doubtful(model, data, options, budget, outcome):
@@ -94,6 +94,15 @@ def _compiled(options: Options) -> Options:
     return dataclasses.replace(options, backend="jax")
 
 
+def _fit_of(model: Model) -> Callable:
+    """What makes one fit of the model."""
+    if model.on_host:
+        return interpreted.fit
+    from nlsq.core.drive import compiled  # which loads JAX
+
+    return compiled.fit
+
+
 def _content(model, data: Observations, parameters: Parameters, options: Options) -> Hashable:
     """What a kept fit is known by."""
     plain = dataclasses.replace(options, verbose=0, deadline=None, workers=None)
@@ -102,7 +111,7 @@ def _content(model, data: Observations, parameters: Parameters, options: Options
         parameters.p0, parameters.lb, parameters.ub, tuple(vars(plain).values()),
         model.pattern and (model.pattern.rows, model.pattern.columns),
     )  # fmt: skip
-    return (model.key, str(data.x.treedef), content_key(content))
+    return (model.key, data.x.structure, content_key(content))
 
 
 def _has_no_derivative(model, data: Observations, options: Options, outcome: Outcome) -> bool:
@@ -125,7 +134,7 @@ def best_of_tries(
 
     budget: evaluations that all tries together may take.
     """
-    fit = interpreted.fit if model.on_host else compiled.fit
+    fit = _fit_of(model)
     outcome = fit(model, data, parameters, options, make_setup(parameters, options), best_of_tries)
     if _is_doubtful(model, data, options, budget, outcome):
         return _tried_again(model, data, parameters, options, budget, outcome)
@@ -144,7 +153,7 @@ def _is_doubtful(model, data: Observations, options: Options, budget, outcome: O
 def _tried_again(model, data, parameters, options, budget, outcome: Outcome) -> Outcome:
     """The best of an outcome and those of further tries."""
     total = tries.Tally(outcome)
-    fit = interpreted.fit if model.on_host else compiled.fit
+    fit = _fit_of(model)
 
     def run(parameters: Parameters, vary: Callable) -> Outcome:
         left = options.max_nfev if budget is None else budget - total.nfev

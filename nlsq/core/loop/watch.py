@@ -172,7 +172,7 @@ def drive_passes(
         return interpret_passes(
             lambda state: in_numpy(run(vector_of(state))), method, setup, packing.tree(start), watch
         )
-    from nlsq.core.loop import programs
+    from nlsq.core.loop import programs  # which loads JAX
 
     view, under_way = packing.view(start), deque()
     step = programs.step_program(method)

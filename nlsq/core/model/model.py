@@ -15,18 +15,17 @@ from typing import Any
 import numpy as np
 
 from nlsq.caching.unified_cache import UnifiedCache
-from nlsq.config import double_precision
-from nlsq.core.model import differences, programs
+from nlsq.config import double_precision, jax_has_come
+from nlsq.core.model import differences
 from nlsq.core.model.abscissae import Abscissae
 from nlsq.core.model.duals import NoRule, value_and_tangents
+from nlsq.core.model.facts import COUNT, ModelInfo, Resolution, TraceFailed
 from nlsq.core.model.given import model_value
 from nlsq.core.model.identity.keys import alike
 from nlsq.core.model.identity.walk import content_key, model_key
 from nlsq.core.model.jacobians import Pattern
 from nlsq.core.model.reading import asks_for_identity
-from nlsq.core.model.resolving import COUNT, ModelInfo, Resolution, called, find_road, same_program
-from nlsq.core.model.tracing import TraceFailed, frozen
-from nlsq.core.passes import blocks
+from nlsq.core.passes.layout import LENGTHS
 
 _resolutions = UnifiedCache("models", maxsize=256)
 
@@ -128,14 +127,14 @@ class Model:
     def evaluate(self, x, p):
         """What the user's function gives."""
         self.refused = True
-        value = self.call.host(x, p)
+        value = _in_double(self.call.host, x, p)
         self.refused = False
         return value
 
     def derivative(self, x, p):
         """What the user's `jac` gives."""
         self.refused = True
-        J = self.jac(x, p)
+        J = _in_double(self.jac, x, p)
         self.refused = False
         return J
 
@@ -149,6 +148,9 @@ class Model:
 
         x: the data, needed when they are fixed into the program.
         """
+        from nlsq.core.model.resolving import called  # here and below: it loads JAX
+        from nlsq.core.model.tracing import frozen
+
         self.called = True
         fixed = self.resolution.data_fixed
         given, shape = (None, None) if x is None else (x.given, x.value_shape)
@@ -183,13 +185,15 @@ class Model:
         p0,
         complex_data: bool,
         n_points: int | None = None,
-        lengths: Iterable[int] = blocks.LENGTHS,
+        lengths: Iterable[int] = LENGTHS,
     ) -> None:
         """Find the road for data of this form; p0 and nearby points test a translation.
 
         n_points: of all data, where x, of m points, is a sample of them.
         lengths: numbers of points that a program for a pointwise model shows it at once.
         """
+        from nlsq.core.model.resolving import find_road, same_program
+
         made: list[Resolution] = []
 
         def find(coupling="") -> Resolution:
@@ -252,7 +256,9 @@ class Model:
             ab = Abscissae(x, -1)
             if ab.leaves is None:
                 return self._value(x, p)
-            program = programs.value_program(self.program_key, self.traceable, ab)
+            from nlsq.core.model.programs import value_program
+
+            program = value_program(self.program_key, self.traceable, ab)
             try:
                 value = np.array(program(ab.leaves, p))
             except TraceFailed:
@@ -281,7 +287,9 @@ class Model:
                 return _copy(J)
             ab = None if self.on_host else Abscissae(x, -1)
             if ab is not None and ab.leaves is not None and not self.resolution.data_fixed:
-                program = programs.jacobian_program(self.program_key, self.traceable, ab)
+                from nlsq.core.model.programs import jacobian_program
+
+                program = jacobian_program(self.program_key, self.traceable, ab)
                 try:
                     J = np.array(program(ab.leaves, p))
                     self.settle()
@@ -368,6 +376,12 @@ class _Flat:
 
     def __call__(self, p) -> np.ndarray:
         return _flat(self._evaluate(self._x, p))
+
+
+def _in_double(function: Callable, x, p):
+    """function(x, p), once more where the call is what loaded JAX."""
+    value = function(x, p)
+    return function(x, p) if jax_has_come() else value
 
 
 def _copy(J) -> Any:

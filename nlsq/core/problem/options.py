@@ -17,7 +17,6 @@ from nlsq.constants import EPS
 from nlsq.core.loop.loop import METHODS
 from nlsq.core.loss_functions import BUILT_IN, user_loss
 from nlsq.core.loss_functions import NAMES as LOSSES
-from nlsq.core.model.believing import traced_loss
 from nlsq.core.model.differences import SCHEMES
 from nlsq.utils.input_error import closest
 
@@ -99,15 +98,19 @@ class Options:
         return "2-point", "3-point"
 
 
-@functools.lru_cache(maxsize=8)
-def _kept_loss(loss: Callable) -> Callable:
-    return traced_loss(loss)
-
-
 def traced_loss_of(loss: Callable) -> Callable:
     """`believing.traced_loss`, kept for the last losses."""
     hashable = getattr(type(loss), "__hash__", None) is not None  # a dataclass is not
-    return (_kept_loss if hashable else traced_loss)(loss)
+    return (_kept_loss if hashable else _traced_loss)(loss)
+
+
+def _traced_loss(loss: Callable) -> Callable:
+    from nlsq.core.model.believing import traced_loss  # which loads JAX
+
+    return traced_loss(loss)
+
+
+_kept_loss = functools.lru_cache(maxsize=8)(_traced_loss)
 
 
 def read_options(

@@ -37,7 +37,7 @@ from nlsq.core.drive.solve import solve
 from nlsq.core.loop.status import Status
 from nlsq.core.loss_functions import scale_rows
 from nlsq.core.model.identity.walk import model_key
-from nlsq.core.passes.blocks import LENGTHS
+from nlsq.core.passes.layout import LENGTHS
 from nlsq.core.problem.observations import Observations
 from nlsq.core.verdict.covariance import Spectrum
 from nlsq.core.verdict.finished import Finished
