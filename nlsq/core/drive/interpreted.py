@@ -31,7 +31,8 @@ def fit(
 ) -> Outcome:
     """One fit from `setup.x0`; its `nfev` is the number of calls of the user's function."""
     method = Method(options.method, parameters.bounded or options.method == "dogbox", model.n)
-    repeat = options.max_nfev is None and not model.interpreted  # its road was found by repeating
+    interpreted = model.interpreted  # until it turns out to have no exact derivatives
+    repeat = options.max_nfev is None and not interpreted
     evaluations = host.Evaluations(model, data, repeat)
     watch = Watch(options, evaluations.residual)  # which asks for nothing twice
     with double_precision():
@@ -45,6 +46,8 @@ def fit(
         buying.account_of(model).pay(outcome.nfev, model.n, data.y.size)
     else:
         outcome.nfev = model.memo.take_count()
+        if interpreted:
+            buying.account_of(model).refuted = model.info.derivative
     return outcome
 
 

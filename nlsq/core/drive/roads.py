@@ -71,6 +71,9 @@ def choose_road(
                 _refuse_complex_model(model, data)
                 if options.backend == "numpy" and model.info.road == "numpy":
                     model.interpret(BY_HAND, final=True)
+            elif options.backend == "auto":
+                reason = buying.account_of(model).refuted = model.info.reason
+                model.interpret(reason, final=True)
 
 
 def _why_by_numpy(model: Model, data: Observations, options: Options) -> str:

@@ -18,13 +18,14 @@ from nlsq.caching.unified_cache import UnifiedCache
 from nlsq.config import double_precision, jax_has_come
 from nlsq.core.model import differences
 from nlsq.core.model.abscissae import Abscissae
-from nlsq.core.model.duals import NoRule, value_and_tangents
+from nlsq.core.model.duals import Dearer, NoRule, value_and_tangents
 from nlsq.core.model.facts import COUNT, ModelInfo, Resolution, TraceFailed
 from nlsq.core.model.given import model_value
 from nlsq.core.model.identity.keys import alike
 from nlsq.core.model.identity.walk import content_key, model_key
 from nlsq.core.model.jacobians import Pattern
 from nlsq.core.model.reading import asks_for_identity
+from nlsq.core.model.unrolling import unrolls
 from nlsq.core.passes.layout import LENGTHS
 
 _resolutions = UnifiedCache("models", maxsize=256)
@@ -315,6 +316,8 @@ class Model:
         """
         try:
             value, JT = value_and_tangents(self.call.dual, x, p)
+        except Dearer as refusal:
+            reason, self._final = str(refusal), True
         except NoRule as refusal:
             reason = str(refusal)
         except Exception as error:  # the user's function, which took plain numbers
@@ -328,10 +331,11 @@ class Model:
                 reason = "those of dual numbers are others"
             else:
                 reason = "its values for dual numbers are others"
-        self.by_duals = False
+        self.by_duals = self.interpreted = False
         if not self._final:
-            self.interpreted = False
-            raise NoRule(reason)
+            if not unrolls(lambda: self.evaluate(x, p)):
+                raise NoRule(reason)
+            reason = "it has a loop in Python over the points"
         info = dataclasses.replace(self.info, derivative=f"finite differences: {reason}")
         self.resolution = dataclasses.replace(self.resolution, info=info)
         return None

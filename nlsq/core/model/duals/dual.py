@@ -19,9 +19,13 @@ class NoRule(TypeError):
     """The model uses something that has no derivative rule; the message names it."""
 
 
-def refuse(reason: str) -> NoRule:
+class Dearer(NoRule):
+    """Differences cost less than dual numbers."""
+
+
+def refuse(reason: str, kind: type[NoRule] = NoRule) -> NoRule:
     """The error to raise; it is kept, since the model may catch it and go on with a wrong value."""
-    error = NoRule(reason)
+    error = kind(reason)
     for evaluation in _evaluations():
         evaluation.refusals.append(error)
     return error
@@ -35,7 +39,8 @@ def count_scalar() -> None:
     """
     THREAD.scalars -= 1
     if THREAD.scalars < 0:
-        raise refuse("a loop in Python over many numbers (the points?) has cheaper differences")
+        reason = "a loop in Python over many numbers (the points?) has cheaper differences"
+        raise refuse(reason, Dearer)
 
 
 def observe(a) -> None:
