@@ -122,6 +122,11 @@ class MemoryConfig:
         object.__setattr__(self, "safety_factor", factor)
 
     @property
+    def is_set(self) -> bool:
+        """Whether somebody set a limit; else it is what memory is free."""
+        return self.memory_limit_gb is not None or "NLSQ_MEMORY_LIMIT_GB" in os.environ
+
+    @property
     def limit_bytes(self) -> int:
         """The limit in force, in bytes."""
         if self.memory_limit_gb is not None:
