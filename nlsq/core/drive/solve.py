@@ -143,7 +143,7 @@ def best_of_tries(
 
 def _is_doubtful(model, data: Observations, options: Options, budget, outcome: Outcome) -> bool:
     """Whether to try a fit again; a sample's was (see `sampling`)."""
-    many = options.sampled and data.y.size > MANY_POINTS
+    many = options.sampled and data.y.size > MANY_POINTS and not model.on_host
     if many and model.info.pointwise and options.tr_solver == "exact":
         return False
     spent = budget is not None and outcome.nfev >= budget
