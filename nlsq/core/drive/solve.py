@@ -62,7 +62,8 @@ def solve(model: Model, data: Observations, parameters: Parameters, options: Opt
                     if _is_refuted(model, data, options, outcome):
                         outcome = None
                 except NoRule:
-                    choose_road(model, data, parameters, _compiled(options))
+                    buying.account_of(model).no_rule = True
+                    choose_road(model, data, parameters, options, at_once=True)
                 except TraceFailed as failure:
                     if options.tr_solver != "exact":
                         raise
@@ -88,10 +89,6 @@ def _is_refuted(model, data: Observations, options: Options, outcome: Outcome) -
     account.refuted = witness.OTHER
     model.interpret(witness.OTHER, final=True)
     return True
-
-
-def _compiled(options: Options) -> Options:
-    return dataclasses.replace(options, backend="jax")
 
 
 def _fit_of(model: Model) -> Callable:
