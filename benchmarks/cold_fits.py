@@ -267,7 +267,7 @@ def mixed(count: int) -> list[list[str]]:
 
     import nlsq
 
-    rng, often = np.random.default_rng(0), problem(MODELS["decay"], 10**5)
+    rng, often = np.random.default_rng(0), problem(MODELS["double decay"], 10**5)
     loop = problem(LOOPS["carry a state"], 100)
     made = [*(problem(model, 10**4) for model in MODELS.values()), loop]
     made.append(problem(MODELS["Gaussian"], 10**4, jnp))
