@@ -18,9 +18,9 @@ from nlsq.core.drive.batch.run import Batch, lengths_shown
 from nlsq.core.drive.roads import choose_road
 from nlsq.core.loop.status import Status
 from nlsq.core.model.calls import CurveCall
-from nlsq.core.model.given import numeric, real, refuse_masks, refuse_units
+from nlsq.core.model.facts import TraceFailed
+from nlsq.core.model.given import numeric, real, refuse_masks, refuse_units, require_numbers
 from nlsq.core.model.model import Model, parameter_names
-from nlsq.core.model.tracing import TraceFailed, require_numbers
 from nlsq.core.problem.options import read_options
 from nlsq.core.problem.parameters import UNBOUNDED, parse_bounds, parse_start
 from nlsq.result.curve_fits import CurveFits

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from nlsq.core.model.duals import Loop, NoRule, rebuilt, value_and_tangents
+from nlsq.core.model.duals import Dearer, NoRule, rebuilt, value_and_tangents
 from nlsq.core.model.duals.dual import lifted
 from nlsq.core.model.given import explained
 
@@ -38,7 +38,7 @@ class _Call:
         if self._over_stand_ins is None:
             try:
                 return value_and_tangents(self.dual, x, params)
-            except Loop:
+            except Dearer:
                 raise
             except NoRule:
                 again = self.over(rebuilt)

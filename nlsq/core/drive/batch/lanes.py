@@ -43,7 +43,7 @@ from nlsq.core.loop.judging import NEGLIGIBLE, POLISH_LIMIT, Evidence, gain, jud
 from nlsq.core.loop.loop import COST_NOISE, LEAP, POLISH_REACH  # fmt: skip
 from nlsq.core.loop.polishing import RIDGE
 from nlsq.core.loop.status import Status
-from nlsq.core.passes.blocks import Data
+from nlsq.core.passes.layout import Data
 
 # Relative errors, some eps / pivot^2: of a step from which on a path is no longer the single fit's
 # where the model is not linear; of one that leads nowhere; and of a covariance that lanes may have.

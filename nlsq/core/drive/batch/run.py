@@ -25,7 +25,7 @@ from types import SimpleNamespace
 import jax
 import numpy as np
 
-from nlsq.config import backend, double_precision
+from nlsq.config import double_precision
 from nlsq.core.drive.batch import algebra, exact, lanes, program
 from nlsq.core.drive.batch.exact import noise_variances
 from nlsq.core.drive.batch.fields import COUNTS, Fields
@@ -37,7 +37,7 @@ from nlsq.core.drive.solve import solve
 from nlsq.core.loop.status import Status
 from nlsq.core.loss_functions import scale_rows
 from nlsq.core.model.identity.walk import model_key
-from nlsq.core.passes.blocks import LENGTHS
+from nlsq.core.passes.layout import LENGTHS
 from nlsq.core.problem.observations import Observations
 from nlsq.core.verdict.covariance import Spectrum
 from nlsq.core.verdict.finished import Finished
@@ -102,7 +102,7 @@ class Batch:
         self._ordered = not shared or bool((x[1:] >= x[:-1]).all())
         self._in_lanes = (
             not many.model.on_host
-            and backend() == "jax"
+            and many.options.backend != "numpy"
             and not (many.model.resolution.data_fixed and many.x_rows is not None)
             and (self._pointwise or not (many.omit or isinstance(many.y, Ragged)))
             and sum(many.free) <= MOST_PARAMETERS
@@ -123,7 +123,7 @@ class Batch:
     def run(self, advance: Callable[[int], None], deadline: float) -> None:
         """Fit everything until `deadline` or Ctrl-C; advance(k) hears of k more fits."""
         self._deadline = deadline
-        if backend() == "numpy":  # here, where a debugger looks
+        if self.many.options.backend == "numpy":  # here, where a debugger looks
             for slab in self._slabs(1):
                 advance(self._fit_slab(slab))
             return

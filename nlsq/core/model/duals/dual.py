@@ -19,8 +19,8 @@ class NoRule(TypeError):
     """The model uses something that has no derivative rule; the message names it."""
 
 
-class Loop(NoRule):
-    """The model goes through numbers one by one: differences are quicker."""
+class Dearer(NoRule):
+    """Differences cost less than dual numbers."""
 
 
 def refuse(reason: str, kind: type[NoRule] = NoRule) -> NoRule:
@@ -39,9 +39,8 @@ def count_scalar() -> None:
     """
     THREAD.scalars -= 1
     if THREAD.scalars < 0:
-        raise refuse(
-            "a loop in Python over many numbers (the points?) has cheaper differences", Loop
-        )
+        reason = "a loop in Python over many numbers (the points?) has cheaper differences"
+        raise refuse(reason, Dearer)
 
 
 def observe(a) -> None:

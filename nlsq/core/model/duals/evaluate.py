@@ -42,6 +42,8 @@ def value_and_tangents(f: Callable, x, p) -> tuple[np.ndarray, np.ndarray]:
     ------
     NoRule
         The model uses something that has no derivative rule, or would drop the derivative.
+    Dearer
+        A NoRule: differences cost less.
 
     Examples
     --------

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from nlsq.core.model.duals.dual import (
+    Dearer,
     Dual,
-    Loop,
     NoRule,
     bared,
     carries,
@@ -61,7 +61,7 @@ def _naming(function: Callable, module: str) -> Callable:
     def call(*args, **settings):
         try:
             return function(*map(bared, args), **{k: bared(v) for k, v in settings.items()})
-        except Loop:
+        except Dearer:
             raise
         except NoRule as refusal:
             reason = f"{module}.{function.__name__} has no derivative rule"
