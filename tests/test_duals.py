@@ -548,6 +548,18 @@ def test_a_rebuilt_model_has_the_builtins_it_had():
         rebuilt(scope["g"])("a file")
 
 
+@pytest.mark.parametrize("text", ["a*np.exp(-b*x) + b*x", "(a + b*x)/(1 + a*x)", "np.sin(a*x)**b"])
+def test_large_arrays(text):
+    """Their tangents are made in used memory; what is kept of them does not change."""
+    x, f = np.linspace(0.2, 2.0, 5000), model(text)
+    check(f, x, (1.3, 0.7))
+    first = value_and_tangents(f, x, (1.3, 0.7))
+    kept = [part.copy() for part in first]
+    check(lambda x, p: f(x, p) * f(x, p[::-1])[::-1], x, (1.2, 0.8))
+    value_and_tangents(f, x, (1.1, 0.9))
+    assert all(map(np.array_equal, first, kept))
+
+
 def test_any_callable_and_any_x():
     check(lambda x, p: Callable()(x, *p), X, (1.3, 0.7))
     check(lambda x, p: functools.partial(_doubled, factor=3.0, a=p[0], b=p[1])(x), X, (1.3, 0.7))
