@@ -17,7 +17,7 @@ import pytest
 import scipy.special as sp
 
 from nlsq.core.model.calls import CurveCall
-from nlsq.core.model.duals import NoRule, rebuilt, value_and_tangents
+from nlsq.core.model.duals import NoRule, opening, rebuilt, value_and_tangents
 from tests.corpus import CASES
 
 pytestmark = pytest.mark.core
@@ -464,7 +464,7 @@ def scipy_names():
 @pytest.mark.parametrize("text", OVER_STAND_INS.strip().splitlines())
 def test_over_stand_ins(text, scipy_names):
     f = eval(f"lambda x, a, b: {text}", scipy_names)
-    g = rebuilt(f)
+    g = opening(rebuilt(f))
     expected, found = (h(X, *np.array([1.3, 0.7])) for h in (f, g))
     assert np.array_equal(getattr(found, "primal", found), expected)
     check(f, X, (1.3, 0.7), over=g)
@@ -536,7 +536,7 @@ STOOD_IN = (in_zeros, in_a_copy, in_parts, in_a_global, through_helpers)
 @pytest.mark.parametrize("f", STOOD_IN, ids=lambda f: f.__name__)
 def test_statements_over_stand_ins(f):
     x = X.copy()
-    check(f, x, (1.3, 0.7), over=rebuilt(f))
+    check(f, x, (1.3, 0.7), over=opening(rebuilt(f)))
     assert np.array_equal(x, X)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from nlsq.core.model.duals import Dearer, NoRule, rebuilt, value_and_tangents
+from nlsq.core.model.duals import Dearer, NoRule, opening, rebuilt, value_and_tangents
 from nlsq.core.model.duals.dual import lifted
 from nlsq.core.model.given import explained
 
@@ -28,24 +28,33 @@ def _called(f: Callable, *args, **kwargs):
 
 class _Call:
     f: Callable
-    _over_stand_ins: Callable | None = None
+    _way = 0  # for dual numbers: the function, then rebuilt, then with x open for them, too
 
     def tangents(self, x, params):
         """The value and the transposed Jacobian by dual numbers, as `value_and_tangents`.
 
-        From the first time on that it must be, the function is rebuilt over stand-ins for NumPy.
+        The function is rebuilt over stand-ins for NumPy from the first time on that it must be.
         """
-        if self._over_stand_ins is None:
+        refusal = None
+        for i, way in enumerate(self._ways()):
             try:
-                return value_and_tangents(self.dual, x, params)
+                found = value_and_tangents(way, x, params)
             except Dearer:
                 raise
-            except NoRule:
-                again = self.over(rebuilt)
-            found = value_and_tangents(again, x, params)
-            self._over_stand_ins = again
+            except NoRule as error:
+                refusal = error
+                continue
+            self._way += i
             return found
-        return value_and_tangents(self._over_stand_ins, x, params)
+        raise refusal
+
+    def _ways(self):
+        if self._way == 0:
+            yield self.dual
+            self._rebuilt = rebuilt(self.f)
+        if self._way <= 1:
+            yield self.over(self._rebuilt)
+        yield self.over(opening(self._rebuilt))
 
 
 class CurveCall(_Call):
@@ -61,9 +70,8 @@ class CurveCall(_Call):
     def dual(self, x, params):
         return self.f(x, *params)
 
-    def over(self, rebuilt: Callable) -> Callable:
-        """`dual` with the function rebuilt."""
-        f = rebuilt(self.f)
+    def over(self, f: Callable) -> Callable:
+        """`dual` with f in the place of the function."""
         return lambda x, params: f(x, *params)
 
     def derivative(self, jac: Callable) -> Callable:
@@ -93,9 +101,8 @@ class ResidualCall(_Call):
     def dual(self, x, params):
         return self.f(lifted(params), *self.args, **self.kwargs)
 
-    def over(self, rebuilt: Callable) -> Callable:
-        """`dual` with the function rebuilt."""
-        f = rebuilt(self.f)
+    def over(self, f: Callable) -> Callable:
+        """`dual` with f in the place of the function."""
         return lambda x, params: f(lifted(params), *self.args, **self.kwargs)
 
     def derivative(self, jac: Callable) -> Callable:

@@ -349,7 +349,9 @@ class Model:
         else:
             value = np.ravel(model_value(value))
             if value.size in (1, f0.size) and ((value == f0) | (value != value)).all():
-                JT = np.broadcast_to(JT.reshape(len(JT), -1), (len(JT), f0.size))
+                JT = JT.reshape(len(JT), -1)
+                if value.size != f0.size:
+                    JT = np.broadcast_to(JT, (len(JT), f0.size))
                 if self._trusted or self._agrees(x, p, JT):
                     return JT
                 reason = "those of dual numbers are others"

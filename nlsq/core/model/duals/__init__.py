@@ -14,6 +14,6 @@ Reference: A. Griewank, A. Walther, "Evaluating Derivatives", 2nd ed. (2008), ch
 
 from nlsq.core.model.duals.dual import Dearer, Dual, NoRule
 from nlsq.core.model.duals.evaluate import value_and_tangents
-from nlsq.core.model.duals.rebuild import rebuilt
+from nlsq.core.model.duals.rebuild import opening, rebuilt
 
-__all__ = ["Dearer", "Dual", "NoRule", "rebuilt", "value_and_tangents"]
+__all__ = ["Dearer", "Dual", "NoRule", "opening", "rebuilt", "value_and_tangents"]

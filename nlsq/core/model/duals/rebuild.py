@@ -54,8 +54,12 @@ class Rebuild(rebuilding.Rebuild):
 
 
 def rebuilt(f: Callable) -> Callable:
-    """f as it is now over the stand-ins; arrays of floating point among its arguments are dual."""
-    g = Rebuild()(f)
+    """f as it is now, over the stand-ins."""
+    return Rebuild()(f)
+
+
+def opening(g: Callable) -> Callable:
+    """g, into whose arguments' arrays of floating point dual numbers may be written."""
 
     def call(*args, **settings):
         return g(*map(opened, args), **{k: opened(v) for k, v in settings.items()})
