@@ -247,7 +247,7 @@ class Model:
     def acts_pointwise(self, x: Abscissae, p: np.ndarray) -> bool:
         """Whether values at every other point are those among all, at parameters met before."""
         values = self.memo.values.get(p.tobytes())
-        if values is None or values.size < 2 or x.leaves is None or x.axes[0] is None:
+        if values is None or values.size < 2 or not x.axes or x.axes[0] is None:
             return False
         part = np.arange(0, values.size, 2)
         given = x.some(part)
