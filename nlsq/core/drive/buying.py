@@ -42,6 +42,7 @@ class Account:
     """
 
     writes_jax: bool
+    no_rule: bool = False  # dual numbers do not take it
     refuted: str = ""  # why its program is not used
     paid: float = 0.0
     operations: int = OPERATIONS

@@ -44,6 +44,7 @@ def fit(
         outcome = interpret_passes(run, method, numbers(setup), start, watch)
     if model.interpreted:  # its nfev is of passes, as that of a program
         buying.account_of(model).pay(outcome.nfev, model.n, data.y.size)
+        model.look_at_some(data.x, outcome.x)
     else:
         outcome.nfev = model.memo.take_count()
         if interpreted:

@@ -71,9 +71,9 @@ def choose_road(
                 _refuse_complex_model(model, data)
                 if options.backend == "numpy" and model.info.road == "numpy":
                     model.interpret(BY_HAND, final=True)
-            elif options.backend == "auto":
-                reason = buying.account_of(model).refuted = model.info.reason
-                model.interpret(reason, final=True)
+            elif at_once and _has_rules(model, options):
+                buying.account_of(model).refuted = model.info.reason
+                model.interpret(model.info.reason, final=True)
 
 
 def _why_by_numpy(model: Model, data: Observations, options: Options) -> str:
@@ -81,11 +81,17 @@ def _why_by_numpy(model: Model, data: Observations, options: Options) -> str:
     if options.backend == "jax" or options.tr_solver != "exact":
         return ""
     account = buying.account_of(model)
-    if account.writes_jax:
-        return ""
     if options.backend == "numpy":
-        return BY_HAND
+        return "" if account.writes_jax else BY_HAND
+    if not _has_rules(model, options):
+        return ""
     return account.refuted or (buying.NOT_YET if account.rents(model.n, data.y.size) else "")
+
+
+def _has_rules(model: Model, options: Options) -> bool:
+    """Whether it is left to us to try dual numbers, and the model may take them."""
+    account = buying.account_of(model)
+    return options.backend == "auto" and not (account.writes_jax or account.no_rule)
 
 
 def _host_solver(options: Options) -> str:

@@ -62,7 +62,8 @@ def solve(model: Model, data: Observations, parameters: Parameters, options: Opt
                     if _is_refuted(model, data, options, outcome):
                         outcome = None
                 except NoRule:
-                    choose_road(model, data, parameters, _compiled(options))
+                    buying.account_of(model).no_rule = True
+                    choose_road(model, data, parameters, options, at_once=True)
                 except TraceFailed as failure:
                     if options.tr_solver != "exact":
                         raise
@@ -88,10 +89,6 @@ def _is_refuted(model, data: Observations, options: Options, outcome: Outcome) -
     account.refuted = witness.OTHER
     model.interpret(witness.OTHER, final=True)
     return True
-
-
-def _compiled(options: Options) -> Options:
-    return dataclasses.replace(options, backend="jax")
 
 
 def _fit_of(model: Model) -> Callable:
@@ -143,7 +140,7 @@ def best_of_tries(
 
 def _is_doubtful(model, data: Observations, options: Options, budget, outcome: Outcome) -> bool:
     """Whether to try a fit again; a sample's was (see `sampling`)."""
-    many = options.sampled and data.y.size > MANY_POINTS
+    many = options.sampled and data.y.size > MANY_POINTS and not model.on_host
     if many and model.info.pointwise and options.tr_solver == "exact":
         return False
     spent = budget is not None and outcome.nfev >= budget
