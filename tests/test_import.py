@@ -2,7 +2,6 @@
 
 import ast
 import json
-import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -20,7 +19,9 @@ before = {
     "env": dict(os.environ), "path": list(sys.path), "filters": list(warnings.filters),
     "handlers": list(logging.root.handlers), "level": logging.root.level,
 }
+modules = set(sys.modules)
 import nlsq
+modules = set(sys.modules) - modules
 after = {
     "env": dict(os.environ), "path": list(sys.path), "filters": list(warnings.filters),
     "handlers": list(logging.root.handlers), "level": logging.root.level,
@@ -28,7 +29,7 @@ after = {
 print(json.dumps({
     "changed": [key for key in before if before[key] != after[key]],
     "threads": threading.active_count(),
-    "modules": [m for m in ("jax", "scipy", "numpy", "click", "rich") if m in sys.modules],
+    "modules": sorted(name.partition(".")[0] for name in modules),
     "handlers": [type(h).__name__ for h in logging.getLogger("nlsq").handlers],
 }))
 """
@@ -52,27 +53,18 @@ def test_import_changes_nothing(tmp_path):
     found = json.loads(done.stdout)
     assert found["changed"] == []
     assert found["threads"] == 1
-    assert found["modules"] == []
+    assert set(found["modules"]) <= {"nlsq", "importlib", "typing", "_typing"}
     assert set(found["handlers"]) <= {"NullHandler"}
     assert done.stderr == ""
     assert list(tmp_path.iterdir()) == []
-
-
-def test_jax_flags_are_those_of_jax(tmp_path):
-    code = """
-import jax
-before = {name: jax.config.values[name] for name in jax.config.values}
-import nlsq, nlsq.config, nlsq.callbacks, nlsq.device
-nlsq.MemoryConfig(), nlsq.JAXConfig().get_memory_config()
-print([name for name in before if jax.config.values[name] != before[name]])
-"""
-    assert _python(code, tmp_path).stdout.strip() == "[]"
 
 
 def test_a_fit_leaves_no_trace(tmp_path):
     code = """
 import logging, threading, jax, numpy as np
 before = dict(jax.config.values)
+import nlsq, nlsq.callbacks, nlsq.device
+nlsq.MemoryConfig(), nlsq.JAXConfig().get_memory_config()
 from nlsq import curve_fit
 x = np.linspace(0, 1, 20)
 y = 3 * np.exp(-2 * x) + 0.01 * x
@@ -173,21 +165,6 @@ except SystemExit as end:
     done = _python(code, tmp_path)
     assert done.stdout.splitlines()[-1] == "[] 0" and "95 % interval" in done.stdout
     assert [file.name for file in tmp_path.iterdir()] == ["data.csv"]
-
-
-def test_import_takes_at_most_1_3_times_numpy(tmp_path):
-    code = """
-import time
-start = time.process_time()
-import {module}
-print(time.process_time() - start)
-"""
-    seconds = {"nlsq": [], "numpy": []}
-    for _ in range(7):
-        for module, found in seconds.items():
-            found.append(float(_python(code.format(module=module), tmp_path).stdout))
-    ratio = statistics.median(seconds["nlsq"]) / statistics.median(seconds["numpy"])
-    assert ratio <= 1.3
 
 
 def test_every_public_name_is_there():
