@@ -15,7 +15,7 @@ import jax.numpy as jnp
 
 from nlsq.caching.programs import cache, compiled
 from nlsq.core.algebra import traced
-from nlsq.core.drive.batch import algebra, lanes, unexplained
+from nlsq.core.drive.batch import algebra, lanes, passes, unexplained
 from nlsq.core.drive.batch.state import LANES, Answer, Data, Form, Numbers, places
 from nlsq.core.passes import elementwise
 
@@ -96,7 +96,11 @@ def _block(call: Callable, form: Form, loss, dtype) -> Callable:
         fixed = () if fixed is None else tuple(fixed)
         data = Data(leaves, y, weights, fixed, lb, ub)
         rows = jax.tree.unflatten(structure, list(state))
-        rows, answer = lanes.fit_block(call, form, loss, data, numbers, rows)
+
+        def reduce(trial):
+            return passes.reduce(call, form, loss, data, numbers, trial)
+
+        rows, answer = lanes.fit_block(reduce, form, data, numbers, rows)
         suspicious = unexplained.is_suspicious(call, form, data, numbers, rows)
         rows = rows._replace(left=jnp.where(suspicious & (rows.status > 0), 1, rows.left))
         answers = [a.astype(dtype) for a in jax.tree.leaves(answer)]

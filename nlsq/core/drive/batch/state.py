@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 
 from nlsq.core.drive.batch import algebra
@@ -113,5 +113,4 @@ def places(n: int) -> Lanes:
         else triangle if name == "G" else 0
         for name in Lanes._fields
     ))  # fmt: skip
-    treedef = jax.tree.structure(form)
-    return jax.tree.unflatten(treedef, range(treedef.num_leaves))
+    return algebra.shaped(form, itertools.count())
