@@ -119,7 +119,7 @@ def answers(many: Many, lot: Lot, states: np.ndarray, method: Method):
     full = w[:, -1] > covariance.RANK_TOLERANCE * w[:, 0]
     plain, inverse = plain[full], (VT / w[..., None] / D[:, None])[full]
     states, cost = states[plain], states[plain, point.cost]
-    scale = noise_variances(many, cost, lot.counts[plain] - n)
+    scale = many.noise_variances(cost, lot.counts[plain] - n)
     known = np.isfinite(scale)
     pcov = np.zeros((len(plain), method.n, method.n))
     C = np.swapaxes(inverse, 1, 2) @ inverse * np.where(known, scale, 1.0)[:, None, None]
@@ -131,10 +131,3 @@ def answers(many: Many, lot: Lot, states: np.ndarray, method: Method):
         "popt": x, "pcov": pcov, "cost": cost, "status": states[:, at.status], "rank": n,
         "active_mask": active, **{name: states[:, getattr(at, name)] for name in COUNTS},
     }  # fmt: skip
-
-
-def noise_variances(many: Many, cost: np.ndarray, dof: np.ndarray) -> np.ndarray:
-    """`record.noise_variance` of many fits."""
-    if many.absolute_sigma:
-        return np.ones(len(cost))
-    return np.where(dof > 0, 2 * cost / np.where(dof > 0, dof, 1), np.inf)

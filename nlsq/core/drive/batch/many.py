@@ -55,6 +55,12 @@ class Many:
         """Numbers of real residuals of so many points: a complex point counts twice."""
         return counts * 2 if self.is_complex else counts
 
+    def noise_variances(self, cost: np.ndarray, dof: np.ndarray) -> np.ndarray:
+        """`record.noise_variance` of many fits."""
+        if self.absolute_sigma:
+            return np.ones(len(cost))
+        return np.where(dof > 0, 2 * cost / np.where(dof > 0, dof, 1), np.inf)
+
     @property
     def n(self) -> int:
         """Number of parameters, the fixed ones included."""

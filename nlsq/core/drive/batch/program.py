@@ -8,35 +8,15 @@ compiled function (`traced.one_kernel` says why) where the model is elementwise 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from nlsq.caching.programs import cache, compiled
 from nlsq.core.algebra import traced
-from nlsq.core.drive.batch import algebra, lanes, passes, unexplained
-from nlsq.core.drive.batch.state import LANES, Answer, Data, Form, Numbers, places
+from nlsq.core.drive.batch import lanes, passes, unexplained
+from nlsq.core.drive.batch.state import LANES, Data, Form, Numbers, answer_places, places
 from nlsq.core.passes import elementwise
-
-_SMALLEST_CAPACITY = 16
-_SLAB_POINTS = 1 << 19
-_MOST_BLOCKS = 64
-
-
-class Sizes(NamedTuple):
-    """Of the buffers; lengths and numbers of fits of one size class share a program."""
-
-    capacity: int  # points
-    slab: int  # fits
-
-
-def sizes(m: int, pointwise: bool) -> Sizes:
-    """For fits of m points."""
-    capacity = max(_SMALLEST_CAPACITY, 1 << (m - 1).bit_length()) if pointwise else m
-    blocks = min(max(_SLAB_POINTS // (capacity * LANES), 1), _MOST_BLOCKS)
-    # odd: rows of the state that are a power of two apart would share a few sets of the caches
-    return Sizes(capacity, ((blocks - 1) | 1) * LANES)
 
 
 def slab_program(key: Hashable, model: Callable, form: Form, loss, slab: int, dtype) -> Callable:
@@ -79,13 +59,6 @@ def slab_program(key: Hashable, model: Callable, form: Form, loss, slab: int, dt
         return compiled(run, unrolled=True)
 
     return cache.get(("slab", key, form, slab, str(dtype)), build)
-
-
-def answer_places(form: Form) -> Answer:
-    """Rows of the answers, by name."""
-    triangle = len(algebra.pairs(form.n))
-    active = range(1 + triangle, 1 + triangle + form.n) if form.bounded else ()
-    return Answer(0, tuple(range(1, 1 + triangle)), tuple(active))
 
 
 def _block(call: Callable, form: Form, loss, dtype) -> Callable:

@@ -13,6 +13,24 @@ from nlsq.core.loop.status import Status
 
 LANES = 128
 ITERATE, POLISH, DONE = range(3)
+_SMALLEST_CAPACITY = 16
+_SLAB_POINTS = 1 << 19
+_MOST_BLOCKS = 64
+
+
+class Sizes(NamedTuple):
+    """Of the buffers; lengths and numbers of fits of one size class share a program."""
+
+    capacity: int  # points
+    slab: int  # fits
+
+
+def sizes(m: int, pointwise: bool) -> Sizes:
+    """For fits of m points."""
+    capacity = max(_SMALLEST_CAPACITY, 1 << (m - 1).bit_length()) if pointwise else m
+    blocks = min(max(_SLAB_POINTS // (capacity * LANES), 1), _MOST_BLOCKS)
+    # odd: rows of the state that are a power of two apart would share a few sets of the caches
+    return Sizes(capacity, ((blocks - 1) | 1) * LANES)
 
 
 class Form(NamedTuple):
@@ -114,3 +132,10 @@ def places(n: int) -> Lanes:
         for name in Lanes._fields
     ))  # fmt: skip
     return algebra.shaped(form, itertools.count())
+
+
+def answer_places(form: Form) -> Answer:
+    """Rows of the answers, by name."""
+    triangle = len(algebra.pairs(form.n))
+    active = range(1 + triangle, 1 + triangle + form.n) if form.bounded else ()
+    return Answer(0, tuple(range(1, 1 + triangle)), tuple(active))
