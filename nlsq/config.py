@@ -69,10 +69,10 @@ def backend() -> str:
     Examples
     --------
     >>> backend()
-    'jax'
+    'auto'
     """
-    name = os.environ.get("NLSQ_BACKEND") or "jax"
-    if name not in ("jax", "numpy"):
+    name = os.environ.get("NLSQ_BACKEND") or "auto"
+    if name not in ("auto", "jax", "numpy"):
         raise ValueError(f"NLSQ_BACKEND={name!r} is no backend; set it to 'jax' or 'numpy'.")
     return name
 

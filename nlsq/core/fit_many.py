@@ -12,9 +12,12 @@ from typing import Any
 import numpy as np
 
 from nlsq.caching.memory_manager import manager
+from nlsq.core.drive.batch.interpreted import Interpreted, is_for
 from nlsq.core.drive.batch.many import Many
+from nlsq.core.drive.batch.renting import stays_in_numpy
 from nlsq.core.drive.batch.rows import Ragged, Rows, as_numbers, is_array, is_ragged, masked_sigma
 from nlsq.core.drive.batch.run import Batch, lengths_shown
+from nlsq.core.drive.batch.stacked import Unstackable
 from nlsq.core.drive.roads import choose_road
 from nlsq.core.loop.status import Status
 from nlsq.core.model.calls import CurveCall
@@ -26,6 +29,8 @@ from nlsq.core.problem.parameters import UNBOUNDED, parse_bounds, parse_start
 from nlsq.result.curve_fits import CurveFits
 from nlsq.utils.input_error import closest
 from nlsq.utils.progress import progress_bar
+
+IN_LANES = "many fits at once in NumPy take less time than a compiler"
 
 # Options of `curve_fit` that are for a single fit.
 _SINGLE = frozenset(
@@ -175,7 +180,6 @@ def fit_many(
         folder.mkdir(parents=True, exist_ok=True)
     else:
         manager.require(8 * many.size * (n * n + 2 * n + 6), f"Results of {many.size} fits")
-    choose_road(model, *many.first(), many.options, lengths=lengths_shown(many))
     facts = {
         "shape": shape,
         "param_names": names,
@@ -185,21 +189,49 @@ def fit_many(
         "wall_time": 0.0,
     }
     deadline = np.inf if settings.deadline is None else settings.deadline
-    try:
-        result = _run(many, folder, facts, progress, deadline)
-    except TraceFailed as failure:
-        model.use_host(f"its trace fails in the fits: {failure.reason}", "finite differences")
-        result = _run(many, folder, facts, progress, deadline)
-    model.settle()
+    result = _by_numpy(many, folder, facts, progress, deadline)
+    if result is None:
+        result = _by_programs(many, folder, facts, progress, deadline)
     result.wall_time = time.perf_counter() - started
     if folder is not None:
         result.describe(folder)
     return result
 
 
-def _run(many: Many, folder, facts: dict, progress, deadline: float) -> CurveFits:
+def _by_numpy(many: Many, *how) -> CurveFits | None:
+    """All fits in lanes of NumPy; None where programs are sooner, or lanes cannot have them."""
+    if not (is_for(many) and stays_in_numpy(many)):
+        return None
+    model = many.model.twin()
+    model.use_host(IN_LANES, "exact, by dual numbers")
+    model.by_duals = model.interpreted = True
+    many = dataclasses.replace(many, model=model)
+    first = many.first()[1]
+    model.bounds = first.lb, first.ub
+    try:
+        result = _run(Interpreted, many, *how)
+    except Unstackable:
+        return None
+    model.settle()
+    return result
+
+
+def _by_programs(many: Many, *how) -> CurveFits:
+    """All fits by programs, or one by one."""
+    model = many.model
+    choose_road(model, *many.first(), many.options, lengths=lengths_shown(many))
+    try:
+        result = _run(Batch, many, *how)
+    except TraceFailed as failure:
+        model.use_host(f"its trace fails in the fits: {failure.reason}", "finite differences")
+        result = _run(Batch, many, *how)
+    model.settle()
+    return result
+
+
+def _run(kind: type, many: Many, folder, facts: dict, progress, deadline: float) -> CurveFits:
     """All fits, in memory or in the files of a folder."""
-    batch = Batch(many, folder)
+    batch = kind(many, folder)
     result = CurveFits(batch.fields.arrays(), facts, batch.result)
     if folder is not None:
         result.describe(folder)  # so that what a killed process has written can be loaded

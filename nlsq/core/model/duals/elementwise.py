@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+ONE_THREAD = 1 << 12  # elements, above which a product would call up OpenBLAS's threads
 LN2, LN10, DEGREE = np.log(2.0), np.log(10.0), np.pi / 180
 
 
@@ -21,7 +22,7 @@ def times(t, c):
         return np.float64(0.0 if r != r and (t == 0 or c == 0) else r)
     r = t * c
     flat = r if r.ndim == 1 else r.ravel()
-    norm = flat.dot(flat)
+    norm = flat.dot(flat) if flat.size <= ONE_THREAD else flat.sum()
     if norm != norm:  # the quickest way to see a NaN
         r = np.where((t == 0) | (c == 0), 0.0, r)
     return r
