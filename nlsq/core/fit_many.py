@@ -7,6 +7,7 @@ import inspect
 import pathlib
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from nlsq.core.drive.batch.many import Many
 from nlsq.core.drive.batch.renting import stays_in_numpy
 from nlsq.core.drive.batch.rows import Ragged, Rows, as_numbers, is_array, is_ragged, masked_sigma
 from nlsq.core.drive.batch.run import Batch, lengths_shown
-from nlsq.core.drive.batch.stacked import Unstackable
+from nlsq.core.drive.batch.stacked import Singly, Stack, Unstackable
 from nlsq.core.drive.roads import choose_road
 from nlsq.core.loop.status import Status
 from nlsq.core.model.calls import CurveCall
@@ -29,8 +30,6 @@ from nlsq.core.problem.parameters import UNBOUNDED, parse_bounds, parse_start
 from nlsq.result.curve_fits import CurveFits
 from nlsq.utils.input_error import closest
 from nlsq.utils.progress import progress_bar
-
-IN_LANES = "many fits at once in NumPy take less time than a compiler"
 
 # Options of `curve_fit` that are for a single fit.
 _SINGLE = frozenset(
@@ -200,20 +199,15 @@ def fit_many(
 
 def _by_numpy(many: Many, *how) -> CurveFits | None:
     """All fits in lanes of NumPy; None where programs are sooner, or lanes cannot have them."""
-    if not (is_for(many) and stays_in_numpy(many)):
+    if not is_for(many):
         return None
-    model = many.model.twin()
-    model.use_host(IN_LANES, "exact, by dual numbers")
-    model.by_duals = model.interpreted = True
-    many = dataclasses.replace(many, model=model)
-    first = many.first()[1]
-    model.bounds = first.lb, first.ub
-    try:
-        result = _run(Interpreted, many, *how)
-    except Unstackable:
-        return None
-    model.settle()
-    return result
+    for stack in (Stack, Singly):
+        if stays_in_numpy(many, stack is Singly):
+            try:
+                return _run(partial(Interpreted, stack=stack), many, *how)
+            except Unstackable:
+                pass
+    return None
 
 
 def _by_programs(many: Many, *how) -> CurveFits:
@@ -225,11 +219,10 @@ def _by_programs(many: Many, *how) -> CurveFits:
     except TraceFailed as failure:
         model.use_host(f"its trace fails in the fits: {failure.reason}", "finite differences")
         result = _run(Batch, many, *how)
-    model.settle()
     return result
 
 
-def _run(kind: type, many: Many, folder, facts: dict, progress, deadline: float) -> CurveFits:
+def _run(kind: Callable, many: Many, folder, facts: dict, progress, deadline: float) -> CurveFits:
     """All fits, in memory or in the files of a folder."""
     batch = kind(many, folder)
     result = CurveFits(batch.fields.arrays(), facts, batch.result)
@@ -237,6 +230,7 @@ def _run(kind: type, many: Many, folder, facts: dict, progress, deadline: float)
         result.describe(folder)  # so that what a killed process has written can be loaded
     with progress_bar(many.size, "fits", progress) as advance:
         batch.run(advance, deadline)
+    batch.many.model.settle()
     return result
 
 

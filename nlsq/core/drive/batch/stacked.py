@@ -11,6 +11,7 @@ what was found is kept (`Unstackable`).
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -54,8 +55,7 @@ class Stack:
 
     def take(self, kept: np.ndarray) -> Stack:
         """The fits of these indices."""
-        part = Stack.__new__(Stack)
-        part.__dict__.update(self.__dict__)
+        part = copy.copy(self)
         part.lot = self.lot.take(kept)
         part._fixed = {j: v[kept] if np.ndim(v) else v for j, v in self._fixed.items()}
         part._x = self._shared if part.lot.x is None else np.moveaxis(part.lot.x, 0, -2)
@@ -114,15 +114,14 @@ class Stack:
         chosen = sorted({(self._passes + j * k // _WATCHED) % k for j in range(_WATCHED)})
         self._require_same(values, self._alone(p, chosen), chosen)
         if not self._passes:
+            params = self._params(p)
             for i in chosen:
-                self._require_slopes(i, p[:, i], slopes[:, i])
+                self._require_slopes(i, params[i], slopes[:, i])
         self._passes += 1
 
     def _alone(self, p: np.ndarray, chosen: Sequence[int]) -> np.ndarray:
         """What the user's function gives for each of the chosen fits (c, m); 0 for no point."""
-        lot, evaluate = self.lot, self.many.model.evaluate
-        params = lot.start.copy()
-        params[:, self._free] = p.T
+        lot, evaluate, params = self.lot, self.many.model.evaluate, self._params(p)
         found = np.zeros((len(chosen), lot.m))
         try:
             for row, i in zip(found, chosen, strict=True):
@@ -131,6 +130,12 @@ class Stack:
         except Exception as error:  # the user's function, or values that are not one for each point
             raise Unstackable(f"for one fit {type(error).__name__}: {error}") from error
         return found
+
+    def _params(self, p: np.ndarray) -> np.ndarray:
+        """All parameters (k, N), with p (n, k) those that are fitted."""
+        params = self.lot.start.copy()
+        params[:, self._free] = p.T
+        return params
 
     def _here(self, i: int):
         """What picks the points that a fit has from its row."""
@@ -154,11 +159,9 @@ class Stack:
         if not same.all():
             raise Unstackable("its values at many fits are others than fit by fit")
 
-    def _require_slopes(self, i: int, p: np.ndarray, slopes: np.ndarray) -> None:
+    def _require_slopes(self, i: int, params: np.ndarray, slopes: np.ndarray) -> None:
         """Raise where a fit's derivatives (n, m) are not what they are alone."""
-        model, lot, here = self.many.model, self.lot, self._here(i)
-        params = lot.start[i].copy()
-        params[self._free] = p
+        model, here = self.many.model, self._here(i)
         x = self._abscissae(i, here)
         alone = np.ravel(model_value(model.evaluate(x, params)))
         if not np.isfinite(alone).all():
@@ -194,6 +197,30 @@ class Stack:
         if not (near | (costs == cost) | ~np.isfinite(cost)).all():
             raise Unstackable("its cost at the end of a fit is another than on the way there")
         return r
+
+
+class Singly(Stack):
+    """The same by a call for each fit, for a model that cannot be evaluated at many at once."""
+
+    def _called(self, p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        model, lot = self.many.model, self.lot
+        params = self._params(p)
+        values, slopes = np.zeros(lot.y.shape), np.zeros((len(p), *lot.y.shape))
+        try:
+            for i, row in enumerate(values):
+                here = self._here(i)
+                x = self._abscissae(i, here)
+                row[here] = np.ravel(model_value(model.evaluate(x, params[i])))
+                J = model.host_jacobian(x, params[i], row[here], "2-point")
+                slopes[:, i, here] = J.T[self._free]
+        except Exception as error:  # the user's function, or values that are not one for each point
+            raise Unstackable(f"for one fit {type(error).__name__}: {error}") from error
+        if not model.by_duals:
+            raise Unstackable(model.info.derivative)
+        return values, slopes
+
+    def _watch(self, p: np.ndarray, values: np.ndarray, slopes: np.ndarray) -> None:
+        """Nothing: these are the user's own."""
 
 
 def suspicious(many: Many, stack: Stack, r: np.ndarray, cost: np.ndarray) -> np.ndarray:
