@@ -7,12 +7,12 @@ everything is unrolled. `in_region` solves the trust-region subproblem as `subpr
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from nlsq.core.algebra.namespace import cond, once, select, where, while_loop, xp
+from nlsq.core.algebra.packing import leaves_of, like
 from nlsq.core.algebra.subproblem import SECULAR_ITERATIONS, SECULAR_RTOL
 
 
@@ -104,25 +104,10 @@ def times(G, v):
     return [total(G[place(i, j)] * v[j] for j in range(n)) for i in range(n)]
 
 
-def leaves(tree) -> list:
-    """What is in nested sequences, in order."""
-    if isinstance(tree, list | tuple):
-        return [leaf for branch in tree for leaf in leaves(branch)]
-    return [tree]
-
-
-def shaped(form, values: Iterator):
-    """The values in nested tuples like those of `form`."""
-    if not isinstance(form, list | tuple):
-        return next(values)
-    branches = [shaped(branch, values) for branch in form]
-    return type(form)(*branches) if hasattr(form, "_fields") else tuple(branches)
-
-
 def stored(tree):
     """`once` of all arrays of nested sequences."""
-    arrays = leaves(tree)
-    return shaped(tree, iter(once(*arrays) if len(arrays) > 1 else [once(arrays[0])]))
+    arrays = leaves_of(tree)
+    return like(tree, once(*arrays) if len(arrays) > 1 else [once(arrays[0])])
 
 
 class Step(NamedTuple):

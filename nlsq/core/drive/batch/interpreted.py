@@ -14,7 +14,9 @@ from collections.abc import Callable
 import numpy as np
 
 from nlsq.config import backend
-from nlsq.core.drive.batch import algebra, lanes
+from nlsq.core.algebra.packing import leaves_of, like
+from nlsq.core.drive import host
+from nlsq.core.drive.batch import exact, lanes
 from nlsq.core.drive.batch import state as states
 from nlsq.core.drive.batch.many import Lot, Many
 from nlsq.core.drive.batch.results import Results, fits_lanes, limits
@@ -22,13 +24,14 @@ from nlsq.core.drive.batch.rows import Ragged, Slab, ragged_slabs, slabs
 from nlsq.core.drive.batch.stacked import Stack, suspicious
 from nlsq.core.drive.batch.state import DONE, Data, Form, Numbers, answer_places, places, sizes
 from nlsq.core.drive.roads import choose_road
+from nlsq.core.loop import loop
+from nlsq.core.loop.state import running, setup_packing, state_packing
 from nlsq.core.problem.parameters import interior_starts
-from nlsq.core.verdict.finished import Finished
 from nlsq.utils import interruption
 
 _ELEMENTS, _WIDEST = 1 << 17, 1 << 12  # points times fits of a slab, and fits
 _FEW = 8  # fits, of which none is taken out
-_PASSES = 4000  # of single fits, which take as long as a compiler
+_MANY_ODD = 100  # fits, which take the engine of a single one as long as a compiler
 IN_NUMPY = "many fits at once in NumPy take less time than a compiler"
 
 
@@ -48,8 +51,8 @@ class Interpreted(Results):
         first = many.first()[1]
         model.bounds = first.lb, first.ub
         super().__init__(dataclasses.replace(many, model=model), folder)
-        self._stack, self._alone, self._passes = stack, None, 0
-        self._as_given = many
+        self._stack, self._bought = stack, many
+        self._odd: list[Lot] = []  # which lanes cannot judge
 
     def run(self, advance: Callable[[int], None], deadline: float) -> None:
         """Fit everything until `deadline` or Ctrl-C; advance(k) hears of k more fits."""
@@ -61,6 +64,7 @@ class Interpreted(Results):
                         break
                     advance(self._fit(slab))
                     interruption.check()
+                self._fit_odd(advance)
             except KeyboardInterrupt:
                 pass  # the status of the others says so
         self._blank_rest()
@@ -81,32 +85,57 @@ class Interpreted(Results):
         if many.bounded:
             closed = (np.array(many.free) & (lot.lb >= lot.ub)).any(axis=-1)
             if closed.any():
-                count += self._fit_alone(lot.take(np.flatnonzero(closed)))
+                self._odd.append(lot.take(np.flatnonzero(closed)))
                 lot = lot.take(np.flatnonzero(~closed))
         if not len(lot):
             return count
         form = Form(many.free, many.bounded, "", (), False, None, lot.m, True)
         state, answers = self._lanes(lot, form)
-        aside = self._write(lot, np.arange(len(lot)), state, answers, form)
-        rest = np.concatenate(aside)
-        return count + len(lot) - len(rest) + (self._fit_alone(lot.take(rest)) if rest.size else 0)
+        inexact, odd = self._write(lot, np.arange(len(lot)), state, answers, form)
+        if odd.size:
+            self._odd.append(lot.take(odd))
+        count += len(lot) - len(inexact) - len(odd)
+        return count + (self._finish(lot.take(inexact, state)) if inexact.size else 0)
 
-    def _task(self, lot: Lot, i: int) -> tuple:
-        """As `Results._task`; of a model that runs in programs when NumPy has had its share."""
-        task = super()._task(lot, i)
-        if backend() == "numpy" or self._passes < _PASSES:
-            return task
-        many = self._as_given
-        if self._alone is None:
-            self._alone = many.model
-            choose_road(self._alone, *many.first(), many.options)
-        model = self._alone.twin()
-        model.bounds = task[0].bounds
-        return model, *task[1:]
+    def _finish(self, lot: Lot) -> int:
+        """Finish fits at a minimum with all digits, as `exact.finish`; how many."""
+        many, method = self.many, exact.method_of(self.many)
+        setups, states = exact.begun(many, lot, method)
+        packing = state_packing(method)
+        for i, (flat, vector) in enumerate(zip(setups, states, strict=True)):
+            if self._over():
+                return 0
+            setup = setup_packing(method.n).tree(flat)
+            evaluations = host.Evaluations(many.model.twin(), self._observations(lot, i), False)
+            make_pass = host.whole_pass(evaluations, many.options, setup, method)
+            while running(packing.view(vector)):
+                state = loop.advance(packing.tree(vector), make_pass(vector), setup, method, True)
+                vector = packing.vector(state, np)
+            states[i] = vector
+        plain, answers = exact.answers(many, lot, states, method)
+        for name, values in answers.items():
+            getattr(self.fields, name)[lot.places[plain]] = values
+        if len(plain) < len(lot):
+            self._odd.append(lot.take(np.setdiff1d(np.arange(len(lot)), plain)))
+        return len(plain)
 
-    def _record(self, place: int, finished: Finished) -> None:
-        super()._record(place, finished)
-        self._passes += int(self.fields.nfev[place])
+    def _fit_odd(self, advance: Callable[[int], None]) -> None:
+        """Fit those that lanes cannot judge; many of them by programs, which are bought then."""
+        if backend() != "numpy" and sum(map(len, self._odd)) > _MANY_ODD:
+            many = self._bought
+            choose_road(many.model, *many.first(), many.options)
+            interpreted, self.many = self.many, many
+            try:
+                self._fit_each(advance)
+            finally:
+                self.many = interpreted
+        else:
+            self._fit_each(advance)
+
+    def _fit_each(self, advance: Callable[[int], None]) -> None:
+        for lot in self._odd:
+            advance(self._fit_alone(lot))
+            interruption.check()
 
     def _lanes(self, lot: Lot, form: Form) -> tuple[np.ndarray, np.ndarray]:
         """(state, answers) of the lanes at their ends, as the program's."""
@@ -115,21 +144,21 @@ class Interpreted(Results):
         x = lot.start[:, free]
         if form.bounded:
             x = interior_starts(x, lb.T, ub.T)
-        state = np.empty((len(algebra.leaves(at)), len(lot)))
-        answers = np.empty((len(algebra.leaves(answer_places(form))), len(lot)))
+        state = np.empty((len(leaves_of(at)), len(lot)))
+        answers = np.empty((len(leaves_of(answer_places(form))), len(lot)))
         states.start(state, x.T)
         whole = stack = self._stack(self.many, lot, self._x.given)
-        running = np.arange(len(lot))
-        while running.size:
-            leave = 3 * running.size // 4 if running.size > _FEW else 0
+        at_work = np.arange(len(lot))
+        while at_work.size:
+            leave = 3 * at_work.size // 4 if at_work.size > _FEW else 0
             numbers = Numbers(lot.m, *limits(self.many, form.n), leave, 0, 1.0)
-            data = Data((), lot.y, None, (), lb[:, running], ub[:, running])
-            rows = algebra.shaped(at, iter(state[:, running]))
+            data = Data((), lot.y, None, (), lb[:, at_work], ub[:, at_work])
+            rows = like(at, state[:, at_work])
             found, answer = lanes.fit_block(stack.reduce, form, data, numbers, rows)
-            state[:, running] = np.stack(algebra.leaves(found))
-            answers[:, running] = np.stack(algebra.leaves(answer))
+            state[:, at_work] = np.stack(leaves_of(found))
+            answers[:, at_work] = np.stack(leaves_of(answer))
             going = np.flatnonzero(found.phase < DONE)
-            running, stack = running[going], stack.take(going)
+            at_work, stack = at_work[going], stack.take(going)
             interruption.check()
         r = whole.require_ends(state[list(at.x)], state[at.cost])
         left = suspicious(self.many, whole, r, state[at.cost]) & (state[at.status] > 0)

@@ -16,7 +16,11 @@ from nlsq.caching.programs import cache, compiled
 from nlsq.core.algebra import traced
 from nlsq.core.drive.batch import lanes, passes, unexplained
 from nlsq.core.drive.batch.state import LANES, Data, Form, Numbers, answer_places, places
-from nlsq.core.passes import elementwise
+from nlsq.core.loop import loop
+from nlsq.core.loop.state import Method, running, setup_packing, state_packing
+from nlsq.core.loss_functions import scale_rows
+from nlsq.core.passes import blocks, elementwise
+from nlsq.core.passes.reduction import sums
 
 
 def slab_program(key: Hashable, model: Callable, form: Form, loss, slab: int, dtype) -> Callable:
@@ -59,6 +63,42 @@ def slab_program(key: Hashable, model: Callable, form: Form, loss, slab: int, dt
         return compiled(run, unrolled=True)
 
     return cache.get(("slab", key, form, slab, str(dtype)), build)
+
+
+def exact_program(key: Hashable, model: Callable, form: Form, loss, method: Method) -> Callable:
+    """(leaves, y, weights, m, flat setups, flat states) -> flat states, of WIDTH fits.
+
+    leaves, y and weights as for `program.slab_program`, the others a row for each fit.
+    """
+
+    def build():
+        call, packing = model(), state_packing(method)
+
+        def one(leaves, y, weights, m, flat, vector):
+            setup = setup_packing(method.n).tree(flat)
+            inside = jnp.arange(form.capacity) < m
+            if form.weighted:
+                inside &= weights > 0
+            layout = blocks.Layout(
+                0, form.capacity, form.axes, form.treedef, bool(form.weighted), False, False
+            )
+            x = jax.tree.unflatten(form.treedef, leaves)
+            piece = blocks.Piece(x, y, weights, None, inside)
+
+            def advance(vector):
+                state = packing.tree(vector)
+                directions = state.point.P.T * setup.free
+                rows = blocks.residual_rows(call, layout, piece, state.trial, directions)
+                total = sums(*scale_rows(loss, setup.f_scale, *rows, jnp), jnp)
+                return packing.vector(loop.advance(state, total, setup, method, True), jnp)
+
+            return jax.lax.while_loop(lambda v: running(packing.tree(v)), advance, vector)
+
+        own_x, own_weights = 0 if form.per_fit_x else None, 0 if form.weighted == "lanes" else None
+        run = jax.vmap(one, (own_x, 0, own_weights, None, 0, 0))
+        return compiled(run, unrolled=True)
+
+    return cache.get(("exact", key, form, method), build)
 
 
 def _block(call: Callable, form: Form, loss, dtype) -> Callable:

@@ -216,7 +216,7 @@ class Batch(Results):
         """Finish fits at a minimum with all digits; how many."""
         many, form, fields = self.many, self._form(lot), self.fields
         method = exact.method_of(many)
-        run = exact.exact_program(
+        run = program.exact_program(
             (many.model.program_key, model_key(many.options.loss)),
             lambda: many.model.traceable(self._x),
             form, many.options.loss_function, method,

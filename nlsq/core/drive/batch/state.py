@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from nlsq.core.algebra.packing import like
 from nlsq.core.drive.batch import algebra
 from nlsq.core.loop.status import Status
 
@@ -131,7 +132,7 @@ def places(n: int) -> Lanes:
         else triangle if name == "G" else 0
         for name in Lanes._fields
     ))  # fmt: skip
-    return algebra.shaped(form, itertools.count())
+    return like(form, itertools.count())
 
 
 def answer_places(form: Form) -> Answer:
