@@ -26,10 +26,10 @@ from nlsq import curve_fit
 from nlsq.config import double_precision
 from nlsq.core import minpack
 from nlsq.core.model import by_numpy
-from nlsq.core.model.believing import difference
+from nlsq.core.model.comparing import difference
+from nlsq.core.model.facts import TraceFailed
 from nlsq.core.model.model import Model
-from nlsq.core.model.tracing import TraceFailed
-from nlsq.core.passes import blocks
+from nlsq.core.passes import blocks, layout
 
 P0 = np.array([1.1, 0.9])
 NEAR = 1.0, 0.93, 1.04  # times P0: where values are compared
@@ -114,10 +114,10 @@ def check(draw: Draw, x, y, counts, rng: random.Random) -> list[str]:
     """What is wrong with a draw for one set of data."""
     model, data = shown(draw.model, x, y)
     m = data.y.size
-    block = next((b for b, most in blocks.SIZES if m <= most), blocks.BLOCK)
+    block = next((b for b, most in layout.SIZES if m <= most), layout.BLOCK)
     wrong = []
     with double_precision():
-        shown_as = [(model, (block, blocks.TILE))]
+        shown_as = [(model, (block, layout.TILE))]
         if rng.random() < 0.2 and not model.resolution.asks_for_identity:
             shown_as.append((Model(model.call, model.n, model.name), LANES))
             shown_as[1][0].resolve(data.x, m, P0, False, None, LANES)

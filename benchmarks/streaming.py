@@ -111,7 +111,7 @@ def high_water() -> int:
 
 def read(source) -> float:
     """Seconds to read the whole source into the fit's buffers."""
-    from nlsq.core.passes.blocks import CHUNKS
+    from nlsq.core.passes.layout import CHUNKS
     from nlsq.streaming.feed import allocate
 
     capacity = CHUNKS[-1][0]

@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from contextvars import ContextVar
@@ -36,6 +37,7 @@ from nlsq.constants import DEFAULT_MEMORY_LIMIT_GB
 
 _GB = 10**9
 _THRESHOLDS = {"direct": 100_000, "iterative": 10_000_000, "chunked": 100_000_000}
+BACKENDS = ("auto", "numpy", "jax")
 Strategy = Literal["direct", "iterative", "chunked", "streaming"]
 
 
@@ -56,15 +58,16 @@ def env_flag(name: str) -> bool:
 
 
 def backend() -> str:
-    """How the loop runs: 'jax', in compiled programs, or 'numpy', as it is read.
+    """What `NLSQ_BACKEND` says: how fits run whose call does not say it by `backend`.
 
-    `NLSQ_BACKEND=numpy` is for debugging and for comparison: a breakpoint in a method stops, and
-    every fit is slow.
+    'numpy': as they are read, where a breakpoint in a method stops. 'jax': in compiled programs,
+    where the model can be one. 'auto', the default: by NumPy at once, and by programs as soon as
+    they pay (`nlsq.core.drive.buying`).
 
     Raises
     ------
     ValueError
-        `NLSQ_BACKEND` is neither.
+        It is none of them.
 
     Examples
     --------
@@ -72,8 +75,8 @@ def backend() -> str:
     'auto'
     """
     name = os.environ.get("NLSQ_BACKEND") or "auto"
-    if name not in ("auto", "jax", "numpy"):
-        raise ValueError(f"NLSQ_BACKEND={name!r} is no backend; set it to 'jax' or 'numpy'.")
+    if name not in BACKENDS:
+        raise ValueError(f"NLSQ_BACKEND={name!r} is no backend; set it to one of {BACKENDS}.")
     return name
 
 
@@ -117,6 +120,11 @@ class MemoryConfig:
         if factor > 1:
             raise ValueError(f"safety_factor is a share of the limit, at most 1; got {factor!r}.")
         object.__setattr__(self, "safety_factor", factor)
+
+    @property
+    def is_set(self) -> bool:
+        """Whether somebody set a limit; else it is what memory is free."""
+        return self.memory_limit_gb is not None or "NLSQ_MEMORY_LIMIT_GB" in os.environ
 
     @property
     def limit_bytes(self) -> int:
@@ -345,7 +353,8 @@ def double_precision() -> AbstractContextManager:
     """The context every fit runs in: double precision, on the device `NLSQ_FORCE_CPU` allows.
 
     JAX's usual promotion rules too, where the program chose strict ones for itself. Only the
-    calling thread is affected, and only inside the block.
+    calling thread is affected, and only inside the block. JAX is not loaded for it; where a user's
+    function loads JAX inside the block, `jax_has_come` makes up for it.
 
     Examples
     --------
@@ -354,6 +363,8 @@ def double_precision() -> AbstractContextManager:
     ...     print(jnp.ones(1).dtype)
     float64
     """
+    if "jax" not in sys.modules:
+        return _without_jax()
     import jax
 
     usual = (
@@ -369,3 +380,38 @@ def double_precision() -> AbstractContextManager:
     if env_flag("NLSQ_FORCE_CPU") and jax.default_backend() != "cpu":
         stack.enter_context(jax.default_device(jax.devices("cpu")[0]))
     return stack
+
+
+# what ends with the outermost block that this context entered without JAX
+_waiting: ContextVar[ExitStack | None] = ContextVar("nlsq_waiting", default=None)
+
+
+@contextmanager
+def _without_jax() -> Iterator[None]:
+    if _waiting.get() is not None:
+        yield
+        return
+    with ExitStack() as stack:
+        token = _waiting.set(stack)
+        try:
+            yield
+        finally:
+            _waiting.reset(token)
+
+
+def jax_has_come() -> bool:
+    """Whether JAX was loaded since a block of `double_precision` around here began without it.
+
+    What JAX computed so far is in single precision. The rest of the block runs in double.
+
+    Examples
+    --------
+    >>> jax_has_come()
+    False
+    """
+    stack = _waiting.get()
+    if stack is None or "jax" not in sys.modules:
+        return False
+    _waiting.set(None)
+    stack.enter_context(double_precision())
+    return True

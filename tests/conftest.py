@@ -7,3 +7,11 @@ os.environ.setdefault("MPLBACKEND", "agg")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 # Compilations are counted, and another run's programs must not be found.
 os.environ.setdefault("NLSQ_DISABLE_PERSISTENT_CACHE", "1")
+
+import pytest
+
+
+@pytest.fixture
+def compiled(monkeypatch):
+    """Every fit runs by programs, the first of a model too."""
+    monkeypatch.setenv("NLSQ_BACKEND", "jax")

@@ -215,8 +215,8 @@ REFUSED: dict[str, dict[str, tuple]] = {
     },
 }  # fmt: skip
 SMALL = {
-    "core.passes.blocks.BLOCK": CHUNK,
-    "core.passes.blocks.CHUNKS": ((CHUNK, 1 << 19), (2 * CHUNK, math.inf)),
+    "core.passes.layout.BLOCK": CHUNK,
+    "core.passes.layout.CHUNKS": ((CHUNK, 1 << 19), (2 * CHUNK, math.inf)),
     "core.drive.compiled._LONG_PASS": (CHUNK, CHUNK),  # the samples are long data too
     "core.drive.compiled.MANY_POINTS": CHUNK,
     "core.drive.solve.MANY_POINTS": CHUNK,

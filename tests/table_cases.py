@@ -12,7 +12,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from nlsq.core.passes.blocks import SIZES, TILE
+from nlsq.core.passes.layout import SIZES, TILE
 
 
 def decay(x, a, b, c):

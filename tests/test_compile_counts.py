@@ -1,7 +1,7 @@
 """Compile once: what a second fit of the same model may change without compiling anything.
 
 The unit is XLA's own: JAX reports each backend compilation to `jax.monitoring`. Programs are shared
-by size class (`passes.blocks`), the lengths up to each capacity of SIZES; longer data come in
+by size class (`passes.layout`), the lengths up to each capacity of SIZES; longer data come in
 chunks, whose program serves any length.
 """
 
@@ -17,7 +17,7 @@ import pytest
 
 import nlsq
 from nlsq import curve_fit, least_squares
-from nlsq.core.passes.blocks import CHUNKS, SIZES
+from nlsq.core.passes.layout import CHUNKS, SIZES
 
 ROOT = Path(nlsq.__file__).parent.parent
 _COMPILED = "/jax/core/compile/backend_compile_duration"

@@ -605,6 +605,9 @@ x.clip(a, b)
 x.sum(initial=a)
 np.random.default_rng(0).normal(a, 1.0, 6)
 np.fromiter((a*t for t in x), float)
+[a*math.pi*t for t in np.linspace(0, 1, 99)]
+[np.exp(-b*t) for t in np.linspace(0, 1, 99)]
+sum((np.ones(99)*a)[i] for i in range(99))*x
 np.exp(np.frompyfunc(lambda t: t*a, 1, 1)(x))
 """
 

@@ -15,6 +15,7 @@ from nlsq.core.algebra import subproblem
 from nlsq.core.loop import iterative
 from nlsq.core.loop.state import Method, Setup, pack_setup
 from nlsq.core.passes import blocks as passes
+from nlsq.core.passes.layout import SIZES
 
 TIGHT = {"ftol": 1e-15, "xtol": 1e-15, "gtol": 1e-15}
 
@@ -269,13 +270,13 @@ def _shapes(jaxpr, found):
     return found
 
 
-@pytest.mark.parametrize("m, block", [(997, 0), (997, passes.SIZES[0][0])])
+@pytest.mark.parametrize("m, block", [(997, 0), (997, SIZES[0][0])])
 @pytest.mark.parametrize("bounded", [False, True])
 def test_no_jacobian_in_the_iteration(m, block, bounded):
     """No array has a side of points and a side of parameters, in any nesting of the program."""
     n = 37
     treedef = jax.tree.structure(0.0)
-    capacity = passes.SIZES[0][1] if block else m
+    capacity = SIZES[0][1] if block else m
     layout = passes.Layout(block, capacity, (0,), treedef, True, False, False)
 
     def call(x, p, points):

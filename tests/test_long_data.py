@@ -10,7 +10,7 @@ from nlsq.core.drive import compiled, solve, staging
 from nlsq.core.loop import programs
 from nlsq.core.loop.state import DONE, Method, start_vector, state_packing
 from nlsq.core.model.abscissae import Abscissae
-from nlsq.core.passes.blocks import CHUNKS, SLACK, choose_layout
+from nlsq.core.passes.layout import CHUNKS, SLACK, choose_layout
 from nlsq.core.passes.reduction import Sums
 from nlsq.core.problem.observations import Observations
 

@@ -5,6 +5,7 @@ import os
 import pickle
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from nlsq.core.model.identity.fingerprint import fingerprint
 from nlsq.core.model.identity.walk import model_key
 from nlsq.core.model.model import Model as EngineModel
 from nlsq.models import Parameter, UnknownModel
+from nlsq.models.chapters import CHAPTER_OF
 from nlsq.utils.input_error import InputError
 from tests.test_compile_counts import Compilations
 
@@ -192,6 +194,17 @@ def test_it_has_what_was_promised():
     assert "gaussian" in models.search("peak")
     assert models.search("langmuir isotherm")[0] == "langmuir"
     assert models.search("no such thing") == ()
+
+
+def test_each_chapter_holds_the_models_that_its_table_says():
+    for chapter in dict.fromkeys(CHAPTER_OF.values()):
+        module = import_module(f"nlsq.models.{chapter}")
+        held = [
+            m.name
+            for m in vars(module).values()
+            if isinstance(m, models.Model) and m.function.__module__ == module.__name__
+        ]
+        assert held == [name for name, of in CHAPTER_OF.items() if of == chapter]
 
 
 def test_every_model_says_what_it_is(model):

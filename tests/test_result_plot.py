@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
+from nlsq.core.problem.observations import labels_of
 from nlsq.result import plotting
 from tests.result_fits import DECAY, LINE, Model, decay, fitted, noisy_line, result_at
 
@@ -108,7 +109,7 @@ SERIES = pd.Series([1.0, 2.0], name="t (s)")
     ],
 )
 def test_axes_are_named_after_the_data(fit, x, y, labels):
-    assert plotting.labels_of(x, y) == labels
+    assert labels_of(x, y) == labels
     fit["labels"] = labels
     _, axes = fit.plot()
     names = {"x": "x", "y": "y"} | labels

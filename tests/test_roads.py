@@ -22,7 +22,7 @@ from nlsq.core.model.calls import CurveCall
 from nlsq.core.model.model import Model
 from nlsq.core.model.resolving import find_road
 from nlsq.core.model.tracing import texts_refused
-from nlsq.core.passes.blocks import LENGTHS
+from nlsq.core.passes.layout import LENGTHS
 
 pytestmark = pytest.mark.core
 

@@ -12,7 +12,7 @@ import scipy.optimize
 
 import nlsq
 from nlsq import curve_fit, device, xla
-from nlsq.core.passes.blocks import CHUNKS
+from nlsq.core.passes.layout import CHUNKS
 
 pytestmark = pytest.mark.core
 PACKAGE = Path(nlsq.__file__).parent

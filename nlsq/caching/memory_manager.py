@@ -32,8 +32,7 @@ class MemoryManager:
     ttl : float
         Seconds for which an answer of the operating system is good; asking takes 0.1 ms.
     small : int
-        Requests below this many bytes are granted unasked, unless
-        `MemoryConfig` sets a limit.
+        Requests below this many bytes are granted unasked, unless a limit is set.
 
     Attributes
     ----------
@@ -66,6 +65,13 @@ class MemoryManager:
                 self._asked = config, now + self.ttl, value
             return value
 
+    def fits(self, n_bytes: int) -> bool:
+        """Whether so many bytes fit into the budget."""
+        return self._is_small(n_bytes) or n_bytes <= self.usable_bytes()
+
+    def _is_small(self, n_bytes: int) -> bool:
+        return n_bytes < self.small and not get_memory_config().is_set
+
     def require(self, n_bytes: int, what: str) -> None:
         """Raise MemoryError, naming the remedy, if `what` does not fit into the budget.
 
@@ -74,7 +80,7 @@ class MemoryManager:
         MemoryError
             Before anything of it is allocated.
         """
-        if n_bytes < self.small and get_memory_config().memory_limit_gb is None:
+        if self._is_small(n_bytes):
             return
         request = Request(what, n_bytes, self.usable_bytes())
         self.requests.append(request)

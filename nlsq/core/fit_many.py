@@ -15,16 +15,15 @@ import numpy as np
 from nlsq.caching.memory_manager import manager
 from nlsq.core.drive.batch.interpreted import Interpreted, is_for
 from nlsq.core.drive.batch.many import Many
-from nlsq.core.drive.batch.renting import stays_in_numpy
+from nlsq.core.drive.batch.renting import account_of, rents, work
 from nlsq.core.drive.batch.rows import Ragged, Rows, as_numbers, is_array, is_ragged, masked_sigma
-from nlsq.core.drive.batch.run import Batch, lengths_shown
 from nlsq.core.drive.batch.stacked import Singly, Stack, Unstackable
 from nlsq.core.drive.roads import choose_road
 from nlsq.core.loop.status import Status
 from nlsq.core.model.calls import CurveCall
-from nlsq.core.model.given import numeric, real, refuse_masks, refuse_units
+from nlsq.core.model.facts import TraceFailed
+from nlsq.core.model.given import numeric, real, refuse_masks, refuse_units, require_numbers
 from nlsq.core.model.model import Model, parameter_names
-from nlsq.core.model.tracing import TraceFailed, require_numbers
 from nlsq.core.problem.options import read_options
 from nlsq.core.problem.parameters import UNBOUNDED, parse_bounds, parse_start
 from nlsq.result.curve_fits import CurveFits
@@ -201,17 +200,24 @@ def _by_numpy(many: Many, *how) -> CurveFits | None:
     """All fits in lanes of NumPy; None where programs are sooner, or lanes cannot have them."""
     if not is_for(many):
         return None
-    for stack in (Stack, Singly):
-        if stays_in_numpy(many, stack is Singly):
-            try:
-                return _run(partial(Interpreted, stack=stack), many, *how)
-            except Unstackable:
-                pass
+    account = account_of(many)
+    while rents(many):
+        stack = Stack if account.stacks else Singly
+        cost = work(many)
+        try:
+            result = _run(partial(Interpreted, stack=stack), many, *how)
+        except Unstackable:
+            account.stacks, account.lanes = False, account.stacks
+        else:
+            account.paid += cost
+            return result
     return None
 
 
 def _by_programs(many: Many, *how) -> CurveFits:
     """All fits by programs, or one by one."""
+    from nlsq.core.drive.batch.run import Batch, lengths_shown  # which loads JAX
+
     model = many.model
     choose_road(model, *many.first(), many.options, lengths=lengths_shown(many))
     try:

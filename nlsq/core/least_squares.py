@@ -17,10 +17,9 @@ from nlsq.core.loop.watch import closing_line
 from nlsq.core.model import differences, rising
 from nlsq.core.model.abscissae import Abscissae
 from nlsq.core.model.calls import CurveCall, ResidualCall
-from nlsq.core.model.given import model_value, numeric, refuse_masks
+from nlsq.core.model.given import model_value, numeric, refuse_masks, require_numbers
 from nlsq.core.model.jacobians import Pattern, form, is_operator
 from nlsq.core.model.model import Model
-from nlsq.core.model.tracing import require_numbers
 from nlsq.core.problem.observations import Observations, parse_observations
 from nlsq.core.problem.options import TR_OPTIONS, Options, by_name, check_names, read_options
 from nlsq.core.problem.parameters import (
@@ -71,13 +70,13 @@ def least_squares(
         those of tr_solver='cg', or of 'lsmr' where that or its `tr_options` are given.
     **options
         ftol, xtol, gtol, x_scale, loss, f_scale, max_nfev, diff_step, workers, callback, verbose,
-        time_limit, tr_solver, tr_options, cache: as in `nlsq.curve_fit`.
+        time_limit, tr_solver, tr_options, cache, backend: as in `nlsq.curve_fit`.
 
     Returns
     -------
     OptimizeResult
         With x, cost, fun, jac, grad, optimality, active_mask, nfev, njev, nit, status, message,
-        success and model_info. A fit that does not converge returns with its status.
+        success, backend and model_info. A fit that does not converge returns with its status.
 
     Raises
     ------
@@ -122,7 +121,7 @@ def least_squares(
         jac = "2-point"
     settings = read_options("least_squares", method, jac, parameters.bounded, options, _FRONT)
     data = _no_data(m)
-    choose_road(model, data, parameters, settings)
+    choose_road(model, data, parameters, settings, at_once=True)
     finished = Finished(model, data, parameters, settings, solve(model, data, parameters, settings))
     check_start(finished)
     if finished.status is Status.NO_PROGRESS and _is_minimum(finished):
@@ -142,6 +141,7 @@ def least_squares(
             "message": status.sentence,
             "success": status.converged,
             "model_info": model.info,
+            "backend": model.info.backend,
         },
         lazy={"fun": finished.residual, "jac": finished.jacobian},
     )

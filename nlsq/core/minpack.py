@@ -12,17 +12,15 @@ import numpy as np
 from nlsq.core.drive.roads import choose_road
 from nlsq.core.drive.solve import solve
 from nlsq.core.model.calls import CurveCall
-from nlsq.core.model.given import model_value, numeric
+from nlsq.core.model.given import model_value, numeric, require_numbers
 from nlsq.core.model.model import Model
-from nlsq.core.model.tracing import require_numbers
 from nlsq.core.orchestration.reference import solve_by_reference
 from nlsq.core.orchestration.stages import stages_for
-from nlsq.core.problem.observations import Observations, require_enough_points
+from nlsq.core.problem.observations import Observations, labels_of, require_enough_points
 from nlsq.core.problem.options import by_name, read_options, since
 from nlsq.core.problem.parameters import UNBOUNDED, parse_parameters
 from nlsq.core.verdict.finished import Finished, check_start
 from nlsq.core.verdict.record import announce, judge, record
-from nlsq.result.plotting import labels_of
 from nlsq.utils import interruption
 
 _NO_FULL_OUTPUT = (
@@ -125,6 +123,11 @@ def curve_fit(
         Who evaluates the model for finite differences: so many processes (-1: as many as there are
         cores), or a callable like map, ``workers(f, points)``. Exact derivatives need nobody. In
         the processes JAX does not work: the model must be NumPy and such that `pickle` takes it.
+    backend : {None, 'auto', 'numpy', 'jax'}
+        How the fit runs: as it is read, by NumPy ('numpy'), in compiled programs where the model
+        can be one ('jax'), or by NumPy until compiling pays ('auto'). Default: what the environment
+        variable NLSQ_BACKEND says, or 'auto'. The answer is the same; ``result.backend`` names what
+        ran and ``result.model_info`` says why.
     cache : SmartCache, optional
         Where fits that converged are kept and looked for, by the content of model, data and
         options. Not with `callback` or ``verbose=2``, which show a fit at work, nor for xdata other
@@ -203,7 +206,7 @@ def curve_fit(
         if type(xdata) is np.ndarray and xdata.dtype == np.float64:
             data.x.own = xdata if prepared.xdata.shape == xdata.shape else None
         with interruption.deferred():
-            choose_road(model, data, parameters, settings)
+            choose_road(model, data, parameters, settings, at_once=True)
             outcome = solve(model, data, parameters, settings)
         finished = Finished(model, data, parameters, settings, outcome)
     check_start(finished)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from nlsq.config import get_memory_config
+from nlsq.caching.memory_manager import manager
 from nlsq.io.errors import DAMAGE, FileError, missing_file, reason
 
 _HEAD = 4096
@@ -100,7 +100,7 @@ def require_memory(n_bytes: int, name: str) -> None:
     FileError
     """
     try:
-        get_memory_config().require(n_bytes, f"{name}: reading this file")
+        manager.require(n_bytes, f"{name}: reading this file")
     except MemoryError as error:
         raise FileError(str(error), "Or stream it: nlsq.streaming.") from None
 

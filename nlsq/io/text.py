@@ -1,15 +1,16 @@
 """Text tables: the fast road for clean columns of numbers, the exact one for everything else.
 
 The layout is found on the first lines. Where all below is as regular as they are, the numbers are
-read in one go (pyarrow, else NumPy). Where it is not (comments between the rows, remarks, decimal
-commas with thousands, words in a column of numbers, ragged rows), each line is looked at, and what
-is wrong is said with its number.
+read in one go (pyarrow; for a short text, or where there is none, NumPy). Where it is not (comments
+between the rows, remarks, decimal commas with thousands, words in a column of numbers, ragged
+rows), each line is looked at, and what is wrong is said with its number.
 """
 
 from __future__ import annotations
 
 import io
 import re
+import sys
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -27,6 +28,7 @@ from nlsq.utils.arrow import floats
 
 _HEAD = 1 << 18  # bytes of the file that the layout is first looked for in
 _LONGEST_LINE = 1 << 22
+_LONG = 1 << 16  # bytes from which on pyarrow is worth loading
 _MOST_FOOTERS = 20
 _KEPT = 2000  # lines of comments above the table that are looked through for names
 # Comments, blank lines and drawn lines, whatever parts the cells.
@@ -116,7 +118,8 @@ def _fast(data: bytes, layout: Layout, wishes: Wishes) -> _Rows | None:
     if not all(layout.numeric) and any(mark in body for mark in _REMARKS):
         return None  # where there is text, a remark would be part of it
     width = layout.width + layout.spare
-    columns = _by_arrow(body, layout, width)
+    long = len(body) >= _LONG or "pyarrow" in sys.modules
+    columns = _by_arrow(body, layout, width) if long else None
     if columns is None and all(layout.numeric) and not layout.spare:
         columns = _by_numpy(body, layout, width)
     if columns is None or len(columns[0]) != len(number):

@@ -10,36 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from nlsq.models import (
-    decays,
-    dose_response,
-    growth,
-    isotherms,
-    kinetics,
-    oscillations,
-    peaks,
-    physics,
-    polynomials,
-    power_laws,
-    rheology,
-    steps,
-    transport,
-)  # fmt: skip
+from nlsq.models import polynomials
+from nlsq.models.chapters import CHAPTER_OF, built_in
 from nlsq.models.model import Model, Parameter
 from nlsq.models.polynomials import polynomial as polynomial
 from nlsq.models.sums import add
 from nlsq.utils.input_error import InputError, did_you_mean
 
-_CHAPTERS = (
-    polynomials, peaks, decays, growth, dose_response, kinetics, isotherms, transport, rheology,
-    oscillations, steps, power_laws, physics,
-)  # fmt: skip
-_BUILT_IN: dict[str, Model] = {
-    model.name: model
-    for chapter in _CHAPTERS
-    for model in vars(chapter).values()
-    if isinstance(model, Model) and model.function.__module__ == chapter.__name__
-}
 _registered: dict[str, Model] = {}
 
 
@@ -84,13 +61,18 @@ copyreg.pickle(Model, lambda model: (get, (model.name,)))  # type: ignore[arg-ty
 
 
 def _one(name: str) -> Model:
-    model = _registered.get(name) or _BUILT_IN.get(name) or polynomials.polynomial_named(name)
+    model = _registered.get(name) or built_in(name) or polynomials.polynomial_named(name)
     if model is None:
         raise UnknownModel(
             f"There is no model {name!r}{did_you_mean(name, names())}",
             "nlsq.models.names() lists them all.",
         )
     return model
+
+
+def _every() -> dict[str, Model]:
+    """All models by name, for which all chapters are loaded."""
+    return {name: _one(name) for name in names()}
 
 
 def names(category: str | None = None) -> tuple[str, ...]:
@@ -102,8 +84,9 @@ def names(category: str | None = None) -> tuple[str, ...]:
     >>> models.names("rheology")[:2]
     ('power_law_fluid', 'bingham')
     """
-    every = {**_BUILT_IN, **_registered}
-    return tuple(n for n, m in every.items() if category in (None, m.category))
+    if category is None:
+        return tuple({**CHAPTER_OF, **_registered})
+    return tuple(n for n, m in _every().items() if m.category == category)
 
 
 def categories() -> dict[str, tuple[str, ...]]:
@@ -115,7 +98,7 @@ def categories() -> dict[str, tuple[str, ...]]:
     >>> "peaks" in models.categories()
     True
     """
-    found = dict.fromkeys(m.category for m in {**_BUILT_IN, **_registered}.values())
+    found = dict.fromkeys(m.category for m in _every().values())
     return {category: names(category) for category in found}
 
 
@@ -134,8 +117,7 @@ def search(text: str) -> tuple[str, ...]:
         parts = [m.name, m.title, m.category, m.description, m.reference]
         return " ".join(parts + [p.meaning for p in m.parameters]).lower()
 
-    every = {**_BUILT_IN, **_registered}
-    return tuple(n for n, m in every.items() if all(w in about(m) for w in words))
+    return tuple(n for n, m in _every().items() if all(w in about(m) for w in words))
 
 
 def register(
@@ -185,7 +167,7 @@ def register(
     ('slope', 'start', 'c')
     """
     name = name or f.__name__
-    if name in _BUILT_IN or polynomials.polynomial_named(name):
+    if name in CHAPTER_OF or polynomials.polynomial_named(name):
         raise InputError(f"{name!r} is a built-in model.", "Register it under another name.")
     if not name.isidentifier():
         raise InputError(f"{name!r} is no name for a model.", "Use letters, digits and _.")

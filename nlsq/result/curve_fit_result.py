@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nlsq.result import prediction
-from nlsq.result.attached_model import as_model
 from nlsq.result.fit_statistics import FitStatistics
 
 if TYPE_CHECKING:
@@ -110,6 +108,8 @@ class CurveFitResult(FitStatistics):
         >>> bool(lower < fit.ydata.mean() < upper)
         True
         """
+        from nlsq.result import prediction
+
         return prediction.confidence_band(self, x, alpha)
 
     def prediction_interval(
@@ -151,6 +151,8 @@ class CurveFitResult(FitStatistics):
         >>> fit.prediction_interval([2.5]).shape
         (1, 2)
         """
+        from nlsq.result import prediction
+
         return np.column_stack(prediction.prediction_interval(self, x, alpha, sigma_new))
 
     # -- the model -------------------------------------------------------------------------------
@@ -187,6 +189,8 @@ class CurveFitResult(FitStatistics):
         >>> fit = pickle.loads(pickle.dumps(curve_fit(line, [0, 1, 2, 3.0], [1, 3, 5, 7.0])))
         >>> lower, upper = fit.attach(line).confidence_band([1.5])
         """
+        from nlsq.result.attached_model import as_model
+
         model = as_model(f, jac, self.perr)
         if "xdata" in self.keys() and "ydata" in self.keys():
             new, old = np.asarray(model.predict(self.xdata, self.popt)), self.predictions

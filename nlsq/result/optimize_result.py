@@ -10,8 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from nlsq.result import serialization
-
 _FIRST_IN_REPR = ("message", "success", "status", "cost", "fun", "x", "pcov", "nit", "nfev", "njev")
 
 
@@ -200,7 +198,7 @@ class OptimizeResult(dict):
         return twin
 
     def __reduce_ex__(self, protocol: Any) -> tuple:
-        fields, extra = serialization.pack(dict(self.items()), self.__dict__)
+        fields, extra = _serialization().pack(dict(self.items()), self.__dict__)
         return _rebuild, (type(self), fields, extra)
 
     def to_dict(self) -> dict[str, Any]:
@@ -212,7 +210,8 @@ class OptimizeResult(dict):
             float64 arrays become nested lists with "nan", "inf", "-inf" as strings; other types
             carry a small tag. Functions cannot travel and are left out.
         """
-        return serialization.encode_result(type(self).__name__, dict(self.items()), self.__dict__)
+        fields = dict(self.items())
+        return _serialization().encode_result(type(self).__name__, fields, self.__dict__)
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Any:
@@ -223,17 +222,17 @@ class OptimizeResult(dict):
         ValueError
             When `data` was not written by `to_dict` of this class.
         """
-        fields, extra = serialization.decode_result(cls.__name__, data)
+        fields, extra = _serialization().decode_result(cls.__name__, data)
         return _rebuild(cls, fields, extra)
 
     def to_json(self, path: str | os.PathLike | None = None, *, indent: int | None = None) -> str:
         """Return the result as strict JSON text and, with `path`, write it to that file (UTF-8)."""
-        return serialization.dump(self.to_dict(), path, indent)
+        return _serialization().dump(self.to_dict(), path, indent)
 
     @classmethod
     def from_json(cls, source: str | os.PathLike) -> Any:
         """Rebuild a result from the text of `to_json`, or from the path of a file that holds it."""
-        return cls.from_dict(serialization.load(source))
+        return cls.from_dict(_serialization().load(source))
 
     def __repr__(self) -> str:
         names = [str(key) for key in self.keys()]
@@ -252,8 +251,14 @@ class OptimizeResult(dict):
         return "\n".join(lines)
 
 
+def _serialization():
+    from nlsq.result import serialization  # loads json, which few results need
+
+    return serialization
+
+
 def _rebuild(cls: type[OptimizeResult], fields: dict, extra: dict) -> OptimizeResult:
-    fields, extra = serialization.unpack(fields, extra)
+    fields, extra = _serialization().unpack(fields, extra)
     result = cls(fields)
     result.__dict__.update(extra)
     return result

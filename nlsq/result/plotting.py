@@ -97,20 +97,6 @@ def apart() -> Iterator[None]:
         _apart.reset(token)
 
 
-def labels_of(xdata: Any, ydata: Any) -> dict[str, str]:
-    """What pandas or xarray call the data, by axis; what has no name is not in it.
-
-    Examples
-    --------
-    >>> labels_of([1, 2], [3, 4])
-    {}
-    """
-    columns = getattr(xdata, "columns", None)
-    x = columns[0] if columns is not None and len(columns) == 1 else getattr(xdata, "name", None)
-    names = {"x": x, "y": getattr(ydata, "name", None)}
-    return {axis: str(name) for axis, name in names.items() if isinstance(name, (str, int))}
-
-
 def _figure(size: tuple[float, float]) -> Figure:
     if pyplot_is_used():
         from matplotlib.pyplot import figure

@@ -17,6 +17,8 @@ from typing import Any
 
 import numpy as np
 
+from nlsq.result import quantiles
+
 _BLOCK = 1 << 16  # points
 
 
@@ -30,18 +32,16 @@ def check_level(alpha: float) -> float:
     return level
 
 
-def quantile(alpha: float, dof: float, normal: bool) -> float:
+def quantile(alpha: float, dof: int, normal: bool) -> float:
     """Half-width in standard errors of a two-sided interval of level `alpha`.
 
     Student's t with `dof` degrees of freedom, or the normal distribution (known noise). nan when
     t is asked for and there are no degrees of freedom.
     """
-    from scipy import special
-
-    upper = 0.5 * (1.0 + check_level(alpha))
+    level = check_level(alpha)
     if normal:
-        return float(special.ndtri(upper))
-    return float(special.stdtrit(dof, upper)) if dof > 0 else math.nan
+        return quantiles.normal(level)
+    return quantiles.student(level, dof) if dof > 0 else math.nan
 
 
 def standard_errors(pcov: np.ndarray) -> np.ndarray:

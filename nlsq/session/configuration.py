@@ -9,14 +9,16 @@ from __future__ import annotations
 import re
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import yaml
 from pydantic import ValidationError
 
 from nlsq.session.errors import ConfigurationError
 from nlsq.session.settings import SECTIONS, Settings
 from nlsq.utils.input_error import did_you_mean
+
+if TYPE_CHECKING:
+    import yaml
 
 SUFFIXES = (".yaml", ".yml", ".toml")
 
@@ -95,6 +97,8 @@ class Configuration:
 
     def assign(self, text: str) -> None:
         """What ``--set KEY=VALUE`` says; the value is written as in YAML."""
+        import yaml  # here and below: most fits are asked for by options alone
+
         key, equals, value = text.partition("=")
         if not equals:
             raise ConfigurationError(
@@ -140,6 +144,8 @@ class Configuration:
 
 
 def _yaml(text: str, path: Path) -> tuple[Any, dict[tuple, int]]:
+    import yaml
+
     try:
         for event in yaml.parse(text, Loader=yaml.SafeLoader):
             if isinstance(event, yaml.AliasEvent):
@@ -162,6 +168,8 @@ def _yaml(text: str, path: Path) -> tuple[Any, dict[tuple, int]]:
 
 def _yaml_lines(tree: yaml.Node | None, path: Path) -> dict[tuple, int]:
     """Line number of every key and list element, by its path in the document."""
+    import yaml
+
     found: dict[tuple, int] = {}
 
     def walk(node: yaml.Node | None, at: tuple) -> None:

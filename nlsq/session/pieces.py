@@ -112,7 +112,7 @@ def read_in_pieces(settings: Settings) -> bool:
         return True
     path = data.input_file
     return os.path.isfile(path) and (
-        4 * path.stat().st_size > _usable(settings) or has_many(settings)
+        not _fits(4 * path.stat().st_size, settings) or has_many(settings)
     )
 
 
@@ -173,6 +173,14 @@ def decision(settings: Settings, source: Any) -> StreamingDecision:
     if made.strategy == "direct" and work.strategy == "auto" and n_points >= MANY:
         return made._replace(strategy="chunked", reason=f"{n_points:,} points are many")
     return made
+
+
+def _fits(n_bytes: int, settings: Settings) -> bool:
+    """Whether so many bytes fit into the memory that a fit may plan with."""
+    from nlsq.caching.memory_manager import manager
+
+    limit = settings.workflow.memory_limit_gb
+    return manager.fits(n_bytes) and (limit is None or n_bytes <= limit * 1e9)
 
 
 def _usable(settings: Settings) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from nlsq.config import get_memory_config
+from nlsq.caching.memory_manager import manager
 from nlsq.io import FileError, Table, read_table
 from nlsq.models.formula import Formula, FormulaError, parse
 from nlsq.session.errors import ConfigurationError, DataError
@@ -83,7 +83,7 @@ def load(data: Data) -> Table:
             source = io.BytesIO(sys.stdin.buffer.read())
         elif os.path.isfile(source):  # False where the system takes no such name
             needed = _READING_FACTOR * source.stat().st_size
-            get_memory_config().require(needed, f"{source}: reading this file")
+            manager.require(needed, f"{source}: reading this file")
         table = _table(source, data)
     except FileError as error:
         fix = error.fix

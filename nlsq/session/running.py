@@ -46,14 +46,13 @@ _TOLD = ("fitting.p0", "fitting.fixed")  # where they were given is said of the 
 
 def prepare_process() -> None:
     """Set what a program may set and a library may not."""
-    import jax
-
-    from nlsq.caching.disk import cache_directory
-
     try:
-        if env_flag("NLSQ_FORCE_CPU"):
-            jax.config.update("jax_platforms", "cpu")  # do not even open a GPU
-        cache_directory()
+        if env_flag("NLSQ_FORCE_CPU"):  # do not even open a GPU
+            if "jax" in sys.modules:
+                sys.modules["jax"].config.update("jax_platforms", "cpu")
+            else:
+                os.environ["JAX_PLATFORMS"] = "cpu"  # for when it is loaded
+        env_flag("NLSQ_DISABLE_PERSISTENT_CACHE")  # which is read when a program is compiled
     except ValueError as error:
         raise ConfigurationError(str(error)) from None
 

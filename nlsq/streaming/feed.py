@@ -26,7 +26,7 @@ import psutil
 
 from nlsq.caching.memory_manager import manager
 from nlsq.caching.memory_pool import aligned
-from nlsq.core.passes.blocks import BLOCK, SLACK
+from nlsq.core.passes.layout import BLOCK, SLACK
 from nlsq.streaming.sources import Columns, DataSourceError, Form, SequentialSource, Source
 
 try:

@@ -19,7 +19,7 @@ import numpy as np
 
 from nlsq import xla
 from nlsq.config import double_precision
-from nlsq.core.passes.blocks import SLACK
+from nlsq.core.passes.layout import SLACK
 from nlsq.device import usable_cores
 from nlsq.streaming.feed import AHEAD, Chunk, Feed
 from nlsq.streaming.survey import Survey

@@ -9,7 +9,7 @@ from typing import Any
 
 from nlsq.config import MemoryConfig, get_large_dataset_config, get_memory_config
 from nlsq.core.orchestration.streaming_coordinator import StreamingCoordinator, automatic_chunk_size
-from nlsq.core.passes.blocks import BLOCK, CHUNKS
+from nlsq.core.passes.layout import BLOCK, CHUNKS
 from nlsq.core.workflow import fit
 from nlsq.device import usable_cores
 from nlsq.result import CurveFitResult

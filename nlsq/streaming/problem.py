@@ -18,7 +18,7 @@ from nlsq.core.loop.state import Method, Setup, pack_setup, start_vector, state_
 from nlsq.core.model.identity.fingerprint import fingerprint
 from nlsq.core.model.identity.walk import model_key
 from nlsq.core.model.model import Model
-from nlsq.core.passes.blocks import SLACK, Layout
+from nlsq.core.passes.layout import SLACK, Layout
 from nlsq.core.problem.options import Options
 from nlsq.core.problem.parameters import Parameters
 from nlsq.core.problem.setup import make_setup

@@ -23,7 +23,7 @@ import xxhash
 
 from nlsq.core.drive.sampling import sample_size
 from nlsq.core.model.abscissae import Abscissae
-from nlsq.core.passes.blocks import CHUNKS
+from nlsq.core.passes.layout import CHUNKS
 from nlsq.core.problem.observations import Observations, sample_places
 from nlsq.streaming.feed import Chunk, Feed, are_good, to_weights
 from nlsq.streaming.loading import empty

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 
@@ -50,6 +49,8 @@ def closest(word: object, known: Iterable[object], n: int = 1) -> list[str]:
     >>> closest("gausian", ["gaussian", "linear"]), closest("run", ["run", "runs"])
     (['gaussian'], ['runs'])
     """
+    import difflib
+
     others = [k for k in map(str, known) if k != str(word)]
     return difflib.get_close_matches(str(word), others, n=n)
 

@@ -14,11 +14,13 @@ import _signal  # what `signal` wraps in enums, which cost a small fit a tenth o
 import functools
 import os
 import signal
-import socket
 import sys
 import threading
 from collections.abc import Callable
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    import socket
 
 _heard: list[int] = []  # signals since the outermost block, or the program, began
 _pending = False  # one of them was not acted upon yet
@@ -146,6 +148,8 @@ def listen(end: Callable[[int], NoReturn], *numbers: int) -> None:
     global _end, _process
     if not _in_main_thread():
         return
+    import socket
+
     ours, handlers = socket.socketpair()
     handlers.setblocking(False)
     signal.set_wakeup_fd(handlers.fileno(), warn_on_full_buffer=False)

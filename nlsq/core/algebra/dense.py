@@ -9,9 +9,13 @@ jacobi          the singular values and both sides' vectors
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from nlsq.core.algebra.namespace import of_jax, xp
+
+_FEW = 6
 
 
 def _traced():
@@ -22,11 +26,15 @@ def _traced():
 
 def norm(x):
     """The Euclidean norm of a vector."""
+    if type(x) is np.ndarray:
+        return np.float64(math.sqrt(x.dot(x)))
     return xp.sqrt(xp.sum(x * x))
 
 
 def dot(A, B):
     """A @ B of vectors or matrices."""
+    if type(A) is type(B) is np.ndarray:
+        return A.dot(B)
     return _traced().dot(A, B) if of_jax((A, B)) else A @ B
 
 
@@ -51,6 +59,8 @@ def solve_upper(R, b, transpose: bool = False):
     """R^{-1} b, or R^{-T} b, for upper triangular R (n, n) and b (n,) or (n, k)."""
     if of_jax((R, b)):
         return _traced().solve_upper(R, b, transpose)
+    if len(R) <= _FEW:
+        return _solve_few(R, b, transpose)
     x = np.array(b, float)
     for k in range(len(x)) if transpose else reversed(range(len(x))):
         x[k] = x[k] / R[k, k]
@@ -59,6 +69,25 @@ def solve_upper(R, b, transpose: bool = False):
         else:
             x[:k] -= np.multiply.outer(R[:k, k], x[k])
     return x
+
+
+def _solve_few(R, b, transpose: bool):
+    """`solve_upper` in plain numbers, of which a few cost less than a call of NumPy."""
+    rows = R.T.tolist() if transpose else R.tolist()
+    n = len(rows)
+    order = range(n) if transpose else range(n - 1, -1, -1)
+
+    def substitute(x: list) -> list:
+        for k in order:
+            row, rest = rows[k], x[k]
+            for j in range(k) if transpose else range(k + 1, n):
+                rest -= row[j] * x[j]
+            x[k] = rest / row[k] if row[k] else rest * math.inf
+        return x
+
+    if b.ndim == 1:
+        return np.array(substitute(b.tolist()))
+    return np.array([substitute(column) for column in b.T.tolist()]).T
 
 
 def triangularise(A, b):

@@ -1,32 +1,54 @@
 """The array namespace in which the loop is written: NumPy's functions, or JAX's where traced.
 
 The rules of the loop exist once. Called with NumPy's arrays they run as they are read, and a
-debugger stops in them. Called with JAX's they are traced into one program, of which each name here
-takes what compiles best (see `traced`). JAX is loaded by whoever traces, never from here.
+debugger stops in them: a condition is then a plain truth value, which chooses a branch. Called with
+JAX's arrays they are traced into one program, of which each name here takes what compiles best (see
+`traced`). JAX is loaded by whoever traces, never from here.
+
+Most arrays of the loop have a handful of elements, or one. Numbers are NumPy's scalars, which cost
+a tenth of an array of one element; names that a pass uses often are written out for them.
 """
 
 from __future__ import annotations
 
+import functools
+import math
 import sys
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import numpy as np
 
-_PLAIN = {np.ndarray, float, int, bool, np.float64, np.bool_, np.int64, type(None)}
+_PLAIN = frozenset(
+    {np.ndarray, float, int, bool, np.float64, np.bool_, np.int64, type(None), str, slice}
+)
+_TRUTHS = frozenset({bool, np.bool_})
+# What becomes of a number: NumPy's divide by 0, and ~ of its truth values is `not`.
+_NUMBER = {
+    float: np.float64, int: np.int64, bool: np.bool_,
+    np.float64: None, np.int64: None, np.bool_: None,
+}  # fmt: skip
+
+
+def _number(x):
+    make = _NUMBER[type(x)]
+    return x if make is None else make(x)
 
 
 def of_jax(values) -> bool:
     """Whether some of the values, or of those in their lists, are JAX's."""
-    return "jax" in sys.modules and any(_is_jax(value) for value in values)
+    for value in values:  # noqa: SIM110 (half the time of `any`, and called most)
+        if type(value) not in _PLAIN and _is_jax(value):
+            return True
+    return False
 
 
 def _is_jax(value) -> bool:
-    if type(value) in _PLAIN:
-        return False
     if isinstance(value, list | tuple):
-        return any(_is_jax(v) for v in value)
-    return isinstance(value, sys.modules["jax"].Array)
+        return of_jax(value)
+    jax = sys.modules.get("jax")
+    return jax is not None and isinstance(value, jax.Array)
 
 
 def _traced():
@@ -51,12 +73,81 @@ class _Either:
         setattr(self, name, call)
         return call
 
+    @staticmethod
+    def sum(a, axis=None):
+        """`sum` of an array."""
+        if type(a) is np.ndarray:
+            return np.add.reduce(a, axis)
+        return (_traced().jnp if of_jax((a,)) else np).sum(a, axis=axis)
 
-xp = _Either()
+    @staticmethod
+    def all(a, axis=None):
+        """`all` of an array."""
+        if type(a) is np.ndarray:
+            return np.logical_and.reduce(a, axis)
+        return (_traced().jnp if of_jax((a,)) else np).all(a, axis=axis)
+
+    @staticmethod
+    def any(a, axis=None):
+        """`any` of an array."""
+        if type(a) is np.ndarray:
+            return np.logical_or.reduce(a, axis)
+        return (_traced().jnp if of_jax((a,)) else np).any(a, axis=axis)
+
+    @staticmethod
+    def sqrt(x):
+        """The square root; NaN of a negative number."""
+        if type(x) is np.float64:
+            return np.float64(math.sqrt(x)) if x >= 0 else np.float64(np.nan)
+        return (_traced().jnp if of_jax((x,)) else np).sqrt(x)
+
+    @staticmethod
+    def maximum(a, b):
+        """The larger one, or NaN where one is."""
+        if type(a) in _NUMBER and type(b) in _NUMBER:
+            return _number(a if a >= b or a != a else b)
+        return (_traced().jnp if of_jax((a, b)) else np).maximum(a, b)
+
+    @staticmethod
+    def minimum(a, b):
+        """The smaller one, or NaN where one is."""
+        if type(a) in _NUMBER and type(b) in _NUMBER:
+            return _number(a if a <= b or a != a else b)
+        return (_traced().jnp if of_jax((a, b)) else np).minimum(a, b)
+
+    @staticmethod
+    def zeros_like(a):
+        """Zeros of the shape of a."""
+        if type(a) is np.float64:
+            return np.float64(0.0)
+        return (_traced().jnp if of_jax((a,)) else np).zeros_like(a)
+
+    @staticmethod
+    def abs(x):
+        """The absolute value."""
+        return abs(x)
+
+    @staticmethod
+    def isfinite(x):
+        """Whether x is finite."""
+        if type(x) is np.float64:
+            return np.bool_(math.isfinite(x))
+        return (_traced().jnp if of_jax((x,)) else np).isfinite(x)
+
+
+xp: Any = _Either()
 
 
 def where(condition, a, b):
-    """`where` of the namespace of its arguments."""
+    """`where` of the namespace of its arguments; of a plain truth value `a` or `b` itself."""
+    if type(condition) in _TRUTHS:
+        chosen, other = (a, b) if condition else (b, a)
+        if type(chosen) not in _NUMBER:
+            return chosen
+        if type(other) in _NUMBER:
+            return _number(chosen)
+        if type(other) is np.ndarray:
+            return np.full(other.shape, chosen)
     if of_jax((condition, a, b)):
         return _traced().where(condition, a, b)
     return np.where(condition, a, b)
@@ -64,11 +155,20 @@ def where(condition, a, b):
 
 def eye(n: int, like):
     """The unit matrix (n, n) in the namespace of `like`."""
-    return (_traced().jnp if of_jax((like,)) else np).eye(n)
+    return _traced().jnp.eye(n) if of_jax((like,)) else _eye(n)
+
+
+@functools.lru_cache
+def _eye(n: int) -> np.ndarray:
+    unit = np.eye(n)
+    unit.flags.writeable = False
+    return unit
 
 
 def select(condition, one, other):
     """`one` or `other`, NamedTuples of arrays alike, leaf by leaf."""
+    if type(condition) in _TRUTHS:
+        return one if condition else other
     if isinstance(one, tuple):
         leaves = (select(condition, a, b) for a, b in zip(one, other, strict=True))
         return type(one)(*leaves) if hasattr(one, "_fields") else tuple(leaves)
@@ -80,6 +180,18 @@ def once(*values):
     if of_jax(values):
         return _traced().once(*values)
     return values if len(values) > 1 else values[0]
+
+
+def either(condition, yes: Callable, no: Callable):
+    """yes() or no(), of which a program computes both; for what is cheap."""
+    if type(condition) in _TRUTHS:
+        return yes() if condition else no()
+    return select(condition, yes(), no())
+
+
+def shortcut(usable, short: Callable, full: Callable):
+    """short() where it is plainly `usable`, else full(), which is right always."""
+    return short() if type(usable) in _TRUTHS and usable else full()
 
 
 def cond(predicate, yes: Callable, no: Callable):

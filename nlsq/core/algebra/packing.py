@@ -64,7 +64,7 @@ class Packing:
     >>> packing.vector((np.array([1.0, 2.0]), np.array(True)), np)
     array([1., 2., 1.])
     >>> packing.tree(np.array([1.0, 2.0, 0.0]))
-    (array([1., 2.]), array(False))
+    (array([1., 2.]), np.False_)
     """
 
     def __init__(self, template: Any):
@@ -78,9 +78,12 @@ class Packing:
 
     def tree(self, vector):
         """The tree with its leaves taken from a vector."""
-        leaves, start = [], 0
+        leaves, start, plain = [], 0, type(vector) is np.ndarray
         for size, shape, dtype in self._forms:
-            leaves.append(vector[start : start + size].reshape(shape).astype(dtype))
+            if plain and not shape:
+                leaves.append(vector[start].astype(dtype))  # a number, not an array
+            else:
+                leaves.append(vector[start : start + size].reshape(shape).astype(dtype))
             start += size
         return like(self._template, leaves)
 

@@ -13,7 +13,7 @@ from nlsq import xla
 from nlsq.core.drive import staging
 from nlsq.core.loop import programs
 from nlsq.core.model.model import Model
-from nlsq.core.passes import blocks
+from nlsq.core.passes.layout import Layout, choose_layout
 from nlsq.core.passes.reduction import Sums
 from nlsq.core.problem.observations import Observations
 from nlsq.device import usable_cores
@@ -58,14 +58,14 @@ def _take_back(total: Sums, buffers: list) -> None:
         staging.release(buffers)
 
 
-def chunk_layout(model: Model, sample: Observations, m: int) -> blocks.Layout:
+def chunk_layout(model: Model, sample: Observations, m: int) -> Layout:
     """Layout of long data, m points of the form of `sample`, which come in chunks."""
     return layout_of(model, sample, m, chunked=True)
 
 
-def layout_of(model: Model, data: Observations, m: int, chunked: bool) -> blocks.Layout:
+def layout_of(model: Model, data: Observations, m: int, chunked: bool) -> Layout:
     fixed = model.resolution.data_fixed
-    return blocks.choose_layout(
+    return choose_layout(
         m,
         model.info.pointwise,
         chunked,

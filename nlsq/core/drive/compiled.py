@@ -1,7 +1,8 @@
 """A fit by programs: one for all of it, or one for a pass where something happens between passes.
 
 The whole fit is one program unless there is a callback, `verbose`, a time limit or a debugger, or
-passes are so long that Ctrl-C should be answered between them and that all cores should share them.
+passes are so long that Ctrl-C should be answered between them and that all cores should share them,
+or the model has not been fitted often enough (`buying`): then the step runs in NumPy.
 
 Many data are fitted from coarse to fine (see `sampling`).
 """
@@ -14,8 +15,8 @@ from collections.abc import Callable
 import numpy as np
 
 from nlsq.caching.memory_manager import manager
-from nlsq.config import backend, double_precision
-from nlsq.core.drive import host, staging
+from nlsq.config import double_precision
+from nlsq.core.drive import buying, host, staging
 from nlsq.core.drive.chunks import layout_of, over_chunks
 from nlsq.core.drive.sampling import MANY_POINTS, sample_size, start_on_sample
 from nlsq.core.loop import iterative, programs
@@ -46,8 +47,9 @@ def fit(
     fit_sample(model, sample, parameters, options) -> Outcome
     """
     method = Method(options.method, parameters.bounded or options.method == "dogbox", model.n)
-    watched = options.is_watched or backend() == "numpy"
-    m, x0 = data.y.size, setup.x0
+    watched = options.is_watched or options.backend == "numpy"
+    m, x0, account = data.y.size, setup.x0, buying.account_of(model)
+    rents = options.backend == "auto" and account.rents(model.n, m)
     iterates = options.tr_solver != "exact"
     long = m > _LONG_PASS[0] or m * model.n > _LONG_PASS[1]
     with double_precision():
@@ -61,7 +63,9 @@ def fit(
             return model.traceable(data.x)
 
         def watch() -> Watch:
-            return Watch(options, functools.partial(host.residual, model, data))
+            watch = Watch(options, functools.partial(host.residual, model, data))
+            watch.interprets |= rents
+            return watch
 
         if options.sampled and m > MANY_POINTS and layout.block and not iterates:
             sample = data.sample(sample_size(m))
@@ -80,7 +84,7 @@ def fit(
             if iterates:
                 task = iterative.Task(key, call(), layout, loss, method)
                 return iterative.fit(task, arrays, setup, m, options)
-            if not watched and not long:
+            if not (watched or long or rents):
                 program = programs.fit_program(key, call, layout, loss, method)
                 flat = pack_setup(setup, m, start_vector(x0, method))
                 with in_calling_thread():
@@ -91,4 +95,7 @@ def fit(
             def run(vector):
                 return program(*arrays, (np.array(m), None), flat, vector)
 
-            return drive_passes(run, method, flat, start_vector(x0, method), watch())
+            outcome = drive_passes(run, method, flat, start_vector(x0, method), watch())
+            if rents:  # the step; the pass is compiled
+                account.pay(outcome.nfev, model.n, 0)
+            return outcome

@@ -7,16 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from nlsq.caching.programs import cache, compiled
 from nlsq.config import double_precision
 from nlsq.core.loop.state import ITERATE, Method, state_packing, unpack_setup
 from nlsq.core.loss_functions import scale_rows
 from nlsq.core.model import differences, jacobians
 from nlsq.core.model.abscissae import Abscissae
-from nlsq.core.model.believing import require_same
+from nlsq.core.model.comparing import require_same
 from nlsq.core.model.given import fits, model_value, wrong_value
 from nlsq.core.model.model import Memo, Model
-from nlsq.core.passes.blocks import Data, Layout, checksum_of
+from nlsq.core.passes.layout import Data, Layout
 from nlsq.core.passes.reduction import Sums, sums
 from nlsq.core.problem.observations import COMPLEX_MODEL, Observations
 from nlsq.core.problem.options import Options
@@ -106,13 +105,12 @@ class Evaluations:
         return J
 
 
-def whole_pass(evaluations: Evaluations, options: Options, setup, method: Method) -> Callable:
-    """One pass over all data, state vector -> Sums, in NumPy."""
+def whole_pass(evaluations: Evaluations, options: Options, setup) -> Callable:
+    """One pass over all data, State -> Sums, in NumPy."""
     reduce = make_reduce(evaluations, options.loss_function, setup)
-    memo, packing = evaluations.model.memo, state_packing(method)
+    memo = evaluations.model.memo
 
-    def run(vector) -> Sums:
-        state = packing.view(vector)
+    def run(state) -> Sums:
         memo.forget_others(state.point.x, state.trial)
         return reduce(state.trial, state.point.P, scheme_of(options, state))
 
@@ -124,6 +122,9 @@ def chunk_pass(model: Model, layout: Layout, options: Options, method: Method) -
 
     Its checksum is that of the programs, since a fit may go on in them.
     """
+    from nlsq.caching.programs import cache, compiled
+    from nlsq.core.passes.blocks import checksum_of
+
     packing, loss = state_packing(method), options.loss_function
 
     def checked(leaves, y, weights, cholesky, places):

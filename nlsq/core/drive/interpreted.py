@@ -7,12 +7,18 @@ import numpy as np
 
 from nlsq.caching.memory_manager import manager
 from nlsq.config import double_precision
-from nlsq.core.drive import host, sparse
-from nlsq.core.loop import iterative
+from nlsq.core.drive import buying, host
 from nlsq.core.loop.outcome import Outcome
-from nlsq.core.loop.state import Method, Setup, pack_setup, start_vector
+from nlsq.core.loop.state import (
+    Method,
+    Setup,
+    finishing_vector,
+    numbers,
+    start_vector,
+    state_packing,
+)
 from nlsq.core.loop.status import Status
-from nlsq.core.loop.watch import Watch, drive_passes
+from nlsq.core.loop.watch import Watch, interpret_passes
 from nlsq.core.model.calls import ResidualCall
 from nlsq.core.model.model import Model
 from nlsq.core.problem.observations import Observations
@@ -25,23 +31,31 @@ def fit(
 ) -> Outcome:
     """One fit from `setup.x0`; its `nfev` is the number of calls of the user's function."""
     method = Method(options.method, parameters.bounded or options.method == "dogbox", model.n)
-    repeat = options.max_nfev is None and not model.interpreted  # its road was found by repeating
+    interpreted = model.interpreted  # until it turns out to have no exact derivatives
+    repeat = options.max_nfev is None and not interpreted
     evaluations = host.Evaluations(model, data, repeat)
     watch = Watch(options, evaluations.residual)  # which asks for nothing twice
     with double_precision():
         if options.tr_solver != "exact":
             return _iteratively(evaluations, options, setup, method, watch)
         manager.require(16 * data.y.size * (model.n + 2), f"The Jacobian of {data.y.size} points")
-        run = host.whole_pass(evaluations, options, setup, method)
-        flat = pack_setup(setup, data.y.size)
-        outcome = drive_passes(run, method, flat, start_vector(setup.x0, method), watch)
-    if not model.interpreted:  # then of passes, as that of a program
+        run = host.whole_pass(evaluations, options, setup)
+        start = state_packing(method).tree(start_vector(setup.x0, method))
+        outcome = interpret_passes(run, method, numbers(setup), start, watch)
+    if model.interpreted:  # its nfev is of passes, as that of a program
+        buying.account_of(model).pay(outcome.nfev, model.n, data.y.size)
+        model.look_at_some(data.x, outcome.x)
+    else:
         outcome.nfev = model.memo.take_count()
+        if interpreted:
+            buying.account_of(model).refuted = model.info.derivative
     return outcome
 
 
 def _iteratively(evaluations: host.Evaluations, options, setup: Setup, method: Method, watch):
     """A fit by an iterative solver; where J is dense its factor is made at the last point."""
+    from nlsq.core.drive import sparse  # which few fits need
+
     model, m = evaluations.model, evaluations.data.y.size
     evaluations.dense_only = not isinstance(model.call, ResidualCall)
     state = sparse.fit(evaluations, setup, options, method, watch)
@@ -51,9 +65,9 @@ def _iteratively(evaluations: host.Evaluations, options, setup: Setup, method: M
         status, left = Status(state.status), max(setup.max_nfev - state.nfev, 0) + 1
         gtol = np.inf if status.converged else setup.gtol
         setup = setup._replace(x0=outcome.x, gtol=gtol, max_nfev=left)
-        start = iterative.finishing_vector(outcome.x, method, status)
-        run = host.whole_pass(evaluations, options, setup, method)
-        outcome = drive_passes(run, method, pack_setup(setup, m), start, Watch())
+        start = state_packing(method).tree(finishing_vector(outcome.x, method, status))
+        run = host.whole_pass(evaluations, options, setup)
+        outcome = interpret_passes(run, method, numbers(setup), start, Watch())
         if outcome.status != Status.INTERRUPTED:
             outcome.status = int(status)
         outcome.njev, outcome.nit = outcome.njev + state.njev, outcome.nit + state.nit

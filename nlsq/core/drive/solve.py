@@ -8,14 +8,16 @@ from contextlib import nullcontext
 
 import numpy as np
 
-from nlsq.core.drive import compiled, interpreted, tries
+from nlsq.core.drive import buying, interpreted, tries, witness
+from nlsq.core.drive.roads import choose_road
 from nlsq.core.drive.sampling import MANY_POINTS
 from nlsq.core.loop.outcome import Outcome
 from nlsq.core.loop.status import Status
 from nlsq.core.model import differences
+from nlsq.core.model.duals import NoRule
+from nlsq.core.model.facts import TraceFailed
 from nlsq.core.model.identity.walk import content_key
 from nlsq.core.model.model import Model
-from nlsq.core.model.tracing import TraceFailed
 from nlsq.core.problem.observations import Observations
 from nlsq.core.problem.options import Options
 from nlsq.core.problem.parameters import Parameters
@@ -52,11 +54,16 @@ def solve(model: Model, data: Observations, parameters: Parameters, options: Opt
             workers = options.workers if model.differs else None
             with differences.shared_out(workers) if workers else nullcontext(map) as model.mapped:
                 try:
-                    fit = interpreted.fit if model.on_host else compiled.fit
+                    fit = _fit_of(model)
                     setup = make_setup(parameters, options)
                     outcome = fit(model, data, parameters, options, setup, best_of_tries)
                     if _is_doubtful(model, data, options, budget, outcome):
                         outcome = _tried_again(model, data, parameters, options, budget, outcome)
+                    if _is_refuted(model, data, options, outcome):
+                        outcome = None
+                except NoRule:
+                    buying.account_of(model).no_rule = True
+                    choose_road(model, data, parameters, options, at_once=True)
                 except TraceFailed as failure:
                     if options.tr_solver != "exact":
                         raise
@@ -72,6 +79,27 @@ def solve(model: Model, data: Observations, parameters: Parameters, options: Opt
     return outcome
 
 
+def _is_refuted(model, data: Observations, options: Options, outcome: Outcome) -> bool:
+    """Whether the user's function contradicts a program, which no fit of it uses any more."""
+    if model.on_host or options.tr_solver != "exact":
+        return False
+    account = buying.account_of(model)
+    if account.writes_jax or witness.agrees(model, data, options, outcome):
+        return False
+    account.refuted = witness.OTHER
+    model.interpret(witness.OTHER, final=True)
+    return True
+
+
+def _fit_of(model: Model) -> Callable:
+    """What makes one fit of the model."""
+    if model.on_host:
+        return interpreted.fit
+    from nlsq.core.drive import compiled  # which loads JAX
+
+    return compiled.fit
+
+
 def _content(model, data: Observations, parameters: Parameters, options: Options) -> Hashable:
     """What a kept fit is known by."""
     plain = dataclasses.replace(options, verbose=0, deadline=None, workers=None)
@@ -80,7 +108,7 @@ def _content(model, data: Observations, parameters: Parameters, options: Options
         parameters.p0, parameters.lb, parameters.ub, tuple(vars(plain).values()),
         model.pattern and (model.pattern.rows, model.pattern.columns),
     )  # fmt: skip
-    return (model.key, str(data.x.treedef), content_key(content))
+    return (model.key, data.x.structure, content_key(content))
 
 
 def _has_no_derivative(model, data: Observations, options: Options, outcome: Outcome) -> bool:
@@ -103,7 +131,7 @@ def best_of_tries(
 
     budget: evaluations that all tries together may take.
     """
-    fit = interpreted.fit if model.on_host else compiled.fit
+    fit = _fit_of(model)
     outcome = fit(model, data, parameters, options, make_setup(parameters, options), best_of_tries)
     if _is_doubtful(model, data, options, budget, outcome):
         return _tried_again(model, data, parameters, options, budget, outcome)
@@ -112,7 +140,7 @@ def best_of_tries(
 
 def _is_doubtful(model, data: Observations, options: Options, budget, outcome: Outcome) -> bool:
     """Whether to try a fit again; a sample's was (see `sampling`)."""
-    many = options.sampled and data.y.size > MANY_POINTS
+    many = options.sampled and data.y.size > MANY_POINTS and not model.on_host
     if many and model.info.pointwise and options.tr_solver == "exact":
         return False
     spent = budget is not None and outcome.nfev >= budget
@@ -122,7 +150,7 @@ def _is_doubtful(model, data: Observations, options: Options, budget, outcome: O
 def _tried_again(model, data, parameters, options, budget, outcome: Outcome) -> Outcome:
     """The best of an outcome and those of further tries."""
     total = tries.Tally(outcome)
-    fit = interpreted.fit if model.on_host else compiled.fit
+    fit = _fit_of(model)
 
     def run(parameters: Parameters, vary: Callable) -> Outcome:
         left = options.max_nfev if budget is None else budget - total.nfev

@@ -18,7 +18,7 @@ import numpy as np
 
 from nlsq.caching.memory_manager import manager
 from nlsq.caching.memory_pool import ALIGNMENT
-from nlsq.core.passes.blocks import SLACK, Layout
+from nlsq.core.passes.layout import SLACK, Layout
 from nlsq.core.problem.observations import Observations
 
 # Bytes of a fit's long data that are copied once; more are copied anew in every pass.

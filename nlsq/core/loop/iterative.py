@@ -49,16 +49,7 @@ from nlsq.core.algebra import geometry, subproblem
 from nlsq.core.dogbox import Dogbox
 from nlsq.core.loop import judging, outcome, programs
 from nlsq.core.loop.products import Linearised, Task
-from nlsq.core.loop.state import (
-    DONE,
-    SHARPEN,
-    Method,
-    Setup,
-    pack_setup,
-    start_vector,
-    state_packing,
-    unpack_setup,
-)
+from nlsq.core.loop.state import Setup, finishing_vector, pack_setup, unpack_setup
 from nlsq.core.loop.status import Status
 from nlsq.core.loop.watch import Watch, drive_passes
 from nlsq.core.passes import blocks
@@ -335,17 +326,6 @@ def fit(task: Task, arrays: tuple, setup: Setup, m: int, options) -> outcome.Out
     outcome.njev += int(state.njev)
     outcome.nit += int(state.nit)
     return outcome
-
-
-def finishing_vector(x, method: Method, status: Status) -> np.ndarray:
-    """The state from which ordinary passes make R at x, and polish a fit that converged."""
-    start = start_vector(x, method)
-    phase = state_packing(method).places.phase
-    if status is Status.NOT_FINITE:
-        start[phase] = DONE
-    elif not status.converged:
-        start[phase] = SHARPEN
-    return start
 
 
 def _finish(task: Task, arrays, setup: Setup, m: int, state: State, status) -> outcome.Outcome:

@@ -22,7 +22,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from nlsq.core.algebra import dense
-from nlsq.core.algebra.namespace import once, where, xp
+from nlsq.core.algebra.namespace import once, shortcut, where, xp
 from nlsq.core.loop.state import DONE, ITERATE, POLISH, PREPARE, SHARPEN, Point, Setup, State
 from nlsq.core.loop.status import Status
 
@@ -126,8 +126,7 @@ def judge(e: Evidence, setup):
     stuck = e.stuck & stepped
     agrees = e.optimality <= xp.maximum(0.1 * most_optimality(setup), e.rounding)
     g = e.optimality <= setup.gtol
-    status = xp.full((), int(Status.RUNNING))
-    status = where(e.nfev >= setup.max_nfev, int(Status.MAX_NFEV), status)
+    status = where(e.nfev >= setup.max_nfev, int(Status.MAX_NFEV), int(Status.RUNNING))
     status = where(x | stuck, where(agrees, int(Status.XTOL), int(Status.ASTRAY)), status)
     status = where(f, where(x, int(Status.FTOL_XTOL), int(Status.FTOL)), status)
     status = where(g, int(Status.GTOL), status)
@@ -136,6 +135,15 @@ def judge(e: Evidence, setup):
 
 def next_phase(state, status, point, moved, step, length, over, relapse):
     """(phase, rounds) after this pass; `over` ends the fit, `relapse` takes it up again."""
+    going_on = (state.phase == ITERATE) & (status == int(Status.RUNNING)) & ~(over | relapse)
+    return shortcut(
+        going_on,
+        lambda: (state.phase, state.rounds + 1),
+        lambda: _next_phase(state, status, point, moved, step, length, over, relapse),
+    )
+
+
+def _next_phase(state, status, point, moved, step, length, over, relapse):
     rounds = state.rounds + 1
     safe = point.pivot >= SAFE_PIVOT
     finish = where(safe, DONE, SHARPEN)

@@ -25,7 +25,7 @@ import numpy as np
 
 from nlsq.core import trf
 from nlsq.core.algebra import dense, geometry
-from nlsq.core.algebra.namespace import choose, eye, once, select, where, xp
+from nlsq.core.algebra.namespace import choose, either, eye, once, select, shortcut, where, xp
 from nlsq.core.dogbox import Dogbox
 from nlsq.core.lm import LevenbergMarquardt
 from nlsq.core.loop.judging import (
@@ -110,13 +110,20 @@ def absorb(state: State, total: Sums, setup: Setup, method: Method, reached: boo
     level = (actual >= -COST_NOISE * old.cost) & (measure <= 2 * old.optimality)
     moved = finite & (first | where(iterating, better, near & ((actual > 0) | level)))
     moved = moved | (finite & (again | (state.phase >= PREPARE)))
-    held = holds(new, setup.trust, method.bounded)
-    doubted = first & xp.any(state.trial != setup.x0) & ~(finite & held)
+
+    def beyond():  # a start other than x0 that is not to be believed
+        held = holds(new, setup.trust, method.bounded)
+        return first & xp.any(state.trial != setup.x0) & ~(finite & held)
+
+    doubted = shortcut(~first, lambda: first, beyond)
     moved, doubted = once(moved & ~doubted, doubted)
     old = old._replace(x=where(doubted, setup.x0, old.x))
     point = select(moved, new, old)
-    seen = where(summary.dead, 0.0, columns)
-    running_max = where(moved, xp.maximum(state.columns, seen), state.columns)
+    running_max = either(
+        moved,
+        lambda: xp.maximum(state.columns, where(summary.dead, 0.0, columns)),
+        lambda: state.columns,
+    )
 
     radius, alpha = rules.update_radius(
         state.radius, state.alpha, proposal, actual, ratio, state.nit == 0
@@ -124,7 +131,8 @@ def absorb(state: State, total: Sums, setup: Setup, method: Method, reached: boo
     radius = where(iterating & ~first & ~again, radius, state.radius)
     # where J all but vanished (a peak beside the data, a loss far outside its inner region) and
     # comes back, the region that D measures would shrink to nothing
-    grown = dense.norm(columns_or_one(running_max) * (state.trial - old.x))
+    change = state.trial - old.x
+    grown = shortcut(~moved, lambda: step, lambda: dense.norm(columns_or_one(running_max) * change))
     leap = iterating & ~first & (grown > LEAP * step) & xp.all(setup.x_scale == 0)
     radius = where(leap, radius * (grown / where(leap, step, 1.0)), radius)
     alpha = where(iterating & ~first & xp.isfinite(alpha), alpha, state.alpha)
@@ -144,10 +152,9 @@ def absorb(state: State, total: Sums, setup: Setup, method: Method, reached: boo
     status = once(where(spent, int(Status.MAX_NFEV), status))
     renewals = state.renewals + where(astray, 1, 0)
     anew = once(astray | again)
-    running_max = where(anew, where(point.dead, 0.0, point.norms), running_max)
-    fresh = fresh_radius(running_max, point.x, point.cost, renewals, setup)
-    radius = where(anew, fresh, radius)
-    alpha = where(anew, 0.0, alpha)
+    running_max, radius, alpha = either(
+        anew, lambda: _anew(point, renewals, setup), lambda: (running_max, radius, alpha)
+    )
 
     over = (status == int(Status.NOT_FINITE)) | (nfev >= setup.max_nfev)
     phase, rounds = next_phase(state, status, point, moved, step, length, over, relapse)
@@ -170,6 +177,16 @@ def absorb(state: State, total: Sums, setup: Setup, method: Method, reached: boo
     )
 
 
+def _anew(point: Point, renewals, setup: Setup):
+    """(columns, radius, alpha) of a trust region that begins again at the point."""
+    columns = where(point.dead, 0.0, point.norms)
+    return (
+        columns,
+        fresh_radius(columns, point.x, point.cost, renewals, setup),
+        xp.zeros_like(point.cost),
+    )
+
+
 def propose(state: State, setup: Setup, method: Method, reached: bool = False) -> State:
     """Choose the next trial point; `reached`: the fit is past ITERATE.
 
@@ -183,11 +200,18 @@ def propose(state: State, setup: Setup, method: Method, reached: bool = False) -
         state.nfev == 1, rules.start_radius(point.x, scale, point.cost, setup.factor), state.radius
     )
 
-    direct = trf.to_face(point, scale, state.alpha)
     iterating = state.phase == ITERATE
-    beside = iterating & xp.isfinite(setup.trust) & (direct.norm <= radius)
-    beside = beside & (2 * direct.predicted <= setup.trust * point.cost) & (state.nfev > 0)
-    beside = once(beside & xp.any((point.face == setup.lb) | (point.face == setup.ub)))
+    trusted = iterating & xp.isfinite(setup.trust)
+    direct = shortcut(
+        ~trusted, lambda: state.proposal, lambda: trf.to_face(point, scale, state.alpha)
+    )
+
+    def near():
+        beside = trusted & (direct.norm <= radius)
+        beside = beside & (2 * direct.predicted <= setup.trust * point.cost) & (state.nfev > 0)
+        return once(beside & xp.any((point.face == setup.lb) | (point.face == setup.ub)))
+
+    beside = shortcut(~trusted, lambda: trusted, near)
 
     iterate = partial(rules.propose, point, radius, state.alpha, scale, setup, method.bounded)
 

@@ -8,8 +8,10 @@ is negligible. Parameters at a bound are put exactly on it.
 
 from __future__ import annotations
 
+import numpy as np
+
 from nlsq.core.algebra import dense
-from nlsq.core.algebra.namespace import eye, where, xp
+from nlsq.core.algebra.namespace import eye, shortcut, where, xp
 from nlsq.core.loop.state import MEMORY, Secants
 
 RIDGE = 1e-6  # keeps nearly parallel secants from cancelling each other
@@ -21,6 +23,18 @@ def accelerate(point, target, secants: Secants):
     gamma minimises |R (s - dS gamma)|, with a ridge; the next point is x + s - (dX + dS) gamma.
     """
     s = target - point.x
+    return shortcut(
+        ~secants.known,
+        lambda: (target, _learnt(point.x, s, 0 * secants.dx, 0 * secants.dstep)),
+        lambda: _accelerate(point, target, s, secants),
+    )
+
+
+def _learnt(x, s, dx, ds) -> Secants:
+    return Secants(x, s, dx, ds, np.bool_(True))
+
+
+def _accelerate(point, target, s, secants: Secants):
     new_dx = xp.concatenate([(point.x - secants.x)[None], secants.dx[:-1]])
     new_ds = xp.concatenate([(s - secants.step)[None], secants.dstep[:-1]])
     dx = where(secants.known, new_dx, 0.0)
@@ -33,4 +47,4 @@ def accelerate(point, target, secants: Secants):
     gamma = dense.least_squares(rows, rhs)[0] / where(norms > 0, norms, xp.inf)
     accelerated = target - dense.dot(gamma, dx + ds)
     accelerated = where(xp.all(xp.isfinite(accelerated)), accelerated, target)
-    return accelerated, Secants(point.x, s, dx, ds, xp.ones((), bool))
+    return accelerated, _learnt(point.x, s, dx, ds)

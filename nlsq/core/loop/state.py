@@ -131,10 +131,26 @@ def start_vector(x0, method: Method, reached: Status = Status.RUNNING) -> np.nda
     return vector
 
 
+def finishing_vector(x, method: Method, status: Status) -> np.ndarray:
+    """The state from which ordinary passes make R at x, and polish a fit that converged."""
+    start = start_vector(x, method)
+    phase = state_packing(method).places.phase
+    if status is Status.NOT_FINITE:
+        start[phase] = DONE
+    elif not status.converged:
+        start[phase] = SHARPEN
+    return start
+
+
 @functools.lru_cache
 def setup_packing(n: int) -> Packing:
     """Setup <-> vector."""
     return Packing(Setup(*[np.zeros(n)] * 5, *[np.zeros(())] * 7))
+
+
+def numbers(setup: Setup) -> Setup:
+    """The same, with NumPy's scalars for its numbers."""
+    return Setup(*setup[:5], *map(np.float64, setup[5:]))
 
 
 def running(state: State):

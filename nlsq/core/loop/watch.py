@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import math
 import time
@@ -12,12 +13,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nlsq.callbacks import StopOptimization
-from nlsq.config import backend
-from nlsq.core.loop import programs
 from nlsq.core.loop.judging import SAFE_PIVOT
 from nlsq.core.loop.loop import absorb, in_numpy, propose
 from nlsq.core.loop.outcome import Outcome
-from nlsq.core.loop.state import Method, running, setup_packing, state_packing
+from nlsq.core.loop.state import Method, Setup, State, running, setup_packing, state_packing
 from nlsq.core.loop.status import Status
 from nlsq.utils import interruption
 
@@ -80,12 +79,16 @@ class Watch:
     ----------
     stop : Status or None
         The status of a stop from outside.
+    interprets : bool
+        Whether the loop runs in NumPy whatever makes the passes, since a debugger may look.
     """
 
     def __init__(self, options: Options | None = None, residual: Callable | None = None):
         self.stop: Status | None = None
         self._callback, self._verbose, self._deadline = None, 0, math.inf
+        self.interprets = False
         if options is not None:
+            self.interprets = options.backend == "numpy"
             self._verbose = options.verbose
             if options.deadline is not None:
                 self._deadline = options.deadline
@@ -156,35 +159,47 @@ class Watch:
 def drive_passes(
     run: Callable, method: Method, flat: np.ndarray, start: np.ndarray, watch: Watch, ahead: int = 0
 ) -> Outcome:
-    """The fit's loop from Python, from the state vector `start`.
+    """The fit's loop from Python, with the step as a program, from the state vector `start`.
 
     run(vector) makes the pass that this state asks for; its Sums need not have arrived. So many
     passes `ahead` of the one that is waited for are handed over; that of a finished state, and the
     step after it, must do nothing.
     """
     packing = state_packing(method)
+    if watch.interprets:
+        setup = setup_packing(method.n).tree(flat[:-1])
+        vector_of = functools.partial(packing.vector, xp=np)
+        return interpret_passes(
+            lambda state: in_numpy(run(vector_of(state))), method, setup, packing.tree(start), watch
+        )
+    from nlsq.core.loop import programs  # which loads JAX
+
     view, under_way = packing.view(start), deque()
-    interpreted = backend() == "numpy"
-    if interpreted:
-        setup, ahead = setup_packing(method.n).tree(flat[:-1]), 0
-    else:
-        step = programs.step_program(method)
+    step = programs.step_program(method)
     with watch:
         while running(view):
-            if interpreted:
-                state, total = packing.tree(view.vector), in_numpy(run(view.vector))
-                with np.errstate(all="ignore"):
-                    state = absorb(state, total, setup, method)
-                    state = propose(state, setup, method)
-                view = packing.view(packing.vector(state, np))
-            else:
-                while len(under_way) <= ahead:
-                    vector = under_way[-1] if under_way else view.vector
-                    under_way.append(step(vector, run(vector), flat))
-                view = packing.view(np.asarray(under_way.popleft()))
+            while len(under_way) <= ahead:
+                vector = under_way[-1] if under_way else view.vector
+                under_way.append(step(vector, run(vector), flat))
+            view = packing.view(np.asarray(under_way.popleft()))
             if watch.stops(view, running(view)):
                 break
-    outcome = Outcome(view.vector, method)
+    return _outcome(view.vector, method, watch)
+
+
+def interpret_passes(run: Callable, method: Method, setup: Setup, state: State, watch: Watch):
+    """The fit's loop in Python and NumPy: run(state) -> Sums, judge, move, propose."""
+    with watch, np.errstate(all="ignore"):
+        while running(state):
+            state = absorb(state, run(state), setup, method)
+            state = propose(state, setup, method)
+            if watch.stops(state, running(state)):
+                break
+    return _outcome(state_packing(method).vector(state, np), method, watch)
+
+
+def _outcome(vector: np.ndarray, method: Method, watch: Watch) -> Outcome:
+    outcome = Outcome(vector, method)
     polished = outcome.status > 0 and outcome.pivot >= SAFE_PIVOT  # its last digits are rounding
     if watch.stop is not None and not (polished and watch.stop is Status.TIME_LIMIT):
         outcome.status = int(watch.stop)

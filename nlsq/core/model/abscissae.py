@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import sys
 import threading
 from collections.abc import Hashable
 
@@ -48,8 +49,8 @@ class Abscissae:
     ----------
     given : object
         What the host calls the model with.
-    leaves, treedef
-        Arrays of the pytree; `leaves` is None when xdata is not made of numeric arrays.
+    leaves
+        Arrays of the pytree; None when xdata is not made of numeric arrays.
     axes : tuple
         Per leaf the axis that runs over the m points, or None.
     value_shape : tuple or None
@@ -65,21 +66,35 @@ class Abscissae:
         self.value_shape = None
         if len(y_shape) > 1 and len(shape := tuple(k for k in y_shape if k != 1)) > 1:
             self.value_shape = shape
+        self._tree, self._treedef = xdata, None
         if type(xdata) is np.ndarray and xdata.dtype == np.float64:
-            self.leaves, self.treedef = (xdata,), _leaf()
-            self.axes = (_data_axis(xdata, m),)
+            self.leaves, self.axes = (xdata,), (_data_axis(xdata, m),)
             return
-        import jax
-
-        tree = xdata
         if hasattr(xdata, "columns") and hasattr(xdata, "to_numpy"):
-            tree = _table(xdata)
-        leaves, self.treedef = jax.tree.flatten(tree)
+            self._tree = Columns((str(name), xdata[name].to_numpy()) for name in xdata.columns)
+        leaves = _leaves(self._tree)
         units = any(has_unit(leaf) for leaf in leaves)  # they are the user's function's business
         arrays = [] if units else [np.asarray(leaf) for leaf in leaves]
         numeric = not units and all(a.dtype.kind in "fiubc" for a in arrays)
         self.leaves = tuple(_widened(a) for a in arrays) if numeric else None
         self.axes = tuple(_data_axis(a, m) for a in arrays) if numeric else ()
+
+    def show_own(self) -> None:
+        """Let the model be called with the user's own array, where that is another object."""
+        if self.own is not None:
+            self.given, self.own = self.own, None
+
+    @property
+    def treedef(self):
+        """JAX's name of the structure of the leaves."""
+        if self._treedef is None:
+            self._treedef = _leaf() if type(self._tree) is np.ndarray else _structure(self._tree)
+        return self._treedef
+
+    @property
+    def structure(self) -> str:
+        """The structure of the leaves in words."""
+        return "*" if type(self._tree) is np.ndarray else str(self.treedef)
 
     def take(self, points: np.ndarray) -> Abscissae:
         """The abscissae of some of the points; `given` is left empty."""
@@ -95,6 +110,8 @@ class Abscissae:
         """What the user's function takes: as it was given, or of these points."""
         if self.given is not None or self.leaves is None:
             return self.given
+        if type(self._tree) is np.ndarray:
+            return self.leaves[0]
         import jax
 
         return jax.tree.unflatten(self.treedef, self.leaves)
@@ -141,9 +158,34 @@ def _leaf():
     return jax.tree.structure(0)
 
 
-def _table(frame) -> Columns:
+def _structure(tree):
+    import jax
+
     _register_columns()
-    return Columns((str(name), frame[name].to_numpy()) for name in frame.columns)
+    return jax.tree.structure(tree)
+
+
+def _leaves(tree) -> list:
+    """What `jax.tree.leaves` finds, which is loaded for none of the usual forms.
+
+    Of a class that nobody registered an object is a leaf, and who registers one has loaded JAX.
+    """
+    kind = type(tree)
+    if tree is None:
+        return []
+    if kind is np.ndarray or isinstance(tree, int | float | complex | np.generic):
+        return [tree]
+    if kind is Columns:
+        return list(tree.values())
+    if kind is list or kind is tuple:
+        return [leaf for part in tree for leaf in _leaves(part)]
+    if kind is dict and all(type(key) is str for key in tree):
+        return [leaf for key in sorted(tree) for leaf in _leaves(tree[key])]
+    if "jax" not in sys.modules and not isinstance(tree, dict | list | tuple):
+        return [tree]
+    import jax
+
+    return jax.tree.leaves(tree)
 
 
 def _widened(array):

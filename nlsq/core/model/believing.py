@@ -15,30 +15,19 @@ import numpy as np
 from nlsq.config import double_precision
 from nlsq.core.model import by_numpy
 from nlsq.core.model.abscissae import Abscissae
+from nlsq.core.model.comparing import ROUNDING, difference, require_same, tolerance
 
 POINTS = 256  # that a pointwise model is compared at
 _MOST = 1 << 20  # points up to which the user's function is evaluated on all of them
 _SPREADS = (0.0, 1e-3, 1e-2)
-_RTOL = 1e-8
 # A user's function that meets a tracer or a proxy instead of numbers may raise anything at all; it
 # is tried on nothing else, and the host road runs it with numbers and lets its errors through.
 TRACE_ERRORS = (Exception,)
-_UNREPEATABLE = (
-    "The model returned different values for the same parameters (they differ by {:.1e} of their "
-    "range): it draws random numbers or depends on a state that changes, and a fit would follow "
-    "the changes. Draw the numbers once, outside of the model, or seed the generator inside it."
-)
-
-
 _NOT_TRACED = (
     "The loss {} can be traced by JAX neither as it is nor carried from NumPy. Write it in "
     "jax.numpy, or let it return rho, rho' and rho'' as a (3, m) array."
 )
 _SQUARES = np.array([0.0, 1e-3, 0.5, 1.0, 2.0, 30.0])  # where losses are compared
-
-
-class Unrepeatable(ValueError):
-    """The user's function returns different values for the same parameters."""
 
 
 class Original:
@@ -159,7 +148,7 @@ def traced_loss(loss: Callable) -> Callable:
             own = found if candidate is loss else np.asarray(loss(_SQUARES))
         except TRACE_ERRORS:
             continue
-        if found.shape == own.shape and difference(found, own) <= _RTOL:
+        if found.shape == own.shape and difference(found, own) <= ROUNDING:
             return candidate
     raise TypeError(_NOT_TRACED.format(getattr(loss, "__name__", repr(loss))))
 
@@ -178,37 +167,3 @@ def same_among_all(program, original: Original, x: Abscissae, p0, part) -> bool:
         return False
     own = own if own.size == 1 else own[part]
     return bool(np.isfinite(own).all()) and difference(found, own) <= tolerance(own)
-
-
-def require_same(again: np.ndarray, values: np.ndarray) -> None:
-    """Raise when two evaluations of the user's function at the same parameters differ.
-
-    Raises
-    ------
-    Unrepeatable
-        Saying by how much.
-    """
-    if (change := difference(again, values)) > tolerance(values):
-        raise Unrepeatable(_UNREPEATABLE.format(change))
-
-
-def tolerance(values: np.ndarray) -> float:
-    """Relative difference that rounding may make."""
-    single = values.dtype.kind in "fc" and np.finfo(values.dtype).eps > 1e-15
-    return 100 * float(np.finfo(values.dtype).eps) if single else _RTOL
-
-
-def difference(a, b) -> float:
-    """Largest |a - b| relative to the range of b; inf when they are not finite alike."""
-    b = np.broadcast_to(b, a.shape) if b.size == 1 else b
-    a = np.broadcast_to(a, b.shape) if a.size == 1 else a
-    if a.shape != b.shape:
-        return np.inf
-    finite = np.isfinite(b)
-    if not np.array_equal(np.isfinite(a), finite):
-        return np.inf
-    if not finite.any():
-        return 0.0
-    a, b = (v[finite].astype(complex if v.dtype.kind == "c" else float) for v in (a, b))
-    scale = np.abs(b).max()
-    return float(np.abs(a - b).max() / (scale if scale > 0 else 1.0))

@@ -10,6 +10,7 @@ import cmath
 import datetime
 import math
 import re
+import sys
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,27 @@ _REMEDIES = (
     ("[Dd]atetime|[Tt]imedelta|<[Mm]8", DATES),
     ("^Cannot convert from '", _UNITS),
 )
+_INSIDE = (
+    "`{}` cannot run inside jax.jit, grad, vmap or another transformation of JAX: how a fit goes "
+    "on depends on its numbers, which are not there while JAX traces. Call it outside of the "
+    "transformation, or from inside by jax.pure_callback."
+)
+
+
+def require_numbers(caller: str) -> None:
+    """Raise when a fit is called while JAX traces the function around it.
+
+    Raises
+    ------
+    TypeError
+        Saying what to do.
+    """
+    if "jax" not in sys.modules:
+        return
+    from nlsq.xla import nothing_is_traced
+
+    if not nothing_is_traced():
+        raise TypeError(_INSIDE.format(caller))
 
 
 def numeric(data: Any, name: str) -> np.ndarray:
@@ -121,8 +143,15 @@ def _quoted(name: str) -> str:
     return name if " " in name else f"`{name}`"
 
 
+def _masks_exist() -> bool:
+    """Whether anybody can have a masked array: NumPy loads what makes them when it is asked for."""
+    return "numpy.ma" in sys.modules
+
+
 def mask_of(data: Any) -> np.ndarray | None:
     """Where elements of a masked array, or of a list of such, are masked; None for nowhere."""
+    if not _masks_exist():
+        return None
     if isinstance(data, list | tuple):
         if not any(isinstance(value, np.ma.MaskedArray) for value in data):
             return None
@@ -275,7 +304,7 @@ def model_value(value: Any, of: str = "the model f(x, *params)") -> np.ndarray:
         It is no numbers.
     """
     refuse_value(value, of)
-    if np.ma.is_masked(value):
+    if _masks_exist() and np.ma.is_masked(value):
         value = value.astype(np.result_type(value, float)).filled(np.nan)
     try:
         array = np.atleast_1d(np.asarray(value))

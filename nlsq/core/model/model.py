@@ -15,18 +15,18 @@ from typing import Any
 import numpy as np
 
 from nlsq.caching.unified_cache import UnifiedCache
-from nlsq.config import double_precision
-from nlsq.core.model import differences, programs
+from nlsq.config import double_precision, jax_has_come
+from nlsq.core.model import differences
 from nlsq.core.model.abscissae import Abscissae
-from nlsq.core.model.duals import NoRule, value_and_tangents
+from nlsq.core.model.duals import Dearer, NoRule, value_and_tangents
+from nlsq.core.model.facts import COUNT, ModelInfo, Resolution, TraceFailed
 from nlsq.core.model.given import model_value
 from nlsq.core.model.identity.keys import alike
 from nlsq.core.model.identity.walk import content_key, model_key
 from nlsq.core.model.jacobians import Pattern
 from nlsq.core.model.reading import asks_for_identity
-from nlsq.core.model.resolving import COUNT, ModelInfo, Resolution, called, find_road, same_program
-from nlsq.core.model.tracing import TraceFailed, frozen
-from nlsq.core.passes import blocks
+from nlsq.core.model.unrolling import unrolls
+from nlsq.core.passes.layout import LENGTHS
 
 _resolutions = UnifiedCache("models", maxsize=256)
 
@@ -78,9 +78,6 @@ class Memo:
         self.values = {key: f for key, f in self.values.items() if key in kept}
 
 
-INTERPRETED = "NLSQ_BACKEND=numpy"
-
-
 class Model:
     """A user's callable with its road; `predict` and `jacobian` evaluate it anywhere.
 
@@ -101,6 +98,7 @@ class Model:
         self._trusted = False  # whether the derivatives by dual numbers were compared
         self.by_duals = False  # whether its derivatives on the host are exact
         self.interpreted = False  # a program could evaluate it too
+        self._final = True  # whether it stays so without exact derivatives
         self.called = False  # since then, so that it may have changed itself
         self.resolution: Resolution | None = None
         self.program_key: Hashable = None
@@ -130,14 +128,14 @@ class Model:
     def evaluate(self, x, p):
         """What the user's function gives."""
         self.refused = True
-        value = self.call.host(x, p)
+        value = _in_double(self.call.host, x, p)
         self.refused = False
         return value
 
     def derivative(self, x, p):
         """What the user's `jac` gives."""
         self.refused = True
-        J = self.jac(x, p)
+        J = _in_double(self.jac, x, p)
         self.refused = False
         return J
 
@@ -151,6 +149,9 @@ class Model:
 
         x: the data, needed when they are fixed into the program.
         """
+        from nlsq.core.model.resolving import called  # here and below: it loads JAX
+        from nlsq.core.model.tracing import frozen
+
         self.called = True
         fixed = self.resolution.data_fixed
         given, shape = (None, None) if x is None else (x.given, x.value_shape)
@@ -185,13 +186,15 @@ class Model:
         p0,
         complex_data: bool,
         n_points: int | None = None,
-        lengths: Iterable[int] = blocks.LENGTHS,
+        lengths: Iterable[int] = LENGTHS,
     ) -> None:
         """Find the road for data of this form; p0 and nearby points test a translation.
 
         n_points: of all data, where x, of m points, is a sample of them.
         lengths: numbers of points that a program for a pointwise model shows it at once.
         """
+        from nlsq.core.model.resolving import find_road, same_program
+
         made: list[Resolution] = []
 
         def find(coupling="") -> Resolution:
@@ -221,7 +224,7 @@ class Model:
     def show_own(self, x: Abscissae) -> None:
         """Let the model be called with the user's own array, if it may ask whether it is that."""
         if x.own is not None and asks_for_identity(self.call.f):
-            x.given = x.own
+            x.show_own()
         x.own = None
 
     def use_host(self, reason: str, derivative: str) -> None:
@@ -229,13 +232,42 @@ class Model:
         info = ModelInfo("host", reason, derivative, False, "")
         self.resolution, self.program_key = Resolution(info), None
 
-    def interpret(self) -> None:
-        """Evaluate by NumPy what a program could evaluate."""
+    def interpret(self, reason: str, final: bool) -> None:
+        """Evaluate by NumPy what a program could evaluate, perhaps.
+
+        final: differences take over where dual numbers have no rule, instead of `NoRule`.
+        """
+        road = self.resolution or Resolution(ModelInfo("host", "", "", False))
         info = dataclasses.replace(
-            self.info, road="host", reason=INTERPRETED, derivative="exact, by dual numbers"
+            road.info, road="host", reason=reason, derivative="exact, by dual numbers"
         )
-        self.resolution = dataclasses.replace(self.resolution, info=info)
+        self.resolution = dataclasses.replace(road, info=info)
         self.interpreted = self.by_duals = True
+        self._final = final
+
+    def look_at_some(self, x: Abscissae, p: np.ndarray) -> None:
+        """Note whether an interpreted model's values at some of the points are those among all."""
+        values = self.memo.values.get(p.tobytes())
+        if values is None or x.leaves is None or all(axis is None for axis in x.axes):
+            return
+        part = np.arange(0, values.size, 2)
+        given = x.some(part)
+        if given is None or values.size < 2:
+            return
+        try:
+            with np.errstate(all="ignore"):
+                some = _flat(self.evaluate(given, p))
+        except Exception:
+            if not self.take_refusal():  # the user's function, which wants all points
+                raise
+            return
+        among = values[part]
+        alike = some.size == among.size and np.allclose(
+            some, among, rtol=1e-12, atol=0, equal_nan=True
+        )
+        if alike and not self.info.pointwise:
+            info = dataclasses.replace(self.info, pointwise=True)
+            self.resolution = dataclasses.replace(self.resolution, info=info)
 
     def predict(self, x, p) -> np.ndarray:
         """Model value (m,) at any x the user's function takes."""
@@ -249,7 +281,9 @@ class Model:
             ab = Abscissae(x, -1)
             if ab.leaves is None:
                 return self._value(x, p)
-            program = programs.value_program(self.program_key, self.traceable, ab)
+            from nlsq.core.model.programs import value_program
+
+            program = value_program(self.program_key, self.traceable, ab)
             try:
                 value = np.array(program(ab.leaves, p))
             except TraceFailed:
@@ -278,7 +312,9 @@ class Model:
                 return _copy(J)
             ab = None if self.on_host else Abscissae(x, -1)
             if ab is not None and ab.leaves is not None and not self.resolution.data_fixed:
-                program = programs.jacobian_program(self.program_key, self.traceable, ab)
+                from nlsq.core.model.programs import jacobian_program
+
+                program = jacobian_program(self.program_key, self.traceable, ab)
                 try:
                     J = np.array(program(ab.leaves, p))
                     self.settle()
@@ -304,6 +340,8 @@ class Model:
         """
         try:
             value, JT = value_and_tangents(self.call.dual, x, p)
+        except Dearer as refusal:
+            reason, self._final = str(refusal), True
         except NoRule as refusal:
             reason = str(refusal)
         except Exception as error:  # the user's function, which took plain numbers
@@ -317,7 +355,11 @@ class Model:
                 reason = "those of dual numbers are others"
             else:
                 reason = "its values for dual numbers are others"
-        self.by_duals = False
+        self.by_duals = self.interpreted = False
+        if not self._final:
+            if not unrolls(lambda: self.evaluate(x, p)):
+                raise NoRule(reason)
+            reason = "it has a loop in Python over the points"
         info = dataclasses.replace(self.info, derivative=f"finite differences: {reason}")
         self.resolution = dataclasses.replace(self.resolution, info=info)
         return None
@@ -362,6 +404,12 @@ class _Flat:
 
     def __call__(self, p) -> np.ndarray:
         return _flat(self._evaluate(self._x, p))
+
+
+def _in_double(function: Callable, x, p):
+    """function(x, p), once more where the call is what loaded JAX."""
+    value = function(x, p)
+    return function(x, p) if jax_has_come() else value
 
 
 def _copy(J) -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dis
 import functools
 import itertools
+import sys
 import types
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -188,6 +189,25 @@ def _compares_identity(code: types.CodeType) -> bool:
         one.opname == "IS_OP" and before.opname != "LOAD_CONST"
         for before, one in itertools.pairwise(found)
     )
+
+
+def writes_jax(model: Any) -> bool:
+    """Whether the model's code names JAX, which nothing in a process can that has not loaded it.
+
+    Examples
+    --------
+    >>> writes_jax(lambda x, a: a * np.exp(x))
+    False
+    """
+    return "jax" in sys.modules and any(_from_jax(thing) for thing in _reached(model))
+
+
+def _from_jax(thing: Any) -> bool:
+    if isinstance(thing, types.ModuleType):
+        name = thing.__name__
+    else:
+        name = (thing if isinstance(thing, types.FunctionType) else type(thing)).__module__ or ""
+    return name.partition(".")[0] in ("jax", "jaxlib")
 
 
 def measures_text(model: Any) -> bool:

@@ -16,10 +16,8 @@ use and at the user's own, unless its code has no way to ask (`reading`).
 
 from __future__ import annotations
 
-import dataclasses
 import threading
 from contextlib import nullcontext
-from typing import Any
 
 import jax
 import numpy as np
@@ -30,10 +28,11 @@ from nlsq.core.model.believing import (
     POINTS,
     TRACE_ERRORS,
     Original,
-    Unrepeatable,
     disbelief,
     same_among_all,
 )
+from nlsq.core.model.comparing import Unrepeatable
+from nlsq.core.model.facts import COUNT, ModelInfo, Resolution
 from nlsq.core.model.pointwise import count_equations, couples_points, length_matters
 from nlsq.core.model.reading import (
     asks_for_identity,
@@ -59,65 +58,11 @@ _PROVED = 16  # lengths by traces; further ones by values
 # Operations of a loop over the points, for which NumPy is soon as fast as what takes seconds to
 # compile; other programs may be longer (`tracing`).
 _MOST_UNROLLED = 256
-COUNT = "it depends on the number of points (len)"
 _CATCHES = "it goes on after errors (`try`), and those of a trace are not those of numbers"
 _LOOP = "a loop in Python over the points"
 _SOME = "its values at some of the points are others than among all"
 _ROAD_WORDS = {"jax": "not traceable by JAX as it is", "numpy": "not carried from NumPy"}
 _tracing = threading.Lock()
-
-
-@dataclasses.dataclass(frozen=True)
-class ModelInfo:
-    """How a model is evaluated.
-
-    Attributes
-    ----------
-    road : str
-        'jax' (traced as it is), 'numpy' (NumPy code carried to JAX) or 'host'.
-    reason : str
-        Why this road, and why not an earlier one.
-    derivative : str
-        How the Jacobian is made.
-    pointwise : bool
-        True when f(x, p)[i] is known to depend on the i-th point only.
-    coupling : str
-        What couples the points when `pointwise` is False.
-    """
-
-    road: str
-    reason: str
-    derivative: str
-    pointwise: bool
-    coupling: str = ""
-
-    def describe(self) -> str:
-        """One sentence for people."""
-        where = {
-            "jax": "runs in JAX as written",
-            "numpy": "is NumPy code carried to JAX",
-            "host": "runs on the host",
-        }[self.road]
-        text = f"The model {where} ({self.reason}); derivatives: {self.derivative}."
-        if self.coupling:
-            text += f" It is evaluated whole: {self.coupling}."
-        return text
-
-
-@dataclasses.dataclass(frozen=True)
-class Resolution:
-    """A model's road: facts only, since another model of the same key may be a mutable object."""
-
-    info: ModelInfo
-    data_fixed: bool = False  # the program holds the data
-    complex_value: bool = False
-    asks_for_identity: bool = False
-    # of a pointwise model: whether it may ask for the length, its traces with TRACE_BLOCKS[0] and
-    # POINTS points, and by length whether it is the same program there
-    asks_for_length: bool = False
-    trace: Any = None
-    some: Any = None
-    same_at: dict[int, bool] = dataclasses.field(default_factory=dict)
 
 
 def find_road(call, x: Abscissae, m: int, p0, coupling: str = "") -> Resolution:

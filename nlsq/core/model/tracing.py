@@ -12,6 +12,7 @@ import numpy as np
 from nlsq import xla
 from nlsq.core.model.abscissae import Abscissae
 from nlsq.core.model.believing import TRACE_ERRORS
+from nlsq.core.model.facts import TraceFailed
 from nlsq.core.model.given import fits, refuse_value, wrong_value
 from nlsq.core.model.pointwise import count_equations
 from nlsq.core.model.reading import is_only_said
@@ -19,24 +20,6 @@ from nlsq.core.model.reading import is_only_said
 # Operations of a program: of 400 it takes the compiler some 5 s, of 800 some 20 (JAX 0.10).
 MOST_EQUATIONS = 1000
 _texts = threading.RLock()
-
-_INSIDE = (
-    "`{}` cannot run inside jax.jit, grad, vmap or another transformation of JAX: how a fit goes "
-    "on depends on its numbers, which are not there while JAX traces. Call it outside of the "
-    "transformation, or from inside by jax.pure_callback."
-)
-
-
-def require_numbers(caller: str) -> None:
-    """Raise when a fit is called while JAX traces the function around it.
-
-    Raises
-    ------
-    TypeError
-        Saying what to do.
-    """
-    if not xla.nothing_is_traced():
-        raise TypeError(_INSIDE.format(caller))
 
 
 @contextmanager
@@ -66,14 +49,6 @@ def texts_refused() -> Iterator[None]:
             yield
         finally:
             jax.core.Tracer.__repr__ = usual
-
-
-class TraceFailed(ValueError):
-    """A model that was traced before cannot be traced any more; `reason` says why in one line."""
-
-    def __init__(self, reason: str):
-        super().__init__(f"The model cannot be traced by JAX where it is needed: {reason}.")
-        self.reason = reason
 
 
 def with_data(function: Callable, xdata) -> Callable:

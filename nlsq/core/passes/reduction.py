@@ -30,7 +30,7 @@ from typing import NamedTuple
 
 from nlsq.constants import EPS
 from nlsq.core.algebra import dense
-from nlsq.core.algebra.namespace import cond, eye, where, xp
+from nlsq.core.algebra.namespace import cond, eye, shortcut, where, xp
 
 # A column whose norm falls below this share of its last one may be nothing but rounding.
 COLLAPSE = 1e-11
@@ -82,29 +82,37 @@ def factor(total: Sums, R_prev) -> Summary:
     n = R_prev.shape[0]
     diagonal = dense.diagonal(total.G)
     zero = diagonal <= 0
-    measured = xp.all(R_prev == eye(n, R_prev), axis=0)  # K_j is J_j, nothing cancels
-    D = xp.sqrt(where(zero, 1.0, diagonal))
-    shift = eye(n + 1, R_prev) * where(zero, 1.0, 10 * n * EPS)
+    some = xp.any(zero)
+    D = shortcut(~some, lambda: xp.sqrt(diagonal), lambda: xp.sqrt(where(zero, 1.0, diagonal)))
+    shift = 10 * n * EPS * eye(n + 1, R_prev)
+    shift = shortcut(~some, lambda: shift, lambda: where(zero, eye(n + 1, R_prev), shift))
     T = dense.cholesky(total.G / (D[:, None] * D) + shift).T
     C, z = T[:n, :n], T[:n, n] * D[n]
+    measured = xp.all(R_prev == eye(n, R_prev), axis=0)  # K_j is J_j, nothing cancels
     dead = zero[:n] & measured
-    cancelled = zero[:n] & ~measured
-    R = dense.dot(C, where(cancelled, 0.0, D[:n])[:, None] * R_prev)
-    collapsed = ~dead & ~measured & ((R * R).sum(0) <= COLLAPSE**2 * (R_prev * R_prev).sum(0))
+    scale = shortcut(~some, lambda: D[:n], lambda: where(zero[:n] & ~measured, 0.0, D[:n]))
+    R = dense.dot(C, scale[:, None] * R_prev)
+    squares = (R * R).sum(0)
+    collapsed = ~(dead | measured) & (squares <= COLLAPSE**2 * (R_prev * R_prev).sum(0))
     out = dead | collapsed
-    R = where(out, eye(n, R), R)
-    z = where(out, 0.0, z)
-    norms = xp.sqrt((R * R).sum(0))
-    dependent = ~out & (xp.abs(dense.diagonal(R)) <= DEPENDENT * norms)
-    pivots = where(dead | dependent, 1.0, dense.diagonal(C))
-    pivot = xp.min(where(collapsed, 0.0, pivots))
+    dependent = ~out & (xp.abs(dense.diagonal(R)) <= DEPENDENT * xp.sqrt(squares))
 
-    def pin(R, z):
-        rows = eye(n, R) * where(dependent, PIN * norms, 0.0)
-        stacked = xp.concatenate([R, rows]), xp.concatenate([z, xp.zeros(n)])
-        T, zt = dense.triangularise(*stacked)
-        return T, where(dependent, 0.0, zt)
+    def pinned(R, z):
+        R, z = where(out, eye(n, R), R), where(out, 0.0, z)
+        return cond(xp.any(dependent), lambda: _pin(R, z, dependent), lambda: (R, z))
 
-    R, z = cond(xp.any(dependent), lambda: pin(R, z), lambda: (R, z))
+    whole = ~xp.any(out | dependent)
+    R, z = shortcut(whole, lambda: (R, z), lambda: pinned(R, z))
+    pivots = dense.diagonal(C)
+    pivots = shortcut(whole, lambda: pivots, lambda: where(dead | dependent, 1.0, pivots))
+    pivot = xp.min(shortcut(whole, lambda: pivots, lambda: where(collapsed, 0.0, pivots)))
     cost = 0.5 * diagonal[n] if total.cost is None else total.cost
     return Summary(cost, R, z, pivot, dead, dependent)
+
+
+def _pin(R, z, dependent):
+    """R and z with one more row for each column that is dependent."""
+    norms = xp.sqrt((R * R).sum(0))
+    rows = eye(len(z), R) * where(dependent, PIN * norms, 0.0)
+    T, zt = dense.triangularise(xp.concatenate([R, rows]), xp.concatenate([z, xp.zeros_like(z)]))
+    return T, where(dependent, 0.0, zt)

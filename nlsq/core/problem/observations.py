@@ -257,3 +257,17 @@ def _parse_sigma(sigma, m: int):
         f"`sigma` has incorrect shape {sigma.shape}: expected a scalar, ({m},) standard deviations "
         f"or a ({m}, {m}) covariance matrix."
     )
+
+
+def labels_of(xdata: Any, ydata: Any) -> dict[str, str]:
+    """What pandas or xarray call the data, by axis; what has no name is not in it.
+
+    Examples
+    --------
+    >>> labels_of([1, 2], [3, 4])
+    {}
+    """
+    columns = getattr(xdata, "columns", None)
+    x = columns[0] if columns is not None and len(columns) == 1 else getattr(xdata, "name", None)
+    names = {"x": x, "y": getattr(ydata, "name", None)}
+    return {axis: str(name) for axis, name in names.items() if isinstance(name, (str, int))}

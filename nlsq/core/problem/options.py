@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from nlsq.caching.smart_cache import SmartCache
+from nlsq.config import BACKENDS, backend
 from nlsq.constants import EPS
 from nlsq.core.loop.loop import METHODS
 from nlsq.core.loss_functions import BUILT_IN, user_loss
 from nlsq.core.loss_functions import NAMES as LOSSES
-from nlsq.core.model.believing import traced_loss
 from nlsq.core.model.differences import SCHEMES
 from nlsq.utils.input_error import closest
 
@@ -26,7 +26,7 @@ _EITHER = (("maxfev", "max_nfev"), ("diag", "x_scale"), ("epsfcn", "diff_step"))
 KEYWORDS = (
     "ftol", "xtol", "gtol", "x_scale", "loss", "f_scale", "max_nfev", "maxfev", "diff_step",
     "epsfcn", "diag", "factor", "callback", "verbose", "time_limit", "tr_solver", "tr_options",
-    "cache", "workers",
+    "cache", "workers", "backend",
 )  # fmt: skip
 
 
@@ -62,6 +62,7 @@ class Options:
     tr_options: dict = dataclasses.field(default_factory=dict)
     cache: SmartCache | None = None
     workers: Any = None  # who evaluates what differences need
+    backend: str = "auto"  # of `config.BACKENDS`
     sampled: bool = True  # whether a fit to many points may begin on a sample of them
 
     @property
@@ -97,15 +98,19 @@ class Options:
         return "2-point", "3-point"
 
 
-@functools.lru_cache(maxsize=8)
-def _kept_loss(loss: Callable) -> Callable:
-    return traced_loss(loss)
-
-
 def traced_loss_of(loss: Callable) -> Callable:
     """`believing.traced_loss`, kept for the last losses."""
     hashable = getattr(type(loss), "__hash__", None) is not None  # a dataclass is not
-    return (_kept_loss if hashable else traced_loss)(loss)
+    return (_kept_loss if hashable else _traced_loss)(loss)
+
+
+def _traced_loss(loss: Callable) -> Callable:
+    from nlsq.core.model.believing import traced_loss  # which loads JAX
+
+    return traced_loss(loss)
+
+
+_kept_loss = functools.lru_cache(maxsize=8)(_traced_loss)
 
 
 def read_options(
@@ -122,7 +127,7 @@ def read_options(
     """
     check_names(caller, given, front)
     if not given and jac is None:
-        return _defaults(_method(method, bounded))
+        return _defaults(_method(method, bounded), backend())
     for one, other in _EITHER:
         if given.get(one) is not None and given.get(other) is not None:
             raise TypeError(f"{caller}() got both {one!r} and {other!r}; give one of them.")
@@ -158,6 +163,7 @@ def read_options(
         tr_options=_tr_options(given.pop("tr_options", None), tr_solver),
         cache=_cache(given.pop("cache", None)),
         workers=_workers(given.pop("workers", None)),
+        backend=_backend(given.pop("backend", None)),
         **tolerances,
     )
 
@@ -201,8 +207,8 @@ def check_names(caller: str, given: dict, front: tuple) -> None:
 
 
 @functools.lru_cache
-def _defaults(method: str) -> Options:
-    return Options(method=method)
+def _defaults(method: str, backend: str) -> Options:
+    return Options(method=method, backend=backend)
 
 
 def _method(method, bounded) -> str:
@@ -353,6 +359,14 @@ def _workers(workers):
         "`workers` must be None, a number of processes (-1: as many as there are cores) or a "
         f"callable like map, got {workers!r}."
     )
+
+
+def _backend(name) -> str:
+    if name is None:
+        return backend()
+    if name not in BACKENDS:
+        raise ValueError(f"`backend` must be None or one of {BACKENDS}, got {name!r}.")
+    return name
 
 
 def _verbose(verbose):

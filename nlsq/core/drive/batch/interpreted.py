@@ -13,26 +13,25 @@ from collections.abc import Callable
 
 import numpy as np
 
-from nlsq.config import backend
 from nlsq.core.algebra.packing import leaves_of, like
 from nlsq.core.drive import host
 from nlsq.core.drive.batch import exact, lanes
 from nlsq.core.drive.batch import state as states
 from nlsq.core.drive.batch.many import Lot, Many
+from nlsq.core.drive.batch.renting import rents_odd
 from nlsq.core.drive.batch.results import Results, fits_lanes, limits
 from nlsq.core.drive.batch.rows import Ragged, Slab, ragged_slabs, slabs
 from nlsq.core.drive.batch.stacked import Stack, suspicious
 from nlsq.core.drive.batch.state import DONE, Data, Form, Numbers, answer_places, places, sizes
+from nlsq.core.drive.buying import NOT_YET
 from nlsq.core.drive.roads import choose_road
 from nlsq.core.loop import loop
-from nlsq.core.loop.state import running, setup_packing, state_packing
+from nlsq.core.loop.state import numbers, running, setup_packing, state_packing
 from nlsq.core.problem.parameters import interior_starts
 from nlsq.utils import interruption
 
 _ELEMENTS, _WIDEST = 1 << 17, 1 << 12  # points times fits of a slab, and fits
 _FEW = 8  # fits, of which none is taken out
-_MANY_ODD = 100  # fits, which take the engine of a single one as long as a compiler
-IN_NUMPY = "many fits at once in NumPy take less time than a compiler"
 
 
 class Interpreted(Results):
@@ -46,8 +45,7 @@ class Interpreted(Results):
 
     def __init__(self, many: Many, folder: pathlib.Path | None = None, stack: type = Stack):
         model = many.model.twin()
-        model.use_host(IN_NUMPY, "exact, by dual numbers")
-        model.by_duals = model.interpreted = True
+        model.interpret(NOT_YET, final=False)
         first = many.first()[1]
         model.bounds = first.lb, first.ub
         super().__init__(dataclasses.replace(many, model=model), folder)
@@ -105,13 +103,12 @@ class Interpreted(Results):
         for i, (flat, vector) in enumerate(zip(setups, states, strict=True)):
             if self._over():
                 return 0
-            setup = setup_packing(method.n).tree(flat)
+            setup, state = numbers(setup_packing(method.n).tree(flat)), packing.tree(vector)
             evaluations = host.Evaluations(many.model.twin(), self._observations(lot, i), False)
-            make_pass = host.whole_pass(evaluations, many.options, setup, method)
-            while running(packing.view(vector)):
-                state = loop.advance(packing.tree(vector), make_pass(vector), setup, method, True)
-                vector = packing.vector(state, np)
-            states[i] = vector
+            make_pass = host.whole_pass(evaluations, many.options, setup)
+            while running(state):
+                state = loop.advance(state, make_pass(state), setup, method, True)
+            states[i] = packing.vector(state, np)
         plain, answers = exact.answers(many, lot, states, method)
         for name, values in answers.items():
             getattr(self.fields, name)[lot.places[plain]] = values
@@ -121,7 +118,7 @@ class Interpreted(Results):
 
     def _fit_odd(self, advance: Callable[[int], None]) -> None:
         """Fit those that lanes cannot judge; many of them by programs, which are bought then."""
-        if backend() != "numpy" and sum(map(len, self._odd)) > _MANY_ODD:
+        if not rents_odd(self.many, sum(map(len, self._odd))):
             many = self._bought
             choose_road(many.model, *many.first(), many.options)
             interpreted, self.many = self.many, many
@@ -151,10 +148,10 @@ class Interpreted(Results):
         at_work = np.arange(len(lot))
         while at_work.size:
             leave = 3 * at_work.size // 4 if at_work.size > _FEW else 0
-            numbers = Numbers(lot.m, *limits(self.many, form.n), leave, 0, 1.0)
+            shared = Numbers(lot.m, *limits(self.many, form.n), leave, 0, 1.0)
             data = Data((), lot.y, None, (), lb[:, at_work], ub[:, at_work])
             rows = like(at, state[:, at_work])
-            found, answer = lanes.fit_block(stack.reduce, form, data, numbers, rows)
+            found, answer = lanes.fit_block(stack.reduce, form, data, shared, rows)
             state[:, at_work] = np.stack(leaves_of(found))
             answers[:, at_work] = np.stack(leaves_of(answer))
             going = np.flatnonzero(found.phase < DONE)

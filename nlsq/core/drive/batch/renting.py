@@ -1,27 +1,68 @@
-"""Whether a call's fits stay in NumPy: by counted work, never by a clock."""
+"""Whether a call's many fits run in lanes of NumPy or of a program: `buying` for batches.
+
+The account of a model's batches is its own, since their program is another than the single fit's.
+"""
 
 from __future__ import annotations
 
-from nlsq.config import backend
+import dataclasses
+
+from nlsq.caching.unified_cache import UnifiedCache
+from nlsq.core.drive import buying
 from nlsq.core.drive.batch.many import Many
+from nlsq.core.drive.buying import CALL, PASSES, POINT, PRICE
 
-# In points times rows (a value and its derivatives), of some 7 ns: a program, and a call of the
-# user's function with dual numbers.
-PRICE, CALL = 2e8, 1e4
-PASSES = 10  # of a fit
+# In the unit of `buying`: the step of all lanes of a slab, and of one lane more, by n^2; and what
+# one fit more costs beside its operations where each is evaluated on its own.
+STEP, LANE, BESIDE = 300.0, 0.01, 25.0
+ODD = 40  # passes of a fit that lanes cannot judge
 
-
-def stays_in_numpy(many: Many, singly: bool) -> bool:
-    """Whether the fits' work in NumPy is less than the price of their program.
-
-    singly: the model takes a call for each fit.
-    """
-    if backend() != "auto":
-        return backend() == "numpy"
-    return work(many, singly) < PRICE
+_accounts = UnifiedCache("rents of batches", maxsize=1024)
 
 
-def work(many: Many, singly: bool) -> float:
-    """Points of all passes, times what a pass makes of each: a value and its derivatives."""
-    rows = sum(many.free) + 1
-    return PASSES * many.size * (many.m * rows + CALL * singly)
+@dataclasses.dataclass
+class Account:
+    """What a model's batches have cost in NumPy."""
+
+    paid: float = 0.0
+    stacks: bool = True  # the model may be evaluated at many fits at once
+    lanes: bool = True  # and at least fit by fit
+
+
+def account_of(many: Many) -> Account:
+    """The account of all batches of a model's content, with x of this form."""
+    key = many.model.key, many.n, many.x_rows is None
+    return _accounts.get(key, Account)
+
+
+def rents(many: Many) -> bool:
+    """Whether these fits run in lanes of NumPy."""
+    options, single = many.options, buying.account_of(many.model)
+    if options.backend == "jax" or single.writes_jax:
+        return False
+    account = account_of(many)
+    if options.backend == "numpy" or single.refuted or not account.lanes:
+        return account.lanes
+    return account.paid < PRICE and work(many) < PRICE
+
+
+def work(many: Many) -> float:
+    """What the fits will cost in NumPy."""
+    n, account, operations = (
+        sum(many.free),
+        account_of(many),
+        buying.account_of(many.model).operations,
+    )
+    points = (n + 1) * many.m * POINT
+    step = STEP * (n + 1) + many.size * LANE * (n + 1) ** 2
+    if account.stacks:
+        return PASSES * (step + operations * (CALL + many.size * points))
+    return PASSES * (step + many.size * (BESIDE + operations * (CALL + points)))
+
+
+def rents_odd(many: Many, count: int) -> bool:
+    """Whether so many fits that lanes cannot judge run by NumPy, one by one."""
+    account = buying.account_of(many.model)
+    if many.options.backend == "numpy" or account.refuted:
+        return True
+    return account.paid + count * account.work(ODD, many.n, many.m) < PRICE

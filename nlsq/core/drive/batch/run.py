@@ -22,7 +22,7 @@ from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 import jax
 import numpy as np
 
-from nlsq.config import backend, double_precision
+from nlsq.config import double_precision
 from nlsq.core.drive.batch import exact, program
 from nlsq.core.drive.batch.many import Lot, Many
 from nlsq.core.drive.batch.operands import Operands, stretched
@@ -30,7 +30,7 @@ from nlsq.core.drive.batch.results import Results, fits_lanes, limits
 from nlsq.core.drive.batch.rows import Ragged, Slab, ragged_slabs, slabs
 from nlsq.core.drive.batch.state import DONE, LANES, Form, Sizes, places, sizes
 from nlsq.core.model.identity.walk import model_key
-from nlsq.core.passes.blocks import LENGTHS
+from nlsq.core.passes.layout import LENGTHS
 from nlsq.device import usable_cores
 from nlsq.utils import interruption
 
@@ -57,7 +57,7 @@ class Batch(Results):
         self._ordered = not shared or bool((x[1:] >= x[:-1]).all())
         self._in_lanes = (
             not many.model.on_host
-            and backend() != "numpy"
+            and many.options.backend != "numpy"
             and not (many.model.resolution.data_fixed and many.x_rows is not None)
             and (self._pointwise or not (many.omit or isinstance(many.y, Ragged)))
             and fits_lanes(many)
@@ -74,7 +74,7 @@ class Batch(Results):
     def run(self, advance: Callable[[int], None], deadline: float) -> None:
         """Fit everything until `deadline` or Ctrl-C; advance(k) hears of k more fits."""
         self._deadline = deadline
-        if backend() == "numpy":  # here, where a debugger looks
+        if self.many.options.backend == "numpy":  # here, where a debugger looks
             for slab in self._slabs(1):
                 advance(self._fit_slab(slab))
             return

@@ -9,7 +9,7 @@ JAX is not imported.
 Reference: A. Griewank, A. Walther, "Evaluating Derivatives", 2nd ed. (2008), chapter 3.
 """
 
-from nlsq.core.model.duals.dual import Dual, NoRule
+from nlsq.core.model.duals.dual import Dearer, Dual, NoRule
 from nlsq.core.model.duals.evaluate import value_and_tangents
 
-__all__ = ["Dual", "NoRule", "value_and_tangents"]
+__all__ = ["Dearer", "Dual", "NoRule", "value_and_tangents"]

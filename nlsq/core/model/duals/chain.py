@@ -4,8 +4,25 @@ from __future__ import annotations
 
 import numpy as np
 
-from nlsq.core.model.duals.dual import DUALS, FUNCTIONS, Dual, full, name_of, observe, plain, refuse
-from nlsq.core.model.duals.elementwise import ELEMENTWISE, PLAIN, QUIET, REAL_ONLY, plus, times
+from nlsq.core.model.duals.dual import (
+    DUALS,
+    FUNCTIONS,
+    Dual,
+    count_scalar,
+    full,
+    name_of,
+    observe,
+    plain,
+    refuse,
+)
+from nlsq.core.model.duals.elementwise import (
+    ELEMENTWISE,
+    PLAIN,
+    REAL_ONLY,
+    THREAD,
+    joined,
+    scaled,
+)
 
 
 def elementwise(ufunc, operation, args):
@@ -26,40 +43,29 @@ def _number(a):
 
 def chained(ufunc, value, args, values, partials):
     """The dual number of this value by the chain rule."""
-    if ufunc in QUIET and (type(value) is np.float64 or (partials[0] == 1 and _alone(args))):
-        return Dual(value, _tangents(ufunc, value, args, values, partials))
     if type(value) is not np.ndarray and isinstance(value, np.ndarray):  # * may not mean a product
         raise refuse(f"arithmetic of {type(value).__name__} has no derivative rule")
-    with np.errstate(all="ignore"):
-        return Dual(value, _tangents(ufunc, value, args, values, partials))
-
-
-def _alone(args) -> bool:
-    return len(args) == 1 or not (type(args[0]) in DUALS and type(args[1]) in DUALS)
+    if not isinstance(value, np.ndarray):
+        count_scalar()
+    return Dual(value, THREAD.quietly(_tangents, ufunc, value, args, values, partials))
 
 
 def _tangents(ufunc, value, args, values, partials):
-    rows = None
+    rows = {}
     for i, a in enumerate(args):
         if type(a) not in DUALS or not (before := a.tangents):
             continue
         partial = partials[i]
         if partial is None:
             raise refuse(f"{name_of(ufunc)} has no derivative rule by its argument {i + 1}")
-        if callable(partial):
-            c = partial(*values, value)
-            terms = {k: times(t, c) for k, t in before.items()}
-        elif partial == 1:
+        if partial == 1:
             terms, a.owns_tangents = before, False  # shared from now on
         elif partial == -1:
             terms = {k: -t for k, t in before.items()}
         else:
-            terms = {k: times(t, partial) for k, t in before.items()} if partial else {}
-        if not rows:
-            rows = terms
-        elif terms:
-            rows = {**rows, **{k: plus(rows[k], t) if k in rows else t for k, t in terms.items()}}
-    return rows or {}
+            terms = scaled(before, partial(*values, value) if callable(partial) else partial)
+        rows = joined(rows, terms)
+    return rows
 
 
 def stepped(ufunc, operation, args):

@@ -7,22 +7,40 @@ import threading
 
 import numpy as np
 
+from nlsq.core.model.duals.elementwise import THREAD
+
 # whole rules, by NumPy function or ufunc: called as rule(*args, **settings)
 FUNCTIONS: dict = {}
-# the evaluations that run, by thread, innermost last
-_running: dict[int, list[Evaluation]] = {}
+# the evaluations that run in all threads
+_running: list[Evaluation] = []
 
 
 class NoRule(TypeError):
     """The model uses something that has no derivative rule; the message names it."""
 
 
-def refuse(reason: str) -> NoRule:
+class Dearer(NoRule):
+    """Differences cost less than dual numbers."""
+
+
+def refuse(reason: str, kind: type[NoRule] = NoRule) -> NoRule:
     """The error to raise; it is kept, since the model may catch it and go on with a wrong value."""
-    error = NoRule(reason)
+    error = kind(reason)
     for evaluation in _evaluations():
         evaluation.refusals.append(error)
     return error
+
+
+def count_scalar() -> None:
+    """Note an operation on a single number; refuse a model that goes on and on with them.
+
+    With tangents an array's operation costs a few times as much as without, but a number's twenty
+    times, for which the plain model can be called often.
+    """
+    THREAD.scalars -= 1
+    if THREAD.scalars < 0:
+        reason = "a loop in Python over many numbers (the points?) has cheaper differences"
+        raise refuse(reason, Dearer)
 
 
 def observe(a) -> None:
@@ -34,24 +52,28 @@ def observe(a) -> None:
 
 def _evaluations():
     """Those of this thread; of a thread that a model started, all: it may belong to any."""
-    mine = _running.get(threading.get_ident())
-    return mine or [e for evaluations in list(_running.values()) for e in evaluations]
+    return [e for e in _running if e.thread == threading.get_ident()] or list(_running)
 
 
 class Evaluation:
     """A context in which a refusal is raised at the end, whatever the model made of it."""
 
-    def __enter__(self) -> Evaluation:
+    def __init__(self, scalars: int = sys.maxsize):
+        self.scalars = scalars
+        self.thread = threading.get_ident()
         self.refusals: list[NoRule] = []
         self.observed: set = set()  # keys of the parameters that `observe` met
-        _running.setdefault(threading.get_ident(), []).append(self)
+
+    def __enter__(self) -> Evaluation:
+        _running.append(self)
+        self.scalars, THREAD.scalars = THREAD.scalars, self.scalars
         return self
 
     def __exit__(self, kind, error, traceback) -> None:
-        mine = _running[threading.get_ident()]
-        mine.pop()
-        if not mine:
-            del _running[threading.get_ident()]
+        _running.remove(self)
+        THREAD.scalars = self.scalars
+        if error is None and not self.refusals:
+            return
         if isinstance(error, NoRule) or not (error is None or isinstance(error, Exception)):
             return
         if self.refusals:
@@ -73,15 +95,18 @@ def name_of(function) -> str:
 
 
 def full(t, shape):
-    """A tangent as an array (a view) of its value's shape."""
-    return t if np.shape(t) == shape else np.broadcast_to(t, shape)
+    """A tangent as an array (a view) of its value's shape, or as NumPy's scalar."""
+    if type(t) is float:
+        t = np.float64(t)
+    return t if t.shape == shape else np.broadcast_to(t, shape)
 
 
 class Dual:
     """A value (`primal`, a NumPy scalar or array) with tangents.
 
     `tangents` maps the key of a parameter to the tangent by it, which broadcasts to the value's
-    shape; a parameter without an entry has the tangent 0. `owns_tangents` says that they are full
+    shape, so that one which is the same at all points may be a float; a parameter without an entry
+    has the tangent 0. `owns_tangents` says that they are full
     arrays that nothing else uses, so that an assignment may write into them.
     """
 
@@ -101,16 +126,22 @@ class Dual:
         value = self.primal[index]
         if isinstance(value, np.ndarray) and np.may_share_memory(value, self.primal):
             return View(value, self, lambda t: t[index])
+        count_scalar()
         shape = self.primal.shape
         # an entry of a constant tangent is that constant
         return Dual(
             value,
-            {k: t if np.ndim(t) == 0 else full(t, shape)[index] for k, t in self.tangents.items()},
+            {
+                k: t if type(t) is float or t.ndim == 0 else full(t, shape)[index]
+                for k, t in self.tangents.items()
+            },
         )
 
     def __setitem__(self, index, new):
         new = lifted(new)
         value = plain(new)
+        if np.ndim(value) == 0:
+            count_scalar()
         fresh = new.tangents if isinstance(new, Dual) else {}
         self.primal[index] = value
         for key, target in self.writable(fresh).items():

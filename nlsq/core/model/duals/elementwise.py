@@ -6,10 +6,40 @@ stands for itself. `times` multiplies a tangent by a partial.
 
 from __future__ import annotations
 
+import contextvars
+import sys
+import threading
+
 import numpy as np
 
 ONE_THREAD = 1 << 12  # elements, above which a product would call up OpenBLAS's threads
 LN2, LN10, DEGREE = np.log(2.0), np.log(10.0), np.pi / 180
+
+
+ONE = 1.0  # the tangent of a parameter by itself: known again by its identity
+_DOUBLE = np.dtype(float)
+
+
+class _Thread(threading.local):
+    """A thread's context in which NumPy does not warn: `quietly(f, *args)` calls f in it.
+
+    It costs a twentieth of `np.errstate`, and cannot be entered twice.
+    """
+
+    def __init__(self):
+        context = contextvars.Context()
+        context.run(np.seterr, all="ignore")
+        self.quietly = context.run
+        self.scalars = sys.maxsize  # how many more numbers an evaluation may work out one by one
+
+
+THREAD = _Thread()
+CAREFUL: set[int] = set()  # the threads that look at each product for 0 * inf
+
+
+def measure(flat):
+    """A number that is not finite where one of the elements (m,) is not: the quickest there is."""
+    return flat.dot(flat) if flat.size <= ONE_THREAD else flat.sum()
 
 
 def times(t, c):
@@ -17,22 +47,50 @@ def times(t, c):
 
     So x**p at x = 0, sqrt(p*x) at x = 0 and 1/(1 + exp(u)) for a huge u have the derivative 0.
     """
-    if isinstance(t, float) and isinstance(c, (float, int)):  # Python's product never warns
-        r = float.__mul__(t, c)
-        return np.float64(0.0 if r != r and (t == 0 or c == 0) else r)
-    r = t * c
+    if type(t) is float:
+        if type(c) is float or type(c) is np.float64:
+            r = float.__mul__(t, c)  # Python's product never warns
+            return 0.0 if r != r and (t == 0 or c == 0) else r
+        t = np.float64(t)  # a Python float would let single precision be
+    r = np.multiply(t, c)
     flat = r if r.ndim == 1 else r.ravel()
-    norm = flat.dot(flat) if flat.size <= ONE_THREAD else flat.sum()
-    if norm != norm:  # the quickest way to see a NaN
+    norm = measure(flat)
+    if norm != norm:
         r = np.where((t == 0) | (c == 0), 0.0, r)
     return r
 
 
-def plus(t, u):
-    """The sum of two tangents."""
-    if isinstance(t, float) and isinstance(u, float):  # Python's sum never warns
-        return np.float64(float.__add__(t, u))
-    return t + u
+def scaled(rows, c, steep=True):
+    """The tangents times c; without `steep` 0 * inf is a NaN, but for threads in `CAREFUL`.
+
+    steep: c may be infinite where the result is finite.
+    """
+    new = {}
+    if (not steep or _is_finite(c)) and (not CAREFUL or threading.get_ident() not in CAREFUL):
+        if type(c) is np.ndarray:
+            if c.dtype is _DOUBLE:
+                for k, t in rows.items():
+                    new[k] = c.copy() if t is ONE else t * c  # c may be written into later
+                return new
+        elif isinstance(c, (float, int)):
+            for k, t in rows.items():
+                new[k] = t * c
+            return new
+    for k, t in rows.items():
+        new[k] = times(t, c)
+    return new
+
+
+def joined(rows, more):
+    """The sums of two values' tangents."""
+    if not rows:
+        return more
+    sums = {**rows, **more}
+    if len(sums) < len(rows) + len(more):
+        for k in rows:
+            if k in more:
+                sums[k] = rows[k] + more[k]
+    return sums
 
 
 def ratio(a, b):
@@ -42,12 +100,24 @@ def ratio(a, b):
 
 def _base(x, y, z):
     if isinstance(y, (int, float)):  # x ** a Python number has short ways
-        return 2 * x if y == 2 else times(float(y), x ** (float(y) - 1))
+        if y == 2:
+            return x + x
+        r = np.divide(z, x) * float(y)
+        return r if _is_finite(r) else times(float(y), x ** (float(y) - 1))
     return times(y, x ** np.subtract(y, 1.0))
 
 
 def _exponent(x, y, z):
-    return z * np.where(np.equal(x, 0), 0.0, np.log(x))  # 0**p is 0 beside every p > 0, too
+    r = z * np.log(x)
+    # 0**p is 0 beside every p > 0, too
+    return r if _is_finite(r) else z * np.where(np.equal(x, 0), 0.0, np.log(x))
+
+
+def _is_finite(a) -> bool:
+    """Whether all of a is finite; no, for some whose squares are not."""
+    flat = a if np.ndim(a) < 2 else a.ravel()
+    norm = measure(flat) if type(flat) is np.ndarray else flat * flat
+    return bool(norm - norm == 0)
 
 
 def _above(x, y):
@@ -82,7 +152,7 @@ ELEMENTWISE = {
     np.positive: (1,),
     np.negative: (-1,),
     np.multiply: (lambda x, y, z: y, lambda x, y, z: x),
-    np.divide: (lambda x, y, z: 1 / y, lambda x, y, z: -z / y),
+    np.divide: (lambda x, y, z: 1 / y, lambda x, y, z: z / -y),
     np.power: (_base, _exponent),
     np.float_power: (_base, _exponent),
     np.remainder: (1, lambda x, y, z: -np.floor_divide(x, y)),
@@ -148,5 +218,5 @@ PLAIN = {
 # of complex numbers these are no derivatives, or lose part of them
 REAL_ONLY = {np.maximum, np.minimum, np.fmax, np.fmin, np.sign, np.floor_divide, np.remainder}
 
-# no partial of these computes anything: a scalar result needs no guard against warnings
-QUIET = {np.add, np.subtract, np.positive, np.negative, np.multiply}
+# their partials may be infinite where the arguments and the result are finite
+STEEP = {np.power, np.float_power, np.sqrt, np.cbrt, np.arcsin, np.arccos, np.arccosh}

@@ -7,9 +7,11 @@ import sys
 
 import numpy as np
 
-from nlsq.core.model.duals.chain import chained, elementwise, masked, reduced, stepped
+from nlsq.core.model.duals.chain import elementwise, masked, reduced, stepped
 from nlsq.core.model.duals.dual import DUALS, FUNCTIONS, Dual, name_of, plain, refuse
-from nlsq.core.model.duals.elementwise import ELEMENTWISE, REAL_ONLY
+from nlsq.core.model.duals.elementwise import ELEMENTWISE
+from nlsq.core.model.duals.quick import NUMBERS as QUICK_KINDS
+from nlsq.core.model.duals.quick import quick
 
 BINARY = {
     "add": np.add,
@@ -45,14 +47,27 @@ DROPPING = {
     "tolist": "parameter.tolist()",
 }
 # operands that NumPy's numbers take; others (a pandas Series) may have operators of their own
-NUMBERS = frozenset({*DUALS, np.ndarray, np.float64, float, int, bool, complex, list, tuple})
+QUICK_NUMBERS = QUICK_KINDS | DUALS
+NUMBERS = QUICK_NUMBERS | {bool, complex, list, tuple}
 FOREIGN_NUMBERS = (np.ndarray, np.generic, float, int)  # subclasses of these
 
+
+QUICK = {ufunc: rule for ufunc in ELEMENTWISE if (rule := quick(ufunc))}
 
 SOLVER = "scipy.optimize._minpack_py"  # its C code prints a refusal instead of raising it
 
 
-def array_ufunc(self, ufunc, method, *args, out=None, where=True, **settings):
+def array_ufunc(self, ufunc, method, *args, **settings):
+    if method == "__call__" and not settings and ufunc in QUICK:
+        rule, reflected = QUICK[ufunc]
+        a = args[0]
+        if reflected is None or type(a) in DUALS:
+            return rule(*args)
+        return reflected(args[1], a)
+    return _any_ufunc(ufunc, method, *args, **settings)
+
+
+def _any_ufunc(ufunc, method, *args, out=None, where=True, **settings):
     if method != "__call__":
         return reduced(ufunc, method, args, out, where, settings)
     if settings:
@@ -77,27 +92,29 @@ def unary(ufunc, operation):
         rule = FUNCTIONS.get(ufunc)
         return rule(self) if rule else elementwise(ufunc, operation, (self,))
 
-    return operate
+    return quick(ufunc, operation)[0] if quick(ufunc) else operate
 
 
 def binary(ufunc, operation, reflected):
-    partials = ELEMENTWISE.get(ufunc) if ufunc not in REAL_ONLY else None
-
     def operate(self, other, modulo=None):
-        kind = type(other)
-        if kind not in NUMBERS and not isinstance(other, FOREIGN_NUMBERS):
+        if type(other) not in NUMBERS and not isinstance(other, FOREIGN_NUMBERS):
             return NotImplemented
         if modulo is not None:
             raise refuse("pow with a modulus has no derivative rule")
         args = (other, self) if reflected else (self, other)
-        if partials is None or kind is list or kind is tuple:
-            rule = FUNCTIONS.get(ufunc)
-            return rule(*args) if rule else elementwise(ufunc, operation, args)
-        number = other.primal if kind in DUALS else other
-        values = (number, self.primal) if reflected else (self.primal, number)
-        return chained(ufunc, operation(*values), args, values, partials)
+        rule = FUNCTIONS.get(ufunc)
+        return rule(*args) if rule else elementwise(ufunc, operation, args)
 
-    return operate
+    if not quick(ufunc):
+        return operate
+    ready = quick(ufunc, operation)[reflected]
+
+    def operate_quickly(self, other, *modulo):
+        if type(other) in QUICK_NUMBERS and not modulo:
+            return ready(self, other)
+        return operate(self, other, *modulo)
+
+    return operate_quickly
 
 
 def in_place(operation):

@@ -21,6 +21,10 @@ def _cumprod(a, axis=None, **settings):
     def row(k):
         t = row_of(a, k)
         t = np.ravel(t) if axis is None else np.moveaxis(t, axis, 0)
+        if np.all(v):
+            slopes = np.cumsum(t / v, axis=0) * np.cumprod(v, axis=0)
+            if np.isfinite(slopes).all():
+                return slopes if axis is None else np.moveaxis(slopes, 0, axis)
         product, slope, slopes = np.ones_like(v[0]), np.zeros_like(t[0]), np.empty_like(t)
         for i in range(len(v)):  # the product rule step by step: a factor may be 0
             slope = times(slope, v[i]) + times(t[i], product)

@@ -8,8 +8,6 @@ the model runs, and things that read what nobody can watch, make a model unseen.
 
 from __future__ import annotations
 
-import importlib.util
-import logging
 import sys
 import types
 from collections.abc import Callable, Hashable
@@ -102,7 +100,7 @@ class Names:
             return self._in_c(thing, kind)
         if thing is sys.stdout or thing is sys.stderr:
             return ("printing",)
-        if issubclass(kind, logging.Logger):
+        if own.is_kind(kind, "logging", "Logger"):
             return ("logging",)
         top = own.root(own.class_fact(kind, "__module__"))
         if top in ("typing", "jax", "jaxlib", "numpy") and own.is_library_class(kind):
@@ -237,8 +235,10 @@ class Names:
     def _import(self, scope: dict, level: int, name: str) -> Hashable:
         """The key of a module that a function imports when it runs."""
         if level:
+            from importlib.util import resolve_name
+
             package = scope.get("__package__") or (scope.get("__name__") or "").rpartition(".")[0]
-            name = importlib.util.resolve_name("." * level + name, package)
+            name = resolve_name("." * level + name, package)
         names = [name] if level else [name, own.root(name)]
         loaded = [sys.modules[n] for n in names if n in sys.modules]
         if not loaded and not own.is_standard(own.root(name)):

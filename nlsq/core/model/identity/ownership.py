@@ -10,7 +10,6 @@ from __future__ import annotations
 import functools
 import os
 import sys
-import sysconfig
 import types
 import weakref
 from typing import Any
@@ -25,6 +24,7 @@ STABLE = frozenset(
 HEAP, _IMMUTABLE = 1 << 9, 1 << 8  # flags of a class: made while the program runs; fixed for good
 _NAMESPACE = types.ModuleType.__dict__["__dict__"].__get__
 _TYPE = type.__dict__
+_STDLIB = os.path.dirname(os.__file__)
 _MISSING = object()
 _made: dict[int, tuple[weakref.ref, bool]] = {}  # classes that packages make while they run
 
@@ -81,13 +81,18 @@ def class_fact(kind: type, name: str) -> Any:
     return _TYPE[name].__get__(kind)
 
 
+def is_kind(kind: type, module: str, name: str) -> bool:
+    """Whether it is of a class of the standard library; without its module nobody has one."""
+    return issubclass(kind, getattr(sys.modules.get(module), name, ()))
+
+
 @functools.cache
 def is_standard(name: str) -> bool:
     """True for a module of the standard library; a user's own profile.py is none."""
     if name not in sys.stdlib_module_names or name == "__main__":
         return False
     file = getattr(sys.modules.get(name), "__file__", None)
-    return file is None or file.startswith(sysconfig.get_path("stdlib"))
+    return file is None or file.startswith(_STDLIB)
 
 
 def is_installed(module: Any) -> bool:

@@ -18,7 +18,6 @@ from __future__ import annotations
 import functools
 import math
 import os
-import pathlib
 import sys
 import types
 from collections.abc import Callable, Hashable
@@ -33,6 +32,7 @@ from nlsq.core.model.identity.names import Names
 from nlsq.core.model.identity.ownership import (
     STABLE,
     class_fact,
+    is_kind,
     is_library_class,
     is_standard,
     namespace,
@@ -335,7 +335,7 @@ class _Walk:
         """The key of an object of a package that is known for keeping its content elsewhere."""
         if thing is os.environ:
             return Unseen("os.environ")
-        if issubclass(kind, pathlib.PurePath):
+        if is_kind(kind, "pathlib", "PurePath"):
             return ("path", self.names.of_library(kind), str(thing))
         if kind.__name__ == "_lru_cache_wrapper":
             return self._kept_results(thing.__wrapped__)

@@ -1,0 +1,49 @@
+"""Whether a program ended where the user's own function agrees with it.
+
+A program is believed when it is made (`nlsq.core.model.believing`). What it was not shown there, a
+state that changed, a branch on a type or a length, shows at the end: the cost of the solution is
+computed once more, from what the user's function returns for the user's data.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from nlsq.core.drive.tries import values_or_nan
+from nlsq.core.loop.outcome import Outcome
+from nlsq.core.loss_functions import scale_rows
+from nlsq.core.model.model import Model
+from nlsq.core.problem.observations import Observations
+from nlsq.core.problem.options import Options
+
+OTHER = "its program has other values than the function at the solution"
+MOST_POINTS = 1 << 14  # where one evaluation is a small part of a fit
+_RTOL = 1e-8
+
+
+def agrees(model: Model, data: Observations, options: Options, outcome: Outcome) -> bool:
+    """Whether the user's function has the cost that a converged fit by a program says."""
+    if outcome.status <= 0 or data.y.size > MOST_POINTS:
+        return True
+    values = values_or_nan(model, data.x.given, outcome.x)
+    own, known = _cost(values, data, options), outcome.cost
+    if abs(own - known) <= _RTOL * known:
+        return True
+    if values.size not in (1, data.y.size) or not math.isfinite(own):
+        return False
+    # where residuals are small, the rounding of the values is not
+    size = np.linalg.norm(data.whiten(data.counted(np.broadcast_to(values, data.y.shape))))
+    gap = abs(math.sqrt(2 * own) - math.sqrt(2 * known))
+    return gap <= _RTOL * (math.sqrt(2 * known) + float(size))
+
+
+def _cost(values: np.ndarray, data: Observations, options: Options) -> float:
+    with np.errstate(all="ignore"):
+        r = data.whiten(data.counted(values - data.y))
+        loss = options.loss_function
+        if loss is None:
+            return 0.5 * float(r.dot(r))
+        costs, _, _ = scale_rows(loss, options.f_scale, r, np.zeros((1, r.size)), np)
+        return float(np.sum(costs))
