@@ -12,9 +12,9 @@ from nlsq.core.drive import buying
 from nlsq.core.drive.batch.many import Many
 from nlsq.core.drive.buying import CALL, PASSES, POINT, PRICE
 
-# In the unit of `buying`: the step of all lanes of a slab, and of one lane more, by n^2; and what
-# one fit more costs beside its operations where each is evaluated on its own.
-STEP, LANE, BESIDE = 300.0, 0.01, 25.0
+# In the unit of `buying`: the step of a pass for each of n + 1, and by its square for each fit more;
+# what a fit's own call of the model costs, and one with dual numbers, beside its operations.
+STEP, LANE, OWN, BESIDE = 300.0, 0.01, 12.0, 40.0
 ODD = 40  # passes of a fit that lanes cannot judge
 
 _accounts = UnifiedCache("rents of batches", maxsize=1024)
@@ -56,8 +56,10 @@ def work(many: Many) -> float:
     points = (n + 1) * many.m * POINT
     step = STEP * (n + 1) + many.size * LANE * (n + 1) ** 2
     if account.stacks:
-        return PASSES * (step + operations * (CALL + many.size * points))
-    return PASSES * (step + many.size * (BESIDE + operations * (CALL + points)))
+        evaluation = operations * (CALL + many.size * points)
+    else:
+        evaluation = many.size * (BESIDE + operations * (CALL + points))
+    return OWN * many.size + PASSES * (step + evaluation)
 
 
 def rents_odd(many: Many, count: int) -> bool:
