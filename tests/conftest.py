@@ -11,7 +11,9 @@ os.environ.setdefault("NLSQ_DISABLE_PERSISTENT_CACHE", "1")
 import pytest
 
 
-@pytest.fixture
-def compiled(monkeypatch):
-    """Every fit runs by programs, the first of a model too."""
-    monkeypatch.setenv("NLSQ_BACKEND", "jax")
+@pytest.fixture(scope="module")
+def compiled():
+    """All fits of a module run by programs, the first of a model too."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NLSQ_BACKEND", "jax")
+        yield

@@ -9,7 +9,7 @@ from nlsq import curve_fit
 from nlsq.config import double_precision
 from nlsq.core.model import trigonometry
 
-pytestmark = pytest.mark.core
+pytestmark = [pytest.mark.core, pytest.mark.usefixtures("compiled")]
 ULP = 2.0**-52
 
 
