@@ -12,8 +12,8 @@ from nlsq.core.drive import buying
 from nlsq.core.drive.batch.many import Many
 from nlsq.core.drive.buying import CALL, PASSES, POINT, PRICE
 
-# In the unit of `buying`: the step of a pass for each of n + 1, and by its square for each fit more;
-# what a fit's own call of the model costs, and one with dual numbers, beside its operations.
+# In the unit of `buying`: a pass's step by n + 1, and by its square for each fit; and what a fit's
+# own call of the model costs, and one with dual numbers, beside the operations.
 STEP, LANE, OWN, BESIDE = 300.0, 0.01, 12.0, 40.0
 ODD = 40  # passes of a fit that lanes cannot judge
 
