@@ -269,10 +269,10 @@ def test_what_no_pass_showed_is_seen_at_the_end():
 
     def rarely(x, a, b):
         y = a * np.exp(-x / b)
-        return y * np.where(a > 5, 1.01, 1.0) if np.ndim(a) else y
+        return y * np.where(np.abs(a - 1.6) < 0.03, 1.01, 1.0) if np.ndim(a) else y
 
     x, true = np.linspace(0, 3, 20), np.tile([2.0, 1.2], (200, 1))
-    true[100, 0] = 6.0
+    true[100] = 1.6, 1.1  # near the start: it is not among the last
     y = true[:, :1] * np.exp(-x / true[:, 1:])
     np.testing.assert_allclose(fit_many(rarely, x, y, [1.5, 1.0]).popt, true, rtol=1e-9)
 
