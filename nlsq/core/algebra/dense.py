@@ -40,15 +40,13 @@ def dot(A, B):
 
 def diagonal(A):
     """The diagonal of A (n, n)."""
-    return A.reshape(-1)[:: A.shape[0] + 1]
+    return A.diagonal() if type(A) is np.ndarray else A.reshape(-1)[:: A.shape[0] + 1]
 
 
 def cholesky(A):
     """Lower triangular L with L L^T = A, of symmetric A (n, n)."""
     if of_jax((A,)):
         return _traced().cholesky(A)
-    if not np.isfinite(A).all():
-        return np.full_like(A, np.nan)
     try:
         return np.linalg.cholesky(A)
     except np.linalg.LinAlgError:

@@ -31,9 +31,14 @@ _NUMBER = {
 }  # fmt: skip
 
 
+_INTEGERS = {i: np.int64(i) for i in range(-100, 1000)}  # to make one costs more than the rest
+
+
 def _number(x):
     make = _NUMBER[type(x)]
-    return x if make is None else make(x)
+    if make is None:
+        return x
+    return (_INTEGERS.get(x) if make is np.int64 else None) or make(x)
 
 
 def of_jax(values) -> bool:
@@ -81,6 +86,20 @@ class _Either:
         return (_traced().jnp if of_jax((a,)) else np).sum(a, axis=axis)
 
     @staticmethod
+    def max(a, axis=None):
+        """`max` of an array."""
+        if type(a) is np.ndarray:
+            return np.maximum.reduce(a, axis)
+        return (_traced().jnp if of_jax((a,)) else np).max(a, axis=axis)
+
+    @staticmethod
+    def min(a, axis=None):
+        """`min` of an array."""
+        if type(a) is np.ndarray:
+            return np.minimum.reduce(a, axis)
+        return (_traced().jnp if of_jax((a,)) else np).min(a, axis=axis)
+
+    @staticmethod
     def all(a, axis=None):
         """`all` of an array."""
         if type(a) is np.ndarray:
@@ -106,6 +125,8 @@ class _Either:
         """The larger one, or NaN where one is."""
         if type(a) in _NUMBER and type(b) in _NUMBER:
             return _number(a if a >= b or a != a else b)
+        if type(a) is np.ndarray and type(b) in _PLAIN:
+            return np.maximum(a, b)
         return (_traced().jnp if of_jax((a, b)) else np).maximum(a, b)
 
     @staticmethod
@@ -148,6 +169,8 @@ def where(condition, a, b):
             return _number(chosen)
         if type(other) is np.ndarray:
             return np.full(other.shape, chosen)
+    if type(condition) is type(a) is np.ndarray and type(b) in _PLAIN:
+        return np.where(condition, a, b)
     if of_jax((condition, a, b)):
         return _traced().where(condition, a, b)
     return np.where(condition, a, b)
@@ -180,6 +203,11 @@ def once(*values):
     if of_jax(values):
         return _traced().once(*values)
     return values if len(values) > 1 else values[0]
+
+
+def no(condition):
+    """`not`, of one or many; `~` of NumPy's truth values is slow."""
+    return (np.False_ if condition else np.True_) if type(condition) in _TRUTHS else ~condition
 
 
 def either(condition, yes: Callable, no: Callable):

@@ -42,6 +42,7 @@ class Account:
     """
 
     writes_jax: bool
+    pointwise: bool | None = None  # by its values at some of the points, once there are any
     no_rule: bool = False  # dual numbers do not take it
     refuted: str = ""  # why its program is not used
     paid: float = 0.0

@@ -14,7 +14,7 @@ from nlsq.core.loop.state import (
     Setup,
     finishing_vector,
     numbers,
-    start_vector,
+    start_state,
     state_packing,
 )
 from nlsq.core.loop.status import Status
@@ -40,11 +40,14 @@ def fit(
             return _iteratively(evaluations, options, setup, method, watch)
         manager.require(16 * data.y.size * (model.n + 2), f"The Jacobian of {data.y.size} points")
         run = host.whole_pass(evaluations, options, setup)
-        start = state_packing(method).tree(start_vector(setup.x0, method))
+        start = start_state(setup.x0, method)
         outcome = interpret_passes(run, method, numbers(setup), start, watch)
     if model.interpreted:  # its nfev is of passes, as that of a program
-        buying.account_of(model).pay(outcome.nfev, model.n, data.y.size)
-        model.look_at_some(data.x, outcome.x)
+        account = buying.account_of(model)
+        account.pay(outcome.nfev, model.n, data.y.size)
+        if account.pointwise is None:
+            account.pointwise = model.acts_pointwise(data.x, outcome.x)
+            model.interpret(model.info.reason, True, account.pointwise)
     else:
         outcome.nfev = model.memo.take_count()
         if interpreted:

@@ -63,14 +63,15 @@ def choose_road(
             model.by_duals = reason == BY_HAND
         elif at_once and (reason := _why_by_numpy(model, data, options)):
             data.x.show_own()
-            model.interpret(reason, final=reason != buying.NOT_YET)
+            known = bool(buying.account_of(model).pointwise)
+            model.interpret(reason, reason != buying.NOT_YET, known)
         else:
             size = data.y.size
             model.resolve(data.x, size, parameters.p0, data.is_complex, n_points or size, lengths)
             if not model.on_host:
                 _refuse_complex_model(model, data)
                 if options.backend == "numpy" and model.info.road == "numpy":
-                    model.interpret(BY_HAND, final=True)
+                    model.interpret(BY_HAND, True, model.info.pointwise)
             elif at_once and _has_rules(model, options):
                 buying.account_of(model).refuted = model.info.reason
                 model.interpret(model.info.reason, final=True)

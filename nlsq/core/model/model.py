@@ -16,7 +16,7 @@ import numpy as np
 
 from nlsq.caching.unified_cache import UnifiedCache
 from nlsq.config import double_precision, jax_has_come
-from nlsq.core.model import differences
+from nlsq.core.model import comparing, differences
 from nlsq.core.model.abscissae import Abscissae
 from nlsq.core.model.duals import Dearer, NoRule, value_and_tangents
 from nlsq.core.model.facts import COUNT, ModelInfo, Resolution, TraceFailed
@@ -76,6 +76,9 @@ class Memo:
         """Keep the values at these points only."""
         kept = {np.asarray(p).tobytes() for p in points}
         self.values = {key: f for key, f in self.values.items() if key in kept}
+
+
+BY_DUALS = "exact, by dual numbers"
 
 
 class Model:
@@ -232,42 +235,33 @@ class Model:
         info = ModelInfo("host", reason, derivative, False, "")
         self.resolution, self.program_key = Resolution(info), None
 
-    def interpret(self, reason: str, final: bool) -> None:
+    def interpret(self, reason: str, final: bool, pointwise: bool = False) -> None:
         """Evaluate by NumPy what a program could evaluate, perhaps.
 
         final: differences take over where dual numbers have no rule, instead of `NoRule`.
         """
-        road = self.resolution or Resolution(ModelInfo("host", "", "", False))
-        info = dataclasses.replace(
-            road.info, road="host", reason=reason, derivative="exact, by dual numbers"
-        )
-        self.resolution = dataclasses.replace(road, info=info)
+        self.resolution = Resolution(ModelInfo("host", reason, BY_DUALS, pointwise))
         self.interpreted = self.by_duals = True
         self._final = final
 
-    def look_at_some(self, x: Abscissae, p: np.ndarray) -> None:
-        """Note whether an interpreted model's values at some of the points are those among all."""
+    def acts_pointwise(self, x: Abscissae, p: np.ndarray) -> bool:
+        """Whether values at every other point are those among all, at parameters met before."""
         values = self.memo.values.get(p.tobytes())
-        if values is None or x.leaves is None or all(axis is None for axis in x.axes):
-            return
+        if values is None or values.size < 2 or x.leaves is None or x.axes[0] is None:
+            return False
         part = np.arange(0, values.size, 2)
         given = x.some(part)
-        if given is None or values.size < 2:
-            return
+        if given is None:
+            return False
         try:
             with np.errstate(all="ignore"):
                 some = _flat(self.evaluate(given, p))
         except Exception:
             if not self.take_refusal():  # the user's function, which wants all points
                 raise
-            return
+            return False
         among = values[part]
-        alike = some.size == among.size and np.allclose(
-            some, among, rtol=1e-12, atol=0, equal_nan=True
-        )
-        if alike and not self.info.pointwise:
-            info = dataclasses.replace(self.info, pointwise=True)
-            self.resolution = dataclasses.replace(self.resolution, info=info)
+        return some.size == among.size and comparing.difference(some, among) <= 1e-12
 
     def predict(self, x, p) -> np.ndarray:
         """Model value (m,) at any x the user's function takes."""
@@ -348,8 +342,10 @@ class Model:
             reason = f"with dual numbers it raises {type(error).__name__}"
         else:
             value = np.ravel(model_value(value))
-            if value.size in (1, f0.size) and ((value == f0) | (value != value)).all():
-                JT = np.broadcast_to(JT.reshape(len(JT), -1), (len(JT), f0.size))
+            alike = value.size in (1, f0.size) and (value == f0).all()
+            if alike or (value.size in (1, f0.size) and ((value == f0) | (value != value)).all()):
+                if JT.shape != (len(JT), f0.size):
+                    JT = np.broadcast_to(JT.reshape(len(JT), -1), (len(JT), f0.size))
                 if self._trusted or self._agrees(x, p, JT):
                     return JT
                 reason = "those of dual numbers are others"
