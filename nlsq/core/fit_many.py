@@ -101,6 +101,9 @@ def fit_many(
         A progress bar on standard error. Default: when that is a terminal.
     ftol, xtol, gtol, loss, f_scale, max_nfev, time_limit
         As for `curve_fit`; `time_limit` is for all fits together.
+    backend : {None, 'auto', 'numpy', 'jax'}
+        As for `curve_fit`. A batch of moderate size runs in NumPy, which calls `f` with columns of
+        parameters, for many fits at once, and compares that with a call for each fit.
 
     Returns
     -------
