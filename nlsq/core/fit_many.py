@@ -7,28 +7,22 @@ import inspect
 import pathlib
 import time
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any
 
 import numpy as np
 
 from nlsq.caching.memory_manager import manager
-from nlsq.core.drive.batch.interpreted import Interpreted, is_for
+from nlsq.core.drive.batch import fitting
 from nlsq.core.drive.batch.many import Many
-from nlsq.core.drive.batch.renting import account_of, rents, work
 from nlsq.core.drive.batch.rows import Ragged, Rows, as_numbers, is_array, is_ragged, masked_sigma
-from nlsq.core.drive.batch.stacked import Singly, Stack, Unstackable
-from nlsq.core.drive.roads import choose_road
 from nlsq.core.loop.status import Status
 from nlsq.core.model.calls import CurveCall
-from nlsq.core.model.facts import TraceFailed
 from nlsq.core.model.given import numeric, real, refuse_masks, refuse_units, require_numbers
 from nlsq.core.model.model import Model, parameter_names
 from nlsq.core.problem.options import read_options
 from nlsq.core.problem.parameters import UNBOUNDED, parse_bounds, parse_start
 from nlsq.result.curve_fits import CurveFits
 from nlsq.utils.input_error import closest
-from nlsq.utils.progress import progress_bar
 
 # Options of `curve_fit` that are for a single fit.
 _SINGLE = frozenset(
@@ -190,56 +184,10 @@ def fit_many(
         "wall_time": 0.0,
     }
     deadline = np.inf if settings.deadline is None else settings.deadline
-    result = _by_numpy(many, folder, facts, progress, deadline)
-    if result is None:
-        result = _by_programs(many, folder, facts, progress, deadline)
+    result = fitting.fit(many, folder, facts, progress, deadline)
     result.wall_time = time.perf_counter() - started
     if folder is not None:
         result.describe(folder)
-    return result
-
-
-def _by_numpy(many: Many, *how) -> CurveFits | None:
-    """All fits in lanes of NumPy; None where programs are sooner, or lanes cannot have them."""
-    if not is_for(many):
-        return None
-    account = account_of(many)
-    while rents(many):
-        stack = Stack if account.stacks else Singly
-        cost = work(many)
-        try:
-            result = _run(partial(Interpreted, stack=stack), many, *how)
-        except Unstackable:
-            account.stacks, account.lanes = False, account.stacks
-        else:
-            account.paid += cost
-            return result
-    return None
-
-
-def _by_programs(many: Many, *how) -> CurveFits:
-    """All fits by programs, or one by one."""
-    from nlsq.core.drive.batch.run import Batch, lengths_shown  # which loads JAX
-
-    model = many.model
-    choose_road(model, *many.first(), many.options, lengths=lengths_shown(many))
-    try:
-        result = _run(Batch, many, *how)
-    except TraceFailed as failure:
-        model.use_host(f"its trace fails in the fits: {failure.reason}", "finite differences")
-        result = _run(Batch, many, *how)
-    return result
-
-
-def _run(kind: Callable, many: Many, folder, facts: dict, progress, deadline: float) -> CurveFits:
-    """All fits, in memory or in the files of a folder."""
-    batch = kind(many, folder)
-    result = CurveFits(batch.fields.arrays(), facts, batch.result)
-    if folder is not None:
-        result.describe(folder)  # so that what a killed process has written can be loaded
-    with progress_bar(many.size, "fits", progress) as advance:
-        batch.run(advance, deadline)
-    batch.many.model.settle()
     return result
 
 

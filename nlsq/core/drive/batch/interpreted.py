@@ -30,7 +30,7 @@ from nlsq.core.loop.state import numbers, running, setup_packing, state_packing
 from nlsq.core.problem.parameters import interior_starts
 from nlsq.utils import interruption
 
-_ELEMENTS, _WIDEST = 1 << 17, 1 << 12  # points times fits of a slab, and fits
+_ELEMENTS = 1 << 17  # points times fits of a slab
 _FEW = 8  # fits, of which none is taken out
 
 
@@ -74,7 +74,7 @@ class Interpreted(Results):
         return slabs(many.shape, self._width(many.m), many.m)
 
     def _width(self, m: int) -> int:
-        return min(max(_ELEMENTS // m, 1), _WIDEST)
+        return min(max(_ELEMENTS // m, 1), self._stack.WIDEST)
 
     def _fit(self, slab: Slab) -> int:
         """Fit a slab; how many fits were done."""

@@ -45,6 +45,8 @@ class Stack:
         What the user's function takes where all fits share it.
     """
 
+    WIDEST = 1 << 12  # fits
+
     def __init__(self, many: Many, lot: Lot, x: Any):
         self.many, self.lot, self._shared = many, lot, x
         self._free = np.array(many.free)
@@ -201,6 +203,8 @@ class Stack:
 
 class Singly(Stack):
     """The same by a call for each fit, for a model that cannot be evaluated at many at once."""
+
+    WIDEST = 1 << 8  # so that Ctrl-C and the time limit are soon heard
 
     def _called(self, p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         model, lot = self.many.model, self.lot
