@@ -10,7 +10,7 @@ import numpy as np
 
 from nlsq.core.model.duals import methods  # noqa: F401 (the rules and methods of arrays)
 from nlsq.core.model.duals.dual import DUALS, Dual, Evaluation, lifted, refuse
-from nlsq.core.model.duals.elementwise import CAREFUL, ONE, THREAD, measure
+from nlsq.core.model.duals.elementwise import CAREFUL, ONE, THREAD, probed
 
 DOUBLE = np.dtype(float)
 SERIAL = itertools.count(0, 2**32)  # the first key of each evaluation
@@ -54,9 +54,8 @@ def value_and_tangents(f: Callable, x, p) -> tuple[np.ndarray, np.ndarray]:
     p = np.asarray(p, float)
     p = p.tolist() if p.ndim == 1 else list(p)
     value, JT = _evaluated(f, x, p)
-    flat = JT.ravel()
-    norm = THREAD.quietly(measure, flat)
-    if norm != norm and (np.isnan(JT) & ~np.isnan(value)).any():  # 0 * inf, after an overflow
+    probe = THREAD.quietly(probed, JT)
+    if probe != probe and (np.isnan(JT) & ~np.isnan(value)).any():  # 0 * inf, after an overflow
         careful = {threading.get_ident()} - CAREFUL
         CAREFUL.update(careful)
         try:
