@@ -53,6 +53,11 @@ def double(i):
     return lax.bitcast_convert_type(i, jnp.float64)
 
 
+def integer(i):
+    """Doubles of whole numbers from 0 to 2^52."""
+    return double(i | _INTEGER) - 2.0**52
+
+
 def high(x):
     """The first 26 digits of doubles, of which products of two are exact."""
     return double(bits(x) & _HIGH)
@@ -71,7 +76,7 @@ def split(x):
     """(k, f) with x = 2^k f and sqrt(1/2) <= f < sqrt(2), of x > 0; k is a double."""
     i = bits(x)
     small = i < _FRACTION + 1
-    i = jnp.where(small, bits(double(i | _INTEGER) - 2.0**52), i)
+    i = jnp.where(small, bits(integer(i)), i)
     i = i + ((0x3FF << 52) - _SQRT_HALF)
     k = double(lax.shift_right_logical(i, jnp.full_like(i, 52)) | _INTEGER)
     k = k - jnp.where(small, 2.0**52 + 1023 + 1074, 2.0**52 + 1023)
@@ -81,9 +86,10 @@ def split(x):
 def scaled(x, k):
     """2^k x, of whole doubles |k| < 2000: in two factors, neither of which is out of range."""
     half = jnp.round(0.5 * k)
-    return x * _power_of_two(half) * _power_of_two(k - half)
+    return x * power_of_two(half) * power_of_two(k - half)
 
 
-def _power_of_two(k):
+def power_of_two(k):
+    """2^k of whole doubles from -1022 to 1023."""
     i = bits(k + double(jnp.int64(_SIGNED))) + 1023
     return double(lax.shift_left(i, jnp.full_like(i, 52)))

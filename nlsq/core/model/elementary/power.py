@@ -9,8 +9,7 @@ of y log2 x becomes the exponent, and of the rest, z log2(e), a polynomial makes
 below 1 ulp. XLA computes what follows the division in one loop, so that a first part is the same
 number wherever it is used.
 
-Reference: FDLIBM (Sun Microsystems, 1993), e_pow.c; the coefficients are Remez's, of R / s^4 in s^2
-where sqrt(1/2) < f < sqrt(2), and of (e^z - 1 - z) / z^2 where |z| < log(2) / 2.
+Reference: FDLIBM (Sun Microsystems, 1993), e_pow.c; the coefficients are Remez's, of R / s^4.
 """
 
 from __future__ import annotations
@@ -19,16 +18,12 @@ import jax
 import jax.numpy as jnp
 
 from nlsq.core.model.elementary.doubles import apart, bits, high, polynomial, scaled, split
+from nlsq.core.model.elementary.exponential import EXPONENTIAL
 from nlsq.core.model.elementary.logarithm import log
 
 SERIES = (
     0.6, 0.42857142857144065, 0.3333333333247647, 0.2727272750460213, 0.23076892295696036,
     0.20002214479389308, 0.17559169252365067, 0.17586580226567844,
-)  # fmt: skip
-EXPONENTIAL = (
-    0.5, 0.1666666666666667, 0.041666666666666685, 0.008333333333326134, 0.0013888888888874394,
-    0.00019841269874822207, 2.4801587347343323e-05, 2.755725539854808e-06, 2.7557252912941005e-07,
-    2.5105217609736546e-08, 2.092158794838977e-09,
 )  # fmt: skip
 # 2 / (3 log 2) and log 2: nearest double, first part of 24 digits, rest
 CP, CP_HIGH, CP_LOW = (

@@ -7,16 +7,16 @@ from collections.abc import Callable
 import jax
 
 from nlsq import xla
-from nlsq.core.model.elementary import logarithm, power, trigonometry
+from nlsq.core.model.elementary import exponential, inverse, logarithm, power, trigonometry
 
 # by the name of the primitive
 _OURS: dict[str, Callable] = {
-    "cos": trigonometry.cosine,
-    "log": logarithm.log,
-    "log1p": logarithm.log1p,
-    "pow": power.power,
-    "sin": trigonometry.sine,
-}
+    "acos": inverse.arccos, "acosh": inverse.arccosh, "asin": inverse.arcsin,
+    "asinh": inverse.arcsinh, "atan": inverse.arctan, "atan2": inverse.arctan2,
+    "atanh": inverse.arctanh, "cbrt": inverse.cbrt, "cos": trigonometry.cosine,
+    "expm1": exponential.expm1, "log": logarithm.log, "log1p": logarithm.log1p,
+    "pow": power.power, "sin": trigonometry.sine,
+}  # fmt: skip
 
 
 def evaluate(program, *operands):
