@@ -1,5 +1,6 @@
 """The engine's own elementary functions against NumPy's, and their place in a traced model."""
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -7,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.special
 
 from nlsq import curve_fit
 from nlsq.config import double_precision
@@ -16,6 +18,7 @@ from nlsq.core.model.elementary import (
     logarithm,
     power,
     replacing,
+    special,
     trigonometry,
 )
 from nlsq.core.passes.blocks import value_and_rows
@@ -46,6 +49,13 @@ def _logarithmic(low, high):
     return np.exp(_between(np.log(low), np.log(high)))
 
 
+def _lgamma_near_one(x):
+    """Its series at 1, DLMF 5.7.3, of x a little more or less."""
+    terms = [scipy.special.zeta(k) / k * (1 - x) ** k for k in range(20, 1, -1)]
+    return np.euler_gamma * (1 - x) + sum(terms)
+
+
+_erf = np.vectorize(math.erf, otypes=[float])
 _X = _logarithmic(1e-300, 1e300)
 CASES = {
     "log": Case(logarithm.log, np.log, (_logarithmic(5e-324, 1e308),)),
@@ -76,6 +86,14 @@ CASES = {
     "arcsinh of all": Case(inverse.arcsinh, np.arcsinh, (_logarithmic(1e-300, 1e308),), 2),
     "arccosh": Case(inverse.arccosh, np.arccosh, (1 + _logarithmic(1e-16, 1e16),), 2.5),
     "arccosh of much": Case(inverse.arccosh, np.arccosh, (_logarithmic(1.1, 1e308),), 2),
+    "erf": Case(special.erf, _erf, (_between(-1.5, 1.5),), 2),
+    "erf of all": Case(special.erf, _erf, (_logarithmic(1e-300, 1e300),), 2),
+    "lgamma": Case(special.lgamma, scipy.special.gammaln, (_between(2.5, 19),), 6),
+    "lgamma of little": Case(
+        special.lgamma, scipy.special.gammaln, (_logarithmic(1e-300, 0.7),), 6
+    ),
+    "lgamma of much": Case(special.lgamma, scipy.special.gammaln, (_logarithmic(8, 1e305),), 6),
+    "lgamma near 1": Case(special.lgamma, _lgamma_near_one, (_between(0.95, 1.05),), 6),
     "arctanh": Case(inverse.arctanh, np.arctanh, (_between(-1, 1),), 2),
 }
 
@@ -100,14 +118,15 @@ def test_to_the_last_place(case):
         found = np.asarray(
             jax.jit(case.ours, compiler_options=compiler_options(False))(*case.arguments)
         )
-    expected = case.oracle(*(np.asarray(a, np.longdouble) for a in case.arguments))
+    digits = float if case.oracle is scipy.special.gammaln else np.longdouble
+    expected = case.oracle(*(np.asarray(a, digits) for a in case.arguments))
     error = np.abs(found - expected) / np.spacing(np.abs(expected.astype(float)))
     assert error.max() <= case.ulps
 
 
 ONES = (
     *("log", "log1p", "power", "expm1", "arctan", "arctan2", "cbrt"),
-    *("arcsin", "arccos", "arcsinh", "arccosh", "arctanh"),
+    *("arcsin", "arccos", "arcsinh", "arccosh", "arctanh", "erf"),
 )
 
 
@@ -148,12 +167,25 @@ def test_no_points():
     assert both(np.zeros(0))[0].shape == (0,)
 
 
+def test_lgamma_at_its_poles_and_between_them():
+    """Beside SciPy's, to some units of the larger of the terms that differ."""
+    x = np.concatenate([SPECIAL, -_between(0, 20), 2 + _between(-0.3, 0.3)])
+    with double_precision():
+        found = np.asarray(jax.jit(special.lgamma)(x))
+    assert np.all(found[x == -np.inf] == np.inf)  # as in C; SciPy's is negative
+    found, x = (a[(x != -np.inf) & (x != 5e-324)] for a in (found, x))
+    expected = scipy.special.gammaln(x)
+    np.testing.assert_allclose(found, expected, rtol=4 * ULP, atol=64 * ULP)
+
+
 RULES = {
     "sine": (trigonometry.sine, jnp.sin), "cosine": (trigonometry.cosine, jnp.cos),
     "log": (lambda x: logarithm.log(x + 10), lambda x: jnp.log(x + 10)),
     "log1p": (lambda x: logarithm.log1p(x / 10), lambda x: jnp.log1p(x / 10)),
     "expm1": (exponential.expm1, jnp.expm1),
     "arctan": (inverse.arctan, jnp.arctan), "arcsinh": (inverse.arcsinh, jnp.arcsinh),
+    "erf": (lambda x: special.erf(x / 4), lambda x: jax.lax.erf(x / 4)),
+    "lgamma": (lambda x: special.lgamma(x + 10), lambda x: jax.lax.lgamma(x + 10)),
     "arctan2": (lambda x: inverse.arctan2(x, 2 + x * x), lambda x: jnp.arctan2(x, 2 + x * x)),
     "cbrt": (lambda x: inverse.cbrt(x + 10), lambda x: jnp.cbrt(x + 10)),
     "arcsin": (lambda x: inverse.arcsin(x / 10), lambda x: jnp.arcsin(x / 10)),

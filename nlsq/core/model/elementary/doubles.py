@@ -63,6 +63,11 @@ def high(x):
     return double(bits(x) & _HIGH)
 
 
+def with_sign(value, x):
+    """`value` with its sign changed where that of x, which may be 0, is negative."""
+    return jnp.where(bits(x) < 0, -value, value)
+
+
 def polynomial(coefficients, z):
     """Sum of coefficients[k] z^k; pairs at a time (Estrin) wait less for what comes before."""
     while len(coefficients) > 1:

@@ -21,7 +21,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from nlsq.core.model.elementary.doubles import apart, bits, double, integer, polynomial
+from nlsq.core.model.elementary.doubles import apart, bits, double, integer, polynomial, with_sign
 from nlsq.core.model.elementary.logarithm import of_one_and
 
 ARCTAN = (
@@ -56,13 +56,9 @@ def _angle(a, b):
     return eighths * math.pi - ((t * z * polynomial(ARCTAN, z) - eighths * PI_LOW) - t)
 
 
-def _with_sign(value, x):
-    return jnp.where(bits(x) < 0, -value, value)
-
-
 @apart
 def _arctan(x):
-    return _with_sign(_angle(jnp.abs(x), jnp.ones_like(x)), x)
+    return with_sign(_angle(jnp.abs(x), jnp.ones_like(x)), x)
 
 
 @apart
@@ -76,7 +72,7 @@ def _arctan2(y, x):
     b = jnp.where(infinite | (size == 0), 1.0, b * scale)
     angle = _angle(a, b)
     angle = jnp.where(bits(x) < 0, math.pi - (angle - PI_LOW), angle)
-    return _with_sign(angle, y)
+    return with_sign(angle, y)
 
 
 def _half_angle(a):
@@ -91,7 +87,7 @@ def _half_angle(a):
 def _arcsin(x):
     s, rest, near = _half_angle(jnp.abs(x))
     beyond = math.pi / 2 - (2 * s + (2 * rest - PI_LOW / 2))
-    return _with_sign(jnp.where(near, beyond, s + rest), x)
+    return with_sign(jnp.where(near, beyond, s + rest), x)
 
 
 @apart
@@ -99,7 +95,7 @@ def _arccos(x):
     s, rest, near = _half_angle(jnp.abs(x))
     angle = 2 * (s + rest)
     beyond = jnp.where(x < 0, math.pi - (angle - PI_LOW), angle)
-    return jnp.where(near, beyond, math.pi / 2 - (x + (_with_sign(rest, x) - PI_LOW / 2)))
+    return jnp.where(near, beyond, math.pi / 2 - (x + (with_sign(rest, x) - PI_LOW / 2)))
 
 
 @apart
@@ -108,7 +104,7 @@ def _arcsinh(x):
     large = a > LARGE
     square = a * a
     inside = jnp.where(large, a, a + square / (1 + jnp.sqrt(1 + square)))
-    return _with_sign(of_one_and(inside) + jnp.where(large, math.log(2), 0.0), x)
+    return with_sign(of_one_and(inside) + jnp.where(large, math.log(2), 0.0), x)
 
 
 @apart
@@ -123,7 +119,7 @@ def _arccosh(x):
 def _arctanh(x):
     a = jnp.abs(x)
     twice = jnp.where(a > 1, jnp.nan, a + a)
-    return _with_sign(0.5 * of_one_and(twice + twice * a / (1 - a)), x)
+    return with_sign(0.5 * of_one_and(twice + twice * a / (1 - a)), x)
 
 
 @apart
@@ -138,7 +134,7 @@ def _cbrt(x):
     r = a / (t * t)
     t = t + t * ((r - t) / (t + t + r))
     t = jnp.where(small, t * 2.0**-358, t)
-    return jnp.where((i > 0) & (x - x == 0), _with_sign(t, x), x)
+    return jnp.where((i > 0) & (x - x == 0), with_sign(t, x), x)
 
 
 def _with_slope(f, slope):

@@ -35,8 +35,8 @@ def of_parts(k, f, rest=0.0):
     )
 
 
-@apart
-def _log(x):
+def natural(x):
+    """log x, not yet kept apart."""
     k, f = split(x)
     i = bits(x)  # of a subnormal number, which compares as 0
     ends = jnp.where((i == 0) | (i == jnp.iinfo(jnp.int64).min), -jnp.inf, jnp.nan)
@@ -55,7 +55,7 @@ def of_one_and(x):
     return jnp.where(x > -1, jnp.where((x < jnp.inf) & (x != 0), value, x), ends)
 
 
-_log1p = apart(of_one_and)
+_log, _log1p = apart(natural), apart(of_one_and)
 
 
 @jax.custom_jvp

@@ -7,15 +7,15 @@ from collections.abc import Callable
 import jax
 
 from nlsq import xla
-from nlsq.core.model.elementary import exponential, inverse, logarithm, power, trigonometry
+from nlsq.core.model.elementary import exponential, inverse, logarithm, power, special, trigonometry
 
 # by the name of the primitive
 _OURS: dict[str, Callable] = {
     "acos": inverse.arccos, "acosh": inverse.arccosh, "asin": inverse.arcsin,
     "asinh": inverse.arcsinh, "atan": inverse.arctan, "atan2": inverse.arctan2,
-    "atanh": inverse.arctanh, "cbrt": inverse.cbrt, "cos": trigonometry.cosine,
+    "atanh": inverse.arctanh, "cbrt": inverse.cbrt, "cos": trigonometry.cosine, "erf": special.erf,
     "expm1": exponential.expm1, "log": logarithm.log, "log1p": logarithm.log1p,
-    "pow": power.power, "sin": trigonometry.sine,
+    "lgamma": special.lgamma, "pow": power.power, "sin": trigonometry.sine,
 }  # fmt: skip
 
 
