@@ -288,8 +288,8 @@ LOOSER = 1e-9
 BLURRED = 1e-7  # by differences, of which the engine and the reference take other ones
 # what tells how an answer was found, or repeats what was given
 HOW = {
-    "model", "model_info", "backend", "wall_time", "nfev", "njev", "nit", "status", "message", "tries",
-    "method", "optimality", "xdata", "ydata", "sigma", "workflow", "streaming", "sample",
+    "model", "model_info", "backend", "wall_time", "nfev", "njev", "nit", "status", "message",
+    "tries", "method", "optimality", "xdata", "ydata", "sigma", "workflow", "streaming", "sample",
     "weighted", "moments", "has_statistics", "sigma_dimensions", "p0", "labels", "warnings",
 }  # fmt: skip
 AS_LONG_AS_DATA = {"predictions", "residuals", "fun", "jac", "xdata", "ydata", "sigma"}

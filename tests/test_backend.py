@@ -2,6 +2,7 @@
 
 import sys
 import threading
+import types
 
 import jax.numpy as jnp
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 import nlsq
 from nlsq import curve_fit, fit_many, least_squares
 from nlsq.core import dogbox, lm, trf
+from nlsq.core.drive.batch import lanes
 
 pytestmark = pytest.mark.core
 
@@ -40,7 +42,10 @@ FITS = {
     "dogbox": (lambda: single(method="dogbox"), dogbox.Dogbox),
     "bounded": (lambda: single(bounds=([0, 0, 0], [10, 10, 0.4])), TRF),
     "of JAX": (lambda: curve_fit(in_jax, X, Y, P0), TRF),
-    "batch": (lambda: fit_many(decay, X, np.stack([Y, Y + 0.1]), p0=P0), TRF),
+    "batch": (
+        lambda: fit_many(decay, X, np.stack([Y, Y + 0.1]), p0=P0),
+        types.SimpleNamespace(propose=lanes._propose),
+    ),
     "streamed": (lambda: nlsq.fit(decay, X, Y, p0=P0, workflow="streaming"), TRF),
     "residuals": (lambda: least_squares(lambda p: decay(X, *p) - Y, P0), TRF),
 }

@@ -96,6 +96,8 @@ _FITS = {
     "differences": "curve_fit(f, t, y, p0, jac='3-point')",
     "NaN": "curve_fit(f, t, np.where(t > 9, np.nan, y), p0, nan_policy='omit')",
     "complex": "curve_fit(lambda t, a, b: a * np.exp(1j * b * t), t, 2 * np.exp(1.02j * t))",
+    "many": "fit_many(f, t, np.stack([y, 2 * y]), p0, bounds=(0, 9))[0].summary()",
+    "many, one by one": "fit_many(lambda t, *p: np.cumsum(f(t, *p)), t, np.stack([y] * 2), p0)",
     "residuals": "least_squares(lambda p: f(t, *p) - y, p0)",
     "of the catalogue": "curve_fit(models.get('exponential_decay'), t, y, p0)",
     "a formula": "curve_fit(parse('a*exp(-t/tau)^2 + c').model('t'), t, y)",
@@ -109,7 +111,7 @@ def test_a_small_fit_loads_numpy_alone(tmp_path):
     code = f"""
 import json, sys
 import numpy as np
-from nlsq import curve_fit, least_squares, models
+from nlsq import curve_fit, fit_many, least_squares, models
 from nlsq.models.formula import parse
 t = np.linspace(0, 10, 80)
 y = 2.5 * np.exp(-t / 2.2) + 0.3 + 0.01 * np.sin(40 * t)

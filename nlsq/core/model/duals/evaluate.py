@@ -28,8 +28,8 @@ def value_and_tangents(f: Callable, x, p) -> tuple[np.ndarray, np.ndarray]:
         once more where an overflow would leave a derivative undetermined.
     x : Any
         The independent variable.
-    p : array_like, shape (n,)
-        The parameters.
+    p : array_like, shape (n,) or (n, ...)
+        The parameters; arrays, where f is to be evaluated at many sets of them at once.
 
     Returns
     -------
@@ -51,7 +51,8 @@ def value_and_tangents(f: Callable, x, p) -> tuple[np.ndarray, np.ndarray]:
     >>> JT
     array([[1., 1., 1.]])
     """
-    p = np.asarray(p, float).tolist()
+    p = np.asarray(p, float)
+    p = p.tolist() if p.ndim == 1 else list(p)
     value, JT = _evaluated(f, x, p)
     probe = THREAD.quietly(probed, JT)
     if probe != probe and (np.isnan(JT) & ~np.isnan(value)).any():  # 0 * inf, after an overflow
