@@ -227,7 +227,7 @@ class Model:
     def show_own(self, x: Abscissae) -> None:
         """Let the model be called with the user's own array, if it may ask whether it is that."""
         if x.own is not None and asks_for_identity(self.call.f):
-            x.show_own()
+            x.show_own(for_good=True)
         x.own = None
 
     def use_host(self, reason: str, derivative: str) -> None:
