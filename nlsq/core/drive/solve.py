@@ -45,7 +45,7 @@ def solve(model: Model, data: Observations, parameters: Parameters, options: Opt
             return options.cache.get(
                 _content(model, data, parameters, anew),
                 lambda: solve(model, data, parameters, anew),
-                keep=lambda outcome: outcome.status > 0 and model.info is road,
+                keep=lambda outcome: outcome.status > 0 and model.info.agrees(road),
             )
         options = anew
     outcome, budget = None, options.max_nfev
