@@ -113,7 +113,8 @@ def _content(model, data: Observations, parameters: Parameters, options: Options
 
 def _has_no_derivative(model, data: Observations, options: Options, outcome: Outcome) -> bool:
     """Whether a fit ended at its start though the model is finite there."""
-    if outcome.status != Status.NOT_FINITE or model.on_host or options.tr_solver != "exact":
+    exact = model.by_duals or not model.on_host
+    if outcome.status != Status.NOT_FINITE or not exact or options.tr_solver != "exact":
         return False
     with np.errstate(all="ignore"):
         value = model.evaluate(data.x.given, outcome.x)
