@@ -26,7 +26,7 @@ from nlsq.core.model.reading import asks_for_identity, count_operations, writes_
 NOT_YET = "compiling does not pay yet"
 PASS = 250.0  # judging a trial and proposing the next
 CALL = 3.0  # an operation, however few the points
-POINT = 1e-3  # for each point and each of a value and its tangents
+POINT = 3e-3  # for each point and each of a value and its tangents
 PRICE = 1.2e6  # of finding a model's road and compiling its fit
 PASSES = 12  # of a fit that is to come
 
