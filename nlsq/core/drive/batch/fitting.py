@@ -22,7 +22,7 @@ def fit(many: Many, *how) -> CurveFits:
 
 
 def _by_numpy(many: Many, *how) -> CurveFits | None:
-    """All fits in lanes of NumPy; None where programs are sooner, or lanes cannot have them."""
+    """All fits in NumPy; None where programs are sooner, or its lanes cannot have them."""
     if not is_for(many):
         return None
     account = account_of(many)

@@ -18,7 +18,7 @@ from nlsq.core.drive import host
 from nlsq.core.drive.batch import exact, lanes
 from nlsq.core.drive.batch import state as states
 from nlsq.core.drive.batch.many import Lot, Many
-from nlsq.core.drive.batch.renting import rents_odd
+from nlsq.core.drive.batch.renting import rents_alone
 from nlsq.core.drive.batch.results import Results, fits_lanes, limits
 from nlsq.core.drive.batch.rows import Ragged, Slab, ragged_slabs, slabs
 from nlsq.core.drive.batch.stacked import Stack, suspicious
@@ -50,7 +50,7 @@ class Interpreted(Results):
         model.bounds = first.lb, first.ub
         super().__init__(dataclasses.replace(many, model=model), folder)
         self._stack, self._bought = stack, many
-        self._odd: list[Lot] = []  # which lanes cannot judge
+        self._odd: list[Lot] = []  # which lanes cannot judge, or are not for
 
     def run(self, advance: Callable[[int], None], deadline: float) -> None:
         """Fit everything until `deadline` or Ctrl-C; advance(k) hears of k more fits."""
@@ -80,6 +80,9 @@ class Interpreted(Results):
         """Fit a slab; how many fits were done."""
         many = self.many
         lot, count = self._read(slab)
+        if not fits_lanes(many):
+            self._odd.append(lot)
+            return count
         if many.bounded:
             closed = (np.array(many.free) & (lot.lb >= lot.ub)).any(axis=-1)
             if closed.any():
@@ -118,7 +121,7 @@ class Interpreted(Results):
 
     def _fit_odd(self, advance: Callable[[int], None]) -> None:
         """Fit those that lanes cannot judge; many of them by programs, which are bought then."""
-        if not rents_odd(self.many, sum(map(len, self._odd))):
+        if not rents_alone(self.many, sum(map(len, self._odd))):
             many = self._bought
             choose_road(many.model, *many.first(), many.options)
             interpreted, self.many = self.many, many
@@ -164,9 +167,8 @@ class Interpreted(Results):
 
 
 def is_for(many: Many) -> bool:
-    """Whether the fits are of a kind that NumPy's lanes are for."""
+    """Whether the fits are of a kind that NumPy takes as well as programs."""
     options = many.options
     plain = options.jac is None and not callable(options.loss) and many.dtype == np.float64
-    x = many.x
-    divisible = many.x_rows is not None or isinstance(x, np.ndarray) or not many.omit
-    return plain and divisible and fits_lanes(many)
+    divisible = many.x_rows is not None or isinstance(many.x, np.ndarray) or not many.omit
+    return plain and divisible
