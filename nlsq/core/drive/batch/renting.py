@@ -37,16 +37,20 @@ def account_of(many: Many) -> Account:
 
 
 def rents(many: Many) -> bool:
-    """Whether these fits run in NumPy, those of a size for lanes in these."""
+    """Whether these fits run in NumPy: in lanes, where they can, or one by one."""
     options, single = many.options, buying.account_of(many.model)
     if options.backend == "jax" or single.writes_jax:
         return False
-    account = account_of(many)
-    if not fits_lanes(many):
+    if not in_lanes(many):
         return rents_alone(many, many.size, PASSES)
-    if options.backend == "numpy" or single.refuted or not account.lanes:
-        return account.lanes
-    return account.paid < PRICE and work(many) < PRICE
+    if options.backend == "numpy" or single.refuted:
+        return True
+    return account_of(many).paid < PRICE and work(many) < PRICE
+
+
+def in_lanes(many: Many) -> bool:
+    """Whether lanes of NumPy can have the fits, as far as is known."""
+    return fits_lanes(many) and account_of(many).lanes
 
 
 def work(many: Many) -> float:
