@@ -13,12 +13,11 @@ make_cpu_client         a small program is handed to a thread of JAX's, as JAX d
 set_xla_metadata        XLA compiles and inlines as it sees fit
 compilation_cache       programs are compiled in every process
 trace_context, mlir     the step is traced and lowered in every process
-sin_p, cos_p            sine and cosine are XLA's
 jaxpr_as_fun            a program is evaluated equation by equation
 
 The options of XLA go only to releases of JAX with which the suite has run. The tables of
-primitives (`pointwise_rules`, `by_numpy`, `elementwise`) are data: a primitive that is missing
-there is proved, translated or fused by nobody, which costs time only.
+primitives (`pointwise_rules`, `by_numpy`, `elementwise`, `replacing`) are data: a primitive that is
+missing there is proved, translated, fused or replaced by nobody, which costs time only.
 """
 
 from __future__ import annotations
@@ -206,8 +205,6 @@ if code_is_portable():
 
 
 # How a traced program is read
-
-SINE, COSINE = _found("jax.lax", "sin_p", "cos_p")
 
 
 def opened(program: Any) -> Any:

@@ -208,6 +208,8 @@ def curve_fit(
         with interruption.deferred():
             choose_road(model, data, parameters, settings, at_once=True)
             outcome = solve(model, data, parameters, settings)
+            data.x.keep_copy()
+            model.memo.x = data.x.given
         finished = Finished(model, data, parameters, settings, outcome)
     check_start(finished)
     covariance = taken.covariance.compute(finished, absolute_sigma)

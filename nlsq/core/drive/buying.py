@@ -21,7 +21,7 @@ from __future__ import annotations
 import dataclasses
 
 from nlsq.caching.unified_cache import UnifiedCache
-from nlsq.core.model.reading import count_operations, writes_jax
+from nlsq.core.model.reading import asks_for_identity, count_operations, writes_jax
 
 NOT_YET = "compiling does not pay yet"
 PASS = 250.0  # judging a trial and proposing the next
@@ -39,10 +39,12 @@ class Account:
 
     operations: as they are written in its code.
     writes_jax: its code names JAX, so that it is not for NumPy.
+    asks_for_identity: it may ask which array it is given.
     """
 
     operations: int
     writes_jax: bool
+    asks_for_identity: bool
     pointwise: bool | None = None  # by its values at some of the points, once there are any
     no_rule: bool = False  # dual numbers do not take it
     refuted: str = ""  # why its program is not used
@@ -67,4 +69,4 @@ def account_of(model) -> Account:
 
 
 def _opened(f) -> Account:
-    return Account(max(count_operations(f), 1), writes_jax(f))
+    return Account(max(count_operations(f), 1), writes_jax(f), asks_for_identity(f))

@@ -62,9 +62,9 @@ def choose_road(
             model.use_host(reason, "finite differences")
             model.by_duals = reason == BY_HAND
         elif at_once and (reason := _why_by_numpy(model, data, options)):
-            data.x.show_own()
-            known = bool(buying.account_of(model).pointwise)
-            model.interpret(reason, reason != buying.NOT_YET, known)
+            account = buying.account_of(model)
+            data.x.show_own(for_good=account.asks_for_identity)
+            model.interpret(reason, reason != buying.NOT_YET, bool(account.pointwise))
         else:
             size = data.y.size
             model.resolve(data.x, size, parameters.p0, data.is_complex, n_points or size, lengths)

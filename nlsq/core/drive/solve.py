@@ -45,7 +45,7 @@ def solve(model: Model, data: Observations, parameters: Parameters, options: Opt
             return options.cache.get(
                 _content(model, data, parameters, anew),
                 lambda: solve(model, data, parameters, anew),
-                keep=lambda outcome: outcome.status > 0 and model.info is road,
+                keep=lambda outcome: outcome.status > 0 and model.info.agrees(road),
             )
         options = anew
     outcome, budget = None, options.max_nfev
@@ -113,7 +113,8 @@ def _content(model, data: Observations, parameters: Parameters, options: Options
 
 def _has_no_derivative(model, data: Observations, options: Options, outcome: Outcome) -> bool:
     """Whether a fit ended at its start though the model is finite there."""
-    if outcome.status != Status.NOT_FINITE or model.on_host or options.tr_solver != "exact":
+    exact = model.by_duals or not model.on_host
+    if outcome.status != Status.NOT_FINITE or not exact or options.tr_solver != "exact":
         return False
     with np.errstate(all="ignore"):
         value = model.evaluate(data.x.given, outcome.x)

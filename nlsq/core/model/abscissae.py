@@ -63,7 +63,7 @@ class Abscissae:
 
     def __init__(self, xdata, m: int, y_shape: tuple[int, ...] = ()):
         self.given = xdata
-        self.own = None
+        self.own = self._kept = None
         self.value_shape = None
         if len(y_shape) > 1 and len(shape := tuple(k for k in y_shape if k != 1)) > 1:
             self.value_shape = shape
@@ -80,10 +80,16 @@ class Abscissae:
         self.leaves = tuple(_widened(a) for a in arrays) if numeric else None
         self.axes = tuple(_data_axis(a, m) for a in arrays) if numeric else ()
 
-    def show_own(self) -> None:
+    def show_own(self, for_good: bool) -> None:
         """Let the model be called with the user's own array, where that is another object."""
         if self.own is not None:
+            self._kept = None if for_good else self.given
             self.given, self.own = self.own, None
+
+    def keep_copy(self) -> None:
+        """Hold, after `show_own`, the copy again, which does not change with the user's array."""
+        if self._kept is not None:
+            self.given, self._kept = self._kept, None
 
     @property
     def treedef(self):

@@ -38,6 +38,10 @@ class ModelInfo:
         """'numpy', where the model is called as it is, or 'jax', where it is compiled."""
         return "numpy" if self.road == "host" else "jax"
 
+    def agrees(self, other: ModelInfo) -> bool:
+        """Whether values and derivatives are made the same way."""
+        return (self.road, self.derivative) == (other.road, other.derivative)
+
     def describe(self) -> str:
         """One sentence for people."""
         where = {

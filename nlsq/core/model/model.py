@@ -227,12 +227,13 @@ class Model:
     def show_own(self, x: Abscissae) -> None:
         """Let the model be called with the user's own array, if it may ask whether it is that."""
         if x.own is not None and asks_for_identity(self.call.f):
-            x.show_own()
+            x.show_own(for_good=True)
         x.own = None
 
     def use_host(self, reason: str, derivative: str) -> None:
         """Take the host road because the user's options ask for it."""
         info = ModelInfo("host", reason, derivative, False, "")
+        self.interpreted = self.by_duals = False
         self.resolution, self.program_key = Resolution(info), None
 
     def interpret(self, reason: str, final: bool, pointwise: bool = False) -> None:
@@ -347,7 +348,7 @@ class Model:
                 JT = JT.reshape(len(JT), -1)
                 if value.size != f0.size:
                     JT = np.broadcast_to(JT, (len(JT), f0.size))
-                if self._trusted or self._agrees(x, p, JT):
+                if self._trusted or self._agrees(x, p, JT, f0):
                     return JT
                 reason = "those of dual numbers are others"
             else:
@@ -361,17 +362,23 @@ class Model:
         self.resolution = dataclasses.replace(self.resolution, info=info)
         return None
 
-    def _agrees(self, x, p, JT) -> bool:
-        """Whether a difference along one direction is that of the tangents; asked once."""
+    def _agrees(self, x, p, JT, f0) -> bool:
+        """Whether differences along one direction are those of the tangents; asked once.
+
+        Central ones, and to one side, since |a| at 0 has no derivative but a central difference.
+        """
         h = 1e-5 * np.where(p == 0, 1.0, np.abs(p)) * np.cos(np.arange(p.size) + 1.0)
         h = np.where(np.less(*self.bounds), h, 0.0)
         inside = [np.clip(q, *self.bounds) for q in (p + h, p - h)]
         with np.errstate(all="ignore"):
             high, low = (_flat(self.evaluate(x, q)) for q in inside)
-            found, expected = high - low, (inside[0] - inside[1]) @ JT
             size = np.abs(h) @ np.abs(JT) + 1e-8 * (np.abs(high) + np.abs(low))
-        good = np.isfinite(found) & np.isfinite(expected)
-        self._trusted = bool((np.abs(found - expected)[good] <= 0.01 * size.max(initial=0)).all())
+            gaps = [
+                (high - low) - (inside[0] - inside[1]) @ JT,
+                (high - f0) - (inside[0] - p) @ JT,
+            ]
+            most = 0.01 * size.max(initial=0)
+            self._trusted = not any((np.abs(gap) > most)[np.isfinite(gap)].any() for gap in gaps)
         return self._trusted
 
     def _differences(self, jacobian: Callable, x, p, f0, scheme: str, *pattern) -> Any:

@@ -69,7 +69,7 @@ def frozen(call: Callable) -> Callable:
     """
     import jax
 
-    from nlsq.core.model import trigonometry
+    from nlsq.core.model.elementary import replacing
 
     traces: dict = {}
 
@@ -83,7 +83,7 @@ def frozen(call: Callable) -> Callable:
                     return call(*jax.tree.unflatten(treedef, leaves), points)
 
                 traces[key] = short(jax.make_jaxpr(flat)(*leaves))
-            return trigonometry.evaluate(traces[key], *leaves)[0]
+            return replacing.evaluate(traces[key], *leaves)[0]
         except TRACE_ERRORS as error:
             raise TraceFailed(first_line(error)) from error
 

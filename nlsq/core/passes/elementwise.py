@@ -17,8 +17,8 @@ _KNOWN = frozenset(
     custom_jvp_call custom_vmap_call div dynamic_slice eq erf erf_inv erfc exp exp2
     expand_dims expm1 floor ge gt integer_pow is_finite jit le lgamma log log1p logistic lt
     max min mul ne neg nextafter not one_minus_square or pjit pow reduce_max rem reshape round rsqrt
-    select_n sign sin sinh slice sqrt square squeeze stop_gradient sub tan tanh transpose
-    xor""".split()
+    select_n shift_left shift_right_logical sign sin sinh slice sqrt square squeeze stop_gradient
+    sub tan tanh transpose xor""".split()
 )
 # Numbers of an array in such a function; XLA cuts loops over more in parts for several threads.
 _LARGEST = 1 << 11

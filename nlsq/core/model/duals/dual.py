@@ -149,6 +149,8 @@ class Dual:
             count_scalar()
         fresh = new.tangents if isinstance(new, Dual) else {}
         self.primal[index] = value
+        if type(self) is Dual and _is_all(index):
+            self.tangents, self.owns_tangents = {}, True  # nothing is left of what was there
         for key, target in self.writable(fresh).items():
             t = fresh.get(key, 0.0)
             if type(t) is not float and t.dtype.kind == "c" and target.dtype.kind != "c":
@@ -248,6 +250,10 @@ class View(Dual):
         if not all(np.may_share_memory(rows[k], t) for k, t in tangents.items()):
             raise refuse("an assignment into this view of an array has no derivative rule")
         return rows
+
+
+def _is_all(index) -> bool:
+    return index is Ellipsis or (type(index) is slice and index == slice(None))
 
 
 def plain(a):

@@ -90,7 +90,8 @@ def _stacked(value, rows, keys) -> np.ndarray:
     dtype = DOUBLE if value.dtype is DOUBLE else np.result_type(value.dtype, DOUBLE)
     JT = np.zeros((len(keys), *value.shape), dtype)
     for k, t in rows.items():
-        if k not in keys:
+        if k in keys:
+            JT[k - keys.start] = t
+        elif np.any(t):
             raise refuse("the model keeps dual numbers from one call to the next (or nests fits)")
-        JT[k - keys.start] = t
     return JT

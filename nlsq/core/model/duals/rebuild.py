@@ -68,7 +68,28 @@ def opening(g: Callable) -> Callable:
 
 
 def opened(a: Any) -> Any:
-    """An argument, or the items of a tuple, list or dictionary, open for dual numbers."""
+    """An argument, or what a tuple, list, dictionary or table holds, open for dual numbers."""
     if type(a) in (tuple, list):
         return type(a)(map(opened, a))
-    return {k: opened(v) for k, v in a.items()} if type(a) is dict else open_for_duals(a)
+    if type(a) is dict:
+        return {k: opened(v) for k, v in a.items()}
+    if type(a).__module__.partition(".")[0] != "pandas":
+        return open_for_duals(a)
+    return opened(a.to_numpy()) if a.ndim == 1 else _Table(a)
+
+
+class _Table:
+    """A data frame whose columns are arrays: pandas' own do not take dual numbers."""
+
+    def __init__(self, frame: Any):
+        self.__dict__["_frame"] = frame
+
+    def __getitem__(self, key: Any) -> Any:
+        return opened(self._frame[key])
+
+    def __getattr__(self, name: str) -> Any:
+        part = getattr(self._frame, name)
+        return opened(part) if hasattr(part, "to_numpy") else part
+
+    def __len__(self) -> int:
+        return len(self._frame)

@@ -23,6 +23,7 @@ import jax.numpy as jnp
 from jax.custom_batching import custom_vmap
 
 from nlsq import xla
+from nlsq.core.model.elementary.doubles import polynomial
 
 P1, P2, P3 = 1.57079632673412561417, 6.07710050630396597660e-11, 2.02226624879595063154e-21
 SINE = (
@@ -36,19 +37,12 @@ COSINE = (
 LARGEST = 2.0**20 * math.pi / 2
 
 
-def _polynomial(coefficients, z):
-    total = coefficients[-1]
-    for c in coefficients[-2::-1]:
-        total = total * z + c
-    return total
-
-
 def _reduced(x):
     q = jnp.round(x * (2 / math.pi))
     r = ((x - q * P1) - q * P2) - q * P3
     z = r * r
-    s = r + r * z * _polynomial(SINE, z)
-    c = 1 - (0.5 * z - z * z * _polynomial(COSINE, z))
+    s = r + r * z * polynomial(SINE, z)
+    c = 1 - (0.5 * z - z * z * polynomial(COSINE, z))
     quadrant = q.astype(int) & 3
     swapped = (quadrant & 1) == 1
     sine, cosine = jnp.where(swapped, c, s), jnp.where(swapped, s, c)
@@ -102,20 +96,3 @@ def sine(x):
 def cosine(x):
     """cos x of a double array."""
     return sine_and_cosine(x)[1]
-
-
-def evaluate(program, *operands):
-    """Outputs of a ClosedJaxpr, with its sines and cosines of double arrays replaced."""
-    if jax.default_backend() != "cpu":
-        return xla.evaluate(program, *operands)
-    return xla.evaluated(program, operands, _equation)
-
-
-def _equation(equation, inputs):
-    if equation.primitive in (xla.SINE, xla.COSINE):
-        form = equation.invars[0].aval
-        if form.ndim and form.dtype == float:
-            return [(sine if equation.primitive is xla.SINE else cosine)(inputs[0])]
-    if equation.primitive.name in ("jit", "pjit") and "jaxpr" in equation.params:
-        return evaluate(equation.params["jaxpr"], *inputs)
-    return xla.apply(equation, inputs)
