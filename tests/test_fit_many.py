@@ -46,7 +46,7 @@ MODELS = {
     ),
 }  # fmt: skip
 CASES = [(f, bounded, "numpy") for f in MODELS for bounded in (False, True)]
-CASES += [(decay, True, "jax"), (spot, False, "jax")]
+CASES += [(decay, True, "jax")]
 NAMES = [f"{f.__name__}-{'bounded' if bounded else 'free'}-{by}" for f, bounded, by in CASES]
 BACKENDS = ("numpy", "jax")
 
