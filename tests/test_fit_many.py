@@ -350,7 +350,6 @@ NEARLY_PARALLEL = {
     ("name", "backend", "size"),
     [
         *((name, "numpy", 40) for name in NEARLY_PARALLEL),
-        ("free", "jax", 600),
         ("gaps", "jax", 600),
     ],
 )
