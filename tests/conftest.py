@@ -17,3 +17,13 @@ def compiled():
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NLSQ_BACKEND", "jax")
         yield
+
+
+@pytest.fixture
+def unpaid():
+    """No program is bought because of what the tests before have fitted."""
+    from nlsq.core.drive import buying
+    from nlsq.core.drive.batch import renting
+
+    buying._accounts.clear()
+    renting._accounts.clear()

@@ -176,7 +176,7 @@ FITTED = {
     "dogbox": [*ACROSS, *PACKED],
     "cg": HALVES[SEED % 2],
     "lsmr": HALVES[SEED % 2],
-    "batch": ["decay", "513 points", "rank", "sigma, a matrix", *SIMPLE, OTHERS[0], OTHERS[-1]],
+    "batch": ["decay", "513 points", "sigma, a matrix", *SIMPLE, OTHERS[0]],
     "full blocks": ["decay"],
     "chunks": [*ACROSS, *PACKED, "rank", "float32", "sigma, a vector"],
     "source": [*ACROSS, *PACKED, "rank", "float32", "sigma, a matrix", "coupled"],

@@ -7,7 +7,7 @@ from functools import partial
 
 from nlsq.core.drive.batch.interpreted import Interpreted, is_for
 from nlsq.core.drive.batch.many import Many
-from nlsq.core.drive.batch.renting import account_of, rents, work
+from nlsq.core.drive.batch.renting import account_of, in_lanes, rents, work
 from nlsq.core.drive.batch.stacked import Singly, Stack, Unstackable
 from nlsq.core.drive.roads import choose_road
 from nlsq.core.model.facts import TraceFailed
@@ -22,12 +22,12 @@ def fit(many: Many, *how) -> CurveFits:
 
 
 def _by_numpy(many: Many, *how) -> CurveFits | None:
-    """All fits in lanes of NumPy; None where programs are sooner, or lanes cannot have them."""
+    """All fits in NumPy; None where programs are sooner, or can do what NumPy cannot."""
     if not is_for(many):
         return None
     account = account_of(many)
     while rents(many):
-        stack = Stack if account.stacks else Singly
+        stack = (Stack if account.stacks else Singly) if in_lanes(many) else None
         cost = work(many)
         try:
             result = _run(partial(Interpreted, stack=stack), many, *how)

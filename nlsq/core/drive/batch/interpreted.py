@@ -18,8 +18,8 @@ from nlsq.core.drive import host
 from nlsq.core.drive.batch import exact, lanes
 from nlsq.core.drive.batch import state as states
 from nlsq.core.drive.batch.many import Lot, Many
-from nlsq.core.drive.batch.renting import rents_odd
-from nlsq.core.drive.batch.results import Results, fits_lanes, limits
+from nlsq.core.drive.batch.renting import rents_alone
+from nlsq.core.drive.batch.results import Results, limits
 from nlsq.core.drive.batch.rows import Ragged, Slab, ragged_slabs, slabs
 from nlsq.core.drive.batch.stacked import Stack, suspicious
 from nlsq.core.drive.batch.state import DONE, Data, Form, Numbers, answer_places, places, sizes
@@ -28,6 +28,7 @@ from nlsq.core.drive.roads import choose_road
 from nlsq.core.loop import loop
 from nlsq.core.loop.state import numbers, running, setup_packing, state_packing
 from nlsq.core.problem.parameters import interior_starts
+from nlsq.core.verdict.finished import Finished
 from nlsq.utils import interruption
 
 _ELEMENTS = 1 << 17  # points times fits of a slab
@@ -37,20 +38,25 @@ _FEW = 8  # fits, of which none is taken out
 class Interpreted(Results):
     """One call's work in NumPy.
 
+    Parameters
+    ----------
+    stack : type or None
+        What makes the passes of lanes; None: the fits are made one by one.
+
     Raises (from `run`)
     ------
     Unstackable
         The model cannot be evaluated at many fits at once; what was written is to be dropped.
     """
 
-    def __init__(self, many: Many, folder: pathlib.Path | None = None, stack: type = Stack):
+    def __init__(self, many: Many, folder: pathlib.Path | None = None, stack: type | None = Stack):
         model = many.model.twin()
         model.interpret(NOT_YET, final=False)
         first = many.first()[1]
         model.bounds = first.lb, first.ub
         super().__init__(dataclasses.replace(many, model=model), folder)
-        self._stack, self._bought = stack, many
-        self._odd: list[Lot] = []  # which lanes cannot judge
+        self._stack, self._as_given = stack, many
+        self._odd: list[Lot] = []  # which lanes cannot judge, or are not for
 
     def run(self, advance: Callable[[int], None], deadline: float) -> None:
         """Fit everything until `deadline` or Ctrl-C; advance(k) hears of k more fits."""
@@ -74,12 +80,15 @@ class Interpreted(Results):
         return slabs(many.shape, self._width(many.m), many.m)
 
     def _width(self, m: int) -> int:
-        return min(max(_ELEMENTS // m, 1), self._stack.WIDEST)
+        return min(max(_ELEMENTS // m, 1), self._stack.WIDEST if self._stack else Stack.WIDEST)
 
     def _fit(self, slab: Slab) -> int:
         """Fit a slab; how many fits were done."""
         many = self.many
         lot, count = self._read(slab)
+        if self._stack is None:
+            self._odd.append(lot)
+            return count
         if many.bounded:
             closed = (np.array(many.free) & (lot.lb >= lot.ub)).any(axis=-1)
             if closed.any():
@@ -118,21 +127,33 @@ class Interpreted(Results):
 
     def _fit_odd(self, advance: Callable[[int], None]) -> None:
         """Fit those that lanes cannot judge; many of them by programs, which are bought then."""
-        if not rents_odd(self.many, sum(map(len, self._odd))):
-            many = self._bought
-            choose_road(many.model, *many.first(), many.options)
-            interpreted, self.many = self.many, many
-            try:
-                self._fit_each(advance)
-            finally:
-                self.many = interpreted
-        else:
+        if self._stack is None or rents_alone(self.many, sum(map(len, self._odd))):
             self._fit_each(advance)
+            return
+        many = self._as_given
+        choose_road(many.model, *many.first(), many.options)
+        interpreted, self.many = self.many, many
+        try:
+            self._fit_each(advance)
+        finally:
+            self.many = interpreted
 
     def _fit_each(self, advance: Callable[[int], None]) -> None:
         for lot in self._odd:
             advance(self._fit_alone(lot))
             interruption.check()
+
+    def _task(self, lot: Lot, i: int) -> tuple:
+        model, *rest = super()._task(lot, i)
+        if self._stack is None:  # on the road of a fit by itself
+            model = self._as_given.model.twin()
+            choose_road(model, *rest, at_once=True)
+        return model, *rest
+
+    def _record(self, place: int, finished: Finished) -> None:
+        super()._record(place, finished)
+        if self._stack is None:
+            self.many.model = finished.model  # which evaluates what is asked of the results
 
     def _lanes(self, lot: Lot, form: Form) -> tuple[np.ndarray, np.ndarray]:
         """(state, answers) of the lanes at their ends, as the program's."""
@@ -164,9 +185,8 @@ class Interpreted(Results):
 
 
 def is_for(many: Many) -> bool:
-    """Whether the fits are of a kind that NumPy's lanes are for."""
+    """Whether the fits are of a kind that NumPy takes as well as programs."""
     options = many.options
     plain = options.jac is None and not callable(options.loss) and many.dtype == np.float64
-    x = many.x
-    divisible = many.x_rows is not None or isinstance(x, np.ndarray) or not many.omit
-    return plain and divisible and fits_lanes(many)
+    divisible = many.x_rows is not None or isinstance(many.x, np.ndarray) or not many.omit
+    return plain and divisible

@@ -5,7 +5,8 @@ share them: every number of a fit is a *lane*, an element of a (LANES,) vector, 
 to the fits is elementwise on such vectors. A pass runs over the points and adds up the Gram matrix
 of [J r] pair by pair; the step is an unrolled factorisation L diag(d) L^T. A lane that is done
 stands still until the block leaves, which it does when only a few lanes have been running for some
-passes; those are gathered into new blocks (see `run`).
+passes; those are gathered into new blocks (see `run`). The same functions run in NumPy, where a
+block is as wide as a slab of the data (see `interpreted`).
 
 The steps are those of `loop` with method 'trf', from the Gram matrix in place of its factor: in hat
 space, with p = d^{-1} dx,

@@ -10,6 +10,7 @@ import dataclasses
 from nlsq.caching.unified_cache import UnifiedCache
 from nlsq.core.drive import buying
 from nlsq.core.drive.batch.many import Many
+from nlsq.core.drive.batch.results import fits_lanes
 from nlsq.core.drive.buying import CALL, PASSES, POINT, PRICE
 
 # In the unit of `buying`: a pass's step by n + 1, and by its square for each fit; and what a fit's
@@ -36,23 +37,26 @@ def account_of(many: Many) -> Account:
 
 
 def rents(many: Many) -> bool:
-    """Whether these fits run in lanes of NumPy."""
+    """Whether these fits run in NumPy: in lanes, where they can, or one by one."""
     options, single = many.options, buying.account_of(many.model)
     if options.backend == "jax" or single.writes_jax:
         return False
-    account = account_of(many)
-    if options.backend == "numpy" or single.refuted or not account.lanes:
-        return account.lanes
-    return account.paid < PRICE and work(many) < PRICE
+    if not in_lanes(many):
+        return rents_alone(many, many.size, PASSES)
+    if options.backend == "numpy" or single.refuted:
+        return True
+    return account_of(many).paid < PRICE and work(many) < PRICE
+
+
+def in_lanes(many: Many) -> bool:
+    """Whether lanes of NumPy can have the fits, as far as is known."""
+    return fits_lanes(many) and account_of(many).lanes
 
 
 def work(many: Many) -> float:
     """What the fits will cost in NumPy."""
-    n, account, operations = (
-        sum(many.free),
-        account_of(many),
-        buying.account_of(many.model).operations,
-    )
+    n, account = sum(many.free), account_of(many)
+    operations = buying.account_of(many.model).operations
     points = (n + 1) * many.m * POINT
     step = STEP * (n + 1) + many.size * LANE * (n + 1) ** 2
     if account.stacks:
@@ -62,9 +66,9 @@ def work(many: Many) -> float:
     return OWN * many.size + PASSES * (step + evaluation)
 
 
-def rents_odd(many: Many, count: int) -> bool:
-    """Whether so many fits that lanes cannot judge run by NumPy, one by one."""
+def rents_alone(many: Many, count: int, passes: int = ODD) -> bool:
+    """Whether so many fits run by NumPy, one by one."""
     account = buying.account_of(many.model)
     if many.options.backend == "numpy" or account.refuted:
         return True
-    return account.paid + count * account.work(ODD, many.n, many.m) < PRICE
+    return account.paid + count * account.work(passes, many.n, many.m) < PRICE

@@ -128,7 +128,9 @@ class Stack:
         try:
             for row, i in zip(found, chosen, strict=True):
                 here = self._here(i)
-                row[here] = np.ravel(model_value(evaluate(self._abscissae(i, here), params[i])))
+                row[here] = _real(evaluate(self._abscissae(i, here), params[i]))
+        except Unstackable:
+            raise
         except Exception as error:  # the user's function, or values that are not one for each point
             raise Unstackable(f"for one fit {type(error).__name__}: {error}") from error
         return found
@@ -165,12 +167,15 @@ class Stack:
         """Raise where a fit's derivatives (n, m) are not what they are alone."""
         model, here = self.many.model, self._here(i)
         x = self._abscissae(i, here)
-        alone = np.ravel(model_value(model.evaluate(x, params)))
+        alone = _real(model.evaluate(x, params))
         if not np.isfinite(alone).all():
             return
-        J = model.host_jacobian(x, params, alone, "2-point").T[self._free]
+        try:
+            J = model.host_jacobian(x, params, alone, "2-point").T[self._free]
+        except NoRule as refusal:
+            raise Unstackable(f"for one fit: {refusal}") from None
         if not model.by_duals:
-            raise Unstackable(model.info.derivative)
+            raise Unstackable(f"for one fit: {model.info.derivative}")
         found, finite = slopes[:, here], np.isfinite(J)
         size = np.abs(J).max(axis=1, where=finite, initial=0.0)[:, None]
         same = (np.abs(found - J) <= _SAME_SLOPE * size) | ~(finite | np.isfinite(found))
@@ -214,9 +219,11 @@ class Singly(Stack):
             for i, row in enumerate(values):
                 here = self._here(i)
                 x = self._abscissae(i, here)
-                row[here] = np.ravel(model_value(model.evaluate(x, params[i])))
+                row[here] = _real(model.evaluate(x, params[i]))
                 J = model.host_jacobian(x, params[i], row[here], "2-point")
                 slopes[:, i, here] = J.T[self._free]
+        except Unstackable:
+            raise
         except Exception as error:  # the user's function, or values that are not one for each point
             raise Unstackable(f"for one fit {type(error).__name__}: {error}") from error
         if not model.by_duals:
@@ -239,6 +246,14 @@ def suspicious(many: Many, stack: Stack, r: np.ndarray, cost: np.ndarray) -> np.
         x = stack.many.x if lot.x is None else lot.x[i]
         found[i] = tries.alike(r[i], x, ~counts[i])
     return found
+
+
+def _real(value: Any) -> np.ndarray:
+    """What the user's function returned for one fit, (m,) or (1,)."""
+    array = model_value(value).ravel()
+    if array.dtype.kind == "c":
+        raise Unstackable("its values are complex")
+    return array
 
 
 def _column(values: np.ndarray):
