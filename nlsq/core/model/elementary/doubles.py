@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from nlsq import xla
+from nlsq.core.algebra.traced import where
 
 _FRACTION = (1 << 52) - 1  # the bits below the exponent
 _INTEGER = 0x433 << 52  # the bits of 2^52, whose unit is 1
@@ -27,7 +28,8 @@ def apart(f: Callable) -> Callable:
     """`f` of arrays as a function that XLA does not inline, and computes once.
 
     In the loops around it all its arithmetic, which XLA counts as cheap, would be computed anew for
-    each of the n directions of the Jacobian.
+    each of the n directions of the Jacobian. `f` must call no other compiled function, as
+    `jnp.where` does: `vmap` would put the mark on each of them.
     """
 
     def unmarked(*operands):  # the mark would go on to every call inside
@@ -63,9 +65,14 @@ def high(x):
     return double(bits(x) & _HIGH)
 
 
+def nearest(x):
+    """The nearest whole doubles."""
+    return lax.round(x, lax.RoundingMethod.TO_NEAREST_EVEN)
+
+
 def with_sign(value, x):
     """`value` with its sign changed where that of x, which may be 0, is negative."""
-    return jnp.where(bits(x) < 0, -value, value)
+    return where(bits(x) < 0, -value, value)
 
 
 def polynomial(coefficients, z):
@@ -81,16 +88,16 @@ def split(x):
     """(k, f) with x = 2^k f and sqrt(1/2) <= f < sqrt(2), of x > 0; k is a double."""
     i = bits(x)
     small = i < _FRACTION + 1
-    i = jnp.where(small, bits(integer(i)), i)
+    i = where(small, bits(integer(i)), i)
     i = i + ((0x3FF << 52) - _SQRT_HALF)
     k = double(lax.shift_right_logical(i, jnp.full_like(i, 52)) | _INTEGER)
-    k = k - jnp.where(small, 2.0**52 + 1023 + 1074, 2.0**52 + 1023)
+    k = k - where(small, 2.0**52 + 1023 + 1074, 2.0**52 + 1023)
     return k, double((i & _FRACTION) + _SQRT_HALF)
 
 
 def scaled(x, k):
     """2^k x, of whole doubles |k| < 2000: in two factors, neither of which is out of range."""
-    half = jnp.round(0.5 * k)
+    half = nearest(0.5 * k)
     return x * power_of_two(half) * power_of_two(k - half)
 
 

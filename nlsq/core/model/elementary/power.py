@@ -17,7 +17,8 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-from nlsq.core.model.elementary.doubles import apart, bits, high, polynomial, scaled, split
+from nlsq.core.algebra.traced import where
+from nlsq.core.model.elementary.doubles import apart, bits, high, nearest, polynomial, scaled, split
 from nlsq.core.model.elementary.exponential import EXPONENTIAL
 from nlsq.core.model.elementary.logarithm import log
 
@@ -50,15 +51,15 @@ def _log2(x):
     first, rest = CP_HIGH * p, CP_LOW * p + (rest - (p - first)) * CP
     t = high((first + rest) + k)
     t, u = t, rest - ((t - k) - first)
-    return jnp.where(bits(x) == 0, -jnp.inf, jnp.where(x < jnp.inf, t, x)), u
+    return where(bits(x) == 0, -jnp.inf, where(x < jnp.inf, t, x)), u
 
 
 def _exp2(first, rest):
     """2^(first + rest), of a first part with at most 52 digits."""
     large = ~(jnp.abs(first) < LARGEST)
-    first = jnp.where(large, jnp.where(first > 0, LARGEST, -LARGEST), first)
-    rest = jnp.where(large, 0.0, rest)
-    k = jnp.round(first + rest)
+    first = where(large, where(first > 0, LARGEST, -LARGEST), first)
+    rest = where(large, 0.0, rest)
+    k = nearest(first + rest)
     first = first - k
     t = high(first + rest)
     u, v = t * LN2_HIGH, (rest - (t - first)) * LN2 + t * LN2_LOW
@@ -75,11 +76,11 @@ def _power(x, y):
     value = _exp2(first * t, (y - first) * t + y * u)
     negative, whole = bits(x) < 0, jnp.floor(y) == y
     odd = whole & (jnp.floor(0.5 * y) != 0.5 * y)
-    value = jnp.where(negative & odd, -value, value)
+    value = where(negative & odd, -value, value)
     wrong = negative & ~whole & (bits(size) > 0) & (size < jnp.inf)
-    value = jnp.where(wrong | (x != x) | (y != y), jnp.nan, value)
+    value = where(wrong | (x != x) | (y != y), jnp.nan, value)
     one = (x == 1) | (y == 0) | ((size == 1) & (jnp.abs(y) == jnp.inf))
-    return jnp.where(one, 1.0, value)
+    return where(one, 1.0, value)
 
 
 @jax.custom_jvp
@@ -106,14 +107,14 @@ def _is_zero(tangent) -> bool:
 
 
 def _unless_zero(x):
-    return jnp.where(x == 0, 1.0, x)
+    return where(x == 0, 1.0, x)
 
 
 @jax.custom_jvp
 def _slope(x, y, value):
     """y x^(y - 1) of the power's value; 0 where that is below the smallest double."""
-    steep = jnp.where((y < 1) & (y != 0), jnp.inf, 0.0)
-    return y * jnp.where(x == 0, jnp.where(y == 1, 1.0, steep), value / _unless_zero(x))
+    steep = where((y < 1) & (y != 0), jnp.inf, 0.0)
+    return y * where(x == 0, where(y == 1, 1.0, steep), value / _unless_zero(x))
 
 
 @_slope.defjvp
