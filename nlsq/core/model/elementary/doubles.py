@@ -16,6 +16,7 @@ from jax import lax
 
 from nlsq import xla
 from nlsq.core.algebra.traced import where
+from nlsq.core.passes.elementwise import LARGEST
 
 _FRACTION = (1 << 52) - 1  # the bits below the exponent
 _INTEGER = 0x433 << 52  # the bits of 2^52, whose unit is 1
@@ -30,11 +31,19 @@ def apart(f: Callable) -> Callable:
     In the loops around it all its arithmetic, which XLA counts as cheap, would be computed anew for
     each of the n directions of the Jacobian. `f` must call no other compiled function, as
     `jnp.where` does: `vmap` would put the mark on each of them.
+
+    XLA would cut its loop in parts for several threads at some 500 elements. One compiled function
+    (`traced.marked`) cannot call those, and inside a branch XLA cuts nothing.
     """
 
     def unmarked(*operands):  # the mark would go on to every call inside
         with xla.marks(inlineable=None):
-            return f(*operands)
+            form = jax.eval_shape(f, *operands)
+            if form.size > LARGEST:
+                return f(*operands)
+            always = lax.optimization_barrier(jnp.ones((), bool))
+            never = lambda *_: jnp.zeros(form.shape, form.dtype)  # noqa: E731
+            return lax.cond(always, f, never, *operands)
 
     inner = jax.jit(unmarked)
 
