@@ -104,13 +104,12 @@ def split(x):
     return k, double((i & _FRACTION) + _SQRT_HALF)
 
 
-def scaled(x, k):
-    """2^k x, of whole doubles |k| < 2000: in two factors, neither of which is out of range."""
-    half = nearest(0.5 * k)
-    return x * power_of_two(half) * power_of_two(k - half)
-
-
 def power_of_two(k):
     """2^k of whole doubles from -1022 to 1023."""
-    i = bits(k + double(jnp.int64(_SIGNED))) + 1023
-    return double(lax.shift_left(i, jnp.full_like(i, 52)))
+    return with_exponent(jnp.ones_like(k), k)
+
+
+def with_exponent(x, k):
+    """2^k x, of whole doubles k, where both x and that are normal numbers."""
+    i = bits(k + double(jnp.int64(_SIGNED)))
+    return double(bits(x) + lax.shift_left(i, jnp.full_like(i, 52)))

@@ -18,7 +18,15 @@ import jax
 import jax.numpy as jnp
 
 from nlsq.core.algebra.traced import where
-from nlsq.core.model.elementary.doubles import apart, bits, high, nearest, polynomial, scaled, split
+from nlsq.core.model.elementary.doubles import (
+    apart,
+    bits,
+    high,
+    nearest,
+    polynomial,
+    split,
+    with_exponent,
+)
 from nlsq.core.model.elementary.exponential import EXPONENTIAL
 from nlsq.core.model.elementary.logarithm import log
 
@@ -33,7 +41,7 @@ CP, CP_HIGH, CP_LOW = (
 LN2, LN2_HIGH, LN2_LOW = (
     6.93147180559945286227e-01, 6.93147182464599609375e-01, -1.90465429995776804525e-09,
 )  # fmt: skip
-LARGEST = 1100.0  # of |y log2 x|; beyond, the power is 0 or infinite
+LARGEST = 1100.0  # of |y log2 x|; beyond, the power is 0 or infinite, and the rest may be NaN
 
 
 def _log2(x):
@@ -50,21 +58,22 @@ def _log2(x):
     p = high(first + rest)
     first, rest = CP_HIGH * p, CP_LOW * p + (rest - (p - first)) * CP
     t = high((first + rest) + k)
-    t, u = t, rest - ((t - k) - first)
+    u = rest - ((t - k) - first)
     return where(bits(x) == 0, -jnp.inf, where(x < jnp.inf, t, x)), u
 
 
 def _exp2(first, rest):
     """2^(first + rest), of a first part with at most 52 digits."""
-    large = ~(jnp.abs(first) < LARGEST)
-    first = where(large, where(first > 0, LARGEST, -LARGEST), first)
-    rest = where(large, 0.0, rest)
-    k = nearest(first + rest)
+    rest = where(jnp.abs(first) < LARGEST, rest, 0.0)
+    whole = first + rest
+    k = nearest(whole)
     first = first - k
     t = high(first + rest)
     u, v = t * LN2_HIGH, (rest - (t - first)) * LN2 + t * LN2_LOW
     z = u + v
-    return scaled(1 + (z + ((v - (z - u)) + z * z * polynomial(EXPONENTIAL, z))), k)
+    value = 1 + (z + ((v - (z - u)) + z * z * polynomial(EXPONENTIAL, z)))
+    value = where(whole < 1024, with_exponent(value, k), jnp.inf)
+    return where(whole < -1022, 0.0, value)  # XLA, too, takes what is subnormal for 0
 
 
 @apart
