@@ -12,6 +12,7 @@ import scipy.special
 
 from nlsq import curve_fit
 from nlsq.config import double_precision
+from nlsq.core.algebra import traced
 from nlsq.core.model.elementary import (
     exponential,
     inverse,
@@ -248,6 +249,19 @@ def test_a_traced_model_keeps_its_values_and_derivatives(model):
     limit = 1e-6 if model.__name__ == "single" else 1e-14
     for a, b in zip(ours, theirs, strict=True):
         assert np.allclose(a, b, rtol=limit, atol=limit)
+
+
+def test_many_elements_in_one_compiled_function():
+    """Which may call nothing that XLA cuts in parts for several threads."""
+    x = np.linspace(1, 9, 2048)
+
+    def both(x):
+        return special.lgamma(x), jax.vmap(special.lgamma)(x.reshape(16, 128))
+
+    with double_precision():
+        flat, rows = jax.jit(traced.marked(both))(x)
+    np.testing.assert_allclose(flat, scipy.special.gammaln(x), rtol=1e-13, atol=1e-13)
+    assert np.array_equal(flat, np.ravel(rows))
 
 
 def test_a_fit_of_fast_waves():

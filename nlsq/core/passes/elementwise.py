@@ -15,13 +15,13 @@ _KNOWN = frozenset(
     """abs acos acosh add add_any and asin asinh atan atan2 atanh bitcast_convert_type
     broadcast_in_dim cbrt ceil clamp closed_call cond convert_element_type copy cos cosh
     custom_jvp_call custom_vmap_call div dynamic_slice eq erf erf_inv erfc exp exp2
-    expand_dims expm1 floor ge gt integer_pow is_finite jit le lgamma log log1p logistic lt
-    max min mul ne neg nextafter not one_minus_square or pjit pow reduce_max rem reshape round rsqrt
-    select_n shift_left shift_right_logical sign sin sinh slice sqrt square squeeze stop_gradient
-    sub tan tanh transpose xor""".split()
+    expand_dims expm1 floor ge gt integer_pow is_finite jit le lgamma log log1p logistic
+    lt max min mul ne neg nextafter not one_minus_square optimization_barrier or pjit pow
+    reduce_max rem reshape round rsqrt select_n shift_left shift_right_logical sign sin
+    sinh slice sqrt square squeeze stop_gradient sub tan tanh transpose xor""".split()
 )
 # Numbers of an array in such a function; XLA cuts loops over more in parts for several threads.
-_LARGEST = 1 << 11
+LARGEST = 1 << 11
 
 
 def is_plain_with_derivatives(value: Callable, p, *operands) -> bool:
@@ -46,7 +46,7 @@ def _plain(jaxpr) -> bool:
     for equation in jaxpr.eqns:
         if equation.primitive.name not in _KNOWN:
             return False
-        if any(getattr(v.aval, "size", 1) > _LARGEST for v in equation.outvars):
+        if any(getattr(v.aval, "size", 1) > LARGEST for v in equation.outvars):
             return False
         if any(getattr(getattr(v, "val", None), "ndim", 0) for v in equation.invars):
             return False

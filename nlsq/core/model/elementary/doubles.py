@@ -15,6 +15,8 @@ import jax.numpy as jnp
 from jax import lax
 
 from nlsq import xla
+from nlsq.core.algebra.traced import where
+from nlsq.core.passes.elementwise import LARGEST
 
 _FRACTION = (1 << 52) - 1  # the bits below the exponent
 _INTEGER = 0x433 << 52  # the bits of 2^52, whose unit is 1
@@ -27,12 +29,21 @@ def apart(f: Callable) -> Callable:
     """`f` of arrays as a function that XLA does not inline, and computes once.
 
     In the loops around it all its arithmetic, which XLA counts as cheap, would be computed anew for
-    each of the n directions of the Jacobian.
+    each of the n directions of the Jacobian. `f` must call no other compiled function, as
+    `jnp.where` does: `vmap` would put the mark on each of them.
+
+    XLA would cut its loop in parts for several threads at some 500 elements. One compiled function
+    (`traced.marked`) cannot call those, and inside a branch XLA cuts nothing.
     """
 
     def unmarked(*operands):  # the mark would go on to every call inside
         with xla.marks(inlineable=None):
-            return f(*operands)
+            form = jax.eval_shape(f, *operands)
+            if form.size > LARGEST:
+                return f(*operands)
+            always = lax.optimization_barrier(jnp.ones((), bool))
+            never = lambda *_: jnp.zeros(form.shape, form.dtype)  # noqa: E731
+            return lax.cond(always, f, never, *operands)
 
     inner = jax.jit(unmarked)
 
@@ -63,9 +74,14 @@ def high(x):
     return double(bits(x) & _HIGH)
 
 
+def nearest(x):
+    """The nearest whole doubles."""
+    return lax.round(x, lax.RoundingMethod.TO_NEAREST_EVEN)
+
+
 def with_sign(value, x):
     """`value` with its sign changed where that of x, which may be 0, is negative."""
-    return jnp.where(bits(x) < 0, -value, value)
+    return where(bits(x) < 0, -value, value)
 
 
 def polynomial(coefficients, z):
@@ -81,20 +97,19 @@ def split(x):
     """(k, f) with x = 2^k f and sqrt(1/2) <= f < sqrt(2), of x > 0; k is a double."""
     i = bits(x)
     small = i < _FRACTION + 1
-    i = jnp.where(small, bits(integer(i)), i)
+    i = where(small, bits(integer(i)), i)
     i = i + ((0x3FF << 52) - _SQRT_HALF)
     k = double(lax.shift_right_logical(i, jnp.full_like(i, 52)) | _INTEGER)
-    k = k - jnp.where(small, 2.0**52 + 1023 + 1074, 2.0**52 + 1023)
+    k = k - where(small, 2.0**52 + 1023 + 1074, 2.0**52 + 1023)
     return k, double((i & _FRACTION) + _SQRT_HALF)
-
-
-def scaled(x, k):
-    """2^k x, of whole doubles |k| < 2000: in two factors, neither of which is out of range."""
-    half = jnp.round(0.5 * k)
-    return x * power_of_two(half) * power_of_two(k - half)
 
 
 def power_of_two(k):
     """2^k of whole doubles from -1022 to 1023."""
-    i = bits(k + double(jnp.int64(_SIGNED))) + 1023
-    return double(lax.shift_left(i, jnp.full_like(i, 52)))
+    return with_exponent(jnp.ones_like(k), k)
+
+
+def with_exponent(x, k):
+    """2^k x, of whole doubles k, where both x and that are normal numbers."""
+    i = bits(k + double(jnp.int64(_SIGNED)))
+    return double(bits(x) + lax.shift_left(i, jnp.full_like(i, 52)))

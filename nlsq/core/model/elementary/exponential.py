@@ -15,7 +15,8 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-from nlsq.core.model.elementary.doubles import apart, polynomial, power_of_two
+from nlsq.core.algebra.traced import where
+from nlsq.core.model.elementary.doubles import apart, nearest, polynomial, power_of_two
 from nlsq.core.model.elementary.logarithm import LN2_HIGH, LN2_LOW
 
 EXPONENTIAL = (
@@ -28,15 +29,15 @@ LEAST, LARGEST = -50.0, 710.0  # e^x - 1 is -1 or infinite beyond
 
 @apart
 def _expm1(x):
-    inside = jnp.clip(x, LEAST, LARGEST)
-    k = jnp.round(inside * (1 / (LN2_HIGH + LN2_LOW)))
+    inside = jnp.minimum(jnp.maximum(x, LEAST), LARGEST)
+    k = nearest(inside * (1 / (LN2_HIGH + LN2_LOW)))
     first, rest = inside - k * LN2_HIGH, k * LN2_LOW
     r = first - rest
     rest = (first - r) - rest
     rest = rest + r * r * polynomial(EXPONENTIAL, r)
     half = power_of_two(k - 1)  # of 2^k, which may be out of range
     value = 2 * (((half - 0.5) + half * r) + half * rest)
-    return jnp.where(x == 0, x, value)
+    return where(x == 0, x, value)
 
 
 @jax.custom_jvp

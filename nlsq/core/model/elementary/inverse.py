@@ -21,6 +21,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from nlsq.core.algebra.traced import where
 from nlsq.core.model.elementary.doubles import apart, bits, double, integer, polynomial, with_sign
 from nlsq.core.model.elementary.logarithm import of_one_and
 
@@ -48,9 +49,9 @@ LARGE = 2.0**54  # 1 + a is a
 def _angle(a, b):
     """(angle, rest) of the point (b, a) in the first quadrant."""
     steep, middle = a > STEEP * b, a > SMALL * b
-    top = jnp.where(steep, -b, jnp.where(middle, a - b, a))
-    bottom = jnp.where(steep, a, jnp.where(middle, a + b, b))
-    eighths = jnp.where(steep, 0.5, jnp.where(middle, 0.25, 0.0))
+    top = where(steep, -b, where(middle, a - b, a))
+    bottom = where(steep, a, where(middle, a + b, b))
+    eighths = where(steep, 0.5, where(middle, 0.25, 0.0))
     t = top / bottom
     z = t * t
     return eighths * math.pi - ((t * z * polynomial(ARCTAN, z) - eighths * PI_LOW) - t)
@@ -67,19 +68,19 @@ def _arctan2(y, x):
     a, b = jnp.abs(y), jnp.abs(x)
     size = jnp.maximum(a, b)
     infinite = (a == jnp.inf) & (b == jnp.inf)
-    scale = jnp.where(size > 2.0**1000, 2.0**-600, jnp.where(size < 2.0**-900, 2.0**600, 1.0))
-    a = jnp.where(infinite, 1.0, a * scale)
-    b = jnp.where(infinite | (size == 0), 1.0, b * scale)
+    scale = where(size > 2.0**1000, 2.0**-600, where(size < 2.0**-900, 2.0**600, 1.0))
+    a = where(infinite, 1.0, a * scale)
+    b = where(infinite | (size == 0), 1.0, b * scale)
     angle = _angle(a, b)
-    angle = jnp.where(bits(x) < 0, math.pi - (angle - PI_LOW), angle)
+    angle = where(bits(x) < 0, math.pi - (angle - PI_LOW), angle)
     return with_sign(angle, y)
 
 
 def _half_angle(a):
     """(s, rest, near): arcsin a = s + rest, or pi / 2 - 2 (s + rest) where a is near 1."""
     near = a > 0.5
-    z = jnp.where(near, 0.5 * (1 - a), a * a)
-    s = jnp.where(near, jnp.sqrt(z), a)
+    z = where(near, 0.5 * (1 - a), a * a)
+    s = where(near, jnp.sqrt(z), a)
     return s, s * z * polynomial(ARCSIN, z), near
 
 
@@ -87,15 +88,15 @@ def _half_angle(a):
 def _arcsin(x):
     s, rest, near = _half_angle(jnp.abs(x))
     beyond = math.pi / 2 - (2 * s + (2 * rest - PI_LOW / 2))
-    return with_sign(jnp.where(near, beyond, s + rest), x)
+    return with_sign(where(near, beyond, s + rest), x)
 
 
 @apart
 def _arccos(x):
     s, rest, near = _half_angle(jnp.abs(x))
     angle = 2 * (s + rest)
-    beyond = jnp.where(x < 0, math.pi - (angle - PI_LOW), angle)
-    return jnp.where(near, beyond, math.pi / 2 - (x + (with_sign(rest, x) - PI_LOW / 2)))
+    beyond = where(x < 0, math.pi - (angle - PI_LOW), angle)
+    return where(near, beyond, math.pi / 2 - (x + (with_sign(rest, x) - PI_LOW / 2)))
 
 
 @apart
@@ -103,22 +104,22 @@ def _arcsinh(x):
     a = jnp.abs(x)
     large = a > LARGE
     square = a * a
-    inside = jnp.where(large, a, a + square / (1 + jnp.sqrt(1 + square)))
-    return with_sign(of_one_and(inside) + jnp.where(large, math.log(2), 0.0), x)
+    inside = where(large, a, a + square / (1 + jnp.sqrt(1 + square)))
+    return with_sign(of_one_and(inside) + where(large, math.log(2), 0.0), x)
 
 
 @apart
 def _arccosh(x):
     large, t = x > LARGE, x - 1
-    inside = jnp.where(large, x, t + jnp.sqrt(2 * t + t * t))
-    value = of_one_and(inside) + jnp.where(large, math.log(2), 0.0)
-    return jnp.where(x < 1, jnp.nan, value)
+    inside = where(large, x, t + jnp.sqrt(2 * t + t * t))
+    value = of_one_and(inside) + where(large, math.log(2), 0.0)
+    return where(x < 1, jnp.nan, value)
 
 
 @apart
 def _arctanh(x):
     a = jnp.abs(x)
-    twice = jnp.where(a > 1, jnp.nan, a + a)
+    twice = where(a > 1, jnp.nan, a + a)
     return with_sign(0.5 * of_one_and(twice + twice * a / (1 - a)), x)
 
 
@@ -126,15 +127,15 @@ def _arctanh(x):
 def _cbrt(x):
     i = bits(jnp.abs(x))
     small = i < 1 << 52
-    a = jnp.where(small, integer(i), double(i))
+    a = where(small, integer(i), double(i))
     third = jnp.floor(integer(lax.shift_right_logical(bits(a), jnp.full_like(i, 32))) / 3)
     t = double(lax.shift_left(bits(third + (2.0**52 + THIRD)), jnp.full_like(i, 32)))
     t = t * polynomial(CBRT, t * t * (t / a))
     t = double((bits(t) + (1 << 31)) & -(1 << 30))  # 23 digits
     r = a / (t * t)
     t = t + t * ((r - t) / (t + t + r))
-    t = jnp.where(small, t * 2.0**-358, t)
-    return jnp.where((i > 0) & (x - x == 0), with_sign(t, x), x)
+    t = where(small, t * 2.0**-358, t)
+    return where((i > 0) & (x - x == 0), with_sign(t, x), x)
 
 
 def _with_slope(f, slope):

@@ -15,6 +15,7 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
+from nlsq.core.algebra.traced import where
 from nlsq.core.model.elementary.doubles import apart, bits, polynomial, split
 
 LN2_HIGH, LN2_LOW = 6.93147180369123816490e-01, 1.90821492927058770002e-10
@@ -39,8 +40,8 @@ def natural(x):
     """log x, not yet kept apart."""
     k, f = split(x)
     i = bits(x)  # of a subnormal number, which compares as 0
-    ends = jnp.where((i == 0) | (i == jnp.iinfo(jnp.int64).min), -jnp.inf, jnp.nan)
-    return jnp.where(i > 0, jnp.where(x < jnp.inf, of_parts(k, f - 1), x), ends)
+    ends = where((i == 0) | (i == jnp.iinfo(jnp.int64).min), -jnp.inf, jnp.nan)
+    return where(i > 0, where(x < jnp.inf, of_parts(k, f - 1), x), ends)
 
 
 def of_one_and(x):
@@ -50,9 +51,9 @@ def of_one_and(x):
     near = k == 0
     one = u - x  # not x - (u - 1), where XLA would put the two constants together
     rest = ((1 - one) + (x - (u - one))) / u
-    value = of_parts(k, jnp.where(near, x, f - 1), jnp.where(near, 0.0, rest))
-    ends = jnp.where(x == -1, -jnp.inf, jnp.nan)
-    return jnp.where(x > -1, jnp.where((x < jnp.inf) & (x != 0), value, x), ends)
+    value = of_parts(k, where(near, x, f - 1), where(near, 0.0, rest))
+    ends = where(x == -1, -jnp.inf, jnp.nan)
+    return where(x > -1, where((x < jnp.inf) & (x != 0), value, x), ends)
 
 
 _log, _log1p = apart(natural), apart(of_one_and)

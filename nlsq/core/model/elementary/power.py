@@ -17,7 +17,16 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-from nlsq.core.model.elementary.doubles import apart, bits, high, polynomial, scaled, split
+from nlsq.core.algebra.traced import where
+from nlsq.core.model.elementary.doubles import (
+    apart,
+    bits,
+    high,
+    nearest,
+    polynomial,
+    split,
+    with_exponent,
+)
 from nlsq.core.model.elementary.exponential import EXPONENTIAL
 from nlsq.core.model.elementary.logarithm import log
 
@@ -32,7 +41,7 @@ CP, CP_HIGH, CP_LOW = (
 LN2, LN2_HIGH, LN2_LOW = (
     6.93147180559945286227e-01, 6.93147182464599609375e-01, -1.90465429995776804525e-09,
 )  # fmt: skip
-LARGEST = 1100.0  # of |y log2 x|; beyond, the power is 0 or infinite
+LARGEST = 1100.0  # of |y log2 x|; beyond, the power is 0 or infinite, and the rest may be NaN
 
 
 def _log2(x):
@@ -49,21 +58,22 @@ def _log2(x):
     p = high(first + rest)
     first, rest = CP_HIGH * p, CP_LOW * p + (rest - (p - first)) * CP
     t = high((first + rest) + k)
-    t, u = t, rest - ((t - k) - first)
-    return jnp.where(bits(x) == 0, -jnp.inf, jnp.where(x < jnp.inf, t, x)), u
+    u = rest - ((t - k) - first)
+    return where(bits(x) == 0, -jnp.inf, where(x < jnp.inf, t, x)), u
 
 
 def _exp2(first, rest):
     """2^(first + rest), of a first part with at most 52 digits."""
-    large = ~(jnp.abs(first) < LARGEST)
-    first = jnp.where(large, jnp.where(first > 0, LARGEST, -LARGEST), first)
-    rest = jnp.where(large, 0.0, rest)
-    k = jnp.round(first + rest)
+    rest = where(jnp.abs(first) < LARGEST, rest, 0.0)
+    whole = first + rest
+    k = nearest(whole)
     first = first - k
     t = high(first + rest)
     u, v = t * LN2_HIGH, (rest - (t - first)) * LN2 + t * LN2_LOW
     z = u + v
-    return scaled(1 + (z + ((v - (z - u)) + z * z * polynomial(EXPONENTIAL, z))), k)
+    value = 1 + (z + ((v - (z - u)) + z * z * polynomial(EXPONENTIAL, z)))
+    value = where(whole < 1024, with_exponent(value, k), jnp.inf)
+    return where(whole < -1022, 0.0, value)  # XLA, too, takes what is subnormal for 0
 
 
 @apart
@@ -75,11 +85,11 @@ def _power(x, y):
     value = _exp2(first * t, (y - first) * t + y * u)
     negative, whole = bits(x) < 0, jnp.floor(y) == y
     odd = whole & (jnp.floor(0.5 * y) != 0.5 * y)
-    value = jnp.where(negative & odd, -value, value)
+    value = where(negative & odd, -value, value)
     wrong = negative & ~whole & (bits(size) > 0) & (size < jnp.inf)
-    value = jnp.where(wrong | (x != x) | (y != y), jnp.nan, value)
+    value = where(wrong | (x != x) | (y != y), jnp.nan, value)
     one = (x == 1) | (y == 0) | ((size == 1) & (jnp.abs(y) == jnp.inf))
-    return jnp.where(one, 1.0, value)
+    return where(one, 1.0, value)
 
 
 @jax.custom_jvp
@@ -106,14 +116,14 @@ def _is_zero(tangent) -> bool:
 
 
 def _unless_zero(x):
-    return jnp.where(x == 0, 1.0, x)
+    return where(x == 0, 1.0, x)
 
 
 @jax.custom_jvp
 def _slope(x, y, value):
     """y x^(y - 1) of the power's value; 0 where that is below the smallest double."""
-    steep = jnp.where((y < 1) & (y != 0), jnp.inf, 0.0)
-    return y * jnp.where(x == 0, jnp.where(y == 1, 1.0, steep), value / _unless_zero(x))
+    steep = where((y < 1) & (y != 0), jnp.inf, 0.0)
+    return y * where(x == 0, where(y == 1, 1.0, steep), value / _unless_zero(x))
 
 
 @_slope.defjvp

@@ -20,7 +20,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from nlsq.core.model.elementary.doubles import apart, polynomial, with_sign
+from nlsq.core.algebra.traced import where
+from nlsq.core.model.elementary.doubles import apart, nearest, polynomial, with_sign
 from nlsq.core.model.elementary.logarithm import natural
 
 ERF = (
@@ -60,7 +61,7 @@ def _erf(x):
     a = jnp.minimum(jnp.abs(x), 6.0)
     near = a + a * polynomial(ERF, a * a)
     beyond = 1 - jnp.exp(-a * a) * polynomial(ERFC, (a - 2.5) / (a + 2.5))
-    return with_sign(jnp.where(a < 1, near, beyond), x)
+    return with_sign(where(a < 1, near, beyond), x)
 
 
 @jax.custom_jvp
@@ -76,29 +77,29 @@ def _(primals, tangents):
 
 def _positive(x):
     """lgamma of x > 0."""
-    nearest = jnp.round(x)
-    d = jnp.where(x < 0.5, x, jnp.where(x < 1.5, x - 1, x - nearest))
-    steps = jnp.where(x < 0.5, x * (x + 1), jnp.where(x < 1.5, x, 1.0))
+    whole = nearest(x)
+    d = where(x < 0.5, x, where(x < 1.5, x - 1, x - whole))
+    steps = where(x < 0.5, x * (x + 1), where(x < 1.5, x, 1.0))
     for k in range(1, 7):
-        steps = jnp.where(nearest > k + 1, steps * (x - k), steps)
+        steps = where(whole > k + 1, steps * (x - k), steps)
     large = x >= LARGE
-    log = natural(jnp.where(large, x, steps))
-    d = jnp.where(large, 0.0, d)
-    below = d * polynomial(NEAR_TWO, d) + jnp.where(x < 1.5, -log, log)
-    inverse = 1 / jnp.where(large, x, LARGE)
+    log = natural(where(large, x, steps))
+    d = where(large, 0.0, d)
+    below = d * polynomial(NEAR_TWO, d) + where(x < 1.5, -log, log)
+    inverse = 1 / where(large, x, LARGE)
     series = HALF_LOG_2_PI_LESS_HALF + inverse * polynomial(STIRLING, inverse * inverse)
-    return jnp.where(large, (x - 0.5) * (log - 1) + series, below)
+    return where(large, (x - 0.5) * (log - 1) + series, below)
 
 
 @apart
 def _lgamma(x):
     a = jnp.abs(x)
     value = _positive(a)
-    r = math.pi * (a - jnp.round(a))
+    r = math.pi * (a - nearest(a))
     z = r * r
     sine = jnp.abs(r - r * z * polynomial(SINE, z))
     reflected = natural(math.pi / (a * sine)) - value
-    return jnp.where(x < 0, jnp.where(a < jnp.inf, reflected, a), value)
+    return where(x < 0, where(a < jnp.inf, reflected, a), value)
 
 
 @jax.custom_jvp
