@@ -65,6 +65,23 @@ class Evaluations:
         return f
 
     def _evaluated(self, p) -> np.ndarray:
+        found = self.model.with_tangents(self.data.x.given, p)
+        if found is None or found[0].size != self.data.y.size:
+            return self._plain(p)
+        key = p.tobytes()
+        self.model.memo.rows = dict.fromkeys([(key, "2-point"), (key, "3-point")], found[1])
+        return found[0]
+
+    def confirms(self, p) -> bool:
+        """Whether the values that were taken from dual numbers at p are the user's."""
+        values = self.model.memo.values
+        if (known := values.get(p.tobytes())) is None or not self.model.by_duals:
+            return True
+        with np.errstate(all="ignore"):
+            own = values[p.tobytes()] = self._plain(p)
+            return bool((own == known).all() or ((own == known) | (own != own)).all())
+
+    def _plain(self, p) -> np.ndarray:
         model, data, m = self.model, self.data, self.data.y.size
         f = model_value(model.evaluate(data.x.given, p))
         if f.dtype == np.float64 and f.shape == (m,):  # mostly

@@ -20,7 +20,7 @@ from nlsq.core.loop.state import (
 from nlsq.core.loop.status import Status
 from nlsq.core.loop.watch import Watch, interpret_passes
 from nlsq.core.model.calls import ResidualCall
-from nlsq.core.model.model import Model
+from nlsq.core.model.model import OTHER_VALUES, Model
 from nlsq.core.problem.observations import Observations
 from nlsq.core.problem.options import Options
 from nlsq.core.problem.parameters import Parameters
@@ -42,6 +42,9 @@ def fit(
         run = host.whole_pass(evaluations, options, setup)
         start = start_state(setup.x0, method)
         outcome = interpret_passes(run, method, numbers(setup), start, watch)
+        if not evaluations.confirms(outcome.x):
+            model.refuse_duals(data.x.given, outcome.x, OTHER_VALUES)
+            return fit(model, data, parameters, options, setup)
     if model.interpreted:  # its nfev is of passes, as that of a program
         account = buying.account_of(model)
         account.pay(outcome.nfev, model.n, data.y.size)

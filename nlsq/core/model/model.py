@@ -79,6 +79,7 @@ class Memo:
 
 
 BY_DUALS = "exact, by dual numbers"
+OTHER_VALUES = "its values for dual numbers are others"
 
 
 class Model:
@@ -352,7 +353,18 @@ class Model:
                     return JT
                 reason = "those of dual numbers are others"
             else:
-                reason = "its values for dual numbers are others"
+                reason = OTHER_VALUES
+        self.refuse_duals(x, p, reason)
+        return None
+
+    def refuse_duals(self, x, p, reason: str) -> None:
+        """Take differences from now on, where that is final.
+
+        Raises
+        ------
+        NoRule
+            A program may do better.
+        """
         self.by_duals = self.interpreted = False
         if not self._final:
             if not unrolls(lambda: self.evaluate(x, p)):
@@ -360,7 +372,18 @@ class Model:
             reason = "it has a loop in Python over the points"
         info = dataclasses.replace(self.info, derivative=f"finite differences: {reason}")
         self.resolution = dataclasses.replace(self.resolution, info=info)
-        return None
+
+    def with_tangents(self, x, p) -> tuple[np.ndarray, np.ndarray] | None:
+        """Values and Jacobian by dual numbers that were compared before; None where they fail."""
+        if not (self.by_duals and self._trusted):
+            return None
+        try:
+            value, JT = self.call.tangents(x, p)
+        except Exception:  # the caller goes on with plain numbers, and then says why
+            return None
+        if value.ndim != 1 or value.dtype != np.float64 or JT.shape != (len(JT), value.size):
+            return None
+        return value.copy(), JT.T  # it may be a buffer that is used again
 
     def _agrees(self, x, p, JT, f0) -> bool:
         """Whether differences along one direction are those of the tangents; asked once.

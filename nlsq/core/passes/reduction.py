@@ -131,9 +131,10 @@ def _factor_few(G, R_prev, cost) -> Summary | None:
     None where a column is zero, collapsed or dependent, or something is not finite.
     """
     n, rows, before = len(R_prev), G.tolist(), R_prev.tolist()
-    D = [math.sqrt(max(row[i], 0.0)) for i, row in enumerate(rows)]
-    if not min(D) > 0:
+    squares = [row[i] for i, row in enumerate(rows)]
+    if not min(squares) > 0:
         return None
+    D = list(map(math.sqrt, squares))
     L: list[list[float]] = []  # L L^T = D^{-1} G D^{-1} + s I
     for i, row in enumerate(rows):
         new: list[float] = []
@@ -156,17 +157,20 @@ def _factor_few(G, R_prev, cost) -> Summary | None:
             scale, to = L[k][i] * D[k], R[i]
             for j in range(k, n):
                 to[j] += scale * before[k][j]
-    norms = []
+    norms, none = [], np.zeros(n, bool)
     for j in range(n):
-        square = sum(R[i][j] * R[i][j] for i in range(j + 1))
-        last = sum(before[i][j] * before[i][j] for i in range(j + 1))
+        square = last = 0.0
+        for i in range(j + 1):
+            square += R[i][j] * R[i][j]
+            last += before[i][j] * before[i][j]
         if not (square > COLLAPSE**2 * last and R[j][j] ** 2 > DEPENDENT**2 * square):
             return None
         norms.append(math.sqrt(square))
     z = [value * D[n] for value in L[n][:n]]
     if not math.isfinite(cost + sum(norms) + sum(z)):
         return None
-    R, none = np.array(R), np.zeros(n, bool)
-    pivot = np.float64(min(L[i][i] for i in range(n)))
-    P = dense.solve_upper(R, eye(n, R))
-    return Summary(cost, R, P, np.array(z), np.array(norms), pivot, none, none, np.True_)
+    pivot = np.float64(min([L[i][i] for i in range(n)]))
+    return Summary(
+        cost, np.array(R), np.array(dense.inverse_of_rows(R)), np.array(z), np.array(norms), pivot,
+        none, none, np.True_,
+    )  # fmt: skip
