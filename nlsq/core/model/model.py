@@ -388,9 +388,14 @@ class Model:
     def _agrees(self, x, p, JT, f0) -> bool:
         """Whether differences along one direction are those of the tangents; asked once.
 
-        Central ones, and to one side, since |a| at 0 has no derivative but a central difference.
+        Steps of 1e-5, or of 1e-8 where the model bends within those.
         """
-        h = 1e-5 * np.where(p == 0, 1.0, np.abs(p)) * np.cos(np.arange(p.size) + 1.0)
+        self._trusted = any(self._agrees_within(x, p, JT, f0, step) for step in (1e-5, 1e-8))
+        return self._trusted
+
+    def _agrees_within(self, x, p, JT, f0, step: float) -> bool:
+        """By central differences, and to one side: at 0 |a| has the former and no derivative."""
+        h = step * np.where(p == 0, 1.0, np.abs(p)) * np.cos(np.arange(p.size) + 1.0)
         h = np.where(np.less(*self.bounds), h, 0.0)
         inside = [np.clip(q, *self.bounds) for q in (p + h, p - h)]
         with np.errstate(all="ignore"):
@@ -401,8 +406,7 @@ class Model:
                 (high - f0) - (inside[0] - p) @ JT,
             ]
             most = 0.01 * size.max(initial=0)
-            self._trusted = not any((np.abs(gap) > most)[np.isfinite(gap)].any() for gap in gaps)
-        return self._trusted
+            return not any((np.abs(gap) > most)[np.isfinite(gap)].any() for gap in gaps)
 
     def _differences(self, jacobian: Callable, x, p, f0, scheme: str, *pattern) -> Any:
         given = p, f0, scheme, self.rel_step, *self.bounds, *pattern, self.mapped
