@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from nlsq import xla
-from nlsq.core.algebra.traced import where
+from nlsq.core.algebra.traced import is_for_one, where
 from nlsq.core.passes.elementwise import LARGEST
 
 _FRACTION = (1 << 52) - 1  # the bits below the exponent
@@ -25,31 +25,36 @@ _SQRT_HALF = 0x3FE6A09E667F3BCD
 _HIGH = -1 << 27  # the bits of a double's first 26 digits
 
 
-def apart(f: Callable) -> Callable:
+def apart(f: Callable, beside: Callable | None = None) -> Callable:
     """`f` of arrays as a function that XLA does not inline, and computes once.
 
     In the loops around it all its arithmetic, which XLA counts as cheap, would be computed anew for
     each of the n directions of the Jacobian. `f` must call no other compiled function, as
     `jnp.where` does: `vmap` would put the mark on each of them.
 
+    beside: XLA's own, which is as quick where a call is not part of one compiled function.
+
     XLA would cut its loop in parts for several threads at some 500 elements. One compiled function
     (`traced.marked`) cannot call those, and inside a branch XLA cuts nothing.
     """
 
-    def unmarked(*operands):  # the mark would go on to every call inside
+    def unmarked(as_one, *operands):  # the mark would go on to every call inside
         with xla.marks(inlineable=None):
             form = jax.eval_shape(f, *operands)
-            if form.size > LARGEST:
+            if not as_one or form.size > LARGEST:
                 return f(*operands)
             always = lax.optimization_barrier(jnp.ones((), bool))
             never = lambda *_: jnp.zeros(form.shape, form.dtype)  # noqa: E731
             return lax.cond(always, f, never, *operands)
 
-    inner = jax.jit(unmarked)
+    inner = jax.jit(unmarked, static_argnums=0)
 
     def call(*operands):
+        as_one = is_for_one()
+        if beside is not None and not as_one:
+            return beside(*operands)
         with xla.marks(inlineable="false"):
-            return inner(*operands)
+            return inner(as_one, *operands)
 
     return call
 
