@@ -34,27 +34,27 @@ def apart(f: Callable, beside: Callable | None = None) -> Callable:
 
     beside: XLA's own, which is as quick where a call is not part of one compiled function.
 
-    XLA would cut its loop in parts for several threads at some 500 elements. One compiled function
-    (`traced.marked`) cannot call those, and inside a branch XLA cuts nothing.
+    XLA would cut its loop in parts for several threads at some 500 elements, for which they do not
+    pay, and which one compiled function (`traced.marked`) cannot call. Inside a branch it cuts
+    nothing.
     """
 
-    def unmarked(as_one, *operands):  # the mark would go on to every call inside
+    def unmarked(*operands):  # the mark would go on to every call inside
         with xla.marks(inlineable=None):
             form = jax.eval_shape(f, *operands)
-            if not as_one or form.size > LARGEST:
+            if form.size > LARGEST:
                 return f(*operands)
             always = lax.optimization_barrier(jnp.ones((), bool))
             never = lambda *_: jnp.zeros(form.shape, form.dtype)  # noqa: E731
             return lax.cond(always, f, never, *operands)
 
-    inner = jax.jit(unmarked, static_argnums=0)
+    inner = jax.jit(unmarked)
 
     def call(*operands):
-        as_one = is_for_one()
-        if beside is not None and not as_one:
+        if beside is not None and not is_for_one():
             return beside(*operands)
         with xla.marks(inlineable="false"):
-            return inner(as_one, *operands)
+            return inner(*operands)
 
     return call
 
