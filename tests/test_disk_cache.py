@@ -38,6 +38,7 @@ def fit(home: Path, **env: str) -> dict:
     environment = {
         "PATH": "/usr/bin:/bin", "HOME": str(home), "XDG_CACHE_HOME": str(home / "cache"),
         "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", "JAX_PLATFORMS": "cpu",
+        "NLSQ_BACKEND": "jax",
     }  # fmt: skip
     done = subprocess.run(
         [sys.executable, "-c", _FIT],

@@ -115,7 +115,7 @@ def test_values(size):
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_to_the_last_place(case):
     """Beside 64 digits, where the processor has them."""
-    with double_precision():
+    with double_precision(), traced.as_one():
         found = np.asarray(
             jax.jit(case.ours, compiler_options=compiler_options(False))(*case.arguments)
         )
@@ -137,7 +137,7 @@ def test_where_there_is_no_number_or_no_rounding(name):
     case = CASES[name]
     alone = len(case.arguments) == 1
     arguments = np.meshgrid(*[SPECIAL if alone else SPECIAL[:-1]] * len(case.arguments))
-    with double_precision():
+    with double_precision(), traced.as_one():
         found = np.array(jax.jit(case.ours)(*arguments))
     with np.errstate(all="ignore"):
         expected = case.oracle(*arguments)
@@ -204,7 +204,7 @@ def test_derivatives(own, theirs):
         first = jax.grad(f)
         return lambda x: (jax.vmap(first)(x), jax.vmap(jax.grad(first))(x))
 
-    with double_precision():
+    with double_precision(), traced.as_one():
         ours, expected = slopes(lambda t: own(t[None])[0]), slopes(theirs)
         found, expected = jax.jit(lambda x: (ours(x), expected(x)))(np.linspace(-9, 9, 7))
     np.testing.assert_allclose(found, expected, rtol=1e-14, atol=1e-15)

@@ -24,7 +24,9 @@ multiprocessor arrays", SIAM J. Sci. Stat. Comput. 6 (1985).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 import jax
 import jax.numpy as jnp
@@ -56,7 +58,7 @@ def marked(f: Callable) -> Callable:
     """
 
     def unmarked(*operands):  # the mark would go on to every call inside
-        with xla.marks(xla_cpu_small_call=None, inlineable=None):
+        with xla.marks(xla_cpu_small_call=None, inlineable=None), as_one():
             used = sum(jnp.ravel(a)[0].astype(float) for a in jax.tree.leaves(operands))
             return f(*operands), used
 
@@ -67,6 +69,24 @@ def marked(f: Callable) -> Callable:
             return jax.lax.optimization_barrier(inner(*operands))[0]
 
     return one
+
+
+_AS_ONE: ContextVar[bool] = ContextVar("as_one", default=False)
+
+
+@contextmanager
+def as_one() -> Iterator[None]:
+    """What is traced here is for one compiled function."""
+    token = _AS_ONE.set(True)
+    try:
+        yield
+    finally:
+        _AS_ONE.reset(token)
+
+
+def is_for_one() -> bool:
+    """Whether what is being traced is for one compiled function, where a call costs nothing."""
+    return _AS_ONE.get()
 
 
 def once(*values):

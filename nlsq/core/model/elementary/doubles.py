@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from nlsq import xla
-from nlsq.core.algebra.traced import where
+from nlsq.core.algebra.traced import is_for_one, where
 from nlsq.core.passes.elementwise import LARGEST
 
 _FRACTION = (1 << 52) - 1  # the bits below the exponent
@@ -25,15 +25,18 @@ _SQRT_HALF = 0x3FE6A09E667F3BCD
 _HIGH = -1 << 27  # the bits of a double's first 26 digits
 
 
-def apart(f: Callable) -> Callable:
+def apart(f: Callable, beside: Callable | None = None) -> Callable:
     """`f` of arrays as a function that XLA does not inline, and computes once.
 
     In the loops around it all its arithmetic, which XLA counts as cheap, would be computed anew for
     each of the n directions of the Jacobian. `f` must call no other compiled function, as
     `jnp.where` does: `vmap` would put the mark on each of them.
 
-    XLA would cut its loop in parts for several threads at some 500 elements. One compiled function
-    (`traced.marked`) cannot call those, and inside a branch XLA cuts nothing.
+    beside: XLA's own, which is as quick where a call is not part of one compiled function.
+
+    XLA would cut its loop in parts for several threads at some 500 elements, for which they do not
+    pay, and which one compiled function (`traced.marked`) cannot call. Inside a branch it cuts
+    nothing.
     """
 
     def unmarked(*operands):  # the mark would go on to every call inside
@@ -48,6 +51,8 @@ def apart(f: Callable) -> Callable:
     inner = jax.jit(unmarked)
 
     def call(*operands):
+        if beside is not None and not is_for_one():
+            return beside(*operands)
         with xla.marks(inlineable="false"):
             return inner(*operands)
 

@@ -27,8 +27,7 @@ EXPONENTIAL = (
 LEAST, LARGEST = -50.0, 710.0  # e^x - 1 is -1 or infinite beyond
 
 
-@apart
-def _expm1(x):
+def _less_one(x):
     inside = jnp.minimum(jnp.maximum(x, LEAST), LARGEST)
     k = nearest(inside * (1 / (LN2_HIGH + LN2_LOW)))
     first, rest = inside - k * LN2_HIGH, k * LN2_LOW
@@ -38,6 +37,9 @@ def _expm1(x):
     half = power_of_two(k - 1)  # of 2^k, which may be out of range
     value = 2 * (((half - 0.5) + half * r) + half * rest)
     return where(x == 0, x, value)
+
+
+_expm1 = apart(_less_one, jnp.expm1)
 
 
 @jax.custom_jvp

@@ -47,14 +47,14 @@ LARGE = 2.0**54  # 1 + a is a
 
 
 def _angle(a, b):
-    """(angle, rest) of the point (b, a) in the first quadrant."""
+    """The angle of the point (b, a) in the first quadrant."""
     steep, middle = a > STEEP * b, a > SMALL * b
     top = where(steep, -b, where(middle, a - b, a))
     bottom = where(steep, a, where(middle, a + b, b))
-    eighths = where(steep, 0.5, where(middle, 0.25, 0.0))
+    turned = where(steep, 0.5, where(middle, 0.25, 0.0))
     t = top / bottom
     z = t * t
-    return eighths * math.pi - ((t * z * polynomial(ARCTAN, z) - eighths * PI_LOW) - t)
+    return turned * math.pi - ((t * z * polynomial(ARCTAN, z) - turned * PI_LOW) - t)
 
 
 @apart

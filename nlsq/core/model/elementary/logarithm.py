@@ -56,7 +56,7 @@ def of_one_and(x):
     return where(x > -1, where((x < jnp.inf) & (x != 0), value, x), ends)
 
 
-_log, _log1p = apart(natural), apart(of_one_and)
+_log, _log1p = apart(natural, jnp.log), apart(of_one_and, jnp.log1p)
 
 
 @jax.custom_jvp
