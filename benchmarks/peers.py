@@ -30,10 +30,10 @@ class Fit(NamedTuple):
     evaluations: int | None = None  # of the model; None: the referee counts the calls
 
 
-def nlsq(problem: Problem) -> Callable[[], Fit]:
+def nlsq(problem: Problem, **options) -> Callable[[], Fit]:
     from nlsq import curve_fit
 
-    f, x, y, p0, options = problem.f, problem.x, problem.y, problem.p0, problem.options
+    f, x, y, p0, options = problem.f, problem.x, problem.y, problem.p0, problem.options | options
 
     def fit():
         result = curve_fit(f, x, y, p0, **options)

@@ -6,6 +6,8 @@ are context variables, so two threads do not see each other's.
 
 Environment variables, read when they are needed
 ------------------------------------------------
+``NLSQ_BACKEND``
+    How fits run whose call does not say it: numpy, jax or auto (:func:`backend`).
 ``NLSQ_FORCE_CPU``
     1: fits run on the CPU even where JAX has an accelerator.
 ``NLSQ_SKIP_GPU_CHECK``

@@ -7,3 +7,23 @@ os.environ.setdefault("MPLBACKEND", "agg")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 # Compilations are counted, and another run's programs must not be found.
 os.environ.setdefault("NLSQ_DISABLE_PERSISTENT_CACHE", "1")
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def compiled():
+    """All fits of a module run by programs, the first of a model too."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NLSQ_BACKEND", "jax")
+        yield
+
+
+@pytest.fixture
+def unpaid():
+    """No program is bought because of what the tests before have fitted."""
+    from nlsq.core.drive import buying
+    from nlsq.core.drive.batch import renting
+
+    buying._accounts.clear()
+    renting._accounts.clear()

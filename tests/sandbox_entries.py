@@ -21,7 +21,8 @@ def fit(payload):
 
     f = load_function(payload["path"], "model")
     y = np.asarray(f(payload["x"], *payload["p"]))
-    result = curve_fit(f, payload["x"], y, p0=np.multiply(payload["p"], 1.05))
+    start, backend = np.multiply(payload["p"], 1.05), payload.get("backend")
+    result = curve_fit(f, payload["x"], y, p0=start, backend=backend)
     return {"popt": result.popt, "road": result.model_info.road}
 
 

@@ -2,6 +2,7 @@
 
 import sys
 import threading
+import types
 
 import jax.numpy as jnp
 import numpy as np
@@ -10,6 +11,10 @@ import pytest
 import nlsq
 from nlsq import curve_fit, fit_many, least_squares
 from nlsq.core import dogbox, lm, trf
+from nlsq.core.drive import buying
+from nlsq.core.drive.batch import lanes
+from nlsq.core.model.model import Model
+from nlsq.core.model.reading import count_operations
 
 pytestmark = pytest.mark.core
 
@@ -40,7 +45,10 @@ FITS = {
     "dogbox": (lambda: single(method="dogbox"), dogbox.Dogbox),
     "bounded": (lambda: single(bounds=([0, 0, 0], [10, 10, 0.4])), TRF),
     "of JAX": (lambda: curve_fit(in_jax, X, Y, P0), TRF),
-    "batch": (lambda: fit_many(decay, X, np.stack([Y, Y + 0.1]), p0=P0), TRF),
+    "batch": (
+        lambda: fit_many(decay, X, np.stack([Y, Y + 0.1]), p0=P0),
+        types.SimpleNamespace(propose=lanes._propose),
+    ),
     "streamed": (lambda: nlsq.fit(decay, X, Y, p0=P0, workflow="streaming"), TRF),
     "residuals": (lambda: least_squares(lambda p: decay(X, *p) - Y, P0), TRF),
 }
@@ -101,3 +109,96 @@ def test_a_wrong_name_is_an_error(monkeypatch):
     monkeypatch.setenv("NLSQ_BACKEND", "cupy")
     with pytest.raises(ValueError, match="NLSQ_BACKEND='cupy' is no backend; set it to one of"):
         single()
+
+
+# ------------------------------------------------------------------------------ rent or buy
+
+
+def backends_of(fits, *args, **options):
+    """The backends of fits of one new model, after another."""
+    nlsq.clear_cache()
+    return [curve_fit(*args, **options).backend for _ in range(fits)]
+
+
+def of_two(x, a, b):
+    return a / (1 + b * x)
+
+
+Z = of_two(X, 3.0, 0.7) + NOISE
+
+
+def test_a_model_is_compiled_when_its_fits_have_cost_the_price(monkeypatch):
+    account = buying.Account(count_operations(of_two), False, False)
+    one = account.work(curve_fit(of_two, X, Z).nfev, 2, X.size)
+    monkeypatch.setattr(buying, "PRICE", max(2.5 * one, account.work(buying.PASSES, 2, X.size) + 1))
+    first = backends_of(5, of_two, X, Z)
+    assert first == sorted(first, reverse=True)
+    assert first[0] == "numpy"
+    assert first[-1] == "jax"
+    assert backends_of(5, of_two, X, Z) == first  # whatever is compiled by now
+    # what is predicted to cost more than the price is compiled at once
+    monkeypatch.setattr(buying, "PRICE", account.work(buying.PASSES, 2, X.size))
+    assert backends_of(1, of_two, X, Z) == ["jax"]
+
+
+@pytest.mark.parametrize("backend", ["numpy", "jax"])
+def test_a_call_says_how_it_runs(backend):
+    result = curve_fit(of_two, X, Z, backend=backend)
+    assert result.backend == backend
+    assert ("backend='numpy'" in result.model_info.reason) == (backend == "numpy")
+    residuals = least_squares(lambda p: of_two(X, *p) - Z, [1.0, 1.0], backend=backend)
+    assert residuals.backend == backend
+    np.testing.assert_allclose(residuals.x, result.popt, rtol=1e-9)
+    with pytest.raises(ValueError, match="`backend` must be None or one of"):
+        curve_fit(of_two, X, Z, backend="cupy")
+
+
+def loops(x, a, b):
+    return np.array([a / (1 + b * t) for t in x.tolist()] + [0.0])[:-1]
+
+
+def sums_in_a_loop(x, a, b):
+    out = np.empty(len(x))
+    for i, t in enumerate(x):
+        out[i] = a / (1 + b * t)
+    return out
+
+
+def turns(x, a, b):
+    return np.sqrt(a**2) / (1 + b * x)
+
+
+@pytest.mark.parametrize(
+    ("model", "start", "reason"),
+    [(loops, [1.0, 1.0], "loop"), (sums_in_a_loop, [1.0, 1.0], "loop"), (turns, [0.0, 1.0], "")],
+    ids=["a list", "an array", "no derivative at the start"],
+)
+def test_differences_take_over(model, start, reason):
+    x = np.linspace(0.0, 5.0, 400)
+    y = of_two(x, 3.0, 0.7) + 0.05 * np.cos(50 * x)
+    result = curve_fit(model, x, y, start)
+    assert result.backend == "numpy"
+    assert "differences" in result.model_info.derivative
+    assert reason in result.model_info.derivative
+    expected = curve_fit(of_two, x, y)
+    np.testing.assert_allclose(result.popt, expected.popt, rtol=1e-7)
+    np.testing.assert_allclose(result.perr, expected.perr, rtol=1e-5)
+
+
+def test_a_program_that_has_become_wrong_is_found_at_the_solution(monkeypatch):
+    nlsq.clear_cache()
+    state = np.array([1.0])
+
+    def model(x, a, b):
+        return a * np.exp(-b * x) * float(state[0])
+
+    monkeypatch.setattr(Model, "_content", lambda self: ("nobody sees the change",))
+    assert curve_fit(model, X, Y, backend="jax").backend == "jax"
+    state[0] = 2.0
+    result = curve_fit(model, X, Y)
+    stale = curve_fit(model, X, Y, backend="jax")
+    for found in (result, stale):
+        assert found.backend == "numpy"
+        np.testing.assert_allclose(
+            found.popt, curve_fit(lambda x, a, b: 2 * a * np.exp(-b * x), X, Y).popt
+        )

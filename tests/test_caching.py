@@ -73,7 +73,8 @@ def test_caches_of_one_name_are_told_apart():
 def test_warm_fits_hit():
     nlsq.clear_cache()
     for k in range(10):
-        curve_fit(lambda x, a, b: a * np.exp(-b * x), X[: 20 + k], Y[: 20 + k])
+        model, points = (lambda x, a, b: a * np.exp(-b * x)), slice(20 + k)
+        curve_fit(model, X[points], Y[points], backend="jax")
     info = nlsq.cache_info()
     assert info["programs"].hits >= 9
     assert info["models"].hits == 9
@@ -221,7 +222,7 @@ def test_a_model_taken_whole_must_fit_into_memory():
         memory_context(MemoryConfig(memory_limit_gb=0.02)),
         pytest.raises(MemoryError, match=r"taken whole.*memory_limit_gb"),
     ):
-        curve_fit(normalised, x, normalised(x, 2.0, 0.8), [1.0, 1.0])
+        curve_fit(normalised, x, normalised(x, 2.0, 0.8), [1.0, 1.0], backend="jax")
     curve_fit(decay, x, decay(x, 2.0, 0.8), [1.0, 1.0])
 
 

@@ -19,6 +19,8 @@ import nlsq
 from nlsq import curve_fit, least_squares
 from nlsq.core.passes.layout import CHUNKS, SIZES
 
+pytestmark = pytest.mark.usefixtures("compiled")
+
 ROOT = Path(nlsq.__file__).parent.parent
 _COMPILED = "/jax/core/compile/backend_compile_duration"
 _log: list[str] = []

@@ -10,7 +10,7 @@ import pytest
 
 import nlsq
 
-pytestmark = pytest.mark.core
+pytestmark = [pytest.mark.core, pytest.mark.usefixtures("compiled")]
 ROOT = Path(nlsq.__file__).parent.parent
 
 _FIT = """

@@ -278,11 +278,13 @@ def test_losses_as_scipy_takes_them(loss, road):
     def f(p):
         return p[0] * np.exp(-p[1] * X) - y
 
-    ours = least_squares(f, [1.0, 1.0], loss=loss, f_scale=0.05)
+    ours = least_squares(f, [1.0, 1.0], loss=loss, f_scale=0.05, backend="jax")
     theirs = scipy.optimize.least_squares(f, [1.0, 1.0], loss=loss, f_scale=0.05, ftol=1e-14)
     assert ours.model_info.road == road
     np.testing.assert_allclose(ours.x, theirs.x, rtol=1e-5)
     assert ours.cost <= theirs.cost * (1 + 1e-10)
+    quickly = least_squares(f, [1.0, 1.0], loss=loss, f_scale=0.05)
+    np.testing.assert_allclose(quickly.x, ours.x, rtol=1e-7)
 
 
 @dataclasses.dataclass

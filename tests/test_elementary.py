@@ -25,7 +25,7 @@ from nlsq.core.model.elementary import (
 from nlsq.core.passes.blocks import value_and_rows
 from nlsq.xla import compiler_options
 
-pytestmark = pytest.mark.core
+pytestmark = [pytest.mark.core, pytest.mark.usefixtures("compiled")]
 ULP = 2.0**-52
 SPECIAL = np.array([
     0.0, -0.0, 1.0, -1.0, 2.0, -2.0, 0.5, -0.5, 3.0, -4.5, 1e300, -1e300, np.inf, -np.inf, np.nan,

@@ -19,6 +19,8 @@ _COMPILED = "/jax/core/compile/backend_compile_duration"
 _log: list[str] = []
 jax.monitoring.register_event_duration_secs_listener(lambda event, *_, **__: _log.append(event))
 
+pytestmark = pytest.mark.usefixtures("unpaid")
+
 T = np.linspace(0, 5, 50)
 P0 = [1.5, 1.0, 0.3]
 
@@ -327,17 +329,18 @@ def model(t, a, b):
     return a + b * t if a > -1e9 else t
 
 t = np.linspace(0, 1, 20)
-fits = fit_many(model, t, np.ones((10**5, 20)) + t, [1, 2])
+fits = fit_many(model, t, np.ones((10**5, 20)) + t, [1, 2], backend=BACKEND)
 done = fits.success.sum()
 print("DONE", 0 < done < 10**5, np.unique(fits.status[~fits.success]), fits.messages[-11])
 """
 
 
 @pytest.mark.skipif(os.name == "nt", reason="SIGINT cannot be sent to one process there")
-def test_ctrl_c_returns_what_is_finished():
+@pytest.mark.parametrize("backend", ["numpy", "jax"])
+def test_ctrl_c_returns_what_is_finished(backend):
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
     with subprocess.Popen(
-        [sys.executable, "-c", _INTERRUPTED],
+        [sys.executable, "-c", _INTERRUPTED.replace("BACKEND", repr(backend))],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
     ) as process:  # fmt: skip
         for line in process.stdout:

@@ -16,7 +16,7 @@ from nlsq.caching import lowered as module
 from nlsq.caching.lowered import lowered
 from nlsq.config import double_precision
 
-pytestmark = pytest.mark.core
+pytestmark = [pytest.mark.core, pytest.mark.usefixtures("compiled")]
 ROOT = Path(nlsq.__file__).parent.parent
 X = np.array([0.5, 1.0, 2.0])
 

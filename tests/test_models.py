@@ -16,6 +16,7 @@ import nlsq
 from nlsq import curve_fit, models
 from nlsq.core.model.abscissae import Abscissae
 from nlsq.core.model.calls import CurveCall
+from nlsq.core.model.duals import value_and_tangents
 from nlsq.core.model.identity.fingerprint import fingerprint
 from nlsq.core.model.identity.walk import model_key
 from nlsq.core.model.model import Model as EngineModel
@@ -440,6 +441,19 @@ def test_guesses_of_sums(name):
 
 
 # ------------------------------------------------------------------------------------ the engine
+def test_every_model_has_exact_derivatives_in_numpy(model):
+    x, p = model.example()
+    value, tangents = value_and_tangents(CurveCall(model).dual, x, p)
+    np.testing.assert_array_equal(value, model(x, *p))
+    with np.errstate(all="ignore"):
+        for j, h in enumerate(1e-6 * np.where(p == 0, 1, np.abs(p))):
+            side = h * (np.arange(p.size) == j)
+            slope = (model(x, *(p + side)) - model(x, *(p - side))) / (2 * h)
+            rounding = 1e-6 * np.abs(slope).max() + 1e-14 * np.abs(value).max() / h
+            found = np.broadcast_to(tangents[j], slope.shape)
+            np.testing.assert_allclose(found, slope, atol=rounding)
+
+
 def test_every_model_is_traced(model):
     x, p = model.example()
     engine = EngineModel(CurveCall(model), model.n, model.name)
@@ -458,7 +472,7 @@ def test_curve_fit_knows_the_names():
 
 
 @pytest.mark.parametrize("name", ["lorentzian", "lorentzian + constant", "poly2"])
-def test_a_model_compiles_once(name):
+def test_a_model_compiles_once(name, compiled):
     x = np.linspace(0, 10, 60)
     first = models.get(name)
     y = first(x, *first.middle())

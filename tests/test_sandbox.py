@@ -156,7 +156,7 @@ def kept(tmp_path, monkeypatch):
 
 def test_what_a_child_compiled_serves_the_next_one_with_the_same_file(kept, tmp_path):
     programs, path = kept("one")
-    payload = {"path": path, "x": np.linspace(0, 1, 200_000), "p": [2.0, 3.0]}
+    payload = {"path": path, "x": np.linspace(0, 1, 200_000), "p": [2.0, 3.0], "backend": "jax"}
     first = call(ENTRY + "fit", payload, files=[path], programs=programs)
     (held,) = (tmp_path / "cache/nlsq/confined").iterdir()
     written = held.stat().st_ino

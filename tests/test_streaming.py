@@ -22,6 +22,8 @@ from nlsq.streaming.feed import KEPT, bytes_to_keep
 from nlsq.streaming.sources import DataSourceError
 from tests.streamed_problems import P0, PROBLEMS, M, decay
 
+pytestmark = pytest.mark.usefixtures("compiled")  # whose bits are compared
+
 CHUNK_SIZES = 1_000, 7_919, 65_536, M
 # the features of a fit are those of `tests.table`; here are many points, and hard problems
 LONG = [p for p in PROBLEMS if p.name in (

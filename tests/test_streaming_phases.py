@@ -11,6 +11,8 @@ from nlsq.core.problem.parameters import Parameters
 from nlsq.precision import ParameterNormalizer
 from nlsq.streaming import DefenseLayerTelemetry, HybridStreamingConfig, WarmupPhase
 
+pytestmark = pytest.mark.usefixtures("compiled")  # whose bits are compared
+
 FREE = np.full(2, np.inf)
 
 

@@ -15,6 +15,8 @@ from nlsq.streaming import CheckpointError
 from tests.kill_and_resume import READ, Slow, bits, fit, kill_and_resume
 from tests.streamed_problems import P0, PROBLEMS, decay
 
+pytestmark = pytest.mark.usefixtures("compiled")  # whose bits are compared
+
 STOP = int(3.5 * 17)  # of 17 reads of 16 384 points a pass, and 17 for the first reading
 
 

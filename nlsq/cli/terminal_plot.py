@@ -6,7 +6,9 @@ dots too where marks would cover a quarter of the cells.
 
 from __future__ import annotations
 
+import itertools
 import math
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -99,15 +101,17 @@ class Canvas:
     def row(self, index: int) -> Text:
         """One row of characters with their styles."""
         text = Text()
-        for column in range(self.width):
-            if (index, column) in self._marks:
-                text.append(*self._marks[index, column])
-            elif self._dots[index, column]:
-                dot = "." if self.ascii_only else chr(_BRAILLE + self._dots[index, column])
-                text.append(dot, self._dot_style[index, column])
-            else:
-                text.append(" ")
+        cells = (self._cell(index, column) for column in range(self.width))
+        for style, run in itertools.groupby(cells, operator.itemgetter(1)):
+            text.append("".join(mark for mark, _ in run), style)
         return text
+
+    def _cell(self, row: int, column: int) -> tuple[str, str | None]:
+        if (row, column) in self._marks:
+            return self._marks[row, column]
+        if not (dots := self._dots[row, column]):
+            return " ", None
+        return "." if self.ascii_only else chr(_BRAILLE + dots), self._dot_style[row, column]
 
 
 @dataclass(frozen=True)

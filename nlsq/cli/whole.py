@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 
-from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 
@@ -14,8 +13,7 @@ _WIDE = 100_000
 def natural_width(table: Table) -> int:
     """Columns of the terminal that a table takes with every cell in one piece."""
     wide = Console(width=_WIDE, file=io.StringIO(), highlight=False, color_system=None)
-    wide.print(table)
-    return max(map(cell_len, wide.file.getvalue().splitlines()), default=0)
+    return wide.measure(table).maximum
 
 
 def print_whole(console: Console, table: Table, least: int | None = None) -> None:

@@ -12,20 +12,17 @@ from typing import Any
 import numpy as np
 
 from nlsq.caching.memory_manager import manager
+from nlsq.core.drive.batch import fitting
 from nlsq.core.drive.batch.many import Many
 from nlsq.core.drive.batch.rows import Ragged, Rows, as_numbers, is_array, is_ragged, masked_sigma
-from nlsq.core.drive.batch.run import Batch, lengths_shown
-from nlsq.core.drive.roads import choose_road
 from nlsq.core.loop.status import Status
 from nlsq.core.model.calls import CurveCall
-from nlsq.core.model.facts import TraceFailed
 from nlsq.core.model.given import numeric, real, refuse_masks, refuse_units, require_numbers
 from nlsq.core.model.model import Model, parameter_names
 from nlsq.core.problem.options import read_options
 from nlsq.core.problem.parameters import UNBOUNDED, parse_bounds, parse_start
 from nlsq.result.curve_fits import CurveFits
 from nlsq.utils.input_error import closest
-from nlsq.utils.progress import progress_bar
 
 # Options of `curve_fit` that are for a single fit.
 _SINGLE = frozenset(
@@ -98,6 +95,9 @@ def fit_many(
         A progress bar on standard error. Default: when that is a terminal.
     ftol, xtol, gtol, loss, f_scale, max_nfev, time_limit
         As for `curve_fit`; `time_limit` is for all fits together.
+    backend : {None, 'auto', 'numpy', 'jax'}
+        As for `curve_fit`. A batch of moderate size runs in NumPy, which calls `f` with columns of
+        parameters, for many fits at once, and compares that with a call for each fit.
 
     Returns
     -------
@@ -175,7 +175,6 @@ def fit_many(
         folder.mkdir(parents=True, exist_ok=True)
     else:
         manager.require(8 * many.size * (n * n + 2 * n + 6), f"Results of {many.size} fits")
-    choose_road(model, *many.first(), many.options, lengths=lengths_shown(many))
     facts = {
         "shape": shape,
         "param_names": names,
@@ -185,26 +184,10 @@ def fit_many(
         "wall_time": 0.0,
     }
     deadline = np.inf if settings.deadline is None else settings.deadline
-    try:
-        result = _run(many, folder, facts, progress, deadline)
-    except TraceFailed as failure:
-        model.use_host(f"its trace fails in the fits: {failure.reason}", "finite differences")
-        result = _run(many, folder, facts, progress, deadline)
-    model.settle()
+    result = fitting.fit(many, folder, facts, progress, deadline)
     result.wall_time = time.perf_counter() - started
     if folder is not None:
         result.describe(folder)
-    return result
-
-
-def _run(many: Many, folder, facts: dict, progress, deadline: float) -> CurveFits:
-    """All fits, in memory or in the files of a folder."""
-    batch = Batch(many, folder)
-    result = CurveFits(batch.fields.arrays(), facts, batch.result)
-    if folder is not None:
-        result.describe(folder)  # so that what a killed process has written can be loaded
-    with progress_bar(many.size, "fits", progress) as advance:
-        batch.run(advance, deadline)
     return result
 
 

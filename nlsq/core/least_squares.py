@@ -70,13 +70,13 @@ def least_squares(
         those of tr_solver='cg', or of 'lsmr' where that or its `tr_options` are given.
     **options
         ftol, xtol, gtol, x_scale, loss, f_scale, max_nfev, diff_step, workers, callback, verbose,
-        time_limit, tr_solver, tr_options, cache: as in `nlsq.curve_fit`.
+        time_limit, tr_solver, tr_options, cache, backend: as in `nlsq.curve_fit`.
 
     Returns
     -------
     OptimizeResult
         With x, cost, fun, jac, grad, optimality, active_mask, nfev, njev, nit, status, message,
-        success and model_info. A fit that does not converge returns with its status.
+        success, backend and model_info. A fit that does not converge returns with its status.
 
     Raises
     ------
@@ -141,6 +141,7 @@ def least_squares(
             "message": status.sentence,
             "success": status.converged,
             "model_info": model.info,
+            "backend": model.info.backend,
         },
         lazy={"fun": finished.residual, "jac": finished.jacobian},
     )

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from nlsq.constants import EPS
 from nlsq.core.algebra import dense, subproblem
-from nlsq.core.algebra.namespace import cond, eye, where, while_loop, xp
+from nlsq.core.algebra.namespace import cond, eye, no, where, while_loop, xp
 from nlsq.interfaces.step_protocol import Proposal, StepProtocol
 
 SECULAR_ITERATIONS = 10
@@ -133,7 +133,7 @@ def _lmpar(R, z, D, radius, par, gauss_newton):
             return i + 1, following, lo, hi, done, p
 
         carry = (xp.zeros((), int), start, low, high, xp.zeros((), bool), gauss_newton)
-        _, lam, _, _, _, p = while_loop(lambda c: ~c[4], iterate, carry)
+        _, lam, _, _, _, p = while_loop(lambda c: no(c[4]), iterate, carry)
         return lam, p
 
     inside = phi0 <= 0.1 * radius

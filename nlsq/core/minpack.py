@@ -123,6 +123,11 @@ def curve_fit(
         Who evaluates the model for finite differences: so many processes (-1: as many as there are
         cores), or a callable like map, ``workers(f, points)``. Exact derivatives need nobody. In
         the processes JAX does not work: the model must be NumPy and such that `pickle` takes it.
+    backend : {None, 'auto', 'numpy', 'jax'}
+        How the fit runs: as it is read, by NumPy ('numpy'), in compiled programs where the model
+        can be one ('jax'), or by NumPy until compiling pays ('auto'). Default: what the environment
+        variable NLSQ_BACKEND says, or 'auto'. The answer is the same; ``result.backend`` names what
+        ran and ``result.model_info`` says why.
     cache : SmartCache, optional
         Where fits that converged are kept and looked for, by the content of model, data and
         options. Not with `callback` or ``verbose=2``, which show a fit at work, nor for xdata other
@@ -203,6 +208,8 @@ def curve_fit(
         with interruption.deferred():
             choose_road(model, data, parameters, settings, at_once=True)
             outcome = solve(model, data, parameters, settings)
+            data.x.keep_copy()
+            model.memo.x = data.x.given
         finished = Finished(model, data, parameters, settings, outcome)
     check_start(finished)
     covariance = taken.covariance.compute(finished, absolute_sigma)

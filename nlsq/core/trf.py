@@ -21,7 +21,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from nlsq.core.algebra import dense, geometry, subproblem
-from nlsq.core.algebra.namespace import cond, eye, where, xp
+from nlsq.core.algebra.namespace import cond, eye, no, shortcut, where, xp
 from nlsq.interfaces.step_protocol import Proposal, StepProtocol
 
 
@@ -194,15 +194,26 @@ def gauss_newton_on_face(point, setup, unsafe, bounded):
     columns are nearly dependent on earlier ones stay where they are.
     """
     x, R, z, lb, ub = point.x, point.R, point.z, setup.lb, setup.ub
-    weak = unsafe & (xp.abs(dense.diagonal(R)) <= WEAK * point.norms)
+
+    def full():
+        return subproblem.gauss_newton(R, point.P, z)
+
+    def weakly():
+        return unsafe & (xp.abs(dense.diagonal(R)) <= WEAK * point.norms)
+
     if not bounded:
 
-        def held():
-            rows = _with_diagonal(where(weak, 0.0, R), z, 1.0 * weak)
-            return where(weak, 0.0, dense.least_squares(*rows)[0])
+        def careful():
+            weak = weakly()
 
-        step = cond(xp.any(weak), held, lambda: subproblem.gauss_newton(R, point.P, z))
-        return x + step * setup.free
+            def held():
+                rows = _with_diagonal(where(weak, 0.0, R), z, 1.0 * weak)
+                return where(weak, 0.0, dense.least_squares(*rows)[0])
+
+            return cond(xp.any(weak), held, full)
+
+        return x + shortcut(no(unsafe), full, careful) * setup.free
+    weak = weakly()
     g = dense.dot(R.T, z)
     reach = xp.abs(g) / xp.maximum(point.norms**2, geometry.TINY)
     low = (g > 0) & (x - lb <= reach)

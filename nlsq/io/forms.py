@@ -218,7 +218,7 @@ _FIELDS: dict[str, Any] = {
     "null_directions?": [{"*": float}],
     "tries?": [{"name": str, "cost": float, "kept": bool}],
     "absolute_sigma?": bool, "weighted?": bool,
-    "loss?": str, "method?": str, "model_name?": OneOf((None, str)),
+    "loss?": str, "method?": str, "backend?": str, "model_name?": OneOf((None, str)),
     "n_points?": COUNT, "dof?": int,
     "wall_time?": OneOf((None, float)),
     "grad?": Numbers(("n",)),

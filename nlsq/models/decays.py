@@ -1,10 +1,10 @@
 """Decays and pulses."""
 
 import numpy as np
-from scipy.special import gammaln
 
 from nlsq.models.guessing import Scan, exchange, rates, summits, values, widths
 from nlsq.models.model import family, par
+from nlsq.models.special import gammaln
 
 decay = family("decays")
 pulse = family("pulses")

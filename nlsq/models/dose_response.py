@@ -1,10 +1,10 @@
 """Dose-response curves; x is a concentration, or its decimal logarithm where the name says so."""
 
 import numpy as np
-from scipy.special import expit
 
 from nlsq.models.guessing import Scan, exchange, positions, scales, scan, values
 from nlsq.models.model import family, par
+from nlsq.models.special import expit
 
 dose = family("dose response")
 _DOSE = np.geomspace(0.01, 100, 60)

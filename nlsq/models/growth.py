@@ -1,11 +1,11 @@
 """Growth curves and sigmoids."""
 
 import numpy as np
-from scipy.special import expit
 
 from nlsq.models.decays import exponential_decay
 from nlsq.models.guessing import Scan, positions, rates, values, widths
 from nlsq.models.model import family, par
+from nlsq.models.special import expit
 
 growth = family("growth")
 _T = np.linspace(0, 10, 100)

@@ -1,10 +1,10 @@
 """Rates of reactions: enzymes (x is a concentration) and reactions in time (x is the time)."""
 
 import numpy as np
-from scipy.special import exprel
 
 from nlsq.models.guessing import Scan, rates, scales, scan, span, values, widths
 from nlsq.models.model import family, par
+from nlsq.models.special import exprel
 
 kinetics = family("kinetics")
 _S = np.geomspace(0.05, 50, 60)

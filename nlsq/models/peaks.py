@@ -4,10 +4,10 @@
 """
 
 import numpy as np
-from scipy.special import erfc, erfcx, expit, voigt_profile
 
 from nlsq.models.guessing import Scan, positions, signed, summits, values, widths
 from nlsq.models.model import family, par
+from nlsq.models.special import erfc, erfcx, expit, voigt_profile
 
 peak = family("peaks")
 _X = np.linspace(0, 10, 101)

@@ -1,7 +1,6 @@
 """Laws of heat, light and circuits."""
 
 import numpy as np
-from scipy.special import expit
 
 from nlsq.models.guessing import (
     Scan,
@@ -16,6 +15,7 @@ from nlsq.models.guessing import (
 )
 from nlsq.models.model import family, par
 from nlsq.models.oscillations import waves
+from nlsq.models.special import expit
 
 thermal = family("thermal")
 optics = family("optics")

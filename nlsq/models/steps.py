@@ -1,10 +1,10 @@
 """Steps and edges."""
 
 import numpy as np
-from scipy.special import erf, expit
 
 from nlsq.models.guessing import Scan, positions, widths
 from nlsq.models.model import family, par
+from nlsq.models.special import erf, expit
 
 step = family("steps")
 _X = np.linspace(0, 10, 101)

@@ -1,10 +1,10 @@
 """Diffusion: recovery, correlation, displacement, fronts."""
 
 import numpy as np
-from scipy.special import erfc, i0e, i1e
 
 from nlsq.models.guessing import Scan, positions, scales, values, widths
 from nlsq.models.model import family, par
+from nlsq.models.special import erfc, i0e, i1e
 
 transport = family("transport")
 _T = np.linspace(0.05, 20, 120)

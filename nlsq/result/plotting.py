@@ -243,7 +243,8 @@ def grid_over(x: np.ndarray, points: int) -> np.ndarray:
     spread = low > 0 and high / low > 1e3 and np.median(x) < 0.05 * high
     grid = np.geomspace(low, high, points) if spread else np.linspace(low, high, points)
     if len(x) <= points:
-        grid = np.union1d(grid, x)  # through every data point: no peak falls between
+        grid = np.sort(np.concatenate([grid, x]))  # through every point: no peak falls between
+        grid = grid[np.append(True, np.diff(grid) > 0)]
     return grid
 
 

@@ -78,7 +78,11 @@ def _header(result: CurveFitResult) -> list[tuple[str, str]]:
 
 def _model(info: Any) -> str:
     """How the model was evaluated, in few words where that is as one would wish."""
-    said = {"jax": "in JAX as written", "numpy": "NumPy code carried to JAX"}
+    said = {
+        "jax": "in JAX as written",
+        "numpy": "NumPy code carried to JAX",
+        "host": "called as it is",
+    }
     road, derivative = getattr(info, "road", None), getattr(info, "derivative", None)
     if road not in said or derivative is None or not getattr(info, "pointwise", False):
         return info.describe()

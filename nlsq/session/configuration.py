@@ -7,7 +7,6 @@ the file says. Every entry remembers its place, "run.yaml:5" or "--p0", for the 
 from __future__ import annotations
 
 import re
-import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -194,6 +193,8 @@ def _yaml_lines(tree: yaml.Node | None, path: Path) -> dict[tuple, int]:
 
 
 def _toml(text: str, path: Path) -> tuple[dict, dict[tuple, int]]:
+    import tomllib
+
     try:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

@@ -148,7 +148,7 @@ class Model(_Section):
         if text.endswith(".py"):
             return {"path": text}  # which then asks for its function
         members = [member.strip() for member in text.split("+")]
-        words = all(re.fullmatch(r"[^\W\d]\w*", member) for member in members)
+        words = all(member.isidentifier() for member in members)
         named = words
         if words and len(members) > 1:
             known = {*names(), *(f"{p}{k}" for p in ("poly", "polynomial") for k in range(8))}

@@ -10,12 +10,13 @@ jacobi          the singular values and both sides' vectors
 from __future__ import annotations
 
 import math
+from operator import mul
 
 import numpy as np
 
 from nlsq.core.algebra.namespace import of_jax, xp
 
-_FEW = 6
+_FEW, _SMALL = 6, 80  # rows, and numbers, up to which plain numbers are quicker than NumPy
 
 
 def _traced():
@@ -40,15 +41,13 @@ def dot(A, B):
 
 def diagonal(A):
     """The diagonal of A (n, n)."""
-    return A.reshape(-1)[:: A.shape[0] + 1]
+    return A.diagonal() if type(A) is np.ndarray else A.reshape(-1)[:: A.shape[0] + 1]
 
 
 def cholesky(A):
     """Lower triangular L with L L^T = A, of symmetric A (n, n)."""
     if of_jax((A,)):
         return _traced().cholesky(A)
-    if not np.isfinite(A).all():
-        return np.full_like(A, np.nan)
     try:
         return np.linalg.cholesky(A)
     except np.linalg.LinAlgError:
@@ -90,6 +89,20 @@ def _solve_few(R, b, transpose: bool):
     return np.array([substitute(column) for column in b.T.tolist()]).T
 
 
+def inverse_of_rows(R: list) -> list:
+    """The inverse of an upper triangular matrix, both as rows of plain numbers."""
+    n = len(R)
+    P = [[0.0] * n for _ in R]
+    for j in range(n):
+        P[j][j] = 1 / R[j][j]
+        for i in range(j - 1, -1, -1):
+            row, rest = R[i], 0.0
+            for k in range(i + 1, j + 1):
+                rest -= row[k] * P[k][j]
+            P[i][j] = rest / row[i]
+    return P
+
+
 def triangularise(A, b):
     """(T, Q^T b): upper triangular T (n, n) with T^T T = A^T A, for A (m, n) and b (m,), m >= n."""
     if of_jax((A, b)):
@@ -102,8 +115,31 @@ def least_squares(A, b):
     """(x, d): the x (n,) that minimises |A x + b|, and |T_jj| as in `triangularise`."""
     if of_jax((A, b)):
         return _traced().least_squares(A, b)
+    if A.size <= _SMALL:
+        return _least_squares_few(A.T.tolist(), b.tolist())
     T, c = triangularise(A, b)
     return -solve_upper(T, c), np.abs(diagonal(T))
+
+
+def _least_squares_few(columns: list, b: list):
+    """`least_squares` in plain numbers, by modified Gram-Schmidt as in `traced`."""
+    n = len(columns)
+    parts, rest, norms = [[0.0] * n for _ in columns], [0.0] * n, []
+    for k in range(n):
+        v = columns[k]
+        square = sum(map(mul, v, v))
+        norms.append(math.sqrt(square))
+        if not square:
+            continue
+        for j in range(k + 1, n):
+            part = parts[k][j] = sum(map(mul, columns[j], v)) / square
+            columns[j] = [a - part * c for a, c in zip(columns[j], v, strict=True)]
+        part = rest[k] = sum(map(mul, b, v)) / square
+        b = [a - part * c for a, c in zip(b, v, strict=True)]
+    x = [0.0] * n
+    for k in range(n - 1, -1, -1):
+        x[k] = -rest[k] - sum(map(mul, parts[k][k + 1 :], x[k + 1 :]))
+    return np.array(x), np.array(norms)
 
 
 def jacobi(A):

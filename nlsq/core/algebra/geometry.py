@@ -91,4 +91,4 @@ def scaled_optimality(x, g, columns, cost, lb, ub, bounded=True):
         v, dv = coleman_li(x, g, lb, ub)
         share = xp.abs(g) * v / xp.maximum(rss, TINY)
         measure = where(dv == 0, measure, xp.minimum(measure, share))
-    return xp.max(where((g == 0) | (rss == 0), 0.0, measure), axis=0)
+    return where(rss == 0, 0.0, xp.max(measure, axis=0))

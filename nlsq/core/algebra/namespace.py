@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import functools
 import math
+import operator
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -31,9 +32,14 @@ _NUMBER = {
 }  # fmt: skip
 
 
+_INTEGERS = {i: np.int64(i) for i in range(-100, 1000)}  # to make one costs more than the rest
+
+
 def _number(x):
     make = _NUMBER[type(x)]
-    return x if make is None else make(x)
+    if make is None:
+        return x
+    return (_INTEGERS.get(x) if make is np.int64 else None) or make(x)
 
 
 def of_jax(values) -> bool:
@@ -57,6 +63,28 @@ def _traced():
     return traced
 
 
+def _reduction(name: str, ufunc: np.ufunc) -> staticmethod:
+    """NumPy's or JAX's reduction of this name, of an array."""
+
+    def reduce(a, axis=None):
+        if type(a) is np.ndarray:
+            return ufunc.reduce(a, axis)
+        return getattr(_traced().jnp if of_jax((a,)) else np, name)(a, axis=axis)
+
+    return staticmethod(reduce)
+
+
+def _larger(name: str, first: Callable) -> staticmethod:
+    """`maximum` or `minimum`: a where first(a, b), or NaN where one is."""
+
+    def choose(a, b):
+        if type(a) in _NUMBER and type(b) in _NUMBER:
+            return _number(a if first(a, b) or a != a else b)
+        return getattr(_traced().jnp if of_jax((a, b)) else np, name)(a, b)
+
+    return staticmethod(choose)
+
+
 class _Either:
     """NumPy's functions, or JAX's of the same name where an argument is JAX's."""
 
@@ -73,26 +101,11 @@ class _Either:
         setattr(self, name, call)
         return call
 
-    @staticmethod
-    def sum(a, axis=None):
-        """`sum` of an array."""
-        if type(a) is np.ndarray:
-            return np.add.reduce(a, axis)
-        return (_traced().jnp if of_jax((a,)) else np).sum(a, axis=axis)
-
-    @staticmethod
-    def all(a, axis=None):
-        """`all` of an array."""
-        if type(a) is np.ndarray:
-            return np.logical_and.reduce(a, axis)
-        return (_traced().jnp if of_jax((a,)) else np).all(a, axis=axis)
-
-    @staticmethod
-    def any(a, axis=None):
-        """`any` of an array."""
-        if type(a) is np.ndarray:
-            return np.logical_or.reduce(a, axis)
-        return (_traced().jnp if of_jax((a,)) else np).any(a, axis=axis)
+    sum, all, any = (_reduction("sum", np.add), _reduction("all", np.logical_and),
+                     _reduction("any", np.logical_or))  # fmt: skip
+    max, min = _reduction("max", np.maximum), _reduction("min", np.minimum)
+    maximum = _larger("maximum", operator.ge)
+    minimum = _larger("minimum", operator.le)
 
     @staticmethod
     def sqrt(x):
@@ -100,20 +113,6 @@ class _Either:
         if type(x) is np.float64:
             return np.float64(math.sqrt(x)) if x >= 0 else np.float64(np.nan)
         return (_traced().jnp if of_jax((x,)) else np).sqrt(x)
-
-    @staticmethod
-    def maximum(a, b):
-        """The larger one, or NaN where one is."""
-        if type(a) in _NUMBER and type(b) in _NUMBER:
-            return _number(a if a >= b or a != a else b)
-        return (_traced().jnp if of_jax((a, b)) else np).maximum(a, b)
-
-    @staticmethod
-    def minimum(a, b):
-        """The smaller one, or NaN where one is."""
-        if type(a) in _NUMBER and type(b) in _NUMBER:
-            return _number(a if a <= b or a != a else b)
-        return (_traced().jnp if of_jax((a, b)) else np).minimum(a, b)
 
     @staticmethod
     def zeros_like(a):
@@ -148,6 +147,8 @@ def where(condition, a, b):
             return _number(chosen)
         if type(other) is np.ndarray:
             return np.full(other.shape, chosen)
+    if type(condition) is type(a) is np.ndarray and type(b) in _PLAIN:
+        return np.where(condition, a, b)
     if of_jax((condition, a, b)):
         return _traced().where(condition, a, b)
     return np.where(condition, a, b)
@@ -180,6 +181,11 @@ def once(*values):
     if of_jax(values):
         return _traced().once(*values)
     return values if len(values) > 1 else values[0]
+
+
+def no(condition):
+    """`not`, of one or many; `~` of NumPy's truth values is slow."""
+    return (np.False_ if condition else np.True_) if type(condition) in _TRUTHS else ~condition
 
 
 def either(condition, yes: Callable, no: Callable):

@@ -29,17 +29,19 @@ class View:
         return self.vector.item(place) if type(place) is int else View(self.vector, place, shape)
 
 
-def _leaves(tree: Any) -> list:
-    """The arrays in nested tuples, from the first to the last."""
-    return [leaf for part in tree for leaf in _leaves(part)] if isinstance(tree, tuple) else [tree]
+def leaves_of(tree: Any) -> list:
+    """The arrays in nested tuples or lists, from the first to the last."""
+    if isinstance(tree, list | tuple):
+        return [leaf for part in tree for leaf in leaves_of(part)]
+    return [tree]
 
 
-def _like(template: Any, leaves: Iterable) -> Any:
+def like(template: Any, leaves: Iterable) -> Any:
     """Nested tuples as in `template`, with these leaves."""
     leaves = iter(leaves)
 
     def made(part):
-        if not isinstance(part, tuple):
+        if not isinstance(part, list | tuple):
             return next(leaves)
         parts = [made(each) for each in part]
         return type(part)(*parts) if hasattr(part, "_fields") else tuple(parts)
@@ -66,13 +68,13 @@ class Packing:
     """
 
     def __init__(self, template: Any):
-        leaves, self._template = _leaves(template), template
+        leaves, self._template = leaves_of(template), template
         self._forms = [(leaf.size, leaf.shape, leaf.dtype) for leaf in leaves]
         self.size = sum(size for size, _, _ in self._forms)
 
     def vector(self, tree: Any, xp):
         """The tree's leaves one after the other; `xp` is `numpy` or `jax.numpy`."""
-        return xp.concatenate([xp.ravel(leaf).astype(float) for leaf in _leaves(tree)])
+        return xp.concatenate([xp.ravel(leaf).astype(float) for leaf in leaves_of(tree)])
 
     def tree(self, vector):
         """The tree with its leaves taken from a vector."""
@@ -83,7 +85,7 @@ class Packing:
             else:
                 leaves.append(vector[start : start + size].reshape(shape).astype(dtype))
             start += size
-        return _like(self._template, leaves)
+        return like(self._template, leaves)
 
     def view(self, vector) -> View:
         """The tree of a NumPy vector, leaf by leaf as they are asked for.
@@ -100,7 +102,7 @@ class Packing:
 
     @functools.cached_property
     def _shapes(self):
-        return _like(self._template, [shape for _, shape, _ in self._forms])
+        return like(self._template, [shape for _, shape, _ in self._forms])
 
     @functools.cached_property
     def places(self):
@@ -110,4 +112,4 @@ class Packing:
             slice(end - size, end) if shape else end - 1
             for end, (size, shape, _) in zip(ends, self._forms, strict=True)
         ]
-        return _like(self._template, places)
+        return like(self._template, places)

@@ -23,7 +23,7 @@ from collections.abc import Callable
 
 from nlsq.constants import EPS
 from nlsq.core.algebra import dense, geometry
-from nlsq.core.algebra.namespace import cond, where, while_loop, xp
+from nlsq.core.algebra.namespace import cond, no, where, while_loop, xp
 
 SECULAR_ITERATIONS = 10
 SECULAR_RTOL = 0.01
@@ -79,7 +79,7 @@ def _on_boundary(A, z, radius, alpha):
         return i + 1, following, lo, hi, xp.abs(phi) < SECULAR_RTOL * radius
 
     def unfinished(carry):
-        return (carry[0] < SECULAR_ITERATIONS) & ~carry[4]
+        return (carry[0] < SECULAR_ITERATIONS) & no(carry[4])
 
     zero = xp.zeros_like(alpha)
     # a singular A whose minimum-norm solution is inside must not be stretched onto the boundary
@@ -101,7 +101,7 @@ def steihaug(product: Callable, g, radius, tolerance, maxiter):
 
     def unfinished(carry):
         *_, count, done = carry
-        return ~done & (count < maxiter)
+        return no(done) & (count < maxiter)
 
     def iterate(carry):
         p, r, q, count, _ = carry
@@ -111,7 +111,7 @@ def steihaug(product: Callable, g, radius, tolerance, maxiter):
         inside = (curvature > 0) & (dense.norm(p + t * q) < radius)
         t = where(inside, t, geometry.stride_to_sphere(p, q, radius))
         p, r = p + t * q, r + t * Bq
-        done = ~inside | (dense.norm(r) <= tolerance)
+        done = no(inside) | (dense.norm(r) <= tolerance)
         return p, r, (r @ r / rr) * q - r, count + 1, done
 
     start = xp.zeros_like(g), g, -g, 0, dense.norm(g) == 0

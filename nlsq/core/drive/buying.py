@@ -21,15 +21,14 @@ from __future__ import annotations
 import dataclasses
 
 from nlsq.caching.unified_cache import UnifiedCache
-from nlsq.core.model.reading import writes_jax
+from nlsq.core.model.reading import asks_for_identity, count_operations, writes_jax
 
 NOT_YET = "compiling does not pay yet"
 PASS = 250.0  # judging a trial and proposing the next
 CALL = 3.0  # an operation, however few the points
-POINT = 1e-3  # for each point and each of a value and its tangents
+POINT = 3e-3  # for each point and each of a value and its tangents
 PRICE = 1.2e6  # of finding a model's road and compiling its fit
 PASSES = 12  # of a fit that is to come
-OPERATIONS = 8  # of a model that was not seen yet
 
 _accounts = UnifiedCache("rents", maxsize=1024)
 
@@ -38,13 +37,18 @@ _accounts = UnifiedCache("rents", maxsize=1024)
 class Account:
     """What fits of a model have cost by NumPy.
 
+    operations: as they are written in its code.
     writes_jax: its code names JAX, so that it is not for NumPy.
+    asks_for_identity: it may ask which array it is given.
     """
 
+    operations: int
     writes_jax: bool
+    asks_for_identity: bool
+    pointwise: bool | None = None  # by its values at some of the points, once there are any
+    no_rule: bool = False  # dual numbers do not take it
     refuted: str = ""  # why its program is not used
     paid: float = 0.0
-    operations: int = OPERATIONS
 
     def work(self, passes: int, n: int, m: int) -> float:
         """The work of so many passes over m points."""
@@ -61,4 +65,8 @@ class Account:
 
 def account_of(model) -> Account:
     """The account of all fits of a model's content."""
-    return _accounts.get((model.key, model.n), lambda: Account(writes_jax(model.call.f)))
+    return _accounts.get((model.key, model.n), lambda: _opened(model.call.f))
+
+
+def _opened(f) -> Account:
+    return Account(max(count_operations(f), 1), writes_jax(f), asks_for_identity(f))

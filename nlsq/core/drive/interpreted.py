@@ -14,13 +14,13 @@ from nlsq.core.loop.state import (
     Setup,
     finishing_vector,
     numbers,
-    start_vector,
+    start_state,
     state_packing,
 )
 from nlsq.core.loop.status import Status
 from nlsq.core.loop.watch import Watch, interpret_passes
 from nlsq.core.model.calls import ResidualCall
-from nlsq.core.model.model import Model
+from nlsq.core.model.model import OTHER_VALUES, Model
 from nlsq.core.problem.observations import Observations
 from nlsq.core.problem.options import Options
 from nlsq.core.problem.parameters import Parameters
@@ -40,10 +40,17 @@ def fit(
             return _iteratively(evaluations, options, setup, method, watch)
         manager.require(16 * data.y.size * (model.n + 2), f"The Jacobian of {data.y.size} points")
         run = host.whole_pass(evaluations, options, setup)
-        start = state_packing(method).tree(start_vector(setup.x0, method))
+        start = start_state(setup.x0, method)
         outcome = interpret_passes(run, method, numbers(setup), start, watch)
+        if not evaluations.confirms(outcome.x):
+            model.refuse_duals(data.x.given, outcome.x, OTHER_VALUES)
+            return fit(model, data, parameters, options, setup)
     if model.interpreted:  # its nfev is of passes, as that of a program
-        buying.account_of(model).pay(outcome.nfev, model.n, data.y.size)
+        account = buying.account_of(model)
+        account.pay(outcome.nfev, model.n, data.y.size)
+        if account.pointwise is None:
+            account.pointwise = model.acts_pointwise(data.x, outcome.x)
+            model.interpret(model.info.reason, True, account.pointwise)
     else:
         outcome.nfev = model.memo.take_count()
         if interpreted:

@@ -62,18 +62,19 @@ def choose_road(
             model.use_host(reason, "finite differences")
             model.by_duals = reason == BY_HAND
         elif at_once and (reason := _why_by_numpy(model, data, options)):
-            data.x.show_own()
-            model.interpret(reason, final=reason != buying.NOT_YET)
+            account = buying.account_of(model)
+            data.x.show_own(for_good=account.asks_for_identity)
+            model.interpret(reason, reason != buying.NOT_YET, bool(account.pointwise))
         else:
             size = data.y.size
             model.resolve(data.x, size, parameters.p0, data.is_complex, n_points or size, lengths)
             if not model.on_host:
                 _refuse_complex_model(model, data)
                 if options.backend == "numpy" and model.info.road == "numpy":
-                    model.interpret(BY_HAND, final=True)
-            elif options.backend == "auto":
-                reason = buying.account_of(model).refuted = model.info.reason
-                model.interpret(reason, final=True)
+                    model.interpret(BY_HAND, True, model.info.pointwise)
+            elif at_once and _has_rules(model, options):
+                buying.account_of(model).refuted = model.info.reason
+                model.interpret(model.info.reason, final=True)
 
 
 def _why_by_numpy(model: Model, data: Observations, options: Options) -> str:
@@ -81,11 +82,17 @@ def _why_by_numpy(model: Model, data: Observations, options: Options) -> str:
     if options.backend == "jax" or options.tr_solver != "exact":
         return ""
     account = buying.account_of(model)
-    if account.writes_jax:
-        return ""
     if options.backend == "numpy":
-        return BY_HAND
+        return "" if account.writes_jax else BY_HAND
+    if not _has_rules(model, options):
+        return ""
     return account.refuted or (buying.NOT_YET if account.rents(model.n, data.y.size) else "")
+
+
+def _has_rules(model: Model, options: Options) -> bool:
+    """Whether it is left to us to try dual numbers, and the model may take them."""
+    account = buying.account_of(model)
+    return options.backend == "auto" and not (account.writes_jax or account.no_rule)
 
 
 def _host_solver(options: Options) -> str:

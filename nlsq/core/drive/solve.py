@@ -45,7 +45,7 @@ def solve(model: Model, data: Observations, parameters: Parameters, options: Opt
             return options.cache.get(
                 _content(model, data, parameters, anew),
                 lambda: solve(model, data, parameters, anew),
-                keep=lambda outcome: outcome.status > 0 and model.info is road,
+                keep=lambda outcome: outcome.status > 0 and model.info.agrees(road),
             )
         options = anew
     outcome, budget = None, options.max_nfev
@@ -62,7 +62,8 @@ def solve(model: Model, data: Observations, parameters: Parameters, options: Opt
                     if _is_refuted(model, data, options, outcome):
                         outcome = None
                 except NoRule:
-                    choose_road(model, data, parameters, _compiled(options))
+                    buying.account_of(model).no_rule = True
+                    choose_road(model, data, parameters, options, at_once=True)
                 except TraceFailed as failure:
                     if options.tr_solver != "exact":
                         raise
@@ -90,10 +91,6 @@ def _is_refuted(model, data: Observations, options: Options, outcome: Outcome) -
     return True
 
 
-def _compiled(options: Options) -> Options:
-    return dataclasses.replace(options, backend="jax")
-
-
 def _fit_of(model: Model) -> Callable:
     """What makes one fit of the model."""
     if model.on_host:
@@ -116,7 +113,8 @@ def _content(model, data: Observations, parameters: Parameters, options: Options
 
 def _has_no_derivative(model, data: Observations, options: Options, outcome: Outcome) -> bool:
     """Whether a fit ended at its start though the model is finite there."""
-    if outcome.status != Status.NOT_FINITE or model.on_host or options.tr_solver != "exact":
+    exact = model.by_duals or not model.on_host
+    if outcome.status != Status.NOT_FINITE or not exact or options.tr_solver != "exact":
         return False
     with np.errstate(all="ignore"):
         value = model.evaluate(data.x.given, outcome.x)
@@ -143,7 +141,7 @@ def best_of_tries(
 
 def _is_doubtful(model, data: Observations, options: Options, budget, outcome: Outcome) -> bool:
     """Whether to try a fit again; a sample's was (see `sampling`)."""
-    many = options.sampled and data.y.size > MANY_POINTS
+    many = options.sampled and data.y.size > MANY_POINTS and not model.on_host
     if many and model.info.pointwise and options.tr_solver == "exact":
         return False
     spent = budget is not None and outcome.nfev >= budget

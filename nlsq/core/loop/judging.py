@@ -22,10 +22,15 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from nlsq.core.algebra import dense
-from nlsq.core.algebra.namespace import once, shortcut, where, xp
+from nlsq.core.algebra.namespace import no, once, shortcut, where, xp
 from nlsq.core.loop.state import DONE, ITERATE, POLISH, PREPARE, SHARPEN, Point, Setup, State
 from nlsq.core.loop.status import Status
 
+# plain numbers, which the enum's are only by a call
+RUNNING, ASTRAY, NO_PROGRESS, NOT_FINITE, MAX_NFEV, GTOL, FTOL, XTOL, FTOL_XTOL = (
+    int(Status[name])
+    for name in "RUNNING ASTRAY NO_PROGRESS NOT_FINITE MAX_NFEV GTOL FTOL XTOL FTOL_XTOL".split()
+)
 POLISH_LIMIT = 10
 SHARPEN_LIMIT = 3
 SAFE_PIVOT = 0.1
@@ -46,9 +51,9 @@ def guarded(state: State, point: Point, status, rounding, setup: Setup, reached:
     believed = xp.maximum(RELAPSE * most_optimality(setup), rounding)
     relapse = (state.phase == PREPARE) & (point.pivot >= SAFE_PIVOT)
     relapse = once(relapse & (point.optimality > believed))
-    astray = once((status == int(Status.ASTRAY)) | relapse)
+    astray = once((status == ASTRAY) | relapse)
     lost = state.renewals >= (0 if reached else MOST_RENEWALS)
-    going_on = where(lost, int(Status.NO_PROGRESS), int(Status.RUNNING))
+    going_on = where(lost, NO_PROGRESS, RUNNING)
     return where(astray, going_on, status), astray, relapse
 
 
@@ -114,7 +119,7 @@ def most_optimality(setup):
 
 def judge(e: Evidence, setup):
     """Status after a trial, RUNNING when no test fires."""
-    stepped = ~(e.first | e.again)
+    stepped = no(e.first | e.again)
     f = (
         (xp.abs(e.actual) <= setup.ftol * e.cost)
         & (e.predicted <= setup.ftol * e.cost)
@@ -126,16 +131,16 @@ def judge(e: Evidence, setup):
     stuck = e.stuck & stepped
     agrees = e.optimality <= xp.maximum(0.1 * most_optimality(setup), e.rounding)
     g = e.optimality <= setup.gtol
-    status = where(e.nfev >= setup.max_nfev, int(Status.MAX_NFEV), int(Status.RUNNING))
-    status = where(x | stuck, where(agrees, int(Status.XTOL), int(Status.ASTRAY)), status)
-    status = where(f, where(x, int(Status.FTOL_XTOL), int(Status.FTOL)), status)
-    status = where(g, int(Status.GTOL), status)
-    return where(e.first & ~e.finite, int(Status.NOT_FINITE), status)
+    status = where(e.nfev >= setup.max_nfev, MAX_NFEV, RUNNING)
+    status = where(x | stuck, where(agrees, XTOL, ASTRAY), status)
+    status = where(f, where(x, FTOL_XTOL, FTOL), status)
+    status = where(g, GTOL, status)
+    return where(e.first & no(e.finite), NOT_FINITE, status)
 
 
 def next_phase(state, status, point, moved, step, length, over, relapse):
     """(phase, rounds) after this pass; `over` ends the fit, `relapse` takes it up again."""
-    going_on = (state.phase == ITERATE) & (status == int(Status.RUNNING)) & ~(over | relapse)
+    going_on = (state.phase == ITERATE) & (status == RUNNING) & no(over | relapse)
     return shortcut(
         going_on,
         lambda: (state.phase, state.rounds + 1),
@@ -148,7 +153,7 @@ def _next_phase(state, status, point, moved, step, length, over, relapse):
     safe = point.pivot >= SAFE_PIVOT
     finish = where(safe, DONE, SHARPEN)
     after_iterate = where(status > 0, where(safe, POLISH, PREPARE), finish)
-    again = ~safe & (rounds < SHARPEN_LIMIT)
+    again = no(safe) & (rounds < SHARPEN_LIMIT)
 
     contraction = where(state.last > 0, step / xp.maximum(state.last, TINY), 1.0)
     accelerated = xp.any(state.secants.dx != 0)
@@ -158,14 +163,14 @@ def _next_phase(state, status, point, moved, step, length, over, relapse):
     settled = (
         (left <= NEGLIGIBLE * length)
         | (rounds >= POLISH_LIMIT)
-        | (~moved & ~accelerated)
-        | ((contraction > 1) & (state.rounds > 0) & ~accelerated)
+        | (no(moved) & no(accelerated))
+        | ((contraction > 1) & (state.rounds > 0) & no(accelerated))
     )
     phase = where(again, SHARPEN, DONE)
     phase = where(state.phase == PREPARE, where(again, PREPARE, POLISH), phase)
     phase = where(state.phase == POLISH, where(settled, finish, POLISH), phase)
-    after_iterate = where(status == int(Status.RUNNING), ITERATE, after_iterate)
-    over = over | (relapse & (status != int(Status.RUNNING)))
+    after_iterate = where(status == RUNNING, ITERATE, after_iterate)
+    over = over | (relapse & (status != RUNNING))
     phase = where(relapse, ITERATE, phase)
     phase = where(over, DONE, where(state.phase == ITERATE, after_iterate, phase))
     return phase, where(phase == state.phase, rounds, 0)

@@ -25,10 +25,13 @@ import numpy as np
 
 from nlsq.core import trf
 from nlsq.core.algebra import dense, geometry
-from nlsq.core.algebra.namespace import choose, either, eye, once, select, shortcut, where, xp
+from nlsq.core.algebra.namespace import choose, either, no, once, select, shortcut, where, xp
 from nlsq.core.dogbox import Dogbox
 from nlsq.core.lm import LevenbergMarquardt
 from nlsq.core.loop.judging import (
+    MAX_NFEV,
+    NOT_FINITE,
+    RUNNING,
     SAFE_PIVOT,
     Evidence,
     columns_or_one,
@@ -50,7 +53,6 @@ from nlsq.core.loop.state import (
     Setup,
     State,
 )
-from nlsq.core.loop.status import Status
 from nlsq.core.passes.reduction import Sums, factor
 from nlsq.core.trf import TrustRegionReflective
 from nlsq.interfaces.step_protocol import StepProtocol
@@ -77,27 +79,24 @@ def absorb(state: State, total: Sums, setup: Setup, method: Method, reached: boo
     summary = factor(total, state.point.R)
     first = state.nfev == 0
     # a column collapsed in the last pass: this one, at the same point, measures it
-    again = once((state.phase == ITERATE) & ~first & (state.point.pivot == 0))
-    finite = (
-        xp.isfinite(summary.cost) & xp.all(xp.isfinite(summary.R)) & xp.all(xp.isfinite(summary.z))
-    )
+    again = once((state.phase == ITERATE) & no(first) & (state.point.pivot == 0))
+    finite = summary.finite
     old, proposal = state.point, state.proposal
     actual, ratio = gain(old.cost, summary.cost, finite, proposal)
     iterating = state.phase == ITERATE
 
-    R, z = summary.R, summary.z
-    P = dense.solve_upper(R, eye(method.n, R))
-    columns = xp.sqrt(xp.sum(R * R, axis=0))
+    R, z, columns = summary.R, summary.z, summary.norms
     g = dense.dot(R.T, z)
     measure = geometry.scaled_optimality(
         state.trial, g, columns, summary.cost, setup.lb, setup.ub, method.bounded
     )
     new = Point(
-        state.trial, summary.cost, R, P, z, columns, summary.pivot, summary.dead, summary.dependent,
-        measure, state.trial,
+        state.trial, summary.cost, R, summary.P, z, columns, summary.pivot, summary.dead,
+        summary.dependent, measure, state.trial,
     )  # fmt: skip
-    face = trf.gauss_newton_on_face(new, setup, new.pivot < SAFE_PIVOT, method.bounded)
-    new = new._replace(face=face)
+    # while iterating nobody asks for the face, but beside a sample's end
+    later = iterating & no(first) & no(xp.isfinite(setup.trust))
+    new = shortcut(later, lambda: new, lambda: _with_face(new, setup, method))
     better = (actual > 0) & (ratio > rules.ACCEPT_RATIO)
     scale = columns_or_one(state.columns)
     step = dense.norm(scale * (state.trial - old.x))
@@ -113,10 +112,10 @@ def absorb(state: State, total: Sums, setup: Setup, method: Method, reached: boo
 
     def beyond():  # a start other than x0 that is not to be believed
         held = holds(new, setup.trust, method.bounded)
-        return first & xp.any(state.trial != setup.x0) & ~(finite & held)
+        return first & xp.any(state.trial != setup.x0) & no(finite & held)
 
-    doubted = shortcut(~first, lambda: first, beyond)
-    moved, doubted = once(moved & ~doubted, doubted)
+    doubted = shortcut(no(first), lambda: first, beyond)
+    moved, doubted = once(moved & no(doubted), doubted)
     old = old._replace(x=where(doubted, setup.x0, old.x))
     point = select(moved, new, old)
     running_max = either(
@@ -128,16 +127,21 @@ def absorb(state: State, total: Sums, setup: Setup, method: Method, reached: boo
     radius, alpha = rules.update_radius(
         state.radius, state.alpha, proposal, actual, ratio, state.nit == 0
     )
-    radius = where(iterating & ~first & ~again, radius, state.radius)
+    radius = where(iterating & no(first) & no(again), radius, state.radius)
     # where J all but vanished (a peak beside the data, a loss far outside its inner region) and
     # comes back, the region that D measures would shrink to nothing
     change = state.trial - old.x
-    grown = shortcut(~moved, lambda: step, lambda: dense.norm(columns_or_one(running_max) * change))
-    leap = iterating & ~first & (grown > LEAP * step) & xp.all(setup.x_scale == 0)
+    grown = shortcut(
+        no(moved & iterating) | first,
+        lambda: step,
+        lambda: dense.norm(columns_or_one(running_max) * change),
+    )
+    leap = iterating & no(first) & (grown > LEAP * step)
+    leap = shortcut(no(leap), lambda: leap, lambda: leap & xp.all(setup.x_scale == 0))
     radius = where(leap, radius * (grown / where(leap, step, 1.0)), radius)
-    alpha = where(iterating & ~first & xp.isfinite(alpha), alpha, state.alpha)
+    alpha = where(iterating & no(first) & xp.isfinite(alpha), alpha, state.alpha)
 
-    nfev = state.nfev + where(doubted, 0, 1)
+    nfev = where(doubted, state.nfev, state.nfev + 1)
     stuck = xp.all(state.trial == old.x)
     evidence = Evidence(
         first, finite, nfev, old.cost, actual, proposal.predicted, ratio, step, length, stuck,
@@ -145,19 +149,22 @@ def absorb(state: State, total: Sums, setup: Setup, method: Method, reached: boo
     )  # fmt: skip
     status = judge(evidence, setup)
     blind = iterating & moved & (point.pivot == 0)  # its next pass is `again`
-    status = where(blind & (status != int(Status.MAX_NFEV)), int(Status.RUNNING), status)
-    status = where(iterating & ~doubted, status, state.status)
+    status = where(blind & (status != MAX_NFEV), RUNNING, status)
+    status = where(iterating & no(doubted), status, state.status)
     status, astray, relapse = guarded(state, point, status, evidence.rounding, setup, reached)
-    spent = (status == int(Status.RUNNING)) & (nfev >= setup.max_nfev)
-    status = once(where(spent, int(Status.MAX_NFEV), status))
-    renewals = state.renewals + where(astray, 1, 0)
+    spent = (status == RUNNING) & (nfev >= setup.max_nfev)
+    status = once(where(spent, MAX_NFEV, status))
+    renewals = where(astray, state.renewals + 1, state.renewals)
     anew = once(astray | again)
     running_max, radius, alpha = either(
         anew, lambda: _anew(point, renewals, setup), lambda: (running_max, radius, alpha)
     )
 
-    over = (status == int(Status.NOT_FINITE)) | (nfev >= setup.max_nfev)
+    over = (status == NOT_FINITE) | (nfev >= setup.max_nfev)
     phase, rounds = next_phase(state, status, point, moved, step, length, over, relapse)
+    point = shortcut(
+        later & (phase != ITERATE), lambda: _with_face(point, setup, method), lambda: point
+    )
     # a rejected accelerated step: forget the history, a plain one gets its turn
     known = state.secants.known & moved
     return state._replace(
@@ -169,12 +176,17 @@ def absorb(state: State, total: Sums, setup: Setup, method: Method, reached: boo
         phase=phase,
         status=status,
         rounds=rounds,
-        last=where(moved & ~first, step, state.last),
+        last=where(moved & no(first), step, state.last),
         nfev=nfev,
-        njev=state.njev + where(moved, 1, 0),
-        nit=state.nit + where(moved & ~first & (step > 0), 1, 0),
+        njev=where(moved, state.njev + 1, state.njev),
+        nit=where(moved & no(first) & (step > 0), state.nit + 1, state.nit),
         secants=state.secants._replace(known=known),
     )
+
+
+def _with_face(point: Point, setup: Setup, method: Method) -> Point:
+    face = trf.gauss_newton_on_face(point, setup, point.pivot < SAFE_PIVOT, method.bounded)
+    return point._replace(face=face)
 
 
 def _anew(point: Point, renewals, setup: Setup):
@@ -196,14 +208,16 @@ def propose(state: State, setup: Setup, method: Method, reached: bool = False) -
     rules = METHODS[method.name]
     point = state.point
     scale = where(setup.x_scale > 0, setup.x_scale, 1 / columns_or_one(state.columns))
-    radius = where(
-        state.nfev == 1, rules.start_radius(point.x, scale, point.cost, setup.factor), state.radius
+    radius = either(
+        state.nfev == 1,
+        lambda: rules.start_radius(point.x, scale, point.cost, setup.factor),
+        lambda: state.radius,
     )
 
     iterating = state.phase == ITERATE
     trusted = iterating & xp.isfinite(setup.trust)
     direct = shortcut(
-        ~trusted, lambda: state.proposal, lambda: trf.to_face(point, scale, state.alpha)
+        no(trusted), lambda: state.proposal, lambda: trf.to_face(point, scale, state.alpha)
     )
 
     def near():
@@ -211,7 +225,7 @@ def propose(state: State, setup: Setup, method: Method, reached: bool = False) -
         beside = beside & (2 * direct.predicted <= setup.trust * point.cost) & (state.nfev > 0)
         return once(beside & xp.any((point.face == setup.lb) | (point.face == setup.ub)))
 
-    beside = shortcut(~trusted, lambda: trusted, near)
+    beside = shortcut(no(trusted), lambda: trusted, near)
 
     iterate = partial(rules.propose, point, radius, state.alpha, scale, setup, method.bounded)
 
@@ -236,7 +250,7 @@ def propose(state: State, setup: Setup, method: Method, reached: bool = False) -
     if reached:
         proposal, (trial, secants) = other, polish()
     else:
-        ordinary = iterating & ~beside
+        ordinary = iterating & no(beside)
         proposal = choose(ordinary, iterate, lambda: other)()
         trial, secants = choose(ordinary, land, polish)()
     still = (state.phase >= PREPARE) | ((state.phase == ITERATE) & (point.pivot == 0))

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from nlsq.core.algebra import dense
-from nlsq.core.algebra.namespace import eye, shortcut, where, xp
+from nlsq.core.algebra.namespace import eye, no, shortcut, where, xp
 from nlsq.core.loop.state import MEMORY, Secants
 
 RIDGE = 1e-6  # keeps nearly parallel secants from cancelling each other
@@ -24,7 +24,7 @@ def accelerate(point, target, secants: Secants):
     """
     s = target - point.x
     return shortcut(
-        ~secants.known,
+        no(secants.known),
         lambda: (target, _learnt(point.x, s, 0 * secants.dx, 0 * secants.dstep)),
         lambda: _accelerate(point, target, s, secants),
     )

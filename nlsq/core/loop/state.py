@@ -142,6 +142,17 @@ def finishing_vector(x, method: Method, status: Status) -> np.ndarray:
     return start
 
 
+def start_state(x0, method: Method) -> State:
+    """`initial_state` for the loop in NumPy, numbers as its scalars."""
+    template = _plain_template(method)
+    return template._replace(point=template.point._replace(x=x0), trial=x0)
+
+
+@functools.lru_cache
+def _plain_template(method: Method) -> State:
+    return state_packing(method).tree(_start_template(method))
+
+
 @functools.lru_cache
 def setup_packing(n: int) -> Packing:
     """Setup <-> vector."""

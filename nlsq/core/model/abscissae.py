@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import copy
 import functools
+import itertools
 import sys
 import threading
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 
 import numpy as np
 
@@ -62,7 +63,7 @@ class Abscissae:
 
     def __init__(self, xdata, m: int, y_shape: tuple[int, ...] = ()):
         self.given = xdata
-        self.own = None
+        self.own = self._kept = None
         self.value_shape = None
         if len(y_shape) > 1 and len(shape := tuple(k for k in y_shape if k != 1)) > 1:
             self.value_shape = shape
@@ -79,10 +80,16 @@ class Abscissae:
         self.leaves = tuple(_widened(a) for a in arrays) if numeric else None
         self.axes = tuple(_data_axis(a, m) for a in arrays) if numeric else ()
 
-    def show_own(self) -> None:
+    def show_own(self, for_good: bool) -> None:
         """Let the model be called with the user's own array, where that is another object."""
         if self.own is not None:
+            self._kept = None if for_good else self.given
             self.given, self.own = self.own, None
+
+    def keep_copy(self) -> None:
+        """Hold, after `show_own`, the copy again, which does not change with the user's array."""
+        if self._kept is not None:
+            self.given, self._kept = self._kept, None
 
     @property
     def treedef(self):
@@ -94,7 +101,7 @@ class Abscissae:
     @property
     def structure(self) -> str:
         """The structure of the leaves in words."""
-        return "*" if type(self._tree) is np.ndarray else str(self.treedef)
+        return repr(_like(self._tree, itertools.repeat("*")))
 
     def take(self, points: np.ndarray) -> Abscissae:
         """The abscissae of some of the points; `given` is left empty."""
@@ -110,11 +117,7 @@ class Abscissae:
         """What the user's function takes: as it was given, or of these points."""
         if self.given is not None or self.leaves is None:
             return self.given
-        if type(self._tree) is np.ndarray:
-            return self.leaves[0]
-        import jax
-
-        return jax.tree.unflatten(self.treedef, self.leaves)
+        return _like(self._tree, iter(self.leaves))
 
     def some(self, points: np.ndarray):
         """Some of the points in the form of `given`; None where that form cannot be divided."""
@@ -122,9 +125,7 @@ class Abscissae:
             return np.take(self.given, points, self.axes[0])
         if type(self.given) not in (list, tuple, dict):
             return None
-        import jax
-
-        return jax.tree.unflatten(self.treedef, self.take(points).leaves)
+        return self.take(points).arrays()
 
     @property
     def in_full(self) -> bool:
@@ -166,26 +167,43 @@ def _structure(tree):
 
 
 def _leaves(tree) -> list:
-    """What `jax.tree.leaves` finds, which is loaded for none of the usual forms.
-
-    Of a class that nobody registered an object is a leaf, and who registers one has loaded JAX.
-    """
-    kind = type(tree)
+    """What `jax.tree.leaves` finds, which is loaded for none of the usual forms."""
     if tree is None:
         return []
-    if kind is np.ndarray or isinstance(tree, int | float | complex | np.generic):
+    if _is_leaf(tree):
         return [tree]
-    if kind is Columns:
-        return list(tree.values())
-    if kind is list or kind is tuple:
+    if type(tree) in (list, tuple):
         return [leaf for part in tree for leaf in _leaves(part)]
-    if kind is dict and all(type(key) is str for key in tree):
+    if type(tree) is Columns:
+        return list(tree.values())
+    if type(tree) is dict and all(type(key) is str for key in tree):
         return [leaf for key in sorted(tree) for leaf in _leaves(tree[key])]
-    if "jax" not in sys.modules and not isinstance(tree, dict | list | tuple):
-        return [tree]
     import jax
 
     return jax.tree.leaves(tree)
+
+
+def _like(tree, leaves: Iterator):
+    """What `jax.tree.unflatten` makes in the form of a tree of other leaves, in their order."""
+    if tree is None:
+        return None
+    if _is_leaf(tree):
+        return next(leaves)
+    if type(tree) in (list, tuple):
+        return type(tree)(_like(part, leaves) for part in tree)
+    if type(tree) is Columns:
+        return Columns((name, next(leaves)) for name in tree)
+    if type(tree) is dict and all(type(key) is str for key in tree):
+        return {key: _like(tree[key], leaves) for key in sorted(tree)}
+    structure = _structure(tree)
+    return structure.unflatten([next(leaves) for _ in range(structure.num_leaves)])
+
+
+def _is_leaf(tree) -> bool:
+    """Whether it surely is one: who registers a class of his own has loaded JAX."""
+    if type(tree) is np.ndarray or isinstance(tree, int | float | complex | np.generic):
+        return True
+    return "jax" not in sys.modules and not isinstance(tree, dict | list | tuple)
 
 
 def _widened(array):

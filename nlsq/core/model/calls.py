@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from nlsq.core.model.duals import Dearer, NoRule, opening, rebuilt, value_and_tangents
 from nlsq.core.model.duals.dual import lifted
 from nlsq.core.model.given import explained
 
@@ -25,7 +26,38 @@ def _called(f: Callable, *args, **kwargs):
         raise better from error
 
 
-class CurveCall:
+class _Call:
+    f: Callable
+    _way = 0  # for dual numbers: the function, then rebuilt, then with x open for them, too
+
+    def tangents(self, x, params):
+        """The value and the transposed Jacobian by dual numbers, as `value_and_tangents`.
+
+        The function is rebuilt over stand-ins for NumPy from the first time on that it must be.
+        """
+        refusal = None
+        for i, way in enumerate(self._ways()):
+            try:
+                found = value_and_tangents(way, x, params)
+            except Dearer:
+                raise
+            except NoRule as error:
+                refusal = error
+                continue
+            self._way += i
+            return found
+        raise refusal
+
+    def _ways(self):
+        if self._way == 0:
+            yield self.dual
+            self._rebuilt = rebuilt(self.f)
+        if self._way <= 1:
+            yield self.over(self._rebuilt)
+        yield self.over(opening(self._rebuilt))
+
+
+class CurveCall(_Call):
     """A model f(x, *params)."""
 
     def __init__(self, f: Callable):
@@ -37,6 +69,10 @@ class CurveCall:
 
     def dual(self, x, params):
         return self.f(x, *params)
+
+    def over(self, f: Callable) -> Callable:
+        """`dual` with f in the place of the function."""
+        return lambda x, params: f(x, *params)
 
     def derivative(self, jac: Callable) -> Callable:
         """The user's jac(x, *params), called as jac(x, params)."""
@@ -52,7 +88,7 @@ class CurveCall:
         return lambda x, params: g(x, *params)
 
 
-class ResidualCall:
+class ResidualCall(_Call):
     """A residual function fun(params, *args, **kwargs) with the parameters as one vector."""
 
     def __init__(self, fun: Callable, args: tuple, kwargs: dict):
@@ -64,6 +100,10 @@ class ResidualCall:
 
     def dual(self, x, params):
         return self.f(lifted(params), *self.args, **self.kwargs)
+
+    def over(self, f: Callable) -> Callable:
+        """`dual` with f in the place of the function."""
+        return lambda x, params: f(lifted(params), *self.args, **self.kwargs)
 
     def derivative(self, jac: Callable) -> Callable:
         """The user's jac(params, *args, **kwargs), called as jac(x, params)."""

@@ -15,13 +15,14 @@ class ModelInfo:
     Attributes
     ----------
     road : str
-        'jax' (traced as it is), 'numpy' (NumPy code carried to JAX) or 'host'.
+        'jax' (traced as it is), 'numpy' (NumPy code carried to JAX) or 'host' (called as it is).
     reason : str
         Why this road, and why not an earlier one.
     derivative : str
         How the Jacobian is made.
     pointwise : bool
-        True when f(x, p)[i] is known to depend on the i-th point only.
+        True when f(x, p)[i] depends on the i-th point only: as its trace shows, or, of a model that
+        is called as it is, as its values at some of the points show.
     coupling : str
         What couples the points when `pointwise` is False.
     """
@@ -32,12 +33,21 @@ class ModelInfo:
     pointwise: bool
     coupling: str = ""
 
+    @property
+    def backend(self) -> str:
+        """'numpy', where the model is called as it is, or 'jax', where it is compiled."""
+        return "numpy" if self.road == "host" else "jax"
+
+    def agrees(self, other: ModelInfo) -> bool:
+        """Whether values and derivatives are made the same way."""
+        return (self.road, self.derivative) == (other.road, other.derivative)
+
     def describe(self) -> str:
         """One sentence for people."""
         where = {
             "jax": "runs in JAX as written",
             "numpy": "is NumPy code carried to JAX",
-            "host": "runs on the host",
+            "host": "is called as it is",
         }[self.road]
         text = f"The model {where} ({self.reason}); derivatives: {self.derivative}."
         if self.coupling:

@@ -303,6 +303,8 @@ def model_value(value: Any, of: str = "the model f(x, *params)") -> np.ndarray:
     TypeError
         It is no numbers.
     """
+    if type(value) is np.ndarray and value.dtype == np.float64 and value.ndim == 1:
+        return value
     refuse_value(value, of)
     if _masks_exist() and np.ma.is_masked(value):
         value = value.astype(np.result_type(value, float)).filled(np.nan)

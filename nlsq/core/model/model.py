@@ -16,9 +16,9 @@ import numpy as np
 
 from nlsq.caching.unified_cache import UnifiedCache
 from nlsq.config import double_precision, jax_has_come
-from nlsq.core.model import differences
+from nlsq.core.model import comparing, differences
 from nlsq.core.model.abscissae import Abscissae
-from nlsq.core.model.duals import Dearer, NoRule, value_and_tangents
+from nlsq.core.model.duals import Dearer, NoRule
 from nlsq.core.model.facts import COUNT, ModelInfo, Resolution, TraceFailed
 from nlsq.core.model.given import model_value
 from nlsq.core.model.identity.keys import alike
@@ -76,6 +76,10 @@ class Memo:
         """Keep the values at these points only."""
         kept = {np.asarray(p).tobytes() for p in points}
         self.values = {key: f for key, f in self.values.items() if key in kept}
+
+
+BY_DUALS = "exact, by dual numbers"
+OTHER_VALUES = "its values for dual numbers are others"
 
 
 class Model:
@@ -224,26 +228,42 @@ class Model:
     def show_own(self, x: Abscissae) -> None:
         """Let the model be called with the user's own array, if it may ask whether it is that."""
         if x.own is not None and asks_for_identity(self.call.f):
-            x.show_own()
+            x.show_own(for_good=True)
         x.own = None
 
     def use_host(self, reason: str, derivative: str) -> None:
         """Take the host road because the user's options ask for it."""
         info = ModelInfo("host", reason, derivative, False, "")
+        self.interpreted = self.by_duals = False
         self.resolution, self.program_key = Resolution(info), None
 
-    def interpret(self, reason: str, final: bool) -> None:
+    def interpret(self, reason: str, final: bool, pointwise: bool = False) -> None:
         """Evaluate by NumPy what a program could evaluate, perhaps.
 
         final: differences take over where dual numbers have no rule, instead of `NoRule`.
         """
-        road = self.resolution or Resolution(ModelInfo("host", "", "", False))
-        info = dataclasses.replace(
-            road.info, road="host", reason=reason, derivative="exact, by dual numbers"
-        )
-        self.resolution = dataclasses.replace(road, info=info)
+        self.resolution = Resolution(ModelInfo("host", reason, BY_DUALS, pointwise))
         self.interpreted = self.by_duals = True
         self._final = final
+
+    def acts_pointwise(self, x: Abscissae, p: np.ndarray) -> bool:
+        """Whether values at every other point are those among all, at parameters met before."""
+        values = self.memo.values.get(p.tobytes())
+        if values is None or values.size < 2 or not x.axes or x.axes[0] is None:
+            return False
+        part = np.arange(0, values.size, 2)
+        given = x.some(part)
+        if given is None:
+            return False
+        try:
+            with np.errstate(all="ignore"):
+                some = _flat(self.evaluate(given, p))
+        except Exception:
+            if not self.take_refusal():  # the user's function, which wants all points
+                raise
+            return False
+        among = values[part]
+        return some.size == among.size and comparing.difference(some, among) <= 1e-12
 
     def predict(self, x, p) -> np.ndarray:
         """Model value (m,) at any x the user's function takes."""
@@ -315,7 +335,7 @@ class Model:
         The value beside them must be the model's, f0.
         """
         try:
-            value, JT = value_and_tangents(self.call.dual, x, p)
+            value, JT = self.call.tangents(x, p)
         except Dearer as refusal:
             reason, self._final = str(refusal), True
         except NoRule as refusal:
@@ -324,13 +344,27 @@ class Model:
             reason = f"with dual numbers it raises {type(error).__name__}"
         else:
             value = np.ravel(model_value(value))
-            if value.size in (1, f0.size) and ((value == f0) | (value != value)).all():
-                JT = np.broadcast_to(JT.reshape(len(JT), -1), (len(JT), f0.size))
-                if self._trusted or self._agrees(x, p, JT):
+            alike = value.size in (1, f0.size) and (value == f0).all()
+            if alike or (value.size in (1, f0.size) and ((value == f0) | (value != value)).all()):
+                JT = JT.reshape(len(JT), -1)
+                if value.size != f0.size:
+                    JT = np.broadcast_to(JT, (len(JT), f0.size))
+                if self._trusted or self._agrees(x, p, JT, f0):
                     return JT
                 reason = "those of dual numbers are others"
             else:
-                reason = "its values for dual numbers are others"
+                reason = OTHER_VALUES
+        self.refuse_duals(x, p, reason)
+        return None
+
+    def refuse_duals(self, x, p, reason: str) -> None:
+        """Take differences from now on, where that is final.
+
+        Raises
+        ------
+        NoRule
+            A program may do better.
+        """
         self.by_duals = self.interpreted = False
         if not self._final:
             if not unrolls(lambda: self.evaluate(x, p)):
@@ -338,20 +372,41 @@ class Model:
             reason = "it has a loop in Python over the points"
         info = dataclasses.replace(self.info, derivative=f"finite differences: {reason}")
         self.resolution = dataclasses.replace(self.resolution, info=info)
-        return None
 
-    def _agrees(self, x, p, JT) -> bool:
-        """Whether a difference along one direction is that of the tangents; asked once."""
-        h = 1e-5 * np.where(p == 0, 1.0, np.abs(p)) * np.cos(np.arange(p.size) + 1.0)
+    def with_tangents(self, x, p) -> tuple[np.ndarray, np.ndarray] | None:
+        """Values and Jacobian by dual numbers that were compared before; None where they fail."""
+        if not (self.by_duals and self._trusted):
+            return None
+        try:
+            value, JT = self.call.tangents(x, p)
+        except Exception:  # the caller goes on with plain numbers, and then says why
+            return None
+        if value.ndim != 1 or value.dtype != np.float64 or JT.shape != (len(JT), value.size):
+            return None
+        return value.copy(), JT.T  # it may be a buffer that is used again
+
+    def _agrees(self, x, p, JT, f0) -> bool:
+        """Whether differences along one direction are those of the tangents; asked once.
+
+        Steps of 1e-5, or of 1e-8 where the model bends within those.
+        """
+        self._trusted = any(self._agrees_within(x, p, JT, f0, step) for step in (1e-5, 1e-8))
+        return self._trusted
+
+    def _agrees_within(self, x, p, JT, f0, step: float) -> bool:
+        """By central differences, and to one side: at 0 |a| has the former and no derivative."""
+        h = step * np.where(p == 0, 1.0, np.abs(p)) * np.cos(np.arange(p.size) + 1.0)
         h = np.where(np.less(*self.bounds), h, 0.0)
         inside = [np.clip(q, *self.bounds) for q in (p + h, p - h)]
         with np.errstate(all="ignore"):
             high, low = (_flat(self.evaluate(x, q)) for q in inside)
-            found, expected = high - low, (inside[0] - inside[1]) @ JT
             size = np.abs(h) @ np.abs(JT) + 1e-8 * (np.abs(high) + np.abs(low))
-        good = np.isfinite(found) & np.isfinite(expected)
-        self._trusted = bool((np.abs(found - expected)[good] <= 0.01 * size.max(initial=0)).all())
-        return self._trusted
+            gaps = [
+                (high - low) - (inside[0] - inside[1]) @ JT,
+                (high - f0) - (inside[0] - p) @ JT,
+            ]
+            most = 0.01 * size.max(initial=0)
+            return not any((np.abs(gap) > most)[np.isfinite(gap)].any() for gap in gaps)
 
     def _differences(self, jacobian: Callable, x, p, f0, scheme: str, *pattern) -> Any:
         given = p, f0, scheme, self.rel_step, *self.bounds, *pattern, self.mapped

@@ -191,6 +191,20 @@ def _compares_identity(code: types.CodeType) -> bool:
     )
 
 
+_ARITHMETIC = {dis.opmap[name] for name in ("BINARY_OP", "CALL", "UNARY_NEGATIVE", "COMPARE_OP")}
+
+
+def count_operations(model: Any) -> int:
+    """Operations and calls that are written in the model's own code, each counted once.
+
+    Examples
+    --------
+    >>> count_operations(lambda x, a, k: a * np.exp(-k * x))
+    4
+    """
+    return sum(op in _ARITHMETIC for code in _own(model) for op in code.co_code[::2])
+
+
 def writes_jax(model: Any) -> bool:
     """Whether the model's code names JAX, which nothing in a process can that has not loaded it.
 

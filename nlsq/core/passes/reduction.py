@@ -26,17 +26,21 @@ ill-conditioned matrices", SIAM J. Sci. Comput. 42 (2020).
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
+
+import numpy as np
 
 from nlsq.constants import EPS
 from nlsq.core.algebra import dense
-from nlsq.core.algebra.namespace import cond, eye, shortcut, where, xp
+from nlsq.core.algebra.namespace import cond, eye, where, xp
 
 # A column whose norm falls below this share of its last one may be nothing but rounding.
 COLLAPSE = 1e-11
 # A column whose part outside the span of the earlier ones is below this share of its norm lies in
 # it; it is then pinned by a row of PIN times its norm.
 DEPENDENT = 1e-13
+FEW = 7  # rows of G, up to which plain numbers are quicker than NumPy
 PIN = 1e-8
 
 
@@ -53,10 +57,13 @@ class Summary(NamedTuple):
 
     cost: object  # scalar, the objective
     R: object  # (n, n) upper triangular factor of the loss-scaled, whitened Jacobian
+    P: object  # (n, n) its inverse
     z: object  # (n,) = Q^T r
+    norms: object  # (n,) of the columns of R
     pivot: object  # scalar in (0, 1]: digits of R are about eps / pivot^2
     dead: object  # (n,) bool: the column of J is exactly zero
     dependent: object  # (n,) bool: the column lies in the span of the columns before it
+    finite: object  # bool: all of this is
 
 
 def sums(costs, r, KT, xp):
@@ -79,40 +86,91 @@ def factor(total: Sums, R_prev) -> Summary:
     its norm, so that this direction is that row's: the other columns keep all their digits, R^T R
     is off only in that one diagonal element, and a step does not move the parameter by itself.
     """
-    n = R_prev.shape[0]
     diagonal = dense.diagonal(total.G)
+    cost = 0.5 * diagonal[-1] if total.cost is None else total.cost
+    few = type(total.G) is np.ndarray and len(diagonal) <= FEW
+    return (few and _factor_few(total.G, R_prev, cost)) or _factor(total.G, R_prev, cost)
+
+
+def _factor(G, R_prev, cost) -> Summary:
+    n = R_prev.shape[0]
+    diagonal = dense.diagonal(G)
     zero = diagonal <= 0
-    some = xp.any(zero)
-    D = shortcut(~some, lambda: xp.sqrt(diagonal), lambda: xp.sqrt(where(zero, 1.0, diagonal)))
-    shift = 10 * n * EPS * eye(n + 1, R_prev)
-    shift = shortcut(~some, lambda: shift, lambda: where(zero, eye(n + 1, R_prev), shift))
-    T = dense.cholesky(total.G / (D[:, None] * D) + shift).T
-    C, z = T[:n, :n], T[:n, n] * D[n]
     measured = xp.all(R_prev == eye(n, R_prev), axis=0)  # K_j is J_j, nothing cancels
+    D = xp.sqrt(where(zero, 1.0, diagonal))
+    shift = eye(n + 1, R_prev) * where(zero, 1.0, 10 * n * EPS)
+    T = dense.cholesky(G / (D[:, None] * D) + shift).T
+    C, z = T[:n, :n], T[:n, n] * D[n]
     dead = zero[:n] & measured
-    scale = shortcut(~some, lambda: D[:n], lambda: where(zero[:n] & ~measured, 0.0, D[:n]))
-    R = dense.dot(C, scale[:, None] * R_prev)
-    squares = (R * R).sum(0)
-    collapsed = ~(dead | measured) & (squares <= COLLAPSE**2 * (R_prev * R_prev).sum(0))
+    cancelled = zero[:n] & ~measured
+    R = dense.dot(C, where(cancelled, 0.0, D[:n])[:, None] * R_prev)
+    collapsed = ~dead & ~measured & ((R * R).sum(0) <= COLLAPSE**2 * (R_prev * R_prev).sum(0))
     out = dead | collapsed
-    dependent = ~out & (xp.abs(dense.diagonal(R)) <= DEPENDENT * xp.sqrt(squares))
-
-    def pinned(R, z):
-        R, z = where(out, eye(n, R), R), where(out, 0.0, z)
-        return cond(xp.any(dependent), lambda: _pin(R, z, dependent), lambda: (R, z))
-
-    whole = ~xp.any(out | dependent)
-    R, z = shortcut(whole, lambda: (R, z), lambda: pinned(R, z))
-    pivots = dense.diagonal(C)
-    pivots = shortcut(whole, lambda: pivots, lambda: where(dead | dependent, 1.0, pivots))
-    pivot = xp.min(shortcut(whole, lambda: pivots, lambda: where(collapsed, 0.0, pivots)))
-    cost = 0.5 * diagonal[n] if total.cost is None else total.cost
-    return Summary(cost, R, z, pivot, dead, dependent)
-
-
-def _pin(R, z, dependent):
-    """R and z with one more row for each column that is dependent."""
+    R = where(out, eye(n, R), R)
+    z = where(out, 0.0, z)
     norms = xp.sqrt((R * R).sum(0))
+    dependent = ~out & (xp.abs(dense.diagonal(R)) <= DEPENDENT * norms)
+    pivots = where(dead | dependent, 1.0, dense.diagonal(C))
+    pivot = xp.min(where(collapsed, 0.0, pivots))
+    R, z = cond(xp.any(dependent), lambda: _pin(R, z, dependent, norms), lambda: (R, z))
+    finite = xp.isfinite(cost) & xp.all(xp.isfinite(R)) & xp.all(xp.isfinite(z))
+    P, norms = dense.solve_upper(R, eye(n, R)), xp.sqrt(xp.sum(R * R, axis=0))
+    return Summary(cost, R, P, z, norms, pivot, dead, dependent, finite)
+
+
+def _pin(R, z, dependent, norms):
+    """R and z with one more row for each column that is dependent."""
     rows = eye(len(z), R) * where(dependent, PIN * norms, 0.0)
     T, zt = dense.triangularise(xp.concatenate([R, rows]), xp.concatenate([z, xp.zeros_like(z)]))
     return T, where(dependent, 0.0, zt)
+
+
+def _factor_few(G, R_prev, cost) -> Summary | None:
+    """`_factor` in plain numbers, of which a few cost less than calls of NumPy.
+
+    None where a column is zero, collapsed or dependent, or something is not finite.
+    """
+    n, rows, before = len(R_prev), G.tolist(), R_prev.tolist()
+    squares = [row[i] for i, row in enumerate(rows)]
+    if not min(squares) > 0:
+        return None
+    D = list(map(math.sqrt, squares))
+    L: list[list[float]] = []  # L L^T = D^{-1} G D^{-1} + s I
+    for i, row in enumerate(rows):
+        new: list[float] = []
+        for j in range(i):
+            other = L[j]
+            rest = row[j] / (D[i] * D[j])
+            for k in range(j):
+                rest -= new[k] * other[k]
+            new.append(rest / other[j])
+        rest = 1 + 10 * n * EPS
+        for value in new:
+            rest -= value * value
+        if not rest > 0:
+            return None
+        new.append(math.sqrt(rest))
+        L.append(new)
+    R = [[0.0] * n for _ in range(n)]
+    for k in range(n):
+        for i in range(k + 1):
+            scale, to = L[k][i] * D[k], R[i]
+            for j in range(k, n):
+                to[j] += scale * before[k][j]
+    norms, none = [], np.zeros(n, bool)
+    for j in range(n):
+        square = last = 0.0
+        for i in range(j + 1):
+            square += R[i][j] * R[i][j]
+            last += before[i][j] * before[i][j]
+        if not (square > COLLAPSE**2 * last and R[j][j] ** 2 > DEPENDENT**2 * square):
+            return None
+        norms.append(math.sqrt(square))
+    z = [value * D[n] for value in L[n][:n]]
+    if not math.isfinite(cost + sum(norms) + sum(z)):
+        return None
+    pivot = np.float64(min([L[i][i] for i in range(n)]))
+    return Summary(
+        cost, np.array(R), np.array(dense.inverse_of_rows(R)), np.array(z), np.array(norms), pivot,
+        none, none, np.True_,
+    )  # fmt: skip

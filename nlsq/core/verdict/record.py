@@ -138,6 +138,7 @@ def fields(
         "warnings": tuple(notes),
         "wall_time": seconds,
         "model_info": finished.model.info,
+        "backend": finished.model.info.backend,
         "model": finished.model,
         "model_name": finished.model.name,
     }

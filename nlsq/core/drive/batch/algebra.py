@@ -9,10 +9,10 @@ from __future__ import annotations
 import functools
 from typing import Any, NamedTuple
 
-import jax
-import jax.numpy as jnp
+import numpy as np
 
-from nlsq.core.algebra.namespace import once
+from nlsq.core.algebra.namespace import cond, once, select, where, while_loop, xp
+from nlsq.core.algebra.packing import leaves_of, like
 from nlsq.core.algebra.subproblem import SECULAR_ITERATIONS, SECULAR_RTOL
 
 
@@ -39,8 +39,8 @@ def total(terms):
 def norm(vector, squares=None):
     """Length of a vector, or of D v for the squares of D."""
     if squares is None:
-        return jnp.sqrt(total(v * v for v in vector))
-    return jnp.sqrt(total(d * v * v for d, v in zip(squares, vector, strict=True)))
+        return xp.sqrt(total(v * v for v in vector))
+    return xp.sqrt(total(d * v * v for d, v in zip(squares, vector, strict=True)))
 
 
 def scaled(D, vector):
@@ -55,7 +55,7 @@ def dot(a, b):
 
 def or_one(squares):
     """A column that was always zero scales by 1."""
-    return [jnp.where(d > 0, d, 1) for d in squares]
+    return [where(d > 0, d, 1) for d in squares]
 
 
 def factor(A, n: int):
@@ -63,7 +63,7 @@ def factor(A, n: int):
     L, C, inverse = {}, {}, []  # C = L diag(d)
     for j in range(n):
         column = [A[place(i, j)] - sum(L[i, k] * C[j, k] for k in range(j)) for i in range(j, n)]
-        inverse.append(1 / jnp.where(column[0] > 0, column[0], jnp.nan))
+        inverse.append(1 / where(column[0] > 0, column[0], xp.nan))
         for i, c in enumerate(column[1:], j + 1):
             C[i, j], L[i, j] = once(c, c * inverse[j])
     return L, inverse
@@ -105,14 +105,9 @@ def times(G, v):
 
 
 def stored(tree):
-    """`once` of all arrays of a tree."""
-    leaves, treedef = jax.tree.flatten(tree)
-    return jax.tree.unflatten(treedef, once(*leaves) if len(leaves) > 1 else [once(leaves[0])])
-
-
-def select(chosen, a, b):
-    """Where `chosen` the arrays of a, elsewhere those of b."""
-    return jax.tree.map(lambda one, other: jnp.where(chosen, one, other), a, b)
+    """`once` of all arrays of nested sequences."""
+    arrays = leaves_of(tree)
+    return like(tree, once(*arrays) if len(arrays) > 1 else [once(arrays[0])])
 
 
 class Step(NamedTuple):
@@ -137,7 +132,7 @@ class Search(NamedTuple):
 
 def in_region(A, b, squares, radius, alpha, bound) -> Step:
     """`subproblem.solve` in lanes: (A + alpha D^2) s = b with |D s| <= radius where `bound`."""
-    n, eps = len(b), float(jnp.finfo(radius.dtype).eps)
+    n, eps = len(b), float(np.finfo(radius.dtype).eps)
 
     def at(alpha):
         damped = list(A)
@@ -151,7 +146,7 @@ def in_region(A, b, squares, radius, alpha, bound) -> Step:
     def known(damped, factors, s):
         """(b . s, relative error of s)."""
         share = [damped[place(i, i)] * inverse for i, inverse in enumerate(factors[1])]
-        return once(dot(b, s), eps * functools.reduce(jnp.maximum, share))
+        return once(dot(b, s), eps * functools.reduce(xp.maximum, share))
 
     def newton(alpha, factors, s, length):
         """(next alpha, a lower bound of it, whether |D s| is near the radius)."""
@@ -159,44 +154,44 @@ def in_region(A, b, squares, radius, alpha, bound) -> Step:
         share = total(z * z * inverse for z, inverse in zip(w, factors[1], strict=True))
         phi = length - radius
         ratio = once(-phi * length / share)
-        return once(alpha - length * ratio / radius), alpha - ratio, jnp.abs(phi) < near
+        return once(alpha - length * ratio / radius), alpha - ratio, xp.abs(phi) < near
 
     near = SECULAR_RTOL * radius
     damped, factors, s, length = at(None)
     promised, error = known(damped, factors, s)
-    zero = jnp.zeros_like(radius)
+    zero = xp.zeros_like(radius)
     inside = Step(tuple(s), length, zero, 0.5 * promised, error)
     outside = bound & ~(length <= radius)
 
     def turn(search: Search) -> Search:
         last, low, high = search.alpha, search.low, search.high
         astray = search.going & ((last < low) | (last > high))
-        alpha = once(jnp.where(astray, jnp.maximum(0.001 * high, jnp.sqrt(low * high)), last))
+        alpha = once(where(astray, xp.maximum(0.001 * high, xp.sqrt(low * high)), last))
         _, factors, s, length = at(alpha)
         following, lower, close = newton(alpha, factors, s, length)
-        finite = jnp.isfinite(following)
-        following = jnp.where(finite, following, 0.001 * high)
+        finite = xp.isfinite(following)
+        following = where(finite, following, 0.001 * high)
         return Search(
             search.turns + 1,
             search.going & ~close & (search.turns + 1 < SECULAR_ITERATIONS),
-            jnp.where(search.going, following, last),
-            jnp.where(finite, jnp.maximum(low, lower), low),
-            jnp.where(length < radius, alpha, high),
+            where(search.going, following, last),
+            where(finite, xp.maximum(low, lower), low),
+            where(length < radius, alpha, high),
         )
 
     def boundary():
         squared = total(bi * bi / square for bi, square in zip(b, squares, strict=True))
-        high = jnp.sqrt(squared) / radius
+        high = xp.sqrt(squared) / radius
         following, lower, close = newton(zero, factors, s, length)
-        fresh = (alpha == 0) & jnp.isfinite(following)  # the Gauss-Newton step was the first turn
+        fresh = (alpha == 0) & xp.isfinite(following)  # the Gauss-Newton step was the first turn
         start = Search(
             0,
             outside & ~(fresh & close),
-            jnp.where(fresh, following, alpha),
-            jnp.where(fresh, jnp.maximum(lower, 0), 0),
+            where(fresh, following, alpha),
+            where(fresh, xp.maximum(lower, 0), 0),
             high,
         )
-        end = jax.lax.while_loop(lambda search: jnp.any(search.going), turn, start).alpha
+        end = while_loop(lambda search: xp.any(search.going), turn, start).alpha
         solved = at(end)
         *_, p, size = solved
         promised, error = known(*solved[:3])
@@ -205,4 +200,4 @@ def in_region(A, b, squares, radius, alpha, bound) -> Step:
         step = Step(tuple(c * pi for pi in p), radius, end, predicted, error)
         return select(outside, step, inside)
 
-    return jax.lax.cond(jnp.any(outside), boundary, lambda: inside)
+    return cond(xp.any(outside), boundary, lambda: inside)

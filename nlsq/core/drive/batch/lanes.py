@@ -5,7 +5,8 @@ share them: every number of a fit is a *lane*, an element of a (LANES,) vector, 
 to the fits is elementwise on such vectors. A pass runs over the points and adds up the Gram matrix
 of [J r] pair by pair; the step is an unrolled factorisation L diag(d) L^T. A lane that is done
 stands still until the block leaves, which it does when only a few lanes have been running for some
-passes; those are gathered into new blocks (see `run`).
+passes; those are gathered into new blocks (see `run`). The same functions run in NumPy, where a
+block is as wide as a slab of the data (see `interpreted`).
 
 The steps are those of `loop` with method 'trf', from the Gram matrix in place of its factor: in hat
 space, with p = d^{-1} dx,
@@ -27,23 +28,20 @@ would do better (`_doubtful`), is `left` to that, which begins at its start.
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from nlsq.core import trf
 from nlsq.core.algebra import geometry
-from nlsq.core.algebra.namespace import once
+from nlsq.core.algebra.namespace import cond, once, select, where, while_loop, xp
 from nlsq.core.drive.batch import algebra
-from nlsq.core.drive.batch.passes import reduce
-from nlsq.core.drive.batch.state import DONE, ITERATE, POLISH, Answer, Form, Lanes, Numbers
+from nlsq.core.drive.batch.state import DONE, ITERATE, POLISH, Answer, Data, Form, Lanes, Numbers
 from nlsq.core.loop.judging import NEGLIGIBLE, POLISH_LIMIT, Evidence, gain, judge
 from nlsq.core.loop.loop import COST_NOISE, LEAP, POLISH_REACH  # fmt: skip
 from nlsq.core.loop.polishing import RIDGE
 from nlsq.core.loop.status import Status
-from nlsq.core.passes.layout import Data
 
 # Relative errors, some eps / pivot^2: of a step from which on a path is no longer the single fit's
 # where the model is not linear; of one that leads nowhere; and of a covariance that lanes may have.
@@ -62,17 +60,17 @@ LINEAR = 0.25  # deviation of the gain from the predicted one
 def _optimality(x, g, G, cost, data: Data, form: Form):
     """`geometry.scaled_optimality` in lanes."""
     rss = 2 * cost
-    size = jnp.sqrt(rss)
-    worst = jnp.zeros_like(cost)
+    size = xp.sqrt(rss)
+    worst = xp.zeros_like(cost)
     for i in range(form.n):
-        column = jnp.sqrt(G[algebra.place(i, i)])
-        measure = jnp.abs(g[i]) / jnp.maximum(column * size, jnp.finfo(cost.dtype).tiny)
+        column = xp.sqrt(G[algebra.place(i, i)])
+        measure = xp.abs(g[i]) / xp.maximum(column * size, np.finfo(cost.dtype).tiny)
         if form.bounded:
             below, above = x[i] - data.lb[i], data.ub[i] - x[i]
-            room = jnp.where(g[i] > 0, below, above)
-            share = jnp.abs(g[i]) * room / jnp.maximum(rss, jnp.finfo(cost.dtype).tiny)
-            measure = jnp.where(jnp.isfinite(room), jnp.minimum(measure, share), measure)
-        worst = jnp.maximum(worst, jnp.where((g[i] == 0) | (rss == 0), 0, measure))
+            room = where(g[i] > 0, below, above)
+            share = xp.abs(g[i]) * room / xp.maximum(rss, np.finfo(cost.dtype).tiny)
+            measure = where(xp.isfinite(room), xp.minimum(measure, share), measure)
+        worst = xp.maximum(worst, where((g[i] == 0) | (rss == 0), 0, measure))
     return worst
 
 
@@ -88,9 +86,9 @@ def _absorb(state: Lanes, found, data: Data, form: Form, numbers: Numbers) -> La
     active = state.phase < DONE
     first = state.nfev == 0
     iterating = state.phase == ITERATE
-    finite = jnp.isfinite(cost + algebra.total(g) + algebra.total(G))
+    finite = xp.isfinite(cost + algebra.total(g) + algebra.total(G))
     actual, ratio = gain(state.cost, cost, finite, state)
-    tiny = jnp.finfo(cost.dtype).tiny
+    tiny = np.finfo(cost.dtype).tiny
     squares = algebra.or_one(state.scale)
     moves = [t - x for t, x in zip(state.trial, state.x, strict=True)]
     step, length = algebra.norm(moves, squares), algebra.norm(state.x, squares)
@@ -102,26 +100,26 @@ def _absorb(state: Lanes, found, data: Data, form: Form, numbers: Numbers) -> La
     better = (actual > 0) & (ratio > TRF.ACCEPT_RATIO)
     level = (actual >= -COST_NOISE * state.cost) & (measure <= 2 * state.optimality)
     near = step <= POLISH_REACH * length
-    moved = finite & (first | jnp.where(iterating, better, near & ((actual > 0) | level)))
+    moved = finite & (first | where(iterating, better, near & ((actual > 0) | level)))
     moved = once(moved & active)
 
-    nfev = state.nfev + jnp.where(active, 1, 0).astype(cost.dtype)
+    nfev = state.nfev + where(active, 1, 0).astype(cost.dtype)
     stuck = functools.reduce(
-        jnp.logical_and, [t == x for t, x in zip(state.trial, state.x, strict=True)]
+        xp.logical_and, [t == x for t, x in zip(state.trial, state.x, strict=True)]
     )
-    optimality = once(jnp.where(moved, measure, state.optimality))
-    rounding, rest = ROUNDING * float(jnp.finfo(cost.dtype).eps), jnp.where(moved, cost, state.cost)
+    optimality = once(where(moved, measure, state.optimality))
+    rounding, rest = ROUNDING * float(np.finfo(cost.dtype).eps), where(moved, cost, state.cost)
     evidence = Evidence(
         first, finite, nfev, state.cost, actual, state.predicted, ratio, step, length, stuck,
-        optimality, rounding * length / jnp.sqrt(jnp.where(rest > 0, 2 * rest, 1)),
+        optimality, rounding * length / xp.sqrt(where(rest > 0, 2 * rest, 1)),
     )  # fmt: skip
-    status = jnp.where(iterating, judge(evidence, numbers), state.status).astype(cost.dtype)
+    status = where(iterating, judge(evidence, numbers), state.status).astype(cost.dtype)
     status = once(status)
 
     rounds = state.rounds + 1
-    contraction = jnp.where(state.last > 0, step / jnp.maximum(state.last, tiny), 1)
-    left = step * contraction / (1 - jnp.clip(contraction, 0, 0.9))
-    negligible = max(NEGLIGIBLE, 4 * float(jnp.finfo(cost.dtype).eps))
+    contraction = where(state.last > 0, step / xp.maximum(state.last, tiny), 1)
+    left = step * contraction / (1 - xp.clip(contraction, 0, 0.9))
+    negligible = max(NEGLIGIBLE, 4 * float(np.finfo(cost.dtype).eps))
     settled = (
         (left <= negligible * length)
         | (rounds >= POLISH_LIMIT)
@@ -129,13 +127,13 @@ def _absorb(state: Lanes, found, data: Data, form: Form, numbers: Numbers) -> La
         | ((contraction > 1) & (state.rounds > 0) & (state.known == 0))
     )
     running = int(Status.RUNNING)
-    phase = jnp.where(
+    phase = where(
         iterating,
-        jnp.where(status != running, POLISH, ITERATE),
-        jnp.where(settled, DONE, POLISH),
+        where(status != running, POLISH, ITERATE),
+        where(settled, DONE, POLISH),
     )
-    new_squares = [jnp.where(moved, G[algebra.place(i, i)], jnp.inf) for i in range(form.n)]
-    scale = tuple(jnp.maximum(d, G[algebra.place(i, i)]) for i, d in enumerate(state.scale))
+    new_squares = [where(moved, G[algebra.place(i, i)], xp.inf) for i in range(form.n)]
+    scale = tuple(xp.maximum(d, G[algebra.place(i, i)]) for i, d in enumerate(state.scale))
     stepped = moved & ~first
     grown = algebra.norm(moves, algebra.or_one(scale))
     leap = once(stepped & iterating & (grown > LEAP * step))
@@ -143,19 +141,19 @@ def _absorb(state: Lanes, found, data: Data, form: Form, numbers: Numbers) -> La
     doubtful |= status == int(Status.ASTRAY)
     doubtful = once(doubtful & active & iterating & ~first)
     over = (status == int(Status.NOT_FINITE)) | (nfev >= numbers.max_nfev) | doubtful
-    phase = once(jnp.where(over | ~active, DONE, phase).astype(cost.dtype))
+    phase = once(where(over | ~active, DONE, phase).astype(cost.dtype))
 
     radius, alpha = TRF.update_radius(state.radius, state.alpha, state, actual, ratio, None)
     judged = iterating & ~first
-    radius = jnp.where(judged, radius, state.radius)
-    alpha = jnp.where(judged & jnp.isfinite(alpha), alpha, state.alpha)
+    radius = where(judged, radius, state.radius)
+    alpha = where(judged & xp.isfinite(alpha), alpha, state.alpha)
     # read many times by what comes
     x, g, G, scale = algebra.stored(
-        algebra.select(moved, (state.trial, g, G, scale), (state.x, state.g, state.G, state.scale))
+        select(moved, (state.trial, g, G, scale), (state.x, state.g, state.G, state.scale))
     )
     return state._replace(
         x=x,
-        cost=jnp.where(moved | (first & active), cost, state.cost),
+        cost=where(moved | (first & active), cost, state.cost),
         g=g,
         G=G,
         scale=scale,
@@ -164,13 +162,13 @@ def _absorb(state: Lanes, found, data: Data, form: Form, numbers: Numbers) -> La
         phase=phase,
         status=status,
         nfev=nfev,
-        njev=state.njev + jnp.where(moved, 1, 0).astype(cost.dtype),
-        nit=state.nit + jnp.where(stepped & (step > 0), 1, 0).astype(cost.dtype),
-        rounds=jnp.where(phase == state.phase, rounds, 0),
-        last=jnp.where(stepped, step, state.last),
+        njev=state.njev + where(moved, 1, 0).astype(cost.dtype),
+        nit=state.nit + where(stepped & (step > 0), 1, 0).astype(cost.dtype),
+        rounds=where(phase == state.phase, rounds, 0),
+        last=where(stepped, step, state.last),
         optimality=optimality,
-        left=jnp.where(doubtful, 1, state.left),
-        known=jnp.where(moved | iterating, state.known, 0),
+        left=where(doubtful, 1, state.left),
+        known=where(moved | iterating, state.known, 0),
     )
 
 
@@ -183,9 +181,9 @@ def _doubtful(state: Lanes, e: Evidence, squares, leap, numbers: Numbers):
     """
     norms = [(new, state.G[algebra.place(i, i)]) for i, new in enumerate(squares)]
     vanished = [(old > 0) & (new <= VANISHED**2 * old) for new, old in norms]
-    bent = (jnp.abs(e.ratio - 1) > LINEAR) & (e.predicted > numbers.ftol * e.cost)
+    bent = (xp.abs(e.ratio - 1) > LINEAR) & (e.predicted > numbers.ftol * e.cost)
     astray = bent & (state.error > ASTRAY[np.dtype(e.ratio.dtype)])
-    return leap | astray | functools.reduce(jnp.logical_or, vanished)
+    return leap | astray | functools.reduce(xp.logical_or, vanished)
 
 
 def _propose(state: Lanes, data: Data, form: Form) -> Lanes:
@@ -197,21 +195,21 @@ def _propose(state: Lanes, data: Data, form: Form) -> Lanes:
 
     def begin():  # as `trf.start_radius`
         length = algebra.norm(state.x, squares)
-        start = TRF.FACTOR * jnp.where(length > 0, length, jnp.sqrt(2 * state.cost))
-        return jnp.where(first, start, state.radius)
+        start = TRF.FACTOR * where(length > 0, length, xp.sqrt(2 * state.cost))
+        return where(first, start, state.radius)
 
-    radius = jax.lax.cond(jnp.any(first), begin, lambda: state.radius)
+    radius = cond(xp.any(first), begin, lambda: state.radius)
     if form.bounded:
         step, target, correction = _bounded_step(state, data, squares, radius)
     else:
         A = list(state.G)
         for i in range(n):  # what changes nothing stays
             a = A[algebra.place(i, i)]
-            A[algebra.place(i, i)] = jnp.where(a > 0, a, 1)
+            A[algebra.place(i, i)] = where(a > 0, a, 1)
         b = [-g for g in state.g]
         step = algebra.in_region(A, b, squares, radius, state.alpha, iterating)
         target = tuple(x + s for x, s in zip(state.x, step.s, strict=True))
-        correction = jnp.zeros_like(radius)
+        correction = xp.zeros_like(radius)
     s = tuple(t - x for t, x in zip(target, state.x, strict=True))
 
     # Anderson acceleration with one point of history, in the metric of G (see `loop`)
@@ -220,29 +218,29 @@ def _propose(state: Lanes, data: Data, form: Form) -> Lanes:
     Gds = algebra.times(state.G, ds)
     square = algebra.dot(ds, Gds)
     gamma = algebra.dot(s, Gds) / (square * (1 + RIDGE**2))
-    usable = polishing & (state.known > 0) & (square > 0) & jnp.isfinite(gamma)
-    gamma = once(jnp.where(usable, gamma, 0))
+    usable = polishing & (state.known > 0) & (square > 0) & xp.isfinite(gamma)
+    gamma = once(where(usable, gamma, 0))
     trial = tuple(t - gamma * (a + b) for t, a, b in zip(target, dx, ds, strict=True))
     if form.bounded:
         trial = tuple(
-            jnp.where((t == lb) | (t == ub) | iterating, t, jnp.clip(a, lb, ub))
+            where((t == lb) | (t == ub) | iterating, t, xp.clip(a, lb, ub))
             for a, t, lb, ub in zip(trial, target, data.lb, data.ub, strict=True)
         )
-    finite = once(jnp.isfinite(algebra.total(trial)))
+    finite = once(xp.isfinite(algebra.total(trial)))
     dtype = np.dtype(radius.dtype)
     lost = (state.phase < DONE) & ~(step.error <= LOST[dtype])
     inexact = polishing & ~(step.error <= ACCURACY[dtype])  # `exact` polishes it
     return state._replace(
         radius=radius,
-        alpha=jnp.where(iterating, step.alpha, state.alpha),
-        trial=algebra.select(finite, trial, state.x),
+        alpha=where(iterating, step.alpha, state.alpha),
+        trial=select(finite, trial, state.x),
         norm=step.norm,
-        predicted=jnp.where(finite, step.predicted, 0),
+        predicted=where(finite, step.predicted, 0),
         correction=correction,
         error=step.error,
-        phase=jnp.where(lost | inexact, DONE, state.phase).astype(radius.dtype),
-        left=jnp.where(lost, 1, state.left),
-        known=jnp.where(polishing, 1, 0).astype(radius.dtype),
+        phase=where(lost | inexact, DONE, state.phase).astype(radius.dtype),
+        left=where(lost, 1, state.left),
+        known=where(polishing, 1, 0).astype(radius.dtype),
         before=state.x,
         step=s,
     )
@@ -255,38 +253,38 @@ def _bounded_step(state: Lanes, data: Data, squares, radius):
     """
     n, polishing = len(squares), state.phase == POLISH
     iterating = state.phase == ITERATE
-    x, g, D = jnp.stack(state.x), jnp.stack(state.g), jnp.sqrt(jnp.stack(squares))
+    x, g, D = xp.stack(state.x), xp.stack(state.g), xp.sqrt(xp.stack(squares))
     hat, C = trf.hat_space(x, g, 1 / D, data.lb, data.ub)
-    C = jnp.where(polishing, 0, jnp.maximum(C, 0))
-    diagonal = jnp.stack([state.G[algebra.place(i, i)] for i in range(n)])
-    reach = jnp.abs(g) / jnp.maximum(diagonal, jnp.finfo(x.dtype).tiny)
+    C = where(polishing, 0, xp.maximum(C, 0))
+    diagonal = xp.stack([state.G[algebra.place(i, i)] for i in range(n)])
+    reach = xp.abs(g) / xp.maximum(diagonal, np.finfo(x.dtype).tiny)
     low = polishing & (g > 0) & (x - data.lb <= reach)
     high = polishing & (g < 0) & (data.ub - x <= reach)
-    shift = jnp.where(low, data.lb - x, jnp.where(high, data.ub - x, 0))
-    d = jnp.where(low | high, 0, jnp.where(polishing, 1 / D, hat))
+    shift = where(low, data.lb - x, where(high, data.ub - x, 0))
+    d = where(low | high, 0, where(polishing, 1 / D, hat))
     *d, C = once(*d, C)
     A = [once(a * (d[i] * d[j])) for a, (i, j) in zip(state.G, algebra.pairs(n), strict=True)]
     for i in range(n):  # what stays where it is, or changes nothing
         a = A[algebra.place(i, i)] + C[i]
-        A[algebra.place(i, i)] = jnp.where(a > 0, a, 1)
+        A[algebra.place(i, i)] = where(a > 0, a, 1)
     moved = algebra.times(state.G, list(shift))
     b = [once(-di * (gi + h)) for di, gi, h in zip(d, state.g, moved, strict=True)]
-    one = [jnp.ones_like(radius)] * n
+    one = [xp.ones_like(radius)] * n
     step = algebra.in_region(A, b, one, radius, state.alpha, iterating)
 
     def gram(S):
-        products = [jnp.stack(algebra.times(A, list(s))) for s in S]
-        return {(i, j): jnp.sum(s * products[j], axis=0)
+        products = [xp.stack(algebra.times(A, list(s))) for s in S]
+        return {(i, j): xp.sum(s * products[j], axis=0)
                 for i, s in enumerate(S) for j in range(len(S))}  # fmt: skip
 
-    model = trf.Quadratic(-jnp.stack(b), gram)
-    theta = jnp.maximum(0.995, 1 - state.optimality)
-    p, d, box = jnp.stack(step.s), jnp.stack(d), _Box(data.lb, data.ub)
-    best, value = trf.reflect(x, model, jnp.where(iterating, p, 0), d, radius, box, theta)
+    model = trf.Quadratic(-xp.stack(b), gram)
+    theta = xp.maximum(0.995, 1 - state.optimality)
+    p, d, box = xp.stack(step.s), xp.stack(d), _Box(data.lb, data.ub)
+    best, value = trf.reflect(x, model, where(iterating, p, 0), d, radius, box, theta)
     target = geometry.strictly_inside(x + d * best, data.lb, data.ub)
-    pinned = jnp.where(low, data.lb, jnp.where(high, data.ub, x + d * p))
-    target = jnp.where(polishing, jnp.clip(pinned, data.lb, data.ub), target)
-    target, correction = once(target, 0.5 * jnp.sum(C * best**2, axis=0))
+    pinned = where(low, data.lb, where(high, data.ub, x + d * p))
+    target = where(polishing, xp.clip(pinned, data.lb, data.ub), target)
+    target, correction = once(target, 0.5 * xp.sum(C * best**2, axis=0))
     return step._replace(norm=algebra.norm(best), predicted=-value), tuple(target), correction
 
 
@@ -298,24 +296,24 @@ class _Box(NamedTuple):
 def _answer(state: Lanes, data: Data, form: Form, numbers: Numbers) -> Answer:
     """Pivot, inverse of J^T J and bounds at the point of every lane."""
     n = form.n
-    columns = [jnp.sqrt(state.G[algebra.place(i, i)]) for i in range(n)]
-    D = [jnp.where(c > 0, c, 1) for c in columns]
+    columns = [xp.sqrt(state.G[algebra.place(i, i)]) for i in range(n)]
+    D = [where(c > 0, c, 1) for c in columns]
     G = [state.G[k] / (D[i] * D[j]) for k, (i, j) in enumerate(algebra.pairs(n))]
     factors = algebra.factor(G, n)
     _, inverse = factors
-    pivot = 1 / jnp.sqrt(functools.reduce(jnp.maximum, inverse))
-    pivot = jnp.where(jnp.isfinite(algebra.total(inverse)), pivot, 0)
+    pivot = 1 / xp.sqrt(functools.reduce(xp.maximum, inverse))
+    pivot = where(xp.isfinite(algebra.total(inverse)), pivot, 0)
     inverse = algebra.inverse(factors, n)
     triangle = tuple(inverse[algebra.place(i, j)] / (D[i] * D[j]) for i, j in algebra.pairs(n))
     active = ()
     if form.bounded:
-        size = numbers.xtol * jnp.sqrt(2 * state.cost)
+        size = numbers.xtol * xp.sqrt(2 * state.cost)
         below = [x - lb for x, lb in zip(state.x, data.lb, strict=True)]
         above = [ub - x for x, ub in zip(state.x, data.ub, strict=True)]
         norms = zip(state.scale, algebra.or_one(state.scale), strict=True)
-        near = [jnp.where(d > 0, size / jnp.sqrt(one), 0) for d, one in norms]
+        near = [where(d > 0, size / xp.sqrt(one), 0) for d, one in norms]
         active = tuple(
-            jnp.where((a <= r) & (a <= b), -1, jnp.where((b <= r) & (b < a), 1, 0))
+            where((a <= r) & (a <= b), -1, where((b <= r) & (b < a), 1, 0))
             for a, b, r in zip(below, above, near, strict=True)
         )
     return Answer(pivot, triangle, active)
@@ -323,20 +321,23 @@ def _answer(state: Lanes, data: Data, form: Form, numbers: Numbers) -> Answer:
 
 def _flat(state: Lanes, form: Form):
     """`Finished.is_flat` in lanes."""
-    least = 1e-4 * jnp.sqrt(2 * state.cost)
+    least = 1e-4 * xp.sqrt(2 * state.cost)
     every = []
     for i, x in enumerate(state.x):
-        column = jnp.sqrt(state.G[algebra.place(i, i)])
-        every.append((column == 0) | ((x != 0) & (column * jnp.abs(x) <= least)))
-    return functools.reduce(jnp.logical_and, every) & (state.cost > 0)
+        column = xp.sqrt(state.G[algebra.place(i, i)])
+        every.append((column == 0) | ((x != 0) & (column * xp.abs(x) <= least)))
+    return functools.reduce(xp.logical_and, every) & (state.cost > 0)
 
 
 def _running(state: Lanes):
-    return jnp.sum(jnp.where(state.phase < DONE, 1, 0))
+    return xp.sum(where(state.phase < DONE, 1, 0))
 
 
-def fit_block(call, form: Form, loss, data: Data, numbers: Numbers, state: Lanes):
-    """(state, answer) of a block when all lanes are done, or few are running for long."""
+def fit_block(reduce: Callable, form: Form, data: Data, numbers: Numbers, state: Lanes):
+    """(state, answer) of a block when all lanes are done, or few are running for long.
+
+    reduce(trial) -> (cost, g, G) of every lane, from a pass over its points.
+    """
 
     def unfinished(carry):
         _, running, waited = carry
@@ -344,12 +345,11 @@ def fit_block(call, form: Form, loss, data: Data, numbers: Numbers, state: Lanes
 
     def advance(carry):
         state, running, waited = carry
-        found = reduce(call, form, loss, data, numbers, state.trial)
-        state = _absorb(state, found, data, form, numbers)
+        state = _absorb(state, reduce(state.trial), data, form, numbers)
         state = _propose(state, data, form)
-        return state, _running(state), waited + jnp.where(running > numbers.leave, 0, 1)
+        return state, _running(state), waited + where(running > numbers.leave, 0, 1)
 
-    state, *_ = jax.lax.while_loop(unfinished, advance, (state, _running(state), 0))
+    state, *_ = while_loop(unfinished, advance, (state, _running(state), 0))
     idle = (state.phase == DONE) & (state.status > 0) & (state.nit == 0) & _flat(state, form)
-    status = jnp.where(idle, int(Status.NO_PROGRESS), state.status).astype(state.cost.dtype)
+    status = where(idle, int(Status.NO_PROGRESS), state.status).astype(state.cost.dtype)
     return state._replace(status=status), _answer(state, data, form, numbers)

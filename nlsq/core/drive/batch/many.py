@@ -55,6 +55,12 @@ class Many:
         """Numbers of real residuals of so many points: a complex point counts twice."""
         return counts * 2 if self.is_complex else counts
 
+    def noise_variances(self, cost: np.ndarray, dof: np.ndarray) -> np.ndarray:
+        """`record.noise_variance` of many fits."""
+        if self.absolute_sigma:
+            return np.ones(len(cost))
+        return np.where(dof > 0, 2 * cost / np.where(dof > 0, dof, 1), np.inf)
+
     @property
     def n(self) -> int:
         """Number of parameters, the fixed ones included."""
@@ -139,6 +145,8 @@ class Lot:
     x : ndarray (k, ..., m), or None when it is shared
     state : ndarray (s, k) or None
         Of lanes; None before their first pass.
+    absent : ndarray (k, m) of bool or None
+        Where there is no point; None when all have all.
     """
 
     places: np.ndarray
@@ -150,6 +158,7 @@ class Lot:
     weights: np.ndarray | None
     x: np.ndarray | None
     state: np.ndarray | None = None
+    absent: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.places)
@@ -168,6 +177,7 @@ class Lot:
             weights if weights is None or weights.ndim == 1 else weights[which],
             None if self.x is None else self.x[which],
             None if state is None else np.take(state, which, axis=1),
+            None if self.absent is None else self.absent[which],
         )
 
     @staticmethod
@@ -246,7 +256,10 @@ class _Reader:
             y = y.astype(many.dtype, copy=False)
         where = self.slab.where
         places = np.arange(where.start, where.stop) if isinstance(where, slice) else where
-        return Lot(places, self.counts, self.start, self.lb, self.ub, y, self.weights, x)
+        return Lot(
+            *(places, self.counts, self.start, self.lb, self.ub),
+            *(y, self.weights, x, None, absent),
+        )
 
     def _reject(self, rows, status: Status) -> None:
         self.status[rows] = int(status)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import jax
 import numpy as np
 
 from nlsq.caching.memory_manager import manager
+from nlsq.core.algebra.packing import leaves_of
 from nlsq.core.drive.batch.many import Lot
 from nlsq.core.drive.batch.state import DONE, LANES, Form, places
 from nlsq.core.drive.batch.state import start as start_lanes
@@ -42,7 +42,7 @@ class Operands:
         if form.bounded:
             self.lb, self.ub = numbers(lot.lb[:, free].T), numbers(lot.ub[:, free].T)
         at = places(form.n)
-        self.state = self._allocate((jax.tree.structure(at).num_leaves, slab), dtype)
+        self.state = self._allocate((len(leaves_of(at)), slab), dtype)
         if lot.state is None:
             x = lot.start[:, free]
             if form.bounded:

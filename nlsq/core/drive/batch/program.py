@@ -8,35 +8,19 @@ compiled function (`traced.one_kernel` says why) where the model is elementwise 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from nlsq.caching.programs import cache, compiled
 from nlsq.core.algebra import traced
-from nlsq.core.drive.batch import algebra, lanes, unexplained
-from nlsq.core.drive.batch.state import LANES, Answer, Data, Form, Numbers, places
-from nlsq.core.passes import elementwise
-
-_SMALLEST_CAPACITY = 16
-_SLAB_POINTS = 1 << 19
-_MOST_BLOCKS = 64
-
-
-class Sizes(NamedTuple):
-    """Of the buffers; lengths and numbers of fits of one size class share a program."""
-
-    capacity: int  # points
-    slab: int  # fits
-
-
-def sizes(m: int, pointwise: bool) -> Sizes:
-    """For fits of m points."""
-    capacity = max(_SMALLEST_CAPACITY, 1 << (m - 1).bit_length()) if pointwise else m
-    blocks = min(max(_SLAB_POINTS // (capacity * LANES), 1), _MOST_BLOCKS)
-    # odd: rows of the state that are a power of two apart would share a few sets of the caches
-    return Sizes(capacity, ((blocks - 1) | 1) * LANES)
+from nlsq.core.drive.batch import lanes, passes, unexplained
+from nlsq.core.drive.batch.state import LANES, Data, Form, Numbers, answer_places, places
+from nlsq.core.loop import loop
+from nlsq.core.loop.state import Method, running, setup_packing, state_packing
+from nlsq.core.loss_functions import scale_rows
+from nlsq.core.passes import blocks, elementwise
+from nlsq.core.passes.reduction import sums
 
 
 def slab_program(key: Hashable, model: Callable, form: Form, loss, slab: int, dtype) -> Callable:
@@ -81,11 +65,40 @@ def slab_program(key: Hashable, model: Callable, form: Form, loss, slab: int, dt
     return cache.get(("slab", key, form, slab, str(dtype)), build)
 
 
-def answer_places(form: Form) -> Answer:
-    """Rows of the answers, by name."""
-    triangle = len(algebra.pairs(form.n))
-    active = range(1 + triangle, 1 + triangle + form.n) if form.bounded else ()
-    return Answer(0, tuple(range(1, 1 + triangle)), tuple(active))
+def exact_program(key: Hashable, model: Callable, form: Form, loss, method: Method) -> Callable:
+    """(leaves, y, weights, m, flat setups, flat states) -> flat states, of WIDTH fits.
+
+    leaves, y and weights as for `program.slab_program`, the others a row for each fit.
+    """
+
+    def build():
+        call, packing = model(), state_packing(method)
+
+        def one(leaves, y, weights, m, flat, vector):
+            setup = setup_packing(method.n).tree(flat)
+            inside = jnp.arange(form.capacity) < m
+            if form.weighted:
+                inside &= weights > 0
+            layout = blocks.Layout(
+                0, form.capacity, form.axes, form.treedef, bool(form.weighted), False, False
+            )
+            x = jax.tree.unflatten(form.treedef, leaves)
+            piece = blocks.Piece(x, y, weights, None, inside)
+
+            def advance(vector):
+                state = packing.tree(vector)
+                directions = state.point.P.T * setup.free
+                rows = blocks.residual_rows(call, layout, piece, state.trial, directions)
+                total = sums(*scale_rows(loss, setup.f_scale, *rows, jnp), jnp)
+                return packing.vector(loop.advance(state, total, setup, method, True), jnp)
+
+            return jax.lax.while_loop(lambda v: running(packing.tree(v)), advance, vector)
+
+        own_x, own_weights = 0 if form.per_fit_x else None, 0 if form.weighted == "lanes" else None
+        run = jax.vmap(one, (own_x, 0, own_weights, None, 0, 0))
+        return compiled(run, unrolled=True)
+
+    return cache.get(("exact", key, form, method), build)
 
 
 def _block(call: Callable, form: Form, loss, dtype) -> Callable:
@@ -96,7 +109,11 @@ def _block(call: Callable, form: Form, loss, dtype) -> Callable:
         fixed = () if fixed is None else tuple(fixed)
         data = Data(leaves, y, weights, fixed, lb, ub)
         rows = jax.tree.unflatten(structure, list(state))
-        rows, answer = lanes.fit_block(call, form, loss, data, numbers, rows)
+
+        def reduce(trial):
+            return passes.reduce(call, form, loss, data, numbers, trial)
+
+        rows, answer = lanes.fit_block(reduce, form, data, numbers, rows)
         suspicious = unexplained.is_suspicious(call, form, data, numbers, rows)
         rows = rows._replace(left=jnp.where(suspicious & (rows.status > 0), 1, rows.left))
         answers = [a.astype(dtype) for a in jax.tree.leaves(answer)]

@@ -13,91 +13,46 @@ answer.
 from __future__ import annotations
 
 import itertools
-import math
 import pathlib
 import threading
-import time
 from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
-from types import SimpleNamespace
 
 import jax
 import numpy as np
 
 from nlsq.config import double_precision
-from nlsq.core.drive.batch import algebra, exact, lanes, program
-from nlsq.core.drive.batch.exact import noise_variances
-from nlsq.core.drive.batch.fields import COUNTS, Fields
+from nlsq.core.drive.batch import exact, program
 from nlsq.core.drive.batch.many import Lot, Many
 from nlsq.core.drive.batch.operands import Operands, stretched
+from nlsq.core.drive.batch.results import Results, fits_lanes, limits
 from nlsq.core.drive.batch.rows import Ragged, Slab, ragged_slabs, slabs
-from nlsq.core.drive.batch.state import DONE, LANES, Form, places
-from nlsq.core.drive.solve import solve
-from nlsq.core.loop.status import Status
-from nlsq.core.loss_functions import scale_rows
+from nlsq.core.drive.batch.state import DONE, LANES, Form, Sizes, places, sizes
 from nlsq.core.model.identity.walk import model_key
 from nlsq.core.passes.layout import LENGTHS
-from nlsq.core.problem.observations import Observations
-from nlsq.core.verdict.covariance import Spectrum
-from nlsq.core.verdict.finished import Finished
-from nlsq.core.verdict.record import (
-    NO_FREEDOM,
-    Verdict,
-    covariance_of,
-    judge,
-    noise_variance,
-    record,
-)
-from nlsq.core.verdict.response import ROUNDING, WIDE
 from nlsq.device import usable_cores
-from nlsq.interfaces.orchestration_protocol import CovarianceResult
-from nlsq.result import CurveFitResult
 from nlsq.utils import interruption
 
-# More parameters or points than this are the single fit's business: its passes are long enough.
-MOST_PARAMETERS, MOST_POINTS = 12, 1 << 12
 _PART = 4  # of a slab: what waits is run on when there is as much
 _CALL = 50  # passes over a block that take as long as a call of the program by itself
-_SHORT = 30  # steps after which a fit that needs more digits has not lost its way
 _SINGLE_RANGE = 1e9  # residuals beyond have squares that single precision cannot sum
-_LEAST_TOLERANCE = {np.dtype(np.float64): 0.0, np.dtype(np.float32): 1e-6}
 
 
 def lengths_shown(many: Many) -> set[int]:
     """Numbers of points: of the fits, and those that programs show a pointwise model at once."""
     points = set(many.y.lengths.tolist()) if isinstance(many.y, Ragged) else {many.m}
-    capacities = {program.sizes(m, True).capacity for m in points}
+    capacities = {sizes(m, True).capacity for m in points}
     return {1, *points, *capacities, *LENGTHS}
 
 
-def _improbable(state, done, answers, scale, form: Form) -> np.ndarray:
-    """(k,) where `response` would take a closer look, for the lanes `done`."""
-    at, found = places(form.n), program.answer_places(form)
-    diagonal = [row for row, (i, j) in enumerate(algebra.pairs(form.n)) if i == j]
-    hidden, answer = 2 * state[at.cost, done], np.zeros(len(done), bool)
-    each = [(state[x, done] ** 2, diagonal[i]) for i, x in enumerate(at.x)]
-    extents = [state[at.G[row], done] * square for square, row in each]
-    for extent in extents:
-        hidden += extent
-    hidden *= ROUNDING**2
-    with np.errstate(invalid="ignore"):
-        for extent, (square, row) in zip(extents, each, strict=True):
-            wide = answers[found.inverse[row]] * scale > WIDE**2 * square
-            answer |= wide | (extent < hidden)
-    return answer & np.isfinite(scale)
-
-
-class Batch:
-    """One call's work."""
+class Batch(Results):
+    """One call's work by programs."""
 
     def __init__(self, many: Many, folder: pathlib.Path | None = None):
-        self.many = many
-        self.fields = Fields(many.size, many.n, folder)
-        data, _ = many.first()
-        self._x = data.x
+        super().__init__(many, folder)
         self._pointwise = many.model.info.pointwise
-        x = data.x.given
+        x = self._x.given
         shared = isinstance(x, np.ndarray) and x.ndim == 1 and many.x_rows is None
         self._ordered = not shared or bool((x[1:] >= x[:-1]).all())
         self._in_lanes = (
@@ -105,11 +60,8 @@ class Batch:
             and many.options.backend != "numpy"
             and not (many.model.resolution.data_fixed and many.x_rows is not None)
             and (self._pointwise or not (many.omit or isinstance(many.y, Ragged)))
-            and sum(many.free) <= MOST_PARAMETERS
-            and many.m <= MOST_POINTS
-            and not np.iscomplexobj(data.y)
+            and fits_lanes(many)
         )
-        self._stop = threading.Event()
         self._mine = threading.local()  # each thread has a device
         # by capacity: lots of fits that are running, after one call of the program and after more,
         # and of those at a minimum but not exact
@@ -117,7 +69,6 @@ class Batch:
         self._hard: dict[int, list[Lot]] = defaultdict(list)
         self._inexact: dict[int, list[Lot]] = defaultdict(list)
         self._unread = self._busy = 0  # slabs; threads at one
-        self._deadline = math.inf
         self._lock, self._at_hard = threading.Lock(), threading.Lock()
 
     def run(self, advance: Callable[[int], None], deadline: float) -> None:
@@ -150,11 +101,7 @@ class Batch:
             finally:
                 self._stop.set()
                 pool.shutdown(wait=True, cancel_futures=True)
-        self.fields.blank(np.flatnonzero(self.fields.status == int(Status.NOT_REACHED)))
-
-    def _over(self) -> bool:
-        """Whether to begin nothing more."""
-        return self._stop.is_set() or time.monotonic() > self._deadline
+        self._blank_rest()
 
     def _slabs(self, workers: int):
         many = self.many
@@ -167,8 +114,8 @@ class Batch:
             slab = -(-share // -(-share // slab) // LANES) * LANES
         return slabs(many.shape, min(most, slab), many.m)
 
-    def _sizes(self, m: int) -> program.Sizes:
-        return program.sizes(int(m), self._pointwise)
+    def _sizes(self, m: int) -> Sizes:
+        return sizes(int(m), self._pointwise)
 
     # ------------------------------------------------------------------------ a thread's work
 
@@ -183,15 +130,7 @@ class Batch:
                 self._busy -= 1
 
     def _read_and_fit(self, slab: Slab) -> int:
-        fields = self.fields
-        lot, status = self.many.read(slab)
-        fields.n_points[lot.places] = self.many.residuals(lot.counts)
-        failed = status != int(Status.RUNNING)
-        if failed.any():
-            fields.status[lot.places[failed]] = status[failed]
-            fields.blank(lot.places[failed])
-            lot = lot.take(np.flatnonzero(~failed))
-        count = int(failed.sum())
+        lot, count = self._read(slab)
         if not self._in_lanes:
             return count + self._fit_alone(lot)
         alone = np.zeros(len(lot), bool)
@@ -277,7 +216,7 @@ class Batch:
         """Finish fits at a minimum with all digits; how many."""
         many, form, fields = self.many, self._form(lot), self.fields
         method = exact.method_of(many)
-        run = exact.exact_program(
+        run = program.exact_program(
             (many.model.program_key, model_key(many.options.loss)),
             lambda: many.model.traceable(self._x),
             form, many.options.loss_function, method,
@@ -335,147 +274,6 @@ class Batch:
         )
 
     def _numbers(self, lot: Lot, n: int, blocks: int) -> np.ndarray:
-        many, options = self.many, self.many.options
-        tolerances = (
-            max(t or 0.0, _LEAST_TOLERANCE[many.dtype])
-            for t in (options.ftol, options.xtol, options.gtol)
-        )
-        budget = options.max_nfev or 200 * (n + 1)
         leave = LANES // 4 if blocks > 1 else 0  # what four blocks leave fills one
-        rest = options.f_scale, leave, _CALL // blocks, self._ordered
-        return np.array([lot.m, *tolerances, budget, *rest], float)
-
-    def _write(self, lot: Lot, done, state, answers, form: Form):
-        """Results of the lanes `done` into the fields, but for two kinds, of which the indices.
-
-        Fits whose Gram matrix has too few digits, and fits of which lanes cannot judge.
-        """
-        many, fields = self.many, self.fields
-        at, found = places(form.n), program.answer_places(form)
-        status, cost = state[at.status, done].astype(int), state[at.cost, done].astype(float)
-        eps = np.finfo(many.dtype).eps
-        sharp = eps <= lanes.ACCURACY[many.dtype] * answers[found.pivot] ** 2
-        invalid = status == int(Status.NOT_FINITE)
-        odd = (state[at.left, done] > 0) | (status <= 0) & (~invalid | np.isfinite(cost))
-        odd |= (status > 0) & ~(eps <= lanes.LOST[many.dtype] * answers[found.pivot] ** 2)
-        scale = noise_variances(many, cost, lot.counts[done] - form.n)
-        odd |= (status > 0) & _improbable(state, done, answers, scale, form)
-        inexact = (status > 0) & ~sharp & ~odd
-        odd |= inexact & (state[at.nit, done] > _SHORT)  # too few digits for so long a way
-        inexact &= ~odd
-        aside = done[inexact], done[odd]
-        if (keep := ~(inexact | odd)).sum() < len(done):
-            done, answers = done[keep], answers[:, keep]
-            rest = status, cost, sharp, invalid, scale
-            status, cost, sharp, invalid, scale = (a[keep] for a in rest)
-
-        place, free = lot.places[done], np.flatnonzero(many.free)
-        n, k = len(free), len(place)
-        popt = lot.start[done]
-        popt[:, free] = state[list(at.x)][:, done].T
-        known = sharp & np.isfinite(scale)
-        scale[~known] = 1.0
-        inverse = np.where(known, answers[list(found.inverse)] * scale, np.inf)
-        pcov = inverse[algebra.triangle_of_square(n)].T.reshape(k, n, n)
-        if n < many.n:
-            inner, pcov = pcov, np.zeros((k, many.n, many.n))
-            pcov[:, free[:, None], free] = inner
-        popt[invalid], pcov[invalid], cost[invalid] = np.nan, np.nan, np.nan
-        fields.popt[place], fields.pcov[place], fields.cost[place] = popt, pcov, cost
-        fields.status[place], fields.rank[place] = status, np.where(invalid, 0, n)
-        for name in COUNTS:
-            getattr(fields, name)[place] = state[getattr(at, name), done]
-        for j, row in zip(free, found.active, strict=False):
-            fields.active_mask[place, j] = answers[row]
-        return aside
-
-    def _fit_alone(self, lot: Lot) -> int:
-        """Fits one by one, by the engine of `curve_fit`; how many."""
-        for i in range(len(lot)):
-            if self._over():
-                return i
-            task = self._task(lot, i)
-            self._record(lot.places[i], Finished(*task, solve(*task)))
-        return len(lot)
-
-    def _task(self, lot: Lot, i: int) -> tuple:
-        """What the engine of a single fit is asked: model, data, parameters, options."""
-        many = self.many
-        data = self._observations(lot, i)
-        parameters = many.parameters(lot.start[i], lot.lb[i], lot.ub[i])
-        model = many.model.twin()  # a fit may change the road of its own
-        model.bounds = (parameters.lb, parameters.ub)
-        if not (model.on_host or model.info.pointwise) and many.x_rows is not None:
-            model.resolve(data.x, data.y.size, parameters.p0, np.iscomplexobj(data.y))
-        return model, data, parameters, many.options
-
-    def _record(self, place: int, finished: Finished) -> None:
-        """Results of the single fit's engine into the fields."""
-        fields, outcome = self.fields, finished.outcome
-        found = covariance_of(finished, self.many.absolute_sigma)
-        verdict = judge(finished, found)
-        fields.status[place] = int(verdict.status)
-        if verdict.status is Status.NOT_FINITE:
-            fields.blank(place)
-            return
-        fields.popt[place], fields.pcov[place] = outcome.x, found.pcov
-        fields.cost[place], fields.rank[place] = outcome.cost, found.rank
-        fields.active_mask[place] = verdict.active
-        for name in COUNTS:
-            getattr(fields, name)[place] = getattr(outcome, name)
-        if len(found.null_directions):
-            fields.null_directions[int(place)] = found.null_directions
-
-    def _observations(self, lot: Lot, i: int) -> Observations:
-        if lot.x is not None or lot.counts[i] < lot.m:
-            return self.many.observations(int(lot.places[i]))
-        weights = lot.weights
-        if weights is not None and weights.ndim == 2:
-            weights = weights[i]
-        weights = None if weights is None else np.asarray(weights, float)
-        y = lot.y[i] if np.iscomplexobj(lot.y) else np.asarray(lot.y[i], float)
-        return Observations(self._x, y, None, weights, None)
-
-    # ------------------------------------------------------------------------------- one result
-
-    def result(self, place: int) -> CurveFitResult:
-        """The fit at `place` as `curve_fit` would return it."""
-        many, fields = self.many, self.fields
-        lot, fit = many.read_one(place)
-        status = Status(int(fields.status[place]))
-        data = (many.observations if fit is Status.RUNNING else many.unchecked)(place)
-        parameters = many.parameters(lot.start[0], lot.lb[0], lot.ub[0])
-        x, pcov = np.array(fields.popt[place]), np.array(fields.pcov[place])
-        counts = {name: int(getattr(fields, name)[place]) for name in COUNTS}
-        outcome = SimpleNamespace(x=x, cost=float(fields.cost[place]), tries=(), **counts)
-        finished = _Written(many.model, data, parameters, many.options, outcome)
-        null = fields.null_directions.get(place, np.zeros((0, many.n)))
-        rank = int(fields.rank[place])
-        dof = int(fields.n_points[place]) - rank
-        scale = noise_variance(outcome.cost, dof, many.absolute_sigma)
-        determined = pcov if math.isfinite(scale) else np.zeros_like(pcov)
-        if len(null):
-            J = finished.jacobian()
-            spectrum = Spectrum(np.linalg.qr(J, mode="r"), ~J.any(axis=0), parameters.free > 0)
-            _, determined = spectrum.covariance(scale)
-        notes = [NO_FREEDOM] if status.converged and not math.isfinite(scale) else []
-        active = np.array(fields.active_mask[place], int)
-        undetermined = np.isinf(np.diag(pcov)) & bool(math.isfinite(scale))
-        found = CovarianceResult(pcov, determined, rank, dof, null, undetermined, notes, None)
-        verdict = Verdict(status, found, active, notes)
-        return record(finished, verdict, many.absolute_sigma, None)
-
-
-class _Written(Finished):
-    """A fit of which the results are known, and not the state of an engine."""
-
-    def __post_init__(self):
-        """Nothing: the verdict says how it ended."""
-
-    def gradient(self) -> np.ndarray:
-        """J^T r of the loss-scaled rows."""
-        r, loss = self.residual(), self.options.loss_function
-        if loss is not None:
-            with double_precision():
-                _, r, _ = scale_rows(loss, self.options.f_scale, r, np.zeros((1, r.size)), np)
-        return self.parameters.free * (self.jacobian().T @ np.asarray(r))
+        rest = leave, _CALL // blocks, self._ordered
+        return np.array([lot.m, *limits(self.many, n), *rest], float)

@@ -3,16 +3,35 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 
+from nlsq.core.algebra.packing import like
 from nlsq.core.drive.batch import algebra
 from nlsq.core.loop.status import Status
 
 LANES = 128
 ITERATE, POLISH, DONE = range(3)
+_SMALLEST_CAPACITY = 16
+_SLAB_POINTS = 1 << 19
+_MOST_BLOCKS = 64
+
+
+class Sizes(NamedTuple):
+    """Of the buffers; lengths and numbers of fits of one size class share a program."""
+
+    capacity: int  # points
+    slab: int  # fits
+
+
+def sizes(m: int, pointwise: bool) -> Sizes:
+    """For fits of m points."""
+    capacity = max(_SMALLEST_CAPACITY, 1 << (m - 1).bit_length()) if pointwise else m
+    blocks = min(max(_SLAB_POINTS // (capacity * LANES), 1), _MOST_BLOCKS)
+    # odd: rows of the state that are a power of two apart would share a few sets of the caches
+    return Sizes(capacity, ((blocks - 1) | 1) * LANES)
 
 
 class Form(NamedTuple):
@@ -113,5 +132,11 @@ def places(n: int) -> Lanes:
         else triangle if name == "G" else 0
         for name in Lanes._fields
     ))  # fmt: skip
-    treedef = jax.tree.structure(form)
-    return jax.tree.unflatten(treedef, range(treedef.num_leaves))
+    return like(form, itertools.count())
+
+
+def answer_places(form: Form) -> Answer:
+    """Rows of the answers, by name."""
+    triangle = len(algebra.pairs(form.n))
+    active = range(1 + triangle, 1 + triangle + form.n) if form.bounded else ()
+    return Answer(0, tuple(range(1, 1 + triangle)), tuple(active))

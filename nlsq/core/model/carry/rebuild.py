@@ -1,148 +1,59 @@
-"""Rebuild a model over stand-ins for NumPy, without touching the user's objects.
+"""The stand-ins with which a model is rebuilt for JAX.
 
-A plain Python function is rebuilt from its code object with globals, closure cells and defaults in
-which NumPy, `math`, SciPy and their functions are replaced; the functions, methods, partials,
-callable objects and user modules it reaches are rebuilt likewise. Arrays among the globals become
-proxies, so a traced index works on them and an assignment never reaches the user's array.
+Arrays among the globals become proxies, so a traced index works on them and an assignment never
+reaches the user's array.
 """
 
 from __future__ import annotations
 
-import abc
-import builtins
 import cmath
-import copy
-import functools
 import math
 import sys
 import types
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from nlsq.core.model import rebuilding
 from nlsq.core.model.carry import functions, namespaces, scipy_functions
 from nlsq.core.model.carry.proxy import Proxy
-from nlsq.core.model.identity.ownership import is_standard
-
-_STAND_INS = ("numpy", "scipy")
-_FOREIGN = {
-    *_STAND_INS, "jax", "jaxlib", "pandas", "numba", "torch", "sklearn",
-    "matplotlib", "xarray", "astropy", "pint", "pytest", "_pytest", "hypothesis",
-}  # fmt: skip
-_CONTAINER_LIMIT = 1000
-_DISPATCHER = type(np.sum)  # the functions NumPy writes in C around Python
+from nlsq.core.model.rebuilding import DISPATCHER, STOOD_FOR, plain_class
 
 
-def _foreign(module: str | None) -> bool:
-    root = (module or "").partition(".")[0]
-    return not root or root in _FOREIGN or is_standard(root)
-
-
-class ModuleStandIn:
-    """A module whose attributes are rebuilt as they are asked for."""
-
-    def __init__(self, module: types.ModuleType, rebuild: Rebuild):
-        self.__dict__.update(_module=module, _rebuild=rebuild, _table={})
-        if module in (math, cmath):
-            self._table.update(namespaces.scalar_module(module))
-
-    def __getattr__(self, name: str) -> Any:
-        if name not in self._table:
-            self._table[name] = self._rebuild(getattr(self._module, name))
-        return self._table[name]
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        self._table[name] = value  # a model's own module-level write stays in this call
-
-
-class Rebuild:
+class Rebuild(rebuilding.Rebuild):
     """`rebuild(obj)`: the stand-in of any object, itself when it needs none. Lives for one call."""
 
-    def __init__(self) -> None:
-        self._memo: dict[int, tuple[Any, Any]] = {}
-        self._globals: dict[int, dict[str, Any]] = {}
-        self._builtins = {**vars(builtins), **namespaces.BUILTINS, "__import__": self._import}
+    builtins = namespaces.BUILTINS
 
-    def __call__(self, obj: Any) -> Any:
-        known = self._memo.get(id(obj))
-        if known is not None:
-            return known[1]
-        new = self._stand_in(obj)
-        self._memo[id(obj)] = (obj, new)
-        return new
-
-    def _stand_in(self, obj: Any) -> Any:
-        if obj is None or type(obj) in (int, float, complex, bool, str, bytes):
-            return obj
+    def replaced(self, obj: Any) -> Any:
+        """Proxies' counterpart of NumPy's, SciPy's and `math`'s objects."""
         if id(obj) in namespaces.SPECIAL_OBJECTS:
             return namespaces.SPECIAL_OBJECTS[id(obj)]
-        for kind, make in self._kinds():
-            if isinstance(obj, kind):
-                return make(obj)
-        return self._object(obj)
+        if isinstance(obj, np.ufunc):
+            return namespaces.UfuncStandIn(obj)
+        if isinstance(obj, DISPATCHER):
+            return namespaces.FunctionStandIn(obj)
+        if isinstance(obj, types.FunctionType):
+            return self._function_of_scipy(obj)
+        if isinstance(obj, types.BuiltinFunctionType):
+            return self._builtin(obj)
+        if isinstance(obj, np.vectorize):
+            return namespaces.Vectorized(self(obj.pyfunc), obj.otypes)
+        if obj is float or obj is complex:
+            return namespaces.BUILTINS[obj.__name__]
+        if isinstance(obj, type):
+            maker = scipy_functions.stand_in(obj) or scipy_functions.maker(obj)
+            return maker or (None if plain_class(obj) else obj)
+        kinds = (types.ModuleType, types.MethodType, np.ndarray, list, tuple, dict)
+        return None if isinstance(obj, kinds) else scipy_functions.instance(obj)
 
-    def _kinds(self):
-        yield np.ufunc, namespaces.UfuncStandIn
-        yield types.ModuleType, self._module
-        yield _DISPATCHER, namespaces.FunctionStandIn
-        yield types.FunctionType, self._function
-        yield types.MethodType, self._method
-        yield types.BuiltinFunctionType, self._builtin
-        yield functools.partial, self._partial
-        yield np.vectorize, lambda v: namespaces.Vectorized(self(v.pyfunc), v.otypes)
-        yield np.ndarray, self._array
-        yield (list, tuple, dict), self._container
-        yield type, self._class
-
-    # -- functions ------------------------------------------------------------------------------
-    def _function(self, f: types.FunctionType) -> Any:
-        module = f.__module__ or ""
-        top = module.partition(".")[0]
+    def _function_of_scipy(self, f: types.FunctionType) -> Any:
         replacement = scipy_functions.stand_in(f)
-        if replacement is not None:
+        top = (f.__module__ or "").partition(".")[0]
+        if replacement is not None or top not in STOOD_FOR:
             return replacement
-        if top in _STAND_INS:
-            known = top == "numpy" or f in functions.TABLE
-            return namespaces.FunctionStandIn(f) if known else scipy_functions.guarded(f)
-        if _foreign(module):
-            return f
-        cells = tuple(types.CellType() for _ in f.__closure__ or ())
-        new = types.FunctionType(f.__code__, self._names(f), f.__name__, None, cells or None)
-        self._memo[id(f)] = (f, new)
-        new.__kwdefaults__ = self(f.__kwdefaults__)
-        new.__defaults__ = self(f.__defaults__)
-        new.__dict__.update(f.__dict__)
-        new.__qualname__, new.__module__ = f.__qualname__, f.__module__
-        for ours, theirs in zip(cells, f.__closure__ or (), strict=True):
-            try:
-                ours.cell_contents = self(theirs.cell_contents)
-            except ValueError:  # an empty cell stays empty
-                continue
-        return new
-
-    def _names(self, f: types.FunctionType) -> dict[str, Any]:
-        """The globals that f's code reads; one dictionary for all functions of a module."""
-        theirs = f.__globals__
-        ours = self._globals.setdefault(id(theirs), {"__builtins__": self._builtins})
-        for name in ("__name__", "__file__", "__package__"):
-            ours.setdefault(name, theirs.get(name))
-        for name in _names_of(f.__code__):
-            if name in theirs and name not in ours:
-                ours[name] = theirs[name]  # for functions that call themselves
-                ours[name] = self(theirs[name])
-        return ours
-
-    def _import(self, name, globals=None, locals=None, fromlist=(), level=0):
-        return self(builtins.__import__(name, globals, locals, fromlist, level))
-
-    def _method(self, method: types.MethodType) -> Any:
-        owner = self(method.__self__)
-        if owner is not method.__self__:
-            return getattr(owner, method.__name__)
-        if isinstance(method.__func__, types.FunctionType):
-            return types.MethodType(self(method.__func__), owner)
-        return method
+        known = top == "numpy" or f in functions.TABLE
+        return namespaces.FunctionStandIn(f) if known else scipy_functions.guarded(f)
 
     def _builtin(self, f: Any) -> Any:
         replacement = scipy_functions.stand_in(f)
@@ -150,111 +61,18 @@ class Rebuild:
             return replacement
         module = getattr(f, "__module__", None)
         if module in ("math", "cmath"):
-            return self(sys.modules[module]).__getattr__(f.__name__)
+            return getattr(self(sys.modules[module]), f.__name__)
         if module == "builtins":
             return namespaces.BUILTINS.get(f.__name__, f)
         if module and module.partition(".")[0] == "numpy":
             return namespaces.FunctionStandIn(f)
         return f
 
-    def _partial(self, p: functools.partial) -> Any:
-        args, keywords = self(p.args), self(p.keywords)
-        return functools.partial(self(p.func), *args, **keywords)
-
-    # -- data -----------------------------------------------------------------------------------
-    def _array(self, a: np.ndarray) -> Any:
+    def array(self, a: np.ndarray) -> Any:
+        """A proxy."""
         plain = type(a) is np.ndarray and a.dtype.kind in "biufc"
         return Proxy(a) if plain else a
 
-    def _container(self, items: Any) -> Any:
-        if type(items) not in (list, tuple, dict) or len(items) > _CONTAINER_LIMIT:
-            return items
-        if type(items) is dict:
-            new = {}
-            self._memo[id(items)] = (items, new)
-            new.update((key, self(item)) for key, item in items.items())
-            return new
-        if type(items) is list:
-            new = []
-            self._memo[id(items)] = (items, new)
-            new.extend(self(item) for item in items)
-            return new
-        return tuple(self(item) for item in items)
-
-    def _module(self, module: types.ModuleType) -> Any:
-        name = module.__name__
-        if name in ("math", "cmath") or name.partition(".")[0] in _STAND_INS:
-            return ModuleStandIn(module, self)
-        return module if _foreign(name) else ModuleStandIn(module, self)
-
-    # -- classes and their instances ------------------------------------------------------------
-    def _class(self, cls: type) -> Any:
-        if cls in (float, complex):
-            return namespaces.BUILTINS[cls.__name__]
-        maker = scipy_functions.stand_in(cls) or scipy_functions.maker(cls)
-        if maker is not None or not _plain_class(cls):
-            return maker or cls
-        new = type(cls)(cls.__name__, (cls,), {"__module__": cls.__module__, "__slots__": ()})
-        self._memo[id(cls)] = (cls, new)
-        for base in reversed(cls.__mro__[:-1]):
-            for name, item in vars(base).items():
-                rebuilt = self._member(item)
-                if rebuilt is not None:
-                    setattr(new, name, rebuilt)
-        return new
-
-    def _member(self, item: Any) -> Any:
-        if isinstance(item, types.FunctionType):
-            return self(item)
-        if isinstance(item, (staticmethod, classmethod)):
-            return type(item)(self(item.__func__))
-        if isinstance(item, property):
-            return property(*(self(f) for f in (item.fget, item.fset, item.fdel)))
-        if isinstance(item, np.ndarray):
-            return self(item)
-        return None
-
-    def _object(self, obj: Any) -> Any:
-        """A shallow copy of a user's object whose methods are rebuilt."""
-        special = scipy_functions.instance(obj)
-        if special is not None:
-            return special
-        wrapped = getattr(obj, "__wrapped__", None) or getattr(obj, "py_func", None)
-        if type(obj).__module__.partition(".")[0] in ("functools", "numba") and wrapped:
-            return self(wrapped)
-        cls = type(obj)
-        if not _plain_class(cls) or not hasattr(obj, "__dict__"):
-            return obj
-        new = copy.copy(obj)
-        if new is obj or type(new) is not cls:
-            return obj
-        self._memo[id(obj)] = (obj, new)
-        object.__setattr__(new, "__class__", self(cls))
-        for name, item in vars(obj).items():
-            new.__dict__[name] = self(item)
-        return new
-
-
-def _plain_class(cls: type) -> bool:
-    """Whether subclassing has no side effects and adds no layout."""
-    if _foreign(cls.__module__) or type(cls) not in (type, abc.ABCMeta):
-        return False
-    if any(base is not object and _foreign(base.__module__) for base in cls.__mro__[:-1]):
-        return False
-    return (
-        cls.__init_subclass__.__func__ is object.__init_subclass__.__func__
-        if hasattr(cls.__init_subclass__, "__func__")
-        else True
-    )
-
-
-def _names_of(code: types.CodeType) -> set[str]:
-    names = set(code.co_names)
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            names |= _names_of(constant)
-    return names
-
-
-def rebuild(f: Callable) -> Callable:
-    return Rebuild()(f)
+    def members(self, module: types.ModuleType) -> dict[str, Any]:
+        """Those of `math` and `cmath`, which share functions that do not compare."""
+        return namespaces.scalar_module(module) if module in (math, cmath) else {}

@@ -95,9 +95,9 @@ def name_of(function) -> str:
 
 
 def full(t, shape):
-    """A tangent as an array (a view) of its value's shape, or as NumPy's scalar."""
+    """A tangent as an array of its value's shape, or as NumPy's scalar."""
     if type(t) is float:
-        t = np.float64(t)
+        return np.full(shape, t) if shape else np.float64(t)
     return t if t.shape == shape else np.broadcast_to(t, shape)
 
 
@@ -106,8 +106,9 @@ class Dual:
 
     `tangents` maps the key of a parameter to the tangent by it, which broadcasts to the value's
     shape, so that one which is the same at all points may be a float; a parameter without an entry
-    has the tangent 0. `owns_tangents` says that they are full
-    arrays that nothing else uses, so that an assignment may write into them.
+    has the tangent 0. `owns_tangents` says that they are full arrays that nothing else uses, so
+    that an assignment may write into them. Without tangents it is a number like any other, into
+    which parameters may be written.
     """
 
     __slots__ = ("owns_tangents", "primal", "tangents")
@@ -126,16 +127,20 @@ class Dual:
         value = self.primal[index]
         if isinstance(value, np.ndarray) and np.may_share_memory(value, self.primal):
             return View(value, self, lambda t: t[index])
-        count_scalar()
-        shape = self.primal.shape
-        # an entry of a constant tangent is that constant
-        return Dual(
-            value,
-            {
-                k: t if type(t) is float or t.ndim == 0 else full(t, shape)[index]
-                for k, t in self.tangents.items()
-            },
-        )
+        shape, scalar = self.primal.shape, not isinstance(value, np.ndarray)
+        rows = {}
+        for k, t in self.tangents.items():
+            if type(t) is not float:  # an entry of a constant tangent is that constant
+                t = full(t, shape)[index]
+                if scalar and t.dtype == float:
+                    t = float(t)
+            if not scalar or t:  # most of an array of parameters depends on one of them
+                rows[k] = t
+        if scalar and not rows:
+            return value
+        if scalar:
+            count_scalar()
+        return Dual(value, rows)
 
     def __setitem__(self, index, new):
         new = lifted(new)
@@ -144,13 +149,17 @@ class Dual:
             count_scalar()
         fresh = new.tangents if isinstance(new, Dual) else {}
         self.primal[index] = value
+        if type(self) is Dual and _is_all(index):
+            self.tangents, self.owns_tangents = {}, True  # nothing is left of what was there
         for key, target in self.writable(fresh).items():
-            t = full(fresh[key], np.shape(value)) if key in fresh else 0.0
-            target[index] = t if np.iscomplexobj(target) else np.real(t)
+            t = fresh.get(key, 0.0)
+            if type(t) is not float and t.dtype.kind == "c" and target.dtype.kind != "c":
+                t = t.real
+            target[index] = t
 
     def writable(self, keys) -> dict:
         """The rows as arrays that may be written into, with one for each of these keys."""
-        dtype = np.result_type(self.primal, np.float64)
+        dtype = complex if self.primal.dtype.kind == "c" else float
         if not self.owns_tangents:
             rows = {k: np.empty_like(self.primal, dtype) for k in self.tangents}
             for k, t in rows.items():
@@ -200,6 +209,8 @@ class Dual:
 
     def __getattr__(self, name):
         if hasattr(type(self.primal), name) and not name.startswith("__"):
+            if not self.tangents and name not in ("view", "flat", "base", "data", "ctypes"):
+                return getattr(self.primal, name)
             raise refuse(f"a parameter's .{name} has no derivative rule")
         raise AttributeError(f"{type(self.primal).__name__!r} object has no attribute {name!r}")
 
@@ -207,18 +218,23 @@ class Dual:
 class View(Dual):
     """A part of another dual array that shares its memory, as in NumPy; its rows are parts, too."""
 
-    __slots__ = ("part", "whole")
+    __slots__ = ("known", "part", "rows", "whole")
 
     def __init__(self, primal, whole, part):
         self.primal = primal
         self.whole = whole
         self.part = part
+        self.known = None
 
     @property
     def tangents(self):
-        self.whole.owns_tangents = False  # what reads these rows may keep them
-        shape = self.whole.primal.shape
-        return {k: self.part(full(t, shape)) for k, t in self.whole.tangents.items()}
+        whole = self.whole.tangents
+        self.whole.owns_tangents = False  # who reads these rows may keep them: a write makes others
+        if whole is not self.known:
+            shape = self.whole.primal.shape
+            self.rows = {k: self.part(full(t, shape)) for k, t in whole.items()}
+            self.known = whole
+        return self.rows
 
     @property
     def owns_tangents(self):
@@ -234,6 +250,10 @@ class View(Dual):
         if not all(np.may_share_memory(rows[k], t) for k, t in tangents.items()):
             raise refuse("an assignment into this view of an array has no derivative rule")
         return rows
+
+
+def _is_all(index) -> bool:
+    return index is Ellipsis or (type(index) is slice and index == slice(None))
 
 
 def plain(a):
@@ -254,6 +274,30 @@ def duals_in(a):
             yield from duals_in(item)
 
 
+def carries(a) -> bool:
+    """Whether a is, or is a list that holds, a dual number with tangents."""
+    return any(d.tangents for d in duals_in(a))
+
+
+def bared(a):
+    """The plain value of what carries no tangents; anything else as it is."""
+    return a if carries(a) else plain(a)
+
+
+def arrays_in(a):
+    """The arrays in a (nested) list."""
+    if isinstance(a, np.ndarray):
+        yield a
+    elif type(a) in (list, tuple):
+        for item in a:
+            yield from arrays_in(item)
+
+
+def is_open(a) -> bool:
+    """Whether dual numbers may be written into what NumPy made, once it is a dual array."""
+    return type(a) is np.ndarray and a.dtype.kind in "fc"
+
+
 def holds_dual(a) -> bool:
     """Whether a is, or is a list that holds, a dual number."""
     return next(duals_in(a), None) is not None
@@ -261,9 +305,17 @@ def holds_dual(a) -> bool:
 
 def lifted(a):
     """A (nested) list of numbers that holds dual numbers as one dual array; others as they are."""
-    if type(a) in (list, tuple) and holds_dual(a):
-        return np.stack([lifted(item) for item in a])
-    return a
+    if type(a) not in (list, tuple) or not holds_dual(a):
+        return a
+    items = [lifted(item) for item in a]
+    value = np.stack([plain(item) for item in items])
+    rows: dict = {}
+    for i, item in enumerate(items):
+        for k, t in item.tangents.items() if isinstance(item, Dual) else ():
+            if k not in rows:
+                rows[k] = np.zeros(value.shape, complex if value.dtype.kind == "c" else float)
+            rows[k][i] = t
+    return Dual(value, rows)
 
 
 DUALS = frozenset({Dual, View})  # type(a) in DUALS is the quickest test

@@ -12,11 +12,13 @@ import threading
 
 import numpy as np
 
+from nlsq.core.model.duals.buffers import LARGE, Buffers
+
 LN2, LN10, DEGREE = np.log(2.0), np.log(10.0), np.pi / 180
 
 
 ONE = 1.0  # the tangent of a parameter by itself: known again by its identity
-_DOUBLE = np.dtype(float)
+_DOUBLE, _COMPLEX = np.dtype(float), np.dtype(complex)
 
 
 class _Thread(threading.local):
@@ -29,11 +31,34 @@ class _Thread(threading.local):
         context = contextvars.Context()
         context.run(np.seterr, all="ignore")
         self.quietly = context.run
+        self.buffers = Buffers()
         self.scalars = sys.maxsize  # how many more numbers an evaluation may work out one by one
 
 
 THREAD = _Thread()
 CAREFUL: set[int] = set()  # the threads that look at each product for 0 * inf
+
+
+def probed(a):
+    """A number that is NaN where there is one in an array, and not finite where any is not."""
+    if a.size >= LARGE:  # where a product would wait for BLAS' threads
+        return np.add.reduce(a, None)
+    flat = a if a.ndim == 1 else a.ravel()
+    return flat.dot(flat)
+
+
+def in_buffer(ufunc, t, c):
+    """The sum or product of a tangent and another or a number, in used memory if it is large."""
+    if type(t) is np.ndarray and t.size >= LARGE and t.dtype is _DOUBLE:
+        if type(c) is not np.ndarray or c.size == 1 or (c.shape == t.shape and c.dtype is _DOUBLE):
+            shape = t.shape
+        else:
+            return ufunc(t, c)
+    elif type(c) is np.ndarray and c.size >= LARGE and c.dtype is _DOUBLE and np.ndim(t) == 0:
+        shape = c.shape
+    else:
+        return t * c if ufunc is np.multiply else t + c
+    return ufunc(t, c, out=THREAD.buffers.take(shape))
 
 
 def times(t, c):
@@ -47,9 +72,8 @@ def times(t, c):
             return 0.0 if r != r and (t == 0 or c == 0) else r
         t = np.float64(t)  # a Python float would let single precision be
     r = np.multiply(t, c)
-    flat = r if r.ndim == 1 else r.ravel()
-    norm = flat.dot(flat)
-    if norm != norm:  # the quickest way to see a NaN
+    probe = probed(r)
+    if probe != probe:
         r = np.where((t == 0) | (c == 0), 0.0, r)
     return r
 
@@ -62,13 +86,18 @@ def scaled(rows, c, steep=True):
     new = {}
     if (not steep or _is_finite(c)) and (not CAREFUL or threading.get_ident() not in CAREFUL):
         if type(c) is np.ndarray:
-            if c.dtype is _DOUBLE:
+            if c.size >= LARGE and c.dtype is _DOUBLE:
+                for k, t in rows.items():
+                    new[k] = in_buffer(np.multiply, t, c)
+                return new
+            if c.dtype is _DOUBLE or c.dtype is _COMPLEX:
                 for k, t in rows.items():
                     new[k] = c.copy() if t is ONE else t * c  # c may be written into later
                 return new
         elif isinstance(c, (float, int)):
             for k, t in rows.items():
-                new[k] = t * c
+                small = type(t) is float or t.size < LARGE
+                new[k] = t * c if small else in_buffer(np.multiply, t, c)
             return new
     for k, t in rows.items():
         new[k] = times(t, c)
@@ -83,7 +112,9 @@ def joined(rows, more):
     if len(sums) < len(rows) + len(more):
         for k in rows:
             if k in more:
-                sums[k] = rows[k] + more[k]
+                t, u = rows[k], more[k]
+                small = type(t) is float or t.size < LARGE
+                sums[k] = t + u if small else in_buffer(np.add, t, u)
     return sums
 
 
@@ -109,12 +140,11 @@ def _exponent(x, y, z):
 
 def _is_finite(a) -> bool:
     """Whether all of a is finite; no, for some whose squares are not."""
-    flat = a if np.ndim(a) < 2 else a.ravel()
-    norm = flat.dot(flat) if type(flat) is np.ndarray else flat * flat
-    return bool(norm - norm == 0)
+    probe = probed(a) if type(a) is np.ndarray else a
+    return bool(probe - probe == 0)
 
 
-def _above(x, y):
+def above(x, y):
     """The derivative of max(x, y) by x; ties share it, as in JAX."""
     return np.greater(x, y) + 0.5 * np.equal(x, y)
 
@@ -184,15 +214,15 @@ ELEMENTWISE = {
     np.rad2deg: (1 / DEGREE,),
     np.degrees: (1 / DEGREE,),
     np.fabs: (lambda x, z: np.sign(x),),
-    np.maximum: (lambda x, y, z: _above(x, y), lambda x, y, z: _above(y, x)),
-    np.minimum: (lambda x, y, z: _above(y, x), lambda x, y, z: _above(x, y)),
+    np.maximum: (lambda x, y, z: above(x, y), lambda x, y, z: above(y, x)),
+    np.minimum: (lambda x, y, z: above(y, x), lambda x, y, z: above(x, y)),
     np.fmax: (
-        lambda x, y, z: _only(x, y, _above(x, y)),
-        lambda x, y, z: _only(y, x, _above(y, x)),
+        lambda x, y, z: _only(x, y, above(x, y)),
+        lambda x, y, z: _only(y, x, above(y, x)),
     ),
     np.fmin: (
-        lambda x, y, z: _only(x, y, _above(y, x)),
-        lambda x, y, z: _only(y, x, _above(x, y)),
+        lambda x, y, z: _only(x, y, above(y, x)),
+        lambda x, y, z: _only(y, x, above(x, y)),
     ),
     np.logaddexp: (lambda x, y, z: _share(x, z, np.exp), lambda x, y, z: _share(y, z, np.exp)),
     np.logaddexp2: (lambda x, y, z: _share(x, z, np.exp2), lambda x, y, z: _share(y, z, np.exp2)),

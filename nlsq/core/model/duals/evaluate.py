@@ -10,7 +10,7 @@ import numpy as np
 
 from nlsq.core.model.duals import methods  # noqa: F401 (the rules and methods of arrays)
 from nlsq.core.model.duals.dual import DUALS, Dual, Evaluation, lifted, refuse
-from nlsq.core.model.duals.elementwise import CAREFUL, ONE, THREAD
+from nlsq.core.model.duals.elementwise import CAREFUL, ONE, THREAD, probed
 
 DOUBLE = np.dtype(float)
 SERIAL = itertools.count(0, 2**32)  # the first key of each evaluation
@@ -28,8 +28,8 @@ def value_and_tangents(f: Callable, x, p) -> tuple[np.ndarray, np.ndarray]:
         once more where an overflow would leave a derivative undetermined.
     x : Any
         The independent variable.
-    p : array_like, shape (n,)
-        The parameters.
+    p : array_like, shape (n,) or (n, ...)
+        The parameters; arrays, where f is to be evaluated at many sets of them at once.
 
     Returns
     -------
@@ -51,11 +51,11 @@ def value_and_tangents(f: Callable, x, p) -> tuple[np.ndarray, np.ndarray]:
     >>> JT
     array([[1., 1., 1.]])
     """
-    p = np.asarray(p, float).tolist()
+    p = np.asarray(p, float)
+    p = p.tolist() if p.ndim == 1 else list(p)
     value, JT = _evaluated(f, x, p)
-    flat = JT.ravel()
-    norm = THREAD.quietly(flat.dot, flat)
-    if norm != norm and (np.isnan(JT) & ~np.isnan(value)).any():  # 0 * inf, after an overflow
+    probe = THREAD.quietly(probed, JT)
+    if probe != probe and (np.isnan(JT) & ~np.isnan(value)).any():  # 0 * inf, after an overflow
         careful = {threading.get_ident()} - CAREFUL
         CAREFUL.update(careful)
         try:
@@ -90,7 +90,8 @@ def _stacked(value, rows, keys) -> np.ndarray:
     dtype = DOUBLE if value.dtype is DOUBLE else np.result_type(value.dtype, DOUBLE)
     JT = np.zeros((len(keys), *value.shape), dtype)
     for k, t in rows.items():
-        if k not in keys:
+        if k in keys:
+            JT[k - keys.start] = t
+        elif np.any(t):
             raise refuse("the model keeps dual numbers from one call to the next (or nests fits)")
-        JT[k - keys.start] = t
     return JT

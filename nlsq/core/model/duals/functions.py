@@ -15,6 +15,7 @@ from nlsq.core.model.duals.dual import (
     FUNCTIONS,
     Dual,
     View,
+    bared,
     duals_in,
     full,
     holds_dual,
@@ -24,6 +25,7 @@ from nlsq.core.model.duals.dual import (
     plain,
     refuse,
 )
+from nlsq.core.model.duals.elementwise import THREAD
 
 # Each line: functions, then their arguments: the arrays, settings by position, by keyword only.
 # A setting that is not named here is refused.
@@ -56,7 +58,7 @@ diag diagflat               : v | k
 tril triu                   : m | k
 diff                        : a | n axis
 ediff1d                     : ary
-trapezoid                   : y x | dx axis
+trapezoid trapz             : y x | dx axis
 real imag                   : val
 conjugate                   : x
 split array_split           : ary | indices_or_sections axis
@@ -124,11 +126,14 @@ def register(rule, function, arrays=(), positional=(), keywords=()) -> None:
     count = len(arrays)
 
     def checked(*args, **settings):
+        if not settings and len(args) == count:
+            return rule(*args)
         for name in arrays[len(args) :]:  # arrays that were given by their names
             if name not in settings:
                 break
             args = (*args, settings.pop(name))
         settings.update(zip(positional, args[count:], strict=False))
+        settings = {k: bared(v) for k, v in settings.items()} if settings else {}
         if settings.get("out", 0) is None:
             del settings["out"]
         refused = [k for k in settings if k not in allowed or k == "out"]
@@ -168,9 +173,12 @@ def sliced(a, k):
 
 def result(value, sources, row):
     """The dual number whose tangent by key k is row(k); sources: the dual numbers it comes from."""
-    keys = dict.fromkeys(k for a in sources for k in a.tangents)
-    with np.errstate(all="ignore"):
-        return Dual(value, {k: row(k) for k in keys})
+    keys = {k for a in sources for k in a.tangents}
+    return Dual(value, THREAD.quietly(_rows, keys, row))
+
+
+def _rows(keys, row):
+    return {k: row(k) for k in keys}
 
 
 def row_of(a, k):
@@ -233,6 +241,8 @@ def joint(function):
     """The rule of a function that is linear in all its arrays together."""
 
     def rule(*args, **settings):
+        if function is np.stack and not settings:
+            return lifted([*args[0]])
         value = function(*plain(args), **settings)
         return result(
             value, [*duals_in(args)], lambda k: function(*tangent_of(args, k), **settings)

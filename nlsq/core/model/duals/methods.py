@@ -53,6 +53,21 @@ def _is_integer(self):
     return self.primal.is_integer()
 
 
+def _fill(self, value):
+    self[...] = value
+
+
+def _sort(self, axis=-1):
+    self[...] = np.sort(self, axis=axis)
+
+
+def _setter(part):
+    def assign(self, value):
+        part(self)[...] = value
+
+    return assign
+
+
 def _attach():
     for name, function in BY_FUNCTION.items():
         setattr(
@@ -67,8 +82,9 @@ def _attach():
         def part(self, name=name):
             return linear(self, getattr(self.primal, name), lambda t: getattr(t, name))
 
-        setattr(Dual, name, property(part))
-    for method in (_reshape, _transpose, _copy, _flatten, _astype, _is_integer):
+        settable = name in ("real", "imag")
+        setattr(Dual, name, property(part, _setter(part) if settable else None))
+    for method in (_reshape, _transpose, _copy, _flatten, _astype, _is_integer, _fill, _sort):
         setattr(Dual, method.__name__[1:], method)
 
 

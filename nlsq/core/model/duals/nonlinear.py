@@ -11,6 +11,7 @@ from nlsq.core.model.duals.chain import chained
 from nlsq.core.model.duals.dual import (
     FUNCTIONS,
     Dual,
+    bared,
     duals_in,
     full,
     holds_dual,
@@ -19,8 +20,8 @@ from nlsq.core.model.duals.dual import (
     plain,
     refuse,
 )
-from nlsq.core.model.duals.elementwise import ratio, sinc_slope, times
-from nlsq.core.model.duals.functions import result, row_of, rule, sliced, tangent_of
+from nlsq.core.model.duals.elementwise import THREAD, above, ratio, scaled, sinc_slope, times
+from nlsq.core.model.duals.functions import result, row_of, rule, sliced
 
 # ---- choices -------------------------------------------------------------------------------------
 
@@ -33,8 +34,10 @@ def _where(condition, *choices):
     if not choices:
         return np.where(c)
     x, y = choices
-    value = np.where(c, plain(x), plain(y))
-    return result(value, [*duals_in((x, y))], lambda k: np.where(c, sliced(x, k), sliced(y, k)))
+    ours = x.tangents if isinstance(x, Dual) else {}
+    theirs = y.tangents if isinstance(y, Dual) else {}
+    rows = {k: np.where(c, ours.get(k, 0.0), theirs.get(k, 0.0)) for k in {**ours, **theirs}}
+    return Dual(np.where(c, plain(x), plain(y)), rows)
 
 
 @rule(np.select, "condlist choicelist default", lists=True)
@@ -72,6 +75,13 @@ def _piecewise(x, conditions, functions):
 def _clip(a, lower=None, upper=None, *, min=None, max=None):
     lower, upper = (min if lower is None else lower), (max if upper is None else upper)
     value = np.clip(plain(a), plain(lower), plain(upper))
+    if isinstance(a, Dual) and not (holds_dual((lower, upper)) or np.iscomplexobj(value)):
+        share, v = 1.0, a.primal
+        if lower is not None:
+            share, v = above(v, lower), np.maximum(v, lower)
+        if upper is not None:
+            share = share * above(upper, v)
+        return Dual(value, THREAD.quietly(scaled, a.tangents, share, False))
     with np.errstate(all="ignore"):
         composed = a if lower is None else np.maximum(a, lower)
         composed = composed if upper is None else np.minimum(composed, upper)
@@ -134,40 +144,35 @@ def _median(a, axis=None):
 
 @rule(np.interp, "x xp fp", "left right period")
 def _interp(x, xp, fp, left=None, right=None, period=None):
-    if period is not None or holds_dual((xp, left, right)):
-        raise refuse("np.interp with a dual xp, left, right or a period has no derivative rule")
-    at, knots, heights = plain(x), np.asarray(xp), np.asarray(plain(fp))
+    if period is not None:
+        raise refuse("np.interp with a period has no derivative rule")
+    at, knots, heights = plain(x), np.asarray(plain(xp)), np.asarray(plain(fp))
     value = np.interp(at, knots, heights, left, right)
     i = np.clip(np.searchsorted(knots, at, side="right") - 1, 0, len(knots) - 2)
-    inside = (at >= knots[0]) & (at <= knots[-1])
+    with np.errstate(all="ignore"):
+        slope = (heights[i + 1] - heights[i]) / (knots[i + 1] - knots[i])
+    slope = np.where((at >= knots[0]) & (at <= knots[-1]), slope, 0.0)
+    ends = {"left": None if left is None else 0.0, "right": None if right is None else 0.0}
 
     def row(k):
         r = 0.0
         if isinstance(x, Dual) and k in x.tangents:
-            slope = (heights[i + 1] - heights[i]) / (knots[i + 1] - knots[i])
-            r = times(row_of(x, k), np.where(inside, slope, 0.0))
+            r = times(row_of(x, k), slope)
+        if (t := row_of(xp, k)) is not None:
+            r = r - times(np.interp(at, knots, t), slope)
         if (t := row_of(fp, k)) is not None:
-            ends = {"left": None if left is None else 0.0, "right": None if right is None else 0.0}
             r = r + np.interp(at, knots, t, **ends)
         return r
 
-    return result(value, [*duals_in((x, fp))], row)
+    return result(value, [*duals_in((x, xp, fp))], row)
 
 
-@rule(np.polyval, "p x")
+@rule(np.polyval, "p x", lists=True)
 def _polyval(p, x):
-    coefficients, at = plain(p), plain(x)
-    value = np.polyval(coefficients, at)
-
-    def row(k):
-        r = 0.0
-        if isinstance(x, Dual) and k in x.tangents:
-            r = times(row_of(x, k), np.polyval(np.polyder(np.asarray(coefficients)), at))
-        if any(k in a.tangents for a in duals_in(p)):
-            r = r + np.polyval(tangent_of(p, k), at)
-        return r
-
-    return result(value, [*duals_in((p, x))], row)
+    y = np.zeros_like(x)
+    for coefficient in p:
+        y = y * x + coefficient
+    return y
 
 
 @rule(np.vander, "x", "N increasing")
@@ -181,6 +186,7 @@ def _vander(x, N=None, increasing=False):
 
 @rule(np.gradient)
 def _gradient(f, *spacings, axis=None, edge_order=1):
+    spacings = [bared(h) for h in spacings]
     if holds_dual(spacings) or not isinstance(f, Dual):
         raise refuse("np.gradient with dual spacings has no derivative rule")
     settings = {"axis": axis, "edge_order": edge_order}
@@ -230,7 +236,7 @@ _pointwise(np.i0, _i0_slope)
 def _absolute(z):
     value = np.absolute(z.primal)
     if not np.iscomplexobj(z.primal):
-        return chained(np.absolute, value, (z,), [z.primal], (lambda x, y: np.sign(x),))
+        return Dual(value, THREAD.quietly(scaled, z.tangents, np.sign(z.primal), False))
     return result(value, [z], lambda k: ratio(np.real(np.conj(z.primal) * sliced(z, k)), value))
 
 
@@ -269,6 +275,23 @@ def _round(a, decimals=0):
         raise refuse("np.round to some digits has no derivative rule")
     observe(a)
     return np.round(a.primal, decimals)
+
+
+@rule(np.logspace, "start stop", "num endpoint base")
+def _logspace(start, stop, num=50, endpoint=True, base=10.0):
+    value = np.logspace(plain(start), plain(stop), num, endpoint, base)
+    with np.errstate(all="ignore"):
+        return Dual(value, (base ** np.linspace(start, stop, num, endpoint)).tangents)
+
+
+@rule(np.copyto)
+def _copyto(dst, src, casting="same_kind", where=True):
+    if not isinstance(dst, Dual) or casting != "same_kind":
+        raise refuse("np.copyto of a parameter into a plain array drops the derivative")
+    if where is True:
+        dst[...] = src
+    else:
+        dst[...] = np.where(where, src, dst)
 
 
 # ---- new arrays of a dual array's kind, which may be filled with dual numbers --------------------

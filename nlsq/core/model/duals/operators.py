@@ -8,8 +8,20 @@ import sys
 import numpy as np
 
 from nlsq.core.model.duals.chain import elementwise, masked, reduced, stepped
-from nlsq.core.model.duals.dual import DUALS, FUNCTIONS, Dual, name_of, plain, refuse
-from nlsq.core.model.duals.elementwise import ELEMENTWISE
+from nlsq.core.model.duals.dual import (
+    DUALS,
+    FUNCTIONS,
+    Dual,
+    arrays_in,
+    carries,
+    duals_in,
+    is_open,
+    name_of,
+    observe,
+    plain,
+    refuse,
+)
+from nlsq.core.model.duals.elementwise import PLAIN
 from nlsq.core.model.duals.quick import NUMBERS as QUICK_KINDS
 from nlsq.core.model.duals.quick import quick
 
@@ -36,13 +48,11 @@ COMPARISONS = {
 # what would drop the derivative; the reasons are the refusals' words
 DROPPING = {
     "__float__": "float(parameter), or a function that takes Python's floats (math.*),",
-    "__int__": "int(parameter)",
     "__complex__": "complex(parameter)",
     "__hash__": "a parameter as a key (a dictionary, a set, functools.cache)",
     "__str__": "a parameter as text",
     "__format__": "a parameter as text",
     "__reduce_ex__": "a pickled parameter",
-    "__array__": "np.array or np.asarray of a parameter, or an assignment into a plain array,",
     "item": "parameter.item()",
     "tolist": "parameter.tolist()",
 }
@@ -52,22 +62,38 @@ NUMBERS = QUICK_NUMBERS | {bool, complex, list, tuple}
 FOREIGN_NUMBERS = (np.ndarray, np.generic, float, int)  # subclasses of these
 
 
-QUICK = {ufunc: rule for ufunc in ELEMENTWISE if (rule := quick(ufunc))}
+QUICK: dict = {}  # the rules of `quick`, when they were first asked for
 
 SOLVER = "scipy.optimize._minpack_py"  # its C code prints a refusal instead of raising it
 
 
+def _quick(ufunc):
+    if ufunc in QUICK or ufunc in FUNCTIONS:
+        return None
+    rules = quick(ufunc)
+    if rules or getattr(np, ufunc.__name__, None) is ufunc:  # others may be made by the dozen
+        QUICK[ufunc] = rules
+    return rules
+
+
 def array_ufunc(self, ufunc, method, *args, **settings):
-    if method == "__call__" and not settings and ufunc in QUICK:
-        rule, reflected = QUICK[ufunc]
+    if method == "__call__" and not settings and (rules := QUICK.get(ufunc) or _quick(ufunc)):
+        rule, reflected = rules
         a = args[0]
         if reflected is None or type(a) in DUALS:
             return rule(*args)
         return reflected(args[1], a)
+    if method == "__call__" and not settings and ufunc in PLAIN:
+        return stepped(ufunc, ufunc, args)
     return _any_ufunc(ufunc, method, *args, **settings)
 
 
 def _any_ufunc(ufunc, method, *args, out=None, where=True, **settings):
+    if out is None and not carries([*args, where, *settings.values()]):
+        if where is not True:
+            settings["where"] = plain(where)
+        value = getattr(ufunc, method)(*plain(args), **settings)
+        return Dual(value, {}) if is_open(value) else value
     if method != "__call__":
         return reduced(ufunc, method, args, out, where, settings)
     if settings:
@@ -82,9 +108,14 @@ def array_function(self, function, types, args, settings):
     if sys._getframe(1).f_globals.get("__name__") == SOLVER:
         raise refuse("scipy.optimize.fsolve and its kin have no derivative rule")
     rule = FUNCTIONS.get(function)
-    if rule is None:
+    if rule is not None:
+        return rule(*args, **settings)
+    if carries([*args, *settings.values()]):
         raise refuse(f"{name_of(function)} has no derivative rule")
-    return rule(*args, **settings)
+    value = function(*plain(args), **{k: plain(v) for k, v in settings.items()})
+    if any(np.may_share_memory(v, a.primal) for v in arrays_in(value) for a in duals_in(args)):
+        raise refuse(f"{name_of(function)} of an array that parameters may be written into")
+    return Dual(value, {}) if is_open(value) else value
 
 
 def unary(ufunc, operation):
@@ -109,12 +140,14 @@ def binary(ufunc, operation, reflected):
         return operate
     ready = quick(ufunc, operation)[reflected]
 
-    def operate_quickly(self, other, *modulo):
-        if type(other) in QUICK_NUMBERS and not modulo:
-            return ready(self, other)
-        return operate(self, other, *modulo)
+    def operate_quickly(self, other):
+        return ready(self, other) if type(other) in QUICK_NUMBERS else operate(self, other)
 
-    return operate_quickly
+    def power_quickly(self, other, *modulo):
+        quickly = type(other) in QUICK_NUMBERS and not modulo
+        return ready(self, other) if quickly else operate(self, other, *modulo)
+
+    return power_quickly if ufunc is np.power else operate_quickly
 
 
 def in_place(operation):
@@ -122,9 +155,15 @@ def in_place(operation):
         result = operation(self, other)
         if not isinstance(self.primal, np.ndarray):  # NumPy's scalars are not changed in place
             return result
-        if not np.can_cast(np.asarray(plain(result)).dtype, self.primal.dtype, "same_kind"):
+        value = np.asarray(plain(result))
+        if not np.can_cast(value.dtype, self.primal.dtype, "same_kind"):
             raise TypeError(f"an array of {self.primal.dtype} cannot hold the result")
-        self[...] = result
+        if type(self) is not Dual or value.shape != self.primal.shape:
+            self[...] = result
+            return self
+        self.primal[...] = value
+        self.tangents, self.owns_tangents = result.tangents, False
+        result.owns_tangents = False
         return self
 
     return operate
@@ -140,11 +179,28 @@ def truth(self):
     return bool(stepped(np.not_equal, operator.ne, (self, 0)))
 
 
-def dropping(what):
+def dropping(name, what):
     def method(self, *args, **settings):
-        raise refuse(f"{what} drops the derivative")
+        if self.tangents:
+            raise refuse(f"{what} drops the derivative")
+        return getattr(self.primal, name)(*args, **settings)
 
     return method
+
+
+def as_array(self, dtype=None, copy=None):
+    """A copy, since what is written into the dual array later has tangents."""
+    if self.tangents:
+        raise refuse(
+            "np.array or np.asarray of a parameter, or an assignment into a plain array, drops the "
+            "derivative"
+        )
+    return np.array(self.primal, dtype)
+
+
+def as_integer(self):
+    observe(self)  # a step
+    return int(self.primal)
 
 
 Dual.__array_ufunc__ = array_ufunc
@@ -161,4 +217,5 @@ for _name, _ufunc in UNARY.items():
 for _name, _ufunc in COMPARISONS.items():
     setattr(Dual, f"__{_name}__", comparison(_ufunc, getattr(operator, _name)))
 for _name, _what in DROPPING.items():
-    setattr(Dual, _name, dropping(_what))
+    setattr(Dual, _name, dropping(_name, _what))
+Dual.__array__, Dual.__int__ = as_array, as_integer

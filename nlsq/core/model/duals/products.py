@@ -172,3 +172,53 @@ def _multi_dot(arrays):
         for a in arrays[1:]:
             product = np.dot(product, a)
     return Dual(value, product.tangents)
+
+
+@rule(np.linalg.matrix_power, "a n")
+def _matrix_power(a, n):
+    if n < 0:
+        return np.linalg.matrix_power(np.linalg.inv(a), -n)
+    powers = [np.linalg.matrix_power(a.primal, i) for i in range(n + 1)]
+
+    def row(k):
+        t = row_of(a, k)
+        return sum((powers[i] @ t @ powers[n - 1 - i] for i in range(n)), np.zeros_like(t))
+
+    return result(powers[n], [a], row)
+
+
+def _turned(a, vectors, UPLO):
+    """row(k): the derivative of a Hermitian matrix by k between its eigenvectors."""
+    adjoint = vectors.conj().swapaxes(-1, -2)
+
+    def row(k):
+        t = row_of(a, k)
+        half = np.tril(t, -1) if UPLO == "L" else np.triu(t, 1)
+        whole = half + half.conj().swapaxes(-1, -2) + np.real(t) * np.eye(t.shape[-1])
+        return adjoint @ whole @ vectors
+
+    return row
+
+
+@rule(np.linalg.eigvalsh, "a", "UPLO")
+def _eigvalsh(a, UPLO="L"):
+    value = np.linalg.eigvalsh(a.primal, UPLO)
+    row = _turned(a, np.linalg.eigh(a.primal, UPLO)[1], UPLO)
+    return result(value, [a], lambda k: np.diagonal(row(k), axis1=-2, axis2=-1).real)
+
+
+@rule(np.linalg.eigh, "a", "UPLO")
+def _eigh(a, UPLO="L"):
+    if np.iscomplexobj(a.primal):  # the phases of the vectors are anybody's choice
+        raise refuse("np.linalg.eigh of a complex matrix has no derivative rule: take eigvalsh")
+    values, vectors = found = np.linalg.eigh(a.primal, UPLO)
+    gaps = values[..., None, :] - values[..., :, None]
+    apart = gaps + np.eye(gaps.shape[-1])
+    if not apart.all():
+        raise refuse("np.linalg.eigh of a matrix with equal eigenvalues has no derivative rule")
+    row = _turned(a, vectors, UPLO)
+    off = gaps / apart**2  # 0 on the diagonal: the vectors keep their length
+    return type(found)(
+        result(values, [a], lambda k: np.diagonal(row(k), axis1=-2, axis2=-1).real),
+        result(vectors, [a], lambda k: vectors @ (row(k) * off)),
+    )

@@ -6,10 +6,12 @@ is not usual goes the way of `chain.elementwise`.
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 
 from nlsq.core.model.duals.chain import elementwise
-from nlsq.core.model.duals.dual import DUALS, Dual, count_scalar
+from nlsq.core.model.duals.dual import DUALS, Dual, count_scalar, name_of, refuse
 from nlsq.core.model.duals.elementwise import ELEMENTWISE, REAL_ONLY, STEEP, THREAD, joined, scaled
 
 ARRAY, SCALAR = np.ndarray, np.float64  # the kinds of nearly all results
@@ -21,13 +23,34 @@ def quick(ufunc, operation=None):
 
     f(a) or f(a, b) of a dual number a, and reflected(b, a), which is f(a, b) of a dual number b.
     """
-    partials = ELEMENTWISE.get(ufunc)
-    if partials is None or ufunc in REAL_ONLY:
+    partials = ELEMENTWISE.get(ufunc) or _partials_of_scipy(ufunc)
+    if partials is None:
         return None
+    operation = operation or ufunc
+    if ufunc in REAL_ONLY:
+        operation = _of_reals(ufunc, operation)
     if len(partials) == 1:
-        return _of_one(ufunc, operation or ufunc, partials[0]), None
-    steep = ufunc in STEEP
-    return _of_two(ufunc, operation or ufunc, *(_rows_by(partial, steep) for partial in partials))
+        return _of_one(ufunc, operation, partials[0]), None
+    rules = [_rows_by(ufunc, i, partial) for i, partial in enumerate(partials)]
+    return _of_two(ufunc, operation, *rules)
+
+
+def _partials_of_scipy(ufunc):
+    if "scipy.special" not in sys.modules or getattr(np, ufunc.__name__, None) is ufunc:
+        return None
+    from nlsq.core.model.duals.special import partials_of_numbers
+
+    return partials_of_numbers(ufunc)
+
+
+def _of_reals(ufunc, operation):
+    def of_reals(*values):
+        z = operation(*values)
+        if np.iscomplexobj(z):
+            raise refuse(f"{name_of(ufunc)} of complex numbers has no derivative rule")
+        return z
+
+    return of_reals
 
 
 def _of_one(ufunc, operation, partial):
@@ -37,7 +60,7 @@ def _of_one(ufunc, operation, partial):
         return scaled(rows, partial(x, z), steep)
 
     if not callable(partial):
-        rows_of = _rows_by(partial, steep)
+        rows_of = _rows_by(ufunc, 0, partial)
 
     def operate(a):
         x = a.primal
@@ -49,15 +72,39 @@ def _of_one(ufunc, operation, partial):
     return operate
 
 
-def _rows_by(partial, steep):
+def _rows_by(ufunc, i, partial):
     """rows_of(rows, *values): the tangents behind a function of this partial derivative."""
+    if partial is None:
+
+        def refused(rows, *values):
+            if rows:
+                raise refuse(f"{name_of(ufunc)} has no derivative rule by its argument {i + 1}")
+            return rows
+
+        return refused
     if partial == 1:
         return lambda rows, *values: rows
     if partial == -1:
         return lambda rows, *values: {k: -t for k, t in rows.items()}
     if not callable(partial):
         return lambda rows, *values: scaled(rows, partial)
-    return lambda rows, x, y, z: scaled(rows, partial(x, y, z), steep)
+    if ufunc is np.multiply:
+        return _by_first if i else _by_second
+    if ufunc in STEEP:
+        return lambda rows, x, y, z: scaled(rows, partial(x, y, z), _is_steep(y))
+    return lambda rows, x, y, z: scaled(rows, partial(x, y, z), False)
+
+
+def _by_first(rows, x, y, z):
+    return scaled(rows, x, False)
+
+
+def _by_second(rows, x, y, z):
+    return scaled(rows, y, False)
+
+
+def _is_steep(exponent):
+    return not (isinstance(exponent, (int, float)) and exponent >= 1)
 
 
 def _of_two(ufunc, operation, first, second):

@@ -289,3 +289,10 @@ def partials_of(ufunc, values):
     if name in REAL_ONLY and any(map(np.iscomplexobj, values)):
         return None
     return SPECIAL.get(name) or SEVERAL.get(name)
+
+
+def partials_of_numbers(ufunc):
+    """The partials of a ufunc of one or two arguments and one result, whatever these are."""
+    if ufunc.nout > 1 or ufunc.nin > 2 or ufunc.__name__ in REAL_ONLY:
+        return None
+    return partials_of(ufunc, ()) or None
