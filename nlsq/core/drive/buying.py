@@ -65,7 +65,9 @@ class Account:
 
 def account_of(model) -> Account:
     """The account of all fits of a model's content."""
-    return _accounts.get((model.key, model.n), lambda: _opened(model.call.f))
+    if model.account is None:
+        model.account = _accounts.get((model.key, model.n), lambda: _opened(model.call.f))
+    return model.account
 
 
 def _opened(f) -> Account:

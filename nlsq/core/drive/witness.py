@@ -11,7 +11,6 @@ import math
 
 import numpy as np
 
-from nlsq.core.drive.tries import values_or_nan
 from nlsq.core.loop.outcome import Outcome
 from nlsq.core.loss_functions import scale_rows
 from nlsq.core.model.model import Model
@@ -27,7 +26,13 @@ def agrees(model: Model, data: Observations, options: Options, outcome: Outcome)
     """Whether the user's function has the cost that a converged fit by a program says."""
     if outcome.status <= 0 or data.y.size > MOST_POINTS:
         return True
-    values = values_or_nan(model, data.x.given, outcome.x)
+    try:
+        with np.errstate(all="ignore"):
+            values = np.asarray(model.evaluate(data.x.given, outcome.x)).ravel()
+    except Exception:
+        if not model.take_refusal():
+            raise
+        return False  # the user's function refuses what its program does not
     own, known = _cost(values, data, options), outcome.cost
     if abs(own - known) <= _RTOL * known:
         return True

@@ -108,6 +108,7 @@ class Model:
         self.program_key: Hashable = None
         self.jac: Callable | None = None
         self.memo = Memo()
+        self.account: Any = None  # of what its fits have cost, see `drive.buying`
         self.pattern: Pattern | None = None  # of a sparse Jacobian, for differences
         self.mapped: Callable = map  # evaluates what differences need
         self.rel_step = None
