@@ -7,6 +7,8 @@ is then (lanes,).
 
 from __future__ import annotations
 
+import numpy as np
+
 from nlsq.core.algebra.namespace import where, xp
 
 TINY = 1e-300
@@ -86,6 +88,10 @@ def scaled_optimality(x, g, columns, cost, lb, ub, bounded=True):
     """
     rss = 2 * cost
     rnorm = xp.sqrt(rss)
+    if not bounded and type(g) is np.ndarray and g.ndim == 1:  # mostly of a few numbers
+        pairs = zip(g.tolist(), columns.tolist(), strict=True)
+        measure = max(abs(slope) / max(column * rnorm, TINY) for slope, column in pairs)
+        return where(rss == 0, 0.0, np.float64(measure))
     measure = xp.abs(g) / xp.maximum(columns * rnorm, TINY)
     if bounded:
         v, dv = coleman_li(x, g, lb, ub)

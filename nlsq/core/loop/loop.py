@@ -142,7 +142,7 @@ def absorb(state: State, total: Sums, setup: Setup, method: Method, reached: boo
     alpha = where(iterating & no(first) & xp.isfinite(alpha), alpha, state.alpha)
 
     nfev = where(doubted, state.nfev, state.nfev + 1)
-    stuck = xp.all(state.trial == old.x)
+    stuck = shortcut(step > 0, lambda: no(step > 0), lambda: xp.all(state.trial == old.x))
     evidence = Evidence(
         first, finite, nfev, old.cost, actual, proposal.predicted, ratio, step, length, stuck,
         point.optimality, rounding(point.norms, point.x, point.cost), again,
@@ -207,7 +207,12 @@ def propose(state: State, setup: Setup, method: Method, reached: bool = False) -
     """
     rules = METHODS[method.name]
     point = state.point
-    scale = where(setup.x_scale > 0, setup.x_scale, 1 / columns_or_one(state.columns))
+    measured = 1 / columns_or_one(state.columns)
+    scale = shortcut(
+        no(xp.any(setup.x_scale)),
+        lambda: measured,
+        lambda: where(setup.x_scale > 0, setup.x_scale, measured),
+    )
     radius = either(
         state.nfev == 1,
         lambda: rules.start_radius(point.x, scale, point.cost, setup.factor),
@@ -255,7 +260,11 @@ def propose(state: State, setup: Setup, method: Method, reached: bool = False) -
         trial, secants = choose(ordinary, land, polish)()
     still = (state.phase >= PREPARE) | ((state.phase == ITERATE) & (point.pivot == 0))
     trial = where(still & (state.nfev > 0), point.x, trial)
-    trial = where((setup.free > 0) & (state.nfev > 0), trial, setup.x0)
+    trial = shortcut(
+        (state.nfev > 0) & xp.all(setup.free),
+        lambda: trial,
+        lambda: where((setup.free > 0) & (state.nfev > 0), trial, setup.x0),
+    )
     alpha = where(state.nfev > 0, proposal.alpha, 0.0)
     return state._replace(
         trial=trial, proposal=proposal, radius=radius, alpha=alpha, secants=secants
