@@ -83,6 +83,8 @@ def cli(context: click.Context, debug: bool) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the program and exit with its code."""
+    if arguments is None:  # a process of our own, whose matrices are small: idle threads would spin
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     with interruption.deferred():  # first, or a signal between the two would be a traceback
         signals.listen()
         warnings.showwarning = _warn
