@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Hashable
 from contextlib import nullcontext
+from types import ModuleType
 
 import numpy as np
 
@@ -93,11 +95,14 @@ def _is_refuted(model, data: Observations, options: Options, outcome: Outcome) -
 
 def _fit_of(model: Model) -> Callable:
     """What makes one fit of the model."""
-    if model.on_host:
-        return interpreted.fit
+    return interpreted.fit if model.on_host else _programs().fit
+
+
+@functools.cache
+def _programs() -> ModuleType:
     from nlsq.core.drive import compiled  # which loads JAX
 
-    return compiled.fit
+    return compiled
 
 
 def _content(model, data: Observations, parameters: Parameters, options: Options) -> Hashable:

@@ -198,11 +198,11 @@ class Model:
         n_points: of all data, where x, of m points, is a sample of them.
         lengths: numbers of points that a program for a pointwise model shows it at once.
         """
-        from nlsq.core.model.resolving import find_road, same_program
-
         made: list[Resolution] = []
 
         def find(coupling="") -> Resolution:
+            from nlsq.core.model.resolving import find_road
+
             self.called = True
             made.append(find_road(self.call, x, m, p0, coupling))
             return made[-1]
@@ -218,7 +218,9 @@ class Model:
             if found.data_fixed:
                 key = (*key, content_key(tuple(x.leaves) if x.in_full else x.given))
             found = look(key, lambda: made[-1] if made else find())
-        if found.info.pointwise:
+        if found.info.pointwise and found.asks_for_length:
+            from nlsq.core.model.resolving import same_program
+
             points = {*lengths, n_points or m}
             if not same_program(self.call, found, x, m, p0, points):
                 key = (*key, m, COUNT)

@@ -106,13 +106,11 @@ def called(call, road: str, fixed: bool, xdata, shape: tuple | None):
 
 
 def same_program(call, found: Resolution, x: Abscissae, m: int, p0, lengths: set[int]) -> bool:
-    """Whether a pointwise model is the program that was found with data of all these lengths.
+    """Whether a model that may ask for the length is one program with data of all these lengths.
 
     Data of many lengths, one after the other, are soon judged by values beside p0, since a trace
     takes longer than a small fit.
     """
-    if not found.asks_for_length:
-        return True
     unknown = sorted(lengths - found.same_at.keys())
     if len(unknown) > _MANY_LENGTHS:
         return False
