@@ -10,6 +10,7 @@ import pytest
 
 import nlsq
 from nlsq import curve_fit, fit_many, least_squares
+from nlsq.caching.unified_cache import UnifiedCache
 from nlsq.core import dogbox, lm, trf
 from nlsq.core.drive import buying
 from nlsq.core.drive.batch import lanes
@@ -202,3 +203,28 @@ def test_a_program_that_has_become_wrong_is_found_at_the_solution(monkeypatch):
         np.testing.assert_allclose(
             found.popt, curve_fit(lambda x, a, b: 2 * a * np.exp(-b * x), X, Y).popt
         )
+
+
+@pytest.mark.parametrize("kind", ["another shape", "an error", "single precision"])
+def test_what_the_users_function_says_at_the_solution(kind, monkeypatch):
+    """A function that contradicts its program is heard; rounding of its own type is none."""
+    state = {"now": ""}
+    monkeypatch.setattr(Model, "_content", lambda self: ("nobody sees", kind))
+    monkeypatch.setattr(buying, "_accounts", UnifiedCache("test"))
+
+    def model(x, a, b):
+        if state["now"] == "an error":
+            raise RuntimeError("no more")
+        y = a * np.exp(-b * x)
+        return y[:-1] if state["now"] == "another shape" else y.astype(np.float32)
+
+    def fit():
+        return curve_fit(model, X, Y, [2.0, 1.0], backend="jax")
+
+    assert fit().backend == "jax"
+    state["now"] = kind
+    if kind == "single precision":
+        assert fit().backend == "jax"
+    else:
+        with pytest.raises((ValueError, RuntimeError), match=r"no more|shape|values"):
+            fit()

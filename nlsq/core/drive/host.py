@@ -1,4 +1,4 @@
-"""One pass over the data on the host, for models that cannot be traced."""
+"""One pass over the data by the user's own function, for fits by NumPy."""
 
 from __future__ import annotations
 

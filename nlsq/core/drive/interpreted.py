@@ -1,5 +1,5 @@
-"""A fit by NumPy, of a model that no program evaluates: by passes with its whole Jacobian, or by an
-iterative solver, whose last point such a pass then polishes."""
+"""A fit by NumPy, of a model that no program evaluates, or not yet: by passes with its whole
+Jacobian, or by an iterative solver, whose last point such a pass then polishes."""
 
 from __future__ import annotations
 

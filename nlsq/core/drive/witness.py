@@ -13,13 +13,14 @@ import numpy as np
 
 from nlsq.core.loop.outcome import Outcome
 from nlsq.core.loss_functions import scale_rows
+from nlsq.core.model.comparing import tolerance
+from nlsq.core.model.given import model_value
 from nlsq.core.model.model import Model
 from nlsq.core.problem.observations import Observations
 from nlsq.core.problem.options import Options
 
 OTHER = "its program has other values than the function at the solution"
 MOST_POINTS = 1 << 14  # where one evaluation is a small part of a fit
-_RTOL = 1e-8
 
 
 def agrees(model: Model, data: Observations, options: Options, outcome: Outcome) -> bool:
@@ -28,20 +29,22 @@ def agrees(model: Model, data: Observations, options: Options, outcome: Outcome)
         return True
     try:
         with np.errstate(all="ignore"):
-            values = np.asarray(model.evaluate(data.x.given, outcome.x)).ravel()
+            values = model_value(model.evaluate(data.x.given, outcome.x)).ravel()
     except Exception:
         if not model.take_refusal():
             raise
         return False  # the user's function refuses what its program does not
-    own, known = _cost(values, data, options), outcome.cost
-    if abs(own - known) <= _RTOL * known:
+    if values.size not in (1, data.y.size):
+        return False
+    own, known, rtol = _cost(values, data, options), outcome.cost, tolerance(values)
+    if abs(own - known) <= rtol * known:
         return True
-    if values.size not in (1, data.y.size) or not math.isfinite(own):
+    if not math.isfinite(own):
         return False
     # where residuals are small, the rounding of the values is not
     size = np.linalg.norm(data.whiten(data.counted(np.broadcast_to(values, data.y.shape))))
     gap = abs(math.sqrt(2 * own) - math.sqrt(2 * known))
-    return gap <= _RTOL * (math.sqrt(2 * known) + float(size))
+    return gap <= rtol * (math.sqrt(2 * known) + float(size))
 
 
 def _cost(values: np.ndarray, data: Observations, options: Options) -> float:

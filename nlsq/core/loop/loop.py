@@ -1,10 +1,10 @@
 r"""The one loop of every fit: judge a trial point, move or not, propose the next.
 
 `advance` is a pure function of n-sized state and the `Sums` of the pass at the trial point; a
-rejected trial is an ordinary pass. It has two drivers: `programs.device_fit` puts it in a
-`lax.while_loop` with the reduction, so that a whole fit is one XLA call, and `watch.drive_passes`
-calls it from Python where something has to happen between passes (callback, verbose, time limit, a
-model or data that live on the host). There it is a program, or NumPy.
+rejected trial is an ordinary pass. It has three drivers. `watch.interpret_passes` calls it in
+NumPy. `programs.device_fit` puts it in a `lax.while_loop` with the reduction, so that a whole fit
+is one XLA call. `watch.drive_passes` calls it as a program where something has to happen between
+passes (callback, verbose, time limit, long data).
 
 Phases of a fit
   ITERATE  trust-region steps until a tolerance fires, which fixes the status (see `judging`).
