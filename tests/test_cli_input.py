@@ -510,10 +510,10 @@ def chosen(path, **more):
 def test_a_long_text_is_read_in_pieces_where_that_means_the_same(
     tmp_path, monkeypatch, name, text, more, wanted
 ):
-    monkeypatch.setattr(pieces, "MANY", 30)
+    monkeypatch.setattr(pieces, "MANY_LINES", 30)
     (tmp_path / name).write_bytes(text if isinstance(text, bytes) else text.encode())
     assert pieces.read_in_pieces(chosen(tmp_path / name, **more)) == wanted
-    monkeypatch.setattr(pieces, "MANY", 50)
+    monkeypatch.setattr(pieces, "MANY_LINES", 50)
     assert not pieces.read_in_pieces(chosen(tmp_path / name, **more))
 
 

@@ -134,7 +134,8 @@ def encode_result(
             out[name] = encode(value, numbers_stay)
         except TypeError as error:
             raise TypeError(f"field {name!r}: {error}; delete or convert it first") from None
-    out[_EXTRA] = encode(_without_model(fields, extra, "JSON holds no functions"))
+    kept = _without_model(fields, extra, "JSON holds no functions")
+    out[_EXTRA] = encode(kept, numbers_stay)
     return out
 
 
