@@ -1,0 +1,450 @@
+"""What a user says of parameters by name, and what the model says of itself, brought to arrays.
+
+A start, bounds, scales and steps may be dicts by parameter name, of some parameters or of all; some
+parameters may be `fixed`; a start may be left to the model's guess, or to a function of the data.
+The engine knows none of this: it gets a start (n,), bounds (n,) with lb == ub where a parameter is
+held, and scales (n,).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from nlsq.core.model.given import point_axes, real, refuse_dates, refuse_masks, refuse_units
+from nlsq.core.model.model import parameter_names
+from nlsq.core.problem.options import Partial
+from nlsq.core.problem.parameters import UNBOUNDED, Limits, parse_bounds, parse_start
+from nlsq.utils.input_error import closest
+
+_NUMBERS = frozenset((float, int, np.float64))
+_SHOWN = 20  # names in a message
+_INF = math.inf
+# what a user's guess raises; anything else is no failure of it
+_FAILURES = (
+    ArithmeticError, AssertionError, AttributeError, LookupError, NameError, RuntimeError,
+    TypeError, ValueError,
+)  # fmt: skip
+
+
+@dataclasses.dataclass
+class Named:
+    """A start and bounds of which some is said by name.
+
+    Attributes
+    ----------
+    names : tuple of str
+    lb, ub : ndarray (..., n)
+        Before parameters are held.
+    bounded : bool
+        Whether one of them is finite.
+    rest : ndarray, Guess or None
+        The start of what `values` does not name; None: SciPy's default.
+    values : dict
+        Place -> start, of those that were named.
+    held : dict
+        Place -> value of a parameter that is not fitted; None: its start.
+    start_name : str
+        "p0" or "x0", for messages.
+    """
+
+    names: tuple[str, ...]
+    lb: np.ndarray
+    ub: np.ndarray
+    bounded: bool
+    rest: Any
+    values: dict[int, Any]
+    held: dict[int, Any]
+    start_name: str = "p0"
+
+    @property
+    def asks_data(self) -> bool:
+        """Whether the start depends on the data."""
+        return isinstance(self.rest, Guess)
+
+    def start(self, x: Any = None, y: Any = None) -> np.ndarray:
+        """The start (n,), from the data where it asks for them; held parameters at their values."""
+        p = np.array(self.rest(x, y) if self.asks_data else self.plain_rest())
+        for places in (self.values, self.held):
+            for i, value in places.items():
+                if value is not None:
+                    p[i] = value
+        return p
+
+    def without_data(self) -> np.ndarray:
+        """A start (n,) as good as can be had without the data."""
+        return dataclasses.replace(self, rest=None if self.asks_data else self.rest).start()
+
+    def plain_rest(self) -> np.ndarray:
+        """The start of what is not named, without the data."""
+        if self.rest is None or self.asks_data:
+            return parse_start(None, self.lb, self.ub, self.names)
+        return self.rest
+
+    def limits(self, start: np.ndarray) -> Limits:
+        """Bounds (n,) with lb == ub where a parameter is held at its start.
+
+        Raises
+        ------
+        ValueError
+            When that is not within its bounds.
+        """
+        if not self.held:
+            return Limits(self.lb, self.ub, self.bounded)
+        lb, ub = self.lb.copy(), self.ub.copy()
+        for i in self.held:
+            value, low, high = start.item(i), self.lb.item(i), self.ub.item(i)
+            if not low <= value <= high or not math.isfinite(value):
+                raise ValueError(
+                    f"`fixed` holds {self.names[i]!r} at {value:g}, "
+                    + (
+                        f"outside of its bounds [{low:g}, {high:g}]. Move the value or the bounds."
+                        if math.isfinite(value)
+                        else "which is no finite number."
+                    )
+                )
+            lb[i] = ub[i] = value
+        return Limits(lb, ub, self.bounded)
+
+
+def arrays(
+    f: Callable, p0: Any, bounds: Any, fixed: Any, method: str | None, options: dict, data: Any
+) -> tuple[np.ndarray, Limits, dict]:
+    """p0 (n,), bounds and options of a fit to `data` (`PreprocessedData`), without names.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Naming the parameter, or saying why a guess failed.
+    """
+    said = read(f, p0, bounds, fixed, method)
+    start = said.start(*_counted(data)) if said.asks_data else said.start()
+    return start, said.limits(start), scales(options, said.names)
+
+
+def read(
+    f: Callable, p0: Any = None, bounds: Any = UNBOUNDED, fixed: Any = None, method: Any = None
+) -> Named:
+    """What is said of the parameters of the model f(x, a, b, ...).
+
+    Raises
+    ------
+    TypeError, ValueError
+        Naming the parameter.
+    """
+    if not callable(f):
+        raise TypeError(f"the model must be a callable f(x, a, b, ...), got {f!r}.")
+    names = names_of(f, p0)
+    by_name = isinstance(p0, Mapping)
+    values = places("p0", p0, names) if by_name else {}
+    held = held_places(fixed, names, values)
+    rest, own = None, None
+    if by_name or p0 is None:
+        named = {i for d in (values, held) for i, v in d.items() if v is not None}
+        own = guess_of(f) if len(named) < len(names) else None
+    elif isinstance(p0, str):
+        own = _asked_guess(f, p0, names)
+    elif callable(p0):
+        rest = Guess(p0, "p0(x, y)", names)
+    else:
+        refuse_masks(p0, "p0", "Give a start for each parameter.")
+        rest = np.atleast_1d(_numbers(p0, "p0"))
+    lb, ub, bounded = _bounds(bounds, names, f if own and method != "lm" else None)
+    bounded = bounded and method != "lm"  # which those of a held parameter do not hinder
+    if own:
+        rest = Guess(own, f"The guess of the model {_name(f)!r}", names, (lb, ub))
+    return Named(names, lb, ub, bounded, rest, values, held)
+
+
+class Guess:
+    """A start from the data, ``guess(x, y)`` -> (n,), checked.
+
+    Parameters
+    ----------
+    function : callable
+        ``function(x, y)``.
+    label : str
+        Its name in messages.
+    limits : pair of ndarray, optional
+        Bounds into which a model's own guess is moved.
+    """
+
+    def __init__(self, function: Callable, label: str, names: tuple, limits: tuple | None = None):
+        self.function, self.label, self.names, self.limits = function, label, names, limits
+
+    def __call__(self, x: Any, y: Any) -> np.ndarray:
+        try:
+            p = self.function(x, y)
+        except _FAILURES as error:
+            raise ValueError(
+                f"{self.label} failed with {type(error).__name__}: {str(error).rstrip('.')}. "
+                f"{_remedy(self.names)}"
+            ) from error
+        p = np.asarray(_numbers(p, self.label))
+        if p.shape != (len(self.names),):
+            raise ValueError(
+                f"{self.label} must return {len(self.names)} numbers, one for each of "
+                f"{_listed(self.names)}; it returned an array of shape {p.shape}."
+            )
+        if self.limits is None:
+            return p
+        if not np.isfinite(p).all():
+            bad = ", ".join(n for n, v in zip(self.names, p, strict=True) if not np.isfinite(v))
+            raise ValueError(f"{self.label} is not finite for {bad}. {_remedy(self.names)}")
+        return np.clip(p, *self.limits)
+
+
+def guess_of(f: Callable) -> Callable | None:
+    """The model's own guess(x, y); None when it has none."""
+    guess = getattr(f, "guess", None)
+    if not callable(guess) or getattr(f, "start", guess) is None:  # a model made without one
+        return None
+    return guess
+
+
+def names_of(f: Callable, p0: Any) -> tuple[str, ...]:
+    """The parameters' names, as many as a start that is an array has numbers.
+
+    Raises
+    ------
+    TypeError, ValueError
+        When the signature does not tell them, or not so many.
+    """
+    if not (p0 is None or isinstance(p0, str | Mapping) or callable(p0)):
+        return parameter_names(f, np.shape(p0)[-1] if np.ndim(p0) else 1)
+    try:
+        return parameter_names(f, None)
+    except ValueError as error:
+        if p0 is None:
+            raise
+        raise ValueError(
+            f"The signature of the model {_name(f)!r} does not name its parameters. Write them "
+            "out, f(x, a, b, ...), or give p0 as a list of numbers: the parameters are then called "
+            "p0, p1, ..."
+        ) from error
+
+
+def places(what: str, given: Mapping, names: tuple[str, ...], read: Callable | None = None) -> dict:
+    """Place -> value of what is given by name; `read(value, label)` checks one.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For a key that is no name of a parameter, and for what is no number.
+    """
+    found = {}
+    for name, value in given.items():
+        i = place(what, name, names)
+        if value is not None and value.__class__ not in _NUMBERS:
+            value = (read or _number)(value, f"{what}[{name!r}]")
+        found[i] = value
+    return found
+
+
+def place(what: str, name: Any, names: tuple[str, ...]) -> int:
+    """Where a parameter is among `names`.
+
+    Raises
+    ------
+    TypeError
+        A name that is no text.
+    ValueError
+        A name that is none of theirs, with the nearest.
+    """
+    if name in names:
+        return names.index(name)
+    if not isinstance(name, str):
+        raise TypeError(
+            f"`{what}` goes by parameter name, got {name!r}. The parameters are {_listed(names)}."
+        )
+    near = closest(name, names)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    raise ValueError(
+        f"`{what}` names {name!r}, which is no parameter of the model; they are "
+        f"{_listed(names)}.{hint}"
+    )
+
+
+def held_places(
+    fixed: Any, names: tuple[str, ...], values: dict, what: str = "p0", read: Callable | None = None
+) -> dict:
+    """Place -> value of each parameter that is not fitted; None: its start.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For names and values that are none, for a name that comes twice, and for a value other than
+        that which the start, `values`, gives by name.
+    """
+    if fixed is None:
+        return {}
+    if isinstance(fixed, str):
+        fixed = (fixed,)
+    if not isinstance(fixed, Mapping):
+        if not isinstance(fixed, Iterable):
+            raise TypeError(
+                f"`fixed` must be names of parameters, or a dict of names and values, got {fixed!r}"
+            )
+        fixed = list(fixed)
+        for k, name in enumerate(fixed):
+            place("fixed", name, names)
+            if name in fixed[:k]:
+                raise ValueError(f"`fixed` names {name!r} twice.")
+        fixed = dict.fromkeys(fixed)
+    held = places("fixed", fixed, names, read)
+    for i in held.keys() & values.keys():
+        both = values[i], held[i]
+        if None not in both and not np.array_equal(*both):
+            raise ValueError(
+                f"{names[i]!r} is given twice: {what} starts it at {both[0]}, and `fixed` holds it "
+                f"at {both[1]}. Give one of them."
+            )
+    return held
+
+
+def named_bounds(
+    given: Mapping, lb: np.ndarray, ub: np.ndarray, names: tuple[str, ...],
+    read: Callable | None = None,
+) -> tuple[dict, dict]:  # fmt: skip
+    """Place -> lower, and place -> upper bound, of bounds by name; None is an open side.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For what is no pair of numbers in their order.
+    """
+    lower, upper = {}, {}
+    read = read or _number
+    for name, pair in given.items():
+        i = place("bounds", name, names)
+        if pair is None:
+            pair = None, None
+        try:
+            low, high = pair
+        except (TypeError, ValueError):
+            raise TypeError(
+                f"bounds[{name!r}] must be a pair (low, high), None for an open side, got {pair!r}."
+            ) from None
+        if low.__class__ not in _NUMBERS:
+            low = -_INF if low is None else read(low, f"the lower one of bounds[{name!r}]")
+        if high.__class__ not in _NUMBERS:
+            high = _INF if high is None else read(high, f"the upper one of bounds[{name!r}]")
+        lower[i], upper[i] = low, high
+    return lower, upper
+
+
+def scales(options: dict, names: tuple[str, ...]) -> dict:
+    """Options with `x_scale` and `diff_step` as arrays where they are dicts by name.
+
+    Raises
+    ------
+    TypeError, ValueError
+    """
+    for what in ("x_scale", "diff_step"):
+        given = options.get(what)
+        if not isinstance(given, Mapping):
+            continue
+        values = np.full(len(names), np.nan)
+        for i, value in places(what, given, names).items():
+            if value is None:
+                continue
+            if not 0 < value < _INF:
+                raise ValueError(f"{what}[{names[i]!r}] must be a positive number, got {value!r}.")
+            values[i] = value
+        whole = not np.isnan(values).any()
+        options = options | {what: values if whole else values.view(Partial)}
+    return options
+
+
+def model_bounds(f: Callable, n: int) -> tuple[np.ndarray, np.ndarray] | None:
+    """The bounds that a model comes with; None when it has none."""
+    bounds = getattr(f, "bounds", None)
+    if not callable(bounds):
+        return None
+    lb, ub = parse_bounds(tuple(bounds()), n)
+    return lb, ub
+
+
+def _bounds(bounds: Any, names: tuple[str, ...], model: Callable | None) -> tuple:
+    """lb, ub (n,) and whether one is finite; those of `model` where none are given."""
+    n = len(names)
+    if bounds is not UNBOUNDED and not isinstance(bounds, Mapping):
+        lb, ub = parse_bounds(bounds, n, names)
+        return lb, ub, _finite(lb, ub)
+    own = None if model is None else model_bounds(model, n)
+    lb, ub = parse_bounds(UNBOUNDED, n) if own is None else own
+    if bounds is UNBOUNDED:
+        return lb, ub, own is not None and _finite(lb, ub)
+    lower, upper = named_bounds(bounds, lb, ub, names)
+    for side, values in ((lb, lower), (ub, upper)):
+        for i, value in values.items():
+            side[i] = value
+    lb, ub = parse_bounds((lb, ub), n, names)
+    return lb, ub, _finite(lb, ub)
+
+
+def _finite(lb: np.ndarray, ub: np.ndarray) -> bool:
+    return bool(lb.max() > -_INF or ub.min() < _INF)
+
+
+def _asked_guess(f: Callable, p0: str, names: tuple[str, ...]) -> Callable:
+    if p0 != "auto":
+        near = " Did you mean 'auto'?" if closest(p0, ("auto",)) else ""
+        raise ValueError(
+            f"`p0` must be numbers, a dict by parameter name, 'auto' or a function p0(x, y), got "
+            f"{p0!r}.{near}"
+        )
+    guess = guess_of(f)
+    if guess is None:
+        raise ValueError(
+            f"p0='auto' asks the model for its guess, and {_name(f)!r} has none. {_remedy(names)}"
+        )
+    return guess
+
+
+def _counted(data: Any) -> tuple[Any, Any]:
+    """x and y of the points that count."""
+    x, y, idle = data.xdata, data.ydata, data.idle
+    if idle is None:
+        return x, y.reshape(data.shape) if data.shape else y
+    axes = point_axes(x.shape, data.shape or y.shape) if isinstance(x, np.ndarray) else None
+    if axes is not None:
+        x = np.moveaxis(x, axes, range(-len(axes), 0))
+        x = x.reshape(*x.shape[: -len(axes)], -1)[..., ~idle]
+    return x, y[~idle]
+
+
+def _number(value: Any, label: str) -> float:
+    refuse_units(value, label)
+    number = np.asarray(value)
+    refuse_dates(number, label)
+    if number.ndim or number.dtype.kind not in "biuf":
+        raise TypeError(f"{label} must be a real number, got {value!r}.")
+    return float(number)
+
+
+def _numbers(value: Any, label: str) -> np.ndarray:
+    try:
+        return real(value, label)
+    except ValueError as error:
+        raise TypeError(f"{error}") from None
+
+
+def _remedy(names: tuple[str, ...]) -> str:
+    return (
+        f"Give a start, p0={{{names[0]!r}: ...}} or {len(names)} numbers for {_listed(names)}, or "
+        "a function p0(x, y)."
+    )
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    more = f", ... ({len(names)} in all)" if len(names) > _SHOWN else ""
+    return ", ".join(names[i] for i in range(min(len(names), _SHOWN))) + more
+
+
+def _name(f: Callable) -> str:
+    return getattr(f, "__name__", type(f).__name__)
