@@ -85,8 +85,10 @@ class Named:
             return parse_start(None, self.lb, self.ub, self.names)
         return self.rest
 
-    def limits(self, start: np.ndarray) -> Limits:
+    def limits(self, start: np.ndarray, found: bool = True) -> Limits:
         """Bounds (n,) with lb == ub where a parameter is held at its start.
+
+        found: whether the start is the one of the fit, and not `without_data`.
 
         Raises
         ------
@@ -98,7 +100,7 @@ class Named:
         lb, ub = self.lb.copy(), self.ub.copy()
         for i in self.held:
             value, low, high = start.item(i), self.lb.item(i), self.ub.item(i)
-            if not low <= value <= high or not math.isfinite(value):
+            if found and (not low <= value <= high or not math.isfinite(value)):
                 raise ValueError(
                     f"`fixed` holds {self.names[i]!r} at {value:g}, "
                     + (
@@ -122,7 +124,10 @@ def arrays(
         Naming the parameter, or saying why a guess failed.
     """
     said = read(f, p0, bounds, fixed, method)
-    start = said.start(*_counted(data)) if said.asks_data else said.start()
+    seen = ()
+    if said.asks_data:
+        seen = counted(data.xdata, data.ydata, data.idle, data.shape)
+    start = said.start(*seen)
     return start, said.limits(start), scales(options, said.names)
 
 
@@ -158,6 +163,55 @@ def read(
     if own:
         rest = Guess(own, f"The guess of the model {_name(f)!r}", names, (lb, ub))
     return Named(names, lb, ub, bounded, rest, values, held)
+
+
+def unknowns(
+    x0: Any, bounds: Any, fixed: Any, names: Any, method: str, options: dict
+) -> tuple[np.ndarray, Any, dict, tuple[str, ...] | None]:
+    """x0 (n,), bounds, options and names of `least_squares`; the keys of a dict x0 are its names.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Naming the parameter.
+    """
+    names = _own_names(x0, names)
+    if isinstance(x0, Mapping):
+        values = places("x0", x0, names)
+        held = held_places(fixed, names, values, "x0")
+        have = {i for d in (values, held) for i, v in d.items() if v is not None}
+        if lacking := [n for i, n in enumerate(names) if i not in have]:
+            raise ValueError(f"`x0` has no start for {_listed(lacking)}.")
+        rest = np.zeros(len(names))
+    else:
+        refuse_masks(x0, "x0", "Give a start for each parameter.")
+        rest, values = np.atleast_1d(_numbers(x0, "x0")), {}
+        if rest.shape != (len(names),):
+            raise ValueError(f"`x0` has shape {rest.shape}, but there are {len(names)} names.")
+        held = held_places(fixed, names, values)
+    lb, ub, bounded = _bounds(bounds, names, None)
+    said = Named(names, lb, ub, bounded and method != "lm", rest, values, held)
+    start = said.start()
+    return start, said.limits(start), scales(options, names), names
+
+
+def _own_names(x0: Any, names: Any) -> tuple[str, ...]:
+    if isinstance(x0, str) or callable(x0):
+        raise TypeError(f"`x0` must be numbers, or a dict of names and numbers, got {x0!r}.")
+    if names is None and not isinstance(x0, Mapping):
+        raise ValueError(
+            "`fixed` goes by name, and the parameters have none. Give names=('a', ...), or a dict "
+            "as x0."
+        )
+    names = tuple(x0 if names is None else (names,) if isinstance(names, str) else names)
+    for k, name in enumerate(names):
+        if not isinstance(name, str):
+            raise TypeError(f"the names of parameters are texts, got {name!r}.")
+        if name in names[:k]:
+            raise ValueError(f"`names` has {name!r} twice.")
+    if not names:
+        raise ValueError("`x0` must have at least one number.")
+    return names
 
 
 class Guess:
@@ -406,12 +460,11 @@ def _asked_guess(f: Callable, p0: str, names: tuple[str, ...]) -> Callable:
     return guess
 
 
-def _counted(data: Any) -> tuple[Any, Any]:
-    """x and y of the points that count."""
-    x, y, idle = data.xdata, data.ydata, data.idle
+def counted(x: Any, y: np.ndarray, idle: np.ndarray | None, shape: tuple = ()) -> tuple[Any, Any]:
+    """x and y of the points that count; `shape`: of the ydata that y (m,) was made of."""
     if idle is None:
-        return x, y.reshape(data.shape) if data.shape else y
-    axes = point_axes(x.shape, data.shape or y.shape) if isinstance(x, np.ndarray) else None
+        return x, y.reshape(shape) if shape else y
+    axes = point_axes(x.shape, shape or y.shape) if isinstance(x, np.ndarray) else None
     if axes is not None:
         x = np.moveaxis(x, axes, range(-len(axes), 0))
         x = x.reshape(*x.shape[: -len(axes)], -1)[..., ~idle]

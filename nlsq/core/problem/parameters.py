@@ -192,8 +192,19 @@ def parse_parameters(f, p0, bounds) -> Parameters:
         refuse_masks(p0, "p0", "Give a start for each parameter.")
     size = len if plain and isinstance(p0, list | tuple) else np.size
     names = parameter_names(f, None if p0 is None else size(p0))
+    return make_parameters(p0, bounds, names)
+
+
+def make_parameters(p0, bounds, names: Sequence[str], name: str = "`p0`") -> Parameters:
+    """Parameters of these names from their start, called `name`, and bounds.
+
+    Raises
+    ------
+    TypeError, ValueError
+        When start and bounds do not fit them.
+    """
     lb, ub = parse_bounds(bounds, len(names), names)
-    parameters = Parameters(parse_start(p0, lb, ub, names), lb, ub, names)
+    parameters = Parameters(parse_start(p0, lb, ub, names, name), lb, ub, names)
     if type(bounds) is Limits:
         parameters.bounded = parameters.bounded or bounds.bounded
     return parameters
