@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,7 @@ from nlsq.core.problem.parameters import (
     Parameters,
     interior_start,
     make_parameters,
+    speaks_by_name,
 )
 from nlsq.core.verdict.finished import Finished, check_start
 from nlsq.result import OptimizeResult
@@ -105,7 +106,7 @@ def least_squares(
     if not callable(fun):
         raise TypeError(f"`fun` must be callable, got {fun!r}.")
     check_names("least_squares", options, _FRONT)
-    if names is not None or fixed is not None or isinstance(x0, Mapping | str) or callable(x0):
+    if names is not None or speaks_by_name(fun, x0, bounds, fixed, options):
         from nlsq.core.problem import named
 
         x0, bounds, options, names = named.unknowns(x0, bounds, fixed, names, method, options)

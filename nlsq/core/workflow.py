@@ -36,8 +36,8 @@ from nlsq.streaming.opening import as_source, in_memory
 from nlsq.utils.logging import get_logger
 
 _OWN = ("p0", "sigma", "absolute_sigma", "check_finite", "bounds", "method", "jac", "nan_policy",
-        "fixed", "workflow", "memory_limit_gb", "chunk_size", "checkpoint", "checkpoint_interval", "resume",
-        "show_progress")  # fmt: skip
+        "fixed", "workflow", "memory_limit_gb", "chunk_size", "checkpoint", "checkpoint_interval",
+        "resume", "show_progress")  # fmt: skip
 
 
 def fit(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -38,14 +38,14 @@ class Named:
     Attributes
     ----------
     names : tuple of str
-    lb, ub : ndarray (..., n)
+    lb, ub : ndarray (n,), of many fits (..., n)
         Before parameters are held.
     bounded : bool
         Whether one of them is finite.
     rest : ndarray, Guess or None
         The start of what `values` does not name; None: SciPy's default.
     values : dict
-        Place -> start, of those that were named.
+        Place -> start, of those that were named; of many fits an array over them, as in `held`.
     held : dict
         Place -> value of a parameter that is not fitted; None: its start.
     start_name : str
@@ -69,10 +69,8 @@ class Named:
     def start(self, x: Any = None, y: Any = None) -> np.ndarray:
         """The start (n,), from the data where it asks for them; held parameters at their values."""
         p = np.array(self.rest(x, y) if self.asks_data else self.plain_rest())
-        for places in (self.values, self.held):
-            for i, value in places.items():
-                if value is not None:
-                    p[i] = value
+        for i, value in self.given().items():
+            p[i] = value
         return p
 
     def without_data(self) -> np.ndarray:
@@ -82,7 +80,8 @@ class Named:
     def plain_rest(self) -> np.ndarray:
         """The start of what is not named, without the data."""
         if self.rest is None or self.asks_data:
-            return parse_start(None, self.lb, self.ub, self.names)
+            low, high = np.broadcast_arrays(self.lb, self.ub)
+            return parse_start(None, low.ravel(), high.ravel(), ()).reshape(low.shape)
         return self.rest
 
     def limits(self, start: np.ndarray, found: bool = True) -> Limits:
@@ -99,18 +98,42 @@ class Named:
             return Limits(self.lb, self.ub, self.bounded)
         lb, ub = self.lb.copy(), self.ub.copy()
         for i in self.held:
-            value, low, high = start.item(i), self.lb.item(i), self.ub.item(i)
-            if found and (not low <= value <= high or not math.isfinite(value)):
-                raise ValueError(
-                    f"`fixed` holds {self.names[i]!r} at {value:g}, "
-                    + (
-                        f"outside of its bounds [{low:g}, {high:g}]. Move the value or the bounds."
-                        if math.isfinite(value)
-                        else "which is no finite number."
-                    )
-                )
+            value = start.item(i)
+            if found:
+                self._require_inside(i, value)
             lb[i] = ub[i] = value
         return Limits(lb, ub, self.bounded)
+
+    def require_shared(self) -> None:
+        """Raise where what is the same for all of many fits is outside of its bounds.
+
+        Raises
+        ------
+        ValueError
+        """
+        if self.lb.ndim > 1 or self.ub.ndim > 1:
+            return
+        for i, value in self.held.items():
+            if value is not None and np.ndim(value) == 0:
+                self._require_inside(i, float(value))
+        own = any(np.ndim(v) for d in (self.values, self.held) for v in d.values())
+        if not (own or self.asks_data or np.ndim(self.rest) > 1):
+            start = self.start()
+            limits = self.limits(start)
+            parse_start(start, limits.lb, limits.ub, self.names)
+
+    def given(self) -> dict[int, Any]:
+        """Place -> value of what outranks `rest`."""
+        return {i: v for d in (self.values, self.held) for i, v in d.items() if v is not None}
+
+    def _require_inside(self, i: int, value: float) -> None:
+        low, high = self.lb.item(i), self.ub.item(i)
+        if low <= value <= high and math.isfinite(value):
+            return
+        why = "which is no finite number."
+        if math.isfinite(value):
+            why = f"outside of its bounds [{low:g}, {high:g}]. Move the value or the bounds."
+        raise ValueError(f"`fixed` holds {self.names[i]!r} at {value:g}, {why}")
 
 
 def arrays(
@@ -132,9 +155,16 @@ def arrays(
 
 
 def read(
-    f: Callable, p0: Any = None, bounds: Any = UNBOUNDED, fixed: Any = None, method: Any = None
+    f: Callable,
+    p0: Any = None,
+    bounds: Any = UNBOUNDED,
+    fixed: Any = None,
+    method: str | None = None,
+    of_fits: bool = False,
 ) -> Named:
     """What is said of the parameters of the model f(x, a, b, ...).
+
+    of_fits: of many fits at once, so that there may be an array over them in a number's place.
 
     Raises
     ------
@@ -145,8 +175,9 @@ def read(
         raise TypeError(f"the model must be a callable f(x, a, b, ...), got {f!r}.")
     names = names_of(f, p0)
     by_name = isinstance(p0, Mapping)
-    values = places("p0", p0, names) if by_name else {}
-    held = held_places(fixed, names, values)
+    value = _array if of_fits else _number
+    values = places("p0", p0, names, value) if by_name else {}
+    held = held_places(fixed, names, values, "p0", value)
     rest, own = None, None
     if by_name or p0 is None:
         named = {i for d in (values, held) for i, v in d.items() if v is not None}
@@ -157,8 +188,8 @@ def read(
         rest = Guess(p0, "p0(x, y)", names)
     else:
         refuse_masks(p0, "p0", "Give a start for each parameter.")
-        rest = np.atleast_1d(_numbers(p0, "p0"))
-    lb, ub, bounded = _bounds(bounds, names, f if own and method != "lm" else None)
+        rest = _each(p0, "p0")
+    lb, ub, bounded = _bounds(bounds, names, f if own and method != "lm" else None, of_fits)
     bounded = bounded and method != "lm"  # which those of a held parameter do not hinder
     if own:
         rest = Guess(own, f"The guess of the model {_name(f)!r}", names, (lb, ub))
@@ -177,18 +208,18 @@ def unknowns(
     """
     names = _own_names(x0, names)
     if isinstance(x0, Mapping):
-        values = places("x0", x0, names)
-        held = held_places(fixed, names, values, "x0")
+        values = places("x0", x0, names, _number)
+        held = held_places(fixed, names, values, "x0", _number)
         have = {i for d in (values, held) for i, v in d.items() if v is not None}
         if lacking := [n for i, n in enumerate(names) if i not in have]:
             raise ValueError(f"`x0` has no start for {_listed(lacking)}.")
         rest = np.zeros(len(names))
     else:
         refuse_masks(x0, "x0", "Give a start for each parameter.")
-        rest, values = np.atleast_1d(_numbers(x0, "x0")), {}
+        rest, values = _each(x0, "x0"), {}
         if rest.shape != (len(names),):
             raise ValueError(f"`x0` has shape {rest.shape}, but there are {len(names)} names.")
-        held = held_places(fixed, names, values)
+        held = held_places(fixed, names, values, "x0", _number)
     lb, ub, bounded = _bounds(bounds, names, None)
     said = Named(names, lb, ub, bounded and method != "lm", rest, values, held)
     start = said.start()
@@ -200,8 +231,8 @@ def _own_names(x0: Any, names: Any) -> tuple[str, ...]:
         raise TypeError(f"`x0` must be numbers, or a dict of names and numbers, got {x0!r}.")
     if names is None and not isinstance(x0, Mapping):
         raise ValueError(
-            "`fixed` goes by name, and the parameters have none. Give names=('a', ...), or a dict "
-            "as x0."
+            "The parameters have no names by which to fix, bound or scale them. Give them, "
+            "names=('a', ...), or a dict as x0."
         )
     names = tuple(x0 if names is None else (names,) if isinstance(names, str) else names)
     for k, name in enumerate(names):
@@ -244,12 +275,7 @@ class Guess:
                 f"{self.label} must return {len(self.names)} numbers, one for each of "
                 f"{_listed(self.names)}; it returned an array of shape {p.shape}."
             )
-        if self.limits is None:
-            return p
-        if not np.isfinite(p).all():
-            bad = ", ".join(n for n, v in zip(self.names, p, strict=True) if not np.isfinite(v))
-            raise ValueError(f"{self.label} is not finite for {bad}. {_remedy(self.names)}")
-        return np.clip(p, *self.limits)
+        return p if self.limits is None else np.clip(p, *self.limits)
 
 
 def guess_of(f: Callable) -> Callable | None:
@@ -282,7 +308,7 @@ def names_of(f: Callable, p0: Any) -> tuple[str, ...]:
         ) from error
 
 
-def places(what: str, given: Mapping, names: tuple[str, ...], read: Callable | None = None) -> dict:
+def places(what: str, given: Mapping, names: tuple[str, ...], read: Callable) -> dict:
     """Place -> value of what is given by name; `read(value, label)` checks one.
 
     Raises
@@ -294,7 +320,7 @@ def places(what: str, given: Mapping, names: tuple[str, ...], read: Callable | N
     for name, value in given.items():
         i = place(what, name, names)
         if value is not None and value.__class__ not in _NUMBERS:
-            value = (read or _number)(value, f"{what}[{name!r}]")
+            value = read(value, f"{what}[{name!r}]")
         found[i] = value
     return found
 
@@ -324,7 +350,7 @@ def place(what: str, name: Any, names: tuple[str, ...]) -> int:
 
 
 def held_places(
-    fixed: Any, names: tuple[str, ...], values: dict, what: str = "p0", read: Callable | None = None
+    fixed: Any, names: tuple[str, ...], values: dict, what: str, read: Callable
 ) -> dict:
     """Place -> value of each parameter that is not fitted; None: its start.
 
@@ -360,10 +386,7 @@ def held_places(
     return held
 
 
-def named_bounds(
-    given: Mapping, lb: np.ndarray, ub: np.ndarray, names: tuple[str, ...],
-    read: Callable | None = None,
-) -> tuple[dict, dict]:  # fmt: skip
+def named_bounds(given: Mapping, names: tuple[str, ...], read: Callable) -> tuple[dict, dict]:
     """Place -> lower, and place -> upper bound, of bounds by name; None is an open side.
 
     Raises
@@ -372,7 +395,6 @@ def named_bounds(
         For what is no pair of numbers in their order.
     """
     lower, upper = {}, {}
-    read = read or _number
     for name, pair in given.items():
         i = place("bounds", name, names)
         if pair is None:
@@ -403,7 +425,7 @@ def scales(options: dict, names: tuple[str, ...]) -> dict:
         if not isinstance(given, Mapping):
             continue
         values = np.full(len(names), np.nan)
-        for i, value in places(what, given, names).items():
+        for i, value in places(what, given, names, _number).items():
             if value is None:
                 continue
             if not 0 < value < _INF:
@@ -423,9 +445,19 @@ def model_bounds(f: Callable, n: int) -> tuple[np.ndarray, np.ndarray] | None:
     return lb, ub
 
 
-def _bounds(bounds: Any, names: tuple[str, ...], model: Callable | None) -> tuple:
-    """lb, ub (n,) and whether one is finite; those of `model` where none are given."""
+def _bounds(
+    bounds: Any, names: tuple[str, ...], model: Callable | None, of_fits: bool = False
+) -> tuple[np.ndarray, np.ndarray, bool]:
+    """lb, ub (..., n) and whether one is finite; those of `model` where none are given."""
     n = len(names)
+    pair = (bounds.lb, bounds.ub) if hasattr(bounds, "lb") else bounds
+    if (
+        of_fits
+        and isinstance(pair, list | tuple)
+        and len(pair) == 2
+        and max(map(np.ndim, pair)) > 1
+    ):
+        return *_together(*_bounds_of_fits(pair, n)), True
     if bounds is not UNBOUNDED and not isinstance(bounds, Mapping):
         lb, ub = parse_bounds(bounds, n, names)
         return lb, ub, _finite(lb, ub)
@@ -433,12 +465,47 @@ def _bounds(bounds: Any, names: tuple[str, ...], model: Callable | None) -> tupl
     lb, ub = parse_bounds(UNBOUNDED, n) if own is None else own
     if bounds is UNBOUNDED:
         return lb, ub, own is not None and _finite(lb, ub)
-    lower, upper = named_bounds(bounds, lb, ub, names)
-    for side, values in ((lb, lower), (ub, upper)):
-        for i, value in values.items():
-            side[i] = value
+    sides = named_bounds(bounds, names, _array if of_fits else _number)
+    lb, ub = (_spread(side, values) for side, values in zip((lb, ub), sides, strict=True))
+    if max(lb.ndim, ub.ndim) > 1:
+        return *_together(lb, ub), True
     lb, ub = parse_bounds((lb, ub), n, names)
     return lb, ub, _finite(lb, ub)
+
+
+def _bounds_of_fits(pair: Any, n: int) -> Iterator[np.ndarray]:
+    for name, bound in zip(("lower", "upper"), pair, strict=True):
+        b = real(bound, "bounds")
+        if b.ndim and b.shape[-1] not in (1, n):
+            raise ValueError(
+                f"{name} bounds of shape {b.shape} do not fit {n} parameters: the last axis of "
+                "bounds for each fit runs over the parameters."
+            )
+        yield np.broadcast_to(b, (*b.shape[:-1], n))
+
+
+def _together(lb: np.ndarray, ub: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    try:
+        np.broadcast_shapes(lb.shape, ub.shape)
+    except ValueError:
+        raise ValueError(
+            f"the leading axes of bounds do not broadcast: lower {lb.shape[:-1]}, upper "
+            f"{ub.shape[:-1]}."
+        ) from None
+    return lb, ub
+
+
+def _spread(base: np.ndarray, values: dict) -> np.ndarray:
+    """base (n,) with values, which may be arrays over fits, in their places: (..., n)."""
+    own = [np.shape(v) for v in values.values() if np.ndim(v)]
+    if own:
+        try:
+            base = np.broadcast_to(base, (*np.broadcast_shapes(*own), base.size)).copy()
+        except ValueError as error:
+            raise ValueError(f"the bounds of each fit do not broadcast: {error}") from None
+    for i, value in values.items():
+        base[..., i] = value
+    return base
 
 
 def _finite(lb: np.ndarray, ub: np.ndarray) -> bool:
@@ -478,6 +545,21 @@ def _number(value: Any, label: str) -> float:
     if number.ndim or number.dtype.kind not in "biuf":
         raise TypeError(f"{label} must be a real number, got {value!r}.")
     return float(number)
+
+
+def _array(value: Any, label: str) -> np.ndarray:
+    """A number, or an array of them over many fits."""
+    if np.ndim(value) == 0:
+        return _number(value, label)
+    refuse_masks(value, label, "Give each fit its number.")
+    return _numbers(value, label)
+
+
+def _each(start: Any, what: str) -> np.ndarray:
+    try:
+        return np.atleast_1d(real(start, what))
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"`{what}` must be numbers, one for each parameter: {error}") from None
 
 
 def _numbers(value: Any, label: str) -> np.ndarray:
