@@ -50,9 +50,10 @@ def curve_fit(
 
     Parameters
     ----------
-    f : callable
+    f : callable or str
         The model ``f(x, a, b, ...)``: the independent variable first, then one argument per
-        parameter. NumPy, `jax.numpy` or any other Python; see ``result.model_info``.
+        parameter. NumPy, `jax.numpy` or any other Python; see ``result.model_info``. Or a text:
+        ``"gaussian + linear"``, ``"a*exp(-x/tau) + c"``; see `nlsq.models.read`.
     xdata : array_like or object
         What `f` takes: usually (m,) or (k, m); lists and tuples become arrays, anything else
         (a DataFrame, None) is passed on. Dates, and arrays with units, are refused. Without
@@ -177,6 +178,11 @@ def curve_fit(
     require_numbers("curve_fit")
     if "args" in options:
         raise ValueError("'args' is not a supported keyword argument.")
+    x_name = None
+    if f.__class__ is str and ydata is not None:
+        from nlsq.models.reading import read_with
+
+        f, xdata, x_name = read_with(f, xdata)
     if ydata is None:
         if full_output:
             raise ValueError(_NO_FULL_OUTPUT)
@@ -220,7 +226,7 @@ def curve_fit(
     covariance = taken.covariance.compute(finished, absolute_sigma)
     verdict = judge(finished, covariance)
     result = record(finished, verdict, absolute_sigma, time.perf_counter() - started)
-    if labels := labels_of(xdata, ydata):
+    if labels := labels_of(xdata, ydata, x_name):
         result["labels"] = labels
     announce(result, finished.status, finished.options.verbose, stacklevel=2)
     return _five_tuple(result) if full_output else result

@@ -58,7 +58,7 @@ def configuration_text(settings: Settings, result: Any | None, names: list[str])
 
 def variable(settings: Settings, names: list[str]) -> str | list[str]:
     """The variables of the formula by name, since the bundle's columns are called x."""
-    from nlsq.models.formula import parse
+    from nlsq.models.formulas import parse
     from nlsq.session.model import variables
 
     found = variables(settings.model, parse(settings.model.formula).names, names)

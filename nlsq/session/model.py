@@ -72,7 +72,7 @@ def load_model(model: Model, x_names: list[str], n_start: int | None = None) -> 
 
 def _from_formula(model: Model, x_names: list[str]) -> LoadedModel:
     from nlsq import models
-    from nlsq.models.formula import FormulaError, parse
+    from nlsq.models.formulas import FormulaError, parse
 
     try:
         formula = parse(model.formula)
