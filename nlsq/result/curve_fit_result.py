@@ -9,6 +9,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nlsq.result.fit_statistics import FitStatistics
+from nlsq.result.params import unknown_parameter
+
+# Names that fields of some results have: what asks for one must not find a parameter.
+FIELDS = frozenset(
+    """x pcov cost fun jac grad optimality active_mask nfev njev nit tries status message success
+    param_names p0 bounds fixed at_bound rank undetermined null_directions pcov_determined
+    absolute_sigma loss f_scale method n_points dof warnings wall_time model_info backend model
+    model_name xdata ydata sigma labels workflow moments sample streaming weighted""".split()
+)
+# Public for the sake of other modules, or of a dictionary's.
+_INSIDE = frozenset(dir(dict)) - {"get", "keys", "items"} | frozenset(
+    """is_settled sigma_dimensions complex_values has_statistics knows_dof require_model no_model
+    unwhiten""".split()
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,7 +33,10 @@ class CurveFitResult(FitStatistics):
     """Result of a curve fit: unpacks to ``popt, pcov`` and knows its own statistics.
 
     Iteration, ``len`` and integer indices see the pair (popt, pcov), so code written for SciPy's
-    tuple runs; names, as keys or attributes, see the fields. All statistics are computed on demand.
+    tuple runs; names, as keys or attributes, see the fields. ``fit["tau"]`` is the best value of
+    the parameter tau; names that fields and statistics of results have (x, sigma, cost, dof...)
+    keep their meaning, and such a parameter is reached by ``fit.params["sigma"].value``, as every
+    other. All statistics are computed on demand.
 
     Parameters
     ----------
@@ -47,6 +64,8 @@ class CurveFitResult(FitStatistics):
     >>> popt, pcov = result
     >>> bool(result.r_squared > 0.999)
     True
+    >>> round(result["b"], 1)
+    1.3
     >>> lower, upper = result.confidence_band(np.array([0.5, 1.0]))
     """
 
@@ -66,10 +85,45 @@ class CurveFitResult(FitStatistics):
         return super().__getitem__(key)
 
     def __missing__(self, key: Any) -> Any:
-        # result["popt"], result["r_squared"]: what is an attribute can be asked for by name.
+        found = self._by_name(key)
+        if found is not None:
+            return found
+        names = self.names if self._has_names else ()
+        if key in names:
+            raise KeyError(
+                f"{key!r} is the name of a field, which this result has not; the parameter is "
+                f"fit.params[{key!r}].value"
+            )
+        if not names:
+            raise KeyError(key)
+        raise KeyError(f"{unknown_parameter(key, names)}; nor is it a field or a statistic")
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        """Return what ``fit[key]`` is, or `default` when that is nothing."""
+        if isinstance(key, int) or dict.__contains__(self, key):
+            return self[key]
+        found = self._by_name(key)
+        return default if found is None else found
+
+    @property
+    def _has_names(self) -> bool:
+        return "x" in self and np.ndim(self["x"]) == 1
+
+    def _by_name(self, key: Any) -> Any:
+        """A statistic, or else the value of a parameter; None when there is neither."""
         if isinstance(getattr(type(self), str(key), None), property):
             return getattr(self, key)
-        raise KeyError(key)
+        if key in FIELDS or not self._has_names or key not in self.names:
+            return None
+        return float(self.popt[self.names.index(key)])
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return [*self.names, *self.keys()] if self._has_names else list(self.keys())
+
+    def __dir__(self) -> list[str]:
+        """What people need: fields, statistics and methods, not the works of a dictionary."""
+        names = {name for name in super().__dir__() if not name.startswith("_")}
+        return sorted(names - _INSIDE)
 
     # -- the curve -------------------------------------------------------------------------------
 

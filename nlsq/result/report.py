@@ -38,17 +38,25 @@ class Report:
 
 def build(result: CurveFitResult, alpha: float = 0.95) -> Report:
     """Collect what the report says about `result`, intervals at confidence `alpha`."""
-    level = f"{100 * statistics.check_level(alpha):g} % interval"
+    columns, rows = parameter_table(result, alpha)
     return Report(
         title=f"Fit of {_model_name(result)}",
         converged=bool(result.get("success", True)),
         header=_header(result),
-        columns=("name", "value", "std. error", "rel. %", level, ""),
-        rows=_rows(result, alpha),
+        columns=columns,
+        rows=rows,
         statistics=_statistics(result),
         correlations=_correlations(result),
         notes=cautions(result),
     )
+
+
+def parameter_table(
+    result: CurveFitResult, alpha: float = 0.95
+) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Heads of the columns, and a row of texts for each parameter."""
+    level = f"{100 * statistics.check_level(alpha):g} % interval"
+    return ("name", "value", "std. error", "rel. %", level, ""), _rows(result, alpha)
 
 
 def _model_name(result: CurveFitResult) -> str:
@@ -146,19 +154,13 @@ def _rows(result: CurveFitResult, alpha: float) -> list[tuple[str, ...]]:
             (
                 name,
                 rounding.text(value),
-                _error(stderr, rounding),
+                rounding.error(stderr),
                 relative,
                 interval,
                 ", ".join(note),
             )
         )
     return rows
-
-
-def _error(stderr: float, rounding: Rounding) -> str:
-    """A standard error to the digits of its value, or to its own where it has none there."""
-    text = rounding.text(stderr)
-    return text if stderr == 0 or text.strip("0.") else significant(stderr, 2)
 
 
 def _interval(limits: np.ndarray, rounding: Rounding) -> str:
