@@ -146,15 +146,38 @@ def test_known_noise_uses_the_normal_distribution():
 
 
 @given(st.floats(0.001, 0.999), st.integers(1, 1300) | st.integers(1300, 10**9))
-def test_quantile_against_scipy_stats(alpha, dof):
-    expected = stats.t.ppf((1 + alpha) / 2, dof)
-    assert statistics.quantile(alpha, dof, normal=False) == pytest.approx(expected, rel=1e-9)
+def test_quantile_against_scipy_stats(level, dof):
+    expected = stats.t.ppf((1 + level) / 2, dof)
+    assert statistics.quantile(level, dof, normal=False) == pytest.approx(expected, rel=1e-9)
 
 
-@pytest.mark.parametrize("alpha", [0, 1, -0.1, 95, math.nan])
-def test_level_outside_its_range(alpha):
-    with pytest.raises(ValueError, match="confidence level"):
-        fitted(LINE, *noisy_line()).confidence_intervals(alpha)
+@pytest.mark.parametrize("level", [0, 1, -0.1, 95, math.nan])
+def test_level_outside_its_range(level):
+    fit = fitted(LINE, *noisy_line())
+    for name in ("level", "alpha"):
+        with pytest.raises(ValueError, match="confidence level"):
+            fit.confidence_intervals(**{name: level})
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda fit, **how: fit.confidence_intervals(**how),
+        lambda fit, **how: fit.confidence_band(**how),
+        lambda fit, **how: fit.prediction_interval(**how),
+        lambda fit, **how: fit.quantile(**how),
+        lambda fit, **how: fit.summary(**how),
+        lambda fit, **how: fit.plot(**how)[1][0].get_legend_handles_labels()[1],
+    ],
+)
+def test_alpha_is_another_name_of_the_level(data, ask):
+    fit = fitted(LINE, *data)
+    np.testing.assert_array_equal(ask(fit, alpha=0.9), ask(fit, level=0.9))
+    np.testing.assert_array_equal(ask(fit, level=0.95), ask(fit))
+    with pytest.raises(ValueError, match=r"alpha is the confidence level here.*say level=0\.95"):
+        ask(fit, alpha=0.05)
+    with pytest.raises(TypeError, match="give level alone"):
+        ask(fit, level=0.95, alpha=0.9)
 
 
 def test_complex_points_count_real_and_imaginary_parts():

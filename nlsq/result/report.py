@@ -36,9 +36,9 @@ class Report:
     notes: list[str]
 
 
-def build(result: CurveFitResult, alpha: float = 0.95) -> Report:
-    """Collect what the report says about `result`, intervals at confidence `alpha`."""
-    columns, rows = parameter_table(result, alpha)
+def build(result: CurveFitResult, level: float = 0.95) -> Report:
+    """Collect what the report says about `result`, intervals at this confidence level."""
+    columns, rows = parameter_table(result, level)
     return Report(
         title=f"Fit of {_model_name(result)}",
         converged=bool(result.get("success", True)),
@@ -52,11 +52,11 @@ def build(result: CurveFitResult, alpha: float = 0.95) -> Report:
 
 
 def parameter_table(
-    result: CurveFitResult, alpha: float = 0.95
+    result: CurveFitResult, level: float = 0.95
 ) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     """Heads of the columns, and a row of texts for each parameter."""
-    level = f"{100 * statistics.check_level(alpha):g} % interval"
-    return ("name", "value", "std. error", "rel. %", level, ""), _rows(result, alpha)
+    interval = f"{100 * statistics.check_level(level):g} % interval"
+    return ("name", "value", "std. error", "rel. %", interval, ""), _rows(result, level)
 
 
 def _model_name(result: CurveFitResult) -> str:
@@ -134,11 +134,11 @@ def _work(result: CurveFitResult) -> str:
     return ", ".join(parts)
 
 
-def _rows(result: CurveFitResult, alpha: float) -> list[tuple[str, ...]]:
+def _rows(result: CurveFitResult, level: float) -> list[tuple[str, ...]]:
     rows = []
     fixed, at_bound = set(result.get("fixed") or ()), bound_notes(result)
     stderrs = result.perr
-    limits = result.confidence_intervals(alpha) if result.knows_dof else None
+    limits = result.confidence_intervals(level) if result.knows_dof else None
     for i, name in enumerate(result.names):
         value, stderr = float(result.x[i]), float(stderrs[i])
         rounding = Rounding.of(value, stderr)
