@@ -1,13 +1,17 @@
 """Confidence and prediction bands against closed forms, at any scale, and honest where blind."""
 
+import functools
 import math
 
 import numpy as np
 import pytest
+import uncertainties
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
+from scipy import optimize, stats
+from uncertainties import umath
 
+from nlsq import curve_fit
 from nlsq.result import bands
 from tests.result_fits import (
     DECAY,
@@ -251,6 +255,116 @@ def test_variance_is_never_negative_and_equals_the_quadratic_form(seed):
     variance = bands.curve_variance(J / scale, C)
     assert (variance >= 0).all()
     np.testing.assert_allclose(variance, ((J @ B) ** 2).sum(axis=1), rtol=1e-9, atol=1e-13)
+
+
+# -- derived quantities --------------------------------------------------------------------------
+
+DERIVED = {
+    "product": (lambda a, tau: a * tau, lambda a, tau: a * tau),
+    "formula": ("log(2)*tau + a^2/tau", lambda a, tau: math.log(2) * tau + a**2 / tau),
+    "NumPy": (lambda tau, a: a * np.exp(-1 / tau), lambda a, tau: a * umath.exp(-1 / tau)),
+    "math": (
+        lambda tau: math.log(2) * math.sqrt(tau),
+        lambda a, tau: math.log(2) * umath.sqrt(tau),
+    ),
+    "abs": (lambda tau: abs(-tau), lambda a, tau: tau),
+    "branch": (lambda a, tau: a if a > 0 else tau, lambda a, tau: a),
+    "any": (lambda **p: p["a"] / p["tau"], lambda a, tau: a / tau),
+    "by position": (lambda tau, a, /, b=2.0: b * a - tau, lambda a, tau: 2 * a - tau),
+    "partial": (functools.partial(lambda k, a: k * a, 3), lambda a, tau: 3 * a),
+    "constant": (lambda: 2.5, lambda a, tau: 2.5 + 0 * a),
+}
+
+
+@pytest.fixture(scope="module")
+def decaying():
+    x = np.linspace(0, 5, 30)
+    return fitted(DECAY, x, decay(x, 2.0, 1.3) + 0.02 * np.cos(9 * x), (1, 1), ("a", "tau"))
+
+
+def test_derived_quantities_against_uncertainties(decaying):
+    fit = decaying
+    theirs = fit.correlated_values()
+    expected = [oracle(*theirs) for _, oracle in DERIVED.values()]
+    together = fit.derive(**{name: ours for name, (ours, _) in DERIVED.items()})
+    t = stats.t.ppf(0.95, 28)
+    for (name, ours), e in zip(together.items(), expected, strict=True):
+        assert ours.value == pytest.approx(e.n, rel=1e-14), name
+        assert ours.stderr == pytest.approx(e.s, rel=1e-9 if name == "math" else 1e-13), name
+        np.testing.assert_allclose(ours.interval(0.9), e.n + np.array([-t, t]) * e.s, rtol=1e-9)
+        with_tau = uncertainties.covariance_matrix([e, theirs[1]])[0][1]
+        assert ours.covariance("tau") == pytest.approx(with_tau, rel=1e-9, abs=1e-18), name
+        assert ours.covariance(fit.params["tau"]) == ours.covariance("tau")
+    np.testing.assert_allclose(
+        together.covariance, uncertainties.covariance_matrix(expected), rtol=1e-9, atol=1e-18
+    )
+    frame = together.to_dataframe()
+    np.testing.assert_array_equal(frame["stderr"], [q.stderr for q in together.values()])
+    assert str(together).splitlines()[2].split()[0] == "product" and "[" in str(together)
+    assert fit.derive("2*a").name == "2*a" and str(fit.derive("2*a")).count("±") == 1
+
+
+def test_a_derived_curve_has_the_confidence_band(decaying):
+    at = np.array([0.5, 4.0])
+    curve = decaying.derive(lambda a, tau: decay(at, a, tau))
+    np.testing.assert_allclose(curve.interval().T, decaying.confidence_band(at), rtol=1e-12)
+    both = decaying.derive(lambda a, tau: [a, tau])
+    np.testing.assert_allclose(both.covariance(both), decaying.pcov, rtol=1e-12)
+    np.testing.assert_allclose(both.covariance("a"), decaying.pcov[0], rtol=1e-12)
+    assert list(decaying.derive(c=lambda a: [a, 2 * a]).to_dataframe().index) == ["c[0]", "c[1]"]
+
+
+def test_derived_from_what_the_data_leave_open():
+    """Of y = a b x only the product is known; c is fixed, d acts where there are no data."""
+    x = np.arange(1.0, 9)
+    y = 6 * x + np.cos(5 * x)
+    with pytest.warns(optimize.OptimizeWarning):
+        fit = curve_fit(
+            lambda x, a, b, c, d: a * b * x + c + d * (x > 10), x, y, [2, 3, 0, 1],
+            bounds=([-INF, -INF, 0, -INF], [INF, INF, 0, INF]),
+        )  # fmt: skip
+    slope = (x @ y) / (x @ x)
+    product = fit.derive(p="a*b", a="a", ratio="a/b", c="3*c", d="d", q="a*b + d")
+    assert product["p"].value == pytest.approx(slope)
+    variance = ((y - slope * x) ** 2).sum() / 7 / (x @ x)
+    assert product["p"].stderr == pytest.approx(math.sqrt(variance), rel=1e-6)
+    errors = [product[name].stderr for name in ("a", "ratio", "c", "d", "q")]
+    assert errors == [INF, INF, 0, INF, INF]
+    assert product["p"].covariance("a") == INF and product["c"].covariance("a") == 0
+    np.testing.assert_array_equal(product["ratio"].interval(), [-INF, INF])
+    np.testing.assert_array_equal(product["c"].interval(), [0, 0])
+    with pytest.raises(ValueError, match=r"errors of a, b, d are not finite.*do not determine"):
+        fit.correlated_values()
+
+
+@pytest.mark.parametrize(
+    ("asked", "error", "says"),
+    [
+        (
+            [lambda tua: tua],
+            ValueError,
+            "'tua' is no parameter; they are a, tau; did you mean 'tau'",
+        ),
+        (["a/tua"], ValueError, "a/tua: 'tua' is no parameter"),
+        (["a/"], ValueError, "a/"),
+        ([lambda *p: p[0]], TypeError, "does not tell which parameters it takes"),
+        ([lambda p: p["a"]], ValueError, "'p' is no parameter"),
+        ([lambda a: 1j * a], TypeError, "must give real numbers; it gave complex128"),
+        ([3.0], TypeError, "a function of parameters or a formula, not 3.0"),
+        ([], TypeError, "one function or formula, or several"),
+    ],
+)
+def test_what_cannot_be_derived(decaying, asked, error, says):
+    with pytest.raises(error, match=says):
+        decaying.derive(*asked)
+
+
+def test_quantities_of_two_fits_have_no_covariance(decaying):
+    other = fitted(LINE, *noisy_line()).derive("a")
+    with pytest.raises(ValueError, match="another fit"):
+        decaying.derive("a").covariance(other)
+    with pytest.raises(KeyError, match="'b' is no parameter"):
+        decaying.derive("a").covariance("b")
 
 
 # -- without the model -------------------------------------------------------------------------

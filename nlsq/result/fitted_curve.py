@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nlsq.result.fit_statistics import FitStatistics
+from nlsq.result.sentences import cautions
 from nlsq.result.statistics import LEVEL, level_of
 
 if TYPE_CHECKING:
@@ -147,3 +148,79 @@ class FittedCurve(FitStatistics):
 
         self._require_points(x, "interval")
         return prediction.prediction_interval(self, x, level_of(level, alpha), sigma_new)
+
+    # -- what follows from the parameters --------------------------------------------------------
+
+    def derive(self, function: Any = None, /, **quantities: Any) -> Any:
+        """Quantities computed from the parameters, with the errors that follow from theirs.
+
+        The variance is g' C g, with C the covariance of the parameters and g the derivatives of
+        the function by them: exact ones (complex steps, confirmed by differences) where the
+        function takes complex numbers, as NumPy's and formulas do; else differences, good to some
+        ten digits.
+
+        Parameters
+        ----------
+        function : callable or str
+            A function of parameters by their names, which may give an array, or a formula.
+        **quantities : callable or str
+            Several, by the names of what they give.
+
+        Returns
+        -------
+        Derived or DerivedQuantities
+            One quantity with ``value``, ``stderr``, ``interval(level)`` and
+            ``covariance("tau")``; of several a mapping by name, which has their ``covariance``
+            (k, k) and is a table as text. An error is infinite where the quantity depends on what
+            the data leave undetermined; fixed parameters contribute none.
+
+        Raises
+        ------
+        ValueError
+            When the function asks for something that is no parameter, or the formula is none.
+        TypeError
+            When it does not tell the names of its arguments, or gives no real numbers.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from nlsq import curve_fit
+        >>> x = np.arange(8.0)
+        >>> y = 3 * np.exp(-x / 2) + 0.02 * np.cos(9 * x)
+        >>> fit = curve_fit(lambda x, a, tau: a * np.exp(-x / tau), x, y, p0=[1, 1])
+        >>> print(fit.derive(lambda tau: np.log(2) * tau))
+        1.379 ± 0.012
+        >>> both = fit.derive(half_life="log(2)*tau", area=lambda a, tau: a * tau)
+        >>> bool(both["area"].covariance(both["half_life"]) == both.covariance[0, 1])
+        True
+        """
+        from nlsq.result import deriving
+
+        return deriving.derive(self, function, quantities)
+
+    def correlated_values(self) -> tuple[Any, ...]:
+        """The parameters as numbers of the package uncertainties, which carries errors along.
+
+        Returns
+        -------
+        tuple of uncertainties.UFloat
+            In the parameters' order, tagged with their names, with the covariance of the fit.
+
+        Raises
+        ------
+        ImportError
+            When uncertainties is not installed.
+        ValueError
+            When an error is not finite.
+        """
+        try:
+            import uncertainties
+        except ImportError as error:
+            raise ImportError(
+                "correlated_values needs uncertainties: pip install uncertainties"
+            ) from error
+        if not np.isfinite(self.pcov).all():
+            open_ended = [n for n, e in zip(self.names, self.perr, strict=True) if not e < np.inf]
+            why = "; ".join(cautions(self))
+            raise ValueError(f"the errors of {', '.join(open_ended)} are not finite: {why}")
+        return uncertainties.correlated_values(self.popt, self.pcov, tags=self.names)

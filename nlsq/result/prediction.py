@@ -76,10 +76,13 @@ def row_variance(result: FittedCurve) -> Callable[[np.ndarray], np.ndarray]:
         data_jac = gradients(result, result["sample"]["xdata"] if "sample" in result else None)
     data_jac = np.asarray(data_jac)
     norms = np.linalg.norm(data_jac, axis=0)
+    # undetermined too, and no part of a direction: values far away fit as well
+    silent = np.isinf(np.diag(pcov)) & ~bands.has_component(np.eye(len(pcov)), null, norms)
 
     def variance(J: np.ndarray) -> np.ndarray:
         finite = bands.curve_variance(J, np.asarray(determined, dtype=float))
-        return np.where(bands.has_component(J, null, norms), np.inf, finite)
+        blind = bands.has_component(J, null, norms) | (J[:, silent] != 0).any(axis=1)
+        return np.where(blind, np.inf, finite)
 
     return variance
 
