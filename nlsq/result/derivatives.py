@@ -39,9 +39,10 @@ def gradient(f: Callable, p: np.ndarray, natural: np.ndarray) -> np.ndarray:
     >>> gradient(lambda p: np.exp(p[:1] * p[1]), np.array([0.0, 2.0]), np.ones(2))
     array([[2., 0.]])
     """
-    return np.column_stack(
-        [_derivative(f, p, i, scale_of(p[i], natural[i])) for i in range(len(p))]
-    )
+    G = np.empty((np.size(f(p)), len(p)))
+    for i in range(len(p)):
+        G[:, i] = _derivative(f, p, i, scale_of(p[i], natural[i]))
+    return G
 
 
 def scale_of(value: float, natural: float) -> float:
