@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -69,22 +70,24 @@ def _derivative(f: Callable, p: np.ndarray, i: int, scale: float) -> np.ndarray:
 def difference(f: Callable, p: np.ndarray, i: int, scale: float) -> np.ndarray:
     """Fourth-order central difference of f by its argument i.
 
-    Of several steps, shares of `scale`, it takes the one at which the second-order difference from
-    the same points agrees best: there truncation and rounding are both small.
+    Of several steps, shares of `scale`, it takes the one with the least error: what truncation
+    leaves is about the square of its relative distance to the second-order difference from the
+    same points, what rounding leaves about that of f over the step.
     """
     best, least = None, np.inf
     for share in _STEPS:
         h = (p[i] + share * scale) - p[i]  # a step that the floating-point numbers can make
-        fourth, second = _differences(f, p, i, h)
+        fourth, second, rounding = _differences(f, p, i, h)
         size = np.abs(fourth).max(initial=0.0)
-        gap = np.abs(fourth - second).max(initial=0.0) / size if size > 0 else np.inf
-        if best is None or gap < least:
-            best, least = fourth, gap
+        gap = np.abs(fourth - second).max(initial=0.0)
+        error = (gap / size) ** 2 + rounding / size if size > 0 else np.inf
+        if best is None or error < least:
+            best, least = fourth, error
     return best
 
 
-def _differences(f: Callable, p: np.ndarray, i: int, h: float) -> tuple[np.ndarray, np.ndarray]:
-    """Central differences of fourth and second order."""
+def _differences(f: Callable, p: np.ndarray, i: int, h: float) -> tuple[Any, Any, float]:
+    """Central differences of fourth and second order, and what rounding leaves of them."""
     shifted = []
     for k in (-2, -1, 1, 2):
         q = np.array(p, dtype=float)
@@ -92,5 +95,6 @@ def _differences(f: Callable, p: np.ndarray, i: int, h: float) -> tuple[np.ndarr
         with np.errstate(all="ignore"):  # a wide step may leave the domain
             shifted.append(np.asarray(f(q)))
     a, b, c, d = shifted
+    rounding = np.finfo(float).eps * np.abs(shifted).max(initial=0.0) / h
     with np.errstate(invalid="ignore"):
-        return (8.0 * (c - b) - (d - a)) / (12.0 * h), (c - b) / (2.0 * h)
+        return (8.0 * (c - b) - (d - a)) / (12.0 * h), (c - b) / (2.0 * h), rounding

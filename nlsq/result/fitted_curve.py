@@ -157,7 +157,7 @@ class FittedCurve(FitStatistics):
         The variance is g' C g, with C the covariance of the parameters and g the derivatives of
         the function by them: exact ones (complex steps, confirmed by differences) where the
         function takes complex numbers, as NumPy's and formulas do; else differences, good to some
-        ten digits.
+        eleven digits.
 
         Parameters
         ----------
