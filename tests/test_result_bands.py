@@ -25,27 +25,29 @@ from tests.result_fits import (
 INF = np.inf
 
 
-def regression_band(x, y, at, alpha, new_observation):
+def regression_band(x, y, at, level, new_observation):
     """Working-Hotelling's pointwise formula: t s sqrt([1 +] 1/m + (x - mean)^2 / Sxx)."""
     m, fit = len(x), stats.linregress(x, y)
     middle = fit.intercept + fit.slope * at
     s = math.sqrt(((y - fit.intercept - fit.slope * x) ** 2).sum() / (m - 2))
     share = new_observation + 1 / m + (at - x.mean()) ** 2 / ((x - x.mean()) ** 2).sum()
-    half = stats.t.ppf((1 + alpha) / 2, m - 2) * s * np.sqrt(share)
+    half = stats.t.ppf((1 + level) / 2, m - 2) * s * np.sqrt(share)
     return middle - half, middle + half
 
 
-@pytest.mark.parametrize("alpha", [0.5, 0.95, 0.999])
-def test_textbook_bands_of_a_line(alpha):
+@pytest.mark.parametrize("level", [0.5, 0.95, 0.999])
+def test_textbook_bands_of_a_line(level):
     x, y = noisy_line()
     fit, at = fitted(LINE, x, y), np.linspace(-10, 20, 7)
-    lower, upper = fit.confidence_band(at, alpha)
-    np.testing.assert_allclose([lower, upper], regression_band(x, y, at, alpha, 0), rtol=1e-6)
-    pair = fit.prediction_interval(at, alpha)
-    assert pair.shape == (7, 2)
-    np.testing.assert_allclose(pair.T, regression_band(x, y, at, alpha, 1), rtol=1e-6)
-    at_data = fit.confidence_band(alpha=alpha)
-    np.testing.assert_allclose(at_data, regression_band(x, y, x, alpha, 0), rtol=1e-6)
+    lower, upper = fit.confidence_band(at, level)
+    np.testing.assert_allclose([lower, upper], regression_band(x, y, at, level, 0), rtol=1e-6)
+    pair = fit.prediction_interval(at, level)
+    assert pair.lower.shape == (7,) and type(pair) is type(fit.confidence_band())
+    np.testing.assert_allclose(pair, regression_band(x, y, at, level, 1), rtol=1e-6)
+    at_data = fit.confidence_band(alpha=level)
+    np.testing.assert_allclose(at_data, regression_band(x, y, x, level, 0), rtol=1e-6)
+    np.testing.assert_array_equal(fit.predict(at), line(at, *fit.popt))
+    np.testing.assert_array_equal(fit.predict(), fit.predictions)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +56,7 @@ def test_textbook_bands_of_a_line(alpha):
 def test_forms_of_x(at):
     fit = fitted(LINE, *noisy_line())
     lower, upper = fit.confidence_band(at)
-    assert lower.shape == upper.shape == (1,) and fit.prediction_interval(at).shape == (1, 2)
+    assert lower.shape == upper.shape == (1,) and fit.prediction_interval(at).lower.shape == (1,)
     assert upper - lower == pytest.approx(np.subtract(*fit.confidence_band(np.array([3.0]))[::-1]))
 
 
@@ -111,7 +113,7 @@ def test_noise_variance(kind, absolute):
     fit = fitted(LINE, x, y, sigma=sigma, absolute_sigma=absolute)
     t = stats.norm.ppf(0.975) if absolute else stats.t.ppf(0.975, 23)
     band = np.diff(np.array(fit.confidence_band()).T)[:, 0] / 2 / t
-    new = np.diff(fit.prediction_interval())[:, 0] / 2 / t
+    new = np.subtract(*fit.prediction_interval()[::-1]) / 2 / t
     scale = 1.0 if absolute else fit.reduced_chi_squared
     np.testing.assert_allclose(new**2 - band**2, scale * each**2, rtol=1e-9)
 
@@ -126,7 +128,7 @@ def test_sigma_of_new_points_must_be_told():
     np.testing.assert_array_equal(told, fit.prediction_interval(at, sigma_new=[0.7, 0.7]))
     t, band = stats.t.ppf(0.975, 23), np.subtract(*fit.confidence_band(at)[::-1]) / 2
     expected = np.sqrt((band / t) ** 2 + 0.49 * fit.reduced_chi_squared)
-    np.testing.assert_allclose(np.diff(told)[:, 0] / 2, t * expected, rtol=1e-9)
+    np.testing.assert_allclose((told.upper - told.lower) / 2, t * expected, rtol=1e-9)
     with pytest.raises(ValueError, match="3 values for 2 points"):
         fit.prediction_interval(at, sigma_new=[1, 1, 1])
     for bad in (0.0, -1.0, math.nan, np.ones((2, 2))):
@@ -152,7 +154,7 @@ def test_complex_band_has_one_width_for_each_part():
     both = result_at(Model(f, jac), x, y, [2, 3], pcov)
     for ours, expected in (
         (both.confidence_band(), real.confidence_band()),
-        (both.prediction_interval().T, real.prediction_interval().T),
+        (both.prediction_interval(), real.prediction_interval()),
     ):
         np.testing.assert_allclose(np.real(ours), np.array(expected)[:, :15], rtol=1e-12)
         np.testing.assert_allclose(np.imag(ours), np.array(expected)[:, 15:], rtol=1e-12)
@@ -211,7 +213,7 @@ def test_band_opens_where_an_unseen_parameter_acts():
     expected = np.subtract(*plain.confidence_band(at)[::-1]) / 2
     np.testing.assert_allclose(half[:3], expected[:3], rtol=1e-9)
     np.testing.assert_array_equal(half[3:], [INF, INF])
-    assert np.isfinite(fit.prediction_interval(at)[:3]).all()
+    assert np.isfinite(np.array(fit.prediction_interval(at))[:, :3]).all()
     np.testing.assert_array_equal(fit.perr, [*plain.perr, INF])
     # The same without the covariance of the determined part: from the finite block of pcov.
     del fit["pcov_determined"]
@@ -227,7 +229,7 @@ def test_without_degrees_of_freedom_the_band_is_infinite_unless_the_noise_is_kno
         unknown["pcov"] = pcov
         lower, upper = unknown.confidence_band([0.5])
         assert (lower, upper) == (-INF, INF)
-        np.testing.assert_array_equal(unknown.prediction_interval([0.5]), [[-INF, INF]])
+        np.testing.assert_array_equal(unknown.prediction_interval([0.5]), [[-INF], [INF]])
     known = result_at(DECAY, x, y, popt, C, sigma=1.0, absolute_sigma=True)
     lower, upper = known.confidence_band()
     np.testing.assert_allclose(upper - lower, 2 * stats.norm.ppf(0.975), rtol=1e-9)

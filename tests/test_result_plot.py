@@ -135,14 +135,14 @@ def test_a_curve_that_is_known_is_drawn_where_the_model_is_not(fit):
 
 
 def test_drawn_curve_and_bands_are_those_of_the_result(fit):
-    _, axes = fit.plot(show_prediction=True, alpha=0.8)
+    _, axes = fit.plot(show_prediction=True, level=0.8)
     x, y = axes[0].lines[-1].get_data()
     assert len(x) >= 500 and set(fit.xdata) <= set(x)
     np.testing.assert_allclose(y, LINE.f(x, *fit.popt))
     band, prediction = (c.get_paths()[0].vertices for c in axes[0].collections[-2:])
     for vertices, (lower, upper) in (
         (band, fit.confidence_band(x, 0.8)),
-        (prediction, fit.prediction_interval(x, 0.8).T),
+        (prediction, fit.prediction_interval(x, 0.8)),
     ):
         assert vertices[:, 1].min() == pytest.approx(lower.min())
         assert vertices[:, 1].max() == pytest.approx(upper.max())

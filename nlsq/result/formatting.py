@@ -56,6 +56,11 @@ class Rounding:
             text = f"{value:.{max(0, min(_decade(value) - self.last, _MOST_DIGITS))}e}"
         return text[1:] if text.startswith("-") and not text.strip("-0.") else text
 
+    def error(self, stderr: float) -> str:
+        """A standard error to the digits of its value, or to its own where it has none there."""
+        text = self.text(stderr)
+        return text if stderr == 0 or text.strip("0.") else significant(stderr, 2)
+
 
 def exact(value: float) -> str:
     """A number that was given, such as a bound: all its digits.

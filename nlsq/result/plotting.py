@@ -35,7 +35,7 @@ class Options:
     show_residuals: bool = True
     show_confidence: bool = True
     show_prediction: bool = False
-    alpha: float = 0.95
+    level: float = 0.95
     xlabel: str = "x"
     ylabel: str = "y"
     title: str | None = None
@@ -126,13 +126,13 @@ def _draw_curve(ax: Axes, result: CurveFitResult, x: np.ndarray, options: Option
     grid, where, order = _curve_grid(result, x)
     curve = prediction.curve(result, where)[order]
     ax.plot(grid, curve, color=FIT, linewidth=1.6, label="fit", zorder=4)
-    level = f"{100 * options.alpha:g} %"
+    level = f"{100 * options.level:g} %"
     if options.show_confidence:
-        limits = [v[order] for v in prediction.confidence_band(result, where, options.alpha)]
+        limits = [v[order] for v in prediction.confidence_band(result, where, options.level)]
         _fill(ax, grid, limits, BAND, 0.22, f"{level} confidence band")
     if options.show_prediction:
         sigma_new = sigma_on(grid, x, result) if where is not None else None
-        pair = prediction.prediction_interval(result, where, options.alpha, sigma_new)
+        pair = prediction.prediction_interval(result, where, options.level, sigma_new)
         _fill(ax, grid, [v[order] for v in pair], PREDICTION, 0.13, f"{level} prediction band")
     ax.set_ylabel(options.ylabel)
     figures.legend(ax)
@@ -200,13 +200,13 @@ def _draw_predicted(ax: Axes, result: CurveFitResult, options: Options) -> _Poin
     ends = np.array([points.x.min(), points.x.max()])
     ax.plot(ends, ends, color=FIT, linewidth=1.6, label="observed = predicted", zorder=4)
     order = np.argsort(points.x, kind="stable")
-    level = f"{100 * options.alpha:g} %"
+    level = f"{100 * options.level:g} %"
     if len(points.x) == points.total:
         if options.show_confidence:
-            limits = prediction.confidence_band(result, None, options.alpha)
+            limits = prediction.confidence_band(result, None, options.level)
             _whiskers(ax, points, limits, order, BAND, f"{level} confidence")
         if options.show_prediction:
-            limits = prediction.prediction_interval(result, None, options.alpha, None)
+            limits = prediction.prediction_interval(result, None, options.level, None)
             _whiskers(ax, points, limits, order, PREDICTION, f"{level} prediction")
     ax.set_ylabel(f"observed {options.ylabel}")
     figures.legend(ax)

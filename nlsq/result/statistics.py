@@ -19,26 +19,49 @@ import numpy as np
 
 from nlsq.result import quantiles
 
+LEVEL = float("0.95")  # the default of confidence levels; not the constant that a caller writes
 _BLOCK = 1 << 16  # points
 
 
-def check_level(alpha: float) -> float:
-    """Return the confidence level `alpha`, or raise ValueError when it is not inside (0, 1)."""
-    level = float(alpha)
-    if not 0.0 < level < 1.0:
+def check_level(level: float) -> float:
+    """Return the confidence level, or raise ValueError when it is not inside (0, 1)."""
+    number = float(level)
+    if not 0.0 < number < 1.0:
         raise ValueError(
-            f"alpha is the confidence level, between 0 and 1 (0.95 is 95 %), not {alpha}"
+            f"the confidence level is between 0 and 1 (level=0.95 is 95 %), not {level}"
         )
-    return level
+    return number
 
 
-def quantile(alpha: float, dof: int, normal: bool) -> float:
-    """Half-width in standard errors of a two-sided interval of level `alpha`.
+def level_of(level: float, alpha: float | None) -> float:
+    """The confidence level of a call that knows `alpha` as another name of `level`.
+
+    Raises
+    ------
+    ValueError
+        When it is no level, or an `alpha` below 0.5, which elsewhere means 1 - level.
+    TypeError
+        When both are given.
+    """
+    if alpha is None:
+        return check_level(level)
+    if level is not LEVEL:  # the default is known by its identity: a 0.95 that is given is another
+        raise TypeError("level and alpha are two names of one thing: give level alone")
+    if check_level(alpha) < 0.5:
+        raise ValueError(
+            f"alpha is the confidence level here, and {alpha} is hardly one: say "
+            f"level={1 - alpha:.12g}"
+        )
+    return float(alpha)
+
+
+def quantile(level: float, dof: int, normal: bool) -> float:
+    """Half-width in standard errors of a two-sided interval of a confidence level.
 
     Student's t with `dof` degrees of freedom, or the normal distribution (known noise). nan when
     t is asked for and there are no degrees of freedom.
     """
-    level = check_level(alpha)
+    level = check_level(level)
     if normal:
         return quantiles.normal(level)
     return quantiles.student(level, dof) if dof > 0 else math.nan
