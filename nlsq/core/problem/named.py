@@ -19,7 +19,7 @@ from nlsq.core.model.given import point_axes, real, refuse_dates, refuse_masks, 
 from nlsq.core.model.model import parameter_names
 from nlsq.core.problem.options import Partial
 from nlsq.core.problem.parameters import UNBOUNDED, Limits, parse_bounds, parse_start
-from nlsq.utils.input_error import closest
+from nlsq.utils.input_error import did_you_mean
 
 _NUMBERS = frozenset((float, int, np.float64))
 _SHOWN = 20  # names in a message
@@ -175,7 +175,7 @@ def read(
         raise TypeError(f"the model must be a callable f(x, a, b, ...), got {f!r}.")
     names = names_of(f, p0)
     by_name = isinstance(p0, Mapping)
-    value = _array if of_fits else _number
+    value = _array if of_fits else one_number
     values = places("p0", p0, names, value) if by_name else {}
     held = held_places(fixed, names, values, "p0", value)
     rest, own = None, None
@@ -208,8 +208,8 @@ def unknowns(
     """
     names = _own_names(x0, names)
     if isinstance(x0, Mapping):
-        values = places("x0", x0, names, _number)
-        held = held_places(fixed, names, values, "x0", _number)
+        values = places("x0", x0, names, one_number)
+        held = held_places(fixed, names, values, "x0", one_number)
         have = {i for d in (values, held) for i, v in d.items() if v is not None}
         if lacking := [n for i, n in enumerate(names) if i not in have]:
             raise ValueError(f"`x0` has no start for {_listed(lacking)}.")
@@ -219,7 +219,7 @@ def unknowns(
         rest, values = _each(x0, "x0"), {}
         if rest.shape != (len(names),):
             raise ValueError(f"`x0` has shape {rest.shape}, but there are {len(names)} names.")
-        held = held_places(fixed, names, values, "x0", _number)
+        held = held_places(fixed, names, values, "x0", one_number)
     lb, ub, bounded = _bounds(bounds, names, None)
     said = Named(names, lb, ub, bounded and method != "lm", rest, values, held)
     start = said.start()
@@ -341,11 +341,9 @@ def place(what: str, name: Any, names: tuple[str, ...]) -> int:
         raise TypeError(
             f"`{what}` goes by parameter name, got {name!r}. The parameters are {_listed(names)}."
         )
-    near = closest(name, names)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
     raise ValueError(
-        f"`{what}` names {name!r}, which is no parameter of the model; they are "
-        f"{_listed(names)}.{hint}"
+        f"`{what}` names {name!r}, which is no parameter of the model"
+        f"{did_you_mean(name, names, '.')} They are {_listed(names)}."
     )
 
 
@@ -425,7 +423,7 @@ def scales(options: dict, names: tuple[str, ...]) -> dict:
         if not isinstance(given, Mapping):
             continue
         values = np.full(len(names), np.nan)
-        for i, value in places(what, given, names, _number).items():
+        for i, value in places(what, given, names, one_number).items():
             if value is None:
                 continue
             if not 0 < value < _INF:
@@ -465,7 +463,7 @@ def _bounds(
     lb, ub = parse_bounds(UNBOUNDED, n) if own is None else own
     if bounds is UNBOUNDED:
         return lb, ub, own is not None and _finite(lb, ub)
-    sides = named_bounds(bounds, names, _array if of_fits else _number)
+    sides = named_bounds(bounds, names, _array if of_fits else one_number)
     lb, ub = (_spread(side, values) for side, values in zip((lb, ub), sides, strict=True))
     if max(lb.ndim, ub.ndim) > 1:
         return *_together(lb, ub), True
@@ -514,10 +512,9 @@ def _finite(lb: np.ndarray, ub: np.ndarray) -> bool:
 
 def _asked_guess(f: Callable, p0: str, names: tuple[str, ...]) -> Callable:
     if p0 != "auto":
-        near = " Did you mean 'auto'?" if closest(p0, ("auto",)) else ""
         raise ValueError(
-            f"`p0` must be numbers, a dict by parameter name, 'auto' or a function p0(x, y), got "
-            f"{p0!r}.{near}"
+            "`p0` must be numbers, a dict by parameter name, 'auto' or a function p0(x, y), got "
+            f"{p0!r}{did_you_mean(p0, ('auto',), '.')}"
         )
     guess = guess_of(f)
     if guess is None:
@@ -538,7 +535,7 @@ def counted(x: Any, y: np.ndarray, idle: np.ndarray | None, shape: tuple = ()) -
     return x, y[~idle]
 
 
-def _number(value: Any, label: str) -> float:
+def one_number(value: Any, label: str) -> float:
     refuse_units(value, label)
     number = np.asarray(value)
     refuse_dates(number, label)
@@ -550,7 +547,7 @@ def _number(value: Any, label: str) -> float:
 def _array(value: Any, label: str) -> np.ndarray:
     """A number, or an array of them over many fits."""
     if np.ndim(value) == 0:
-        return _number(value, label)
+        return one_number(value, label)
     refuse_masks(value, label, "Give each fit its number.")
     return _numbers(value, label)
 
