@@ -218,15 +218,15 @@ def start(
         raise NoModel("the model has no parameters to fit.")
     if only_known:
         fitting = _of_known(fitting, names)
-    from nlsq.core.problem import named
+    from nlsq.core.problem import named, naming
     from nlsq.core.problem.parameters import parse_start
 
     places = places or {}
     own = fitting.p0 if isinstance(fitting.p0, dict) else {}
     try:
         lb, ub = _bounds(fitting, model)
-        values = named.places("fitting.p0", own, names, named.one_number)
-        held = named.places("fitting.fixed", fitting.fixed, names, named.one_number)
+        values = naming.places("fitting.p0", own, names, naming.one_number)
+        held = naming.places("fitting.fixed", fitting.fixed, names, naming.one_number)
         rest, origin = _rest(fitting.p0, model, (lb, ub), x, y)
         said = named.Named(names, lb, ub, False, rest, values, held)
         p0 = said.start()
@@ -303,9 +303,9 @@ def _bounds(fitting: Fitting, model: LoadedModel) -> tuple[np.ndarray, np.ndarra
                 _require_count(f"fitting.bounds.{key}", values, names)
                 side[:] = [none if v is None else v for v in values]
     elif given is not None:
-        from nlsq.core.problem import named
+        from nlsq.core.problem import naming
 
-        sides = named.named_bounds(given, names, named.one_number)
+        sides = naming.named_bounds(given, names, naming.one_number)
         for side, values in zip((lb, ub), sides, strict=True):
             for i, value in values.items():
                 side[i] = value
