@@ -95,6 +95,8 @@ def read_with(text: str, x: Any) -> tuple[Model, Any, str | None]:
 
 def columns_of(x: Any) -> Columns:
     """What a formula can know of data."""
+    if x.__class__ is Columns:
+        return x
     if x.__class__ is np.ndarray:
         return Columns(count=len(x)) if x.ndim == 2 else _PLAIN
     if _is_table(x):
@@ -181,7 +183,7 @@ def _usual(of: Columns) -> list[tuple[str, ...]]:
 def _remedy(formula: Formula, columns: tuple[str, ...]) -> str:
     if not formula.names:
         return "Name x and what is to be fitted, as in a*x."
-    likely = likely_variable(formula.names, columns[0] if columns else "x") or formula.names[0]
+    likely = likely_variable(formula.names, columns[0] if columns else "x") or "..."
     return f"Say what x is: models.formula({formula.text!r}, x={likely!r})."
 
 

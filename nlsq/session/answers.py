@@ -96,7 +96,7 @@ def fit_in(document: Any, content: Any, settings: Settings, points: int | None) 
     sizes = {} if points is None else {"points": points}
     try:
         check_document({"result": content} | document)
-        result = restore({"result": content})
+        result = restore({"result": {**content, "model": None}})  # what it says of itself
     except FileError as error:
         raise refused(error.message.removeprefix("document: ").rstrip("."), settings) from None
     whole = {"result": result, "kept": vars(result), "document": document}

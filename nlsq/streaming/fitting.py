@@ -25,6 +25,7 @@ from nlsq.core.problem.parameters import UNBOUNDED, Parameters, parse_parameters
 from nlsq.core.verdict.finished import Finished
 from nlsq.core.verdict.record import announce, covariance_of, fields, judge, numbers_on_demand
 from nlsq.interfaces.orchestration_protocol import StreamingDecision
+from nlsq.models.reading import read
 from nlsq.result import StreamedFitResult
 from nlsq.streaming.checkpoint import CheckpointManager
 from nlsq.streaming.feed import Feed, bytes_to_keep
@@ -89,7 +90,7 @@ class _AllPoints(Observations):
 
 def fit_source(
     caller: str,
-    f: Callable,
+    f: Callable | str,
     xdata: Any,
     p0: Any = None,
     sigma: Any = None,
@@ -117,6 +118,8 @@ def fit_source(
     """
     started = time.perf_counter()
     source = as_source(xdata, ydata, sigma)
+    if f.__class__ is str:
+        f = read(f, source)
     parameters = parse_parameters(f, p0, bounds)
     if hybrid is not None:
         own = hybrid.loop_options()
