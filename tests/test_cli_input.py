@@ -21,7 +21,6 @@ from nlsq.cli.main import _run, _warn
 from nlsq.security import frames
 from nlsq.session import batching, comparing, pieces, plan, running
 from nlsq.session.batching import find_items
-from nlsq.session.comparing import aicc
 from nlsq.session.errors import ModelError
 from nlsq.session.journal import Journal
 from nlsq.session.settings import Model, Settings
@@ -474,14 +473,6 @@ def test_what_a_stranger_wrote_does_not_reach_the_terminal(run, tmp_path):
     assert "lacks provenance" in err
 
 
-def test_aicc_of_known_and_unknown_errors():
-    """Burnham and Anderson (2002), eq. 2.4 and section 2.2: K counts the variance."""
-    statistics = {"n_points": 20, "dof": 17}
-    assert aicc(12.0, statistics, True) == pytest.approx(12 + 6 + 24 / 16)
-    expected = 20 * np.log(12 / 20) + 8 + 40 / 15
-    assert aicc(12.0, statistics, False) == pytest.approx(expected)
-
-
 # --------------------------------------------------------------------- long files, read in pieces
 
 TEXT = "t,V\n" + "".join(f"{t!r},{v!r}\n" for t, v in zip(T.tolist(), V.tolist(), strict=True))
@@ -510,10 +501,10 @@ def chosen(path, **more):
 def test_a_long_text_is_read_in_pieces_where_that_means_the_same(
     tmp_path, monkeypatch, name, text, more, wanted
 ):
-    monkeypatch.setattr(pieces, "MANY", 30)
+    monkeypatch.setattr(pieces, "MANY_LINES", 30)
     (tmp_path / name).write_bytes(text if isinstance(text, bytes) else text.encode())
     assert pieces.read_in_pieces(chosen(tmp_path / name, **more)) == wanted
-    monkeypatch.setattr(pieces, "MANY", 50)
+    monkeypatch.setattr(pieces, "MANY_LINES", 50)
     assert not pieces.read_in_pieces(chosen(tmp_path / name, **more))
 
 

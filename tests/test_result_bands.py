@@ -1,13 +1,17 @@
 """Confidence and prediction bands against closed forms, at any scale, and honest where blind."""
 
+import functools
 import math
 
 import numpy as np
 import pytest
+import uncertainties
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
+from scipy import optimize, stats
+from uncertainties import umath
 
+from nlsq import curve_fit
 from nlsq.result import bands
 from tests.result_fits import (
     DECAY,
@@ -25,27 +29,29 @@ from tests.result_fits import (
 INF = np.inf
 
 
-def regression_band(x, y, at, alpha, new_observation):
+def regression_band(x, y, at, level, new_observation):
     """Working-Hotelling's pointwise formula: t s sqrt([1 +] 1/m + (x - mean)^2 / Sxx)."""
     m, fit = len(x), stats.linregress(x, y)
     middle = fit.intercept + fit.slope * at
     s = math.sqrt(((y - fit.intercept - fit.slope * x) ** 2).sum() / (m - 2))
     share = new_observation + 1 / m + (at - x.mean()) ** 2 / ((x - x.mean()) ** 2).sum()
-    half = stats.t.ppf((1 + alpha) / 2, m - 2) * s * np.sqrt(share)
+    half = stats.t.ppf((1 + level) / 2, m - 2) * s * np.sqrt(share)
     return middle - half, middle + half
 
 
-@pytest.mark.parametrize("alpha", [0.5, 0.95, 0.999])
-def test_textbook_bands_of_a_line(alpha):
+@pytest.mark.parametrize("level", [0.5, 0.95, 0.999])
+def test_textbook_bands_of_a_line(level):
     x, y = noisy_line()
     fit, at = fitted(LINE, x, y), np.linspace(-10, 20, 7)
-    lower, upper = fit.confidence_band(at, alpha)
-    np.testing.assert_allclose([lower, upper], regression_band(x, y, at, alpha, 0), rtol=1e-6)
-    pair = fit.prediction_interval(at, alpha)
-    assert pair.shape == (7, 2)
-    np.testing.assert_allclose(pair.T, regression_band(x, y, at, alpha, 1), rtol=1e-6)
-    at_data = fit.confidence_band(alpha=alpha)
-    np.testing.assert_allclose(at_data, regression_band(x, y, x, alpha, 0), rtol=1e-6)
+    lower, upper = fit.confidence_band(at, level)
+    np.testing.assert_allclose([lower, upper], regression_band(x, y, at, level, 0), rtol=1e-6)
+    pair = fit.prediction_interval(at, level)
+    assert pair.lower.shape == (7,) and type(pair) is type(fit.confidence_band())
+    np.testing.assert_allclose(pair, regression_band(x, y, at, level, 1), rtol=1e-6)
+    at_data = fit.confidence_band(alpha=level)
+    np.testing.assert_allclose(at_data, regression_band(x, y, x, level, 0), rtol=1e-6)
+    np.testing.assert_array_equal(fit.predict(at), line(at, *fit.popt))
+    np.testing.assert_array_equal(fit.predict(), fit.predictions)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +60,7 @@ def test_textbook_bands_of_a_line(alpha):
 def test_forms_of_x(at):
     fit = fitted(LINE, *noisy_line())
     lower, upper = fit.confidence_band(at)
-    assert lower.shape == upper.shape == (1,) and fit.prediction_interval(at).shape == (1, 2)
+    assert lower.shape == upper.shape == (1,) and fit.prediction_interval(at).lower.shape == (1,)
     assert upper - lower == pytest.approx(np.subtract(*fit.confidence_band(np.array([3.0]))[::-1]))
 
 
@@ -111,7 +117,7 @@ def test_noise_variance(kind, absolute):
     fit = fitted(LINE, x, y, sigma=sigma, absolute_sigma=absolute)
     t = stats.norm.ppf(0.975) if absolute else stats.t.ppf(0.975, 23)
     band = np.diff(np.array(fit.confidence_band()).T)[:, 0] / 2 / t
-    new = np.diff(fit.prediction_interval())[:, 0] / 2 / t
+    new = np.subtract(*fit.prediction_interval()[::-1]) / 2 / t
     scale = 1.0 if absolute else fit.reduced_chi_squared
     np.testing.assert_allclose(new**2 - band**2, scale * each**2, rtol=1e-9)
 
@@ -126,7 +132,7 @@ def test_sigma_of_new_points_must_be_told():
     np.testing.assert_array_equal(told, fit.prediction_interval(at, sigma_new=[0.7, 0.7]))
     t, band = stats.t.ppf(0.975, 23), np.subtract(*fit.confidence_band(at)[::-1]) / 2
     expected = np.sqrt((band / t) ** 2 + 0.49 * fit.reduced_chi_squared)
-    np.testing.assert_allclose(np.diff(told)[:, 0] / 2, t * expected, rtol=1e-9)
+    np.testing.assert_allclose((told.upper - told.lower) / 2, t * expected, rtol=1e-9)
     with pytest.raises(ValueError, match="3 values for 2 points"):
         fit.prediction_interval(at, sigma_new=[1, 1, 1])
     for bad in (0.0, -1.0, math.nan, np.ones((2, 2))):
@@ -152,7 +158,7 @@ def test_complex_band_has_one_width_for_each_part():
     both = result_at(Model(f, jac), x, y, [2, 3], pcov)
     for ours, expected in (
         (both.confidence_band(), real.confidence_band()),
-        (both.prediction_interval().T, real.prediction_interval().T),
+        (both.prediction_interval(), real.prediction_interval()),
     ):
         np.testing.assert_allclose(np.real(ours), np.array(expected)[:, :15], rtol=1e-12)
         np.testing.assert_allclose(np.imag(ours), np.array(expected)[:, 15:], rtol=1e-12)
@@ -211,7 +217,7 @@ def test_band_opens_where_an_unseen_parameter_acts():
     expected = np.subtract(*plain.confidence_band(at)[::-1]) / 2
     np.testing.assert_allclose(half[:3], expected[:3], rtol=1e-9)
     np.testing.assert_array_equal(half[3:], [INF, INF])
-    assert np.isfinite(fit.prediction_interval(at)[:3]).all()
+    assert np.isfinite(np.array(fit.prediction_interval(at))[:, :3]).all()
     np.testing.assert_array_equal(fit.perr, [*plain.perr, INF])
     # The same without the covariance of the determined part: from the finite block of pcov.
     del fit["pcov_determined"]
@@ -227,7 +233,7 @@ def test_without_degrees_of_freedom_the_band_is_infinite_unless_the_noise_is_kno
         unknown["pcov"] = pcov
         lower, upper = unknown.confidence_band([0.5])
         assert (lower, upper) == (-INF, INF)
-        np.testing.assert_array_equal(unknown.prediction_interval([0.5]), [[-INF, INF]])
+        np.testing.assert_array_equal(unknown.prediction_interval([0.5]), [[-INF], [INF]])
     known = result_at(DECAY, x, y, popt, C, sigma=1.0, absolute_sigma=True)
     lower, upper = known.confidence_band()
     np.testing.assert_allclose(upper - lower, 2 * stats.norm.ppf(0.975), rtol=1e-9)
@@ -249,6 +255,116 @@ def test_variance_is_never_negative_and_equals_the_quadratic_form(seed):
     variance = bands.curve_variance(J / scale, C)
     assert (variance >= 0).all()
     np.testing.assert_allclose(variance, ((J @ B) ** 2).sum(axis=1), rtol=1e-9, atol=1e-13)
+
+
+# -- derived quantities --------------------------------------------------------------------------
+
+DERIVED = {
+    "product": (lambda a, tau: a * tau, lambda a, tau: a * tau),
+    "formula": ("log(2)*tau + a^2/tau", lambda a, tau: math.log(2) * tau + a**2 / tau),
+    "NumPy": (lambda tau, a: a * np.exp(-1 / tau), lambda a, tau: a * umath.exp(-1 / tau)),
+    "math": (
+        lambda tau: math.log(2) * math.sqrt(tau),
+        lambda a, tau: math.log(2) * umath.sqrt(tau),
+    ),
+    "abs": (lambda tau: abs(-tau), lambda a, tau: tau),
+    "branch": (lambda a, tau: a if a > 0 else tau, lambda a, tau: a),
+    "any": (lambda **p: p["a"] / p["tau"], lambda a, tau: a / tau),
+    "by position": (lambda tau, a, /, b=2.0: b * a - tau, lambda a, tau: 2 * a - tau),
+    "partial": (functools.partial(lambda k, a: k * a, 3), lambda a, tau: 3 * a),
+    "constant": (lambda: 2.5, lambda a, tau: 2.5 + 0 * a),
+}
+
+
+@pytest.fixture(scope="module")
+def decaying():
+    x = np.linspace(0, 5, 30)
+    return fitted(DECAY, x, decay(x, 2.0, 1.3) + 0.02 * np.cos(9 * x), (1, 1), ("a", "tau"))
+
+
+def test_derived_quantities_against_uncertainties(decaying):
+    fit = decaying
+    theirs = fit.correlated_values()
+    expected = [oracle(*theirs) for _, oracle in DERIVED.values()]
+    together = fit.derive(**{name: ours for name, (ours, _) in DERIVED.items()})
+    t = stats.t.ppf(0.95, 28)
+    for (name, ours), e in zip(together.items(), expected, strict=True):
+        assert ours.value == pytest.approx(e.n, rel=1e-14), name
+        assert ours.stderr == pytest.approx(e.s, rel=1e-11 if name == "math" else 1e-13), name
+        np.testing.assert_allclose(ours.interval(0.9), e.n + np.array([-t, t]) * e.s, rtol=1e-9)
+        with_tau = uncertainties.covariance_matrix([e, theirs[1]])[0][1]
+        assert ours.covariance("tau") == pytest.approx(with_tau, rel=1e-9, abs=1e-18), name
+        assert ours.covariance(fit.params["tau"]) == ours.covariance("tau")
+    np.testing.assert_allclose(
+        together.covariance, uncertainties.covariance_matrix(expected), rtol=1e-9, atol=1e-18
+    )
+    frame = together.to_dataframe()
+    np.testing.assert_array_equal(frame["stderr"], [q.stderr for q in together.values()])
+    assert str(together).splitlines()[2].split()[0] == "product" and "[" in str(together)
+    assert fit.derive("2*a").name == "2*a" and str(fit.derive("2*a")).count("±") == 1
+
+
+def test_a_derived_curve_has_the_confidence_band(decaying):
+    at = np.array([0.5, 4.0])
+    curve = decaying.derive(lambda a, tau: decay(at, a, tau))
+    np.testing.assert_allclose(curve.interval().T, decaying.confidence_band(at), rtol=1e-12)
+    both = decaying.derive(lambda a, tau: [a, tau])
+    np.testing.assert_allclose(both.covariance(both), decaying.pcov, rtol=1e-12)
+    np.testing.assert_allclose(both.covariance("a"), decaying.pcov[0], rtol=1e-12)
+    assert list(decaying.derive(c=lambda a: [a, 2 * a]).to_dataframe().index) == ["c[0]", "c[1]"]
+
+
+def test_derived_from_what_the_data_leave_open():
+    """Of y = a b x only the product is known; c is fixed, d acts where there are no data."""
+    x = np.arange(1.0, 9)
+    y = 6 * x + np.cos(5 * x)
+    with pytest.warns(optimize.OptimizeWarning):
+        fit = curve_fit(
+            lambda x, a, b, c, d: a * b * x + c + d * (x > 10), x, y, [2, 3, 0, 1],
+            bounds=([-INF, -INF, 0, -INF], [INF, INF, 0, INF]),
+        )  # fmt: skip
+    slope = (x @ y) / (x @ x)
+    product = fit.derive(p="a*b", a="a", ratio="a/b", c="3*c", d="d", q="a*b + d")
+    assert product["p"].value == pytest.approx(slope)
+    variance = ((y - slope * x) ** 2).sum() / 7 / (x @ x)
+    assert product["p"].stderr == pytest.approx(math.sqrt(variance), rel=1e-6)
+    errors = [product[name].stderr for name in ("a", "ratio", "c", "d", "q")]
+    assert errors == [INF, INF, 0, INF, INF]
+    assert product["p"].covariance("a") == INF and product["c"].covariance("a") == 0
+    np.testing.assert_array_equal(product["ratio"].interval(), [-INF, INF])
+    np.testing.assert_array_equal(product["c"].interval(), [0, 0])
+    with pytest.raises(ValueError, match=r"errors of a, b, d are not finite.*do not determine"):
+        fit.correlated_values()
+
+
+@pytest.mark.parametrize(
+    ("asked", "error", "says"),
+    [
+        (
+            [lambda tua: tua],
+            ValueError,
+            "'tua' is no parameter; they are a, tau; did you mean 'tau'",
+        ),
+        (["a/tua"], ValueError, "a/tua: 'tua' is no parameter"),
+        (["a/"], ValueError, "a/"),
+        ([lambda *p: p[0]], TypeError, "does not tell which parameters it takes"),
+        ([lambda p: p["a"]], ValueError, "'p' is no parameter"),
+        ([lambda a: 1j * a], TypeError, "must give real numbers; it gave complex128"),
+        ([3.0], TypeError, "a function of parameters or a formula, not 3.0"),
+        ([], TypeError, "one function or formula, or several"),
+    ],
+)
+def test_what_cannot_be_derived(decaying, asked, error, says):
+    with pytest.raises(error, match=says):
+        decaying.derive(*asked)
+
+
+def test_quantities_of_two_fits_have_no_covariance(decaying):
+    other = fitted(LINE, *noisy_line()).derive("a")
+    with pytest.raises(ValueError, match="another fit"):
+        decaying.derive("a").covariance(other)
+    with pytest.raises(KeyError, match="'b' is no parameter"):
+        decaying.derive("a").covariance("b")
 
 
 # -- without the model -------------------------------------------------------------------------

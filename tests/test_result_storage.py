@@ -144,7 +144,7 @@ def same_numbers(a, b):
 
 def via_file(fit, tmp_path):
     path = tmp_path / "fit.json"
-    fit.to_json(path, indent=1)
+    assert fit.to_json(path, indent=1) is None
     return CurveFitResult.from_json(path)
 
 

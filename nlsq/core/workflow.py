@@ -38,8 +38,8 @@ from nlsq.streaming.opening import as_source, in_memory
 from nlsq.utils.logging import get_logger
 
 _OWN = ("p0", "sigma", "absolute_sigma", "check_finite", "bounds", "method", "jac", "nan_policy",
-        "workflow", "memory_limit_gb", "chunk_size", "checkpoint", "checkpoint_interval", "resume",
-        "show_progress")  # fmt: skip
+        "fixed", "workflow", "memory_limit_gb", "chunk_size", "checkpoint", "checkpoint_interval",
+        "resume", "show_progress")  # fmt: skip
 
 
 def fit(
@@ -55,6 +55,7 @@ def fit(
     jac: Any = None,
     *,
     nan_policy: str | None = None,
+    fixed: Any = None,
     workflow: Any = "auto",
     memory_limit_gb: float | None = None,
     chunk_size: int | None = None,
@@ -144,7 +145,8 @@ def fit(
         )
     common = {
         "p0": p0, "absolute_sigma": absolute_sigma, "check_finite": check_finite,
-        "bounds": bounds, "method": method, "jac": jac, "nan_policy": nan_policy, **options,
+        "bounds": bounds, "method": method, "jac": jac, "nan_policy": nan_policy, "fixed": fixed,
+        **options,
     }  # fmt: skip
     reading = {
         "chunk_size": chunk_size, "checkpoint": checkpoint, "resume": resume,

@@ -8,18 +8,36 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nlsq.result.fit_statistics import FitStatistics
+from nlsq.result.fitted_curve import FittedCurve
+from nlsq.result.params import unknown_parameter
+from nlsq.result.statistics import LEVEL, level_of
+
+# Names that fields of some results have: what asks for one must not find a parameter.
+FIELDS = frozenset(
+    """x pcov cost fun jac grad optimality active_mask nfev njev nit tries status message success
+    param_names p0 bounds fixed at_bound rank undetermined null_directions pcov_determined
+    absolute_sigma loss f_scale method n_points dof warnings wall_time model_info backend model
+    model_name xdata ydata sigma labels workflow moments sample streaming weighted""".split()
+)
+# Public for the sake of other modules, or of a dictionary's.
+_INSIDE = frozenset(dir(dict)) - {"get", "keys", "items"} | frozenset(
+    """is_settled sigma_dimensions complex_values has_statistics knows_dof require_model no_model
+    unwhiten""".split()
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 
-class CurveFitResult(FitStatistics):
+class CurveFitResult(FittedCurve):
     """Result of a curve fit: unpacks to ``popt, pcov`` and knows its own statistics.
 
     Iteration, ``len`` and integer indices see the pair (popt, pcov), so code written for SciPy's
-    tuple runs; names, as keys or attributes, see the fields. All statistics are computed on demand.
+    tuple runs; names, as keys or attributes, see the fields. ``fit["tau"]`` is the best value of
+    the parameter tau; names that fields and statistics of results have (x, sigma, cost, dof...)
+    keep their meaning, and such a parameter is reached by ``fit.params["sigma"].value``, as every
+    other. All statistics are computed on demand.
 
     Parameters
     ----------
@@ -47,6 +65,8 @@ class CurveFitResult(FitStatistics):
     >>> popt, pcov = result
     >>> bool(result.r_squared > 0.999)
     True
+    >>> round(result["b"], 1)
+    1.3
     >>> lower, upper = result.confidence_band(np.array([0.5, 1.0]))
     """
 
@@ -66,94 +86,45 @@ class CurveFitResult(FitStatistics):
         return super().__getitem__(key)
 
     def __missing__(self, key: Any) -> Any:
-        # result["popt"], result["r_squared"]: what is an attribute can be asked for by name.
+        found = self._by_name(key)
+        if found is not None:
+            return found
+        names = self.names if self._has_names else ()
+        if key in names:
+            raise KeyError(
+                f"{key!r} is the name of a field, which this result has not; the parameter is "
+                f"fit.params[{key!r}].value"
+            )
+        if not names:
+            raise KeyError(key)
+        raise KeyError(f"no field or statistic, and {unknown_parameter(key, names)}")
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        """Return what ``fit[key]`` is, or `default` when that is nothing."""
+        if isinstance(key, int) or dict.__contains__(self, key):
+            return self[key]
+        found = self._by_name(key)
+        return default if found is None else found
+
+    @property
+    def _has_names(self) -> bool:
+        return "x" in self and np.ndim(self["x"]) == 1
+
+    def _by_name(self, key: Any) -> Any:
+        """A statistic, or else the value of a parameter; None when there is neither."""
         if isinstance(getattr(type(self), str(key), None), property):
             return getattr(self, key)
-        raise KeyError(key)
+        if key in FIELDS or not self._has_names or key not in self.names:
+            return None
+        return float(self.popt[self.names.index(key)])
 
-    # -- the curve -------------------------------------------------------------------------------
+    def _ipython_key_completions_(self) -> list[str]:
+        return [*self.names, *self.keys()] if self._has_names else list(self.keys())
 
-    def confidence_band(self, x: Any = None, alpha: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
-        """Pointwise confidence band of the fitted curve.
-
-        f(x, popt) -/+ t sqrt(g' C g) with g the model's exact derivative by the parameters.
-
-        Parameters
-        ----------
-        x : array_like, optional
-            Points in the form the model takes, in the units of ``xdata``. Default: the data.
-        alpha : float, default 0.95
-            Confidence level.
-
-        Returns
-        -------
-        lower, upper : ndarray, shape (m,)
-            In the units of ``ydata``; complex (a band for each part) for a complex model. Infinite
-            where the curve depends on a direction that the data leave undetermined.
-
-        Raises
-        ------
-        ValueError
-            When `alpha` is not between 0 and 1.
-        RuntimeError
-            When the model is gone and `x` is given; see `attach`.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> from nlsq import curve_fit
-        >>> x = np.arange(6.0)
-        >>> fit = curve_fit(lambda x, a, b: a * x + b, x, [1.0, 3.1, 4.9, 7.2, 8.8, 11.1])
-        >>> lower, upper = fit.confidence_band([2.5])
-        >>> bool(lower < fit.ydata.mean() < upper)
-        True
-        """
-        from nlsq.result import prediction
-
-        return prediction.confidence_band(self, x, alpha)
-
-    def prediction_interval(
-        self, x: Any = None, alpha: float = 0.95, sigma_new: Any = None
-    ) -> np.ndarray:
-        """Interval that holds a new observation at `x`: the band's variance plus the noise.
-
-        The noise variance is sigma squared, times the reduced chi-squared unless
-        ``absolute_sigma``; without sigma it is the reduced chi-squared (1 with absolute_sigma).
-
-        Parameters
-        ----------
-        x : array_like, optional
-            Points in the form the model takes. Default: the data.
-        alpha : float, default 0.95
-            Confidence level.
-        sigma_new : float or array_like, shape (m,), optional
-            Sigma of the new observations, in the units of the fit's sigma (which counts as ones
-            when it was None). Needed with new `x` when sigma was given point by point.
-
-        Returns
-        -------
-        ndarray, shape (m, 2)
-            Lower and upper ends, in the units of ``ydata``; infinite without degrees of freedom.
-
-        Raises
-        ------
-        ValueError
-            When `alpha` is not a level, `sigma_new` is missing, of another length or not positive.
-        RuntimeError
-            When the model is gone and `x` is given; see `attach`.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> from nlsq import curve_fit
-        >>> x = np.arange(6.0)
-        >>> fit = curve_fit(lambda x, a, b: a * x + b, x, [1.0, 3.1, 4.9, 7.2, 8.8, 11.1])
-        >>> fit.prediction_interval([2.5]).shape
-        (1, 2)
-        """
-        from nlsq.result import prediction
-
-        return np.column_stack(prediction.prediction_interval(self, x, alpha, sigma_new))
+    def __dir__(self) -> list[str]:
+        """What people need: fields, statistics and methods, not the works of a dictionary."""
+        names = {name for name in super().__dir__() if not name.startswith("_")}
+        return sorted(names - _INSIDE)
 
     # -- the model -------------------------------------------------------------------------------
 
@@ -275,13 +246,15 @@ class CurveFitResult(FitStatistics):
 
     # -- reading ---------------------------------------------------------------------------------
 
-    def summary(self, *, alpha: float = 0.95, ascii: bool = False) -> str:
+    def summary(
+        self, *, level: float = LEVEL, ascii: bool = False, alpha: float | None = None
+    ) -> str:
         """The fit on one page of plain text.
 
         Parameters
         ----------
-        alpha : float, default 0.95
-            Confidence level of the intervals.
+        level : float, default 0.95
+            Confidence level of the intervals; `alpha` is another name for it.
         ascii : bool, default False
             Use only ASCII characters.
 
@@ -300,7 +273,7 @@ class CurveFitResult(FitStatistics):
         """
         from nlsq.result import report, writers
 
-        return writers.as_text(report.build(self, alpha), ascii=ascii)
+        return writers.as_text(report.build(self, level_of(level, alpha)), ascii=ascii)
 
     def __str__(self) -> str:
         from nlsq.result import report, writers
@@ -329,7 +302,8 @@ class CurveFitResult(FitStatistics):
         show_confidence: bool = True,
         *,
         show_prediction: bool = False,
-        alpha: float = 0.95,
+        level: float = LEVEL,
+        alpha: float | None = None,
         xlabel: str | None = None,
         ylabel: str | None = None,
         title: str | None = None,
@@ -346,8 +320,8 @@ class CurveFitResult(FitStatistics):
             The panel of residuals below; the confidence band of the curve.
         show_prediction : bool, default False
             The band of new observations.
-        alpha : float, default 0.95
-            Level of the bands.
+        level : float, default 0.95
+            Level of the bands; `alpha` is another name for it.
         xlabel, ylabel : str
             Labels of the axes. Default: the names of the data (pandas, columns of a file), or
             x and y.
@@ -371,7 +345,8 @@ class CurveFitResult(FitStatistics):
         names = {"x": "x", "y": "y"} | (self.get("labels") or {})
         xlabel = names["x"] if xlabel is None else xlabel
         ylabel = names["y"] if ylabel is None else ylabel
+        level = level_of(level, alpha)
         options = plotting.Options(
-            show_residuals, show_confidence, show_prediction, alpha, xlabel, ylabel, title
+            show_residuals, show_confidence, show_prediction, level, xlabel, ylabel, title
         )
         return plotting.plot(self, ax, options)

@@ -369,7 +369,7 @@ class CurveFits:
         ImportError
             When matplotlib is not installed.
         """
-        from nlsq.result import plotting
+        from nlsq.result import figures
 
         if len(self.shape) != 2:
             raise ValueError(f"a map needs fits along two axes; these are of shape {self.shape}")
@@ -381,7 +381,7 @@ class CurveFits:
             known = ", ".join((*self.param_names, "cost", "nfev", "status"))
             raise ValueError(f"{name!r} is nothing to draw; known are {known}")
         shown = values if name == "status" else np.where(self.success, values, np.nan)
-        return plotting.image(shown, ax, label or (f"{name}, std error" if errors else name))
+        return figures.image(shown, ax, label or (f"{name}, std error" if errors else name))
 
 
 def _arrow() -> tuple[Any, Any]:

@@ -225,9 +225,12 @@ class OptimizeResult(dict):
         fields, extra = _serialization().decode_result(cls.__name__, data)
         return _rebuild(cls, fields, extra)
 
-    def to_json(self, path: str | os.PathLike | None = None, *, indent: int | None = None) -> str:
-        """Return the result as strict JSON text and, with `path`, write it to that file (UTF-8)."""
-        return _serialization().dump(self.to_dict(), path, indent)
+    def to_json(
+        self, path: str | os.PathLike | None = None, *, indent: int | None = None
+    ) -> str | None:
+        """The result as strict JSON: text, or, with `path`, nothing but that file (UTF-8)."""
+        text = _serialization().dump(self.to_dict(), path, indent)
+        return text if path is None else None
 
     @classmethod
     def from_json(cls, source: str | os.PathLike) -> Any:

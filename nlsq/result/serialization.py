@@ -139,7 +139,7 @@ def encode_result(
             raise TypeError(f"field {name!r}: {error}; delete or convert it first") from None
     if out.get("model") is None:
         extra = _without_model(fields, extra, "JSON holds no functions")
-    out[_EXTRA] = encode(extra)
+    out[_EXTRA] = encode(extra, numbers_stay)
     return out
 
 

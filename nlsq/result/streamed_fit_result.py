@@ -98,22 +98,14 @@ class StreamedFitResult(CurveFitResult):
         """This fit with the sample as its data, for what wants points."""
         return CurveFitResult({k: self[k] for k in self.keys() if k != "moments"} | self["sample"])
 
-    def confidence_band(self, x: Any = None, alpha: float = 0.95):
-        """See `CurveFitResult.confidence_band`; `x` must be given."""
+    def _require_points(self, x: Any, of_what: str) -> None:
         if x is None:
-            raise ValueError("the data of this fit are not in memory: give the x of the band")
-        return super().confidence_band(x, alpha)
+            raise ValueError(f"the data of this fit are not in memory: give the x of the {of_what}")
 
-    def prediction_interval(self, x: Any = None, alpha: float = 0.95, sigma_new: Any = None):
-        """See `CurveFitResult.prediction_interval`; `x` must be given."""
-        if x is None:
-            raise ValueError("the data of this fit are not in memory: give the x of the interval")
-        return super().prediction_interval(x, alpha, sigma_new)
-
-    def summary(self, *, alpha: float = 0.95, ascii: bool = False) -> str:
+    def summary(self, **options: Any) -> str:
         """See `CurveFitResult.summary`."""
         _ = self["moments"]
-        return super().summary(alpha=alpha, ascii=ascii)
+        return super().summary(**options)
 
     def plot(
         self, ax: Axes | None = None, show_residuals: bool = True, show_confidence: bool = True,
