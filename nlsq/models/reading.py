@@ -126,12 +126,25 @@ def _normal(name: str) -> str:
 
 @functools.lru_cache(256)
 def _read(text: str, of: Columns) -> Model:
-    if all(is_name(word.strip()) for word in text.split("+")):
-        return get(text)
+    return get(text) if is_of_models(text) else read_formula(text, of)
+
+
+def is_of_models(text: str) -> bool:
+    """Whether a text is the name of a model, or several joined by +."""
+    return all(is_name(word.strip()) for word in text.split("+"))
+
+
+def read_formula(text: str, of: Columns, variables: tuple[str, ...] | None = None) -> Model:
+    """The model of a formula; `variables`: what it calls x, where that is known.
+
+    Raises
+    ------
+    UnknownModel, FormulaError
+    """
     try:
         formula = parse(text)
         _refuse_models(formula)
-        return model_of(formula, variables_of(formula, of))
+        return model_of(formula, variables or variables_of(formula, of))
     except FormulaError as error:
         if not re.fullmatch(r"[\w\s+-]+", text):
             raise
@@ -174,10 +187,11 @@ def _usual(of: Columns) -> list[tuple[str, ...]]:
     """What formulas call x without any names."""
     if of.count == 1:
         return [("x",)]
-    usual = [tuple(f"x{i}" for i in range(1, of.count + 1))]
-    if of.count <= len(_AXES):
-        usual.append(_AXES[: of.count])
-    return usual if of.names else [*usual, ("x",)]  # of every number in an array
+    numbered = tuple(f"x{i}" for i in range(1, of.count + 1))
+    if of.names:
+        return [numbered]
+    axes = [_AXES[: of.count]] if of.count <= len(_AXES) else []
+    return [numbered, *axes, ("x",)]  # x: every number in the array
 
 
 def _remedy(formula: Formula, columns: tuple[str, ...]) -> str:

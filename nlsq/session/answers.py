@@ -96,9 +96,11 @@ def fit_in(document: Any, content: Any, settings: Settings, points: int | None) 
     sizes = {} if points is None else {"points": points}
     try:
         check_document({"result": content} | document)
-        result = restore({"result": {**content, "model": None}})  # what it says of itself
+        result = restore({"result": content})
     except FileError as error:
         raise refused(error.message.removeprefix("document: ").rstrip("."), settings) from None
+    if content.get("model") is not None:  # a file's is code
+        raise refused("model is not empty", settings)
     whole = {"result": result, "kept": vars(result), "document": document}
     streamed = isinstance(result, StreamedFitResult)
     wrong = mismatch(whole, _STREAMED_FIT if streamed else _DIRECT_FIT, sizes)
