@@ -125,7 +125,7 @@ def fit_source(
     """
     started = time.perf_counter()
     source = as_source(xdata, ydata, sigma)
-    if f.__class__ is str:
+    if isinstance(f, str):
         f = read(f, source)
     said = None
     if speaks_by_name(f, p0, bounds, fixed, options):
