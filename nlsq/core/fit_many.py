@@ -23,6 +23,7 @@ from nlsq.core.problem import named
 from nlsq.core.problem.options import read_options
 from nlsq.core.problem.parameters import UNBOUNDED
 from nlsq.result.curve_fits import CurveFits
+from nlsq.result.recipes import recipe_of
 
 # Options of `curve_fit` that are for a single fit.
 _SINGLE = frozenset(
@@ -57,8 +58,9 @@ def fit_many(
 
     Parameters
     ----------
-    f : callable
-        The model ``f(x, a, b, ...)`` as for `curve_fit`, called with one fit's x and parameters.
+    f : callable or str
+        The model ``f(x, a, b, ...)`` or a text, as for `curve_fit`; called with one fit's x and
+        parameters.
     xdata : array_like or object
         Shared: what `f` takes, usually (m,) or (k, m). For each fit its own: (..., m) in the shape
         of `ydata`, or (..., k, m). A list when `ydata` is one.
@@ -128,12 +130,20 @@ def fit_many(
     """
     started = time.perf_counter()
     require_numbers("fit_many")
+    text = isinstance(f, str)
+    if text:
+        from nlsq.models.reading import Columns, columns_of, read, read_with
+
+        if columns_of(xdata).names:
+            f, xdata, _ = read_with(f, xdata)
+    given = _Given(xdata, ydata, sigma, x_per_fit)
+    if text and not callable(f):
+        f = read(f, Columns(count=given.coordinates()))
     if not callable(f):
         raise TypeError(f"the model must be a callable f(x, a, b, ...), got {f!r}.")
     for name in sorted(options.keys() & _SINGLE):
         raise TypeError(f"fit_many() has no option {name!r}; it is one of `curve_fit`.")
     settings = read_options("fit_many", None, jac, False, options, _NAMES)
-    given = _Given(xdata, ydata, sigma, x_per_fit)
     said = named.read(f, p0, bounds, fixed, of_fits=True)
     said.require_shared()
     names, lb, ub, n = said.names, said.lb, said.ub, len(said.names)
@@ -178,6 +188,7 @@ def fit_many(
         "param_names": names,
         "absolute_sigma": bool(absolute_sigma),
         "model_name": model.name,
+        "model": recipe_of(model),
         "messages": {int(code): code.sentence for code in Status},
         "wall_time": 0.0,
     }
@@ -252,6 +263,14 @@ class _Given:
                 )
             self._own[name] = rows, 1
         self.x = None
+
+    def coordinates(self) -> int:
+        """How many coordinates a point has."""
+        if "xdata" not in self._own:
+            return len(self.x) if np.ndim(self.x) == 2 else 1
+        array, tail = self._own["xdata"]
+        one = array.one((0,)).shape if isinstance(array, Ragged) else array.shape[-tail:]
+        return one[0] if len(one) == 2 else 1
 
     def leads(self) -> dict[str, tuple[int, ...]]:
         """Leading axes of each input."""

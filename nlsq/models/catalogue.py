@@ -67,8 +67,9 @@ def is_name(text: str) -> bool:
 def _one(name: str) -> Model:
     model = _registered.get(name) or built_in(name) or polynomials.polynomial_named(name)
     if model is None:
+        near = did_you_mean(name, names(), ".")
         raise UnknownModel(
-            f"There is no model {name!r}{did_you_mean(name, names())}",
+            f"There is no model {name!r}{near}",
             "nlsq.models.names() lists them all.",
         )
     return model

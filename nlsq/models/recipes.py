@@ -10,6 +10,8 @@ from nlsq.models.model import Model
 from nlsq.models.sums import add
 from nlsq.utils.input_error import InputError
 
+MOST_MEMBERS = 100
+
 
 def restored(recipe: Any) -> Model:
     """The model of a recipe.
@@ -26,6 +28,21 @@ def restored(recipe: Any) -> Model:
     >>> models.restored(model.recipe())
     <model p_gaussian + a*x(x, p_amp, p_mu, p_sigma, a)>
     """
+    if _size(recipe) > MOST_MEMBERS:
+        raise InputError(f"It is made of more than {MOST_MEMBERS} models.", "Write the sum anew.")
+    return _made(recipe)
+
+
+def _size(recipe: Any) -> int:
+    """How many models a recipe holds."""
+    if not isinstance(recipe, dict):
+        return 0
+    members = recipe.get("sum")
+    inner = members if isinstance(members, list) else [recipe.get("model")]
+    return 1 + sum(map(_size, inner)) + str(recipe.get("name")).count("+")
+
+
+def _made(recipe: Any) -> Model:
     match recipe:
         case {"name": str(name)}:
             return get(name)
@@ -34,7 +51,7 @@ def restored(recipe: Any) -> Model:
         ):
             return formula(text, x, parameters)
         case {"sum": [_, _, *_] as members}:
-            return add([restored(member) for member in members])
+            return add([_made(member) for member in members])
         case {"prefix": str(prefix), "model": model}:
-            return restored(model).prefixed(prefix)
-    raise InputError(f"{recipe!r:.100} says nothing of a model.", "Write the result again.")
+            return _made(model).prefixed(prefix)
+    raise InputError(f"{recipe!r:.100} does not describe a model.", "Write the result again.")
