@@ -94,6 +94,9 @@ class StreamedFitResult(CurveFitResult):
     def _sample_title(self) -> str:
         return f"{len(self['sample']['ydata']):,} of {self.n_points:,} points"
 
+    def _data_to_look_at(self) -> CurveFitResult:
+        return self._sample_result()
+
     def _sample_result(self) -> CurveFitResult:
         """This fit with the sample as its data, for what wants points."""
         return CurveFitResult({k: self[k] for k in self.keys() if k != "moments"} | self["sample"])
