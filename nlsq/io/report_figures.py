@@ -80,7 +80,7 @@ class Points:
 def points_of(result: CurveFitResult, document: Mapping[str, Any]) -> Points | None:
     """The data of a fit beside its predictions; None when neither is known."""
     curve, sampled = document.get("curve") or {}, isinstance(result, StreamedFitResult)
-    data = result._sample_result() if sampled else result
+    data = result._with_points()
     if "ydata" not in data:
         return None
     if sampled:

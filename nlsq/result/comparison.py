@@ -6,13 +6,16 @@ import dataclasses
 import itertools
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nlsq.result import statistics
 from nlsq.result.curve_fit_result import CurveFitResult
 from nlsq.result.serialization import function_name
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclasses.dataclass(frozen=True)
@@ -154,6 +157,44 @@ class Comparison:
         columns |= {"converged": [row.converged for row in self.rows]}
         index = pandas.Index([row.name for row in self.rows], name="model")
         return pandas.DataFrame(columns, index=index)
+
+    def plot(
+        self,
+        bars: str = "weight",
+        *,
+        xlabel: str | None = None,
+        ylabel: str | None = None,
+        title: str | None = None,
+        xscale: str | None = None,
+        yscale: str | None = None,
+    ) -> tuple[Figure, np.ndarray]:
+        """Draw the data with the curve of each fit, and how the fits rank.
+
+        Parameters
+        ----------
+        bars : {'weight', 'delta_aicc'}
+            What the bars show.
+        xlabel, ylabel, title, xscale, yscale : str, optional
+            As for `CurveFitResult.plot`.
+
+        Returns
+        -------
+        fig : matplotlib Figure
+        axes : ndarray of Axes
+            Curves, and bars; only the bars where x is not a single real number per point.
+
+        Raises
+        ------
+        ImportError
+            When matplotlib is not installed.
+        ValueError
+            When `bars` is neither.
+        """
+        from nlsq.result import comparison_plot
+
+        given = {"xlabel": xlabel, "ylabel": ylabel, "title": title}
+        options = self.rows[0].fit._options(**given, xscale=xscale, yscale=yscale)
+        return comparison_plot.draw(self, bars, options)
 
 
 def compare(*fits: CurveFitResult, names: Sequence[str] | None = None) -> Comparison:
