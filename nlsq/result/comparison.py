@@ -181,7 +181,8 @@ class Comparison:
         -------
         fig : matplotlib Figure
         axes : ndarray of Axes
-            Curves, and bars; only the bars where x is not a single real number per point.
+            Curves, and bars; only the bars where x is not a single real number per point, the
+            same for all fits.
 
         Raises
         ------

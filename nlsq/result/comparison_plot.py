@@ -25,12 +25,13 @@ def draw(comparison: Comparison, bars: str, options: Options) -> tuple[Figure, n
     if bars not in _BARS:
         raise ValueError(f"bars is 'weight' or 'delta_aicc', not {bars!r}")
     shown = [row.fit._with_points() for row in comparison]
-    curves = all("ydata" in fit and plotting.single_real_x(fit) is not None for fit in shown)
+    abscissae = [plotting.single_real_x(fit) if "ydata" in fit else None for fit in shown]
+    curves = abscissae[0] is not None and all(np.array_equal(x, abscissae[0]) for x in abscissae)
     rows = len(comparison)
     if curves:
         fig = figures.new((10.4, max(4.2, 1.2 + _ROW * rows)))
         axes = list(fig.subplots(1, 2, width_ratios=(1.75, 1)))
-        _curves(axes[0], comparison, shown, options)
+        _curves(axes[0], comparison, shown, abscissae[0], options)
     else:
         fig = figures.new((5.6, max(2.0, 1.2 + _ROW * rows)))
         axes = [fig.add_subplot()]
@@ -42,14 +43,12 @@ def draw(comparison: Comparison, bars: str, options: Options) -> tuple[Figure, n
     return fig, np.array(axes)
 
 
-def _curves(ax: Axes, comparison: Comparison, shown: list, options: Options) -> None:
-    best = shown[0]
-    x = plotting.single_real_x(best)
-    points = plotting.points_of(best, x)
+def _curves(ax: Axes, comparison: Comparison, shown: list, x: Any, options: Options) -> None:
+    points = plotting.points_of(shown[0], x)
     log = plotting.set_scales(ax, points, options)
     plotting.draw_data(ax, points, points.y, "data")
     for number, (row, fit) in enumerate(zip(comparison, shown, strict=True)):
-        grid, where, order = plotting.curve_grid(fit, plotting.single_real_x(fit), log)
+        grid, where, order = plotting.curve_grid(fit, x, log)
         ax.plot(grid, prediction.curve(fit, where)[order], zorder=4 - number / len(shown),
                 label=_name(row.name), **_look(number))  # fmt: skip
     plotting.limit(ax, points)
@@ -64,7 +63,7 @@ def _draw_bars(ax: Axes, comparison: Comparison, bars: str) -> None:
     end = 1.0 if bars == "weight" else float(finite.max(initial=0.0)) or 1.0
     for number, (row, value) in enumerate(zip(comparison, values, strict=True)):
         known = np.isfinite(value)
-        text = _text(value, bars) if row.converged or known and bars != "weight" else "–"
+        text = _text(value, bars) if row.converged or (known and bars != "weight") else "–"
         text += "" if row.converged else " (not converged)"
         width = min(max(value, 0.0), end) if known else 0.0
         ax.barh(number, width, height=0.62, color=_look(number)["color"], alpha=0.8)

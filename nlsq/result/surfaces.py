@@ -128,7 +128,7 @@ def _image(ax: Axes, surface: Surface, grid: _Grid | None, values: Any, looks: A
         cells = np.ma.masked_invalid(grid.filled(values))
         return ax.pcolormesh(grid.u, grid.v, cells, shading="nearest", rasterized=True, **looks)
     keep = np.linspace(0, len(values) - 1, min(len(values), _MOST_POINTS)).astype(int)
-    size = np.clip(2.5e4 / len(keep), 3, 90)
+    size = np.clip(1.6e4 / len(keep), 3, 80)
     return ax.scatter(surface.u[keep], surface.v[keep], s=size, c=values[keep], linewidths=0,
                       rasterized=len(keep) > 3000, **looks)  # fmt: skip
 
