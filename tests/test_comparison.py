@@ -262,3 +262,32 @@ def test_equal_data_in_other_forms_are_the_same():
     hidden = np.where(np.arange(25) == 3, np.nan, line.ydata)
     pair = [changed(ydata=hidden)(fit) for fit in (constant, line)]
     assert dataclasses.is_dataclass(compare(*pair).rows[0])
+
+
+# ------------------------------------------------------------------------------------ pictures
+
+
+def test_the_picture_has_every_curve_and_every_rank():
+    ranking = compare(*family())
+    for bars in ("weight", "delta_aicc"):
+        _, axes = ranking.plot(bars, xlabel="t", title="Which?")
+        widths = [bar.get_width() for bar in axes[1].patches]
+        assert widths == [getattr(row, bars) for row in ranking]
+        assert [t.get_text() for t in axes[1].get_yticklabels()] == [r.name for r in ranking]
+        for row, line in zip(ranking, axes[0].lines[-3:], strict=True):
+            np.testing.assert_allclose(line.get_ydata(), row.fit.predict(line.get_xdata()))
+            assert line.get_label() == row.name
+    with pytest.raises(ValueError, match="'weight' or 'delta_aicc'"):
+        ranking.plot("bic")
+
+
+def test_a_picture_without_curves():
+    constant, line, parabola = family()
+    parabola["success"] = False
+    fit = streamed(line, line.ydata)
+    fit["model"], fit["sample"] = line.model, fit["sample"] | {"xdata": np.zeros((2, 5))}
+    for ranking in (compare(line, changed(xdata=2 * line.xdata)(constant), parabola),
+                    compare(line, fit)):  # fmt: skip
+        _, axes = ranking.plot()
+        assert len(axes) == 1 and len(axes[0].patches) == len(ranking)
+    assert "not converged" in compare(line, parabola).plot()[1][-1].texts[-1].get_text()

@@ -39,10 +39,12 @@ class FitPlots(FittedCurve):
 
     def _options(self, **given: Any) -> Options:
         """What to draw; labels that were not given are those of the data."""
+        from nlsq.result.figures import plain
         from nlsq.result.plotting import Options
 
         names = {"x": "x", "y": "y"} | (self.get("labels") or {})
-        defaults = {"xlabel": names["x"], "ylabel": names["y"], "title": self._sample_title()}
+        x = plain(names["x"]) if isinstance(names["x"], str) else tuple(map(plain, names["x"]))
+        defaults = {"xlabel": x, "ylabel": plain(names["y"]), "title": self._sample_title()}
         chosen = {k: v for k, v in given.items() if v is not None}
         return Options(**{k: v for k, v in defaults.items() if k in given} | chosen)
 

@@ -27,13 +27,14 @@ def draw(result: FitPlots, options: Options) -> tuple[Figure, np.ndarray]:
     along, z, label, scale = standardised(result)
     fig = figures.new((7.6, 6.0))
     above, left, right = fig.subplot_mosaic("aa;bc", height_ratios=(1.15, 1)).values()
-    _along(above, along, z, label)
+    standard = label != "residual"  # an exact fit has no scale, and is not normal
+    _along(above, along, z, label, standard)
     single = plotting.single_real_x(result) is not None
     above.set_xlabel(str(options.xlabel) if single else f"predicted {options.ylabel}")
     log = single and axis_scales.spans_decades(along)
     above.set_xscale(options.xscale or ("log" if log else "linear"))
-    _histogram(left, z, label)
-    _normal_plot(right, z, label)
+    _histogram(left, z, label, standard)
+    _normal_plot(right, z, label, standard)
     if scale is not None:
         above.set_title(f"s = √(reduced χ²) = {scale:.4g}", loc="right", fontsize="small")
     if options.title is not None:
@@ -82,37 +83,41 @@ def normal_curve(edges: np.ndarray) -> tuple[np.ndarray, list[float]]:
     return grid, [_NORMAL.pdf(v) for v in grid]
 
 
-def _along(ax: Axes, along: np.ndarray, z: np.ndarray, label: str) -> None:
-    ax.axhspan(-2, 2, color=figures.PREDICTION, alpha=0.09, linewidth=0)
+def _along(ax: Axes, along: np.ndarray, z: np.ndarray, label: str, standard: bool) -> None:
+    if standard:
+        ax.axhspan(-2, 2, color=figures.PREDICTION, alpha=0.09, linewidth=0)
     ax.axhline(0.0, color=figures.FIT, linewidth=1.2)
     points = plotting.thinned(plotting.Points(along, z, 0 * z, None, len(z)))
     plotting.draw_data(ax, points, points.y, None)
     ax.set_ylabel(label)
-    most = max(3.0, 1.08 * float(np.abs(z[np.isfinite(z)]).max(initial=0.0)))
+    most = 1.08 * float(np.abs(z[np.isfinite(z)]).max(initial=0.0))
+    most = max(most, 3.0) if standard else most or 1.0
     ax.set_ylim(-most, most)
 
 
-def _histogram(ax: Axes, z: np.ndarray, label: str) -> None:
+def _histogram(ax: Axes, z: np.ndarray, label: str, standard: bool) -> None:
     edges = histogram_edges(z)
     ax.hist(np.clip(z, edges[0], edges[-1]), bins=edges, density=True, color=figures.DATA,
             alpha=0.55, edgecolor="white", linewidth=0.6)  # fmt: skip
-    ax.plot(*normal_curve(edges), color=figures.FIT, linewidth=1.6, label="normal")
     ax.set_xlabel(label)
     ax.set_ylabel("density")
-    ax.legend(frameon=False, loc="upper right")
+    if standard:
+        ax.plot(*normal_curve(edges), color=figures.FIT, linewidth=1.6, label="normal")
+        ax.legend(frameon=False, loc="upper right")
 
 
-def _normal_plot(ax: Axes, z: np.ndarray, label: str) -> None:
+def _normal_plot(ax: Axes, z: np.ndarray, label: str, standard: bool) -> None:
     from scipy.special import betaincinv, ndtri
 
     z = np.sort(z[np.isfinite(z)])
     size = len(z)
     ranks, expected = normal_scores(size)
-    # The value of a rank is distributed as Beta(rank, size - rank + 1) in its probability.
-    limits = [ndtri(betaincinv(ranks + 1.0, size - ranks, p)) for p in (0.025, 0.975)]
-    ax.fill_between(expected, *limits, color=figures.PREDICTION, alpha=0.13, linewidth=0)
-    ends = expected[[0, -1]]
-    ax.plot(ends, ends, color=figures.FIT, linewidth=1.4)
+    if standard:
+        # The value of a rank is distributed as Beta(rank, size - rank + 1) in its probability.
+        limits = [ndtri(betaincinv(ranks + 1.0, size - ranks, p)) for p in (0.025, 0.975)]
+        ax.fill_between(expected, *limits, color=figures.PREDICTION, alpha=0.13, linewidth=0)
+        ends = expected[[0, -1]]
+        ax.plot(ends, ends, color=figures.FIT, linewidth=1.4)
     ax.plot(expected, z[ranks], "o", color=figures.DATA, markersize=3.2, markeredgewidth=0)
     ax.set_xlabel("expected of a normal distribution")
     ax.set_ylabel(label)
