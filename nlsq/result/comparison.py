@@ -12,7 +12,7 @@ import numpy as np
 
 from nlsq.result import statistics
 from nlsq.result.curve_fit_result import CurveFitResult
-from nlsq.result.serialization import function_name
+from nlsq.result.same_data import difference, loss_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -252,7 +252,7 @@ def compare(*fits: CurveFitResult, names: Sequence[str] | None = None) -> Compar
         raise ValueError(f"compare needs two or more fits of the same data, not {len(fits)}")
     given = _names(fits, names)
     for fit, name in zip(fits[1:], given[1:], strict=True):
-        if wrong := _difference(fits[0], fit):
+        if wrong := difference(fits[0], fit):
             raise ValueError(
                 f"{given[0]} and {name} cannot be compared: {wrong}. Criteria and tests hold for "
                 "fits of the same data, weighted in the same way"
@@ -290,59 +290,6 @@ def _names(fits: Sequence[CurveFitResult], names: Sequence[str] | None) -> tuple
             name = f"{own} ({number})"
         out.append(name)
     return tuple(out)
-
-
-def _difference(one: CurveFitResult, other: CurveFitResult) -> str | None:
-    """Why two fits are not of the same data, weighted in the same way; None when they are."""
-    if one.n_points != other.n_points:
-        return f"they were fitted to {one.n_points:,} and {other.n_points:,} points"
-    if bool(one.get("absolute_sigma")) != bool(other.get("absolute_sigma")):
-        return "one took sigma as known (absolute_sigma=True), the other did not"
-    losses = [_loss(fit) for fit in (one, other)]
-    if losses[0] != losses[1]:
-        return f"they were fitted with {losses[0]} and {losses[1]}"
-    return _other_values(one, other, "ydata", "y") or _other_sigma(one, other)
-
-
-def _loss(fit: CurveFitResult) -> str:
-    loss = fit.get("loss", "linear")
-    if loss == "linear":
-        return "the linear loss"
-    name = loss if isinstance(loss, str) else function_name(loss)
-    return f"the loss {name} with f_scale {float(fit.get('f_scale', 1.0)):g}"
-
-
-def _held(fit: CurveFitResult) -> dict[str, Any]:
-    """The data that a fit still has: all, or of a streamed fit the sample."""
-    return fit.get("sample", fit)
-
-
-def _other_values(one: CurveFitResult, other: CurveFitResult, key: str, said: str) -> str | None:
-    pair = [_held(fit).get(key) for fit in (one, other)]
-    if any(v is None for v in pair):
-        return None
-    a, b = (np.ravel(v) for v in pair)
-    if len(a) != len(b):
-        # A sample beside all of the data tells nothing.
-        same_kind = ("sample" in one) == ("sample" in other)
-        return f"their {said} have {len(a):,} and {len(b):,} values" if same_kind else None
-    unequal = np.flatnonzero((a != b) & ~((a != a) & (b != b)))
-    if not unequal.size:
-        return None
-    i = int(unequal[0])
-    return f"their {said} differ at point {i}: {a[i]} and {b[i]}"
-
-
-def _other_sigma(one: CurveFitResult, other: CurveFitResult) -> str | None:
-    if "sample" in one or "sample" in other:  # whose sigma is only known to be there or not
-        given = [fit.sigma_dimensions is not None for fit in (one, other)]
-        return None if given[0] == given[1] else "one has a sigma, the other has none"
-    pair = [np.asarray(1.0 if (s := fit.get("sigma")) is None else s) for fit in (one, other)]
-    if 2 in (pair[0].ndim, pair[1].ndim) and pair[0].shape == pair[1].shape:
-        return None if np.array_equal(*pair) else "their sigma differ"
-    if 2 in (pair[0].ndim, pair[1].ndim) and np.ndim(one.get("ydata")) < 2:
-        return "their sigma are a covariance matrix and none"
-    return None if np.all(pair[0] == pair[1]) else "their sigma differ"
 
 
 def _rows(fits: Sequence[CurveFitResult], names: Sequence[str]) -> tuple[Row, ...]:
@@ -416,7 +363,7 @@ def _nested_tests(rows: Sequence[Row]) -> tuple[tuple[NestedTest, ...], list[str
 
 
 def _notes(rows: Sequence[Row]) -> Iterator[str]:
-    loss = _loss(rows[0].fit)
+    loss = loss_of(rows[0].fit)
     if loss != "the linear loss":
         yield (
             f"fitted with {loss}: AICc and BIC take the sum of the loss in place of χ², and there "
