@@ -12,6 +12,7 @@ import numpy as np
 
 from nlsq.result import statistics
 from nlsq.result.curve_fit_result import CurveFitResult
+from nlsq.result.curve_fits import CurveFits
 from nlsq.result.same_data import difference, loss_of
 
 if TYPE_CHECKING:
@@ -267,7 +268,8 @@ def _no_fit(value: Any, place: int) -> str:
         if len(value) == 2 and np.ndim(value[1]) == 2:
             said += "; of (popt, pcov) keep the result itself, fit = curve_fit(...)"
         return said
-    return f"{said}{type(value).__name__}"
+    said += type(value).__name__
+    return said + (": give one of its fits, fits[0]" if isinstance(value, CurveFits) else "")
 
 
 def _names(fits: Sequence[CurveFitResult], names: Sequence[str] | None) -> tuple[str, ...]:
@@ -370,9 +372,11 @@ def _notes(rows: Sequence[Row]) -> Iterator[str]:
             "is no F test"
         )
     if any("sample" in row.fit for row in rows):
+        unsummed = any(math.isnan(row.adj_r_squared) for row in rows)
         yield (
             "the data of a streamed fit are not in memory: that they are the same was seen by "
             "their number and a sample"
+            + ("; its R² takes one more pass, which fit.summary() makes" if unsummed else "")
         )
     if any(row.aicc == -math.inf for row in rows):
         yield "a fit without residuals: the criteria cannot weigh models that the data meet exactly"

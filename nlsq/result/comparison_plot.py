@@ -66,7 +66,13 @@ def _draw_bars(ax: Axes, comparison: Comparison, bars: str) -> None:
         text = _text(value, bars) if row.converged or (known and bars != "weight") else "–"
         text += "" if row.converged else " (not converged)"
         width = min(max(value, 0.0), end) if known else 0.0
-        ax.barh(number, width, height=0.62, color=_look(number)["color"], alpha=0.8)
+        ax.barh(
+            number,
+            width,
+            height=min(0.62, 0.16 * len(values)),
+            color=_look(number)["color"],
+            alpha=0.8,
+        )
         inside = width > 0.72 * end
         ax.annotate(text, (width, number), xytext=(-5 if inside else 5, 0), va="center",
                     ha="right" if inside else "left", textcoords="offset points",

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from nlsq.result.fit_plots import FitPlots
     from nlsq.result.plotting import Options
 
+_MOST_INSIDE = 6  # components whose legend still leaves room for the curves
+
 
 def draw(result: FitPlots, x: Any, ax: Axes | None, options: Options) -> tuple[Figure, np.ndarray]:
     """Draw the components of `result`; see `CurveFitResult.plot_components`."""
@@ -35,7 +37,8 @@ def draw(result: FitPlots, x: Any, ax: Axes | None, options: Options) -> tuple[F
     axes[0].plot(grid, total, color=figures.FIT, linewidth=1.7, label="fit", zorder=4)
     plotting.limit(axes[0], points)
     axes[0].set_ylabel(str(options.ylabel))
-    figures.legend(axes[0], ncols=2 if len(components) > 6 else 1)
+    outside = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0)}
+    figures.legend(axes[0], **outside if len(components) > _MOST_INSIDE else {})
     return fig, plotting.dress(axes, points, str(options.xlabel), options)
 
 

@@ -40,7 +40,9 @@ def draw(result: FitStatistics, ax: Axes | None, title: str | None) -> tuple[Fig
     ax.grid(which="minor", color="white", linewidth=1.2)
     ax.tick_params(which="both", length=0)
     ax.spines[:].set_visible(False)
-    fig.colorbar(drawn, ax=ax, label="correlation", shrink=0.8, ticks=(-1, -0.5, 0, 0.5, 1))
+    width = 0.25 / max(n, 3)
+    bar = ax.inset_axes((1 + width, 0, width, 1))
+    fig.colorbar(drawn, cax=bar, label="correlation", ticks=(-1, -0.5, 0, 0.5, 1))
     if title is not None:
         ax.set_title(title)
     return fig, ax

@@ -25,6 +25,7 @@ _NORMAL = NormalDist()
 def draw(result: FitPlots, options: Options) -> tuple[Figure, np.ndarray]:
     """Draw the residuals of `result`; see `CurveFitResult.plot_residuals`."""
     along, z, label, scale = standardised(result)
+    linear = result.get("loss", "linear") == "linear"
     fig = figures.new((7.6, 6.0))
     above, left, right = fig.subplot_mosaic("aa;bc", height_ratios=(1.15, 1)).values()
     standard = label != "residual"  # an exact fit has no scale, and is not normal
@@ -36,7 +37,8 @@ def draw(result: FitPlots, options: Options) -> tuple[Figure, np.ndarray]:
     _histogram(left, z, label, standard)
     _normal_plot(right, z, label, standard)
     if scale is not None:
-        above.set_title(f"s = √(reduced χ²) = {scale:.4g}", loc="right", fontsize="small")
+        squared = "reduced χ²" if linear else "loss / degrees of freedom"
+        above.set_title(f"s = √({squared}) = {scale:.4g}", loc="right", fontsize="small")
     if options.title is not None:
         fig.suptitle(options.title)
     figures.finish((above, left, right))
@@ -66,9 +68,21 @@ def standardised(result: FitPlots) -> tuple[np.ndarray, np.ndarray, str, float |
 
 
 def normal_scores(size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Ranks to draw of a normal plot, and where the values of these ranks are expected."""
-    ranks = np.unique(np.linspace(0, size - 1, min(size, _MOST_RANKED)).astype(int))
-    return ranks, np.array([_NORMAL.inv_cdf((i + 0.625) / (size + 0.25)) for i in ranks])
+    """Ranks to draw of a normal plot, and where the values of these ranks are expected.
+
+    Of many, those that lie evenly in the plot: the tails are drawn whole.
+    """
+    ranks = np.arange(size)
+    if size > _MOST_RANKED:
+        end = _expected(0, size)
+        even = [_NORMAL.cdf(z) for z in np.linspace(end, -end, _MOST_RANKED)]
+        ranks = np.unique(np.round(np.array(even) * (size + 0.25) - 0.625).astype(int))
+    return ranks, np.array([_expected(rank, size) for rank in ranks.tolist()])
+
+
+def _expected(rank: int, size: int) -> float:
+    """Where the value of a rank, from 0, is expected: Blom's formula."""
+    return _NORMAL.inv_cdf((rank + 0.625) / (size + 0.25))
 
 
 def histogram_edges(z: np.ndarray) -> np.ndarray:
@@ -101,6 +115,9 @@ def _histogram(ax: Axes, z: np.ndarray, label: str, standard: bool) -> None:
             alpha=0.55, edgecolor="white", linewidth=0.6)  # fmt: skip
     ax.set_xlabel(label)
     ax.set_ylabel("density")
+    if beyond := int((np.abs(z) > _FURTHEST).sum()):
+        text = f"{beyond:,} beyond\n±{_FURTHEST:g}"
+        ax.text(0.02, 0.98, text, transform=ax.transAxes, va="top", fontsize="small")
     if standard:
         ax.plot(*normal_curve(edges), color=figures.FIT, linewidth=1.6, label="normal")
         ax.legend(frameon=False, loc="upper right")

@@ -51,6 +51,8 @@ def _counted(fit: CurveFitResult) -> tuple[np.ndarray | None, np.ndarray]:
 def _other_values(y: np.ndarray | None, other: np.ndarray | None) -> str | None:
     if y is None or other is None:
         return None
+    if len(y) != len(other):
+        return f"their y have {len(y):,} and {len(other):,} values"
     unequal = np.flatnonzero((y != other) & ~((y != y) & (other != other)))
     if not unequal.size:
         return None

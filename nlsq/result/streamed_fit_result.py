@@ -87,8 +87,9 @@ class StreamedFitResult(CurveFitResult):
             f"{name}: the data of this fit are not in memory; use {instead}, or result.sample"
         )
 
-    def _sample_title(self) -> str:
-        return f"{len(self['sample']['ydata']):,} of {self.n_points:,} points"
+    def _sample_title(self) -> str | None:
+        drawn = len(self["sample"]["ydata"]) * (2 if self.complex_values else 1)
+        return f"{drawn:,} of {self.n_points:,} points" if drawn < self.n_points else None
 
     def _with_points(self) -> CurveFitResult:
         """This fit with the sample as its data, for what wants points."""
