@@ -3,6 +3,7 @@
 import math
 
 import lmfit
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from scipy import stats
@@ -273,6 +274,13 @@ def test_equal_data_in_other_forms_are_the_same():
 # ------------------------------------------------------------------------------------ pictures
 
 
+@pytest.fixture
+def closed():
+    yield
+    plt.close("all")
+
+
+@pytest.mark.usefixtures("closed")
 def test_the_picture_has_every_curve_and_every_rank():
     ranking = compare(*family())
     for bars in ("weight", "delta_aicc"):
@@ -287,6 +295,7 @@ def test_the_picture_has_every_curve_and_every_rank():
         ranking.plot("bic")
 
 
+@pytest.mark.usefixtures("closed")
 def test_a_picture_without_curves():
     constant, line, parabola = family()
     parabola["success"] = False

@@ -6,7 +6,7 @@ import pytest
 from matplotlib.figure import Figure
 from scipy import stats
 
-from nlsq.result import CurveFitResult, axis_scales, correlation_map
+from nlsq.result import CurveFitResult, axis_scales, correlation_map, residual_plots
 from tests.result_fits import DECAY, LINE, Model, decay, fitted, noisy_line, result_at
 from tests.test_result_plot import legend, png
 
@@ -233,6 +233,16 @@ def test_the_normal_plot_is_bloms_with_the_band_of_order_statistics():
     highest = stats.norm.ppf(stats.beta.ppf(0.975, 25, 1))
     assert vertices[:, 1].min() == pytest.approx(lowest)
     assert vertices[:, 1].max() == pytest.approx(highest)
+
+
+@pytest.mark.parametrize("size", [1, 2, 400, 401, 10**6])
+def test_ranks_of_many_points_lie_evenly_and_reach_both_ends(size):
+    ranks, expected = residual_plots.normal_scores(size)
+    np.testing.assert_allclose(
+        expected, stats.norm.ppf((ranks + 0.625) / (size + 0.25)), atol=1e-12
+    )
+    assert ranks[0] == 0 and ranks[-1] == size - 1 and len(ranks) <= 401
+    assert size < 10**6 or set(range(5)) < set(ranks.tolist())
 
 
 def test_residuals_of_a_plane_and_of_an_exact_fit():
