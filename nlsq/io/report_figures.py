@@ -87,7 +87,7 @@ class Points:
 def points_of(result: CurveFitResult, document: Mapping[str, Any]) -> Points | None:
     """The data of a fit beside its predictions; None when neither is known."""
     curve, sampled = document.get("curve") or {}, isinstance(result, StreamedFitResult)
-    data = result._with_points()
+    data = result._data_to_look_at()
     if "ydata" not in data:
         return None
     if sampled:

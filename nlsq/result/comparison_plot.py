@@ -24,7 +24,7 @@ def draw(comparison: Comparison, bars: str, options: Options) -> tuple[Figure, n
     """Draw `comparison`; see `Comparison.plot`."""
     if bars not in _BARS:
         raise ValueError(f"bars is 'weight' or 'delta_aicc', not {bars!r}")
-    shown = [row.fit._with_points() for row in comparison]
+    shown = [row.fit._data_to_look_at() for row in comparison]
     abscissae = [plotting.single_real_x(fit) if "ydata" in fit else None for fit in shown]
     curves = abscissae[0] is not None and all(np.array_equal(x, abscissae[0]) for x in abscissae)
     rows = len(comparison)

@@ -93,7 +93,7 @@ class CurveFitResult(FitPlots):
             )
         if not names:
             raise KeyError(key)
-        raise KeyError(f"{unknown_parameter(key, names)}; nor is it a field or a statistic")
+        raise KeyError(f"no field or statistic, and {unknown_parameter(key, names)}")
 
     def get(self, key: Any, default: Any = None) -> Any:
         """Return what ``fit[key]`` is, or `default` when that is nothing."""

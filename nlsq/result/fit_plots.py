@@ -29,10 +29,6 @@ class FitPlots(FittedCurve):
         As for `CurveFitResult`, which is the class to use.
     """
 
-    def _with_points(self) -> FitPlots:
-        """The result whose data are drawn: this one, or one of a sample of them."""
-        return self
-
     def _sample_title(self) -> str | None:
         """How many of the points are drawn, where that are not all."""
         return None
@@ -123,7 +119,7 @@ class FitPlots(FittedCurve):
             show_prediction=show_prediction, level=level_of(level, alpha),
             xlabel=xlabel, ylabel=ylabel, title=title, xscale=xscale, yscale=yscale,
         )  # fmt: skip
-        return plotting.plot(self._with_points(), ax, options)
+        return plotting.plot(self._data_to_look_at(), ax, options)
 
     def plot_residuals(
         self, *, xlabel: str | None = None, title: str | None = None, xscale: str | None = None
@@ -154,7 +150,7 @@ class FitPlots(FittedCurve):
         from nlsq.result import residual_plots
 
         options = self._options(xlabel=xlabel, ylabel=None, title=title, xscale=xscale)
-        return residual_plots.draw(self._with_points(), options)
+        return residual_plots.draw(self._data_to_look_at(), options)
 
     def plot_correlation(
         self, ax: Axes | None = None, *, title: str | None = None
@@ -227,4 +223,4 @@ class FitPlots(FittedCurve):
             show_residuals=show_residuals, xlabel=xlabel, ylabel=ylabel, title=title,
             xscale=xscale, yscale=yscale,
         )  # fmt: skip
-        return component_plot.draw(self._with_points(), x, ax, options)
+        return component_plot.draw(self._data_to_look_at(), x, ax, options)

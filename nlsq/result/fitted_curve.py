@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nlsq.result.fit_statistics import FitStatistics
+from nlsq.result.sentences import cautions
 from nlsq.result.statistics import LEVEL, level_of
 
 if TYPE_CHECKING:
     from nlsq.result.prediction import Band
+    from nlsq.result.solving import Solution
 
 
 class FittedCurve(FitStatistics):
@@ -147,3 +149,132 @@ class FittedCurve(FitStatistics):
 
         self._require_points(x, "interval")
         return prediction.prediction_interval(self, x, level_of(level, alpha), sigma_new)
+
+    # -- what follows from the parameters --------------------------------------------------------
+
+    def derive(self, function: Any = None, /, **quantities: Any) -> Any:
+        """Quantities computed from the parameters, with the errors that follow from theirs.
+
+        The variance is g' C g, with C the covariance of the parameters and g the derivatives of
+        the function by them: exact ones (complex steps, confirmed by differences) where the
+        function takes complex numbers, as NumPy's and formulas do; else differences, good to some
+        eleven digits.
+
+        Parameters
+        ----------
+        function : callable or str
+            A function of parameters by their names, which may give an array, or a formula.
+        **quantities : callable or str
+            Several, by the names of what they give.
+
+        Returns
+        -------
+        Derived or DerivedQuantities
+            One quantity with ``value``, ``stderr``, ``interval(level)`` and
+            ``covariance("tau")``; of several a mapping by name, which has their ``covariance``
+            (k, k) and is a table as text. An error is infinite where the quantity depends on what
+            the data leave undetermined; fixed parameters contribute none.
+
+        Raises
+        ------
+        ValueError
+            When the function asks for something that is no parameter, or the formula is none.
+        TypeError
+            When it does not tell the names of its arguments, or gives no real numbers.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from nlsq import curve_fit
+        >>> x = np.arange(8.0)
+        >>> y = 3 * np.exp(-x / 2) + 0.02 * np.cos(9 * x)
+        >>> fit = curve_fit(lambda x, a, tau: a * np.exp(-x / tau), x, y, p0=[1, 1])
+        >>> print(fit.derive(lambda tau: np.log(2) * tau))
+        1.379 ± 0.012
+        >>> both = fit.derive(half_life="log(2)*tau", area=lambda a, tau: a * tau)
+        >>> bool(both["area"].covariance(both["half_life"]) == both.covariance[0, 1])
+        True
+        """
+        from nlsq.result import deriving
+
+        return deriving.derive(self, function, quantities)
+
+    def solve_for(
+        self,
+        y: Any,
+        *,
+        near: float | None = None,
+        bracket: Any = None,
+        replicates: float = 1,
+        sigma_new: float | None = None,
+    ) -> Solution:
+        """The x at which the fitted curve is `y`: reading a calibration curve backwards.
+
+        Parameters
+        ----------
+        y : float or array_like, shape (k,)
+            New measurements, in the units of ``ydata``.
+        near : float, optional
+            Where the curve is `y` more than once: the solution nearest to this x.
+        bracket : (low, high), optional
+            Where to look for x. Default: over the data.
+        replicates : float, default 1
+            How many measurements each `y` is the mean of; inf for a `y` that is known exactly.
+        sigma_new : float, optional
+            Standard deviation of a new measurement, as for `prediction_interval`.
+
+        Returns
+        -------
+        Solution
+            With ``value``, ``stderr`` (delta method) and ``interval(level)``: all x around the
+            solution whose prediction interval (of the mean of `replicates`) holds `y`, for a
+            straight line Fieller's.
+
+        Raises
+        ------
+        ValueError
+            When the curve is `y` nowhere, or more than once without `near`.
+
+        Examples
+        --------
+        >>> from nlsq import curve_fit
+        >>> known = [0, 1, 2, 3, 4.0]
+        >>> fit = curve_fit(lambda x, a, b: a + b * x, known, [0.1, 1.9, 4.2, 5.9, 8.1])
+        >>> x = fit.solve_for(5.0)
+        >>> print(x, x.interval(0.95).round(2))
+        2.480 ± 0.086 [2.21 2.76]
+        """
+        from nlsq.result import solving
+
+        return solving.solve(self, y, near, bracket, replicates, sigma_new)
+
+    def _data_to_look_at(self) -> FittedCurve:
+        """A fit with these data, or with those of the sample where there is only that."""
+        return self
+
+    def correlated_values(self) -> tuple[Any, ...]:
+        """The parameters as numbers of the package uncertainties, which carries errors along.
+
+        Returns
+        -------
+        tuple of uncertainties.UFloat
+            In the parameters' order, tagged with their names, with the covariance of the fit.
+
+        Raises
+        ------
+        ImportError
+            When uncertainties is not installed.
+        ValueError
+            When an error is not finite.
+        """
+        try:
+            import uncertainties
+        except ImportError as error:
+            raise ImportError(
+                "correlated_values needs uncertainties: pip install uncertainties"
+            ) from error
+        if not np.isfinite(self.pcov).all():
+            open_ended = [n for n, e in zip(self.names, self.perr, strict=True) if not e < np.inf]
+            why = "; ".join(cautions(self))
+            raise ValueError(f"the errors of {', '.join(open_ended)} are not finite: {why}")
+        return uncertainties.correlated_values(self.popt, self.pcov, tags=self.names)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 
 def unknown_parameter(name: Any, names: tuple[str, ...]) -> str:
     """What to say to somebody who asks for a parameter that is not there."""
-    hint = did_you_mean(str(name), names, "")
-    return f"{name!r} is no parameter{hint}; they are {', '.join(names)}"
+    return f"{name!r} is no parameter; they are {', '.join(names)}{did_you_mean(str(name), names)}"
 
 
 class Quantity:
@@ -123,7 +122,49 @@ class FitParameter(_Parameter):
         return float(lower[self._index]), float(upper[self._index])
 
 
-class FitParameters(Mapping):
+class Table(Mapping):
+    """Quantities by name, shown as a table."""
+
+    def _cells(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+        """Heads of the columns, and rows of texts."""
+        raise NotImplementedError
+
+    def _numbers(self) -> tuple[Sequence[str], dict[str, Any]]:
+        """Labels of the rows, and columns by name."""
+        raise NotImplementedError
+
+    def to_dataframe(self) -> Any:
+        """A pandas DataFrame, a row for each: value, stderr, and the 95 % interval lower, upper.
+
+        Of parameters also min and max (the bounds), start, fixed, at_bound and undetermined. What
+        the fit does not know is left out.
+
+        Raises
+        ------
+        ImportError
+            When pandas is not installed.
+        """
+        pandas = import_pandas("to_dataframe")
+        labels, columns = self._numbers()
+        return pandas.DataFrame(columns, index=pandas.Index(labels, name="name"))
+
+    def __str__(self) -> str:
+        from nlsq.result import report, writers
+
+        ascii = not report.terminal_is_unicode()
+        return "\n".join(writers.table_lines(*self._cells(), ascii=ascii))
+
+    def __repr__(self) -> str:
+        each = ", ".join(f"{n}: {to_ascii(str(q))}" for n, q in self.items())
+        return f"{type(self).__name__}({each})"
+
+    def _repr_html_(self) -> str:
+        from nlsq.result import writers
+
+        return f"<div class='nlsq-result'>{writers.html_table(*self._cells())}</div>"
+
+
+class FitParameters(Table):
     """The parameters of a fit in their order: name -> `FitParameter`; a table as text.
 
     Parameters
@@ -158,19 +199,7 @@ class FitParameters(Mapping):
     def __len__(self) -> int:
         return len(self._names)
 
-    def to_dataframe(self) -> Any:
-        """A pandas DataFrame, a row for each parameter.
-
-        Its columns are value, stderr, lower and upper (the 95 % interval), min and max (the
-        bounds), start, fixed, at_bound and undetermined; one that the fit knows nothing of is left
-        out.
-
-        Raises
-        ------
-        ImportError
-            When pandas is not installed.
-        """
-        pandas = import_pandas("fit.params.to_dataframe")
+    def _numbers(self) -> tuple[Sequence[str], dict[str, Any]]:
         fit = self._fit
         every = self.values()
         columns: dict[str, Any] = {"value": fit.popt, "stderr": fit.perr}
@@ -183,22 +212,12 @@ class FitParameters(Mapping):
         for name in ("fixed", "at_bound", "undetermined"):
             if name in fit:
                 columns[name] = [getattr(p, name) for p in every]
-        return pandas.DataFrame(columns, index=pandas.Index(self._names, name="name"))
+        return self._names, columns
 
-    def __str__(self) -> str:
-        from nlsq.result import report, writers
+    def _cells(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+        from nlsq.result import report
 
-        table = report.parameter_table(self._fit)
-        return "\n".join(writers.table_lines(*table, ascii=not report.terminal_is_unicode()))
-
-    def __repr__(self) -> str:
-        return f"FitParameters({', '.join(f'{n}: {to_ascii(str(self[n]))}' for n in self)})"
-
-    def _repr_html_(self) -> str:
-        from nlsq.result import report, writers
-
-        table = writers.html_table(*report.parameter_table(self._fit))
-        return f"<div class='nlsq-result'>{table}</div>"
+        return report.parameter_table(self._fit)
 
 
 def import_pandas(caller: str) -> Any:

@@ -76,10 +76,13 @@ def row_variance(result: FittedCurve) -> Callable[[np.ndarray], np.ndarray]:
         data_jac = gradients(result, result["sample"]["xdata"] if "sample" in result else None)
     data_jac = np.asarray(data_jac)
     norms = np.linalg.norm(data_jac, axis=0)
+    # undetermined too, and no part of a direction: values far away fit as well
+    silent = np.isinf(np.diag(pcov)) & ~bands.has_component(np.eye(len(pcov)), null, norms)
 
     def variance(J: np.ndarray) -> np.ndarray:
         finite = bands.curve_variance(J, np.asarray(determined, dtype=float))
-        return np.where(bands.has_component(J, null, norms), np.inf, finite)
+        blind = bands.has_component(J, null, norms) | (J[:, silent] != 0).any(axis=1)
+        return np.where(blind, np.inf, finite)
 
     return variance
 
@@ -92,9 +95,9 @@ def noise_variance(result: FittedCurve, x: Any, sigma_new: Any) -> np.ndarray | 
         if new.ndim > 1 or not (np.isfinite(new) & (new > 0)).all():
             raise ValueError("sigma_new must be a positive scalar or one positive value per point")
         variance = new**2
-    elif sigma is None:
+    elif result.sigma_dimensions is None:
         variance = 1.0
-    elif np.ndim(sigma) == 0:
+    elif result.sigma_dimensions == 0:
         variance = float(sigma) ** 2
     elif x is not None:
         raise ValueError(UNKNOWN_NOISE)

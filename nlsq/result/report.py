@@ -38,12 +38,12 @@ class Report:
 
 def build(result: CurveFitResult, level: float = 0.95) -> Report:
     """Collect what the report says about `result`, intervals at this confidence level."""
-    columns, rows = parameter_table(result, level)
+    heads, rows = parameter_table(result, level)
     return Report(
         title=f"Fit of {_model_name(result)}",
         converged=bool(result.get("success", True)),
         header=_header(result),
-        columns=columns,
+        columns=heads,
         rows=rows,
         statistics=_statistics(result),
         correlations=_correlations(result),
@@ -55,8 +55,13 @@ def parameter_table(
     result: CurveFitResult, level: float = 0.95
 ) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     """Heads of the columns, and a row of texts for each parameter."""
+    return columns(level), _rows(result, level)
+
+
+def columns(level: float) -> tuple[str, ...]:
+    """Heads of the columns of the table of parameters."""
     interval = f"{100 * statistics.check_level(level):g} % interval"
-    return ("name", "value", "std. error", "rel. %", interval, ""), _rows(result, level)
+    return "name", "value", "std. error", "rel. %", interval, ""
 
 
 def _model_name(result: CurveFitResult) -> str:
@@ -141,26 +146,23 @@ def _rows(result: CurveFitResult, level: float) -> list[tuple[str, ...]]:
     limits = result.confidence_intervals(level) if result.knows_dof else None
     for i, name in enumerate(result.names):
         value, stderr = float(result.x[i]), float(stderrs[i])
-        rounding = Rounding.of(value, stderr)
         if name in fixed:
-            rows.append((name, rounding.text(value), "", "", "", "fixed"))
+            rows.append((name, Rounding.of(value, stderr).text(value), "", "", "", "fixed"))
             continue
-        relative = formatting.percent(stderr / value) if value and math.isfinite(stderr) else ""
         note = [at_bound[name]] if name in at_bound else []
         if name in (result.get("undetermined") or ()) or stderr == math.inf:
             note.append("undetermined")
-        interval = "" if limits is None else _interval(limits[i], rounding)
-        rows.append(
-            (
-                name,
-                rounding.text(value),
-                rounding.error(stderr),
-                relative,
-                interval,
-                ", ".join(note),
-            )
-        )
+        rows.append(row(name, value, stderr, None if limits is None else limits[i], *note))
     return rows
+
+
+def row(name: str, value: float, stderr: float, limits: Any, *notes: str) -> tuple[str, ...]:
+    """A row of the table of parameters; limits: of the interval, None when they are not known."""
+    rounding = Rounding.of(value, stderr)
+    relative = formatting.percent(stderr / value) if value and math.isfinite(stderr) else ""
+    interval = "" if limits is None else _interval(limits, rounding)
+    error = rounding.error(stderr)
+    return name, rounding.text(value), error, relative, interval, ", ".join(notes)
 
 
 def _interval(limits: np.ndarray, rounding: Rounding) -> str:

@@ -91,7 +91,7 @@ class StreamedFitResult(CurveFitResult):
         drawn = len(self["sample"]["ydata"]) * (2 if self.complex_values else 1)
         return f"{drawn:,} of {self.n_points:,} points" if drawn < self.n_points else None
 
-    def _with_points(self) -> CurveFitResult:
+    def _data_to_look_at(self) -> CurveFitResult:
         """This fit with the sample as its data, for what wants points."""
         return CurveFitResult({k: self[k] for k in self.keys() if k != "moments"} | self["sample"])
 
