@@ -6,6 +6,7 @@ import pytest
 from matplotlib.figure import Figure
 from scipy import stats
 
+import nlsq
 from nlsq.result import CurveFitResult, axis_scales, correlation_map, residual_plots
 from tests.result_fits import DECAY, LINE, Model, decay, fitted, noisy_line, result_at
 from tests.test_result_plot import legend, png
@@ -297,30 +298,28 @@ def test_the_map_shows_correlations_by_name():
 # ----------------------------------------------------------------------------------- components
 
 
-class TwoParts(CurveFitResult):
-    def components(self, x):
-        return {"slope": self.popt[0] * x, "_level": self.popt[1] + 0 * x}
-
-
 def test_components_add_up_to_the_fit():
-    whole = fitted(LINE, *noisy_line(), labels={"x": "t"})
-    fit = TwoParts(dict(whole.items()))
+    x, y = noisy_line()
+    fit = nlsq.curve_fit("slope*x + level", x, y)
+    fit["labels"] = {"x": "t"}
     fig, axes = fit.plot_components(ylabel="U", title="Parts")
-    assert legend(axes[0]) == ["data", "slope", " _level", "fit"] and png(fig)
+    assert legend(axes[0]) == ["data", "slope*x", "level", "fit"] and png(fig)
     assert axes[1].get_xlabel() == "t" and axes[0].get_ylabel() == "U"
     slope, level, total = (line.get_data() for line in axes[0].lines[1:])
-    np.testing.assert_allclose(slope[1], fit.popt[0] * slope[0])
-    np.testing.assert_allclose(total[1], LINE.f(total[0], *fit.popt))
-    np.testing.assert_allclose(slope[1] + level[1], total[1])
+    np.testing.assert_allclose(slope[1], fit["slope"] * slope[0])
+    np.testing.assert_allclose(level[1], fit["level"])
+    np.testing.assert_allclose(total[1], fit.predict(total[0]))
     _, axes = fit.plot_components([3.0, 1.0], show_residuals=False)
     assert axes[0].lines[-1].get_xdata().tolist() == [1.0, 3.0] and len(axes) == 1
 
 
 def test_what_has_no_components_says_so():
-    fit = TwoParts(dict(fitted(LINE, *noisy_line()).items()))
-    fit["xdata"] = np.zeros((2, 25))
-    with pytest.raises(ValueError, match="a single real x"):
+    fit = fitted(LINE, *noisy_line())
+    with pytest.raises(ValueError, match="has no components"):
         fit.plot_components()
-    fit = TwoParts(dict(fitted(LINE, *noisy_line()).items()) | {"model": None})
+    with pytest.raises(ValueError, match="a single real x"):
+        surface(PAIR).plot_components()
+    fit["model"] = None
     with pytest.raises(RuntimeError, match="has no model"):
         fit.plot_components()
+    assert plt.get_fignums() == []

@@ -112,7 +112,7 @@ def reproduction_script(recipe: Recipe) -> str:
         "import nlsq",
         *(["import nlsq.models"] if recipe.kind == "builtin" else []),
         "from nlsq.io import read_table",
-        *(["from nlsq.models.formula import parse"] if recipe.kind == "formula" else []),
+        *(["from nlsq.models.formulas import parse"] if recipe.kind == "formula" else []),
         "",
         "folder = Path(__file__).parent",
     ]

@@ -23,12 +23,21 @@ def draw(result: FitPlots, x: Any, ax: Axes | None, options: Options) -> tuple[F
     data_x = plotting.single_real_x(result)
     if data_x is None:
         raise ValueError("plot_components draws curves, of a single real x and a real y per point")
-    fig, axes = figures.stacked(ax, options.show_residuals)
+    if len(result.components()) < 2:
+        raise ValueError(
+            "this model has no components: fit a sum of models, such as 'gaussian + linear', or a "
+            "formula that is a sum"
+        )
     points = plotting.points_of(result, data_x)
+    fig, axes = figures.stacked(ax, options.show_residuals)
     log = plotting.set_scales(axes[0], points, options)
     plotting.draw_data(axes[0], points, points.y, "data")
-    grid = plotting.grid_over(data_x, 500, log) if x is None else np.sort(np.ravel(x).astype(float))
-    components = parts(result, grid)
+    if x is None:
+        grid, where, order = plotting.curve_grid(result, data_x, log)
+    else:
+        grid, order = np.sort(np.ravel(x).astype(float)), slice(None)
+        where = grid
+    components = {name: np.asarray(v)[order] for name, v in result.components(where).items()}
     for number, (name, values) in enumerate(components.items()):
         colour = figures.SERIES[number % len(figures.SERIES)]
         axes[0].plot(grid, values, color=colour, linewidth=1.3, label=figures.plain(name), zorder=3)
@@ -40,21 +49,3 @@ def draw(result: FitPlots, x: Any, ax: Axes | None, options: Options) -> tuple[F
     outside = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0)}
     figures.legend(axes[0], **outside if len(components) > _MOST_INSIDE else {})
     return fig, plotting.dress(axes, points, str(options.xlabel), options)
-
-
-def parts(result: FitPlots, x: np.ndarray) -> dict[str, np.ndarray]:
-    """The components of the model at `x`, by name.
-
-    Raises
-    ------
-    RuntimeError
-        When the model is gone, or is none that has components.
-    """
-    result.require_model()
-    components = getattr(result, "components", None)
-    if components is None:
-        raise RuntimeError(
-            "this model has no components: fit a sum of models (such as 'gaussian + linear'), or a "
-            "formula"
-        )
-    return {name: np.asarray(values) for name, values in components(x).items()}

@@ -133,7 +133,13 @@ class CurveFits:
         status = int(self._arrays["status"][place])
         fields = {name: array[place] for name, array in self._arrays.items() if name != "popt"}
         fields |= {"x": self._arrays["popt"][place], "param_names": self.param_names}
-        return CurveFitResult(fields | {"message": self.messages[status], "success": status > 0})
+        fields |= {"message": self.messages[status], "success": status > 0}
+        result = CurveFitResult(fields)
+        if recipe := self._facts.get("model"):
+            from nlsq.result.recipes import bring_back
+
+            bring_back(result, recipe)
+        return result
 
     # -- reading ---------------------------------------------------------------------------------
 
@@ -255,7 +261,9 @@ class CurveFits:
         return xarray.Dataset(variables, coordinates)
 
     def save(self, path: str | os.PathLike) -> None:
-        """Write to a ``.npz`` or ``.parquet`` file; the model and the data stay behind.
+        """Write to a ``.npz`` or ``.parquet`` file; the data stay behind.
+
+        Of a model of `nlsq.models` its name or formula is kept, any other stays behind.
 
         Raises
         ------

@@ -213,9 +213,19 @@ class FitPlots(FittedCurve):
         ImportError
             When matplotlib is not installed.
         ValueError
-            When x is not a single real number per point.
+            When the model has no components, or x is not a single real number per point.
         RuntimeError
-            When the model is gone, or knows no components.
+            When the model is gone; see `attach`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from nlsq import curve_fit
+        >>> x = np.linspace(0, 5, 40)
+        >>> fit = curve_fit("a*exp(-x/tau) + b*x", x, 3 * np.exp(-x) + 0.1 * x)
+        >>> fig, axes = fit.plot_components()
+        >>> [line.get_label() for line in axes[0].lines[1:]]
+        ['a*exp(-x/tau)', 'b*x', 'fit']
         """
         from nlsq.result import component_plot
 

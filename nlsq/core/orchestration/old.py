@@ -108,8 +108,11 @@ class OptimizationSelector:
         limit = settings.pop("time_limit")
         deadline = None if limit is None else time.monotonic() + limit
         settings |= {"method": method or "trf", "jac": jac, "deadline": deadline}
-        bounded = bool(np.isfinite([lb, ub]).any())
-        parameters = SimpleNamespace(p0=start, lb=lb, ub=ub, names=names, bounded=bounded)
+        free = lb < ub
+        bounded = bool(np.isfinite([lb[free], ub[free]]).any())
+        parameters = SimpleNamespace(
+            p0=start, lb=lb, ub=ub, names=names, bounded=bounded, n_free=int(free.sum())
+        )
         return OptimizationConfig(parameters, SimpleNamespace(**settings), "reference")
 
 
