@@ -21,7 +21,14 @@ from nlsq.core.model.given import model_value, numeric, refuse_masks, require_nu
 from nlsq.core.model.jacobians import Pattern, form, is_operator
 from nlsq.core.model.model import Model
 from nlsq.core.problem.observations import Observations, parse_observations
-from nlsq.core.problem.options import TR_OPTIONS, Options, by_name, check_names, read_options
+from nlsq.core.problem.options import (
+    TR_OPTIONS,
+    Options,
+    by_name,
+    check_kept,
+    check_names,
+    read_options,
+)
 from nlsq.core.problem.parameters import (
     UNBOUNDED,
     Parameters,
@@ -185,8 +192,7 @@ class LeastSquares:
     _own = _FRONT[1:]
 
     def __init__(self, **options: Any):
-        unknown = {k: v for k, v in options.items() if k not in self._own}
-        read_options("LeastSquares", None, None, False, unknown, self._own)
+        check_kept("LeastSquares", options, self._own)
         self.options = options
 
     def least_squares(self, fun: Callable, x0: Any, *args: Any, **options: Any) -> OptimizeResult:

@@ -17,7 +17,7 @@ from nlsq.core.model.model import Model
 from nlsq.core.orchestration.reference import solve_by_reference
 from nlsq.core.orchestration.stages import stages_for
 from nlsq.core.problem.observations import Observations, labels_of, require_enough_points
-from nlsq.core.problem.options import by_name, read_options, since
+from nlsq.core.problem.options import by_name, check_kept, since
 from nlsq.core.problem.parameters import UNBOUNDED, parse_parameters, speaks_by_name
 from nlsq.core.verdict.finished import Finished, check_start
 from nlsq.core.verdict.record import announce, judge, record
@@ -268,8 +268,7 @@ class CurveFit:
             "full_output", "nan_policy")  # fmt: skip
 
     def __init__(self, **options: Any):
-        unknown = {k: v for k, v in options.items() if k not in (*self._own, "fixed")}
-        read_options("CurveFit", None, None, False, unknown)
+        check_kept("CurveFit", options, (*self._own, "fixed"))
         self.options = options
 
     def curve_fit(
