@@ -107,7 +107,8 @@ class Model:
         if named:
             given = tuple(self.__signature__.bind(*given, **named).arguments.values())
         x, *params = given
-        return self.function(x if x.__class__ is np.ndarray else self.taken(x), *params)
+        plain = x.__class__ is np.ndarray and x.dtype.names is None
+        return self.function(x if plain else self.taken(x), *params)
 
     def taken(self, x: Any) -> Any:
         """x as the function takes it: lists as arrays, of a table the columns it names.
