@@ -12,7 +12,7 @@ from scipy import optimize, stats
 from uncertainties import umath
 
 from nlsq import curve_fit
-from nlsq.result import bands
+from nlsq.result import StreamedFitResult, bands
 from tests.result_fits import (
     DECAY,
     LINE,
@@ -365,6 +365,118 @@ def test_quantities_of_two_fits_have_no_covariance(decaying):
         decaying.derive("a").covariance(other)
     with pytest.raises(KeyError, match="'b' is no parameter"):
         decaying.derive("a").covariance("b")
+
+
+# -- calibration ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("y", "replicates"), [(0.0, 1), (3.0, 3), ([-8.0, 1.0, 6.5], 1), (0.0, INF)]
+)
+def test_a_straight_line_read_backwards_is_fiellers(y, replicates):
+    x, data = noisy_line()
+    fit = fitted(LINE, x, data)
+    found = fit.solve_for(y, replicates=replicates)
+    (a, b), m, s2 = fit.popt, len(x), fit.reduced_chi_squared
+    np.testing.assert_allclose(found.value, (np.asarray(y) - b) / a, rtol=1e-12)
+    Sxx, t = ((x - x.mean()) ** 2).sum(), stats.t.ppf(0.95, m - 2)
+    slope, intercept = fit.correlated_values()
+    columns = (np.ravel(found.stderr), found.interval(0.9).reshape(-1, 2), np.ravel(y))
+    for stderr, interval, one in zip(*columns, strict=True):
+        off, noise = one - data.mean(), s2 / replicates
+        c = noise + s2 / m
+        ends = np.roots([a**2 - t**2 * s2 / Sxx, -2 * a * off, off**2 - t**2 * c])
+        np.testing.assert_allclose(interval, np.sort(ends) + x.mean(), rtol=1e-9)
+        measured = uncertainties.ufloat(one, math.sqrt(noise)) if noise else one
+        assert stderr == pytest.approx(((measured - intercept) / slope).s, rel=1e-9)
+
+
+def test_a_curve_read_backwards_inverts_its_prediction_interval(decaying):
+    found = decaying.solve_for(1.0)
+    a, tau = decaying.correlated_values()
+    noise = math.sqrt(decaying.reduced_chi_squared)
+    oracle = tau * umath.log(a / uncertainties.ufloat(1.0, noise))
+    assert found.value == pytest.approx(oracle.n, rel=1e-12)
+    assert found.stderr == pytest.approx(oracle.s, rel=1e-9)
+    for end, side in zip(found.interval(0.9), (0, 1), strict=True):
+        assert decaying.prediction_interval(end, 0.9)[side] == pytest.approx(1.0, rel=1e-9)
+    assert found.interval(0.9)[0] < found.value < found.interval(0.9)[1]
+    assert str(found) == f"{found:}" and "±" in str(found)
+    exact = decaying.solve_for(1.0, replicates=INF)
+    assert decaying.confidence_band(exact.interval()[0]).lower == pytest.approx(1.0, rel=1e-9)
+    again = decaying.solve_for(1.0, bracket=(0.1, 3), sigma_new=1.0)
+    np.testing.assert_allclose(again.interval(), found.interval(0.95), rtol=1e-9)
+
+
+def test_an_interval_without_an_end_on_the_plateau_and_with_one_where_the_model_ends():
+    x = np.geomspace(0.1, 100, 40)
+    hill = Model(
+        lambda x, v, k: v * np.sqrt(x) / (k + np.sqrt(x)),
+        lambda x, v, k: np.sqrt(x)[:, None] * np.stack([k + np.sqrt(x), -v + 0 * x], axis=1)
+        / (k + np.sqrt(x))[:, None] ** 2,
+    )  # fmt: skip
+    fit = fitted(hill, x, hill.f(x, 3.0, 2.0) + 0.1 * np.cos(7 * x), (3, 2))
+    found = fit.solve_for(2.95, bracket=(0.1, 1e5))
+    low, high = found.interval()
+    assert 0 < low < found.value < 1e5 and high == INF
+    low, high = fit.solve_for(0.1, bracket=(1e-4, 1)).interval()
+    assert low == pytest.approx(0, abs=1e-12) and 0.01 < high < 0.1
+
+
+def test_solutions_that_are_not_one():
+    x = np.linspace(0, 10, 50)
+    wave = Model(lambda x, a, b: a * np.sin(x) + b / (x - 4.05), None)
+    fit = result_at(
+        Model(wave.f, lambda x, a, b: np.stack([np.sin(x), 1 / (x - 4.05)], axis=1)),
+        x, wave.f(x, 2.0, 0.0), [2.0, 0.0], np.eye(2),
+    )  # fmt: skip
+    with pytest.raises(
+        ValueError, match=r"is 1 at x = 0.523599, 2.61799, 6.80678, 8.90118. Give near="
+    ):
+        fit.solve_for(1.0)
+    assert fit.solve_for(1.0, near=3).value == pytest.approx(5 * np.pi / 6, rel=1e-12)
+    assert fit.solve_for(1.0, bracket=(6, 7)).value == pytest.approx(13 * np.pi / 6, rel=1e-12)
+    with pytest.raises(ValueError, match=r"nowhere 5 for x from 0 to 10.* values are -1.9+ to 2"):
+        fit.solve_for(5)
+    pole = result_at(fit.model, x, wave.f(x, 0.0, 1.0), [0.0, 1.0], np.eye(2))
+    with pytest.raises(ValueError, match="nowhere 0 "):  # it changes its sign at 4.05
+        pole.solve_for(0.0)
+    plane = Model(lambda x, a, b: a * x[0] + b * x[1], lambda x, a, b: x.T)
+    two = fitted(plane, np.stack([x, x**2]), 2 * x + np.cos(x))
+    with pytest.raises(ValueError, match="one real number x"):
+        two.solve_for(1.0, bracket=(0, 2))
+    sums = Model(lambda x, a, b: a * np.cumsum(x) + b, lambda x, a, b: line_jac(np.cumsum(x), a, b))
+    with pytest.raises(ValueError, match="depends on that x alone"):
+        result_at(sums, x, sums.f(x, 1, 0), [1, 0], np.eye(2)).solve_for(3.0)
+    del fit["xdata"]
+    assert fit.solve_for(1.0, bracket=(0, 1)).value == pytest.approx(np.pi / 6, rel=1e-12)
+    with pytest.raises(ValueError, match="no data for solve_for to look over"):
+        fit.solve_for(1.0)
+    for wrong, says in (
+        ({"y": np.nan}, "finite real numbers"), ({"y": 1j}, "finite real numbers"),
+        ({"y": 1, "bracket": (3, 2)}, "in this order"), ({"y": 1, "bracket": 3}, "two numbers"),
+        ({"y": 1, "replicates": 0}, "counts the"),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match=says):
+            fit.solve_for(**wrong)
+
+
+def test_a_fit_of_a_source_does_not_know_the_noise_elsewhere():
+    fit = fitted(LINE, *noisy_line())
+    gone = {"xdata", "ydata", "fun", "jac", "sigma"}
+    fields = {k: fit[k] for k in set(fit.keys()) - gone}
+    x, y = noisy_line()
+    sums = {"chi_squared": fit.chi_squared}
+    fields |= {"weighted": True, "moments": sums, "sample": {"xdata": x, "ydata": y, "sigma": None}}
+    streamed = StreamedFitResult(fields)
+    with pytest.raises(ValueError, match="sigma_new"):
+        streamed.prediction_interval([1.0])
+    told = streamed.prediction_interval([1.0], sigma_new=1.0)
+    np.testing.assert_array_equal(told, fit.prediction_interval([1.0]))
+    streamed["weighted"] = False
+    assert streamed.solve_for(1.0).value == fit.solve_for(1.0).value
+    with pytest.raises(ValueError, match="give the x of the curve"):
+        streamed.predict()
 
 
 # -- without the model -------------------------------------------------------------------------

@@ -187,6 +187,8 @@ def fit_many(
         "shape": shape,
         "param_names": names,
         "absolute_sigma": bool(absolute_sigma),
+        "fixed": [name for name, fitted in zip(names, free, strict=True) if not fitted],
+        "least_squares": settings.loss_function is None,
         "model_name": model.name,
         "model": recipe_of(model),
         "messages": {int(code): code.sentence for code in Status},

@@ -12,6 +12,7 @@ from nlsq.result.statistics import LEVEL, level_of
 
 if TYPE_CHECKING:
     from nlsq.result.prediction import Band
+    from nlsq.result.solving import Solution
 
 
 class FittedCurve(FitStatistics):
@@ -197,6 +198,59 @@ class FittedCurve(FitStatistics):
         from nlsq.result import deriving
 
         return deriving.derive(self, function, quantities)
+
+    def solve_for(
+        self,
+        y: Any,
+        *,
+        near: float | None = None,
+        bracket: Any = None,
+        replicates: float = 1,
+        sigma_new: float | None = None,
+    ) -> Solution:
+        """The x at which the fitted curve is `y`: reading a calibration curve backwards.
+
+        Parameters
+        ----------
+        y : float or array_like, shape (k,)
+            New measurements, in the units of ``ydata``.
+        near : float, optional
+            Where the curve is `y` more than once: the solution nearest to this x.
+        bracket : (low, high), optional
+            Where to look for x. Default: over the data.
+        replicates : float, default 1
+            How many measurements each `y` is the mean of; inf for a `y` that is known exactly.
+        sigma_new : float, optional
+            Standard deviation of a new measurement, as for `prediction_interval`.
+
+        Returns
+        -------
+        Solution
+            With ``value``, ``stderr`` (delta method) and ``interval(level)``: all x around the
+            solution whose prediction interval (of the mean of `replicates`) holds `y`, for a
+            straight line Fieller's.
+
+        Raises
+        ------
+        ValueError
+            When the curve is `y` nowhere, or more than once without `near`.
+
+        Examples
+        --------
+        >>> from nlsq import curve_fit
+        >>> known = [0, 1, 2, 3, 4.0]
+        >>> fit = curve_fit(lambda x, a, b: a + b * x, known, [0.1, 1.9, 4.2, 5.9, 8.1])
+        >>> x = fit.solve_for(5.0)
+        >>> print(x, x.interval(0.95).round(2))
+        2.480 ± 0.086 [2.21 2.76]
+        """
+        from nlsq.result import solving
+
+        return solving.solve(self, y, near, bracket, replicates, sigma_new)
+
+    def _data_to_look_at(self) -> FittedCurve:
+        """A fit with these data, or with those of the sample where there is only that."""
+        return self
 
     def correlated_values(self) -> tuple[Any, ...]:
         """The parameters as numbers of the package uncertainties, which carries errors along.

@@ -108,9 +108,9 @@ def noise_variance(result: FittedCurve, x: Any, sigma_new: Any) -> np.ndarray | 
         if new.ndim > 1 or not (np.isfinite(new) & (new > 0)).all():
             raise ValueError("sigma_new must be a positive scalar or one positive value per point")
         variance = new**2
-    elif sigma is None:
+    elif result.sigma_dimensions is None:
         variance = 1.0
-    elif np.ndim(sigma) == 0:
+    elif result.sigma_dimensions == 0:
         variance = float(sigma) ** 2
     elif x is not None:
         raise ValueError(UNKNOWN_NOISE)
