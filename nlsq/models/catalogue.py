@@ -70,7 +70,7 @@ def _one(name: str) -> Model:
         near = did_you_mean(name, names(), ".")
         raise UnknownModel(
             f"There is no model {name!r}{near}",
-            "nlsq.models.names() lists them all.",
+            "nlsq.models.names() lists them all; nlsq.models.formula reads formulas.",
         )
     return model
 

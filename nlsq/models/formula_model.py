@@ -17,10 +17,6 @@ from nlsq.models.model import Model, Parameter
 class FormulaModel(Model):
     """The model of a formula; see `formula`."""
 
-    def __post_init__(self):
-        super().__post_init__()
-        object.__setattr__(self, "__name__", "formula")
-
     def components(self, x: Any, *params: Any) -> dict[str, np.ndarray]:
         x = self.taken(x)
         terms = _terms(self.name, self.variables, self.names)

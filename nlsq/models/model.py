@@ -342,10 +342,11 @@ def _own_names(f: Callable, name: str) -> tuple[str, ...]:
         raise TypeError(f"a model is made of a function f(x, a, b, ...), got {f!r}.")
     parameters = list(inspect.signature(f).parameters.values())
     known = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    if len(parameters) < 2 or any(p.kind not in known for p in parameters):
+    named = tuple(p.name for p in parameters if p.kind in known)
+    if len(named) < 2 or any(p.kind is p.VAR_POSITIONAL for p in parameters):
         listed = ", ".join(map(str, parameters))
         raise InputError(f"{name}({listed}) does not name its parameters.", "Write f(x, a, b).")
-    return tuple(p.name for p in parameters)[1:]
+    return named[1:]
 
 
 def family(category: str) -> Callable:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import re
 import unicodedata
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,7 +14,7 @@ from nlsq.models.catalogue import UnknownModel, get, is_name, names
 from nlsq.models.formula_model import model_of
 from nlsq.models.formulas import Formula, FormulaError, parse
 from nlsq.models.model import Model, columns_in
-from nlsq.utils.input_error import closest
+from nlsq.utils.input_error import InputError, closest
 
 _AXES = ("x", "y", "z")
 
@@ -51,9 +52,9 @@ def read(text: str, x: Any = None) -> Model:
     text : str
         A model's name or several joined by ``+``, as `nlsq.models.get` takes them; else a formula.
     x : object, optional
-        The data. A formula calls x by this name, or by the name of a Series, of columns of a
-        DataFrame or mapping, of the columns that a source reads. The rows of an array (k, m) are
-        x1, x2, ..., or x, y and z.
+        The data, or what they are called: a name, or several. A formula calls x by this name, or
+        by the name of a Series, of columns of a DataFrame or mapping, of the columns that a source
+        reads. The rows of an array (k, m) are x1, x2, ..., or x, y and z.
 
     Returns
     -------
@@ -85,11 +86,19 @@ def read_with(text: str, x: Any) -> tuple[Model, Any, str | None]:
     if table is not None:
         taken = model.taken(table)
         if len(model.variables) > 1:
-            return model, np.stack(taken), None
+            return model, _stacked(taken, model.variables), None
         return model, taken, str(next(iter(table))) if len(table) == 1 else model.variables[0]
     label = getattr(x, "name", None)
     series = isinstance(label, str) and hasattr(x, "to_numpy")  # an array is faster
     return model, np.asarray(x) if series else x, label if isinstance(label, str) else None
+
+
+def _stacked(columns: Sequence, names: Sequence[str]) -> np.ndarray:
+    lengths = [np.size(column) for column in columns]
+    if len(set(lengths)) > 1:
+        listed = ", ".join(f"{name} has {n}" for name, n in zip(names, lengths, strict=True))
+        raise InputError(f"The columns of x differ in length: {listed}.", "Give one x a point.")
+    return np.stack(columns)
 
 
 def columns_of(x: Any) -> Columns:
@@ -107,6 +116,10 @@ def columns_of(x: Any) -> Columns:
     label = getattr(x, "name", None)
     if isinstance(label, str):
         return Columns((_normal(label),))
+    if isinstance(x, str):
+        return Columns((_normal(x),))
+    if isinstance(x, list | tuple) and x and all(isinstance(name, str) for name in x):
+        return Columns(tuple(map(_normal, x)), len(x))
     rows = isinstance(x, list | tuple) and x and isinstance(x[0], list | tuple | np.ndarray)
     return Columns(count=len(x)) if rows else _PLAIN
 
