@@ -542,6 +542,16 @@ def plane(x, a, b, c):
     return a * x[0] + b * x[1] + c
 
 
+TWO = pd.DataFrame({"substrate": T, "inhibitor": 1 + U})
+
+
+def inhibited(x, vmax, km, ki):
+    return vmax * x[0] / (km * (1 + x[1] / ki) + x[0])
+
+
+INHIBITED = inhibited(TWO.T.to_numpy(), 3, 1, 0.7) + NOISE
+
+
 def peak(x, amp, mu, sigma, a, b):
     return amp * np.exp(-((x - mu) ** 2) / (2 * sigma**2)) + a * x + b
 
@@ -565,6 +575,7 @@ READ = {
     "list of rows": ("a*x1 + b*x2 + c", POINTS.tolist(), PLANE, plane, POINTS, None),
     "a name": ("gaussian + linear", T, PEAK, peak, T, None),
     "a name, Series": ("gaussian+linear", FRAME["t"], PEAK, peak, T, "t"),
+    "a name of two": ("competitive_inhibition", TWO, INHIBITED, inhibited, TWO.T.to_numpy(), None),
     "NumPy's text": (np.array(["gaussian + linear"])[0], T, PEAK, peak, T, None),
 }
 
@@ -734,6 +745,8 @@ def test_sums_that_cannot_be():
         _ = models.formula("a_1*x") + models.formula("a*x") + models.formula("a*x^2")
     with pytest.raises(InputError, match=r"Models of \(t, u\) and \(x\) have no sum"):
         _ = models.formula("a*t*u", x=("t", "u")) + L
+    with pytest.raises(InputError, match=r"Models of \(x1, x2\) and \(x\) have no sum"):
+        models.get("gaussian_2d + constant")
     with pytest.raises(TypeError, match="unsupported operand"):
         _ = G + 1
     with pytest.raises(InputError, match="does not name its parameters"):

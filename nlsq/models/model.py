@@ -74,7 +74,7 @@ class Model:
         guess: Callable | None = None,
         parameters: Sequence[Parameter] | None = None,
         example: tuple[Any, Any] | None = None,
-        **about: str,
+        **about: Any,
     ) -> Model:
         """A model of your own function; the arguments of `nlsq.models.register`.
 
@@ -104,11 +104,12 @@ class Model:
         )  # fmt: skip
 
     def __call__(self, *given: Any, **named: Any) -> Any:
-        if named:
+        if named or not given:
             given = tuple(self.__signature__.bind(*given, **named).arguments.values())
-        x, *params = given
-        plain = x.__class__ is np.ndarray and x.dtype.names is None
-        return self.function(x if plain else self.taken(x), *params)
+        x = given[0]
+        if x.__class__ is np.ndarray and x.dtype.names is None:
+            return self.function(*given)
+        return self.function(self.taken(x), *given[1:])
 
     def taken(self, x: Any) -> Any:
         """x as the function takes it: lists as arrays, of a table the columns it names.
@@ -123,7 +124,9 @@ class Model:
         columns = columns_in(x)
         if columns is None:
             return x
-        wanted = columns if len(columns) == len(self.variables) == 1 else self.variables
+        alike = len(columns) == len(self.variables)
+        unnamed = self.variables in (self.variables[:1], numbered(len(columns)))
+        wanted = columns if alike and unnamed else self.variables
         for name in wanted:
             if name not in columns:
                 raise InputError(
@@ -150,11 +153,12 @@ class Model:
             return NotImplemented
         from nlsq.models.sums import add
 
-        return add([self, other if isinstance(other, Model) else Model.of(other)])
+        alike = {"variables": self.variables}
+        return add([self, other if isinstance(other, Model) else Model.of(other, **alike)])
 
     def __radd__(self, other: Any) -> Model:
         if callable(other):
-            return Model.of(other) + self
+            return Model.of(other, variables=self.variables) + self
         return self if other.__class__ is int and other == 0 else NotImplemented  # sum(models)
 
     def prefixed(self, prefix: str) -> Model:
@@ -318,6 +322,11 @@ class Model:
         return None if None in powers else powers
 
 
+def numbered(count: int) -> tuple[str, ...]:
+    """What several coordinates are called: x1, x2, ..."""
+    return tuple(f"x{i}" for i in range(1, count + 1))
+
+
 def columns_in(x: Any) -> Mapping | None:
     """The columns of a mapping, a DataFrame or an array with fields by name; None of other data."""
     if isinstance(x, Mapping):
@@ -366,9 +375,11 @@ def family(category: str) -> Callable:
         def make(function: Callable) -> Model:
             names = list(inspect.signature(function).parameters)[1:]
             listed = tuple(replace(parameters[name], name=name) for name in names)
+            example = np.asarray(grid, float)
+            variables = ("x",) if example.ndim == 1 else numbered(len(example))
             return Model(
                 function, function.__name__, title, category, formula, listed, start,
-                np.asarray(grid, float), about, reference, rescale,
+                example, about, reference, rescale, variables,
             )  # fmt: skip
 
         return make

@@ -13,7 +13,7 @@ import numpy as np
 from nlsq.models.catalogue import UnknownModel, get, is_name, names
 from nlsq.models.formula_model import model_of
 from nlsq.models.formulas import Formula, FormulaError, parse
-from nlsq.models.model import Model, columns_in
+from nlsq.models.model import Model, columns_in, numbered
 from nlsq.utils.input_error import InputError, closest
 
 _AXES = ("x", "y", "z")
@@ -195,11 +195,10 @@ def _usual(of: Columns) -> list[tuple[str, ...]]:
     """What formulas call x without any names."""
     if of.count == 1:
         return [("x",)]
-    numbered = tuple(f"x{i}" for i in range(1, of.count + 1))
     if of.names:
-        return [numbered]
+        return [numbered(of.count)]
     axes = [_AXES[: of.count]] if of.count <= len(_AXES) else []
-    return [numbered, *axes, ("x",)]  # x: every number in the array
+    return [numbered(of.count), *axes, ("x",)]  # x: every number in the array
 
 
 def _remedy(formula: Formula, columns: tuple[str, ...]) -> str:
