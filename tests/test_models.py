@@ -573,6 +573,7 @@ READ = {
     "numbered rows": ("a*x1 + b*x2 + c", POINTS, PLANE, plane, POINTS, None),
     "rows x and y": ("a*x + b*y + c", POINTS, PLANE, plane, POINTS, None),
     "list of rows": ("a*x1 + b*x2 + c", POINTS.tolist(), PLANE, plane, POINTS, None),
+    "compatible letters": ("a*µ + b*u + c", {"µ": T, "u": U}, PLANE, plane, POINTS, None),
     "a name": ("gaussian + linear", T, PEAK, peak, T, None),
     "a name, Series": ("gaussian+linear", FRAME["t"], PEAK, peak, T, "t"),
     "a name of two": ("competitive_inhibition", TWO, INHIBITED, inhibited, TWO.T.to_numpy(), None),
@@ -649,13 +650,24 @@ MEANT = {
     ("a*q + b", "DataFrame"): "does not mention the columns 't', 'u', 'spent",
     ("a*q + b", "rows"): "does not mention x1, x2 or x, y or x; it has a, q, b",
     ("x**2", None): "no parameters beside x",
+    ("a*x1 + b*x2", "points in rows"): "x3, ..., x40 or x; .*rows of x are coordinates.*transpose",
+    ("a*q", "wide"): r"the columns 'c0', 'c1', 'c2', ..., 'c39'.*as data\['c0'\]",
+    ("a*x + b", "numbers"): "does not mention the columns '0', '1'",
+    ("a*e + t", "constant"): "e is a constant, and the name of a column. Rename",
+    ("a*t + b*u", "uneven"): "columns of x differ in length: t has 40, u has 5",
+    ("gaussian + linear", "DataFrame"): "takes x; the columns of x are t, u, spent",
 }
 
 
 @pytest.mark.parametrize("asked", MEANT, ids=str)
 def test_a_text_that_means_nothing(asked):
     text, form = asked
-    x = {None: T, "Series": FRAME["t"], "DataFrame": FRAME, "rows": POINTS}[form]
+    x = {
+        None: T, "Series": FRAME["t"], "DataFrame": FRAME, "rows": POINTS,
+        "points in rows": POINTS.T, "wide": pd.DataFrame({f"c{i}": T for i in range(40)}),
+        "numbers": pd.DataFrame(POINTS.T), "constant": {"t": T, "e": U},
+        "uneven": {"t": T, "u": U[:5]},
+    }[form]  # fmt: skip
     with pytest.raises(InputError, match=MEANT[asked]):
         curve_fit(text, x, T)
 

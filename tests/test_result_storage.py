@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from nlsq import curve_fit, fit_many, models
-from nlsq.models import catalogue
+from nlsq.models import catalogue, recipes
 from nlsq.result import CurveFitResult, CurveFits, OptimizeResult
 from tests.result_fits import DECAY, LINE, Model, fitted, line, line_jac, noisy_line, result_at
 
@@ -335,6 +335,7 @@ def test_a_model_registered_elsewhere_is_lost_and_said():
     data, text = pickle.dumps(fit), fit.to_json()
     assert pickle.loads(data).components().keys() == {"own_line"}
     del catalogue._registered["own_line"]
+    recipes.forget()  # as in another process
     for back in (pickle.loads(data), CurveFitResult.from_json(text)):
         with pytest.raises(RuntimeError, match="no model 'own_line'"):
             back.components([1.0])

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from nlsq.models.formulas import Formula, parse
-from nlsq.models.model import Model, Parameter
+from nlsq.models.model import Model, Parameter, normal
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -67,8 +67,8 @@ def formula(
     >>> list(decay.components([0.0, 1.0], 2.0, 1.5, 0.5))
     ['a*exp(-t/tau)', 'c']
     """
-    variables = (x,) if isinstance(x, str) else tuple(x)
-    return model_of(parse(text), variables, parameters and tuple(parameters))
+    variables = tuple(map(normal, (x,) if isinstance(x, str) else x))
+    return model_of(parse(text), variables, parameters and tuple(map(normal, parameters)))
 
 
 def model_of(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -121,9 +122,10 @@ class Model:
         """
         if isinstance(x, list | tuple):
             return np.asarray(x, float)
-        columns = columns_in(x)
-        if columns is None:
+        table = columns_in(x)
+        if table is None:
             return x
+        columns = {normal(str(name)): column for name, column in table.items()}
         alike = len(columns) == len(self.variables)
         unnamed = self.variables in (self.variables[:1], numbered(len(columns)))
         wanted = columns if alike and unnamed else self.variables
@@ -264,7 +266,8 @@ class Model:
         """
         if self.start is None:
             raise InputError(
-                f"The model {self.name!r} has no guess.", "Register it with guess=f(x, y) -> p0."
+                f"The model {self.name!r} has no guess.",
+                "Give p0, or register it with guess=f(x, y) -> p0.",
             )
         x, y = tidy(x, y)
         middle = self.middle()
@@ -325,6 +328,11 @@ class Model:
 def numbered(count: int) -> tuple[str, ...]:
     """What several coordinates are called: x1, x2, ..."""
     return tuple(f"x{i}" for i in range(1, count + 1))
+
+
+def normal(name: str) -> str:
+    """A name as Python reads it."""
+    return unicodedata.normalize("NFKC", name)
 
 
 def columns_in(x: Any) -> Mapping | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import re
-import unicodedata
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -13,10 +12,11 @@ import numpy as np
 from nlsq.models.catalogue import UnknownModel, get, is_name, names
 from nlsq.models.formula_model import model_of
 from nlsq.models.formulas import Formula, FormulaError, parse
-from nlsq.models.model import Model, columns_in, numbered
+from nlsq.models.model import Model, columns_in, normal, numbered
 from nlsq.utils.input_error import InputError, closest
 
 _AXES = ("x", "y", "z")
+_MOST_LISTED = 12  # names in a message
 
 
 class NoVariable(FormulaError):
@@ -109,27 +109,23 @@ def columns_of(x: Any) -> Columns:
         return Columns(count=len(x)) if x.ndim == 2 else _PLAIN
     table = columns_in(x)
     if table is not None:
-        named = tuple(_normal(c) for c in table if isinstance(c, str))
+        named = tuple(normal(str(c)) for c in table)
         return Columns(named, len(table), optional=len(table) > 1)
     if hasattr(x, "x_names"):  # a source
-        return Columns(tuple(map(_normal, x.x_names)), x.form.coordinates or 1)
+        return Columns(tuple(map(normal, x.x_names)), x.form.coordinates or 1)
     label = getattr(x, "name", None)
     if isinstance(label, str):
-        return Columns((_normal(label),))
+        return Columns((normal(label),))
     if isinstance(x, str):
-        return Columns((_normal(x),))
+        return Columns((normal(x),))
     if isinstance(x, list | tuple) and x and all(isinstance(name, str) for name in x):
-        return Columns(tuple(map(_normal, x)), len(x))
+        return Columns(tuple(map(normal, x)), len(x))
     rows = isinstance(x, list | tuple) and x and isinstance(x[0], list | tuple | np.ndarray)
     return Columns(count=len(x)) if rows else _PLAIN
 
 
 def _is_plain(x: Any) -> bool:
     return x.__class__ is np.ndarray and x.dtype.names is None
-
-
-def _normal(name: str) -> str:
-    return unicodedata.normalize("NFKC", name)
 
 
 @functools.lru_cache(256)
@@ -170,6 +166,9 @@ def variables_of(formula: Formula, of: Columns) -> tuple[str, ...]:
     NoVariable
         When it mentions neither x nor the columns, or both.
     """
+    for name in formula.constants.intersection(of.names):
+        what = f"{name} is a constant, and the name of a column"
+        raise FormulaError(formula.text, None, what, "Rename the column, or give x itself.")
     own = tuple(n for n in of.names if n in formula.names)
     if of.optional and own:
         return own
@@ -177,18 +176,28 @@ def variables_of(formula: Formula, of: Columns) -> tuple[str, ...]:
     found = next((u for u in usual if all(n in formula.names for n in u)), None)
     if found and own and found != of.names:
         what = f"both {', '.join(found)} and the column {', '.join(own)} are in it"
-        raise NoVariable(formula.text, None, what, _remedy(formula, own))
+        raise NoVariable(formula.text, None, what, _remedy(formula, found[0]))
     if own and len(own) == of.count:
         return own
     if found:
         return found
-    wanted = [", ".join(u) for u in usual]
+    wanted = [_listed(u) for u in usual]
     if of.names:
-        listed = ", ".join(map(repr, of.names))
-        wanted.append(f"the column {listed}" if of.count == 1 else f"the columns {listed}")
+        plural = "" if of.count == 1 else "s"
+        wanted.append(f"the column{plural} {_listed([repr(n) for n in of.names])}")
     what = f"it does not mention {' or '.join(wanted)}"
-    what = f"{what}; it has {', '.join(formula.names) or 'no names'}"
-    raise NoVariable(formula.text, None, what, _remedy(formula, of.names))
+    what = f"{what}; it has {_listed(formula.names) or 'no names'}"
+    if of.count > len(_AXES) and not of.names:
+        what = f"{what}. The {of.count} rows of x are coordinates (transpose it if they are points)"
+    if of.optional:
+        fix = f"Call columns by their names, or give x itself, as data[{of.names[0]!r}]."
+        raise NoVariable(formula.text, None, what, fix)
+    likely = likely_variable(formula.names, of.names[0] if of.names else "x")
+    raise NoVariable(formula.text, None, what, _remedy(formula, likely))
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names if len(names) <= _MOST_LISTED else [*names[:3], "...", names[-1]])
 
 
 def _usual(of: Columns) -> list[tuple[str, ...]]:
@@ -201,11 +210,10 @@ def _usual(of: Columns) -> list[tuple[str, ...]]:
     return [numbered(of.count), *axes, ("x",)]  # x: every number in the array
 
 
-def _remedy(formula: Formula, columns: tuple[str, ...]) -> str:
+def _remedy(formula: Formula, likely: str | None) -> str:
     if not formula.names:
         return "Name x and what is to be fitted, as in a*x."
-    likely = likely_variable(formula.names, columns[0] if columns else "x") or "..."
-    return f"Say what x is: models.formula({formula.text!r}, x={likely!r})."
+    return f"Say what x is: models.formula({formula.text!r}, x={likely or '...'!r})."
 
 
 def likely_variable(names: tuple[str, ...], column: str) -> str | None:
