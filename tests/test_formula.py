@@ -234,6 +234,34 @@ def test_models_that_cannot_be(asked):
         parse(text).model(variable, parameters)
 
 
+TERMS = {
+    "a*exp(-x/b) + c": ["a*exp(-x/b)", "c"],
+    "a*x": ["a*x"],
+    "a*x - b*x² - (c - x^3)": ["a*x", "-b*x²", "-c", "x^3"],
+    "-(a*x + b) + +c": ["-a*x", "-b", "c"],
+    "(a + b)*x + c": ["(a + b)*x", "c"],
+    "a·x − b": ["a·x", "-b"],
+    "c - (a if x > 1 else b)": ["c", "-(a if x > 1 else b)"],
+    "a*x - -b*c": ["a*x", "--b*c"],
+    " τ*x+  a*x^-1 ": ["τ*x", "a*x^-1"],
+    "a*x + a*x - (x > b)": ["a*x", "a*x (2)", "-(x > b)"],
+    "a + 2^3*x - b**x": ["a", "2^3*x", "-b**x"],
+}
+
+
+@pytest.mark.parametrize("text", TERMS)
+def test_terms_add_up_to_the_formula(text):
+    formula = parse(text)
+    terms = formula.terms("x")
+    assert list(terms) == TERMS[text]
+    p = dict(zip([n for n in formula.names if n != "x"], [0.7, 1.3, 0.4], strict=False))
+    total = sum(term(X, *p.values()) for term in terms.values())
+    np.testing.assert_allclose(total, formula.model("x")(X, *p.values()), rtol=1e-13)
+    for written, term in terms.items():
+        alone = parse(written.removesuffix(" (2)")).evaluate({"x": X, **p})
+        np.testing.assert_allclose(term(X, *p.values()), alone, rtol=1e-15)
+
+
 # -- columns -----------------------------------------------------------------------------------
 
 

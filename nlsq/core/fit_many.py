@@ -33,7 +33,7 @@ _SINGLE = frozenset(
 
 
 def fit_many(
-    f: Callable,
+    f: Callable | str,
     xdata: Any,
     ydata: Any,
     p0: Any = None,

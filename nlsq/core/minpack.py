@@ -30,7 +30,7 @@ _NO_FULL_OUTPUT = (
 
 
 def curve_fit(
-    f: Callable,
+    f: Callable | str,
     xdata: Any,
     ydata: Any = None,
     p0: Any = None,
@@ -272,7 +272,7 @@ class CurveFit:
         self.options = options
 
     def curve_fit(
-        self, f: Callable, xdata: Any, ydata: Any = None, *args: Any, **options: Any
+        self, f: Callable | str, xdata: Any, ydata: Any = None, *args: Any, **options: Any
     ) -> Any:
         """`curve_fit(f, xdata, ydata, ...)`; what is given here outranks what was kept."""
         given = by_name("curve_fit", 3, self._own, args, options)

@@ -43,7 +43,7 @@ _OWN = ("p0", "sigma", "absolute_sigma", "check_finite", "bounds", "method", "ja
 
 
 def fit(
-    f: Callable,
+    f: Callable | str,
     xdata: Any,
     ydata: Any = None,
     p0: Any = None,

@@ -70,7 +70,7 @@ def _one(name: str) -> Model:
         near = did_you_mean(name, names(), ".")
         raise UnknownModel(
             f"There is no model {name!r}{near}",
-            "nlsq.models.names() lists them all.",
+            "nlsq.models.names() lists them all; nlsq.models.formula reads formulas.",
         )
     return model
 
@@ -171,7 +171,7 @@ def register(
     >>> models.get("ramp + constant").names
     ('slope', 'start', 'c')
     """
-    from nlsq.models import reading
+    from nlsq.models import reading, recipes
 
     name = name or f.__name__
     if name in CHAPTER_OF or polynomials.polynomial_named(name):
@@ -179,6 +179,7 @@ def register(
     if not name.isidentifier():
         raise InputError(f"{name!r} is no name for a model.", "Use letters, digits and _.")
     model = Model.of(f, name, guess=guess, parameters=parameters, example=example, **about)
-    reading.forget()
+    for texts in (reading, recipes):
+        texts.forget()
     _registered[name] = model
     return model

@@ -10,16 +10,12 @@ from typing import Any
 import numpy as np
 
 from nlsq.models.formulas import Formula, parse
-from nlsq.models.model import Model, Parameter
+from nlsq.models.model import Model, Parameter, normal
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class FormulaModel(Model):
     """The model of a formula; see `formula`."""
-
-    def __post_init__(self):
-        super().__post_init__()
-        object.__setattr__(self, "__name__", "formula")
 
     def components(self, x: Any, *params: Any) -> dict[str, np.ndarray]:
         x = self.taken(x)
@@ -71,8 +67,8 @@ def formula(
     >>> list(decay.components([0.0, 1.0], 2.0, 1.5, 0.5))
     ['a*exp(-t/tau)', 'c']
     """
-    variables = (x,) if isinstance(x, str) else tuple(x)
-    return model_of(parse(text), variables, parameters and tuple(parameters))
+    variables = tuple(map(normal, (x,) if isinstance(x, str) else x))
+    return model_of(parse(text), variables, parameters and tuple(map(normal, parameters)))
 
 
 def model_of(

@@ -53,6 +53,8 @@ class Checked(NamedTuple):
         Names used as numbers; names compared with texts.
     terms : tuple of str
         What adds up to the formula, as it was written.
+    constants : set of str
+        The constants in it.
     """
 
     tree: ast.expr
@@ -63,6 +65,7 @@ class Checked(NamedTuple):
     numbers: set[str]
     texts: set[str]
     terms: tuple[str, ...]
+    constants: set[str]
 
     def number(self) -> ast.expr:
         """The tree, 1 and 0 for a condition."""
@@ -121,6 +124,7 @@ class _Check:
         self.names: dict[str, int] = {}
         self.numbers: set[str] = set()
         self.texts: set[str] = set()
+        self.constants: set[str] = set()
         self.arithmetic = False
         self.nodes = 0
 
@@ -132,7 +136,7 @@ class _Check:
         part = self.part(written, 0)
         return Checked(
             part.tree, written, part.boolean, self.arithmetic, self.names, self.numbers,
-            self.texts, tuple(self.terms(written)),
+            self.texts, tuple(self.terms(written)), self.constants,
         )  # fmt: skip
 
     def terms(self, node: ast.expr, minus: bool = False) -> Iterator[str]:
@@ -208,6 +212,7 @@ class _Check:
     def _Name(self, node: ast.Name, level: int) -> Part:
         name = node.id  # NFKC, as Python reads it
         if name in CONSTANTS:
+            self.constants.add(name)
             return Part(ast.Constant(CONSTANTS[name]))
         if name.startswith("__"):
             self.refuse(node, f"names like {name!r} are not allowed", "Choose another name.")

@@ -74,6 +74,8 @@ class Formula:
         The free names (parameters, variables, columns) in order of appearance.
     summands : tuple of str
         What adds up to it, as it was written, what is subtracted with its sign.
+    constants : set of str
+        The constants in it: pi, e.
 
     Raises
     ------
@@ -89,7 +91,7 @@ class Formula:
     def __init__(self, text: str):
         self._checked = formula_tree.check(text)
         self.text, self.names = text, tuple(self._checked.names)
-        self.summands = self._checked.terms
+        self.summands, self.constants = self._checked.terms, self._checked.constants
 
     def __repr__(self) -> str:
         return f"Formula({self.text!r})"

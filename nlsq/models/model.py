@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -74,7 +75,7 @@ class Model:
         guess: Callable | None = None,
         parameters: Sequence[Parameter] | None = None,
         example: tuple[Any, Any] | None = None,
-        **about: str,
+        **about: Any,
     ) -> Model:
         """A model of your own function; the arguments of `nlsq.models.register`.
 
@@ -104,10 +105,12 @@ class Model:
         )  # fmt: skip
 
     def __call__(self, *given: Any, **named: Any) -> Any:
-        if named:
+        if named or not given:
             given = tuple(self.__signature__.bind(*given, **named).arguments.values())
-        x, *params = given
-        return self.function(x if x.__class__ is np.ndarray else self.taken(x), *params)
+        x = given[0]
+        if x.__class__ is np.ndarray and x.dtype.names is None:
+            return self.function(*given)
+        return self.function(self.taken(x), *given[1:])
 
     def taken(self, x: Any) -> Any:
         """x as the function takes it: lists as arrays, of a table the columns it names.
@@ -119,10 +122,13 @@ class Model:
         """
         if isinstance(x, list | tuple):
             return np.asarray(x, float)
-        columns = columns_in(x)
-        if columns is None:
+        table = columns_in(x)
+        if table is None:
             return x
-        wanted = columns if len(columns) == len(self.variables) == 1 else self.variables
+        columns = {normal(str(name)): column for name, column in table.items()}
+        alike = len(columns) == len(self.variables)
+        unnamed = self.variables in (self.variables[:1], numbered(len(columns)))
+        wanted = columns if alike and unnamed else self.variables
         for name in wanted:
             if name not in columns:
                 raise InputError(
@@ -149,11 +155,12 @@ class Model:
             return NotImplemented
         from nlsq.models.sums import add
 
-        return add([self, other if isinstance(other, Model) else Model.of(other)])
+        alike = {"variables": self.variables}
+        return add([self, other if isinstance(other, Model) else Model.of(other, **alike)])
 
     def __radd__(self, other: Any) -> Model:
         if callable(other):
-            return Model.of(other) + self
+            return Model.of(other, variables=self.variables) + self
         return self if other.__class__ is int and other == 0 else NotImplemented  # sum(models)
 
     def prefixed(self, prefix: str) -> Model:
@@ -259,7 +266,8 @@ class Model:
         """
         if self.start is None:
             raise InputError(
-                f"The model {self.name!r} has no guess.", "Register it with guess=f(x, y) -> p0."
+                f"The model {self.name!r} has no guess.",
+                "Give p0, or register it with guess=f(x, y) -> p0.",
             )
         x, y = tidy(x, y)
         middle = self.middle()
@@ -317,6 +325,16 @@ class Model:
         return None if None in powers else powers
 
 
+def numbered(count: int) -> tuple[str, ...]:
+    """What several coordinates are called: x1, x2, ..."""
+    return tuple(f"x{i}" for i in range(1, count + 1))
+
+
+def normal(name: str) -> str:
+    """A name as Python reads it."""
+    return unicodedata.normalize("NFKC", name)
+
+
 def columns_in(x: Any) -> Mapping | None:
     """The columns of a mapping, a DataFrame or an array with fields by name; None of other data."""
     if isinstance(x, Mapping):
@@ -341,10 +359,11 @@ def _own_names(f: Callable, name: str) -> tuple[str, ...]:
         raise TypeError(f"a model is made of a function f(x, a, b, ...), got {f!r}.")
     parameters = list(inspect.signature(f).parameters.values())
     known = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    if len(parameters) < 2 or any(p.kind not in known for p in parameters):
+    named = tuple(p.name for p in parameters if p.kind in known)
+    if len(named) < 2 or any(p.kind is p.VAR_POSITIONAL for p in parameters):
         listed = ", ".join(map(str, parameters))
         raise InputError(f"{name}({listed}) does not name its parameters.", "Write f(x, a, b).")
-    return tuple(p.name for p in parameters)[1:]
+    return named[1:]
 
 
 def family(category: str) -> Callable:
@@ -364,9 +383,11 @@ def family(category: str) -> Callable:
         def make(function: Callable) -> Model:
             names = list(inspect.signature(function).parameters)[1:]
             listed = tuple(replace(parameters[name], name=name) for name in names)
+            example = np.asarray(grid, float)
+            variables = ("x",) if example.ndim == 1 else numbered(len(example))
             return Model(
                 function, function.__name__, title, category, formula, listed, start,
-                np.asarray(grid, float), about, reference, rescale,
+                example, about, reference, rescale, variables,
             )  # fmt: skip
 
         return make

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-import unicodedata
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,10 +12,11 @@ import numpy as np
 from nlsq.models.catalogue import UnknownModel, get, is_name, names
 from nlsq.models.formula_model import model_of
 from nlsq.models.formulas import Formula, FormulaError, parse
-from nlsq.models.model import Model, columns_in
-from nlsq.utils.input_error import closest
+from nlsq.models.model import Model, columns_in, normal, numbered
+from nlsq.utils.input_error import InputError, closest
 
 _AXES = ("x", "y", "z")
+_MOST_LISTED = 12  # names in a message
 
 
 class NoVariable(FormulaError):
@@ -51,9 +52,9 @@ def read(text: str, x: Any = None) -> Model:
     text : str
         A model's name or several joined by ``+``, as `nlsq.models.get` takes them; else a formula.
     x : object, optional
-        The data. A formula calls x by this name, or by the name of a Series, of columns of a
-        DataFrame or mapping, of the columns that a source reads. The rows of an array (k, m) are
-        x1, x2, ..., or x, y and z.
+        The data, or what they are called: a name, or several. A formula calls x by this name, or
+        by the name of a Series, of columns of a DataFrame or mapping, of the columns that a source
+        reads. The rows of an array (k, m) are x1, x2, ..., or x, y and z.
 
     Returns
     -------
@@ -85,11 +86,19 @@ def read_with(text: str, x: Any) -> tuple[Model, Any, str | None]:
     if table is not None:
         taken = model.taken(table)
         if len(model.variables) > 1:
-            return model, np.stack(taken), None
+            return model, _stacked(taken, model.variables), None
         return model, taken, str(next(iter(table))) if len(table) == 1 else model.variables[0]
     label = getattr(x, "name", None)
     series = isinstance(label, str) and hasattr(x, "to_numpy")  # an array is faster
     return model, np.asarray(x) if series else x, label if isinstance(label, str) else None
+
+
+def _stacked(columns: Sequence, names: Sequence[str]) -> np.ndarray:
+    lengths = [np.size(column) for column in columns]
+    if len(set(lengths)) > 1:
+        listed = ", ".join(f"{name} has {n}" for name, n in zip(names, lengths, strict=True))
+        raise InputError(f"The columns of x differ in length: {listed}.", "Give one x a point.")
+    return np.stack(columns)
 
 
 def columns_of(x: Any) -> Columns:
@@ -100,23 +109,23 @@ def columns_of(x: Any) -> Columns:
         return Columns(count=len(x)) if x.ndim == 2 else _PLAIN
     table = columns_in(x)
     if table is not None:
-        named = tuple(_normal(c) for c in table if isinstance(c, str))
+        named = tuple(normal(str(c)) for c in table)
         return Columns(named, len(table), optional=len(table) > 1)
     if hasattr(x, "x_names"):  # a source
-        return Columns(tuple(map(_normal, x.x_names)), x.form.coordinates or 1)
+        return Columns(tuple(map(normal, x.x_names)), x.form.coordinates or 1)
     label = getattr(x, "name", None)
     if isinstance(label, str):
-        return Columns((_normal(label),))
+        return Columns((normal(label),))
+    if isinstance(x, str):
+        return Columns((normal(x),))
+    if isinstance(x, list | tuple) and x and all(isinstance(name, str) for name in x):
+        return Columns(tuple(map(normal, x)), len(x))
     rows = isinstance(x, list | tuple) and x and isinstance(x[0], list | tuple | np.ndarray)
     return Columns(count=len(x)) if rows else _PLAIN
 
 
 def _is_plain(x: Any) -> bool:
     return x.__class__ is np.ndarray and x.dtype.names is None
-
-
-def _normal(name: str) -> str:
-    return unicodedata.normalize("NFKC", name)
 
 
 @functools.lru_cache(256)
@@ -157,6 +166,9 @@ def variables_of(formula: Formula, of: Columns) -> tuple[str, ...]:
     NoVariable
         When it mentions neither x nor the columns, or both.
     """
+    for name in formula.constants.intersection(of.names):
+        what = f"{name} is a constant, and the name of a column"
+        raise FormulaError(formula.text, None, what, "Rename the column, or give x itself.")
     own = tuple(n for n in of.names if n in formula.names)
     if of.optional and own:
         return own
@@ -164,36 +176,44 @@ def variables_of(formula: Formula, of: Columns) -> tuple[str, ...]:
     found = next((u for u in usual if all(n in formula.names for n in u)), None)
     if found and own and found != of.names:
         what = f"both {', '.join(found)} and the column {', '.join(own)} are in it"
-        raise NoVariable(formula.text, None, what, _remedy(formula, own))
+        raise NoVariable(formula.text, None, what, _remedy(formula, found[0]))
     if own and len(own) == of.count:
         return own
     if found:
         return found
-    wanted = [", ".join(u) for u in usual]
+    wanted = [_listed(u) for u in usual]
     if of.names:
-        listed = ", ".join(map(repr, of.names))
-        wanted.append(f"the column {listed}" if of.count == 1 else f"the columns {listed}")
+        plural = "" if of.count == 1 else "s"
+        wanted.append(f"the column{plural} {_listed([repr(n) for n in of.names])}")
     what = f"it does not mention {' or '.join(wanted)}"
-    what = f"{what}; it has {', '.join(formula.names) or 'no names'}"
-    raise NoVariable(formula.text, None, what, _remedy(formula, of.names))
+    what = f"{what}; it has {_listed(formula.names) or 'no names'}"
+    if of.count > len(_AXES) and not of.names:
+        what = f"{what}. The {of.count} rows of x are coordinates (transpose it if they are points)"
+    if of.optional:
+        fix = f"Call columns by their names, or give x itself, as data[{of.names[0]!r}]."
+        raise NoVariable(formula.text, None, what, fix)
+    likely = likely_variable(formula.names, of.names[0] if of.names else "x")
+    raise NoVariable(formula.text, None, what, _remedy(formula, likely))
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names if len(names) <= _MOST_LISTED else [*names[:3], "...", names[-1]])
 
 
 def _usual(of: Columns) -> list[tuple[str, ...]]:
     """What formulas call x without any names."""
     if of.count == 1:
         return [("x",)]
-    numbered = tuple(f"x{i}" for i in range(1, of.count + 1))
     if of.names:
-        return [numbered]
+        return [numbered(of.count)]
     axes = [_AXES[: of.count]] if of.count <= len(_AXES) else []
-    return [numbered, *axes, ("x",)]  # x: every number in the array
+    return [numbered(of.count), *axes, ("x",)]  # x: every number in the array
 
 
-def _remedy(formula: Formula, columns: tuple[str, ...]) -> str:
+def _remedy(formula: Formula, likely: str | None) -> str:
     if not formula.names:
         return "Name x and what is to be fitted, as in a*x."
-    likely = likely_variable(formula.names, columns[0] if columns else "x") or "..."
-    return f"Say what x is: models.formula({formula.text!r}, x={likely!r})."
+    return f"Say what x is: models.formula({formula.text!r}, x={likely or '...'!r})."
 
 
 def likely_variable(names: tuple[str, ...], column: str) -> str | None:

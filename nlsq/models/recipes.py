@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import json
 from typing import Any
 
 from nlsq.models.catalogue import get
@@ -30,7 +32,21 @@ def restored(recipe: Any) -> Model:
     """
     if _size(recipe) > MOST_MEMBERS:
         raise InputError(f"It is made of more than {MOST_MEMBERS} models.", "Write the sum anew.")
-    return _made(recipe)
+    try:
+        return _of_text(json.dumps(recipe))
+    except (TypeError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"A recipe is data as JSON has them: {error}.", "") from None
+
+
+@functools.lru_cache(64)
+def _of_text(text: str) -> Model:
+    """The same model for each of many results."""
+    return _made(json.loads(text))
+
+
+forget = _of_text.cache_clear
 
 
 def _size(recipe: Any) -> int:

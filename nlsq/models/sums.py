@@ -135,7 +135,7 @@ def add(models: Sequence[Model]) -> Model:
             f"Two parameters of the sum are called {twice[0]!r}.",
             "Give its members prefixes: model.prefixed('p1_').",
         )
-    formulas, variables = [m.formula for m in members], _variables(members)
+    formulas, variables = [m.formula for m in members], _variables(members, parameters)
     return Sum(
         function=_total(tuple(m.function for m in members), tuple(m.n for m in members)),
         name=" + ".join(m.name for m in members),
@@ -160,7 +160,7 @@ def _members(model: Model) -> tuple[Model, ...]:
     return model.members if isinstance(model, Sum) else (model,)
 
 
-def _variables(members: Sequence[Model]) -> tuple[str, ...]:
+def _variables(members: Sequence[Model], parameters: Sequence[Parameter]) -> tuple[str, ...]:
     """Those that all members have; x where single ones are called differently."""
     different = dict.fromkeys(m.variables for m in members)
     if len(different) == 1:
@@ -168,7 +168,7 @@ def _variables(members: Sequence[Model]) -> tuple[str, ...]:
     if any(len(variables) > 1 for variables in different):
         listed = " and ".join(f"({', '.join(v)})" for v in different)
         raise InputError(f"Models of {listed} have no sum.", "Give them the same variables.")
-    return ("x",)
+    return ("x_" if "x" in (p.name for p in parameters) else "x",)
 
 
 def _total(functions: tuple[Callable, ...], sizes: tuple[int, ...]) -> Callable:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nlsq.result import writers
+from nlsq.result.report import model_title
 
 if TYPE_CHECKING:
     from nlsq.result.curve_fits import CurveFits
@@ -35,7 +36,7 @@ def _statuses(fits: CurveFits) -> list[tuple[str, str, str]]:
 
 
 def _title(fits: CurveFits) -> str:
-    model = f"{fits._facts['model_name']}({', '.join(fits.param_names)})"
+    model = model_title(fits._facts["model_name"], fits.param_names)
     converged = int((fits._arrays["status"] > 0).sum())
     return f"{fits.size} fits of {model}: {converged} converged"
 

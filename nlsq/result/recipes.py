@@ -35,4 +35,4 @@ def bring_back(result: CurveFitResult, recipe: Any) -> None:
             raise ValueError(f"{model!r} has other parameters")
         result.attach(model)
     except DAMAGE as error:
-        result.__dict__["_model_lost"] = f"it could not be made again ({error})"
+        result.__dict__["_model_lost"] = f"it could not be made again ({str(error).rstrip('.')})"

@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
+import re
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 _STRONG = 0.9  # correlations above this are listed
 _MOST_PAIRS = 8
+_LONGEST_NAME = 78  # of a model, in the title
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,7 +70,20 @@ def columns(level: float) -> tuple[str, ...]:
 def _model_name(result: CurveFitResult) -> str:
     model = result.get("model")
     name = result.get("model_name") or getattr(model, "name", None) or "the model"
-    return f"{name}({', '.join(result.names)})"
+    return model_title(name, result.names)
+
+
+def model_title(name: str, parameters: Sequence[str]) -> str:
+    """A model's name with its parameters; a sum or formula in its own words.
+
+    Examples
+    --------
+    >>> model_title("decay", ["a", "tau"]), model_title("a*x + b", ["a", "b"])
+    ('decay(a, tau)', 'a*x + b')
+    """
+    if re.search(r"[-+*/^(]", name):
+        return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 3]}..."
+    return f"{name}({', '.join(parameters)})"
 
 
 def _header(result: CurveFitResult) -> list[tuple[str, str]]:
