@@ -201,7 +201,7 @@ CURVES = {
     "not callable with p0": case("callable", [1, 1], f=5),
     # bounds
     "lb > ub": case("lower upper lb = 1 ub = 0", bounds=(1, 0)),
-    "one lb > ub": case("parameter 1 lb ub", bounds=([0, 3], [1, 2])),
+    "one lb > ub": case("parameter lb = 3 ub = 2", bounds=([0, 3], [1, 2])),
     "bounds for three": case("bounds 2 parameters", [1, 1], bounds=([0] * 3, [1] * 3)),
     "one bound": case("bounds 2 elements", bounds=(0,)),
     "bounds None": case("bounds lower upper", bounds=None),

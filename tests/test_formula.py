@@ -21,8 +21,8 @@ import nlsq
 from nlsq import curve_fit
 from nlsq.core.model.identity.fingerprint import fingerprint
 from nlsq.core.model.identity.walk import model_key
-from nlsq.models.formula import Formula, FormulaError, parse
 from nlsq.models.formula_functions import CONSTANTS, FUNCTIONS
+from nlsq.models.formulas import Formula, FormulaError, parse
 from nlsq.utils.input_error import InputError
 from tests.test_compile_counts import Compilations
 
@@ -198,7 +198,7 @@ def test_two_parses_share_programs(compiled):
 
 def test_the_identity_is_the_same_in_every_process():
     code = """
-from nlsq.models.formula import parse
+from nlsq.models.formulas import parse
 from nlsq.core.model.identity.fingerprint import fingerprint
 from nlsq.core.model.identity.walk import model_key
 for text in ("a*exp(-t/tau) + c", "a*erf(t) if t < b else max(a, t, pi)", "a*voigt(t, b, c)"):

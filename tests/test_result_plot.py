@@ -13,7 +13,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from nlsq.core.problem.observations import labels_of
-from nlsq.result import plotting
+from nlsq.result import figures, plotting
 from tests.result_fits import DECAY, LINE, Model, decay, fitted, noisy_line, result_at
 
 
@@ -63,7 +63,7 @@ def without_pyplot(monkeypatch, **shell):
     [
         lambda fit: fit.plot()[0],
         lambda fit: fit.plot(show_residuals=False)[0],
-        lambda fit: plotting.image(np.eye(3), None, "a")[0],
+        lambda fit: figures.image(np.eye(3), None, "a")[0],
     ],
     ids=["both", "curve", "map"],
 )
@@ -79,15 +79,15 @@ def test_a_figure_belongs_to_pyplot_where_that_is_used(fit, monkeypatch, draw):
 
 def test_a_notebook_uses_pyplot_and_a_terminal_does_not(monkeypatch):
     without_pyplot(monkeypatch, kernel=object())
-    assert plotting.pyplot_is_used()
+    assert figures.pyplot_is_used()
     monkeypatch.undo()
     without_pyplot(monkeypatch, history=[])
-    assert not plotting.pyplot_is_used()
+    assert not figures.pyplot_is_used()
 
 
 def test_a_figure_for_a_file_or_of_a_thread_is_left_to_nobody(fit):
     made = []
-    with plotting.apart():
+    with figures.apart():
         made.append(fit.plot()[0])
     thread = threading.Thread(target=lambda: made.append(fit.plot()[0]))
     thread.start(), thread.join()

@@ -112,7 +112,7 @@ def test_information_criteria_rank_by_the_normal_likelihood(data):
     drop = deviance[0] - deviance[1]
     assert small.aic - large.aic == pytest.approx(drop - 2 * 1, rel=1e-10)
     assert small.bic - large.bic == pytest.approx(drop - math.log(25), rel=1e-10)
-    assert large.aicc - large.aic == pytest.approx(2 * 2 * 3 / (25 - 2 - 1))
+    assert large.aicc - large.aic == pytest.approx(2 * 3 * 4 / (25 - 3 - 1))
 
 
 def test_weighted_statistics_equal_repeated_points():

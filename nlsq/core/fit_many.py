@@ -6,7 +6,7 @@ import dataclasses
 import inspect
 import pathlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,12 +17,13 @@ from nlsq.core.drive.batch.many import Many
 from nlsq.core.drive.batch.rows import Ragged, Rows, as_numbers, is_array, is_ragged, masked_sigma
 from nlsq.core.loop.status import Status
 from nlsq.core.model.calls import CurveCall
-from nlsq.core.model.given import numeric, real, refuse_masks, refuse_units, require_numbers
-from nlsq.core.model.model import Model, parameter_names
+from nlsq.core.model.given import numeric, refuse_units, require_numbers
+from nlsq.core.model.model import Model
+from nlsq.core.problem import named
 from nlsq.core.problem.options import read_options
-from nlsq.core.problem.parameters import UNBOUNDED, parse_bounds, parse_start
+from nlsq.core.problem.parameters import UNBOUNDED
 from nlsq.result.curve_fits import CurveFits
-from nlsq.utils.input_error import closest
+from nlsq.result.recipes import recipe_of
 
 # Options of `curve_fit` that are for a single fit.
 _SINGLE = frozenset(
@@ -57,8 +58,9 @@ def fit_many(
 
     Parameters
     ----------
-    f : callable
-        The model ``f(x, a, b, ...)`` as for `curve_fit`, called with one fit's x and parameters.
+    f : callable or str
+        The model ``f(x, a, b, ...)`` or a text, as for `curve_fit`; called with one fit's x and
+        parameters.
     xdata : array_like or object
         Shared: what `f` takes, usually (m,) or (k, m). For each fit its own: (..., m) in the shape
         of `ydata`, or (..., k, m). A list when `ydata` is one.
@@ -128,27 +130,33 @@ def fit_many(
     """
     started = time.perf_counter()
     require_numbers("fit_many")
+    text = isinstance(f, str)
+    if text:
+        from nlsq.models.reading import Columns, columns_of, read, read_with
+
+        if columns_of(xdata).names:
+            f, xdata, _ = read_with(f, xdata)
+    given = _Given(xdata, ydata, sigma, x_per_fit)
+    if text and not callable(f):
+        f = read(f, Columns(count=given.coordinates()))
     if not callable(f):
         raise TypeError(f"the model must be a callable f(x, a, b, ...), got {f!r}.")
     for name in sorted(options.keys() & _SINGLE):
         raise TypeError(f"fit_many() has no option {name!r}; it is one of `curve_fit`.")
     settings = read_options("fit_many", None, jac, False, options, _NAMES)
-    given = _Given(xdata, ydata, sigma, x_per_fit)
-    refuse_units(p0, "p0")
-    values = None if p0 is None or callable(p0) else np.shape(p0)[-1:] or (1,)
-    names = parameter_names(f, values and values[0])
-    n = len(names)
-    lb, ub, own_bounds = _bounds(bounds, n)
-    start = p0 if callable(p0) else _starts(p0, lb, ub, names)
-    fixed = _fixed(fixed, names)
+    said = named.read(f, p0, bounds, fixed, of_fits=True)
+    said.require_shared()
+    names, lb, ub, n = said.names, said.lb, said.ub, len(said.names)
+    start = said.rest if said.asks_data else said.plain_rest()
     leads = given.leads() | {
-        "p0": () if callable(start) else start.shape[:-1],
+        "p0": () if said.asks_data else start.shape[:-1],
         "bounds": np.broadcast_shapes(lb.shape[:-1], ub.shape[:-1]),
-        **{f"fixed[{name!r}]": value.shape for name, value in fixed.items() if value is not None},
+        **{f"p0[{names[i]!r}]": np.shape(v) for i, v in said.values.items()},
+        **{f"fixed[{names[i]!r}]": np.shape(v) for i, v in said.held.items()},
     }
     shape = _broadcast(leads)
     fits = shape or (1,)
-    free = tuple(name not in fixed for name in names)
+    free = tuple(i not in said.held for i in range(n))
     model = Model(CurveCall(f), n, getattr(f, "__name__", type(f).__name__))
     many = Many(
         model=model,
@@ -159,11 +167,11 @@ def fit_many(
         x_rows=given.rows("xdata", fits),
         y=given.rows("ydata", fits),
         sigma=given.rows("sigma", fits),
-        start=start if callable(start) else Rows(start, fits, 1),
-        fixed={names.index(k): Rows(v, fits, 0) for k, v in fixed.items() if v is not None},
+        start=start if said.asks_data else Rows(start, fits, 1),
+        given={i: Rows(np.asarray(v, float), fits, 0) for i, v in said.given().items()},
         lb=Rows(lb, fits, 1),
         ub=Rows(ub, fits, 1),
-        bounded=own_bounds or bool((lb > -np.inf).any() or (ub < np.inf).any()),
+        bounded=said.bounded,
         free=free,
         options=dataclasses.replace(settings, deadline=None),
         absolute_sigma=bool(absolute_sigma),
@@ -182,6 +190,7 @@ def fit_many(
         "fixed": [name for name, fitted in zip(names, free, strict=True) if not fitted],
         "least_squares": settings.loss_function is None,
         "model_name": model.name,
+        "model": recipe_of(model),
         "messages": {int(code): code.sentence for code in Status},
         "wall_time": 0.0,
     }
@@ -257,6 +266,14 @@ class _Given:
             self._own[name] = rows, 1
         self.x = None
 
+    def coordinates(self) -> int:
+        """How many coordinates a point has."""
+        if "xdata" not in self._own:
+            return len(self.x) if np.ndim(self.x) == 2 else 1
+        array, tail = self._own["xdata"]
+        one = array.one((0,)).shape if isinstance(array, Ragged) else array.shape[-tail:]
+        return one[0] if len(one) == 2 else 1
+
     def leads(self) -> dict[str, tuple[int, ...]]:
         """Leading axes of each input."""
         return {
@@ -293,55 +310,6 @@ def _deviations(sigma, m: int) -> np.ndarray:
                 f"`sigma` must be positive and not NaN; element {bad[0]} is {sigma[bad[0]]:g}."
             )
     return sigma
-
-
-def _bounds(bounds, n: int) -> tuple[np.ndarray, np.ndarray, bool]:
-    """Lower and upper bounds (..., n), and whether fits have bounds of their own."""
-    pair = (bounds.lb, bounds.ub) if hasattr(bounds, "lb") else bounds
-    if isinstance(pair, list | tuple) and len(pair) == 2 and max(map(np.ndim, pair)) > 1:
-        lb, ub = (real(b, "bounds") for b in pair)
-        for name, b in (("lower", lb), ("upper", ub)):
-            if b.ndim and b.shape[-1] not in (1, n):
-                raise ValueError(
-                    f"{name} bounds of shape {b.shape} do not fit {n} parameters: the last axis of "
-                    "bounds for each fit runs over the parameters."
-                )
-        return *(np.broadcast_to(b, (*b.shape[:-1], n)) for b in (lb, ub)), True
-    return *parse_bounds(bounds, n), False
-
-
-def _starts(p0, lb, ub, names) -> np.ndarray:
-    """Starts (..., n); those of single fits are judged fit by fit."""
-    if p0 is None:
-        low, high = np.broadcast_arrays(lb, ub)
-        return parse_start(None, low.ravel(), high.ravel(), names).reshape(low.shape)
-    refuse_masks(p0, "p0", "Give a start for each parameter.")
-    if np.ndim(p0) <= 1 and lb.ndim == ub.ndim == 1:
-        return parse_start(p0, lb, ub, names)
-    try:
-        return np.atleast_1d(real(p0, "p0"))
-    except (TypeError, ValueError) as error:
-        raise TypeError(f"`p0` must be numbers, one for each parameter: {error}") from None
-
-
-def _fixed(fixed, names) -> dict[str, np.ndarray | None]:
-    """Name -> value of each fixed parameter; None: at its start."""
-    if fixed is None:
-        return {}
-    if isinstance(fixed, str):
-        fixed = (fixed,)
-    table = fixed if isinstance(fixed, Mapping) else dict.fromkeys(fixed)
-    for name in table:
-        if name not in names:
-            near = closest(name, names)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
-            raise ValueError(
-                f"`fixed` names {name!r}, which is no parameter of the model; they are "
-                f"{', '.join(names)}.{hint}"
-            )
-    if len(table) == len(names):
-        raise ValueError("all parameters are fixed: nothing is left to fit.")
-    return {k: None if v is None else real(v, f"fixed[{k!r}]") for k, v in table.items()}
 
 
 def _broadcast(leads: dict[str, tuple[int, ...]]) -> tuple[int, ...]:

@@ -26,8 +26,8 @@ from nlsq.core.problem.parameters import (
     UNBOUNDED,
     Parameters,
     interior_start,
-    parse_bounds,
-    parse_start,
+    make_parameters,
+    speaks_by_name,
 )
 from nlsq.core.verdict.finished import Finished, check_start
 from nlsq.result import OptimizeResult
@@ -43,6 +43,8 @@ def least_squares(
     args: tuple = (),
     kwargs: dict | None = None,
     jac_sparsity: Any = None,
+    fixed: Any = None,
+    names: Sequence[str] | None = None,
     **options: Any,
 ) -> OptimizeResult:
     """Minimise ½ Σ ρ(fun(x)²) within bounds; the call of `scipy.optimize.least_squares`.
@@ -93,23 +95,26 @@ def least_squares(
     """
     require_numbers("least_squares")
     if rest:
-        named = {"args": args} if args else {}
-        named |= options if kwargs is None else options | {"kwargs": kwargs}
-        named |= {} if jac_sparsity is None else {"jac_sparsity": jac_sparsity}
-        given = by_name("least_squares", 5, _POSITIONS[3:], rest, named)
-        return least_squares(fun, x0, jac, bounds, method, **given)
+        others = {"args": args} if args else {}
+        others |= options if kwargs is None else options | {"kwargs": kwargs}
+        others |= {} if jac_sparsity is None else {"jac_sparsity": jac_sparsity}
+        given = by_name("least_squares", 5, _POSITIONS[3:], rest, others)
+        return least_squares(fun, x0, jac, bounds, method, fixed=fixed, names=names, **given)
     if not isinstance(args, tuple | list):
         raise TypeError(f"`args` must be a tuple of further arguments of fun, got {args!r}.")
     kwargs = dict(kwargs or {})
     if not callable(fun):
         raise TypeError(f"`fun` must be callable, got {fun!r}.")
     check_names("least_squares", options, _FRONT)
+    if names is not None or speaks_by_name(fun, x0, bounds, fixed, options):
+        from nlsq.core.problem import named
+
+        x0, bounds, options, names = named.unknowns(x0, bounds, fixed, names, method, options)
     x0 = _start(x0)
     if x0.ndim > 1 or x0.size == 0:
         raise ValueError("`x0` must have at most 1 dimension and at least one number.")
-    lb, ub = parse_bounds(bounds, x0.size)
-    names = _Numbered(x0.size)
-    parameters = Parameters(parse_start(x0, lb, ub, names, "`x0`"), lb, ub, names)
+    names_given, names = names, names or _Numbered(x0.size)
+    parameters = make_parameters(x0, bounds, names, "`x0`")
     start = interior_start(parameters) if method == "trf" else parameters.p0
     call = ResidualCall(fun, tuple(args), kwargs)
     model = Model(call, x0.size, getattr(fun, "__name__", type(fun).__name__))
@@ -145,12 +150,14 @@ def least_squares(
         },
         lazy={"fun": finished.residual, "jac": finished.jacobian},
     )
+    if names_given:
+        result["param_names"] = names
     if settings.verbose:
         print(closing_line(result))
     return result
 
 
-_FRONT = ("x0", "jac", "bounds", "method", "args", "kwargs", "jac_sparsity")
+_FRONT = ("x0", "jac", "bounds", "method", "args", "kwargs", "jac_sparsity", "fixed", "names")
 # SciPy's order
 _POSITIONS = (
     "jac", "bounds", "method", "ftol", "xtol", "gtol", "x_scale", "loss", "f_scale", "diff_step",

@@ -18,7 +18,7 @@ from nlsq.core.orchestration.reference import solve_by_reference
 from nlsq.core.orchestration.stages import stages_for
 from nlsq.core.problem.observations import Observations, labels_of, require_enough_points
 from nlsq.core.problem.options import by_name, read_options, since
-from nlsq.core.problem.parameters import UNBOUNDED, parse_parameters
+from nlsq.core.problem.parameters import UNBOUNDED, parse_parameters, speaks_by_name
 from nlsq.core.verdict.finished import Finished, check_start
 from nlsq.core.verdict.record import announce, judge, record
 from nlsq.utils import interruption
@@ -43,15 +43,17 @@ def curve_fit(
     *,
     full_output: bool = False,
     nan_policy: str | None = None,
+    fixed: Any = None,
     **options: Any,
 ) -> Any:
     """Fit a function to data by nonlinear least squares; the call of `scipy.optimize.curve_fit`.
 
     Parameters
     ----------
-    f : callable
+    f : callable or str
         The model ``f(x, a, b, ...)``: the independent variable first, then one argument per
-        parameter. NumPy, `jax.numpy` or any other Python; see ``result.model_info``.
+        parameter. NumPy, `jax.numpy` or any other Python; see ``result.model_info``. Or a text:
+        ``"gaussian + linear"``, ``"a*exp(-x/tau) + c"``; see `nlsq.models.read`.
     xdata : array_like or object
         What `f` takes: usually (m,) or (k, m); lists and tuples become arrays, anything else
         (a DataFrame, None) is passed on. Dates, and arrays with units, are refused. Without
@@ -176,6 +178,11 @@ def curve_fit(
     require_numbers("curve_fit")
     if "args" in options:
         raise ValueError("'args' is not a supported keyword argument.")
+    x_name = None
+    if isinstance(f, str) and ydata is not None:
+        from nlsq.models.reading import read_with
+
+        f, xdata, x_name = read_with(f, xdata)
     if ydata is None:
         if full_output:
             raise ValueError(_NO_FULL_OUTPUT)
@@ -183,19 +190,23 @@ def curve_fit(
 
         return fit_source(
             "curve_fit", f, xdata, p0, sigma, absolute_sigma, check_finite, bounds, method, jac,
-            nan_policy, **options,
+            nan_policy, fixed=fixed, **options,
         )  # fmt: skip
     if isinstance(ydata, int | float | np.generic | np.ndarray) and np.ndim(ydata) == 0:
-        ydata = _for_each_point(f, xdata, ydata, p0, bounds)
+        ydata = _for_each_point(f, xdata, ydata, p0, bounds, fixed)
     taken = stages_for(f, ydata)
     prepared = taken.preprocessor.preprocess(xdata, ydata, sigma, check_finite, nan_policy)
     if "time_limit" in options:
         options = since(began, options)
+    if speaks_by_name(f, p0, bounds, fixed, options):
+        from nlsq.core.problem import named
+
+        p0, bounds, options = named.arrays(f, p0, bounds, fixed, method, options, prepared)
     config = taken.selector.select(f, p0, bounds, method, jac, options)
     decision = taken.coordinator.decide(prepared.ydata.size, None, True)
     data, n = Observations.of(prepared), config.n_params
     if method in (None, "lm") and not config.bounded:
-        require_enough_points(n, data)
+        require_enough_points(config.n_free, data)
     model = Model(CurveCall(f), n, getattr(f, "__name__", type(f).__name__))
     if config.solver == "reference":
         finished = solve_by_reference(model, data, config)
@@ -215,15 +226,20 @@ def curve_fit(
     covariance = taken.covariance.compute(finished, absolute_sigma)
     verdict = judge(finished, covariance)
     result = record(finished, verdict, absolute_sigma, time.perf_counter() - started)
-    if labels := labels_of(xdata, ydata):
+    if labels := labels_of(xdata, ydata, x_name):
         result["labels"] = labels
     announce(result, finished.status, finished.options.verbose, stacklevel=2)
     return _five_tuple(result) if full_output else result
 
 
-def _for_each_point(f: Callable, xdata, ydata, p0, bounds) -> np.ndarray:
+def _for_each_point(f: Callable, xdata, ydata, p0, bounds, fixed) -> np.ndarray:
     """A single number as data for each value that the model has at the start."""
-    p0 = parse_parameters(f, p0, bounds).p0
+    if speaks_by_name(f, p0, bounds, fixed, {}):
+        from nlsq.core.problem import named
+
+        p0 = named.read(f, p0, bounds, fixed).without_data()
+    else:
+        p0 = parse_parameters(f, p0, bounds).p0
     x = np.asarray(xdata, float) if isinstance(xdata, list | tuple) else xdata
     with np.errstate(all="ignore"):
         shape = model_value(CurveCall(f).host(x, p0)).shape
@@ -252,7 +268,7 @@ class CurveFit:
             "full_output", "nan_policy")  # fmt: skip
 
     def __init__(self, **options: Any):
-        unknown = {k: v for k, v in options.items() if k not in self._own}
+        unknown = {k: v for k, v in options.items() if k not in (*self._own, "fixed")}
         read_options("CurveFit", None, None, False, unknown)
         self.options = options
 

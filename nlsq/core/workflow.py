@@ -25,9 +25,11 @@ from nlsq.core.minpack import curve_fit
 from nlsq.core.model.given import refuse_units
 from nlsq.core.orchestration.stages import stages_for
 from nlsq.core.orchestration.streaming_coordinator import STRATEGIES
+from nlsq.core.problem.observations import labels_of
 from nlsq.core.problem.options import check_names, since
 from nlsq.core.problem.parameters import UNBOUNDED
 from nlsq.interfaces.orchestration_protocol import StreamingDecision
+from nlsq.models.reading import read, read_with
 from nlsq.result import CurveFitResult
 from nlsq.streaming.fitting import Reading, fit_source
 from nlsq.streaming.hybrid_config import HybridStreamingConfig
@@ -36,8 +38,8 @@ from nlsq.streaming.opening import as_source, in_memory
 from nlsq.utils.logging import get_logger
 
 _OWN = ("p0", "sigma", "absolute_sigma", "check_finite", "bounds", "method", "jac", "nan_policy",
-        "workflow", "memory_limit_gb", "chunk_size", "checkpoint", "checkpoint_interval", "resume",
-        "show_progress")  # fmt: skip
+        "fixed", "workflow", "memory_limit_gb", "chunk_size", "checkpoint", "checkpoint_interval",
+        "resume", "show_progress")  # fmt: skip
 
 
 def fit(
@@ -53,6 +55,7 @@ def fit(
     jac: Any = None,
     *,
     nan_policy: str | None = None,
+    fixed: Any = None,
     workflow: Any = "auto",
     memory_limit_gb: float | None = None,
     chunk_size: int | None = None,
@@ -66,9 +69,10 @@ def fit(
 
     Parameters
     ----------
-    f : callable
-        The model ``f(x, a, b, ...)``. For data that are read in pieces each of its values must
-        depend on its own point alone, and JAX must be able to trace it (NumPy code is carried).
+    f : callable or str
+        The model ``f(x, a, b, ...)``, or a text as for `curve_fit`. For data that are read in
+        pieces each of its values must depend on its own point alone, and JAX must be able to trace
+        it (NumPy code is carried).
     xdata : array_like, path or source
         Arrays with `ydata`; or what holds x, y and sigma together: a tuple ``(x, y)`` or
         ``(x, y, sigma)`` of arrays, a source of `nlsq.streaming`
@@ -141,7 +145,8 @@ def fit(
         )
     common = {
         "p0": p0, "absolute_sigma": absolute_sigma, "check_finite": check_finite,
-        "bounds": bounds, "method": method, "jac": jac, "nan_policy": nan_policy, **options,
+        "bounds": bounds, "method": method, "jac": jac, "nan_policy": nan_policy, "fixed": fixed,
+        **options,
     }  # fmt: skip
     reading = {
         "chunk_size": chunk_size, "checkpoint": checkpoint, "resume": resume,
@@ -161,7 +166,7 @@ def fit(
                 coordinator.decide(n, size // max(n, 1), True, manager.usable_bytes())
             )
             return _direct(f, xdata, ydata, sigma, common, decision)
-        source = as_source(xdata, ydata, sigma)
+        f, source = _opened(f, xdata, ydata, sigma, held)
         decision = _logged(
             stages_for(f).coordinator.decide(
                 source.n_points, source.form.bytes_per_point, held, manager.usable_bytes(),
@@ -174,13 +179,27 @@ def fit(
                     f"`{asked}` is for data that are read in pieces; leave it away, or workflow "
                     "'direct'."
                 )
-            return _direct(f, *load(source), since(started, common), decision)
+            result = _direct(f, *load(source), since(started, common), decision)
+            if source.labels:
+                result["labels"] = dict(source.labels)
+            return result
         if decision.strategy == "streaming" and hybrid is None:
             hybrid = HybridStreamingConfig()
         return fit_source(
             "fit", f, source, **since(started, common), hybrid=hybrid, decision=decision,
             reading=Reading.merged(reading, hybrid),
         )  # fmt: skip
+
+
+def _opened(f: Callable | str, xdata, ydata, sigma, held: bool) -> tuple[Callable, Any]:
+    """The model and the source; a text is read with what the data call themselves."""
+    given, x_name = xdata, None
+    if held and isinstance(f, str):
+        f, xdata, x_name = read_with(f, xdata)
+    source = as_source(xdata, ydata, sigma)
+    if held:
+        source.labels = labels_of(given, ydata, x_name)
+    return (read(f, source) if isinstance(f, str) else f), source
 
 
 def _first_given(reading: dict) -> str:

@@ -52,7 +52,8 @@ class OptimizationConfig(NamedTuple):
     Attributes
     ----------
     parameters : object
-        With `names`, `bounded` (whether some bound is finite), and `p0`, `lb`, `ub` of shape (n,).
+        With `names`, `bounded` (whether some bound is finite), `n_free` (how many may move), and
+        `p0`, `lb`, `ub` of shape (n,).
     settings : object
         With `method`, `jac`, `ftol`, `xtol`, `gtol`, `x_scale`, `loss`, `f_scale`, `max_nfev`,
         `tr_solver` and the other options of `curve_fit`, checked.
@@ -72,6 +73,11 @@ class OptimizationConfig(NamedTuple):
     def n_params(self) -> int:
         """Number of parameters, fixed ones among them."""
         return self.parameters.p0.size
+
+    @property
+    def n_free(self) -> int:
+        """Number of parameters that may move."""
+        return self.parameters.n_free
 
     @property
     def p0(self) -> np.ndarray:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from nlsq.io.errors import missing_package
-from nlsq.result import CurveFitResult, StreamedFitResult, plotting, statistics
+from nlsq.result import CurveFitResult, StreamedFitResult, figures, plotting, statistics
 from nlsq.result.statistics import real_parts
 
 #: Colours that stand for those of the page: drawn, then replaced by CSS variables.
@@ -128,7 +128,7 @@ def fit_figure(points: Points, document: Mapping[str, Any]) -> tuple[str, list[s
     """Data, fit and bands above, residuals below: SVG, and remarks on what was drawn."""
     mpl = require_matplotlib()
     labels = document.get("labels") or {}
-    x_label, y_label = (plain_label(labels.get(axis, axis)) for axis in "xy")
+    x_label, y_label = (figures.plain(labels.get(axis, axis)) for axis in "xy")
     curve = document.get("curve") if points.along_x else None
     with mpl.rc_context({**_STYLE, "svg.hashsalt": "nlsq-fit"}):
         figure = mpl.figure.Figure(figsize=(8.6, 6.0), layout="constrained")
@@ -141,7 +141,7 @@ def fit_figure(points: Points, document: Mapping[str, Any]) -> tuple[str, list[s
         else:
             _draw_equality(above, points)
         above.set_ylabel(y_label if points.along_x else f"observed {y_label}")
-        _put_legend(above)
+        figures.legend(above, fontsize=9.5)
         below.axhline(0.0, color=_FIT, linewidth=1.2, zorder=1)
         _draw_points(below, points, residuals=True)
         below.set_ylabel("residual")
@@ -149,18 +149,6 @@ def fit_figure(points: Points, document: Mapping[str, Any]) -> tuple[str, list[s
         if points.along_x and _spans_decades(points.series[0].x):
             above.set_xscale("log")
         return _svg(figure, "Data, fit and residuals"), notes
-
-
-def plain_label(text: Any) -> str:
-    """A label that matplotlib draws as it is written."""
-    printable = "".join(c if c.isprintable() else " " for c in str(text))
-    return printable.replace("$", r"\$")
-
-
-def _put_legend(ax: Any) -> None:
-    handles, labels = ax.get_legend_handles_labels()
-    first = sorted(range(len(labels)), key=lambda i: not labels[i].startswith("data"))
-    ax.legend([handles[i] for i in first], [labels[i] for i in first])
 
 
 def _spans_decades(x: np.ndarray) -> bool:

@@ -26,18 +26,26 @@ if TYPE_CHECKING:
     from nlsq.models.catalogue import names as names
     from nlsq.models.catalogue import register as register
     from nlsq.models.catalogue import search as search
+    from nlsq.models.formula_model import formula as formula
+    from nlsq.models.formulas import FormulaError as FormulaError
     from nlsq.models.model import Model as Model
     from nlsq.models.model import Parameter as Parameter
     from nlsq.models.polynomials import polynomial as polynomial
+    from nlsq.models.reading import read as read
+    from nlsq.models.recipes import restored as restored
 
 _HOME = {
     "categories": "catalogue",
+    "formula": "formula_model",
+    "FormulaError": "formulas",
     "get": "catalogue",
     "Model": "model",
     "names": "catalogue",
     "Parameter": "model",
     "polynomial": "catalogue",
+    "read": "reading",
     "register": "catalogue",
+    "restored": "recipes",
     "search": "catalogue",
     "UnknownModel": "catalogue",
 }

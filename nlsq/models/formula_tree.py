@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import operator
 import unicodedata
+from collections.abc import Iterator
 from typing import Any, NamedTuple, NoReturn
 
 from nlsq.models.formula_functions import CONSTANTS, FUNCTIONS, Function, Logical
@@ -50,6 +51,8 @@ class Checked(NamedTuple):
         Free names in order of appearance, with their columns.
     numbers, texts : set of str
         Names used as numbers; names compared with texts.
+    terms : tuple of str
+        What adds up to the formula, as it was written.
     """
 
     tree: ast.expr
@@ -59,6 +62,7 @@ class Checked(NamedTuple):
     names: dict[str, int]
     numbers: set[str]
     texts: set[str]
+    terms: tuple[str, ...]
 
     def number(self) -> ast.expr:
         """The tree, 1 and 0 for a condition."""
@@ -127,8 +131,21 @@ class _Check:
         written = self.source.parse()
         part = self.part(written, 0)
         return Checked(
-            part.tree, written, part.boolean, self.arithmetic, self.names, self.numbers, self.texts
-        )
+            part.tree, written, part.boolean, self.arithmetic, self.names, self.numbers,
+            self.texts, tuple(self.terms(written)),
+        )  # fmt: skip
+
+    def terms(self, node: ast.expr, minus: bool = False) -> Iterator[str]:
+        """The terms of a part, those that are subtracted with their sign."""
+        if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Add, ast.Sub)):
+            yield from self.terms(node.left, minus)
+            yield from self.terms(node.right, minus != isinstance(node.op, ast.Sub))
+        elif isinstance(node, ast.UnaryOp) and isinstance(node.op, (ast.UAdd, ast.USub)):
+            yield from self.terms(node.operand, minus != isinstance(node.op, ast.USub))
+        else:
+            text = self.source.written(node)
+            product = isinstance(node, (ast.BinOp, ast.Call, ast.Name, ast.Constant))
+            yield f"-{text if product else f'({text})'}" if minus else text
 
     # -- Python's tree to ours -------------------------------------------------------------------
 

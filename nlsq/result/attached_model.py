@@ -27,7 +27,8 @@ class AttachedModel:
     """
 
     def __init__(self, f: Callable, jac: Callable | None, perr: np.ndarray) -> None:
-        self.f, self.jac, self.perr = f, jac, perr
+        self.f = self.function = f
+        self.jac, self.perr = jac, perr
         self.name = function_name(f)
 
     def predict(self, x: Any, p: np.ndarray) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -128,14 +128,45 @@ class CurveFitResult(FittedCurve):
 
     # -- the model -------------------------------------------------------------------------------
 
+    def components(self, x: Any = None) -> dict[str, np.ndarray]:
+        """The parts of the fitted curve by name: members of a sum, terms of a formula.
+
+        Parameters
+        ----------
+        x : array_like, optional
+            Points in the form the model takes. Default: the data.
+
+        Returns
+        -------
+        dict of str to ndarray
+            They add up to the curve. A model without parts is its own one.
+
+        Raises
+        ------
+        RuntimeError
+            When the model is gone; see `attach`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from nlsq import curve_fit
+        >>> x = np.arange(6.0)
+        >>> fit = curve_fit("a*x + b*x**2", x, 3 * x + x**2)
+        >>> {term: y.round(6).tolist() for term, y in fit.components([1.0, 2.0]).items()}
+        {'a*x': [3.0, 6.0], 'b*x**2': [1.0, 4.0]}
+        """
+        from nlsq.result import prediction
+
+        return prediction.components(self, x)
+
     def attach(self, f: Any, jac: Callable | None = None) -> CurveFitResult:
         """Give a stored result its model back.
 
         Parameters
         ----------
-        f : callable or object
-            The model ``f(x, *params)``, or an object with ``predict(x, p)`` and
-            ``jacobian(x, p)``.
+        f : callable, str or object
+            The model ``f(x, *params)``, a text as for `curve_fit`, or an object with
+            ``predict(x, p)`` and ``jacobian(x, p)``.
         jac : callable, optional
             ``jac(x, *params)`` -> (m, n), for a plain function. Default: central differences with
             a step chosen for each parameter.
@@ -162,6 +193,10 @@ class CurveFitResult(FittedCurve):
         """
         from nlsq.result.attached_model import as_model
 
+        if isinstance(f, str):
+            from nlsq.models.reading import read
+
+            f = read(f, self.get("xdata"))
         model = as_model(f, jac, self.perr)
         if "xdata" in self.keys() and "ydata" in self.keys():
             new, old = np.asarray(model.predict(self.xdata, self.popt)), self.predictions
@@ -186,10 +221,27 @@ class CurveFitResult(FittedCurve):
         -------
         dict
             float64 arrays become nested lists with "nan", "inf", "-inf" as strings; other types
-            carry a small tag. The model stays behind: see `attach`.
+            carry a small tag. Of a model of `nlsq.models` its name or formula is kept, from which
+            it comes back; any other stays behind: see `attach`.
         """
         self._keep_predictions()
         return super().to_dict()
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Any:
+        """Rebuild a result from `to_dict`, with its model where it is one of `nlsq.models`.
+
+        Raises
+        ------
+        ValueError
+            When `data` was not written by `to_dict` of this class.
+        """
+        result = super().from_dict(data)
+        if data.get("model") is not None:
+            from nlsq.result.recipes import bring_back
+
+            bring_back(result, data["model"])
+        return result
 
     def _keep_predictions(self) -> None:
         """Compute what the model gives at the data while it is still here."""

@@ -100,7 +100,12 @@ class CurveFits(FitsStatistics):
     def _fit(self, place: int) -> CurveFitResult:
         if self._make is not None:
             return self._make(place)
-        return CurveFitResult(self._stored_fields(place))
+        result = CurveFitResult(self._stored_fields(place))
+        if recipe := self._facts.get("model"):
+            from nlsq.result.recipes import bring_back
+
+            bring_back(result, recipe)
+        return result
 
     def _stored_fields(self, place: int) -> dict[str, Any]:
         """What is known of a fit whose model and data are not here."""
@@ -198,7 +203,9 @@ class CurveFits(FitsStatistics):
         return xarray.Dataset(variables, coordinates)
 
     def save(self, path: str | os.PathLike) -> None:
-        """Write to a ``.npz`` or ``.parquet`` file; the model and the data stay behind.
+        """Write to a ``.npz`` or ``.parquet`` file; the data stay behind.
+
+        Of a model of `nlsq.models` its name or formula is kept, any other stays behind.
 
         Raises
         ------
@@ -254,7 +261,7 @@ class CurveFits(FitsStatistics):
         ImportError
             When matplotlib is not installed.
         """
-        from nlsq.result import plotting
+        from nlsq.result import figures
 
         if len(self.shape) != 2:
             raise ValueError(f"a map needs fits along two axes; these are of shape {self.shape}")
@@ -266,4 +273,4 @@ class CurveFits(FitsStatistics):
             known = ", ".join((*self.param_names, *_DRAWN))
             raise ValueError(f"{name!r} is nothing to draw; known are {known}")
         shown = values if name == "status" else np.where(self.success, values, np.nan)
-        return plotting.image(shown, ax, label or (f"{name}, std error" if errors else name))
+        return figures.image(shown, ax, label or (f"{name}, std error" if errors else name))

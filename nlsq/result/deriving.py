@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nlsq.config import double_precision
-from nlsq.models.formula import parse
+from nlsq.models.formulas import parse
 from nlsq.result import derivatives, prediction, statistics
 from nlsq.result.params import Quantity, Table, unknown_parameter
 from nlsq.result.serialization import function_name

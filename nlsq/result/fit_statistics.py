@@ -235,19 +235,28 @@ class FitStatistics(OptimizeResult):
         return total / count if count else math.nan
 
     @property
+    def misfit(self) -> float:
+        """What the fit made least: `chi_squared`, or with a loss rho the sum of rho(r^2)."""
+        return 2.0 * float(self["cost"]) if "cost" in self else self.chi_squared
+
+    @property
     def aic(self) -> float:
-        """Akaike's information criterion, N ln(chi2/N) + 2k."""
-        return statistics.aic(self.chi_squared, self.n_points, self.n_free)
+        """Akaike's information criterion, N ln(misfit/N) + 2k; misfit + 2k if absolute_sigma."""
+        return self._criterion(statistics.aic)
 
     @property
     def aicc(self) -> float:
-        """`aic` with the small-sample correction."""
-        return statistics.aicc(self.chi_squared, self.n_points, self.n_free)
+        """`aic` with the small-sample correction, which counts an unknown noise as a parameter."""
+        return self._criterion(statistics.aicc)
 
     @property
     def bic(self) -> float:
-        """Bayesian information criterion, N ln(chi2/N) + k ln N."""
-        return statistics.bic(self.chi_squared, self.n_points, self.n_free)
+        """Bayesian information criterion, N ln(misfit/N) + k ln N; misfit + ... as for `aic`."""
+        return self._criterion(statistics.bic)
+
+    def _criterion(self, formula: Any) -> float:
+        known = bool(self.get("absolute_sigma", False))
+        return formula(self.misfit, self.n_points, self.n_free, known)
 
     # -- the model -------------------------------------------------------------------------------
 

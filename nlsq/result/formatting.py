@@ -7,8 +7,9 @@ import math
 
 # Replacements for terminals that know only ASCII.
 _ASCII = str.maketrans(
-    {"χ": "chi", "²": "2", "−": "-", "±": "+/-", "–": "-", "…": "...", "·": "|", "µ": "u", "─": "-"}
-)
+    {"χ": "chi", "Δ": "d", "²": "2", "→": "->", "−": "-", "±": "+/-", "–": "-", "…": "...",
+     "·": "|", "µ": "u", "─": "-"}
+)  # fmt: skip
 _DEFAULT_DIGITS = 7  # of a value without an uncertainty
 _UNDETERMINED_DIGITS = 4  # of a value with an infinite one
 _MOST_DIGITS = 16

@@ -1,23 +1,15 @@
-"""The picture of a fit: data, curve, bands, residuals.
-
-A figure belongs to pyplot where the user works with it: where `matplotlib.pyplot` was imported, or
-in a notebook, which shows and closes it. Elsewhere it is a plain `Figure`: no window, no backend
-chosen, nothing to close.
-"""
+"""The picture of a fit: data, curve, bands, residuals."""
 
 from __future__ import annotations
 
 import dataclasses
-import sys
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nlsq.result import prediction, statistics
+from nlsq.result import figures, prediction, statistics
+from nlsq.result.figures import BAND, DATA, FIT, PREDICTION
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,9 +19,6 @@ if TYPE_CHECKING:
 
 _GRID = 500  # points of the drawn curve
 _MOST_POINTS = 20_000  # drawn data points; more would only blacken the page
-_DATA, _FIT, _BAND, _PREDICTION = "#3b4252", "#c8372d", "#c8372d", "#4c78a8"
-_apart: ContextVar[bool] = ContextVar("nlsq_figures_apart", default=False)
-_NO_MATPLOTLIB = "plotting needs matplotlib: pip install matplotlib"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,7 +55,7 @@ class _Points:
 
 def plot(result: CurveFitResult, ax: Axes | None, options: Options) -> tuple[Figure, np.ndarray]:
     """Draw `result`; see `CurveFitResult.plot`."""
-    fig, axes = _axes(ax, options.show_residuals)
+    fig, axes = figures.stacked(ax, options.show_residuals)
     x = single_real_x(result)
     if x is None:
         points = _draw_predicted(axes[0], result, options)
@@ -80,56 +69,8 @@ def plot(result: CurveFitResult, ax: Axes | None, options: Options) -> tuple[Fig
         _draw_residuals(axes[1], points)
     if options.title is not None:
         axes[0].set_title(options.title)
-    for axis in axes:
-        axis.grid(True, color="0.9", linewidth=0.6)
-        axis.set_axisbelow(True)
-        axis.spines[["top", "right"]].set_visible(False)
+    figures.finish(axes)
     return fig, np.array(axes)
-
-
-@contextmanager
-def apart() -> Iterator[None]:
-    """Figures made in this block are for a file: they belong to no window."""
-    token = _apart.set(True)
-    try:
-        yield
-    finally:
-        _apart.reset(token)
-
-
-def _figure(size: tuple[float, float]) -> Figure:
-    if pyplot_is_used():
-        from matplotlib.pyplot import figure
-    else:
-        from matplotlib.figure import Figure as figure
-    return figure(figsize=size, layout="constrained")
-
-
-def pyplot_is_used() -> bool:
-    """Whether a new figure is to belong to pyplot."""
-    if _apart.get() or threading.current_thread() is not threading.main_thread():
-        return False
-    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
-    return "matplotlib.pyplot" in sys.modules or hasattr(shell, "kernel")
-
-
-def _axes(ax: Axes | None, residuals: bool) -> tuple[Figure, list[Axes]]:
-    try:
-        import matplotlib.figure  # noqa: F401
-    except ImportError as error:
-        raise ImportError(_NO_MATPLOTLIB) from error
-    if ax is not None:
-        if not residuals:
-            return ax.figure, [ax]
-        from mpl_toolkits.axes_grid1 import make_axes_locatable
-
-        below = make_axes_locatable(ax).append_axes("bottom", size="32%", pad=0.12, sharex=ax)
-        return ax.figure, [ax, below]
-    if not residuals:
-        fig = _figure((7.0, 4.4))
-        return fig, [fig.add_subplot()]
-    fig = _figure((7.0, 5.6))
-    return fig, list(fig.subplots(2, 1, sharex=True, height_ratios=(3, 1)))
 
 
 def single_real_x(result: CurveFitResult) -> np.ndarray | None:
@@ -170,7 +111,7 @@ def _draw_data(ax: Axes, points: _Points, values: np.ndarray, label: str | None)
         label = f"{label} ({drawn:,} of {points.total:,} points)"
     size = 4.5 if drawn <= 200 else 2.5 if drawn <= 3000 else 1.2
     ax.errorbar(
-        points.x, values, yerr=points.sigma, fmt="o", markersize=size, color=_DATA, alpha=0.8,
+        points.x, values, yerr=points.sigma, fmt="o", markersize=size, color=DATA, alpha=0.8,
         ecolor="0.6", elinewidth=0.8, capsize=0, markeredgewidth=0, label=label, zorder=2,
         rasterized=drawn > 3000,
     )  # fmt: skip
@@ -184,35 +125,29 @@ def _draw_curve(ax: Axes, result: CurveFitResult, x: np.ndarray, options: Option
         return points
     grid, where, order = _curve_grid(result, x)
     curve = prediction.curve(result, where)[order]
-    ax.plot(grid, curve, color=_FIT, linewidth=1.6, label="fit", zorder=4)
+    ax.plot(grid, curve, color=FIT, linewidth=1.6, label="fit", zorder=4)
     level = f"{100 * options.level:g} %"
     if options.show_confidence:
         limits = [v[order] for v in prediction.confidence_band(result, where, options.level)]
-        _fill(ax, grid, limits, _BAND, 0.22, f"{level} confidence band")
+        _fill(ax, grid, limits, BAND, 0.22, f"{level} confidence band")
     if options.show_prediction:
         sigma_new = sigma_on(grid, x, result) if where is not None else None
         pair = prediction.prediction_interval(result, where, options.level, sigma_new)
-        _fill(ax, grid, [v[order] for v in pair], _PREDICTION, 0.13, f"{level} prediction band")
+        _fill(ax, grid, [v[order] for v in pair], PREDICTION, 0.13, f"{level} prediction band")
     ax.set_ylabel(options.ylabel)
-    _legend(ax)
+    figures.legend(ax)
     return points
 
 
 def _draw_known(ax: Axes, options: Options) -> None:
     """The curve and band that were worked out where the model was."""
     known = {k: np.asarray(options.curve[k], dtype=float) for k in ("x", "y", "confidence")}
-    ax.plot(known["x"], known["y"], color=_FIT, linewidth=1.6, label="fit", zorder=4)
+    ax.plot(known["x"], known["y"], color=FIT, linewidth=1.6, label="fit", zorder=4)
     if options.show_confidence:
         label = f"{100 * options.curve['level']:g} % confidence band"
-        _fill(ax, known["x"], known["confidence"], _BAND, 0.22, label)
+        _fill(ax, known["x"], known["confidence"], BAND, 0.22, label)
     ax.set_ylabel(options.ylabel)
-    _legend(ax)
-
-
-def _legend(ax: Axes) -> None:
-    handles, labels = ax.get_legend_handles_labels()
-    first = sorted(range(len(labels)), key=lambda i: not labels[i].startswith("data"))
-    ax.legend([handles[i] for i in first], [labels[i] for i in first], frameon=False)
+    figures.legend(ax)
 
 
 def _fill(ax: Axes, x: np.ndarray, limits: Any, colour: str, alpha: float, label: str) -> None:
@@ -263,18 +198,18 @@ def _draw_predicted(ax: Axes, result: CurveFitResult, options: Options) -> _Poin
     points = _points(result, None)
     _draw_data(ax, points, points.y, "data")
     ends = np.array([points.x.min(), points.x.max()])
-    ax.plot(ends, ends, color=_FIT, linewidth=1.6, label="observed = predicted", zorder=4)
+    ax.plot(ends, ends, color=FIT, linewidth=1.6, label="observed = predicted", zorder=4)
     order = np.argsort(points.x, kind="stable")
     level = f"{100 * options.level:g} %"
     if len(points.x) == points.total:
         if options.show_confidence:
             limits = prediction.confidence_band(result, None, options.level)
-            _whiskers(ax, points, limits, order, _BAND, f"{level} confidence")
+            _whiskers(ax, points, limits, order, BAND, f"{level} confidence")
         if options.show_prediction:
             limits = prediction.prediction_interval(result, None, options.level, None)
-            _whiskers(ax, points, limits, order, _PREDICTION, f"{level} prediction")
+            _whiskers(ax, points, limits, order, PREDICTION, f"{level} prediction")
     ax.set_ylabel(f"observed {options.ylabel}")
-    _legend(ax)
+    figures.legend(ax)
     return points
 
 
@@ -288,23 +223,10 @@ def _whiskers(ax: Axes, points: _Points, limits: Any, order: Any, colour: str, l
 
 
 def _draw_residuals(ax: Axes, points: _Points) -> None:
-    ax.axhline(0.0, color=_FIT, linewidth=1.2, zorder=1)
+    ax.axhline(0.0, color=FIT, linewidth=1.2, zorder=1)
     _draw_data(ax, points, points.y - points.fitted, None)
     ax.set_ylabel("residual")
     most = np.abs(points.y - points.fitted)[np.isfinite(points.y - points.fitted)].max(initial=0.0)
     margin = 0.0 if points.sigma is None else float(np.max(points.sigma))
     if most + margin > 0:
         ax.set_ylim(-1.15 * (most + margin), 1.15 * (most + margin))
-
-
-def image(values: np.ndarray, ax: Axes | None, label: str) -> tuple[Figure, Axes]:
-    """Draw values (rows, columns) in colours that leave outliers out; NaN stays grey."""
-    fig, (ax,) = _axes(ax, False)
-    finite = values[np.isfinite(values)]
-    low, high = np.quantile(finite, (0.005, 0.995)) if finite.size else (0.0, 1.0)
-    ax.set_facecolor("0.75")
-    drawn = ax.imshow(
-        np.where(np.isfinite(values), values, np.nan), vmin=low, vmax=high, interpolation="nearest"
-    )
-    fig.colorbar(drawn, ax=ax, label=label, extend="both" if finite.size else "neither")
-    return fig, ax

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from nlsq.result import bands
+from nlsq.result.recipes import our_model
 
 if TYPE_CHECKING:
     from nlsq.result.fitted_curve import FittedCurve
@@ -45,6 +46,18 @@ def curve(result: FittedCurve, x: Any) -> np.ndarray:
     if x is None:
         return result.predictions
     return np.asarray(result.require_model().predict(as_points(x), result.popt))
+
+
+def components(result: FittedCurve, x: Any) -> dict[str, np.ndarray]:
+    """The parts of the curve at `x`, or at the data when `x` is None."""
+    model = result.require_model()
+    if x is None and result.get("xdata") is None:
+        raise ValueError("this result holds no data: give the x of the components")
+    points = result.xdata if x is None else as_points(x)
+    ours = our_model(model)
+    if ours is None:
+        return {result.get("model_name") or "model": curve(result, x)}
+    return ours.components(points, *result.popt)
 
 
 def gradients(result: FittedCurve, x: Any) -> np.ndarray:

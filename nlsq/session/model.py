@@ -5,7 +5,8 @@ from __future__ import annotations
 import inspect
 import os
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import numpy as np
 
 from nlsq.session.errors import ConfigurationError, ModelError, NoModel
 from nlsq.session.settings import Bounds, Fitting, Model
-from nlsq.utils.input_error import InputError, did_you_mean
+from nlsq.utils.input_error import InputError
 
 #: What user code raises; anything else is a defect of ours and shows its traceback.
 USER_CODE_ERRORS = (
@@ -71,61 +72,62 @@ def load_model(model: Model, x_names: list[str], n_start: int | None = None) -> 
 
 
 def _from_formula(model: Model, x_names: list[str]) -> LoadedModel:
-    from nlsq import models
-    from nlsq.models.formula import FormulaError, parse
+    from nlsq.models.reading import read_formula
 
-    try:
-        formula = parse(model.formula)
-        for name in formula.names:
-            if name in models.names():
-                raise NoModel(
-                    f"model {model.formula}: {name!r} is a built-in model, not a parameter.",
-                    "Sums are of built-in models only (gaussian + linear), or of formulas.",
-                )
-        function = formula.model(variables(model, formula.names, x_names))
-    except FormulaError as error:
-        raise NoModel(f"model {model.formula}: {error.message}", error.fix) from None
-    return LoadedModel(function, _parameter_names(function, None))
+    with _refused(model, x_names):
+        found = read_formula(model.formula, _columns(x_names), _given(model, x_names))
+    return LoadedModel(found, found.names)
 
 
-def variables(model: Model, names: tuple[str, ...], x_names: list[str]) -> Any:
-    """The variables of a formula with these free names: those given, or the columns of x.
+def variables(model: Model, x_names: list[str]) -> tuple[str, ...]:
+    """What a formula calls the columns of x: the variables given, or their names.
 
     Examples
     --------
-    >>> variables(Model(formula="a*exp(-t/tau)"), ("a", "t", "tau"), ["t"])
-    't'
+    >>> variables(Model(formula="a*exp(-t/tau)"), ["t"])
+    ('t',)
     """
-    if model.variable is not None:
-        given = [model.variable] if isinstance(model.variable, str) else model.variable
-        if len(given) != len(x_names):
-            raise NoModel(
-                f"model {model.formula}: {len(given)} variables, but x has {len(x_names)} columns."
-            )
-        return model.variable
-    k = len(x_names)
-    usual = ["x"] if k == 1 else [f"x{i}" for i in range(1, k + 1)]
-    if usual != x_names and all(n in names for n in usual) and set(x_names) & set(names):
+    from nlsq.models.formulas import parse
+    from nlsq.models.reading import variables_of
+
+    with _refused(model, x_names):
+        formula = parse(model.formula)
+        return _given(model, x_names) or variables_of(formula, _columns(x_names))
+
+
+def _given(model: Model, x_names: list[str]) -> tuple[str, ...] | None:
+    if model.variable is None:
+        return None
+    given = (model.variable,) if isinstance(model.variable, str) else tuple(model.variable)
+    if len(given) != len(x_names):
         raise NoModel(
-            f"model {model.formula}: both {', '.join(usual)} and the column {', '.join(x_names)} "
-            "are in it.",
-            "Say which one is the variable: --variable NAME",
+            f"model {model.formula}: {len(given)} variables, but x has {len(x_names)} columns."
         )
-    for found in (x_names, usual):
-        if all(name in names for name in found):
-            return found[0] if k == 1 else tuple(found)
-    raise NoModel(
-        f"The formula {model.formula} does not mention {', '.join(usual)}, which "
-        f"{'is column' if k == 1 else 'are columns'} {', '.join(map(repr, x_names))}.",
-        f"Use {', '.join(x_names)} or {', '.join(usual)} in it, or add "
-        f"--variable {_likely_variable(names, x_names[0]) or 'NAME'}",
-    )
+    return given
 
 
-def _likely_variable(names: tuple[str, ...], column: str) -> str | None:
-    """The name in a formula that looks most like its variable: t for Time, X, or t itself."""
-    likely = [n for n in names if n.lower() in (column[:1].lower(), "x", "t", column.lower())]
-    return likely[0] if likely else None
+def _columns(x_names: list[str]) -> Any:
+    from nlsq.models.reading import Columns
+
+    return Columns(tuple(x_names), len(x_names))
+
+
+@contextmanager
+def _refused(model: Model, x_names: list[str]) -> Iterator[None]:
+    """What is wrong with a formula, as the program says it."""
+    from nlsq.models.formulas import parse
+    from nlsq.models.reading import NoVariable, likely_variable
+
+    try:
+        yield
+    except NoVariable as error:
+        likely = likely_variable(parse(model.formula).names, x_names[0]) or "NAME"
+        raise NoModel(
+            f"model {model.formula}: {error.what}.",
+            f"Say which is the variable: --variable {likely}",
+        ) from None
+    except InputError as error:
+        raise NoModel(error.message, error.fix) from None
 
 
 def _from_name(name: str) -> LoadedModel:
@@ -135,8 +137,8 @@ def _from_name(name: str) -> LoadedModel:
         found = models.get(name)
     except InputError as error:
         raise NoModel(error.message, error.fix) from None
-    names = tuple(parameter.name for parameter in found.parameters)
-    return LoadedModel(found, names, found.guess, found.bounds())
+    guess = None if found.start is None else found.guess
+    return LoadedModel(found, found.names, guess, found.bounds())
 
 
 def _from_file(model: Model, n_start: int | None) -> LoadedModel:
@@ -218,26 +220,30 @@ def start(
         raise NoModel("the model has no parameters to fit.")
     if only_known:
         fitting = _of_known(fitting, names)
-    if fitting.fixed and fitting.method == "lm":
-        raise ConfigurationError("method lm holds no parameter fixed.", "Take trf or dogbox.")
-    lb, ub = _bounds(fitting, model)
-    p0, origin = _p0(fitting.p0, model, (lb, ub), x, y)
+    from nlsq.core.problem import named, naming
+    from nlsq.core.problem.parameters import parse_start
+
     places = places or {}
-    own = fitting.p0 if isinstance(fitting.p0, dict) else names
+    own = fitting.p0 if isinstance(fitting.p0, dict) else {}
+    try:
+        lb, ub = _bounds(fitting, model)
+        values = naming.places("fitting.p0", own, names, naming.one_number)
+        held = naming.places("fitting.fixed", fitting.fixed, names, naming.one_number)
+        rest, origin = _rest(fitting.p0, model, (lb, ub), x, y)
+        said = named.Named(names, lb, ub, False, rest, values, held)
+        p0 = said.start()
+        limits = said.limits(p0)
+        parse_start(p0, limits.lb, limits.ub, names, "fitting.p0")
+    except InputError:
+        raise
+    except (TypeError, ValueError) as error:
+        raise ConfigurationError(str(error)) from None
     given = places.get("fitting.p0", "given") if isinstance(fitting.p0, dict | list) else origin
-    origins = dict.fromkeys(own, given) | {n: origin for n in names if n not in own}
-    for name, value in fitting.fixed.items():
-        i = _index(name, names, "fitting.fixed")
-        if value is not None:
-            p0[i] = value
-            origins[name] = f"fixed, {places.get('fitting.fixed', 'given')}"
-        lb[i] = ub[i] = p0[i]
-    for name, value, low, high in zip(names, p0, lb, ub, strict=True):
-        if not low <= value <= high:
-            raise ConfigurationError(
-                f"fitting.p0: {name} = {value:g} is outside of its bounds, {low:g} to {high:g}."
-            )
-    return Start(p0, lb, ub, _told(dict(zip(names, p0, strict=True)), origins))
+    told = own if isinstance(fitting.p0, dict) else names
+    origins = dict.fromkeys(told, given) | {n: origin for n in names if n not in told}
+    fixed = f"fixed, {places.get('fitting.fixed', 'given')}"
+    origins |= {n: fixed for n, value in fitting.fixed.items() if value is not None}
+    return Start(p0, limits.lb, limits.ub, _told(dict(zip(names, p0, strict=True)), origins))
 
 
 def _of_known(fitting: Fitting, names: tuple[str, ...]) -> Fitting:
@@ -250,9 +256,8 @@ def _of_known(fitting: Fitting, names: tuple[str, ...]) -> Fitting:
     return fitting.model_copy(update=known)
 
 
-def _p0(given: Any, model: LoadedModel, bounds: tuple, x, y) -> tuple[np.ndarray, str]:
-    from nlsq.core.problem.parameters import parse_start
-
+def _rest(given: Any, model: LoadedModel, bounds: tuple, x, y) -> tuple[np.ndarray | None, str]:
+    """The start of what is not given by name, and who chose it; None: the default."""
     names = model.names
     if isinstance(given, list):
         _require_count("fitting.p0", given, names)
@@ -270,13 +275,8 @@ def _p0(given: Any, model: LoadedModel, bounds: tuple, x, y) -> tuple[np.ndarray
             raise failure(error, model.path) from error
         if p0.shape != (len(names),):
             raise ModelError(f"{model.path}: estimate_p0 returned {p0!r}, not {len(names)} numbers")
-        p0 = np.clip(p0, *bounds)
-    else:
-        p0, origin = parse_start(None, *bounds, names).copy(), "default"
-    own = given if isinstance(given, dict) else {}
-    for name, value in own.items():
-        p0[_index(name, names, "fitting.p0")] = value
-    return p0, origin
+        return np.clip(p0, *bounds), origin
+    return None, "default"
 
 
 def _told(p0: dict[str, float], origins: dict[str, str]) -> str:
@@ -305,17 +305,13 @@ def _bounds(fitting: Fitting, model: LoadedModel) -> tuple[np.ndarray, np.ndarra
                 _require_count(f"fitting.bounds.{key}", values, names)
                 side[:] = [none if v is None else v for v in values]
     elif given is not None:
-        for name, (low, high) in given.items():
-            i = _index(name, names, "fitting.bounds")
-            lb[i], ub[i] = -np.inf if low is None else low, np.inf if high is None else high
+        from nlsq.core.problem import naming
+
+        sides = naming.named_bounds(given, names, naming.one_number)
+        for side, values in zip((lb, ub), sides, strict=True):
+            for i, value in values.items():
+                side[i] = value
     return lb, ub
-
-
-def _index(name: str, names: tuple[str, ...], key: str) -> int:
-    if name not in names:
-        known = f"; they are {', '.join(names)}."
-        raise ConfigurationError(f"{key}: no parameter {name!r}{did_you_mean(name, names, known)}")
-    return names.index(name)
 
 
 def _require_count(key: str, given: list, names: tuple[str, ...]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -140,20 +139,16 @@ class Model(_Section):
         return self.formula or self.name or f"{self.path.name}:{self.function}"
 
     @classmethod
-    def parse(cls, text: str, names: Callable[[], Iterable[str]]) -> dict[str, Any]:
-        """The section that ``-m TEXT`` stands for; names(): of the built-in models, if needed."""
+    def parse(cls, text: str) -> dict[str, Any]:
+        """The section that ``-m TEXT`` stands for."""
         path, colon, function = text.rpartition(":")
         if colon and path.endswith(".py"):
             return {"path": path, "function": function}
         if text.endswith(".py"):
             return {"path": text}  # which then asks for its function
-        members = [member.strip() for member in text.split("+")]
-        words = all(member.isidentifier() for member in members)
-        named = words
-        if words and len(members) > 1:
-            known = {*names(), *(f"{p}{k}" for p in ("poly", "polynomial") for k in range(8))}
-            named = not known.isdisjoint(members)
-        return {"name" if named else "formula": text}
+        from nlsq.models.reading import is_of_models
+
+        return {"name" if is_of_models(text) else "formula": text}
 
 
 class Bounds(_Section):

@@ -19,12 +19,19 @@ from nlsq.core.model.calls import CurveCall
 from nlsq.core.model.model import Model
 from nlsq.core.orchestration.stages import require_engine, stages_for
 from nlsq.core.orchestration.streaming_coordinator import automatic_chunk_size
+from nlsq.core.problem import guesses, named, naming
 from nlsq.core.problem.observations import Observations, require_enough_points
 from nlsq.core.problem.options import Options, read_options
-from nlsq.core.problem.parameters import UNBOUNDED, Parameters, parse_parameters
+from nlsq.core.problem.parameters import (
+    UNBOUNDED,
+    Parameters,
+    parse_parameters,
+    speaks_by_name,
+)
 from nlsq.core.verdict.finished import Finished
 from nlsq.core.verdict.record import announce, covariance_of, fields, judge, numbers_on_demand
 from nlsq.interfaces.orchestration_protocol import StreamingDecision
+from nlsq.models.reading import read
 from nlsq.result import StreamedFitResult
 from nlsq.streaming.checkpoint import CheckpointManager
 from nlsq.streaming.feed import Feed, bytes_to_keep
@@ -89,7 +96,7 @@ class _AllPoints(Observations):
 
 def fit_source(
     caller: str,
-    f: Callable,
+    f: Callable | str,
     xdata: Any,
     p0: Any = None,
     sigma: Any = None,
@@ -100,6 +107,7 @@ def fit_source(
     jac: Any = None,
     nan_policy: str | None = None,
     *,
+    fixed: Any = None,
     ydata: Any = None,
     reading: Reading = Reading(),
     hybrid: HybridStreamingConfig | None = None,
@@ -117,6 +125,13 @@ def fit_source(
     """
     started = time.perf_counter()
     source = as_source(xdata, ydata, sigma)
+    if isinstance(f, str):
+        f = read(f, source)
+    said = None
+    if speaks_by_name(f, p0, bounds, fixed, options):
+        said = named.read(f, p0, bounds, fixed, method)
+        p0, options = said.without_data(), naming.scales(options, said.names)
+        bounds = said.limits(p0, found=not said.asks_data)
     parameters = parse_parameters(f, p0, bounds)
     if hybrid is not None:
         own = hybrid.loop_options()
@@ -152,8 +167,11 @@ def fit_source(
         found = found or survey(source, size, omit, check, display.reading)
         one = found.sample
         data = _AllPoints(one.x, one.y, one.sigma, one.weights, one.factor, survey=found)
+        if said is not None and said.asks_data:
+            p0 = said.start(*guesses.counted(one.x.given, one.y, one.idle))
+            parameters = parse_parameters(f, p0, said.limits(p0))
         if method in (None, "lm") and not parameters.bounded:
-            require_enough_points(parameters.p0.size, data)
+            require_enough_points(parameters.n_free, data)
         model = Model(CurveCall(f), parameters.p0.size, getattr(f, "__name__", type(f).__name__))
         choose_road(model, found.sample, parameters, settings, found.n_points)
         problem = StreamedProblem(model, found, parameters, settings, check)

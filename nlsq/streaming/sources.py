@@ -75,6 +75,7 @@ class Source(ABC):
 
     name: str
     labels: Mapping[str, str] = {}  # names of x and y, where they have any
+    x_names: tuple[str, ...] = ()  # of the coordinates, where they have any
     form: Form
     n_points: int
     stored = False
@@ -121,6 +122,7 @@ class SequentialSource(ABC):
 
     name: str
     labels: Mapping[str, str] = {}  # names of x and y, where they have any
+    x_names: tuple[str, ...] = ()  # of the coordinates, where they have any
     form: Form
     n_points: int | None
 

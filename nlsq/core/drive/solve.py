@@ -59,7 +59,7 @@ def solve(model: Model, data: Observations, parameters: Parameters, options: Opt
                     fit = _fit_of(model)
                     setup = make_setup(parameters, options)
                     outcome = fit(model, data, parameters, options, setup, best_of_tries)
-                    if _is_doubtful(model, data, options, budget, outcome):
+                    if parameters.n_free and _is_doubtful(model, data, options, budget, outcome):
                         outcome = _tried_again(model, data, parameters, options, budget, outcome)
                     if _is_refuted(model, data, options, outcome):
                         outcome = None
@@ -139,7 +139,7 @@ def best_of_tries(
     """
     fit = _fit_of(model)
     outcome = fit(model, data, parameters, options, make_setup(parameters, options), best_of_tries)
-    if _is_doubtful(model, data, options, budget, outcome):
+    if parameters.n_free and _is_doubtful(model, data, options, budget, outcome):
         return _tried_again(model, data, parameters, options, budget, outcome)
     return outcome
 

@@ -47,11 +47,13 @@ def steps(p, scheme: str, rel_step, lb, ub, eps: float = EPS):
         small = (np.abs(p) < 1) & (p != 0)
         h = np.where(small, size * p, h)
     else:
+        default = steps(p, scheme, None, lb, ub, eps)
         h = rel_step * sign * np.where(p == 0, 1.0, np.abs(p))
+        h = np.where(np.isnan(rel_step), default, h)  # of a parameter that was given none
     if scheme != "cs":  # a step the parameter can tell; one that is lost in it becomes the default
         taken = (p + h) - p
         if rel_step is not None:
-            h = steps(p, scheme, None, lb, ub, eps)
+            h = default
         h = np.where(taken != 0, taken, h)
     if scheme == "2-point":
         outside = (p + h < lb) | (p + h > ub)

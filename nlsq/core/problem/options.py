@@ -37,7 +37,11 @@ TR_OPTIONS = {
     "lsmr": ("maxiter", "atol", "btol", "conlim", "damp", "show", "regularize"),
 }
 _FRONT = ("p0", "sigma", "absolute_sigma", "check_finite", "bounds", "method", "jac", "full_output",
-          "nan_policy")  # fmt: skip
+          "nan_policy", "fixed")  # fmt: skip
+
+
+class Partial(np.ndarray):
+    """An option given for some parameters, (n,): NaN where the default holds."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -282,6 +286,8 @@ def _diagonal(diag) -> np.ndarray:
 def _x_scale(x_scale):
     if x_scale is None or (isinstance(x_scale, str) and x_scale == "jac"):
         return "jac"
+    if type(x_scale) is Partial:
+        return np.where(np.isnan(x_scale), 0.0, x_scale)  # 0: from the Jacobian
     try:
         scale = np.asarray(x_scale, float)
     except (TypeError, ValueError):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,6 +14,18 @@ from nlsq.core.model.model import parameter_names
 
 MANY = 64  # parameters, from which on a NumPy call costs less than a turn for each
 UNBOUNDED = (-np.inf, np.inf)
+_ARRAYS = frozenset((list, tuple, np.ndarray, float, int, np.float64))
+
+
+class Limits(NamedTuple):
+    """Bounds (n,) with lb == ub where a parameter is held; `bounded`: whether others were given.
+
+    A fit is compiled for bounds or for none, which does not change when a parameter is held.
+    """
+
+    lb: np.ndarray
+    ub: np.ndarray
+    bounded: bool
 
 
 @dataclasses.dataclass
@@ -22,9 +35,11 @@ class Parameters:
     Attributes
     ----------
     bounded : bool
-        Whether some bound is finite.
+        Whether some bound of a parameter that may move is finite.
     free : ndarray
         1.0 for a parameter that may move, 0.0 for one with lb == ub.
+    n_free : int
+        How many may move.
     """
 
     p0: np.ndarray
@@ -36,16 +51,38 @@ class Parameters:
         # in plain numbers, here and below: each first call of a NumPy function in a fit costs
         # several microseconds, most of them for code that has left the processor's cache
         if self.lb.size > MANY:
-            self.bounded = bool(self.lb.max() > -math.inf or self.ub.min() < math.inf)
-            self.free = (self.lb < self.ub).astype(float)
+            moving = self.lb < self.ub
+            finite = (self.lb > -math.inf) | (self.ub < math.inf)
+            self.bounded, self.n_free = bool((finite & moving).any()), int(moving.sum())
+            self.free = moving.astype(float)
             return
         low, high = self.lb.tolist(), self.ub.tolist()
-        self.bounded = max(low) > -math.inf or min(high) < math.inf
-        self.free = np.array([float(a < b) for a, b in zip(low, high, strict=True)])
+        free = [float(a < b) for a, b in zip(low, high, strict=True)]
+        self.bounded, self.n_free = max(low) > -math.inf or min(high) < math.inf, len(free)
+        if 0.0 in free:
+            self.n_free -= free.count(0.0)
+            self.bounded = any(-math.inf < a < b or a < b < math.inf
+                               for a, b in zip(low, high, strict=True))  # fmt: skip
+        self.free = np.array(free)
 
 
-def parse_bounds(bounds, n: int) -> tuple[np.ndarray, np.ndarray]:
+def speaks_by_name(f, p0, bounds, fixed, options: dict) -> bool:
+    """Whether `named` has to be asked: names are used, or the start is left to the model."""
+    if type(p0) not in _ARRAYS and (
+        hasattr(f, "guess") if p0 is None else isinstance(p0, str | Mapping) or callable(p0)
+    ):
+        return True
+    if fixed is not None or isinstance(bounds, Mapping):
+        return True
+    return bool(options) and (
+        isinstance(options.get("x_scale"), Mapping) or isinstance(options.get("diff_step"), Mapping)
+    )
+
+
+def parse_bounds(bounds, n: int, names: Sequence[str] = ()) -> tuple[np.ndarray, np.ndarray]:
     """Lower and upper bounds (n,) from a pair, `scipy.optimize.Bounds` or n (low, high) pairs.
+
+    None is an open side. `names` are those of the parameters, for messages.
 
     Raises
     ------
@@ -72,6 +109,7 @@ def parse_bounds(bounds, n: int) -> tuple[np.ndarray, np.ndarray]:
                                for p in pairs]).T)  # fmt: skip
     if len(pairs) != 2:
         raise ValueError(f"`bounds` must contain 2 elements, lower and upper; got {len(pairs)}.")
+    pairs = [_open_sides(b, side) for b, side in zip(pairs, UNBOUNDED, strict=True)]
     try:
         values = [real(b, "bounds") for b in pairs]
     except (TypeError, ValueError) as error:
@@ -91,9 +129,19 @@ def parse_bounds(bounds, n: int) -> tuple[np.ndarray, np.ndarray]:
         raise ValueError("`bounds` must not contain NaN; use -inf and inf for no bound.")
     i = np.flatnonzero(lb > ub)[0]
     raise ValueError(
-        f"Each lower bound must be less than its upper bound; parameter {i} has "
+        f"Each lower bound must be less than its upper bound; parameter "
+        f"{repr(names[i]) if names else i} has "
         f"lb = {lb[i]:g} > ub = {ub[i]:g}."
     )
+
+
+def _open_sides(bound, infinite: float):
+    """One side of the bounds, with `infinite` for None."""
+    if bound is None:
+        return infinite
+    if isinstance(bound, list | tuple) and any(b is None for b in bound):
+        return [infinite if b is None else b for b in bound]
+    return bound
 
 
 def _bound(value, side: int) -> float:
@@ -154,8 +202,22 @@ def parse_parameters(f, p0, bounds) -> Parameters:
         refuse_masks(p0, "p0", "Give a start for each parameter.")
     size = len if plain and isinstance(p0, list | tuple) else np.size
     names = parameter_names(f, None if p0 is None else size(p0))
-    lb, ub = parse_bounds(bounds, len(names))
-    return Parameters(parse_start(p0, lb, ub, names), lb, ub, names)
+    return make_parameters(p0, bounds, names)
+
+
+def make_parameters(p0, bounds, names: Sequence[str], name: str = "`p0`") -> Parameters:
+    """Parameters of these names from their start, called `name`, and bounds.
+
+    Raises
+    ------
+    TypeError, ValueError
+        When start and bounds do not fit them.
+    """
+    lb, ub = parse_bounds(bounds, len(names), names)
+    parameters = Parameters(parse_start(p0, lb, ub, names, name), lb, ub, names)
+    if type(bounds) is Limits:
+        parameters.bounded = parameters.bounded or bounds.bounded
+    return parameters
 
 
 def interior_start(p: Parameters) -> np.ndarray:

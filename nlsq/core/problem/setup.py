@@ -22,7 +22,7 @@ def make_setup(parameters: Parameters, options: Options) -> Setup:
     ]
     budget = options.max_nfev or 200 * (n + 1)
     lb, ub = parameters.lb, parameters.ub
-    if parameters.bounded and 0.0 in parameters.free.tolist():
+    if parameters.n_free < n:
         fixed = parameters.free == 0
         lb, ub = np.where(fixed, -np.inf, lb), np.where(fixed, np.inf, ub)
     factor = options.factor or METHODS[options.method].FACTOR

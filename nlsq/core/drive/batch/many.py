@@ -33,7 +33,7 @@ class Many:
     y: Rows | Ragged
     sigma: Rows | Ragged | None
     start: Rows | Callable
-    fixed: dict[int, Rows]  # values of fixed parameters other than their start
+    given: dict[int, Rows]  # starts, and values of fixed parameters, that outrank `start`
     lb: Rows
     ub: Rows
     bounded: bool
@@ -94,21 +94,11 @@ class Many:
             index = (int(self.y.lengths.argmax()),)
         data = self.unchecked(int(np.ravel_multi_index(index, self.shape)))
         x, y = data.x.given, data.y
-        start = self.guess(x, y) if callable(self.start) else self.start.one(index)
+        start = self.start(x, y) if callable(self.start) else self.start.one(index)
         start = np.array(start, float)
-        for j, values in self.fixed.items():
+        for j, values in self.given.items():
             start[j] = values.one(index)
         return data, self.parameters(start, self.lb.one(index), self.ub.one(index))
-
-    def guess(self, x, y) -> np.ndarray:
-        """The user's start (n,) for one fit's data."""
-        guess = np.asarray(self.start(x, y), float)
-        if guess.shape != (self.n,):
-            raise ValueError(
-                f"p0(x, y) must return {self.n} numbers, one for each of {', '.join(self.names)}; "
-                f"it returned an array of shape {guess.shape}."
-            )
-        return guess
 
     def parameters(self, start, lb, ub) -> Parameters:
         """Start and bounds (n,) of one fit, what is fixed with equal bounds."""
@@ -268,7 +258,7 @@ class _Reader:
         if many.bounded:
             bounded = np.isfinite(lb).any(axis=-1) | np.isfinite(ub).any(axis=-1)
             enough = np.where(bounded, 1, enough)
-            good &= (start >= lb) & (start <= ub) | ~np.array(many.free)
+            good &= (start >= lb) & (start <= ub)
         self._reject(many.residuals(self.counts) < enough, Status.TOO_FEW_POINTS)
         self._reject(~good.all(axis=-1), Status.BAD_START)
         if many.bounded:
@@ -333,7 +323,7 @@ class _Reader:
             start = np.stack([self._guess(i) for i in range(k)])
         else:
             start = np.array(np.broadcast_to(many.start.read(self.slab.key), (k, n)), float)
-        for j, values in many.fixed.items():
+        for j, values in many.given.items():
             start[:, j] = values.read(self.slab.key)
         return start
 
@@ -345,7 +335,11 @@ class _Reader:
             if here.sum() < n:  # not to be fitted
                 return np.ones(n)
             x, y = x[..., here], y[here]
-        return many.guess(x, y)
+        try:
+            return many.start(x, y)
+        except ValueError as error:
+            place = np.arange(many.size)[self.slab.where][i]
+            raise ValueError(f"Fit {many.index(int(place))}: {error}") from error
 
 
 def _filled(x: np.ndarray, absent: np.ndarray) -> np.ndarray:

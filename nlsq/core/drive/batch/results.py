@@ -59,7 +59,7 @@ def _improbable(state, done, answers, scale, form: Form) -> np.ndarray:
 
 def fits_lanes(many: Many) -> bool:
     """Whether the fits are of the size and kind that lanes are for."""
-    small = sum(many.free) <= MOST_PARAMETERS and many.m <= MOST_POINTS
+    small = 0 < sum(many.free) <= MOST_PARAMETERS and many.m <= MOST_POINTS
     return small and not many.is_complex
 
 
