@@ -525,7 +525,7 @@ def test_attach_refuses_what_is_not_the_model():
     with pytest.raises(ValueError, match="does not give the predictions"):
         fit.attach(lambda x, a, b: a * x - b)
     with pytest.raises(TypeError, match="attach takes"):
-        fit.attach("line")
+        fit.attach(3.0)
     with pytest.raises(TypeError, match="own jacobian"):
         fit.attach(LINE, line_jac)
     assert fit.attach(LINE) is fit and fit.model is LINE
