@@ -146,7 +146,7 @@ def figure(result: CurveFitResult, document: Mapping[str, Any], kind: str) -> by
 
 def _sample(result: StreamedFitResult, document: Mapping[str, Any]) -> CurveFitResult:
     """The sample with the fit at its points, from the document where the model is gone."""
-    data = result._sample_result()
+    data = result._data_to_look_at()
     if data.get("model") is None:
         curve = document.get("curve") or {}
         if "at_sample" not in curve:

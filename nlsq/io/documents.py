@@ -169,7 +169,7 @@ def _curve(result: CurveFitResult, points: int) -> dict[str, Any] | None:
     if interruption.heard():  # nor for the curve, for which the model is called many times
         return None
     sampled = isinstance(result, StreamedFitResult)
-    data = result._sample_result() if sampled else result
+    data = result._data_to_look_at()
     x = plotting.single_real_x(data) if "xdata" in data and "ydata" in data else None
     if x is None:
         return None

@@ -11,7 +11,15 @@ from typing import Any
 import numpy as np
 
 from nlsq.io.errors import missing_package
-from nlsq.result import CurveFitResult, StreamedFitResult, figures, plotting, statistics
+from nlsq.result import (
+    CurveFitResult,
+    StreamedFitResult,
+    figures,
+    plotting,
+    residual_plots,
+    statistics,
+)
+from nlsq.result.axis_scales import spans_decades
 from nlsq.result.statistics import real_parts
 
 #: Colours that stand for those of the page: drawn, then replaced by CSS variables.
@@ -24,7 +32,6 @@ _VARIABLES = {
 }  # fmt: skip
 _MOST_MARKERS = 3000  # more points are drawn as the range in slices
 _SLICES = 700
-_MOST_RANKED = 400  # points of the normal plot
 _STYLE = {
     "svg.fonttype": "none", "font.size": 10.5, "text.color": _INK, "axes.edgecolor": _SOFT,
     "axes.labelcolor": _INK, "xtick.color": _SOFT, "ytick.color": _SOFT, "axes.linewidth": 0.8,
@@ -80,7 +87,7 @@ class Points:
 def points_of(result: CurveFitResult, document: Mapping[str, Any]) -> Points | None:
     """The data of a fit beside its predictions; None when neither is known."""
     curve, sampled = document.get("curve") or {}, isinstance(result, StreamedFitResult)
-    data = result._sample_result() if sampled else result
+    data = result._data_to_look_at()
     if "ydata" not in data:
         return None
     if sampled:
@@ -146,14 +153,9 @@ def fit_figure(points: Points, document: Mapping[str, Any]) -> tuple[str, list[s
         _draw_points(below, points, residuals=True)
         below.set_ylabel("residual")
         below.set_xlabel(x_label if points.along_x else f"predicted {y_label}")
-        if points.along_x and _spans_decades(points.series[0].x):
+        if points.along_x and spans_decades(points.series[0].x):
             above.set_xscale("log")
         return _svg(figure, "Data, fit and residuals"), notes
-
-
-def _spans_decades(x: np.ndarray) -> bool:
-    low, high = float(x.min()), float(x.max())
-    return low > 0 and high / low > 1e3 and float(np.median(x)) < 0.05 * high
 
 
 def _draw_points(ax: Any, points: Points, residuals: bool) -> list[str]:
@@ -183,7 +185,7 @@ def _draw_points(ax: Any, points: Points, residuals: bool) -> list[str]:
 
 def _draw_range(ax: Any, x: np.ndarray, y: np.ndarray, colour: str, name: str) -> int:
     """The range of y in slices of x: no outlier is lost, and the file stays small."""
-    scale = np.log(x) if _spans_decades(x) else x
+    scale = np.log(x) if spans_decades(x) else x
     low, high = scale.min(), scale.max()
     width = (high - low) / _SLICES or 1.0
     index = np.minimum(((scale - low) / width).astype(int), _SLICES - 1)
@@ -235,8 +237,6 @@ def _draw_equality(ax: Any, points: Points) -> None:
 
 def residual_figure(points: Points) -> str:
     """How the residuals are distributed: histogram and normal plot, as SVG."""
-    from statistics import NormalDist
-
     mpl = require_matplotlib()
     residuals = np.concatenate([_standardised(s) for s in points.series])
     residuals = np.sort(residuals[np.isfinite(residuals)])
@@ -244,25 +244,17 @@ def residual_figure(points: Points) -> str:
     spread = float(residuals.std()) if size > 1 else 0.0
     if size < 3 or not spread > 0:
         return ""
-    normal = NormalDist()
-    chosen = np.unique(np.linspace(0, size - 1, min(size, _MOST_RANKED)).astype(int))
-    expected = np.array([normal.inv_cdf((i + 0.625) / (size + 0.25)) for i in chosen])
+    chosen, expected = residual_plots.normal_scores(size)
     z = (residuals - residuals.mean()) / spread
     with mpl.rc_context({**_STYLE, "svg.hashsalt": "nlsq-residuals"}):
         figure = mpl.figure.Figure(figsize=(8.6, 2.7), layout="constrained")
         left, right = figure.subplots(1, 2)
-        bins = int(np.clip(np.sqrt(size), 6, 50))
-        edges = np.histogram_bin_edges(np.clip(z, -6, 6), bins)
-        left.hist(
-            np.clip(z, -6, 6),
-            bins=edges,
-            density=True,
-            histtype="stepfilled",
-            color=_DATA,
-            alpha=0.55,
-        )
-        grid = np.linspace(min(-3.2, edges[0]), max(3.2, edges[-1]), 120)
-        left.plot(grid, [normal.pdf(v) for v in grid], color=_FIT, linewidth=1.6, label="normal")
+        edges = residual_plots.histogram_edges(z)
+        clipped = np.clip(z, edges[0], edges[-1])
+        look = {"histtype": "stepfilled", "color": _DATA, "alpha": 0.55}
+        left.hist(clipped, bins=edges, density=True, **look)
+        curve = residual_plots.normal_curve(edges)
+        left.plot(*curve, color=_FIT, linewidth=1.6, label="normal")
         left.set_xlabel("residual / standard deviation")
         left.set_ylabel("density")
         left.legend()

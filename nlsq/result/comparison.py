@@ -6,13 +6,17 @@ import dataclasses
 import itertools
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nlsq.result import statistics
 from nlsq.result.curve_fit_result import CurveFitResult
-from nlsq.result.serialization import function_name
+from nlsq.result.curve_fits import CurveFits
+from nlsq.result.same_data import difference, loss_of
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclasses.dataclass(frozen=True)
@@ -155,6 +159,45 @@ class Comparison:
         index = pandas.Index([row.name for row in self.rows], name="model")
         return pandas.DataFrame(columns, index=index)
 
+    def plot(
+        self,
+        bars: str = "weight",
+        *,
+        xlabel: str | None = None,
+        ylabel: str | None = None,
+        title: str | None = None,
+        xscale: str | None = None,
+        yscale: str | None = None,
+    ) -> tuple[Figure, np.ndarray]:
+        """Draw the data with the curve of each fit, and how the fits rank.
+
+        Parameters
+        ----------
+        bars : {'weight', 'delta_aicc'}
+            What the bars show.
+        xlabel, ylabel, title, xscale, yscale : str, optional
+            As for `CurveFitResult.plot`.
+
+        Returns
+        -------
+        fig : matplotlib Figure
+        axes : ndarray of Axes
+            Curves, and bars; only the bars where x is not a single real number per point, the
+            same for all fits.
+
+        Raises
+        ------
+        ImportError
+            When matplotlib is not installed.
+        ValueError
+            When `bars` is neither.
+        """
+        from nlsq.result import comparison_plot
+
+        given = {"xlabel": xlabel, "ylabel": ylabel, "title": title}
+        options = self.rows[0].fit._options(**given, xscale=xscale, yscale=yscale)
+        return comparison_plot.draw(self, bars, options)
+
 
 def compare(*fits: CurveFitResult, names: Sequence[str] | None = None) -> Comparison:
     """Compare fits of several models to the same data.
@@ -210,7 +253,7 @@ def compare(*fits: CurveFitResult, names: Sequence[str] | None = None) -> Compar
         raise ValueError(f"compare needs two or more fits of the same data, not {len(fits)}")
     given = _names(fits, names)
     for fit, name in zip(fits[1:], given[1:], strict=True):
-        if wrong := _difference(fits[0], fit):
+        if wrong := difference(fits[0], fit):
             raise ValueError(
                 f"{given[0]} and {name} cannot be compared: {wrong}. Criteria and tests hold for "
                 "fits of the same data, weighted in the same way"
@@ -225,7 +268,8 @@ def _no_fit(value: Any, place: int) -> str:
         if len(value) == 2 and np.ndim(value[1]) == 2:
             said += "; of (popt, pcov) keep the result itself, fit = curve_fit(...)"
         return said
-    return f"{said}{type(value).__name__}"
+    said += type(value).__name__
+    return said + (": give one of its fits, fits[0]" if isinstance(value, CurveFits) else "")
 
 
 def _names(fits: Sequence[CurveFitResult], names: Sequence[str] | None) -> tuple[str, ...]:
@@ -248,59 +292,6 @@ def _names(fits: Sequence[CurveFitResult], names: Sequence[str] | None) -> tuple
             name = f"{own} ({number})"
         out.append(name)
     return tuple(out)
-
-
-def _difference(one: CurveFitResult, other: CurveFitResult) -> str | None:
-    """Why two fits are not of the same data, weighted in the same way; None when they are."""
-    if one.n_points != other.n_points:
-        return f"they were fitted to {one.n_points:,} and {other.n_points:,} points"
-    if bool(one.get("absolute_sigma")) != bool(other.get("absolute_sigma")):
-        return "one took sigma as known (absolute_sigma=True), the other did not"
-    losses = [_loss(fit) for fit in (one, other)]
-    if losses[0] != losses[1]:
-        return f"they were fitted with {losses[0]} and {losses[1]}"
-    return _other_values(one, other, "ydata", "y") or _other_sigma(one, other)
-
-
-def _loss(fit: CurveFitResult) -> str:
-    loss = fit.get("loss", "linear")
-    if loss == "linear":
-        return "the linear loss"
-    name = loss if isinstance(loss, str) else function_name(loss)
-    return f"the loss {name} with f_scale {float(fit.get('f_scale', 1.0)):g}"
-
-
-def _held(fit: CurveFitResult) -> dict[str, Any]:
-    """The data that a fit still has: all, or of a streamed fit the sample."""
-    return fit.get("sample", fit)
-
-
-def _other_values(one: CurveFitResult, other: CurveFitResult, key: str, said: str) -> str | None:
-    pair = [_held(fit).get(key) for fit in (one, other)]
-    if any(v is None for v in pair):
-        return None
-    a, b = (np.ravel(v) for v in pair)
-    if len(a) != len(b):
-        # A sample beside all of the data tells nothing.
-        same_kind = ("sample" in one) == ("sample" in other)
-        return f"their {said} have {len(a):,} and {len(b):,} values" if same_kind else None
-    unequal = np.flatnonzero((a != b) & ~((a != a) & (b != b)))
-    if not unequal.size:
-        return None
-    i = int(unequal[0])
-    return f"their {said} differ at point {i}: {a[i]} and {b[i]}"
-
-
-def _other_sigma(one: CurveFitResult, other: CurveFitResult) -> str | None:
-    if "sample" in one or "sample" in other:  # whose sigma is only known to be there or not
-        given = [fit.sigma_dimensions is not None for fit in (one, other)]
-        return None if given[0] == given[1] else "one has a sigma, the other has none"
-    pair = [np.asarray(1.0 if (s := fit.get("sigma")) is None else s) for fit in (one, other)]
-    if 2 in (pair[0].ndim, pair[1].ndim) and pair[0].shape == pair[1].shape:
-        return None if np.array_equal(*pair) else "their sigma differ"
-    if 2 in (pair[0].ndim, pair[1].ndim) and np.ndim(one.get("ydata")) < 2:
-        return "their sigma are a covariance matrix and none"
-    return None if np.all(pair[0] == pair[1]) else "their sigma differ"
 
 
 def _rows(fits: Sequence[CurveFitResult], names: Sequence[str]) -> tuple[Row, ...]:
@@ -374,16 +365,18 @@ def _nested_tests(rows: Sequence[Row]) -> tuple[tuple[NestedTest, ...], list[str
 
 
 def _notes(rows: Sequence[Row]) -> Iterator[str]:
-    loss = _loss(rows[0].fit)
+    loss = loss_of(rows[0].fit)
     if loss != "the linear loss":
         yield (
             f"fitted with {loss}: AICc and BIC take the sum of the loss in place of χ², and there "
             "is no F test"
         )
     if any("sample" in row.fit for row in rows):
+        unsummed = any(math.isnan(row.adj_r_squared) for row in rows)
         yield (
             "the data of a streamed fit are not in memory: that they are the same was seen by "
             "their number and a sample"
+            + ("; its R² takes one more pass, which fit.summary() makes" if unsummed else "")
         )
     if any(row.aicc == -math.inf for row in rows):
         yield "a fit without residuals: the criteria cannot weigh models that the data meet exactly"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from nlsq.result.fitted_curve import FittedCurve
+from nlsq.result.fit_plots import FitPlots
 from nlsq.result.params import unknown_parameter
 from nlsq.result.statistics import LEVEL, level_of
 
@@ -25,12 +25,8 @@ _INSIDE = frozenset(dir(dict)) - {"get", "keys", "items"} | frozenset(
     unwhiten""".split()
 )
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
-
-class CurveFitResult(FittedCurve):
+class CurveFitResult(FitPlots):
     """Result of a curve fit: unpacks to ``popt, pcov`` and knows its own statistics.
 
     Iteration, ``len`` and integer indices see the pair (popt, pcov), so code written for SciPy's
@@ -298,59 +294,3 @@ class CurveFitResult(FittedCurve):
         from nlsq.result import report
 
         return report.one_line(self)
-
-    def plot(
-        self,
-        ax: Axes | None = None,
-        show_residuals: bool = True,
-        show_confidence: bool = True,
-        *,
-        show_prediction: bool = False,
-        level: float = LEVEL,
-        alpha: float | None = None,
-        xlabel: str | None = None,
-        ylabel: str | None = None,
-        title: str | None = None,
-    ) -> tuple[Figure, np.ndarray]:
-        """Draw data, fit, band and residuals; needs matplotlib (``pip install matplotlib``).
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, optional
-            Draw here; the residuals take the lower part of its place. Default: a new figure.
-            Notebooks show it, and ``plt.show()`` does where `matplotlib.pyplot` was imported
-            before; elsewhere it belongs to no window (save it with ``fig.savefig``).
-        show_residuals, show_confidence : bool, default True
-            The panel of residuals below; the confidence band of the curve.
-        show_prediction : bool, default False
-            The band of new observations.
-        level : float, default 0.95
-            Level of the bands; `alpha` is another name for it.
-        xlabel, ylabel : str
-            Labels of the axes. Default: the names of the data (pandas, columns of a file), or
-            x and y.
-        title : str, optional
-            Title of the upper panel.
-
-        Returns
-        -------
-        fig : matplotlib Figure
-        axes : ndarray of Axes, shape (1,) or (2,)
-            Curve, and residuals when shown. When x is not a single real number per point the
-            upper panel shows observed against predicted values.
-
-        Raises
-        ------
-        ImportError
-            When matplotlib is not installed.
-        """
-        from nlsq.result import plotting
-
-        names = {"x": "x", "y": "y"} | (self.get("labels") or {})
-        xlabel = names["x"] if xlabel is None else xlabel
-        ylabel = names["y"] if ylabel is None else ylabel
-        level = level_of(level, alpha)
-        options = plotting.Options(
-            show_residuals, show_confidence, show_prediction, level, xlabel, ylabel, title
-        )
-        return plotting.plot(self, ax, options)

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 
 from nlsq.result import statistics
 from nlsq.result.curve_fit_result import CurveFitResult
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 
 class StreamedFitResult(CurveFitResult):
@@ -20,7 +16,7 @@ class StreamedFitResult(CurveFitResult):
 
     They come from sums over the data, which take one more pass when the first of them, or
     `summary`, is asked for (``print`` shows them from then on). What would be as long as the data
-    (``xdata``, ``ydata``, ``fun``, ``jac``, `predictions`, `residuals`) is not there; `plot` draws
+    (``xdata``, ``ydata``, ``fun``, ``jac``, `predictions`, `residuals`) is not there; plots draw
     the sample that the fit began with, one point from each of many equal parts of the data.
 
     Parameters
@@ -91,13 +87,11 @@ class StreamedFitResult(CurveFitResult):
             f"{name}: the data of this fit are not in memory; use {instead}, or result.sample"
         )
 
-    def _sample_title(self) -> str:
-        return f"{len(self['sample']['ydata']):,} of {self.n_points:,} points"
+    def _sample_title(self) -> str | None:
+        drawn = len(self["sample"]["ydata"]) * (2 if self.complex_values else 1)
+        return f"{drawn:,} of {self.n_points:,} points" if drawn < self.n_points else None
 
     def _data_to_look_at(self) -> CurveFitResult:
-        return self._sample_result()
-
-    def _sample_result(self) -> CurveFitResult:
         """This fit with the sample as its data, for what wants points."""
         return CurveFitResult({k: self[k] for k in self.keys() if k != "moments"} | self["sample"])
 
@@ -109,13 +103,3 @@ class StreamedFitResult(CurveFitResult):
         """See `CurveFitResult.summary`."""
         _ = self["moments"]
         return super().summary(**options)
-
-    def plot(
-        self, ax: Axes | None = None, show_residuals: bool = True, show_confidence: bool = True,
-        **options: Any,
-    ) -> tuple[Figure, np.ndarray]:  # fmt: skip
-        """Draw the sample as `CurveFitResult.plot` draws data."""
-        twin = self._sample_result()
-        if options.get("title") is None:
-            options["title"] = self._sample_title()
-        return twin.plot(ax, show_residuals, show_confidence, **options)
