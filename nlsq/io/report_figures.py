@@ -18,6 +18,7 @@ from nlsq.result import (
     plotting,
     residual_plots,
     statistics,
+    surfaces,
 )
 from nlsq.result.axis_scales import spans_decades
 from nlsq.result.statistics import real_parts
@@ -156,6 +157,22 @@ def fit_figure(points: Points, document: Mapping[str, Any]) -> tuple[str, list[s
         if points.along_x and spans_decades(points.series[0].x):
             above.set_xscale("log")
         return _svg(figure, "Data, fit and residuals"), notes
+
+
+def surface_figure(result: CurveFitResult, document: Mapping[str, Any]) -> str | None:
+    """Data, fit and residuals over a plane as SVG; None where they are not known, or are none."""
+    if isinstance(result, StreamedFitResult):
+        return None
+    surface = surfaces.surface_of(result)
+    if surface is None:
+        return None
+    mpl = require_matplotlib()
+    labels = document.get("labels") or {}
+    x_label, y_label = (figures.plain(labels.get(axis, axis)) for axis in "xy")
+    with mpl.rc_context({**_STYLE, "svg.hashsalt": "nlsq-surface"}), figures.apart():
+        options = plotting.Options(xlabel=x_label, ylabel=y_label)
+        figure, _ = surfaces.draw(surface, None, options)
+        return _svg(figure, "Data, fit and residuals")
 
 
 def _draw_points(ax: Any, points: Points, residuals: bool) -> list[str]:
