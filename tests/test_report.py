@@ -168,6 +168,9 @@ def test_pages_of_other_data():
     wide = np.geomspace(1e-3, 1e3, 50)
     Reader(html_report(result_document(nlsq.curve_fit(lambda x, a: a / (1 + x), wide, 1 / (1 + wide)
                                                       + 0.01 * np.cos(wide)))))  # fmt: skip
+    law = 3 * wide**-1.5
+    steep = nlsq.curve_fit(lambda x, a, b: a * x**b, wide, law, p0=[1, -1], sigma=0.1 * law)
+    assert "residual / σ" in Reader(html_report(result_document(steep))).words
 
 
 def test_page_of_many_parameters():

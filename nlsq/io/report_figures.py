@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -141,6 +141,7 @@ def fit_figure(points: Points, document: Mapping[str, Any]) -> tuple[str, list[s
     with mpl.rc_context({**_STYLE, "svg.hashsalt": "nlsq-fit"}):
         figure = mpl.figure.Figure(figsize=(8.6, 6.0), layout="constrained")
         above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+        _set_scales(above, points)
         notes = _draw_points(above, points, residuals=False)
         if curve:
             notes += _draw_curve(above, curve, points.count > _MOST_MARKERS)
@@ -151,12 +152,33 @@ def fit_figure(points: Points, document: Mapping[str, Any]) -> tuple[str, list[s
         above.set_ylabel(y_label if points.along_x else f"observed {y_label}")
         figures.legend(above, fontsize=9.5)
         below.axhline(0.0, color=_FIT, linewidth=1.2, zorder=1)
-        _draw_points(below, points, residuals=True)
-        below.set_ylabel("residual")
+        by_sigma = above.get_yscale() == "log" and points.series[0].sigma is not None
+        _draw_points(below, _over_sigma(points) if by_sigma else points, residuals=True)
+        below.set_ylabel("residual / σ" if by_sigma else "residual")
         below.set_xlabel(x_label if points.along_x else f"predicted {y_label}")
-        if points.along_x and spans_decades(points.series[0].x):
-            above.set_xscale("log")
         return _svg(figure, "Data, fit and residuals"), notes
+
+
+def _set_scales(ax: Any, points: Points) -> None:
+    """Logarithmic axes where the data ask for them, as in `CurveFitResult.plot`."""
+    if not points.along_x:
+        return
+    if len(points.series) > 1:
+        ax.set_xscale("log" if spans_decades(points.series[0].x) else "linear")
+        return
+    one = points.series[0]
+    drawn = plotting.thinned(plotting.Points(one.x, one.y, one.fitted, one.sigma, points.count))
+    plotting.set_scales(ax, drawn, plotting.Options())
+    plotting.limit(ax, drawn)
+
+
+def _over_sigma(points: Points) -> Points:
+    """The same points in units of their sigma."""
+    series = [
+        replace(s, y=s.y / s.sigma, fitted=s.fitted / s.sigma, sigma=np.ones_like(s.sigma))
+        for s in points.series
+    ]
+    return replace(points, series=series)
 
 
 def surface_figure(result: CurveFitResult, document: Mapping[str, Any]) -> str | None:
