@@ -274,7 +274,7 @@ def test_what_is_wrong_with_one_is_its_status():
         (ValueError, "infeasible", {"bounds": ([2, 0, 0], [3, 9, 9])}),
         (ValueError, "lower bound must be less", {"bounds": ([2, 0, 0], [1, 9, 9])}),
         (ValueError, "last axis of\\s+bounds", {"bounds": (np.zeros((3, 2)), np.ones((3, 2)))}),
-        (ValueError, "no parameter of the model.*Did you mean 'tau'", {"fixed": {"tao": 1}}),
+        (ValueError, "no parameter of the model; did you mean 'tau'", {"fixed": {"tao": 1}}),
         (ValueError, "must not be empty", {"ydata": np.zeros((0, 50))}),
         (ValueError, "float64 or float32", {"dtype": np.int32}),
         (ValueError, "nan_policy", {"nan_policy": "raise"}),

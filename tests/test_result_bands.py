@@ -441,9 +441,21 @@ def test_solutions_that_are_not_one():
     pole = result_at(fit.model, x, wave.f(x, 0.0, 1.0), [0.0, 1.0], np.eye(2))
     with pytest.raises(ValueError, match="nowhere 0 "):  # it changes its sign at 4.05
         pole.solve_for(0.0)
+    plane = Model(lambda x, a, b: a * x[0] + b * x[1], lambda x, a, b: x.T)
+    two = fitted(plane, np.stack([x, x**2]), 2 * x + np.cos(x))
+    with pytest.raises(ValueError, match="one real number x"):
+        two.solve_for(1.0, bracket=(0, 2))
+    sums = Model(lambda x, a, b: a * np.cumsum(x) + b, lambda x, a, b: line_jac(np.cumsum(x), a, b))
+    with pytest.raises(ValueError, match="depends on that x alone"):
+        result_at(sums, x, sums.f(x, 1, 0), [1, 0], np.eye(2)).solve_for(3.0)
+    del fit["xdata"]
+    assert fit.solve_for(1.0, bracket=(0, 1)).value == pytest.approx(np.pi / 6, rel=1e-12)
+    with pytest.raises(ValueError, match="no data for solve_for to look over"):
+        fit.solve_for(1.0)
     for wrong, says in (
         ({"y": np.nan}, "finite real numbers"), ({"y": 1j}, "finite real numbers"),
-        ({"y": 1, "bracket": (3, 2)}, "in this order"), ({"y": 1, "replicates": 0}, "counts the"),
+        ({"y": 1, "bracket": (3, 2)}, "in this order"), ({"y": 1, "bracket": 3}, "two numbers"),
+        ({"y": 1, "replicates": 0}, "counts the"),
     ):  # fmt: skip
         with pytest.raises(ValueError, match=says):
             fit.solve_for(**wrong)

@@ -130,14 +130,14 @@ def fit_many(
     """
     started = time.perf_counter()
     require_numbers("fit_many")
-    if f.__class__ is str and not (is_array(xdata) or isinstance(xdata, list | tuple)):
-        from nlsq.models.reading import read_with
+    text = isinstance(f, str)
+    if text:
+        from nlsq.models.reading import Columns, columns_of, read, read_with
 
-        f, xdata, _ = read_with(f, xdata)
+        if columns_of(xdata).names:
+            f, xdata, _ = read_with(f, xdata)
     given = _Given(xdata, ydata, sigma, x_per_fit)
-    if f.__class__ is str:
-        from nlsq.models.reading import Columns, read
-
+    if text and not callable(f):
         f = read(f, Columns(count=given.coordinates()))
     if not callable(f):
         raise TypeError(f"the model must be a callable f(x, a, b, ...), got {f!r}.")
@@ -187,6 +187,8 @@ def fit_many(
         "shape": shape,
         "param_names": names,
         "absolute_sigma": bool(absolute_sigma),
+        "fixed": [name for name, fitted in zip(names, free, strict=True) if not fitted],
+        "least_squares": settings.loss_function is None,
         "model_name": model.name,
         "model": recipe_of(model),
         "messages": {int(code): code.sentence for code in Status},

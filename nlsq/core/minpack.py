@@ -179,7 +179,7 @@ def curve_fit(
     if "args" in options:
         raise ValueError("'args' is not a supported keyword argument.")
     x_name = None
-    if f.__class__ is str and ydata is not None:
+    if isinstance(f, str) and ydata is not None:
         from nlsq.models.reading import read_with
 
         f, xdata, x_name = read_with(f, xdata)

@@ -194,12 +194,12 @@ def fit(
 def _opened(f: Callable | str, xdata, ydata, sigma, held: bool) -> tuple[Callable, Any]:
     """The model and the source; a text is read with what the data call themselves."""
     given, x_name = xdata, None
-    if held and f.__class__ is str:
+    if held and isinstance(f, str):
         f, xdata, x_name = read_with(f, xdata)
     source = as_source(xdata, ydata, sigma)
     if held:
         source.labels = labels_of(given, ydata, x_name)
-    return (read(f, source) if f.__class__ is str else f), source
+    return (read(f, source) if isinstance(f, str) else f), source
 
 
 def _first_given(reading: dict) -> str:

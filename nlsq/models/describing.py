@@ -6,7 +6,8 @@ import html
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from nlsq.models.model import Model, Parameter
+    from nlsq.models.model import Model
+    from nlsq.models.parameter import Parameter
 
 
 def described(model: Model) -> str:

@@ -11,52 +11,10 @@ import numpy as np
 
 from nlsq.models.describing import as_html, described
 from nlsq.models.guessing import Scan, tidy
+from nlsq.models.parameter import POWERS
+from nlsq.models.parameter import Parameter as Parameter
+from nlsq.models.parameter import par as par
 from nlsq.utils.input_error import InputError
-
-# How a parameter of this unit changes when x and y are measured in other units: the powers of both.
-_POWERS = {
-    "": (0, 0), "x": (1, 0), "1/x": (-1, 0), "y": (0, 1), "y*x": (1, 1), "y/x": (-1, 1),
-    "x**2": (2, 0), "1/x**2": (-2, 0), "y*x**2": (2, 1), "y/x**2": (-2, 1), "y/x**3": (-3, 1),
-    "1/y": (0, -1), "1/(y*x)": (-1, -1), "y**2": (0, 2), "y/x**0.5": (-0.5, 1), "y*x**4": (4, 1),
-}  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """One parameter of a model.
-
-    Attributes
-    ----------
-    name, meaning : str
-        As in the model's signature; what it is, in words.
-    unit : str
-        In terms of the units of the data: "x", "y", "1/x", "y*x"; "" for a pure number.
-    lower, upper : float
-        What the model allows; infinite where it allows anything.
-    typical : (float, float)
-        Range from which `Model.draw` draws.
-    """
-
-    name: str
-    meaning: str
-    unit: str = ""
-    lower: float = -np.inf
-    upper: float = np.inf
-    typical: tuple[float, float] = (1.0, 1.0)
-
-    def between(self, part: Any) -> Any:
-        """The value at `part` (0 to 1) of the typical range; by factors when it is wide."""
-        low, high = self.typical
-        if low * high > 0 and max(high / low, low / high) > 3:
-            return low * (high / low) ** part
-        return low + (high - low) * part
-
-
-def par(
-    meaning: str, unit: str, low: float, high: float, lower: float = -np.inf, upper: float = np.inf
-) -> Parameter:
-    """A parameter as the tables of this package write it; its name comes from the signature."""
-    return Parameter("", meaning, unit, lower, upper, (low, high))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -161,9 +119,9 @@ class Model:
         """
         if isinstance(x, list | tuple):
             return np.asarray(x, float)
-        if not isinstance(x, Mapping) and not hasattr(x, "columns"):
+        columns = columns_in(x)
+        if columns is None:
             return x
-        columns = list(x if isinstance(x, Mapping) else x.columns)
         wanted = columns if len(columns) == len(self.variables) == 1 else self.variables
         for name in wanted:
             if name not in columns:
@@ -172,7 +130,7 @@ class Model:
                     f"are {', '.join(map(str, columns))}.",
                     "Rename a column, or give x itself.",
                 )
-        rows = [x[name] if isinstance(x, Mapping) else np.asarray(x[name]) for name in wanted]
+        rows = [columns[name] for name in wanted]
         return rows[0] if len(rows) == 1 else tuple(rows)
 
     def __repr__(self) -> str:
@@ -355,8 +313,16 @@ class Model:
 
     def units(self) -> list[tuple[float, float]] | None:
         """Powers of the units of x and y in each parameter's; None if one has a unit of its own."""
-        powers = [_POWERS.get(p.unit) for p in self.parameters]
+        powers = [POWERS.get(p.unit) for p in self.parameters]
         return None if None in powers else powers
+
+
+def columns_in(x: Any) -> Mapping | None:
+    """The columns of a mapping, a DataFrame or an array with fields by name; None of other data."""
+    if isinstance(x, Mapping):
+        return x
+    names = getattr(getattr(x, "dtype", None), "names", None) or getattr(x, "columns", None)
+    return None if names is None else {name: np.asarray(x[name]) for name in names}
 
 
 @dataclass(frozen=True)

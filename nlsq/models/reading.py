@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import re
 import unicodedata
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,7 +12,7 @@ import numpy as np
 from nlsq.models.catalogue import UnknownModel, get, is_name, names
 from nlsq.models.formula_model import model_of
 from nlsq.models.formulas import Formula, FormulaError, parse
-from nlsq.models.model import Model
+from nlsq.models.model import Model, columns_in
 from nlsq.utils.input_error import closest
 
 _AXES = ("x", "y", "z")
@@ -80,14 +79,14 @@ def read(text: str, x: Any = None) -> Model:
 def read_with(text: str, x: Any) -> tuple[Model, Any, str | None]:
     """The model of a text and data, the data as the model takes them, and the name of x."""
     model = _read(text, columns_of(x))
-    if x.__class__ is np.ndarray or x is None:
+    if x is None or _is_plain(x):
         return model, x, None
-    if _is_table(x):
-        taken = model.taken(x)
+    table = columns_in(x)
+    if table is not None:
+        taken = model.taken(table)
         if len(model.variables) > 1:
             return model, np.stack(taken), None
-        own = _headings(x)
-        return model, taken, str(own[0]) if len(own) == 1 else model.variables[0]
+        return model, taken, str(next(iter(table))) if len(table) == 1 else model.variables[0]
     label = getattr(x, "name", None)
     series = isinstance(label, str) and hasattr(x, "to_numpy")  # an array is faster
     return model, np.asarray(x) if series else x, label if isinstance(label, str) else None
@@ -97,12 +96,12 @@ def columns_of(x: Any) -> Columns:
     """What a formula can know of data."""
     if x.__class__ is Columns:
         return x
-    if x.__class__ is np.ndarray:
+    if _is_plain(x):
         return Columns(count=len(x)) if x.ndim == 2 else _PLAIN
-    if _is_table(x):
-        own = _headings(x)
-        named = tuple(_normal(c) for c in own if isinstance(c, str))
-        return Columns(named, len(own), optional=len(own) > 1)
+    table = columns_in(x)
+    if table is not None:
+        named = tuple(_normal(c) for c in table if isinstance(c, str))
+        return Columns(named, len(table), optional=len(table) > 1)
     if hasattr(x, "x_names"):  # a source
         return Columns(tuple(map(_normal, x.x_names)), x.form.coordinates or 1)
     label = getattr(x, "name", None)
@@ -112,12 +111,8 @@ def columns_of(x: Any) -> Columns:
     return Columns(count=len(x)) if rows else _PLAIN
 
 
-def _is_table(x: Any) -> bool:
-    return isinstance(x, Mapping) or hasattr(x, "columns")
-
-
-def _headings(x: Any) -> list:
-    return list(x if isinstance(x, Mapping) else x.columns)
+def _is_plain(x: Any) -> bool:
+    return x.__class__ is np.ndarray and x.dtype.names is None
 
 
 def _normal(name: str) -> str:

@@ -160,9 +160,9 @@ class CurveFitResult(FitPlots):
 
         Parameters
         ----------
-        f : callable or object
-            The model ``f(x, *params)``, or an object with ``predict(x, p)`` and
-            ``jacobian(x, p)``.
+        f : callable, str or object
+            The model ``f(x, *params)``, a text as for `curve_fit`, or an object with
+            ``predict(x, p)`` and ``jacobian(x, p)``.
         jac : callable, optional
             ``jac(x, *params)`` -> (m, n), for a plain function. Default: central differences with
             a step chosen for each parameter.
@@ -189,6 +189,10 @@ class CurveFitResult(FitPlots):
         """
         from nlsq.result.attached_model import as_model
 
+        if isinstance(f, str):
+            from nlsq.models.reading import read
+
+            f = read(f, self.get("xdata"))
         model = as_model(f, jac, self.perr)
         if "xdata" in self.keys() and "ydata" in self.keys():
             new, old = np.asarray(model.predict(self.xdata, self.popt)), self.predictions

@@ -45,9 +45,7 @@ class Derived(Quantity):
 
     def interval(self, level: float = statistics.LEVEL) -> np.ndarray:
         """Lower and upper end (..., 2) of the confidence interval of this level."""
-        t, value = self._fit.quantile(level), np.atleast_1d(self.value).ravel()
-        ends = statistics.intervals(value, np.atleast_1d(self.stderr).ravel(), t)
-        return ends.reshape((*np.shape(self.value), 2))
+        return statistics.intervals(self.value, self.stderr, self._fit.quantile(level))
 
     def covariance(self, other: str | Quantity) -> Any:
         """Covariance with a parameter, by its name, or with another quantity of the same fit.

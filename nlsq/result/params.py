@@ -125,6 +125,8 @@ class FitParameter(_Parameter):
 class Table(Mapping):
     """Quantities by name, shown as a table."""
 
+    _left: tuple[int, ...] = (0, 4, 5)  # columns of texts
+
     def _cells(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
         """Heads of the columns, and rows of texts."""
         raise NotImplementedError
@@ -152,7 +154,7 @@ class Table(Mapping):
         from nlsq.result import report, writers
 
         ascii = not report.terminal_is_unicode()
-        return "\n".join(writers.table_lines(*self._cells(), ascii=ascii))
+        return "\n".join(writers.table_lines(*self._cells(), ascii, self._left))
 
     def __repr__(self) -> str:
         each = ", ".join(f"{n}: {to_ascii(str(q))}" for n, q in self.items())
@@ -161,7 +163,7 @@ class Table(Mapping):
     def _repr_html_(self) -> str:
         from nlsq.result import writers
 
-        return f"<div class='nlsq-result'>{writers.html_table(*self._cells())}</div>"
+        return f"<div class='nlsq-result'>{writers.html_table(*self._cells(), self._left)}</div>"
 
 
 class FitParameters(Table):
@@ -218,6 +220,93 @@ class FitParameters(Table):
         from nlsq.result import report
 
         return report.parameter_table(self._fit)
+
+
+class FitsParameter(_Parameter):
+    """A parameter of many fits: arrays over the fits."""
+
+    @property
+    def value(self) -> np.ndarray:
+        """The best values (...); NaN where there was no fit."""
+        return self._fit.popt[..., self._index]
+
+    @property
+    def stderr(self) -> np.ndarray:
+        """Standard errors (...): infinite where undetermined, 0 where fixed."""
+        return np.sqrt(self._variance)
+
+    @property
+    def _variance(self) -> np.ndarray:
+        return self._fit.pcov[..., self._index, self._index]
+
+    @property
+    def at_bound(self) -> np.ndarray:
+        """Where it stopped at one of its bounds (...)."""
+        return self._fit.active_mask[..., self._index] != 0
+
+    @property
+    def fixed(self) -> np.ndarray:
+        """Where it was not fitted (...), and where bounds left it one value."""
+        for_all = self.name in self._fit._facts.get("fixed", ())
+        return for_all | (self._variance == 0) & (self._fit.cost > 0)
+
+    @property
+    def undetermined(self) -> np.ndarray:
+        """Where the data do not determine it (...)."""
+        known = self._fit._facts["absolute_sigma"] | (self._fit.dof > 0)
+        return np.isinf(self._variance) & known
+
+    def __format__(self, spec: str) -> str:
+        return format(str(self.value), spec)
+
+
+class FitsParameters(Table):
+    """The parameters of many fits in their order: name -> `FitsParameter`; a table as text.
+
+    Parameters
+    ----------
+    fits : CurveFits
+
+    Examples
+    --------
+    >>> from nlsq import fit_many
+    >>> x = [0, 1, 2, 3.0]
+    >>> fits = fit_many(lambda x, a, b: a * x + b, x, [[1.1, 2.9, 5.2, 6.8], [1, 2, 3, 4.1]])
+    >>> fits.params["a"].value.round(2), fits.params["a"].interval(0.9).shape
+    (array([1.94, 1.03]), (2, 2))
+    """
+
+    _left = (0,)
+
+    def __init__(self, fits: CurveFits):
+        self._fits = fits
+
+    def __getitem__(self, name: str) -> FitsParameter:
+        names = self._fits.param_names
+        if name not in names:
+            raise KeyError(unknown_parameter(name, names))
+        return FitsParameter(self._fits, names.index(name), name)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._fits.param_names
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._fits.param_names)
+
+    def __len__(self) -> int:
+        return len(self._fits.param_names)
+
+    def _cells(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+        from nlsq.result import fits_summary
+
+        return fits_summary.parameter_rows(self._fits)
+
+    def to_dataframe(self) -> Any:
+        """A DataFrame with a row for each fit, see `CurveFits.to_pandas`."""
+        return self._fits.to_pandas()
+
+    def __repr__(self) -> str:
+        return f"FitsParameters({', '.join(self)}; of {self._fits.size} fits)"
 
 
 def import_pandas(caller: str) -> Any:

@@ -72,23 +72,42 @@ def solve(
         noise = prediction.noise_variance(fit, y, sigma_new) / replicates
     if np.ndim(noise):
         raise ValueError("sigma_new of solve_for is one number, of the new y")
-    grid = _grid(fit, bracket)
+    grid = _grid(_abscissae(fit), bracket)
     crossing = _Crossing(fit, grid, noise)
+    near = None if near is None else float(near)
     found = [crossing.at(value, near) for value in y.astype(float).ravel()]
     return Solution(crossing, y.astype(float), np.array(found).reshape(y.shape))
 
 
-def _grid(fit: FittedCurve, bracket: Any) -> np.ndarray:
-    """The x at which crossings are looked for: over the bracket, or over the data."""
+def _abscissae(fit: FittedCurve) -> np.ndarray | None:
+    """The x of the data; None where the fit has none.
+
+    Raises
+    ------
+    ValueError
+        When a point has no x that is one real number.
+    """
     data = fit._data_to_look_at()
-    x = plotting.single_real_x(data) if "xdata" in data and "ydata" in data else None
+    if "xdata" not in data or "ydata" not in data:
+        return None
+    x = plotting.single_real_x(data)
+    if x is None or np.ndim(data["xdata"]) != 1:
+        raise ValueError(
+            "solve_for reads curves over one real number x, given as an array (m,), with real y"
+        )
+    return x
+
+
+def _grid(x: np.ndarray | None, bracket: Any) -> np.ndarray:
+    """The x at which crossings are looked for: over the bracket, or over the data x."""
     if bracket is None:
         if x is None:
             raise ValueError(
-                "solve_for looks over the data for x, one real number for each point and y real; "
-                "this fit has no such data: give bracket=(low, high)"
+                "this fit has no data for solve_for to look over: give bracket=(low, high)"
             )
         return plotting.grid_over(x, _POINTS)
+    if np.shape(bracket) != (2,):
+        raise ValueError(f"bracket is (low, high), two numbers; got {bracket}")
     low, high = (float(b) for b in bracket)
     if not -np.inf < low < high < np.inf:
         raise ValueError(f"bracket is (low, high), finite and in this order; got {bracket}")
@@ -103,6 +122,14 @@ class _Crossing:
         self._fit, self._grid, self._noise = fit, grid, noise
         self._variance = prediction.row_variance(fit)
         self._curve = self._at(grid)
+        size = np.abs(self._curve[np.isfinite(self._curve)]).max(initial=0.0)
+        if not np.allclose(
+            self._at(grid[::2]), self._curve[::2], rtol=1e-8, atol=1e-9 * size, equal_nan=True
+        ):
+            raise ValueError(
+                "solve_for needs a model whose value at a point depends on that x alone; this one "
+                "gives others when it is asked for fewer points"
+            )
 
     def _at(self, x: np.ndarray) -> np.ndarray:
         with np.errstate(all="ignore"):  # it may leave the domain

@@ -87,13 +87,16 @@ def correlation(pcov: np.ndarray) -> np.ndarray:
     return out
 
 
-def intervals(x: np.ndarray, stderr: np.ndarray, t: float) -> np.ndarray:
-    """Intervals x -/+ t stderr, shape (n, 2); infinite where the error or t is not known."""
-    half = np.full(len(stderr), np.inf)
-    known = np.isfinite(stderr) & np.isfinite(t)
-    half[known] = t * stderr[known]
-    half[stderr == 0] = 0.0  # fixed: no interval, whatever t
-    return np.column_stack([x - half, x + half])
+def intervals(x: np.ndarray, stderr: np.ndarray, t: np.ndarray | float) -> np.ndarray:
+    """Intervals x -/+ t stderr, shape (..., 2); infinite where the error or t is not known.
+
+    x, stderr, t: of shapes (...) that broadcast.
+    """
+    with np.errstate(invalid="ignore"):
+        half = np.asarray(t * stderr)
+        half = np.where(np.isfinite(half), half, np.inf)
+        half = np.where(np.equal(stderr, 0), 0.0, half)  # fixed: no interval, whatever t
+        return np.stack([x - half, x + half], axis=-1)
 
 
 def real_parts(values: np.ndarray) -> np.ndarray:

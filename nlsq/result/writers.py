@@ -61,21 +61,26 @@ def as_text(report: Report, ascii: bool = False) -> str:
 
 
 def table_lines(
-    columns: tuple[str, ...], rows: list[tuple[str, ...]], ascii: bool = False
+    columns: tuple[str, ...],
+    rows: list[tuple[str, ...]],
+    ascii: bool = False,
+    left: tuple[int, ...] = _LEFT_COLUMNS,
 ) -> list[str]:
-    """The table of parameters."""
+    """A table, of parameters by default; left: the columns of texts."""
     table = [columns, *rows]
     widths = [max(len(row[c]) for row in table) for c in range(len(columns))]
     lines = [
-        "  ".join(_cell(t, w, c) for c, (t, w) in enumerate(zip(r, widths, strict=True))).rstrip()
+        "  ".join(
+            _cell(t, w, c in left) for c, (t, w) in enumerate(zip(r, widths, strict=True))
+        ).rstrip()
         for r in table
     ]
     lines.insert(1, "─" * max(map(len, lines)))
     return list(map(to_ascii, lines)) if ascii else lines
 
 
-def _cell(text: str, width: int, column: int) -> str:
-    return f"{text:<{width}}" if column in _LEFT_COLUMNS else f"{text:>{width}}"
+def _cell(text: str, width: int, left: bool) -> str:
+    return f"{text:<{width}}" if left else f"{text:>{width}}"
 
 
 def _statistics_lines(pairs: list[tuple[str, str]]) -> list[str]:
@@ -157,16 +162,16 @@ def as_html(report: Report) -> str:
     return "".join(out) + "</div>"
 
 
-def html_table(columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
-    """The table of parameters."""
+def html_table(
+    columns: tuple[str, ...], rows: list[tuple[str, ...]], left: tuple[int, ...] = _LEFT_COLUMNS
+) -> str:
+    """A table, of parameters by default; left: the columns of texts."""
     esc = html.escape
-    left = [
-        _LEFT if c in _LEFT_COLUMNS else " style='text-align:right'" for c in range(len(columns))
-    ]
+    aligned = [_LEFT if c in left else " style='text-align:right'" for c in range(len(columns))]
     out = ["<table><thead><tr>"]
-    out += [f"<th{a}>{esc(name)}</th>" for a, name in zip(left, columns, strict=True)]
+    out += [f"<th{a}>{esc(name)}</th>" for a, name in zip(aligned, columns, strict=True)]
     out.append("</tr></thead><tbody>")
     for row in rows:
-        cells = (f"<td{a}>{esc(text)}</td>" for a, text in zip(left, row, strict=True))
+        cells = (f"<td{a}>{esc(text)}</td>" for a, text in zip(aligned, row, strict=True))
         out.append(f"<tr>{''.join(cells)}</tr>")
     return "".join(out) + "</tbody></table>"

@@ -15,7 +15,7 @@ import numpy as np
 
 from nlsq.session.errors import ConfigurationError, ModelError, NoModel
 from nlsq.session.settings import Bounds, Fitting, Model
-from nlsq.utils.input_error import InputError, did_you_mean
+from nlsq.utils.input_error import InputError
 
 #: What user code raises; anything else is a defect of ours and shows its traceback.
 USER_CODE_ERRORS = (
@@ -220,26 +220,30 @@ def start(
         raise NoModel("the model has no parameters to fit.")
     if only_known:
         fitting = _of_known(fitting, names)
-    if fitting.fixed and fitting.method == "lm":
-        raise ConfigurationError("method lm holds no parameter fixed.", "Take trf or dogbox.")
-    lb, ub = _bounds(fitting, model)
-    p0, origin = _p0(fitting.p0, model, (lb, ub), x, y)
+    from nlsq.core.problem import named, naming
+    from nlsq.core.problem.parameters import parse_start
+
     places = places or {}
-    own = fitting.p0 if isinstance(fitting.p0, dict) else names
+    own = fitting.p0 if isinstance(fitting.p0, dict) else {}
+    try:
+        lb, ub = _bounds(fitting, model)
+        values = naming.places("fitting.p0", own, names, naming.one_number)
+        held = naming.places("fitting.fixed", fitting.fixed, names, naming.one_number)
+        rest, origin = _rest(fitting.p0, model, (lb, ub), x, y)
+        said = named.Named(names, lb, ub, False, rest, values, held)
+        p0 = said.start()
+        limits = said.limits(p0)
+        parse_start(p0, limits.lb, limits.ub, names, "fitting.p0")
+    except InputError:
+        raise
+    except (TypeError, ValueError) as error:
+        raise ConfigurationError(str(error)) from None
     given = places.get("fitting.p0", "given") if isinstance(fitting.p0, dict | list) else origin
-    origins = dict.fromkeys(own, given) | {n: origin for n in names if n not in own}
-    for name, value in fitting.fixed.items():
-        i = _index(name, names, "fitting.fixed")
-        if value is not None:
-            p0[i] = value
-            origins[name] = f"fixed, {places.get('fitting.fixed', 'given')}"
-        lb[i] = ub[i] = p0[i]
-    for name, value, low, high in zip(names, p0, lb, ub, strict=True):
-        if not low <= value <= high:
-            raise ConfigurationError(
-                f"fitting.p0: {name} = {value:g} is outside of its bounds, {low:g} to {high:g}."
-            )
-    return Start(p0, lb, ub, _told(dict(zip(names, p0, strict=True)), origins))
+    told = own if isinstance(fitting.p0, dict) else names
+    origins = dict.fromkeys(told, given) | {n: origin for n in names if n not in told}
+    fixed = f"fixed, {places.get('fitting.fixed', 'given')}"
+    origins |= {n: fixed for n, value in fitting.fixed.items() if value is not None}
+    return Start(p0, limits.lb, limits.ub, _told(dict(zip(names, p0, strict=True)), origins))
 
 
 def _of_known(fitting: Fitting, names: tuple[str, ...]) -> Fitting:
@@ -252,9 +256,8 @@ def _of_known(fitting: Fitting, names: tuple[str, ...]) -> Fitting:
     return fitting.model_copy(update=known)
 
 
-def _p0(given: Any, model: LoadedModel, bounds: tuple, x, y) -> tuple[np.ndarray, str]:
-    from nlsq.core.problem.parameters import parse_start
-
+def _rest(given: Any, model: LoadedModel, bounds: tuple, x, y) -> tuple[np.ndarray | None, str]:
+    """The start of what is not given by name, and who chose it; None: the default."""
     names = model.names
     if isinstance(given, list):
         _require_count("fitting.p0", given, names)
@@ -272,13 +275,8 @@ def _p0(given: Any, model: LoadedModel, bounds: tuple, x, y) -> tuple[np.ndarray
             raise failure(error, model.path) from error
         if p0.shape != (len(names),):
             raise ModelError(f"{model.path}: estimate_p0 returned {p0!r}, not {len(names)} numbers")
-        p0 = np.clip(p0, *bounds)
-    else:
-        p0, origin = parse_start(None, *bounds, names).copy(), "default"
-    own = given if isinstance(given, dict) else {}
-    for name, value in own.items():
-        p0[_index(name, names, "fitting.p0")] = value
-    return p0, origin
+        return np.clip(p0, *bounds), origin
+    return None, "default"
 
 
 def _told(p0: dict[str, float], origins: dict[str, str]) -> str:
@@ -307,17 +305,13 @@ def _bounds(fitting: Fitting, model: LoadedModel) -> tuple[np.ndarray, np.ndarra
                 _require_count(f"fitting.bounds.{key}", values, names)
                 side[:] = [none if v is None else v for v in values]
     elif given is not None:
-        for name, (low, high) in given.items():
-            i = _index(name, names, "fitting.bounds")
-            lb[i], ub[i] = -np.inf if low is None else low, np.inf if high is None else high
+        from nlsq.core.problem import naming
+
+        sides = naming.named_bounds(given, names, naming.one_number)
+        for side, values in zip((lb, ub), sides, strict=True):
+            for i, value in values.items():
+                side[i] = value
     return lb, ub
-
-
-def _index(name: str, names: tuple[str, ...], key: str) -> int:
-    if name not in names:
-        known = f"; they are {', '.join(names)}."
-        raise ConfigurationError(f"{key}: no parameter {name!r}{did_you_mean(name, names, known)}")
-    return names.index(name)
 
 
 def _require_count(key: str, given: list, names: tuple[str, ...]) -> None:

@@ -19,7 +19,7 @@ from nlsq.core.model.calls import CurveCall
 from nlsq.core.model.model import Model
 from nlsq.core.orchestration.stages import require_engine, stages_for
 from nlsq.core.orchestration.streaming_coordinator import automatic_chunk_size
-from nlsq.core.problem import named
+from nlsq.core.problem import guesses, named, naming
 from nlsq.core.problem.observations import Observations, require_enough_points
 from nlsq.core.problem.options import Options, read_options
 from nlsq.core.problem.parameters import (
@@ -125,12 +125,12 @@ def fit_source(
     """
     started = time.perf_counter()
     source = as_source(xdata, ydata, sigma)
-    if f.__class__ is str:
+    if isinstance(f, str):
         f = read(f, source)
     said = None
     if speaks_by_name(f, p0, bounds, fixed, options):
         said = named.read(f, p0, bounds, fixed, method)
-        p0, options = said.without_data(), named.scales(options, said.names)
+        p0, options = said.without_data(), naming.scales(options, said.names)
         bounds = said.limits(p0, found=not said.asks_data)
     parameters = parse_parameters(f, p0, bounds)
     if hybrid is not None:
@@ -168,7 +168,7 @@ def fit_source(
         one = found.sample
         data = _AllPoints(one.x, one.y, one.sigma, one.weights, one.factor, survey=found)
         if said is not None and said.asks_data:
-            p0 = said.start(*named.counted(one.x.given, one.y, one.idle))
+            p0 = said.start(*guesses.counted(one.x.given, one.y, one.idle))
             parameters = parse_parameters(f, p0, said.limits(p0))
         if method in (None, "lm") and not parameters.bounded:
             require_enough_points(parameters.n_free, data)

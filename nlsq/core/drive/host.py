@@ -184,8 +184,8 @@ def make_reduce(evaluations: Evaluations, loss: Callable | None, setup) -> Calla
             r = evaluations.residual(p)
             if np.isfinite(r.dot(r)):
                 JT = evaluations.whitened_jacobian(p, scheme).T
-                if fixed:
-                    JT = JT * setup.free[:, None]
+                if fixed:  # whose derivatives need not be finite
+                    JT = np.where(setup.free[:, None] > 0, JT, 0.0)
             else:
                 JT = np.zeros((p.size, r.size))
             costs, r, JT = scale_rows(loss, setup.f_scale, r, JT, np)

@@ -336,10 +336,19 @@ def _bounds(bounds: Any, n: int) -> tuple[np.ndarray, np.ndarray]:
         inf = float("inf")
         pairs = zip(*[(-inf if a is None else a, inf if b is None else b) for a, b in pairs],
                     strict=True)  # fmt: skip
-    lb, ub = (np.broadcast_to(np.array(b, float), n).copy() for b in pairs)
+    lb, ub = (
+        np.broadcast_to(np.array(_without_none(b, side)), n).copy()
+        for b, side in zip(pairs, (-np.inf, np.inf), strict=True)
+    )
     if not (lb <= ub).all():
         raise ValueError("Each lower bound must be less than its upper bound.")
     return lb, ub
+
+
+def _without_none(bound: Any, side: float) -> Any:
+    if np.ndim(bound):
+        return [_without_none(b, side) for b in bound]
+    return side if bound is None else float(bound)
 
 
 def _start(p0: Any, lb, ub) -> np.ndarray:

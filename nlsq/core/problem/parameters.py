@@ -109,6 +109,7 @@ def parse_bounds(bounds, n: int, names: Sequence[str] = ()) -> tuple[np.ndarray,
                                for p in pairs]).T)  # fmt: skip
     if len(pairs) != 2:
         raise ValueError(f"`bounds` must contain 2 elements, lower and upper; got {len(pairs)}.")
+    pairs = [_open_sides(b, side) for b, side in zip(pairs, UNBOUNDED, strict=True)]
     try:
         values = [real(b, "bounds") for b in pairs]
     except (TypeError, ValueError) as error:
@@ -132,6 +133,15 @@ def parse_bounds(bounds, n: int, names: Sequence[str] = ()) -> tuple[np.ndarray,
         f"{repr(names[i]) if names else i} has "
         f"lb = {lb[i]:g} > ub = {ub[i]:g}."
     )
+
+
+def _open_sides(bound, infinite: float):
+    """One side of the bounds, with `infinite` for None."""
+    if bound is None:
+        return infinite
+    if isinstance(bound, list | tuple) and any(b is None for b in bound):
+        return [infinite if b is None else b for b in bound]
+    return bound
 
 
 def _bound(value, side: int) -> float:

@@ -1,5 +1,12 @@
-"""Both columns of every row of docs/migration.md run and say the same."""
+"""The pages of docs and examples run and show what they say.
 
+Of docs/migration.md both columns of each row say the same; of a page in examples/ each block of
+code is followed by what it prints.
+"""
+
+import contextlib
+import doctest
+import io
 import re
 import warnings
 from collections.abc import ValuesView
@@ -54,3 +61,22 @@ def test_both_columns_say_the_same(names, theirs, ours):
     for one, other in zip(wanted, found, strict=True):
         # SciPy and lmfit differentiate by differences and stop at 1e-8
         np.testing.assert_allclose(other, one, rtol=2e-4, atol=1e-6 * np.abs(one).max())
+
+
+@pytest.mark.parametrize("page", sorted(ROOT.glob("examples/*.md")), ids=lambda page: page.stem)
+def test_a_page_shows_what_its_code_prints(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text = page.read_text("utf-8")
+    blocks = re.findall(r"```python\n(.*?)```\n(?:\n```text\n(.*?)```\n)?", text, re.S)
+    found: dict = {}
+    for code, wanted in blocks:
+        out = io.TextIOWrapper(io.BytesIO(), "utf-8")
+        with contextlib.redirect_stdout(out):
+            exec(compile(code, page.name, "exec"), found)
+        out.seek(0)
+        printed = out.read()
+        same = doctest.OutputChecker().check_output(wanted, printed, doctest.ELLIPSIS)
+        assert same, f"{code}\nprints\n{printed}\nand not\n{wanted}"
+    for picture in re.findall(r"!\[.*?\]\((.*?)\)", text, re.S):
+        assert (tmp_path / picture).read_bytes().startswith(b"\x89PNG")
+        assert (page.parent / picture).is_file()

@@ -1,0 +1,114 @@
+"""Starts that come from the data: the model's own guess, or a function p0(x, y) of the user's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from nlsq.core.model.given import point_axes
+from nlsq.core.problem.naming import listed, numbers
+from nlsq.core.problem.parameters import parse_bounds
+from nlsq.utils.input_error import did_you_mean
+
+# what a user's guess raises; anything else is no failure of it
+_FAILURES = (
+    ArithmeticError, AssertionError, AttributeError, ImportError, LookupError, NameError, OSError,
+    RuntimeError, TypeError, ValueError,
+)  # fmt: skip
+
+
+class Guess:
+    """A start from the data, ``guess(x, y)`` -> (n,), checked.
+
+    Parameters
+    ----------
+    function : callable
+        ``function(x, y)``.
+    label : str
+        Its name in messages.
+    limits : pair of ndarray, optional
+        Bounds into which a model's own guess is moved.
+    """
+
+    def __init__(self, function: Callable, label: str, names: tuple, limits: tuple | None = None):
+        self.function, self.label, self.names, self.limits = function, label, names, limits
+
+    def __call__(self, x: Any, y: Any) -> np.ndarray:
+        try:
+            p = self.function(x, y)
+        except _FAILURES as error:
+            raise ValueError(
+                f"{self.label} failed with {type(error).__name__}: {str(error).rstrip('.')}. "
+                f"{remedy(self.names)}"
+            ) from error
+        p = np.asarray(numbers(p, self.label))
+        if p.shape != (len(self.names),):
+            raise ValueError(
+                f"{self.label} must return {len(self.names)} numbers, one for each of "
+                f"{listed(self.names)}; it returned an array of shape {p.shape}."
+            )
+        return p if self.limits is None else np.clip(p, *self.limits)
+
+
+def guess_of(f: Callable) -> Callable | None:
+    """The model's own guess(x, y); None when it has none."""
+    guess = getattr(f, "guess", None)
+    if not callable(guess) or getattr(f, "start", guess) is None:  # a model made without one
+        return None
+    return guess
+
+
+def asked_guess(f: Callable, p0: str, names: tuple[str, ...]) -> Callable:
+    """The model's guess, which p0='auto' asks for.
+
+    Raises
+    ------
+    ValueError
+        When it has none, or p0 is another text.
+    """
+    if p0 != "auto":
+        raise ValueError(
+            "`p0` must be numbers, a dict by parameter name, 'auto' or a function p0(x, y), got "
+            f"{p0!r}{did_you_mean(p0, ('auto',), '.')}"
+        )
+    guess = guess_of(f)
+    if guess is None:
+        raise ValueError(
+            f"p0='auto' asks the model for its guess, and {name_of(f)!r} has none. {remedy(names)}"
+        )
+    return guess
+
+
+def model_bounds(f: Callable, n: int) -> tuple[np.ndarray, np.ndarray] | None:
+    """The bounds that a model comes with; None when it has none."""
+    bounds = getattr(f, "bounds", None)
+    if not callable(bounds):
+        return None
+    lb, ub = parse_bounds(tuple(bounds()), n)
+    return lb, ub
+
+
+def counted(x: Any, y: np.ndarray, idle: np.ndarray | None, shape: tuple = ()) -> tuple[Any, Any]:
+    """x and y of the points that count; `shape`: of the ydata that y (m,) was made of."""
+    if idle is None:
+        return x, y.reshape(shape) if shape else y
+    axes = point_axes(x.shape, shape or y.shape) if isinstance(x, np.ndarray) else None
+    if axes is not None:
+        x = np.moveaxis(x, axes, range(-len(axes), 0))
+        x = x.reshape(*x.shape[: -len(axes)], -1)[..., ~idle]
+    return x, y[~idle]
+
+
+def remedy(names: tuple[str, ...]) -> str:
+    """How else to give a start."""
+    return (
+        f"Give a start, p0={{{names[0]!r}: ...}} or {len(names)} numbers for {listed(names)}, or "
+        "a function p0(x, y)."
+    )
+
+
+def name_of(f: Callable) -> str:
+    """What a model is called."""
+    return getattr(f, "__name__", type(f).__name__)

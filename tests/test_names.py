@@ -1,0 +1,203 @@
+"""Start, bounds, scales and fixed parameters by name: every call, in every form, against lists."""
+
+import itertools
+
+import lmfit
+import numpy as np
+import pytest
+
+import nlsq
+from nlsq import models
+
+T = np.linspace(0, 5, 60)
+NAMES = ("a", "tau", "c")
+P0 = [1.5, 2.0, 0.5]
+INF = np.inf
+
+
+def decay(t, a, tau, c):
+    return a * np.exp(-t / tau) + c
+
+
+Y = decay(T, 2.0, 1.3, 0.5) + 2e-4 * np.cos(40 * T)
+
+
+class Guessing:
+    """A model with a guess of its own."""
+
+    def __call__(self, t, a, tau, c):
+        return decay(t, a, tau, c)
+
+    def guess(self, t, y):
+        return [y[0] - y[-1], np.ptp(t) / 4, y[-1]]
+
+
+GUESS = Guessing().guess(T, Y)
+
+
+def residuals(p):
+    return decay(T, *p) - Y
+
+
+# --------------------------------------------------------------------------------------- the calls
+
+
+def many(f, **how):
+    return nlsq.fit_many(f, T, Y[None], progress=False, **how)[0]
+
+
+def streamed(f, **how):
+    chunk = {"workflow": "chunked", "chunk_size": 16, "show_progress": False}
+    return nlsq.fit(f, T, Y, **chunk, backend="numpy", **how)
+
+
+def solved(f, p0=None, fixed=(), **how):
+    """`least_squares`, and what it leaves to be computed."""
+    found = nlsq.least_squares(residuals, p0, fixed=fixed, names=NAMES, **how)
+    held = (fixed,) if isinstance(fixed, str) else fixed
+    free = [i for i, name in enumerate(NAMES) if name not in held]
+    J, found["dof"] = found.jac[:, free], T.size - len(free)
+    found["popt"], found["fixed"] = found.x, tuple(n for n in NAMES if n in held)
+    found["pcov"] = np.zeros((3, 3))
+    found["pcov"][np.ix_(free, free)] = np.linalg.inv(J.T @ J) * 2 * found.cost / found.dof
+    assert found.param_names == NAMES
+    return found
+
+
+CALLS = {
+    "curve_fit": lambda f, **how: nlsq.curve_fit(f, T, Y, backend="numpy", **how),
+    "curve_fit, jax": lambda f, **how: nlsq.curve_fit(f, T, Y, backend="jax", **how),
+    "curve_fit, dogbox": lambda f, **how: nlsq.curve_fit(f, T, Y, method="dogbox", **how),
+    "CurveFit": lambda f, **how: nlsq.CurveFit(**how).curve_fit(f, T, Y),
+    "fit": lambda f, **how: nlsq.fit(f, T, Y, **how),
+    "fit, in pieces": streamed,
+    "LargeDatasetFitter": lambda f, **how: nlsq.LargeDatasetFitter(4.0).fit(f, T, Y, **how),
+    "fit_many": many,
+    "least_squares": solved,
+}
+
+# ------------------------------------------------------------------- what is said, and in lists
+
+STARTS = {  # what is said of the start: the model, p0, and the same as a list
+    "a list": (decay, P0, P0),
+    "a dict": (decay, {"c": 0.5, "a": 1.5, "tau": np.float64(2)}, P0),
+    "a part": (decay, {"tau": 2, "a": None, "c": np.array(0.5)}, [1, 2, 0.5]),
+    "a function": (decay, lambda t, y: [1.5, 2.0, y.min()], [1.5, 2.0, Y.min()]),
+    "auto": (Guessing(), "auto", GUESS),
+    "nothing": (Guessing(), None, GUESS),
+    "a part beside a guess": (Guessing(), {"tau": 2}, [GUESS[0], 2, GUESS[2]]),
+    "a list beside a guess": (Guessing(), P0, P0),
+}
+# what is said of bounds, and the same as lists
+BOUNDS = {
+    "none": ({}, (-INF, INF)),
+    "a dict": ({"bounds": {"c": (0, 0.9)}}, ([-INF, -INF, 0], [INF, INF, 0.9])),
+    "open sides": (
+        {"bounds": {"tau": (0.5, None), "a": (None, 9), "c": None}},
+        ([-INF, 0.5, -INF], [9, INF, INF]),
+    ),
+    "None in lists": ({"bounds": ([None, 0.5, None], 9)}, ([-INF, 0.5, -INF], [9, 9, 9])),
+    "active": ({"bounds": {"a": (None, 1.9)}}, ([-INF] * 3, [1.9, INF, INF])),
+}
+# what is fixed, and its values by place; None: at the start
+FIXED = {
+    "nothing": ({}, {}),
+    "a value": ({"fixed": {"c": 0.501}}, {2: 0.501}),
+    "a name": ({"fixed": ["c"]}, {2: None}),
+    "a text and None": ({"fixed": "tau"}, {1: None}),
+    "two": ({"fixed": {"tau": 1.301, "c": None}}, {1: 1.301, 2: None}),
+    "all": ({"fixed": {"a": 1.8, "tau": 1.3, "c": 0.501}}, {0: 1.8, 1: 1.3, 2: 0.501}),
+}
+
+
+def rows(call):
+    """(start, bounds, fixed) of a call: all with all for one, each once or twice for the others."""
+    all_rows = itertools.product(STARTS, BOUNDS, FIXED)
+    for k, (start, bounds, fixed) in enumerate(all_rows):
+        p0 = STARTS[start][1]
+        by_name = isinstance(p0, dict)
+        if by_name and {NAMES[i] for i, v in FIXED[fixed][1].items() if v} & set(p0):
+            continue  # which would be given twice
+        if call == "least_squares" and not (start == "a dict" or isinstance(p0, list)):
+            continue  # it has no data to ask
+        if call == "curve_fit, jax" and STARTS[start][0] is not decay:
+            continue  # each model costs a compilation
+        if call == "curve_fit" or k % 7 == 0 or (call == "least_squares" and k % 2):
+            yield start, bounds, fixed
+
+
+def of_lists(start, bounds, fixed):
+    """p0 and bounds in arrays that say the same."""
+    lb, ub = (np.array(np.broadcast_to(b, 3), float) for b in BOUNDS[bounds][1])
+    p0 = np.clip(STARTS[start][2], lb, ub)
+    for i, value in FIXED[fixed][1].items():
+        p0[i] = p0[i] if value is None else value
+        lb[i] = ub[i] = p0[i]
+    return p0, lb, ub
+
+
+def said(start, bounds, fixed):
+    """The keywords of a call."""
+    p0 = STARTS[start][1]
+    return BOUNDS[bounds][0] | FIXED[fixed][0] | ({} if p0 is None else {"p0": p0})
+
+
+def assert_equal(ours, theirs, rtol=1e-10):
+    np.testing.assert_allclose(ours.popt, theirs.popt, rtol=rtol)
+    np.testing.assert_allclose(ours.pcov, theirs.pcov, rtol=rtol, atol=rtol * theirs.pcov.max())
+    np.testing.assert_allclose(ours.cost, theirs.cost, rtol=rtol)
+    assert ours.dof == theirs.dof and ours.success and ours.fixed == theirs.fixed
+
+
+@pytest.fixture(scope="module")
+def by_lists():
+    known = {}
+
+    def fit(*row):
+        p0, lb, ub = of_lists(*row)
+        key = p0.tobytes() + lb.tobytes() + ub.tobytes()
+        if key not in known:
+            known[key] = nlsq.curve_fit(decay, T, Y, p0, bounds=(lb, ub), ftol=1e-14, xtol=1e-14)
+        return known[key]
+
+    return fit
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_names_say_what_lists_say(call, by_lists):
+    for row in rows(call):
+        try:
+            assert_equal(CALLS[call](STARTS[row[0]][0], **said(*row)), by_lists(*row))
+        except (AssertionError, ValueError, TypeError) as error:
+            raise AssertionError(f"{row}: {error}") from error
+
+
+def slopes(params, *_, **__):
+    """The exact Jacobian of lmfit's residual, which is data less model."""
+    a, tau, _ = (params[name].value for name in NAMES)
+    e = np.exp(-T / tau)
+    rows = dict(zip(NAMES, (e, a * T / tau**2 * e, np.ones_like(T)), strict=True))
+    return -np.array([rows[name] for name in NAMES if params[name].vary])
+
+
+@pytest.mark.parametrize(
+    ("bounds", "fixed"),
+    [row for row in itertools.product(BOUNDS, FIXED) if "active" not in row and "all" not in row],
+)
+def test_names_say_what_lmfit_says(bounds, fixed):
+    p0, lb, ub = of_lists("a list", bounds, fixed)
+    model, params = lmfit.Model(decay), lmfit.Parameters()
+    for i, (name, value, low, high) in enumerate(
+        zip(NAMES, p0, *np.broadcast_arrays(*BOUNDS[bounds][1], p0)[:2], strict=True)
+    ):
+        params.add(name, value, i not in FIXED[fixed][1], low, high)
+    exact = {"Dfun": slopes, "col_deriv": 1, "xtol": 1e-15, "ftol": 1e-15, "gtol": 0.0}
+    for _ in range(2):  # the second time from its own answer, which MINPACK then polishes
+        theirs = model.fit(Y, params, t=T, fit_kws=exact)
+        params = theirs.params
+    ours = nlsq.curve_fit(decay, T, Y, **said("a part", bounds, fixed) | {"p0": P0})
+    free = [i for i in range(3) if i not in FIXED[fixed][1]]
+    np.testing.assert_allclose(ours.popt, [params[n].value for n in NAMES], rtol=1e-10)
+    np.testing.assert_allclose(ours.pcov[np.ix_(free, free)], theirs.covar, rtol=1e-8)
+    np.testing.assert_allclose(2 * ours.cost, theirs.chisqr, rtol=1e-10)
+    assert ours.dof == theirs.nfree
