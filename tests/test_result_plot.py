@@ -104,7 +104,7 @@ SERIES = pd.Series([1.0, 2.0], name="t (s)")
         (SERIES, [1, 2], {"x": "t (s)"}),
         (SERIES.to_frame(), SERIES.rename("U"), {"x": "t (s)", "y": "U"}),
         (pd.Index([1, 2], name="n"), SERIES.rename(3), {"x": "n", "y": "3"}),
-        (pd.DataFrame({"a": [1], "b": [2]}), SERIES.rename(None), {}),
+        (pd.DataFrame({"a": [1], "b": [2]}), SERIES.rename(None), {"x": "a, b"}),
         (SERIES.to_numpy(), [1, 2], {}),
     ],
 )
