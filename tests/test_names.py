@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import nlsq
+from nlsq import models
 
 T = np.linspace(0, 5, 60)
 NAMES = ("a", "tau", "c")
