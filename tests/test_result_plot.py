@@ -64,8 +64,10 @@ def without_pyplot(monkeypatch, **shell):
         lambda fit: fit.plot()[0],
         lambda fit: fit.plot(show_residuals=False)[0],
         lambda fit: figures.image(np.eye(3), None, "a")[0],
+        lambda fit: fit.plot_residuals()[0],
+        lambda fit: fit.plot_correlation()[0],
     ],
-    ids=["both", "curve", "map"],
+    ids=["both", "curve", "map", "residuals", "correlation"],
 )
 def test_a_figure_belongs_to_pyplot_where_that_is_used(fit, monkeypatch, draw):
     fig = draw(fit)
