@@ -14,7 +14,7 @@ import traceback
 
 USUAL = """
     nlsq.core.drive.interpreted nlsq.core.minpack nlsq.core.model.duals.evaluate
-    nlsq.core.orchestration.stages nlsq.io.bundle nlsq.io.report_figures nlsq.models.formula
+    nlsq.core.orchestration.stages nlsq.io.bundle nlsq.io.report_figures nlsq.models.formulas
     nlsq.result.plotting nlsq.session.comparing nlsq.session.running nlsq.session.saving h5py
     matplotlib.backends.backend_agg matplotlib.figure scipy.optimize
 """.split()  # JAX, which has threads, is left to the runs
