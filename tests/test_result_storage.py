@@ -297,11 +297,21 @@ def test_models_come_back_without_attach(kind, road):
     assert type(fit).from_json(back.to_json()).components(x).keys() == parts
 
 
+class Holder:
+    data = np.zeros(9)
+
+    def line(self, x, a, b):
+        return a * x + b
+
+
 def test_a_function_that_can_be_found_comes_with_the_pickle():
     fit = curve_fit(line, X, Y, backend="numpy")
     back = pickle.loads(pickle.dumps(fit))
     np.testing.assert_array_equal(back.confidence_band([7.0]), fit.confidence_band([7.0]))
     assert list(back.components([7.0])) == ["line"]
+    held = pickle.loads(pickle.dumps(curve_fit(Holder().line, X, Y, backend="numpy")))
+    with pytest.raises(RuntimeError, match="a method stays behind"):
+        held.components([7.0])
     back = CurveFitResult.from_json(fit.to_json())
     with pytest.raises(RuntimeError, match="JSON holds no functions"):
         back.components()

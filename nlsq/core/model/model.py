@@ -431,8 +431,13 @@ class Model:
         return self.call.f
 
     def __reduce__(self):
-        # A model travels as the user's function; the engine's programs do not.
-        return _travelled, (type(self.call), self.call.f, self.n, self.name)
+        # A model travels as the user's function, where that is one by its name; the engine's
+        # programs do not, nor an object that may hold whatever the user has.
+        f = self.call.f
+        named = (types.FunctionType, types.BuiltinFunctionType, np.ufunc)
+        if not isinstance(f, named) and not isinstance(getattr(f, "__wrapped__", None), named):
+            raise TypeError(f"a {type(f).__name__} stays behind, a function travels")
+        return _travelled, (type(self.call), f, self.n, self.name)
 
 
 def _travelled(call: type, f: Callable, n: int, name: str) -> Model:
