@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from nlsq.models.guessing import Scan, scan, thin
+from nlsq.models.guessing import Scan, polished, scan, thin
 from nlsq.models.model import Model, Parameter
 from nlsq.utils.input_error import InputError
 
@@ -225,12 +225,26 @@ class _Guess:
 
     def __call__(self, model: Model, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         x, y = thin(x, y, _POINTS)
+
+        def misfit(p):
+            return np.nan_to_num(((model(x, *p) - y) ** 2).sum(), nan=np.inf)
+
+        best = min(self._ends(x, y), key=misfit)
+        if len(set(np.sign(best[_heights(self.members)]))) < 2:
+            return _ordered(self.members, best)
+        # one wide peak over two, and a valley cut into it? peaks mostly point the same way
+        upright = [_Guess(_one_sided(self.members, side))._ends(x, y) for side in (1, -1)]
+        ends = [best, *(min(found, key=misfit) for found in upright)]
+        best = min((polished(model, x, y, p) for p in ends), key=misfit)
+        return _ordered(self.members, best)
+
+    def _ends(self, x: np.ndarray, y: np.ndarray) -> list[np.ndarray]:
+        """Where the pursuit ends, for each member to begin with."""
         curved = [k for k, m in enumerate(self.members) if _curved(m)]
         turns = [curved[i:] + curved[:i] for i in range(len(curved))] or [[]]
         kinds = [tuple(self.members[k].name for k in turn) for turn in turns]
         different = dict(zip(kinds, turns, strict=True)).values()  # equal members have one order
-        ends = [self._pursue(turn, x, y) for turn in different]
-        return min(ends, key=lambda p: np.nan_to_num(((model(x, *p) - y) ** 2).sum(), nan=np.inf))
+        return [self._pursue(turn, x, y) for turn in different]
 
     def _pursue(self, curved: list[int], x, y) -> np.ndarray:
         """Place the curved members in this order, some times over."""
@@ -273,6 +287,47 @@ class _Guess:
         solved = scan(f, axes, x, y, (low, high))
         ends = np.cumsum([m.n for m in members])[:-1]
         return dict(zip(parts, np.split(solved, ends), strict=True))
+
+
+def _is_peak(member: Model) -> bool:
+    return member.category == "peaks" and isinstance(member.start, Scan)
+
+
+def _heights(members: Sequence[Model]) -> list[int]:
+    """Places of the heights of peaks among all parameters."""
+    starts = np.cumsum([0, *(m.n for m in members)])
+    return [
+        int(first + np.argmax(_linear(m)))
+        for first, m in zip(starts, members, strict=False) if _is_peak(m)
+    ]  # fmt: skip
+
+
+def _ordered(members: Sequence[Model], p: np.ndarray) -> np.ndarray:
+    """Members that are alike by their positions, or what else each is looked for by."""
+    parts = np.split(p, np.cumsum([m.n for m in members])[:-1])
+    for name in dict.fromkeys(m.name for m in members if _curved(m)):
+        alike = [k for k, m in enumerate(members) if m.name == name]
+        start = members[alike[0]].start
+        if isinstance(start, Scan):
+            first = members[alike[0]].names.index(next(iter(start.axes)))
+            ordered = sorted((parts[k] for k in alike), key=lambda part: part[first])
+            for k, part in zip(alike, ordered, strict=True):
+                parts[k] = part
+    return np.concatenate(parts)
+
+
+def _one_sided(members: Sequence[Model], side: int) -> tuple[Model, ...]:
+    """The members, with all peaks upwards (1) or downwards (-1)."""
+    limit = {"lower": 0.0} if side > 0 else {"upper": 0.0}
+    made = []
+    for m in members:
+        if _is_peak(m):
+            parts = list(m.parameters)
+            k = int(np.argmax(_linear(m)))
+            parts[k] = replace(parts[k], **limit)
+            m = replace(m, parameters=tuple(parts))
+        made.append(m)
+    return tuple(made)
 
 
 def _curved(member: Model) -> bool:
