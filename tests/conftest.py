@@ -19,6 +19,28 @@ def compiled():
         yield
 
 
+@pytest.fixture(scope="module")
+def quickly():
+    """Programs of a module are compiled without LLVM's optimisations, a third of the time.
+
+    For tests of what is compiled and how it is driven; `tests.table` has all roads as users do.
+    """
+    import nlsq
+    from nlsq.caching import programs
+
+    usual = programs.compiler_options
+
+    def quick(unrolled):
+        options = usual(unrolled)
+        return options and options | {"xla_backend_optimization_level": 0}
+
+    nlsq.clear_cache()  # other modules have models of the same content
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(programs, "compiler_options", quick)
+        yield
+    nlsq.clear_cache()
+
+
 @pytest.fixture
 def unpaid():
     """No program is bought because of what the tests before have fitted."""

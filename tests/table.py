@@ -172,7 +172,7 @@ ACROSS = ["decay", *(f"{m} points" for m in LENGTHS["chunk"])]
 # What is fitted on each road. Where each kind of a case costs a compilation, features go together.
 FITTED = {
     "single": [*PLAIN, *PACKED, "coupled, sigma", "rank", "float32", *OPAQUE],
-    "lm": [*ACROSS, "sigma, a vector", "masked", "fixed", "huber"],
+    "lm": [*ACROSS, "sigma, a vector", "masked", "fixed", "two fixed", "huber"],
     "dogbox": [*ACROSS, *PACKED],
     "cg": HALVES[SEED % 2],
     "lsmr": HALVES[SEED % 2],
@@ -194,7 +194,7 @@ IN_PIECES = {
     "coupled": (ValueError, "couples (its|the) points"),
     "not traceable": (ValueError, "each value of the model must depend on its own point alone"),
 }
-NOT_LM = (*LIMITS, *ROBUST)
+NOT_LM = (*(name for name in LIMITS if "fixed" not in name), *ROBUST)
 # road: {words in a case's name: (the error, what it says)}
 REFUSED: dict[str, dict[str, tuple]] = {
     "lm": dict.fromkeys(NOT_LM, (ValueError, "'lm'")),
@@ -291,6 +291,7 @@ HOW = {
     "model", "model_info", "backend", "wall_time", "nfev", "njev", "nit", "status", "message",
     "tries", "method", "optimality", "xdata", "ydata", "sigma", "workflow", "streaming", "sample",
     "weighted", "moments", "has_statistics", "sigma_dimensions", "p0", "labels", "warnings",
+    "params",
 }  # fmt: skip
 AS_LONG_AS_DATA = {"predictions", "residuals", "fun", "jac", "xdata", "ydata", "sigma"}
 

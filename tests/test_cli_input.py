@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+import nlsq
 from nlsq.cli.batch_table import show
 from nlsq.cli.main import _run, _warn
 from nlsq.security import frames
@@ -317,6 +318,17 @@ def test_a_fit_of_several_is_nothing_to_save(run, monkeypatch):
     assert run("compare", "data.csv", *XY, "linear", "-m", "gaussian")[0] == 4
     assert held == [False, False]
     assert not interruption.worth_saving(False)
+
+
+def test_the_program_compares_as_the_library_does(run):
+    code, out, _ = run("compare", "data.csv", *XY, "linear", "-m", FORMULA, "--json")
+    fits = (nlsq.curve_fit(f, T, V) for f in (FORMULA.replace("t/", "x/"), "linear"))
+    ranking = nlsq.compare(*fits)
+    assert code == 0
+    for row, expected in zip(json.loads(out), ranking, strict=True):
+        assert row["free_parameters"] == expected.n_free
+        for name in ("aicc", "delta_aicc", "weight", "evidence_ratio"):
+            assert row[name] == pytest.approx(getattr(expected, name), rel=1e-6), name
 
 
 def test_a_streamed_fit_may_be_undetermined(run, tmp_path):

@@ -100,6 +100,20 @@ def test_a_second_fit_compiles_nothing_with_other(what, warm):
     assert second.count == 0
 
 
+def test_fixing_and_freeing_compiles_nothing():
+    def straight(x, slope, level):
+        return slope * x + level
+
+    x = np.linspace(0, 1, 60)
+    y = straight(x, 2.0, 0.5) + 0.01 * np.cos(40 * x)
+    for bounds in ({}, {"level": (0, 9)}):
+        curve_fit(straight, x, y, bounds=bounds)
+        with Compilations() as later:
+            for fixed in ("level", {"slope": 2}, {"slope": 2, "level": 0.5}, None):
+                curve_fit(straight, x, y, [1.5, 0.5], bounds=bounds, fixed=fixed)
+        assert later.count == 0
+
+
 def test_an_equal_lambda_compiles_nothing():
     def make(k):
         return lambda x, a, b: a * np.sin(b * x) + k

@@ -197,6 +197,8 @@ def test_tables(fits):
     assert list(frame.columns[:4]) == ["a", "a_err", "tau", "tau_err"]
     np.testing.assert_array_equal(frame["tau"].loc[(3, 4)], fits["tau"][3, 4])
     assert frame["success"].sum() == 19
+    priced = fit_many(lambda t, cost, a: cost + a * t, T, _LINES).to_pandas()
+    assert list(priced.columns)[:5] == ["cost", "cost_err", "a", "a_err", "fit_cost"]
     json.loads(frame.to_json(orient="split"))
 
 

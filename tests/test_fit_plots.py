@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from scipy import stats
 
 import nlsq
-from nlsq.result import CurveFitResult, axis_scales, correlation_map, residual_plots
+from nlsq.result import CurveFitResult, axis_scales, correlation_map, residual_plots, surfaces
 from tests.result_fits import DECAY, LINE, Model, decay, fitted, noisy_line, result_at
 from tests.test_result_plot import legend, png
 
@@ -165,6 +165,8 @@ def test_pixels_without_weight_are_left_open():
     fig, axes = surface(PAIR, sigma=sigma).plot(show_residuals=False)
     image = axes[0].collections[0].get_array()
     assert len(axes) == 2 and png(fig)
+    _, axes = surface(PAIR, labels={"x": "lon, lat"}).plot()
+    assert (axes[2].get_xlabel(), axes[0].get_ylabel()) == ("lon", "lat")
     assert np.flatnonzero(np.ravel(image.mask)).tolist() == [5]
 
 
@@ -187,8 +189,24 @@ def test_a_surface_in_given_axes_stays_in_its_place():
     assert fig is ours and axes[0] is left and axes[2].get_position().x1 <= end
 
 
-def test_groups_of_curves_are_no_surface():
-    x = np.array([np.tile(np.arange(10.0), 3), np.repeat([0.0, 1.0, 2.0], 10)])
+LINE_OF = np.linspace(0, 1, 60)
+NO_PLANES = [
+    ("groups", [np.tile(np.arange(20.0), 3), np.repeat([0.0, 1.0, 2.0], 20)]),
+    ("a curve", [LINE_OF, LINE_OF**2]),
+    ("a falling curve", [np.exp(LINE_OF), np.cos(3 * LINE_OF)]),
+    ("few", np.random.default_rng(3).uniform(size=(2, 20))),
+    ("not finite", np.where(np.arange(63) == 5, np.inf, PAIR)),
+]
+
+
+@pytest.mark.parametrize("x", [n[1] for n in NO_PLANES], ids=[n[0] for n in NO_PLANES])
+def test_what_covers_no_plane_is_no_surface(x):
+    x = np.array(x)
+    assert surfaces.surface_of(surface(x, np.ones(x.shape[1]))) is None
+
+
+def test_what_is_no_surface_is_drawn_against_the_prediction():
+    x = np.array(NO_PLANES[1][1])
     _, axes = surface(x, PLANE.f(x, 2, 3) + 0.1).plot()
     assert axes[0].get_ylabel() == "observed y"
 

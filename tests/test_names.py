@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import nlsq
+from nlsq import models
 
 T = np.linspace(0, 5, 60)
 NAMES = ("a", "tau", "c")
@@ -184,7 +185,7 @@ def slopes(params, *_, **__):
     [row for row in itertools.product(BOUNDS, FIXED) if "active" not in row and "all" not in row],
 )
 def test_names_say_what_lmfit_says(bounds, fixed):
-    p0, lb, ub = of_lists("a list", bounds, fixed)
+    p0, *_ = of_lists("a list", bounds, fixed)
     model, params = lmfit.Model(decay), lmfit.Parameters()
     for i, (name, value, low, high) in enumerate(
         zip(NAMES, p0, *np.broadcast_arrays(*BOUNDS[bounds][1], p0)[:2], strict=True)
@@ -200,3 +201,143 @@ def test_names_say_what_lmfit_says(bounds, fixed):
     np.testing.assert_allclose(ours.pcov[np.ix_(free, free)], theirs.covar, rtol=1e-8)
     np.testing.assert_allclose(2 * ours.cost, theirs.chisqr, rtol=1e-10)
     assert ours.dof == theirs.nfree
+
+
+# ----------------------------------------------------------------------------- what else is said
+
+
+def test_x_scale_and_diff_step_by_name():
+    steps = {"x_scale": [2.0, 0.5, 3.0], "diff_step": [1e-6, 1e-7, 1e-5]}
+    for what, values in steps.items():
+        ours = nlsq.curve_fit(decay, T, Y, P0, **{what: dict(zip(NAMES, values, strict=True))})
+        theirs = nlsq.curve_fit(decay, T, Y, P0, **{what: values})
+        np.testing.assert_array_equal(ours.popt, theirs.popt)  # the same steps to the same bits
+        assert ours.nfev == theirs.nfev
+    plain = nlsq.curve_fit(decay, T, Y, P0)
+    for what, values in steps.items():  # of one; the others keep their own
+        for method in ("trf", "dogbox", "lm"):
+            part = nlsq.curve_fit(decay, T, Y, P0, method=method, **{what: {"tau": values[1]}})
+            np.testing.assert_allclose(part.popt, plain.popt, rtol=1e-9)
+
+
+def test_a_step_by_name_is_that_of_its_parameter_alone():
+    seen = []
+
+    def spy(t, a, tau, c):
+        seen.append((a, tau, c))
+        return decay(t, a, tau, c)
+
+    nlsq.curve_fit(spy, T, Y, P0, diff_step={"tau": 1e-3}, jac="2-point", max_nfev=1000)
+    moves = np.array(seen[1:4]) - P0
+    np.testing.assert_allclose(moves.max(axis=0), [1.5 * 2**-26, 2e-3, 0.5 * 2**-26], rtol=1e-6)
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_everything_fixed_is_the_model_where_it_is(call):
+    """A result without free parameters, its statistics by hand."""
+    f, values = (Guessing() if call == "fit" else decay), [1.9, 1.2, 0.6]
+    fixed = dict(zip(NAMES, values, strict=True))
+    how = {"p0": fixed} if call == "least_squares" else {}
+    fit = CALLS[call](f, fixed=fixed, **how)
+    r = decay(T, *values) - Y
+    np.testing.assert_array_equal(fit.popt, values)
+    np.testing.assert_array_equal(fit.pcov, np.zeros((3, 3)))
+    np.testing.assert_allclose(fit.cost, 0.5 * r @ r, rtol=1e-12)
+    assert (fit.dof, fit.fixed, fit.success, fit.nit) == (60, NAMES, True, 0)
+    if call == "least_squares":
+        return
+    np.testing.assert_allclose(fit.reduced_chi_squared, r @ r / 60, rtol=1e-12)
+    spread = ((Y - Y.mean()) ** 2).sum()
+    np.testing.assert_allclose(fit.r_squared, 1 - r @ r / spread, rtol=1e-10)
+    assert fit.perr.tolist() == [0, 0, 0] and not fit.warnings and "3 fixed" in fit.summary()
+
+
+def test_a_fixed_parameter_needs_no_derivative():
+    def root(t, a, b):
+        return a * t + np.sqrt(b)  # of infinite slope at b = 0
+
+    for backend in ("numpy", "jax"):
+        fit = nlsq.curve_fit(root, T, 3 * T, fixed={"b": 0}, backend=backend)
+        np.testing.assert_allclose(fit.popt, [3, 0], atol=1e-9)
+
+
+def test_many_fits_by_name():
+    k = np.arange(6).reshape(2, 3)
+    y = Y + 0.01 * k[..., None] * np.sin(3 * T)
+    c = 0.5 + 0.01 * k
+    low = np.full((2, 3, 3), -INF)
+    low[..., 1] = 0.1 * (1 + k)
+    starts = np.empty((2, 3, 3))
+    starts[...] = P0
+    starts[..., 0] = 1 + 0.1 * k
+    how = {"progress": False}
+    listed = nlsq.fit_many(decay, T, y, starts, bounds=(low, np.full(3, 9)), fixed={"c": c}, **how)
+    named = nlsq.fit_many(
+        decay, T, y, {"a": 1 + 0.1 * k, "tau": 2},
+        bounds={"tau": (0.1 * (1 + k), 9), "a": (None, 9), "c": (None, 9)}, fixed={"c": c}, **how,
+    )  # fmt: skip
+    guessed = nlsq.fit_many(Guessing(), T, y, {"tau": 2.0 + 0.1 * k}, fixed={"c": c}, **how)
+    for fits in (named, guessed):
+        np.testing.assert_array_equal(fits["c"], c)
+        np.testing.assert_allclose(fits.popt, listed.popt, rtol=1e-10)
+        np.testing.assert_allclose(fits.pcov, listed.pcov, rtol=1e-8, atol=1e-14)
+    held = nlsq.fit_many(decay, T, y, P0, fixed={"c": c}, bounds={"c": (None, 0.52)}, **how)
+    np.testing.assert_array_equal(held.status == -8, c > 0.52)  # a start outside of its bounds
+
+
+def test_a_guess_sees_the_points_that_count():
+    seen = []
+
+    def guess(t, y):
+        seen.append((np.array(t), np.array(y)))
+        return P0
+
+    sigma = np.where(np.arange(60) % 3, 1.0, INF)
+    y = Y.copy()
+    y[4] = np.nan
+    here = np.flatnonzero(np.isfinite(sigma) & np.isfinite(y))
+    call = {"p0": guess, "sigma": sigma, "nan_policy": "omit"}
+    nlsq.curve_fit(decay, T, y, **call)
+    nlsq.fit(decay, T, y, workflow="chunked", backend="numpy", show_progress=False, **call)
+    seen.pop() if len(seen) > 2 else None
+    for t, values in seen:
+        np.testing.assert_array_equal(t, T[here])
+        np.testing.assert_array_equal(values, y[here])
+    pair = np.stack([T, T**2]).reshape(2, 6, 10)
+    nlsq.curve_fit(
+        lambda x, a, b: (a * x[0] + b * x[1]).ravel(), pair, pair[0], sigma=sigma,
+        p0=lambda x, y: seen.append((x, y)) or [1, 1],
+    )  # fmt: skip
+    assert seen[-1][0].shape == (2, 40) and seen[-1][1].shape == (40,)
+
+
+def test_the_models_own_guess_and_bounds():
+    model = models.get("gaussian")
+    x = np.linspace(-3, 3, 80)
+    y = model(x, 2.0, 0.4, 0.7)
+    fit = nlsq.curve_fit(model, x, y)
+    np.testing.assert_array_equal(fit.p0, np.clip(model.guess(x, y), *model.bounds()))
+    np.testing.assert_array_equal(fit.bounds, model.bounds())
+    part = nlsq.curve_fit(model, x, y, bounds={model.names[0]: (1, None)})
+    low, high = model.bounds()
+    np.testing.assert_array_equal(part.bounds, ([1, *low[1:]], [INF, *high[1:]]))
+    assert np.isinf(nlsq.curve_fit(model, x, y, fit.popt).bounds).all()  # p0 is the user's
+    assert np.isinf(nlsq.curve_fit(model, x, y, method="lm").bounds).all()  # which takes none
+    for other in (part, nlsq.fit(model, x, y, "auto"), nlsq.fit_many(model, x, y[None])[0]):
+        np.testing.assert_allclose(other.popt, fit.popt, rtol=1e-8)
+
+
+def test_a_model_without_a_guess_starts_where_scipys_does():
+    model = models.Model(decay, "d", "", "", None, tuple(models.Parameter(n, "") for n in NAMES))
+    np.testing.assert_array_equal(nlsq.curve_fit(model, T, Y).p0, [1, 1, 1])
+
+
+def test_names_of_unknowns():
+    fit = nlsq.least_squares(lambda p: [p[0] - 1, p[1] + 2, p[2] - 3], {"u": 0, "v": 0, "w": 1})
+    assert fit.param_names == ("u", "v", "w")
+    np.testing.assert_allclose(fit.x, [1, -2, 3])
+    held = nlsq.LeastSquares(fixed="v", names=list("uvw")).least_squares(
+        lambda p: [p[0] - 1, p[1] + 2, p[2] - 3], [0, 5, 0]
+    )
+    np.testing.assert_allclose(held.x, [1, 5, 3])
+    assert "param_names" not in nlsq.least_squares(lambda p: p - 1, [0.0])

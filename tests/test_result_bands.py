@@ -347,6 +347,7 @@ def test_derived_from_what_the_data_leave_open():
         ),
         (["a/tua"], ValueError, "a/tua: 'tua' is no parameter"),
         (["a/"], ValueError, "a/"),
+        (["2*pi"], ValueError, "takes none of the parameters a, tau"),
         ([lambda *p: p[0]], TypeError, "does not tell which parameters it takes"),
         ([lambda p: p["a"]], ValueError, "'p' is no parameter"),
         ([lambda a: 1j * a], TypeError, "must give real numbers; it gave complex128"),
@@ -357,6 +358,14 @@ def test_derived_from_what_the_data_leave_open():
 def test_what_cannot_be_derived(decaying, asked, error, says):
     with pytest.raises(error, match=says):
         decaying.derive(*asked)
+
+
+def test_a_parameter_called_like_a_constant_is_no_part_of_a_formula():
+    fit = fitted(LINE, *noisy_line(), names=("a", "e"))
+    with pytest.raises(ValueError, match="in a formula e is the constant"):
+        fit.derive("a*e")
+    assert fit.derive("exp(a)").value == pytest.approx(math.exp(fit["a"]))
+    assert fit.derive(lambda a, e: a * e).value == fit["a"] * fit["e"]
 
 
 def test_quantities_of_two_fits_have_no_covariance(decaying):
@@ -525,7 +534,7 @@ def test_attach_refuses_what_is_not_the_model():
     with pytest.raises(ValueError, match="does not give the predictions"):
         fit.attach(lambda x, a, b: a * x - b)
     with pytest.raises(TypeError, match="attach takes"):
-        fit.attach("line")
+        fit.attach(3.0)
     with pytest.raises(TypeError, match="own jacobian"):
         fit.attach(LINE, line_jac)
     assert fit.attach(LINE) is fit and fit.model is LINE

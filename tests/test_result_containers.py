@@ -136,6 +136,9 @@ def test_parameters_are_keys_beside_the_fields():
     assert fit["a"] == fit.popt[0] == fit.get("a") and type(fit["a"]) is float
     with pytest.raises(KeyError, match=r"'aa' is no parameter; they are a, b; did you mean 'a'"):
         _ = fit["aa"]
+    for change in (lambda: fit.__setitem__("a", 1.0), lambda: setattr(fit, "a", 1.0)):
+        with pytest.raises(TypeError, match=r"'a' is a parameter .* cannot be set"):
+            change()
     # a name of a field, of this or another kind of result, or of a statistic, is never a parameter
     for name in ("x", "sample", "aic"):
         twin = fitted(LINE, *noisy_line(), names=(name, "b"))

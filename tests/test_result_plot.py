@@ -64,8 +64,10 @@ def without_pyplot(monkeypatch, **shell):
         lambda fit: fit.plot()[0],
         lambda fit: fit.plot(show_residuals=False)[0],
         lambda fit: figures.image(np.eye(3), None, "a")[0],
+        lambda fit: fit.plot_residuals()[0],
+        lambda fit: fit.plot_correlation()[0],
     ],
-    ids=["both", "curve", "map"],
+    ids=["both", "curve", "map", "residuals", "correlation"],
 )
 def test_a_figure_belongs_to_pyplot_where_that_is_used(fit, monkeypatch, draw):
     fig = draw(fit)
@@ -104,7 +106,7 @@ SERIES = pd.Series([1.0, 2.0], name="t (s)")
         (SERIES, [1, 2], {"x": "t (s)"}),
         (SERIES.to_frame(), SERIES.rename("U"), {"x": "t (s)", "y": "U"}),
         (pd.Index([1, 2], name="n"), SERIES.rename(3), {"x": "n", "y": "3"}),
-        (pd.DataFrame({"a": [1], "b": [2]}), SERIES.rename(None), {}),
+        (pd.DataFrame({"a": [1], "b": [2]}), SERIES.rename(None), {"x": "a, b"}),
         (SERIES.to_numpy(), [1, 2], {}),
     ],
 )

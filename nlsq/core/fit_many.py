@@ -68,17 +68,20 @@ def fit_many(
         The leading axes are those of the results, (T, H, W) for a series of images. Read slab by
         slab: a memory map, an HDF5 or zarr data set may be larger than memory. A list holds fits of
         different lengths.
-    p0 : array_like, shape (n,) or (..., n), or callable, optional
-        Start; ``p0(x, y) -> (n,)`` guesses one for each fit. Default as for `curve_fit`.
+    p0 : array_like (n,) or (..., n), dict, 'auto' or callable, optional
+        Start, as for `curve_fit`. In a dict there may be an array over the fits in a number's
+        place; a model's guess and ``p0(x, y) -> (n,)`` are asked for each fit.
     sigma : scalar, (m,), (..., m) or list, optional
         Standard deviations, shared or for each fit.
     absolute_sigma : bool
         As for `curve_fit`.
-    bounds : 2-tuple, `scipy.optimize.Bounds` or n pairs
+    bounds : 2-tuple, `scipy.optimize.Bounds`, n pairs or dict, optional
         Shared, as for `curve_fit`; or a pair of arrays, one of them (..., n): for each fit its own.
+        In a dict there may be arrays over the fits in the numbers' places.
     fixed : dict or sequence of str, optional
         Parameters that are not fitted: names with values (numbers, or arrays over the fits), or
-        names alone, which stay at `p0`.
+        names alone, which stay at their start. A fit whose value is outside of its bounds has
+        status -8.
     jac : None, callable, '2-point', '3-point' or 'cs'
         As for `curve_fit`; with anything but None the fits are made one by one.
     nan_policy : {None, 'omit'}

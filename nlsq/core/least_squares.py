@@ -21,7 +21,14 @@ from nlsq.core.model.given import model_value, numeric, refuse_masks, require_nu
 from nlsq.core.model.jacobians import Pattern, form, is_operator
 from nlsq.core.model.model import Model
 from nlsq.core.problem.observations import Observations, parse_observations
-from nlsq.core.problem.options import TR_OPTIONS, Options, by_name, check_names, read_options
+from nlsq.core.problem.options import (
+    TR_OPTIONS,
+    Options,
+    by_name,
+    check_kept,
+    check_names,
+    read_options,
+)
 from nlsq.core.problem.parameters import (
     UNBOUNDED,
     Parameters,
@@ -53,13 +60,13 @@ def least_squares(
     ----------
     fun : callable
         ``fun(x, *args, **kwargs)`` -> residuals (m,), x of shape (n,); NumPy or `jax.numpy`.
-    x0 : array_like, shape (n,)
-        Start.
+    x0 : array_like (n,) or dict
+        Start. The keys of a dict name the parameters, in the order in which `fun` gets them.
     jac : None, callable, '2-point', '3-point' or 'cs'
         Default: exact derivatives. A callable ``jac(x, *args, **kwargs)`` returns (m, n), as an
         array, a sparse matrix or a `scipy.sparse.linalg.LinearOperator`.
-    bounds : 2-tuple, `scipy.optimize.Bounds` or n pairs
-        ``lb == ub`` fixes a parameter.
+    bounds : 2-tuple, `scipy.optimize.Bounds`, n pairs or dict
+        ``lb == ub`` fixes a parameter; None is an open side. By name, ``{name: (low, high)}``.
     method : {'trf', 'dogbox', 'lm'}
     *rest
         The options below by position, in SciPy's order.
@@ -70,6 +77,11 @@ def least_squares(
         is sparse. It asks for differences; a callable `jac` says it by what it returns. With a
         sparse Jacobian or a LinearOperator nothing of size (m, n) or (n, n) is made; the steps are
         those of tr_solver='cg', or of 'lsmr' where that or its `tr_options` are given.
+    fixed : dict or sequence of str, optional
+        Parameters that are not fitted: names with values, or names alone, which stay at `x0`.
+    names : sequence of str, optional
+        Of the parameters, where `x0` is an array or its keys are in another order. With names the
+        result has `param_names`, and bounds, x_scale and diff_step may be dicts by name.
     **options
         ftol, xtol, gtol, x_scale, loss, f_scale, max_nfev, diff_step, workers, callback, verbose,
         time_limit, tr_solver, tr_options, cache, backend: as in `nlsq.curve_fit`.
@@ -78,7 +90,8 @@ def least_squares(
     -------
     OptimizeResult
         With x, cost, fun, jac, grad, optimality, active_mask, nfev, njev, nit, status, message,
-        success, backend and model_info. A fit that does not converge returns with its status.
+        success, backend, model_info, and param_names if there are names. A fit that does not
+        converge returns with its status.
 
     Raises
     ------
@@ -92,6 +105,8 @@ def least_squares(
     ...     return np.array([10 * (x[1] - x[0] ** 2), 1 - x[0]])
     >>> least_squares(rosenbrock, [-1.2, 1.0]).x.round(8)
     array([1., 1.])
+    >>> least_squares(rosenbrock, {"a": -1.2, "b": 1.0}, bounds={"a": (None, 0.5)}).x.round(8)
+    array([0.5 , 0.25])
     """
     require_numbers("least_squares")
     if rest:
@@ -185,8 +200,7 @@ class LeastSquares:
     _own = _FRONT[1:]
 
     def __init__(self, **options: Any):
-        unknown = {k: v for k, v in options.items() if k not in self._own}
-        read_options("LeastSquares", None, None, False, unknown, self._own)
+        check_kept("LeastSquares", options, self._own)
         self.options = options
 
     def least_squares(self, fun: Callable, x0: Any, *args: Any, **options: Any) -> OptimizeResult:

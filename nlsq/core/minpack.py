@@ -17,7 +17,7 @@ from nlsq.core.model.model import Model
 from nlsq.core.orchestration.reference import solve_by_reference
 from nlsq.core.orchestration.stages import stages_for
 from nlsq.core.problem.observations import Observations, labels_of, require_enough_points
-from nlsq.core.problem.options import by_name, read_options, since
+from nlsq.core.problem.options import by_name, check_kept, since
 from nlsq.core.problem.parameters import UNBOUNDED, parse_parameters, speaks_by_name
 from nlsq.core.verdict.finished import Finished, check_start
 from nlsq.core.verdict.record import announce, judge, record
@@ -62,8 +62,11 @@ def curve_fit(
         Dependent data; a number stands for all points. For other shapes the model returns that
         shape, or its ravel. Complex data are fitted in real and imaginary part, each with the
         weight of the point. Points that are masked in `xdata`, `ydata` or `sigma` have weight 0.
-    p0 : array_like, shape (n,), optional
-        Start. Default: 1 for every parameter, moved inside the bounds.
+    p0 : array_like (n,), dict, 'auto' or callable, optional
+        Start, in the order of the parameters or by their names. 'auto' asks the model for its
+        ``guess(x, y)`` (`nlsq.models` have one); a callable is called as ``p0(x, y)``, with the
+        points that count. Default, and where a dict leaves a parameter out: the guess of a model
+        that has one, which is moved inside the bounds, or 1, moved inside them.
     sigma : None, scalar, (m,) or (m, m), optional
         Standard deviations of `ydata`, or its covariance matrix. Default: equal weights. A point
         of sigma = inf has weight 0: the model sees it, but no sum, count or statistic does.
@@ -72,11 +75,13 @@ def curve_fit(
         scaled by the reduced chi-square.
     check_finite : bool, optional
         Refuse NaN and inf in the data. Default: True unless `nan_policy` is given.
-    bounds : 2-tuple, `scipy.optimize.Bounds` or n pairs
-        Lower and upper bounds, scalars or (n,). ``lb == ub`` fixes a parameter. Two pairs are
-        always read as (lower, upper).
+    bounds : 2-tuple, `scipy.optimize.Bounds`, n pairs or dict, optional
+        Lower and upper bounds, scalars or (n,); or ``{name: (low, high)}`` of some parameters. None
+        is an open side. ``lb == ub`` fixes a parameter. Two pairs are always read as (lower,
+        upper). Default, and where a dict leaves a parameter out: none; but where the model's guess
+        is asked for, its ``bounds()`` if it has them.
     method : {'trf', 'dogbox', 'lm'}, optional
-        Default 'trf'. 'lm' takes no bounds and only the linear loss.
+        Default 'trf'. 'lm' takes no bounds, not the model's either, and only the linear loss.
     jac : None, callable, '2-point', '3-point' or 'cs'
         Default: exact derivatives; finite differences where the model cannot be traced. A callable
         ``jac(x, a, b, ...)`` returns (m, n).
@@ -84,11 +89,16 @@ def curve_fit(
         Return SciPy's five-tuple ``(popt, pcov, infodict, mesg, ier)``.
     nan_policy : {None, 'raise', 'omit'}
         What to do with NaN in the data when `check_finite` is not True.
+    fixed : dict or sequence of str, optional
+        Parameters that are not fitted: names with values, or names alone, which stay at their
+        start. A value outranks that of a list `p0`; in a dict `p0` another one is an error.
+        Fixing and freeing compile nothing.
     ftol, xtol, gtol : float or None
         Relative tolerances for cost, parameters and gradient (default 1e-8; None switches a test
         off). They do not depend on units.
-    x_scale : 'jac' or array_like
-        Scale of the parameters; default from the Jacobian. ``diag`` is 1 / x_scale.
+    x_scale : 'jac', array_like or dict
+        Scale of the parameters; default, and where a dict leaves one out, from the Jacobian.
+        ``diag`` is 1 / x_scale.
     loss : str or callable
         'linear', 'soft_l1', 'huber', 'cauchy', 'arctan', or ``loss(z)`` in `jax.numpy`.
     f_scale : float
@@ -96,9 +106,9 @@ def curve_fit(
     max_nfev, maxfev : int, optional
         Largest number of model evaluations, all tries together. Default: 200 (n + 1) for each try.
         Those that differences need are not counted.
-    diff_step, epsfcn : float or array_like, optional
-        Relative step of finite differences (`epsfcn` is its square). Giving one selects finite
-        differences in place of exact derivatives.
+    diff_step, epsfcn : float, array_like or dict, optional
+        Relative step of finite differences (`epsfcn` is its square, and no dict). Giving one
+        selects finite differences in place of exact derivatives.
     factor : float
         Initial trust radius in units of the scaled start (default 1, for 'lm' 100 as MINPACK).
     callback : callable, optional
@@ -173,6 +183,9 @@ def curve_fit(
     >>> popt, pcov = curve_fit(decay, t, decay(t, 2.5, 1.3))
     >>> popt.round(6)
     array([2.5, 1.3])
+    >>> result = curve_fit(decay, t, decay(t, 2.5, 1.3), p0={"tau": 2}, fixed={"a": 2.5})
+    >>> result.popt.round(6), result.fixed
+    (array([2.5, 1.3]), ('a',))
     """
     started, began = time.perf_counter(), time.monotonic()
     require_numbers("curve_fit")
@@ -268,8 +281,7 @@ class CurveFit:
             "full_output", "nan_policy")  # fmt: skip
 
     def __init__(self, **options: Any):
-        unknown = {k: v for k, v in options.items() if k not in (*self._own, "fixed")}
-        read_options("CurveFit", None, None, False, unknown)
+        check_kept("CurveFit", options, (*self._own, "fixed"))
         self.options = options
 
     def curve_fit(

@@ -80,10 +80,11 @@ def fit(
         such a file with columns x, y and perhaps sigma, an object with ``n_points`` and
         ``get_chunk(start, end)``, or a re-iterable of chunks ``(x, y)`` or ``(x, y, sigma)``.
         The model gets several coordinates as (k, b), b points at a time.
-    ydata, p0, sigma, absolute_sigma, check_finite, bounds, method, jac, nan_policy
-        As in `curve_fit`. Of data that are read in pieces, points that are not finite are refused
-        with their row, or those with a NaN in x or y left out and counted
-        (``nan_policy='omit'``); derivatives are exact, so that `jac` must be left away.
+    ydata, p0, sigma, absolute_sigma, check_finite, bounds, method, jac, nan_policy, fixed
+        As in `curve_fit`, by name too. Of data that are read in pieces, points that are not
+        finite are refused with their row, or those with a NaN in x or y left out and counted
+        (``nan_policy='omit'``); derivatives are exact, so that `jac` must be left away; a guess
+        sees a sample of the points, and all of them where they are few.
     workflow : {'auto', 'direct', 'chunked', 'streaming'} or HybridStreamingConfig
         The road (see `nlsq.core.orchestration.streaming_coordinator`); 'auto' decides by size and
         memory. A configuration is 'streaming' with its settings; what is given here outranks it.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from nlsq.result import (
     plotting,
     residual_plots,
     statistics,
+    surfaces,
 )
 from nlsq.result.axis_scales import spans_decades
 from nlsq.result.statistics import real_parts
@@ -140,6 +141,7 @@ def fit_figure(points: Points, document: Mapping[str, Any]) -> tuple[str, list[s
     with mpl.rc_context({**_STYLE, "svg.hashsalt": "nlsq-fit"}):
         figure = mpl.figure.Figure(figsize=(8.6, 6.0), layout="constrained")
         above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+        _set_scales(above, points)
         notes = _draw_points(above, points, residuals=False)
         if curve:
             notes += _draw_curve(above, curve, points.count > _MOST_MARKERS)
@@ -150,12 +152,49 @@ def fit_figure(points: Points, document: Mapping[str, Any]) -> tuple[str, list[s
         above.set_ylabel(y_label if points.along_x else f"observed {y_label}")
         figures.legend(above, fontsize=9.5)
         below.axhline(0.0, color=_FIT, linewidth=1.2, zorder=1)
-        _draw_points(below, points, residuals=True)
-        below.set_ylabel("residual")
+        by_sigma = above.get_yscale() == "log" and points.series[0].sigma is not None
+        _draw_points(below, _over_sigma(points) if by_sigma else points, residuals=True)
+        below.set_ylabel("residual / σ" if by_sigma else "residual")
         below.set_xlabel(x_label if points.along_x else f"predicted {y_label}")
-        if points.along_x and spans_decades(points.series[0].x):
-            above.set_xscale("log")
         return _svg(figure, "Data, fit and residuals"), notes
+
+
+def _set_scales(ax: Any, points: Points) -> None:
+    """Logarithmic axes where the data ask for them, as in `CurveFitResult.plot`."""
+    if not points.along_x:
+        return
+    if len(points.series) > 1:
+        ax.set_xscale("log" if spans_decades(points.series[0].x) else "linear")
+        return
+    one = points.series[0]
+    drawn = plotting.thinned(plotting.Points(one.x, one.y, one.fitted, one.sigma, points.count))
+    plotting.set_scales(ax, drawn, plotting.Options())
+    plotting.limit(ax, drawn)
+
+
+def _over_sigma(points: Points) -> Points:
+    """The same points in units of their sigma."""
+    series = [
+        replace(s, y=s.y / s.sigma, fitted=s.fitted / s.sigma, sigma=np.ones_like(s.sigma))
+        for s in points.series
+    ]
+    return replace(points, series=series)
+
+
+def surface_figure(result: CurveFitResult, document: Mapping[str, Any]) -> str | None:
+    """Data, fit and residuals over a plane as SVG; None where they are not known, or are none."""
+    if isinstance(result, StreamedFitResult):
+        return None
+    surface = surfaces.surface_of(result)
+    if surface is None:
+        return None
+    mpl = require_matplotlib()
+    labels = document.get("labels") or {}
+    x_label, y_label = (figures.plain(labels.get(axis, axis)) for axis in "xy")
+    with mpl.rc_context({**_STYLE, "svg.hashsalt": "nlsq-surface"}), figures.apart():
+        options = plotting.Options(xlabel=x_label, ylabel=y_label)
+        figure, _ = surfaces.draw(surface, None, options)
+        return _svg(figure, "Data, fit and residuals")
 
 
 def _draw_points(ax: Any, points: Points, residuals: bool) -> list[str]:

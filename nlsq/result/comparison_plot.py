@@ -49,7 +49,7 @@ def _curves(ax: Axes, comparison: Comparison, shown: list, x: Any, options: Opti
     plotting.draw_data(ax, points, points.y, "data")
     for number, (row, fit) in enumerate(zip(comparison, shown, strict=True)):
         grid, where, order = plotting.curve_grid(fit, x, log)
-        ax.plot(grid, prediction.curve(fit, where)[order], zorder=4 - number / len(shown),
+        ax.plot(grid, prediction.curve(fit, where)[order], zorder=3 + number / len(shown),
                 label=_name(row.name), **_look(number))  # fmt: skip
     plotting.limit(ax, points)
     ax.set_xlabel(str(options.xlabel))
@@ -85,12 +85,15 @@ def _draw_bars(ax: Axes, comparison: Comparison, bars: str) -> None:
 
 
 def _look(number: int) -> dict[str, Any]:
-    """Colour and line of a fit; the lines change when the colours begin again."""
+    """Colour and line of a fit; the lines change when the colours begin again.
+
+    The best is broad and below the others: one that coincides with it hides neither.
+    """
     turn, place = divmod(number, len(figures.SERIES))
     return {
         "color": figures.SERIES[place],
         "linestyle": ("-", "--", "-.", ":")[turn % 4],
-        "linewidth": 1.9 if number == 0 else 1.4,
+        "linewidth": 1.3 if number else 3.0,
     }
 
 

@@ -16,9 +16,8 @@ if TYPE_CHECKING:
 
 _WIDTH = 96
 _COLUMNS = (
-    "model", "free", "dof", "χ²", "reduced χ²", "adj. R²", "AICc", "ΔAICc", "weight", "BIC", "",
+    "model", "free", "dof", "χ²", "reduced χ²", "adj. R²", "AICc", "ΔAICc", "weight", "BIC",
 )  # fmt: skip
-_LEFT_COLUMNS = (0, len(_COLUMNS) - 1)
 
 
 def as_text(comparison: Comparison) -> str:
@@ -36,9 +35,9 @@ def as_text(comparison: Comparison) -> str:
             "    " + "   ".join(c.ljust(w) for c, w in zip(cells, widths, strict=True)).rstrip()
             for cells in rows
         ]
-    if comparison.notes:
+    if notes := _notes(comparison):
         out += ["", "  note"]
-        for note in comparison.notes:
+        for note in notes:
             out += _wrapped(note, "  * ", "    ")
     text = "\n".join(out)
     return text if terminal_is_unicode() else "\n".join(map(formatting.to_ascii, out))
@@ -47,10 +46,7 @@ def as_text(comparison: Comparison) -> str:
 def as_html(comparison: Comparison) -> str:
     """A fragment for notebooks; it takes over their font and colours."""
     esc = html.escape
-    aligned = [
-        f" style='text-align:{'left' if c in _LEFT_COLUMNS else 'right'}'"
-        for c in range(len(_COLUMNS))
-    ]
+    aligned = [f" style='text-align:{'right' if c else 'left'}'" for c in range(len(_COLUMNS))]
     out = [f"<div class='nlsq-comparison'><b>{esc(_title(comparison))}</b><table><thead><tr>"]
     out += [f"<th{a}>{esc(text)}</th>" for a, text in zip(aligned, _COLUMNS, strict=True)]
     out.append("</tr></thead><tbody>")
@@ -64,8 +60,8 @@ def as_html(comparison: Comparison) -> str:
             cells = (f"<td style='text-align:left'>{esc(t)}</td>" for t in _test_cells(test))
             out.append(f"<tr>{''.join(cells)}</tr>")
         out.append("</table>")
-    if comparison.notes:
-        out.append(f"<ul>{''.join(f'<li>{esc(n)}</li>' for n in comparison.notes)}</ul>")
+    if notes := _notes(comparison):
+        out.append(f"<ul>{''.join(f'<li>{esc(n)}</li>' for n in notes)}</ul>")
     return "".join(out) + "</div>"
 
 
@@ -82,6 +78,11 @@ def _title(comparison: Comparison) -> str:
     return f"Comparison of {fits} to {count(first.n_points, 'point')}{known}"
 
 
+def _notes(comparison: Comparison) -> list[str]:
+    remarks = [f"{row.name}: {'; '.join(row.remarks)}" for row in comparison if row.remarks]
+    return [*remarks, *comparison.notes]
+
+
 def _cells(row: Row) -> tuple[str, ...]:
     return (
         row.name,
@@ -94,7 +95,6 @@ def _cells(row: Row) -> tuple[str, ...]:
         _known(row.delta_aicc, formatting.criterion),
         _known(row.weight, lambda v: f"{v:.3f}" if v >= 5e-4 else "<0.001"),
         _known(row.bic, formatting.criterion),
-        "; ".join(row.remarks),
     )
 
 
@@ -113,7 +113,7 @@ def _test_cells(test: NestedTest) -> tuple[str, ...]:
 
 def _line(cells: tuple[str, ...], widths: list[int]) -> str:
     placed = (
-        text.ljust(w) if c in _LEFT_COLUMNS else text.rjust(w)
+        text.rjust(w) if c else text.ljust(w)
         for c, (text, w) in enumerate(zip(cells, widths, strict=True))
     )
     return "  ".join(placed).rstrip()

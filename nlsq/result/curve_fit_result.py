@@ -95,6 +95,11 @@ class CurveFitResult(FitPlots):
             raise KeyError(key)
         raise KeyError(f"no field or statistic, and {unknown_parameter(key, names)}")
 
+    def __setitem__(self, key: Any, value: Any) -> None:
+        if key not in FIELDS and key not in self and self._has_names and key in self.names:
+            raise TypeError(f"{key!r} is a parameter of this fit: its best value cannot be set")
+        super().__setitem__(key, value)
+
     def get(self, key: Any, default: Any = None) -> Any:
         """Return what ``fit[key]`` is, or `default` when that is nothing."""
         if isinstance(key, int) or dict.__contains__(self, key):

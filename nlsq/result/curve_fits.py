@@ -160,6 +160,8 @@ class CurveFits(FitsStatistics):
     def to_pandas(self) -> Any:
         """A DataFrame with a row for each fit: values, ``<name>_err``, cost, status and counts.
 
+        Where a parameter is called cost, say, the fit's cost is the column ``fit_cost``.
+
         Raises
         ------
         ImportError
@@ -171,9 +173,9 @@ class CurveFits(FitsStatistics):
         for j, name in enumerate(self.param_names):
             columns[name] = popt[:, j]
             columns[f"{name}_err"] = perr[:, j]
-        for name in ("cost", "status", "nfev", "n_points"):
-            columns[name] = self._arrays[name]
-        columns["success"] = self._arrays["status"] > 0
+        facts = {name: self._arrays[name] for name in ("cost", "status", "nfev", "n_points")}
+        for name, array in (facts | {"success": self._arrays["status"] > 0}).items():
+            columns[f"fit_{name}" if name in columns else name] = array  # a parameter has the name
         index = None
         if len(self.shape) > 1:
             axes = [f"axis{k}" for k in range(len(self.shape))]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nlsq.config import double_precision
+from nlsq.models.formula_functions import CONSTANTS
 from nlsq.models.formulas import parse
 from nlsq.result import derivatives, prediction, statistics
 from nlsq.result.params import Quantity, Table, unknown_parameter
@@ -176,11 +178,7 @@ def _derived(fit: FittedCurve, name: str, function: Any) -> Derived:
 def _read(function: Any, names: tuple[str, ...]) -> tuple[Callable[[np.ndarray], Any], list[int]]:
     """(the function of an array of the parameters it asks for, their places)."""
     if isinstance(function, str):
-        formula = parse(function)
-        for name in formula.names:
-            _require(name, names, function)
-        model = formula.model(())
-        return lambda q: model(None, *q), [names.index(name) for name in formula.names]
+        return _read_formula(function, names)
     if not callable(function):
         raise TypeError(f"derive takes a function of parameters or a formula, not {function!r}")
     first, keys = _asked_by_function(function, names)
@@ -189,6 +187,22 @@ def _read(function: Any, names: tuple[str, ...]) -> tuple[Callable[[np.ndarray],
         lambda q: function(*q[:k], **dict(zip(keys, q[k:], strict=True))),
         [names.index(name) for name in (*first, *keys)],
     )
+
+
+def _read_formula(text: str, names: tuple[str, ...]) -> tuple[Callable, list[int]]:
+    formula = parse(text)
+    for name in formula.names:
+        _require(name, names, text)
+    for name in CONSTANTS.keys() & set(names):
+        if re.search(rf"\b{name}\b", text):
+            raise ValueError(
+                f"{text}: in a formula {name} is the constant, not the parameter of this fit. Give "
+                f"a function: lambda {name}: ..."
+            )
+    if not formula.names:
+        raise ValueError(f"{text}: it takes none of the parameters {', '.join(names)}")
+    model = formula.model(())
+    return lambda q: model(None, *q), [names.index(name) for name in formula.names]
 
 
 def _asked_by_function(function: Callable, names: tuple[str, ...]) -> tuple[list[str], list[str]]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from nlsq.result.sentences import cautions
 from nlsq.result.statistics import LEVEL, level_of
 
 if TYPE_CHECKING:
+    from nlsq.result.deriving import Derived, DerivedQuantities
     from nlsq.result.prediction import Band
     from nlsq.result.solving import Solution
 
@@ -152,6 +154,10 @@ class FittedCurve(FitStatistics):
 
     # -- what follows from the parameters --------------------------------------------------------
 
+    @overload
+    def derive(self, function: Callable | str, /) -> Derived: ...
+    @overload
+    def derive(self, **quantities: Callable | str) -> DerivedQuantities: ...
     def derive(self, function: Any = None, /, **quantities: Any) -> Any:
         """Quantities computed from the parameters, with the errors that follow from theirs.
 

@@ -6,7 +6,7 @@ import copy
 import dataclasses
 import os
 from collections.abc import Callable, ItemsView, Iterator, KeysView, Mapping, ValuesView
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
@@ -225,6 +225,10 @@ class OptimizeResult(dict):
         fields, extra = _serialization().decode_result(cls.__name__, data)
         return _rebuild(cls, fields, extra)
 
+    @overload
+    def to_json(self, path: None = None, *, indent: int | None = None) -> str: ...
+    @overload
+    def to_json(self, path: str | os.PathLike, *, indent: int | None = None) -> None: ...
     def to_json(
         self, path: str | os.PathLike | None = None, *, indent: int | None = None
     ) -> str | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +18,9 @@ if TYPE_CHECKING:
     from nlsq.result.curve_fit_result import CurveFitResult
     from nlsq.result.plotting import Options
 
-_FEWEST = 4  # places along each axis of a plane; fewer are groups of curves
+_FEWEST = 6  # places along each axis of a plane; fewer are groups of curves
+_FEWEST_POINTS = 32  # that are not on a grid
+_COVERED = 0.6  # share of the cells, in which such points are counted, that have some
 _MOST_POINTS = 20_000  # drawn where there is no grid
 
 
@@ -40,9 +44,21 @@ def surface_of(result: CurveFitResult) -> Surface | None:
     if (counts := statistics.weighted(result.get("sigma"))) is not None:
         columns = [values[counts] for values in columns]
     surface = Surface(*columns)
-    finite = np.isfinite(surface.u).all() and np.isfinite(surface.v).all()
-    places = min(len(np.unique(surface.u)), len(np.unique(surface.v)))
-    return surface if finite and places >= _FEWEST else None
+    if not (np.isfinite(surface.u).all() and np.isfinite(surface.v).all()):
+        return None
+    if min(len(np.unique(surface.u)), len(np.unique(surface.v))) < _FEWEST:
+        return None
+    return surface if _Grid.of(surface) is not None or _covers_a_plane(surface) else None
+
+
+def _covers_a_plane(surface: Surface) -> bool:
+    """Whether points are no curve in the plane: counted by rank, they are in most of its cells."""
+    m = surface.y.size
+    if m < _FEWEST_POINTS:
+        return False
+    cells = min(8, math.isqrt(m // 2))
+    row, column = (np.argsort(np.argsort(v)) * cells // m for v in (surface.u, surface.v))
+    return len(np.unique(row * cells + column)) >= _COVERED * cells**2
 
 
 def _coordinates(xdata: Any, m: int) -> tuple[np.ndarray, np.ndarray] | None:
@@ -81,8 +97,7 @@ def draw(surface: Surface, ax: Axes | None, options: Options) -> tuple[Figure, n
         drawn = _image(axes[2], surface, grid, residual, looks)
         beyond = "both" if (size > most).any() else "neither"
         fig.colorbar(drawn, **bars[1], label="residual", extend=beyond)
-    labels = options.xlabel
-    labels = (f"{labels}[0]", f"{labels}[1]") if isinstance(labels, str) else tuple(labels)
+    labels = _labels(options.xlabel)
     for panel, name in zip(axes, ("data", "fit", "residual"), strict=False):
         panel.set_title(name, fontsize="medium")
         panel.set_xlabel(labels[0])
@@ -93,6 +108,12 @@ def draw(surface: Surface, ax: Axes | None, options: Options) -> tuple[Figure, n
     if options.title is not None:
         fig.suptitle(options.title) if ax is None else axes[0].set_title(options.title)
     return fig, np.array(axes)
+
+
+def _labels(xlabel: str | Sequence[str]) -> tuple[str, ...]:
+    """Names of both axes: a pair, "a, b" (columns of a file), or x[0] and x[1] of x."""
+    names = tuple(xlabel.split(", ") if isinstance(xlabel, str) else xlabel)
+    return names if len(names) == 2 else (f"{xlabel}[0]", f"{xlabel}[1]")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,6 +144,7 @@ class _Grid:
 
 
 def _image(ax: Axes, surface: Surface, grid: _Grid | None, values: Any, looks: Any) -> Any:
+    ax.grid(False)
     ax.set_facecolor("0.85" if grid is not None else "0.96")
     if grid is not None:
         cells = np.ma.masked_invalid(grid.filled(values))

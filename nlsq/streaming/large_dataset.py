@@ -127,7 +127,7 @@ class LargeDatasetFitter:
     def fit(
         self, f: Callable | str, xdata: Any, ydata: Any = None, p0: Any = None, **options: Any
     ) -> CurveFitResult:
-        """`nlsq.fit` within the limit; the same arguments."""
+        """`nlsq.fit` within the limit; the same arguments, by name too."""
         options.setdefault("memory_limit_gb", self._limit)
         return fit(f, xdata, ydata, p0, **options)
 

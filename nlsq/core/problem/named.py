@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from nlsq.core.model.given import real, refuse_masks
+from nlsq.core.model.given import real
 from nlsq.core.model.model import parameter_names
 from nlsq.core.problem.guesses import (
     Guess,
@@ -72,8 +72,11 @@ class Named:
 
     def start(self, x: Any = None, y: Any = None) -> np.ndarray:
         """The start (n,), from the data where it asks for them; held parameters at their values."""
+        given = self.given()
+        if len(given) == len(self.names):
+            return np.array([given[i] for i in range(len(given))], float)
         p = np.array(self.rest(x, y) if self.asks_data else self.plain_rest())
-        for i, value in self.given().items():
+        for i, value in given.items():
             p[i] = value
         return p
 
@@ -84,7 +87,10 @@ class Named:
     def plain_rest(self) -> np.ndarray:
         """The start of what is not named, without the data."""
         if self.rest is None or self.asks_data:
-            low, high = np.broadcast_arrays(self.lb, self.ub)
+            low, high = self.lb, self.ub
+            if low.ndim == high.ndim == 1:
+                return parse_start(None, low, high, ())
+            low, high = np.broadcast_arrays(low, high)
             return parse_start(None, low.ravel(), high.ravel(), ()).reshape(low.shape)
         return self.rest
 
@@ -99,14 +105,14 @@ class Named:
             When that is not within its bounds.
         """
         if not self.held:
-            return Limits(self.lb, self.ub, self.bounded)
+            return Limits(self.lb, self.ub, self.bounded, self.names)
         lb, ub = self.lb.copy(), self.ub.copy()
         for i in self.held:
             value = start.item(i)
             if found:
                 self._require_inside(i, value)
             lb[i] = ub[i] = value
-        return Limits(lb, ub, self.bounded)
+        return Limits(lb, ub, self.bounded, self.names)
 
     def require_shared(self) -> None:
         """Raise where what is the same for all of many fits is outside of its bounds.
@@ -191,7 +197,6 @@ def read(
     elif callable(p0):
         rest = Guess(p0, "p0(x, y)", names)
     else:
-        refuse_masks(p0, "p0", "Give a start for each parameter.")
         rest = each(p0, "p0")
     lb, ub, bounded = _bounds(bounds, names, f if own and method != "lm" else None, of_fits)
     bounded = bounded and method != "lm"  # which those of a held parameter do not hinder
@@ -219,7 +224,6 @@ def unknowns(
             raise ValueError(f"`x0` has no start for {listed(lacking)}.")
         rest = np.zeros(len(names))
     else:
-        refuse_masks(x0, "x0", "Give a start for each parameter.")
         rest, values = each(x0, "x0"), {}
         if rest.shape != (len(names),):
             raise ValueError(f"`x0` has shape {rest.shape}, but there are {len(names)} names.")
@@ -266,6 +270,11 @@ def _bounds(
     if bounds is UNBOUNDED:
         return lb, ub, own is not None and _finite(lb, ub)
     sides = named_bounds(bounds, names, array_over_fits if of_fits else one_number)
+    if own is None and not of_fits:
+        both = zip(sides, UNBOUNDED, strict=True)
+        low, high = ([side.get(i, open_) for i in range(n)] for side, open_ in both)
+        if all(a <= b for a, b in zip(low, high, strict=True)):
+            return np.array(low), np.array(high), max(low) > -math.inf or min(high) < math.inf
     lb, ub = (_spread(side, values) for side, values in zip((lb, ub), sides, strict=True))
     if max(lb.ndim, ub.ndim) > 1:
         return *_together(lb, ub), True

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from nlsq.core.model.given import real, refuse_dates, refuse_masks, refuse_units
+from nlsq.core.model.given import is_plain, real, refuse_dates, refuse_masks, refuse_units
 from nlsq.core.problem.options import Partial
 from nlsq.utils.input_error import did_you_mean
 
@@ -173,6 +173,8 @@ def array_over_fits(value: Any, label: str) -> np.ndarray:
 
 def each(start: Any, what: str) -> np.ndarray:
     """A start as an array of numbers, called `what`."""
+    if not is_plain(start):
+        refuse_masks(start, what, "Give a start for each parameter.")
     try:
         return np.atleast_1d(real(start, what))
     except (TypeError, ValueError) as error:

@@ -270,6 +270,8 @@ def labels_of(xdata: Any, ydata: Any, x_name: str | None = None) -> dict[str, st
     {}
     """
     columns = getattr(xdata, "columns", None)
-    x = columns[0] if columns is not None and len(columns) == 1 else getattr(xdata, "name", None)
+    x = getattr(xdata, "name", None)
+    if columns is not None and len(columns) in (1, 2):
+        x = ", ".join(str(c) for c in columns if isinstance(c, (str, int)))
     names = {"x": x_name or x, "y": getattr(ydata, "name", None)}
     return {axis: str(name) for axis, name in names.items() if isinstance(name, (str, int))}

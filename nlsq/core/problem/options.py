@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -170,6 +170,13 @@ def read_options(
         backend=_backend(given.pop("backend", None)),
         **tolerances,
     )
+
+
+def check_kept(caller: str, kept: dict, front: tuple) -> None:
+    """Raise for options to keep that are wrong whatever the model; `front` are not looked at."""
+    named = [k for k in ("x_scale", "diff_step") if isinstance(kept.get(k), Mapping)]
+    given = {k: v for k, v in kept.items() if k not in front and k not in named}
+    read_options(caller, None, None, False, given, front)
 
 
 def by_name(caller: str, before: int, names: tuple, args: tuple, options: dict) -> dict:

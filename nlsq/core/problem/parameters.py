@@ -18,14 +18,16 @@ _ARRAYS = frozenset((list, tuple, np.ndarray, float, int, np.float64))
 
 
 class Limits(NamedTuple):
-    """Bounds (n,) with lb == ub where a parameter is held; `bounded`: whether others were given.
+    """Bounds (n,) of `names`, checked, with lb == ub where a parameter is held.
 
-    A fit is compiled for bounds or for none, which does not change when a parameter is held.
+    bounded: whether others were given. A fit is compiled for bounds or for none, which does not
+    change when a parameter is held.
     """
 
     lb: np.ndarray
     ub: np.ndarray
     bounded: bool
+    names: tuple[str, ...]
 
 
 @dataclasses.dataclass
@@ -196,6 +198,8 @@ def parse_parameters(f, p0, bounds) -> Parameters:
     """
     if not callable(f):
         raise TypeError(f"the model must be a callable f(x, a, b, ...), got {f!r}.")
+    if type(bounds) is Limits:
+        return make_parameters(p0, bounds, bounds.names)
     plain = is_plain(p0)
     if not plain:
         refuse_units(p0, "p0")
@@ -213,10 +217,11 @@ def make_parameters(p0, bounds, names: Sequence[str], name: str = "`p0`") -> Par
     TypeError, ValueError
         When start and bounds do not fit them.
     """
-    lb, ub = parse_bounds(bounds, len(names), names)
+    checked = type(bounds) is Limits
+    lb, ub = bounds[:2] if checked else parse_bounds(bounds, len(names), names)
     parameters = Parameters(parse_start(p0, lb, ub, names, name), lb, ub, names)
-    if type(bounds) is Limits:
-        parameters.bounded = parameters.bounded or bounds.bounded
+    if checked and bounds.bounded:
+        parameters.bounded = True
     return parameters
 
 
