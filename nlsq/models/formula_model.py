@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,6 @@ from nlsq.models.formulas import Formula, parse
 from nlsq.models.model import Model, Parameter, normal
 
 
-@dataclass(frozen=True, eq=False, repr=False)
 class FormulaModel(Model):
     """The model of a formula; see `formula`."""
 

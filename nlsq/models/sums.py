@@ -6,7 +6,7 @@ import itertools
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,6 @@ _ROUNDS = 3
 _POINTS = 400
 
 
-@dataclass(frozen=True, eq=False, repr=False)
 class Sum(Model):
     """A model that is the sum of others; see `add`.
 
@@ -30,8 +29,8 @@ class Sum(Model):
         What `components` calls them.
     """
 
-    members: tuple[Model, ...] = ()
-    labels: tuple[str, ...] = ()
+    members: tuple[Model, ...]
+    labels: tuple[str, ...]
 
     def components(self, x: Any, *params: Any) -> dict[str, np.ndarray]:
         p, found = iter(params), {}
@@ -52,12 +51,11 @@ class Sum(Model):
         return add, (self.members,)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
 class Prefixed(Model):
     """A model whose parameters have a prefix; see `Model.prefixed`."""
 
-    base: Model = field(kw_only=True)
-    prefix: str = ""
+    base: Model
+    prefix: str
 
     def components(self, x: Any, *params: Any) -> dict[str, np.ndarray]:
         parts = self.base.components(x, *params)
@@ -80,7 +78,7 @@ def prefixed(model: Model, prefix: str) -> Model:
             f"The prefix {prefix!r} cannot begin a name.", "Use letters, digits and _, as in p1_."
         )
     parameters = tuple(replace(p, name=prefix + p.name) for p in model.parameters)
-    return Prefixed(
+    made = Prefixed(
         function=model.function,
         name=prefix + model.name,
         title=model.title,
@@ -93,9 +91,15 @@ def prefixed(model: Model, prefix: str) -> Model:
         reference=model.reference,
         rescale=model.rescale,
         variables=model.variables,
-        base=model,
-        prefix=prefix,
     )
+    return _holding(made, base=model, prefix=prefix)
+
+
+def _holding(model: Any, **own: Any) -> Any:
+    """The model with what only its kind has (a dataclass of each kind is slow to import)."""
+    for name, value in own.items():
+        object.__setattr__(model, name, value)
+    return model
 
 
 @dataclass(frozen=True)
@@ -136,7 +140,7 @@ def add(models: Sequence[Model]) -> Model:
             "Give its members prefixes: model.prefixed('p1_').",
         )
     formulas, variables = [m.formula for m in members], _variables(members, parameters)
-    return Sum(
+    made = Sum(
         function=_total(tuple(m.function for m in members), tuple(m.n for m in members)),
         name=" + ".join(m.name for m in members),
         title=" + ".join(m.title for m in members),
@@ -151,9 +155,8 @@ def add(models: Sequence[Model]) -> Model:
         grid=members[0].grid,
         rescale=tuple(map(all, zip(*(m.rescale for m in members), strict=True))),
         variables=variables,
-        members=members,
-        labels=labels,
     )
+    return _holding(made, members=members, labels=labels)
 
 
 def _members(model: Model) -> tuple[Model, ...]:
