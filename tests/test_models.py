@@ -689,6 +689,14 @@ def test_parameters_may_be_called_like_models():
     assert models.read("emax*x/(ec50 + x) + constant").names == ("emax", "ec50", "constant")
 
 
+def test_what_is_no_text():
+    with pytest.raises(TypeError, match="read from a text, got 5"):
+        models.read(5)
+    for x in (5, (), ["t", 3]):
+        with pytest.raises(TypeError, match="x must be the name of the variable"):
+            models.formula("a*t", x=x)
+
+
 def test_a_text_is_read_once():
     assert models.read("a*x + b") is models.read("a*x + b", T)
     assert models.read("a*t + b", FRAME) is not models.read("a*t + b", FRAME["t"])

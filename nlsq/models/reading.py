@@ -76,6 +76,8 @@ def read(text: str, x: Any = None) -> Model:
     >>> models.read("a*exp(-x/tau) + c")
     <model a*exp(-x/tau) + c(x, a, tau, c)>
     """
+    if not isinstance(text, str):
+        raise TypeError(f"a model is read from a text, got {text!r:.60}.")
     return _read(text, columns_of(x))
 
 
