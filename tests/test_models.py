@@ -422,6 +422,8 @@ def test_a_sum_is_the_sum():
 SUMS = {
     "gaussian + linear": [3, 6, 0.5, 0.3, 1],
     "gaussian + gaussian + constant": [5, 3, 0.5, 3, 7, 1, 2],
+    "gaussian + gaussian + linear": [3, 3, 0.5, 2, 6, 0.8, 0.2, 1],  # two in one wide one
+    "gaussian + gaussian": [2, 3.1, 0.9, -1.8, 5.4, 0.8],
     "lorentzian + gaussian + linear": [5, 3, 0.4, 4, 6.5, 0.6, -0.5, 8],
     "gaussian + gaussian + gaussian + linear": [5, 2, 0.4, 3, 5, 0.6, 4, 8, 0.5, 0.4, 1],
     "gaussian + exponential_decay": [3, 5, 0.5, 6, 0.7, 1],
@@ -429,6 +431,14 @@ SUMS = {
     "sine + quadratic": [2, 1.1, 0.3, 0, 0.1, -0.5, 3],
     "poly3 + fano": [1, 0.5, 0.2, -0.03, 4, 5, 0.5, 1.5],
 }
+
+
+def test_members_that_are_alike_are_guessed_in_the_order_of_their_numbers():
+    model = models.get("gaussian + linear + gaussian")
+    x = np.linspace(0, 10, 80)
+    for first, second in ((3, 7), (7, 3)):
+        p = model.guess(x, model(x, 2, first, 0.5, 0.1, 1, 3, second, 0.8))
+        np.testing.assert_allclose(p[[1, 6]], [3, 7], atol=0.3)
 
 
 @pytest.mark.parametrize("name", SUMS)
@@ -595,6 +605,9 @@ def test_a_text_is_fitted_as_the_function_that_it_means(case):
     np.testing.assert_allclose(fit.pcov, pcov[np.ix_(order, order)], rtol=1e-5)
     assert fit.get("labels", {}).get("x") == label
     np.testing.assert_allclose(fit.model.predict(x, fit.popt), f(own, *popt), rtol=1e-6)
+    if isinstance(x, dict):  # lists in it too
+        again = fit.model.predict({k: v.tolist() for k, v in x.items()}, fit.popt)
+        np.testing.assert_allclose(again, f(own, *popt), rtol=1e-6)
 
 
 def test_an_array_of_arrays_is_taken_number_by_number():
@@ -674,6 +687,14 @@ def test_a_text_that_means_nothing(asked):
 
 def test_parameters_may_be_called_like_models():
     assert models.read("emax*x/(ec50 + x) + constant").names == ("emax", "ec50", "constant")
+
+
+def test_what_is_no_text():
+    with pytest.raises(TypeError, match="read from a text, got 5"):
+        models.read(5)
+    for x in (5, (), ["t", 3]):
+        with pytest.raises(TypeError, match="x must be the name of the variable"):
+            models.formula("a*t", x=x)
 
 
 def test_a_text_is_read_once():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -29,6 +28,8 @@ def described(model: Model) -> str:
 
 def as_html(model: Model) -> str:
     """The same as a table for notebooks."""
+    import html
+
     cell = '<td style="text-align:left">{}</td>'
     rows = [[cell.format(html.escape(c)) for c in row] for row in _rows(model)]
     table = "".join(f"<tr>{''.join(row)}</tr>" for row in rows)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,6 @@ from nlsq.models.formulas import Formula, parse
 from nlsq.models.model import Model, Parameter, normal
 
 
-@dataclass(frozen=True, eq=False, repr=False)
 class FormulaModel(Model):
     """The model of a formula; see `formula`."""
 
@@ -67,7 +65,10 @@ def formula(
     >>> list(decay.components([0.0, 1.0], 2.0, 1.5, 0.5))
     ['a*exp(-t/tau)', 'c']
     """
-    variables = tuple(map(normal, (x,) if isinstance(x, str) else x))
+    given = (x,) if isinstance(x, str) else tuple(x) if isinstance(x, Sequence) else ()
+    if not given or not all(isinstance(name, str) for name in given):
+        raise TypeError(f"x must be the name of the variable, or several names, got {x!r}.")
+    variables = tuple(map(normal, given))
     return model_of(parse(text), variables, parameters and tuple(map(normal, parameters)))
 
 

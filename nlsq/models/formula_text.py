@@ -105,7 +105,7 @@ class Source:
             self.refuse(
                 None,
                 f"it has {len(text)} characters, more than {MOST_CHARACTERS}",
-                "Write a model in a Python file.",
+                "Write the model in Python.",
             )
         pieces: list[str] = []
         self.origin: list[int] = []

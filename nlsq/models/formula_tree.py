@@ -157,14 +157,14 @@ class _Check:
         self.nodes += 1
         if self.nodes > MOST_NODES or level > MOST_LEVELS:
             much = f"{MOST_NODES} parts" if self.nodes > MOST_NODES else f"{MOST_LEVELS} levels"
-            self.refuse(node, f"it has more than {much}", "Write a model in a Python file.")
+            self.refuse(node, f"it has more than {much}", "Write the model in Python.")
         kind = type(node).__name__
         handler = getattr(self, f"_{kind}", None) if kind in _HANDLED else None
         if handler is None:
             what = _NOT_ALLOWED.get(type(node), kind)
-            self.refuse(
-                node, f"{what} is not allowed in a formula", "Write a model in a Python file."
-            )
+            known = getattr(node, "attr", None) in CONSTANTS
+            fix = f"Write {node.attr}." if known else "Write the model in Python."
+            self.refuse(node, f"{what} is not allowed in a formula", fix)
         return handler(node, level + 1)
 
     def number(self, node: ast.expr, level: int) -> ast.expr:
@@ -299,6 +299,9 @@ class _Check:
         return Part(_call("where", test, body, self.number(node.orelse, level)))
 
     def _Call(self, node: ast.Call, level: int) -> Part:
+        if isinstance(node.func, ast.Attribute) and node.func.attr in FUNCTIONS:
+            fix = f"Write {node.func.attr}(...)."
+            self.refuse(node, "functions have no module before their names", fix)
         if not isinstance(node.func, ast.Name):
             self.refuse(node, "only functions are called", "Write products with *: 2*(x + 1).")
         name = node.func.id

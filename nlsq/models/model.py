@@ -338,7 +338,7 @@ def normal(name: str) -> str:
 def columns_in(x: Any) -> Mapping | None:
     """The columns of a mapping, a DataFrame or an array with fields by name; None of other data."""
     if isinstance(x, Mapping):
-        return x
+        return {k: np.asarray(v) if isinstance(v, list | tuple) else v for k, v in x.items()}
     names = getattr(getattr(x, "dtype", None), "names", None) or getattr(x, "columns", None)
     return None if names is None else {name: np.asarray(x[name]) for name in names}
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from nlsq.models.catalogue import UnknownModel, get, is_name, names
-from nlsq.models.formula_model import model_of
-from nlsq.models.formulas import Formula, FormulaError, parse
+from nlsq.models.formula_text import FormulaError
 from nlsq.models.model import Model, columns_in, normal, numbered
 from nlsq.utils.input_error import InputError, closest
+
+if TYPE_CHECKING:
+    from nlsq.models.formulas import Formula
 
 _AXES = ("x", "y", "z")
 _MOST_LISTED = 12  # names in a message
@@ -74,6 +76,8 @@ def read(text: str, x: Any = None) -> Model:
     >>> models.read("a*exp(-x/tau) + c")
     <model a*exp(-x/tau) + c(x, a, tau, c)>
     """
+    if not isinstance(text, str):
+        raise TypeError(f"a model is read from a text, got {text!r:.60}.")
     return _read(text, columns_of(x))
 
 
@@ -145,6 +149,9 @@ def read_formula(text: str, of: Columns, variables: tuple[str, ...] | None = Non
     ------
     UnknownModel, FormulaError
     """
+    from nlsq.models.formula_model import model_of  # which names of models do not need
+    from nlsq.models.formulas import parse
+
     try:
         formula = parse(text)
         _refuse_models(formula)

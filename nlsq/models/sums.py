@@ -6,12 +6,12 @@ import itertools
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from nlsq.models.guessing import Scan, scan, thin
+from nlsq.models.guessing import Scan, polished, scan, thin
 from nlsq.models.model import Model, Parameter
 from nlsq.utils.input_error import InputError
 
@@ -19,7 +19,6 @@ _ROUNDS = 3
 _POINTS = 400
 
 
-@dataclass(frozen=True, eq=False, repr=False)
 class Sum(Model):
     """A model that is the sum of others; see `add`.
 
@@ -30,8 +29,8 @@ class Sum(Model):
         What `components` calls them.
     """
 
-    members: tuple[Model, ...] = ()
-    labels: tuple[str, ...] = ()
+    members: tuple[Model, ...]
+    labels: tuple[str, ...]
 
     def components(self, x: Any, *params: Any) -> dict[str, np.ndarray]:
         p, found = iter(params), {}
@@ -52,12 +51,11 @@ class Sum(Model):
         return add, (self.members,)
 
 
-@dataclass(frozen=True, eq=False, repr=False)
 class Prefixed(Model):
     """A model whose parameters have a prefix; see `Model.prefixed`."""
 
-    base: Model = field(kw_only=True)
-    prefix: str = ""
+    base: Model
+    prefix: str
 
     def components(self, x: Any, *params: Any) -> dict[str, np.ndarray]:
         parts = self.base.components(x, *params)
@@ -80,7 +78,7 @@ def prefixed(model: Model, prefix: str) -> Model:
             f"The prefix {prefix!r} cannot begin a name.", "Use letters, digits and _, as in p1_."
         )
     parameters = tuple(replace(p, name=prefix + p.name) for p in model.parameters)
-    return Prefixed(
+    made = Prefixed(
         function=model.function,
         name=prefix + model.name,
         title=model.title,
@@ -93,9 +91,15 @@ def prefixed(model: Model, prefix: str) -> Model:
         reference=model.reference,
         rescale=model.rescale,
         variables=model.variables,
-        base=model,
-        prefix=prefix,
     )
+    return _holding(made, base=model, prefix=prefix)
+
+
+def _holding(model: Any, **own: Any) -> Any:
+    """The model with what only its kind has (a dataclass of each kind is slow to import)."""
+    for name, value in own.items():
+        object.__setattr__(model, name, value)
+    return model
 
 
 @dataclass(frozen=True)
@@ -136,7 +140,7 @@ def add(models: Sequence[Model]) -> Model:
             "Give its members prefixes: model.prefixed('p1_').",
         )
     formulas, variables = [m.formula for m in members], _variables(members, parameters)
-    return Sum(
+    made = Sum(
         function=_total(tuple(m.function for m in members), tuple(m.n for m in members)),
         name=" + ".join(m.name for m in members),
         title=" + ".join(m.title for m in members),
@@ -151,9 +155,8 @@ def add(models: Sequence[Model]) -> Model:
         grid=members[0].grid,
         rescale=tuple(map(all, zip(*(m.rescale for m in members), strict=True))),
         variables=variables,
-        members=members,
-        labels=labels,
     )
+    return _holding(made, members=members, labels=labels)
 
 
 def _members(model: Model) -> tuple[Model, ...]:
@@ -225,12 +228,26 @@ class _Guess:
 
     def __call__(self, model: Model, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         x, y = thin(x, y, _POINTS)
+
+        def misfit(p):
+            return np.nan_to_num(((model(x, *p) - y) ** 2).sum(), nan=np.inf)
+
+        best = min(self._ends(x, y), key=misfit)
+        if len(set(np.sign(best[_heights(self.members)]))) < 2:
+            return _ordered(self.members, best)
+        # one wide peak over two, and a valley cut into it? peaks mostly point the same way
+        upright = [_Guess(_one_sided(self.members, side))._ends(x, y) for side in (1, -1)]
+        ends = [best, *(min(found, key=misfit) for found in upright)]
+        best = min((polished(model, x, y, p) for p in ends), key=misfit)
+        return _ordered(self.members, best)
+
+    def _ends(self, x: np.ndarray, y: np.ndarray) -> list[np.ndarray]:
+        """Where the pursuit ends, for each member to begin with."""
         curved = [k for k, m in enumerate(self.members) if _curved(m)]
         turns = [curved[i:] + curved[:i] for i in range(len(curved))] or [[]]
         kinds = [tuple(self.members[k].name for k in turn) for turn in turns]
         different = dict(zip(kinds, turns, strict=True)).values()  # equal members have one order
-        ends = [self._pursue(turn, x, y) for turn in different]
-        return min(ends, key=lambda p: np.nan_to_num(((model(x, *p) - y) ** 2).sum(), nan=np.inf))
+        return [self._pursue(turn, x, y) for turn in different]
 
     def _pursue(self, curved: list[int], x, y) -> np.ndarray:
         """Place the curved members in this order, some times over."""
@@ -273,6 +290,47 @@ class _Guess:
         solved = scan(f, axes, x, y, (low, high))
         ends = np.cumsum([m.n for m in members])[:-1]
         return dict(zip(parts, np.split(solved, ends), strict=True))
+
+
+def _is_peak(member: Model) -> bool:
+    return member.category == "peaks" and isinstance(member.start, Scan)
+
+
+def _heights(members: Sequence[Model]) -> list[int]:
+    """Places of the heights of peaks among all parameters."""
+    starts = np.cumsum([0, *(m.n for m in members)])
+    return [
+        int(first + np.argmax(_linear(m)))
+        for first, m in zip(starts, members, strict=False) if _is_peak(m)
+    ]  # fmt: skip
+
+
+def _ordered(members: Sequence[Model], p: np.ndarray) -> np.ndarray:
+    """Members that are alike by their positions, or what else each is looked for by."""
+    parts = np.split(p, np.cumsum([m.n for m in members])[:-1])
+    for name in dict.fromkeys(m.name for m in members if _curved(m)):
+        alike = [k for k, m in enumerate(members) if m.name == name]
+        start = members[alike[0]].start
+        if isinstance(start, Scan):
+            first = members[alike[0]].names.index(next(iter(start.axes)))
+            ordered = sorted((parts[k] for k in alike), key=lambda part: part[first])
+            for k, part in zip(alike, ordered, strict=True):
+                parts[k] = part
+    return np.concatenate(parts)
+
+
+def _one_sided(members: Sequence[Model], side: int) -> tuple[Model, ...]:
+    """The members, with all peaks upwards (1) or downwards (-1)."""
+    limit = {"lower": 0.0} if side > 0 else {"upper": 0.0}
+    made = []
+    for m in members:
+        if _is_peak(m):
+            parts = list(m.parameters)
+            k = int(np.argmax(_linear(m)))
+            parts[k] = replace(parts[k], **limit)
+            m = replace(m, parameters=tuple(parts))
+        made.append(m)
+    return tuple(made)
 
 
 def _curved(member: Model) -> bool:

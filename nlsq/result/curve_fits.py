@@ -70,7 +70,7 @@ class CurveFits(FitsStatistics):
     def wall_time(self, seconds: float) -> None:
         self._facts["wall_time"] = seconds
 
-    def __reduce__(self) -> tuple:  # the model and the data stay behind
+    def __reduce__(self) -> tuple:  # the data stay behind, and a model that is a function
         return CurveFits, (self._arrays, self._facts)
 
     def __len__(self) -> int:
@@ -105,6 +105,8 @@ class CurveFits(FitsStatistics):
             from nlsq.result.recipes import bring_back
 
             bring_back(result, recipe)
+        else:
+            result.__dict__["_model_lost"] = "many fits are stored without their function"
         return result
 
     def _stored_fields(self, place: int) -> dict[str, Any]:
