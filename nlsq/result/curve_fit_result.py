@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
@@ -74,6 +74,12 @@ class CurveFitResult(FitPlots):
     def __len__(self) -> int:
         return 2
 
+    @overload
+    def __getitem__(self, key: int) -> np.ndarray: ...
+    @overload
+    def __getitem__(self, key: slice) -> tuple[np.ndarray, ...]: ...
+    @overload
+    def __getitem__(self, key: Any) -> Any: ...
     def __getitem__(self, key: Any) -> Any:
         if isinstance(key, slice):
             return (self.popt, self.pcov)[key]

@@ -103,16 +103,16 @@ class OptimizeResult(dict):
         for key in list(self.keys()):
             OptimizeResult.__getitem__(self, key)
 
-    def keys(self) -> KeysView:
+    def keys(self) -> KeysView:  # type: ignore[override]
         """Names of the fields."""
         return super().keys()
 
-    def values(self) -> ValuesView:
+    def values(self) -> ValuesView:  # type: ignore[override]
         """Values of the fields; computes the lazy ones."""
         self._settle()
         return super().values()
 
-    def items(self) -> ItemsView:
+    def items(self) -> ItemsView:  # type: ignore[override]
         """Pairs (name, value); computes the lazy fields."""
         self._settle()
         return super().items()
@@ -134,7 +134,7 @@ class OptimizeResult(dict):
     def __ne__(self, other: object) -> bool:
         return not self == other
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None
 
     # -- changing --------------------------------------------------------------------------------
 
