@@ -35,6 +35,9 @@ def test_curve_fit() -> None:
     popt, pcov = fit
     assert assert_type(popt, np.ndarray).shape == (2,)
     assert assert_type(pcov, np.ndarray).shape == assert_type(fit[1], np.ndarray).shape
+    assert assert_type(fit.success, bool) and assert_type(fit.message, str)
+    assert type(assert_type(fit.cost, float)) is float and type(assert_type(fit.dof, int)) is int
+    assert type(assert_type(fit.params["a"].value, float)) is float
     five = nlsq.curve_fit(decay, X, Y, full_output=True)
     assert type(assert_type(five, types.FullOutput)) is tuple
     for flag in (True, False):

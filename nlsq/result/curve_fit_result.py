@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
@@ -65,6 +65,19 @@ class CurveFitResult(FitPlots):
     1.3
     >>> lower, upper = result.confidence_band(np.array([0.5, 1.0]))
     """
+
+    if TYPE_CHECKING:
+        pcov: np.ndarray
+        param_names: tuple[str, ...]
+        bounds: tuple[np.ndarray, np.ndarray]
+        fixed: tuple[str, ...]
+        at_bound: tuple[str, ...]
+        undetermined: tuple[str, ...]
+        rank: int
+        n_points: int
+        dof: int
+        warnings: tuple[str, ...]
+        backend: str
 
     # -- a pair ----------------------------------------------------------------------------------
 

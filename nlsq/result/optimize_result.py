@@ -6,7 +6,7 @@ import copy
 import dataclasses
 import os
 from collections.abc import Callable, ItemsView, Iterator, KeysView, Mapping, ValuesView
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
@@ -56,6 +56,21 @@ class OptimizeResult(dict):
     >>> result.cost, result["fun"], "fun" in result
     (0.5, [1.0], True)
     """
+
+    if TYPE_CHECKING:  # the fields that every solver sets; they are keys, not attributes
+        x: np.ndarray
+        cost: float
+        fun: np.ndarray
+        jac: Any
+        grad: np.ndarray
+        optimality: float
+        active_mask: np.ndarray
+        nfev: int
+        njev: int
+        nit: int
+        status: int
+        message: str
+        success: bool
 
     def __init__(
         self,
