@@ -83,6 +83,7 @@ STARTS = {  # what is said of the start: the model, p0, and the same as a list
     "a dict": (decay, {"c": 0.5, "a": 1.5, "tau": np.float64(2)}, P0),
     "a part": (decay, {"tau": 2, "a": None, "c": np.array(0.5)}, [1, 2, 0.5]),
     "a function": (decay, lambda t, y: [1.5, 2.0, y.min()], [1.5, 2.0, Y.min()]),
+    "a function by name": (decay, lambda t, y: {"c": 0.5, "a": 1.5, "tau": 2}, P0),
     "auto": (Guessing(), "auto", GUESS),
     "nothing": (Guessing(), None, GUESS),
     "a part beside a guess": (Guessing(), {"tau": 2}, [GUESS[0], 2, GUESS[2]]),
