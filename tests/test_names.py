@@ -39,6 +39,14 @@ def residuals(p):
     return decay(T, *p) - Y
 
 
+@pytest.fixture(scope="module", autouse=True)
+def by_numpy():
+    """What does not ask for programs buys none."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NLSQ_BACKEND", "numpy")
+        yield
+
+
 # --------------------------------------------------------------------------------------- the calls
 
 
@@ -48,7 +56,7 @@ def many(f, **how):
 
 def streamed(f, **how):
     chunk = {"workflow": "chunked", "chunk_size": 16, "show_progress": False}
-    return nlsq.fit(f, T, Y, **chunk, backend="numpy", **how)
+    return nlsq.fit(f, T, Y, **chunk, **how)
 
 
 def solved(f, p0=None, fixed=(), **how):
@@ -65,7 +73,7 @@ def solved(f, p0=None, fixed=(), **how):
 
 
 CALLS = {
-    "curve_fit": lambda f, **how: nlsq.curve_fit(f, T, Y, backend="numpy", **how),
+    "curve_fit": lambda f, **how: nlsq.curve_fit(f, T, Y, **how),
     "curve_fit, jax": lambda f, **how: nlsq.curve_fit(f, T, Y, backend="jax", **how),
     "curve_fit, dogbox": lambda f, **how: nlsq.curve_fit(f, T, Y, method="dogbox", **how),
     "CurveFit": lambda f, **how: nlsq.CurveFit(**how).curve_fit(f, T, Y),
@@ -299,7 +307,7 @@ def test_a_guess_sees_the_points_that_count():
     here = np.flatnonzero(np.isfinite(sigma) & np.isfinite(y))
     call = {"p0": guess, "sigma": sigma, "nan_policy": "omit"}
     nlsq.curve_fit(decay, T, y, **call)
-    nlsq.fit(decay, T, y, workflow="chunked", backend="numpy", show_progress=False, **call)
+    nlsq.fit(decay, T, y, workflow="chunked", show_progress=False, **call)
     seen.pop() if len(seen) > 2 else None
     for t, values in seen:
         np.testing.assert_array_equal(t, T[here])
