@@ -1,5 +1,6 @@
 """What is wrong by name, told in the same words by all calls."""
 
+import lmfit
 import numpy as np
 import pytest
 
@@ -18,6 +19,8 @@ BAD = {
     "fixed by place": ({"fixed": [2]}, TypeError, "`fixed` goes by parameter name, got 2"),
     "fixed is true": ({"fixed": True}, TypeError, "`fixed` must be names of parameters, or a dict"),
     "a text": ({"p0": {"a": "1", "tau": 1, "c": 1}}, TypeError, r".0\['a'\] must be a real .*'1'"),
+    "of lmfit": ({"p0": lmfit.create_params(a=1, tau=2, c=3)}, TypeError, "parameter of lmfit"),
+    "masked": ({"fixed": {"c": np.ma.masked}}, ValueError, "fixed.'c'.* has masked elements"),
     "complex": ({"fixed": {"a": 1j}}, TypeError, r"fixed\['a'\] must be a real number, got 1j"),
     "no number": ({"p0": {"a": np.nan, "tau": 1, "c": 1}}, ValueError, "`.0` must be fin.*'a' is"),
     "twice": ({"fixed": ["c", "a", "c"]}, ValueError, "`fixed` names 'c' twice"),
@@ -39,6 +42,7 @@ BAD = {
     "a guess that fails": ({"p0": lambda t, y: y[99]}, ValueError,
                            "p0.x, y. failed with IndexError: index 99 is out of .* Give a start"),
     "a guess of two": ({"p0": lambda t, y: [1, 2]}, ValueError, "must return 3 numbers"),
+    "a guess of one": ({"p0": lambda t, y: {"a": 1}}, ValueError, "no start for tau, c"),
     "a guess of none": ({"p0": lambda t, y: "no"}, TypeError, "p0.x, y.* must be"),
 }  # fmt: skip
 

@@ -114,6 +114,8 @@ CASES = [
     ((*FIT, "--p0", "tau=2", "--p0", "c=0", "--bounds", "tau=0:", "--bounds", "c=:9", "--json"), 0,
      document(**TRUE)),
     ((*FIT, "--p0", "2,2,0", "--fix", "c=0", "--fix", "tau", "--json"), 0, document(c=0, tau=2)),
+    ((*FIT, "--p0", "2,2,0", "--set", "fitting.fixed=[c, tau]", "--method", "lm", "--json"), 0,
+     document(c=0, tau=2)),
     ((*FIT, "--p0", "tau=2", "--no-plot"), 0,
      prints("tau = 2 (--p0); a = c = 1 (default)", "converged")),
     ((*FIT, "--p0", "2,2,0", "--fix", "c=0.5", "--no-plot"), 0,

@@ -250,7 +250,8 @@ def curve_fit(
     config = taken.selector.select(f, p0, bounds, method, jac, options)
     decision = taken.coordinator.decide(prepared.ydata.size, None, True)
     data, n = Observations.of(prepared), config.n_params
-    if method in (None, "lm") and not config.bounded:
+    held_by_bounds = fixed is None and config.n_free < n  # for which SciPy takes few points
+    if method in (None, "lm") and not (config.bounded or held_by_bounds):
         require_enough_points(config.n_free, data)
     model = Model(CurveCall(f), n, getattr(f, "__name__", type(f).__name__))
     if config.solver == "reference":

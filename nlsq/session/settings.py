@@ -164,12 +164,23 @@ def _pair_to_bounds(value: Any) -> Any:
     return value
 
 
+def _names_to_values(value: Any) -> Any:
+    """Names alone, of parameters that are held at their start."""
+    if isinstance(value, str):
+        value = [value]
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        return value
+    if twice := next((name for k, name in enumerate(value) if name in value[:k]), None):
+        raise ValueError(f"it names {twice!r} twice")
+    return dict.fromkeys(value)
+
+
 class Fitting(_Section):
     """Options of `nlsq.curve_fit`; those left out keep its defaults."""
 
     p0: list[float] | dict[str, float] | Literal["auto"] | None = None
     bounds: Annotated[Bounds | NamedBounds | None, BeforeValidator(_pair_to_bounds)] = None
-    fixed: dict[str, float | None] = {}
+    fixed: Annotated[dict[str, float | None], BeforeValidator(_names_to_values)] = {}
     method: MethodLiteral | None = None
     ftol: float | None = DEFAULT_FTOL
     xtol: float | None = DEFAULT_XTOL

@@ -170,7 +170,8 @@ def fit_source(
         if said is not None and said.asks_data:
             p0 = said.start(*guesses.counted(one.x.given, one.y, one.idle))
             parameters = parse_parameters(f, p0, said.limits(p0))
-        if method in (None, "lm") and not parameters.bounded:
+        held_by_bounds = fixed is None and parameters.n_free < parameters.p0.size
+        if method in (None, "lm") and not (parameters.bounded or held_by_bounds):
             require_enough_points(parameters.n_free, data)
         model = Model(CurveCall(f), parameters.p0.size, getattr(f, "__name__", type(f).__name__))
         choose_road(model, found.sample, parameters, settings, found.n_points)

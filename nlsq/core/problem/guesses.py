@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
 from nlsq.core.model.given import point_axes
-from nlsq.core.problem.naming import listed, numbers
+from nlsq.core.problem.naming import listed, numbers, one_number, places
 from nlsq.core.problem.parameters import parse_bounds
 from nlsq.utils.input_error import did_you_mean
 
@@ -43,6 +43,11 @@ class Guess:
                 f"{self.label} failed with {type(error).__name__}: {str(error).rstrip('.')}. "
                 f"{remedy(self.names)}"
             ) from error
+        if isinstance(p, Mapping):
+            found = places(self.label, p, self.names, one_number)
+            p = [found.get(i) for i in range(len(self.names))]
+            if lacking := [n for n, v in zip(self.names, p, strict=True) if v is None]:
+                raise ValueError(f"{self.label} gives no start for {listed(lacking)}.")
         p = np.asarray(numbers(p, self.label))
         if p.shape != (len(self.names),):
             raise ValueError(

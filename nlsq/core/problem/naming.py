@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -155,10 +154,15 @@ def one_number(value: Any, label: str) -> float:
         What is none, by its label.
     """
     refuse_units(value, label)
+    refuse_masks(value, label, "Give a number.")
     number = np.asarray(value)
     refuse_dates(number, label)
-    plain = isinstance(value, Real) or hasattr(value, "dtype")  # no object that knows more
-    if not plain or number.ndim or number.dtype.kind not in "biuf":
+    if hasattr(value, "vary"):
+        raise TypeError(
+            f"{label} is a parameter of lmfit, which has bounds and may be fixed as well. Give its "
+            "value, and say the rest by `bounds` and `fixed`."
+        )
+    if number.ndim or number.dtype.kind not in "biuf":
         raise TypeError(f"{label} must be a real number, got {value!r}.")
     return float(number)
 

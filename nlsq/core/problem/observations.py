@@ -217,7 +217,7 @@ def require_enough_points(n: int, data: Observations) -> None:
     if n > data.n_residuals:
         raise TypeError(
             f"The number of func parameters={n} must not exceed the number of data points="
-            f"{data.n_residuals}. Measure more points, fix parameters by equal bounds, or pass "
+            f"{data.n_residuals}. Measure more points, hold parameters (`fixed`), or pass "
             "method='trf', which then leaves directions undetermined."
         )
 
