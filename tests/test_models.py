@@ -626,6 +626,7 @@ def test_texts_in_every_call(tmp_path):
         "CurveFit": CurveFit(p0=[1, 1, 1]).curve_fit(text, FRAME["t"], DECAY),
         "fit": nlsq.fit(text, FRAME, pd.Series(DECAY, name="v")),
         "chunked": nlsq.fit(text, FRAME, DECAY, workflow="chunked"),
+        "a model, chunked": nlsq.fit(models.read(text, "t"), FRAME, DECAY, workflow="chunked"),
         "source": curve_fit(text, source),
         "source loaded": nlsq.fit(text, source),
         "source as x": nlsq.fit("a*exp(-x/tau) + c", source),
