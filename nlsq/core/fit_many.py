@@ -7,7 +7,7 @@ import inspect
 import pathlib
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 import numpy as np
 
@@ -24,6 +24,9 @@ from nlsq.core.problem.options import read_options
 from nlsq.core.problem.parameters import UNBOUNDED
 from nlsq.result.curve_fits import CurveFits
 from nlsq.result.recipes import recipe_of
+
+if TYPE_CHECKING:
+    from nlsq.types import BatchOptions, JacLiteral
 
 # Options of `curve_fit` that are for a single fit.
 _SINGLE = frozenset(
@@ -42,13 +45,13 @@ def fit_many(
     *,
     bounds: Any = UNBOUNDED,
     fixed: Any = None,
-    jac: Any = None,
-    nan_policy: str | None = None,
+    jac: JacLiteral | Callable | None = None,
+    nan_policy: Literal["omit"] | None = None,
     x_per_fit: bool | None = None,
     dtype: Any = np.float64,
     out: Any = None,
     progress: bool | None = None,
-    **options: Any,
+    **options: Unpack[BatchOptions],
 ) -> CurveFits:
     """Fit one model to many data sets: pixels, wells, spectra, voxels, or many starts.
 
@@ -133,24 +136,23 @@ def fit_many(
     """
     started = time.perf_counter()
     require_numbers("fit_many")
-    text = isinstance(f, str)
-    if text:
+    if isinstance(f, str):
         from nlsq.models.reading import Columns, columns_of, read, read_with
 
         if columns_of(xdata).names:
             f, xdata, _ = read_with(f, xdata)
     given = _Given(xdata, ydata, sigma, x_per_fit)
-    if text and not callable(f):
+    if isinstance(f, str):
         f = read(f, Columns(count=given.coordinates()))
     if not callable(f):
         raise TypeError(f"the model must be a callable f(x, a, b, ...), got {f!r}.")
     for name in sorted(options.keys() & _SINGLE):
         raise TypeError(f"fit_many() has no option {name!r}; it is one of `curve_fit`.")
-    settings = read_options("fit_many", None, jac, False, options, _NAMES)
+    settings = read_options("fit_many", None, jac, False, {**options}, _NAMES)
     said = named.read(f, p0, bounds, fixed, of_fits=True)
     said.require_shared()
     names, lb, ub, n = said.names, said.lb, said.ub, len(said.names)
-    start = said.rest if said.asks_data else said.plain_rest()
+    start: Any = said.rest if said.asks_data else said.plain_rest()
     leads = given.leads() | {
         "p0": () if said.asks_data else start.shape[:-1],
         "bounds": np.broadcast_shapes(lb.shape[:-1], ub.shape[:-1]),
@@ -168,7 +170,7 @@ def fit_many(
         m=given.m,
         x=given.x,
         x_rows=given.rows("xdata", fits),
-        y=given.rows("ydata", fits),
+        y=given.rows("ydata", fits),  # type: ignore[arg-type] # they always have rows
         sigma=given.rows("sigma", fits),
         start=start if said.asks_data else Rows(start, fits, 1),
         given={i: Rows(np.asarray(v, float), fits, 0) for i, v in said.given().items()},

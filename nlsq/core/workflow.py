@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
 
 import numpy as np
 
@@ -38,11 +38,36 @@ from nlsq.streaming.loading import load
 from nlsq.streaming.opening import as_source, in_memory
 from nlsq.utils.logging import get_logger
 
+if TYPE_CHECKING:
+    from nlsq.result import StreamedFitResult
+    from nlsq.types import (
+        JacLiteral,
+        MethodLiteral,
+        NanPolicyLiteral,
+        PiecesOptions,
+        WorkflowLiteral,
+    )
+
 _OWN = ("p0", "sigma", "absolute_sigma", "check_finite", "bounds", "method", "jac", "nan_policy",
         "fixed", "workflow", "memory_limit_gb", "chunk_size", "checkpoint", "checkpoint_interval",
         "resume", "show_progress")  # fmt: skip
 
 
+@overload
+def fit(
+    f: Callable | str, xdata: Any, ydata: Any = ..., p0: Any = ..., sigma: Any = ...,
+    absolute_sigma: bool = ..., check_finite: bool | None = ..., bounds: Any = ...,
+    method: MethodLiteral | None = ..., jac: JacLiteral | Callable | None = ...,
+    *, workflow: Literal["chunked", "streaming"] | HybridStreamingConfig,
+    **options: Unpack[PiecesOptions],
+) -> StreamedFitResult: ...  # fmt: skip
+@overload
+def fit(
+    f: Callable | str, xdata: Any, ydata: Any = ..., p0: Any = ..., sigma: Any = ...,
+    absolute_sigma: bool = ..., check_finite: bool | None = ..., bounds: Any = ...,
+    method: MethodLiteral | None = ..., jac: JacLiteral | Callable | None = ...,
+    *, workflow: WorkflowLiteral = ..., **options: Unpack[PiecesOptions],
+) -> CurveFitResult: ...  # fmt: skip
 def fit(
     f: Callable | str,
     xdata: Any,
@@ -52,12 +77,12 @@ def fit(
     absolute_sigma: bool = False,
     check_finite: bool | None = None,
     bounds: Any = UNBOUNDED,
-    method: str | None = None,
-    jac: Any = None,
+    method: MethodLiteral | None = None,
+    jac: JacLiteral | Callable | None = None,
     *,
-    nan_policy: str | None = None,
+    nan_policy: NanPolicyLiteral | None = None,
     fixed: Any = None,
-    workflow: Any = "auto",
+    workflow: WorkflowLiteral | HybridStreamingConfig = "auto",
     memory_limit_gb: float | None = None,
     chunk_size: int | None = None,
     checkpoint: str | os.PathLike | None = None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
@@ -66,6 +66,19 @@ class CurveFitResult(FitPlots):
     >>> lower, upper = result.confidence_band(np.array([0.5, 1.0]))
     """
 
+    if TYPE_CHECKING:
+        pcov: np.ndarray
+        param_names: tuple[str, ...]
+        bounds: tuple[np.ndarray, np.ndarray]
+        fixed: tuple[str, ...]
+        at_bound: tuple[str, ...]
+        undetermined: tuple[str, ...]
+        rank: int
+        n_points: int
+        dof: int
+        warnings: tuple[str, ...]
+        backend: str
+
     # -- a pair ----------------------------------------------------------------------------------
 
     def __iter__(self) -> Iterator[np.ndarray]:
@@ -74,6 +87,12 @@ class CurveFitResult(FitPlots):
     def __len__(self) -> int:
         return 2
 
+    @overload
+    def __getitem__(self, key: int) -> np.ndarray: ...
+    @overload
+    def __getitem__(self, key: slice) -> tuple[np.ndarray, ...]: ...
+    @overload
+    def __getitem__(self, key: Any) -> Any: ...
     def __getitem__(self, key: Any) -> Any:
         if isinstance(key, slice):
             return (self.popt, self.pcov)[key]

@@ -6,7 +6,7 @@ import operator
 import os
 import pathlib
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
@@ -76,6 +76,10 @@ class CurveFits(FitsStatistics):
     def __len__(self) -> int:
         return self.size
 
+    @overload
+    def __getitem__(self, key: str) -> np.ndarray: ...
+    @overload
+    def __getitem__(self, key: int | tuple[int, ...]) -> CurveFitResult: ...
     def __getitem__(self, key: Any) -> Any:
         """A parameter's values by its name, (...); a fit by its index, as `CurveFitResult`."""
         if isinstance(key, str):
@@ -139,7 +143,7 @@ class CurveFits(FitsStatistics):
         dof = np.maximum(self._arrays["n_points"] - self._arrays["rank"], 1)
         need = np.where(status > 0, np.nan_to_num(2 * cost / dof, nan=np.inf), np.inf)
         count = min(count, self.size)
-        places = np.argpartition(-need, count - 1)[:count] if count else []
+        places: Any = np.argpartition(-need, count - 1)[:count] if count else []
         order = sorted(places, key=lambda i: (status[i] > 0, -need[i], i))
         return [tuple(int(k) for k in np.unravel_index(i, self.shape or (1,))) for i in order]
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, model_validator
 
 from nlsq.constants import DEFAULT_F_SCALE, DEFAULT_FTOL, DEFAULT_GTOL, DEFAULT_XTOL
-from nlsq.types import MethodLiteral
+from nlsq.types import LossLiteral, MethodLiteral, NanPolicyLiteral, WorkflowLiteral
 
 
 def _no_boolean(value: Any) -> Any:
@@ -175,10 +175,10 @@ class Fitting(_Section):
     xtol: float | None = DEFAULT_XTOL
     gtol: float | None = DEFAULT_GTOL
     max_nfev: int | None = None
-    loss: Literal["linear", "soft_l1", "huber", "cauchy", "arctan"] = "linear"
+    loss: LossLiteral = "linear"
     f_scale: float = DEFAULT_F_SCALE
     absolute_sigma: bool = False
-    nan_policy: Literal["raise", "omit"] = "raise"
+    nan_policy: NanPolicyLiteral = "raise"
     time_limit: float | None = Field(None, gt=0)
 
     def options(self) -> dict[str, Any]:
@@ -190,7 +190,7 @@ class Fitting(_Section):
 class Workflow(_Section):
     """How much data is held in memory, and where a long fit keeps its state."""
 
-    strategy: Literal["auto", "direct", "chunked", "streaming"] = "auto"
+    strategy: WorkflowLiteral = "auto"
     memory_limit_gb: float | None = Field(None, gt=0)
     chunk_size: int | None = Field(None, ge=1)
     checkpoint: Path | None = None

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from nlsq.core.model.given import real
+from nlsq.core.model.given import real, refuse_units
 from nlsq.core.model.model import parameter_names
 from nlsq.core.problem.guesses import (
     Guess,
@@ -330,6 +330,7 @@ def names_of(f: Callable, p0: Any) -> tuple[str, ...]:
         When the signature does not tell them, or not so many.
     """
     if not (p0 is None or isinstance(p0, str | Mapping) or callable(p0)):
+        refuse_units(p0, "p0")
         return parameter_names(f, np.shape(p0)[-1] if np.ndim(p0) else 1)
     try:
         return parameter_names(f, None)
