@@ -656,6 +656,7 @@ MEANT = {
     ("", None): "empty",
     ("gaussian + a*x", None): "built-in model, not a parameter.*models.get",
     ("a*x - linear", None): "'linear' is a built-in model",
+    ("x + linear", None): "'linear' is a built-in model.*models.get",
     ("a*exp(", None): "column 6: .*never closed",
     ("2*3 + 1*4", None): "it does not mention x; it has no names",
     ("a*exp(-t/tau)", None): r"mention x; it has a, t, tau.*models.formula\(.*, x='t'\)",

@@ -159,12 +159,13 @@ def read_formula(text: str, of: Columns, variables: tuple[str, ...] | None = Non
 
     try:
         formula = parse(text)
-        _refuse_models(formula)
-        return model_of(formula, variables or variables_of(formula, of))
+        variables = variables or variables_of(formula, of)
     except FormulaError as error:
         if not re.fullmatch(r"[\w\s+-]+", text):
             raise
         raise _neither(text, error) from None
+    _refuse_models(formula)
+    return model_of(formula, variables)
 
 
 forget = _read.cache_clear
