@@ -29,7 +29,8 @@ from nlsq.core.problem.observations import labels_of
 from nlsq.core.problem.options import check_names, since
 from nlsq.core.problem.parameters import UNBOUNDED
 from nlsq.interfaces.orchestration_protocol import StreamingDecision
-from nlsq.models.reading import read, read_with
+from nlsq.models.model import Model
+from nlsq.models.reading import arrays_for, read, read_with
 from nlsq.result import CurveFitResult
 from nlsq.streaming.fitting import Reading, fit_source
 from nlsq.streaming.hybrid_config import HybridStreamingConfig
@@ -222,6 +223,8 @@ def _opened(f: Callable | str, xdata, ydata, sigma, held: bool) -> tuple[Callabl
     given, x_name = xdata, None
     if held and isinstance(f, str):
         f, xdata, x_name = read_with(f, xdata)
+    elif held and isinstance(f, Model):
+        xdata, x_name = arrays_for(f, xdata)
     source = as_source(xdata, ydata, sigma)
     if held:
         source.labels = labels_of(given, ydata, x_name)

@@ -17,10 +17,12 @@ def described(model: Model) -> str:
         "    " + "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip()
         for row in rows
     ]
+    units = any(p.unit for p in model.parameters)
+    heading = f"Parameters{', units in terms of those of x and y' if units else ''}"
     formula = [f"    y = {model.formula}"] if model.formula else []
     said = model.description if model.description != model.title else ""
     parts = [
-        [model.title], formula, [said] if said else [], ["Parameters", *table],
+        [model.title], formula, [said] if said else [], [heading, *table],
         [f"Reference: {model.reference}"] if model.reference else [],
     ]  # fmt: skip
     return "\n\n".join("\n".join(part) for part in parts if part)

@@ -82,19 +82,24 @@ def read(text: str, x: Any = None) -> Model:
 
 
 def read_with(text: str, x: Any) -> tuple[Model, Any, str | None]:
-    """The model of a text and data, the data as the model takes them, and the name of x."""
+    """The model of a text and data, the data as arrays that the model takes, and the name of x."""
     model = _read(text, columns_of(x))
+    return model, *arrays_for(model, x)
+
+
+def arrays_for(model: Model, x: Any) -> tuple[Any, str | None]:
+    """The data as arrays that a model takes, and what x is called."""
     if x is None or _is_plain(x):
-        return model, x, None
+        return x, None
     table = columns_in(x)
     if table is not None:
         taken = model.taken(table)
         if len(model.variables) > 1:
-            return model, _stacked(taken, model.variables), None
-        return model, taken, str(next(iter(table))) if len(table) == 1 else model.variables[0]
+            return _stacked(taken, model.variables), None
+        return taken, str(next(iter(table))) if len(table) == 1 else model.variables[0]
     label = getattr(x, "name", None)
     series = isinstance(label, str) and hasattr(x, "to_numpy")  # an array is faster
-    return model, np.asarray(x) if series else x, label if isinstance(label, str) else None
+    return np.asarray(x) if series else x, label if isinstance(label, str) else None
 
 
 def _stacked(columns: Sequence, names: Sequence[str]) -> np.ndarray:
@@ -154,12 +159,13 @@ def read_formula(text: str, of: Columns, variables: tuple[str, ...] | None = Non
 
     try:
         formula = parse(text)
-        _refuse_models(formula)
-        return model_of(formula, variables or variables_of(formula, of))
+        variables = variables or variables_of(formula, of)
     except FormulaError as error:
         if not re.fullmatch(r"[\w\s+-]+", text):
             raise
         raise _neither(text, error) from None
+    _refuse_models(formula)
+    return model_of(formula, variables)
 
 
 forget = _read.cache_clear
