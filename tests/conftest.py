@@ -11,6 +11,14 @@ os.environ.setdefault("NLSQ_DISABLE_PERSISTENT_CACHE", "1")
 import pytest
 
 
+@pytest.fixture(scope="session", autouse=True)
+def programs_in_memory():
+    """Equal programs of different tests are compiled once, as for users, but no disk has them."""
+    from nlsq.utils.kept import keep_in_memory
+
+    keep_in_memory(b"")
+
+
 @pytest.fixture(scope="module")
 def compiled():
     """All fits of a module run by programs, the first of a model too."""
