@@ -1,6 +1,7 @@
 """What is wrong by name, told in the same words by all calls."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import nlsq
@@ -21,6 +22,9 @@ BAD = {
     "complex": ({"fixed": {"a": 1j}}, TypeError, r"fixed\['a'\] must be a real number, got 1j"),
     "no number": ({"p0": {"a": np.nan, "tau": 1, "c": 1}}, ValueError, "`.0` must be fin.*'a' is"),
     "twice": ({"fixed": ["c", "a", "c"]}, ValueError, "`fixed` names 'c' twice"),
+    "twice in a Series": ({"fixed": pd.Series([1, 2.0], ["c", "c"])}, ValueError, "'c' twice"),
+    "bounds of Series": ({"bounds": (pd.Series({"tau": 0, "a": 1, "c": 0}), 9)}, TypeError,
+                         r"`bounds` takes names as \{name: \(low, high\)\}, not a lower"),
     "twice, otherwise": ({"p0": {"a": 1, "tau": 2, "c": 0.4}, "fixed": {"c": 0.5}}, ValueError,
                          "'c' is given twice: .0 starts it at 0.4, and `fixed` holds it at 0.5"),
     "held outside": ({"fixed": {"c": 2}, "bounds": {"c": (0, 1)}}, ValueError,

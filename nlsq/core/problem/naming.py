@@ -14,6 +14,7 @@ import numpy as np
 
 from nlsq.core.model.given import is_plain, real, refuse_dates, refuse_masks, refuse_units
 from nlsq.core.problem.options import Partial
+from nlsq.core.problem.parameters import mapping_of
 from nlsq.utils.input_error import did_you_mean
 
 _NUMBERS = frozenset((float, int, np.float64))
@@ -72,8 +73,7 @@ def held_places(
     """
     if fixed is None:
         return {}
-    if isinstance(fixed, str):
-        fixed = (fixed,)
+    fixed = (fixed,) if isinstance(fixed, str) else mapping_of(fixed, "fixed")
     if not isinstance(fixed, Mapping):
         if not isinstance(fixed, Iterable):
             raise TypeError(
@@ -131,7 +131,7 @@ def scales(options: dict, names: tuple[str, ...]) -> dict:
     TypeError, ValueError
     """
     for what in ("x_scale", "diff_step"):
-        given = options.get(what)
+        given = mapping_of(options.get(what), what)
         if not isinstance(given, Mapping):
             continue
         values = np.full(len(names), np.nan)
