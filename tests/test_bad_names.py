@@ -18,6 +18,7 @@ BAD = {
     "a key": ({"bounds": {0: (0, 1)}}, TypeError, "`bounds` goes by parameter name, got 0"),
     "fixed by place": ({"fixed": [2]}, TypeError, "`fixed` goes by parameter name, got 2"),
     "fixed is true": ({"fixed": True}, TypeError, "`fixed` must be names of parameters, or a dict"),
+    "fixed by flags": ({"fixed": {"c": True}}, TypeError, r"value to hold it at, got True. Name"),
     "a text": ({"p0": {"a": "1", "tau": 1, "c": 1}}, TypeError, r".0\['a'\] must be a real .*'1'"),
     "complex": ({"fixed": {"a": 1j}}, TypeError, r"fixed\['a'\] must be a real number, got 1j"),
     "no number": ({"p0": {"a": np.nan, "tau": 1, "c": 1}}, ValueError, "`.0` must be fin.*'a' is"),

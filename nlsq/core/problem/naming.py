@@ -85,6 +85,12 @@ def held_places(
             if name in fixed[:k]:
                 raise ValueError(f"`fixed` names {name!r} twice.")
         fixed = dict.fromkeys(fixed)
+    for name, value in fixed.items():
+        if isinstance(value, bool) or getattr(getattr(value, "dtype", None), "kind", "") == "b":
+            raise TypeError(
+                f"fixed[{name!r}] is the value to hold it at, got {value!r}. Name those that stay "
+                f"at their start: fixed=[{name!r}]."
+            )
     held = places("fixed", fixed, names, read)
     for i in held.keys() & values.keys():
         start, value = values[i], held[i]
