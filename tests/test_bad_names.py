@@ -43,6 +43,8 @@ BAD = {
     "text": ({"p0": "atuo"}, ValueError, "'auto' or a function p0.x, y., got 'atuo'; did"),
     "a guess that fails": ({"p0": lambda t, y: y[99]}, ValueError,
                            "p0.x, y. failed with IndexError: index 99 is out of .* Give a start"),
+    "a guess that writes": ({"p0": lambda t, y: y.sort()}, ValueError,
+                            "p0.x, y. failed with ValueError: .* is read-only"),
     "a guess of two": ({"p0": lambda t, y: [1, 2]}, ValueError, "must return 3 numbers"),
     "a guess of none": ({"p0": lambda t, y: "no"}, TypeError, "p0.x, y.* must be"),
 }  # fmt: skip
