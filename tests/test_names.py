@@ -347,3 +347,24 @@ def test_names_of_unknowns():
     )
     np.testing.assert_allclose(held.x, [1, 5, 3])
     assert "param_names" not in nlsq.least_squares(lambda p: p - 1, [0.0])
+
+
+def test_names_are_spelled_as_python_spells_them():
+    def mobility(t, µ, c):  # the micro sign: Python makes it the letter
+        return µ * t + c
+
+    typed, letter = "\u00b5", "\u03bc"
+    how = {"p0": {typed: 2, "c": 0}, "bounds": {typed: (0, 9)}, "x_scale": {typed: 3}}
+    fit = nlsq.curve_fit(mobility, T, 3 * T, **how)
+    many = nlsq.fit_many(mobility, T, 3 * T[None], fixed={typed: 3})
+    assert fit.names == (letter, "c") and many[0].fixed == (letter,)
+    assert fit[typed] == fit[letter] == fit.params[typed].value and typed in fit.params
+    assert fit.derive(typed).covariance(typed) == fit.pcov[0, 0]
+    assert many[typed] == many.params[typed].value == 3
+    with pytest.raises(TypeError, match="cannot be set"):
+        fit[typed] = 1
+    model = models.get("linear").prefixed(typed)
+    assert model.names == models.restored(model.recipe()).names == (letter + "a", letter + "b")
+    for what, given in (("p0", 1), ("fixed", 1), ("bounds", (0, 1))):
+        with pytest.raises(ValueError, match=f"`{what}` names '{letter}' twice"):
+            nlsq.curve_fit(mobility, T, 3 * T, **{what: {typed: given, letter: given}})

@@ -16,6 +16,7 @@ from nlsq.core.model.given import is_plain, real, refuse_dates, refuse_masks, re
 from nlsq.core.problem.options import Partial
 from nlsq.core.problem.parameters import mapping_of
 from nlsq.utils.input_error import did_you_mean
+from nlsq.utils.spelling import spelled
 
 _NUMBERS = frozenset((float, int, np.float64))
 _SHOWN = 20  # names in a message
@@ -34,6 +35,8 @@ def places(what: str, given: Mapping, names: tuple[str, ...], read: Callable) ->
         i = place(what, name, names)
         if value is not None and value.__class__ not in _NUMBERS:
             value = read(value, f"{what}[{name!r}]")
+        if i in found:  # in two spellings
+            raise ValueError(f"`{what}` names {names[i]!r} twice.")
         found[i] = value
     return found
 
@@ -50,6 +53,8 @@ def place(what: str, name: Any, names: tuple[str, ...]) -> int:
     """
     if name in names:
         return names.index(name)
+    if (meant := spelled(name, names)) is not None:
+        return names.index(meant)
     if not isinstance(name, str):
         raise TypeError(
             f"`{what}` goes by parameter name, got {name!r}. The parameters are {listed(names)}."
@@ -80,9 +85,10 @@ def held_places(
                 f"`fixed` must be names of parameters, or a dict of names and values, got {fixed!r}"
             )
         fixed = list(fixed)
-        for k, name in enumerate(fixed):
-            place("fixed", name, names)
-            if name in fixed[:k]:
+        seen = []
+        for name in fixed:
+            seen.append(place("fixed", name, names))
+            if seen[-1] in seen[:-1]:
                 raise ValueError(f"`fixed` names {name!r} twice.")
         fixed = dict.fromkeys(fixed)
     for name, value in fixed.items():
@@ -113,6 +119,8 @@ def named_bounds(given: Mapping, names: tuple[str, ...], read: Callable) -> tupl
     lower, upper = {}, {}
     for name, pair in given.items():
         i = place("bounds", name, names)
+        if i in lower:
+            raise ValueError(f"`bounds` names {names[i]!r} twice.")
         if pair is None:
             pair = None, None
         try:
