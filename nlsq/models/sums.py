@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from nlsq.models.guessing import Scan, polished, scan, thin
-from nlsq.models.model import Model, Parameter
+from nlsq.models.model import Model, Parameter, normal
 from nlsq.utils.input_error import InputError
 
 _ROUNDS = 3
@@ -73,6 +73,7 @@ class Prefixed(Model):
 
 def prefixed(model: Model, prefix: str) -> Model:
     """`model` with a prefix before its parameters' names."""
+    prefix = normal(prefix) if isinstance(prefix, str) else prefix
     if not f"{prefix}a".isidentifier():
         raise InputError(
             f"The prefix {prefix!r} cannot begin a name.", "Use letters, digits and _, as in p1_."

@@ -11,6 +11,7 @@ import numpy as np
 from nlsq.result.fit_plots import FitPlots
 from nlsq.result.params import unknown_parameter
 from nlsq.result.statistics import LEVEL, level_of
+from nlsq.utils.spelling import spelled
 
 # Names that fields of some results have: what asks for one must not find a parameter.
 FIELDS = frozenset(
@@ -115,7 +116,8 @@ class CurveFitResult(FitPlots):
         raise KeyError(f"no field or statistic, and {unknown_parameter(key, names)}")
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        if key not in FIELDS and key not in self and self._has_names and key in self.names:
+        new = key not in FIELDS and key not in self and self._has_names
+        if new and spelled(key, self.names) is not None:
             raise TypeError(f"{key!r} is a parameter of this fit: its best value cannot be set")
         super().__setitem__(key, value)
 
@@ -134,9 +136,10 @@ class CurveFitResult(FitPlots):
         """A statistic, or else the value of a parameter; None when there is neither."""
         if isinstance(getattr(type(self), str(key), None), property):
             return getattr(self, key)
-        if key in FIELDS or not self._has_names or key not in self.names:
+        if key in FIELDS or not self._has_names:
             return None
-        return float(self.popt[self.names.index(key)])
+        name = spelled(key, self.names)
+        return None if name is None else float(self.popt[self.names.index(name)])
 
     def _ipython_key_completions_(self) -> list[str]:
         return [*self.names, *self.keys()] if self._has_names else list(self.keys())

@@ -14,6 +14,7 @@ from nlsq.result import fits_storage, fits_summary
 from nlsq.result.curve_fit_result import CurveFitResult
 from nlsq.result.fits_statistics import FitsStatistics
 from nlsq.result.params import import_pandas, unknown_parameter
+from nlsq.utils.spelling import spelled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -83,9 +84,10 @@ class CurveFits(FitsStatistics):
     def __getitem__(self, key: Any) -> Any:
         """A parameter's values by its name, (...); a fit by its index, as `CurveFitResult`."""
         if isinstance(key, str):
-            if key not in self.param_names:
+            name = spelled(key, self.param_names)
+            if name is None:
                 raise KeyError(unknown_parameter(key, self.param_names))
-            return self.popt[..., self.param_names.index(key)]
+            return self.popt[..., self.param_names.index(name)]
         return self._fit(self._place(key))
 
     def __iter__(self) -> Iterator[CurveFitResult]:
@@ -273,8 +275,9 @@ class CurveFits(FitsStatistics):
 
         if len(self.shape) != 2:
             raise ValueError(f"a map needs fits along two axes; these are of shape {self.shape}")
-        if name in self.param_names:
-            values = (self.perr if errors else self.popt)[..., self.param_names.index(name)]
+        meant = spelled(name, self.param_names)
+        if meant is not None:
+            values = (self.perr if errors else self.popt)[..., self.param_names.index(meant)]
         elif name in _DRAWN:
             values = np.asarray(getattr(self, name), float)
         else:

@@ -15,6 +15,7 @@ from nlsq.models.formulas import parse
 from nlsq.result import derivatives, prediction, statistics
 from nlsq.result.params import Quantity, Table, unknown_parameter
 from nlsq.result.serialization import function_name
+from nlsq.utils.spelling import spelled
 
 if TYPE_CHECKING:
     from nlsq.result.fitted_curve import FittedCurve
@@ -122,9 +123,10 @@ def rows_of(fit: FittedCurve, other: str | Quantity) -> np.ndarray:
         if other._fit is not fit:
             raise ValueError(f"{other.name} belongs to another fit, whose errors are independent")
         return other.rows
-    name = other.name if isinstance(other, Quantity) else other
-    if name not in fit.names:
-        raise KeyError(unknown_parameter(name, fit.names))
+    asked = other.name if isinstance(other, Quantity) else other
+    name = spelled(asked, fit.names)
+    if name is None:
+        raise KeyError(unknown_parameter(asked, fit.names))
     return np.eye(len(fit.names))[[fit.names.index(name)]]
 
 

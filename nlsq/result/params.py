@@ -10,6 +10,7 @@ import numpy as np
 from nlsq.result import statistics
 from nlsq.result.formatting import Rounding, significant, to_ascii
 from nlsq.utils.input_error import did_you_mean
+from nlsq.utils.spelling import spelled
 
 if TYPE_CHECKING:
     from nlsq.result.curve_fits import CurveFits
@@ -188,12 +189,13 @@ class FitParameters(Table):
         self._names: tuple[str, ...] = fit.names
 
     def __getitem__(self, name: str) -> FitParameter:
-        if name not in self._names:
+        meant = spelled(name, self._names)
+        if meant is None:
             raise KeyError(unknown_parameter(name, self._names))
-        return FitParameter(self._fit, self._names.index(name), name)
+        return FitParameter(self._fit, self._names.index(meant), meant)
 
     def __contains__(self, name: object) -> bool:
-        return name in self._names
+        return spelled(name, self._names) is not None
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)
@@ -283,12 +285,13 @@ class FitsParameters(Table):
 
     def __getitem__(self, name: str) -> FitsParameter:
         names = self._fits.param_names
-        if name not in names:
+        meant = spelled(name, names)
+        if meant is None:
             raise KeyError(unknown_parameter(name, names))
-        return FitsParameter(self._fits, names.index(name), name)
+        return FitsParameter(self._fits, names.index(meant), meant)
 
     def __contains__(self, name: object) -> bool:
-        return name in self._fits.param_names
+        return spelled(name, self._fits.param_names) is not None
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._fits.param_names)
