@@ -272,6 +272,22 @@ def test_noise_is_fitted_once_and_structure_again():
     assert "tries" in fit.summary()
 
 
+def test_eight_points_worse_than_a_constant_are_fitted_again():
+    """Residuals at a pole are not alike; SciPy's lm finds the minimum from ones."""
+
+    def rate(s, top, half):
+        return top * s / (half + s)
+
+    s = np.array([0.5, 1, 2, 5, 10, 20, 50, 100])
+    y = np.array([25.5, 38.7, 59.4, 83.3, 96.6, 103.4, 105.4, 110.6])
+    wanted = optimize.curve_fit(rate, s, y)[0]
+    for backend in ("numpy", "jax"):
+        alone = curve_fit(rate, s, y, backend=backend)
+        fits = alone, fit_many(rate, s, [y], backend=backend)[0]
+        for fit in fits:
+            np.testing.assert_allclose(fit.popt, wanted, rtol=1e-6)
+
+
 def test_a_budget_holds_for_all_tries_together():
     x = np.linspace(0, 10, 60)
     y = decay(x, 2, 0.5, 1) * 1e9

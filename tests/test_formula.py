@@ -220,6 +220,8 @@ WRONG_MODELS = {
     ("a*x", "y", None): "no variable 'y'; it has a, x",
     ("a*time", "tim", None): "no variable 'tim'; did you mean 'time'",
     ("x^2", "x", None): "no parameters beside x",
+    ("a*x^b + log(e)", "x", None): "column 13: e is Euler's number",
+    ("a*e^(b*x) + e*x", "x", None): "column 13: e is Euler's number",
     ("a*x", "x", ("b",)): "no parameter 'b'",
     ("a*x + b", "x", ("a",)): "must name each of a, b once",
     ("a*x + b", "x", ("a", "a")): "must name each of a, b once",

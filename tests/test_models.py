@@ -796,3 +796,11 @@ def test_what_models_say():
         assert part in said, part
     assert "y = k*x" in pydoc.plain(pydoc.render_doc(models.formula("k*x")))
     assert "<td" in G._repr_html_() and "standard deviation" in G._repr_html_()
+
+
+def test_a_linear_formula_in_a_sum_needs_no_start():
+    x = np.linspace(0, 12, 120)
+    sum_ = models.get("gaussian").prefixed("p_") + models.formula("slope*(x - 1) + level/2")
+    y = sum_(x, 8.0, 4.2, 0.6, 0.25, 2.0)
+    np.testing.assert_allclose(sum_.guess(x, y), [8, 4.2, 0.6, 0.25, 2], rtol=0.1)
+    assert (models.get("gaussian") + models.formula("k*exp(-r*x)")).start is None

@@ -377,3 +377,24 @@ def test_names_are_spelled_as_python_spells_them():
     for what, given in (("p0", 1), ("fixed", 1), ("bounds", (0, 1))):
         with pytest.raises(ValueError, match=f"`{what}` names '{letter}' twice"):
             nlsq.curve_fit(mobility, T, 3 * T, **{what: {typed: given, letter: given}})
+
+
+def dosed(t, volume, k, dose=100):
+    return dose / volume * np.exp(-k * t)
+
+
+@pytest.mark.parametrize(
+    "said, dose",
+    [
+        ({"fixed": ["dose"]}, 100),
+        ({"fixed": {"dose": None}, "p0": {"volume": 10}}, 100),
+        ({"fixed": {"dose": 50}}, 50),
+        ({"fixed": ["dose"], "p0": {"dose": 20}}, 20),
+        ({"fixed": ["dose"], "p0": [1, 1, 7]}, 7),
+    ],
+)
+def test_numbers_of_the_signature_are_starts_where_names_are_used(said, dose):
+    y = dosed(T, 20.8, 0.2)
+    single, many = nlsq.curve_fit(dosed, T, y, **said), nlsq.fit_many(dosed, T, [y], **said)
+    for popt in (single.popt, many.popt[0]):
+        np.testing.assert_allclose(popt, [20.8 * dose / 100, 0.2, dose], rtol=1e-8)

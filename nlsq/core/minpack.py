@@ -98,7 +98,8 @@ def curve_fit(
         Start, in the order of the parameters or by their names. 'auto' asks the model for its
         ``guess(x, y)`` (`nlsq.models` have one); a callable is called as ``p0(x, y)``, with the
         points that count. Default, and where a dict leaves a parameter out: the guess of a model
-        that has one, which is moved inside the bounds, or 1, moved inside them.
+        that has one, which is moved inside the bounds, or 1, moved inside them. Where `p0` or
+        `fixed` go by name, numbers in the signature (``dose=100``) take the place of 1.
     sigma : None, scalar, (m,) or (m, m), optional
         Standard deviations of `ydata`, or its covariance matrix. Default: equal weights. A point
         of sigma = inf has weight 0: the model sees it, but no sum, count or statistic does.

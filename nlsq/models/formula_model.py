@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from nlsq.models.formulas import Formula, parse
+from nlsq.models.guessing import Scan
 from nlsq.models.model import Model, Parameter, normal
 
 
@@ -23,6 +25,11 @@ class FormulaModel(Model):
         found = {text: np.asarray(term(x, *params)) for text, term in terms.items()}
         shape = np.broadcast_shapes(*(np.shape(part) for part in found.values()))
         return {text: np.broadcast_to(part, shape) for text, part in found.items()}
+
+    def solvable(self) -> Model:
+        if self.start is not None or not parse(self.name).is_linear(self.names):
+            return self
+        return dataclasses.replace(self, start=Scan())
 
     def recipe(self) -> dict | None:
         return {"formula": self.name, "x": list(self.variables), "parameters": list(self.names)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import operator
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, NoReturn
 
 from nlsq.models.formula_functions import CONSTANTS, FUNCTIONS, Function, Logical
@@ -55,6 +55,8 @@ class Checked(NamedTuple):
         What adds up to the formula, as it was written.
     constants : set of str
         The constants in it.
+    euler : int or None
+        The column of an e that is no base of a power: it may have been meant as a parameter.
     """
 
     tree: ast.expr
@@ -66,6 +68,7 @@ class Checked(NamedTuple):
     texts: set[str]
     terms: tuple[str, ...]
     constants: set[str]
+    euler: int | None
 
     def number(self) -> ast.expr:
         """The tree, 1 and 0 for a condition."""
@@ -125,6 +128,8 @@ class _Check:
         self.numbers: set[str] = set()
         self.texts: set[str] = set()
         self.constants: set[str] = set()
+        self.euler: int | None = None
+        self.bases: list[ast.expr] = []  # of powers
         self.arithmetic = False
         self.nodes = 0
 
@@ -136,7 +141,7 @@ class _Check:
         part = self.part(written, 0)
         return Checked(
             part.tree, written, part.boolean, self.arithmetic, self.names, self.numbers,
-            self.texts, tuple(self.terms(written)), self.constants,
+            self.texts, tuple(self.terms(written)), self.constants, self.euler,
         )  # fmt: skip
 
     def terms(self, node: ast.expr, minus: bool = False) -> Iterator[str]:
@@ -213,6 +218,8 @@ class _Check:
         name = node.id  # NFKC, as Python reads it
         if name in CONSTANTS:
             self.constants.add(name)
+            if name == "e" and node not in self.bases:
+                self.euler = self.euler or self.source.position(node)
             return Part(ast.Constant(CONSTANTS[name]))
         if name.startswith("__"):
             self.refuse(node, f"names like {name!r} are not allowed", "Choose another name.")
@@ -228,6 +235,8 @@ class _Check:
             what = names.get(type(node.op), "<< and >>")
             self.refuse(node, f"there is no operator {what}")
         self.arithmetic = True
+        if isinstance(node.op, ast.Pow):
+            self.bases.append(node.left)
         left, right = self.number(node.left, level), self.number(node.right, level)
         known = self.folded(node, compute, [left, right])
         if known is not None:
@@ -338,3 +347,28 @@ def _power(base: ast.expr, exponent: ast.Constant) -> ast.expr:
         return ast.BinOp(base, ast.Pow(), exponent)
     whole = ast.BinOp(base, ast.Pow(), ast.Constant(abs(int(value))))
     return whole if value >= 0 else ast.BinOp(ast.Constant(1.0), ast.Div(), whole)
+
+
+def is_linear(tree: ast.expr, names: Sequence[str]) -> bool:
+    """Whether a formula as it was written is a polynomial of degree 1 in all these names."""
+    return _degree(tree, frozenset(names)) <= 1
+
+
+def _degree(node: ast.AST, names: frozenset[str]) -> float:
+    """The degree in these names; infinite for what is no polynomial."""
+    if isinstance(node, ast.Name):
+        return float(node.id in names)
+    parts = [_degree(part, names) for part in ast.iter_child_nodes(node)]
+    if not any(parts):
+        return 0.0
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.UAdd | ast.USub):
+        return parts[-1]
+    if isinstance(node, ast.BinOp):
+        left, right = _degree(node.left, names), _degree(node.right, names)
+        if isinstance(node.op, ast.Add | ast.Sub):
+            return max(left, right)
+        if isinstance(node.op, ast.Mult):
+            return left + right
+        if isinstance(node.op, ast.Div) and not right:
+            return left
+    return float("inf")

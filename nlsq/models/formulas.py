@@ -143,6 +143,16 @@ class Formula:
         tree = formula_tree.function(arguments, self._checked.number(), arguments[0], rows)
         return _compiled(tree, self.text)
 
+    def is_linear(self, parameters: Sequence[str]) -> bool:
+        """Whether the formula is a sum of these parameters, each times what has none of them.
+
+        Examples
+        --------
+        >>> parse("a*x + c").is_linear(("a", "c")), parse("a*(x + c)").is_linear(("a", "c"))
+        (True, False)
+        """
+        return formula_tree.is_linear(self._checked.written, parameters)
+
     def terms(
         self, variables: str | Sequence[str], parameters: Sequence[str] | None = None
     ) -> dict[str, Callable]:
@@ -176,6 +186,11 @@ class Formula:
             raise FormulaError(
                 self.text, None, f"{name!r} is compared with a text", "A model computes numbers."
             )
+        if self._checked.euler is not None:
+            raise FormulaError(
+                self.text, self._checked.euler, "e is Euler's number, 2.718..., and no parameter",
+                "Call the parameter otherwise; the number itself is exp(1).",
+            )  # fmt: skip
         order = self._order(given, parameters)
         used = set(self.names)
         first = given[0] if not several else next(n for n in _fresh("x") if n not in used)

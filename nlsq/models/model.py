@@ -182,6 +182,10 @@ class Model:
 
         return prefixed(self, prefix)
 
+    def solvable(self) -> Model:
+        """This model; with a guess, if it has none, where all its parameters are linear."""
+        return self
+
     def components(self, x: Any, *params: Any) -> dict[str, np.ndarray]:
         """The parts of the curve by name, which add up to it.
 

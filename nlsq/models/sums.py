@@ -141,6 +141,7 @@ def add(models: Sequence[Model]) -> Model:
             "Give its members prefixes: model.prefixed('p1_').",
         )
     formulas, variables = [m.formula for m in members], _variables(members, parameters)
+    guessing = tuple(_plain(m).solvable() for m in members)
     made = Sum(
         function=_total(tuple(m.function for m in members), tuple(m.n for m in members)),
         name=" + ".join(m.name for m in members),
@@ -152,7 +153,7 @@ def add(models: Sequence[Model]) -> Model:
             _renamed(m, part, variables) for m, part in zip(members, parts, strict=True)
         ),
         parameters=parameters,
-        start=_Guess(tuple(map(_plain, members))) if all(m.start for m in members) else None,
+        start=_Guess(guessing) if all(m.start for m in guessing) else None,
         grid=members[0].grid,
         rescale=tuple(map(all, zip(*(m.rescale for m in members), strict=True))),
         variables=variables,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
+from numbers import Real
+from types import FunctionType, MethodType
 from typing import Any
 
 import numpy as np
@@ -63,6 +66,18 @@ def guess_of(f: Callable) -> Callable | None:
     if not callable(guess) or getattr(f, "start", guess) is None:  # a model made without one
         return None
     return guess
+
+
+def defaults_of(f: Callable, names: tuple[str, ...]) -> dict[int, float]:
+    """Place -> number that the function's signature gives a parameter."""
+    if not getattr(f, "__defaults__", None) and isinstance(f, FunctionType | MethodType):
+        return {}
+    try:
+        known = inspect.signature(f).parameters
+    except (TypeError, ValueError):
+        return {}
+    found = ((i, known[name].default) for i, name in enumerate(names) if name in known)
+    return {i: float(v) for i, v in found if isinstance(v, Real) and not isinstance(v, bool)}
 
 
 def asked_guess(f: Callable, p0: str, names: tuple[str, ...]) -> Callable:

@@ -21,6 +21,7 @@ from nlsq.core.problem.guesses import (
     Guess,
     asked_guess,
     counted,
+    defaults_of,
     guess_of,
     model_bounds,
     name_of,
@@ -193,6 +194,9 @@ def read(
     if named or p0 is None:
         given = {i for d in (values, held) for i, v in d.items() if v is not None}
         own = guess_of(f) if len(given) < len(names) else None
+        if not own and (named or held):  # who says one parameter means the function's other ones
+            defaults = defaults_of(f, names)
+            values |= {i: v for i, v in defaults.items() if i not in given}
     elif isinstance(p0, str):
         own = asked_guess(f, p0, names)
     elif callable(p0):
