@@ -14,7 +14,7 @@ help:
 	@echo "make test   run the test suite (make test ARGS='-k nist' for a part)"
 	@echo "make nist   digits of agreement with NIST's certified values, beside SciPy's"
 	@echo "make bench  timings beside SciPy's"
-	@echo "make lint   ruff and the layer contracts"
+	@echo "make lint   ruff, the layer contracts and the types of the public calls"
 
 demo: $(VENV)/.with-plot
 	$(BIN)/nlsq fit examples/thurber.yaml
@@ -33,6 +33,7 @@ lint: $(VENV)/.with-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
+	$(BIN)/mypy
 
 clean:
 	rm -rf $(VENV) build *.egg-info

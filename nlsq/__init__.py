@@ -53,6 +53,8 @@ if TYPE_CHECKING:
     from nlsq.result import OptimizeResultV2 as OptimizeResultV2
     from nlsq.result import OptimizeWarning as OptimizeWarning
     from nlsq.result import StreamedFitResult as StreamedFitResult
+    from nlsq.result.comparison import Comparison as Comparison
+    from nlsq.result.comparison import compare as compare
     from nlsq.streaming import AdaptiveHybridStreamingOptimizer as AdaptiveHybridStreamingOptimizer
     from nlsq.streaming import HybridStreamingConfig as HybridStreamingConfig
     from nlsq.streaming import LargeDatasetFitter as LargeDatasetFitter
@@ -62,6 +64,7 @@ _HOME = {
     "AdaptiveHybridStreamingOptimizer": "streaming",
     "CallbackBase": "callbacks",
     "CallbackChain": "callbacks",
+    "Comparison": "result.comparison",
     "CurveFit": "core.minpack",
     "CurveFitResult": "result",
     "CurveFits": "result",
@@ -84,6 +87,7 @@ _HOME = {
     "cache_info": "caching.unified_cache",
     "check_gpu_availability": "device",
     "clear_cache": "caching.unified_cache",
+    "compare": "result.comparison",
     "curve_fit": "core.minpack",
     "estimate_memory_requirements": "streaming",
     "fit": "core.workflow",

@@ -3,16 +3,89 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
 
 if TYPE_CHECKING:
+    import os
+
     import jax
     import numpy as np
+
+    from nlsq.caching.smart_cache import SmartCache
 
 ArrayLike: TypeAlias = "np.ndarray | jax.Array | Sequence[Any] | float"
 BoundsTuple: TypeAlias = "tuple[ArrayLike, ArrayLike]"
 #: ``f(x, *params)``, returning one value per data point.
 ModelFunction: TypeAlias = "Callable[..., ArrayLike]"
 MethodLiteral: TypeAlias = Literal["lm", "trf", "dogbox"]
+LossLiteral: TypeAlias = Literal["linear", "soft_l1", "huber", "cauchy", "arctan"]
+#: Finite differences; a callable is a derivative of the user's.
+JacLiteral: TypeAlias = Literal["2-point", "3-point", "cs"]
+NanPolicyLiteral: TypeAlias = Literal["raise", "omit"]
+TrSolverLiteral: TypeAlias = Literal["exact", "lsmr", "cg"]
+BackendLiteral: TypeAlias = Literal["auto", "numpy", "jax"]
+WorkflowLiteral: TypeAlias = Literal["auto", "direct", "chunked", "streaming"]
 #: ``callback(iteration, cost, params, info)``; returning False stops the fit.
 Callback: TypeAlias = "Callable[[int, float, np.ndarray, Mapping[str, Any]], bool | None]"
+#: SciPy's ``(popt, pcov, infodict, mesg, ier)``.
+FullOutput: TypeAlias = "tuple[np.ndarray, np.ndarray, dict[str, Any], str, int]"
+
+
+class BatchOptions(TypedDict, total=False):
+    """Options of all fits, many at once too; `nlsq.curve_fit` says what they are."""
+
+    ftol: float | None
+    xtol: float | None
+    gtol: float | None
+    loss: LossLiteral | Callable[..., Any]
+    f_scale: float
+    max_nfev: int | None
+    maxfev: int | None
+    time_limit: float | None
+    backend: BackendLiteral | None
+
+
+class FitOptions(BatchOptions, total=False):
+    """Further options of a single fit."""
+
+    x_scale: Any
+    diag: Any
+    diff_step: Any
+    epsfcn: float | None
+    factor: float | None
+    callback: Callable[..., Any] | None
+    verbose: int
+    tr_solver: TrSolverLiteral | None
+    tr_options: Mapping[str, Any] | None
+    cache: SmartCache | None
+    workers: int | Callable[..., Any] | None
+
+
+class CurveFitOptions(FitOptions, total=False):
+    """Keywords of `nlsq.curve_fit`, of which positional arguments are none."""
+
+    nan_policy: NanPolicyLiteral | None
+    fixed: Any
+
+
+class KeptOptions(CurveFitOptions, total=False):
+    """What `nlsq.CurveFit` keeps. It keeps full_output too, but then a checker would be wrong."""
+
+    p0: Any
+    sigma: Any
+    absolute_sigma: bool
+    check_finite: bool | None
+    bounds: Any
+    method: MethodLiteral | None
+    jac: JacLiteral | Callable[..., Any] | None
+
+
+class PiecesOptions(CurveFitOptions, total=False):
+    """Keywords of `nlsq.fit` besides `workflow`."""
+
+    memory_limit_gb: float | None
+    chunk_size: int | None
+    checkpoint: str | os.PathLike | None
+    checkpoint_interval: float | None
+    resume: bool | None
+    show_progress: bool | None

@@ -11,12 +11,42 @@ os.environ.setdefault("NLSQ_DISABLE_PERSISTENT_CACHE", "1")
 import pytest
 
 
+@pytest.fixture(scope="session", autouse=True)
+def programs_in_memory():
+    """Equal programs of different tests are compiled once, as for users, but no disk has them."""
+    from nlsq.utils.kept import keep_in_memory
+
+    keep_in_memory(b"")
+
+
 @pytest.fixture(scope="module")
 def compiled():
     """All fits of a module run by programs, the first of a model too."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NLSQ_BACKEND", "jax")
         yield
+
+
+@pytest.fixture(scope="module")
+def quickly():
+    """Programs of a module are compiled without LLVM's optimisations, a third of the time.
+
+    For tests of what is compiled and how it is driven; `tests.table` has all roads as users do.
+    """
+    import nlsq
+    from nlsq.caching import programs
+
+    usual = programs.compiler_options
+
+    def quick(unrolled):
+        options = usual(unrolled)
+        return options and options | {"xla_backend_optimization_level": 0}
+
+    nlsq.clear_cache()  # other modules have models of the same content
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(programs, "compiler_options", quick)
+        yield
+    nlsq.clear_cache()
 
 
 @pytest.fixture

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import fcntl
+import functools
 import os
 import pty
 import struct
 import subprocess
 import sys
+import tempfile
 import termios
 from pathlib import Path
 
 import nlsq
+from tests import forked
 
 ROOT = Path(nlsq.__file__).parent.parent
 
@@ -42,13 +47,37 @@ def heeding(*arguments: object, first: str = "") -> list[str]:
     return [sys.executable, "-c", code, *map(str, arguments)]
 
 
+@functools.cache
+def place() -> str:
+    """Where `tests.forked` listens, for this process and as long as it lives."""
+    folder = tempfile.TemporaryDirectory()
+    path = os.path.join(folder.name, "place")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.forked", "serve", path], cwd=ROOT, stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE, env=os.environ | {"OPENBLAS_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert process.stdout.readline() == b"ready\n"
+
+    @atexit.register
+    def end():
+        process.communicate(timeout=30)
+        folder.cleanup()
+
+    return path
+
+
 def piped(arguments, cwd, env, stdin: bytes | None = None) -> subprocess.CompletedProcess:
-    """Run with pipes; output is text."""
-    done = subprocess.run(
-        command(*arguments), cwd=cwd, env=env, input=stdin or b"", capture_output=True, timeout=300
-    )
-    done.stdout, done.stderr = done.stdout.decode(), done.stderr.decode()
-    return done
+    """Run without a terminal; output is text."""
+    with contextlib.ExitStack() as opened:
+        given, *shown = [opened.enter_context(tempfile.TemporaryFile()) for _ in range(3)]
+        given.write(stdin or b"")
+        given.seek(0)
+        streams = [file.fileno() for file in (given, *shown)]
+        code = forked.run(place(), list(map(str, arguments)), str(cwd), env, streams)
+        for file in shown:
+            file.seek(0)
+        texts = [file.read().decode() for file in shown]
+    return subprocess.CompletedProcess(arguments, code, *texts)
 
 
 def in_terminal(arguments, cwd, env, until: str | None = None) -> tuple[int, str]:

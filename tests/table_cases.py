@@ -241,7 +241,8 @@ def _cases() -> dict[str, Case]:
         name = f"x of {x:g}, y of {y:g}"
         made[name] = _scaled(name, x, y)
     for m in {m for lengths in LENGTHS.values() for m in lengths}:
-        rounding = {"cost", "chi_squared", "rmse", "mae", "aic", "bic"} if m == 3 else set()
+        noise = {"cost", "misfit", "chi_squared", "rmse", "mae", "aic", "bic"}
+        rounding = noise if m == 3 else set()
         made[f"{m} points"] = _case(f"{m}", m=m, not_unique=rounding)
     return made | packed()
 

@@ -2,6 +2,7 @@
 
 import lmfit
 import numpy as np
+import pandas as pd
 import pytest
 
 import nlsq
@@ -18,12 +19,16 @@ BAD = {
     "a key": ({"bounds": {0: (0, 1)}}, TypeError, "`bounds` goes by parameter name, got 0"),
     "fixed by place": ({"fixed": [2]}, TypeError, "`fixed` goes by parameter name, got 2"),
     "fixed is true": ({"fixed": True}, TypeError, "`fixed` must be names of parameters, or a dict"),
+    "fixed by flags": ({"fixed": {"c": True}}, TypeError, r"value to hold it at, got True. Name"),
     "a text": ({"p0": {"a": "1", "tau": 1, "c": 1}}, TypeError, r".0\['a'\] must be a real .*'1'"),
     "of lmfit": ({"p0": lmfit.create_params(a=1, tau=2, c=3)}, TypeError, "parameter of lmfit"),
     "masked": ({"fixed": {"c": np.ma.masked}}, ValueError, "fixed.'c'.* has masked elements"),
     "complex": ({"fixed": {"a": 1j}}, TypeError, r"fixed\['a'\] must be a real number, got 1j"),
     "no number": ({"p0": {"a": np.nan, "tau": 1, "c": 1}}, ValueError, "`.0` must be fin.*'a' is"),
     "twice": ({"fixed": ["c", "a", "c"]}, ValueError, "`fixed` names 'c' twice"),
+    "twice in a Series": ({"fixed": pd.Series([1, 2.0], ["c", "c"])}, ValueError, "'c' twice"),
+    "bounds of Series": ({"bounds": (pd.Series({"tau": 0, "a": 1, "c": 0}), 9)}, TypeError,
+                         r"`bounds` takes names as \{name: \(low, high\)\}, not a lower"),
     "twice, otherwise": ({"p0": {"a": 1, "tau": 2, "c": 0.4}, "fixed": {"c": 0.5}}, ValueError,
                          "'c' is given twice: .0 starts it at 0.4, and `fixed` holds it at 0.5"),
     "held outside": ({"fixed": {"c": 2}, "bounds": {"c": (0, 1)}}, ValueError,
@@ -41,6 +46,8 @@ BAD = {
     "text": ({"p0": "atuo"}, ValueError, "'auto' or a function p0.x, y., got 'atuo'; did"),
     "a guess that fails": ({"p0": lambda t, y: y[99]}, ValueError,
                            "p0.x, y. failed with IndexError: index 99 is out of .* Give a start"),
+    "a guess that writes": ({"p0": lambda t, y: y.sort()}, ValueError,
+                            "p0.x, y. failed with ValueError: .* is read-only"),
     "a guess of two": ({"p0": lambda t, y: [1, 2]}, ValueError, "must return 3 numbers"),
     "a guess of one": ({"p0": lambda t, y: {"a": 1}}, ValueError, "no start for tau, c"),
     "a guess of none": ({"p0": lambda t, y: "no"}, TypeError, "p0.x, y.* must be"),

@@ -1,5 +1,7 @@
 """The checksum of a pass: by its formula in plain integers, on both roads, and what it notices."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -45,6 +47,19 @@ def coupled_in_name_only(x, p, points):
     return p[0] * jnp.exp(-p[1] * jnp.sort(x))
 
 
+@functools.cache
+def one_pass(call, weighted):
+    """Compiled for any length up to the capacity."""
+    layout = passes.Layout(256, CAPACITY, (0,), jax.tree.structure(0), weighted, False, False, True)
+    rest = np.ones(2), 0.0, 0.0, 0.0, 1, 1.0, 1.0, np.inf
+    setup = Setup(np.ones(2), -np.ones(2), np.ones(2), np.ones(2), *rest)
+
+    def run(data):
+        return passes.make_reduce(call, layout, None, data, setup)(jnp.ones(2), jnp.eye(2))
+
+    return jax.jit(run)
+
+
 def checksum(call, x, y, weights=None):
     """Of one pass over the data, from buffers that hold something else beyond them."""
     m = len(y)
@@ -54,20 +69,11 @@ def checksum(call, x, y, weights=None):
         buffer[:m] = values
         return buffer
 
-    layout = passes.Layout(
-        256, CAPACITY, (0,), jax.tree.structure(0), weights is not None, False, False, True
-    )
-    rest = np.ones(2), 0.0, 0.0, 0.0, 1, 1.0, 1.0, np.inf
-    setup = Setup(np.ones(2), -np.ones(2), np.ones(2), np.ones(2), *rest)
     data = passes.Data(
         (padded(x),), padded(y), None if weights is None else padded(weights), None, m
     )
     with double_precision():
-        sums = jax.jit(
-            lambda data: passes.make_reduce(call, layout, None, data, setup)(
-                jnp.ones(2), jnp.eye(2)
-            )
-        )(data)
+        sums = one_pass(call, weights is not None)(data)
         return np.asarray(sums.checksum).tolist()
 
 

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import pickle
 
 import numpy as np
 import pytest
@@ -84,6 +85,89 @@ def test_summary_counts_and_lists_the_worst(fits):
     assert np.isnan(fits[1, 2].popt).all()
 
 
+def line(t, a, b):
+    return a * t + b
+
+
+_NOISE = np.random.default_rng(1).standard_normal((3, 40))
+_LINES = np.array([[1.0], [2], [-3]]) * T + 5 + 0.2 * _NOISE
+_HOLES = np.where(_NOISE > 1.5, np.nan, _LINES)
+KINDS = {
+    "plain": (line, T, _LINES, {}),
+    "sigma": (line, T, _LINES, {"sigma": 0.1 + T / 20}),
+    "sigma of each": (line, T, _LINES, {"sigma": 0.1 + _NOISE**2, "absolute_sigma": True}),
+    "one fixed": (line, T, _LINES, {"fixed": {"b": 5.0}}),
+    "fixed by bounds": (line, T, _LINES, {"bounds": ([-9, 5], [9, 5]), "p0": [1, 5]}),
+    "at a bound": (line, T, _LINES, {"bounds": ([-9, 5.3], [9, 9])}),
+    "a loss": (line, T, _LINES + 9 * (T > 4.9), {"loss": "cauchy"}),
+    "omitted": (line, T, _HOLES, {"nan_policy": "omit"}),
+    "left out": (line, T, _HOLES, {}),
+    "ragged": (line, [T[:9], T, T[5:]], [_LINES[0, :9], _LINES[1], _LINES[2, 5:]], {}),
+    "complex": (lambda t, a, b: a * t + 1j * b, T, _LINES + 2j + 1j * _NOISE, {}),
+    "one datum": (line, [T[:1]], [[3.0]], {"fixed": ["b"], "p0": [1, 0]}),
+    "constant": (line, T, np.full((2, 40), 3.0), {}),
+    "starts": (line, T, _LINES[0], {"p0": [[1, 1], [2, 2]]}),
+    "undetermined": (lambda t, a, b: (a + b) * t, T, _LINES, {"p0": [1, 1]}),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_arrays_over_the_fits_are_what_each_fit_says(kind):
+    model, x, y, options = KINDS[kind]
+    fits = fit_many(model, x, y, **options)
+    for i, one in enumerate(fits):
+        fitted = np.isfinite(fits.cost[i])
+        for name in ("dof", "chi_squared", "reduced_chi_squared", "r_squared") if fitted else ():
+            found, expected = getattr(fits, name)[i], getattr(one, name)
+            np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9, err_msg=name)
+        limits = fits.confidence_intervals(0.9)[i]
+        np.testing.assert_allclose(limits, one.confidence_intervals(0.9), rtol=1e-9)
+        for name, p in fits.params.items():
+            np.testing.assert_array_equal(p.interval(0.9)[i], limits[fits.param_names.index(name)])
+            own = one.params[name]
+            assert (p.value[i], p.stderr[i]) == (own.value, own.stderr) or not fitted
+            assert (p.fixed[i], p.undetermined[i]) == (own.fixed, own.undetermined) or not fitted
+            assert p.at_bound[i] == own.at_bound
+    if kind == "left out":
+        assert np.isnan(fits.r_squared).any() and np.isnan(fits.confidence_intervals()).any()
+    again = pickle.loads(pickle.dumps(fits))
+    np.testing.assert_array_equal(again.r_squared, fits.r_squared)
+    stored = again[0]
+    assert stored.dof == fits[0].dof and stored.fixed == fits[0].fixed
+    np.testing.assert_array_equal(stored.confidence_intervals(), fits[0].confidence_intervals())
+
+
+def test_parameters_of_many_fits(fits):
+    tau = fits.params["tau"]
+    np.testing.assert_array_equal(np.asarray(tau), fits["tau"])
+    assert tau.interval().shape == (4, 5, 2) and list(fits.params) == ["a", "tau", "c"]
+    assert tau.at_bound.shape == tau.fixed.shape == tau.undetermined.shape == (4, 5)
+    assert str(fits.params).splitlines()[0].split() == ["converged", "median", "5", "%", "95", "%",
+                                                        "std", "error"]  # fmt: skip
+    for table in (fits.params, fits):
+        assert "tau" in table._repr_html_() and "<table>" in table._repr_html_()
+    with pytest.raises(KeyError, match=r"'tua' is no parameter.*did you mean 'tau'"):
+        _ = fits.params["tua"]
+    with pytest.raises(ValueError, match=r"say level=0\.95"):
+        fits.confidence_intervals(alpha=0.05)
+    shown = dir(fits)
+    assert {"params", "r_squared", "popt", "cost", "summary"} <= set(shown)
+    assert not [name for name in shown if name.startswith("_")]
+
+
+def test_sums_over_the_data_are_stored_once_they_were_asked_for(tmp_path):
+    fits = fit_many(line, T, _LINES, loss="soft_l1", out=tmp_path / "fits")
+    for name in ("r_squared", "chi_squared"):
+        with pytest.raises(AttributeError, match=f"Read fits.{name} before saving"):
+            getattr(CurveFits.load(tmp_path / "fits"), name)
+    found = fits.r_squared
+    fits.describe(tmp_path / "fits")
+    np.testing.assert_array_equal(CurveFits.load(tmp_path / "fits").r_squared, found)
+    fits.save(tmp_path / "fits.npz")
+    again = CurveFits.load(tmp_path / "fits.npz")
+    np.testing.assert_array_equal(again.reduced_chi_squared, fits.reduced_chi_squared)
+
+
 @pytest.mark.parametrize("suffix", [".npz", ".parquet"])
 def test_storage_is_exact(fits, tmp_path, suffix):
     if suffix == ".parquet" and importlib.util.find_spec("pyarrow") is None:
@@ -113,6 +197,8 @@ def test_tables(fits):
     assert list(frame.columns[:4]) == ["a", "a_err", "tau", "tau_err"]
     np.testing.assert_array_equal(frame["tau"].loc[(3, 4)], fits["tau"][3, 4])
     assert frame["success"].sum() == 19
+    priced = fit_many(lambda t, cost, a: cost + a * t, T, _LINES).to_pandas()
+    assert list(priced.columns)[:5] == ["cost", "cost_err", "a", "a_err", "fit_cost"]
     json.loads(frame.to_json(orient="split"))
 
 

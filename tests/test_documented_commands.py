@@ -10,7 +10,8 @@ import pytest
 
 from nlsq.cli.main import COMMANDS
 from nlsq.cli.manual import manual
-from tests.program import ROOT, environment
+from tests import forked
+from tests.program import ROOT, environment, place
 
 
 def documented():
@@ -75,7 +76,7 @@ def folder(tmp_path):
         )
     program = tmp_path / "bin" / "nlsq"
     program.parent.mkdir()
-    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m nlsq.cli.main "$@"\n')
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -IS {forked.__file__} {place()} "$@"\n')
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
     return tmp_path
 

@@ -21,8 +21,8 @@ import nlsq
 from nlsq import curve_fit
 from nlsq.core.model.identity.fingerprint import fingerprint
 from nlsq.core.model.identity.walk import model_key
-from nlsq.models.formula import Formula, FormulaError, parse
 from nlsq.models.formula_functions import CONSTANTS, FUNCTIONS
+from nlsq.models.formulas import Formula, FormulaError, parse
 from nlsq.utils.input_error import InputError
 from tests.test_compile_counts import Compilations
 
@@ -198,7 +198,7 @@ def test_two_parses_share_programs(compiled):
 
 def test_the_identity_is_the_same_in_every_process():
     code = """
-from nlsq.models.formula import parse
+from nlsq.models.formulas import parse
 from nlsq.core.model.identity.fingerprint import fingerprint
 from nlsq.core.model.identity.walk import model_key
 for text in ("a*exp(-t/tau) + c", "a*erf(t) if t < b else max(a, t, pi)", "a*voigt(t, b, c)"):
@@ -232,6 +232,34 @@ def test_models_that_cannot_be(asked):
     text, variable, parameters = asked
     with pytest.raises(FormulaError, match=WRONG_MODELS[asked]):
         parse(text).model(variable, parameters)
+
+
+TERMS = {
+    "a*exp(-x/b) + c": ["a*exp(-x/b)", "c"],
+    "a*x": ["a*x"],
+    "a*x - b*x² - (c - x^3)": ["a*x", "-b*x²", "-c", "x^3"],
+    "-(a*x + b) + +c": ["-a*x", "-b", "c"],
+    "(a + b)*x + c": ["(a + b)*x", "c"],
+    "a·x − b": ["a·x", "-b"],
+    "c - (a if x > 1 else b)": ["c", "-(a if x > 1 else b)"],
+    "a*x - -b*c": ["a*x", "--b*c"],
+    " τ*x+  a*x^-1 ": ["τ*x", "a*x^-1"],
+    "a*x + a*x - (x > b)": ["a*x", "a*x (2)", "-(x > b)"],
+    "a + 2^3*x - b**x": ["a", "2^3*x", "-b**x"],
+}
+
+
+@pytest.mark.parametrize("text", TERMS)
+def test_terms_add_up_to_the_formula(text):
+    formula = parse(text)
+    terms = formula.terms("x")
+    assert list(terms) == TERMS[text]
+    p = dict(zip([n for n in formula.names if n != "x"], [0.7, 1.3, 0.4], strict=False))
+    total = sum(term(X, *p.values()) for term in terms.values())
+    np.testing.assert_allclose(total, formula.model("x")(X, *p.values()), rtol=1e-13)
+    for written, term in terms.items():
+        alone = parse(written.removesuffix(" (2)")).evaluate({"x": X, **p})
+        np.testing.assert_allclose(term(X, *p.values()), alone, rtol=1e-15)
 
 
 # -- columns -----------------------------------------------------------------------------------
@@ -311,6 +339,9 @@ WRONG = {
     "x + 1/0": (5, "too large"),
     "x + (-8)^(1/3)": (5, "not a real number"),
     "a.b": (1, "attribute"),
+    "a*np.exp(-x)": (3, "no module before their names. Write exp"),
+    "a*np.pi*x": (3, "attribute.*Write pi"),
+    "a*math.foo(x)": (3, "only functions are called"),
     "τ + a[0]": (5, "subscript"),
     "x² + a.b": (6, "attribute"),
     "x^2 + a.b": (7, "attribute"),

@@ -112,7 +112,7 @@ def test_a_small_fit_loads_numpy_alone(tmp_path):
 import json, sys
 import numpy as np
 from nlsq import curve_fit, fit_many, least_squares, models
-from nlsq.models.formula import parse
+from nlsq.models.formulas import parse
 t = np.linspace(0, 10, 80)
 y = 2.5 * np.exp(-t / 2.2) + 0.3 + 0.01 * np.sin(40 * t)
 p0 = [1, 1, 0.1]

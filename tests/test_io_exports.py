@@ -386,7 +386,7 @@ def test_scripts_of_the_other_kinds_compile():
                      p0={"A": 1.0, "tau": 2.0}, bounds={"A": (-np.inf, np.inf)})  # fmt: skip
     text = reproduction_script(formula)
     compile(text, "reproduce.py", "exec")
-    assert "parse('A*exp(-t/tau)').model('t')" in text
+    assert "nlsq.models.formula('A*exp(-t/tau)', x='t')" in text
     assert "x = np.stack([table.numeric('t'), table.numeric('u')])" in text
     text = reproduction_script(Recipe("a\nb.csv", "t", "V", kind="builtin", model="gaussian"))
     compile(text, "reproduce.py", "exec")

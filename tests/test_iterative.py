@@ -17,6 +17,7 @@ from nlsq.core.loop.state import Method, Setup, pack_setup
 from nlsq.core.passes import blocks as passes
 from nlsq.core.passes.layout import SIZES
 
+pytestmark = pytest.mark.usefixtures("quickly")
 TIGHT = {"ftol": 1e-15, "xtol": 1e-15, "gtol": 1e-15}
 
 
@@ -59,11 +60,14 @@ def quadratic():
     return A.T @ A, A.T @ rng.normal(size=60)
 
 
+@jax.jit
+def _compiled_steihaug(B, g, *numbers):
+    return subproblem.steihaug(lambda v: B @ v, g, *numbers)
+
+
 def _steihaug(B, g, radius, tolerance=1e-12, maxiter=100):
     with double_precision():
-        p, rest, count = jax.jit(
-            lambda B, g, *numbers: subproblem.steihaug(lambda v: B @ v, g, *numbers)
-        )(B, g, radius, tolerance, maxiter)
+        p, rest, count = _compiled_steihaug(B, g, radius, tolerance, maxiter)
         return np.asarray(p), np.asarray(rest), int(count)
 
 

@@ -27,6 +27,7 @@ def kept(tmp_path, monkeypatch):
     sources = tmp_path / "sources"
     sources.mkdir()
     (sources / "one.py").write_text("first")
+    monkeypatch.setattr(module, "in_memory", lambda: None)
     monkeypatch.setattr(module, "cache_directory", lambda: str(tmp_path))
     traces = []
 
@@ -88,6 +89,7 @@ def test_without_sources_nothing_is_kept(kept):
 
 
 def test_a_call_of_a_library_is_not_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "in_memory", lambda: None)
     monkeypatch.setattr(module, "cache_directory", lambda: str(tmp_path))
     A = np.diag([4.0, 9.0])
     with double_precision():

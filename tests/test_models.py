@@ -1,19 +1,23 @@
 """The catalogue of models: laws against outside oracles, guesses, sums, sharing of programs."""
 
+import copy
+import inspect
 import json
 import os
 import pickle
+import pydoc
 import subprocess
 import sys
 from importlib import import_module
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import optimize, special, stats
 
 import nlsq
-from nlsq import curve_fit, models
+from nlsq import CurveFit, LargeDatasetFitter, curve_fit, fit_many, models
 from nlsq.core.model.abscissae import Abscissae
 from nlsq.core.model.calls import CurveCall
 from nlsq.core.model.duals import value_and_tangents
@@ -22,6 +26,7 @@ from nlsq.core.model.identity.walk import model_key
 from nlsq.core.model.model import Model as EngineModel
 from nlsq.models import Parameter, UnknownModel
 from nlsq.models.chapters import CHAPTER_OF
+from nlsq.streaming import CSVSource
 from nlsq.utils.input_error import InputError
 from tests.test_compile_counts import Compilations
 
@@ -417,6 +422,8 @@ def test_a_sum_is_the_sum():
 SUMS = {
     "gaussian + linear": [3, 6, 0.5, 0.3, 1],
     "gaussian + gaussian + constant": [5, 3, 0.5, 3, 7, 1, 2],
+    "gaussian + gaussian + linear": [3, 3, 0.5, 2, 6, 0.8, 0.2, 1],  # two in one wide one
+    "gaussian + gaussian": [2, 3.1, 0.9, -1.8, 5.4, 0.8],
     "lorentzian + gaussian + linear": [5, 3, 0.4, 4, 6.5, 0.6, -0.5, 8],
     "gaussian + gaussian + gaussian + linear": [5, 2, 0.4, 3, 5, 0.6, 4, 8, 0.5, 0.4, 1],
     "gaussian + exponential_decay": [3, 5, 0.5, 6, 0.7, 1],
@@ -424,6 +431,14 @@ SUMS = {
     "sine + quadratic": [2, 1.1, 0.3, 0, 0.1, -0.5, 3],
     "poly3 + fano": [1, 0.5, 0.2, -0.03, 4, 5, 0.5, 1.5],
 }
+
+
+def test_members_that_are_alike_are_guessed_in_the_order_of_their_numbers():
+    model = models.get("gaussian + linear + gaussian")
+    x = np.linspace(0, 10, 80)
+    for first, second in ((3, 7), (7, 3)):
+        p = model.guess(x, model(x, 2, first, 0.5, 0.1, 1, 3, second, 0.8))
+        np.testing.assert_allclose(p[[1, 6]], [3, 7], atol=0.3)
 
 
 @pytest.mark.parametrize("name", SUMS)
@@ -515,3 +530,269 @@ def test_importing_the_package_does_not_import_the_models():
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120, env=environment)
     code = "import sys, nlsq.models; assert 'jax' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120, env=environment)
+
+
+# -------------------------------------------------------------------------------- models as texts
+T = np.linspace(0.1, 5, 40)
+U = np.cos(2 * T)
+NOISE = 0.01 * np.cos(37 * T)
+DECAY = 2 * np.exp(-T / 1.3) + 0.4 + NOISE
+PLANE = 2 * T - 3 * U + 0.5 + NOISE
+PEAK = models.get("gaussian + linear")(T, 3, 2, 0.5, 0.3, 1) + NOISE
+FRAME = pd.DataFrame({"t": T, "u": U, "spent (s)": T})
+FIELDS = np.array(list(zip(T, U, strict=True)), dtype=[("t", float), ("u", float)])
+POINTS = np.stack([T, U])
+
+
+def decay(t, a, tau, c):
+    return a * np.exp(-t / tau) + c
+
+
+def plane(x, a, b, c):
+    return a * x[0] + b * x[1] + c
+
+
+TWO = pd.DataFrame({"substrate": T, "inhibitor": 1 + U})
+
+
+def inhibited(x, vmax, km, ki):
+    return vmax * x[0] / (km * (1 + x[1] / ki) + x[0])
+
+
+INHIBITED = inhibited(TWO.T.to_numpy(), 3, 1, 0.7) + NOISE
+
+
+def peak(x, amp, mu, sigma, a, b):
+    return amp * np.exp(-((x - mu) ** 2) / (2 * sigma**2)) + a * x + b
+
+
+# text, x, y, the same as a function, its x, what x is called
+READ = {
+    "array": ("a*exp(-x/tau) + c", T, DECAY, decay, T, None),
+    "list": ("a*exp(-x/tau) + c", T.tolist(), DECAY, decay, T, None),
+    "Series": ("a*exp(-t/tau) + c", FRAME["t"], DECAY, decay, T, "t"),
+    "Series as x": ("a*exp(-x/tau) + c", FRAME["t"], DECAY, decay, T, "t"),
+    "odd name": ("a*exp(-x/tau) + c", FRAME["spent (s)"], DECAY, decay, T, "spent (s)"),
+    "one column": ("a*exp(-t/tau) + c", FRAME[["t"]], DECAY, decay, T, "t"),
+    "one column as x": ("a*exp(-x/tau) + c", FRAME[["t"]], DECAY, decay, T, "t"),
+    "DataFrame": ("a*exp(-t/tau) + c", FRAME, DECAY, decay, T, "t"),
+    "mapping": ("a*exp(-t/tau) + c", {"u": U, "t": T}, DECAY, decay, T, "t"),
+    "fields": ("a*exp(-t/tau) + c", FIELDS, DECAY, decay, T, "t"),
+    "columns": ("a*t + b*u + c", FRAME, PLANE, plane, POINTS, None),
+    "columns of a mapping": ("b*u + a*t + c", {"t": T, "u": U}, PLANE, plane, POINTS, None),
+    "numbered rows": ("a*x1 + b*x2 + c", POINTS, PLANE, plane, POINTS, None),
+    "rows x and y": ("a*x + b*y + c", POINTS, PLANE, plane, POINTS, None),
+    "list of rows": ("a*x1 + b*x2 + c", POINTS.tolist(), PLANE, plane, POINTS, None),
+    "compatible letters": ("a*µ + b*u + c", {"µ": T, "u": U}, PLANE, plane, POINTS, None),
+    "a name": ("gaussian + linear", T, PEAK, peak, T, None),
+    "a name, Series": ("gaussian+linear", FRAME["t"], PEAK, peak, T, "t"),
+    "a name of two": ("competitive_inhibition", TWO, INHIBITED, inhibited, TWO.T.to_numpy(), None),
+    "NumPy's text": (np.array(["gaussian + linear"])[0], T, PEAK, peak, T, None),
+}
+
+
+@pytest.mark.parametrize("case", READ)
+def test_a_text_is_fitted_as_the_function_that_it_means(case):
+    text, x, y, f, own, label = READ[case]
+    p0 = dict(zip(inspect.signature(f).parameters, [0, 1.5, 1.5, 0.7, 0.5, 0.5], strict=False))
+    names = list(p0)[1:]
+    popt, pcov = optimize.curve_fit(f, own, y, [p0[n] for n in names], xtol=1e-12, ftol=1e-12)
+    own_names = models.read(text, x).names
+    assert sorted(own_names) == sorted(names)
+    order = [names.index(n) for n in own_names]
+    fit = curve_fit(text, x, y, [p0[n] for n in own_names], backend="numpy")
+    np.testing.assert_allclose(fit.popt, popt[order], rtol=1e-7)
+    np.testing.assert_allclose(fit.pcov, pcov[np.ix_(order, order)], rtol=1e-5)
+    assert fit.get("labels", {}).get("x") == label
+    np.testing.assert_allclose(fit.model.predict(x, fit.popt), f(own, *popt), rtol=1e-6)
+    if isinstance(x, dict):  # lists in it too
+        again = fit.model.predict({k: v.tolist() for k, v in x.items()}, fit.popt)
+        np.testing.assert_allclose(again, f(own, *popt), rtol=1e-6)
+
+
+def test_an_array_of_arrays_is_taken_number_by_number():
+    x = np.stack([T, T + 5])
+    fit = curve_fit("a*x + k", x, 2 * x + 1, backend="numpy")
+    np.testing.assert_allclose(fit.popt, [2, 1], rtol=1e-10)
+
+
+def test_texts_in_every_call(tmp_path):
+    text, names = "a*exp(-t/tau) + c", ("a", "tau", "c")
+    direct = curve_fit(text, FRAME, DECAY)
+    parts = np.concatenate([*direct.components([0.5]).values()])
+    pd.DataFrame({"t": T, "v": DECAY}).to_csv(tmp_path / "d.csv", index=False)
+    source = CSVSource(tmp_path / "d.csv", x="t", y="v")
+    calls = {
+        "CurveFit": CurveFit(p0=[1, 1, 1]).curve_fit(text, FRAME["t"], DECAY),
+        "fit": nlsq.fit(text, FRAME, pd.Series(DECAY, name="v")),
+        "chunked": nlsq.fit(text, FRAME, DECAY, workflow="chunked"),
+        "a model, chunked": nlsq.fit(models.read(text, "t"), FRAME, DECAY, workflow="chunked"),
+        "source": curve_fit(text, source),
+        "source loaded": nlsq.fit(text, source),
+        "source as x": nlsq.fit("a*exp(-x/tau) + c", source),
+        "large": LargeDatasetFitter().fit(text, FRAME["t"], DECAY),
+        "many": fit_many(text, FRAME, np.stack([DECAY, 2 * DECAY]))[0],
+        "each its own x": fit_many("a*exp(-x/tau) + c", [T, T[:9]], [DECAY, DECAY[:9]])[0],
+    }
+    for name, fit in calls.items():
+        assert fit.param_names == names, name
+        np.testing.assert_allclose(fit.popt, direct.popt, rtol=1e-7, err_msg=name)
+        if name not in ("many", "each its own x"):
+            assert fit.labels["x"] == "t", name
+        for one in (fit, type(fit).from_json(fit.to_json())):  # streamed fits among them
+            found = np.concatenate([*one.components([0.5]).values()])
+            np.testing.assert_allclose(found, parts, rtol=1e-7, err_msg=name)
+    with pytest.raises(ValueError, match="give the x"):
+        calls["chunked"].components()
+
+
+MEANT = {
+    ("gausian", None): "no model 'gausian'; did you mean 'gaussian'.*does not mention x",
+    ("Gaussian", None): "did you mean 'gaussian'",
+    ("double exponential", None): "did you mean 'double_exponential'",
+    ("gausian + linear", None): "no model 'gausian'.*did you mean 'gaussian'",
+    ("tau", None): "no model 'tau'. As a formula: it does not mention x; it has tau",
+    ("a + b", None): "does not mention x; it has a, b",
+    ("", None): "empty",
+    ("gaussian + a*x", None): "built-in model, not a parameter.*models.get",
+    ("a*x - linear", None): "'linear' is a built-in model",
+    ("x + linear", None): "'linear' is a built-in model.*models.get",
+    ("a*exp(", None): "column 6: .*never closed",
+    ("2*3 + 1*4", None): "it does not mention x; it has no names",
+    ("a*exp(-t/tau)", None): r"mention x; it has a, t, tau.*models.formula\(.*, x='t'\)",
+    ("a*exp(-q/tau)", "Series"): "does not mention x or the column 't'",
+    ("a*t + x", "Series"): "both x and the column t are in it",
+    ("a*q + b", "DataFrame"): "does not mention the columns 't', 'u', 'spent",
+    ("a*q + b", "rows"): "does not mention x1, x2 or x, y or x; it has a, q, b",
+    ("x**2", None): "no parameters beside x",
+    ("a*x1 + b*x2", "points in rows"): "x3, ..., x40 or x; .*rows of x are coordinates.*transpose",
+    ("a*q", "wide"): r"the columns 'c0', 'c1', 'c2', ..., 'c39'.*as data\['c0'\]",
+    ("a*x + b", "numbers"): "does not mention the columns '0', '1'",
+    ("a*e + t", "constant"): "e is a constant, and the name of a column. Rename",
+    ("a*t + b*u", "uneven"): "columns of x differ in length: t has 40, u has 5",
+    ("gaussian + linear", "DataFrame"): "takes x; the columns of x are t, u, spent",
+}
+
+
+@pytest.mark.parametrize("asked", MEANT, ids=str)
+def test_a_text_that_means_nothing(asked):
+    text, form = asked
+    x = {
+        None: T, "Series": FRAME["t"], "DataFrame": FRAME, "rows": POINTS,
+        "points in rows": POINTS.T, "wide": pd.DataFrame({f"c{i}": T for i in range(40)}),
+        "numbers": pd.DataFrame(POINTS.T), "constant": {"t": T, "e": U},
+        "uneven": {"t": T, "u": U[:5]},
+    }[form]  # fmt: skip
+    with pytest.raises(InputError, match=MEANT[asked]):
+        curve_fit(text, x, T)
+
+
+def test_parameters_may_be_called_like_models():
+    assert models.read("emax*x/(ec50 + x) + constant").names == ("emax", "ec50", "constant")
+
+
+def test_what_is_no_text():
+    with pytest.raises(TypeError, match="read from a text, got 5"):
+        models.read(5)
+    for x in (5, (), ["t", 3]):
+        with pytest.raises(TypeError, match="x must be the name of the variable"):
+            models.formula("a*t", x=x)
+
+
+def test_a_text_is_read_once():
+    assert models.read("a*x + b") is models.read("a*x + b", T)
+    assert models.read("a*t + b", FRAME) is not models.read("a*t + b", FRAME["t"])
+    before = models.register(lambda x, a: a * x, "own_slope")
+    assert models.read("own_slope") is before
+    after = models.register(lambda x, a: 2 * a * x, "own_slope")
+    assert models.read("own_slope") is after and models.read("own_slope + linear")(1, 1, 0, 0) == 2
+
+
+# ------------------------------------------------------------------- sums, prefixes, components
+def ramp(x, slope, start):
+    return slope * np.maximum(x - start, 0)
+
+
+G, L = models.get("gaussian"), models.get("linear")
+MADE = {
+    "sum": (G + L, "amp mu sigma a b", "gaussian linear"),
+    "sum()": (sum([G, L, G]), "amp_1 mu_1 sigma_1 a b amp_2 mu_2 sigma_2",
+              "gaussian_1 linear gaussian_2"),
+    "prefixes": (G.prefixed("p1_") + G.prefixed("p2_") + L.prefixed("bg_"),
+                 "p1_amp p1_mu p1_sigma p2_amp p2_mu p2_sigma bg_a bg_b", "p1_ p2_ bg_"),
+    "a prefix": (G.prefixed("p_"), "p_amp p_mu p_sigma", "p_"),
+    "two prefixes": (G.prefixed("a_").prefixed("b_"), "b_a_amp b_a_mu b_a_sigma", "b_"),
+    "a prefixed sum": ((G + L).prefixed("q_"), "q_amp q_mu q_sigma q_a q_b",
+                       "q_gaussian q_linear"),
+    "a sum of it": ((G + L).prefixed("q_") + L, "q_amp q_mu q_sigma q_a q_b a b", "q_ linear"),
+    "a function": (G + ramp, "amp mu sigma slope start", "gaussian ramp"),
+    "a function first": (ramp + G, "slope start amp mu sigma", "ramp gaussian"),
+    "formula": (models.formula("k*t - (m*t^2 + h)", x="t"), "k m h", "k*t -m*t^2 -h"),
+    "formula in a sum": (G + models.formula("k*t + h", x="t"), "amp mu sigma k h",
+                         "gaussian k*t+h"),
+    "several alike": (G + models.get("lorentzian") + G,
+                      "amp_1 mu_1 sigma_1 amp_2 x0_2 gamma_2 amp_3 mu_3 sigma_3",
+                      "gaussian_1 lorentzian gaussian_3"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", MADE)
+def test_models_made_of_models(case):
+    model, names, parts = MADE[case]
+    assert model.names == tuple(names.split())
+    p = np.linspace(0.5, 1.5, model.n)
+    found = model.components(T, *p)
+    assert [label.replace(" ", "") for label in found] == parts.split()
+    np.testing.assert_allclose(sum(found.values()), model(T, *p), rtol=1e-14)
+    assert all(part.shape == T.shape for part in found.values())
+    if model.formula:
+        named = {**FUNCTIONS, "x": T, "t": T, **dict(zip(model.names, p, strict=True))}
+        by_text = eval(model.formula.replace("^", "**"), {"__builtins__": {}}, named)
+        np.testing.assert_allclose(by_text, model(T, *p), rtol=1e-14)
+    if "function" not in case:
+        again = models.restored(json.loads(json.dumps(model.recipe())))
+        assert again.names == model.names and repr(again) == repr(model)
+        np.testing.assert_array_equal(again(T, *p), model(T, *p))
+    else:
+        assert model.recipe() is None
+    for copied in (pickle.loads(pickle.dumps(model)), copy.copy(model), copy.deepcopy(model)):
+        assert copied.names == model.names and list(copied.components(T, *p)) == list(found)
+        np.testing.assert_array_equal(copied(T, *p), model(T, *p))
+        assert str(copied) == str(model)
+
+
+def test_a_prefix_changes_names_only():
+    model = G.prefixed("p_") + L.prefixed("bg_")
+    y = model(T, 3, 2, 0.5, 0.3, 1)
+    np.testing.assert_array_equal(model.guess(T, y), (G + L).guess(T, y))
+    np.testing.assert_array_equal(G.prefixed("p_").guess(T, y), G.guess(T, y))
+    for a, b in zip(model.parameters, (G + L).parameters, strict=True):
+        assert (a.meaning, a.unit, a.lower, a.upper) == (b.meaning, b.unit, b.lower, b.upper)
+    assert model_key(G.prefixed("p_")) == model_key(G)
+    fit = curve_fit(model, T, y, backend="numpy")
+    np.testing.assert_allclose(fit.popt, [3, 2, 0.5, 0.3, 1], rtol=1e-7)
+
+
+def test_sums_that_cannot_be():
+    with pytest.raises(InputError, match="prefix 'p 1' cannot begin a name"):
+        G.prefixed("p 1")
+    with pytest.raises(InputError, match=r"called 'a_1'.*prefixed"):
+        _ = models.formula("a_1*x") + models.formula("a*x") + models.formula("a*x^2")
+    with pytest.raises(InputError, match=r"Models of \(t, u\) and \(x\) have no sum"):
+        _ = models.formula("a*t*u", x=("t", "u")) + L
+    with pytest.raises(InputError, match=r"Models of \(x1, x2\) and \(x\) have no sum"):
+        models.get("gaussian_2d + constant")
+    with pytest.raises(TypeError, match="unsupported operand"):
+        _ = G + 1
+    with pytest.raises(InputError, match="does not name its parameters"):
+        _ = G + (lambda x, *p: x)
+    with pytest.raises(InputError, match="takes t, u; the columns of x are t, v"):
+        models.formula("a*t*u", x=("t", "u"))({"t": T, "v": T}, 1)
+
+
+def test_what_models_say():
+    said = pydoc.plain(pydoc.render_doc(models.get("hill").prefixed("h_")))
+    for part in ("h_slope", "y = ", "Reference:", models.get("hill").parameters[0].meaning, ">= 0"):
+        assert part in said, part
+    assert "y = k*x" in pydoc.plain(pydoc.render_doc(models.formula("k*x")))
+    assert "<td" in G._repr_html_() and "standard deviation" in G._repr_html_()

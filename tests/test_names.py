@@ -4,6 +4,7 @@ import itertools
 
 import lmfit
 import numpy as np
+import pandas as pd
 import pytest
 
 import nlsq
@@ -89,6 +90,8 @@ CALLS = {
 STARTS = {  # what is said of the start: the model, p0, and the same as a list
     "a list": (decay, P0, P0),
     "a dict": (decay, {"c": 0.5, "a": 1.5, "tau": np.float64(2)}, P0),
+    "a Series": (decay, pd.Series({"c": 0.5, "a": 1.5, "tau": 2.0}), P0),
+    "a Series without names": (decay, pd.Series(P0), P0),
     "a part": (decay, {"tau": 2, "a": None, "c": np.array(0.5)}, [1, 2, 0.5]),
     "a function": (decay, lambda t, y: [1.5, 2.0, y.min()], [1.5, 2.0, Y.min()]),
     "a function by name": (decay, lambda t, y: {"c": 0.5, "a": 1.5, "tau": 2}, P0),
@@ -101,6 +104,7 @@ STARTS = {  # what is said of the start: the model, p0, and the same as a list
 BOUNDS = {
     "none": ({}, (-INF, INF)),
     "a dict": ({"bounds": {"c": (0, 0.9)}}, ([-INF, -INF, 0], [INF, INF, 0.9])),
+    "a Series": ({"bounds": pd.Series({"c": (0, 0.9)})}, ([-INF, -INF, 0], [INF, INF, 0.9])),
     "open sides": (
         {"bounds": {"tau": (0.5, None), "a": (None, 9), "c": None}},
         ([-INF, 0.5, -INF], [9, INF, INF]),
@@ -113,6 +117,7 @@ FIXED = {
     "nothing": ({}, {}),
     "a value": ({"fixed": {"c": 0.501}}, {2: 0.501}),
     "a name": ({"fixed": ["c"]}, {2: None}),
+    "a Series": ({"fixed": pd.Series({"c": 0.501})}, {2: 0.501}),
     "a text and None": ({"fixed": "tau"}, {1: None}),
     "two": ({"fixed": {"tau": 1.301, "c": None}}, {1: 1.301, 2: None}),
     "all": ({"fixed": {"a": 1.8, "tau": 1.3, "c": 0.501}}, {0: 1.8, 1: 1.3, 2: 0.501}),
@@ -124,10 +129,11 @@ def rows(call):
     all_rows = itertools.product(STARTS, BOUNDS, FIXED)
     for k, (start, bounds, fixed) in enumerate(all_rows):
         p0 = STARTS[start][1]
-        by_name = isinstance(p0, dict)
-        if by_name and {NAMES[i] for i, v in FIXED[fixed][1].items() if v} & set(p0):
+        by_name = isinstance(p0, dict | pd.Series)
+        if by_name and {NAMES[i] for i, v in FIXED[fixed][1].items() if v} & set(p0.keys()):
             continue  # which would be given twice
-        if call == "least_squares" and not (start == "a dict" or isinstance(p0, list)):
+        whole = isinstance(p0, list) or start in ("a dict", "a Series")
+        if call == "least_squares" and not whole:
             continue  # it has no data to ask
         if call == "curve_fit, jax" and STARTS[start][0] is not decay:
             continue  # each model costs a compilation
@@ -360,3 +366,24 @@ def test_names_of_unknowns():
     )
     np.testing.assert_allclose(held.x, [1, 5, 3])
     assert "param_names" not in nlsq.least_squares(lambda p: p - 1, [0.0])
+
+
+def test_names_are_spelled_as_python_spells_them():
+    def mobility(t, µ, c):  # the micro sign: Python makes it the letter
+        return µ * t + c
+
+    typed, letter = "\u00b5", "\u03bc"
+    how = {"p0": {typed: 2, "c": 0}, "bounds": {typed: (0, 9)}, "x_scale": {typed: 3}}
+    fit = nlsq.curve_fit(mobility, T, 3 * T, **how)
+    many = nlsq.fit_many(mobility, T, 3 * T[None], fixed={typed: 3})
+    assert fit.names == (letter, "c") and many[0].fixed == (letter,)
+    assert fit[typed] == fit[letter] == fit.params[typed].value and typed in fit.params
+    assert fit.derive(typed).covariance(typed) == fit.pcov[0, 0]
+    assert many[typed] == many.params[typed].value == 3
+    with pytest.raises(TypeError, match="cannot be set"):
+        fit[typed] = 1
+    model = models.get("linear").prefixed(typed)
+    assert model.names == models.restored(model.recipe()).names == (letter + "a", letter + "b")
+    for what, given in (("p0", 1), ("fixed", 1), ("bounds", (0, 1))):
+        with pytest.raises(ValueError, match=f"`{what}` names '{letter}' twice"):
+            nlsq.curve_fit(mobility, T, 3 * T, **{what: {typed: given, letter: given}})

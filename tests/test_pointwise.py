@@ -71,7 +71,7 @@ def test_declared_pointwise_commutes_with_permutation_and_selection(name, seed):
     rng = np.random.default_rng(seed)
     x = rng.uniform(0.05, 0.95, (12,) if name in POINTWISE else (2, 12))
     whole = values(name, x)
-    for chosen in (rng.permutation(12), rng.choice(12, 12), rng.permutation(12)[:5]):
+    for chosen in (rng.permutation(12), rng.choice(12, 12)):
         some = values(name, x[..., chosen])
         np.testing.assert_allclose(some, whole[chosen], rtol=1e-11, atol=1e-13)
 

@@ -149,6 +149,11 @@ def test_pages_of_other_data():
     words = Reader(html_report(result_document(several))).words
     assert "observed = predicted" in words
     assert "predicted y" in words
+    u, v = (axis.ravel() for axis in np.meshgrid(x[::5], x[::4]))
+    plane = nlsq.curve_fit(lambda x, a, b: a * x[0] + b * x[1], (u, v), u - v + 0.1 * np.cos(9 * u))
+    reader = Reader(html_report(result_document(plane, x_label="east, north")))
+    assert "north" in reader.words and reader.tags.count("image") >= 3
+    assert all(v.startswith(("#", "data:,", "data:image/png;base64,")) for v in reader.loads)
     z = (2 + 1j) * x + 0.1 * np.exp(5j * x)
     both = nlsq.curve_fit(lambda x, a, b: (a + 1j * b) * x, x, z)
     words = Reader(html_report(result_document(both))).words
@@ -163,6 +168,9 @@ def test_pages_of_other_data():
     wide = np.geomspace(1e-3, 1e3, 50)
     Reader(html_report(result_document(nlsq.curve_fit(lambda x, a: a / (1 + x), wide, 1 / (1 + wide)
                                                       + 0.01 * np.cos(wide)))))  # fmt: skip
+    law = 3 * wide**-1.5
+    steep = nlsq.curve_fit(lambda x, a, b: a * x**b, wide, law, p0=[1, -1], sigma=0.1 * law)
+    assert "residual / σ" in Reader(html_report(result_document(steep))).words
 
 
 def test_page_of_many_parameters():

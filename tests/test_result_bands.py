@@ -1,14 +1,18 @@
 """Confidence and prediction bands against closed forms, at any scale, and honest where blind."""
 
+import functools
 import math
 
 import numpy as np
 import pytest
+import uncertainties
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
+from scipy import optimize, stats
+from uncertainties import umath
 
-from nlsq.result import bands
+from nlsq import curve_fit
+from nlsq.result import StreamedFitResult, bands
 from tests.result_fits import (
     DECAY,
     LINE,
@@ -25,27 +29,29 @@ from tests.result_fits import (
 INF = np.inf
 
 
-def regression_band(x, y, at, alpha, new_observation):
+def regression_band(x, y, at, level, new_observation):
     """Working-Hotelling's pointwise formula: t s sqrt([1 +] 1/m + (x - mean)^2 / Sxx)."""
     m, fit = len(x), stats.linregress(x, y)
     middle = fit.intercept + fit.slope * at
     s = math.sqrt(((y - fit.intercept - fit.slope * x) ** 2).sum() / (m - 2))
     share = new_observation + 1 / m + (at - x.mean()) ** 2 / ((x - x.mean()) ** 2).sum()
-    half = stats.t.ppf((1 + alpha) / 2, m - 2) * s * np.sqrt(share)
+    half = stats.t.ppf((1 + level) / 2, m - 2) * s * np.sqrt(share)
     return middle - half, middle + half
 
 
-@pytest.mark.parametrize("alpha", [0.5, 0.95, 0.999])
-def test_textbook_bands_of_a_line(alpha):
+@pytest.mark.parametrize("level", [0.5, 0.95, 0.999])
+def test_textbook_bands_of_a_line(level):
     x, y = noisy_line()
     fit, at = fitted(LINE, x, y), np.linspace(-10, 20, 7)
-    lower, upper = fit.confidence_band(at, alpha)
-    np.testing.assert_allclose([lower, upper], regression_band(x, y, at, alpha, 0), rtol=1e-6)
-    pair = fit.prediction_interval(at, alpha)
-    assert pair.shape == (7, 2)
-    np.testing.assert_allclose(pair.T, regression_band(x, y, at, alpha, 1), rtol=1e-6)
-    at_data = fit.confidence_band(alpha=alpha)
-    np.testing.assert_allclose(at_data, regression_band(x, y, x, alpha, 0), rtol=1e-6)
+    lower, upper = fit.confidence_band(at, level)
+    np.testing.assert_allclose([lower, upper], regression_band(x, y, at, level, 0), rtol=1e-6)
+    pair = fit.prediction_interval(at, level)
+    assert pair.lower.shape == (7,) and type(pair) is type(fit.confidence_band())
+    np.testing.assert_allclose(pair, regression_band(x, y, at, level, 1), rtol=1e-6)
+    at_data = fit.confidence_band(alpha=level)
+    np.testing.assert_allclose(at_data, regression_band(x, y, x, level, 0), rtol=1e-6)
+    np.testing.assert_array_equal(fit.predict(at), line(at, *fit.popt))
+    np.testing.assert_array_equal(fit.predict(), fit.predictions)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +60,7 @@ def test_textbook_bands_of_a_line(alpha):
 def test_forms_of_x(at):
     fit = fitted(LINE, *noisy_line())
     lower, upper = fit.confidence_band(at)
-    assert lower.shape == upper.shape == (1,) and fit.prediction_interval(at).shape == (1, 2)
+    assert lower.shape == upper.shape == (1,) and fit.prediction_interval(at).lower.shape == (1,)
     assert upper - lower == pytest.approx(np.subtract(*fit.confidence_band(np.array([3.0]))[::-1]))
 
 
@@ -111,7 +117,7 @@ def test_noise_variance(kind, absolute):
     fit = fitted(LINE, x, y, sigma=sigma, absolute_sigma=absolute)
     t = stats.norm.ppf(0.975) if absolute else stats.t.ppf(0.975, 23)
     band = np.diff(np.array(fit.confidence_band()).T)[:, 0] / 2 / t
-    new = np.diff(fit.prediction_interval())[:, 0] / 2 / t
+    new = np.subtract(*fit.prediction_interval()[::-1]) / 2 / t
     scale = 1.0 if absolute else fit.reduced_chi_squared
     np.testing.assert_allclose(new**2 - band**2, scale * each**2, rtol=1e-9)
 
@@ -126,7 +132,7 @@ def test_sigma_of_new_points_must_be_told():
     np.testing.assert_array_equal(told, fit.prediction_interval(at, sigma_new=[0.7, 0.7]))
     t, band = stats.t.ppf(0.975, 23), np.subtract(*fit.confidence_band(at)[::-1]) / 2
     expected = np.sqrt((band / t) ** 2 + 0.49 * fit.reduced_chi_squared)
-    np.testing.assert_allclose(np.diff(told)[:, 0] / 2, t * expected, rtol=1e-9)
+    np.testing.assert_allclose((told.upper - told.lower) / 2, t * expected, rtol=1e-9)
     with pytest.raises(ValueError, match="3 values for 2 points"):
         fit.prediction_interval(at, sigma_new=[1, 1, 1])
     for bad in (0.0, -1.0, math.nan, np.ones((2, 2))):
@@ -152,7 +158,7 @@ def test_complex_band_has_one_width_for_each_part():
     both = result_at(Model(f, jac), x, y, [2, 3], pcov)
     for ours, expected in (
         (both.confidence_band(), real.confidence_band()),
-        (both.prediction_interval().T, real.prediction_interval().T),
+        (both.prediction_interval(), real.prediction_interval()),
     ):
         np.testing.assert_allclose(np.real(ours), np.array(expected)[:, :15], rtol=1e-12)
         np.testing.assert_allclose(np.imag(ours), np.array(expected)[:, 15:], rtol=1e-12)
@@ -211,7 +217,7 @@ def test_band_opens_where_an_unseen_parameter_acts():
     expected = np.subtract(*plain.confidence_band(at)[::-1]) / 2
     np.testing.assert_allclose(half[:3], expected[:3], rtol=1e-9)
     np.testing.assert_array_equal(half[3:], [INF, INF])
-    assert np.isfinite(fit.prediction_interval(at)[:3]).all()
+    assert np.isfinite(np.array(fit.prediction_interval(at))[:, :3]).all()
     np.testing.assert_array_equal(fit.perr, [*plain.perr, INF])
     # The same without the covariance of the determined part: from the finite block of pcov.
     del fit["pcov_determined"]
@@ -227,7 +233,7 @@ def test_without_degrees_of_freedom_the_band_is_infinite_unless_the_noise_is_kno
         unknown["pcov"] = pcov
         lower, upper = unknown.confidence_band([0.5])
         assert (lower, upper) == (-INF, INF)
-        np.testing.assert_array_equal(unknown.prediction_interval([0.5]), [[-INF, INF]])
+        np.testing.assert_array_equal(unknown.prediction_interval([0.5]), [[-INF], [INF]])
     known = result_at(DECAY, x, y, popt, C, sigma=1.0, absolute_sigma=True)
     lower, upper = known.confidence_band()
     np.testing.assert_allclose(upper - lower, 2 * stats.norm.ppf(0.975), rtol=1e-9)
@@ -249,6 +255,237 @@ def test_variance_is_never_negative_and_equals_the_quadratic_form(seed):
     variance = bands.curve_variance(J / scale, C)
     assert (variance >= 0).all()
     np.testing.assert_allclose(variance, ((J @ B) ** 2).sum(axis=1), rtol=1e-9, atol=1e-13)
+
+
+# -- derived quantities --------------------------------------------------------------------------
+
+DERIVED = {
+    "product": (lambda a, tau: a * tau, lambda a, tau: a * tau),
+    "formula": ("log(2)*tau + a^2/tau", lambda a, tau: math.log(2) * tau + a**2 / tau),
+    "NumPy": (lambda tau, a: a * np.exp(-1 / tau), lambda a, tau: a * umath.exp(-1 / tau)),
+    "math": (
+        lambda tau: math.log(2) * math.sqrt(tau),
+        lambda a, tau: math.log(2) * umath.sqrt(tau),
+    ),
+    "abs": (lambda tau: abs(-tau), lambda a, tau: tau),
+    "branch": (lambda a, tau: a if a > 0 else tau, lambda a, tau: a),
+    "any": (lambda **p: p["a"] / p["tau"], lambda a, tau: a / tau),
+    "by position": (lambda tau, a, /, b=2.0: b * a - tau, lambda a, tau: 2 * a - tau),
+    "partial": (functools.partial(lambda k, a: k * a, 3), lambda a, tau: 3 * a),
+    "constant": (lambda: 2.5, lambda a, tau: 2.5 + 0 * a),
+}
+
+
+@pytest.fixture(scope="module")
+def decaying():
+    x = np.linspace(0, 5, 30)
+    return fitted(DECAY, x, decay(x, 2.0, 1.3) + 0.02 * np.cos(9 * x), (1, 1), ("a", "tau"))
+
+
+def test_derived_quantities_against_uncertainties(decaying):
+    fit = decaying
+    theirs = fit.correlated_values()
+    expected = [oracle(*theirs) for _, oracle in DERIVED.values()]
+    together = fit.derive(**{name: ours for name, (ours, _) in DERIVED.items()})
+    t = stats.t.ppf(0.95, 28)
+    for (name, ours), e in zip(together.items(), expected, strict=True):
+        assert ours.value == pytest.approx(e.n, rel=1e-14), name
+        assert ours.stderr == pytest.approx(e.s, rel=1e-11 if name == "math" else 1e-13), name
+        np.testing.assert_allclose(ours.interval(0.9), e.n + np.array([-t, t]) * e.s, rtol=1e-9)
+        with_tau = uncertainties.covariance_matrix([e, theirs[1]])[0][1]
+        assert ours.covariance("tau") == pytest.approx(with_tau, rel=1e-9, abs=1e-18), name
+        assert ours.covariance(fit.params["tau"]) == ours.covariance("tau")
+    np.testing.assert_allclose(
+        together.covariance, uncertainties.covariance_matrix(expected), rtol=1e-9, atol=1e-18
+    )
+    frame = together.to_dataframe()
+    np.testing.assert_array_equal(frame["stderr"], [q.stderr for q in together.values()])
+    assert str(together).splitlines()[2].split()[0] == "product" and "[" in str(together)
+    assert fit.derive("2*a").name == "2*a" and str(fit.derive("2*a")).count("±") == 1
+
+
+def test_a_derived_curve_has_the_confidence_band(decaying):
+    at = np.array([0.5, 4.0])
+    curve = decaying.derive(lambda a, tau: decay(at, a, tau))
+    np.testing.assert_allclose(curve.interval().T, decaying.confidence_band(at), rtol=1e-12)
+    both = decaying.derive(lambda a, tau: [a, tau])
+    np.testing.assert_allclose(both.covariance(both), decaying.pcov, rtol=1e-12)
+    np.testing.assert_allclose(both.covariance("a"), decaying.pcov[0], rtol=1e-12)
+    assert list(decaying.derive(c=lambda a: [a, 2 * a]).to_dataframe().index) == ["c[0]", "c[1]"]
+
+
+def test_derived_from_what_the_data_leave_open():
+    """Of y = a b x only the product is known; c is fixed, d acts where there are no data."""
+    x = np.arange(1.0, 9)
+    y = 6 * x + np.cos(5 * x)
+    with pytest.warns(optimize.OptimizeWarning):
+        fit = curve_fit(
+            lambda x, a, b, c, d: a * b * x + c + d * (x > 10), x, y, [2, 3, 0, 1],
+            bounds=([-INF, -INF, 0, -INF], [INF, INF, 0, INF]),
+        )  # fmt: skip
+    slope = (x @ y) / (x @ x)
+    product = fit.derive(p="a*b", a="a", ratio="a/b", c="3*c", d="d", q="a*b + d")
+    assert product["p"].value == pytest.approx(slope)
+    variance = ((y - slope * x) ** 2).sum() / 7 / (x @ x)
+    assert product["p"].stderr == pytest.approx(math.sqrt(variance), rel=1e-6)
+    errors = [product[name].stderr for name in ("a", "ratio", "c", "d", "q")]
+    assert errors == [INF, INF, 0, INF, INF]
+    assert product["p"].covariance("a") == INF and product["c"].covariance("a") == 0
+    np.testing.assert_array_equal(product["ratio"].interval(), [-INF, INF])
+    np.testing.assert_array_equal(product["c"].interval(), [0, 0])
+    with pytest.raises(ValueError, match=r"errors of a, b, d are not finite.*do not determine"):
+        fit.correlated_values()
+
+
+@pytest.mark.parametrize(
+    ("asked", "error", "says"),
+    [
+        (
+            [lambda tua: tua],
+            ValueError,
+            "'tua' is no parameter; they are a, tau; did you mean 'tau'",
+        ),
+        (["a/tua"], ValueError, "a/tua: 'tua' is no parameter"),
+        (["a/"], ValueError, "a/"),
+        (["2*pi"], ValueError, "takes none of the parameters a, tau"),
+        ([lambda *p: p[0]], TypeError, "does not tell which parameters it takes"),
+        ([lambda p: p["a"]], ValueError, "'p' is no parameter"),
+        ([lambda a: 1j * a], TypeError, "must give real numbers; it gave complex128"),
+        ([3.0], TypeError, "a function of parameters or a formula, not 3.0"),
+        ([], TypeError, "one function or formula, or several"),
+    ],
+)
+def test_what_cannot_be_derived(decaying, asked, error, says):
+    with pytest.raises(error, match=says):
+        decaying.derive(*asked)
+
+
+def test_a_parameter_called_like_a_constant_is_no_part_of_a_formula():
+    fit = fitted(LINE, *noisy_line(), names=("a", "e"))
+    with pytest.raises(ValueError, match="in a formula e is the constant"):
+        fit.derive("a*e")
+    assert fit.derive("exp(a)").value == pytest.approx(math.exp(fit["a"]))
+    assert fit.derive(lambda a, e: a * e).value == fit["a"] * fit["e"]
+
+
+def test_quantities_of_two_fits_have_no_covariance(decaying):
+    other = fitted(LINE, *noisy_line()).derive("a")
+    with pytest.raises(ValueError, match="another fit"):
+        decaying.derive("a").covariance(other)
+    with pytest.raises(KeyError, match="'b' is no parameter"):
+        decaying.derive("a").covariance("b")
+
+
+# -- calibration ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("y", "replicates"), [(0.0, 1), (3.0, 3), ([-8.0, 1.0, 6.5], 1), (0.0, INF)]
+)
+def test_a_straight_line_read_backwards_is_fiellers(y, replicates):
+    x, data = noisy_line()
+    fit = fitted(LINE, x, data)
+    found = fit.solve_for(y, replicates=replicates)
+    (a, b), m, s2 = fit.popt, len(x), fit.reduced_chi_squared
+    np.testing.assert_allclose(found.value, (np.asarray(y) - b) / a, rtol=1e-12)
+    Sxx, t = ((x - x.mean()) ** 2).sum(), stats.t.ppf(0.95, m - 2)
+    slope, intercept = fit.correlated_values()
+    columns = (np.ravel(found.stderr), found.interval(0.9).reshape(-1, 2), np.ravel(y))
+    for stderr, interval, one in zip(*columns, strict=True):
+        off, noise = one - data.mean(), s2 / replicates
+        c = noise + s2 / m
+        ends = np.roots([a**2 - t**2 * s2 / Sxx, -2 * a * off, off**2 - t**2 * c])
+        np.testing.assert_allclose(interval, np.sort(ends) + x.mean(), rtol=1e-9)
+        measured = uncertainties.ufloat(one, math.sqrt(noise)) if noise else one
+        assert stderr == pytest.approx(((measured - intercept) / slope).s, rel=1e-9)
+
+
+def test_a_curve_read_backwards_inverts_its_prediction_interval(decaying):
+    found = decaying.solve_for(1.0)
+    a, tau = decaying.correlated_values()
+    noise = math.sqrt(decaying.reduced_chi_squared)
+    oracle = tau * umath.log(a / uncertainties.ufloat(1.0, noise))
+    assert found.value == pytest.approx(oracle.n, rel=1e-12)
+    assert found.stderr == pytest.approx(oracle.s, rel=1e-9)
+    for end, side in zip(found.interval(0.9), (0, 1), strict=True):
+        assert decaying.prediction_interval(end, 0.9)[side] == pytest.approx(1.0, rel=1e-9)
+    assert found.interval(0.9)[0] < found.value < found.interval(0.9)[1]
+    assert str(found) == f"{found:}" and "±" in str(found)
+    exact = decaying.solve_for(1.0, replicates=INF)
+    assert decaying.confidence_band(exact.interval()[0]).lower == pytest.approx(1.0, rel=1e-9)
+    again = decaying.solve_for(1.0, bracket=(0.1, 3), sigma_new=1.0)
+    np.testing.assert_allclose(again.interval(), found.interval(0.95), rtol=1e-9)
+
+
+def test_an_interval_without_an_end_on_the_plateau_and_with_one_where_the_model_ends():
+    x = np.geomspace(0.1, 100, 40)
+    hill = Model(
+        lambda x, v, k: v * np.sqrt(x) / (k + np.sqrt(x)),
+        lambda x, v, k: np.sqrt(x)[:, None] * np.stack([k + np.sqrt(x), -v + 0 * x], axis=1)
+        / (k + np.sqrt(x))[:, None] ** 2,
+    )  # fmt: skip
+    fit = fitted(hill, x, hill.f(x, 3.0, 2.0) + 0.1 * np.cos(7 * x), (3, 2))
+    found = fit.solve_for(2.95, bracket=(0.1, 1e5))
+    low, high = found.interval()
+    assert 0 < low < found.value < 1e5 and high == INF
+    low, high = fit.solve_for(0.1, bracket=(1e-4, 1)).interval()
+    assert low == pytest.approx(0, abs=1e-12) and 0.01 < high < 0.1
+
+
+def test_solutions_that_are_not_one():
+    x = np.linspace(0, 10, 50)
+    wave = Model(lambda x, a, b: a * np.sin(x) + b / (x - 4.05), None)
+    fit = result_at(
+        Model(wave.f, lambda x, a, b: np.stack([np.sin(x), 1 / (x - 4.05)], axis=1)),
+        x, wave.f(x, 2.0, 0.0), [2.0, 0.0], np.eye(2),
+    )  # fmt: skip
+    with pytest.raises(
+        ValueError, match=r"is 1 at x = 0.523599, 2.61799, 6.80678, 8.90118. Give near="
+    ):
+        fit.solve_for(1.0)
+    assert fit.solve_for(1.0, near=3).value == pytest.approx(5 * np.pi / 6, rel=1e-12)
+    assert fit.solve_for(1.0, bracket=(6, 7)).value == pytest.approx(13 * np.pi / 6, rel=1e-12)
+    with pytest.raises(ValueError, match=r"nowhere 5 for x from 0 to 10.* values are -1.9+ to 2"):
+        fit.solve_for(5)
+    pole = result_at(fit.model, x, wave.f(x, 0.0, 1.0), [0.0, 1.0], np.eye(2))
+    with pytest.raises(ValueError, match="nowhere 0 "):  # it changes its sign at 4.05
+        pole.solve_for(0.0)
+    plane = Model(lambda x, a, b: a * x[0] + b * x[1], lambda x, a, b: x.T)
+    two = fitted(plane, np.stack([x, x**2]), 2 * x + np.cos(x))
+    with pytest.raises(ValueError, match="one real number x"):
+        two.solve_for(1.0, bracket=(0, 2))
+    sums = Model(lambda x, a, b: a * np.cumsum(x) + b, lambda x, a, b: line_jac(np.cumsum(x), a, b))
+    with pytest.raises(ValueError, match="depends on that x alone"):
+        result_at(sums, x, sums.f(x, 1, 0), [1, 0], np.eye(2)).solve_for(3.0)
+    del fit["xdata"]
+    assert fit.solve_for(1.0, bracket=(0, 1)).value == pytest.approx(np.pi / 6, rel=1e-12)
+    with pytest.raises(ValueError, match="no data for solve_for to look over"):
+        fit.solve_for(1.0)
+    for wrong, says in (
+        ({"y": np.nan}, "finite real numbers"), ({"y": 1j}, "finite real numbers"),
+        ({"y": 1, "bracket": (3, 2)}, "in this order"), ({"y": 1, "bracket": 3}, "two numbers"),
+        ({"y": 1, "replicates": 0}, "counts the"),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match=says):
+            fit.solve_for(**wrong)
+
+
+def test_a_fit_of_a_source_does_not_know_the_noise_elsewhere():
+    fit = fitted(LINE, *noisy_line())
+    gone = {"xdata", "ydata", "fun", "jac", "sigma"}
+    fields = {k: fit[k] for k in set(fit.keys()) - gone}
+    x, y = noisy_line()
+    sums = {"chi_squared": fit.chi_squared}
+    fields |= {"weighted": True, "moments": sums, "sample": {"xdata": x, "ydata": y, "sigma": None}}
+    streamed = StreamedFitResult(fields)
+    with pytest.raises(ValueError, match="sigma_new"):
+        streamed.prediction_interval([1.0])
+    told = streamed.prediction_interval([1.0], sigma_new=1.0)
+    np.testing.assert_array_equal(told, fit.prediction_interval([1.0]))
+    streamed["weighted"] = False
+    assert streamed.solve_for(1.0).value == fit.solve_for(1.0).value
+    with pytest.raises(ValueError, match="give the x of the curve"):
+        streamed.predict()
 
 
 # -- without the model -------------------------------------------------------------------------
@@ -297,7 +534,7 @@ def test_attach_refuses_what_is_not_the_model():
     with pytest.raises(ValueError, match="does not give the predictions"):
         fit.attach(lambda x, a, b: a * x - b)
     with pytest.raises(TypeError, match="attach takes"):
-        fit.attach("line")
+        fit.attach(3.0)
     with pytest.raises(TypeError, match="own jacobian"):
         fit.attach(LINE, line_jac)
     assert fit.attach(LINE) is fit and fit.model is LINE

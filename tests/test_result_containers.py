@@ -3,16 +3,20 @@
 import copy
 import dataclasses
 import pickle
+import re
 import subprocess
 import sys
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
 import scipy.optimize
 
 import nlsq.result
+from nlsq import curve_fit
 from nlsq.result import CurveFitResult, FitError, OptimizeResult, OptimizeResultV2
+from nlsq.result.curve_fit_result import FIELDS
 from tests.result_fits import LINE, fitted, noisy_line
 
 
@@ -125,6 +129,50 @@ def test_curve_fit_result_is_a_pair_and_a_mapping():
             _ = fit[key]
     with pytest.raises(AttributeError, match="cannot be set"):
         fit.rmse = 0.0
+
+
+def test_parameters_are_keys_beside_the_fields():
+    fit = fitted(LINE, *noisy_line())
+    assert fit["a"] == fit.popt[0] == fit.get("a") and type(fit["a"]) is float
+    with pytest.raises(KeyError, match=r"'aa' is no parameter; they are a, b; did you mean 'a'"):
+        _ = fit["aa"]
+    for change in (lambda: fit.__setitem__("a", 1.0), lambda: setattr(fit, "a", 1.0)):
+        with pytest.raises(TypeError, match=r"'a' is a parameter .* cannot be set"):
+            change()
+    # a name of a field, of this or another kind of result, or of a statistic, is never a parameter
+    for name in ("x", "sample", "aic"):
+        twin = fitted(LINE, *noisy_line(), names=(name, "b"))
+        assert twin.params[name].value == fit.popt[0]
+        if name == "sample":
+            with pytest.raises(KeyError, match=r"the parameter is fit.params\['sample'\].value"):
+                _ = twin[name]
+            assert twin.get(name) is None
+        else:
+            assert twin[name] is twin.x or twin[name] == fit.aic
+    unnamed = CurveFitResult(x=np.array([1.0, 2.0]), pcov=np.eye(2), dof=3)
+    assert unnamed["p1"] == unnamed.params["p1"].value == 2.0
+    with pytest.raises(AttributeError, match="no field 'p0'"):
+        _ = unnamed.params["p1"].start
+
+
+def test_every_field_of_a_result_is_known_as_such():
+    fit = curve_fit(LINE.f, *noisy_line())
+    assert set(fit.keys()) <= FIELDS
+    asked = re.compile(r"""result(?:\.get\(|\[)["']([a-z_]+)["']""")
+    house = Path(nlsq.__file__).parent
+    texts = [
+        p.read_text("utf-8") for room in ("result", "io", "cli") for p in house.glob(room + "/*.py")
+    ]
+    names = {name for text in texts for name in asked.findall(text)} - {"b"}  # of an example
+    statistics = {n for n in names if isinstance(getattr(CurveFitResult, n, None), property)}
+    assert "sigma" in names and names <= FIELDS | statistics
+
+
+def test_dir_shows_what_people_need():
+    shown = set(dir(curve_fit(LINE.f, *noisy_line())))
+    assert {"params", "popt", "cost", "r_squared", "summary", "plot", "to_json", "get"} <= shown
+    assert not shown & {"clear", "popitem", "update", "has_statistics"}
+    assert not [name for name in shown if name.startswith("_")]
 
 
 def test_a_statistic_without_its_field_names_the_field():

@@ -13,7 +13,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from nlsq.core.problem.observations import labels_of
-from nlsq.result import plotting
+from nlsq.result import figures, plotting
 from tests.result_fits import DECAY, LINE, Model, decay, fitted, noisy_line, result_at
 
 
@@ -63,9 +63,11 @@ def without_pyplot(monkeypatch, **shell):
     [
         lambda fit: fit.plot()[0],
         lambda fit: fit.plot(show_residuals=False)[0],
-        lambda fit: plotting.image(np.eye(3), None, "a")[0],
+        lambda fit: figures.image(np.eye(3), None, "a")[0],
+        lambda fit: fit.plot_residuals()[0],
+        lambda fit: fit.plot_correlation()[0],
     ],
-    ids=["both", "curve", "map"],
+    ids=["both", "curve", "map", "residuals", "correlation"],
 )
 def test_a_figure_belongs_to_pyplot_where_that_is_used(fit, monkeypatch, draw):
     fig = draw(fit)
@@ -79,15 +81,15 @@ def test_a_figure_belongs_to_pyplot_where_that_is_used(fit, monkeypatch, draw):
 
 def test_a_notebook_uses_pyplot_and_a_terminal_does_not(monkeypatch):
     without_pyplot(monkeypatch, kernel=object())
-    assert plotting.pyplot_is_used()
+    assert figures.pyplot_is_used()
     monkeypatch.undo()
     without_pyplot(monkeypatch, history=[])
-    assert not plotting.pyplot_is_used()
+    assert not figures.pyplot_is_used()
 
 
 def test_a_figure_for_a_file_or_of_a_thread_is_left_to_nobody(fit):
     made = []
-    with plotting.apart():
+    with figures.apart():
         made.append(fit.plot()[0])
     thread = threading.Thread(target=lambda: made.append(fit.plot()[0]))
     thread.start(), thread.join()
@@ -104,7 +106,7 @@ SERIES = pd.Series([1.0, 2.0], name="t (s)")
         (SERIES, [1, 2], {"x": "t (s)"}),
         (SERIES.to_frame(), SERIES.rename("U"), {"x": "t (s)", "y": "U"}),
         (pd.Index([1, 2], name="n"), SERIES.rename(3), {"x": "n", "y": "3"}),
-        (pd.DataFrame({"a": [1], "b": [2]}), SERIES.rename(None), {}),
+        (pd.DataFrame({"a": [1], "b": [2]}), SERIES.rename(None), {"x": "a, b"}),
         (SERIES.to_numpy(), [1, 2], {}),
     ],
 )
@@ -135,14 +137,14 @@ def test_a_curve_that_is_known_is_drawn_where_the_model_is_not(fit):
 
 
 def test_drawn_curve_and_bands_are_those_of_the_result(fit):
-    _, axes = fit.plot(show_prediction=True, alpha=0.8)
+    _, axes = fit.plot(show_prediction=True, level=0.8)
     x, y = axes[0].lines[-1].get_data()
     assert len(x) >= 500 and set(fit.xdata) <= set(x)
     np.testing.assert_allclose(y, LINE.f(x, *fit.popt))
     band, prediction = (c.get_paths()[0].vertices for c in axes[0].collections[-2:])
     for vertices, (lower, upper) in (
         (band, fit.confidence_band(x, 0.8)),
-        (prediction, fit.prediction_interval(x, 0.8).T),
+        (prediction, fit.prediction_interval(x, 0.8)),
     ):
         assert vertices[:, 1].min() == pytest.approx(lower.min())
         assert vertices[:, 1].max() == pytest.approx(upper.max())

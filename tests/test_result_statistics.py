@@ -2,6 +2,7 @@
 
 import math
 
+import lmfit
 import numpy as np
 import pytest
 from hypothesis import given
@@ -30,6 +31,36 @@ def test_simple_regression_against_linregress(data):
     t = stats.t.ppf(0.95, m - 2)
     expected = np.column_stack([fit.popt - t * fit.perr, fit.popt + t * fit.perr])
     np.testing.assert_allclose(fit.confidence_intervals(0.9), expected, rtol=1e-12)
+
+
+def test_parameters_by_name_against_lmfit(data):
+    x, y = data[0], decay(data[0], 2.0, 3.0) + 0.01 * data[1]
+    theirs = lmfit.Model(decay).fit(y, x=x, a=lmfit.Parameter("a", 1, min=0, max=50), tau=4)
+    fit = curve_fit(decay, x, y, p0=[1, 4], bounds=([0, -np.inf], [50, np.inf]))
+    assert list(fit.params) == list(theirs.params) and len(fit.params) == 2
+    t = stats.t.ppf(0.95, len(x) - 2)
+    for name, expected in theirs.params.items():
+        p = fit.params[name]
+        assert p.value == pytest.approx(expected.value, rel=1e-4)
+        assert p.stderr == pytest.approx(expected.stderr, rel=1e-3)
+        assert p.bounds == (expected.min, expected.max)
+        assert (p.start, p.fixed, p.at_bound) == (expected.init_value, False, False)
+        assert float(p) == np.asarray(p) == p.value == fit[name] and p.name == name
+        np.testing.assert_allclose(p.interval(0.9), p.value + np.array([-t, t]) * p.stderr)
+        assert f"{p:.3f}" == f"{p.value:.3f} ± {p.stderr:.3f}"
+    frame = fit.params.to_dataframe()
+    np.testing.assert_array_equal(frame["stderr"], fit.perr)
+    np.testing.assert_array_equal(frame[["lower", "upper"]], fit.confidence_intervals())
+    assert frame.loc["a", "max"] == 50 and not frame["fixed"].any()
+
+
+@pytest.mark.parametrize(
+    ("value", "stderr", "text"),
+    [(2.34567, 0.0312, "2.346 ± 0.031"), (-4.0, 0.0, "-4 ± 0"), (3.1, math.inf, "3.100 ± inf")],
+)
+def test_a_parameter_as_text(value, stderr, text):
+    fit = nlsq.result.CurveFitResult(x=np.array([value]), pcov=np.array([[stderr**2]]), dof=9)
+    assert str(fit.params["p0"]) == f"{fit.params['p0']}" == text
 
 
 def test_correlation_of_slope_and_intercept(data):
@@ -81,7 +112,7 @@ def test_information_criteria_rank_by_the_normal_likelihood(data):
     drop = deviance[0] - deviance[1]
     assert small.aic - large.aic == pytest.approx(drop - 2 * 1, rel=1e-10)
     assert small.bic - large.bic == pytest.approx(drop - math.log(25), rel=1e-10)
-    assert large.aicc - large.aic == pytest.approx(2 * 2 * 3 / (25 - 2 - 1))
+    assert large.aicc - large.aic == pytest.approx(2 * 3 * 4 / (25 - 3 - 1))
 
 
 def test_weighted_statistics_equal_repeated_points():
@@ -115,15 +146,38 @@ def test_known_noise_uses_the_normal_distribution():
 
 
 @given(st.floats(0.001, 0.999), st.integers(1, 1300) | st.integers(1300, 10**9))
-def test_quantile_against_scipy_stats(alpha, dof):
-    expected = stats.t.ppf((1 + alpha) / 2, dof)
-    assert statistics.quantile(alpha, dof, normal=False) == pytest.approx(expected, rel=1e-9)
+def test_quantile_against_scipy_stats(level, dof):
+    expected = stats.t.ppf((1 + level) / 2, dof)
+    assert statistics.quantile(level, dof, normal=False) == pytest.approx(expected, rel=1e-9)
 
 
-@pytest.mark.parametrize("alpha", [0, 1, -0.1, 95, math.nan])
-def test_level_outside_its_range(alpha):
-    with pytest.raises(ValueError, match="confidence level"):
-        fitted(LINE, *noisy_line()).confidence_intervals(alpha)
+@pytest.mark.parametrize("level", [0, 1, -0.1, 95, math.nan])
+def test_level_outside_its_range(level):
+    fit = fitted(LINE, *noisy_line())
+    for name in ("level", "alpha"):
+        with pytest.raises(ValueError, match="confidence level"):
+            fit.confidence_intervals(**{name: level})
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda fit, **how: fit.confidence_intervals(**how),
+        lambda fit, **how: fit.confidence_band(**how),
+        lambda fit, **how: fit.prediction_interval(**how),
+        lambda fit, **how: fit.quantile(**how),
+        lambda fit, **how: fit.summary(**how),
+        lambda fit, **how: fit.plot(**how)[1][0].get_legend_handles_labels()[1],
+    ],
+)
+def test_alpha_is_another_name_of_the_level(data, ask):
+    fit = fitted(LINE, *data)
+    np.testing.assert_array_equal(ask(fit, alpha=0.9), ask(fit, level=0.9))
+    np.testing.assert_array_equal(ask(fit, level=0.95), ask(fit))
+    with pytest.raises(ValueError, match=r"alpha is the confidence level here.*say level=0\.95"):
+        ask(fit, alpha=0.05)
+    with pytest.raises(TypeError, match="give level alone"):
+        ask(fit, level=0.95, alpha=0.9)
 
 
 def test_complex_points_count_real_and_imaginary_parts():

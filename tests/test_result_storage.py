@@ -17,7 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from nlsq.result import CurveFitResult, OptimizeResult
+from nlsq import curve_fit, fit_many, models
+from nlsq.models import catalogue, recipes
+from nlsq.result import CurveFitResult, CurveFits, OptimizeResult
 from tests.result_fits import DECAY, LINE, Model, fitted, line, line_jac, noisy_line, result_at
 
 NANS = st.integers(1, 2**51 - 1).flatmap(lambda i: st.sampled_from([i, i + 2**63]))
@@ -144,7 +146,7 @@ def same_numbers(a, b):
 
 def via_file(fit, tmp_path):
     path = tmp_path / "fit.json"
-    fit.to_json(path, indent=1)
+    assert fit.to_json(path, indent=1) is None
     return CurveFitResult.from_json(path)
 
 
@@ -257,3 +259,111 @@ def test_copies(twin_of):
     assert (twin.x is not fit.x) == deep
     twin["x"] = np.zeros(2)
     assert fit.x.any() and fit.predictions.any()
+
+
+# -- models of nlsq.models ---------------------------------------------------------------------
+
+X = np.linspace(0.1, 4, 30)
+Y = 2 * np.exp(-X / 1.3) + 0.4 * X + 0.02 * np.cos(9 * X)
+NAMED = {
+    "catalogue": ("exponential_decay", {"exponential_decay"}),
+    "sum": ("exponential + constant", {"exponential", "constant"}),
+    "formula": ("a*exp(-x/tau) + b*x", {"a*exp(-x/tau)", "b*x"}),
+    "prefixed": (
+        models.get("exponential").prefixed("d_") + models.formula("b*t", x="t"),
+        {"d_", "b*t"},
+    ),
+}
+ROADS = {
+    "JSON": lambda fit: type(fit).from_json(fit.to_json()),
+    "pickle": lambda fit: pickle.loads(pickle.dumps(fit)),
+    "copy": copy.deepcopy,
+}
+
+
+@pytest.mark.parametrize("road", ROADS)
+@pytest.mark.parametrize("kind", NAMED)
+def test_models_come_back_without_attach(kind, road):
+    model, parts = NAMED[kind]
+    fit = curve_fit(model, X, Y, backend="numpy")
+    back = ROADS[road](fit)
+    x = np.array([0.3, 5.0])
+    assert set(back.components()) == set(back.components(x)) == parts
+    for name, part in fit.components(x).items():
+        np.testing.assert_array_equal(back.components(x)[name], part)
+    np.testing.assert_allclose(sum(back.components().values()), fit.predictions, rtol=1e-14)
+    np.testing.assert_allclose(back.confidence_band(x), fit.confidence_band(x), rtol=1e-8)
+    assert back.summary().splitlines()[0] == fit.summary().splitlines()[0]
+    assert type(fit).from_json(back.to_json()).components(x).keys() == parts
+
+
+class Holder:
+    data = np.zeros(9)
+
+    def line(self, x, a, b):
+        return a * x + b
+
+
+def test_a_function_that_can_be_found_comes_with_the_pickle():
+    fit = curve_fit(line, X, Y, backend="numpy")
+    back = pickle.loads(pickle.dumps(fit))
+    np.testing.assert_array_equal(back.confidence_band([7.0]), fit.confidence_band([7.0]))
+    assert list(back.components([7.0])) == ["line"]
+    held = pickle.loads(pickle.dumps(curve_fit(Holder().line, X, Y, backend="numpy")))
+    with pytest.raises(RuntimeError, match="a method stays behind"):
+        held.components([7.0])
+    back = CurveFitResult.from_json(fit.to_json())
+    with pytest.raises(RuntimeError, match="JSON holds no functions"):
+        back.components()
+    assert back.attach("a*x + b").components([7.0]).keys() == {"a*x", "b"}
+
+
+LOST = {
+    "no model 'no_such'": {"name": "no_such"},
+    "predictions": {"formula": "tau*exp(-x/a) + b*x", "x": ["x"], "parameters": ["a", "tau", "b"]},
+    "other parameters": {"formula": "a*x", "x": ["x"], "parameters": ["a"]},
+    "does not describe": {"code": "import os"},
+    "attribute": {"formula": "a.b*x", "x": ["x"], "parameters": ["a"]},
+    "more than 100": {"sum": [{"name": "linear"}] * 101},
+    "more than 100 models": {"name": "+".join(["linear"] * 101)},
+}
+
+
+@pytest.mark.parametrize("why", LOST)
+def test_what_is_no_model_of_the_result_is_lost_and_said(why):
+    stored = curve_fit("a*exp(-x/tau) + b*x", X, Y, backend="numpy").to_dict()
+    assert stored["model"]["formula"] == "a*exp(-x/tau) + b*x"
+    back = CurveFitResult.from_dict(json.loads(json.dumps(stored | {"model": LOST[why]})))
+    assert back.model is None and back.predictions.shape == X.shape
+    with pytest.raises(RuntimeError, match=f"could not be made again.*{why}"):
+        back.components()
+
+
+def test_a_model_registered_elsewhere_is_lost_and_said():
+    model = models.register(lambda x, a, b: a * x + b, "own_line")
+    fit = curve_fit(model, X, Y, backend="numpy")
+    data, text = pickle.dumps(fit), fit.to_json()
+    assert pickle.loads(data).components().keys() == {"own_line"}
+    del catalogue._registered["own_line"]
+    recipes.forget()  # as in another process
+    for back in (pickle.loads(data), CurveFitResult.from_json(text)):
+        with pytest.raises(RuntimeError, match="no model 'own_line'"):
+            back.components([1.0])
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".parquet", "folder", "pickle"])
+def test_many_fits_come_back_with_their_model(suffix, tmp_path):
+    out = tmp_path / "fits" if suffix == "folder" else None
+    fits = fit_many("a*exp(-x/tau) + b*x", X, [Y, 2 * Y], out=out, backend="numpy")
+    if suffix == "pickle":
+        back = pickle.loads(pickle.dumps(fits))
+    else:
+        path = out or tmp_path / f"fits{suffix}"
+        if out is None:
+            fits.save(path)
+        back = CurveFits.load(path)
+    x = np.array([0.3, 5.0])
+    for name, part in fits[1].components(x).items():
+        np.testing.assert_array_equal(back[1].components(x)[name], part)
+    with pytest.raises(ValueError, match="holds no data: give the x"):
+        back[1].components()

@@ -79,7 +79,7 @@ def test_ascii_for_terminals_that_know_nothing_else(monkeypatch):
 
 def test_level_of_the_intervals():
     fit = fitted(LINE, *noisy_line())
-    assert "99.9 % interval" in fit.summary(alpha=0.999)
+    assert "99.9 % interval" in fit.summary(level=0.999)
     with pytest.raises(ValueError, match="confidence level"):
         fit.summary(alpha=95)
 

@@ -24,7 +24,7 @@ from nlsq.core.model.resolving import find_road
 from nlsq.core.model.tracing import texts_refused
 from nlsq.core.passes.layout import LENGTHS
 
-pytestmark = [pytest.mark.core, pytest.mark.usefixtures("compiled")]
+pytestmark = [pytest.mark.core, pytest.mark.usefixtures("compiled", "quickly")]
 
 X = np.linspace(0.05, 4.0, 60)
 NOISE = 0.02 * np.random.default_rng(21).standard_normal(60)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nlsq.models.formula import FormulaError, parse
+from nlsq.models.formulas import FormulaError, parse
 from nlsq.security import (
     Limits,
     ModelValidationError,

@@ -86,7 +86,8 @@ def test_what_is_as_long_as_the_data_is_not_there(small):
     with pytest.raises(ValueError, match="give the x"):
         result.confidence_band()
     _, axes = result.plot()
-    assert "of 30,000 points" in axes[0].get_title()
+    legend = axes[0].get_legend().get_texts()
+    assert any("of 30,000 points" in text.get_text() for text in legend)
 
 
 @pytest.mark.parametrize("workflow", ["chunked", "streaming"])

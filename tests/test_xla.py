@@ -51,6 +51,7 @@ def disk(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         patch.setenv("NLSQ_DISABLE_PERSISTENT_CACHE", "0")
+        patch.setattr("nlsq.utils.kept._kept", None)
         yield
 
 

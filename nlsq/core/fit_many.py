@@ -7,7 +7,7 @@ import inspect
 import pathlib
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 import numpy as np
 
@@ -23,6 +23,10 @@ from nlsq.core.problem import named
 from nlsq.core.problem.options import read_options
 from nlsq.core.problem.parameters import UNBOUNDED
 from nlsq.result.curve_fits import CurveFits
+from nlsq.result.recipes import recipe_of
+
+if TYPE_CHECKING:
+    from nlsq.types import BatchOptions, JacLiteral
 
 # Options of `curve_fit` that are for a single fit.
 _SINGLE = frozenset(
@@ -32,7 +36,7 @@ _SINGLE = frozenset(
 
 
 def fit_many(
-    f: Callable,
+    f: Callable | str,
     xdata: Any,
     ydata: Any,
     p0: Any = None,
@@ -41,13 +45,13 @@ def fit_many(
     *,
     bounds: Any = UNBOUNDED,
     fixed: Any = None,
-    jac: Any = None,
-    nan_policy: str | None = None,
+    jac: JacLiteral | Callable | None = None,
+    nan_policy: Literal["omit"] | None = None,
     x_per_fit: bool | None = None,
     dtype: Any = np.float64,
     out: Any = None,
     progress: bool | None = None,
-    **options: Any,
+    **options: Unpack[BatchOptions],
 ) -> CurveFits:
     """Fit one model to many data sets: pixels, wells, spectra, voxels, or many starts.
 
@@ -57,8 +61,9 @@ def fit_many(
 
     Parameters
     ----------
-    f : callable
-        The model ``f(x, a, b, ...)`` as for `curve_fit`, called with one fit's x and parameters.
+    f : callable or str
+        The model ``f(x, a, b, ...)`` or a text, as for `curve_fit`; called with one fit's x and
+        parameters.
     xdata : array_like or object
         Shared: what `f` takes, usually (m,) or (k, m). For each fit its own: (..., m) in the shape
         of `ydata`, or (..., k, m). A list when `ydata` is one.
@@ -131,16 +136,23 @@ def fit_many(
     """
     started = time.perf_counter()
     require_numbers("fit_many")
+    if isinstance(f, str):
+        from nlsq.models.reading import Columns, columns_of, read, read_with
+
+        if columns_of(xdata).names:
+            f, xdata, _ = read_with(f, xdata)
+    given = _Given(xdata, ydata, sigma, x_per_fit)
+    if isinstance(f, str):
+        f = read(f, Columns(count=given.coordinates()))
     if not callable(f):
         raise TypeError(f"the model must be a callable f(x, a, b, ...), got {f!r}.")
     for name in sorted(options.keys() & _SINGLE):
         raise TypeError(f"fit_many() has no option {name!r}; it is one of `curve_fit`.")
-    settings = read_options("fit_many", None, jac, False, options, _NAMES)
-    given = _Given(xdata, ydata, sigma, x_per_fit)
+    settings = read_options("fit_many", None, jac, False, {**options}, _NAMES)
     said = named.read(f, p0, bounds, fixed, of_fits=True)
     said.require_shared()
     names, lb, ub, n = said.names, said.lb, said.ub, len(said.names)
-    start = said.rest if said.asks_data else said.plain_rest()
+    start: Any = said.rest if said.asks_data else said.plain_rest()
     leads = given.leads() | {
         "p0": () if said.asks_data else start.shape[:-1],
         "bounds": np.broadcast_shapes(lb.shape[:-1], ub.shape[:-1]),
@@ -158,7 +170,7 @@ def fit_many(
         m=given.m,
         x=given.x,
         x_rows=given.rows("xdata", fits),
-        y=given.rows("ydata", fits),
+        y=given.rows("ydata", fits),  # type: ignore[arg-type] # they always have rows
         sigma=given.rows("sigma", fits),
         start=start if said.asks_data else Rows(start, fits, 1),
         given={i: Rows(np.asarray(v, float), fits, 0) for i, v in said.given().items()},
@@ -180,7 +192,10 @@ def fit_many(
         "shape": shape,
         "param_names": names,
         "absolute_sigma": bool(absolute_sigma),
+        "fixed": [name for name, fitted in zip(names, free, strict=True) if not fitted],
+        "least_squares": settings.loss_function is None,
         "model_name": model.name,
+        "model": recipe_of(model),
         "messages": {int(code): code.sentence for code in Status},
         "wall_time": 0.0,
     }
@@ -255,6 +270,14 @@ class _Given:
                 )
             self._own[name] = rows, 1
         self.x = None
+
+    def coordinates(self) -> int:
+        """How many coordinates a point has."""
+        if "xdata" not in self._own:
+            return len(self.x) if np.ndim(self.x) == 2 else 1
+        array, tail = self._own["xdata"]
+        one = array.one((0,)).shape if isinstance(array, Ragged) else array.shape[-tail:]
+        return one[0] if len(one) == 2 else 1
 
     def leads(self) -> dict[str, tuple[int, ...]]:
         """Leading axes of each input."""

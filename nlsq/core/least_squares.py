@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
@@ -39,20 +39,23 @@ from nlsq.core.problem.parameters import (
 from nlsq.core.verdict.finished import Finished, check_start
 from nlsq.result import OptimizeResult
 
+if TYPE_CHECKING:
+    from nlsq.types import FitOptions, JacLiteral, MethodLiteral
+
 
 def least_squares(
     fun: Callable,
     x0: Any,
-    jac: Any = None,
+    jac: JacLiteral | Callable | None = None,
     bounds: Any = UNBOUNDED,
-    method: str = "trf",
+    method: MethodLiteral = "trf",
     *rest: Any,
     args: tuple = (),
     kwargs: dict | None = None,
     jac_sparsity: Any = None,
     fixed: Any = None,
     names: Sequence[str] | None = None,
-    **options: Any,
+    **options: Unpack[FitOptions],
 ) -> OptimizeResult:
     """Minimise ½ Σ ρ(fun(x)²) within bounds; the call of `scipy.optimize.least_squares`.
 
@@ -109,9 +112,10 @@ def least_squares(
     array([0.5 , 0.25])
     """
     require_numbers("least_squares")
+    keywords: dict[str, Any] = {**options}
     if rest:
         others = {"args": args} if args else {}
-        others |= options if kwargs is None else options | {"kwargs": kwargs}
+        others |= keywords if kwargs is None else keywords | {"kwargs": kwargs}
         others |= {} if jac_sparsity is None else {"jac_sparsity": jac_sparsity}
         given = by_name("least_squares", 5, _POSITIONS[3:], rest, others)
         return least_squares(fun, x0, jac, bounds, method, fixed=fixed, names=names, **given)
@@ -120,11 +124,11 @@ def least_squares(
     kwargs = dict(kwargs or {})
     if not callable(fun):
         raise TypeError(f"`fun` must be callable, got {fun!r}.")
-    check_names("least_squares", options, _FRONT)
-    if names is not None or speaks_by_name(fun, x0, bounds, fixed, options):
+    check_names("least_squares", keywords, _FRONT)
+    if names is not None or speaks_by_name(fun, x0, bounds, fixed, keywords):
         from nlsq.core.problem import named
 
-        x0, bounds, options, names = named.unknowns(x0, bounds, fixed, names, method, options)
+        x0, bounds, keywords, names = named.unknowns(x0, bounds, fixed, names, method, keywords)
     x0 = _start(x0)
     if x0.ndim > 1 or x0.size == 0:
         raise ValueError("`x0` must have at most 1 dimension and at least one number.")
@@ -136,10 +140,10 @@ def least_squares(
     m = _take_start(model, start, method)
     if callable(jac):
         model.jac = call.derivative(jac)
-    options = _sparse_options(model, start, m, jac, jac_sparsity, method, options)
+    keywords = _sparse_options(model, start, m, jac, jac_sparsity, method, keywords)
     if jac_sparsity is not None and jac is None:
         jac = "2-point"
-    settings = read_options("least_squares", method, jac, parameters.bounded, options, _FRONT)
+    settings = read_options("least_squares", method, jac, parameters.bounded, keywords, _FRONT)
     data = _no_data(m)
     choose_road(model, data, parameters, settings, at_once=True)
     finished = Finished(model, data, parameters, settings, solve(model, data, parameters, settings))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
 
 import numpy as np
 
@@ -23,14 +23,46 @@ from nlsq.core.verdict.finished import Finished, check_start
 from nlsq.core.verdict.record import announce, judge, record
 from nlsq.utils import interruption
 
+if TYPE_CHECKING:
+    from nlsq.result import CurveFitResult
+    from nlsq.types import (
+        CurveFitOptions,
+        FullOutput,
+        JacLiteral,
+        KeptOptions,
+        MethodLiteral,
+        NanPolicyLiteral,
+    )
+
 _NO_FULL_OUTPUT = (
     "full_output=True needs the data in memory: its fvec is as long as they are. The result of a "
     "call without it has cost, nfev, message and status."
 )
 
 
+@overload
 def curve_fit(
-    f: Callable,
+    f: Callable | str, xdata: Any, ydata: Any = ..., p0: Any = ..., sigma: Any = ...,
+    absolute_sigma: bool = ..., check_finite: bool | None = ..., bounds: Any = ...,
+    method: MethodLiteral | None = ..., jac: JacLiteral | Callable | None = ...,
+    *, full_output: Literal[False] = ..., **options: Unpack[CurveFitOptions],
+) -> CurveFitResult: ...  # fmt: skip
+@overload
+def curve_fit(
+    f: Callable | str, xdata: Any, ydata: Any = ..., p0: Any = ..., sigma: Any = ...,
+    absolute_sigma: bool = ..., check_finite: bool | None = ..., bounds: Any = ...,
+    method: MethodLiteral | None = ..., jac: JacLiteral | Callable | None = ...,
+    *, full_output: Literal[True], **options: Unpack[CurveFitOptions],
+) -> FullOutput: ...  # fmt: skip
+@overload
+def curve_fit(
+    f: Callable | str, xdata: Any, ydata: Any = ..., p0: Any = ..., sigma: Any = ...,
+    absolute_sigma: bool = ..., check_finite: bool | None = ..., bounds: Any = ...,
+    method: MethodLiteral | None = ..., jac: JacLiteral | Callable | None = ...,
+    *, full_output: bool, **options: Unpack[CurveFitOptions],
+) -> CurveFitResult | FullOutput: ...  # fmt: skip
+def curve_fit(
+    f: Callable | str,
     xdata: Any,
     ydata: Any = None,
     p0: Any = None,
@@ -38,21 +70,22 @@ def curve_fit(
     absolute_sigma: bool = False,
     check_finite: bool | None = None,
     bounds: Any = UNBOUNDED,
-    method: str | None = None,
-    jac: Any = None,
+    method: MethodLiteral | None = None,
+    jac: JacLiteral | Callable | None = None,
     *,
     full_output: bool = False,
-    nan_policy: str | None = None,
+    nan_policy: NanPolicyLiteral | None = None,
     fixed: Any = None,
     **options: Any,
-) -> Any:
+) -> CurveFitResult | FullOutput:
     """Fit a function to data by nonlinear least squares; the call of `scipy.optimize.curve_fit`.
 
     Parameters
     ----------
-    f : callable
+    f : callable or str
         The model ``f(x, a, b, ...)``: the independent variable first, then one argument per
-        parameter. NumPy, `jax.numpy` or any other Python; see ``result.model_info``.
+        parameter. NumPy, `jax.numpy` or any other Python; see ``result.model_info``. Or a text:
+        ``"gaussian + linear"``, ``"a*exp(-x/tau) + c"``; see `nlsq.models.read`.
     xdata : array_like or object
         What `f` takes: usually (m,) or (k, m); lists and tuples become arrays, anything else
         (a DataFrame, None) is passed on. Dates, and arrays with units, are refused. Without
@@ -199,6 +232,11 @@ def curve_fit(
             "curve_fit", f, xdata, p0, sigma, absolute_sigma, check_finite, bounds, method, jac,
             nan_policy, fixed=fixed, **options,
         )  # fmt: skip
+    x_name = None
+    if isinstance(f, str):
+        from nlsq.models.reading import read_with
+
+        f, xdata, x_name = read_with(f, xdata)
     if isinstance(ydata, int | float | np.generic | np.ndarray) and np.ndim(ydata) == 0:
         ydata = _for_each_point(f, xdata, ydata, p0, bounds, fixed)
     taken = stages_for(f, ydata)
@@ -234,7 +272,7 @@ def curve_fit(
     covariance = taken.covariance.compute(finished, absolute_sigma)
     verdict = judge(finished, covariance)
     result = record(finished, verdict, absolute_sigma, time.perf_counter() - started)
-    if labels := labels_of(xdata, ydata):
+    if labels := labels_of(xdata, ydata, x_name):
         result["labels"] = labels
     announce(result, finished.status, finished.options.verbose, stacklevel=2)
     return _five_tuple(result) if full_output else result
@@ -275,13 +313,23 @@ class CurveFit:
     _own = ("p0", "sigma", "absolute_sigma", "check_finite", "bounds", "method", "jac",
             "full_output", "nan_policy")  # fmt: skip
 
-    def __init__(self, **options: Any):
-        check_kept("CurveFit", options, (*self._own, "fixed"))
-        self.options = options
+    def __init__(self, **options: Unpack[KeptOptions]):
+        self.options: dict[str, Any] = {**options}
+        check_kept("CurveFit", self.options, (*self._own, "fixed"))
 
+    @overload
     def curve_fit(
-        self, f: Callable, xdata: Any, ydata: Any = None, *args: Any, **options: Any
-    ) -> Any:
+        self, f: Callable | str, xdata: Any, ydata: Any = ..., *args: Any,
+        full_output: Literal[False] = ..., **options: Unpack[KeptOptions],
+    ) -> CurveFitResult: ...  # fmt: skip
+    @overload
+    def curve_fit(
+        self, f: Callable | str, xdata: Any, ydata: Any = ..., *args: Any,
+        full_output: Literal[True], **options: Unpack[KeptOptions],
+    ) -> FullOutput: ...  # fmt: skip
+    def curve_fit(
+        self, f: Callable | str, xdata: Any, ydata: Any = None, *args: Any, **options: Any
+    ) -> CurveFitResult | FullOutput:
         """`curve_fit(f, xdata, ydata, ...)`; what is given here outranks what was kept."""
         given = by_name("curve_fit", 3, self._own, args, options)
         return curve_fit(f, xdata, ydata, **(self.options | given))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
 
 import numpy as np
 
@@ -25,9 +25,12 @@ from nlsq.core.minpack import curve_fit
 from nlsq.core.model.given import refuse_units
 from nlsq.core.orchestration.stages import stages_for
 from nlsq.core.orchestration.streaming_coordinator import STRATEGIES
+from nlsq.core.problem.observations import labels_of
 from nlsq.core.problem.options import check_names, since
 from nlsq.core.problem.parameters import UNBOUNDED
 from nlsq.interfaces.orchestration_protocol import StreamingDecision
+from nlsq.models.model import Model
+from nlsq.models.reading import arrays_for, read, read_with
 from nlsq.result import CurveFitResult
 from nlsq.streaming.fitting import Reading, fit_source
 from nlsq.streaming.hybrid_config import HybridStreamingConfig
@@ -35,13 +38,38 @@ from nlsq.streaming.loading import load
 from nlsq.streaming.opening import as_source, in_memory
 from nlsq.utils.logging import get_logger
 
+if TYPE_CHECKING:
+    from nlsq.result import StreamedFitResult
+    from nlsq.types import (
+        JacLiteral,
+        MethodLiteral,
+        NanPolicyLiteral,
+        PiecesOptions,
+        WorkflowLiteral,
+    )
+
 _OWN = ("p0", "sigma", "absolute_sigma", "check_finite", "bounds", "method", "jac", "nan_policy",
         "fixed", "workflow", "memory_limit_gb", "chunk_size", "checkpoint", "checkpoint_interval",
         "resume", "show_progress")  # fmt: skip
 
 
+@overload
 def fit(
-    f: Callable,
+    f: Callable | str, xdata: Any, ydata: Any = ..., p0: Any = ..., sigma: Any = ...,
+    absolute_sigma: bool = ..., check_finite: bool | None = ..., bounds: Any = ...,
+    method: MethodLiteral | None = ..., jac: JacLiteral | Callable | None = ...,
+    *, workflow: Literal["chunked", "streaming"] | HybridStreamingConfig,
+    **options: Unpack[PiecesOptions],
+) -> StreamedFitResult: ...  # fmt: skip
+@overload
+def fit(
+    f: Callable | str, xdata: Any, ydata: Any = ..., p0: Any = ..., sigma: Any = ...,
+    absolute_sigma: bool = ..., check_finite: bool | None = ..., bounds: Any = ...,
+    method: MethodLiteral | None = ..., jac: JacLiteral | Callable | None = ...,
+    *, workflow: WorkflowLiteral = ..., **options: Unpack[PiecesOptions],
+) -> CurveFitResult: ...  # fmt: skip
+def fit(
+    f: Callable | str,
     xdata: Any,
     ydata: Any = None,
     p0: Any = None,
@@ -49,12 +77,12 @@ def fit(
     absolute_sigma: bool = False,
     check_finite: bool | None = None,
     bounds: Any = UNBOUNDED,
-    method: str | None = None,
-    jac: Any = None,
+    method: MethodLiteral | None = None,
+    jac: JacLiteral | Callable | None = None,
     *,
-    nan_policy: str | None = None,
+    nan_policy: NanPolicyLiteral | None = None,
     fixed: Any = None,
-    workflow: Any = "auto",
+    workflow: WorkflowLiteral | HybridStreamingConfig = "auto",
     memory_limit_gb: float | None = None,
     chunk_size: int | None = None,
     checkpoint: str | os.PathLike | None = None,
@@ -67,9 +95,10 @@ def fit(
 
     Parameters
     ----------
-    f : callable
-        The model ``f(x, a, b, ...)``. For data that are read in pieces each of its values must
-        depend on its own point alone, and JAX must be able to trace it (NumPy code is carried).
+    f : callable or str
+        The model ``f(x, a, b, ...)``, or a text as for `curve_fit`. For data that are read in
+        pieces each of its values must depend on its own point alone, and JAX must be able to trace
+        it (NumPy code is carried).
     xdata : array_like, path or source
         Arrays with `ydata`; or what holds x, y and sigma together: a tuple ``(x, y)`` or
         ``(x, y, sigma)`` of arrays, a source of `nlsq.streaming`
@@ -164,7 +193,7 @@ def fit(
                 coordinator.decide(n, size // max(n, 1), True, manager.usable_bytes())
             )
             return _direct(f, xdata, ydata, sigma, common, decision)
-        source = as_source(xdata, ydata, sigma)
+        f, source = _opened(f, xdata, ydata, sigma, held)
         decision = _logged(
             stages_for(f).coordinator.decide(
                 source.n_points, source.form.bytes_per_point, held, manager.usable_bytes(),
@@ -177,13 +206,29 @@ def fit(
                     f"`{asked}` is for data that are read in pieces; leave it away, or workflow "
                     "'direct'."
                 )
-            return _direct(f, *load(source), since(started, common), decision)
+            result = _direct(f, *load(source), since(started, common), decision)
+            if source.labels:
+                result["labels"] = dict(source.labels)
+            return result
         if decision.strategy == "streaming" and hybrid is None:
             hybrid = HybridStreamingConfig()
         return fit_source(
             "fit", f, source, **since(started, common), hybrid=hybrid, decision=decision,
             reading=Reading.merged(reading, hybrid),
         )  # fmt: skip
+
+
+def _opened(f: Callable | str, xdata, ydata, sigma, held: bool) -> tuple[Callable, Any]:
+    """The model and the source; a text is read with what the data call themselves."""
+    given, x_name = xdata, None
+    if held and isinstance(f, str):
+        f, xdata, x_name = read_with(f, xdata)
+    elif held and isinstance(f, Model):
+        xdata, x_name = arrays_for(f, xdata)
+    source = as_source(xdata, ydata, sigma)
+    if held:
+        source.labels = labels_of(given, ydata, x_name)
+    return (read(f, source) if isinstance(f, str) else f), source
 
 
 def _first_given(reading: dict) -> str:

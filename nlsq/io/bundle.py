@@ -15,9 +15,8 @@ import numpy as np
 from nlsq.io.documents import document_text, write_file
 from nlsq.io.errors import FileError, missing_package
 from nlsq.io.exports import curve_csv, table_csv, to_csv
-from nlsq.io.report_figures import plain_label
 from nlsq.io.table import Table
-from nlsq.result import CurveFitResult, StreamedFitResult, plotting
+from nlsq.result import CurveFitResult, StreamedFitResult, figures, plotting
 from nlsq.utils.atomic import encoded
 
 _EPOCH = (2000, 1, 1, 0, 0, 0)  # the same fit makes the same file
@@ -126,14 +125,14 @@ def figure(result: CurveFitResult, document: Mapping[str, Any], kind: str) -> by
         raise missing_package("Drawing", "matplotlib") from None
     labels = document.get("labels") or {}
     with matplotlib.rc_context({"svg.hashsalt": "nlsq", "svg.fonttype": "path"}):
-        x_label, y_label = (plain_label(labels.get(axis, axis)) for axis in "xy")
+        x_label, y_label = (figures.plain(labels.get(axis, axis)) for axis in "xy")
         data, title = result, None
         if isinstance(result, StreamedFitResult):
             data, title = _sample(result, document), result._sample_title()
         options = plotting.Options(
             xlabel=x_label, ylabel=y_label, title=title, curve=document.get("curve")
         )
-        with plotting.apart():
+        with figures.apart():
             try:
                 drawn, _ = plotting.plot(data, None, options)
             except RuntimeError:  # a robust fit without its model: no band
@@ -147,7 +146,7 @@ def figure(result: CurveFitResult, document: Mapping[str, Any], kind: str) -> by
 
 def _sample(result: StreamedFitResult, document: Mapping[str, Any]) -> CurveFitResult:
     """The sample with the fit at its points, from the document where the model is gone."""
-    data = result._sample_result()
+    data = result._data_to_look_at()
     if data.get("model") is None:
         curve = document.get("curve") or {}
         if "at_sample" not in curve:

@@ -19,6 +19,7 @@ import numpy as np
 from nlsq.io.errors import FileError, missing_file, reason
 from nlsq.io.forms import DOCUMENT, mismatch, result_mismatch
 from nlsq.result import CurveFitResult, StreamedFitResult
+from nlsq.result.recipes import bring_back
 from nlsq.utils import interruption
 from nlsq.utils.atomic import write_atomically
 from nlsq.utils.safe_serialize import DAMAGE
@@ -168,7 +169,7 @@ def _curve(result: CurveFitResult, points: int) -> dict[str, Any] | None:
     if interruption.heard():  # nor for the curve, for which the model is called many times
         return None
     sampled = isinstance(result, StreamedFitResult)
-    data = result._sample_result() if sampled else result
+    data = result._data_to_look_at()
     x = plotting.single_real_x(data) if "xdata" in data and "ydata" in data else None
     if x is None:
         return None
@@ -300,7 +301,9 @@ def check_document(document: Any, name: str = "document") -> None:
 
 
 def restore(document: Mapping[str, Any]) -> CurveFitResult:
-    """The result in a document, bit by bit, without its model (see `CurveFitResult.attach`).
+    """The result in a document, bit by bit, with its model where it is one of `nlsq.models`.
+
+    Any other model stays behind: see `CurveFitResult.attach`.
 
     Raises
     ------
@@ -310,10 +313,13 @@ def restore(document: Mapping[str, Any]) -> CurveFitResult:
     content = document.get("result")
     kinds = {kind.__name__: kind for kind in (CurveFitResult, StreamedFitResult)}
     try:
-        result = kinds[content["nlsq_result"]].from_dict(content)
+        kind = kinds[content["nlsq_result"]]
+        result, recipe = kind.from_dict({**content, "model": None}), content.get("model")
     except DAMAGE as error:
         said = str(error) or type(error).__name__
         raise FileError(f"document: its result is damaged ({said:.200}).", _FIX) from None
     if wrong := result_mismatch(result):
         raise FileError(f"document: its result is damaged ({wrong}).", _FIX)
+    if recipe is not None:
+        bring_back(result, recipe)
     return result

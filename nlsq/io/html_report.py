@@ -13,7 +13,13 @@ import numpy as np
 from nlsq.io.documents import check_document, restore
 from nlsq.io.exports import rounded, to_latex, to_markdown
 from nlsq.io.parameters import ParameterRow, parameter_rows
-from nlsq.io.report_figures import fit_figure, points_of, require_matplotlib, residual_figure
+from nlsq.io.report_figures import (
+    fit_figure,
+    points_of,
+    require_matplotlib,
+    residual_figure,
+    surface_figure,
+)
 from nlsq.io.report_style import CSS
 from nlsq.result import CurveFitResult, report
 from nlsq.result.formatting import exact, near_one, percent
@@ -138,7 +144,9 @@ def _figures(result: CurveFitResult, document: Mapping[str, Any]) -> str:
     points = points_of(result, document)
     if points is None:
         return '<p class="soft">The data are not in the document, so there is no figure.</p>'
-    svg, notes = fit_figure(points, document)
+    svg, notes = surface_figure(result, document), []
+    if svg is None:
+        svg, notes = fit_figure(points, document)
     remarks = f'<p class="soft small">{_esc(" ".join(notes))}</p>' if notes else ""
     below = residual_figure(points)
     if below:

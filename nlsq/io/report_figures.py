@@ -5,13 +5,22 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from nlsq.io.errors import missing_package
-from nlsq.result import CurveFitResult, StreamedFitResult, plotting, statistics
+from nlsq.result import (
+    CurveFitResult,
+    StreamedFitResult,
+    figures,
+    plotting,
+    residual_plots,
+    statistics,
+    surfaces,
+)
+from nlsq.result.axis_scales import spans_decades
 from nlsq.result.statistics import real_parts
 
 #: Colours that stand for those of the page: drawn, then replaced by CSS variables.
@@ -24,7 +33,6 @@ _VARIABLES = {
 }  # fmt: skip
 _MOST_MARKERS = 3000  # more points are drawn as the range in slices
 _SLICES = 700
-_MOST_RANKED = 400  # points of the normal plot
 _STYLE = {
     "svg.fonttype": "none", "font.size": 10.5, "text.color": _INK, "axes.edgecolor": _SOFT,
     "axes.labelcolor": _INK, "xtick.color": _SOFT, "ytick.color": _SOFT, "axes.linewidth": 0.8,
@@ -80,7 +88,7 @@ class Points:
 def points_of(result: CurveFitResult, document: Mapping[str, Any]) -> Points | None:
     """The data of a fit beside its predictions; None when neither is known."""
     curve, sampled = document.get("curve") or {}, isinstance(result, StreamedFitResult)
-    data = result._sample_result() if sampled else result
+    data = result._data_to_look_at()
     if "ydata" not in data:
         return None
     if sampled:
@@ -128,11 +136,12 @@ def fit_figure(points: Points, document: Mapping[str, Any]) -> tuple[str, list[s
     """Data, fit and bands above, residuals below: SVG, and remarks on what was drawn."""
     mpl = require_matplotlib()
     labels = document.get("labels") or {}
-    x_label, y_label = (plain_label(labels.get(axis, axis)) for axis in "xy")
+    x_label, y_label = (figures.plain(labels.get(axis, axis)) for axis in "xy")
     curve = document.get("curve") if points.along_x else None
     with mpl.rc_context({**_STYLE, "svg.hashsalt": "nlsq-fit"}):
         figure = mpl.figure.Figure(figsize=(8.6, 6.0), layout="constrained")
         above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+        _set_scales(above, points)
         notes = _draw_points(above, points, residuals=False)
         if curve:
             notes += _draw_curve(above, curve, points.count > _MOST_MARKERS)
@@ -141,31 +150,51 @@ def fit_figure(points: Points, document: Mapping[str, Any]) -> tuple[str, list[s
         else:
             _draw_equality(above, points)
         above.set_ylabel(y_label if points.along_x else f"observed {y_label}")
-        _put_legend(above)
+        figures.legend(above, fontsize=9.5)
         below.axhline(0.0, color=_FIT, linewidth=1.2, zorder=1)
-        _draw_points(below, points, residuals=True)
-        below.set_ylabel("residual")
+        by_sigma = above.get_yscale() == "log" and points.series[0].sigma is not None
+        _draw_points(below, _over_sigma(points) if by_sigma else points, residuals=True)
+        below.set_ylabel("residual / σ" if by_sigma else "residual")
         below.set_xlabel(x_label if points.along_x else f"predicted {y_label}")
-        if points.along_x and _spans_decades(points.series[0].x):
-            above.set_xscale("log")
         return _svg(figure, "Data, fit and residuals"), notes
 
 
-def plain_label(text: Any) -> str:
-    """A label that matplotlib draws as it is written."""
-    printable = "".join(c if c.isprintable() else " " for c in str(text))
-    return printable.replace("$", r"\$")
+def _set_scales(ax: Any, points: Points) -> None:
+    """Logarithmic axes where the data ask for them, as in `CurveFitResult.plot`."""
+    if not points.along_x:
+        return
+    if len(points.series) > 1:
+        ax.set_xscale("log" if spans_decades(points.series[0].x) else "linear")
+        return
+    one = points.series[0]
+    drawn = plotting.thinned(plotting.Points(one.x, one.y, one.fitted, one.sigma, points.count))
+    plotting.set_scales(ax, drawn, plotting.Options())
+    plotting.limit(ax, drawn)
 
 
-def _put_legend(ax: Any) -> None:
-    handles, labels = ax.get_legend_handles_labels()
-    first = sorted(range(len(labels)), key=lambda i: not labels[i].startswith("data"))
-    ax.legend([handles[i] for i in first], [labels[i] for i in first])
+def _over_sigma(points: Points) -> Points:
+    """The same points in units of their sigma."""
+    series = [
+        replace(s, y=s.y / s.sigma, fitted=s.fitted / s.sigma, sigma=np.ones_like(s.sigma))
+        for s in points.series
+    ]
+    return replace(points, series=series)
 
 
-def _spans_decades(x: np.ndarray) -> bool:
-    low, high = float(x.min()), float(x.max())
-    return low > 0 and high / low > 1e3 and float(np.median(x)) < 0.05 * high
+def surface_figure(result: CurveFitResult, document: Mapping[str, Any]) -> str | None:
+    """Data, fit and residuals over a plane as SVG; None where they are not known, or are none."""
+    if isinstance(result, StreamedFitResult):
+        return None
+    surface = surfaces.surface_of(result)
+    if surface is None:
+        return None
+    mpl = require_matplotlib()
+    labels = document.get("labels") or {}
+    x_label, y_label = (figures.plain(labels.get(axis, axis)) for axis in "xy")
+    with mpl.rc_context({**_STYLE, "svg.hashsalt": "nlsq-surface"}), figures.apart():
+        options = plotting.Options(xlabel=x_label, ylabel=y_label)
+        figure, _ = surfaces.draw(surface, None, options)
+        return _svg(figure, "Data, fit and residuals")
 
 
 def _draw_points(ax: Any, points: Points, residuals: bool) -> list[str]:
@@ -195,7 +224,7 @@ def _draw_points(ax: Any, points: Points, residuals: bool) -> list[str]:
 
 def _draw_range(ax: Any, x: np.ndarray, y: np.ndarray, colour: str, name: str) -> int:
     """The range of y in slices of x: no outlier is lost, and the file stays small."""
-    scale = np.log(x) if _spans_decades(x) else x
+    scale = np.log(x) if spans_decades(x) else x
     low, high = scale.min(), scale.max()
     width = (high - low) / _SLICES or 1.0
     index = np.minimum(((scale - low) / width).astype(int), _SLICES - 1)
@@ -247,8 +276,6 @@ def _draw_equality(ax: Any, points: Points) -> None:
 
 def residual_figure(points: Points) -> str:
     """How the residuals are distributed: histogram and normal plot, as SVG."""
-    from statistics import NormalDist
-
     mpl = require_matplotlib()
     residuals = np.concatenate([_standardised(s) for s in points.series])
     residuals = np.sort(residuals[np.isfinite(residuals)])
@@ -256,25 +283,17 @@ def residual_figure(points: Points) -> str:
     spread = float(residuals.std()) if size > 1 else 0.0
     if size < 3 or not spread > 0:
         return ""
-    normal = NormalDist()
-    chosen = np.unique(np.linspace(0, size - 1, min(size, _MOST_RANKED)).astype(int))
-    expected = np.array([normal.inv_cdf((i + 0.625) / (size + 0.25)) for i in chosen])
+    chosen, expected = residual_plots.normal_scores(size)
     z = (residuals - residuals.mean()) / spread
     with mpl.rc_context({**_STYLE, "svg.hashsalt": "nlsq-residuals"}):
         figure = mpl.figure.Figure(figsize=(8.6, 2.7), layout="constrained")
         left, right = figure.subplots(1, 2)
-        bins = int(np.clip(np.sqrt(size), 6, 50))
-        edges = np.histogram_bin_edges(np.clip(z, -6, 6), bins)
-        left.hist(
-            np.clip(z, -6, 6),
-            bins=edges,
-            density=True,
-            histtype="stepfilled",
-            color=_DATA,
-            alpha=0.55,
-        )
-        grid = np.linspace(min(-3.2, edges[0]), max(3.2, edges[-1]), 120)
-        left.plot(grid, [normal.pdf(v) for v in grid], color=_FIT, linewidth=1.6, label="normal")
+        edges = residual_plots.histogram_edges(z)
+        clipped = np.clip(z, edges[0], edges[-1])
+        look = {"histtype": "stepfilled", "color": _DATA, "alpha": 0.55}
+        left.hist(clipped, bins=edges, density=True, **look)
+        curve = residual_plots.normal_curve(edges)
+        left.plot(*curve, color=_FIT, linewidth=1.6, label="normal")
         left.set_xlabel("residual / standard deviation")
         left.set_ylabel("density")
         left.legend()

@@ -110,9 +110,8 @@ def reproduction_script(recipe: Recipe) -> str:
         "import numpy as np",
         "",
         "import nlsq",
-        *(["import nlsq.models"] if recipe.kind == "builtin" else []),
+        *(["import nlsq.models"] if recipe.kind != "file" else []),
         "from nlsq.io import read_table",
-        *(["from nlsq.models.formula import parse"] if recipe.kind == "formula" else []),
         "",
         "folder = Path(__file__).parent",
     ]
@@ -148,7 +147,7 @@ def _value(text: str, recipe: Recipe) -> str:
 
 def _model(recipe: Recipe) -> list[str]:
     if recipe.kind == "formula":
-        return [f"model = parse({recipe.model!r}).model({recipe.independent!r})"]
+        return [f"model = nlsq.models.formula({recipe.model!r}, x={recipe.independent!r})"]
     if recipe.kind == "builtin":
         return [f"model = nlsq.models.get({recipe.model!r})"]
     return [

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import copyreg
-import inspect
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
-
-import numpy as np
 
 from nlsq.models import polynomials
 from nlsq.models.chapters import CHAPTER_OF, built_in
@@ -57,15 +52,25 @@ def get(name: str) -> Model:
     return members[0] if len(members) == 1 else add(members)
 
 
-copyreg.pickle(Model, lambda model: (get, (model.name,)))  # type: ignore[arg-type]
+def holds(model: Model) -> bool:
+    """Whether the model is found by its name."""
+    return model is (_registered.get(model.name) or built_in(model.name)) or (
+        model is polynomials.polynomial_named(model.name)
+    )
+
+
+def is_name(text: str) -> bool:
+    """Whether a model has this name."""
+    return text in CHAPTER_OF or text in _registered or bool(polynomials.polynomial_named(text))
 
 
 def _one(name: str) -> Model:
     model = _registered.get(name) or built_in(name) or polynomials.polynomial_named(name)
     if model is None:
+        near = did_you_mean(name, names(), ".")
         raise UnknownModel(
-            f"There is no model {name!r}{did_you_mean(name, names())}",
-            "nlsq.models.names() lists them all.",
+            f"There is no model {name!r}{near}",
+            "nlsq.models.names() lists them all; nlsq.models.formula reads formulas.",
         )
     return model
 
@@ -166,23 +171,15 @@ def register(
     >>> models.get("ramp + constant").names
     ('slope', 'start', 'c')
     """
+    from nlsq.models import reading, recipes
+
     name = name or f.__name__
     if name in CHAPTER_OF or polynomials.polynomial_named(name):
         raise InputError(f"{name!r} is a built-in model.", "Register it under another name.")
     if not name.isidentifier():
         raise InputError(f"{name!r} is no name for a model.", "Use letters, digits and _.")
-    own = tuple(inspect.signature(f).parameters)[1:]
-    given = tuple(parameters or (Parameter(n, "") for n in own))
-    if tuple(p.name for p in given) != own:
-        listed = ", ".join(p.name for p in given)
-        raise InputError(f"{name} takes {', '.join(own)}; described are {listed}.", "Match them.")
-    x, p = example or (None, np.ones(len(own)))
-    if example:
-        given = tuple(replace(q, typical=(v, v)) for q, v in zip(given, p, strict=True))
-    model = Model(
-        f, name, **{"title": name, "category": "user", "formula": None, **about},
-        parameters=given, start=guess and (lambda model, x, y: guess(x, y)),
-        grid=None if x is None else np.asarray(x, float),
-    )  # fmt: skip
+    model = Model.of(f, name, guess=guess, parameters=parameters, example=example, **about)
+    for texts in (reading, recipes):
+        texts.forget()
     _registered[name] = model
     return model

@@ -77,6 +77,11 @@ class Source:
         """The column of a part of the tree."""
         return self.column(len(self.source.encode()[: node.col_offset].decode()))
 
+    def written(self, node: ast.expr) -> str:
+        """A part of the tree as it was written."""
+        end = self.column(len(self.source.encode()[: node.end_col_offset].decode()))
+        return self.text[self.position(node) - 1 : end - 1].strip()
+
     def column(self, offset: int) -> int:
         return self.origin[min(offset, len(self.origin) - 1)]
 
@@ -100,7 +105,7 @@ class Source:
             self.refuse(
                 None,
                 f"it has {len(text)} characters, more than {MOST_CHARACTERS}",
-                "Write a model in a Python file.",
+                "Write the model in Python.",
             )
         pieces: list[str] = []
         self.origin: list[int] = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import operator
 import unicodedata
+from collections.abc import Iterator
 from typing import Any, NamedTuple, NoReturn
 
 from nlsq.models.formula_functions import CONSTANTS, FUNCTIONS, Function, Logical
@@ -50,6 +51,10 @@ class Checked(NamedTuple):
         Free names in order of appearance, with their columns.
     numbers, texts : set of str
         Names used as numbers; names compared with texts.
+    terms : tuple of str
+        What adds up to the formula, as it was written.
+    constants : set of str
+        The constants in it.
     """
 
     tree: ast.expr
@@ -59,6 +64,8 @@ class Checked(NamedTuple):
     names: dict[str, int]
     numbers: set[str]
     texts: set[str]
+    terms: tuple[str, ...]
+    constants: set[str]
 
     def number(self) -> ast.expr:
         """The tree, 1 and 0 for a condition."""
@@ -117,6 +124,7 @@ class _Check:
         self.names: dict[str, int] = {}
         self.numbers: set[str] = set()
         self.texts: set[str] = set()
+        self.constants: set[str] = set()
         self.arithmetic = False
         self.nodes = 0
 
@@ -127,8 +135,21 @@ class _Check:
         written = self.source.parse()
         part = self.part(written, 0)
         return Checked(
-            part.tree, written, part.boolean, self.arithmetic, self.names, self.numbers, self.texts
-        )
+            part.tree, written, part.boolean, self.arithmetic, self.names, self.numbers,
+            self.texts, tuple(self.terms(written)), self.constants,
+        )  # fmt: skip
+
+    def terms(self, node: ast.expr, minus: bool = False) -> Iterator[str]:
+        """The terms of a part, those that are subtracted with their sign."""
+        if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Add, ast.Sub)):
+            yield from self.terms(node.left, minus)
+            yield from self.terms(node.right, minus != isinstance(node.op, ast.Sub))
+        elif isinstance(node, ast.UnaryOp) and isinstance(node.op, (ast.UAdd, ast.USub)):
+            yield from self.terms(node.operand, minus != isinstance(node.op, ast.USub))
+        else:
+            text = self.source.written(node)
+            product = isinstance(node, (ast.BinOp, ast.Call, ast.Name, ast.Constant))
+            yield f"-{text if product else f'({text})'}" if minus else text
 
     # -- Python's tree to ours -------------------------------------------------------------------
 
@@ -136,14 +157,14 @@ class _Check:
         self.nodes += 1
         if self.nodes > MOST_NODES or level > MOST_LEVELS:
             much = f"{MOST_NODES} parts" if self.nodes > MOST_NODES else f"{MOST_LEVELS} levels"
-            self.refuse(node, f"it has more than {much}", "Write a model in a Python file.")
+            self.refuse(node, f"it has more than {much}", "Write the model in Python.")
         kind = type(node).__name__
         handler = getattr(self, f"_{kind}", None) if kind in _HANDLED else None
         if handler is None:
             what = _NOT_ALLOWED.get(type(node), kind)
-            self.refuse(
-                node, f"{what} is not allowed in a formula", "Write a model in a Python file."
-            )
+            known = getattr(node, "attr", None) in CONSTANTS
+            fix = f"Write {node.attr}." if known else "Write the model in Python."
+            self.refuse(node, f"{what} is not allowed in a formula", fix)
         return handler(node, level + 1)
 
     def number(self, node: ast.expr, level: int) -> ast.expr:
@@ -191,6 +212,7 @@ class _Check:
     def _Name(self, node: ast.Name, level: int) -> Part:
         name = node.id  # NFKC, as Python reads it
         if name in CONSTANTS:
+            self.constants.add(name)
             return Part(ast.Constant(CONSTANTS[name]))
         if name.startswith("__"):
             self.refuse(node, f"names like {name!r} are not allowed", "Choose another name.")
@@ -277,6 +299,9 @@ class _Check:
         return Part(_call("where", test, body, self.number(node.orelse, level)))
 
     def _Call(self, node: ast.Call, level: int) -> Part:
+        if isinstance(node.func, ast.Attribute) and node.func.attr in FUNCTIONS:
+            fix = f"Write {node.func.attr}(...)."
+            self.refuse(node, "functions have no module before their names", fix)
         if not isinstance(node.func, ast.Name):
             self.refuse(node, "only functions are called", "Write products with *: 2*(x + 1).")
         name = node.func.id

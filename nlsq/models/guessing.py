@@ -22,6 +22,7 @@ _POINTS = 200  # what a scan looks at
 _BUDGET = 20_000  # points times nodes of one look: the finer the grid, the coarser the data
 _FEWEST = 40
 _ZOOMS = 3
+_STEPS = 12
 _OFFSETS = np.array([-2.0, -1.0, 0.0, 1.0, 2.0])
 _RIDGE = 1e-11  # two members that are one (equal rates) share their amplitude
 
@@ -283,6 +284,28 @@ def _projected(f, axes, at, data, bounds) -> tuple[np.ndarray, np.ndarray]:
             found[:, i] = np.ravel(values[i])
     found[bad] = np.nan
     return found, np.where(bad | np.isnan(cost), np.inf, cost)
+
+
+def polished(model, x: np.ndarray, y: np.ndarray, p: np.ndarray) -> np.ndarray:
+    """The parameters after some steps of Levenberg and Marquardt, within the bounds."""
+    low, high = model.bounds()
+    residual, damping = model(x, *p) - y, 0.01
+    for _ in range(_STEPS):
+        h = 1e-6 * np.where(p == 0, 1.0, np.abs(p))
+        columns = [(model(x, *(p + one)) - y - residual) / one.sum() for one in np.diag(h)]
+        J = np.stack([np.broadcast_to(c, y.shape) for c in columns], axis=1)
+        size = np.sqrt((J**2).sum(axis=0))
+        if not (np.isfinite(size).all() and size.all()):
+            break
+        J = J / size
+        step = np.linalg.solve(J.T @ J + damping * np.eye(p.size), J.T @ residual) / size
+        tried = np.clip(p - step, low, high)
+        new = model(x, *tried) - y
+        if new @ new < residual @ residual:
+            p, residual, damping = tried, new, damping / 5
+        else:
+            damping *= 10
+    return p
 
 
 # ------------------------------------------------------------------------ closed forms and parts

@@ -3,59 +3,19 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
+from nlsq.models.describing import as_html, described
 from nlsq.models.guessing import Scan, tidy
+from nlsq.models.parameter import POWERS
+from nlsq.models.parameter import Parameter as Parameter
+from nlsq.models.parameter import par as par
 from nlsq.utils.input_error import InputError
-
-# How a parameter of this unit changes when x and y are measured in other units: the powers of both.
-_POWERS = {
-    "": (0, 0), "x": (1, 0), "1/x": (-1, 0), "y": (0, 1), "y*x": (1, 1), "y/x": (-1, 1),
-    "x**2": (2, 0), "1/x**2": (-2, 0), "y*x**2": (2, 1), "y/x**2": (-2, 1), "y/x**3": (-3, 1),
-    "1/y": (0, -1), "1/(y*x)": (-1, -1), "y**2": (0, 2), "y/x**0.5": (-0.5, 1), "y*x**4": (4, 1),
-}  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """One parameter of a model.
-
-    Attributes
-    ----------
-    name, meaning : str
-        As in the model's signature; what it is, in words.
-    unit : str
-        In terms of the units of the data: "x", "y", "1/x", "y*x"; "" for a pure number.
-    lower, upper : float
-        What the model allows; infinite where it allows anything.
-    typical : (float, float)
-        Range from which `Model.draw` draws.
-    """
-
-    name: str
-    meaning: str
-    unit: str = ""
-    lower: float = -np.inf
-    upper: float = np.inf
-    typical: tuple[float, float] = (1.0, 1.0)
-
-    def between(self, part: Any) -> Any:
-        """The value at `part` (0 to 1) of the typical range; by factors when it is wide."""
-        low, high = self.typical
-        if low * high > 0 and max(high / low, low / high) > 3:
-            return low * (high / low) ** part
-        return low + (high - low) * part
-
-
-def par(
-    meaning: str, unit: str, low: float, high: float, lower: float = -np.inf, upper: float = np.inf
-) -> Parameter:
-    """A parameter as the tables of this package write it; its name comes from the signature."""
-    return Parameter("", meaning, unit, lower, upper, (low, high))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -77,6 +37,8 @@ class Model:
         Where the law is from.
     parameters : tuple of Parameter
         In the order of the signature.
+    variables : tuple of str
+        The independent variable; of several, x holds the rows.
     """
 
     function: Callable
@@ -90,26 +52,175 @@ class Model:
     description: str = ""
     reference: str = ""
     rescale: tuple[bool, bool] = (True, True)  # whether `draw` may change the units of x and y
+    variables: tuple[str, ...] = ("x",)
 
     def __post_init__(self):
         names = [p.name for p in self.parameters]
+        first = self.variables[0] if len(self.variables) == 1 else "x"
+        while first in names:
+            first += "_"
         kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-        signature = inspect.Signature([inspect.Parameter(n, kind) for n in ["x", *names]])
+        signature = inspect.Signature([inspect.Parameter(n, kind) for n in [first, *names]])
         object.__setattr__(self, "__wrapped__", self.function)  # what `curve_fit` tells models by
         object.__setattr__(self, "__signature__", signature)
         object.__setattr__(self, "__name__", self.name)
-        object.__setattr__(self, "__doc__", self.description or self.title)
+        object.__setattr__(self, "__doc__", described(self))
 
-    def __call__(self, x: Any, *params: Any, **named: Any) -> Any:
+    @classmethod
+    def of(
+        cls,
+        f: Callable,
+        name: str | None = None,
+        *,
+        guess: Callable | None = None,
+        parameters: Sequence[Parameter] | None = None,
+        example: tuple[Any, Any] | None = None,
+        **about: Any,
+    ) -> Model:
+        """A model of your own function; the arguments of `nlsq.models.register`.
+
+        Examples
+        --------
+        >>> from nlsq import models
+        >>> def step(x, height, at):
+        ...     return height * (x > at)
+        >>> (models.get("gaussian") + models.Model.of(step)).names
+        ('amp', 'mu', 'sigma', 'height', 'at')
+        """
+        name = name or getattr(f, "__name__", type(f).__name__)
+        own = _own_names(f, name)
+        given = tuple(parameters or (Parameter(n, "") for n in own))
+        if tuple(p.name for p in given) != own:
+            listed = ", ".join(p.name for p in given)
+            raise InputError(
+                f"{name} takes {', '.join(own)}; described are {listed}.", "Match them."
+            )
+        x, p = example or (None, np.ones(len(own)))
+        if example:
+            given = tuple(replace(q, typical=(v, v)) for q, v in zip(given, p, strict=True))
+        return Model(
+            f, name, **{"title": name, "category": "user", "formula": None, **about},
+            parameters=given, start=guess and Guess(guess),
+            grid=None if x is None else np.asarray(x, float),
+        )  # fmt: skip
+
+    def __call__(self, *given: Any, **named: Any) -> Any:
+        if named or not given:
+            given = tuple(self.__signature__.bind(*given, **named).arguments.values())
+        x = given[0]
+        if x.__class__ is np.ndarray and x.dtype.names is None:
+            return self.function(*given)
+        return self.function(self.taken(x), *given[1:])
+
+    def taken(self, x: Any) -> Any:
+        """x as the function takes it: lists as arrays, of a table the columns it names.
+
+        Raises
+        ------
+        InputError
+            When a table has no column of a variable's name.
+        """
         if isinstance(x, list | tuple):
-            x = np.asarray(x, float)
-        if named:
-            bound = self.__signature__.bind(x, *params, **named)
-            return self.function(*bound.arguments.values())
-        return self.function(x, *params)
+            return np.asarray(x, float)
+        table = columns_in(x)
+        if table is None:
+            return x
+        columns = {normal(str(name)): column for name, column in table.items()}
+        alike = len(columns) == len(self.variables)
+        unnamed = self.variables in (self.variables[:1], numbered(len(columns)))
+        wanted = columns if alike and unnamed else self.variables
+        for name in wanted:
+            if name not in columns:
+                raise InputError(
+                    f"The model {self.name!r} takes {', '.join(self.variables)}; the columns of x "
+                    f"are {', '.join(map(str, columns))}.",
+                    "Rename a column, or give x itself.",
+                )
+        rows = [columns[name] for name in wanted]
+        return rows[0] if len(rows) == 1 else tuple(rows)
 
     def __repr__(self) -> str:
         return f"<model {self.name}{self.__signature__}>"
+
+    def __str__(self) -> str:
+        return described(self)
+
+    def _repr_html_(self) -> str:
+        return as_html(self)
+
+    # -- sums and their parts --------------------------------------------------------------------
+
+    def __add__(self, other: Any) -> Model:
+        if not callable(other):
+            return NotImplemented
+        from nlsq.models.sums import add
+
+        alike = {"variables": self.variables}
+        return add([self, other if isinstance(other, Model) else Model.of(other, **alike)])
+
+    def __radd__(self, other: Any) -> Model:
+        if callable(other):
+            return Model.of(other, variables=self.variables) + self
+        return self if other.__class__ is int and other == 0 else NotImplemented  # sum(models)
+
+    def prefixed(self, prefix: str) -> Model:
+        """The same model with a prefix before the names of its parameters, for sums.
+
+        Raises
+        ------
+        InputError
+            When the prefix cannot begin a name.
+
+        Examples
+        --------
+        >>> from nlsq import models
+        >>> peak, line = models.get("gaussian"), models.get("linear")
+        >>> (peak.prefixed("p1_") + line.prefixed("bg_")).names
+        ('p1_amp', 'p1_mu', 'p1_sigma', 'bg_a', 'bg_b')
+        """
+        from nlsq.models.sums import prefixed
+
+        return prefixed(self, prefix)
+
+    def components(self, x: Any, *params: Any) -> dict[str, np.ndarray]:
+        """The parts of the curve by name, which add up to it.
+
+        Of a sum its members, by their names or prefixes; of a formula its terms, as they are
+        written; of any other model itself.
+
+        Parameters
+        ----------
+        x : array_like
+        *params : float
+
+        Returns
+        -------
+        dict of str to ndarray
+
+        Examples
+        --------
+        >>> from nlsq import models
+        >>> parts = models.get("gaussian + linear").components([1.0, 2.0], 3, 1, 0.5, 1, 0)
+        >>> parts["linear"].tolist()
+        [1.0, 2.0]
+        """
+        return {self.name: np.asarray(self(x, *params))}
+
+    def recipe(self) -> dict | None:
+        """What `nlsq.models.restored` makes the model from again: data, no code.
+
+        None when the model is made of functions that only the program knows.
+        """
+        from nlsq.models.catalogue import holds
+
+        return {"name": self.name} if holds(self) else None
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        from nlsq.models.catalogue import get, holds
+
+        return (get, (self.name,)) if holds(self) else super().__reduce_ex__(protocol)
+
+    # -- parameters ------------------------------------------------------------------------------
 
     @property
     def n(self) -> int:
@@ -155,7 +266,8 @@ class Model:
         """
         if self.start is None:
             raise InputError(
-                f"The model {self.name!r} has no guess.", "Register it with guess=f(x, y) -> p0."
+                f"The model {self.name!r} has no guess.",
+                "Give p0, or register it with guess=f(x, y) -> p0.",
             )
         x, y = tidy(x, y)
         middle = self.middle()
@@ -209,8 +321,49 @@ class Model:
 
     def units(self) -> list[tuple[float, float]] | None:
         """Powers of the units of x and y in each parameter's; None if one has a unit of its own."""
-        powers = [_POWERS.get(p.unit) for p in self.parameters]
+        powers = [POWERS.get(p.unit) for p in self.parameters]
         return None if None in powers else powers
+
+
+def numbered(count: int) -> tuple[str, ...]:
+    """What several coordinates are called: x1, x2, ..."""
+    return tuple(f"x{i}" for i in range(1, count + 1))
+
+
+def normal(name: str) -> str:
+    """A name as Python reads it."""
+    return unicodedata.normalize("NFKC", name)
+
+
+def columns_in(x: Any) -> Mapping | None:
+    """The columns of a mapping, a DataFrame or an array with fields by name; None of other data."""
+    if isinstance(x, Mapping):
+        return {k: np.asarray(v) if isinstance(v, list | tuple) else v for k, v in x.items()}
+    names = getattr(getattr(x, "dtype", None), "names", None) or getattr(x, "columns", None)
+    return None if names is None else {name: np.asarray(x[name]) for name in names}
+
+
+@dataclass(frozen=True)
+class Guess:
+    """`start` of a model that was given ``guess(x, y)``."""
+
+    guess: Callable
+
+    def __call__(self, model: Model, x: np.ndarray, y: np.ndarray) -> Any:
+        return self.guess(x, y)
+
+
+def _own_names(f: Callable, name: str) -> tuple[str, ...]:
+    """Names of the parameters of ``f(x, a, b, ...)``."""
+    if not callable(f):
+        raise TypeError(f"a model is made of a function f(x, a, b, ...), got {f!r}.")
+    parameters = list(inspect.signature(f).parameters.values())
+    known = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    named = tuple(p.name for p in parameters if p.kind in known)
+    if len(named) < 2 or any(p.kind is p.VAR_POSITIONAL for p in parameters):
+        listed = ", ".join(map(str, parameters))
+        raise InputError(f"{name}({listed}) does not name its parameters.", "Write f(x, a, b).")
+    return named[1:]
 
 
 def family(category: str) -> Callable:
@@ -230,9 +383,11 @@ def family(category: str) -> Callable:
         def make(function: Callable) -> Model:
             names = list(inspect.signature(function).parameters)[1:]
             listed = tuple(replace(parameters[name], name=name) for name in names)
+            example = np.asarray(grid, float)
+            variables = ("x",) if example.ndim == 1 else numbered(len(example))
             return Model(
                 function, function.__name__, title, category, formula, listed, start,
-                np.asarray(grid, float), about, reference, rescale,
+                example, about, reference, rescale, variables,
             )  # fmt: skip
 
         return make

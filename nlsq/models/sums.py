@@ -2,40 +2,177 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
-from nlsq.models.guessing import Scan, scan, thin
-from nlsq.models.model import Model, Parameter
+from nlsq.models.guessing import Scan, polished, scan, thin
+from nlsq.models.model import Model, Parameter, normal
+from nlsq.utils.input_error import InputError
 
 _ROUNDS = 3
 _POINTS = 400
 
 
-def add(members: Sequence[Model]) -> Model:
+class Sum(Model):
+    """A model that is the sum of others; see `add`.
+
+    Attributes
+    ----------
+    members : tuple of Model
+    labels : tuple of str
+        What `components` calls them.
+    """
+
+    members: tuple[Model, ...]
+    labels: tuple[str, ...]
+
+    def components(self, x: Any, *params: Any) -> dict[str, np.ndarray]:
+        p, found = iter(params), {}
+        for label, member in zip(self.labels, self.members, strict=True):
+            found[label] = np.asarray(member(x, *itertools.islice(p, member.n)))
+        shape = np.broadcast_shapes(*(np.shape(part) for part in found.values()))
+        return {label: np.broadcast_to(part, shape) for label, part in found.items()}
+
+    def recipe(self) -> dict | None:
+        members = [m.recipe() for m in self.members]
+        if None in members:
+            return None
+        if all(list(m) == ["name"] for m in members if m):
+            return {"name": self.name}
+        return {"sum": members}
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return add, (self.members,)
+
+
+class Prefixed(Model):
+    """A model whose parameters have a prefix; see `Model.prefixed`."""
+
+    base: Model
+    prefix: str
+
+    def components(self, x: Any, *params: Any) -> dict[str, np.ndarray]:
+        parts = self.base.components(x, *params)
+        if isinstance(_plain(self), Sum):
+            return {self.prefix + label: part for label, part in parts.items()}
+        return {self.prefix: np.asarray(self(x, *params))}
+
+    def recipe(self) -> dict | None:
+        model = self.base.recipe()
+        return model and {"prefix": self.prefix, "model": model}
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return prefixed, (self.base, self.prefix)
+
+
+def prefixed(model: Model, prefix: str) -> Model:
+    """`model` with a prefix before its parameters' names."""
+    prefix = normal(prefix) if isinstance(prefix, str) else prefix
+    if not f"{prefix}a".isidentifier():
+        raise InputError(
+            f"The prefix {prefix!r} cannot begin a name.", "Use letters, digits and _, as in p1_."
+        )
+    parameters = tuple(replace(p, name=prefix + p.name) for p in model.parameters)
+    made = Prefixed(
+        function=model.function,
+        name=prefix + model.name,
+        title=model.title,
+        category=model.category,
+        formula=model.formula and _renamed(model, parameters, model.variables),
+        parameters=parameters,
+        start=model.start and _Start(model),
+        grid=model.grid,
+        description=model.description,
+        reference=model.reference,
+        rescale=model.rescale,
+        variables=model.variables,
+    )
+    return _holding(made, base=model, prefix=prefix)
+
+
+def _holding(model: Any, **own: Any) -> Any:
+    """The model with what only its kind has (a dataclass of each kind is slow to import)."""
+    for name, value in own.items():
+        object.__setattr__(model, name, value)
+    return model
+
+
+@dataclass(frozen=True)
+class _Start:
+    """The start of a model under other names."""
+
+    base: Model
+
+    def __call__(self, model: Model, x: np.ndarray, y: np.ndarray) -> Any:
+        return self.base.start(self.base, x, y)
+
+
+def _plain(model: Model) -> Model:
+    """The model without prefixes."""
+    while isinstance(model, Prefixed):
+        model = model.base
+    return model
+
+
+def add(models: Sequence[Model]) -> Model:
     """The sum of two or more models.
 
     Members that share a parameter's name get a number after all their names, counted from 1 in
     their order (`amp_1, mu_1, sigma_1, amp_2, ...`); the names of the others stay as they are.
+
+    Raises
+    ------
+    InputError
+        When two parameters have one name all the same, or the members take x in other forms.
     """
-    parts = _named(members)
-    formulas = [m.formula for m in members]
-    return Model(
+    members = tuple(m for model in models for m in _members(model))
+    parts, labels = _named(members)
+    parameters = tuple(p for part in parts for p in part)
+    twice = [name for name, k in Counter(p.name for p in parameters).items() if k > 1]
+    if twice:
+        raise InputError(
+            f"Two parameters of the sum are called {twice[0]!r}.",
+            "Give its members prefixes: model.prefixed('p1_').",
+        )
+    formulas, variables = [m.formula for m in members], _variables(members, parameters)
+    made = Sum(
         function=_total(tuple(m.function for m in members), tuple(m.n for m in members)),
         name=" + ".join(m.name for m in members),
         title=" + ".join(m.title for m in members),
         category="sums",
-        formula=None if None in formulas else " + ".join(map(_renamed, members, parts)),
-        parameters=tuple(p for part in parts for p in part),
-        start=_Sum(tuple(members)) if all(m.start for m in members) else None,
+        formula=None
+        if None in formulas
+        else " + ".join(
+            _renamed(m, part, variables) for m, part in zip(members, parts, strict=True)
+        ),
+        parameters=parameters,
+        start=_Guess(tuple(map(_plain, members))) if all(m.start for m in members) else None,
         grid=members[0].grid,
-        description="The sum of " + ", ".join(m.title for m in members) + ".",
         rescale=tuple(map(all, zip(*(m.rescale for m in members), strict=True))),
+        variables=variables,
     )
+    return _holding(made, members=members, labels=labels)
+
+
+def _members(model: Model) -> tuple[Model, ...]:
+    return model.members if isinstance(model, Sum) else (model,)
+
+
+def _variables(members: Sequence[Model], parameters: Sequence[Parameter]) -> tuple[str, ...]:
+    """Those that all members have; x where single ones are called differently."""
+    different = dict.fromkeys(m.variables for m in members)
+    if len(different) == 1:
+        return members[0].variables
+    if any(len(variables) > 1 for variables in different):
+        listed = " and ".join(f"({', '.join(v)})" for v in different)
+        raise InputError(f"Models of {listed} have no sum.", "Give them the same variables.")
+    return ("x_" if "x" in (p.name for p in parameters) else "x",)
 
 
 def _total(functions: tuple[Callable, ...], sizes: tuple[int, ...]) -> Callable:
@@ -48,36 +185,43 @@ def _total(functions: tuple[Callable, ...], sizes: tuple[int, ...]) -> Callable:
     return total
 
 
-def _named(members) -> list[tuple[Parameter, ...]]:
+def _named(members) -> tuple[list[tuple[Parameter, ...]], tuple[str, ...]]:
+    """The parameters of each member by their names in the sum, and what the members are called."""
     counts = Counter(name for m in members for name in m.names)
-    repeated, seen, parts = Counter(m.name for m in members), Counter(), []
+    labels = [m.prefix if isinstance(m, Prefixed) and m.prefix else m.name for m in members]
+    repeated, seen, parts = Counter(labels), Counter(), []
     number = 0
-    for m in members:
+    for k, m in enumerate(members):
+        label = labels[k]
         shares = any(counts[name] > 1 for name in m.names)
         number += shares
-        i, k = seen[m.name], repeated[m.name]
-        seen[m.name] += 1
+        i, all_alike = seen[label], repeated[label]
+        seen[label] += 1
+        if all_alike > 1:
+            labels[k] = f"{label}_{number if shares else i + 1}"
         parts.append(
             tuple(
                 replace(
                     p,
                     name=f"{p.name}_{number}" if shares else p.name,
-                    typical=(p.between(i / k), p.between((i + 1) / k)),  # not twice the same
+                    # not twice the same
+                    typical=(p.between(i / all_alike), p.between((i + 1) / all_alike)),
                 )
                 for p in m.parameters
             )
         )
-    return parts
+    return parts, tuple(labels)
 
 
-def _renamed(member: Model, part: tuple[Parameter, ...]) -> str:
+def _renamed(member: Model, part: tuple[Parameter, ...], variables: tuple[str, ...]) -> str:
     """The formula in the sum's names."""
-    new = dict(zip(member.names, (p.name for p in part), strict=True))
-    words = re.split(r"([A-Za-z_]\w*)", member.formula)
+    new = dict(zip(member.variables, variables, strict=True))
+    new |= dict(zip(member.names, (p.name for p in part), strict=True))
+    words = re.split(r"([^\W\d]\w*)", member.formula)
     return "".join(new.get(word, word) for word in words)
 
 
-class _Sum:
+class _Guess:
     """Guess of a sum: each member in turn beside all others (orthogonal matching pursuit)."""
 
     def __init__(self, members: tuple[Model, ...]):
@@ -85,12 +229,26 @@ class _Sum:
 
     def __call__(self, model: Model, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         x, y = thin(x, y, _POINTS)
+
+        def misfit(p):
+            return np.nan_to_num(((model(x, *p) - y) ** 2).sum(), nan=np.inf)
+
+        best = min(self._ends(x, y), key=misfit)
+        if len(set(np.sign(best[_heights(self.members)]))) < 2:
+            return _ordered(self.members, best)
+        # one wide peak over two, and a valley cut into it? peaks mostly point the same way
+        upright = [_Guess(_one_sided(self.members, side))._ends(x, y) for side in (1, -1)]
+        ends = [best, *(min(found, key=misfit) for found in upright)]
+        best = min((polished(model, x, y, p) for p in ends), key=misfit)
+        return _ordered(self.members, best)
+
+    def _ends(self, x: np.ndarray, y: np.ndarray) -> list[np.ndarray]:
+        """Where the pursuit ends, for each member to begin with."""
         curved = [k for k, m in enumerate(self.members) if _curved(m)]
         turns = [curved[i:] + curved[:i] for i in range(len(curved))] or [[]]
         kinds = [tuple(self.members[k].name for k in turn) for turn in turns]
         different = dict(zip(kinds, turns, strict=True)).values()  # equal members have one order
-        ends = [self._pursue(turn, x, y) for turn in different]
-        return min(ends, key=lambda p: np.nan_to_num(((model(x, *p) - y) ** 2).sum(), nan=np.inf))
+        return [self._pursue(turn, x, y) for turn in different]
 
     def _pursue(self, curved: list[int], x, y) -> np.ndarray:
         """Place the curved members in this order, some times over."""
@@ -133,6 +291,47 @@ class _Sum:
         solved = scan(f, axes, x, y, (low, high))
         ends = np.cumsum([m.n for m in members])[:-1]
         return dict(zip(parts, np.split(solved, ends), strict=True))
+
+
+def _is_peak(member: Model) -> bool:
+    return member.category == "peaks" and isinstance(member.start, Scan)
+
+
+def _heights(members: Sequence[Model]) -> list[int]:
+    """Places of the heights of peaks among all parameters."""
+    starts = np.cumsum([0, *(m.n for m in members)])
+    return [
+        int(first + np.argmax(_linear(m)))
+        for first, m in zip(starts, members, strict=False) if _is_peak(m)
+    ]  # fmt: skip
+
+
+def _ordered(members: Sequence[Model], p: np.ndarray) -> np.ndarray:
+    """Members that are alike by their positions, or what else each is looked for by."""
+    parts = np.split(p, np.cumsum([m.n for m in members])[:-1])
+    for name in dict.fromkeys(m.name for m in members if _curved(m)):
+        alike = [k for k, m in enumerate(members) if m.name == name]
+        start = members[alike[0]].start
+        if isinstance(start, Scan):
+            first = members[alike[0]].names.index(next(iter(start.axes)))
+            ordered = sorted((parts[k] for k in alike), key=lambda part: part[first])
+            for k, part in zip(alike, ordered, strict=True):
+                parts[k] = part
+    return np.concatenate(parts)
+
+
+def _one_sided(members: Sequence[Model], side: int) -> tuple[Model, ...]:
+    """The members, with all peaks upwards (1) or downwards (-1)."""
+    limit = {"lower": 0.0} if side > 0 else {"upper": 0.0}
+    made = []
+    for m in members:
+        if _is_peak(m):
+            parts = list(m.parameters)
+            k = int(np.argmax(_linear(m)))
+            parts[k] = replace(parts[k], **limit)
+            m = replace(m, parameters=tuple(parts))
+        made.append(m)
+    return tuple(made)
 
 
 def _curved(member: Model) -> bool:

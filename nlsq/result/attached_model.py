@@ -7,19 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from nlsq.result import derivatives
 from nlsq.result.serialization import function_name
-
-# Steps tried for each parameter, as shares of its scale: wide for a smooth model, narrow for a
-# peak whose position is far larger than its width.
-_STEPS = 1e-2 / 30.0 ** np.arange(6)
 
 
 class AttachedModel:
     """Wrap ``f(x, *params)`` as an object with `predict` and `jacobian`.
 
-    Without `jac` the derivative is a fourth-order central difference. Of several steps, shares of
-    the parameter's value, it takes the one at which the second-order difference from the same
-    points agrees best: there truncation and rounding are both small.
+    Without `jac` the derivative is the `difference` of `nlsq.result.derivatives`.
 
     Parameters
     ----------
@@ -32,7 +27,8 @@ class AttachedModel:
     """
 
     def __init__(self, f: Callable, jac: Callable | None, perr: np.ndarray) -> None:
-        self.f, self.jac, self.perr = f, jac, perr
+        self.f = self.function = f
+        self.jac, self.perr = jac, perr
         self.name = function_name(f)
 
     def predict(self, x: Any, p: np.ndarray) -> np.ndarray:
@@ -46,29 +42,8 @@ class AttachedModel:
         return np.column_stack([self._column(x, p, i) for i in range(len(p))])
 
     def _column(self, x: Any, p: np.ndarray, i: int) -> np.ndarray:
-        natural = 10.0 * self.perr[i]
-        scale = abs(p[i]) or (natural if 0 < natural < np.inf else 1.0)
-        best, least = None, np.inf
-        for share in _STEPS:
-            h = (p[i] + share * scale) - p[i]  # a step that the floating-point numbers can make
-            fourth, second = self._differences(x, p, i, h)
-            size = np.abs(fourth).max(initial=0.0)
-            gap = np.abs(fourth - second).max(initial=0.0) / size if size > 0 else np.inf
-            if best is None or gap < least:
-                best, least = fourth, gap
-        return best
-
-    def _differences(self, x: Any, p: np.ndarray, i: int, h: float) -> tuple[Any, Any]:
-        """Central differences of fourth and second order."""
-        shifted = []
-        for k in (-2, -1, 1, 2):
-            q = np.array(p, dtype=float)
-            q[i] += k * h
-            with np.errstate(all="ignore"):  # a wide step may leave the model's domain
-                shifted.append(self.predict(x, q))
-        a, b, c, d = shifted
-        with np.errstate(invalid="ignore"):
-            return (8.0 * (c - b) - (d - a)) / (12.0 * h), (c - b) / (2.0 * h)
+        scale = derivatives.scale_of(p[i], self.perr[i])
+        return derivatives.difference(lambda q: self.predict(x, q), p, i, scale)
 
 
 def as_model(f: Any, jac: Callable | None, perr: np.ndarray) -> Any:

@@ -3,23 +3,38 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
-from nlsq.result.fit_statistics import FitStatistics
+from nlsq.result.fit_plots import FitPlots
+from nlsq.result.params import unknown_parameter
+from nlsq.result.statistics import LEVEL, level_of
+from nlsq.utils.spelling import spelled
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+# Names that fields of some results have: what asks for one must not find a parameter.
+FIELDS = frozenset(
+    """x pcov cost fun jac grad optimality active_mask nfev njev nit tries status message success
+    param_names p0 bounds fixed at_bound rank undetermined null_directions pcov_determined
+    absolute_sigma loss f_scale method n_points dof warnings wall_time model_info backend model
+    model_name xdata ydata sigma labels workflow moments sample streaming weighted""".split()
+)
+# Public for the sake of other modules, or of a dictionary's.
+_INSIDE = frozenset(dir(dict)) - {"get", "keys", "items"} | frozenset(
+    """is_settled sigma_dimensions complex_values has_statistics knows_dof require_model no_model
+    unwhiten""".split()
+)
 
 
-class CurveFitResult(FitStatistics):
+class CurveFitResult(FitPlots):
     """Result of a curve fit: unpacks to ``popt, pcov`` and knows its own statistics.
 
     Iteration, ``len`` and integer indices see the pair (popt, pcov), so code written for SciPy's
-    tuple runs; names, as keys or attributes, see the fields. All statistics are computed on demand.
+    tuple runs; names, as keys or attributes, see the fields. ``fit["tau"]`` is the best value of
+    the parameter tau; names that fields and statistics of results have (x, sigma, cost, dof...)
+    keep their meaning, and such a parameter is reached by ``fit.params["sigma"].value``, as every
+    other. All statistics are computed on demand.
 
     Parameters
     ----------
@@ -47,8 +62,23 @@ class CurveFitResult(FitStatistics):
     >>> popt, pcov = result
     >>> bool(result.r_squared > 0.999)
     True
+    >>> round(result["b"], 1)
+    1.3
     >>> lower, upper = result.confidence_band(np.array([0.5, 1.0]))
     """
+
+    if TYPE_CHECKING:
+        pcov: np.ndarray
+        param_names: tuple[str, ...]
+        bounds: tuple[np.ndarray, np.ndarray]
+        fixed: tuple[str, ...]
+        at_bound: tuple[str, ...]
+        undetermined: tuple[str, ...]
+        rank: int
+        n_points: int
+        dof: int
+        warnings: tuple[str, ...]
+        backend: str
 
     # -- a pair ----------------------------------------------------------------------------------
 
@@ -58,6 +88,12 @@ class CurveFitResult(FitStatistics):
     def __len__(self) -> int:
         return 2
 
+    @overload
+    def __getitem__(self, key: int) -> np.ndarray: ...
+    @overload
+    def __getitem__(self, key: slice) -> tuple[np.ndarray, ...]: ...
+    @overload
+    def __getitem__(self, key: Any) -> Any: ...
     def __getitem__(self, key: Any) -> Any:
         if isinstance(key, slice):
             return (self.popt, self.pcov)[key]
@@ -66,105 +102,94 @@ class CurveFitResult(FitStatistics):
         return super().__getitem__(key)
 
     def __missing__(self, key: Any) -> Any:
-        # result["popt"], result["r_squared"]: what is an attribute can be asked for by name.
+        found = self._by_name(key)
+        if found is not None:
+            return found
+        names = self.names if self._has_names else ()
+        if key in names:
+            raise KeyError(
+                f"{key!r} is the name of a field, which this result has not; the parameter is "
+                f"fit.params[{key!r}].value"
+            )
+        if not names:
+            raise KeyError(key)
+        raise KeyError(f"no field or statistic, and {unknown_parameter(key, names)}")
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        new = key not in FIELDS and key not in self and self._has_names
+        if new and spelled(key, self.names) is not None:
+            raise TypeError(f"{key!r} is a parameter of this fit: its best value cannot be set")
+        super().__setitem__(key, value)
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        """Return what ``fit[key]`` is, or `default` when that is nothing."""
+        if isinstance(key, int) or dict.__contains__(self, key):
+            return self[key]
+        found = self._by_name(key)
+        return default if found is None else found
+
+    @property
+    def _has_names(self) -> bool:
+        return "x" in self and np.ndim(self["x"]) == 1
+
+    def _by_name(self, key: Any) -> Any:
+        """A statistic, or else the value of a parameter; None when there is neither."""
         if isinstance(getattr(type(self), str(key), None), property):
             return getattr(self, key)
-        raise KeyError(key)
+        if key in FIELDS or not self._has_names:
+            return None
+        name = spelled(key, self.names)
+        return None if name is None else float(self.popt[self.names.index(name)])
 
-    # -- the curve -------------------------------------------------------------------------------
+    def _ipython_key_completions_(self) -> list[str]:
+        return [*self.names, *self.keys()] if self._has_names else list(self.keys())
 
-    def confidence_band(self, x: Any = None, alpha: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
-        """Pointwise confidence band of the fitted curve.
+    def __dir__(self) -> list[str]:
+        """What people need: fields, statistics and methods, not the works of a dictionary."""
+        names = {name for name in super().__dir__() if not name.startswith("_")}
+        return sorted(names - _INSIDE)
 
-        f(x, popt) -/+ t sqrt(g' C g) with g the model's exact derivative by the parameters.
+    # -- the model -------------------------------------------------------------------------------
 
-        Parameters
-        ----------
-        x : array_like, optional
-            Points in the form the model takes, in the units of ``xdata``. Default: the data.
-        alpha : float, default 0.95
-            Confidence level.
-
-        Returns
-        -------
-        lower, upper : ndarray, shape (m,)
-            In the units of ``ydata``; complex (a band for each part) for a complex model. Infinite
-            where the curve depends on a direction that the data leave undetermined.
-
-        Raises
-        ------
-        ValueError
-            When `alpha` is not between 0 and 1.
-        RuntimeError
-            When the model is gone and `x` is given; see `attach`.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> from nlsq import curve_fit
-        >>> x = np.arange(6.0)
-        >>> fit = curve_fit(lambda x, a, b: a * x + b, x, [1.0, 3.1, 4.9, 7.2, 8.8, 11.1])
-        >>> lower, upper = fit.confidence_band([2.5])
-        >>> bool(lower < fit.ydata.mean() < upper)
-        True
-        """
-        from nlsq.result import prediction
-
-        return prediction.confidence_band(self, x, alpha)
-
-    def prediction_interval(
-        self, x: Any = None, alpha: float = 0.95, sigma_new: Any = None
-    ) -> np.ndarray:
-        """Interval that holds a new observation at `x`: the band's variance plus the noise.
-
-        The noise variance is sigma squared, times the reduced chi-squared unless
-        ``absolute_sigma``; without sigma it is the reduced chi-squared (1 with absolute_sigma).
+    def components(self, x: Any = None) -> dict[str, np.ndarray]:
+        """The parts of the fitted curve by name: members of a sum, terms of a formula.
 
         Parameters
         ----------
         x : array_like, optional
             Points in the form the model takes. Default: the data.
-        alpha : float, default 0.95
-            Confidence level.
-        sigma_new : float or array_like, shape (m,), optional
-            Sigma of the new observations, in the units of the fit's sigma (which counts as ones
-            when it was None). Needed with new `x` when sigma was given point by point.
 
         Returns
         -------
-        ndarray, shape (m, 2)
-            Lower and upper ends, in the units of ``ydata``; infinite without degrees of freedom.
+        dict of str to ndarray
+            They add up to the curve. A model without parts is its own one.
 
         Raises
         ------
-        ValueError
-            When `alpha` is not a level, `sigma_new` is missing, of another length or not positive.
         RuntimeError
-            When the model is gone and `x` is given; see `attach`.
+            When the model is gone; see `attach`.
 
         Examples
         --------
         >>> import numpy as np
         >>> from nlsq import curve_fit
         >>> x = np.arange(6.0)
-        >>> fit = curve_fit(lambda x, a, b: a * x + b, x, [1.0, 3.1, 4.9, 7.2, 8.8, 11.1])
-        >>> fit.prediction_interval([2.5]).shape
-        (1, 2)
+        >>> fit = curve_fit("a*x + b*x**2", x, 3 * x + x**2)
+        >>> {term: y.round(6).tolist() for term, y in fit.components([1.0, 2.0]).items()}
+        {'a*x': [3.0, 6.0], 'b*x**2': [1.0, 4.0]}
         """
         from nlsq.result import prediction
 
-        return np.column_stack(prediction.prediction_interval(self, x, alpha, sigma_new))
-
-    # -- the model -------------------------------------------------------------------------------
+        return prediction.components(self, x)
 
     def attach(self, f: Any, jac: Callable | None = None) -> CurveFitResult:
         """Give a stored result its model back.
 
         Parameters
         ----------
-        f : callable or object
-            The model ``f(x, *params)``, or an object with ``predict(x, p)`` and
-            ``jacobian(x, p)``.
+        f : callable, str or object
+            The model ``f(x, *params)``, a text as for `curve_fit`, or an object with
+            ``predict(x, p)`` and ``jacobian(x, p)``.
         jac : callable, optional
             ``jac(x, *params)`` -> (m, n), for a plain function. Default: central differences with
             a step chosen for each parameter.
@@ -191,6 +216,10 @@ class CurveFitResult(FitStatistics):
         """
         from nlsq.result.attached_model import as_model
 
+        if isinstance(f, str):
+            from nlsq.models.reading import read
+
+            f = read(f, self.get("xdata"))
         model = as_model(f, jac, self.perr)
         if "xdata" in self.keys() and "ydata" in self.keys():
             new, old = np.asarray(model.predict(self.xdata, self.popt)), self.predictions
@@ -215,10 +244,27 @@ class CurveFitResult(FitStatistics):
         -------
         dict
             float64 arrays become nested lists with "nan", "inf", "-inf" as strings; other types
-            carry a small tag. The model stays behind: see `attach`.
+            carry a small tag. Of a model of `nlsq.models` its name or formula is kept, from which
+            it comes back; any other stays behind: see `attach`.
         """
         self._keep_predictions()
         return super().to_dict()
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Any:
+        """Rebuild a result from `to_dict`, with its model where it is one of `nlsq.models`.
+
+        Raises
+        ------
+        ValueError
+            When `data` was not written by `to_dict` of this class.
+        """
+        result = super().from_dict(data)
+        if data.get("model") is not None:
+            from nlsq.result.recipes import bring_back
+
+            bring_back(result, data["model"])
+        return result
 
     def _keep_predictions(self) -> None:
         """Compute what the model gives at the data while it is still here."""
@@ -227,13 +273,15 @@ class CurveFitResult(FitStatistics):
 
     # -- reading ---------------------------------------------------------------------------------
 
-    def summary(self, *, alpha: float = 0.95, ascii: bool = False) -> str:
+    def summary(
+        self, *, level: float = LEVEL, ascii: bool = False, alpha: float | None = None
+    ) -> str:
         """The fit on one page of plain text.
 
         Parameters
         ----------
-        alpha : float, default 0.95
-            Confidence level of the intervals.
+        level : float, default 0.95
+            Confidence level of the intervals; `alpha` is another name for it.
         ascii : bool, default False
             Use only ASCII characters.
 
@@ -252,7 +300,7 @@ class CurveFitResult(FitStatistics):
         """
         from nlsq.result import report, writers
 
-        return writers.as_text(report.build(self, alpha), ascii=ascii)
+        return writers.as_text(report.build(self, level_of(level, alpha)), ascii=ascii)
 
     def __str__(self) -> str:
         from nlsq.result import report, writers
@@ -273,57 +321,3 @@ class CurveFitResult(FitStatistics):
         from nlsq.result import report
 
         return report.one_line(self)
-
-    def plot(
-        self,
-        ax: Axes | None = None,
-        show_residuals: bool = True,
-        show_confidence: bool = True,
-        *,
-        show_prediction: bool = False,
-        alpha: float = 0.95,
-        xlabel: str | None = None,
-        ylabel: str | None = None,
-        title: str | None = None,
-    ) -> tuple[Figure, np.ndarray]:
-        """Draw data, fit, band and residuals; needs matplotlib (``pip install matplotlib``).
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, optional
-            Draw here; the residuals take the lower part of its place. Default: a new figure.
-            Notebooks show it, and ``plt.show()`` does where `matplotlib.pyplot` was imported
-            before; elsewhere it belongs to no window (save it with ``fig.savefig``).
-        show_residuals, show_confidence : bool, default True
-            The panel of residuals below; the confidence band of the curve.
-        show_prediction : bool, default False
-            The band of new observations.
-        alpha : float, default 0.95
-            Level of the bands.
-        xlabel, ylabel : str
-            Labels of the axes. Default: the names of the data (pandas, columns of a file), or
-            x and y.
-        title : str, optional
-            Title of the upper panel.
-
-        Returns
-        -------
-        fig : matplotlib Figure
-        axes : ndarray of Axes, shape (1,) or (2,)
-            Curve, and residuals when shown. When x is not a single real number per point the
-            upper panel shows observed against predicted values.
-
-        Raises
-        ------
-        ImportError
-            When matplotlib is not installed.
-        """
-        from nlsq.result import plotting
-
-        names = {"x": "x", "y": "y"} | (self.get("labels") or {})
-        xlabel = names["x"] if xlabel is None else xlabel
-        ylabel = names["y"] if ylabel is None else ylabel
-        options = plotting.Options(
-            show_residuals, show_confidence, show_prediction, alpha, xlabel, ylabel, title
-        )
-        return plotting.plot(self, ax, options)

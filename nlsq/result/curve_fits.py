@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-import json
 import operator
 import os
 import pathlib
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
+from nlsq.result import fits_storage, fits_summary
 from nlsq.result.curve_fit_result import CurveFitResult
+from nlsq.result.fits_statistics import FitsStatistics
+from nlsq.result.params import import_pandas, unknown_parameter
+from nlsq.utils.spelling import spelled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_FACTS = "fits.json"
-_FORMAT = 1
+_SUMS = ("chi_squared", "r_squared")  # kept beside the fields of the fits
+_DRAWN = ("cost", "nfev", "status", "r_squared", "reduced_chi_squared")
 
 
-class CurveFits:
+class CurveFits(FitsStatistics):
     """Results of `fit_many`: arrays over the fits, and each fit as a `CurveFitResult`.
 
     Attributes
@@ -37,6 +40,10 @@ class CurveFits:
     nfev, njev, nit, n_points, rank : ndarray of int (...)
     active_mask : ndarray of int (..., n)
         -1 / 0 / 1: at the lower bound, inside, at the upper bound.
+    dof, chi_squared, reduced_chi_squared, r_squared : ndarray (...)
+        As of each fit; the last is read from the data when it is asked for.
+    params : mapping of str to FitsParameter
+        ``fits.params["tau"].value`` (...), ``.stderr``, ``.interval()``, ``.at_bound`` and more.
     param_names : tuple of str
     shape : tuple of int
         Of the fits.
@@ -55,16 +62,6 @@ class CurveFits:
     2 fits of <lambda>(a, b): 2 converged
     """
 
-    def __init__(
-        self,
-        arrays: dict[str, np.ndarray],
-        facts: dict[str, Any],
-        make: Callable[[int], CurveFitResult] | None = None,
-    ):
-        self._arrays, self._facts, self._make = arrays, facts, make
-        self.shape: tuple[int, ...] = tuple(facts["shape"])
-        self.param_names: tuple[str, ...] = tuple(facts["param_names"])
-
     @property
     def wall_time(self) -> float:
         """Seconds."""
@@ -74,44 +71,23 @@ class CurveFits:
     def wall_time(self, seconds: float) -> None:
         self._facts["wall_time"] = seconds
 
-    def __reduce__(self) -> tuple:  # the model and the data stay behind
+    def __reduce__(self) -> tuple:  # the data stay behind, and a model that is a function
         return CurveFits, (self._arrays, self._facts)
-
-    # -- arrays ----------------------------------------------------------------------------------
-
-    def __getattr__(self, name: str) -> np.ndarray:
-        arrays = self.__dict__.get("_arrays", {})
-        if name not in arrays:
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        return arrays[name].reshape(self.shape + arrays[name].shape[1:])
-
-    def __dir__(self) -> list[str]:
-        return sorted({*super().__dir__(), *self._arrays})
-
-    @property
-    def perr(self) -> np.ndarray:
-        """Standard errors (..., n)."""
-        return np.sqrt(np.diagonal(self.pcov, axis1=-2, axis2=-1))
-
-    @property
-    def success(self) -> np.ndarray:
-        """True where a fit converged (...)."""
-        return self.status > 0
-
-    @property
-    def size(self) -> int:
-        """Number of fits."""
-        return len(self._arrays["status"])
 
     def __len__(self) -> int:
         return self.size
 
+    @overload
+    def __getitem__(self, key: str) -> np.ndarray: ...
+    @overload
+    def __getitem__(self, key: int | tuple[int, ...]) -> CurveFitResult: ...
     def __getitem__(self, key: Any) -> Any:
         """A parameter's values by its name, (...); a fit by its index, as `CurveFitResult`."""
         if isinstance(key, str):
-            if key not in self.param_names:
-                raise KeyError(f"{key!r} is no parameter; they are {', '.join(self.param_names)}")
-            return self.popt[..., self.param_names.index(key)]
+            name = spelled(key, self.param_names)
+            if name is None:
+                raise KeyError(unknown_parameter(key, self.param_names))
+            return self.popt[..., self.param_names.index(name)]
         return self._fit(self._place(key))
 
     def __iter__(self) -> Iterator[CurveFitResult]:
@@ -130,10 +106,30 @@ class CurveFits:
     def _fit(self, place: int) -> CurveFitResult:
         if self._make is not None:
             return self._make(place)
-        status = int(self._arrays["status"][place])
-        fields = {name: array[place] for name, array in self._arrays.items() if name != "popt"}
-        fields |= {"x": self._arrays["popt"][place], "param_names": self.param_names}
-        return CurveFitResult(fields | {"message": self.messages[status], "success": status > 0})
+        result = CurveFitResult(self._stored_fields(place))
+        if recipe := self._facts.get("model"):
+            from nlsq.result.recipes import bring_back
+
+            bring_back(result, recipe)
+        else:
+            result.__dict__["_model_lost"] = "many fits are stored without their function"
+        return result
+
+    def _stored_fields(self, place: int) -> dict[str, Any]:
+        """What is known of a fit whose model and data are not here."""
+        fields = {name: array[place] for name, array in self._arrays.items() if name not in _SUMS}
+        fields["x"], status = fields.pop("popt"), int(fields["status"])
+        at = np.unravel_index(place, self.shape) if self.shape else ()
+        for kind in ("fixed", "at_bound", "undetermined"):
+            fields[kind] = tuple(p.name for p in self.params.values() if getattr(p, kind)[at])
+        return fields | {
+            "param_names": self.param_names,
+            "message": self.messages[status],
+            "success": status > 0,
+            "dof": int(self.dof[at]),
+            "absolute_sigma": self._facts["absolute_sigma"],
+            "model_name": self._facts["model_name"],
+        }
 
     # -- reading ---------------------------------------------------------------------------------
 
@@ -149,56 +145,19 @@ class CurveFits:
         dof = np.maximum(self._arrays["n_points"] - self._arrays["rank"], 1)
         need = np.where(status > 0, np.nan_to_num(2 * cost / dof, nan=np.inf), np.inf)
         count = min(count, self.size)
-        places = np.argpartition(-need, count - 1)[:count] if count else []
+        places: Any = np.argpartition(-need, count - 1)[:count] if count else []
         order = sorted(places, key=lambda i: (status[i] > 0, -need[i], i))
         return [tuple(int(k) for k in np.unravel_index(i, self.shape or (1,))) for i in order]
 
     def summary(self, worst: int = 5) -> str:
         """What came of the fits: statuses counted, parameters over all fits, the worst fits."""
-        status, n = self._arrays["status"], len(self.param_names)
-        converged, made = status > 0, int((self._arrays["nfev"] > 0).sum())
-        name = self._facts["model_name"]
-        lines = [
-            f"{self.size} fits of {name}({', '.join(self.param_names)}): "
-            f"{int(converged.sum())} converged",
-            f"{self.wall_time:.3g} s, {made / max(self.wall_time, 1e-9):,.0f} fits/s",
-            "",
-            f"{'status':>8}{'fits':>12}",
-        ]
-        codes, counts = np.unique(status, return_counts=True)
-        for code, count in sorted(zip(codes, counts, strict=True), key=lambda pair: -pair[1]):
-            lines.append(f"{code:>8}{count:>12}  {self.messages[int(code)]}")
-        if converged.any():
-            popt, pcov = self._arrays["popt"], self._arrays["pcov"]
-            lines += [
-                "",
-                f"{'converged':>12}{'median':>14}{'5 %':>14}{'95 %':>14}{'std error':>14}",
-            ]
-            for j in range(n):
-                low, middle, high = np.quantile(popt[converged, j], (0.05, 0.5, 0.95))
-                error = np.median(np.sqrt(pcov[converged, j, j]))
-                lines.append(
-                    f"{self.param_names[j]:>12}{middle:>14.6g}{low:>14.6g}{high:>14.6g}{error:>14.3g}"
-                )
-            open_ended = np.isinf(pcov[converged]).any(axis=(1, 2)).sum()
-            bound = self._arrays["active_mask"][converged].any(axis=1).sum()
-            if open_ended:
-                lines.append(f"{open_ended} have parameters that the data do not determine")
-            if bound:
-                lines.append(f"{bound} have a parameter on its bound")
-        places = [index for index in self.worst(worst)]
-        if places:
-            lines += ["", "worst:"]
-        for index in places:
-            place = int(np.ravel_multi_index(index, self.shape or (1,)))
-            label = ", ".join(map(str, index))
-            lines.append(
-                f"  [{label}] status {status[place]}, cost {self._arrays['cost'][place]:.6g}"
-            )
-        return "\n".join(lines)
+        return fits_summary.as_text(self, worst)
 
     def __str__(self) -> str:
         return self.summary()
+
+    def _repr_html_(self) -> str:
+        return fits_summary.as_html(self)
 
     def __repr__(self) -> str:
         converged = int((self._arrays["status"] > 0).sum())
@@ -209,23 +168,22 @@ class CurveFits:
     def to_pandas(self) -> Any:
         """A DataFrame with a row for each fit: values, ``<name>_err``, cost, status and counts.
 
+        Where a parameter is called cost, say, the fit's cost is the column ``fit_cost``.
+
         Raises
         ------
         ImportError
             When pandas is not installed.
         """
-        try:
-            import pandas
-        except ImportError as error:
-            raise ImportError("to_pandas needs pandas: pip install pandas") from error
+        pandas = import_pandas("to_pandas")
         popt, perr = self._arrays["popt"], self.perr.reshape(self.size, -1)
         columns = {}
         for j, name in enumerate(self.param_names):
             columns[name] = popt[:, j]
             columns[f"{name}_err"] = perr[:, j]
-        for name in ("cost", "status", "nfev", "n_points"):
-            columns[name] = self._arrays[name]
-        columns["success"] = self._arrays["status"] > 0
+        facts = {name: self._arrays[name] for name in ("cost", "status", "nfev", "n_points")}
+        for name, array in (facts | {"success": self._arrays["status"] > 0}).items():
+            columns[f"fit_{name}" if name in columns else name] = array  # a parameter has the name
         index = None
         if len(self.shape) > 1:
             axes = [f"axis{k}" for k in range(len(self.shape))]
@@ -255,44 +213,23 @@ class CurveFits:
         return xarray.Dataset(variables, coordinates)
 
     def save(self, path: str | os.PathLike) -> None:
-        """Write to a ``.npz`` or ``.parquet`` file; the model and the data stay behind.
+        """Write to a ``.npz`` or ``.parquet`` file; the data stay behind.
+
+        Of a model of `nlsq.models` its name or formula is kept, any other stays behind.
 
         Raises
         ------
         ValueError
             When the name ends in neither.
         """
-        path = pathlib.Path(path)
-        facts = json.dumps(self._stored_facts())
-        if path.suffix == ".npz":
-            with open(path, "wb") as file:
-                np.savez(file, facts=np.array(facts), **self._arrays)
-        elif path.suffix == ".parquet":
-            arrow, parquet = _arrow()
-            columns = {}
-            for name, array in self._arrays.items():
-                flat = arrow.array(np.ascontiguousarray(array).reshape(-1))
-                width = int(np.prod(array.shape[1:]))
-                if array.ndim > 1:
-                    flat = arrow.FixedSizeListArray.from_arrays(flat, width)
-                columns[name] = flat
-            table = arrow.table(columns)
-            parquet.write_table(table.replace_schema_metadata({"nlsq": facts}), path)
-        else:
-            raise ValueError(
-                f"the name of the file must end in .npz or .parquet, got {path.name!r}"
-            )
+        fits_storage.save(path, self._arrays, self._stored_facts())
 
     def describe(self, folder: str | os.PathLike) -> None:
         """Write what belongs to the arrays that `fit_many` has written to its folder `out`."""
-        for array in self._arrays.values():
-            if isinstance(array, np.memmap):
-                array.flush()
-        text = json.dumps(self._stored_facts() | {"arrays": list(self._arrays)}, indent=1)
-        (pathlib.Path(folder) / _FACTS).write_text(text + "\n", encoding="utf-8")
+        fits_storage.describe(pathlib.Path(folder), self._arrays, self._stored_facts())
 
     def _stored_facts(self) -> dict[str, Any]:
-        return {"format": _FORMAT} | self._facts | {"shape": list(self.shape)}
+        return self._facts | {"shape": list(self.shape)}
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> CurveFits:
@@ -303,34 +240,7 @@ class CurveFits:
         ValueError
             When the file holds something else.
         """
-        path = pathlib.Path(path)
-        if path.is_dir():
-            facts = json.loads((path / _FACTS).read_text(encoding="utf-8"))
-            names = facts.pop("arrays")
-            arrays = {name: np.load(path / f"{name}.npy", mmap_mode="r") for name in names}
-            return cls(arrays, facts)
-        if path.suffix == ".parquet":
-            _, parquet = _arrow()
-            table = parquet.read_table(path)
-            stored = (table.schema.metadata or {}).get(b"nlsq")
-            if stored is None:
-                raise ValueError(f"{path} was not written by CurveFits.save")
-            facts = json.loads(stored)
-            n = len(facts["param_names"])
-            tails = {"popt": (n,), "active_mask": (n,), "pcov": (n, n)}
-            arrays = {}
-            for name in table.column_names:
-                column = table[name].combine_chunks()
-                flat = column.flatten() if name in tails else column
-                arrays[name] = flat.to_numpy(zero_copy_only=False).reshape(-1, *tails.get(name, ()))
-            return cls(arrays, facts)
-        if path.suffix != ".npz":
-            raise ValueError(f"{path} was not written by CurveFits.save or fit_many(out=...)")
-        with np.load(path, allow_pickle=False) as file:
-            if "facts" not in file:
-                raise ValueError(f"{path} was not written by CurveFits.save")
-            arrays = {name: file[name] for name in file.files if name != "facts"}
-            return cls(arrays, json.loads(str(file["facts"])))
+        return cls(*fits_storage.load(path))
 
     # -- pictures --------------------------------------------------------------------------------
 
@@ -346,7 +256,7 @@ class CurveFits:
         Parameters
         ----------
         name : str
-            A parameter, or 'cost', 'nfev', 'status'.
+            A parameter, or 'cost', 'nfev', 'status', 'r_squared', 'reduced_chi_squared'.
         ax : matplotlib Axes, optional
             Default: a new figure, as `CurveFitResult.plot` makes it.
         errors : bool
@@ -361,25 +271,17 @@ class CurveFits:
         ImportError
             When matplotlib is not installed.
         """
-        from nlsq.result import plotting
+        from nlsq.result import figures
 
         if len(self.shape) != 2:
             raise ValueError(f"a map needs fits along two axes; these are of shape {self.shape}")
-        if name in self.param_names:
-            values = (self.perr if errors else self.popt)[..., self.param_names.index(name)]
-        elif name in ("cost", "nfev", "status"):
+        meant = spelled(name, self.param_names)
+        if meant is not None:
+            values = (self.perr if errors else self.popt)[..., self.param_names.index(meant)]
+        elif name in _DRAWN:
             values = np.asarray(getattr(self, name), float)
         else:
-            known = ", ".join((*self.param_names, "cost", "nfev", "status"))
+            known = ", ".join((*self.param_names, *_DRAWN))
             raise ValueError(f"{name!r} is nothing to draw; known are {known}")
         shown = values if name == "status" else np.where(self.success, values, np.nan)
-        return plotting.image(shown, ax, label or (f"{name}, std error" if errors else name))
-
-
-def _arrow() -> tuple[Any, Any]:
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError as error:
-        raise ImportError("Parquet files need pyarrow: pip install pyarrow") from error
-    return pyarrow, pyarrow.parquet
+        return figures.image(shown, ax, label or (f"{name}, std error" if errors else name))

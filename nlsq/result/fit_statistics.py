@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nlsq.result import statistics
 from nlsq.result.optimize_result import OptimizeResult
+from nlsq.result.statistics import LEVEL
+
+if TYPE_CHECKING:
+    from nlsq.result.params import FitParameters
 
 
 class FitStatistics(OptimizeResult):
@@ -62,15 +66,27 @@ class FitStatistics(OptimizeResult):
         """Whether the fields tell the degrees of freedom; a bare popt, pcov pair does not."""
         return any(name in self for name in ("dof", "n_points", "ydata"))
 
-    def quantile(self, alpha: float = 0.95) -> float:
-        """Half-width of a two-sided interval of confidence `alpha`, in standard errors.
+    def quantile(self, level: float = LEVEL, *, alpha: float | None = None) -> float:
+        """Half-width of a two-sided interval of confidence `level`, in standard errors.
 
         Student's t with the fit's degrees of freedom (nan when there are none), or the normal
         distribution when ``absolute_sigma`` says that the noise is known.
         """
-        return statistics.quantile(alpha, self.dof, bool(self.get("absolute_sigma", False)))
+        level = statistics.level_of(level, alpha)
+        return statistics.quantile(level, self.dof, bool(self.get("absolute_sigma", False)))
 
     # -- parameters ------------------------------------------------------------------------------
+
+    @property
+    def params(self) -> FitParameters:
+        """The parameters by name: ``fit.params["tau"].value``, ``.stderr``, ``.interval(0.95)``.
+
+        A mapping in the parameters' order, a table as text, ``to_dataframe()`` for pandas. See
+        `FitParameter` for all that each knows.
+        """
+        from nlsq.result.params import FitParameters
+
+        return FitParameters(self)
 
     @property
     def perr(self) -> np.ndarray:
@@ -87,13 +103,15 @@ class FitStatistics(OptimizeResult):
         """Correlation matrix (n, n); nan for fixed and undetermined parameters."""
         return statistics.correlation(self.pcov)
 
-    def confidence_intervals(self, alpha: float = 0.95) -> np.ndarray:
+    def confidence_intervals(
+        self, level: float = LEVEL, *, alpha: float | None = None
+    ) -> np.ndarray:
         """Confidence intervals of the parameters.
 
         Parameters
         ----------
-        alpha : float, default 0.95
-            Confidence level.
+        level : float, default 0.95
+            Confidence level; `alpha` is another name for it.
 
         Returns
         -------
@@ -105,7 +123,7 @@ class FitStatistics(OptimizeResult):
         Raises
         ------
         ValueError
-            When `alpha` is not between 0 and 1.
+            When the level is not between 0 and 1, or is an `alpha` below 0.5.
 
         Examples
         --------
@@ -115,7 +133,7 @@ class FitStatistics(OptimizeResult):
         >>> fit.confidence_intervals().round(3)
         array([[1.777, 2.223]])
         """
-        return statistics.intervals(self.popt, self.perr, self.quantile(alpha))
+        return statistics.intervals(self.popt, self.perr, self.quantile(level, alpha=alpha))
 
     # -- what is known of the data ---------------------------------------------------------------
 
@@ -217,19 +235,28 @@ class FitStatistics(OptimizeResult):
         return total / count if count else math.nan
 
     @property
+    def misfit(self) -> float:
+        """What the fit made least: `chi_squared`, or with a loss rho the sum of rho(r^2)."""
+        return 2.0 * float(self["cost"]) if "cost" in self else self.chi_squared
+
+    @property
     def aic(self) -> float:
-        """Akaike's information criterion, N ln(chi2/N) + 2k."""
-        return statistics.aic(self.chi_squared, self.n_points, self.n_free)
+        """Akaike's information criterion, N ln(misfit/N) + 2k; misfit + 2k if absolute_sigma."""
+        return self._criterion(statistics.aic)
 
     @property
     def aicc(self) -> float:
-        """`aic` with the small-sample correction."""
-        return statistics.aicc(self.chi_squared, self.n_points, self.n_free)
+        """`aic` with the small-sample correction, which counts an unknown noise as a parameter."""
+        return self._criterion(statistics.aicc)
 
     @property
     def bic(self) -> float:
-        """Bayesian information criterion, N ln(chi2/N) + k ln N."""
-        return statistics.bic(self.chi_squared, self.n_points, self.n_free)
+        """Bayesian information criterion, N ln(misfit/N) + k ln N; misfit + ... as for `aic`."""
+        return self._criterion(statistics.bic)
+
+    def _criterion(self, formula: Any) -> float:
+        known = bool(self.get("absolute_sigma", False))
+        return formula(self.misfit, self.n_points, self.n_free, known)
 
     # -- the model -------------------------------------------------------------------------------
 

@@ -7,8 +7,9 @@ import math
 
 # Replacements for terminals that know only ASCII.
 _ASCII = str.maketrans(
-    {"χ": "chi", "²": "2", "−": "-", "±": "+/-", "–": "-", "…": "...", "·": "|", "µ": "u", "─": "-"}
-)
+    {"χ": "chi", "Δ": "d", "²": "2", "→": "->", "−": "-", "±": "+/-", "–": "-", "…": "...",
+     "·": "|", "µ": "u", "─": "-"}
+)  # fmt: skip
 _DEFAULT_DIGITS = 7  # of a value without an uncertainty
 _UNDETERMINED_DIGITS = 4  # of a value with an infinite one
 _MOST_DIGITS = 16
@@ -54,6 +55,11 @@ class Rounding:
         else:
             text = f"{value:.{max(0, min(_decade(value) - self.last, _MOST_DIGITS))}e}"
         return text[1:] if text.startswith("-") and not text.strip("-0.") else text
+
+    def error(self, stderr: float) -> str:
+        """A standard error to the digits of its value, or to its own where it has none there."""
+        text = self.text(stderr)
+        return text if stderr == 0 or text.strip("0.") else significant(stderr, 2)
 
 
 def exact(value: float) -> str:

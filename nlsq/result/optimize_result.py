@@ -6,7 +6,7 @@ import copy
 import dataclasses
 import os
 from collections.abc import Callable, ItemsView, Iterator, KeysView, Mapping, ValuesView
-from typing import Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
@@ -57,6 +57,21 @@ class OptimizeResult(dict):
     (0.5, [1.0], True)
     """
 
+    if TYPE_CHECKING:  # the fields that every solver sets; they are keys, not attributes
+        x: np.ndarray
+        cost: float
+        fun: np.ndarray
+        jac: Any
+        grad: np.ndarray
+        optimality: float
+        active_mask: np.ndarray
+        nfev: int
+        njev: int
+        nit: int
+        status: int
+        message: str
+        success: bool
+
     def __init__(
         self,
         mapping: Any = (),
@@ -103,16 +118,16 @@ class OptimizeResult(dict):
         for key in list(self.keys()):
             OptimizeResult.__getitem__(self, key)
 
-    def keys(self) -> KeysView:
+    def keys(self) -> KeysView:  # type: ignore[override]
         """Names of the fields."""
         return super().keys()
 
-    def values(self) -> ValuesView:
+    def values(self) -> ValuesView:  # type: ignore[override]
         """Values of the fields; computes the lazy ones."""
         self._settle()
         return super().values()
 
-    def items(self) -> ItemsView:
+    def items(self) -> ItemsView:  # type: ignore[override]
         """Pairs (name, value); computes the lazy fields."""
         self._settle()
         return super().items()
@@ -134,7 +149,7 @@ class OptimizeResult(dict):
     def __ne__(self, other: object) -> bool:
         return not self == other
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None
 
     # -- changing --------------------------------------------------------------------------------
 
@@ -225,9 +240,16 @@ class OptimizeResult(dict):
         fields, extra = _serialization().decode_result(cls.__name__, data)
         return _rebuild(cls, fields, extra)
 
-    def to_json(self, path: str | os.PathLike | None = None, *, indent: int | None = None) -> str:
-        """Return the result as strict JSON text and, with `path`, write it to that file (UTF-8)."""
-        return _serialization().dump(self.to_dict(), path, indent)
+    @overload
+    def to_json(self, path: None = None, *, indent: int | None = None) -> str: ...
+    @overload
+    def to_json(self, path: str | os.PathLike, *, indent: int | None = None) -> None: ...
+    def to_json(
+        self, path: str | os.PathLike | None = None, *, indent: int | None = None
+    ) -> str | None:
+        """The result as strict JSON: text, or, with `path`, nothing but that file (UTF-8)."""
+        text = _serialization().dump(self.to_dict(), path, indent)
+        return text if path is None else None
 
     @classmethod
     def from_json(cls, source: str | os.PathLike) -> Any:

@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from nlsq.result import bands
+from nlsq.result.recipes import our_model
 
 if TYPE_CHECKING:
-    from nlsq.result.curve_fit_result import CurveFitResult
+    from nlsq.result.fitted_curve import FittedCurve
 
 UNKNOWN_NOISE = (
     "sigma holds one value per measured point, so the noise at other x is not known: pass "
     "sigma_new=, a scalar or one value per point of x, in the units of sigma"
 )
+
+
+class Band(NamedTuple):
+    """Lower and upper limit at each of m points.
+
+    Attributes
+    ----------
+    lower, upper : ndarray, shape (m,)
+    """
+
+    lower: np.ndarray
+    upper: np.ndarray
 
 
 def as_points(x: Any) -> Any:
@@ -28,14 +41,26 @@ def as_points(x: Any) -> Any:
     return x
 
 
-def curve(result: CurveFitResult, x: Any) -> np.ndarray:
+def curve(result: FittedCurve, x: Any) -> np.ndarray:
     """Model at `x`, or at the data when `x` is None."""
     if x is None:
         return result.predictions
     return np.asarray(result.require_model().predict(as_points(x), result.popt))
 
 
-def gradients(result: CurveFitResult, x: Any) -> np.ndarray:
+def components(result: FittedCurve, x: Any) -> dict[str, np.ndarray]:
+    """The parts of the curve at `x`, or at the data when `x` is None."""
+    model = result.require_model()
+    if x is None and result.get("xdata") is None:
+        raise ValueError("this result holds no data: give the x of the components")
+    points = result.xdata if x is None else as_points(x)
+    ours = our_model(model)
+    if ours is None:
+        return {result.get("model_name") or "model": curve(result, x)}
+    return ours.components(points, *result.popt)
+
+
+def gradients(result: FittedCurve, x: Any) -> np.ndarray:
     """Derivatives of the model by the parameters at `x` (None: the data), shape (m, n)."""
     if result.get("model") is None and x is None and _jac_is_plain(result):
         return result.unwhiten(np.asarray(result.jac))
@@ -44,13 +69,13 @@ def gradients(result: CurveFitResult, x: Any) -> np.ndarray:
     return np.asarray(model.jacobian(points, result.popt))
 
 
-def _jac_is_plain(result: CurveFitResult) -> bool:
+def _jac_is_plain(result: FittedCurve) -> bool:
     """Whether ``jac`` is the model's derivative over sigma: real, and not rescaled by a loss."""
     real = not np.iscomplexobj(result.ydata)
     return real and result.get("loss", "linear") == "linear" and result.get("jac") is not None
 
 
-def row_variance(result: CurveFitResult) -> Callable[[np.ndarray], np.ndarray]:
+def row_variance(result: FittedCurve) -> Callable[[np.ndarray], np.ndarray]:
     """Function (m, n) -> (m,) that gives the variance of the curve for rows of gradients."""
     pcov = np.asarray(result.pcov, dtype=float)
     directions = result.get("null_directions") or ()
@@ -64,15 +89,18 @@ def row_variance(result: CurveFitResult) -> Callable[[np.ndarray], np.ndarray]:
         data_jac = gradients(result, result["sample"]["xdata"] if "sample" in result else None)
     data_jac = np.asarray(data_jac)
     norms = np.linalg.norm(data_jac, axis=0)
+    # undetermined too, and no part of a direction: values far away fit as well
+    silent = np.isinf(np.diag(pcov)) & ~bands.has_component(np.eye(len(pcov)), null, norms)
 
     def variance(J: np.ndarray) -> np.ndarray:
         finite = bands.curve_variance(J, np.asarray(determined, dtype=float))
-        return np.where(bands.has_component(J, null, norms), np.inf, finite)
+        blind = bands.has_component(J, null, norms) | (J[:, silent] != 0).any(axis=1)
+        return np.where(blind, np.inf, finite)
 
     return variance
 
 
-def noise_variance(result: CurveFitResult, x: Any, sigma_new: Any) -> np.ndarray | float:
+def noise_variance(result: FittedCurve, x: Any, sigma_new: Any) -> np.ndarray | float:
     """Variance of one observation at `x` (None: at the data), in the units of ``ydata`` squared."""
     sigma = result.get("sigma")
     if sigma_new is not None:
@@ -80,9 +108,9 @@ def noise_variance(result: CurveFitResult, x: Any, sigma_new: Any) -> np.ndarray
         if new.ndim > 1 or not (np.isfinite(new) & (new > 0)).all():
             raise ValueError("sigma_new must be a positive scalar or one positive value per point")
         variance = new**2
-    elif sigma is None:
+    elif result.sigma_dimensions is None:
         variance = 1.0
-    elif np.ndim(sigma) == 0:
+    elif result.sigma_dimensions == 0:
         variance = float(sigma) ** 2
     elif x is not None:
         raise ValueError(UNKNOWN_NOISE)
@@ -93,23 +121,21 @@ def noise_variance(result: CurveFitResult, x: Any, sigma_new: Any) -> np.ndarray
     return variance * result.reduced_chi_squared  # nan without degrees of freedom
 
 
-def confidence_band(result: CurveFitResult, x: Any, alpha: float) -> tuple[np.ndarray, np.ndarray]:
+def confidence_band(result: FittedCurve, x: Any, level: float) -> Band:
     """Lower and upper limit of the curve."""
-    t = result.quantile(alpha)
+    t = result.quantile(level)
     half = bands.half_widths(gradients(result, x), row_variance(result), t)
     middle = curve(result, x)
-    return middle - half, middle + half
+    return Band(middle - half, middle + half)
 
 
-def prediction_interval(
-    result: CurveFitResult, x: Any, alpha: float, sigma_new: Any
-) -> tuple[np.ndarray, np.ndarray]:
+def prediction_interval(result: FittedCurve, x: Any, level: float, sigma_new: Any) -> Band:
     """Lower and upper limit of a new observation."""
-    t = result.quantile(alpha)
+    t = result.quantile(level)
     noise = noise_variance(result, x, sigma_new)
     J = gradients(result, x)
     if np.ndim(noise) and np.shape(noise) != (len(J),):
         raise ValueError(f"sigma_new has {np.size(noise)} values for {len(J)} points")
     half = bands.half_widths(J, row_variance(result), t, noise)
     middle = curve(result, x)
-    return middle - half, middle + half
+    return Band(middle - half, middle + half)

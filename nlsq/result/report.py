@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
+import re
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 _STRONG = 0.9  # correlations above this are listed
 _MOST_PAIRS = 8
+_LONGEST_NAME = 78  # of a model, in the title
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,25 +39,51 @@ class Report:
     notes: list[str]
 
 
-def build(result: CurveFitResult, alpha: float = 0.95) -> Report:
-    """Collect what the report says about `result`, intervals at confidence `alpha`."""
-    level = f"{100 * statistics.check_level(alpha):g} % interval"
+def build(result: CurveFitResult, level: float = 0.95) -> Report:
+    """Collect what the report says about `result`, intervals at this confidence level."""
+    heads, rows = parameter_table(result, level)
     return Report(
         title=f"Fit of {_model_name(result)}",
         converged=bool(result.get("success", True)),
         header=_header(result),
-        columns=("name", "value", "std. error", "rel. %", level, ""),
-        rows=_rows(result, alpha),
+        columns=heads,
+        rows=rows,
         statistics=_statistics(result),
         correlations=_correlations(result),
         notes=cautions(result),
     )
 
 
+def parameter_table(
+    result: CurveFitResult, level: float = 0.95
+) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Heads of the columns, and a row of texts for each parameter."""
+    return columns(level), _rows(result, level)
+
+
+def columns(level: float) -> tuple[str, ...]:
+    """Heads of the columns of the table of parameters."""
+    interval = f"{100 * statistics.check_level(level):g} % interval"
+    return "name", "value", "std. error", "rel. %", interval, ""
+
+
 def _model_name(result: CurveFitResult) -> str:
     model = result.get("model")
     name = result.get("model_name") or getattr(model, "name", None) or "the model"
-    return f"{name}({', '.join(result.names)})"
+    return model_title(name, result.names)
+
+
+def model_title(name: str, parameters: Sequence[str]) -> str:
+    """A model's name with its parameters; a sum or formula in its own words.
+
+    Examples
+    --------
+    >>> model_title("decay", ["a", "tau"]), model_title("a*x + b", ["a", "b"])
+    ('decay(a, tau)', 'a*x + b')
+    """
+    if re.search(r"[-+*/^(]", name):
+        return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 3]}..."
+    return f"{name}({', '.join(parameters)})"
 
 
 def _header(result: CurveFitResult) -> list[tuple[str, str]]:
@@ -126,39 +155,30 @@ def _work(result: CurveFitResult) -> str:
     return ", ".join(parts)
 
 
-def _rows(result: CurveFitResult, alpha: float) -> list[tuple[str, ...]]:
+def _rows(result: CurveFitResult, level: float) -> list[tuple[str, ...]]:
     rows = []
     fixed, at_bound = set(result.get("fixed") or ()), bound_notes(result)
     stderrs = result.perr
-    limits = result.confidence_intervals(alpha) if result.knows_dof else None
+    limits = result.confidence_intervals(level) if result.knows_dof else None
     for i, name in enumerate(result.names):
         value, stderr = float(result.x[i]), float(stderrs[i])
-        rounding = Rounding.of(value, stderr)
         if name in fixed:
-            rows.append((name, rounding.text(value), "", "", "", "fixed"))
+            rows.append((name, Rounding.of(value, stderr).text(value), "", "", "", "fixed"))
             continue
-        relative = formatting.percent(stderr / value) if value and math.isfinite(stderr) else ""
         note = [at_bound[name]] if name in at_bound else []
         if name in (result.get("undetermined") or ()) or stderr == math.inf:
             note.append("undetermined")
-        interval = "" if limits is None else _interval(limits[i], rounding)
-        rows.append(
-            (
-                name,
-                rounding.text(value),
-                _error(stderr, rounding),
-                relative,
-                interval,
-                ", ".join(note),
-            )
-        )
+        rows.append(row(name, value, stderr, None if limits is None else limits[i], *note))
     return rows
 
 
-def _error(stderr: float, rounding: Rounding) -> str:
-    """A standard error to the digits of its value, or to its own where it has none there."""
-    text = rounding.text(stderr)
-    return text if stderr == 0 or text.strip("0.") else significant(stderr, 2)
+def row(name: str, value: float, stderr: float, limits: Any, *notes: str) -> tuple[str, ...]:
+    """A row of the table of parameters; limits: of the interval, None when they are not known."""
+    rounding = Rounding.of(value, stderr)
+    relative = formatting.percent(stderr / value) if value and math.isfinite(stderr) else ""
+    interval = "" if limits is None else _interval(limits, rounding)
+    error = rounding.error(stderr)
+    return name, rounding.text(value), error, relative, interval, ", ".join(notes)
 
 
 def _interval(limits: np.ndarray, rounding: Rounding) -> str:

@@ -18,12 +18,14 @@ from typing import Any
 import numpy as np
 
 from nlsq.result.model_record import ModelRecord
+from nlsq.result.recipes import recipe_of
+from nlsq.utils.input_error import InputError
 from nlsq.utils.safe_serialize import Codec
 
 FORMAT = 1
 _CLASS, _VERSION, _EXTRA = "nlsq_result", "format", "$extra"
 _NOT_PICKLABLE = (pickle.PicklingError, AttributeError, TypeError)
-_NOT_LOADABLE = (pickle.UnpicklingError, AttributeError, ImportError)
+_NOT_LOADABLE = (pickle.UnpicklingError, AttributeError, ImportError, InputError)
 
 
 # -- JSON: values ------------------------------------------------------------------------------
@@ -102,7 +104,8 @@ def _fields(value: Any) -> dict[str, Any]:
 def function_name(function: Any) -> str:
     """A readable name of a function, class instance or `functools.partial`."""
     inner = getattr(function, "func", function)
-    name = getattr(inner, "__qualname__", None) or type(inner).__name__
+    names = (getattr(inner, key, None) for key in ("__qualname__", "__name__"))
+    name = next(filter(None, names), type(inner).__name__)
     return str(name).replace("<locals>.", "")
 
 
@@ -125,8 +128,8 @@ def encode_result(
     """Fields and instance variables of a result as one JSON-safe dictionary."""
     out: dict[str, Any] = {_CLASS: kind, _VERSION: FORMAT}
     for name, value in fields.items():
-        if name == "model":  # a function: cannot travel, `attach` brings it back
-            out[name] = None
+        if name == "model":  # of a model of ours its name or formula; no code
+            out[name] = recipe_of(value)
             continue
         if not isinstance(name, str) or name in out or name.startswith("$"):
             raise TypeError(f"a field named {name!r} cannot be stored as JSON")
@@ -134,7 +137,9 @@ def encode_result(
             out[name] = encode(value, numbers_stay)
         except TypeError as error:
             raise TypeError(f"field {name!r}: {error}; delete or convert it first") from None
-    out[_EXTRA] = encode(_without_model(fields, extra, "JSON holds no functions"))
+    if out.get("model") is None:
+        extra = _without_model(fields, extra, "JSON holds no functions")
+    out[_EXTRA] = encode(extra, numbers_stay)
     return out
 
 
@@ -149,7 +154,10 @@ def decode_result(kind: str, data: Mapping[str, Any]) -> tuple[dict[str, Any], d
     if data[_VERSION] > FORMAT:
         raise ValueError(f"format {data[_VERSION]} is newer than this version reads ({FORMAT})")
     skip = {_CLASS, _VERSION, _EXTRA}
-    fields = {name: decode(value) for name, value in data.items() if name not in skip}
+    fields = {
+        name: None if name == "model" else decode(value)  # see `CurveFitResult.from_dict`
+        for name, value in data.items() if name not in skip
+    }  # fmt: skip
     return fields, decode(data.get(_EXTRA, {}))
 
 

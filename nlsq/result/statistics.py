@@ -12,33 +12,56 @@ Seber & Wild, Nonlinear Regression, ch. 5.1 (bands).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from nlsq.result import quantiles
 
+LEVEL = float("0.95")  # the default of confidence levels; not the constant that a caller writes
 _BLOCK = 1 << 16  # points
 
 
-def check_level(alpha: float) -> float:
-    """Return the confidence level `alpha`, or raise ValueError when it is not inside (0, 1)."""
-    level = float(alpha)
-    if not 0.0 < level < 1.0:
+def check_level(level: float) -> float:
+    """Return the confidence level, or raise ValueError when it is not inside (0, 1)."""
+    number = float(level)
+    if not 0.0 < number < 1.0:
         raise ValueError(
-            f"alpha is the confidence level, between 0 and 1 (0.95 is 95 %), not {alpha}"
+            f"the confidence level is between 0 and 1 (level=0.95 is 95 %), not {level}"
         )
-    return level
+    return number
 
 
-def quantile(alpha: float, dof: int, normal: bool) -> float:
-    """Half-width in standard errors of a two-sided interval of level `alpha`.
+def level_of(level: float, alpha: float | None) -> float:
+    """The confidence level of a call that knows `alpha` as another name of `level`.
+
+    Raises
+    ------
+    ValueError
+        When it is no level, or an `alpha` below 0.5, which elsewhere means 1 - level.
+    TypeError
+        When both are given.
+    """
+    if alpha is None:
+        return check_level(level)
+    if level is not LEVEL:  # the default is known by its identity: a 0.95 that is given is another
+        raise TypeError("level and alpha are two names of one thing: give level alone")
+    if check_level(alpha) < 0.5:
+        raise ValueError(
+            f"alpha is the confidence level here, and {alpha} is hardly one: say "
+            f"level={1 - alpha:.12g}"
+        )
+    return float(alpha)
+
+
+def quantile(level: float, dof: int, normal: bool) -> float:
+    """Half-width in standard errors of a two-sided interval of a confidence level.
 
     Student's t with `dof` degrees of freedom, or the normal distribution (known noise). nan when
     t is asked for and there are no degrees of freedom.
     """
-    level = check_level(alpha)
+    level = check_level(level)
     if normal:
         return quantiles.normal(level)
     return quantiles.student(level, dof) if dof > 0 else math.nan
@@ -64,13 +87,16 @@ def correlation(pcov: np.ndarray) -> np.ndarray:
     return out
 
 
-def intervals(x: np.ndarray, stderr: np.ndarray, t: float) -> np.ndarray:
-    """Intervals x -/+ t stderr, shape (n, 2); infinite where the error or t is not known."""
-    half = np.full(len(stderr), np.inf)
-    known = np.isfinite(stderr) & np.isfinite(t)
-    half[known] = t * stderr[known]
-    half[stderr == 0] = 0.0  # fixed: no interval, whatever t
-    return np.column_stack([x - half, x + half])
+def intervals(x: np.ndarray, stderr: np.ndarray, t: np.ndarray | float) -> np.ndarray:
+    """Intervals x -/+ t stderr, shape (..., 2); infinite where the error or t is not known.
+
+    x, stderr, t: of shapes (...) that broadcast.
+    """
+    with np.errstate(invalid="ignore"):
+        half = np.asarray(t * stderr)
+        half = np.where(np.isfinite(half), half, np.inf)
+        half = np.where(np.equal(stderr, 0), 0.0, half)  # fixed: no interval, whatever t
+        return np.stack([x - half, x + half], axis=-1)
 
 
 def real_parts(values: np.ndarray) -> np.ndarray:
@@ -147,24 +173,93 @@ def adjusted_r_squared(r2: float, n_points: int, dof: float, n_mean: int = 1) ->
     return 1.0 - (1.0 - r2) * max(n_points - n_mean, dof) / dof if dof > 0 else math.nan
 
 
-def aic(chi2: float, n_points: int, k: int) -> float:
-    """Akaike's criterion N ln(chi2 / N) + 2 k, up to a constant of the data."""
-    return _log_likelihood_term(chi2, n_points) + 2.0 * k
+def aic(misfit: float, n_points: int, k: int, known_sigma: bool = False) -> float:
+    """Akaike's criterion -2 ln L + 2 k, up to a constant of the data.
+
+    -2 ln L is the `misfit` itself where sigma is known, else N ln(misfit / N).
+    """
+    return _deviance(misfit, n_points, known_sigma) + 2.0 * k
 
 
-def aicc(chi2: float, n_points: int, k: int) -> float:
-    """AIC with the small-sample correction 2k(k+1)/(N-k-1); inf when N <= k + 1."""
-    spare = n_points - k - 1
-    return aic(chi2, n_points, k) + 2.0 * k * (k + 1) / spare if spare > 0 else math.inf
+def aicc(misfit: float, n_points: int, k: int, known_sigma: bool = False) -> float:
+    """AIC with the small-sample correction 2K(K+1)/(N-K-1); inf when N <= K + 1.
+
+    K counts the scale of the noise too, where that is not known: k + 1.
+
+    Examples
+    --------
+    >>> round(aicc(12.0, 20, 3, known_sigma=True), 6)
+    19.5
+    """
+    counted = k + (not known_sigma)
+    spare = n_points - counted - 1
+    if spare <= 0:
+        return math.inf
+    return aic(misfit, n_points, k, known_sigma) + 2.0 * counted * (counted + 1) / spare
 
 
-def bic(chi2: float, n_points: int, k: int) -> float:
-    """Schwarz's criterion N ln(chi2 / N) + k ln N, up to a constant of the data."""
+def bic(misfit: float, n_points: int, k: int, known_sigma: bool = False) -> float:
+    """Schwarz's criterion -2 ln L + k ln N, up to a constant of the data."""
     penalty = k * math.log(n_points) if n_points else math.nan
-    return _log_likelihood_term(chi2, n_points) + penalty
+    return _deviance(misfit, n_points, known_sigma) + penalty
 
 
-def _log_likelihood_term(chi2: float, n_points: int) -> float:
-    if not chi2 >= 0:
+def _deviance(misfit: float, n_points: int, known_sigma: bool) -> float:
+    if not misfit >= 0:
         return math.nan
-    return n_points * math.log(chi2 / n_points) if chi2 > 0 else -math.inf
+    if known_sigma:
+        return misfit
+    return n_points * math.log(misfit / n_points) if misfit > 0 else -math.inf
+
+
+def akaike_weights(criteria: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
+    """Differences to the lowest criterion, and each model's share of the evidence.
+
+    nan where a criterion is nan, and everywhere when none is below inf.
+
+    Examples
+    --------
+    >>> delta, weights = akaike_weights([12.0, 10.0])
+    >>> delta.tolist(), weights.round(3).tolist()
+    ([2.0, 0.0], [0.269, 0.731])
+    """
+    values = np.asarray(criteria, dtype=float)
+    best = min((v for v in values if v < math.inf), default=math.nan)
+    with np.errstate(invalid="ignore"):  # inf - inf
+        delta = np.where(values == best, 0.0, values - best)
+    shares = np.exp(-delta / 2)
+    return delta, shares / (np.nansum(shares) or math.nan)
+
+
+def evidence_ratio(delta: float) -> float:
+    """How many times likelier the best model is than one whose criterion is larger by `delta`."""
+    return math.exp(min(delta / 2, 700.0))
+
+
+def nested_test(
+    small: tuple[float, int], large: tuple[float, int], known_sigma: bool = False
+) -> tuple[float, float]:
+    """Statistic and p-value of the hypothesis that the smaller of two nested models is true.
+
+    Parameters
+    ----------
+    small, large : (chi2, dof)
+    known_sigma : bool
+        False: F = (fall of chi2 / fall of dof) / (chi2 / dof of the larger). True: the fall of
+        chi2, which then is distributed as chi-squared.
+
+    Examples
+    --------
+    >>> F, p = nested_test((30.0, 12), (20.0, 10))
+    >>> F, round(p, 6)
+    (2.5, 0.131687)
+    """
+    from scipy.special import chdtrc, fdtrc
+
+    fall, freed = small[0] - large[0], small[1] - large[1]
+    if known_sigma:
+        return fall, float(chdtrc(freed, fall))
+    if large[0] == 0:
+        return (math.inf, 0.0) if fall > 0 else (math.nan, math.nan)
+    ratio = (fall / freed) / (large[0] / large[1])
+    return ratio, float(fdtrc(freed, large[1], ratio))

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 
 from nlsq.result import statistics
 from nlsq.result.curve_fit_result import CurveFitResult
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 
 class StreamedFitResult(CurveFitResult):
@@ -20,7 +16,7 @@ class StreamedFitResult(CurveFitResult):
 
     They come from sums over the data, which take one more pass when the first of them, or
     `summary`, is asked for (``print`` shows them from then on). What would be as long as the data
-    (``xdata``, ``ydata``, ``fun``, ``jac``, `predictions`, `residuals`) is not there; `plot` draws
+    (``xdata``, ``ydata``, ``fun``, ``jac``, `predictions`, `residuals`) is not there; plots draw
     the sample that the fit began with, one point from each of many equal parts of the data.
 
     Parameters
@@ -91,36 +87,19 @@ class StreamedFitResult(CurveFitResult):
             f"{name}: the data of this fit are not in memory; use {instead}, or result.sample"
         )
 
-    def _sample_title(self) -> str:
-        return f"{len(self['sample']['ydata']):,} of {self.n_points:,} points"
+    def _sample_title(self) -> str | None:
+        drawn = len(self["sample"]["ydata"]) * (2 if self.complex_values else 1)
+        return f"{drawn:,} of {self.n_points:,} points" if drawn < self.n_points else None
 
-    def _sample_result(self) -> CurveFitResult:
+    def _data_to_look_at(self) -> CurveFitResult:
         """This fit with the sample as its data, for what wants points."""
         return CurveFitResult({k: self[k] for k in self.keys() if k != "moments"} | self["sample"])
 
-    def confidence_band(self, x: Any = None, alpha: float = 0.95):
-        """See `CurveFitResult.confidence_band`; `x` must be given."""
+    def _require_points(self, x: Any, of_what: str) -> None:
         if x is None:
-            raise ValueError("the data of this fit are not in memory: give the x of the band")
-        return super().confidence_band(x, alpha)
+            raise ValueError(f"the data of this fit are not in memory: give the x of the {of_what}")
 
-    def prediction_interval(self, x: Any = None, alpha: float = 0.95, sigma_new: Any = None):
-        """See `CurveFitResult.prediction_interval`; `x` must be given."""
-        if x is None:
-            raise ValueError("the data of this fit are not in memory: give the x of the interval")
-        return super().prediction_interval(x, alpha, sigma_new)
-
-    def summary(self, *, alpha: float = 0.95, ascii: bool = False) -> str:
+    def summary(self, **options: Any) -> str:
         """See `CurveFitResult.summary`."""
         _ = self["moments"]
-        return super().summary(alpha=alpha, ascii=ascii)
-
-    def plot(
-        self, ax: Axes | None = None, show_residuals: bool = True, show_confidence: bool = True,
-        **options: Any,
-    ) -> tuple[Figure, np.ndarray]:  # fmt: skip
-        """Draw the sample as `CurveFitResult.plot` draws data."""
-        twin = self._sample_result()
-        if options.get("title") is None:
-            options["title"] = self._sample_title()
-        return twin.plot(ax, show_residuals, show_confidence, **options)
+        return super().summary(**options)

@@ -32,7 +32,6 @@ def _ascii_report(report: Report) -> Report:
 
 def as_text(report: Report, ascii: bool = False) -> str:
     """Plain text, about a hundred columns wide."""
-    rule = "-" if ascii else "─"
     if ascii:
         report = _ascii_report(report)
     out = [report.title]
@@ -40,14 +39,7 @@ def as_text(report: Report, ascii: bool = False) -> str:
         out.append(
             textwrap.fill(text, _WIDTH, initial_indent=f"  {label:<8}", subsequent_indent=" " * 10)
         )
-    table = [report.columns, *report.rows]
-    widths = [max(len(row[c]) for row in table) for c in range(len(report.columns))]
-    lines = [
-        "  " + "  ".join(_cell(t, w, c) for c, (t, w) in enumerate(zip(r, widths, strict=True)))
-        for r in table
-    ]
-    lines.insert(1, "  " + rule * max(len(line.rstrip()) - 2 for line in lines))
-    out += ["", *(line.rstrip() for line in lines)]
+    out += ["", *("  " + line for line in table_lines(report.columns, report.rows, ascii))]
     if report.statistics:
         out += ["", *_statistics_lines(report.statistics)]
     if report.correlations:
@@ -68,8 +60,27 @@ def as_text(report: Report, ascii: bool = False) -> str:
     return "\n".join(out)
 
 
-def _cell(text: str, width: int, column: int) -> str:
-    return f"{text:<{width}}" if column in (0, 4, 5) else f"{text:>{width}}"
+def table_lines(
+    columns: tuple[str, ...],
+    rows: list[tuple[str, ...]],
+    ascii: bool = False,
+    left: tuple[int, ...] = _LEFT_COLUMNS,
+) -> list[str]:
+    """A table, of parameters by default; left: the columns of texts."""
+    table = [columns, *rows]
+    widths = [max(len(row[c]) for row in table) for c in range(len(columns))]
+    lines = [
+        "  ".join(
+            _cell(t, w, c in left) for c, (t, w) in enumerate(zip(r, widths, strict=True))
+        ).rstrip()
+        for r in table
+    ]
+    lines.insert(1, "─" * max(map(len, lines)))
+    return list(map(to_ascii, lines)) if ascii else lines
+
+
+def _cell(text: str, width: int, left: bool) -> str:
+    return f"{text:<{width}}" if left else f"{text:>{width}}"
 
 
 def _statistics_lines(pairs: list[tuple[str, str]]) -> list[str]:
@@ -136,14 +147,7 @@ def as_html(report: Report) -> str:
             f"<tr><th style='text-align:left;font-weight:normal;opacity:.6'>{esc(label)}</th>"
             f"<td{red or _LEFT}>{esc(text)}</td></tr>"
         )
-    out.append("</table><table><thead><tr>")
-    aligned = [_LEFT if c in (0, 4, 5) else " style='text-align:right'" for c in range(6)]
-    out += [f"<th{a}>{esc(name)}</th>" for a, name in zip(aligned, report.columns, strict=True)]
-    out.append("</tr></thead><tbody>")
-    for row in report.rows:
-        cells = (f"<td{a}>{esc(text)}</td>" for a, text in zip(aligned, row, strict=True))
-        out.append(f"<tr>{''.join(cells)}</tr>")
-    out.append("</tbody></table><table>")
+    out.append(f"</table>{html_table(report.columns, report.rows)}<table>")
     for line in _grid(report.statistics):
         cells = (
             f"<td style='text-align:left;opacity:.6'>{esc(n)}</td><td{_LEFT}>{esc(v)}</td>"
@@ -156,3 +160,18 @@ def as_html(report: Report) -> str:
     if report.notes:
         out.append(f"<ul>{''.join(f'<li>{esc(n)}</li>' for n in report.notes)}</ul>")
     return "".join(out) + "</div>"
+
+
+def html_table(
+    columns: tuple[str, ...], rows: list[tuple[str, ...]], left: tuple[int, ...] = _LEFT_COLUMNS
+) -> str:
+    """A table, of parameters by default; left: the columns of texts."""
+    esc = html.escape
+    aligned = [_LEFT if c in left else " style='text-align:right'" for c in range(len(columns))]
+    out = ["<table><thead><tr>"]
+    out += [f"<th{a}>{esc(name)}</th>" for a, name in zip(aligned, columns, strict=True)]
+    out.append("</tr></thead><tbody>")
+    for row in rows:
+        cells = (f"<td{a}>{esc(text)}</td>" for a, text in zip(aligned, row, strict=True))
+        out.append(f"<tr>{''.join(cells)}</tr>")
+    return "".join(out) + "</tbody></table>"

@@ -99,6 +99,8 @@ def fit_in(document: Any, content: Any, settings: Settings, points: int | None) 
         result = restore({"result": content})
     except FileError as error:
         raise refused(error.message.removeprefix("document: ").rstrip("."), settings) from None
+    if content.get("model") is not None:  # a file's is code
+        raise refused("model is not empty", settings)
     whole = {"result": result, "kept": vars(result), "document": document}
     streamed = isinstance(result, StreamedFitResult)
     wrong = mismatch(whole, _STREAMED_FIT if streamed else _DIRECT_FIT, sizes)

@@ -58,11 +58,10 @@ def configuration_text(settings: Settings, result: Any | None, names: list[str])
 
 def variable(settings: Settings, names: list[str]) -> str | list[str]:
     """The variables of the formula by name, since the bundle's columns are called x."""
-    from nlsq.models.formula import parse
     from nlsq.session.model import variables
 
-    found = variables(settings.model, parse(settings.model.formula).names, names)
-    return found if isinstance(found, str) else list(found)
+    found = variables(settings.model, names)
+    return found[0] if len(found) == 1 else list(found)
 
 
 def recipe(settings: Settings, document: dict[str, Any], result: Any) -> Any:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import inspect
 import os
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,61 +72,62 @@ def load_model(model: Model, x_names: list[str], n_start: int | None = None) -> 
 
 
 def _from_formula(model: Model, x_names: list[str]) -> LoadedModel:
-    from nlsq import models
-    from nlsq.models.formula import FormulaError, parse
+    from nlsq.models.reading import read_formula
 
-    try:
-        formula = parse(model.formula)
-        for name in formula.names:
-            if name in models.names():
-                raise NoModel(
-                    f"model {model.formula}: {name!r} is a built-in model, not a parameter.",
-                    "Sums are of built-in models only (gaussian + linear), or of formulas.",
-                )
-        function = formula.model(variables(model, formula.names, x_names))
-    except FormulaError as error:
-        raise NoModel(f"model {model.formula}: {error.message}", error.fix) from None
-    return LoadedModel(function, _parameter_names(function, None))
+    with _refused(model, x_names):
+        found = read_formula(model.formula, _columns(x_names), _given(model, x_names))
+    return LoadedModel(found, found.names)
 
 
-def variables(model: Model, names: tuple[str, ...], x_names: list[str]) -> Any:
-    """The variables of a formula with these free names: those given, or the columns of x.
+def variables(model: Model, x_names: list[str]) -> tuple[str, ...]:
+    """What a formula calls the columns of x: the variables given, or their names.
 
     Examples
     --------
-    >>> variables(Model(formula="a*exp(-t/tau)"), ("a", "t", "tau"), ["t"])
-    't'
+    >>> variables(Model(formula="a*exp(-t/tau)"), ["t"])
+    ('t',)
     """
-    if model.variable is not None:
-        given = [model.variable] if isinstance(model.variable, str) else model.variable
-        if len(given) != len(x_names):
-            raise NoModel(
-                f"model {model.formula}: {len(given)} variables, but x has {len(x_names)} columns."
-            )
-        return model.variable
-    k = len(x_names)
-    usual = ["x"] if k == 1 else [f"x{i}" for i in range(1, k + 1)]
-    if usual != x_names and all(n in names for n in usual) and set(x_names) & set(names):
+    from nlsq.models.formulas import parse
+    from nlsq.models.reading import variables_of
+
+    with _refused(model, x_names):
+        formula = parse(model.formula)
+        return _given(model, x_names) or variables_of(formula, _columns(x_names))
+
+
+def _given(model: Model, x_names: list[str]) -> tuple[str, ...] | None:
+    if model.variable is None:
+        return None
+    given = (model.variable,) if isinstance(model.variable, str) else tuple(model.variable)
+    if len(given) != len(x_names):
         raise NoModel(
-            f"model {model.formula}: both {', '.join(usual)} and the column {', '.join(x_names)} "
-            "are in it.",
-            "Say which one is the variable: --variable NAME",
+            f"model {model.formula}: {len(given)} variables, but x has {len(x_names)} columns."
         )
-    for found in (x_names, usual):
-        if all(name in names for name in found):
-            return found[0] if k == 1 else tuple(found)
-    raise NoModel(
-        f"The formula {model.formula} does not mention {', '.join(usual)}, which "
-        f"{'is column' if k == 1 else 'are columns'} {', '.join(map(repr, x_names))}.",
-        f"Use {', '.join(x_names)} or {', '.join(usual)} in it, or add "
-        f"--variable {_likely_variable(names, x_names[0]) or 'NAME'}",
-    )
+    return given
 
 
-def _likely_variable(names: tuple[str, ...], column: str) -> str | None:
-    """The name in a formula that looks most like its variable: t for Time, X, or t itself."""
-    likely = [n for n in names if n.lower() in (column[:1].lower(), "x", "t", column.lower())]
-    return likely[0] if likely else None
+def _columns(x_names: list[str]) -> Any:
+    from nlsq.models.reading import Columns
+
+    return Columns(tuple(x_names), len(x_names))
+
+
+@contextmanager
+def _refused(model: Model, x_names: list[str]) -> Iterator[None]:
+    """What is wrong with a formula, as the program says it."""
+    from nlsq.models.formulas import parse
+    from nlsq.models.reading import NoVariable, likely_variable
+
+    try:
+        yield
+    except NoVariable as error:
+        likely = likely_variable(parse(model.formula).names, x_names[0]) or "NAME"
+        raise NoModel(
+            f"model {model.formula}: {error.what}.",
+            f"Say which is the variable: --variable {likely}",
+        ) from None
+    except InputError as error:
+        raise NoModel(error.message, error.fix) from None
 
 
 def _from_name(name: str) -> LoadedModel:
@@ -135,8 +137,8 @@ def _from_name(name: str) -> LoadedModel:
         found = models.get(name)
     except InputError as error:
         raise NoModel(error.message, error.fix) from None
-    names = tuple(parameter.name for parameter in found.parameters)
-    return LoadedModel(found, names, found.guess, found.bounds())
+    guess = None if found.start is None else found.guess
+    return LoadedModel(found, found.names, guess, found.bounds())
 
 
 def _from_file(model: Model, n_start: int | None) -> LoadedModel:

@@ -17,7 +17,9 @@ from nlsq.session.settings import Settings
 if TYPE_CHECKING:
     from nlsq.interfaces.orchestration_protocol import StreamingDecision
 
-MANY = 10**6  # points from which on a file is read piece by piece, where it can be
+# Points from which on a file is read piece by piece, where it can be: fewer are fitted in memory
+# before JAX is imported. Reading a text at once takes several times the memory of its numbers.
+MANY, MANY_LINES = 2 * 10**6, 10**6
 _HEAD = 1 << 16  # bytes of a text file that are looked at
 
 
@@ -123,9 +125,9 @@ def in_pieces_by_request(settings: Settings) -> bool:
 
 
 def has_many(settings: Settings) -> bool:
-    """Whether the file has `MANY` points or more and can be read piece by piece."""
+    """Whether the file has many points and can be read piece by piece."""
     path = settings.data.input_file
-    if path.suffix.lower() == ".csv" and path.stat().st_size < 4 * MANY:  # "1,2" and a line's end
+    if path.suffix.lower() == ".csv" and path.stat().st_size < 4 * MANY_LINES:  # "1,2" and its end
         return False
     try:
         source = open_source(settings)
@@ -137,7 +139,7 @@ def has_many(settings: Settings) -> bool:
         with path.open("rb") as file:
             head = file.read(_HEAD)
         rows = head.count(b"\n") * path.stat().st_size / max(len(head), 1)
-        return rows >= MANY and _is_plain(settings, source, head)
+        return rows >= MANY_LINES and _is_plain(settings, source, head)
 
 
 def _is_plain(settings: Settings, source: Any, head: bytes) -> bool:

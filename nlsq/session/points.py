@@ -12,7 +12,7 @@ import numpy as np
 
 from nlsq.caching.memory_manager import manager
 from nlsq.io import FileError, Table, read_table
-from nlsq.models.formula import Formula, FormulaError, parse
+from nlsq.models.formulas import Formula, FormulaError, parse
 from nlsq.session.errors import ConfigurationError, DataError
 from nlsq.session.settings import Column, Data
 from nlsq.utils.input_error import InputError

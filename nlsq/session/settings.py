@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, model_validator
 
 from nlsq.constants import DEFAULT_F_SCALE, DEFAULT_FTOL, DEFAULT_GTOL, DEFAULT_XTOL
-from nlsq.types import MethodLiteral
+from nlsq.types import LossLiteral, MethodLiteral, NanPolicyLiteral, WorkflowLiteral
 
 
 def _no_boolean(value: Any) -> Any:
@@ -140,20 +139,16 @@ class Model(_Section):
         return self.formula or self.name or f"{self.path.name}:{self.function}"
 
     @classmethod
-    def parse(cls, text: str, names: Callable[[], Iterable[str]]) -> dict[str, Any]:
-        """The section that ``-m TEXT`` stands for; names(): of the built-in models, if needed."""
+    def parse(cls, text: str) -> dict[str, Any]:
+        """The section that ``-m TEXT`` stands for."""
         path, colon, function = text.rpartition(":")
         if colon and path.endswith(".py"):
             return {"path": path, "function": function}
         if text.endswith(".py"):
             return {"path": text}  # which then asks for its function
-        members = [member.strip() for member in text.split("+")]
-        words = all(member.isidentifier() for member in members)
-        named = words
-        if words and len(members) > 1:
-            known = {*names(), *(f"{p}{k}" for p in ("poly", "polynomial") for k in range(8))}
-            named = not known.isdisjoint(members)
-        return {"name" if named else "formula": text}
+        from nlsq.models.reading import is_of_models
+
+        return {"name" if is_of_models(text) else "formula": text}
 
 
 class Bounds(_Section):
@@ -191,10 +186,10 @@ class Fitting(_Section):
     xtol: float | None = DEFAULT_XTOL
     gtol: float | None = DEFAULT_GTOL
     max_nfev: int | None = None
-    loss: Literal["linear", "soft_l1", "huber", "cauchy", "arctan"] = "linear"
+    loss: LossLiteral = "linear"
     f_scale: float = DEFAULT_F_SCALE
     absolute_sigma: bool = False
-    nan_policy: Literal["raise", "omit"] = "raise"
+    nan_policy: NanPolicyLiteral = "raise"
     time_limit: float | None = Field(None, gt=0)
 
     def options(self) -> dict[str, Any]:
@@ -206,7 +201,7 @@ class Fitting(_Section):
 class Workflow(_Section):
     """How much data is held in memory, and where a long fit keeps its state."""
 
-    strategy: Literal["auto", "direct", "chunked", "streaming"] = "auto"
+    strategy: WorkflowLiteral = "auto"
     memory_limit_gb: float | None = Field(None, gt=0)
     chunk_size: int | None = Field(None, ge=1)
     checkpoint: Path | None = None

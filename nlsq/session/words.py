@@ -14,9 +14,4 @@ def read_model(text: str) -> dict:
     """The section of the configuration that such a text stands for."""
     from nlsq.session.settings import Model
 
-    def names() -> list[str]:
-        from nlsq import models  # which loads SciPy's special functions
-
-        return models.names()
-
-    return Model.parse(text, names)
+    return Model.parse(text)

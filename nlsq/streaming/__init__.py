@@ -13,7 +13,39 @@ moments         statistics of all points
 """
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nlsq.streaming.adaptive_hybrid import (
+        AdaptiveHybridStreamingOptimizer as AdaptiveHybridStreamingOptimizer,
+    )
+    from nlsq.streaming.checkpoint import CheckpointError as CheckpointError
+    from nlsq.streaming.checkpoint import CheckpointManager as CheckpointManager
+    from nlsq.streaming.checkpoint import CheckpointWarning as CheckpointWarning
+    from nlsq.streaming.file_sources import DatasetSource as DatasetSource
+    from nlsq.streaming.file_sources import HDF5Source as HDF5Source
+    from nlsq.streaming.file_sources import NpySource as NpySource
+    from nlsq.streaming.file_sources import ZarrSource as ZarrSource
+    from nlsq.streaming.hybrid_config import HybridStreamingConfig as HybridStreamingConfig
+    from nlsq.streaming.iterable_source import IterableSource as IterableSource
+    from nlsq.streaming.iterable_source import ProtocolSource as ProtocolSource
+    from nlsq.streaming.large_dataset import DatasetStats as DatasetStats
+    from nlsq.streaming.large_dataset import LargeDatasetFitter as LargeDatasetFitter
+    from nlsq.streaming.large_dataset import (
+        estimate_memory_requirements as estimate_memory_requirements,
+    )
+    from nlsq.streaming.opening import as_source as as_source
+    from nlsq.streaming.phases.gauss_newton import GaussNewtonPhase as GaussNewtonPhase
+    from nlsq.streaming.phases.orchestrator import PhaseOrchestrator as PhaseOrchestrator
+    from nlsq.streaming.phases.warmup import WarmupPhase as WarmupPhase
+    from nlsq.streaming.sources import ArraySource as ArraySource
+    from nlsq.streaming.sources import DataSourceError as DataSourceError
+    from nlsq.streaming.sources import SequentialSource as SequentialSource
+    from nlsq.streaming.sources import Source as Source
+    from nlsq.streaming.table_sources import ArrowSource as ArrowSource
+    from nlsq.streaming.table_sources import CSVSource as CSVSource
+    from nlsq.streaming.table_sources import ParquetSource as ParquetSource
+    from nlsq.streaming.telemetry import DefenseLayerTelemetry as DefenseLayerTelemetry
 
 _HOME = {
     "AdaptiveHybridStreamingOptimizer": "adaptive_hybrid",

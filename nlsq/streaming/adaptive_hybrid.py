@@ -48,7 +48,7 @@ class AdaptiveHybridStreamingOptimizer:
     def fit(
         self,
         data_source: Any,
-        func: Callable,
+        func: Callable | str,
         p0: Any = None,
         bounds: Any = UNBOUNDED,
         absolute_sigma: bool = False,

@@ -332,6 +332,11 @@ def labels(names: dict[str, Names]) -> dict[str, str]:
     return {axis: names[axis] for axis in "xy" if isinstance(names[axis], str)}
 
 
+def coordinates(x: Names) -> tuple[str, ...]:
+    """The names of the coordinates, without the groups that they are in."""
+    return tuple(name.rpartition("/")[2] for name in ([x] if isinstance(x, str) else x))
+
+
 def named(x: Any, y: Any, sigma: Any) -> dict[str, Names]:
     """The names of columns by role; only x may be a list.
 

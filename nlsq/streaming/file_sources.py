@@ -21,6 +21,7 @@ from nlsq.streaming.columns import (
     Names,
     StackedColumns,
     Stored,
+    coordinates,
     did_you_mean,
     labels,
     named,
@@ -153,6 +154,7 @@ class HDF5Source(ColumnSource):
     ):
         self._path, self._names = Path(path), named(x, y, sigma)
         self.labels = {axis: n.rpartition("/")[2] for axis, n in labels(self._names).items()}
+        self.x_names = coordinates(self._names["x"])
         super().__init__(str(self._path), rows)
 
     def _open(self, files: ExitStack) -> Stored:
@@ -269,6 +271,7 @@ class ZarrSource(ColumnSource):
     ):
         self._group, self._names = group, named(x, y, sigma)
         self.labels = {axis: n.rpartition("/")[2] for axis, n in labels(self._names).items()}
+        self.x_names = coordinates(self._names["x"])
         given = isinstance(group, (str, os.PathLike))
         super().__init__(os.fspath(group) if given else f"group {group!r}", rows)
 

@@ -31,6 +31,7 @@ from nlsq.core.problem.parameters import (
 from nlsq.core.verdict.finished import Finished
 from nlsq.core.verdict.record import announce, covariance_of, fields, judge, numbers_on_demand
 from nlsq.interfaces.orchestration_protocol import StreamingDecision
+from nlsq.models.reading import read
 from nlsq.result import StreamedFitResult
 from nlsq.streaming.checkpoint import CheckpointManager
 from nlsq.streaming.feed import Feed, bytes_to_keep
@@ -95,7 +96,7 @@ class _AllPoints(Observations):
 
 def fit_source(
     caller: str,
-    f: Callable,
+    f: Callable | str,
     xdata: Any,
     p0: Any = None,
     sigma: Any = None,
@@ -124,6 +125,8 @@ def fit_source(
     """
     started = time.perf_counter()
     source = as_source(xdata, ydata, sigma)
+    if isinstance(f, str):
+        f = read(f, source)
     said = None
     if speaks_by_name(f, p0, bounds, fixed, options):
         said = named.read(f, p0, bounds, fixed, method)

@@ -125,14 +125,14 @@ class LargeDatasetFitter:
         return estimate_memory_requirements(n_points, n_params, memory=self.memory, **form)
 
     def fit(
-        self, f: Callable, xdata: Any, ydata: Any = None, p0: Any = None, **options: Any
+        self, f: Callable | str, xdata: Any, ydata: Any = None, p0: Any = None, **options: Any
     ) -> CurveFitResult:
         """`nlsq.fit` within the limit; the same arguments, by name too."""
         options.setdefault("memory_limit_gb", self._limit)
         return fit(f, xdata, ydata, p0, **options)
 
     def fit_with_progress(
-        self, f: Callable, xdata: Any, ydata: Any = None, p0: Any = None, **options: Any
+        self, f: Callable | str, xdata: Any, ydata: Any = None, p0: Any = None, **options: Any
     ) -> CurveFitResult:
         """`fit` with a progress line, on a terminal or not."""
         return self.fit(f, xdata, ydata, p0, **options | {"show_progress": True})

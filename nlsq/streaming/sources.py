@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nlsq.core.model.given import hidden_points, refuse_dates, refuse_units
+from nlsq.core.problem.observations import labels_of
 
 ALL_ROWS = slice(None)
 
@@ -75,6 +76,7 @@ class Source(ABC):
 
     name: str
     labels: Mapping[str, str] = {}  # names of x and y, where they have any
+    x_names: tuple[str, ...] = ()  # of the coordinates, where they have any
     form: Form
     n_points: int
     stored = False
@@ -121,6 +123,7 @@ class SequentialSource(ABC):
 
     name: str
     labels: Mapping[str, str] = {}  # names of x and y, where they have any
+    x_names: tuple[str, ...] = ()  # of the coordinates, where they have any
     form: Form
     n_points: int | None
 
@@ -188,6 +191,8 @@ class ArraySource(Source):
 
     def __init__(self, x: Any, y: Any, sigma: Any = None, *, rows: slice = ALL_ROWS):
         hidden = hidden_points(x, y, sigma)
+        self.labels = labels_of(x, y)
+        self.x_names = (self.labels["x"],) if "x" in self.labels else ()
         self._x, self._y = numbers(x, "x"), numbers(y, "y")
         if self._y.ndim != 1:
             raise ValueError(f"y must have shape (m,), got {self._y.shape}.")

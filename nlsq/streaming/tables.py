@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from nlsq.core.model.given import DATES
-from nlsq.streaming.columns import Names, did_you_mean, labels, named, reading
+from nlsq.streaming.columns import Names, coordinates, did_you_mean, labels, named, reading
 from nlsq.streaming.sources import Columns, DataSourceError, Form, Rows, SequentialSource
 from nlsq.utils.arrow import floats
 
@@ -39,7 +39,7 @@ class TableSource(SequentialSource):
 
     def __init__(self, path: str | os.PathLike, x: Names, y: str, sigma: str | None, rows: slice):
         names = named(x, y, sigma)
-        self.labels = labels(names)
+        self.labels, self.x_names = labels(names), coordinates(names["x"])
         self._path, self.name = Path(path), str(path)
         self._x, self._y, self._sigma = names["x"], names["y"], names.get("sigma")
         several = not isinstance(self._x, str)

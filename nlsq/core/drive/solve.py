@@ -56,9 +56,7 @@ def solve(model: Model, data: Observations, parameters: Parameters, options: Opt
             workers = options.workers if model.differs else None
             with differences.shared_out(workers) if workers else nullcontext(map) as model.mapped:
                 try:
-                    fit = _fit_of(model)
-                    setup = make_setup(parameters, options)
-                    outcome = fit(model, data, parameters, options, setup, best_of_tries)
+                    outcome = _fit(model, data, parameters, options)
                     if parameters.n_free and _is_doubtful(model, data, options, budget, outcome):
                         outcome = _tried_again(model, data, parameters, options, budget, outcome)
                     if _is_refuted(model, data, options, outcome):
@@ -93,9 +91,15 @@ def _is_refuted(model, data: Observations, options: Options, outcome: Outcome) -
     return True
 
 
-def _fit_of(model: Model) -> Callable:
-    """What makes one fit of the model."""
-    return interpreted.fit if model.on_host else _programs().fit
+def _fit(model, data: Observations, parameters: Parameters, options: Options, vary=None) -> Outcome:
+    """One fit of the model; vary: what a further try changes in its setup."""
+    setup = make_setup(parameters, options)
+    fit = interpreted.fit if model.on_host else _programs().fit
+    setup = setup if vary is None else vary(setup)
+    outcome = fit(model, data, parameters, options, setup, best_of_tries)
+    if parameters.n_free < model.n:
+        outcome.leave_out(parameters.free == 0)
+    return outcome
 
 
 @functools.cache
@@ -137,8 +141,7 @@ def best_of_tries(
 
     budget: evaluations that all tries together may take.
     """
-    fit = _fit_of(model)
-    outcome = fit(model, data, parameters, options, make_setup(parameters, options), best_of_tries)
+    outcome = _fit(model, data, parameters, options)
     if parameters.n_free and _is_doubtful(model, data, options, budget, outcome):
         return _tried_again(model, data, parameters, options, budget, outcome)
     return outcome
@@ -156,13 +159,11 @@ def _is_doubtful(model, data: Observations, options: Options, budget, outcome: O
 def _tried_again(model, data, parameters, options, budget, outcome: Outcome) -> Outcome:
     """The best of an outcome and those of further tries."""
     total = tries.Tally(outcome)
-    fit = _fit_of(model)
 
     def run(parameters: Parameters, vary: Callable) -> Outcome:
         left = options.max_nfev if budget is None else budget - total.nfev
         again = dataclasses.replace(options, max_nfev=left)
-        setup = vary(make_setup(parameters, again))
-        return total.add(fit(model, data, parameters, again, setup, best_of_tries))
+        return total.add(_fit(model, data, parameters, again, vary))
 
     try:
         for one in tries.tries(model, data, parameters, run):

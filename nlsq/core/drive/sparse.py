@@ -101,6 +101,10 @@ class Outcome:
         self.tries: tuple = ()
         self.moved = state.nit > 0
 
+    def leave_out(self, held: np.ndarray) -> None:
+        """See `outcome.Outcome.leave_out`."""
+        self.lost = bool((self.dead & ~held).any())
+
 
 class _Fit:
     """What stays the same through a fit."""

@@ -15,7 +15,8 @@ explain: the residuals of neighbouring points are alike, with lag-1 correlation
     c = sum r_i r_{i+1} / sum r_i^2  >  clip(4 / sqrt(m), 0.3, 0.6),
 
 and either a share of more than `UNEXPLAINED` of the data's sum of squares about their mean remains,
-or some parameter does not act at the end. White noise has c ~ N(0, 1 / m), however large it is:
+or some parameter does not act at the end. Where more than all of it remains, no correlation is
+asked for: few points at a pole show none. White noise has c ~ N(0, 1 / m), however large it is:
 a fit of noisy data is tried once. Of all tries the best converged end is kept.
 """
 
@@ -62,6 +63,8 @@ def is_suspicious(model: Model, data: Observations, outcome) -> bool:
         return True
     if 2 * outcome.cost <= (ROUNDED if outcome.lost else UNEXPLAINED) * spread:
         return False
+    if 2 * outcome.cost > spread:  # a constant is nearer to the data
+        return True
     x = data.x.arrays()
     values = values_or_nan(model, x, outcome.x)
     with np.errstate(all="ignore"):

@@ -34,15 +34,25 @@ class Outcome:
         self.njev, self.nit = int(number(at.njev)), int(number(at.nit))
         self.tries: tuple = ()  # see `tries.Tally`, as for the next
         self.own_nit: int | None = None  # of the try that was kept, where `nit` is of all
-        # far from singular, and no column next to 0, whose variance would overflow; in plain
-        # numbers, since every NumPy call costs a small fit microseconds
+        # in plain numbers, since every NumPy call costs a small fit microseconds
         self.lengths = self.norms.tolist()
-        long = zip(vector[p.R][:: n + 1].tolist(), self.lengths, strict=True)
         # some parameter changes nothing, by itself or beside others
         self.lost = True in flags.tolist()
+        self.regular = not self.lost and self._is_regular(vector[p.R][:: n + 1], self.norms)
+
+    def leave_out(self, held: np.ndarray) -> None:
+        """Say of the other parameters alone whether the fit has `lost` one and is `regular`."""
+        free = ~held
+        self.lost = bool((self.dead | self.dependent)[free].any())
+        diagonal = np.diagonal(self.R)[free]
+        self.regular = not self.lost and self._is_regular(diagonal, self.norms[free])
+
+    def _is_regular(self, diagonal: np.ndarray, norms: np.ndarray) -> bool:
+        """R is far from singular, and no column next to 0, whose variance would overflow."""
         least = _LEAST_SQUARE * (1 + self.cost)
-        self.regular = not self.lost and False not in [
-            abs(r) > _SAFE_DIAGONAL * d and r * r > least for r, d in long
+        return False not in [
+            abs(r) > _SAFE_DIAGONAL * d and r * r > least
+            for r, d in zip(diagonal.tolist(), norms.tolist(), strict=True)
         ]
 
     @property

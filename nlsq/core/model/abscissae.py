@@ -8,6 +8,7 @@ import itertools
 import sys
 import threading
 from collections.abc import Hashable, Iterator
+from typing import Any
 
 import numpy as np
 
@@ -63,7 +64,8 @@ class Abscissae:
 
     def __init__(self, xdata, m: int, y_shape: tuple[int, ...] = ()):
         self.given = xdata
-        self.own = self._kept = None
+        self.own: Any = None
+        self._kept: Any = None
         self.value_shape = None
         if len(y_shape) > 1 and len(shape := tuple(k for k in y_shape if k != 1)) > 1:
             self.value_shape = shape

@@ -425,9 +425,26 @@ class Model:
         other.memo = Memo()
         return other
 
+    @property
+    def function(self) -> Callable:
+        """The user's own."""
+        return self.call.f
+
     def __reduce__(self):
-        # A model travels as the user's function; the engine's programs do not.
-        raise TypeError("a model holds compiled programs and is dropped when a result is pickled")
+        # A model travels as the user's function, where that is one by its name; the engine's
+        # programs do not, nor an object that may hold whatever the user has.
+        f = self.call.f
+        named = (types.FunctionType, types.BuiltinFunctionType, np.ufunc)
+        if not isinstance(f, named) and not isinstance(getattr(f, "__wrapped__", None), named):
+            raise TypeError(f"a {type(f).__name__} stays behind, a function travels")
+        return _travelled, (type(self.call), f, self.n, self.name)
+
+
+def _travelled(call: type, f: Callable, n: int, name: str) -> Model:
+    """A model that came with a pickled result: evaluated by NumPy."""
+    model = Model(call(f), n, name)
+    model.interpret("it came with its result", final=True)
+    return model
 
 
 class _Flat:

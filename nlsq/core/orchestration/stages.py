@@ -36,7 +36,7 @@ NEW = Stages(
 _all_new: set[tuple] = set()  # settings of the environment that ask for nothing else
 
 
-def stages_for(f: Callable, ydata: Any = None) -> Stages:
+def stages_for(f: Callable | str, ydata: Any = None) -> Stages:
     """The stages that the environment's flags choose for a fit of `f` to these data.
 
     Raises

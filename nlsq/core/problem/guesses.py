@@ -20,7 +20,7 @@ _FAILURES = (
 
 
 class Guess:
-    """A start from the data, ``guess(x, y)`` -> (n,), checked.
+    """A start from the data, ``guess(x, y)`` -> (n,), checked; it may read them, not write.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ class Guess:
 
     def __call__(self, x: Any, y: Any, lb: np.ndarray, ub: np.ndarray) -> np.ndarray:
         try:
-            p = self.function(x, y)
+            p = self.function(_to_read(x), _to_read(y))
         except _FAILURES as error:
             raise ValueError(
                 f"{self.label} failed with {type(error).__name__}: {str(error).rstrip('.')}. "
@@ -104,6 +104,14 @@ def counted(x: Any, y: np.ndarray, idle: np.ndarray | None, shape: tuple = ()) -
         x = np.moveaxis(x, axes, range(-len(axes), 0))
         x = x.reshape(*x.shape[: -len(axes)], -1)[..., ~idle]
     return x, y[~idle]
+
+
+def _to_read(data: Any) -> Any:
+    """An array that cannot be written to: the data are the user's own."""
+    if isinstance(data, np.ndarray):
+        data = data.view()
+        data.flags.writeable = False
+    return data
 
 
 def remedy(names: tuple[str, ...]) -> str:

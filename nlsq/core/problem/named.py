@@ -35,7 +35,7 @@ from nlsq.core.problem.naming import (
     places,
     scales,
 )
-from nlsq.core.problem.parameters import UNBOUNDED, Limits, parse_bounds, parse_start
+from nlsq.core.problem.parameters import UNBOUNDED, Limits, mapping_of, parse_bounds, parse_start
 
 
 @dataclasses.dataclass
@@ -184,15 +184,16 @@ def read(
     """
     if not callable(f):
         raise TypeError(f"the model must be a callable f(x, a, b, ...), got {f!r}.")
+    p0, bounds = mapping_of(p0, "p0"), mapping_of(bounds, "bounds")
     names = names_of(f, p0, of_fits)
-    by_name = isinstance(p0, Mapping)
+    named = isinstance(p0, Mapping)
     value = array_over_fits if of_fits else one_number
-    values = places("p0", p0, names, value) if by_name else {}
+    values = places("p0", p0, names, value) if named else {}
     held = held_places(fixed, names, values, "p0", value)
     rest, own = None, None
-    if by_name or p0 is None:
-        named = {i for d in (values, held) for i, v in d.items() if v is not None}
-        own = guess_of(f) if len(named) < len(names) else None
+    if named or p0 is None:
+        given = {i for d in (values, held) for i, v in d.items() if v is not None}
+        own = guess_of(f) if len(given) < len(names) else None
     elif isinstance(p0, str):
         own = asked_guess(f, p0, names)
     elif callable(p0):
@@ -216,6 +217,7 @@ def unknowns(
     TypeError, ValueError
         Naming the parameter.
     """
+    x0, bounds = mapping_of(x0, "x0"), mapping_of(bounds, "bounds")
     names = _own_names(x0, names)
     if isinstance(x0, Mapping):
         values = places("x0", x0, names, one_number)

@@ -13,7 +13,9 @@ import numpy as np
 
 from nlsq.core.model.given import is_plain, real, refuse_dates, refuse_masks, refuse_units
 from nlsq.core.problem.options import Partial
+from nlsq.core.problem.parameters import mapping_of
 from nlsq.utils.input_error import did_you_mean
+from nlsq.utils.spelling import spelled
 
 _NUMBERS = frozenset((float, int, np.float64))
 _SHOWN = 20  # names in a message
@@ -32,6 +34,8 @@ def places(what: str, given: Mapping, names: tuple[str, ...], read: Callable) ->
         i = place(what, name, names)
         if value is not None and value.__class__ not in _NUMBERS:
             value = read(value, f"{what}[{name!r}]")
+        if i in found:  # in two spellings
+            raise ValueError(f"`{what}` names {names[i]!r} twice.")
         found[i] = value
     return found
 
@@ -48,6 +52,8 @@ def place(what: str, name: Any, names: tuple[str, ...]) -> int:
     """
     if name in names:
         return names.index(name)
+    if (meant := spelled(name, names)) is not None:
+        return names.index(meant)
     if not isinstance(name, str):
         raise TypeError(
             f"`{what}` goes by parameter name, got {name!r}. The parameters are {listed(names)}."
@@ -71,19 +77,25 @@ def held_places(
     """
     if fixed is None:
         return {}
-    if isinstance(fixed, str):
-        fixed = (fixed,)
+    fixed = (fixed,) if isinstance(fixed, str) else mapping_of(fixed, "fixed")
     if not isinstance(fixed, Mapping):
         if not isinstance(fixed, Iterable):
             raise TypeError(
                 f"`fixed` must be names of parameters, or a dict of names and values, got {fixed!r}"
             )
         fixed = list(fixed)
-        for k, name in enumerate(fixed):
-            place("fixed", name, names)
-            if name in fixed[:k]:
+        seen = []
+        for name in fixed:
+            seen.append(place("fixed", name, names))
+            if seen[-1] in seen[:-1]:
                 raise ValueError(f"`fixed` names {name!r} twice.")
         fixed = dict.fromkeys(fixed)
+    for name, value in fixed.items():
+        if isinstance(value, bool) or getattr(getattr(value, "dtype", None), "kind", "") == "b":
+            raise TypeError(
+                f"fixed[{name!r}] is the value to hold it at, got {value!r}. Name those that stay "
+                f"at their start: fixed=[{name!r}]."
+            )
     held = places("fixed", fixed, names, read)
     for i in held.keys() & values.keys():
         start, value = values[i], held[i]
@@ -106,6 +118,8 @@ def named_bounds(given: Mapping, names: tuple[str, ...], read: Callable) -> tupl
     lower, upper = {}, {}
     for name, pair in given.items():
         i = place("bounds", name, names)
+        if i in lower:
+            raise ValueError(f"`bounds` names {names[i]!r} twice.")
         if pair is None:
             pair = None, None
         try:
@@ -130,7 +144,7 @@ def scales(options: dict, names: tuple[str, ...]) -> dict:
     TypeError, ValueError
     """
     for what in ("x_scale", "diff_step"):
-        given = options.get(what)
+        given = mapping_of(options.get(what), what)
         if not isinstance(given, Mapping):
             continue
         values = np.full(len(names), np.nan)

@@ -259,8 +259,10 @@ def _parse_sigma(sigma, m: int):
     )
 
 
-def labels_of(xdata: Any, ydata: Any) -> dict[str, str]:
+def labels_of(xdata: Any, ydata: Any, x_name: str | None = None) -> dict[str, str]:
     """What pandas or xarray call the data, by axis; what has no name is not in it.
+
+    x_name: what x is called, where that is known already.
 
     Examples
     --------
@@ -268,6 +270,8 @@ def labels_of(xdata: Any, ydata: Any) -> dict[str, str]:
     {}
     """
     columns = getattr(xdata, "columns", None)
-    x = columns[0] if columns is not None and len(columns) == 1 else getattr(xdata, "name", None)
-    names = {"x": x, "y": getattr(ydata, "name", None)}
+    x = getattr(xdata, "name", None)
+    if columns is not None and len(columns) in (1, 2):
+        x = ", ".join(str(c) for c in columns if isinstance(c, (str, int)))
+    names = {"x": x_name or x, "y": getattr(ydata, "name", None)}
     return {axis: str(name) for axis, name in names.items() if isinstance(name, (str, int))}

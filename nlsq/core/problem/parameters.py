@@ -71,14 +71,42 @@ class Parameters:
 def speaks_by_name(f, p0, bounds, fixed, options: dict) -> bool:
     """Whether `named` has to be asked: names are used, or the start is left to the model."""
     if type(p0) not in _ARRAYS and (
-        hasattr(f, "guess") if p0 is None else isinstance(p0, str | Mapping) or callable(p0)
+        hasattr(f, "guess") if p0 is None else isinstance(p0, str) or callable(p0) or has_names(p0)
     ):
         return True
-    if fixed is not None or isinstance(bounds, Mapping):
+    if fixed is not None or (type(bounds) is not tuple and has_names(bounds)):
         return True
-    return bool(options) and (
-        isinstance(options.get("x_scale"), Mapping) or isinstance(options.get("diff_step"), Mapping)
-    )
+    return bool(options) and any(has_names(options.get(k)) for k in ("x_scale", "diff_step"))
+
+
+def has_names(given) -> bool:
+    """Whether numbers come with the names of parameters: in a mapping, or a Series of pandas."""
+    if type(given) in _ARRAYS or given is None:
+        return False
+    if isinstance(given, Mapping):
+        return True
+    labels = getattr(given, "index", None)
+    if callable(labels) or not hasattr(given, "items") or np.ndim(labels) != 1:
+        return False
+    return any(isinstance(label, str) for label in labels)
+
+
+def mapping_of(given, what: str):
+    """What `has_names` as a mapping, anything else as it is.
+
+    Raises
+    ------
+    ValueError
+        When a name comes twice.
+    """
+    if isinstance(given, Mapping) or not has_names(given):
+        return given
+    found = {}
+    for name, value in given.items():
+        if name in found:
+            raise ValueError(f"`{what}` names {name!r} twice.")
+        found[name] = value
+    return found
 
 
 def parse_bounds(bounds, n: int, names: Sequence[str] = ()) -> tuple[np.ndarray, np.ndarray]:
@@ -99,6 +127,11 @@ def parse_bounds(bounds, n: int, names: Sequence[str] = ()) -> tuple[np.ndarray,
         if not is_plain(bound):
             refuse_units(bound, "bounds")
             refuse_masks(bound, "bounds", "Use -inf and inf for no bound.")
+            if has_names(bound):
+                raise TypeError(
+                    "`bounds` takes names as {name: (low, high)}, not a lower and an upper bound "
+                    "with names each."
+                )
     try:
         pairs = list(bounds)
     except TypeError:

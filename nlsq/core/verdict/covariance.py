@@ -39,8 +39,8 @@ class Spectrum:
     Parameters
     ----------
     inverse : ndarray (n, n) or None
-        R^{-1}, when R is known to be far from singular and no column next to 0; nothing then needs
-        to be found out.
+        R^{-1}, when R is known to be far from singular, where parameters were fitted, and no column
+        next to 0; nothing then needs to be found out.
     dead : ndarray of bool (n,)
         Columns of the Jacobian that are exactly zero.
     free : ndarray of bool (n,)
@@ -60,14 +60,16 @@ class Spectrum:
 
     def __init__(self, R, dead, free, tolerance: float = RANK_TOLERANCE, inverse=None):
         self.free = free
-        self._all = False not in free.tolist() and True not in dead.tolist()
-        self._regular = self._all and inverse is not None
+        every = False not in free.tolist()
+        self._regular = inverse is not None
         if self._regular:
-            self._inverse = inverse.T
-            self.rank = free.size
+            self._all, self._live = every, free
+            self._inverse = inverse.T if every else inverse[free][:, free].T
+            self.rank = len(self._inverse)
             self.null_directions = np.zeros((0, free.size))
-            self.undetermined = dead
+            self.undetermined = np.zeros(free.size, bool)
             return
+        self._all = every and True not in dead.tolist()
         self._live = live = free & ~dead
         columns = R[:, live]
         D = np.abs(columns).max(0, initial=0.0)  # squares of 1e-180 would be 0

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from nlsq.core.drive.batch.rows import Ragged, Rows, Slab
+from nlsq.core.drive.batch.rows import Ragged, Rows, Slab, slabs
 from nlsq.core.loop.status import Status
 from nlsq.core.model.abscissae import Abscissae
 from nlsq.core.model.model import Model
 from nlsq.core.problem.observations import Observations, parse_observations
 from nlsq.core.problem.options import Options
 from nlsq.core.problem.parameters import Parameters
+
+_POINTS = 1 << 20  # of a slab that is read for its sums
 
 
 @dataclasses.dataclass
@@ -107,7 +109,30 @@ class Many:
     def read(self, slab: Slab) -> tuple[Lot, np.ndarray]:
         """(the fits of a slab, status of each): RUNNING where a fit can begin."""
         reader = _Reader(self, slab)
+        reader.begin()
         return reader.lot(), reader.status
+
+    def totals(self) -> np.ndarray:
+        """Weighted sums of squares of the data about their weighted means (size,)."""
+        out = np.empty(self.size)
+        for slab in self._slabs():
+            reader = _Reader(self, slab)
+            weights = np.ones(1) if reader.weights is None else np.asarray(reader.weights, float)
+            y = np.where(weights > 0, reader.y, 0.0)
+            shares = np.broadcast_to(weights**2, y.shape)
+            with np.errstate(all="ignore"):  # a fit without points, or with infinite ones: nan
+                mean = (shares * y).sum(axis=-1) / shares.sum(axis=-1)
+                out[slab.where] = (shares * np.abs(y - mean[:, None]) ** 2).sum(axis=-1)
+        return out
+
+    def _slabs(self) -> Iterator[Slab]:
+        """Slabs of a size that memory does not feel."""
+        most = max(1, _POINTS // self.m)
+        if not isinstance(self.y, Ragged):
+            return slabs(self.shape, most, self.m)
+        order = np.argsort(self.y.lengths, kind="stable")
+        parts = (order[first : first + most] for first in range(0, len(order), most))
+        return (Slab(p, p, max(1, int(self.y.lengths[p].max()))) for p in parts)
 
     def read_one(self, place: int) -> tuple[Lot, Status]:
         """One fit, as `read` gives it."""
@@ -222,6 +247,9 @@ class _Reader:
         self.weights = self._weigh()
         if self.weights is not None:
             self.counts = np.broadcast_to(np.count_nonzero(self.weights, axis=-1), k)
+
+    def begin(self) -> None:
+        """Find the starts, and what cannot begin."""
         self.start = self._start()
         self._judge_start()
 

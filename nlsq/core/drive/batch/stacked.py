@@ -244,7 +244,7 @@ def suspicious(many: Many, stack: Stack, r: np.ndarray, cost: np.ndarray) -> np.
     found = 2 * cost > tries.UNEXPLAINED * spread
     for i in np.flatnonzero(found):
         x = stack.many.x if lot.x is None else lot.x[i]
-        found[i] = tries.alike(r[i], x, ~counts[i])
+        found[i] = 2 * cost[i] > spread[i] or tries.alike(r[i], x, ~counts[i])
     return found
 
 

@@ -18,12 +18,13 @@ from nlsq.core.drive.tries import UNEXPLAINED, alike_limit
 
 def is_suspicious(call: Callable, form: Form, data: Data, numbers: Numbers, state: Lanes):
     """(LANES,) bool: whether the single fit may find a better end, from where it begins."""
-    much = 2 * state.cost > UNEXPLAINED * _spread(form, data, numbers)
+    spread = _spread(form, data, numbers)
+    much, worse = 2 * state.cost > UNEXPLAINED * spread, 2 * state.cost > spread
 
     def look():
         product, square, count, ordered = _neighbours(call, form, data, numbers, state.x)
         alike = product > alike_limit(count, jnp) * square
-        return much & (alike | (ordered == 0))  # the single fit puts them in order
+        return much & (alike | worse | (ordered == 0))  # the single fit puts them in order
 
     return jax.lax.cond(jnp.any(much), look, lambda: much)
 

@@ -72,6 +72,10 @@ class Formula:
         As it was written.
     names : tuple of str
         The free names (parameters, variables, columns) in order of appearance.
+    summands : tuple of str
+        What adds up to it, as it was written, what is subtracted with its sign.
+    constants : set of str
+        The constants in it: pi, e.
 
     Raises
     ------
@@ -87,6 +91,7 @@ class Formula:
     def __init__(self, text: str):
         self._checked = formula_tree.check(text)
         self.text, self.names = text, tuple(self._checked.names)
+        self.summands, self.constants = self._checked.terms, self._checked.constants
 
     def __repr__(self) -> str:
         return f"Formula({self.text!r})"
@@ -134,6 +139,32 @@ class Formula:
         >>> popt.round(6).tolist()
         [2.0, 3.0, 1.0]
         """
+        arguments, rows = self._arguments(variables, parameters)
+        tree = formula_tree.function(arguments, self._checked.number(), arguments[0], rows)
+        return _compiled(tree, self.text)
+
+    def terms(
+        self, variables: str | Sequence[str], parameters: Sequence[str] | None = None
+    ) -> dict[str, Callable]:
+        """The terms that add up to the formula, as they are written, each a function as `model`.
+
+        Examples
+        --------
+        >>> list(parse("a*exp(-t/tau) - (b*t + c)").terms("t"))
+        ['a*exp(-t/tau)', '-b*t', '-c']
+        """
+        arguments, rows = self._arguments(variables, parameters)
+        found: dict[str, Callable] = {}
+        for text in self.summands:
+            tree = formula_tree.check(text).number()
+            key = text if text not in found else f"{text} ({len(found) + 1})"
+            found[key] = _compiled(formula_tree.function(arguments, tree, arguments[0], rows), text)
+        return found
+
+    def _arguments(
+        self, variables: str | Sequence[str], parameters: Sequence[str] | None
+    ) -> tuple[tuple[str, ...], dict[str, int]]:
+        """The arguments of the function, and which rows of the first hold the variables."""
         several = not isinstance(variables, str)
         given = tuple(variables) if several else (variables,)
         for name in given:
@@ -149,8 +180,7 @@ class Formula:
         used = set(self.names)
         first = given[0] if not several else next(n for n in _fresh("x") if n not in used)
         rows = {name: i for i, name in enumerate(given)} if several else {}
-        tree = formula_tree.function((first, *order), self._checked.number(), first, rows)
-        return _compiled(tree, self.text)
+        return (first, *order), rows
 
     def _order(self, variables: tuple[str, ...], parameters: Sequence[str] | None) -> list[str]:
         others = [n for n in self.names if n not in variables]
