@@ -352,6 +352,21 @@ def test_a_model_without_a_guess_starts_where_scipys_does():
     np.testing.assert_array_equal(nlsq.curve_fit(model, T, Y).p0, [1, 1, 1])
 
 
+def test_what_was_found_is_a_start():
+    fit = nlsq.curve_fit(decay, T, Y, P0)
+    np.testing.assert_array_equal(nlsq.curve_fit(decay, T, Y, fit.params).p0, fit.popt)
+    y = np.stack([Y, Y + 0.1])
+    fits = nlsq.fit_many(decay, T, y, P0)
+    again = nlsq.fit_many(decay, T, y, fits.params, fixed={"c": fits["c"]})
+    np.testing.assert_allclose(again.popt, fits.popt, rtol=1e-12)
+
+
+def test_a_formula_is_fitted_by_name():
+    formula = "a*exp(-x/tau)+c"
+    fit = nlsq.curve_fit(formula, T, Y, {"tau": 2}, bounds={"a": (0, None)}, fixed={"c": 0.5})
+    assert_equal(fit, nlsq.curve_fit(decay, T, Y, P0, fixed="c"))
+
+
 def test_a_start_of_another_shape_is_as_good():
     fit = nlsq.curve_fit(decay, T, Y, np.reshape(P0, (1, 3)), fixed="c")
     np.testing.assert_array_equal(fit.p0, P0)
