@@ -296,6 +296,11 @@ def test_many_fits_by_name():
         np.testing.assert_array_equal(fits["c"], c)
         np.testing.assert_allclose(fits.popt, listed.popt, rtol=1e-10)
         np.testing.assert_allclose(fits.pcov, listed.pcov, rtol=1e-8, atol=1e-14)
+    lows = 1.26 + 0.01 * k  # into which the guess, 1.25, is moved
+    boxed = nlsq.fit_many(Guessing(), T, y, bounds={"tau": (lows, 9)}, **how)
+    single = nlsq.curve_fit(Guessing(), T, y[1, 2], bounds={"tau": (lows[1, 2], 9)})
+    np.testing.assert_allclose(boxed.popt[1, 2], single.popt, rtol=1e-10)
+    assert (boxed.status > 0).all()
     held = nlsq.fit_many(decay, T, y, P0, fixed={"c": c}, bounds={"c": (None, 0.52)}, **how)
     np.testing.assert_array_equal(held.status == -8, c > 0.52)  # a start outside of its bounds
 
@@ -345,6 +350,26 @@ def test_the_models_own_guess_and_bounds():
 def test_a_model_without_a_guess_starts_where_scipys_does():
     model = models.Model(decay, "d", "", "", None, tuple(models.Parameter(n, "") for n in NAMES))
     np.testing.assert_array_equal(nlsq.curve_fit(model, T, Y).p0, [1, 1, 1])
+
+
+def test_what_was_found_is_a_start():
+    fit = nlsq.curve_fit(decay, T, Y, P0)
+    np.testing.assert_array_equal(nlsq.curve_fit(decay, T, Y, fit.params).p0, fit.popt)
+    y = np.stack([Y, Y + 0.1])
+    fits = nlsq.fit_many(decay, T, y, P0)
+    again = nlsq.fit_many(decay, T, y, fits.params, fixed={"c": fits["c"]})
+    np.testing.assert_allclose(again.popt, fits.popt, rtol=1e-12)
+
+
+def test_a_formula_is_fitted_by_name():
+    formula = "a*exp(-x/tau)+c"
+    fit = nlsq.curve_fit(formula, T, Y, {"tau": 2}, bounds={"a": (0, None)}, fixed={"c": 0.5})
+    assert_equal(fit, nlsq.curve_fit(decay, T, Y, P0, fixed="c"))
+
+
+def test_a_start_of_another_shape_is_as_good():
+    fit = nlsq.curve_fit(decay, T, Y, np.reshape(P0, (1, 3)), fixed="c")
+    np.testing.assert_array_equal(fit.p0, P0)
 
 
 def test_names_of_unknowns():

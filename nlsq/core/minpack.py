@@ -242,12 +242,12 @@ def curve_fit(
         ydata = _for_each_point(f, xdata, ydata, p0, bounds, fixed)
     taken = stages_for(f, ydata)
     prepared = taken.preprocessor.preprocess(xdata, ydata, sigma, check_finite, nan_policy)
-    if "time_limit" in options:
-        options = since(began, options)
     if speaks_by_name(f, p0, bounds, fixed, options):
         from nlsq.core.problem import named
 
         p0, bounds, options = named.arrays(f, p0, bounds, fixed, method, options, prepared)
+    if "time_limit" in options:
+        options = since(began, options)
     config = taken.selector.select(f, p0, bounds, method, jac, options)
     decision = taken.coordinator.decide(prepared.ydata.size, None, True)
     data, n = Observations.of(prepared), config.n_params

@@ -31,14 +31,14 @@ class Guess:
         ``function(x, y)``.
     label : str
         Its name in messages.
-    limits : pair of ndarray, optional
-        Bounds into which a model's own guess is moved.
+    own : bool
+        Whether it is the model's, which is moved inside the bounds.
     """
 
-    def __init__(self, function: Callable, label: str, names: tuple, limits: tuple | None = None):
-        self.function, self.label, self.names, self.limits = function, label, names, limits
+    def __init__(self, function: Callable, label: str, names: tuple[str, ...], own: bool = False):
+        self.function, self.label, self.names, self.own = function, label, names, own
 
-    def __call__(self, x: Any, y: Any) -> np.ndarray:
+    def __call__(self, x: Any, y: Any, lb: np.ndarray, ub: np.ndarray) -> np.ndarray:
         try:
             p = self.function(_to_read(x), _to_read(y))
         except _FAILURES as error:
@@ -57,7 +57,7 @@ class Guess:
                 f"{self.label} must return {len(self.names)} numbers, one for each of "
                 f"{listed(self.names)}; it returned an array of shape {p.shape}."
             )
-        return p if self.limits is None else np.clip(p, *self.limits)
+        return np.clip(p, lb, ub) if self.own else p
 
 
 def guess_of(f: Callable) -> Callable | None:

@@ -76,7 +76,8 @@ class Named:
         given = self.given()
         if len(given) == len(self.names):
             return np.array([given[i] for i in range(len(given))], float)
-        p = np.array(self.rest(x, y) if self.asks_data else self.plain_rest())
+        asked = self.asks_data
+        p = np.array(self.rest(x, y, self.lb, self.ub) if asked else self.plain_rest())
         for i, value in given.items():
             p[i] = value
         return p
@@ -185,7 +186,7 @@ def read(
     if not callable(f):
         raise TypeError(f"the model must be a callable f(x, a, b, ...), got {f!r}.")
     p0, bounds = mapping_of(p0, "p0"), mapping_of(bounds, "bounds")
-    names = names_of(f, p0)
+    names = names_of(f, p0, of_fits)
     named = isinstance(p0, Mapping)
     value = array_over_fits if of_fits else one_number
     values = places("p0", p0, names, value) if named else {}
@@ -202,11 +203,11 @@ def read(
     elif callable(p0):
         rest = Guess(p0, "p0(x, y)", names)
     else:
-        rest = each(p0, "p0")
+        rest = each(p0, "p0") if of_fits else each(p0, "p0").ravel()
     lb, ub, bounded = _bounds(bounds, names, f if own and method != "lm" else None, of_fits)
     bounded = bounded and method != "lm"  # which those of a held parameter do not hinder
     if own:
-        rest = Guess(own, f"The guess of the model {name_of(f)!r}", names, (lb, ub))
+        rest = Guess(own, f"The guess of the model {name_of(f)!r}", names, own=True)
     return Named(names, lb, ub, bounded, rest, values, held)
 
 
@@ -327,7 +328,7 @@ def _finite(lb: np.ndarray, ub: np.ndarray) -> bool:
     return bool(lb.max() > -math.inf or ub.min() < math.inf)
 
 
-def names_of(f: Callable, p0: Any) -> tuple[str, ...]:
+def names_of(f: Callable, p0: Any, of_fits: bool = False) -> tuple[str, ...]:
     """The parameters' names, as many as a start that is an array has numbers.
 
     Raises
@@ -337,7 +338,7 @@ def names_of(f: Callable, p0: Any) -> tuple[str, ...]:
     """
     if not (p0 is None or isinstance(p0, str | Mapping) or callable(p0)):
         refuse_units(p0, "p0")
-        return parameter_names(f, np.shape(p0)[-1] if np.ndim(p0) else 1)
+        return parameter_names(f, np.shape(p0)[-1] if of_fits and np.ndim(p0) else np.size(p0))
     try:
         return parameter_names(f, None)
     except ValueError as error:

@@ -94,11 +94,12 @@ class Many:
             index = (int(self.y.lengths.argmax()),)
         data = self.unchecked(int(np.ravel_multi_index(index, self.shape)))
         x, y = data.x.given, data.y
-        start = self.start(x, y) if callable(self.start) else self.start.one(index)
+        lb, ub = self.lb.one(index), self.ub.one(index)
+        start = self.start(x, y, lb, ub) if callable(self.start) else self.start.one(index)
         start = np.array(start, float)
         for j, values in self.given.items():
             start[j] = values.one(index)
-        return data, self.parameters(start, self.lb.one(index), self.ub.one(index))
+        return data, self.parameters(start, lb, ub)
 
     def parameters(self, start, lb, ub) -> Parameters:
         """Start and bounds (n,) of one fit, what is fixed with equal bounds."""
@@ -336,7 +337,7 @@ class _Reader:
                 return np.ones(n)
             x, y = x[..., here], y[here]
         try:
-            return many.start(x, y)
+            return many.start(x, y, self.lb[i], self.ub[i])
         except ValueError as error:
             place = np.arange(many.size)[self.slab.where][i]
             raise ValueError(f"Fit {many.index(int(place))}: {error}") from error
