@@ -17,7 +17,7 @@ from nlsq.core.drive.batch import lanes
 from nlsq.core.model.model import Model
 from nlsq.core.model.reading import count_operations
 
-pytestmark = pytest.mark.core
+pytestmark = [pytest.mark.core, pytest.mark.usefixtures("quickly")]
 
 X = np.linspace(0.0, 5.0, 60)
 NOISE = 0.05 * np.random.default_rng(0).standard_normal(60)

@@ -17,7 +17,7 @@ from nlsq.core.least_squares import AutoDiffJacobian
 from nlsq.core.loss_functions import LossFunctionsJIT
 from nlsq.core.model.rising import rises_around
 
-pytestmark = pytest.mark.core
+pytestmark = [pytest.mark.core, pytest.mark.usefixtures("quickly")]
 
 X = np.linspace(0.05, 4.0, 60)
 Y = 2.5 * np.exp(-0.8 * X) + 0.02 * np.random.default_rng(3).standard_normal(60)

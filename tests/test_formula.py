@@ -164,6 +164,7 @@ ROADS = {
 }
 
 
+@pytest.mark.usefixtures("quickly")
 @pytest.mark.parametrize("text", ROADS)
 def test_models_fit_exactly_and_pointwise(text):
     model = parse(text).model("x")

@@ -8,7 +8,7 @@ import scipy.optimize
 
 import nlsq
 
-pytestmark = pytest.mark.core
+pytestmark = [pytest.mark.core, pytest.mark.usefixtures("quickly")]
 
 RNG = np.random.default_rng(11)
 X = np.linspace(0.1, 4, 40)

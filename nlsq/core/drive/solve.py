@@ -56,7 +56,9 @@ def solve(model: Model, data: Observations, parameters: Parameters, options: Opt
             workers = options.workers if model.differs else None
             with differences.shared_out(workers) if workers else nullcontext(map) as model.mapped:
                 try:
-                    outcome = _fit(model, data, parameters, options)
+                    fit, setup = _fit_of(model), make_setup(parameters, options)
+                    outcome = fit(model, data, parameters, options, setup, best_of_tries)
+                    _leave_out_fixed(outcome, parameters)
                     if parameters.n_free and _is_doubtful(model, data, options, budget, outcome):
                         outcome = _tried_again(model, data, parameters, options, budget, outcome)
                     if _is_refuted(model, data, options, outcome):
@@ -91,13 +93,13 @@ def _is_refuted(model, data: Observations, options: Options, outcome: Outcome) -
     return True
 
 
-def _fit(model, data: Observations, parameters: Parameters, options: Options, vary=None) -> Outcome:
-    """One fit of the model; vary: what a further try changes in its setup."""
-    setup = make_setup(parameters, options)
-    fit = interpreted.fit if model.on_host else _programs().fit
-    setup = setup if vary is None else vary(setup)
-    outcome = fit(model, data, parameters, options, setup, best_of_tries)
-    if parameters.n_free < model.n:
+def _fit_of(model: Model) -> Callable:
+    """What makes one fit of the model."""
+    return interpreted.fit if model.on_host else _programs().fit
+
+
+def _leave_out_fixed(outcome: Outcome, parameters: Parameters) -> Outcome:
+    if parameters.n_free < outcome.x.size:
         outcome.leave_out(parameters.free == 0)
     return outcome
 
@@ -141,7 +143,9 @@ def best_of_tries(
 
     budget: evaluations that all tries together may take.
     """
-    outcome = _fit(model, data, parameters, options)
+    fit, setup = _fit_of(model), make_setup(parameters, options)
+    outcome = fit(model, data, parameters, options, setup, best_of_tries)
+    _leave_out_fixed(outcome, parameters)
     if parameters.n_free and _is_doubtful(model, data, options, budget, outcome):
         return _tried_again(model, data, parameters, options, budget, outcome)
     return outcome
@@ -159,11 +163,14 @@ def _is_doubtful(model, data: Observations, options: Options, budget, outcome: O
 def _tried_again(model, data, parameters, options, budget, outcome: Outcome) -> Outcome:
     """The best of an outcome and those of further tries."""
     total = tries.Tally(outcome)
+    fit = _fit_of(model)
 
     def run(parameters: Parameters, vary: Callable) -> Outcome:
         left = options.max_nfev if budget is None else budget - total.nfev
         again = dataclasses.replace(options, max_nfev=left)
-        return total.add(_fit(model, data, parameters, again, vary))
+        setup = vary(make_setup(parameters, again))
+        found = fit(model, data, parameters, again, setup, best_of_tries)
+        return total.add(_leave_out_fixed(found, parameters))
 
     try:
         for one in tries.tries(model, data, parameters, run):
