@@ -263,3 +263,9 @@ def nested_test(
         return (math.inf, 0.0) if fall > 0 else (math.nan, math.nan)
     ratio = (fall / freed) / (large[0] / large[1])
     return ratio, float(fdtrc(freed, large[1], ratio))
+
+
+def masked(values: Any) -> bool:
+    """Whether there are masked ones among them, which NumPy's functions would not leave out."""
+    mask = getattr(values, "mask", None)  # of pandas a method
+    return isinstance(mask, np.ndarray | np.bool_) and bool(np.any(mask))
