@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from nlsq.models.formulas import Formula, parse
+from nlsq.models.formulas import Formula, FormulaError, parse
 from nlsq.models.model import Model, Parameter, normal
 
 
@@ -68,6 +68,9 @@ def formula(
     ['a*exp(-t/tau)', 'c']
     """
     variables = tuple(map(normal, (x,) if isinstance(x, str) else x))
+    if not variables or len(set(variables)) < len(variables):
+        what = f"x={list(variables)} must name at least one variable, and each once"
+        raise FormulaError(text, None, what)
     return model_of(parse(text), variables, parameters and tuple(map(normal, parameters)))
 
 
