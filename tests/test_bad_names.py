@@ -99,6 +99,12 @@ def test_a_models_guess_that_fails_says_why():
         def guess(self, t, y):
             raise RuntimeError("no peak")
 
+    class Boundless(Guessing):
+        def bounds(self):
+            return None
+
     for fit in (CALLS["curve_fit"], CALLS["fit_many"], CALLS["fit, in pieces"]):
         with pytest.raises(ValueError, match=r"guess of the model 'Failing' failed.*: no peak"):
             fit(Failing())
+        with pytest.raises(TypeError, match=r"bounds\(\) of the model 'Boundless': `bounds` must"):
+            fit(Boundless())

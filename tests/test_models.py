@@ -794,6 +794,9 @@ def test_what_models_say():
     said = pydoc.plain(pydoc.render_doc(models.get("hill").prefixed("h_")))
     for part in ("h_slope", "y = ", "Reference:", models.get("hill").parameters[0].meaning, ">= 0"):
         assert part in said, part
+    for x in ((), ("x", "x")):
+        with pytest.raises(InputError, match="name at least one variable, and each once"):
+            models.formula("k*x", x=x)
     assert "y = k*x" in pydoc.plain(pydoc.render_doc(models.formula("k*x")))
     assert "<td" in G._repr_html_() and "standard deviation" in G._repr_html_()
 

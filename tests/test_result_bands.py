@@ -351,6 +351,7 @@ def test_derived_from_what_the_data_leave_open():
         ([lambda *p: p[0]], TypeError, "does not tell which parameters it takes"),
         ([lambda p: p["a"]], ValueError, "'p' is no parameter"),
         ([lambda a: 1j * a], TypeError, "must give real numbers; it gave complex128"),
+        ([lambda a: np.ma.array([a, 1], mask=[0, 1])], TypeError, "some that it gave are masked"),
         ([3.0], TypeError, "a function of parameters or a formula, not 3.0"),
         ([], TypeError, "one function or formula, or several"),
     ],
@@ -464,7 +465,10 @@ def test_solutions_that_are_not_one():
     for wrong, says in (
         ({"y": np.nan}, "finite real numbers"), ({"y": 1j}, "finite real numbers"),
         ({"y": 1, "bracket": (3, 2)}, "in this order"), ({"y": 1, "bracket": 3}, "two numbers"),
-        ({"y": 1, "replicates": 0}, "counts the"),
+        ({"y": 1, "replicates": 0}, "counts the"), ({"y": 1, "replicates": "2"}, "counts the"),
+        ({"y": 1, "near": np.nan}, "near is the x"), ({"y": 1, "near": [1, 2]}, "near is the x"),
+        ({"y": 1, "bracket": (None, 2)}, "two numbers, got None"),
+        ({"y": np.ma.array([1, 2], mask=[0, 1])}, "finite real numbers for y, got .1 --"),
     ):  # fmt: skip
         with pytest.raises(ValueError, match=says):
             fit.solve_for(**wrong)

@@ -20,6 +20,7 @@ from hypothesis.extra import numpy as hnp
 from nlsq import curve_fit, fit_many, models
 from nlsq.models import catalogue, recipes
 from nlsq.result import CurveFitResult, CurveFits, OptimizeResult
+from nlsq.utils.input_error import InputError
 from tests.result_fits import DECAY, LINE, Model, fitted, line, line_jac, noisy_line, result_at
 
 NANS = st.integers(1, 2**51 - 1).flatmap(lambda i: st.sampled_from([i, i + 2**63]))
@@ -337,6 +338,22 @@ def test_what_is_no_model_of_the_result_is_lost_and_said(why):
     assert back.model is None and back.predictions.shape == X.shape
     with pytest.raises(RuntimeError, match=f"could not be made again.*{why}"):
         back.components()
+
+
+def test_recipes_that_have_no_end_are_refused():
+    endless: dict = {"prefix": "a"}
+    endless["model"] = endless
+    twice = {"name": "linear"}
+    for _ in range(60):  # a shared part counts each time
+        twice = {"sum": [twice, twice]}
+    for recipe in (endless, twice):
+        with pytest.raises(InputError, match="more than 100 models"):
+            models.restored(recipe)
+    deep: list = []
+    for _ in range(100_000):
+        deep = [deep]
+    with pytest.raises(InputError, match="A recipe is data as JSON has them"):
+        models.restored({"name": deep})
 
 
 def test_a_model_registered_elsewhere_is_lost_and_said():

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from nlsq.models.formulas import Formula, parse
+from nlsq.models.formulas import Formula, FormulaError, parse
 from nlsq.models.guessing import Scan
 from nlsq.models.model import Model, Parameter, normal
 
@@ -73,9 +73,12 @@ def formula(
     ['a*exp(-t/tau)', 'c']
     """
     given = (x,) if isinstance(x, str) else tuple(x) if isinstance(x, Sequence) else ()
-    if not given or not all(isinstance(name, str) for name in given):
+    if not all(isinstance(name, str) for name in given):
         raise TypeError(f"x must be the name of the variable, or several names, got {x!r}.")
     variables = tuple(map(normal, given))
+    if not variables or len(set(variables)) < len(variables):
+        what = f"x={list(variables)} must name at least one variable, and each once"
+        raise FormulaError(text, None, what)
     return model_of(parse(text), variables, parameters and tuple(map(normal, parameters)))
 
 

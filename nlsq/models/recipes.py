@@ -34,7 +34,7 @@ def restored(recipe: Any) -> Model:
         raise InputError(f"It is made of more than {MOST_MEMBERS} models.", "Write the sum anew.")
     try:
         return _of_text(json.dumps(recipe))
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"A recipe is data as JSON has them: {error}.", "") from None
@@ -50,12 +50,15 @@ forget = _of_text.cache_clear
 
 
 def _size(recipe: Any) -> int:
-    """How many models a recipe holds."""
-    if not isinstance(recipe, dict):
-        return 0
-    members = recipe.get("sum")
-    inner = members if isinstance(members, list) else [recipe.get("model")]
-    return 1 + sum(map(_size, inner)) + str(recipe.get("name")).count("+")
+    """How many models a recipe holds, or how many of them are too many, however it is nested."""
+    found, left = 0, [recipe]
+    while left and found <= MOST_MEMBERS:
+        part = left.pop()
+        if isinstance(part, dict):
+            name, members = part.get("name"), part.get("sum")
+            found += 1 + (name.count("+") if isinstance(name, str) else 0)
+            left += members if isinstance(members, list) else [part.get("model")]
+    return found
 
 
 def _made(recipe: Any) -> Model:

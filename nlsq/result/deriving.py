@@ -168,7 +168,10 @@ def _derived(fit: FittedCurve, name: str, function: Any) -> Derived:
     call, asked = _read(function, fit.names)
     p, perr = np.array(fit.popt, dtype=float), fit.perr
     with double_precision():
-        value = np.asarray(call(p[asked]))
+        value = call(p[asked])
+        if statistics.masked(value):
+            raise TypeError(f"{name} must give real numbers; some that it gave are masked")
+        value = np.asarray(value)
         if value.dtype.kind not in "biuf":
             raise TypeError(f"{name} must give real numbers; it gave {value.dtype}")
         rows = derivatives.gradient(lambda q: np.ravel(call(q)), p[asked], perr[asked])

@@ -60,13 +60,18 @@ def solve(
     fit: FittedCurve, y: Any, near: float | None, bracket: Any, replicates: float, sigma_new: Any
 ) -> Solution:
     """See `CurveFitResult.solve_for`."""
-    y = np.asarray(y)
-    if y.dtype.kind not in "biuf" or not np.isfinite(y).all():
-        raise ValueError(f"solve_for takes finite real numbers for y, got {y}")
+    given, y = y, np.asarray(y)
+    if statistics.masked(given) or y.dtype.kind not in "biuf" or not np.isfinite(y).all():
+        raise ValueError(f"solve_for takes finite real numbers for y, got {given}")
+    replicates = _number(replicates, "replicates counts the measurements that y is the mean of")
     if not replicates >= 1:
         raise ValueError(
-            f"replicates counts the measurements that y is the mean of, got {replicates}"
+            f"replicates counts the measurements that y is the mean of, got {replicates:g}"
         )
+    if near is not None:
+        near = _number(near, what := "near is the x near which to look, one finite number")
+        if not np.isfinite(near):
+            raise ValueError(f"{what}, got {near:g}")
     noise = 0.0
     if replicates < np.inf:
         noise = prediction.noise_variance(fit, y, sigma_new) / replicates
@@ -74,9 +79,17 @@ def solve(
         raise ValueError("sigma_new of solve_for is one number, of the new y")
     grid = _grid(_abscissae(fit), bracket)
     crossing = _Crossing(fit, grid, noise)
-    near = None if near is None else float(near)
     found = [crossing.at(value, near) for value in y.astype(float).ravel()]
     return Solution(crossing, y.astype(float), np.array(found).reshape(y.shape))
+
+
+def _number(value: Any, what: str) -> float:
+    if not isinstance(value, str):
+        try:
+            return float(value)
+        except (TypeError, ValueError):  # also of an array
+            pass
+    raise ValueError(f"{what}, got {value!r}")
 
 
 def _abscissae(fit: FittedCurve) -> np.ndarray | None:
@@ -108,7 +121,7 @@ def _grid(x: np.ndarray | None, bracket: Any) -> np.ndarray:
         return plotting.grid_over(x, _POINTS)
     if np.shape(bracket) != (2,):
         raise ValueError(f"bracket is (low, high), two numbers; got {bracket}")
-    low, high = (float(b) for b in bracket)
+    low, high = (_number(b, "bracket is (low, high), two numbers") for b in bracket)
     if not -np.inf < low < high < np.inf:
         raise ValueError(f"bracket is (low, high), finite and in this order; got {bracket}")
     inside = np.array([low, high]) if x is None else x[(x > low) & (x < high)]

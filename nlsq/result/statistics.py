@@ -25,10 +25,13 @@ _BLOCK = 1 << 16  # points
 
 def check_level(level: float) -> float:
     """Return the confidence level, or raise ValueError when it is not inside (0, 1)."""
-    number = float(level)
+    try:
+        number = math.nan if isinstance(level, str) else float(level)
+    except (TypeError, ValueError):  # also of an array
+        number = math.nan
     if not 0.0 < number < 1.0:
         raise ValueError(
-            f"the confidence level is between 0 and 1 (level=0.95 is 95 %), not {level}"
+            f"the confidence level is between 0 and 1 (level=0.95 is 95 %), not {level!r}"
         )
     return number
 
@@ -263,3 +266,9 @@ def nested_test(
         return (math.inf, 0.0) if fall > 0 else (math.nan, math.nan)
     ratio = (fall / freed) / (large[0] / large[1])
     return ratio, float(fdtrc(freed, large[1], ratio))
+
+
+def masked(values: Any) -> bool:
+    """Whether there are masked ones among them, which NumPy's functions would not leave out."""
+    mask = getattr(values, "mask", None)  # of pandas a method
+    return isinstance(mask, np.ndarray | np.bool_) and bool(np.any(mask))

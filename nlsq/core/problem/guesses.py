@@ -106,7 +106,10 @@ def model_bounds(f: Callable, n: int) -> tuple[np.ndarray, np.ndarray] | None:
     bounds = getattr(f, "bounds", None)
     if not callable(bounds):
         return None
-    lb, ub = parse_bounds(tuple(bounds()), n)
+    try:
+        lb, ub = parse_bounds(bounds(), n)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"The bounds() of the model {name_of(f)!r}: {error}") from error
     return lb, ub
 
 
