@@ -157,7 +157,7 @@ def test_level_outside_its_range(level):
     for name in ("level", "alpha"):
         with pytest.raises(ValueError, match="confidence level"):
             fit.confidence_intervals(**{name: level})
-    with pytest.raises(ValueError, match="confidence level is between 0 and 1.*not None"):
+    with pytest.raises(ValueError, match=r"between 0 and 1 .* not None"):
         fit.params["a"].interval(None)
 
 
