@@ -72,8 +72,8 @@ def formula(
     >>> list(decay.components([0.0, 1.0], 2.0, 1.5, 0.5))
     ['a*exp(-t/tau)', 'c']
     """
-    given = (x,) if isinstance(x, str) else tuple(x) if isinstance(x, Sequence) else ()
-    if not all(isinstance(name, str) for name in given):
+    given = (x,) if isinstance(x, str) else x
+    if not isinstance(given, Sequence) or not all(isinstance(name, str) for name in given):
         raise TypeError(f"x must be the name of the variable, or several names, got {x!r}.")
     variables = tuple(map(normal, given))
     if not variables or len(set(variables)) < len(variables):
