@@ -1,5 +1,7 @@
 """The step's small linear algebra against NumPy's, up to and above the size of LAPACK."""
 
+import functools
+
 import jax
 import numpy as np
 import pytest
@@ -24,10 +26,15 @@ def matrix(n, kind):
     return A
 
 
+@functools.cache
+def compiled(f, n):
+    return jax.jit(traced.one_kernel(f, n))
+
+
 def run(f, n, *operands):
     """As the step runs it: one compiled function."""
     with double_precision():
-        return jax.tree.map(np.asarray, jax.jit(traced.one_kernel(f, n))(*operands))
+        return jax.tree.map(np.asarray, compiled(f, n)(*operands))
 
 
 @pytest.mark.core

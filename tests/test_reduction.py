@@ -316,6 +316,7 @@ def test_tiles_of_two_coordinates_and_any_number_of_parameters(n):
     tree = jax.tree.structure((0, 0))
     layout = passes.Layout(256, 1024, (1, None), tree, True, False, False)
     P = np.triu(rng.standard_normal((n, n))) + 4 * np.eye(n)
+    one = jax.jit(lambda d, s: passes.make_reduce(waves, layout, None, d, s)(p, P))
     for m in (n, 63, 64, 65, 1000):
         u, y, w = rng.uniform(-2, 2, (2, 1024)), rng.standard_normal(1024), rng.uniform(1, 2, 1024)
         scale = np.array([1.7])
@@ -323,7 +324,6 @@ def test_tiles_of_two_coordinates_and_any_number_of_parameters(n):
         setup = Setup(p, -p, p, p, 1.0 * free, 0.0, 0.0, 0.0, 1, 0.1, 1.0, np.inf)
         with double_precision():
             assert passes._tiled(waves, layout, None, data, n) == (n < traced.SMALL)
-            one = jax.jit(lambda d, s: passes.make_reduce(waves, layout, None, d, s)(p, P))
             found = one(data, setup)
         assert found.cost is None
         u, y, w = u[:, :m], y[:m], w[:m]
