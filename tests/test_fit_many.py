@@ -11,7 +11,7 @@ from nlsq import FitError, OptimizeWarning, curve_fit, fit_many
 from nlsq.core.drive.batch import renting
 from nlsq.core.loop.status import Status
 
-pytestmark = [pytest.mark.core, pytest.mark.usefixtures("unpaid")]
+pytestmark = [pytest.mark.core, pytest.mark.usefixtures("unpaid", "quickly")]
 
 
 def decay(t, a, tau, c):
