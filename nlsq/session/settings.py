@@ -164,15 +164,19 @@ def _pair_to_bounds(value: Any) -> Any:
     return value
 
 
-def _names_to_values(value: Any) -> Any:
-    """Names alone, of parameters that are held at their start."""
-    if isinstance(value, str):
-        value = [value]
-    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
-        return value
-    if twice := next((name for k, name in enumerate(value) if name in value[:k]), None):
-        raise ValueError(f"it names {twice!r} twice")
-    return dict.fromkeys(value)
+def _names_to_fixed(value: Any) -> Any:
+    """Names alone stay at their starts; a flag is no value to hold one at."""
+    names = [value] if isinstance(value, str) else value
+    if isinstance(names, list) and all(isinstance(name, str) for name in names):
+        if twice := next((name for k, name in enumerate(names) if name in names[:k]), None):
+            raise ValueError(f"it names {twice!r} twice")
+        return dict.fromkeys(names)
+    for name, held in value.items() if isinstance(value, dict) else ():
+        if isinstance(held, bool):
+            raise ValueError(
+                f"{name} needs the value to hold it at, got {held}; or name it: [{name}]"
+            )
+    return value
 
 
 class Fitting(_Section):
@@ -180,7 +184,7 @@ class Fitting(_Section):
 
     p0: list[float] | dict[str, float] | Literal["auto"] | None = None
     bounds: Annotated[Bounds | NamedBounds | None, BeforeValidator(_pair_to_bounds)] = None
-    fixed: Annotated[dict[str, float | None], BeforeValidator(_names_to_values)] = {}
+    fixed: Annotated[dict[str, float | None], BeforeValidator(_names_to_fixed)] = {}
     method: MethodLiteral | None = None
     ftol: float | None = DEFAULT_FTOL
     xtol: float | None = DEFAULT_XTOL
