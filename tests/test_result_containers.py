@@ -12,11 +12,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scipy.optimize
+from matplotlib import pyplot as plt
 
 import nlsq.result
-from nlsq import curve_fit
+from nlsq import curve_fit, io
+from nlsq.io.html_report import html_report
 from nlsq.result import CurveFitResult, FitError, OptimizeResult, OptimizeResultV2
 from nlsq.result.curve_fit_result import FIELDS
+from nlsq.utils.safe_serialize import safe_dumps, safe_loads
 from tests.result_fits import LINE, fitted, noisy_line
 
 
@@ -139,20 +142,84 @@ def test_parameters_are_keys_beside_the_fields():
     for change in (lambda: fit.__setitem__("a", 1.0), lambda: setattr(fit, "a", 1.0)):
         with pytest.raises(TypeError, match=r"'a' is a parameter .* cannot be set"):
             change()
-    # a name of a field, of this or another kind of result, or of a statistic, is never a parameter
-    for name in ("x", "sample", "aic"):
+    # in square brackets wins the parameter, everywhere else the field or statistic
+    for name, field in (("x", fit.x), ("sample", None), ("aic", fit.aic)):
         twin = fitted(LINE, *noisy_line(), names=(name, "b"))
-        assert twin.params[name].value == fit.popt[0]
-        if name == "sample":
-            with pytest.raises(KeyError, match=r"the parameter is fit.params\['sample'\].value"):
-                _ = twin[name]
-            assert twin.get(name) is None
-        else:
-            assert twin[name] is twin.x or twin[name] == fit.aic
+        assert twin[name] == twin.params[name].value == fit.popt[0]
+        assert np.array_equal(twin.get(name), field) and (name in twin) == (name in fit)
+        assert np.array_equal(getattr(twin, name, None), field)
     unnamed = CurveFitResult(x=np.array([1.0, 2.0]), pcov=np.eye(2), dof=3)
-    assert unnamed["p1"] == unnamed.params["p1"].value == 2.0
+    assert unnamed["p1"] == unnamed.params["p1"].value == unnamed["p0"] + 1 == 2.0
     with pytest.raises(AttributeError, match="no field 'p0'"):
         _ = unnamed.params["p1"].start
+
+
+NAMES = sorted(FIELDS | {"aic", "keys", "names", "params", "plot", "popt", "predictions", "rmse"})
+ROADS = {  # from a result to its fields
+    "[keys]": lambda fit: {k: fit[k] for k in fit.keys()},  # noqa: SIM118
+    "dict": dict,
+    "**": lambda fit: {**fit},
+    "items": lambda fit: dict(fit.items()),
+    "|": lambda fit: {} | fit,
+    "__init__": lambda fit: dict(CurveFitResult(fit).items()),
+    "setdefault": lambda fit: {k: fit.setdefault(k) for k in fit.keys()},  # noqa: SIM118
+    "get": lambda fit: {k: fit.get(k) for k in NAMES if k not in ("keys", "plot")},
+    "attributes": lambda fit: {k: getattr(fit, k, None) for k in NAMES},
+    "deepcopy": lambda fit: dict(copy.deepcopy(fit).items()),
+    "pickle": lambda fit: dict(pickle.loads(pickle.dumps(fit)).items()),
+    "JSON": lambda fit: CurveFitResult.from_json(fit.to_json()).to_dict(),
+    "V2": lambda fit: OptimizeResultV2.from_result(fit).to_dict(),
+    "stored": lambda fit: safe_loads(safe_dumps(CurveFitResult({**fit, **UNSTORED}))),
+    "document": lambda fit: io.restore(io.result_document(fit)).to_dict(),
+}
+UNSTORED = dict.fromkeys(("model", "model_info"))
+SAYINGS = {
+    "print": str,
+    "repr": repr,
+    "HTML": lambda fit: fit._repr_html_(),
+    "parameters": lambda fit: str(fit.params) + fit.params.to_dataframe().to_string(),
+    "intervals": lambda fit: repr([(p.start, p.bounds, p.fixed) for p in fit.params.values()]),
+    "bands": lambda fit: repr([*fit.confidence_band([1.0]), *fit.prediction_interval([1.0])]),
+    "derive": lambda fit: str(fit.derive("+".join(fit.names[:4]))),
+    "solve_for": lambda fit: str(fit.solve_for(0.0, near=1.0)),
+    "components": lambda fit: repr(list(fit.components().values())),
+    "compare": lambda fit: str(nlsq.compare(fit, curve_fit(lambda t, a: a + 0 * t, *WAVES))),
+    "attach": lambda fit: str(pickle.loads(pickle.dumps(fit)).attach(waves(fit.names))),
+    "CSV": lambda fit: io.to_csv(fit) + io.curve_csv(fit),
+    "Markdown": io.to_markdown,
+    "report": lambda fit: re.sub(
+        "(?s)<svg.*?</svg>|<pre.*?</pre>", "", html_report(io.result_document(fit))
+    ),
+    "plots": lambda fit: repr([*map(drawn, (fit.plot, fit.plot_residuals, fit.plot_correlation))]),
+}
+WAVES = np.linspace(0, 3, 90), np.random.default_rng(1).normal(size=90)
+
+
+def waves(names):
+    terms = " + ".join(f"{name} * np.cos({j} * t)" for j, name in enumerate(names))
+    return eval(f"lambda t, {', '.join(names)}: {terms}", {"np": np})
+
+
+def drawn(plot):
+    figure, _ = plot()
+    plt.close(figure)
+    return [line.get_xydata().tolist() for ax in figure.axes for line in ax.lines]
+
+
+@pytest.fixture(scope="module")
+def alike():
+    """Two fits, of parameters that have the names of fields, and have not."""
+    with warnings.catch_warnings():
+        fits = [curve_fit(waves(names), *WAVES) for names in (NAMES, [n.upper() for n in NAMES])]
+    for fit in fits:
+        fit.wall_time = 1.0
+    return fits
+
+
+@pytest.mark.parametrize("read", [*ROADS.values(), *SAYINGS.values()], ids=[*ROADS, *SAYINGS])
+def test_fields_are_read_whatever_the_parameters_are_called(alike, read):
+    said, expected = (re.sub("<function.*?>|0x[0-9a-f]+", "", repr(read(f)).lower()) for f in alike)
+    assert said == expected
 
 
 def test_every_field_of_a_result_is_known_as_such():

@@ -164,7 +164,7 @@ def terminal_plot(document: dict[str, Any], result: CurveFitResult, console: Con
     ascii_only = not console.encoding.lower().startswith("utf")
     sample = result.get("sample")  # of data that are not in memory
     data = sample or result
-    x, y = np.asarray(data["xdata"]), np.asarray(data["ydata"])
+    x, y = np.asarray(data.get("xdata")), np.asarray(data.get("ydata"))
     if sample and document.get("curve") is None:
         return Text("")
     fitted = np.asarray(document["curve"]["at_sample"]) if sample else result.predictions

@@ -126,7 +126,7 @@ def _known(result: CurveFitResult) -> bool:
     if isinstance(result, StreamedFitResult):
         if interruption.heard():  # who stopped the fit waits for no further pass
             return result.has_statistics
-        _ = result["moments"]  # one more pass over the data
+        _ = result.get("moments")  # one more pass over the data
     return result.has_statistics
 
 

@@ -236,7 +236,7 @@ _VARIABLES = {
 
 def result_mismatch(fields: OptimizeResult) -> str | None:
     """What is wrong with a restored result, or None."""
-    if wrong := mismatch(fields, _FIELDS) or mismatch(vars(fields), _VARIABLES):
+    if wrong := mismatch(dict(fields.items()), _FIELDS) or mismatch(vars(fields), _VARIABLES):
         return wrong
     if (tries := fields.get("tries")) and not any(one["kept"] for one in tries):
         return "tries has none that was kept"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, KeysView, Mapping
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
@@ -13,7 +13,7 @@ from nlsq.result.params import unknown_parameter
 from nlsq.result.statistics import LEVEL, level_of
 from nlsq.utils.spelling import spelled
 
-# Names that fields of some results have: what asks for one must not find a parameter.
+# Names that fields of some results have: `get` and setting find no parameter under them.
 FIELDS = frozenset(
     """x pcov cost fun jac grad optimality active_mask nfev njev nit tries status message success
     param_names p0 bounds fixed at_bound rank undetermined null_directions pcov_determined
@@ -27,14 +27,23 @@ _INSIDE = frozenset(dir(dict)) - {"get", "keys", "items"} | frozenset(
 )
 
 
+class _FieldName(str):
+    """A key that is the name of a parameter too, and asks for the field: see `keys`."""
+
+    __slots__ = ()
+
+    def __reduce__(self) -> tuple:
+        return str, (str(self),)
+
+
 class CurveFitResult(FitPlots):
     """Result of a curve fit: unpacks to ``popt, pcov`` and knows its own statistics.
 
     Iteration, ``len`` and integer indices see the pair (popt, pcov), so code written for SciPy's
-    tuple runs; names, as keys or attributes, see the fields. ``fit["tau"]`` is the best value of
-    the parameter tau; names that fields and statistics of results have (x, sigma, cost, dof...)
-    keep their meaning, and such a parameter is reached by ``fit.params["sigma"].value``, as every
-    other. All statistics are computed on demand.
+    tuple runs. ``fit["tau"]`` is the best value of the parameter tau. A name in square brackets is
+    a parameter first, then a field or statistic: where a model has a parameter sigma, x or cost,
+    it wins over the field. Everything else means the field: ``fit.sigma``, ``fit.get("sigma")``,
+    ``in``, ``keys``, ``items``, ``dict(fit)``. All statistics are computed on demand.
 
     Parameters
     ----------
@@ -95,25 +104,21 @@ class CurveFitResult(FitPlots):
     @overload
     def __getitem__(self, key: Any) -> Any: ...
     def __getitem__(self, key: Any) -> Any:
+        if isinstance(key, str):
+            value = None if type(key) is _FieldName else self._parameter(key)
+            return self._field(key) if value is None else value
         if isinstance(key, slice):
             return (self.popt, self.pcov)[key]
         if isinstance(key, (int, np.integer)):
             return (self.popt, self.pcov)[operator.index(key)]
-        return super().__getitem__(key)
+        return self._field(key)
 
     def __missing__(self, key: Any) -> Any:
-        found = self._by_name(key)
-        if found is not None:
-            return found
-        names = self.names if self._has_names else ()
-        if key in names:
-            raise KeyError(
-                f"{key!r} is the name of a field, which this result has not; the parameter is "
-                f"fit.params[{key!r}].value"
-            )
-        if not names:
+        if self._is_statistic(key):
+            return getattr(self, key)
+        if not self._has_names:
             raise KeyError(key)
-        raise KeyError(f"no field or statistic, and {unknown_parameter(key, names)}")
+        raise KeyError(f"no field or statistic, and {unknown_parameter(key, self.names)}")
 
     def __setitem__(self, key: Any, value: Any) -> None:
         new = key not in FIELDS and key not in self and self._has_names
@@ -122,27 +127,44 @@ class CurveFitResult(FitPlots):
         super().__setitem__(key, value)
 
     def get(self, key: Any, default: Any = None) -> Any:
-        """Return what ``fit[key]`` is, or `default` when that is nothing."""
-        if isinstance(key, int) or dict.__contains__(self, key):
+        """Return the field or statistic; else a parameter that no field is named like; `default`.
+
+        It differs from ``fit[key]`` where a parameter has the name of a field or statistic.
+        """
+        if isinstance(key, int):
             return self[key]
-        found = self._by_name(key)
-        return default if found is None else found
+        if dict.__contains__(self, key):
+            return self._field(key)
+        if self._is_statistic(key):
+            return getattr(self, key)
+        value = None if key in FIELDS else self._parameter(key)
+        return default if value is None else value
+
+    def keys(self) -> KeysView:  # type: ignore[override]
+        """Names of the fields."""
+        keys = super().keys()
+        if keys.isdisjoint(names := self.names if self._has_names else ()):
+            return keys
+        # dict(fit) and fit[key] for these keys are to find the fields.
+        return dict.fromkeys(_FieldName(k) if k in names else k for k in keys).keys()
 
     @property
     def _has_names(self) -> bool:
-        return "x" in self and np.ndim(self["x"]) == 1
+        return "x" in self and np.ndim(self._field("x")) == 1
 
-    def _by_name(self, key: Any) -> Any:
-        """A statistic, or else the value of a parameter; None when there is neither."""
-        if isinstance(getattr(type(self), str(key), None), property):
-            return getattr(self, key)
-        if key in FIELDS or not self._has_names:
+    def _is_statistic(self, key: Any) -> bool:
+        return isinstance(getattr(type(self), str(key), None), property)
+
+    def _parameter(self, key: Any) -> float | None:
+        """The best value of the parameter; None when there is none of this name."""
+        if not self._has_names:
             return None
-        name = spelled(key, self.names)
-        return None if name is None else float(self.popt[self.names.index(name)])
+        names = self.names
+        name = spelled(key, names)
+        return None if name is None else float(self.popt[names.index(name)])
 
     def _ipython_key_completions_(self) -> list[str]:
-        return [*self.names, *self.keys()] if self._has_names else list(self.keys())
+        return [*dict.fromkeys((*(self.names if self._has_names else ()), *self.keys()))]
 
     def __dir__(self) -> list[str]:
         """What people need: fields, statistics and methods, not the works of a dictionary."""
@@ -221,7 +243,7 @@ class CurveFitResult(FitPlots):
 
             f = read(f, self.get("xdata"))
         model = as_model(f, jac, self.perr)
-        if "xdata" in self.keys() and "ydata" in self.keys():
+        if "xdata" in self and "ydata" in self:
             new, old = np.asarray(model.predict(self.xdata, self.popt)), self.predictions
             if new.shape != old.shape or not np.allclose(
                 new, old, rtol=1e-6, atol=1e-6 * self.rmse

@@ -35,7 +35,7 @@ class FitStatistics(OptimizeResult):
     @property
     def popt(self) -> np.ndarray:
         """Best parameters, shape (n,); the same array as ``x``."""
-        return self["x"]
+        return self._field("x")
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -52,14 +52,14 @@ class FitStatistics(OptimizeResult):
     def n_points(self) -> int:
         """Number of real residuals: a complex point counts twice, one of sigma = inf not at all."""
         if "n_points" in self:
-            return int(self["n_points"])
+            return int(self._field("n_points"))
         y = self._counted(self.ydata)
         return int(np.size(y) * (2 if np.iscomplexobj(y) else 1))
 
     @property
     def dof(self) -> int:
         """Degrees of freedom: residuals less free parameters."""
-        return int(self["dof"]) if "dof" in self else self.n_points - self.n_free
+        return int(self._field("dof")) if "dof" in self else self.n_points - self.n_free
 
     @property
     def knows_dof(self) -> bool:
@@ -237,7 +237,7 @@ class FitStatistics(OptimizeResult):
     @property
     def misfit(self) -> float:
         """What the fit made least: `chi_squared`, or with a loss rho the sum of rho(r^2)."""
-        return 2.0 * float(self["cost"]) if "cost" in self else self.chi_squared
+        return 2.0 * float(self.cost) if "cost" in self else self.chi_squared
 
     @property
     def aic(self) -> float:

@@ -87,12 +87,14 @@ class OptimizeResult(dict):
 
     # -- reading ---------------------------------------------------------------------------------
 
-    def __getitem__(self, key: Any) -> Any:
+    def _field(self, key: Any) -> Any:
         value = super().__getitem__(key)
         if type(value) is _Lazy:
             value = value.value()
             super().__setitem__(key, value)
         return value
+
+    __getitem__ = _field
 
     def get(self, key: Any, default: Any = None) -> Any:
         """Return the field, or `default` when there is none."""
@@ -107,7 +109,7 @@ class OptimizeResult(dict):
         if isinstance(found, property):  # ... or when a property missed a field: let it say which
             return found.__get__(self)
         if not name.startswith("__") and dict.__contains__(self, name):
-            return self[name]
+            return self._field(name)
         raise AttributeError(f"{type(self).__name__} has no field {name!r}", name=name, obj=self)
 
     def is_settled(self, key: Any) -> bool:
@@ -115,8 +117,8 @@ class OptimizeResult(dict):
         return dict.__contains__(self, key) and type(super().__getitem__(key)) is not _Lazy
 
     def _settle(self) -> None:
-        for key in list(self.keys()):
-            OptimizeResult.__getitem__(self, key)
+        for key in list(dict.keys(self)):
+            self._field(key)
 
     def keys(self) -> KeysView:  # type: ignore[override]
         """Names of the fields."""
@@ -178,7 +180,7 @@ class OptimizeResult(dict):
         """Return the field, set to `default` first when there is none."""
         if not dict.__contains__(self, key):
             self[key] = default
-        return self[key]
+        return self._field(key)
 
     def __or__(self, other: Any) -> Any:
         merged = self.copy()
@@ -395,4 +397,4 @@ class OptimizeResultV2:
         missing = [k for k in ("x", "success", "cost", "fun") if k not in result]
         if missing:
             raise ValueError(f"the result has no field {', '.join(missing)}")
-        return cls(**{k: result[k] for k in cls.__dataclass_fields__ if k in result})
+        return cls(**{k: result.get(k) for k in cls.__dataclass_fields__ if k in result})

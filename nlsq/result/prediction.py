@@ -86,7 +86,7 @@ def row_variance(result: FittedCurve) -> Callable[[np.ndarray], np.ndarray]:
     null = bands.null_matrix(directions, result.names)
     data_jac = result.get("jac")
     if data_jac is None:  # of data that were not in memory, at the sample of them
-        data_jac = gradients(result, result["sample"]["xdata"] if "sample" in result else None)
+        data_jac = gradients(result, result.sample["xdata"] if "sample" in result else None)
     data_jac = np.asarray(data_jac)
     norms = np.linalg.norm(data_jac, axis=0)
     # undetermined too, and no part of a direction: values far away fit as well

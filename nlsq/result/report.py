@@ -150,7 +150,7 @@ def _work(result: CurveFitResult) -> str:
     parts = [count(int(result.nfev), "evaluation")]
     for key, noun in (("njev", "Jacobian"), ("nit", "iteration")):
         if result.get(key) is not None:
-            parts.append(count(int(result[key]), noun))
+            parts.append(count(int(result.get(key)), noun))
     if result.get("wall_time") is not None:
         parts.append(formatting.duration(float(result.wall_time)))
     return ", ".join(parts)

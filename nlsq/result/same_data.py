@@ -39,10 +39,10 @@ def loss_of(fit: CurveFitResult) -> str:
 
 def _counted(fit: CurveFitResult) -> tuple[np.ndarray | None, np.ndarray]:
     """y, None where the fit no longer has it, and sigma of the points that are not of weight 0."""
-    sigma = np.asarray(1.0 if fit.get("sigma") is None else fit["sigma"], dtype=float)
+    sigma = np.asarray(1.0 if fit.get("sigma") is None else fit.sigma, dtype=float)
     if sigma.ndim == 2 and np.array_equal(sigma, np.diag(np.diag(sigma))):
         sigma = np.sqrt(np.diag(sigma))
-    y = None if fit.get("ydata") is None else np.ravel(fit["ydata"])
+    y = None if fit.get("ydata") is None else np.ravel(fit.ydata)
     if (counts := statistics.weighted(sigma)) is not None:
         y, sigma = None if y is None else y[counts], sigma[counts]
     return y, sigma

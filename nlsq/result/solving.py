@@ -104,7 +104,7 @@ def _abscissae(fit: FittedCurve) -> np.ndarray | None:
     if "xdata" not in data or "ydata" not in data:
         return None
     x = plotting.single_real_x(data)
-    if x is None or np.ndim(data["xdata"]) != 1:
+    if x is None or np.ndim(data.xdata) != 1:
         raise ValueError(
             "solve_for reads curves over one real number x, given as an array (m,), with real y"
         )

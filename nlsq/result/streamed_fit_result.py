@@ -34,12 +34,12 @@ class StreamedFitResult(CurveFitResult):
     @property
     def sigma_dimensions(self) -> int | None:
         """1 with a sigma for each point, None without."""
-        return 1 if self["weighted"] else None
+        return 1 if self.weighted else None
 
     @property
     def complex_values(self) -> bool:
         """Whether the data are complex."""
-        return np.iscomplexobj(self["sample"]["ydata"])
+        return np.iscomplexobj(self.sample["ydata"])
 
     @property
     def has_statistics(self) -> bool:
@@ -49,12 +49,12 @@ class StreamedFitResult(CurveFitResult):
     @property
     def chi_squared(self) -> float:
         """Sum of squared whitened residuals; with ``sigma=None`` the plain sum of squares."""
-        return float(self["moments"]["chi_squared"])
+        return float(self.moments["chi_squared"])
 
     @property
     def r_squared(self) -> float:
         """Share of the (weighted) variation of the data that the fit explains."""
-        return statistics.r_squared(self.chi_squared, self["moments"]["total"])
+        return statistics.r_squared(self.chi_squared, self.moments["total"])
 
     @property
     def adj_r_squared(self) -> float:
@@ -65,12 +65,12 @@ class StreamedFitResult(CurveFitResult):
     @property
     def rmse(self) -> float:
         """Root of the mean squared residual, unweighted, in the units of y."""
-        return math.sqrt(self["moments"]["squares"] / self.n_points)
+        return math.sqrt(self.moments["squares"] / self.n_points)
 
     @property
     def mae(self) -> float:
         """Mean absolute residual, unweighted, in the units of y."""
-        return float(self["moments"]["absolute"] / self.n_points)
+        return float(self.moments["absolute"] / self.n_points)
 
     @property
     def predictions(self) -> NoReturn:
@@ -88,12 +88,13 @@ class StreamedFitResult(CurveFitResult):
         )
 
     def _sample_title(self) -> str | None:
-        drawn = len(self["sample"]["ydata"]) * (2 if self.complex_values else 1)
+        drawn = len(self.sample["ydata"]) * (2 if self.complex_values else 1)
         return f"{drawn:,} of {self.n_points:,} points" if drawn < self.n_points else None
 
     def _data_to_look_at(self) -> CurveFitResult:
         """This fit with the sample as its data, for what wants points."""
-        return CurveFitResult({k: self[k] for k in self.keys() if k != "moments"} | self["sample"])
+        fields = {name: self.get(name) for name in dict.keys(self) if name != "moments"}
+        return CurveFitResult(fields | self.sample)
 
     def _require_points(self, x: Any, of_what: str) -> None:
         if x is None:
@@ -101,5 +102,5 @@ class StreamedFitResult(CurveFitResult):
 
     def summary(self, **options: Any) -> str:
         """See `CurveFitResult.summary`."""
-        _ = self["moments"]
+        _ = self.moments
         return super().summary(**options)

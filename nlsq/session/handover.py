@@ -47,7 +47,7 @@ def packed(result: CurveFitResult, points: Points | None, whole: bool) -> dict[s
     names -= set() if points is None else _SENT.keys()
     names -= set() if whole or result.is_settled("jac") else {"jac"}
     names -= set() if result.is_settled("moments") else {"moments"}  # a pass over all data
-    fields = {name: result[name] for name in result.keys() if name in names}  # noqa: SIM118
+    fields = {name: result.get(name) for name in dict.keys(result) if name in names}
     packed = encode_result(type(result).__name__, fields, vars(result), numbers_stay=True)
     return packed | {"model": None}
 

@@ -194,7 +194,7 @@ def fit_source(
     result = _result(finished, phases, feed, absolute_sigma, time.perf_counter() - started)
     if decision is not None:
         result["workflow"] = decision._asdict()
-    result["streaming"] |= {
+    result["streaming"] = result.streaming | {
         "chunk_size": min(size, feed.capacity),
         "source": source.name,
         "n_omitted": found.n_omitted,

@@ -188,10 +188,9 @@ class Codec:
             tag = "$set" if isinstance(value, set) else "$frozenset"
             return {tag: sorted((self.encode(v, level) for v in value), key=json.dumps)}
         if isinstance(value, Mapping):
-            names = list(value.keys())  # iterating a CurveFitResult gives its pair, not its names
-            if all(type(k) is str and not k.startswith("$") for k in names):
-                return {k: self.encode(v, level) for k, v in value.items()}
-            pairs = value.items()
+            pairs = value.items()  # iterating a CurveFitResult gives its pair, not its names
+            if all(type(k) is str and not k.startswith("$") for k, _ in pairs):
+                return {k: self.encode(v, level) for k, v in pairs}
             return {"$map": [[self.encode(k, level), self.encode(v, level)] for k, v in pairs]}
         return self.other_out(value, level)
 
