@@ -4,6 +4,7 @@ import lmfit
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import optimize
 
 import nlsq
 from tests.test_names import CALLS, P0, Guessing, T, Y, decay
@@ -22,6 +23,10 @@ BAD = {
     "fixed by flags": ({"fixed": {"c": True}}, TypeError, r"value to hold it at, got True. Name"),
     "a text": ({"p0": {"a": "1", "tau": 1, "c": 1}}, TypeError, r".0\['a'\] must be a real .*'1'"),
     "of lmfit": ({"p0": lmfit.create_params(a=1, tau=2, c=3)}, TypeError, "parameter of lmfit"),
+    "a result without names": ({"p0": optimize.least_squares(np.cos, [1.0])}, ValueError,
+                               "is the result of a fit. Give its numbers: .0=result.x"),
+    "a Series, partly": ({"p0": pd.Series([1.0, 2, 3], ["a", "tau", "d"])}, ValueError,
+                         "`.0` names 'd', which is no parameter"),
     "masked": ({"fixed": {"c": np.ma.masked}}, ValueError, "fixed.'c'.* has masked elements"),
     "complex": ({"fixed": {"a": 1j}}, TypeError, r"fixed\['a'\] must be a real number, got 1j"),
     "no number": ({"p0": {"a": np.nan, "tau": 1, "c": 1}}, ValueError, "`.0` must be fin.*'a' is"),

@@ -95,10 +95,11 @@ def curve_fit(
         shape, or its ravel. Complex data are fitted in real and imaginary part, each with the
         weight of the point. Points that are masked in `xdata`, `ydata` or `sigma` have weight 0.
     p0 : array_like (n,), dict, 'auto' or callable, optional
-        Start, in the order of the parameters or by their names. 'auto' asks the model for its
-        ``guess(x, y)`` (`nlsq.models` have one); a callable is called as ``p0(x, y)``, with the
-        points that count. Default, and where a dict leaves a parameter out: the guess of a model
-        that has one, which is moved inside the bounds, or 1, moved inside them.
+        Start, in the order of the parameters or by their names: a dict, a pandas Series or row,
+        or a previous fit, of which the values are taken and nothing else. 'auto' asks the model
+        for its ``guess(x, y)`` (`nlsq.models` have one); a callable is called as ``p0(x, y)``, with
+        the points that count. Default, and where a dict leaves a parameter out: the guess of a
+        model that has one, which is moved inside the bounds, or 1, moved inside them.
     sigma : None, scalar, (m,) or (m, m), optional
         Standard deviations of `ydata`, or its covariance matrix. Default: equal weights. A point
         of sigma = inf has weight 0: the model sees it, but no sum, count or statistic does.

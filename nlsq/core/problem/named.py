@@ -35,7 +35,14 @@ from nlsq.core.problem.naming import (
     places,
     scales,
 )
-from nlsq.core.problem.parameters import UNBOUNDED, Limits, mapping_of, parse_bounds, parse_start
+from nlsq.core.problem.parameters import (
+    UNBOUNDED,
+    Limits,
+    mapping_of,
+    parse_bounds,
+    parse_start,
+    written,
+)
 
 
 @dataclasses.dataclass
@@ -188,7 +195,7 @@ def read(
     named = isinstance(p0, Mapping)
     value = array_over_fits if of_fits else one_number
     values = places("p0", p0, names, value) if named else {}
-    held = held_places(fixed, names, values, "p0", value)
+    held = held_places(fixed, names, written(p0, values) if named else {}, "p0", value)
     rest, own = None, None
     if named or p0 is None:
         given = {i for d in (values, held) for i, v in d.items() if v is not None}
@@ -220,7 +227,7 @@ def unknowns(
     names = _own_names(x0, names)
     if isinstance(x0, Mapping):
         values = places("x0", x0, names, one_number)
-        held = held_places(fixed, names, values, "x0", one_number)
+        held = held_places(fixed, names, written(x0, values), "x0", one_number)
         have = {i for d in (values, held) for i, v in d.items() if v is not None}
         if lacking := [n for i, n in enumerate(names) if i not in have]:
             raise ValueError(f"`x0` has no start for {listed(lacking)}.")

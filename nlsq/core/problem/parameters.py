@@ -80,12 +80,12 @@ def speaks_by_name(f, p0, bounds, fixed, options: dict) -> bool:
 
 
 def has_names(given) -> bool:
-    """Whether numbers come with the names of parameters: in a mapping, or a Series of pandas."""
+    """Whether numbers come with the names of parameters: in a mapping, pandas or a result."""
     if type(given) in _ARRAYS or given is None:
         return False
-    if isinstance(given, Mapping):
+    if isinstance(given, Mapping) or isinstance(getattr(given, "params", None), Mapping):
         return True
-    labels = getattr(given, "index", None)
+    labels = getattr(given, "columns", getattr(given, "index", None))
     if callable(labels) or not hasattr(given, "items") or np.ndim(labels) != 1:
         return False
     return any(isinstance(label, str) for label in labels)
@@ -97,16 +97,28 @@ def mapping_of(given, what: str):
     Raises
     ------
     ValueError
-        When a name comes twice.
+        When a name comes twice, and for a result that knows no names.
     """
-    if isinstance(given, Mapping) or not has_names(given):
+    if not has_names(given):
+        return given
+    if isinstance(params := getattr(given, "params", None), Mapping):  # a previous fit
+        return params
+    if isinstance(given, Mapping):
+        if {"x", "success", "message"} <= given.keys():  # SciPy's, or of `least_squares`
+            raise ValueError(f"`{what}` is the result of a fit. Give its numbers: {what}=result.x")
         return given
     found = {}
     for name, value in given.items():
         if name in found:
             raise ValueError(f"`{what}` names {name!r} twice.")
-        found[name] = value
+        one = hasattr(given, "columns") and len(value) == 1  # a row of a table
+        found[name] = value.iloc[0] if one else value
     return found
+
+
+def written(start: Mapping, values: dict) -> dict:
+    """`values` of `start` but for those of a previous fit, which `fixed` outranks."""
+    return {} if any(hasattr(type(v), "stderr") for v in start.values()) else values
 
 
 def parse_bounds(bounds, n: int, names: Sequence[str] = ()) -> tuple[np.ndarray, np.ndarray]:
