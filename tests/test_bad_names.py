@@ -14,6 +14,8 @@ BAD = {
     "p0 of nobody": ({"p0": {"a": 1, "taw": 2, "c": 3}}, ValueError,
                      r"`.0` names 'taw', which is no parameter.*did you mean 'tau'\? They are a"),
     "bounds of nobody": ({"bounds": {"taw": (0, 1)}}, ValueError, "`bounds` names 'taw'.*'tau'"),
+    "another case": ({"fixed": {"A": 1}}, ValueError, "`fixed` names 'A'.*did you mean 'a'"),
+    "the case of a longer": ({"bounds": {"Tau": 1}}, ValueError, "names 'Tau'.*mean 'tau'"),
     "fixed of nobody": ({"fixed": {"zz": 1}}, ValueError, "`fixed` names 'zz'.*model. They are a"),
     "fixed names nobody": ({"fixed": ["c", "taw"]}, ValueError, "`fixed` names 'taw'.*'tau'"),
     "x_scale of nobody": ({"x_scale": {"taw": 1}}, ValueError, "`x_scale` names 'taw'.*'tau'"),
