@@ -61,6 +61,29 @@ BAD = {
 }  # fmt: skip
 
 
+KEYWORDS = {  # of other libraries, of nobody, and of `curve_fit` alone
+    "weights": "lmfit: sigma=1/weights",
+    "params": "p0={name: value}",
+    "tau": "a parameter of the model: p0={'tau': ...} gives its start",
+    "bunds": "mean 'bounds'",
+    "qqq": "Known: .*(p0|jac).*bounds.*fixed.*ftol",
+}
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_a_keyword_of_nobody_says_what_there_is(call):
+    for name, words in KEYWORDS.items():
+        if name == "tau" and call in ("CurveFit", "least_squares"):
+            continue  # they do not see the names
+        with pytest.raises(TypeError, match=f"unexpected keyword argument '{name}'. .*{words}"):
+            CALLS[call](decay, p0=P0, **{name: 1.0})
+    if call == "curve_fit":
+        with pytest.raises(TypeError, match=r"'a'. It is a parameter of the model"):
+            nlsq.fit("a*exp(-x)", T, Y, a=4)
+        with pytest.raises(ValueError, match=r"'args' is not .* lambda x, a, b"):
+            nlsq.curve_fit(decay, T, Y, args=(3,))
+
+
 @pytest.mark.parametrize("what", BAD)
 def test_bad_input_is_told_in_the_same_words_by_all_calls(what):
     how, error, words = BAD[what]

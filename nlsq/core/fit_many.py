@@ -20,6 +20,7 @@ from nlsq.core.model.calls import CurveCall
 from nlsq.core.model.given import numeric, refuse_units, require_numbers
 from nlsq.core.model.model import Model
 from nlsq.core.problem import named
+from nlsq.core.problem.keywords import check_names
 from nlsq.core.problem.options import read_options
 from nlsq.core.problem.parameters import UNBOUNDED
 from nlsq.result.curve_fits import CurveFits
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 # Options of `curve_fit` that are for a single fit.
 _SINGLE = frozenset(
-    """args method check_finite full_output callback verbose cache tr_solver tr_options x_scale diag
+    """method check_finite full_output callback verbose cache tr_solver tr_options x_scale diag
     factor diff_step epsfcn workers""".split()
 )
 
@@ -148,6 +149,7 @@ def fit_many(
         raise TypeError(f"the model must be a callable f(x, a, b, ...), got {f!r}.")
     for name in sorted(options.keys() & _SINGLE):
         raise TypeError(f"fit_many() has no option {name!r}; it is one of `curve_fit`.")
+    check_names("fit_many", options, _NAMES, f, _SINGLE)
     settings = read_options("fit_many", None, jac, False, {**options}, _NAMES)
     said = named.read(f, p0, bounds, fixed, of_fits=True)
     said.require_shared()

@@ -16,8 +16,9 @@ from nlsq.core.model.given import model_value, numeric, require_numbers
 from nlsq.core.model.model import Model
 from nlsq.core.orchestration.reference import solve_by_reference
 from nlsq.core.orchestration.stages import stages_for
+from nlsq.core.problem.keywords import NO_ARGS, by_name
 from nlsq.core.problem.observations import Observations, labels_of, require_enough_points
-from nlsq.core.problem.options import by_name, check_kept, since
+from nlsq.core.problem.options import check_kept, since
 from nlsq.core.problem.parameters import UNBOUNDED, parse_parameters, speaks_by_name
 from nlsq.core.verdict.finished import Finished, check_start
 from nlsq.core.verdict.record import announce, judge, record
@@ -223,7 +224,7 @@ def curve_fit(
     started, began = time.perf_counter(), time.monotonic()
     require_numbers("curve_fit")
     if "args" in options:
-        raise ValueError("'args' is not a supported keyword argument.")
+        raise ValueError(f"'args' is not a supported keyword argument. {NO_ARGS}")
     if ydata is None:
         if full_output:
             raise ValueError(_NO_FULL_OUTPUT)
