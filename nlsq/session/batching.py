@@ -179,7 +179,7 @@ def _fit_many(settings: Settings, points: list[Points]):
     given = fitting.p0
     count = len(given) if isinstance(given, list) else None
     model = load_model(settings.model, points[0].x_names, count)
-    begins = [start(fitting, model, one.x, one.y) for one in points]
+    begins = [start(fitting, model, one.x, one.y, places=settings.places) for one in points]
     p0 = np.array([begin.p0 for begin in begins])
     fixed = {name: p0[:, model.names.index(name)] for name in fitting.fixed}
     bounds = _shared_bounds(begins, model, fixed)

@@ -101,10 +101,11 @@ class Named:
             return parse_start(None, low.ravel(), high.ravel(), ()).reshape(low.shape)
         return self.rest
 
-    def limits(self, start: np.ndarray, found: bool = True) -> Limits:
+    def limits(self, start: np.ndarray, found: bool = True, fixed: str = "fixed") -> Limits:
         """Bounds (n,) with lb == ub where a parameter is held at its start.
 
         found: whether the start is the one of the fit, and not `without_data`.
+        fixed: how `fixed` is called in messages.
 
         Raises
         ------
@@ -117,7 +118,7 @@ class Named:
         for i in self.held:
             value = start.item(i)
             if found:
-                self._require_inside(i, value)
+                self._require_inside(i, value, fixed)
             lb[i] = ub[i] = value
         return Limits(lb, ub, self.bounded, self.names)
 
@@ -143,14 +144,14 @@ class Named:
         """Place -> value of what outranks `rest`."""
         return {i: v for d in (self.values, self.held) for i, v in d.items() if v is not None}
 
-    def _require_inside(self, i: int, value: float) -> None:
+    def _require_inside(self, i: int, value: float, fixed: str = "fixed") -> None:
         low, high = self.lb.item(i), self.ub.item(i)
         if low <= value <= high and math.isfinite(value):
             return
         why = "which is no finite number."
         if math.isfinite(value):
             why = f"outside of its bounds [{low:g}, {high:g}]. Move the value or the bounds."
-        raise ValueError(f"`fixed` holds {self.names[i]!r} at {value:g}, {why}")
+        raise ValueError(f"`{fixed}` holds {self.names[i]!r} at {value:g}, {why}")
 
 
 def arrays(
