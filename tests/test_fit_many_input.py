@@ -268,6 +268,10 @@ def test_what_is_wrong_with_one_is_its_status():
     [
         (ValueError, "do not broadcast", {"p0": np.ones((4, 3))}),
         (ValueError, "returned 49 values for 50 data points", {"xdata": T[:-1]}),
+        (ValueError, "49 values.* Each row of ydata .3, 50. is a data", {"xdata": T[:-1]}),
+        (ValueError, r"To fit its columns: ydata\.T", {"ydata": draw(3).T}),
+        (ValueError, r"likewise: xdata\.T", {"xdata": np.stack([T, T, T], 1)}),
+        (ValueError, r"those of ydata: sigma\.T", {"sigma": np.ones((50, 3))}),
         (ValueError, "last axis of both", {"xdata": np.ones((3, 9)), "x_per_fit": True}),
         (ValueError, "does not fit 50 points", {"sigma": np.ones(49)}),
         (ValueError, r"`sigma` must be positive.*element 0", {"sigma": -0.1}),
@@ -295,6 +299,9 @@ def test_what_is_wrong_with_all_is_an_error(error, text, change):
     call = {"f": decay, "xdata": T, "ydata": draw(3), "p0": P0} | change
     with pytest.raises(error, match=text):
         fit_many(**call)
+    if "ydata.T" in text.replace("\\", ""):
+        with pytest.raises(ValueError, match=r"fit_many.f, x, ydata\.T., a row each"):
+            curve_fit(**call)
 
 
 # -------------------------------------------------------------------------------------- stopping
