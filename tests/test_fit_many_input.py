@@ -1,5 +1,6 @@
 """What `fit_many` takes: shapes, files, gaps, starts; and what it says of bad input."""
 
+import functools
 import os
 import signal
 import subprocess
@@ -287,6 +288,12 @@ def test_what_is_wrong_with_one_is_its_status():
         (TypeError, "must be numbers", {"p0": ["a", "b", "c"]}),
         (TypeError, "must be numbers", {"ydata": [["a"] * 50]}),
         (TypeError, "takes 3: a, tau, c", {"p0": [1.0, 2.0]}),
+        (TypeError, "takes 1: p. Each is an argument of its own", {"f": lambda x, p: p[0] * x}),
+        (TypeError, r"tau, c by keyword only: functools.partial holds 'a' .* Write lambda t, tau, "
+         r"c: decay\(t, 2.5, tau, c\)", {"f": functools.partial(decay, a=2.5)}),
+        (TypeError, r"a, b by keyword only: .* 'x' before.* lambda a, b: plane\(3, a, b\)",
+         {"f": functools.partial(plane, x=3)}),
+        (TypeError, r"k by keyword only\. Name them before the \*", {"f": lambda x, *, k: k * x}),
         (TypeError, "callable", {"f": 3}),
         (ValueError, "must be a list", {"ydata": [np.ones(3), np.ones(4)]}),
         (
