@@ -26,7 +26,7 @@ from nlsq.core.model.identity.keys import alike
 from nlsq.core.model.identity.walk import content_key, model_key
 from nlsq.core.model.jacobians import Pattern
 from nlsq.core.model.reading import asks_for_identity
-from nlsq.core.model.unrolling import unrolls
+from nlsq.core.model.unrolling import unrolled
 from nlsq.core.passes.layout import LENGTHS
 
 _resolutions = UnifiedCache("models", maxsize=256)
@@ -371,9 +371,13 @@ class Model:
         """
         self.by_duals = self.interpreted = False
         if not self._final:
-            if not unrolls(lambda: self.evaluate(x, p)):
+            package = unrolled(lambda: self.evaluate(x, p))
+            if not package:
                 raise NoRule(reason)
-            reason = "it has a loop in Python over the points"
+            own = (getattr(self.call.f, "__module__", None) or "").partition(".")[0]
+            reason = "it has a long loop in Python"
+            if package not in (own, "__main__"):
+                reason = f"it takes thousands of steps in Python, most of them inside {package}"
         info = dataclasses.replace(self.info, derivative=f"finite differences: {reason}")
         self.resolution = dataclasses.replace(self.resolution, info=info)
 
