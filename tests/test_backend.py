@@ -6,6 +6,7 @@ import types
 
 import jax.numpy as jnp
 import numpy as np
+import pandas as pd
 import pytest
 
 import nlsq
@@ -165,14 +166,23 @@ def sums_in_a_loop(x, a, b):
     return out
 
 
+def by_pandas(x, a, b):
+    return a / (1 + b * pd.DataFrame({"x": x}))
+
+
 def turns(x, a, b):
     return np.sqrt(a**2) / (1 + b * x)
 
 
 @pytest.mark.parametrize(
     ("model", "start", "reason"),
-    [(loops, [1.0, 1.0], "loop"), (sums_in_a_loop, [1.0, 1.0], "loop"), (turns, [0.0, 1.0], "")],
-    ids=["a list", "an array", "no derivative at the start"],
+    [
+        (loops, [1.0, 1.0], "loop"),
+        (sums_in_a_loop, [1.0, 1.0], "loop"),
+        (by_pandas, [1.0, 1.0], "most of them inside pandas"),
+        (turns, [0.0, 1.0], ""),
+    ],
+    ids=["a list", "an array", "a table", "no derivative at the start"],
 )
 def test_differences_take_over(model, start, reason):
     x = np.linspace(0.0, 5.0, 400)

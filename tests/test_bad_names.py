@@ -4,6 +4,7 @@ import lmfit
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import optimize
 
 import nlsq
 from tests.test_names import CALLS, P0, Guessing, T, Y, decay
@@ -13,6 +14,8 @@ BAD = {
     "p0 of nobody": ({"p0": {"a": 1, "taw": 2, "c": 3}}, ValueError,
                      r"`.0` names 'taw', which is no parameter.*did you mean 'tau'\? They are a"),
     "bounds of nobody": ({"bounds": {"taw": (0, 1)}}, ValueError, "`bounds` names 'taw'.*'tau'"),
+    "another case": ({"fixed": {"A": 1}}, ValueError, "`fixed` names 'A'.*did you mean 'a'"),
+    "the case of a longer": ({"bounds": {"Tau": 1}}, ValueError, "names 'Tau'.*mean 'tau'"),
     "fixed of nobody": ({"fixed": {"zz": 1}}, ValueError, "`fixed` names 'zz'.*model. They are a"),
     "fixed names nobody": ({"fixed": ["c", "taw"]}, ValueError, "`fixed` names 'taw'.*'tau'"),
     "x_scale of nobody": ({"x_scale": {"taw": 1}}, ValueError, "`x_scale` names 'taw'.*'tau'"),
@@ -22,6 +25,10 @@ BAD = {
     "fixed by flags": ({"fixed": {"c": True}}, TypeError, r"value to hold it at, got True. Name"),
     "a text": ({"p0": {"a": "1", "tau": 1, "c": 1}}, TypeError, r".0\['a'\] must be a real .*'1'"),
     "of lmfit": ({"p0": lmfit.create_params(a=1, tau=2, c=3)}, TypeError, "parameter of lmfit"),
+    "a result without names": ({"p0": optimize.least_squares(np.cos, [1.0])}, ValueError,
+                               "is the result of a fit. Give its numbers: .0=result.x"),
+    "a Series, partly": ({"p0": pd.Series([1.0, 2, 3], ["a", "tau", "d"])}, ValueError,
+                         "`.0` names 'd', which is no parameter"),
     "masked": ({"fixed": {"c": np.ma.masked}}, ValueError, "fixed.'c'.* has masked elements"),
     "complex": ({"fixed": {"a": 1j}}, TypeError, r"fixed\['a'\] must be a real number, got 1j"),
     "no number": ({"p0": {"a": np.nan, "tau": 1, "c": 1}}, ValueError, "`.0` must be fin.*'a' is"),
@@ -52,6 +59,29 @@ BAD = {
     "a guess of one": ({"p0": lambda t, y: {"a": 1}}, ValueError, "no start for tau, c"),
     "a guess of none": ({"p0": lambda t, y: "no"}, TypeError, "p0.x, y.* must be"),
 }  # fmt: skip
+
+
+KEYWORDS = {  # of other libraries, of nobody, and of `curve_fit` alone
+    "weights": "lmfit: sigma=1/weights",
+    "params": "p0={name: value}",
+    "tau": "a parameter of the model: p0={'tau': ...} gives its start",
+    "bunds": "mean 'bounds'",
+    "qqq": "Known: .*(p0|jac).*bounds.*fixed.*ftol",
+}
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_a_keyword_of_nobody_says_what_there_is(call):
+    for name, words in KEYWORDS.items():
+        if name == "tau" and call in ("CurveFit", "least_squares"):
+            continue  # they do not see the names
+        with pytest.raises(TypeError, match=f"unexpected keyword argument '{name}'. .*{words}"):
+            CALLS[call](decay, p0=P0, **{name: 1.0})
+    if call == "curve_fit":
+        with pytest.raises(TypeError, match=r"'a'. It is a parameter of the model"):
+            nlsq.fit("a*exp(-x)", T, Y, a=4)
+        with pytest.raises(ValueError, match=r"'args' is not .* lambda x, a, b"):
+            nlsq.curve_fit(decay, T, Y, args=(3,))
 
 
 @pytest.mark.parametrize("what", BAD)

@@ -1,5 +1,6 @@
 """What `fit_many` takes: shapes, files, gaps, starts; and what it says of bad input."""
 
+import functools
 import os
 import signal
 import subprocess
@@ -268,6 +269,10 @@ def test_what_is_wrong_with_one_is_its_status():
     [
         (ValueError, "do not broadcast", {"p0": np.ones((4, 3))}),
         (ValueError, "returned 49 values for 50 data points", {"xdata": T[:-1]}),
+        (ValueError, "49 values.* Each row of ydata .3, 50. is a data", {"xdata": T[:-1]}),
+        (ValueError, r"To fit its columns: ydata\.T", {"ydata": draw(3).T}),
+        (ValueError, r"likewise: xdata\.T", {"xdata": np.stack([T, T, T], 1)}),
+        (ValueError, r"those of ydata: sigma\.T", {"sigma": np.ones((50, 3))}),
         (ValueError, "last axis of both", {"xdata": np.ones((3, 9)), "x_per_fit": True}),
         (ValueError, "does not fit 50 points", {"sigma": np.ones(49)}),
         (ValueError, r"`sigma` must be positive.*element 0", {"sigma": -0.1}),
@@ -283,6 +288,12 @@ def test_what_is_wrong_with_one_is_its_status():
         (TypeError, "must be numbers", {"p0": ["a", "b", "c"]}),
         (TypeError, "must be numbers", {"ydata": [["a"] * 50]}),
         (TypeError, "takes 3: a, tau, c", {"p0": [1.0, 2.0]}),
+        (TypeError, "takes 1: p. Each is an argument of its own", {"f": lambda x, p: p[0] * x}),
+        (TypeError, r"tau, c by keyword only: functools.partial holds 'a' .* Write lambda t, tau, "
+         r"c: decay\(t, 2.5, tau, c\)", {"f": functools.partial(decay, a=2.5)}),
+        (TypeError, r"a, b by keyword only: .* 'x' before.* lambda a, b: plane\(3, a, b\)",
+         {"f": functools.partial(plane, x=3)}),
+        (TypeError, r"k by keyword only\. Name them before the \*", {"f": lambda x, *, k: k * x}),
         (TypeError, "callable", {"f": 3}),
         (ValueError, "must be a list", {"ydata": [np.ones(3), np.ones(4)]}),
         (
@@ -295,6 +306,9 @@ def test_what_is_wrong_with_all_is_an_error(error, text, change):
     call = {"f": decay, "xdata": T, "ydata": draw(3), "p0": P0} | change
     with pytest.raises(error, match=text):
         fit_many(**call)
+    if "ydata.T" in text.replace("\\", ""):
+        with pytest.raises(ValueError, match=r"fit_many.f, x, ydata\.T., a row each"):
+            curve_fit(**call)
 
 
 # -------------------------------------------------------------------------------------- stopping

@@ -22,7 +22,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from nlsq.core.problem.options import check_names
+from nlsq.core.problem.keywords import check_names
 from nlsq.io import FileError, read_table
 from nlsq.io import text as text_module
 from nlsq.streaming.columns import did_you_mean as source_suggestion

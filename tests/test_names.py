@@ -93,8 +93,10 @@ STARTS = {  # what is said of the start: the model, p0, and the same as a list
     "a Series": (decay, pd.Series({"c": 0.5, "a": 1.5, "tau": 2.0}), P0),
     "a Series without names": (decay, pd.Series(P0), P0),
     "a part": (decay, {"tau": 2, "a": None, "c": np.array(0.5)}, [1, 2, 0.5]),
+    "a row of a table": (decay, pd.DataFrame({"c": [0.5], "a": [1.5], "tau": [2.0]}), P0),
     "a function": (decay, lambda t, y: [1.5, 2.0, y.min()], [1.5, 2.0, Y.min()]),
     "a function by name": (decay, lambda t, y: {"c": 0.5, "a": 1.5, "tau": 2}, P0),
+    "a function by Series": (decay, lambda t, y: pd.Series({"c": 0.5, "a": 1.5, "tau": 2.0}), P0),
     "auto": (Guessing(), "auto", GUESS),
     "nothing": (Guessing(), None, GUESS),
     "a part beside a guess": (Guessing(), {"tau": 2}, [GUESS[0], 2, GUESS[2]]),
@@ -129,10 +131,10 @@ def rows(call):
     all_rows = itertools.product(STARTS, BOUNDS, FIXED)
     for k, (start, bounds, fixed) in enumerate(all_rows):
         p0 = STARTS[start][1]
-        by_name = isinstance(p0, dict | pd.Series)
+        by_name = isinstance(p0, dict | pd.Series | pd.DataFrame)
         if by_name and {NAMES[i] for i, v in FIXED[fixed][1].items() if v} & set(p0.keys()):
             continue  # which would be given twice
-        whole = isinstance(p0, list) or start in ("a dict", "a Series")
+        whole = isinstance(p0, list) or start in ("a dict", "a Series", "a row of a table")
         if call == "least_squares" and not whole:
             continue  # it has no data to ask
         if call == "curve_fit, jax" and STARTS[start][0] is not decay:
@@ -219,6 +221,19 @@ def test_names_say_what_lmfit_says(bounds, fixed):
 
 
 # ----------------------------------------------------------------------------- what else is said
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_a_previous_fit_gives_the_start_and_fixes_nothing(call):
+    def previous(t, c, tau, a):  # in another order
+        return decay(t, a, tau, c)
+
+    fit = nlsq.curve_fit(previous, T, Y, [0.5, 2.0, 1.5], fixed={"c": 0.6})
+    start = dict(zip(fit.names, fit.popt, strict=True))
+    theirs = CALLS[call](decay, p0=start)
+    for p0 in (fit, fit.params):
+        assert_equal(CALLS[call](decay, p0=p0), theirs)
+    assert CALLS[call](decay, p0=fit, fixed={"c": 0.5}).popt[2] == 0.5  # outranks
 
 
 def test_x_scale_and_diff_step_by_name():

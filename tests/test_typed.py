@@ -17,7 +17,8 @@ from nlsq.core.loop.loop import METHODS
 from nlsq.core.loss_functions import NAMES
 from nlsq.core.model.differences import SCHEMES
 from nlsq.core.orchestration.streaming_coordinator import STRATEGIES
-from nlsq.core.problem.options import _FRONT, KEYWORDS, TR_SOLVERS
+from nlsq.core.problem.keywords import FRONT, KEYWORDS
+from nlsq.core.problem.options import TR_SOLVERS
 from nlsq.core.workflow import _OWN
 from nlsq.streaming import HybridStreamingConfig
 
@@ -120,7 +121,7 @@ def test_literals_are_what_is_known(literal, known):
 def test_options_are_those_that_are_known():
     assert set(types.FitOptions.__annotations__) == set(KEYWORDS)
     assert set(types.BatchOptions.__annotations__) == set(KEYWORDS) - _SINGLE
-    front = {*_FRONT} - {"full_output"}
+    front = {*FRONT} - {"full_output"}
     assert set(types.KeptOptions.__annotations__) == {*KEYWORDS, *front}
     pieces = {*_OWN} - {"p0", "sigma", "absolute_sigma", "check_finite", "bounds", "method", "jac"}
     assert set(types.PiecesOptions.__annotations__) == {*KEYWORDS, *pieces} - {"workflow"}

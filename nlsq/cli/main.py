@@ -6,6 +6,7 @@ Commands are imported when they are called; the table below is all that ``nlsq -
 from __future__ import annotations
 
 import os
+import re
 import sys
 import warnings
 from importlib import import_module
@@ -108,12 +109,26 @@ def _run(arguments: list[str] | None) -> int:
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
         fix = f"See '{context.command_path} --help'." if context else ""
-        return _report(error.format_message(), fix, 1)
+        return _report(error.format_message(), _each_its_option(error, given) or fix, 1)
     except (click.Abort, KeyboardInterrupt):
         return _report(*signals.farewell(signals.terminated()))
     except BrokenPipeError:  # the reader of our output has gone: `nlsq fit x.yaml | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+
+
+def _each_its_option(error: click.ClickException, given: list[str]) -> str:
+    """What to write where several values follow one option, --p0 K=10 Vmax=10."""
+    extra = re.fullmatch(r"Got unexpected extra arguments? \((\S+).*\)", error.format_message())
+    at = given.index(extra[1]) if extra and extra[1] in given else 0
+    before = [k for k in range(at) if given[k].startswith("-")]
+    option = given[before[-1]] if before else ""
+    known = error.ctx.command.params if isinstance(error, click.UsageError) and error.ctx else ()
+    if not any(option in p.opts and getattr(p, "multiple", False) for p in known):
+        return ""
+    values = [*given[before[-1] + 1 : at], extra[1]]
+    written = f"{option} {','.join(values)}" if option == "--p0" else ""
+    return f"Write {written or ' '.join(f'{option} {value}' for value in values)}"
 
 
 def _warn(message: Warning, *_: object, **__: object) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from nlsq.caching.smart_cache import SmartCache
 from nlsq.core.adapters import CurveFitAdapter
 from nlsq.core.minpack import curve_fit
-from nlsq.core.problem.options import check_names
+from nlsq.core.problem.keywords import check_names
 from nlsq.core.workflow import fit
 from nlsq.interfaces import CurveFitProtocol
 

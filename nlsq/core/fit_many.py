@@ -17,9 +17,10 @@ from nlsq.core.drive.batch.many import Many
 from nlsq.core.drive.batch.rows import Ragged, Rows, as_numbers, is_array, is_ragged, masked_sigma
 from nlsq.core.loop.status import Status
 from nlsq.core.model.calls import CurveCall
-from nlsq.core.model.given import numeric, refuse_units, require_numbers
+from nlsq.core.model.given import WrongValue, numeric, refuse_units, require_numbers
 from nlsq.core.model.model import Model
 from nlsq.core.problem import named
+from nlsq.core.problem.keywords import check_names
 from nlsq.core.problem.options import read_options
 from nlsq.core.problem.parameters import UNBOUNDED
 from nlsq.result.curve_fits import CurveFits
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 # Options of `curve_fit` that are for a single fit.
 _SINGLE = frozenset(
-    """args method check_finite full_output callback verbose cache tr_solver tr_options x_scale diag
+    """method check_finite full_output callback verbose cache tr_solver tr_options x_scale diag
     factor diff_step epsfcn workers""".split()
 )
 
@@ -148,6 +149,7 @@ def fit_many(
         raise TypeError(f"the model must be a callable f(x, a, b, ...), got {f!r}.")
     for name in sorted(options.keys() & _SINGLE):
         raise TypeError(f"fit_many() has no option {name!r}; it is one of `curve_fit`.")
+    check_names("fit_many", options, _NAMES, f, _SINGLE)
     settings = read_options("fit_many", None, jac, False, {**options}, _NAMES)
     said = named.read(f, p0, bounds, fixed, of_fits=True)
     said.require_shared()
@@ -200,7 +202,10 @@ def fit_many(
         "wall_time": 0.0,
     }
     deadline = np.inf if settings.deadline is None else settings.deadline
-    result = fitting.fit(many, folder, facts, progress, deadline)
+    try:
+        result = fitting.fit(many, folder, facts, progress, deadline)
+    except WrongValue as error:
+        raise ValueError(f"{error} {given.told(error.got)}".rstrip()) from error
     result.wall_time = time.perf_counter() - started
     if folder is not None:
         result.describe(folder)
@@ -279,6 +284,15 @@ class _Given:
         one = array.one((0,)).shape if isinstance(array, Ragged) else array.shape[-tail:]
         return one[0] if len(one) == 2 else 1
 
+    def told(self, got: tuple[int, ...]) -> str:
+        """How the data were read, to somebody whose model returns another shape."""
+        if self.ragged or len(y := tuple(self._own["ydata"][0].shape)) < 2:
+            return ""
+        told = f"Each row of ydata {y} is a data set of {y[-1]} points."
+        if np.shape(self.x) == y[::-1]:
+            return f"{told} Transpose xdata {y[::-1]} likewise: xdata.T."
+        return f"{told} To fit its columns: ydata.T." if got == y[:1] else told
+
     def leads(self) -> dict[str, tuple[int, ...]]:
         """Leading axes of each input."""
         return {
@@ -307,6 +321,8 @@ def _deviations(sigma, m: int) -> np.ndarray:
         raise ValueError(
             f"`sigma` of shape {tuple(sigma.shape)} does not fit {m} points: give a number, ({m},) "
             "standard deviations, or those of each fit."
+            + " Its rows are those of ydata: sigma.T."
+            * (sigma.shape[0] == m)
         )
     if sigma.ndim == 1:
         bad = np.flatnonzero(~(np.asarray(sigma) > 0))

@@ -20,15 +20,9 @@ from nlsq.core.model.calls import CurveCall, ResidualCall
 from nlsq.core.model.given import model_value, numeric, refuse_masks, require_numbers
 from nlsq.core.model.jacobians import Pattern, form, is_operator
 from nlsq.core.model.model import Model
+from nlsq.core.problem.keywords import by_name, check_names
 from nlsq.core.problem.observations import Observations, parse_observations
-from nlsq.core.problem.options import (
-    TR_OPTIONS,
-    Options,
-    by_name,
-    check_kept,
-    check_names,
-    read_options,
-)
+from nlsq.core.problem.options import TR_OPTIONS, Options, check_kept, read_options
 from nlsq.core.problem.parameters import (
     UNBOUNDED,
     Parameters,

@@ -16,8 +16,9 @@ from nlsq.core.model.given import model_value, numeric, require_numbers
 from nlsq.core.model.model import Model
 from nlsq.core.orchestration.reference import solve_by_reference
 from nlsq.core.orchestration.stages import stages_for
+from nlsq.core.problem.keywords import NO_ARGS, by_name
 from nlsq.core.problem.observations import Observations, labels_of, require_enough_points
-from nlsq.core.problem.options import by_name, check_kept, since
+from nlsq.core.problem.options import check_kept, since
 from nlsq.core.problem.parameters import UNBOUNDED, parse_parameters, speaks_by_name
 from nlsq.core.verdict.finished import Finished, check_start
 from nlsq.core.verdict.record import announce, judge, record
@@ -95,11 +96,12 @@ def curve_fit(
         shape, or its ravel. Complex data are fitted in real and imaginary part, each with the
         weight of the point. Points that are masked in `xdata`, `ydata` or `sigma` have weight 0.
     p0 : array_like (n,), dict, 'auto' or callable, optional
-        Start, in the order of the parameters or by their names. 'auto' asks the model for its
-        ``guess(x, y)`` (`nlsq.models` have one); a callable is called as ``p0(x, y)``, with the
-        points that count. Default, and where a dict leaves a parameter out: the guess of a model
-        that has one, which is moved inside the bounds, or 1, moved inside them. Where `p0` or
-        `fixed` go by name, numbers in the signature (``dose=100``) take the place of 1.
+        Start, in the order of the parameters or by their names: a dict, a pandas Series or row,
+        or a previous fit, of which the values are taken and nothing else. 'auto' asks the model
+        for its ``guess(x, y)`` (`nlsq.models` have one); a callable is called as ``p0(x, y)``, with
+        the points that count. Default, and where a dict leaves a parameter out: the guess of a
+        model that has one, which is moved inside the bounds, or 1, moved inside them. Where
+        `p0` or `fixed` go by name, numbers in the signature (``dose=100``) take the place of 1.
     sigma : None, scalar, (m,) or (m, m), optional
         Standard deviations of `ydata`, or its covariance matrix. Default: equal weights. A point
         of sigma = inf has weight 0: the model sees it, but no sum, count or statistic does.
@@ -223,7 +225,7 @@ def curve_fit(
     started, began = time.perf_counter(), time.monotonic()
     require_numbers("curve_fit")
     if "args" in options:
-        raise ValueError("'args' is not a supported keyword argument.")
+        raise ValueError(f"'args' is not a supported keyword argument. {NO_ARGS}")
     if ydata is None:
         if full_output:
             raise ValueError(_NO_FULL_OUTPUT)

@@ -25,8 +25,9 @@ from nlsq.core.minpack import curve_fit
 from nlsq.core.model.given import refuse_units
 from nlsq.core.orchestration.stages import stages_for
 from nlsq.core.orchestration.streaming_coordinator import STRATEGIES
+from nlsq.core.problem.keywords import check_names
 from nlsq.core.problem.observations import labels_of
-from nlsq.core.problem.options import check_names, since
+from nlsq.core.problem.options import since
 from nlsq.core.problem.parameters import UNBOUNDED
 from nlsq.interfaces.orchestration_protocol import StreamingDecision
 from nlsq.models.model import Model
@@ -159,7 +160,7 @@ def fit(
     ([2.5, 1.3], 'chunked')
     """
     started = time.monotonic()
-    check_names("fit", options, _OWN)
+    check_names("fit", options, _OWN, f)
     hybrid = None
     if isinstance(workflow, HybridStreamingConfig):
         hybrid, workflow = workflow, "streaming"

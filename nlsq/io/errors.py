@@ -62,9 +62,7 @@ def missing_file(path: str | os.PathLike) -> FileError:
         neighbours = sorted(os.listdir(folder or "."))
     except OSError:
         return FileError(f"{text}: no such file.", f"There is no folder {folder or '.'!r}.")
-    lower = {n.lower(): n for n in neighbours}
-    close = lower.get(name.lower())
     if name in neighbours:
         return FileError(f"{text}: a link to a file that is not there.", "Look where it leads.")
-    hint = f"; did you mean {close!r}?" if close else did_you_mean(name, neighbours, ".")
+    hint = did_you_mean(name, neighbours, ".")
     return FileError(f"{text}: no such file{hint}", "Paths are relative to the working folder.")

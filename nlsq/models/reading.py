@@ -243,7 +243,7 @@ def _refuse_models(formula: Formula) -> None:
             raise FormulaError(
                 formula.text, None, f"{name!r} is a built-in model, not a parameter",
                 "One text adds models (gaussian + linear) or writes a formula. Rename the "
-                f"parameter, or add models.get({name!r}) + models.formula(...).",
+                f"parameter. Python adds both: models.get({name!r}) + models.formula(...).",
             )  # fmt: skip
 
 

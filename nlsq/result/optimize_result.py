@@ -397,4 +397,5 @@ class OptimizeResultV2:
         missing = [k for k in ("x", "success", "cost", "fun") if k not in result]
         if missing:
             raise ValueError(f"the result has no field {', '.join(missing)}")
-        return cls(**{k: result.get(k) for k in cls.__dataclass_fields__ if k in result})
+        known: dict[str, Any] = {k: result.get(k) for k in cls.__dataclass_fields__ if k in result}
+        return cls(**known)

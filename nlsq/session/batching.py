@@ -180,7 +180,7 @@ def _fit_many(settings: Settings, points: list[Points]):
     given = fitting.p0
     count = len(given) if isinstance(given, list) else None
     model = load_model(settings.model, points[0].x_names, count)
-    begins = [start(fitting, model, one.x, one.y) for one in points]
+    begins = [start(fitting, model, one.x, one.y, places=settings.places) for one in points]
     p0 = np.array([begin.p0 for begin in begins])
     held = [place("fitting.fixed", name, model.names) for name in fitting.fixed]
     fixed = {model.names[i]: p0[:, i] for i in held}

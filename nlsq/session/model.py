@@ -127,7 +127,14 @@ def _refused(model: Model, x_names: list[str]) -> Iterator[None]:
             f"Say which is the variable: --variable {likely}",
         ) from None
     except InputError as error:
-        raise NoModel(error.message, error.fix) from None
+        raise _no_model(error) from None
+
+
+def _no_model(error: InputError) -> NoModel:
+    from nlsq.models.catalogue import UnknownModel
+
+    listed = 'nlsq models lists the models; a formula is written as "a*exp(-x/tau) + c".'
+    return NoModel(error.message, listed if isinstance(error, UnknownModel) else error.fix)
 
 
 def _from_name(name: str) -> LoadedModel:
@@ -136,7 +143,7 @@ def _from_name(name: str) -> LoadedModel:
     try:
         found = models.get(name)
     except InputError as error:
-        raise NoModel(error.message, error.fix) from None
+        raise _no_model(error) from None
     guess = None if found.start is None else found.guess
     return LoadedModel(found, found.names, guess, found.bounds())
 
@@ -206,7 +213,7 @@ def start(
     Parameters
     ----------
     places : mapping, optional
-        Where "fitting.p0" and "fitting.fixed" were given.
+        Where "fitting.p0" and its like were given.
     only_known : bool
         Leave out what is said of parameters that the model does not have.
 
@@ -225,25 +232,40 @@ def start(
 
     places = places or {}
     own = fitting.p0 if isinstance(fitting.p0, dict) else {}
-    try:
-        lb, ub = _bounds(fitting, model)
-        values = naming.places("fitting.p0", own, names, naming.one_number)
-        held = naming.places("fitting.fixed", fitting.fixed, names, naming.one_number)
-        rest, origin = _rest(fitting.p0, model, (lb, ub), x, y)
+    with _said(places, "fitting.bounds") as what:
+        lb, ub = _bounds(fitting, model, what)
+    with _said(places, "fitting.fixed") as what:
+        held = naming.places(what, fitting.fixed, names, naming.one_number)
+    with _said(places, "fitting.p0") as what:
+        values = naming.places(what, own, names, naming.one_number)
+        rest, origin = _rest(fitting.p0, model, (lb, ub), x, y, what)
         said = named.Named(names, lb, ub, False, rest, values, held)
         p0 = said.start()
-        limits = said.limits(p0)
-        parse_start(p0, limits.lb, limits.ub, names, "fitting.p0")
-    except InputError:
-        raise
-    except (TypeError, ValueError) as error:
-        raise ConfigurationError(str(error)) from None
+    with _said(places, "fitting.fixed") as what:
+        limits = said.limits(p0, fixed=what)
+    with _said(places, "fitting.p0") as what:
+        parse_start(p0, limits.lb, limits.ub, names, what)
     given = places.get("fitting.p0", "given") if isinstance(fitting.p0, dict | list) else origin
     told = [names[i] for i in values] if isinstance(fitting.p0, dict) else names
     origins = dict.fromkeys(told, given) | {n: origin for n in names if n not in told}
     fixed = f"fixed, {places.get('fitting.fixed', 'given')}"
     origins |= {names[i]: fixed for i, value in held.items() if value is not None}
     return Start(p0, limits.lb, limits.ub, _told(dict(zip(names, p0, strict=True)), origins))
+
+
+@contextmanager
+def _said(places: Mapping[str, str], key: str) -> Iterator[str]:
+    """How to call an entry, --p0 or fitting.p0; what is wrong with it begins with its place."""
+    place = places.get(key, "")
+    try:
+        yield place if place.startswith("--") else key
+    except InputError:
+        raise
+    except (TypeError, ValueError) as error:
+        inside = ((k.removeprefix(f"{key}."), p) for k, p in places.items() if k != key)
+        place = next((p for name, p in inside if repr(name) in str(error)), place)
+        told = not place or place in str(error)
+        raise ConfigurationError(str(error) if told else f"{place}: {error}") from None
 
 
 def _of_known(fitting: Fitting, names: tuple[str, ...]) -> Fitting:
@@ -256,15 +278,17 @@ def _of_known(fitting: Fitting, names: tuple[str, ...]) -> Fitting:
     return fitting.model_copy(update=known)
 
 
-def _rest(given: Any, model: LoadedModel, bounds: tuple, x, y) -> tuple[np.ndarray | None, str]:
+def _rest(
+    given: Any, model: LoadedModel, bounds: tuple, x, y, what: str
+) -> tuple[np.ndarray | None, str]:
     """The start of what is not given by name, and who chose it; None: the default."""
     names = model.names
     if isinstance(given, list):
-        _require_count("fitting.p0", given, names)
+        _require_count(what, given, names)
         return np.array(given, float), ""
     if given == "auto" and model.guess is None:
         raise ConfigurationError(
-            "fitting.p0: this model has no guess of its own.", "Give a start: --p0 NAME=VALUE"
+            f"{what}: this model has no guess of its own.", "Give a start: --p0 NAME=VALUE"
         )
     if model.guess is not None:
         try:
@@ -292,10 +316,10 @@ def _told(p0: dict[str, float], origins: dict[str, str]) -> str:
     return "; ".join(parts)
 
 
-def _bounds(fitting: Fitting, model: LoadedModel) -> tuple[np.ndarray, np.ndarray]:
-    names, given = model.names, fitting.bounds
+def _bounds(fitting: Fitting, model: LoadedModel, what: str) -> tuple[np.ndarray, np.ndarray]:
     from nlsq.core.problem.parameters import parse_bounds
 
+    names, given = model.names, fitting.bounds
     n = len(names)
     lb, ub = np.full(n, -np.inf), np.full(n, np.inf)
     if model.bounds is not None and fitting.method != "lm":
@@ -304,12 +328,12 @@ def _bounds(fitting: Fitting, model: LoadedModel) -> tuple[np.ndarray, np.ndarra
         for side, values, none in ((lb, given.lower, -np.inf), (ub, given.upper, np.inf)):
             if values is not None:
                 key = "lower" if side is lb else "upper"
-                _require_count(f"fitting.bounds.{key}", values, names)
+                _require_count(what if what.endswith(key) else f"{what}.{key}", values, names)
                 side[:] = [none if v is None else v for v in values]
     elif given is not None:
         from nlsq.core.problem import naming
 
-        sides = naming.named_bounds(given, names, naming.one_number)
+        sides = naming.named_bounds(given, names, naming.one_number, what)
         for side, values in zip((lb, ub), sides, strict=True):
             for i, value in values.items():
                 side[i] = value
@@ -318,7 +342,7 @@ def _bounds(fitting: Fitting, model: LoadedModel) -> tuple[np.ndarray, np.ndarra
 
 def _require_count(key: str, given: list, names: tuple[str, ...]) -> None:
     if len(given) != len(names):
-        raise ConfigurationError(
+        raise ValueError(
             f"{key} has {len(given)} numbers, but the model has {len(names)} parameters: "
             f"{', '.join(names)}."
         )

@@ -72,7 +72,7 @@ def _parameters(settings: Settings, points: Points | None) -> list[tuple[str, st
     model = load_model(
         settings.model, points.x_names, len(given) if isinstance(given, list) else None
     )
-    begin = start(settings.fitting, model, points.x, points.y)
+    begin = start(settings.fitting, model, points.x, points.y, places=settings.places)
     lines = [("start", begin.origin)]
     for i, name in enumerate(model.names):
         lines.append((f"  {name}", _limits(begin, i)))

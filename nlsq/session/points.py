@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import sys
 from dataclasses import dataclass, field
 from typing import Any
@@ -170,6 +171,12 @@ def _expression(text: str, where: str) -> Formula:
     try:
         return parse(text)
     except FormulaError as error:
+        if where == "column" and len(names := re.findall(r"[^\s,]+", text)) > 1 and "," in text:
+            raise ConfigurationError(
+                f"column {text}: there is no column of this name.",
+                f"Name several columns of x one by one: -x {' -x '.join(names)}, in a file "
+                f"x: [{', '.join(names)}].",
+            ) from None
         raise ConfigurationError(f"{where} {text}: {error.message}", error.fix) from None
 
 

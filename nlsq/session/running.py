@@ -41,7 +41,7 @@ from nlsq.utils.input_error import InputError
 if TYPE_CHECKING:
     from nlsq.result import CurveFitResult
 
-_TOLD = ("fitting.p0", "fitting.fixed")  # where they were given is said of the start
+_TOLD = ("fitting.p0", "fitting.fixed", "fitting.bounds")  # where they were given is said
 
 
 def prepare_process() -> None:
@@ -93,7 +93,7 @@ def execute(
         "settings": settings.model_dump(mode="json"),
         "points": None if points is None else vars(points),
         "provenance": provenance(settings, points, command),
-        "places": {k: v for k, v in settings.places.items() if k in _TOLD},
+        "places": _places(settings),
         "resume": resume,
         "only_known": only_known,
         "whole": whole,
@@ -107,9 +107,14 @@ def guess_start(settings: Settings, points: Points | None) -> dict[str, Any]:
     request = {
         "settings": settings.model_dump(mode="json"),
         "points": None if points is None else vars(points),
+        "places": _places(settings),
     }
     sizes = {} if points is None else {"points": points.y.size}
     return carry_out(run_guess, request, settings, answers.GUESS, sizes)
+
+
+def _places(settings: Settings) -> dict[str, str]:
+    return {k: v for k, v in settings.places.items() if k.startswith(_TOLD)}
 
 
 def carry_out(
@@ -217,7 +222,7 @@ def run_guess(request: dict[str, Any]) -> dict[str, Any]:
     try:
         x, y = glance(settings) if points is None else (points.x, points.y)
         model = load_model(settings.model, x_names(settings, points))
-        begin = start(settings.fitting, model, x, y)
+        begin = start(settings.fitting, model, x, y, places=request["places"])
         values = np.broadcast_to(np.asarray(model.function(x, *begin.p0), float), y.shape)
     except ProgramError as error:
         return {"error": pack_error(error)}

@@ -138,7 +138,7 @@ def fit_source(
         options = {
             k: v for k, v in own.items() if k != "max_nfev" or "maxfev" not in options
         } | options
-    settings = _settings(caller, method, jac, parameters, options)
+    settings = _settings(caller, f, method, jac, parameters, options)
     require_engine(f)
     if decision is None:
         width, points = source.form.bytes_per_point, source.n_points
@@ -203,8 +203,8 @@ def fit_source(
     return result
 
 
-def _settings(caller, method, jac, parameters: Parameters, options: dict) -> Options:
-    settings = read_options(caller, method, jac, parameters.bounded, options)
+def _settings(caller, f, method, jac, parameters: Parameters, options: dict) -> Options:
+    settings = read_options(caller, method, jac, parameters.bounded, options, model=f)
     if settings.cache is not None:
         raise ValueError("`cache` keeps fits of arrays; a fit of a source has `checkpoint`.")
     if settings.workers is not None:

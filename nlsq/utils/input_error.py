@@ -42,17 +42,20 @@ def harmless(text: object) -> str:
 
 
 def closest(word: object, known: Iterable[object], n: int = 1) -> list[str]:
-    """The known words nearest to one that is not among them; never the word itself.
+    """The known words nearest to one that is not among them, in any case; never the word itself.
 
     Examples
     --------
     >>> closest("gausian", ["gaussian", "linear"]), closest("run", ["run", "runs"])
     (['gaussian'], ['runs'])
+    >>> closest("kA", ["k", "ka"])
+    ['ka']
     """
     import difflib
 
     others = [k for k in map(str, known) if k != str(word)]
-    return difflib.get_close_matches(str(word), others, n=n)
+    folded = {k.casefold(): k for k in reversed(others)}  # of equal ones the first
+    return [folded[k] for k in difflib.get_close_matches(str(word).casefold(), folded, n=n)]
 
 
 def did_you_mean(word: str, known: Iterable[str], otherwise: str = "") -> str:

@@ -334,16 +334,28 @@ def fits(got: tuple, points: int, shape: tuple | None) -> bool:
     return size == 1 or (size == points and (len(plain) == 1 or plain == shape))
 
 
-def wrong_value(got: tuple, points: int, shape: tuple | None) -> ValueError:
+class WrongValue(ValueError):
+    """Values of a model, of the shape `got`, that do not fit the data."""
+
+    got: tuple = ()
+
+
+def wrong_value(got: tuple, points: int, shape: tuple | None) -> WrongValue:
     """The error for a model value that does not fit."""
     size, shape = math.prod(got), shape or (points,)
     what = f"{size} values for {points} data points"
     if size == points or len(got) > 1 or len(shape) > 1:
         what = f"an array of shape {got}, but ydata has shape {shape}"
-    return ValueError(
+    hint = ""
+    if len(got) == 1 and len(shape) == 2 and size in shape:
+        rows = "ydata" if size == shape[1] else "ydata.T"
+        hint = f" Data sets of their own parameters: fit_many(f, x, {rows}), a row each."
+    error = WrongValue(
         f"The model returned {what}; f(x, *params) must return one value for each element of "
-        "ydata, in its shape or raveled in its order."
+        f"ydata, in its shape or raveled in its order.{hint}"
     )
+    error.got = got
+    return error
 
 
 def explained(error: Exception) -> Exception:

@@ -7,6 +7,7 @@ of data.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import inspect
 import types
 from collections.abc import Callable, Hashable, Iterable
@@ -25,7 +26,7 @@ from nlsq.core.model.identity.keys import alike
 from nlsq.core.model.identity.walk import content_key, model_key
 from nlsq.core.model.jacobians import Pattern
 from nlsq.core.model.reading import asks_for_identity
-from nlsq.core.model.unrolling import unrolls
+from nlsq.core.model.unrolling import unrolled
 from nlsq.core.passes.layout import LENGTHS
 
 _resolutions = UnifiedCache("models", maxsize=256)
@@ -370,9 +371,13 @@ class Model:
         """
         self.by_duals = self.interpreted = False
         if not self._final:
-            if not unrolls(lambda: self.evaluate(x, p)):
+            package = unrolled(lambda: self.evaluate(x, p))
+            if not package:
                 raise NoRule(reason)
-            reason = "it has a loop in Python over the points"
+            own = (getattr(self.call.f, "__module__", None) or "").partition(".")[0]
+            reason = "it has a long loop in Python"
+            if package not in (own, "__main__"):
+                reason = f"it takes thousands of steps in Python, most of them inside {package}"
         info = dataclasses.replace(self.info, derivative=f"finite differences: {reason}")
         self.resolution = dataclasses.replace(self.resolution, info=info)
 
@@ -481,7 +486,7 @@ def parameter_names(f: Callable, n: int | None) -> tuple[str, ...]:
     ValueError
         If `n` is None and the signature does not tell the number of parameters.
     TypeError
-        If the model does not take `n` parameters.
+        If the model does not take `n` parameters, or some of them by keyword only.
     """
     positional, required, open_ended = _signature(f)
     if n is None:
@@ -498,7 +503,11 @@ def parameter_names(f: Callable, n: int | None) -> tuple[str, ...]:
         or (known and not open_ended and n + 1 > len(positional))
     ):
         takes = ", ".join(positional[1:]) or "none"
-        raise TypeError(f"`p0` has {n} values, but the model takes {len(positional) - 1}: {takes}.")
+        packed = len(positional) < 3 and n > 1
+        hint = " Each is an argument of its own, f(x, a, b, ...)." * packed
+        raise TypeError(
+            f"`p0` has {n} values, but the model takes {len(positional) - 1}: {takes}.{hint}"
+        )
     names = positional[1 : n + 1]
     return tuple(names) if len(names) == n else tuple(f"p{i}" for i in range(n))
 
@@ -507,12 +516,34 @@ def _signature(f: Callable) -> tuple[list[str], int, bool]:
     """(positional names, how many of them have no default, whether *args follow)."""
     if type(f) is types.FunctionType and not hasattr(f, "__wrapped__"):
         code = f.__code__
-        names = list(code.co_varnames[: code.co_argcount])
-        return names, len(names) - len(f.__defaults__ or ()), bool(code.co_flags & 0x04)
+        if not code.co_kwonlyargcount:
+            names = list(code.co_varnames[: code.co_argcount])
+            return names, len(names) - len(f.__defaults__ or ()), bool(code.co_flags & 0x04)
     try:
         parameters = inspect.signature(f).parameters.values()
     except (TypeError, ValueError):
         return [], 0, True
+    keyed = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.default is p.empty]
+    if keyed and not hasattr(f, "__wrapped__"):  # whose wrapper may give them
+        raise TypeError(_by_keyword(f, keyed))
     named = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     required = sum(p.default is p.empty for p in named)
     return [p.name for p in named], required, any(p.kind is p.VAR_POSITIONAL for p in parameters)
+
+
+def _by_keyword(f: Callable, keyed: list[str]) -> str:
+    """What to say of a model whose arguments `keyed` cannot be given by place."""
+    what = f"The model takes {', '.join(keyed)} by keyword only"
+    if not isinstance(f, functools.partial):
+        return f"{what}. Name them before the *: f(x, a, b, ...)."
+    held, name = f.keywords, getattr(f.func, "__name__", "f")
+    every = list(inspect.signature(f.func).parameters.values())[len(f.args) :]
+    free = ", ".join(p.name for p in every if p.name not in held)
+    call = [f"{a!r:.20}" for a in f.args]
+    for p in every:
+        value = f"{held[p.name]!r:.20}" if p.name in held else p.name
+        call.append(f"{p.name}={value}" if p.kind is p.KEYWORD_ONLY else value)
+    return (
+        f"{what}: functools.partial holds {', '.join(map(repr, held))} before them. Write lambda "
+        f"{free}: {name}({', '.join(call)})."
+    )

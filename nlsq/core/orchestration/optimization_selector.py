@@ -39,5 +39,6 @@ class OptimizationSelector:
             For a start, bounds or options that are wrong, and for unknown keywords.
         """
         parameters = parse_parameters(f, p0, bounds)
-        settings = read_options("curve_fit", method, jac, parameters.bounded, options or {})
+        given = options or {}
+        settings = read_options("curve_fit", method, jac, parameters.bounded, given, model=f)
         return OptimizationConfig(parameters, settings, "engine")

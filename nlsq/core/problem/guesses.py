@@ -12,7 +12,7 @@ import numpy as np
 
 from nlsq.core.model.given import point_axes
 from nlsq.core.problem.naming import listed, numbers, one_number, places
-from nlsq.core.problem.parameters import parse_bounds
+from nlsq.core.problem.parameters import mapping_of, parse_bounds
 from nlsq.utils.input_error import did_you_mean
 
 # what a user's guess raises; anything else is no failure of it
@@ -46,6 +46,7 @@ class Guess:
                 f"{self.label} failed with {type(error).__name__}: {str(error).rstrip('.')}. "
                 f"{remedy(self.names)}"
             ) from error
+        p = mapping_of(p, self.label)
         if isinstance(p, Mapping):
             found = places(self.label, p, self.names, one_number)
             p = [found.get(i) for i in range(len(self.names))]

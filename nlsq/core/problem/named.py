@@ -36,7 +36,14 @@ from nlsq.core.problem.naming import (
     places,
     scales,
 )
-from nlsq.core.problem.parameters import UNBOUNDED, Limits, mapping_of, parse_bounds, parse_start
+from nlsq.core.problem.parameters import (
+    UNBOUNDED,
+    Limits,
+    mapping_of,
+    parse_bounds,
+    parse_start,
+    written,
+)
 
 
 @dataclasses.dataclass
@@ -96,10 +103,11 @@ class Named:
             return parse_start(None, low.ravel(), high.ravel(), ()).reshape(low.shape)
         return self.rest
 
-    def limits(self, start: np.ndarray, found: bool = True) -> Limits:
+    def limits(self, start: np.ndarray, found: bool = True, fixed: str = "fixed") -> Limits:
         """Bounds (n,) with lb == ub where a parameter is held at its start.
 
         found: whether the start is the one of the fit, and not `without_data`.
+        fixed: how `fixed` is called in messages.
 
         Raises
         ------
@@ -112,7 +120,7 @@ class Named:
         for i in self.held:
             value = start.item(i)
             if found:
-                self._require_inside(i, value)
+                self._require_inside(i, value, fixed)
             lb[i] = ub[i] = value
         return Limits(lb, ub, self.bounded, self.names)
 
@@ -138,14 +146,14 @@ class Named:
         """Place -> value of what outranks `rest`."""
         return {i: v for d in (self.values, self.held) for i, v in d.items() if v is not None}
 
-    def _require_inside(self, i: int, value: float) -> None:
+    def _require_inside(self, i: int, value: float, fixed: str = "fixed") -> None:
         low, high = self.lb.item(i), self.ub.item(i)
         if low <= value <= high and math.isfinite(value):
             return
         why = "which is no finite number."
         if math.isfinite(value):
             why = f"outside of its bounds [{low:g}, {high:g}]. Move the value or the bounds."
-        raise ValueError(f"`fixed` holds {self.names[i]!r} at {value:g}, {why}")
+        raise ValueError(f"`{fixed}` holds {self.names[i]!r} at {value:g}, {why}")
 
 
 def arrays(
@@ -190,7 +198,7 @@ def read(
     named = isinstance(p0, Mapping)
     value = array_over_fits if of_fits else one_number
     values = places("p0", p0, names, value) if named else {}
-    held = held_places(fixed, names, values, "p0", value)
+    held = held_places(fixed, names, written(p0, values) if named else {}, "p0", value)
     rest, own = None, None
     if named or p0 is None:
         given = {i for d in (values, held) for i, v in d.items() if v is not None}
@@ -225,7 +233,7 @@ def unknowns(
     names = _own_names(x0, names)
     if isinstance(x0, Mapping):
         values = places("x0", x0, names, one_number)
-        held = held_places(fixed, names, values, "x0", one_number)
+        held = held_places(fixed, names, written(x0, values), "x0", one_number)
         have = {i for d in (values, held) for i, v in d.items() if v is not None}
         if lacking := [n for i, n in enumerate(names) if i not in have]:
             raise ValueError(f"`x0` has no start for {listed(lacking)}.")

@@ -107,8 +107,10 @@ def held_places(
     return held
 
 
-def named_bounds(given: Mapping, names: tuple[str, ...], read: Callable) -> tuple[dict, dict]:
-    """Place -> lower, and place -> upper bound, of bounds by name; None is an open side.
+def named_bounds(
+    given: Mapping, names: tuple[str, ...], read: Callable, what: str = "bounds"
+) -> tuple[dict, dict]:
+    """Place -> lower, and place -> upper bound, of bounds by name, called `what`; None is open.
 
     Raises
     ------
@@ -117,9 +119,9 @@ def named_bounds(given: Mapping, names: tuple[str, ...], read: Callable) -> tupl
     """
     lower, upper = {}, {}
     for name, pair in given.items():
-        i = place("bounds", name, names)
+        i = place(what, name, names)
         if i in lower:
-            raise ValueError(f"`bounds` names {names[i]!r} twice.")
+            raise ValueError(f"`{what}` names {names[i]!r} twice.")
         if pair is None:
             pair = None, None
         try:

@@ -18,26 +18,18 @@ from nlsq.core.loop.loop import METHODS
 from nlsq.core.loss_functions import BUILT_IN, user_loss
 from nlsq.core.loss_functions import NAMES as LOSSES
 from nlsq.core.model.differences import SCHEMES
+from nlsq.core.problem.keywords import FRONT, check_names
 from nlsq.utils.input_error import closest
 
 # name in SciPy's leastsq -> ours
 _ALIASES = {"maxfev": "max_nfev"}
 _EITHER = (("maxfev", "max_nfev"), ("diag", "x_scale"), ("epsfcn", "diff_step"))
-KEYWORDS = (
-    "ftol", "xtol", "gtol", "x_scale", "loss", "f_scale", "max_nfev", "maxfev", "diff_step",
-    "epsfcn", "diag", "factor", "callback", "verbose", "time_limit", "tr_solver", "tr_options",
-    "cache", "workers", "backend",
-)  # fmt: skip
-
-
 TR_SOLVERS = ("exact", "lsmr", "cg")
 # of 'lsmr' SciPy's, of which a program that JAX traced knows `maxiter`
 TR_OPTIONS = {
     "cg": ("maxiter", "tol"),
     "lsmr": ("maxiter", "atol", "btol", "conlim", "damp", "show", "regularize"),
 }
-_FRONT = ("p0", "sigma", "absolute_sigma", "check_finite", "bounds", "method", "jac", "full_output",
-          "nan_policy", "fixed")  # fmt: skip
 
 
 class Partial(np.ndarray):
@@ -118,9 +110,15 @@ _kept_loss = functools.lru_cache(maxsize=8)(_traced_loss)
 
 
 def read_options(
-    caller: str, method: str | None, jac: Any, bounded: bool, given: dict, front: tuple = _FRONT
+    caller: str,
+    method: str | None,
+    jac: Any,
+    bounded: bool,
+    given: dict,
+    front: tuple = FRONT,
+    model: Callable | None = None,
 ) -> Options:
-    """Options from a front door's keywords; `front` names its other ones, for suggestions.
+    """Options from a front door's keywords; `front` and `model` are those of `check_names`.
 
     Raises
     ------
@@ -129,7 +127,7 @@ def read_options(
     ValueError
         A value out of its range.
     """
-    check_names(caller, given, front)
+    check_names(caller, given, front, model)
     if not given and jac is None:
         return _defaults(_method(method, bounded), backend())
     for one, other in _EITHER:
@@ -179,42 +177,12 @@ def check_kept(caller: str, kept: dict, front: tuple) -> None:
     read_options(caller, None, None, False, given, front)
 
 
-def by_name(caller: str, before: int, names: tuple, args: tuple, options: dict) -> dict:
-    """Options with the positional arguments `args` among them, which follow `before` others.
-
-    Raises
-    ------
-    TypeError
-        There are too many of them, or an argument was given twice.
-    """
-    if len(args) > len(names):
-        raise TypeError(
-            f"{caller}() takes at most {len(names) + before} positional arguments, "
-            f"got {len(args) + before}."
-        )
-    given = dict(zip(names, args, strict=False))
-    if twice := sorted(given.keys() & options.keys()):
-        raise TypeError(f"{caller}() got multiple values for argument {twice[0]!r}.")
-    return given | options
-
-
 def since(started: float, options: dict) -> dict:
     """`options` with what is left of the time limit, which began to run when `started`."""
     limit = options.get("time_limit")
     if not isinstance(limit, int | float) or not limit > 0:  # none, or to be refused
         return options
     return options | {"time_limit": max(limit - (time.monotonic() - started), 1e-9)}
-
-
-def check_names(caller: str, given: dict, front: tuple) -> None:
-    """Raise TypeError for a keyword that is unknown, with the nearest known one."""
-    for name in given:
-        if name not in KEYWORDS:
-            near = closest(name, KEYWORDS + front)
-            hint = f" Did you mean {near[0]!r}?" if near else f" Known: {', '.join(KEYWORDS)}."
-            if name in _FRONT:
-                hint = f" It is one of `curve_fit`.{hint}"
-            raise TypeError(f"{caller}() got an unexpected keyword argument {name!r}.{hint}")
 
 
 @functools.lru_cache

@@ -80,13 +80,13 @@ def speaks_by_name(f, p0, bounds, fixed, options: dict) -> bool:
 
 
 def has_names(given) -> bool:
-    """Whether numbers come with the names of parameters: in a mapping, or as pandas keeps them.
+    """Whether numbers come with the names of parameters: in a mapping, pandas or a result.
 
     Names are what a Series has as its index, and a DataFrame as its columns.
     """
     if type(given) in _ARRAYS or given is None:
         return False
-    if isinstance(given, Mapping):
+    if isinstance(given, Mapping) or isinstance(getattr(given, "params", None), Mapping):
         return True
     labels = getattr(given, "columns", getattr(given, "index", None))
     if callable(labels) or not hasattr(given, "items") or np.ndim(labels) != 1:
@@ -100,16 +100,29 @@ def mapping_of(given, what: str):
     Raises
     ------
     ValueError
-        When a name comes twice.
+        When a name comes twice, and for a result that knows no names.
     """
-    if isinstance(given, Mapping) or not has_names(given):
+    if not has_names(given):
+        return given
+    if isinstance(params := getattr(given, "params", None), Mapping):  # a previous fit
+        return params
+    if isinstance(given, Mapping):
+        if {"x", "success", "message"} <= given.keys():  # SciPy's, or of `least_squares`
+            raise ValueError(f"`{what}` is the result of a fit. Give its numbers: {what}=result.x")
         return given
     found = {}
     for name, value in given.items():
         if name in found:
             raise ValueError(f"`{what}` names {name!r} twice.")
-        found[name] = np.asarray(value) if hasattr(given, "columns") else value
+        table = hasattr(given, "columns")
+        one = table and len(value) == 1  # a row of a table
+        found[name] = value.iloc[0] if one else np.asarray(value) if table else value
     return found
+
+
+def written(start: Mapping, values: dict) -> dict:
+    """`values` of `start` but for those of a previous fit, which `fixed` outranks."""
+    return {} if any(hasattr(type(v), "stderr") for v in start.values()) else values
 
 
 def parse_bounds(bounds, n: int, names: Sequence[str] = ()) -> tuple[np.ndarray, np.ndarray]:

@@ -1,0 +1,96 @@
+"""The keywords of the front doors, and what to say of those that are none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Any
+
+from nlsq.utils.input_error import closest
+
+KEYWORDS = (
+    "ftol", "xtol", "gtol", "x_scale", "loss", "f_scale", "max_nfev", "maxfev", "diff_step",
+    "epsfcn", "diag", "factor", "callback", "verbose", "time_limit", "tr_solver", "tr_options",
+    "cache", "workers", "backend",
+)  # fmt: skip
+FRONT = ("p0", "sigma", "absolute_sigma", "check_finite", "bounds", "method", "jac", "full_output",
+         "nan_policy", "fixed")  # fmt: skip
+NO_ARGS = "Put what else the model takes into it: lambda x, a, b: f(x, a, b, more)."
+# other libraries' names
+_HABITS = {
+    "args": NO_ARGS, "kwargs": NO_ARGS, "fcn_args": NO_ARGS, "fcn_kws": NO_ARGS,
+    "weights": "They multiply residuals in lmfit: sigma=1/weights. Of weights that multiply "
+               "squares: sigma=1/sqrt(weights).",
+    "params": "Give the starts as p0={name: value}, and bounds= and fixed= beside it.",
+    "guess": "Give the starts as p0=, p0='auto' for the model's own guess.",
+    "vary": "Name what is not fitted: fixed=['a'].",
+    "scale_covar": "absolute_sigma=True is scale_covar=False.",
+    "iter_cb": "It is callback=.", "maxiter": "It is max_nfev=.", "yerr": "It is sigma=.",
+}  # fmt: skip
+_DATA = ("f", "fun", "model", "xdata", "ydata", "x0", "options", "fit_options", "self")
+
+
+def check_names(
+    caller: str,
+    given: Collection[str],
+    front: tuple,
+    model: Callable | str | None = None,
+    lacks: Collection[str] = (),
+) -> None:
+    """Raise TypeError for a keyword that is unknown, with what was meant.
+
+    Parameters
+    ----------
+    front : tuple
+        Keywords of this caller besides `KEYWORDS`, of which it `lacks` some.
+    model : callable or str, optional
+        Whose parameters are no keywords.
+    """
+    for name in given:
+        if name in KEYWORDS:
+            continue
+        known = [k for k in (*front, *KEYWORDS) if k not in lacks and k != name]
+        near = closest(name, known)
+        if name in _names(model):
+            hint = f"It is a parameter of the model: p0={{{name!r}: ...}} gives its start."
+        elif name in _HABITS:
+            hint = _HABITS[name]
+        elif near:
+            hint = f"Did you mean {near[0]!r}?"
+        else:
+            hint = f"Known: {', '.join(k for k in known if k not in _DATA)}."
+        if name in FRONT:
+            hint = f"It is one of `curve_fit`. {hint}"
+        raise TypeError(f"{caller}() got an unexpected keyword argument {name!r}. {hint}")
+
+
+def _names(model: Any) -> tuple[str, ...]:
+    """The model's parameters; none where they are not to be had without data."""
+    from nlsq.core.model.model import parameter_names
+
+    try:
+        if isinstance(model, str):
+            from nlsq.models.reading import read
+
+            model = read(model)
+        return () if model is None else parameter_names(model, None)
+    except (TypeError, ValueError):
+        return ()
+
+
+def by_name(caller: str, before: int, names: tuple, args: tuple, options: dict) -> dict:
+    """Options with the positional arguments `args` among them, which follow `before` others.
+
+    Raises
+    ------
+    TypeError
+        There are too many of them, or an argument was given twice.
+    """
+    if len(args) > len(names):
+        raise TypeError(
+            f"{caller}() takes at most {len(names) + before} positional arguments, "
+            f"got {len(args) + before}."
+        )
+    given = dict(zip(names, args, strict=False))
+    if twice := sorted(given.keys() & options.keys()):
+        raise TypeError(f"{caller}() got multiple values for argument {twice[0]!r}.")
+    return given | options
