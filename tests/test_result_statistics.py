@@ -151,12 +151,14 @@ def test_quantile_against_scipy_stats(level, dof):
     assert statistics.quantile(level, dof, normal=False) == pytest.approx(expected, rel=1e-9)
 
 
-@pytest.mark.parametrize("level", [0, 1, -0.1, 95, math.nan])
+@pytest.mark.parametrize("level", [0, 1, -0.1, 95, math.nan, "0.9", [0.9, 0.95]])
 def test_level_outside_its_range(level):
     fit = fitted(LINE, *noisy_line())
     for name in ("level", "alpha"):
         with pytest.raises(ValueError, match="confidence level"):
             fit.confidence_intervals(**{name: level})
+    with pytest.raises(ValueError, match=r"between 0 and 1 .* not None"):
+        fit.params["a"].interval(None)
 
 
 @pytest.mark.parametrize(

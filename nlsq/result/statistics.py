@@ -25,10 +25,13 @@ _BLOCK = 1 << 16  # points
 
 def check_level(level: float) -> float:
     """Return the confidence level, or raise ValueError when it is not inside (0, 1)."""
-    number = float(level)
+    try:
+        number = math.nan if isinstance(level, str) else float(level)
+    except (TypeError, ValueError):  # also of an array
+        number = math.nan
     if not 0.0 < number < 1.0:
         raise ValueError(
-            f"the confidence level is between 0 and 1 (level=0.95 is 95 %), not {level}"
+            f"the confidence level is between 0 and 1 (level=0.95 is 95 %), not {level!r}"
         )
     return number
 
