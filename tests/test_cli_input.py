@@ -66,6 +66,12 @@ YAML = "data: {input_file: data.csv, columns: {x: t, y: V}}\n"
         (YAML + "model: {formula: a*t, name: linear}", "formula and name is given"),
         (YAML + "model: {formula: a*t}\nlimits: {seconds: 3}", "limits belong to a model file"),
         (YAML + "model: {formula: a*t}\nfitting: {absolute_sigma: true}", "needs the standard dev"),
+        (
+            YAML + "model: {formula: a*t}\nfitting: {fixed: {a: true}}",
+            "a needs the value to hold it",
+        ),
+        (YAML + "model: {formula: a*t}\nfitting: {fixed: [a, a]}", "a name is there twice"),
+        (YAML + "model: {formula: a*t}\nfitting: {bounds: {a: [1, 0]}}", "has lb = 1 > ub = 0"),
         (YAML + "model: {formula: a*t}\nfitting: {f_scale: 3}", "belongs to a robust loss"),
         ("data: {input_file: data.csv, columns: {y: no}}\nmodel: {formula: a*t}", "quoted"),
         (YAML + "model: {path: m.py, function: f}\nworkflow: {checkpoint: d}", "may write nothing"),

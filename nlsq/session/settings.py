@@ -164,12 +164,27 @@ def _pair_to_bounds(value: Any) -> Any:
     return value
 
 
+def _names_to_fixed(value: Any) -> Any:
+    """Names alone stay at their starts; a flag is no value to hold one at."""
+    names = [value] if isinstance(value, str) else value
+    if isinstance(names, list) and all(isinstance(name, str) for name in names):
+        if len(set(names)) < len(names):
+            raise ValueError(f"a name is there twice in {names}")
+        return dict.fromkeys(names)
+    for name, held in value.items() if isinstance(value, dict) else ():
+        if isinstance(held, bool):
+            raise ValueError(
+                f"{name} needs the value to hold it at, got {held}; or name it: [{name}]"
+            )
+    return value
+
+
 class Fitting(_Section):
     """Options of `nlsq.curve_fit`; those left out keep its defaults."""
 
     p0: list[float] | dict[str, float] | Literal["auto"] | None = None
     bounds: Annotated[Bounds | NamedBounds | None, BeforeValidator(_pair_to_bounds)] = None
-    fixed: dict[str, float | None] = {}
+    fixed: Annotated[dict[str, float | None], BeforeValidator(_names_to_fixed)] = {}
     method: MethodLiteral | None = None
     ftol: float | None = DEFAULT_FTOL
     xtol: float | None = DEFAULT_XTOL
