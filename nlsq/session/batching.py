@@ -174,6 +174,7 @@ def _alike(settings: Settings, points: list[Points]) -> list[list[int]]:
 def _fit_many(settings: Settings, points: list[Points]):
     """The fits of points that are alike, and the model."""
     from nlsq import fit_many
+    from nlsq.core.problem.naming import place
 
     fitting = settings.fitting
     given = fitting.p0
@@ -181,7 +182,8 @@ def _fit_many(settings: Settings, points: list[Points]):
     model = load_model(settings.model, points[0].x_names, count)
     begins = [start(fitting, model, one.x, one.y) for one in points]
     p0 = np.array([begin.p0 for begin in begins])
-    fixed = {name: p0[:, model.names.index(name)] for name in fitting.fixed}
+    held = [place("fitting.fixed", name, model.names) for name in fitting.fixed]
+    fixed = {model.names[i]: p0[:, i] for i in held}
     bounds = _shared_bounds(begins, model, fixed)
     weighted = points[0].sigma is not None
     options = fitting.options()

@@ -239,10 +239,10 @@ def start(
     except (TypeError, ValueError) as error:
         raise ConfigurationError(str(error)) from None
     given = places.get("fitting.p0", "given") if isinstance(fitting.p0, dict | list) else origin
-    told = own if isinstance(fitting.p0, dict) else names
+    told = [names[i] for i in values] if isinstance(fitting.p0, dict) else names
     origins = dict.fromkeys(told, given) | {n: origin for n in names if n not in told}
     fixed = f"fixed, {places.get('fitting.fixed', 'given')}"
-    origins |= {n: fixed for n, value in fitting.fixed.items() if value is not None}
+    origins |= {names[i]: fixed for i, value in held.items() if value is not None}
     return Start(p0, limits.lb, limits.ub, _told(dict(zip(names, p0, strict=True)), origins))
 
 
@@ -294,6 +294,8 @@ def _told(p0: dict[str, float], origins: dict[str, str]) -> str:
 
 def _bounds(fitting: Fitting, model: LoadedModel) -> tuple[np.ndarray, np.ndarray]:
     names, given = model.names, fitting.bounds
+    from nlsq.core.problem.parameters import parse_bounds
+
     n = len(names)
     lb, ub = np.full(n, -np.inf), np.full(n, np.inf)
     if model.bounds is not None and fitting.method != "lm":
@@ -311,7 +313,7 @@ def _bounds(fitting: Fitting, model: LoadedModel) -> tuple[np.ndarray, np.ndarra
         for side, values in zip((lb, ub), sides, strict=True):
             for i, value in values.items():
                 side[i] = value
-    return lb, ub
+    return parse_bounds((lb, ub), n, names)
 
 
 def _require_count(key: str, given: list, names: tuple[str, ...]) -> None:
