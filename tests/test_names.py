@@ -349,6 +349,16 @@ def test_names_of_unknowns():
     assert "param_names" not in nlsq.least_squares(lambda p: p - 1, [0.0])
 
 
+def test_columns_of_a_table_are_names():
+    table = pd.DataFrame({"tau": [1.0, 1.1], "c": 0.6, "a": [2.0, 2.1]})
+    both = T, np.array([Y, 2 * Y])
+    ours = nlsq.fit_many(decay, *both, p0=table, fixed=table[["c"]])
+    theirs = nlsq.fit_many(decay, *both, p0=table[["a", "tau", "c"]].to_numpy(), fixed="c")
+    np.testing.assert_array_equal(ours.popt, theirs.popt)
+    limits = nlsq.curve_fit(decay, T, Y, P0, bounds=pd.DataFrame({"c": [0.0, 0.9]})).bounds
+    np.testing.assert_array_equal(limits, ([-INF, -INF, 0], [INF, INF, 0.9]))
+
+
 def test_names_are_spelled_as_python_spells_them():
     def mobility(t, µ, c):  # the micro sign: Python makes it the letter
         return µ * t + c

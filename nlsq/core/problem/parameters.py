@@ -80,12 +80,15 @@ def speaks_by_name(f, p0, bounds, fixed, options: dict) -> bool:
 
 
 def has_names(given) -> bool:
-    """Whether numbers come with the names of parameters: in a mapping, or a Series of pandas."""
+    """Whether numbers come with the names of parameters: in a mapping, or as pandas keeps them.
+
+    Names are what a Series has as its index, and a DataFrame as its columns.
+    """
     if type(given) in _ARRAYS or given is None:
         return False
     if isinstance(given, Mapping):
         return True
-    labels = getattr(given, "index", None)
+    labels = getattr(given, "columns", getattr(given, "index", None))
     if callable(labels) or not hasattr(given, "items") or np.ndim(labels) != 1:
         return False
     return any(isinstance(label, str) for label in labels)
@@ -105,7 +108,7 @@ def mapping_of(given, what: str):
     for name, value in given.items():
         if name in found:
             raise ValueError(f"`{what}` names {name!r} twice.")
-        found[name] = value
+        found[name] = np.asarray(value) if hasattr(given, "columns") else value
     return found
 
 
