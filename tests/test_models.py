@@ -39,7 +39,7 @@ ORIGINAL = {
 }  # fmt: skip
 FUNCTIONS = {
     **{n: getattr(np, n) for n in "exp log sin cos sqrt tanh cosh arctan".split()},
-    "pi": np.pi, "erf": special.erf, "erfc": special.erfc,
+    "pi": np.pi, "erf": special.erf, "erfc": special.erfc, "gamma": special.gamma,
 }  # fmt: skip
 
 
@@ -705,6 +705,8 @@ MADE = {
     "a function": (G + ramp, "amp mu sigma slope start", "gaussian ramp"),
     "a function first": (ramp + G, "slope start amp mu sigma", "ramp gaussian"),
     "formula": (models.formula("k*t - (m*t^2 + h)", x="t"), "k m h", "k*t -m*t^2 -h"),
+    "what looks like a name": (
+        models.formula("2.5e3*e3*x + gamma(g)*gamma").prefixed("p_"), "p_e3 p_g p_gamma", "p_"),
     "formula in a sum": (G + models.formula("k*t + h", x="t"), "amp mu sigma k h",
                          "gaussian k*t+h"),
     "several alike": (G + models.get("lorentzian") + G,
@@ -750,7 +752,16 @@ def test_a_prefix_changes_names_only():
     np.testing.assert_allclose(fit.popt, [3, 2, 0.5, 0.3, 1], rtol=1e-7)
 
 
+def test_a_condition_in_a_sum_has_brackets():
+    model = models.formula("a if x > b else c") + L
+    assert model.formula == "(a_1 if x > b_1 else c_1) + a_2*x + b_2"
+
+
 def test_sums_that_cannot_be():
+    with pytest.raises(InputError, match="prefix 'i' makes 'is' of a name"):
+        models.formula("s*x").prefixed("i")
+    with pytest.raises(InputError, match="prefix None cannot begin a name"):
+        G.prefixed(None)
     with pytest.raises(InputError, match="prefix 'p 1' cannot begin a name"):
         G.prefixed("p 1")
     with pytest.raises(InputError, match=r"called 'a_1'.*prefixed"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import keyword
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -76,11 +77,13 @@ class Prefixed(Model):
 def prefixed(model: Model, prefix: str) -> Model:
     """`model` with a prefix before its parameters' names."""
     prefix = normal(prefix) if isinstance(prefix, str) else prefix
-    if not f"{prefix}a".isidentifier():
+    if not isinstance(prefix, str) or not f"{prefix}a".isidentifier():
         raise InputError(
             f"The prefix {prefix!r} cannot begin a name.", "Use letters, digits and _, as in p1_."
         )
     parameters = tuple(replace(p, name=prefix + p.name) for p in model.parameters)
+    for word in filter(keyword.iskeyword, (p.name for p in parameters)):
+        raise InputError(f"The prefix {prefix!r} makes {word!r} of a name.", "Choose another, p1_.")
     return Prefixed(
         function=model.function,
         name=prefix + model.name,
@@ -145,7 +148,7 @@ def add(models: Sequence[Model]) -> Model:
         formula=None
         if None in formulas
         else " + ".join(
-            _renamed(m, part, variables) for m, part in zip(members, parts, strict=True)
+            _summand(_renamed(m, part, variables)) for m, part in zip(members, parts, strict=True)
         ),
         parameters=parameters,
         start=_Guess(tuple(map(_plain, members))) if all(m.start for m in members) else None,
@@ -214,8 +217,14 @@ def _renamed(member: Model, part: tuple[Parameter, ...], variables: tuple[str, .
     """The formula in the sum's names."""
     new = dict(zip(member.variables, variables, strict=True))
     new |= dict(zip(member.names, (p.name for p in part), strict=True))
-    words = re.split(r"([^\W\d]\w*)", member.formula)
-    return "".join(new.get(word, word) for word in words)
+    # not the e3 of 1e3, nor functions, of which some have the names of parameters
+    names = r"(?<![\w.])[^\W\d]\w*(?!\w|\s*\()"
+    return re.sub(names, lambda found: new.get(found[0], found[0]), member.formula)
+
+
+def _summand(formula: str) -> str:
+    """In brackets where + would bind more tightly."""
+    return f"({formula})" if re.search(r"[<>=!]|\b(if|and|or|not|in)\b", formula) else formula
 
 
 class _Guess:
