@@ -752,6 +752,14 @@ def test_a_prefix_changes_names_only():
     np.testing.assert_allclose(fit.popt, [3, 2, 0.5, 0.3, 1], rtol=1e-7)
 
 
+@pytest.mark.parametrize("kind", [list, tuple, lambda v: pd.Series(v, index=v), np.asarray])
+def test_columns_of_a_mapping_are_numbers(kind):
+    model = models.formula("a*t + b*u", x=("t", "u"))
+    columns = {"t": kind([1.0, 2.0]), "u": kind([2.0, 1.0])}  # Series of other labels
+    np.testing.assert_array_equal(model(columns, 2, 3), [8, 7])
+    assert [part.tolist() for part in model.components(columns, 2, 3).values()] == [[2, 4], [6, 3]]
+
+
 def test_a_condition_in_a_sum_has_brackets():
     model = models.formula("a if x > b else c") + L
     assert model.formula == "(a_1 if x > b_1 else c_1) + a_2*x + b_2"

@@ -136,7 +136,9 @@ class Model:
                     f"are {', '.join(map(str, columns))}.",
                     "Rename a column, or give x itself.",
                 )
-        rows = [columns[name] for name in wanted]
+        # lists do not multiply, and Series are matched by their labels
+        own = {n: isinstance(c, list | tuple) or hasattr(c, "to_numpy") for n, c in columns.items()}
+        rows = [np.asarray(columns[n]) if own[n] else columns[n] for n in wanted]
         return rows[0] if len(rows) == 1 else tuple(rows)
 
     def __repr__(self) -> str:
