@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from nlsq import curve_fit, fit_many, models
+from nlsq import compare, curve_fit, fit_many, models
 from nlsq.models import catalogue, recipes
 from nlsq.result import CurveFitResult, CurveFits, OptimizeResult
 from nlsq.utils.input_error import InputError
@@ -338,6 +338,19 @@ def test_what_is_no_model_of_the_result_is_lost_and_said(why):
     assert back.model is None and back.predictions.shape == X.shape
     with pytest.raises(RuntimeError, match=f"could not be made again.*{why}"):
         back.components()
+
+
+@pytest.mark.parametrize("field", ["param_names", "model_name", "message"])
+def test_a_stored_result_does_not_command_the_terminal(field):
+    fit = curve_fit(line, X, Y, backend="numpy")
+    evil = "\x1b[2Jb"
+    forged = fit.to_dict() | {field: {"$tuple": [evil, "b"]} if field == "param_names" else evil}
+    back = CurveFitResult.from_dict(json.loads(json.dumps(forged)))
+    assert evil in (*back.names, back.model_name, back.message)
+    ranking, table = compare(back, fit), back.derive(**{evil: lambda b: b})
+    for shown in (back, back.params, back.params["b"], ranking, table, table[evil]):
+        assert "\x1b" not in str(shown) + repr(shown)
+    assert "\x1b" not in back.summary()
 
 
 def test_recipes_that_have_no_end_are_refused():

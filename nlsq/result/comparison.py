@@ -14,6 +14,7 @@ from nlsq.result import statistics
 from nlsq.result.curve_fit_result import CurveFitResult
 from nlsq.result.curve_fits import CurveFits
 from nlsq.result.same_data import difference, loss_of
+from nlsq.utils.input_error import harmless
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -133,7 +134,7 @@ class Comparison:
         return comparison_text.as_text(self)
 
     def __repr__(self) -> str:
-        return f"Comparison({', '.join(row.name for row in self.rows)})"
+        return f"Comparison({harmless(', '.join(row.name for row in self.rows))})"
 
     def _repr_html_(self) -> str:
         from nlsq.result import comparison_text

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from nlsq.result import formatting
 from nlsq.result.formatting import count, significant
 from nlsq.result.report import terminal_is_unicode
+from nlsq.utils.input_error import harmless
 
 if TYPE_CHECKING:
     from nlsq.result.comparison import Comparison, NestedTest, Row
@@ -39,8 +40,8 @@ def as_text(comparison: Comparison) -> str:
         out += ["", "  note"]
         for note in notes:
             out += _wrapped(note, "  * ", "    ")
-    text = "\n".join(out)
-    return text if terminal_is_unicode() else "\n".join(map(formatting.to_ascii, out))
+    text = harmless("\n".join(out))
+    return text if terminal_is_unicode() else formatting.to_ascii(text)
 
 
 def as_html(comparison: Comparison) -> str:

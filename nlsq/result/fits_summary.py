@@ -9,6 +9,7 @@ import numpy as np
 
 from nlsq.result import writers
 from nlsq.result.report import model_title
+from nlsq.utils.input_error import harmless
 
 if TYPE_CHECKING:
     from nlsq.result.curve_fits import CurveFits
@@ -81,7 +82,7 @@ def as_text(fits: CurveFits, worst: int) -> str:
         lines += _notes(fits)
     if places := _worst(fits, worst):
         lines += ["", "worst:", *(f"  {place}" for place in places)]
-    return "\n".join(lines)
+    return harmless("\n".join(lines))
 
 
 def as_html(fits: CurveFits) -> str:

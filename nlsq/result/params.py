@@ -9,7 +9,7 @@ import numpy as np
 
 from nlsq.result import statistics
 from nlsq.result.formatting import Rounding, significant, to_ascii
-from nlsq.utils.input_error import did_you_mean
+from nlsq.utils.input_error import did_you_mean, harmless
 from nlsq.utils.spelling import spelled
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Quantity:
         return f"{rounding.text(value)} ± {rounding.error(stderr)}"
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.name}: {to_ascii(str(self))})"
+        return f"{type(self).__name__}({harmless(self.name)}: {to_ascii(str(self))})"
 
 
 class _Parameter(Quantity):
@@ -158,7 +158,7 @@ class Table(Mapping):
         return "\n".join(writers.table_lines(*self._cells(), ascii, self._left))
 
     def __repr__(self) -> str:
-        each = ", ".join(f"{n}: {to_ascii(str(q))}" for n, q in self.items())
+        each = ", ".join(f"{harmless(n)}: {to_ascii(str(q))}" for n, q in self.items())
         return f"{type(self).__name__}({each})"
 
     def _repr_html_(self) -> str:
@@ -309,7 +309,7 @@ class FitsParameters(Table):
         return self._fits.to_pandas()
 
     def __repr__(self) -> str:
-        return f"FitsParameters({', '.join(self)}; of {self._fits.size} fits)"
+        return f"FitsParameters({harmless(', '.join(self))}; of {self._fits.size} fits)"
 
 
 def import_pandas(caller: str) -> Any:

@@ -16,6 +16,7 @@ from nlsq.result import formatting, statistics
 from nlsq.result.formatting import Rounding, count, near_one, significant
 from nlsq.result.sentences import basis_of_errors, bound_notes, cautions, tries_sentence
 from nlsq.result.serialization import function_name
+from nlsq.utils.input_error import harmless
 
 if TYPE_CHECKING:
     from nlsq.result.curve_fit_result import CurveFitResult
@@ -220,7 +221,9 @@ def one_line(result: CurveFitResult) -> str:
     shown = []
     for name, value, stderr in list(zip(result.names, result.x, result.perr, strict=True))[:4]:
         rounding = Rounding.of(float(value), float(stderr))
-        shown.append(f"{name}={rounding.text(float(value))}+/-{rounding.text(float(stderr))}")
+        shown.append(
+            f"{harmless(name)}={rounding.text(float(value))}+/-{rounding.text(float(stderr))}"
+        )
     more = ", ..." if len(result.names) > 4 else ""
     verdict = "converged" if result.get("success", True) else "NOT CONVERGED"
     return f"{type(result).__name__}({', '.join(shown)}{more}; {verdict})"

@@ -10,6 +10,7 @@ from typing import Any
 
 from nlsq.result.formatting import to_ascii
 from nlsq.result.report import Report
+from nlsq.utils.input_error import harmless
 
 _WIDTH = 96
 _LEFT_COLUMNS = (0, 4, 5)  # name, interval, note; numbers are set to the right
@@ -57,7 +58,7 @@ def as_text(report: Report, ascii: bool = False) -> str:
             textwrap.fill(n, _WIDTH, initial_indent="  * ", subsequent_indent="    ")
             for n in report.notes
         ]
-    return "\n".join(out)
+    return harmless("\n".join(out))  # the names in a stored result may be a stranger's
 
 
 def table_lines(
@@ -67,7 +68,7 @@ def table_lines(
     left: tuple[int, ...] = _LEFT_COLUMNS,
 ) -> list[str]:
     """A table, of parameters by default; left: the columns of texts."""
-    table = [columns, *rows]
+    table = [tuple(map(harmless, row)) for row in (columns, *rows)]
     widths = [max(len(row[c]) for row in table) for c in range(len(columns))]
     lines = [
         "  ".join(
