@@ -190,6 +190,22 @@ def test_files_of_others_are_refused(fits, tmp_path):
     np.savez(tmp_path / "other.npz", a=np.ones(3))
     with pytest.raises(ValueError, match="not written by"):
         CurveFits.load(tmp_path / "other.npz")
+    fits.save(tmp_path / "fits.npz")
+    with np.load(tmp_path / "fits.npz") as file:
+        arrays = dict(file)
+    facts = json.loads(str(arrays.pop("facts")))
+    for wrong in (
+        {"shape": [10**9]}, {"shape": ["a"]}, {"shape": [-1]}, {"param_names": 5}, {"messages": 5},
+        {"param_names": ["a"]}, {"param_names": ["a", "a"]}, {"wall_time": "1"}, {"model_name": []},
+    ):  # fmt: skip
+        np.savez(tmp_path / "forged.npz", facts=json.dumps(facts | wrong), **arrays)
+        with pytest.raises(ValueError, match=r"forged\.npz is damaged, or was not written by"):
+            CurveFits.load(tmp_path / "forged.npz")
+    forged = json.dumps(facts | {"arrays": ["../elsewhere"]})
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "fits.json").write_text(forged)
+    with pytest.raises(ValueError, match="folder is damaged"):
+        CurveFits.load(tmp_path / "folder")
 
 
 def test_tables(fits):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import pathlib
 from typing import Any
@@ -61,9 +62,40 @@ def load(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], dict[str, Any]
         When it holds something else.
     """
     path = pathlib.Path(path)
+    try:
+        arrays, facts = _read(path)
+        whole = _fit_together(arrays, facts)
+    except (AttributeError, KeyError, TypeError):  # of what a damaged file, or a stranger's, says
+        whole = False
+    if not whole:
+        raise ValueError(f"{path} is damaged, or was not written by CurveFits.save")
+    return arrays, facts
+
+
+def _fit_together(arrays: dict[str, np.ndarray], facts: dict[str, Any]) -> bool:
+    shape, names = facts["shape"], facts["param_names"]
+    kinds = {
+        "param_names": list, "messages": dict, "absolute_sigma": bool, "model_name": str,
+        "wall_time": (int, float),
+    }  # fmt: skip
+    if not all(isinstance(facts[key], kind) for key, kind in kinds.items()):
+        return False
+    texts = all(isinstance(name, str) for name in names) and len(set(names)) == len(names)
+    if not texts or not all(type(k) is int and k >= 0 for k in shape):
+        return False
+    size, n = math.prod(shape), len(names)
+    own = {"popt": (size, n), "pcov": (size, n, n), "status": (size,), "cost": (size,)}
+    return all(arrays[name].shape == has for name, has in own.items()) and all(
+        len(array) == size for array in arrays.values()
+    )
+
+
+def _read(path: pathlib.Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     if path.is_dir():
         facts = json.loads((path / _FACTS).read_text(encoding="utf-8"))
         names = facts.pop("arrays")
+        if not all(name.isidentifier() for name in names):  # of files beside this one
+            return {}, {}
         return {name: np.load(path / f"{name}.npy", mmap_mode="r") for name in names}, facts
     if path.suffix == ".parquet":
         return _from_parquet(path)
