@@ -133,4 +133,4 @@ def __getattr__(name: str):
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOME, *_SUBMODULES])
+    return sorted([*__all__, *_SUBMODULES])

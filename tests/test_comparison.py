@@ -243,7 +243,11 @@ def test_what_cannot_be_compared_is_refused(call, said):
 @pytest.mark.parametrize(
     "call, said",
     [
-        (lambda a, b: compare([a, b]), r"unpack it, compare\(\*fits\)"),
+        (lambda a, b: compare([a, b], a), r"unpack it, compare\(\*fits\)"),
+        (lambda a, b: compare([a, b.popt]), "argument 2 is a ndarray"),
+        (lambda a, b: compare([a.popt, b.popt]), "argument 1 is a list$"),
+        (lambda a, b: compare(tuple(b)), "keep the result itself"),
+        (lambda a, b: compare({"a": a, "b": b.popt}), "argument 2 is a ndarray"),
         (lambda a, b: compare(a, tuple(b)), r"keep the result itself, fit = curve_fit\(...\)"),
         (lambda a, b: compare(a, b.popt), "argument 2 is a ndarray"),
         (lambda a, b: compare(a, b, names="ab"), "one name for each fit"),
@@ -253,6 +257,16 @@ def test_what_cannot_be_compared_is_refused(call, said):
 def test_what_is_no_fit_is_refused(call, said):
     with pytest.raises(TypeError, match=said):
         call(*family()[:2])
+
+
+def test_fits_come_in_a_list_or_a_dict_too():
+    a, b, _ = family()
+    plain = [row.fit for row in compare(a, b)]
+    for ranking in (compare([a, b]), compare((a, b)), compare(iter([a, b]))):
+        assert [row.fit is fit for row, fit in zip(ranking, plain, strict=True)] == [True, True]
+    named = compare({"u": a, "v": b})
+    assert named["u"].fit is a and named["v"].fit is b
+    assert {row.name for row in compare({"u": a, "v": b}, names=["s", "t"])} == {"s", "t"}
 
 
 def test_equal_data_in_other_forms_are_the_same():

@@ -173,6 +173,10 @@ def test_every_public_name_is_there():
     for name in nlsq.__all__:
         assert getattr(nlsq, name) is not None
     assert set(nlsq.__all__) <= set(dir(nlsq))
+    lazy = nlsq.io, nlsq.models, nlsq.result, nlsq.security, nlsq.streaming
+    for module in (nlsq, *lazy):  # and nothing beside them
+        assert [n for n in dir(module) if n.startswith("_")] in ([], ["__version__"])
+        assert not {"TYPE_CHECKING", "import_module"} & set(dir(module))
     with pytest.raises(AttributeError, match="no attribute 'curve_fitt'"):
         nlsq.curve_fitt  # noqa: B018
 

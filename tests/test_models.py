@@ -730,6 +730,7 @@ MADE = {
     "formula": (models.formula("k*t - (m*t^2 + h)", x="t"), "k m h", "k*t -m*t^2 -h"),
     "what looks like a name": (
         models.formula("2.5e3*e3*x + gamma(g)*gamma").prefixed("p_"), "p_e3 p_g p_gamma", "p_"),
+    "a prefixed formula": (models.formula("k*t + h", x="t").prefixed("b_"), "b_k b_h", "b_"),
     "formula in a sum": (G + models.formula("k*t + h", x="t"), "amp mu sigma k h",
                          "gaussian k*t+h"),
     "several alike": (G + models.get("lorentzian") + G,
@@ -771,6 +772,9 @@ def test_a_prefix_changes_names_only():
     for a, b in zip(model.parameters, (G + L).parameters, strict=True):
         assert (a.meaning, a.unit, a.lower, a.upper) == (b.meaning, b.unit, b.lower, b.upper)
     assert model_key(G.prefixed("p_")) == model_key(G)
+    text = models.formula("k*x + q").prefixed("bg_")
+    assert (text.name, G.prefixed("p_").name) == ("bg_k*x + bg_q", "p_gaussian")
+    assert (G + text).prefixed("w_").name == "w_(gaussian + bg_k*x + bg_q)"
     fit = curve_fit(model, T, y, backend="numpy")
     np.testing.assert_allclose(fit.popt, [3, 2, 0.5, 0.3, 1], rtol=1e-7)
 

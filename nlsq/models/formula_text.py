@@ -9,7 +9,7 @@ import unicodedata
 import warnings
 from typing import NoReturn
 
-from nlsq.utils.input_error import InputError
+from nlsq.utils.input_error import InputError, ended
 
 MOST_CHARACTERS, MOST_BRACKETS = 4000, 60
 _SAID_OTHERWISE = {"^": "**", "×": "*", "·": "*", "−": "-", "²": "**2", "³": "**3"}
@@ -46,7 +46,7 @@ class FormulaError(InputError):
     def __init__(self, text: str, position: int | None, what: str, fix: str = ""):
         shown = text if len(text) <= 80 else f"{text[:77]}..."
         where = "" if position is None else f", column {position}"
-        super().__init__(f"formula {shown!r}{where}: {what.rstrip('.')}.", fix)
+        super().__init__(f"formula {shown!r}{where}: {ended(what)}", fix)
         self.text, self.position, self.what = text, position, what
 
     def __reduce__(self):
@@ -132,7 +132,8 @@ class Source:
         self.origin = [*self.origin[indent : indent + len(self.source)], len(text.rstrip()) + 1]
 
     def explain(self, error: SyntaxError) -> NoReturn:
-        offset = max((error.offset or 1) - 1, 0)
+        at_end = not 0 < (error.offset or 0) <= len(self.source)
+        offset = len(self.source) if at_end else error.offset - 1
         position = self.column(offset)
         words = {m.group(): m.start() for m in re.finditer(r"[^\W\d]\w*", self.source)}
         for word, start in words.items():
@@ -158,5 +159,10 @@ class Source:
                 self.column(joined.end()), "an operator is missing", "Write products with *: 2*x."
             )
         what = re.sub(r" \(<unknown>.*| Perhaps you .*", "", error.msg or "invalid syntax")
-        fix = "Complete or correct it there."
-        self.refuse(position, f"{what} (after {self.source[:offset][-12:]!r})", fix)
+        what = "it is not complete" if at_end else what
+        before = self.source[:offset][-12:]
+        self.refuse(
+            position,
+            f"{what} (after {before!r})" if before else what,
+            "Complete it." if at_end else "Complete or correct it there.",
+        )

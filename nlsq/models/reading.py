@@ -12,7 +12,7 @@ import numpy as np
 from nlsq.models.catalogue import UnknownModel, get, is_name, names
 from nlsq.models.formula_text import FormulaError
 from nlsq.models.model import Model, columns_in, normal, numbered
-from nlsq.utils.input_error import InputError, closest
+from nlsq.utils.input_error import InputError, closest, ended
 
 if TYPE_CHECKING:
     from nlsq.models.formulas import Formula
@@ -255,6 +255,6 @@ def _neither(text: str, error: FormulaError) -> UnknownModel:
     hint = f"; did you mean {near[0]!r}?" if near else "."
     where = f", column {error.position}" if error.position else ""
     return UnknownModel(
-        f"There is no model {word!r}{hint} As a formula{where}: {error.what}.",
+        f"There is no model {word!r}{hint} As a formula{where}: {ended(error.what)}",
         "nlsq.models.names() lists the models; a formula is written as a*exp(-x/tau) + c.",
     )

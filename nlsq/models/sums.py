@@ -82,12 +82,14 @@ def prefixed(model: Model, prefix: str) -> Model:
     parameters = tuple(replace(p, name=prefix + p.name) for p in model.parameters)
     for word in filter(keyword.iskeyword, (p.name for p in parameters)):
         raise InputError(f"The prefix {prefix!r} makes {word!r} of a name.", "Choose another, p1_.")
+    formula = model.formula and _renamed(model, parameters, model.variables)
+    name = prefix + model.name if model.name.isidentifier() else f"{prefix}({model.name})"
     made = Prefixed(
         function=model.function,
-        name=prefix + model.name,
+        name=formula if model.name == model.formula else name,
         title=model.title,
         category=model.category,
-        formula=model.formula and _renamed(model, parameters, model.variables),
+        formula=formula,
         parameters=parameters,
         start=model.start and _Start(model),
         grid=model.grid,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -200,15 +200,20 @@ class Comparison:
         return comparison_plot.draw(self, bars, options)
 
 
-def compare(*fits: CurveFitResult, names: Sequence[str] | None = None) -> Comparison:
+def compare(
+    *fits: CurveFitResult | Mapping[str, CurveFitResult] | Iterable[CurveFitResult],
+    names: Sequence[str] | None = None,
+) -> Comparison:
     """Compare fits of several models to the same data.
 
     Parameters
     ----------
     *fits : CurveFitResult
-        Two or more, of the same y, sigma, ``absolute_sigma`` and loss.
+        Two or more, of the same y, sigma, ``absolute_sigma`` and loss; or one list of them, or
+        one dict of them by their names.
     names : sequence of str, optional
-        What to call them. Default: the names of the models, numbered where they are the same.
+        What to call them. Default: those of a dict, or the names of the models, numbered where
+        they are the same.
 
     Returns
     -------
@@ -242,6 +247,7 @@ def compare(*fits: CurveFitResult, names: Sequence[str] | None = None) -> Compar
     >>> [row.name for row in ranking]
     ['line', 'constant']
     """
+    fits, names = _singly(fits, names)
     for place, fit in enumerate(fits, 1):
         if not isinstance(fit, CurveFitResult):
             raise TypeError(_no_fit(fit, place))
@@ -262,10 +268,23 @@ def compare(*fits: CurveFitResult, names: Sequence[str] | None = None) -> Compar
     return Comparison(fits, given)
 
 
+def _singly(fits: tuple, names: Sequence[str] | None) -> tuple[tuple, Sequence[str] | None]:
+    """The fits one by one, and their names, where they came in one list or dict."""
+    one = fits[0] if len(fits) == 1 else None
+    if isinstance(one, CurveFitResult) or not isinstance(one, (Iterator, list, tuple, Mapping)):
+        return fits, names
+    if isinstance(one, Mapping):
+        return tuple(one.values()), list(one) if names is None else names
+    within = tuple(one)
+    return within if any(isinstance(fit, CurveFitResult) for fit in within) else fits, names
+
+
 def _no_fit(value: Any, place: int) -> str:
     said = f"compare takes results of fits one by one, but argument {place} is a "
     if isinstance(value, (list, tuple)):
-        said += f"{type(value).__name__}: unpack it, compare(*fits)"
+        said += type(value).__name__
+        if any(isinstance(fit, CurveFitResult) for fit in value):
+            return f"{said}: unpack it, compare(*fits)"
         if len(value) == 2 and np.ndim(value[1]) == 2:
             said += "; of (popt, pcov) keep the result itself, fit = curve_fit(...)"
         return said

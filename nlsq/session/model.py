@@ -15,7 +15,7 @@ import numpy as np
 
 from nlsq.session.errors import ConfigurationError, ModelError, NoModel
 from nlsq.session.settings import Bounds, Fitting, Model
-from nlsq.utils.input_error import InputError
+from nlsq.utils.input_error import InputError, ended
 
 #: What user code raises; anything else is a defect of ours and shows its traceback.
 USER_CODE_ERRORS = (
@@ -123,7 +123,7 @@ def _refused(model: Model, x_names: list[str]) -> Iterator[None]:
     except NoVariable as error:
         likely = likely_variable(parse(model.formula).names, x_names[0]) or "NAME"
         raise NoModel(
-            f"model {model.formula}: {error.what}.",
+            f"model {model.formula}: {ended(error.what)}",
             f"Say which is the variable: --variable {likely}",
         ) from None
     except InputError as error:

@@ -41,6 +41,17 @@ def harmless(text: object) -> str:
     return "".join(c for c in str(text) if c.isprintable() or c in "\n\r\t")
 
 
+def ended(sentence: str) -> str:
+    """A sentence with its full stop, unless it is a question.
+
+    Examples
+    --------
+    >>> ended("it has none"), ended("did you mean 'x'?")
+    ('it has none.', "did you mean 'x'?")
+    """
+    return sentence if sentence.endswith("?") else f"{sentence.rstrip('.')}."
+
+
 def closest(word: object, known: Iterable[object], n: int = 1) -> list[str]:
     """The known words nearest to one that is not among them, in any case; never the word itself.
 
