@@ -87,7 +87,7 @@ class OptimizeResult(dict):
 
     # -- reading ---------------------------------------------------------------------------------
 
-    def _field(self, key: Any) -> Any:
+    def _field(self, key: Any) -> Any:  # also where square brackets mean something else
         value = super().__getitem__(key)
         if type(value) is _Lazy:
             value = value.value()
@@ -397,4 +397,5 @@ class OptimizeResultV2:
         missing = [k for k in ("x", "success", "cost", "fun") if k not in result]
         if missing:
             raise ValueError(f"the result has no field {', '.join(missing)}")
-        return cls(**{k: result.get(k) for k in cls.__dataclass_fields__ if k in result})
+        fields: Any = {k: result.get(k) for k in cls.__dataclass_fields__ if k in result}
+        return cls(**fields)
