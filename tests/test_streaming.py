@@ -12,6 +12,7 @@ import pytest
 import nlsq
 from nlsq.core.drive.sampling import sample_size
 from nlsq.core.problem.observations import sample_places
+from nlsq.result import StreamedFitResult
 from nlsq.streaming import (
     AdaptiveHybridStreamingOptimizer,
     ArraySource,
@@ -69,9 +70,13 @@ def test_statistics_are_those_of_all_points(small):
     options = {"sigma": sigma, "loss": "soft_l1"}
     direct = nlsq.curve_fit(decay, x, y, P0, **options)
     streamed = nlsq.fit(decay, x, y, P0, workflow="chunked", **options)
+    fields = "sample", "moments", "weighted"
+    renamed = StreamedFitResult({**streamed, "param_names": fields})  # which hide no field
+    assert renamed["moments"] == streamed["b"] and "a sigma for each" in renamed.summary()
     for name in ("chi_squared", "reduced_chi_squared", "r_squared", "adj_r_squared", "rmse", "mae",
                  "aic", "aicc", "bic", "dof", "n_points"):  # fmt: skip
         assert getattr(streamed, name) == pytest.approx(getattr(direct, name), rel=1e-12), name
+        assert getattr(renamed, name) == getattr(streamed, name), name
     band = streamed.confidence_band(x[:10]), direct.confidence_band(x[:10])
     assert np.allclose(*band, rtol=1e-10)
     assert "a sigma for each point" in streamed.summary()

@@ -110,14 +110,14 @@ def test_from_far_away_the_warm_up_helps():
     """From this start Gauss-Newton on the sample alone ends in a flat place."""
     x = np.linspace(0, 10, 60_000)
 
-    def peak(x, h, x0, w):
-        return h * np.exp(-0.5 * ((x - x0) / w) ** 2)
+    def peak(x, h, x0, streaming):  # the name of a field, which stays one
+        return h * np.exp(-0.5 * ((x - x0) / streaming) ** 2)
 
     y = peak(x, 3.0, 6.0, 1.0) + 0.1 * np.random.default_rng(0).standard_normal(x.size)
     result = nlsq.fit(peak, x, y, (1.0, 4.0, 2.0), workflow="streaming")
     assert np.abs((result.popt - (3.0, 6.0, 1.0)) / result.perr).max() < 5
     assert result.streaming["warmup_iterations"] > 0
-    assert result.streaming["full_passes"] <= 6
+    assert result.streaming["full_passes"] <= 6 and result["streaming"] == result.popt[2]
 
 
 def test_a_warm_up_loses_no_minimum_that_the_direct_fit_finds():

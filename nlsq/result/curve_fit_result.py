@@ -40,10 +40,10 @@ class CurveFitResult(FitPlots):
     """Result of a curve fit: unpacks to ``popt, pcov`` and knows its own statistics.
 
     Iteration, ``len`` and integer indices see the pair (popt, pcov), so code written for SciPy's
-    tuple runs. ``fit["tau"]`` is the best value of the parameter tau. A name in square brackets is
-    a parameter first, then a field or statistic: where a model has a parameter sigma, x or cost,
-    it wins over the field. Everything else means the field: ``fit.sigma``, ``fit.get("sigma")``,
-    ``in``, ``keys``, ``items``, ``dict(fit)``. All statistics are computed on demand.
+    tuple runs. ``fit["tau"]`` is the best value of the parameter tau. A name read in square
+    brackets is a parameter first, then a field or statistic: a parameter sigma, x or cost wins over
+    every field, SciPy's own too. All else means the field: attributes, ``fit.get("sigma")``,
+    setting, ``in``, ``keys``, ``items``, ``dict(fit)``. All statistics are computed on demand.
 
     Parameters
     ----------
@@ -127,9 +127,10 @@ class CurveFitResult(FitPlots):
         super().__setitem__(key, value)
 
     def get(self, key: Any, default: Any = None) -> Any:
-        """Return the field or statistic; else a parameter that no field is named like; `default`.
+        """Return the field or statistic, or else the parameter, or else `default`.
 
-        It differs from ``fit[key]`` where a parameter has the name of a field or statistic.
+        Where ``fit[key]`` finds a parameter first, this finds a field first; and of a name that a
+        field of some other result has (``sample``, ``labels``...), never a parameter.
         """
         if isinstance(key, int):
             return self[key]

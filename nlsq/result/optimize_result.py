@@ -87,7 +87,7 @@ class OptimizeResult(dict):
 
     # -- reading ---------------------------------------------------------------------------------
 
-    def _field(self, key: Any) -> Any:
+    def _field(self, key: Any) -> Any:  # also where square brackets mean something else
         value = super().__getitem__(key)
         if type(value) is _Lazy:
             value = value.value()
