@@ -19,6 +19,8 @@ from nlsq import curve_fit, io
 from nlsq.io.html_report import html_report
 from nlsq.result import CurveFitResult, FitError, OptimizeResult, OptimizeResultV2
 from nlsq.result.curve_fit_result import FIELDS
+from nlsq.session.answers import fit_in
+from nlsq.session.handover import packed
 from nlsq.utils.safe_serialize import safe_dumps, safe_loads
 from tests.result_fits import LINE, fitted, noisy_line
 
@@ -171,6 +173,9 @@ ROADS = {  # from a result to its fields
     "V2": lambda fit: OptimizeResultV2.from_result(fit).to_dict(),
     "stored": lambda fit: safe_loads(safe_dumps(CurveFitResult({**fit, **UNSTORED}))),
     "document": lambda fit: io.restore(io.result_document(fit)).to_dict(),
+    "sandbox": lambda fit: fit_in(
+        io.result_document(fit), packed(fit, None, True), None, None
+    ).to_dict(),
 }
 UNSTORED = dict.fromkeys(("model", "model_info"))
 SAYINGS = {

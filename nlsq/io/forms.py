@@ -116,7 +116,7 @@ def _in_mapping(value: Any, form: Mapping, sizes: dict, where: str) -> str | Non
         if key not in value:
             if key == name:
                 return f"{place} is missing"
-        elif wrong := mismatch(value[key], one, sizes, place):
+        elif wrong := mismatch(value.get(key), one, sizes, place):
             return wrong
     return None
 
@@ -236,7 +236,7 @@ _VARIABLES = {
 
 def result_mismatch(fields: OptimizeResult) -> str | None:
     """What is wrong with a restored result, or None."""
-    if wrong := mismatch(dict(fields.items()), _FIELDS) or mismatch(vars(fields), _VARIABLES):
+    if wrong := mismatch(fields, _FIELDS) or mismatch(vars(fields), _VARIABLES):
         return wrong
     if (tries := fields.get("tries")) and not any(one["kept"] for one in tries):
         return "tries has none that was kept"
