@@ -100,6 +100,8 @@ def test_axes_are_logarithmic_by_the_data_and_by_hand():
         fitted(LINE, line.xdata, -5 - line.ydata**2).plot(yscale="log")
     with pytest.raises(ValueError, match="scale"):
         line.plot(xscale="logarithmic")
+    with pytest.raises(TypeError, match=r"plot\(\) got .* 'xlable'; did you mean 'xlabel'\?$"):
+        line.plot(xlable="t")
 
 
 def test_a_power_law_shows_residuals_by_sigma():

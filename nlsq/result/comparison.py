@@ -14,7 +14,7 @@ from nlsq.result import statistics
 from nlsq.result.curve_fit_result import CurveFitResult
 from nlsq.result.curve_fits import CurveFits
 from nlsq.result.same_data import difference, loss_of
-from nlsq.utils.input_error import harmless
+from nlsq.utils.input_error import harmless, keywords_checked
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -160,6 +160,7 @@ class Comparison:
         index = pandas.Index([row.name for row in self.rows], name="model")
         return pandas.DataFrame(columns, index=index)
 
+    @keywords_checked
     def plot(
         self,
         bars: str = "weight",

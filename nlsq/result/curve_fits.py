@@ -14,6 +14,7 @@ from nlsq.result import fits_storage, fits_summary
 from nlsq.result.curve_fit_result import CurveFitResult
 from nlsq.result.fits_statistics import FitsStatistics
 from nlsq.result.params import import_pandas, unknown_parameter
+from nlsq.utils.input_error import keywords_checked
 from nlsq.utils.spelling import spelled
 
 if TYPE_CHECKING:
@@ -248,6 +249,7 @@ class CurveFits(FitsStatistics):
         """Draw one fit; see `CurveFitResult.plot`."""
         return self[index].plot(**options)
 
+    @keywords_checked
     def plot_map(
         self, name: str, ax: Axes | None = None, *, errors: bool = False, label: str | None = None
     ) -> tuple[Figure, Axes]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from nlsq.result.fitted_curve import FittedCurve
 from nlsq.result.statistics import LEVEL, level_of
+from nlsq.utils.input_error import keywords_checked
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,6 +45,7 @@ class FitPlots(FittedCurve):
         chosen = {k: v for k, v in given.items() if v is not None}
         return Options(**{k: v for k, v in defaults.items() if k in given} | chosen)
 
+    @keywords_checked
     def plot(
         self,
         ax: Axes | None = None,
@@ -121,6 +123,7 @@ class FitPlots(FittedCurve):
         )  # fmt: skip
         return plotting.plot(self._data_to_look_at(), ax, options)
 
+    @keywords_checked
     def plot_residuals(
         self, *, xlabel: str | None = None, title: str | None = None, xscale: str | None = None
     ) -> tuple[Figure, np.ndarray]:
@@ -152,6 +155,7 @@ class FitPlots(FittedCurve):
         options = self._options(xlabel=xlabel, ylabel=None, title=title, xscale=xscale)
         return residual_plots.draw(self._data_to_look_at(), options)
 
+    @keywords_checked
     def plot_correlation(
         self, ax: Axes | None = None, *, title: str | None = None
     ) -> tuple[Figure, Axes]:
@@ -181,6 +185,7 @@ class FitPlots(FittedCurve):
 
         return correlation_map.draw(self, ax, title)
 
+    @keywords_checked
     def plot_components(
         self,
         x: Any = None,

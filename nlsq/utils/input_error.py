@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import functools
+from collections.abc import Callable, Iterable
+from typing import ParamSpec, TypeVar
+
+_P, _R = ParamSpec("_P"), TypeVar("_R")
 
 
 class InputError(ValueError):
@@ -79,3 +83,30 @@ def did_you_mean(word: str, known: Iterable[str], otherwise: str = "") -> str:
     """
     close = closest(word, known)
     return f"; did you mean {close[0]!r}?" if close else otherwise
+
+
+def keywords_checked(method: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Decorator: for a keyword that the method has not, name the closest that it has.
+
+    Examples
+    --------
+    >>> keywords_checked(lambda *, xlabel=None: xlabel)(xlable="t")
+    Traceback (most recent call last):
+        ...
+    TypeError: <lambda>() got an unexpected keyword argument 'xlable'; did you mean 'xlabel'?
+    """
+    code = method.__code__  # type: ignore[attr-defined]
+    known = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+
+    @functools.wraps(method)
+    def checked(*args: _P.args, **given: _P.kwargs) -> _R:
+        for name in given:
+            if name not in known:
+                there = ", ".join(k for k in known if k != "self")
+                hint = did_you_mean(name, known, f"; there are {there}.")
+                raise TypeError(
+                    f"{code.co_name}() got an unexpected keyword argument {name!r}{hint}"
+                )
+        return method(*args, **given)
+
+    return checked
