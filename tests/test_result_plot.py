@@ -34,7 +34,8 @@ def fit():
 
 @pytest.fixture(autouse=True)
 def closed():
-    """pyplot is imported here, so that the figures are its own."""
+    """pyplot is imported here, so that the figures are its own, and those of other tests' pages."""
+    plt.close("all")
     yield
     plt.close("all")
 

@@ -21,7 +21,7 @@ from nlsq.core.model.given import WrongValue, numeric, refuse_units, require_num
 from nlsq.core.model.model import Model
 from nlsq.core.problem import named
 from nlsq.core.problem.keywords import check_names
-from nlsq.core.problem.options import read_options
+from nlsq.core.problem.options import read_options, since
 from nlsq.core.problem.parameters import UNBOUNDED
 from nlsq.result.curve_fits import CurveFits
 from nlsq.result.recipes import recipe_of
@@ -135,7 +135,7 @@ def fit_many(
     array([[0.5, 1. ],
            [1.5, 2. ]])
     """
-    started = time.perf_counter()
+    started, began = time.perf_counter(), time.monotonic()
     require_numbers("fit_many")
     if isinstance(f, str):
         from nlsq.models.reading import Columns, columns_of, read, read_with
@@ -150,7 +150,7 @@ def fit_many(
     for name in sorted(options.keys() & _SINGLE):
         raise TypeError(f"fit_many() has no option {name!r}; it is one of `curve_fit`.")
     check_names("fit_many", options, _NAMES, f, _SINGLE)
-    settings = read_options("fit_many", None, jac, False, {**options}, _NAMES)
+    settings = read_options("fit_many", None, jac, False, since(began, {**options}), _NAMES)
     said = named.read(f, p0, bounds, fixed, of_fits=True)
     said.require_shared()
     names, lb, ub, n = said.names, said.lb, said.ub, len(said.names)
