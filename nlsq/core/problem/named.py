@@ -11,10 +11,12 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Iterator, Mapping
+from types import FunctionType
 from typing import Any
 
 import numpy as np
 
+from nlsq.caching.unified_cache import UnifiedCache
 from nlsq.core.model.given import real, refuse_units
 from nlsq.core.model.model import parameter_names
 from nlsq.core.problem.guesses import (
@@ -44,6 +46,9 @@ from nlsq.core.problem.parameters import (
     parse_start,
     written,
 )
+
+_known = UnifiedCache("starts", maxsize=256)
+_PLAIN = frozenset((float, int, bool, str, np.float64, type(None)))
 
 
 @dataclasses.dataclass
@@ -166,12 +171,59 @@ def arrays(
     TypeError, ValueError
         Naming the parameter, or saying why a guess failed.
     """
-    said = read(f, p0, bounds, fixed, method)
-    seen = ()
-    if said.asks_data:
-        seen = counted(data.xdata, data.ydata, data.idle, data.shape)
-    start = said.start(*seen)
-    return start, said.limits(start), scales(options, said.names)
+
+    def heard() -> tuple[np.ndarray, Limits]:
+        said = read(f, p0, bounds, fixed, method)
+        seen = ()
+        if said.asks_data:
+            seen = counted(data.xdata, data.ydata, data.idle, data.shape)
+        start = said.start(*seen)
+        return start, said.limits(start)
+
+    key = _content(f, p0, bounds, fixed, method)
+    start, limits = heard() if key is None else _known.get(key, heard)
+    if options:
+        options = scales(options, limits.names)
+    lb, ub, bounded, names = limits
+    return start, Limits(lb.copy(), ub.copy(), bounded, names), options  # a start is copied anyway
+
+
+def _content(f: Callable, p0: Any, bounds: Any, fixed: Any, method: str | None) -> tuple | None:
+    """What names and plain numbers say about a function, by which it is known the next time.
+
+    None where there is more to it: a guess, arrays, tables.
+    """
+    if type(f) is not FunctionType or hasattr(f, "guess") or hasattr(f, "__wrapped__"):
+        return None
+    code, defaults = f.__code__, f.__defaults__
+    parts: list = [code.co_varnames[: code.co_argcount], defaults, method]
+    if defaults and not _are_plain(defaults):
+        return None
+    for said in (p0, bounds, fixed):
+        kind = type(said)
+        parts.append(kind)
+        if said is None or said is UNBOUNDED:
+            continue
+        if kind is dict:
+            parts.append(tuple(said))
+            said = said.values()
+        elif kind is not list and kind is not tuple:
+            return None
+        values = tuple([tuple(v) if type(v) is list else v for v in said])
+        if not _are_plain(values):
+            return None
+        parts.append(values)
+    return (*parts, *map(type, values)) if fixed else tuple(parts)  # a flag is no value to hold
+
+
+def _are_plain(values: tuple) -> bool:
+    """Whether these are numbers and names, or tuples of them."""
+    for value in values:
+        if type(value) not in _PLAIN and not (
+            type(value) is tuple and _PLAIN.issuperset(map(type, value))
+        ):
+            return False
+    return True
 
 
 def read(
