@@ -7,8 +7,11 @@ import io
 import json
 import lzma
 import os
+import signal
 import subprocess
 import sys
+import threading
+import time
 
 import h5py
 import numpy as np
@@ -25,7 +28,9 @@ from hypothesis.extra.numpy import arrays
 from nlsq.core.problem.keywords import check_names
 from nlsq.io import FileError, read_table
 from nlsq.io import text as text_module
+from nlsq.streaming import CSVSource
 from nlsq.streaming.columns import did_you_mean as source_suggestion
+from nlsq.utils import interruption
 from nlsq.utils.input_error import closest, did_you_mean
 from tests.odd_text_files import AB, FILES, jcamp
 
@@ -642,3 +647,29 @@ def test_damaged_files_are_refused_in_words_or_read(kind):
             refused += 1
             assert error.message
     assert refused > 15
+
+
+@pytest.mark.parametrize("road", ["read_table", "CSVSource"])
+def test_a_signal_in_pyarrow_is_an_interrupt(road, tmp_path):
+    """Its reader of CSV traps signals, and raises an error of its own."""
+    path = tmp_path / "long.csv"
+    path.write_text("t,v\n" + "0.123456789,1.23456789\n" * 200_000)
+
+    def read():
+        if road == "read_table":
+            read_table(path)
+        else:
+            for _ in CSVSource(path, "t", "v"):
+                interruption.check()
+
+    threading.Timer(0.1, os.kill, [os.getpid(), signal.SIGINT]).start()
+    ends = time.monotonic() + 20
+    torn = []
+    with pytest.raises(KeyboardInterrupt), interruption.deferred():
+        while time.monotonic() < ends and not torn:
+            try:
+                read()
+            except Exception as error:
+                torn.append(error)
+            interruption.check()
+    assert not torn

@@ -24,7 +24,7 @@ from nlsq.io.layout import SAMPLE, Layout, Wishes, find_layout, reconsidered
 from nlsq.io.lines import COMMENTS, Line, split_lines
 from nlsq.io.numbers import MISSING, is_missing, parse
 from nlsq.io.table import MOST_COLUMNS, Table, too_many_columns
-from nlsq.utils.arrow import floats
+from nlsq.utils.arrow import floats, interruptible
 
 _HEAD = 1 << 18  # bytes of the file that the layout is first looked for in
 _LONGEST_LINE = 1 << 22
@@ -161,15 +161,16 @@ def _by_arrow(body: bytes, layout: Layout, width: int) -> list[np.ndarray] | Non
     kinds = [pa.float64() if n else pa.string() for n in layout.numeric]
     kinds += [pa.string()] * layout.spare
     try:
-        table = csv.read_csv(
-            pa.BufferReader(body),
-            csv.ReadOptions(use_threads=False, column_names=names, block_size=1 << 22),
-            csv.ParseOptions(delimiter=delimiter),
-            csv.ConvertOptions(
-                column_types=dict(zip(names, kinds, strict=True)), decimal_point=layout.decimal,
-                null_values=_NULLS, strings_can_be_null=False,
-            ),
-        )  # fmt: skip
+        with interruptible():
+            table = csv.read_csv(
+                pa.BufferReader(body),
+                csv.ReadOptions(use_threads=False, column_names=names, block_size=1 << 22),
+                csv.ParseOptions(delimiter=delimiter),
+                csv.ConvertOptions(
+                    column_types=dict(zip(names, kinds, strict=True)), decimal_point=layout.decimal,
+                    null_values=_NULLS, strings_can_be_null=False,
+                ),
+            )  # fmt: skip
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         return None
     numeric = (*layout.numeric, *[False] * layout.spare)

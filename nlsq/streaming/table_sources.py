@@ -14,6 +14,7 @@ import numpy as np
 from nlsq.streaming.columns import Names
 from nlsq.streaming.sources import ALL_ROWS, DataSourceError
 from nlsq.streaming.tables import TableSource, arrow
+from nlsq.utils.arrow import interruptible
 
 BATCH = 1 << 16  # rows that are read at a time
 BUFFER = 1 << 20  # bytes
@@ -242,7 +243,8 @@ class CSVSource(TableSource):
     def _reading(self, where: str) -> Iterator[None]:
         with super()._reading(where):
             try:
-                yield
+                with interruptible():
+                    yield
             except UnicodeDecodeError:
                 raise DataSourceError(f"{self.name}: not text in UTF-8. Convert it.") from None
             except self._pa.ArrowInvalid as error:
@@ -269,15 +271,17 @@ def _open_csv(path: Path, delimiter: str, **convert: Any) -> Any:
 
     with open(path, "rb") as file:
         wide = len(file.readline(_TEXT_BLOCK) + file.readline(_TEXT_BLOCK)) > _TEXT_BLOCK // 16
-    return csv.open_csv(
-        str(path),
-        # without threads it is as fast, and errors name the row; a row must fit into a block, of
-        # which some are held at a time
-        read_options=csv.ReadOptions(use_threads=False, block_size=None if wide else _TEXT_BLOCK),
-        memory_pool=system_memory_pool(),  # which gives back what is not used
-        parse_options=csv.ParseOptions(delimiter=delimiter),
-        convert_options=csv.ConvertOptions(**convert),
-    )
+    block = None if wide else _TEXT_BLOCK
+    with interruptible():
+        return csv.open_csv(
+            str(path),
+            # without threads it is as fast, and errors name the row; a row must fit into a block,
+            # of which some are held at a time
+            read_options=csv.ReadOptions(use_threads=False, block_size=block),
+            memory_pool=system_memory_pool(),  # which gives back what is not used
+            parse_options=csv.ParseOptions(delimiter=delimiter),
+            convert_options=csv.ConvertOptions(**convert),
+        )
 
 
 _CSV_ERROR = re.compile(

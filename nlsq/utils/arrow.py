@@ -5,9 +5,30 @@ Where pandas is installed, `to_numpy` loads it: 50 MB and a quarter of a second.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+
+from nlsq.utils import interruption
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Around pyarrow's reader of CSV, which traps signals and makes an error of its own of them.
+
+    Raises
+    ------
+    KeyboardInterrupt
+    """
+    try:
+        yield
+    except Exception as error:
+        if type(error).__name__ != "ArrowCancelled":
+            raise
+        interruption.check()
+        raise KeyboardInterrupt from None
 
 
 def floats(column: Any) -> np.ndarray:
