@@ -10,6 +10,8 @@ import numpy as np
 
 # Steps tried for each argument, as shares of its scale: wide for a smooth function, narrow for a
 # peak whose position is far larger than its width.
+# what the caller's function raises where it takes real numbers alone
+_REAL_ONLY = (ArithmeticError, AttributeError, RuntimeError, TypeError, ValueError)
 _STEPS = 1e-2 / 30.0 ** np.arange(6)
 _COMPLEX_STEP = 1e-30  # the error is its square
 _SAME = 1e-6  # differences agree with a derivative that is right to this share of it ...
@@ -59,7 +61,7 @@ def _derivative(f: Callable, p: np.ndarray, i: int, scale: float) -> np.ndarray:
         with np.errstate(all="ignore"), warnings.catch_warnings():
             warnings.simplefilter("ignore", np.exceptions.ComplexWarning)
             exact = np.imag(f(q)) / (_COMPLEX_STEP * scale)
-    except Exception:  # the caller's function, which takes real numbers
+    except _REAL_ONLY:
         return differences
     if exact.shape != differences.shape:
         return differences

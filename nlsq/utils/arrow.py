@@ -22,11 +22,11 @@ def interruptible() -> Iterator[None]:
     ------
     KeyboardInterrupt
     """
+    from pyarrow import ArrowCancelled
+
     try:
         yield
-    except Exception as error:
-        if type(error).__name__ != "ArrowCancelled":
-            raise
+    except ArrowCancelled:
         interruption.check()
         raise KeyboardInterrupt from None
 
