@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-# Steps tried for each argument, as shares of its scale: wide for a smooth function, narrow for a
-# peak whose position is far larger than its width.
 # what the caller's function raises where it takes real numbers alone
 _REAL_ONLY = (ArithmeticError, AttributeError, RuntimeError, TypeError, ValueError)
+# Steps tried for each argument, as shares of its scale: wide for a smooth function, narrow for a
+# peak whose position is far larger than its width.
 _STEPS = 1e-2 / 30.0 ** np.arange(6)
 _COMPLEX_STEP = 1e-30  # the error is its square
 _SAME = 1e-6  # differences agree with a derivative that is right to this share of it ...
