@@ -16,6 +16,7 @@ in units of the noise) and its derivative J at the best of them decide:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
@@ -156,46 +157,44 @@ class _Point:
         """Ask the curve of each end that is elsewhere, once of those that are alike."""
         left = np.flatnonzero(~self.same)
         while left.size:
-            alike = _alike(ends[left], ends[left[0]])
-            self.same[left[alike]] = self._is_same(ends[left[0]])
+            end = ends[left[0]]
+            alike = _alike(ends[left], end)
+            if np.linalg.norm(_real(self._curve(end)) - self._values) <= 2 * self._close:
+                ways = self._ways(ends[left], *self._labels(end))
+                same = self._deficient or bool(ways[0] <= _WAY * self._close)
+                self.same[left[alike]] = same
+                if same:
+                    alike |= ways <= self._close
+                    self.same[left[alike]] = True
             left = left[~alike]
 
-    def _is_same(self, end: np.ndarray) -> bool:
-        away = np.linalg.norm(_real(self._curve(end)) - self._values)
-        if not away <= 2 * self._close:
-            return False
-        return self._deficient or self._way(self._relabelled(end)) <= _WAY * self._close
+    def _ways(self, ends: np.ndarray, columns: Any, signs: Any, shifts: Any) -> np.ndarray:
+        """(k,) How far the curve would move from here to each end, with these labels changed."""
+        return np.linalg.norm(
+            (ends[:, columns] * signs + shifts - self.at) @ self._slopes.T, axis=1
+        )
 
-    def _way(self, end: np.ndarray) -> float:
-        return float(np.linalg.norm(self._slopes @ (end - self.at)))
-
-    def _relabelled(self, end: np.ndarray) -> np.ndarray:
-        """The values of an end in the order, with the signs and phases that come nearest."""
+    def _labels(self, end: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Order (n,) of the values of an end, signs and shifts, that come nearest to here."""
         from scipy.optimize import linear_sum_assignment
 
-        nearest = self._nearest(end)
-        rows, columns = linear_sum_assignment(
-            np.abs(nearest - self.at[:, None]) * np.linalg.norm(self._slopes, axis=0)[:, None]
-        )
-        out = np.empty_like(end)
-        out[rows] = nearest[rows, columns]
-        return out
+        signs, shifts = self._nearest(end)
+        away = np.abs(end * signs + shifts - self.at[:, None])
+        rows, columns = linear_sum_assignment(away * np.linalg.norm(self._slopes, axis=0)[:, None])
+        return columns, signs[rows, columns], shifts[rows, columns]
 
-    def _nearest(self, end: np.ndarray) -> np.ndarray:
-        """(n, n) value j of the end as parameter i: with the sign and phase nearest to i's."""
-        own = self.at[:, None]
-        choices = [np.broadcast_to(v, (end.size, end.size)) for v in (end, -end)]
-        periods = self._periods()
-        phases = np.isfinite(periods)
-        if phases.any():
-            half = 0.5 * np.where(phases, periods, 1.0)
-            both = (periods[:, None] == periods) & phases
-            for values in choices[:2]:
-                turned = values + half[:, None] * np.round((own - values) / half[:, None])
-                choices.append(np.where(both, turned, values))
-        stacked = np.array(choices)
-        best = np.abs(stacked - own).argmin(axis=0)
-        return np.take_along_axis(stacked, best[None], axis=0)[0]
+    def _nearest(self, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(n, n) Sign and shift that bring value j of an end nearest to parameter i."""
+        own, periods = self.at[:, None], self._periods()
+        phases = (periods[:, None] == periods) & np.isfinite(periods)
+        half = np.where(phases, 0.5 * periods, 1.0)
+        shifts = [
+            np.where(phases, half * np.round((own - value) / half), 0.0) for value in (end, -end)
+        ]
+        kept, turned = (
+            np.abs(value + shift - own) for value, shift in zip((end, -end), shifts, strict=True)
+        )
+        return np.where(turned < kept, -1.0, 1.0), np.where(turned < kept, shifts[1], shifts[0])
 
     def _periods(self) -> np.ndarray:
         """(n,) the period of a parameter that comes back to the same curve; NaN of the others."""
