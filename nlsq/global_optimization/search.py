@@ -17,7 +17,6 @@ methods", Math. Programming 37 (1987).
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Callable
 
@@ -187,6 +186,7 @@ class Search:
         if whole is not problem:
             ends = self._on_all_points(ends)
         ends.cost[self._aliases(ends)] = np.inf
+        ends.x = Ranges(whole, self.units).plain(ends.x, ends.cost)
         minima = Minima.gather(
             ends.x, ends.cost, starts, lambda p: whole.whiten(whole.values(p[None])[0]),
             whole.names, converged=ends.converged, n_starts=self.drawn + len(self.given),
@@ -216,7 +216,10 @@ class Search:
 
 
 def _joined(ends: list[Ends]) -> Ends:
-    every = [dataclasses.astuple(e) for e in ends] or [
-        dataclasses.astuple(Ends.at(np.empty((0, 1))))
-    ]
-    return Ends(*(np.concatenate(parts) for parts in zip(*every, strict=True)))
+    if not ends:
+        return Ends.at(np.empty((0, 1)))
+    return Ends(*(np.concatenate(parts) for parts in zip(*map(_parts, ends), strict=True)))
+
+
+def _parts(ends: Ends) -> tuple:
+    return ends.x, ends.cost, ends.converged, ends.nfev
