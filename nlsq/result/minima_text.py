@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from nlsq.result import formatting, writers
 from nlsq.result.formatting import count, significant
 from nlsq.result.report import terminal_is_unicode
+from nlsq.result.search_sentences import worse
 from nlsq.utils.input_error import harmless
 
 if TYPE_CHECKING:
@@ -63,15 +64,6 @@ def _table(minima: Minima) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
         for i, minimum in enumerate(minima[:_MOST])
     ]
     return heads, rows
-
-
-def worse(minima: Minima, i: int) -> str:
-    """How much worse than the best a minimum is: per cent of the best cost, or its cost."""
-    best, cost = minima[0].cost, minima[i].cost
-    if minima[i].equal:
-        return "equal"
-    ratio = cost / best - 1 if best > 0 else math.inf
-    return f"{formatting.percent(ratio)} %" if ratio < 1e4 else f"{significant(ratio, 2)} ×"
 
 
 def notes(minima: Minima) -> list[str]:
