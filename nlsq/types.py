@@ -18,6 +18,12 @@ BoundsTuple: TypeAlias = "tuple[ArrayLike, ArrayLike]"
 #: ``f(x, *params)``, returning one value per data point.
 ModelFunction: TypeAlias = "Callable[..., ArrayLike]"
 MethodLiteral: TypeAlias = Literal["lm", "trf", "dogbox"]
+#: Searches for the global minimum.
+SearchLiteral: TypeAlias = Literal["global", "multistart", "cmaes", "cmaes-fast", "cmaes-global"]
+SamplerLiteral: TypeAlias = Literal["lhs", "sobol", "halton"]
+SearchPresetLiteral: TypeAlias = Literal[
+    "fast", "robust", "global", "thorough", "streaming", "cmaes-fast", "cmaes", "cmaes-global"
+]
 LossLiteral: TypeAlias = Literal["linear", "soft_l1", "huber", "cauchy", "arctan"]
 #: Finite differences; a callable is a derivative of the user's.
 JacLiteral: TypeAlias = Literal["2-point", "3-point", "cs"]

@@ -132,7 +132,9 @@ class Ranges:
             return np.where(tail, far, low + (u - 0.1) / 0.9 * (high - low))
         negative = 0.0 if lb >= 0 else 1.0 if ub <= 0 else _NEGATIVE
         sign = np.where(u < negative, -1.0, 1.0)
-        v = np.where(u < negative, u / max(negative, 1e-9), (u - negative) / max(1 - negative, 1e-9))
+        v = np.where(
+            u < negative, u / max(negative, 1e-9), (u - negative) / max(1 - negative, 1e-9)
+        )
         if negative in (0.0, 1.0):  # the core where the bounds allow it
             ends = sorted(np.abs([e for e in (lb, ub) if np.isfinite(e) and e]))
             top = ends[-1] if ends and np.isfinite(lb) and np.isfinite(ub) else np.inf

@@ -30,6 +30,7 @@ def facts(settings: Settings) -> list[tuple[str, str]]:
         ("model", settings.model.text),
         *_parameters(settings, points),
         ("method", settings.fitting.method or "trf"),
+        *([("search", settings.fitting.search)] if settings.fitting.search else []),
         ("loss", settings.fitting.loss),
         ("road", road),
     ]
