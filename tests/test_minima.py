@@ -132,12 +132,12 @@ def test_ends_of_real_fits_are_one_minimum():
     assert {tuple(s) for s in minima[0].starts} <= {tuple(s) for s in starts[best]}
 
 
-def test_fits_that_failed_are_counted_and_ends_that_did_not_converge_are_no_minima():
+def test_ends_without_a_cost_and_those_that_did_not_converge_are_no_minima():
     ends = [[2, 3], [2, 3], [2, 4], [2, 5], [np.nan, 1]]
     costs, converged = [1.0, np.nan, 2.0, 3.0, 4.0], [True, True, False, True, True]
     minima = gathered(product, ends, costs, converged=converged, n_failed=7, first_failure="no")
     assert [m.cost for m in minima] == [1.0, 3.0]
-    assert (minima.n_fits, minima.n_failed, minima.first_failure) == (3, 9, "no")
+    assert (minima.n_fits, minima.n_failed, minima.first_failure) == (3, 7, "no")
     minima = gathered(product, ends[:3], costs[:3], converged=[False] * 3)
     assert [m.cost for m in minima] == [1.0]  # the best is what there is
 

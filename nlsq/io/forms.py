@@ -188,6 +188,10 @@ DOCUMENT: dict[str, Any] = {
     "fixed": [str],
     "statistics": OneOf((_COUNTS | {"chi_squared?": None}, _COUNTS | _SUMS)),
     "convergence": {"success": bool, "message": str, "model": OneOf((None, str))},
+    "search?": OneOf((None, {
+        "summary": str, "unseen": _NUMBER, "n_starts": COUNT, "n_fits": COUNT,
+        "minima": [{"cost": _FINITE, "found": COUNT, "popt": Each(_FINITE, "n")}],
+    })),
     "warnings": [str],
     "labels": {"x": str, "y": str},
     "data": {},

@@ -73,7 +73,7 @@ class Minima(Sequence):
     n_fits : int
         Local fits that were made to their end.
     n_failed : int
-        Starts that the model failed at, and local fits without a finite cost.
+        Starts and ends of fits at which the model has no finite cost.
     first_failure : str or None
         What the first of them said.
     n_evaluations : int
@@ -139,7 +139,7 @@ class Minima(Sequence):
         ends, starts : ndarray, shape (k, n)
             Where each local fit ended and began.
         costs : ndarray, shape (k,)
-            Half the sums of squares; a fit of one that is not finite counts as failed.
+            Half the sums of squares; an end without a finite one is left out.
         curve : callable
             Parameters (n,) -> the model at the data (m,), divided by sigma; NaN where it fails.
         names : sequence of str
@@ -169,7 +169,7 @@ class Minima(Sequence):
         return cls(
             found=tuple(found), names=names, costs=costs[order], places=places[order],
             n_starts=len(finite) if n_starts is None else n_starts, n_fits=len(costs),
-            n_failed=n_failed + int((~finite).sum()), first_failure=first_failure,
+            n_failed=n_failed, first_failure=first_failure,
             n_evaluations=n_evaluations, seed=seed, sampler=sampler, stopped=stopped,
         )  # fmt: skip
 

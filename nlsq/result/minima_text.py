@@ -25,9 +25,9 @@ def as_text(minima: Minima) -> str:
     ascii = not terminal_is_unicode()
     out = textwrap.wrap(_title(minima), _WIDTH)
     if minima:
-        heads, rows = _table(minima)
-        table = writers.table_lines(heads, rows, False, (len(heads) - 1,))
-        out += ["", *(f"  {line}" for line in table)]
+        heads, rows = table(minima)
+        lines = writers.table_lines(heads, rows, False, (len(heads) - 1,))
+        out += ["", *(f"  {line}" for line in lines)]
     for note in notes(minima):
         out += textwrap.wrap(note, _WIDTH, initial_indent="  * ", subsequent_indent="    ")
     text = harmless("\n".join(out))
@@ -36,11 +36,11 @@ def as_text(minima: Minima) -> str:
 
 def as_html(minima: Minima) -> str:
     """A fragment for notebooks; it takes over their font and colours."""
-    heads, rows = _table(minima)
-    table = writers.html_table(heads, rows, (len(heads) - 1,)) if minima else ""
+    heads, rows = table(minima)
+    grid = writers.html_table(heads, rows, (len(heads) - 1,)) if minima else ""
     said = "".join(f"<li>{html.escape(note)}</li>" for note in notes(minima))
     return (
-        f"<div class='nlsq-result'><b>{html.escape(_title(minima))}</b>{table}<ul>{said}</ul></div>"
+        f"<div class='nlsq-result'><b>{html.escape(_title(minima))}</b>{grid}<ul>{said}</ul></div>"
     )
 
 
@@ -51,7 +51,8 @@ def _title(minima: Minima) -> str:
     )
 
 
-def _table(minima: Minima) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+def table(minima: Minima, most: int = _MOST) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Heads of the columns, and rows of texts of the best minima."""
     heads = ("cost", "worse by", "found", *minima.names, "")
     rows = [
         (
@@ -61,7 +62,7 @@ def _table(minima: Minima) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
             *(significant(v, 6) for v in minimum.params.tolist()),
             "valley" if minimum.valley else "",
         )
-        for i, minimum in enumerate(minima[:_MOST])
+        for i, minimum in enumerate(minima[:most])
     ]
     return heads, rows
 
