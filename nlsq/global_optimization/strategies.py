@@ -121,9 +121,13 @@ def _strategy(method: str | None, asked: dict[str, bool], given: dict[str, Any])
     if given.pop("cmaes_config", None) is not None:
         raise TypeError("cmaes_config is for method='cmaes'.")
     config = given.pop("search_config", None)
-    if config is None:
+    if isinstance(config, str):
+        config = GlobalOptimizationConfig.from_preset(config)
+    elif config is None:
         known = method == "global" or asked["global_search"]
         config = GlobalOptimizationConfig(**PRESETS["global"] if known else {})
     elif not isinstance(config, GlobalOptimizationConfig):
-        raise TypeError(f"search_config must be a GlobalOptimizationConfig, got {config!r}.")
+        raise TypeError(
+            f"search_config must be a GlobalOptimizationConfig or a preset's name, got {config!r}."
+        )
     return MultiStart(config.with_overrides(**{k: v for k, v in given.items() if v is not None}))
