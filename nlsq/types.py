@@ -18,13 +18,6 @@ ArrayLike: TypeAlias = "np.ndarray | jax.Array | Sequence[Any] | float"
 BoundsTuple: TypeAlias = "tuple[ArrayLike, ArrayLike]"
 #: ``f(x, *params)``, returning one value per data point.
 ModelFunction: TypeAlias = "Callable[..., ArrayLike]"
-<<<<<<< HEAD
-LocalMethodLiteral: TypeAlias = Literal["lm", "trf", "dogbox"]
-MethodLiteral: TypeAlias = Literal[
-    "lm", "trf", "dogbox", "global", "multistart", "cmaes", "cmaes-fast", "cmaes-global"
-]
-SamplerLiteral: TypeAlias = Literal["lhs", "sobol", "halton"]
-=======
 MethodLiteral: TypeAlias = Literal["lm", "trf", "dogbox"]
 #: Searches for the global minimum.
 SearchLiteral: TypeAlias = Literal["global", "multistart", "cmaes", "cmaes-fast", "cmaes-global"]
@@ -32,7 +25,6 @@ SamplerLiteral: TypeAlias = Literal["lhs", "sobol", "halton"]
 SearchPresetLiteral: TypeAlias = Literal[
     "fast", "robust", "global", "thorough", "streaming", "cmaes-fast", "cmaes", "cmaes-global"
 ]
->>>>>>> 172673599a57e4eeb50093a109824799ea3e06ca
 LossLiteral: TypeAlias = Literal["linear", "soft_l1", "huber", "cauchy", "arctan"]
 #: Finite differences; a callable is a derivative of the user's.
 JacLiteral: TypeAlias = Literal["2-point", "3-point", "cs"]
@@ -103,7 +95,7 @@ class KeptOptions(CurveFitOptions, total=False):
     absolute_sigma: bool
     check_finite: bool | None
     bounds: Any
-    method: MethodLiteral | None
+    method: MethodLiteral | SearchLiteral | None
     jac: JacLiteral | Callable[..., Any] | None
 
 

@@ -34,7 +34,7 @@ from nlsq.core.verdict.finished import Finished, check_start
 from nlsq.result import OptimizeResult
 
 if TYPE_CHECKING:
-    from nlsq.types import FitOptions, JacLiteral, LocalMethodLiteral
+    from nlsq.types import FitOptions, JacLiteral, MethodLiteral
 
 
 def least_squares(
@@ -42,7 +42,7 @@ def least_squares(
     x0: Any,
     jac: JacLiteral | Callable | None = None,
     bounds: Any = UNBOUNDED,
-    method: LocalMethodLiteral = "trf",
+    method: MethodLiteral = "trf",
     *rest: Any,
     args: tuple = (),
     kwargs: dict | None = None,

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         KeptOptions,
         MethodLiteral,
         NanPolicyLiteral,
+        SearchLiteral,
     )
 
 _NO_FULL_OUTPUT = (
@@ -45,21 +46,21 @@ _NO_FULL_OUTPUT = (
 def curve_fit(
     f: Callable | str, xdata: Any, ydata: Any = ..., p0: Any = ..., sigma: Any = ...,
     absolute_sigma: bool = ..., check_finite: bool | None = ..., bounds: Any = ...,
-    method: MethodLiteral | None = ..., jac: JacLiteral | Callable | None = ...,
+    method: MethodLiteral | SearchLiteral | None = ..., jac: JacLiteral | Callable | None = ...,
     *, full_output: Literal[False] = ..., **options: Unpack[CurveFitOptions],
 ) -> CurveFitResult: ...  # fmt: skip
 @overload
 def curve_fit(
     f: Callable | str, xdata: Any, ydata: Any = ..., p0: Any = ..., sigma: Any = ...,
     absolute_sigma: bool = ..., check_finite: bool | None = ..., bounds: Any = ...,
-    method: MethodLiteral | None = ..., jac: JacLiteral | Callable | None = ...,
+    method: MethodLiteral | SearchLiteral | None = ..., jac: JacLiteral | Callable | None = ...,
     *, full_output: Literal[True], **options: Unpack[CurveFitOptions],
 ) -> FullOutput: ...  # fmt: skip
 @overload
 def curve_fit(
     f: Callable | str, xdata: Any, ydata: Any = ..., p0: Any = ..., sigma: Any = ...,
     absolute_sigma: bool = ..., check_finite: bool | None = ..., bounds: Any = ...,
-    method: MethodLiteral | None = ..., jac: JacLiteral | Callable | None = ...,
+    method: MethodLiteral | SearchLiteral | None = ..., jac: JacLiteral | Callable | None = ...,
     *, full_output: bool, **options: Unpack[CurveFitOptions],
 ) -> CurveFitResult | FullOutput: ...  # fmt: skip
 def curve_fit(
@@ -71,7 +72,7 @@ def curve_fit(
     absolute_sigma: bool = False,
     check_finite: bool | None = None,
     bounds: Any = UNBOUNDED,
-    method: MethodLiteral | None = None,
+    method: MethodLiteral | SearchLiteral | None = None,
     jac: JacLiteral | Callable | None = None,
     *,
     full_output: bool = False,

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
         MethodLiteral,
         NanPolicyLiteral,
         PiecesOptions,
+        SearchLiteral,
         WorkflowLiteral,
     )
 
@@ -58,7 +59,7 @@ _OWN = ("p0", "sigma", "absolute_sigma", "check_finite", "bounds", "method", "ja
 def fit(
     f: Callable | str, xdata: Any, ydata: Any = ..., p0: Any = ..., sigma: Any = ...,
     absolute_sigma: bool = ..., check_finite: bool | None = ..., bounds: Any = ...,
-    method: MethodLiteral | None = ..., jac: JacLiteral | Callable | None = ...,
+    method: MethodLiteral | SearchLiteral | None = ..., jac: JacLiteral | Callable | None = ...,
     *, workflow: Literal["chunked", "streaming"] | HybridStreamingConfig,
     **options: Unpack[PiecesOptions],
 ) -> StreamedFitResult: ...  # fmt: skip
@@ -66,7 +67,7 @@ def fit(
 def fit(
     f: Callable | str, xdata: Any, ydata: Any = ..., p0: Any = ..., sigma: Any = ...,
     absolute_sigma: bool = ..., check_finite: bool | None = ..., bounds: Any = ...,
-    method: MethodLiteral | None = ..., jac: JacLiteral | Callable | None = ...,
+    method: MethodLiteral | SearchLiteral | None = ..., jac: JacLiteral | Callable | None = ...,
     *, workflow: WorkflowLiteral = ..., **options: Unpack[PiecesOptions],
 ) -> CurveFitResult: ...  # fmt: skip
 def fit(
@@ -78,7 +79,7 @@ def fit(
     absolute_sigma: bool = False,
     check_finite: bool | None = None,
     bounds: Any = UNBOUNDED,
-    method: MethodLiteral | None = None,
+    method: MethodLiteral | SearchLiteral | None = None,
     jac: JacLiteral | Callable | None = None,
     *,
     nan_policy: NanPolicyLiteral | None = None,
