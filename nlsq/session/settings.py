@@ -197,7 +197,7 @@ class Fitting(_Section):
     p0: list[float] | dict[str, float] | Literal["auto"] | None = None
     bounds: Annotated[Bounds | NamedBounds | None, BeforeValidator(_pair_to_bounds)] = None
     fixed: Annotated[dict[str, float | None], BeforeValidator(_names_to_fixed)] = {}
-    method: MethodLiteral | SearchLiteral | None = None
+    method: Literal[MethodLiteral, SearchLiteral] | None = None
     preset: SearchPresetLiteral | None = None
     n_starts: int | None = Field(None, ge=1)
     sampler: SamplerLiteral | None = None
