@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from nlsq.caching.smart_cache import SmartCache
+    from nlsq.global_optimization.config import GlobalOptimizationConfig
 
 ArrayLike: TypeAlias = "np.ndarray | jax.Array | Sequence[Any] | float"
 BoundsTuple: TypeAlias = "tuple[ArrayLike, ArrayLike]"
@@ -30,7 +31,10 @@ JacLiteral: TypeAlias = Literal["2-point", "3-point", "cs"]
 NanPolicyLiteral: TypeAlias = Literal["raise", "omit"]
 TrSolverLiteral: TypeAlias = Literal["exact", "lsmr", "cg"]
 BackendLiteral: TypeAlias = Literal["auto", "numpy", "jax"]
-WorkflowLiteral: TypeAlias = Literal["auto", "direct", "chunked", "streaming"]
+WorkflowLiteral: TypeAlias = Literal[
+    "auto", "direct", "chunked", "streaming",
+    "fast", "robust", "global", "thorough", "cmaes-fast", "cmaes", "cmaes-global",
+]  # fmt: skip
 #: ``callback(iteration, cost, params, info)``; returning False stops the fit.
 Callback: TypeAlias = "Callable[[int, float, np.ndarray, Mapping[str, Any]], bool | None]"
 #: SciPy's ``(popt, pcov, infodict, mesg, ier)``.
@@ -72,6 +76,15 @@ class CurveFitOptions(FitOptions, total=False):
 
     nan_policy: NanPolicyLiteral | None
     fixed: Any
+    multistart: bool
+    global_search: bool
+    n_starts: int | None
+    sampler: SamplerLiteral | None
+    center_on_p0: bool | None
+    scale_factor: float | None
+    seed: int | None
+    search_config: GlobalOptimizationConfig | None
+    cmaes_config: Any
 
 
 class KeptOptions(CurveFitOptions, total=False):
@@ -82,7 +95,7 @@ class KeptOptions(CurveFitOptions, total=False):
     absolute_sigma: bool
     check_finite: bool | None
     bounds: Any
-    method: MethodLiteral | None
+    method: MethodLiteral | SearchLiteral | None
     jac: JacLiteral | Callable[..., Any] | None
 
 
