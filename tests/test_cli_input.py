@@ -83,6 +83,8 @@ YAML = "data: {input_file: data.csv, columns: {x: t, y: V}}\n"
         (YAML + "model: {formula: a*t}\nfitting: {n_starts: 0}", "greater than or equal to 1"),
         (YAML + "model: {formula: a*t}\nfitting: {preset: quick}", "'fast', 'robust', 'global'"),
         (YAML + "model: {formula: a*t}\nfitting: {preset: fast, method: global}", "give one of"),
+        (YAML + "model: {formula: a*t}\nfitting: {preset: fast}\nworkflow: cmaes", "give one of"),
+        (YAML + "model: {formula: a*t}\nworkflow: robbust", "did you mean 'robust'"),
         (YAML + "model: {formula: a*t}\nfitting: {method: cmaes, n_starts: 3}", "not cmaes"),
         ("data: {input_file: data.csv, columns: {y: no}}\nmodel: {formula: a*t}", "quoted"),
         (YAML + "model: {path: m.py, function: f}\nworkflow: {checkpoint: d}", "may write nothing"),

@@ -176,6 +176,8 @@ CASES = [
       "found.zip"), 0, a_search),
     ((*FIT, "--preset", "fast", "--print", "shell", "-q"), 0, close_to_truth),
     (("fit", "fit.yaml", "--method", "global", "--json"), 0, document(**TRUE)),
+    (("fit", "fit.yaml", "--set", "workflow=fast", "--dry-run"), 0, prints("search  fast")),
+    (("fit", "fit.yaml", "--set", "workflow=direct", "--dry-run"), 0, prints("direct: ")),
     ((*FIT, "--method", "global", "--bounds", "tau=0:9", "--dry-run"), 0,
      prints("start   found by the search", "searched, ≥ 0, ≤ 9", "search  global")),
     ((*FIT, "--dry-run"), 0, prints("60", "direct", FORMULA)),

@@ -29,7 +29,7 @@ from nlsq.global_optimization.projecting import project
 from nlsq.global_optimization.ranges import Ranges
 from nlsq.global_optimization.sampling import get_sampler, require_dimension
 from nlsq.global_optimization.units import units_of
-from nlsq.result.minima import Minima
+from nlsq.result.minima import INTERRUPTED, OUT_OF_TIME, Minima
 from nlsq.utils import interruption
 
 _FIRST = 32  # starts of the first round
@@ -88,8 +88,7 @@ class Search:
         except KeyboardInterrupt:
             if not self.ends:
                 raise
-            self.stopped = "Ctrl-C"
-            interruption.put_back()
+            self.stopped = INTERRUPTED
 
     def _round(self, number: int) -> None:
         config, dims = self.config, self.ranges.drawn.size
@@ -123,8 +122,9 @@ class Search:
 
     def _fit(self, starts: np.ndarray) -> None:
         if len(starts):
-            self.starts.append(starts)
             self.ends.append(fit_from(self.problem, starts, self.units.linear))
+            self.starts.append(starts)
+            interruption.worth_saving()
 
     # -------------------------------------------------------------------------------- judging
 
@@ -175,7 +175,7 @@ class Search:
         elif self.drawn >= self.config.n_starts:
             self.stopped = "all starts were used"
         elif (deadline := self.problem.options.deadline) and time.monotonic() > deadline:
-            self.stopped = "the time limit"
+            self.stopped = OUT_OF_TIME
 
     # ----------------------------------------------------------------------------- the answer
 
@@ -187,6 +187,15 @@ class Search:
         ValueError
             The model fails at every start.
         """
+        try:
+            found = self._gathered()
+            interruption.check()
+            return found
+        except KeyboardInterrupt:  # too late to end the search, too early to lose what it found
+            self.stopped = INTERRUPTED
+            return self._gathered()
+
+    def _gathered(self) -> Found:
         problem, whole = self.problem, self.whole
         ends, starts = _joined(self.ends), np.concatenate(self.starts or [np.empty((0, problem.n))])
         failed, reason = self.failed

@@ -14,6 +14,7 @@ from nlsq.result.params import import_pandas, unknown_parameter
 from nlsq.utils.safe_serialize import DAMAGE, Codec
 from nlsq.utils.spelling import spelled
 
+INTERRUPTED, OUT_OF_TIME = "an interruption", "the time limit"  # what cuts a search short
 _MOST_STARTS = 8  # kept of each minimum
 _TOLD = ("cost", "count", "valley", "equal")
 
