@@ -17,6 +17,7 @@ methods", Math. Programming 37 (1987).
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable
 
@@ -30,14 +31,16 @@ from nlsq.global_optimization.projecting import project
 from nlsq.global_optimization.ranges import Ranges
 from nlsq.global_optimization.sampling import get_sampler, require_dimension
 from nlsq.global_optimization.units import units_of
-from nlsq.result.minima import Minima
+from nlsq.result.distinct import distinct
+from nlsq.result.minima import INTERRUPTED, OUT_OF_TIME, Minima
 from nlsq.utils import interruption
 
 _FIRST, _FITS = 16, 4  # starts of the first round, and fits of one kind of starts in each
 _POINTS, _SEEN = 2048, 64  # of the data that a search sees, and that starts are screened by
 _ENOUGH, _ROUNDS = 6, 2  # fits that have to end at the best minimum, and rounds
-_SURE, _LONG = 24, 4  # the same where its residuals show that something is left to explain
+_SURE, _LONG = 12, 3  # the same where its residuals show that something is left to explain
 _SAME = 1e-6  # relative difference of two costs that is none
+_PAIRS, _TWINS = 15, 3  # exchanges of two values that are looked at, and that are fitted
 _BEST = 6  # ends that later starts may be like
 
 
@@ -87,11 +90,11 @@ class Search:
                 self._round(self.rounds)
                 self._judge()
                 advance(self.drawn - before)
+            self._exchanged()
         except KeyboardInterrupt:
             if not self.ends:
                 raise
-            self.stopped = "Ctrl-C"
-            interruption.put_back()
+            self.stopped = INTERRUPTED
 
     def _round(self, number: int) -> None:
         config, dims = self.config, self.ranges.drawn.size
@@ -131,14 +134,35 @@ class Search:
             P[like] = self.ranges.vary(best, P[like], self.rng)
         return P
 
+    def _exchanged(self) -> None:
+        """Fit from the best end with two of its values exchanged: rates whose roles can change.
+
+        The twin of a minimum may have a small basin; where the data cannot tell the two apart, the
+        answer is to say so, and not to depend on which of them was met.
+        """
+        pairs = list(itertools.combinations(self.ranges.drawn.tolist(), 2))[:_PAIRS]
+        best = self._best_ends()[:1]
+        if not pairs or not len(best):
+            return
+        P = np.repeat(best, len(pairs), axis=0)
+        for row, (i, j) in zip(P, pairs, strict=True):
+            row[[i, j]] = row[[j, i]]
+        P = P[((self.problem.lb <= P) & (self.problem.ub >= P)).all(axis=1)]
+        if not len(P):
+            return
+        P, cost = self._screened(P)
+        near = np.argsort(cost, kind="stable")[:_TWINS]
+        self._fit(P[near[np.isfinite(cost[near])]], own=False)
+
     def _screened(self, P: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return project(self.screen, self.units.linear, P)
 
     def _fit(self, starts: np.ndarray, own: bool = True) -> None:
         if len(starts):
+            self.ends.append(fit_from(self.problem, starts, self.units.linear))
             self.starts.append(starts)
             self.own.append(np.full(len(starts), own))
-            self.ends.append(fit_from(self.problem, starts, self.units.linear))
+            interruption.worth_saving()
 
     # -------------------------------------------------------------------------------- judging
 
@@ -190,7 +214,7 @@ class Search:
         elif self.drawn >= self.config.n_starts:
             self.stopped = "all starts were used"
         elif (deadline := self.problem.options.deadline) and time.monotonic() > deadline:
-            self.stopped = "the time limit"
+            self.stopped = OUT_OF_TIME
 
     def _is_enough(self, found: int) -> bool:
         if found >= _SURE and self.rounds >= _LONG:
@@ -209,6 +233,15 @@ class Search:
         ValueError
             The model fails at every start.
         """
+        try:
+            found = self._gathered()
+            interruption.check()
+            return found
+        except KeyboardInterrupt:  # too late to end the search, too early to lose what it found
+            self.stopped = INTERRUPTED
+            return self._gathered()
+
+    def _gathered(self) -> Found:
         problem, whole = self.problem, self.whole
         ends, starts = _joined(self.ends), np.concatenate(self.starts or [np.empty((0, problem.n))])
         failed, reason = self.failed
@@ -222,8 +255,8 @@ class Search:
         ends.cost[self._aliases(ends)] = np.inf
         ends.x = Ranges(whole, self.units).plain(ends.x, ends.cost)
         minima = Minima.gather(
-            ends.x, ends.cost, starts, lambda p: whole.whiten(whole.values(p[None])[0]),
-            whole.names, converged=ends.converged, n_starts=self.drawn + len(self.given),
+            ends.x, ends.cost, starts, curve_of(whole), whole.names,
+            converged=ends.converged, n_starts=self.drawn + len(self.given),
             n_failed=failed, first_failure=reason or None,
             n_evaluations=self.evaluations, seed=self.config.seed,
             sampler=self.config.sampler, stopped=self.stopped,
@@ -238,15 +271,21 @@ class Search:
 
     def _on_all_points(self, ends: Ends) -> Ends:
         """The best minima of the sample, fitted to all points; what is no such end is left out."""
-        kept = self._best_ends()
-        costs = self.costs
-        whole = fit_from(self.whole, kept, self.units.linear)
-        x, cost, converged = ends.x.copy(), np.full(len(costs), np.inf), ends.converged.copy()
-        for i, p in enumerate(kept):
-            here = (ends.x == p).all(axis=1).argmax()
-            like = np.abs(costs - costs[here]) <= self._tolerance(costs[here]) - costs[here]
+        seen = np.flatnonzero(np.isfinite(ends.cost))
+        scales = np.ptp(np.concatenate(self.starts), axis=0)
+        groups = distinct(ends.x[seen], ends.cost[seen], scales, curve_of(self.problem))[:_BEST]
+        best = [seen[members[0]] for members, *_ in groups]
+        whole = fit_from(self.whole, ends.x[best], self.units.linear)
+        x, cost, converged = ends.x.copy(), np.full(len(ends.x), np.inf), ends.converged.copy()
+        for i, (members, *_) in enumerate(groups):
+            like = seen[members]
             x[like], cost[like], converged[like] = whole.x[i], whole.cost[i], whole.converged[i]
         return Ends(x, cost, converged, ends.nfev)
+
+
+def curve_of(problem: Problem) -> Callable[[np.ndarray], np.ndarray]:
+    """The model at the data in units of their errors, for one parameter vector."""
+    return lambda p: problem.whiten(problem.values(p[None])[0])
 
 
 def _joined(ends: list[Ends]) -> Ends:
