@@ -1,0 +1,188 @@
+r"""Parameters that enter linearly, solved at every start: variable projection for many starts.
+
+With the others held, a model that is linear in some parameters beta is
+
+    f(x; beta, theta) = f_0(x; theta) + sum_i beta_i phi_i(x; theta),
+
+f_0 its value at beta = 0 and phi_i = f(beta = e_i) - f_0. The best beta solves the normal equations
+of the whitened phi, and what is left of the data is a function of theta alone: fewer parameters to
+draw, and no minimum that only a wrong size of beta makes.
+
+Reference: G. Golub, V. Pereyra, "Separable nonlinear least squares: the variable projection method
+and its applications", Inverse Problems 19 (2003).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nlsq.core.drive.batch import algebra
+from nlsq.core.drive.batch.stacked import Stack, column
+from nlsq.global_optimization.problem import Problem
+
+_RANK = 1e-9  # least eigenvalue of the scaled normal equations that is none of rounding
+_SWEEPS = 12  # of coordinate descent, where bounds hold a solution back
+
+
+def project(problem: Problem, linear: np.ndarray, P: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(P with its linear parameters solved (k, n), costs there (k,)), inf where there is none.
+
+    Parameters
+    ----------
+    linear : ndarray of int (q,)
+        The parameters that enter linearly, all of them together.
+    P : ndarray (k, n)
+    """
+    if not len(linear):
+        return P, problem.costs(P)
+    solved, costs = [], []
+    for part in problem.tiles(P, len(linear) + 1):
+        beta, cost = _solved(problem, linear, part)
+        part = part.copy()
+        part[:, linear] = beta
+        solved.append(part)
+        costs.append(cost)
+    cost = np.concatenate(costs)
+    lost = ~np.isfinite(cost)
+    if lost.any():
+        problem.note_failure("its values are not finite", int(lost.sum()))
+        cost[lost] = np.inf
+    return np.concatenate(solved), cost
+
+
+def _solved(problem: Problem, linear: np.ndarray, P: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(beta (k, q), costs (k,)) of vectors that are evaluated in one call."""
+    k, q = len(P), len(linear)
+    every = np.repeat(P[None], q + 1, axis=0)
+    every[:, :, linear] = 0.0
+    every[np.arange(1, q + 1), :, linear] = 1.0
+    curves = problem.values(every.reshape(-1, P.shape[1])).reshape(q + 1, k, -1)
+    with np.errstate(all="ignore"):
+        A = problem.whiten(curves[1:] - curves[0])
+        normal = Normal(A, problem.whiten(problem.data.y - curves[0]))
+        beta = normal.solution(problem.lb[linear], problem.ub[linear])
+        r = (beta[:, None] @ normal.A)[:, 0] - normal.b
+    cost = np.full(k, np.inf)
+    cost[normal.good] = problem.cost_of_whitened(r[normal.good])
+    return beta, cost
+
+
+class Normal:
+    """The normal equations G beta = h of many linear problems A^T beta = b, in units of |A_i|.
+
+    Parameters
+    ----------
+    A : ndarray (q, k, m)
+        Whitened phi.
+    b : ndarray (k, m)
+
+    Attributes
+    ----------
+    A : ndarray (k, q, m)
+    good : ndarray of bool (k,)
+        Whether all numbers are finite; the others are zero here.
+    """
+
+    def __init__(self, A: np.ndarray, b: np.ndarray):
+        self.A, self.b = _rows(A), b
+        self.G = self.A @ self.A.swapaxes(1, 2)
+        self.h = (self.A @ b[..., None])[..., 0]
+        self.good = np.isfinite(self.G).all(axis=(1, 2)) & np.isfinite(self.h).all(axis=1)
+        if not self.good.all():
+            self.G[~self.good] = self.h[~self.good] = 0.0
+        size = np.sqrt(np.einsum("kii->ki", self.G))
+        self.size = np.where(size > 0, size, np.inf)
+
+    def _factors(self, held: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(sizes, eigenvectors, inverse eigenvalues) of the scaled G without what is `held`."""
+        size = self.size if held is None else np.where(held, np.inf, self.size)
+        values, vectors = np.linalg.eigh(self.G / (size[:, :, None] * size[:, None, :]))
+        large = values > _RANK
+        return size, vectors, np.where(large, 1 / np.where(large, values, 1.0), 0.0)
+
+    def solution(self, lb: np.ndarray, ub: np.ndarray) -> np.ndarray:
+        """beta (k, q) within bounds (q,) or (k, q); a null direction stays at 0."""
+        self._free = size, vectors, inverse = self._factors()
+        along = (vectors.swapaxes(1, 2) @ (self.h / size)[..., None])[..., 0]
+        beta = (vectors @ (inverse * along)[..., None])[..., 0] / size
+        out = ((beta < lb) | (beta > ub)).any(axis=1)
+        if out.any():
+            lb, ub = np.broadcast_to(lb, beta.shape)[out], np.broadcast_to(ub, beta.shape)[out]
+            beta[out] = _descend(self.G[out], self.h[out], np.clip(beta[out], lb, ub), lb, ub)
+        return beta
+
+    def complement(self, J: np.ndarray, r: np.ndarray, held: np.ndarray) -> tuple:
+        """(g (k, n), G (k, n, n)) of J (k, n, m) and r (k, m) less their part along A.
+
+        held: (k, q) whose coefficient is on a bound, and which stay out of it.
+        """
+        size, vectors, inverse = self._factors(held) if held.any() else self._free
+        W = vectors.swapaxes(1, 2) @ ((self.A @ J.swapaxes(1, 2)) / size[:, :, None])
+        v = vectors.swapaxes(1, 2) @ ((self.A @ r[..., None]) / size[:, :, None])
+        W_inverse = inverse[:, :, None] * W
+        G = J @ J.swapaxes(1, 2) - W.swapaxes(1, 2) @ W_inverse
+        g = J @ r[..., None] - W_inverse.swapaxes(1, 2) @ v
+        return g[..., 0], G
+
+
+def _rows(A: np.ndarray) -> np.ndarray:
+    """(q, k, m) as (k, q, m)."""
+    return np.ascontiguousarray(A.swapaxes(0, 1))
+
+
+def _descend(G, h, beta, lb, ub) -> np.ndarray:
+    """Projected coordinate descent from beta."""
+    for _ in range(_SWEEPS):
+        for i in range(beta.shape[1]):
+            slope = h[:, i] - np.einsum("kj,kj->k", G[:, i], beta)
+            curved = G[:, i, i] > 0
+            step = slope / np.where(curved, G[:, i, i], 1.0)
+            beta[:, i] = np.clip(beta[:, i] + np.where(curved, step, 0.0), lb[:, i], ub[:, i])
+    return beta
+
+
+class Projected(Stack):
+    """Lanes of the parameters that are not linear, the linear ones solved in each pass.
+
+    With A = [phi] and J = f_theta at the solved beta, the Gram matrix of the projected Jacobian is
+    Kaufman's, the Schur complement J^T J - J^T A (A^T A)^-1 A^T J. The lanes see a problem of fewer
+    parameters, whose valleys are gone.
+
+    Reference: L. Kaufman, "A variable projection method for solving separable nonlinear least
+    squares problems", BIT 15 (1975).
+    """
+
+    linear: np.ndarray
+
+    def reduce(self, trial: tuple) -> tuple:
+        """(cost, g, G) of every fit at `trial`, as `passes.reduce`."""
+        p, lot, linear = np.stack(trial), self.lot, self.linear
+        params = self._params(p)
+        params[:, linear] = 0.0
+        base, phi = self._slopes(params, linear)
+        normal = Normal(self._weighted(phi), self._weighted(lot.y - base))
+        lb, ub = lot.lb[:, linear], lot.ub[:, linear]
+        beta = normal.solution(lb, ub)
+        lot.start[:, linear] = params[:, linear] = beta
+        values, slopes = self._slopes(params, np.flatnonzero(self._free))
+        self._watch(p, values, slopes)
+        r, J = self._weighted(values - lot.y), _rows(self._weighted(slopes))
+        cost = 0.5 * np.einsum("km,km->k", r, r)
+        cost[~normal.good] = np.nan
+        g, G = normal.complement(J, r, (beta <= lb) | (beta >= ub))
+        triangle = [G[:, i, j] for i, j in algebra.pairs(len(trial))]
+        return cost, tuple(g.T), tuple(triangle)
+
+    def _slopes(self, params: np.ndarray, free: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The model (k, m) at params (k, N), and its derivatives (q, k, m) by those of `free`."""
+        place = {int(j): i for i, j in enumerate(free)}
+        rest = {j: column(params[:, j]) for j in range(params.shape[1]) if j not in place}
+
+        def merged(duals) -> list:
+            return [duals[place[j]] if j in place else rest[j] for j in range(params.shape[1])]
+
+        return self.evaluated(merged, params[:, free].T)
+
+    def _weighted(self, rows: np.ndarray) -> np.ndarray:
+        weights = self.lot.weights
+        return rows if weights is None else np.where(weights > 0, rows * weights, 0.0)
