@@ -101,11 +101,11 @@ class Coordinates:
     Examples
     --------
     >>> import numpy as np
-    >>> draws = np.geomspace([1.0, 1e-4], [1.5, 1e4], 50)
+    >>> draws = np.geomspace([1.0, 1e-4], [1.5, 1e4], 51)
     >>> where = Coordinates([0, 0], [2, np.inf], draws)
-    >>> where.to_parameters(np.zeros((1, 2))).round(9)
+    >>> where.to_parameters(np.zeros((1, 2))).round(6)
     array([[1., 1.]])
-    >>> where.from_parameters([1.0, 1.0]).round(9) + 0.0
+    >>> where.from_parameters([1.0, 1.0]).round(6) + 0.0
     array([0., 0.])
     """
 
@@ -119,7 +119,8 @@ class Coordinates:
         self._log, self._sinh = wide & positive, wide & ~positive
         self._scale = np.where(self._sinh & (low > 0), low, 1.0)
         self._warped = bool(wide.any())
-        ends = self._flat(np.quantile(likely, [0.05, 0.95], axis=0))
+        above = np.where(self._log, np.maximum(likely, np.finfo(float).tiny), likely)
+        ends = np.quantile(self._flat(above), [0.05, 0.95], axis=0)
         bounds = self._flat(np.stack([self._lb, self._ub]))
         self._closed = np.isfinite(bounds).all(axis=0)
         low, high = np.where(self._closed, bounds, ends)

@@ -148,7 +148,9 @@ def _read(path: Path, version: str) -> dict[str, Any]:
         raise _Damaged("its checksum differs from that of its content")
     content = safe_loads(body)
     if content["version"] != version:
-        raise _Damaged(f"it has version {content['version']} of the format, this nlsq reads {version}")
+        raise _Damaged(
+            f"it has version {content['version']} of the format, this nlsq reads {version}"
+        )
     return content
 
 

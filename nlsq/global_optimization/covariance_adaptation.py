@@ -16,6 +16,7 @@ import numpy as np
 
 _CONDITION = 1e14  # of the covariance; above it rounding decides the directions
 _DIVERGED = 1e4  # growth of the longest axis, beyond which there is no minimum to be found
+_FAR = 10.0  # growth of the steps at which nothing further off is looked at from a plateau
 _PATIENCE = 10  # generations in a row in which the model failed everywhere
 
 
@@ -229,7 +230,8 @@ class CovarianceAdaptation:
         """Adapt the distribution."""
         s, (_, y, z) = self.state, asked
         self._learn(y[order], z[order], int(ranked.searchsorted(np.inf)))
-        if ranked[0] == ranked[int(0.7 * s.popsize)]:  # a plateau: look further around
+        flat = ranked[0] == ranked[int(0.7 * s.popsize)]
+        if flat and s.sigma < _FAR * s.first_sigma:  # a plateau: look further around
             s.sigma *= math.exp(0.2 + self._constants.c_sigma / self._constants.d_sigma)
         if s.generation - s.decomposed >= self._constants.lazy:
             self._decompose()

@@ -27,22 +27,24 @@ from nlsq.global_optimization.checkpoint import CMAESPreempted, HPCCheckpointMan
 from nlsq.global_optimization.cmaes_config import CMAESConfig, too_few
 from nlsq.global_optimization.cmaes_diagnostics import CMAESDiagnostics
 from nlsq.global_optimization.covariance_adaptation import CovarianceAdaptation, State, begin
-from nlsq.global_optimization.local import fit_from
+from nlsq.global_optimization.local import fit_from, fit_one
 from nlsq.global_optimization.problem import Found, Problem
 from nlsq.global_optimization.projecting import project
 from nlsq.global_optimization.ranges import Ranges
 from nlsq.global_optimization.units import units_of
+from nlsq.result.minima import Minima
 from nlsq.utils import interruption
 from nlsq.utils.input_error import InputError
 
 _STEP = 4.0  # coordinates in which a step of 1 is a quarter of the range
 _POINTS, _SEEN = 2048, 64  # of the data that a search sees, and that units are found at
 _DRAWS = 64  # that say what is likely, and of which a run begins at the best
-_NEAR = 0.1  # spread of the costs, as a part of the best, at which least squares are tried
+_NEAR = 0.02  # spread of the costs, as a part of the best, at which least squares are tried
 _SHRUNK = 1e-2  # or the longest axis, as a part of the first step
-_GAIN = 0.01  # of the spread: what least squares must gain to be believed
 _SAME = 1e-6  # relative difference of two costs that is none
 _TO_GO_ON = "it was interrupted", "time_limit was reached"  # ends that keep the checkpoint
+_MINIMA = "least squares", "tol_fun", "tol_x"  # ends of a run that are minima
+_STORED = "best", "handed", "first", "starts"  # of `_Search`, in checkpoints
 _FREE_TO_CHANGE = ("time_limit", "checkpoint_dir", "checkpoint_interval", "run_id")
 
 
@@ -57,11 +59,8 @@ class CovarianceSearch:
     def __init__(self, config: CMAESConfig | None = None):
         self.config = CMAESConfig() if config is None else config
 
-    def find(self, problem: Problem, given: np.ndarray | None = None) -> Found:
-        """The best point of all runs.
-
-        given : ndarray (k, n), optional
-            Starts that are known: p0.
+    def find(self, problem: Problem, has_start: bool) -> Found:
+        """The best start and the evidence; has_start: p0 was given, it is no default.
 
         Raises
         ------
@@ -70,7 +69,32 @@ class CovarianceSearch:
         CMAESPreempted
             At SIGTERM, where there are checkpoints: the last one was written.
         """
-        return _Search(problem, self.config, given).run()
+        return _Search(problem, self.config, has_start).run()
+
+
+def read_config(method: str, given: dict[str, Any]) -> CMAESConfig:
+    """The settings that a call of `curve_fit` asks for.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For settings of a search from many starts, or that contradict each other.
+    """
+    given = {name: value for name, value in given.items() if value is not None}
+    config = given.pop("cmaes_config", None)
+    changes = {name: given.pop(name) for name in ("seed", "sampler") if name in given}
+    if given:
+        raise TypeError(
+            f"{next(iter(given))!r} is for a search from many starts, not for method={method!r}: "
+            "its settings are cmaes_config=CMAESConfig(...)."
+        )
+    if config is None:
+        return CMAESConfig.from_preset(method, **changes)
+    if not isinstance(config, CMAESConfig):
+        raise TypeError(f"cmaes_config must be a CMAESConfig, got {config!r}.")
+    if method != "cmaes":
+        raise TypeError(f"method={method!r} has its own settings: give cmaes_config to 'cmaes'.")
+    return dataclasses.replace(config, **changes)
 
 
 class Landscape:
@@ -84,9 +108,10 @@ class Landscape:
 
     def __init__(self, problem: Problem, rng: np.random.Generator):
         self.problem = problem.some(_POINTS)
-        units = units_of(self.problem.some(_SEEN), rng)
-        self.linear = units.linear
-        self._ranges = Ranges(self.problem, units)
+        self.screen = self.problem.some(_SEEN)
+        self.units = units_of(self.screen, rng)
+        self.linear = self.units.linear
+        self._ranges = Ranges(self.problem, self.units)
         self._drawn = self._ranges.drawn
         self.n = self._drawn.size
         if self.n:
@@ -113,7 +138,7 @@ class Landscape:
 
     def finish(self, p: np.ndarray) -> tuple[np.ndarray, float]:
         """(end, cost) of the local fit from p (problem.n,)."""
-        ends = fit_from(self.problem, p[None], self.linear)
+        ends = fit_one(self.problem, p, self.linear)
         return ends.x[0], float(ends.cost[0])
 
     def tolerance(self, cost: float) -> float:
@@ -122,9 +147,9 @@ class Landscape:
 
 
 class _Search:
-    def __init__(self, problem: Problem, config: CMAESConfig, given: np.ndarray | None):
+    def __init__(self, problem: Problem, config: CMAESConfig, has_start: bool):
         self.config, self.whole = config, problem
-        self.given = np.empty((0, problem.n)) if given is None else np.atleast_2d(given)
+        self.given = problem.p0[None] if has_start else np.empty((0, problem.n))
         self.began = time.monotonic()
         kept = self._kept()
         seed = secrets.randbits(63) if config.seed is None else config.seed
@@ -139,6 +164,7 @@ class _Search:
         self.best: tuple[np.ndarray, float] = problem.p0, math.inf
         self.handed = False  # least squares were tried in this run
         self.first = 0  # evaluations before this run
+        self.starts: list[np.ndarray] = []  # where the runs began
         self.ended = ""
         least = self.restarts.popsize
         if config.max_evaluations is not None and config.max_evaluations < least:
@@ -186,11 +212,12 @@ class _Search:
         P = self.land.draw(max(count, 1), rng)
         if r.restarts == 0:
             P = np.concatenate([self.given, P])[: max(count, 1)]
-        P, costs = self.land.solve(P)
+        P, costs = project(self.land.screen, self.land.linear, P)
         self.first = d.total_evaluations
         d.total_evaluations += len(P)
         at = int(np.argmin(costs))
-        self.best = P[at], float(costs[at])
+        self.best = P[at], math.inf  # the first candidate, which is evaluated on all points
+        self.starts.append(P[at])
         self.handed = False
         state = begin(self.land.coordinates(P[at]), _STEP * config.sigma * r.step, r.popsize, rng)
         self.current = self._adaptation(state)
@@ -204,6 +231,7 @@ class _Search:
     def _generation(self) -> None:
         P, costs = self.land.at(self.current.ask())
         self.current.tell(costs)
+        self.last = P, costs
         at = int(np.argmin(costs))
         if costs[at] < self.best[1]:
             self.best = P[at], float(costs[at])
@@ -219,6 +247,7 @@ class _Search:
             interruption.check()
         except KeyboardInterrupt:
             self.ended = _TO_GO_ON[0]
+            interruption.put_back()  # for the fit that follows
         if time.monotonic() > self.deadline:
             self.ended = _TO_GO_ON[1]
         elif config.max_evaluations is not None and total + s.popsize > config.max_evaluations:
@@ -234,19 +263,24 @@ class _Search:
         return "least squares" if self._is_finished_by_least_squares() else ""
 
     def _is_finished_by_least_squares(self) -> bool:
-        """Whether the local fit from here gains as much as smooth costs promise."""
+        """Whether a local fit from an ordinary candidate ends as low as the best one, or lower.
+
+        That is so where costs are smooth and the generation lies around one minimum.
+        """
         s = self.current.state
         if not self.config.refine_with_nlsq or self.handed or s.failed or s.generation < 2:
             return False
-        longest = s.sigma * float(s.lengths[-1])
+        longest = s.sigma * float(s.lengths.max())
         if s.spread > _NEAR * s.best_cost and longest > _SHRUNK * s.first_sigma:
             return False
         self.handed = True
-        end, cost = self.land.finish(self.best[0])
-        if cost < self.best[1] - _GAIN * s.spread:
-            self.best = end, cost
-            return True
-        return False
+        P, costs = self.last
+        middle = np.argsort(costs, kind="stable")[np.isfinite(costs).sum() // 2]
+        end, cost = self.land.finish(P[middle])
+        if cost > self.land.tolerance(self.best[1]):
+            return False
+        self.best = end, cost
+        return True
 
     def _end_run(self, reason: str) -> None:
         s, d, r = self.current.state, self.diagnostics, self.restarts
@@ -260,10 +294,14 @@ class _Search:
         d.final_sigma = s.sigma
         d.restart_history.append(
             {
-                "regime": r.regime, "popsize": s.popsize, "generations": s.generation,
-                "evaluations": evaluations, "cost": cost, "reason": reason,
+                "regime": r.regime,
+                "popsize": s.popsize,
+                "generations": s.generation,
+                "evaluations": evaluations,
+                "cost": cost,
+                "reason": reason,
                 "parameters": p.tolist(),
-            }  # fmt: skip
+            }
         )
         r.update_best(p, cost)
         self.ended = self.ended or self._why_enough()
@@ -271,32 +309,54 @@ class _Search:
         self.current = None
 
     def _why_enough(self) -> str:
-        r, history = self.restarts, self.diagnostics.restart_history
-        limit = self.land.tolerance(r.best_fitness)
-        found = sum(run["cost"] <= limit for run in history) if math.isfinite(limit) else 0
+        """Why no further run follows; empty if one does.
+
+        A minimum beside the best asks for one run more, two for two, since there may be others.
+        """
+        r, runs = self.restarts, self.diagnostics.restart_history
         if r.best_fitness == 0:
             return "the cost is 0"
         if r.exhausted:
-            return "all restarts were made" if r.restarts else history[-1]["reason"]
-        if found >= self.config.agreeing_runs:
+            return "all restarts were made" if r.restarts else runs[-1]["reason"]
+        if not math.isfinite(r.best_fitness):
+            return ""
+        found = sum(run["cost"] <= self.land.tolerance(r.best_fitness) for run in runs)
+        others, before = 0, r.best_fitness
+        for cost in sorted(run["cost"] for run in runs if run["reason"] in _MINIMA):
+            if cost > self.land.tolerance(before):
+                others, before = others + 1, cost
+        if found >= self.config.agreeing_runs + min(others, 2):
             return f"{found} runs ended in the best minimum"
         return ""
 
     def _found(self) -> Found:
-        d, r, problem = self.diagnostics, self.restarts, self.land.problem
-        if problem is not self.whole:
-            self.whole.failed += problem.failed
-            self.whole.first_failure = self.whole.first_failure or problem.first_failure
+        d, r, whole = self.diagnostics, self.restarts, self.whole
+        parts = {id(p): p for p in (self.land.screen, self.land.problem, whole)}.values()
+        failed = sum(p.failed for p in parts)
+        reason = next((p.first_failure for p in parts if p.failed), "")
         if r.best_solution is None:
             raise InputError(
-                f"The model has no finite cost at any of the {d.total_evaluations} parameter "
-                f"vectors that were tried. The first reason: {problem.first_failure}.",
-                "Give bounds, or p0, between which it can be evaluated.",
+                f"The model fails at all of {d.total_evaluations} parameter vectors, first with: "
+                f"{reason}.",
+                "Give p0, or bounds within which it has values.",
             )
         d.convergence_reason, d.best_fitness = self.ended, r.best_fitness
         d.total_restarts = max(len(d.restart_history) - 1, 0)
         d.wall_time = time.monotonic() - self.began
-        return Found(r.best_solution, None, {"cmaes_diagnostics": d})
+        ends = np.array([run["parameters"] for run in d.restart_history] or [r.best_solution])
+        costs = np.array([run["cost"] for run in d.restart_history] or [r.best_fitness])
+        if whole is not self.land.problem:
+            fitted = fit_from(whole, ends, self.land.linear)
+            ends, costs = fitted.x, fitted.cost
+        ends = Ranges(whole, self.land.units).plain(ends, costs)
+        minima = Minima.gather(
+            ends, costs, np.array(self.starts or ends),
+            lambda p: whole.whiten(whole.values(p[None])[0]), whole.names,
+            n_failed=failed, first_failure=reason or None,
+            n_evaluations=sum(p.evaluations for p in parts), seed=d.seed, sampler="cmaes",
+            stopped=self.ended,
+        )  # fmt: skip
+        return Found(minima[0].params.copy(), minima, {"cmaes_diagnostics": d})
 
     # ---------------------------------------------------------------------------- checkpoints
 
@@ -313,7 +373,8 @@ class _Search:
         self.restarts = BIPOPRestarter(**kept["restarts"])
         self.diagnostics = CMAESDiagnostics.from_dict(kept["diagnostics"])
         self.current = self._adaptation(kept["current"])
-        self.best, self.handed, self.first = kept["best"], kept["handed"], kept["first"]
+        for name in _STORED:
+            setattr(self, name, kept[name])
 
     def _keep(self, reason: str) -> None:
         """Write a checkpoint where one is due, or where the search stops and could go on."""
@@ -325,9 +386,7 @@ class _Search:
                 "restarts": dataclasses.asdict(self.restarts),
                 "diagnostics": self.diagnostics.to_dict(),
                 "current": self.current.to_dict(),
-                "best": self.best,
-                "handed": self.handed,
-                "first": self.first,
+                **{name: getattr(self, name) for name in _STORED},
             }
             HPCCheckpointManager.save(self.file, state, self.fingerprint)
         if interruption.heard(signal.SIGTERM):
