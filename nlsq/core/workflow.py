@@ -25,7 +25,7 @@ from nlsq.core.minpack import curve_fit
 from nlsq.core.model.given import refuse_units
 from nlsq.core.orchestration.stages import stages_for
 from nlsq.core.orchestration.streaming_coordinator import STRATEGIES
-from nlsq.core.problem.keywords import check_names
+from nlsq.core.problem.keywords import SEARCH, check_names
 from nlsq.core.problem.observations import labels_of
 from nlsq.core.problem.options import since
 from nlsq.core.problem.parameters import UNBOUNDED
@@ -46,19 +46,20 @@ if TYPE_CHECKING:
         MethodLiteral,
         NanPolicyLiteral,
         PiecesOptions,
+        SearchLiteral,
         WorkflowLiteral,
     )
 
 _OWN = ("p0", "sigma", "absolute_sigma", "check_finite", "bounds", "method", "jac", "nan_policy",
         "fixed", "workflow", "memory_limit_gb", "chunk_size", "checkpoint", "checkpoint_interval",
-        "resume", "show_progress")  # fmt: skip
+        "resume", "show_progress", *SEARCH)  # fmt: skip
 
 
 @overload
 def fit(
     f: Callable | str, xdata: Any, ydata: Any = ..., p0: Any = ..., sigma: Any = ...,
     absolute_sigma: bool = ..., check_finite: bool | None = ..., bounds: Any = ...,
-    method: MethodLiteral | None = ..., jac: JacLiteral | Callable | None = ...,
+    method: MethodLiteral | SearchLiteral | None = ..., jac: JacLiteral | Callable | None = ...,
     *, workflow: Literal["chunked", "streaming"] | HybridStreamingConfig,
     **options: Unpack[PiecesOptions],
 ) -> StreamedFitResult: ...  # fmt: skip
@@ -66,7 +67,7 @@ def fit(
 def fit(
     f: Callable | str, xdata: Any, ydata: Any = ..., p0: Any = ..., sigma: Any = ...,
     absolute_sigma: bool = ..., check_finite: bool | None = ..., bounds: Any = ...,
-    method: MethodLiteral | None = ..., jac: JacLiteral | Callable | None = ...,
+    method: MethodLiteral | SearchLiteral | None = ..., jac: JacLiteral | Callable | None = ...,
     *, workflow: WorkflowLiteral = ..., **options: Unpack[PiecesOptions],
 ) -> CurveFitResult: ...  # fmt: skip
 def fit(
@@ -78,7 +79,7 @@ def fit(
     absolute_sigma: bool = False,
     check_finite: bool | None = None,
     bounds: Any = UNBOUNDED,
-    method: MethodLiteral | None = None,
+    method: MethodLiteral | SearchLiteral | None = None,
     jac: JacLiteral | Callable | None = None,
     *,
     nan_policy: NanPolicyLiteral | None = None,
@@ -112,9 +113,13 @@ def fit(
         finite are refused with their row, or those with a NaN in x or y left out and counted
         (``nan_policy='omit'``); derivatives are exact, so that `jac` must be left away; a guess
         sees a sample of the points, and all of them where they are few.
-    workflow : {'auto', 'direct', 'chunked', 'streaming'} or HybridStreamingConfig
-        The road (see `nlsq.core.orchestration.streaming_coordinator`); 'auto' decides by size and
-        memory. A configuration is 'streaming' with its settings; what is given here outranks it.
+    workflow : str, HybridStreamingConfig or GlobalOptimizationConfig
+        The road, 'auto', 'direct', 'chunked' or 'streaming' (see
+        `nlsq.core.orchestration.streaming_coordinator`); 'auto' decides by size and memory. A
+        configuration is 'streaming' with its settings; what is given here outranks it. Or a search
+        for the global minimum before the fit, on the road that 'auto' decides for: 'fast',
+        'robust', 'global', 'thorough' (`nlsq.global_optimization.PRESETS`), 'cmaes-fast', 'cmaes',
+        'cmaes-global', or settings of one's own.
     memory_limit_gb : float, optional
         Memory this fit may plan with, in 1e9 bytes; default as `MemoryConfig`.
     chunk_size : int, optional
@@ -166,11 +171,10 @@ def fit(
         hybrid, workflow = workflow, "streaming"
     elif workflow == "streaming":
         hybrid = HybridStreamingConfig()
-    if workflow not in ("auto", *STRATEGIES):
-        raise ValueError(
-            f"workflow must be 'auto', {', '.join(map(repr, STRATEGIES))} or a "
-            f"HybridStreamingConfig, got {workflow!r}."
-        )
+    elif workflow not in ("auto", *STRATEGIES):
+        from nlsq.global_optimization.strategies import searching  # which few fits need
+
+        workflow, method, options = searching(workflow, method, options, STRATEGIES)
     common = {
         "p0": p0, "absolute_sigma": absolute_sigma, "check_finite": check_finite,
         "bounds": bounds, "method": method, "jac": jac, "nan_policy": nan_policy, "fixed": fixed,
