@@ -337,11 +337,10 @@ def test_a_frequency_is_found_without_a_start(method, bounds):
 
 def test_steps_that_no_derivative_sees():
     y = stairs(T, 1.5, 0.6, 3.2) + NOISE
-    bounds = ([0, 0.1, 0], [5, 2, 10])
-    fit = _search(y, stairs, bounds=bounds)
-    truth = 0.5 * ((stairs(T, 1.5, 0.6, 3.2) - y) ** 2).sum()
-    assert fit.cost <= truth
-    np.testing.assert_allclose(fit.popt, [1.5, 0.6, 3.2], rtol=0.03)
+    with pytest.warns(nlsq.OptimizeWarning, match="do not determine k"):
+        fit = _search(y, stairs, bounds=([0, 0.1, 0], [5, 2, 10]))
+    assert fit.cost <= 0.5 * ((stairs(T, 1.5, 0.6, 3.2) - y) ** 2).sum()
+    assert fit["a"] == pytest.approx(1.5, rel=0.01) and fit["k"] == pytest.approx(0.6, rel=0.01)
 
 
 @pytest.mark.parametrize(

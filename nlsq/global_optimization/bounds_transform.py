@@ -12,6 +12,7 @@ import math
 import numpy as np
 
 _DECADES = 30.0  # ratio of what is likely for a parameter from which on logarithms are searched
+_HUGE = 1e3  # bounds further apart, in ranges of what is likely, are not searched evenly
 _INSIDE = 1e-3  # of the range: how far inside a start is put that stands on a bound
 _ON_BOUND = 1e-9  # of the range: what stands on a bound
 _LARGEST = 709.0  # exponent whose exponential is finite
@@ -114,7 +115,8 @@ class Coordinates:
         likely = np.asarray(likely, dtype=float)
         with np.errstate(divide="ignore"):
             low, high = np.exp(np.quantile(np.log(np.abs(likely)), [0.1, 0.9], axis=0))
-        wide = high > _DECADES * low
+        box = self._ub - self._lb
+        wide = (high > _DECADES * low) | (np.isfinite(box) & (box > _HUGE * np.ptp(likely, axis=0)))
         positive = self._lb >= 0
         self._log, self._sinh = wide & positive, wide & ~positive
         self._scale = np.where(self._sinh & (low > 0), low, 1.0)

@@ -42,7 +42,8 @@ _DRAWS = 64  # that say what is likely, and of which a run begins at the best
 _NEAR = 0.02  # spread of the costs, as a part of the best, at which least squares are tried
 _SHRUNK = 1e-2  # or the longest axis, as a part of the first step
 _SAME = 1e-6  # relative difference of two costs that is none
-_TO_GO_ON = "it was interrupted", "time_limit was reached"  # ends that keep the checkpoint
+_INTERRUPTED, _OUT_OF_TIME = "it was interrupted", "time_limit was reached"
+_TO_GO_ON = _INTERRUPTED, _OUT_OF_TIME  # ends that keep the checkpoint
 _MINIMA = "least squares", "tol_fun", "tol_x"  # ends of a run that are minima
 _STORED = "best", "handed", "first", "starts"  # of `_Search`, in checkpoints
 _FREE_TO_CHANGE = ("time_limit", "checkpoint_dir", "checkpoint_interval", "run_id")
@@ -185,21 +186,32 @@ class _Search:
         stops = () if self.file is None else (signal.SIGTERM,)
         with interruption.deferred(*stops):
             while not self.ended:
-                if self.current is None:
-                    self._begin_run()
-                self._generation()
-                reason = self._why_stop()
+                reason = self._step()
                 self._keep(reason)
-                if reason:
+                if reason and self.current is not None:
                     self._end_run(reason)
-        if self.file is not None and self.ended not in _TO_GO_ON:
-            HPCCheckpointManager.remove(self.file)
-        return self._found()
+            if self.file is not None and self.ended not in _TO_GO_ON:
+                HPCCheckpointManager.remove(self.file)
+            return self._found()
+
+    def _step(self) -> str:
+        """Make a generation; why the run ends with it, or nothing."""
+        try:
+            if self.current is None:
+                self._begin_run()
+            self._generation()
+            reason = self._why_stop()
+            interruption.check()
+        except KeyboardInterrupt:
+            if not math.isfinite(min(self.best[1], self.restarts.best_fitness)):
+                raise
+            reason = self.ended = _INTERRUPTED  # the fit that follows is that of the best
+        return reason
 
     def _solved(self) -> Found:
-        p, _ = self.land.solve(self.whole.p0[None])
+        (p,), (cost,) = self.land.solve(self.whole.p0[None])
         self.ended = "the model is linear in all that is fitted"
-        self.restarts.update_best(p[0], float(_[0]))
+        self.restarts.update_best(p, float(cost))
         return self._found()
 
     def _begin_run(self) -> None:
@@ -243,13 +255,8 @@ class _Search:
     def _why_stop(self) -> str:
         """Why the run ends, and with it the search where `ended` is set; empty if it goes on."""
         s, config, total = self.current.state, self.config, self.diagnostics.total_evaluations
-        try:
-            interruption.check()
-        except KeyboardInterrupt:
-            self.ended = _TO_GO_ON[0]
-            interruption.put_back()  # for the fit that follows
         if time.monotonic() > self.deadline:
-            self.ended = _TO_GO_ON[1]
+            self.ended = _OUT_OF_TIME
         elif config.max_evaluations is not None and total + s.popsize > config.max_evaluations:
             self.ended = "max_evaluations was reached"
         if self.ended:
@@ -381,7 +388,8 @@ class _Search:
         if self.file is None:
             return
         due = self.diagnostics.total_generations % self.config.checkpoint_interval == 0
-        if self.ended in _TO_GO_ON or (due and not reason):
+        whole = self.current is not None and not self.current.waits
+        if whole and (self.ended in _TO_GO_ON or (due and not reason)):
             state = {
                 "restarts": dataclasses.asdict(self.restarts),
                 "diagnostics": self.diagnostics.to_dict(),

@@ -176,6 +176,11 @@ class CovarianceAdaptation:
         self.state.random = self._generator.bit_generator.state
         return asdict(self.state)
 
+    @property
+    def waits(self) -> bool:
+        """Whether a generation was asked for whose costs were not told."""
+        return self._asked is not None
+
     def ask(self) -> np.ndarray:
         """Draw a generation.
 
