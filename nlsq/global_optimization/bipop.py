@@ -26,7 +26,7 @@ class BIPOPRestarter:
     n_params : int
         Coordinates that are searched.
     max_restarts : int
-        Runs after the first one.
+        Restarts of the large regime; those of the small one come between them.
     seed : int
         Of the sizes and first steps of the small regime.
 
@@ -72,8 +72,8 @@ class BIPOPRestarter:
 
     @property
     def exhausted(self) -> bool:
-        """Whether all restarts were made."""
-        return self.restarts >= self.max_restarts
+        """Whether all restarts of the large regime were made."""
+        return self.larger >= self.max_restarts
 
     def get_next_popsize(self) -> int:
         """Candidates of a generation in the next run."""
@@ -97,7 +97,7 @@ class BIPOPRestarter:
         self.restarts += 1
         if self.spent["small"] < self.spent["large"]:
             u, v = np.random.default_rng((self.seed, self.restarts)).uniform(size=2)
-            self.regime, self.step = "small", 10 ** (-2 * v)
+            self.regime, self.step = "small", float(10 ** (-2 * v))
             self.popsize = int(self.base_popsize * (0.5 * 2**self.larger) ** (u * u))
             self.budget = 0.5 * self.spent["large"]
         else:

@@ -15,7 +15,7 @@ from nlsq.utils.input_error import did_you_mean
 CMAES_PRESETS: dict[str, dict[str, Any]] = {
     "cmaes-fast": {"max_generations": 50, "restart_strategy": "none", "max_restarts": 0},
     "cmaes": {},
-    "cmaes-global": {"max_generations": 400, "max_restarts": 20, "agreeing_runs": 5},
+    "cmaes-global": {"max_generations": 400, "max_restarts": 9, "agreeing_runs": 5},
 }
 
 
@@ -50,7 +50,7 @@ class CMAESConfig:
     restart_strategy : {'bipop', 'none'}
         Whether further runs follow, with larger and smaller populations by turns.
     max_restarts : int
-        Runs after the first one.
+        Restarts with a population twice as large; those with small ones come between them.
     agreeing_runs : int
         The restarts end when so many runs ended in the best minimum.
     max_evaluations : int, optional
@@ -93,7 +93,7 @@ class CMAESConfig:
     tol_fun: float = 1e-8
     tol_x: float = 1e-8
     restart_strategy: str = "bipop"
-    max_restarts: int = 9
+    max_restarts: int = 5
     agreeing_runs: int = 2
     max_evaluations: int | None = None
     time_limit: float | None = None
@@ -139,7 +139,7 @@ class CMAESConfig:
         Parameters
         ----------
         preset_name : {'cmaes-fast', 'cmaes', 'cmaes-global'}
-            One run of 50 generations; up to 10 runs, until two agree; up to 21, until five do.
+            One run of 50 generations; restarts until two runs agree, or five.
         **changes
             Fields that differ from the preset's.
         """

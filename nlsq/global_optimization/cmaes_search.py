@@ -277,6 +277,8 @@ class _Search:
         s = self.current.state
         if not self.config.refine_with_nlsq or self.handed or s.failed or s.generation < 2:
             return False
+        if s.spread <= _SAME * s.best_cost:  # a plateau
+            return False
         longest = s.sigma * float(s.lengths.max())
         if s.spread > _NEAR * s.best_cost and longest > _SHRUNK * s.first_sigma:
             return False

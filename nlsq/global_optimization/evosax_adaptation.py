@@ -6,6 +6,7 @@ reach. A run compiles its program, which takes a second or two.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -29,10 +30,11 @@ class EvosaxAdaptation(CovarianceAdaptation):
             raise ImportError(missing)
         super().__init__(state, **tolerances)
         import jax
-        from evosax.algorithms import CMA_ES
 
         with double_precision():
-            self._method = CMA_ES(population_size=state.popsize, solution=np.zeros(state.mean.size))
+            self._method = _algorithm()(
+                population_size=state.popsize, solution=np.zeros(state.mean.size)
+            )
             params = self._method.default_params
             self._params = params.replace(std_init=np.asarray(state.sigma))
             self._key = jax.random.key(int(self._generator.integers(2**31)))
@@ -62,3 +64,9 @@ class EvosaxAdaptation(CovarianceAdaptation):
         squares, s.basis = np.linalg.eigh(s.covariance)
         s.broken = not (np.isfinite(squares).all() and np.isfinite(s.sigma))
         s.lengths = np.sqrt(np.maximum(squares, 1e-8))
+
+
+def _algorithm() -> Callable:
+    from evosax.algorithms import CMA_ES
+
+    return CMA_ES
