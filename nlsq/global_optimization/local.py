@@ -119,6 +119,11 @@ def _many(problem: Problem, starts: np.ndarray, options) -> Many | None:
 def _projected(problem: Problem, many: Many, linear: np.ndarray) -> Ends:
     """The fits in lanes of the parameters that are not linear."""
     free = tuple(f and j not in linear for j, f in enumerate(many.free))
+    if not any(free):
+        ends = Ends.at(many.start.read((slice(0, many.size),)))
+        ends.x, ends.cost = project(problem, linear, ends.x)
+        ends.converged[:] = True
+        return ends
     theta = dataclasses.replace(many, free=free)
 
     def stack(*given):
