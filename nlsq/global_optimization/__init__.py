@@ -14,11 +14,13 @@ if TYPE_CHECKING:
         MultiStartOrchestrator as MultiStartOrchestrator,
     )
     from nlsq.global_optimization.sampling import get_sampler as get_sampler
+    from nlsq.global_optimization.tournament import TournamentSelector as TournamentSelector
 
 _HOME = {
     "PRESETS": "config",
     "GlobalOptimizationConfig": "config",
     "MultiStartOrchestrator": "multi_start",
+    "TournamentSelector": "tournament",
     "get_sampler": "sampling",
 }
 

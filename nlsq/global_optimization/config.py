@@ -153,7 +153,9 @@ def sampler_name(given: Any) -> str:
     """
     name = ALIASES.get(given, given) if isinstance(given, str) else given
     if not isinstance(name, str) or name not in SAMPLERS:
-        raise ValueError(f"`sampler` must be one of {', '.join(map(repr, SAMPLERS))}, got {given!r}.")
+        raise ValueError(
+            f"`sampler` must be one of {', '.join(map(repr, SAMPLERS))}, got {given!r}."
+        )
     return name
 
 

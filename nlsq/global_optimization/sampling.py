@@ -27,9 +27,7 @@ def latin_hypercube_sample(n_samples: int, n_dims: int, seed: Any = None) -> np.
     return (strata + rng.random((n_samples, n_dims))) / n_samples
 
 
-def sobol_sample(
-    n_samples: int, n_dims: int, skip: int = 0, seed: Any = None
-) -> np.ndarray:
+def sobol_sample(n_samples: int, n_dims: int, skip: int = 0, seed: Any = None) -> np.ndarray:
     """Points number `skip` to skip + n_samples of a scrambled Sobol sequence, (n, d) in [0, 1).
 
     They are balanced when skip and n_samples are powers of two, or skip is 0; other numbers give
@@ -50,9 +48,7 @@ def sobol_sample(
     return _of_sequence(qmc.Sobol, "sobol", n_samples, n_dims, skip, seed)
 
 
-def halton_sample(
-    n_samples: int, n_dims: int, skip: int = 0, seed: Any = None
-) -> np.ndarray:
+def halton_sample(n_samples: int, n_dims: int, skip: int = 0, seed: Any = None) -> np.ndarray:
     """Points number `skip` to skip + n_samples of a scrambled Halton sequence, (n, d) in [0, 1).
 
     Raises
@@ -121,9 +117,7 @@ def require_dimension(sampler: str, n_dims: int) -> None:
 
 def _require_counts(sampler: str, n_samples: int, n_dims: int) -> None:
     if n_samples < 1 or n_dims < 1:
-        raise ValueError(
-            f"n_samples and n_dims must be at least 1, got {n_samples} and {n_dims}."
-        )
+        raise ValueError(f"n_samples and n_dims must be at least 1, got {n_samples} and {n_dims}.")
     require_dimension(sampler, n_dims)
 
 
