@@ -153,6 +153,8 @@ def best_of_tries(
 
 def _is_doubtful(model, data: Observations, options: Options, budget, outcome: Outcome) -> bool:
     """Whether to try a fit again; a sample's was (see `sampling`)."""
+    if not options.tried_again:
+        return False
     many = options.sampled and data.y.size > MANY_POINTS and not model.on_host
     if many and model.info.pointwise and options.tr_solver == "exact":
         return False

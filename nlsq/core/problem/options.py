@@ -60,6 +60,7 @@ class Options:
     workers: Any = None  # who evaluates what differences need
     backend: str = "auto"  # of `config.BACKENDS`
     sampled: bool = True  # whether a fit to many points may begin on a sample of them
+    tried_again: bool = True  # whether a fit with a suspicious end is (see `drive.tries`)
 
     @property
     def is_watched(self) -> bool:

@@ -157,31 +157,43 @@ class Interpreted(Results):
 
     def _lanes(self, lot: Lot, form: Form) -> tuple[np.ndarray, np.ndarray]:
         """(state, answers) of the lanes at their ends, as the program's."""
-        at, free = places(form.n), np.array(form.free)
-        lb, ub = lot.lb[:, free].T, lot.ub[:, free].T
-        x = lot.start[:, free]
-        if form.bounded:
-            x = interior_starts(x, lb.T, ub.T)
-        state = np.empty((len(leaves_of(at)), len(lot)))
-        answers = np.empty((len(leaves_of(answer_places(form))), len(lot)))
-        states.start(state, x.T)
-        whole = stack = self._stack(self.many, lot, self._x.given)
-        at_work = np.arange(len(lot))
-        while at_work.size:
-            leave = 3 * at_work.size // 4 if at_work.size > _FEW else 0
-            shared = Numbers(lot.m, *limits(self.many, form.n), leave, 0, 1.0)
-            data = Data((), lot.y, None, (), lb[:, at_work], ub[:, at_work])
-            rows = like(at, state[:, at_work])
-            found, answer = lanes.fit_block(stack.reduce, form, data, shared, rows)
-            state[:, at_work] = np.stack(leaves_of(found))
-            answers[:, at_work] = np.stack(leaves_of(answer))
-            going = np.flatnonzero(found.phase < DONE)
-            at_work, stack = at_work[going], stack.take(going)
-            interruption.check()
-        r = whole.require_ends(state[list(at.x)], state[at.cost])
-        left = suspicious(self.many, whole, r, state[at.cost]) & (state[at.status] > 0)
+        at, stack = places(form.n), self._stack(self.many, lot, self._x.given)
+        state, answers = to_ends(stack, form)
+        r = stack.require_ends(state[list(at.x)], state[at.cost])
+        left = suspicious(self.many, stack, r, state[at.cost]) & (state[at.status] > 0)
         state[at.left, left] = 1
         return state, answers
+
+
+def to_ends(stack: Stack, form: Form) -> tuple[np.ndarray, np.ndarray]:
+    """(state, answers) of a stack's lanes at their ends, as the program's.
+
+    Raises
+    ------
+    Unstackable
+        The model cannot be evaluated at many fits at once.
+    """
+    lot, at, free = stack.lot, places(form.n), np.array(form.free)
+    lb, ub = lot.lb[:, free].T, lot.ub[:, free].T
+    x = lot.start[:, free]
+    if form.bounded:
+        x = interior_starts(x, lb.T, ub.T)
+    state = np.empty((len(leaves_of(at)), len(lot)))
+    answers = np.empty((len(leaves_of(answer_places(form))), len(lot)))
+    states.start(state, x.T)
+    at_work = np.arange(len(lot))
+    while at_work.size:
+        leave = 3 * at_work.size // 4 if at_work.size > _FEW else 0
+        shared = Numbers(lot.m, *limits(stack.many, form.n), leave, 0, 1.0)
+        data = Data((), lot.y, None, (), lb[:, at_work], ub[:, at_work])
+        rows = like(at, state[:, at_work])
+        found, answer = lanes.fit_block(stack.reduce, form, data, shared, rows)
+        state[:, at_work] = np.stack(leaves_of(found))
+        answers[:, at_work] = np.stack(leaves_of(answer))
+        going = np.flatnonzero(found.phase < DONE)
+        at_work, stack = at_work[going], stack.take(going)
+        interruption.check()
+    return state, answers
 
 
 def is_for(many: Many) -> bool:

@@ -12,7 +12,7 @@ what was found is kept (`Unstackable`).
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -50,7 +50,7 @@ class Stack:
     def __init__(self, many: Many, lot: Lot, x: Any):
         self.many, self.lot, self._shared = many, lot, x
         self._free = np.array(many.free)
-        self._fixed = {j: _column(lot.start[:, j]) for j in np.flatnonzero(~self._free)}
+        self._fixed = {j: column(lot.start[:, j]) for j in np.flatnonzero(~self._free)}
         self._x = x if lot.x is None else np.moveaxis(lot.x, 0, -2)
         self._robust = many.options.loss_function, many.options.f_scale
         self._passes = 0
@@ -85,8 +85,13 @@ class Stack:
     def _called(self, p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The model (k, m) at p (n, k), and its derivatives (n, k, m)."""
 
+        return self.evaluated(self._merged, p)
+
+    def evaluated(self, merged: Callable, p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The model (k, m) where merged(dual numbers of p (n, k)) gives its parameters; slopes."""
+
         def call(x, free):
-            return self.many.model.call.dual(x, self._merged(free))
+            return self.many.model.call.dual(x, merged(free))
 
         try:
             values, slopes = value_and_tangents(call, self._x, p[..., None].copy())
@@ -256,6 +261,6 @@ def _real(value: Any) -> np.ndarray:
     return array
 
 
-def _column(values: np.ndarray):
+def column(values: np.ndarray):
     """One number where all are equal, so that the model may branch on it; else a column."""
     return values[0] if (values == values[0]).all() else values[:, None]

@@ -1,0 +1,165 @@
+"""Local fits from many starts: in lanes of NumPy where the model can, else one after the other."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+
+from nlsq.core.drive import buying
+from nlsq.core.drive.batch.interpreted import is_for, to_ends
+from nlsq.core.drive.batch.many import Many
+from nlsq.core.drive.batch.renting import account_of
+from nlsq.core.drive.batch.results import fits_lanes
+from nlsq.core.drive.batch.rows import Rows, Slab
+from nlsq.core.drive.batch.stacked import Singly, Stack, Unstackable
+from nlsq.core.drive.batch.state import Form, places
+from nlsq.core.drive.buying import NOT_YET
+from nlsq.core.drive.solve import solve
+from nlsq.core.loop.status import Status
+from nlsq.core.problem.parameters import Parameters
+from nlsq.global_optimization.problem import Problem
+from nlsq.global_optimization.projecting import Projected, project
+from nlsq.utils import interruption
+
+_PASSES = 100  # of a local fit, after which it is left
+
+@dataclasses.dataclass
+class Ends:
+    """Where local fits ended.
+
+    Attributes
+    ----------
+    x : ndarray (k, n)
+    cost : ndarray (k,), inf where a fit failed
+    converged : ndarray of bool (k,)
+    nfev : ndarray of int (k,)
+    """
+
+    x: np.ndarray
+    cost: np.ndarray
+    converged: np.ndarray
+    nfev: np.ndarray
+
+    @classmethod
+    def at(cls, starts: np.ndarray) -> Ends:
+        """Nothing fitted yet."""
+        k = len(starts)
+        return cls(starts.copy(), np.full(k, np.inf), np.zeros(k, bool), np.zeros(k, int))
+
+
+def fit_from(problem: Problem, starts: np.ndarray, linear: np.ndarray) -> Ends:
+    """Local fits from starts (k, n); `linear`: the parameters that enter linearly."""
+    ends = None
+    options = dataclasses.replace(
+        problem.options, max_nfev=problem.options.max_nfev or _PASSES, tried_again=False,
+        callback=None, verbose=0, cache=None,
+    )  # fmt: skip
+    projected = len(linear) > 0 and options.loss_function is None
+    many = _many(problem, starts, options)
+    if many is not None and is_for(many) and fits_lanes(many):
+        account = account_of(many)
+        while ends is None and account.lanes:
+            kind = Stack if account.stacks and problem.in_columns else Singly
+            try:
+                if kind is Stack and projected:
+                    ends = _projected(problem, many, linear)
+                else:
+                    ends = _in_lanes(problem, many, kind)
+            except Unstackable:
+                if kind is Singly:
+                    account.lanes = False
+                account.stacks = False
+    if ends is None:
+        ends = _one_by_one(problem, starts, options)
+    problem.evaluations += int(ends.nfev.sum())
+    return ends
+
+
+def _many(problem: Problem, starts: np.ndarray, options) -> Many | None:
+    """The fits as those of one data set from many starts; None where they cannot be."""
+    data, k = problem.data, len(starts)
+    account = buying.account_of(problem.model)
+    if data.factor is not None or problem.x is None or account.writes_jax:
+        return None
+    if options.backend == "jax" or data.is_complex:
+        return None
+    sigma = data.weights
+    if sigma is not None:
+        sigma = np.where(sigma > 0, 1 / np.where(sigma > 0, sigma, 1.0), np.inf)
+    model = problem.model.twin()
+    model.interpret(NOT_YET, final=False)
+    model.bounds = problem.lb, problem.ub
+    shape = (k,)
+    return Many(
+        model=model, names=problem.names, shape=shape, m=data.y.size, x=data.x.arrays(),
+        x_rows=None, y=Rows(data.y, shape, 1),
+        sigma=None if sigma is None else Rows(sigma, shape, 1),
+        start=Rows(starts, shape, 1), given={}, lb=Rows(problem.lb, shape, 1),
+        ub=Rows(problem.ub, shape, 1), bounded=problem.parameters.bounded,
+        free=tuple(problem.free.tolist()), options=options, absolute_sigma=False, omit=False,
+        dtype=np.dtype(float),
+    )  # fmt: skip
+
+
+def _projected(problem: Problem, many: Many, linear: np.ndarray) -> Ends:
+    """The fits in lanes of the parameters that are not linear."""
+    free = tuple(f and j not in linear for j, f in enumerate(many.free))
+    theta = dataclasses.replace(many, free=free)
+
+    def stack(*given):
+        made = Projected(*given)
+        made.linear = linear
+        return made
+
+    ends = _in_lanes(problem, theta, stack)
+    ends.x, ends.cost = project(problem, linear, ends.x)
+    ends.nfev *= 2  # calls of the model in a pass
+    return ends
+
+
+def _in_lanes(problem: Problem, many: Many, kind: Callable) -> Ends:
+    """The fits in lanes."""
+    k = many.size
+    lot, status = many.read(Slab(slice(0, k), (slice(0, k),), many.m))
+    ends, good = Ends.at(lot.start), status == int(Status.RUNNING)
+    if not good.all():
+        lot = lot.take(np.flatnonzero(good))
+    form = Form(many.free, many.bounded, "", (), False, None, lot.m, True)
+    at, width = places(form.n), max(1, (1 << 17) // lot.m)
+    for first in range(0, len(lot), width):
+        part = lot.take(np.arange(first, min(first + width, len(lot))))
+        with np.errstate(all="ignore"):
+            state, _ = to_ends(kind(many, part, many.x), form)
+        free = np.flatnonzero(many.free)
+        ends.x[np.ix_(part.places, free)] = state[list(at.x)].T
+        cost = state[at.cost]
+        ends.cost[part.places] = np.where(np.isfinite(cost), cost, np.inf)
+        ends.converged[part.places] = (state[at.status] > 0) & (state[at.left] == 0)
+        ends.nfev[part.places] = state[at.nfev]
+    lost = int((~np.isfinite(ends.cost)).sum())
+    if lost:
+        problem.note_failure("its values are not finite", lost)
+    return ends
+
+
+def _one_by_one(problem: Problem, starts: np.ndarray, options) -> Ends:
+    """The fits by the engine of a single one; a start that the user's function refuses fails."""
+    ends = Ends.at(starts)
+    for i, start in enumerate(starts):
+        interruption.check()
+        parameters = Parameters(start, problem.lb, problem.ub, problem.names)
+        try:
+            outcome = solve(problem.model, problem.data, parameters, options)
+        except Exception as error:
+            if not problem.model.take_refusal():
+                raise
+            problem.note_failure(f"{type(error).__name__}: {error}")
+            continue
+        if np.isfinite(outcome.cost):
+            ends.x[i], ends.cost[i] = outcome.x, outcome.cost
+        else:
+            problem.note_failure("its values are not finite")
+        ends.converged[i], ends.nfev[i] = outcome.status > 0, outcome.nfev
+    return ends

@@ -1,0 +1,244 @@
+r"""Where each parameter is drawn: from its bounds, and from what it is measured in.
+
+A parameter of the unit prod_i X_i^{d_i} Y^e (see `units`) is of the size that lengths of the data
+make: X from the distance of neighbouring points to three times the span, Y from a tenth of the
+spread of y to three times its largest value. Within that its logarithm is uniform; a fifth of the
+draws goes two decades beyond, but not to what is shorter than the steps of x, where frequencies
+have aliases. Some have the other sign. Places are uniform on x. What nothing
+is known of is log-uniform between 1e-3 and 1e3, in the units of x or 1/x.
+
+A box outranks nothing, it cuts: half of the draws come from the box alone, log-uniform where it
+spans decades, the others from the scales of the data within it. Where the data oscillate, half of
+the rates are frequencies of their spectrum. `vary` draws near ends that were found: some parameters
+anew, the others as they are.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from nlsq.global_optimization.problem import Problem
+from nlsq.global_optimization.units import Units, inside
+
+_DECADES = 100.0  # ratio of two positive bounds from which on logarithms are drawn
+_NEGATIVE = 0.12  # of the draws, where the sign is open
+_TAIL = 0.2  # of the draws, that leave the core
+_BEYOND = math.log(1e2)  # how far they go
+_PEAK = 4.0  # of the spectrum over its mean, that says that the data oscillate
+
+
+class Ranges:
+    """Intervals of all parameters of a problem, to be drawn from.
+
+    Parameters
+    ----------
+    problem : Problem
+    units : Units
+    width : float
+        Factor on what is drawn around a center.
+
+    Attributes
+    ----------
+    drawn : ndarray of int
+        The parameters that are drawn: free and not linear.
+    lb, ub : ndarray (n,)
+        Finite: bounds, or what the scales reach to.
+    """
+
+    def __init__(self, problem: Problem, units: Units):
+        self.problem, self.units = problem, units
+        self.drawn = np.setdiff1d(np.flatnonzero(problem.free), units.linear)
+        n, x = problem.n, problem.x
+        self._axes = [] if x is None else [_Axis(a) for a in np.atleast_2d(x)]
+        self._y = _heights(problem)
+        self._low, self._high = np.full(n, math.log(1e-3)), np.full(n, math.log(1e3))
+        self._kind = np.full(n, "size", object)
+        self._tails = np.full((n, 2), _TAIL / 2)
+        for j in range(n):
+            self._measure(j)
+        self.lb, self.ub = self._limits()
+        self._spectrum = _spectrum(problem, self._axes)
+
+    def _measure(self, j: int) -> None:
+        """The core of parameter j: of its logarithm, or of itself."""
+        units = self.units
+        if (at := units.location[j]) >= 0:
+            axis = self._axes[at]
+            margin = 0.05 * (axis.last - axis.first)
+            self._kind[j] = "place"
+            self._low[j], self._high[j] = axis.first - margin, axis.last + margin
+        elif self._axes and units.logarithm[j].any():
+            constants = zip(units.logarithm[j], self._axes, strict=True)
+            ends = np.array([[c * axis.low, c * axis.high] for c, axis in constants if c])
+            self._kind[j] = "place"
+            self._low[j], self._high[j] = ends.min(axis=1).sum(), ends.max(axis=1).sum()
+        elif self._axes and np.isfinite(units.length[j]).all():
+            low = high = 0.0
+            parts = [(d, a.low, a.high) for d, a in zip(units.length[j], self._axes, strict=True)]
+            for power, a, b in [*parts, (units.height[j], *self._y)]:
+                low, high = low + min(power * a, power * b), high + max(power * a, power * b)
+            if low == high:  # a number
+                low, high = math.log(0.1), math.log(10.0)
+            elif len(self._axes) == 1:  # the data show nothing of lengths below their steps
+                self._tails[j] = (_TAIL, 0.0) if units.length[j, 0] < 0 else (0.0, _TAIL)
+            self._low[j], self._high[j] = low, high
+        elif self._axes:  # unknown: lengths and rates
+            reach = max(abs(self._axes[0].low), abs(self._axes[0].high), math.log(1e3))
+            self._low[j], self._high[j] = -reach, reach
+
+    def _limits(self) -> tuple[np.ndarray, np.ndarray]:
+        problem = self.problem
+        place = self._kind == "place"
+        with np.errstate(over="ignore"):
+            top = np.exp(self._high + np.where(self._tails[:, 1] > 0, _BEYOND, 0.0))
+        width = self._high - self._low
+        low = np.where(place, self._low - width, -top)
+        high = np.where(place, self._high + width, top)
+        low, high = np.maximum(low, problem.lb), np.minimum(high, problem.ub)
+        wrong = low > high  # the scales lie outside of the bounds
+        return np.where(wrong, problem.lb, low), np.where(wrong, problem.ub, high)
+
+    # ---------------------------------------------------------------------------------- draws
+
+    def draw(self, cube: np.ndarray, rng: np.random.Generator, first: int = 0) -> np.ndarray:
+        """Starts (k, n), for points (k, len(drawn)) of the unit cube.
+
+        first: place of the first of them among all, of which every second one comes from the box.
+        """
+        problem, k = self.problem, len(cube)
+        P = np.tile(problem.p0, (k, 1))
+        P[:, self.units.linear] = np.where(problem.free[self.units.linear], 1.0, problem.p0[self.units.linear])  # fmt: skip
+        boxed = np.isfinite(problem.lb) & np.isfinite(problem.ub)
+        by_box = (first + np.arange(k)) % 2 == 1
+        for column, j in enumerate(self.drawn):
+            P[:, j] = self._by_scale(j, cube[:, column])
+            if boxed[j]:
+                P[by_box, j] = _by_box(cube[by_box, column], problem.lb[j], problem.ub[j])
+        self._oscillate(P, rng, ~by_box if boxed.any() else np.ones(k, bool))
+        free = np.isin(np.arange(problem.n), self.drawn)
+        return np.where(free, inside(P, problem.lb, problem.ub, rng), P)
+
+    def _by_scale(self, j: int, u: np.ndarray) -> np.ndarray:
+        lb, ub = self.problem.lb[j], self.problem.ub[j]
+        low, high = self._low[j], self._high[j]
+        if self._kind[j] == "place":
+            width = high - low
+            if lb < high and ub > low:
+                low, high = max(low, lb), min(high, ub)
+            tail = u < 0.1
+            far = low - width + u / 0.1 * (high - low + 2 * width)
+            return np.where(tail, far, low + (u - 0.1) / 0.9 * (high - low))
+        negative = 0.0 if lb >= 0 else 1.0 if ub <= 0 else _NEGATIVE
+        sign = np.where(u < negative, -1.0, 1.0)
+        v = np.where(u < negative, u / max(negative, 1e-9), (u - negative) / max(1 - negative, 1e-9))
+        if negative in (0.0, 1.0):  # the core where the bounds allow it
+            ends = sorted(np.abs([e for e in (lb, ub) if np.isfinite(e) and e]))
+            top = ends[-1] if ends and np.isfinite(lb) and np.isfinite(ub) else np.inf
+            bottom = ends[0] if len(ends) == 2 or (ends and top == np.inf) else 0.0
+            if bottom < math.exp(high) and top > math.exp(low):
+                low = max(low, math.log(bottom)) if bottom > 0 else low
+                high = min(high, math.log(top)) if top < np.inf else high
+        below, above = self._tails[j]
+        size = low + (v - below) / (1 - below - above) * (high - low)
+        size = np.where(v < below, low - _BEYOND * (1 - v / max(below, 1e-9)), size)
+        size = np.where(v > 1 - above, high + _BEYOND * (v - 1 + above) / max(above, 1e-9), size)
+        return sign * np.exp(size)
+
+    def _oscillate(self, P: np.ndarray, rng: np.random.Generator, which: np.ndarray) -> None:
+        """Put frequencies of the data's spectrum in the place of half of the rates."""
+        if self._spectrum is None:
+            return
+        lines, weights = self._spectrum
+        for j in self.drawn:
+            if self._kind[j] == "place" or abs(self.units.length[j][0]) != 1:
+                continue
+            chosen = which & (rng.random(len(P)) < 0.5)
+            line = rng.choice(lines, len(P), p=weights) * (1 + 0.02 * rng.standard_normal(len(P)))
+            line = np.where(rng.random(len(P)) < 0.5, line, line / (2 * np.pi))
+            P[chosen, j] = (line if self.units.length[j][0] < 0 else 1 / line)[chosen]
+
+    def around(self, cube: np.ndarray, center: np.ndarray, factor: float) -> np.ndarray:
+        """Starts (k, n) around a center, `factor` boxes or scales wide."""
+        problem = self.problem
+        P = np.tile(center, (len(cube), 1))
+        for column, j in enumerate(self.drawn):
+            u, lb, ub = 2 * cube[:, column] - 1, problem.lb[j], problem.ub[j]
+            if np.isfinite(lb) and np.isfinite(ub):
+                width = 0.5 * (ub - lb)
+                P[:, j] = center[j] + u * width * factor
+            elif self._kind[j] == "place":
+                P[:, j] = center[j] + 0.5 * u * factor * (self._high[j] - self._low[j])
+            elif center[j] == 0:
+                P[:, j] = u * factor * math.exp(0.5 * (self._low[j] + self._high[j]))
+            else:
+                P[:, j] = center[j] * np.exp(u * factor * math.log(10.0))
+        return np.clip(P, problem.lb, problem.ub)
+
+    def vary(self, ends: np.ndarray, fresh: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Starts from `fresh` ones (k, n) with some parameters from one of the ends (e, n)."""
+        k = len(fresh)
+        parents = ends[rng.integers(len(ends), size=k)]
+        kept = rng.random((k, len(self.drawn))) < rng.uniform(0.3, 0.9, (k, 1))
+        near = parents[:, self.drawn] * np.exp(0.2 * rng.standard_normal(kept.shape))
+        P = fresh.copy()
+        P[:, self.drawn] = np.where(kept, near, fresh[:, self.drawn])
+        return np.clip(P, self.problem.lb, self.problem.ub)
+
+
+class _Axis:
+    """A coordinate's ends, and the logarithms of its shortest and longest lengths."""
+
+    def __init__(self, x: np.ndarray):
+        places = np.unique(x[np.isfinite(x)])
+        self.first, self.last = places[0], places[-1]
+        span = self.last - self.first
+        largest = max(span, abs(self.first), abs(self.last)) or 1.0
+        steps = np.diff(places)
+        shortest = np.median(steps) if steps.size else largest
+        positive = places[places > 0]
+        if positive.size and positive[0] < shortest:
+            shortest = positive[0]
+        self.low = math.log(max(shortest, 1e-6 * largest))
+        self.high = math.log(3 * largest)
+
+
+def _heights(problem: Problem) -> tuple[float, float]:
+    """Logarithms of the least and the largest height of the data."""
+    y = np.abs(problem.data.counted(problem.data.y))
+    largest, spread = float(y.max()), float(np.std(y))
+    if not largest > 0:
+        return math.log(0.1), math.log(10.0)
+    return math.log(0.1 * (spread if spread > 0 else largest)), math.log(3 * largest)
+
+
+def _by_box(u: np.ndarray, lb: float, ub: float) -> np.ndarray:
+    """Points of an interval, log-uniform where its ends are decades apart."""
+    for sign, low, high in ((1, lb, ub), (-1, -ub, -lb)):
+        if low > 0 and high >= _DECADES * low:
+            return sign * np.exp((1 - u) * math.log(low) + u * math.log(high))
+    return (1 - u) * lb + u * ub
+
+
+def _spectrum(problem: Problem, axes: list) -> tuple[np.ndarray, np.ndarray] | None:
+    """(angular frequencies of the data's strongest lines, their shares); None without lines."""
+    data = problem.data
+    if len(axes) != 1 or data.is_complex or data.y.size < 12 or not axes[0].last > axes[0].first:
+        return None
+    x = np.ravel(problem.x)
+    order = np.argsort(x, kind="stable")
+    x, y = x[order], data.counted(data.y)[order]
+    even = np.linspace(x[0], x[-1], int(2 ** np.ceil(np.log2(min(2 * x.size, 1 << 13)))))
+    level = np.interp(even, x, y)
+    level -= np.polyval(np.polyfit(even - even[0], level, 1), even - even[0])
+    power = np.abs(np.fft.rfft(level * np.hanning(even.size), 4 * even.size)) ** 2
+    omega = 2 * np.pi * np.fft.rfftfreq(4 * even.size, even[1] - even[0])
+    inner = (power[1:-1] >= power[:-2]) & (power[1:-1] > power[2:])
+    at = np.flatnonzero(inner) + 1
+    at = at[omega[at] > 3 * np.pi / (x[-1] - x[0])]  # at least three half waves
+    if not at.size or power[at].max() < 0.1 * power.max():
+        return None
+    strongest = at[np.argsort(power[at])[::-1][:8]]
+    weights = np.sqrt(power[strongest])
+    return omega[strongest], weights / weights.sum()

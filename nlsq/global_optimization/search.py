@@ -1,0 +1,143 @@
+r"""Multi-start: draw many starts, look at all, fit some, and stop when the best was found often.
+
+1.  What enters linearly is found and solved at every start (`units`, `projecting`); the others are
+    drawn from scales of the data and from the bounds (`ranges`).
+2.  Starts come in rounds of 16, 32, 64, ... Each is screened by its cost; the best eighth is fitted
+    to the end, in lanes, which cost little more than one fit. From the second round on half of the
+    starts have some of their parameters from the best ends so far.
+3.  The search ends when the best minimum was reached by enough fits of different starts, or when
+    all starts were used. How many minima it has not seen is then estimated from how often it saw
+    the others (Boender and Rinnooy Kan).
+4.  Of many points the search sees a sample; the best ends are then fitted to all of them.
+
+References: A. Rinnooy Kan, G. Timmer, "Stochastic global optimization methods", Math. Programming
+39 (1987); C. Boender, A. Rinnooy Kan, "Bayesian stopping rules for multistart global optimization
+methods", Math. Programming 37 (1987).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+
+import numpy as np
+
+from nlsq.global_optimization.config import GlobalOptimizationConfig
+from nlsq.global_optimization.local import Ends, fit_from
+from nlsq.global_optimization.problem import Found, Problem
+from nlsq.global_optimization.projecting import project
+from nlsq.global_optimization.ranges import Ranges
+from nlsq.global_optimization.sampling import get_sampler, require_dimension
+from nlsq.global_optimization.units import units_of
+
+_FIRST = 16  # starts of the first round
+_POINTS, _SEEN = 2048, 64  # of the data that a search sees, and that units are found at
+_ENOUGH, _ROUNDS = 6, 3  # fits that have to end at the best minimum, and rounds
+_SAME = 1e-6  # relative difference of two costs that is none
+_BEST = 6  # ends that later starts may be like
+
+
+class Search:
+    """A search from many starts.
+
+    Parameters
+    ----------
+    problem : Problem
+    config : GlobalOptimizationConfig
+    given : ndarray (k, n)
+        Starts that are known and always fitted: p0, a model's guess.
+    """
+
+    def __init__(self, problem: Problem, config: GlobalOptimizationConfig, given: np.ndarray):
+        self.whole, self.config, self.given = problem, config, given
+        self.problem = problem.some(_POINTS)
+        self.rng = np.random.default_rng(config.seed)
+        seen = self.problem.some(_SEEN)
+        self.units = units_of(seen, self.rng)
+        share = seen.data.y.size / self.problem.data.y.size
+        self.problem.evaluations += int(np.ceil(share * seen.evaluations))
+        self.ranges = Ranges(self.problem, self.units)
+        if self.ranges.drawn.size:
+            require_dimension(config.sampler, self.ranges.drawn.size)
+        self.starts, self.ends = [], []
+        self.drawn = self.rounds = 0
+        self.stopped = ""
+
+    def run(self) -> None:
+        """Draw, screen and fit until the best minimum was found often enough."""
+        if len(self.given):
+            self._fit(self._screened(self.given)[0])
+        while not self.stopped:
+            self._round(self.rounds)
+            self._judge()
+
+    def _round(self, number: int) -> None:
+        config, dims = self.config, self.ranges.drawn.size
+        count = min(_FIRST << number, config.n_starts - self.drawn) if dims else 1
+        if dims:
+            cube = get_sampler(config.sampler)(count, dims, seed=[config.seed, number])
+            P = self._drawn(cube, number)
+        else:
+            P = self.problem.p0[None]
+        P, cost = self._screened(P)
+        share = config.n_fits / config.n_starts
+        picked = np.argsort(cost, kind="stable")[: max(2, int(np.ceil(share * count)))]
+        picked = picked[np.isfinite(cost[picked])]
+        self.drawn += count
+        self.rounds += 1
+        self._fit(P[picked])
+
+    def _drawn(self, cube: np.ndarray, number: int) -> np.ndarray:
+        config, k = self.config, len(cube)
+        if config.center_on_p0 and len(self.given):
+            P = self.ranges.around(cube, self.given[0], config.scale_factor)
+        else:
+            P = self.ranges.draw(cube, self.rng, self.drawn)
+        if number and self.ends and len(best := self._best_ends()):
+            half = np.arange(k) % 2 == 1
+            P[half] = self.ranges.vary(best, P[half], self.rng)
+        return P
+
+    def _screened(self, P: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return project(self.problem, self.units.linear, P)
+
+    def _fit(self, starts: np.ndarray) -> None:
+        if len(starts):
+            self.starts.append(starts)
+            self.ends.append(fit_from(self.problem, starts, self.units.linear))
+
+    # -------------------------------------------------------------------------------- judging
+
+    @property
+    def costs(self) -> np.ndarray:
+        """Of all ends so far."""
+        return np.concatenate([e.cost for e in self.ends]) if self.ends else np.empty(0)
+
+    @property
+    def points(self) -> np.ndarray:
+        """All ends so far (k, n)."""
+        return np.concatenate([e.x for e in self.ends])
+
+    def _tolerance(self, best: float) -> float:
+        return best * (1 + _SAME) + 1e-14 * self.problem.data.spread()
+
+    def _best_ends(self) -> np.ndarray:
+        """The best ends, each minimum once."""
+        order, cost, kept = np.argsort(self.costs), self.costs, []
+        for i in order:
+            if not np.isfinite(cost[i]) or len(kept) == _BEST:
+                break
+            if not kept or cost[i] > self._tolerance(cost[kept[-1]]):
+                kept.append(i)
+        return self.points[kept]
+
+    def _judge(self) -> None:
+        cost = self.costs
+        best = cost.min(initial=np.inf)
+        found = int((cost <= self._tolerance(best)).sum()) if np.isfinite(best) else 0
+        if not self.ranges.drawn.size:
+            self.stopped = "the model is linear in all that is fitted"
+        elif self.rounds >= _ROUNDS and found >= _ENOUGH:
+            self.stopped = f"{found} fits ended at the best minimum"
+        elif self.drawn >= self.config.n_starts:
+            self.stopped = "all starts were used"

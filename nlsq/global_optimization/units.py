@@ -1,0 +1,224 @@
+r"""What a model's parameters are measured in, found by asking the model.
+
+If x is measured in another unit, s x, a model keeps its form when its lengths are multiplied by s,
+its rates by 1/s, and so on, each parameter by s^d: for a model that is linear in beta
+
+    f(s x; s^d theta, beta) lies in the span of the phi_i(x; theta),
+
+and the derivative by log s at s = 1 says (Euler's theorem on homogeneous functions)
+
+    x f_x + sum_j d_j theta_j f_j  in  span(phi).
+
+The d_j come from a least squares problem at some parameter vectors; a solution counts where it
+leaves nothing and is the same at most of them. In the same way f_x + sum_j t_j f_j in span(phi)
+finds the locations, t = 1; a parameter that is a logarithm moves by a constant, theta + c log s;
+and f = sum_j e_j theta_j f_j up to span(phi) tells who is measured in the units of y.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from nlsq.core.drive.tries import linear_parameters
+from nlsq.core.problem.parameters import Parameters
+from nlsq.global_optimization.problem import Problem
+
+_STEP = 1e-4  # relative, of the differences
+_LEFT = 1e-3  # share of a derivative that a solution may leave
+_NEAR = 0.04  # of two exponents that are the same
+_MOST = 0.6  # of the vectors have to agree
+_VECTORS, _ALIVE = (64, 16), (12, 6)  # that are tried, and looked at, in one call or one by one
+_PROBED, _LOOKED = 6, 3  # at which the units, and linearity, are asked for
+
+
+@dataclasses.dataclass
+class Units:
+    """What is known of n parameters.
+
+    Attributes
+    ----------
+    linear : ndarray of int
+        Parameters that enter linearly, all of them together.
+    length : ndarray (n, c)
+        Exponents d for each of c coordinates, NaN where nothing is known.
+    logarithm : ndarray (n, c)
+        The constant c of a parameter that is a logarithm of a length^c; else 0.
+    location : ndarray of int (n,)
+        The coordinate that the parameter is a place on, or -1.
+    height : ndarray (n,)
+        Exponents e of the unit of y; 0 where nothing is known.
+    """
+
+    linear: np.ndarray
+    length: np.ndarray
+    logarithm: np.ndarray
+    location: np.ndarray
+    height: np.ndarray
+
+
+def units_of(problem: Problem, rng: np.random.Generator) -> Units:
+    """The units of a problem's parameters, by evaluations of its model."""
+    n, x = problem.n, problem.x
+    count = 0 if x is None else 1 if x.ndim == 1 else len(x)
+    found = Units(np.empty(0, int), np.full((n, count), np.nan), np.zeros((n, count)),
+                  np.full(n, -1), np.zeros(n))  # fmt: skip
+    P, T = _lively(problem, rng)
+    if not len(P):
+        return found
+    found.linear = _linear(problem, P[:_LOOKED])
+    if count:
+        _find(problem, found, P, T)
+    return found
+
+
+def _lively(problem: Problem, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """(vectors (k, n) at which the model shows most, theta_j f_j there), the liveliest first."""
+    P = broad(problem, rng, _VECTORS[not problem.in_columns])
+    curves = problem.values(P)
+    with np.errstate(all="ignore"):
+        alive = np.isfinite(curves).all(axis=1) & (np.abs(curves) < 1e100).all(axis=1)
+        alive &= np.ptp(curves.real, axis=1) > 1e-6 * np.abs(curves).max(axis=1)
+    P = P[alive][: _ALIVE[not problem.in_columns]]
+    if not len(P):
+        return P, np.empty(0)
+    T, size = _tangents(problem, P)
+    strength = np.sqrt(np.einsum("jkm,jkm->kj", T, T)) / size[:, None]
+    strength = np.where(problem.free, np.nan_to_num(strength), 1.0)
+    acting = (strength > 1e-3).sum(axis=1)
+    order = np.lexsort((-np.minimum(strength, 1).min(axis=1), -acting))
+    return P[order[:_PROBED]], T[:, order[:_PROBED]]
+
+
+def broad(problem: Problem, rng: np.random.Generator, k: int) -> np.ndarray:
+    """Vectors (k, n) from everywhere: places on x, and powers -1, 0 and 1 of its lengths."""
+    n, x = problem.n, problem.x
+    power = rng.integers(-1, 2, (k, n))
+    size = 10 ** rng.uniform(-1, 1, (k, n))
+    if x is not None:
+        which = x if x.ndim == 1 else x[rng.integers(len(x))]
+        scale = np.ptp(which) or abs(which[0]) or 1.0
+        size = np.abs(size) * (0.3 * scale) ** power
+        places = rng.random((k, n)) < 0.4
+        size = np.where(places, which.min() + rng.random((k, n)) * np.ptp(which), size)
+    P = np.where(rng.random((k, n)) < 0.1, -size, size)
+    P = np.where(rng.random((k, n)) < 0.5, P, np.clip(P, problem.lb, problem.ub))
+    P = inside(P, problem.lb, problem.ub, rng)
+    return np.where(problem.free, P, problem.p0)
+
+
+def inside(P: np.ndarray, lb, ub, rng: np.random.Generator) -> np.ndarray:
+    """P with what lies outside of its bounds drawn again between them, or put on the bound."""
+    outside = (lb > P) | (ub < P)
+    if not outside.any():
+        return P
+    box = np.isfinite(lb) & np.isfinite(ub)
+    low, high = np.where(box, lb, 0.0), np.where(box, ub, 0.0)
+    drawn = (1 - (u := rng.random(P.shape))) * low + u * high
+    mirrored = np.clip(-P, lb, ub)  # one bound, and the other sign
+    return np.where(outside, np.where(box, drawn, mirrored), P)
+
+
+def _linear(problem: Problem, P: np.ndarray) -> np.ndarray:
+    """The parameters that enter linearly at most of the vectors P."""
+    votes, free = [], (-np.inf, np.inf)
+    for p in P:
+        lb = np.where(problem.free, free[0], p)
+        ub = np.where(problem.free, free[1], p)
+        parameters = Parameters(p, lb, ub, problem.names)
+        votes.append(linear_parameters(problem.model, problem.data, parameters))
+        problem.evaluations += 2 * problem.n
+    return np.flatnonzero(np.mean(votes, axis=0) > 0.5) if votes else np.empty(0, int)
+
+
+def _tangents(problem: Problem, P: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(theta_j f_j of every parameter (n, k, m), lengths of the curves (k,))."""
+    n, k = problem.n, len(P)
+    steps = np.concatenate([np.eye(n), -np.eye(n), np.zeros((1, n))]) * _STEP
+    every = (P[None] * (1 + steps[:, None])).reshape(-1, n)
+    curves = np.concatenate([problem.values(p) for p in problem.tiles(every)]).real
+    curves = curves.reshape(2 * n + 1, k, -1)
+    size = np.sqrt(np.einsum("km,km->k", curves[-1], curves[-1]))
+    return (curves[:n] - curves[n : 2 * n]) / (2 * _STEP), np.where(size > 0, size, 1.0)
+
+
+def _find(problem: Problem, found: Units, P: np.ndarray, T: np.ndarray) -> None:
+    """Fill in what is seen at the vectors P, with their theta_j f_j."""
+    nonlinear = np.setdiff1d(np.flatnonzero(problem.free), found.linear)
+    if not nonlinear.size:
+        return
+    x = np.atleast_2d(problem.x)
+    for i, axis in enumerate(x):
+        span = np.ptp(axis)
+        if not span > 0:
+            continue
+        wider, further = (
+            _difference(problem, P, x, i, axis * _STEP) / _STEP / 2,
+            _difference(problem, P, x, i, np.full(axis.shape, span * _STEP)) / (2 * _STEP * span),
+        )
+        d = _exponents(-wider, T, nonlinear, found.linear)
+        t = _exponents(-further, T, nonlinear, found.linear)
+        for column, j in enumerate(nonlinear):
+            p = P[:, j]
+            if _common(t[:, column] * p, 1.0):
+                found.location[j] = i
+            value = _agreed(d[:, column])
+            if value is not None:
+                found.length[j, i] = value
+            elif (constant := _agreed(d[:, column] * p)) is not None and constant:
+                found.length[j, i], found.logarithm[j, i] = 0.0, constant
+    curves = problem.values(P).real
+    e = _exponents(curves, T, nonlinear, found.linear)
+    for column, j in enumerate(nonlinear):
+        found.height[j] = _agreed(e[:, column]) or 0.0
+
+
+def _difference(problem: Problem, P, x: np.ndarray, i: int, step: np.ndarray) -> np.ndarray:
+    """f at x_i + step less f at x_i - step (k, m)."""
+    moved = []
+    for sign in (1, -1):
+        other = x.copy()
+        other[i] += sign * step
+        moved.append(problem.values(P, other[0] if problem.x.ndim == 1 else other).real)
+    with np.errstate(all="ignore"):
+        return moved[0] - moved[1]
+
+
+def _exponents(rhs: np.ndarray, T: np.ndarray, nonlinear, linear) -> np.ndarray:
+    """Coefficients (k, q) of the nonlinear T in rhs (k, m) up to the linear ones; NaN for none."""
+    out = np.full((len(rhs), len(nonlinear)), np.nan)
+    for k, b in enumerate(rhs):
+        A, basis = T[nonlinear, k].T, T[linear, k].T
+        if not (np.isfinite(b).all() and np.isfinite(A).all() and np.isfinite(basis).all()):
+            continue
+        before = np.linalg.norm(A, axis=0), np.linalg.norm(b)
+        if basis.size:
+            Q, R = np.linalg.qr(basis / np.maximum(np.linalg.norm(basis, axis=0), 1e-300))
+            Q = Q[:, np.abs(np.diagonal(R)) > 1e-7]
+            A, b = A - Q @ (Q.T @ A), b - Q @ (Q.T @ b)
+        if np.linalg.norm(b) <= 1e-6 * before[1]:
+            out[k] = 0.0
+            continue
+        size = np.linalg.norm(A, axis=0)
+        if (size <= 1e-6 * before[0]).any() or (size == 0).any():
+            continue
+        z, _, rank, _ = np.linalg.lstsq(A / size, b, rcond=1e-5)
+        if rank == A.shape[1] and np.linalg.norm(A / size @ z - b) <= _LEFT * before[1]:
+            out[k] = z / size
+    return out
+
+
+def _common(values: np.ndarray, wanted: float) -> bool:
+    """Whether most of the values, those that are known, are `wanted`."""
+    known = np.isfinite(values)
+    return bool(known.any() and np.mean(np.abs(values[known] - wanted) < _NEAR) > _MOST)
+
+
+def _agreed(values: np.ndarray) -> float | None:
+    """The multiple of 1/2 that most of the known values are; None when there is none."""
+    known = values[np.isfinite(values)]
+    if not known.size:
+        return None
+    value = round(2 * float(np.median(known))) / 2
+    return value if abs(value) <= 4 and _common(known, value) else None

@@ -1,0 +1,214 @@
+"""Telling the ends of many local fits apart: one minimum, twins of equal curves, or a valley.
+
+Ends of unequal cost are different minima. Of those of equal cost, the curve (the model at the data,
+in units of the noise) and its derivative J at the best of them decide:
+
+- an end is the same minimum when J says that the way to it does not move the curve;
+- or when it has the same curve, and its values in another order, with other signs, or by half
+  periods of phases apart, are that minimum: other labels of the same curve (two peaks that changed
+  places, a width below zero);
+- or when it has the same curve and J is rank deficient: some way leaves the curve as it is, so the
+  ends lie in a valley and not apart;
+- otherwise it is another minimum: with an equal curve twins, as flip-flop kinetics have, or the
+  aliases of a frequency.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+_SAME_COST = 1e-6  # relative
+_SAME_VALUE = 1e-5  # relative, of a parameter: nobody need look at the curve
+_CLOSE = 1e-6  # of curves, in units of their variation ...
+_WITHIN = (
+    3e-3  # ... or of the norm of the residuals: ends of this cost may be so far from each other
+)
+_WAY = 30.0  # times as long may a way be whose ends have the same curve: the model is not linear
+_COLLINEAR = 1e-6  # singular value of columns of length 1
+_SPREAD = 1e-2  # relative: ends of a valley are farther apart than those of a point
+_SMALL = 1e-4  # of its scale: a parameter that may as well be 0
+_STEP = float(np.finfo(float).eps ** (1 / 3))
+_ROUNDING = 64 * float(np.finfo(float).eps)
+_PERIODS = (2 * np.pi, 360.0, 1.0)
+
+Curve = Callable[[np.ndarray], np.ndarray]
+
+
+def distinct(
+    ends: np.ndarray, costs: np.ndarray, scales: np.ndarray, curve: Curve
+) -> list[tuple[np.ndarray, bool, bool]]:
+    """Groups of ends that are one minimum, the best first.
+
+    Parameters
+    ----------
+    ends : ndarray, shape (k, n)
+    costs : ndarray, shape (k,)
+        Half the sums of squares; finite.
+    scales : ndarray, shape (n,)
+        How far the parameters are apart in the space that was searched.
+    curve : callable
+        Parameters (n,) -> values of the model at the data (m,), divided by sigma; NaN where it
+        fails.
+
+    Returns
+    -------
+    list of (indices, valley, equal)
+        The first index is the best of its group; valley: whether the ends of the group lie along a
+        line or surface of one curve; equal: whether the cost is that of the first group.
+    """
+    order = np.argsort(costs, kind="stable")
+    out: list[tuple[np.ndarray, bool, bool]] = []
+    for rank, members in enumerate(_of_equal_cost(order, costs, ends, curve)):
+        while members.size:
+            point = _Point(ends[members], costs[members[0]], scales, curve)
+            out.append((members[point.same], point.valley, rank == 0))
+            members = members[~point.same]
+    return out
+
+
+def _of_equal_cost(
+    order: np.ndarray, costs: np.ndarray, ends: np.ndarray, curve: Curve
+) -> Iterator[np.ndarray]:
+    """Indices of neighbours in cost, as far as no gap parts them."""
+    if len(order) < 2:
+        yield from [order] if order.size else []
+        return
+    values = costs[order]
+    gaps, wide = np.diff(values), _SAME_COST * values[1:]
+    if (gaps > wide).any():  # a cost near 0 is rounding, of the size that the curve says
+        wide = wide + 0.5 * _floor(curve(ends[order[0]])) ** 2
+    yield from np.split(order, np.flatnonzero(gaps > wide) + 1)
+
+
+def _floor(values: np.ndarray) -> float:
+    """Distance of curves that is nothing beside the curve's own variation, and its rounding."""
+    parts = _real(values)
+    if not np.isfinite(parts).all():
+        return 0.0
+    spread = np.linalg.norm(parts - parts.mean()) if parts.size else 0.0
+    return float(_CLOSE * spread + _ROUNDING * np.linalg.norm(parts))
+
+
+def _real(values: np.ndarray) -> np.ndarray:
+    flat = np.ravel(values)
+    return np.concatenate([flat.real, flat.imag]) if np.iscomplexobj(flat) else flat
+
+
+def _alike(ends: np.ndarray, end: np.ndarray) -> np.ndarray:
+    """(k,) Whether the values are the same to a few digits; an end is like itself."""
+    return (np.abs(ends - end) <= _SAME_VALUE * np.abs(end)).all(axis=1)
+
+
+class _Point:
+    """The first of some ends of equal cost, and which of the others are the same minimum."""
+
+    def __init__(self, ends: np.ndarray, cost: float, scales: np.ndarray, curve: Curve) -> None:
+        self.at, self.valley = ends[0], False
+        self._curve, self._scales = curve, np.maximum(scales, np.abs(ends).max(axis=0))
+        self.same = _alike(ends, self.at)
+        if self.same.all():
+            return
+        self._values = _real(curve(self.at))
+        if not np.isfinite(self._values).all():
+            return
+        self._moved = np.ptp(ends, axis=0) > 0
+        self._close = _WITHIN * np.sqrt(2 * cost) + _floor(self._values)
+        self._slopes = self._derivative()
+        self._deficient = self._is_deficient()
+        self.same |= np.linalg.norm((ends - self.at) @ self._slopes.T, axis=1) <= self._close
+        self._look_at_the_others(ends)
+        held = ends[self.same]
+        sizes = np.abs(held).max(axis=0)  # one of 0 is not spread but rounded
+        apart = (np.ptp(held, axis=0) > _SPREAD * sizes) & (sizes > _CLOSE * self._scales)
+        self.valley = bool(self._deficient and apart.any())
+
+    def _derivative(self) -> np.ndarray:
+        """J (m, n) of the parameters that differ between the ends, 0 of the others."""
+        out = np.zeros((self._values.size, self.at.size))
+        for i in np.flatnonzero(self._moved):
+            step = _STEP * max(abs(self.at[i]), _SMALL * self._scales[i])
+            sides = []
+            for h in (step, -step):
+                p = self.at.copy()
+                p[i] += h
+                values = _real(self._curve(p))
+                if np.isfinite(values).all():
+                    sides.append((p[i], values))
+            if len(sides) < 2:  # the model ends here: a side is enough
+                sides.append((self.at[i], self._values))
+            (a, high), (b, low) = sides[0], sides[-1]
+            if len(sides) > 1 and a != b:
+                out[:, i] = (high - low) / (a - b)
+        return out
+
+    def _is_deficient(self) -> bool:
+        """Whether some change of the parameters that differ leaves the curve as it is."""
+        norms = np.linalg.norm(self._slopes, axis=0)
+        if (norms * self._scales <= self._close)[self._moved].any():
+            return True
+        unit = self._slopes[:, self._moved] / norms[self._moved]
+        values = np.linalg.svd(unit, compute_uv=False)
+        return bool(len(values) < unit.shape[1] or values[-1] <= _COLLINEAR)
+
+    def _look_at_the_others(self, ends: np.ndarray) -> None:
+        """Ask the curve of each end that is elsewhere, once of those that are alike."""
+        left = np.flatnonzero(~self.same)
+        while left.size:
+            end = ends[left[0]]
+            alike = _alike(ends[left], end)
+            if np.linalg.norm(_real(self._curve(end)) - self._values) <= 2 * self._close:
+                ways = self._ways(ends[left], *self._labels(end))
+                same = self._deficient or bool(ways[0] <= _WAY * self._close)
+                self.same[left[alike]] = same
+                if same:
+                    alike |= ways <= self._close
+                    self.same[left[alike]] = True
+            left = left[~alike]
+
+    def _ways(self, ends: np.ndarray, columns: Any, signs: Any, shifts: Any) -> np.ndarray:
+        """(k,) How far the curve would move from here to each end, with these labels changed."""
+        return np.linalg.norm(
+            (ends[:, columns] * signs + shifts - self.at) @ self._slopes.T, axis=1
+        )
+
+    def _labels(self, end: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Order (n,) of the values of an end, signs and shifts, that come nearest to here."""
+        from scipy.optimize import linear_sum_assignment
+
+        signs, shifts = self._nearest(end)
+        away = np.abs(end * signs + shifts - self.at[:, None])
+        rows, columns = linear_sum_assignment(away * np.linalg.norm(self._slopes, axis=0)[:, None])
+        return columns, signs[rows, columns], shifts[rows, columns]
+
+    def _nearest(self, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(n, n) Sign and shift that bring value j of an end nearest to parameter i."""
+        own, periods = self.at[:, None], self._periods()
+        phases = (periods[:, None] == periods) & np.isfinite(periods)
+        half = np.where(phases, 0.5 * periods, 1.0)
+        shifts = [
+            np.where(phases, half * np.round((own - value) / half), 0.0) for value in (end, -end)
+        ]
+        kept, turned = (
+            np.abs(value + shift - own) for value, shift in zip((end, -end), shifts, strict=True)
+        )
+        return np.where(turned < kept, -1.0, 1.0), np.where(turned < kept, shifts[1], shifts[0])
+
+    def _periods(self) -> np.ndarray:
+        """(n,) the period of a parameter that comes back to the same curve; NaN of the others."""
+        if not hasattr(self, "_known_periods"):
+            out = np.full(self.at.size, np.nan)
+            norms = np.linalg.norm(self._slopes, axis=0)
+            for i in np.flatnonzero(self._moved):
+                for period in _PERIODS:
+                    p = self.at.copy()
+                    p[i] += period
+                    if norms[i] * period <= 10 * _WAY * self._close:
+                        continue  # no wonder that the curve stays
+                    if np.linalg.norm(_real(self._curve(p)) - self._values) <= self._close:
+                        out[i] = period
+                        break
+            self._known_periods = out
+        return self._known_periods

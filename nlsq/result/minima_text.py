@@ -1,0 +1,94 @@
+"""What a search found, in sentences, as text and as HTML."""
+
+from __future__ import annotations
+
+import html
+import math
+import textwrap
+from typing import TYPE_CHECKING
+
+from nlsq.result import formatting, writers
+from nlsq.result.formatting import count, significant
+from nlsq.result.report import terminal_is_unicode
+from nlsq.utils.input_error import harmless
+
+if TYPE_CHECKING:
+    from nlsq.result.minima import Minima
+
+_WIDTH = 96
+_MOST = 10  # rows shown
+
+
+def as_text(minima: Minima) -> str:
+    """Plain text; in ASCII where the terminal knows no more."""
+    ascii = not terminal_is_unicode()
+    out = textwrap.wrap(_title(minima), _WIDTH)
+    if minima:
+        heads, rows = _table(minima)
+        table = writers.table_lines(heads, rows, False, (len(heads) - 1,))
+        out += ["", *(f"  {line}" for line in table)]
+    for note in notes(minima):
+        out += textwrap.wrap(note, _WIDTH, initial_indent="  * ", subsequent_indent="    ")
+    text = harmless("\n".join(out))
+    return formatting.to_ascii(text) if ascii else text
+
+
+def as_html(minima: Minima) -> str:
+    """A fragment for notebooks; it takes over their font and colours."""
+    heads, rows = _table(minima)
+    table = writers.html_table(heads, rows, (len(heads) - 1,)) if minima else ""
+    said = "".join(f"<li>{html.escape(note)}</li>" for note in notes(minima))
+    return (
+        f"<div class='nlsq-result'><b>{html.escape(_title(minima))}</b>{table}<ul>{said}</ul></div>"
+    )
+
+
+def _title(minima: Minima) -> str:
+    return (
+        f"{len(minima)} {'minimum' if len(minima) == 1 else 'minima'} in "
+        f"{count(minima.n_fits, 'local fit')} from {count(minima.n_starts, 'start')}"
+    )
+
+
+def _table(minima: Minima) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    heads = ("cost", "worse by", "found", *minima.names, "")
+    rows = [
+        (
+            significant(minimum.cost, 6),
+            worse(minima, i) if i else "",
+            f"{minimum.count:,} ×",
+            *(significant(v, 6) for v in minimum.params.tolist()),
+            "valley" if minimum.valley else "",
+        )
+        for i, minimum in enumerate(minima[:_MOST])
+    ]
+    return heads, rows
+
+
+def worse(minima: Minima, i: int) -> str:
+    """How much worse than the best a minimum is: per cent of the best cost, or its cost."""
+    best, cost = minima[0].cost, minima[i].cost
+    if minima[i].equal:
+        return "equal"
+    ratio = cost / best - 1 if best > 0 else math.inf
+    return f"{formatting.percent(ratio)} %" if ratio < 1e4 else f"{significant(ratio, 2)} ×"
+
+
+def notes(minima: Minima) -> list[str]:
+    """What the numbers of a search mean."""
+    out = []
+    if len(minima) > _MOST:
+        out.append(f"and {len(minima) - _MOST:,} more minima, up to cost {minima[-1].cost:.6g}")
+    if math.isfinite(minima.unseen):
+        out.append(
+            f"minima that no fit ended in: {significant(minima.unseen, 2)} expected (Boender & "
+            "Rinnooy Kan 1987)"
+        )
+    else:
+        out.append("too few fits to say how many minima were not seen")
+    if minima.stopped:
+        out.append(f"the search ended: {minima.stopped}")
+    if minima.n_failed:
+        first = f"; the first: {minima.first_failure}" if minima.first_failure else ""
+        out.append(f"{count(minima.n_failed, 'start')} failed{first}")
+    return out

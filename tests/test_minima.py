@@ -1,0 +1,206 @@
+"""The minima that a search found: told apart, counted, stored and shown."""
+
+import itertools
+import json
+import math
+
+import numpy as np
+import pytest
+from scipy.optimize import least_squares
+
+from nlsq.result.minima import Minima
+
+X = np.linspace(0.1, 5, 40)
+
+
+def exponentials(p):
+    a1, k1, a2, k2, c = p
+    return a1 * np.exp(-k1 * X) + a2 * np.exp(-k2 * X) + c
+
+
+def peaks(p):
+    return sum(h * np.exp(-(((X - mu) / w) ** 2)) for h, mu, w in np.reshape(p, (-1, 3)))
+
+
+def sine(p):
+    return p[0] * np.sin(p[1] * X + p[2])
+
+
+def in_degrees(p):
+    return p[0] * np.cos(np.deg2rad(40 * X + p[1]))
+
+
+def bateman(p):
+    volume, into, out = p
+    return into / (volume * (into - out)) * (np.exp(-out * X) - np.exp(-into * X))
+
+
+def redundant(p):
+    return p[0] / p[2] * X + p[1] / p[2]
+
+
+def product(p):
+    return p[0] * p[1] * X
+
+
+def late(p):  # a decay that is over before the first point, and what stays
+    return p[0] * np.exp(-p[1] * X) + p[2]
+
+
+def mirrored(p):
+    return np.exp(-((X - 2.5 - p[0]) ** 2))
+
+
+SIX = np.array([[h, 0.5 + 0.75 * i, 0.2 + 0.01 * i] for i, h in enumerate((3.0, 1, 2, 5, 4, 6))])
+MANY = np.random.default_rng(5).uniform(0.1, 10, 200)
+# curve, ends (rows of one cost), counts of the minima, whether they are valleys
+CASES = {
+    "exponentials": (exponentials, [[3, 1, 2, 0.1, 0.5], [2, 0.1, 3, 1, 0.5]] * 3, [6], False),
+    "offset of 0": (
+        exponentials, [[3, 1, 2, 0.1, c] for c in (1e-12, -3e-13, 0.0)]
+        + [[2, 0.1, 3, 1, 2e-12]], [4], False,
+    ),
+    "six peaks": (
+        peaks, [SIX[list(order)].ravel() for order in itertools.islice(
+            itertools.permutations(range(6)), 0, 720, 37)], [20], False,
+    ),
+    "widths below 0": (peaks, [[3, 2, 0.5], [3, 2, -0.5]], [2], False),
+    "phases": (sine, [[2, 3, 0.4], [2, 3, 0.4 + 6 * np.pi], [-2, 3, 0.4 + np.pi],
+                      [-2, -3, -0.4], [2, -3, 3 * np.pi - 0.4]], [5], False),
+    "phases in degrees": (in_degrees, [[2, 30], [2, 390], [-2, 210], [-2, -150]], [4], False),
+    "flip-flop": (bateman, [[10, 2, 0.5], [2.5, 0.5, 2], [10, 2, 0.5]], [2, 1], False),
+    "flip-flop in large units": (
+        lambda p: 1e7 * bateman(p), [[1e7, 2, 0.5], [2.5e6, 0.5, 2]], [1, 1], False,
+    ),
+    "aliases": (sine, [[2, 3, 0.4], [2, 3 + 2 * np.pi / (X[1] - X[0]), 0.4 - 2 * np.pi * X[0]
+                                     / (X[1] - X[0])]], [1, 1], False),
+    "mirrored data": (mirrored, [[1.5], [-1.5]], [1, 1], False),
+    "a/c and b/c": (redundant, [[2 * s, 3 * s, s] for s in MANY], [200], True),
+    "a*b": (product, [[2 * s, 3 / s] for s in MANY], [200], True),
+    "nothing left of a decay": (late, [[3, 900 + 100 * s, 1] for s in MANY], [200], True),
+    "two in a valley": (product, [[2, 3], [3, 2], [1, 6]], [3], True),
+    "one end": (product, [[2, 3]], [1], False),
+    "none": (product, np.empty((0, 2)), [], False),
+}  # fmt: skip
+
+
+def gathered(curve, ends, costs=0.25, **options):
+    ends = np.array(ends, float)
+    names = [f"p{i}" for i in range(ends.shape[1])]
+    starts = ends + np.random.default_rng(1).uniform(0.2, 3, ends.shape)
+    costs = np.broadcast_to(np.asarray(costs, float), len(ends))
+    return Minima.gather(ends, costs, starts, curve, names, stopped="", **options)
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("cost", [0.25, 1e-28])
+def test_ends_are_one_minimum_with_other_labels_and_along_a_valley_and_no_others(case, cost):
+    curve, ends, counts, valley = CASES[case]
+    minima = gathered(curve, ends, cost)
+    assert [minimum.count for minimum in minima] == counts
+    assert [minimum.valley for minimum in minima] == [valley] * len(counts)
+    assert all(minimum.equal for minimum in minima)
+
+
+def test_costs_part_minima_unless_they_are_rounding():
+    ends = [[3, 1, 2, 0.1, 0.5]] * 4
+    costs = 0.25 * np.array([1.0, 1 + 1e-8, 1.00001, 1.2])
+    minima = gathered(exponentials, ends, costs)
+    assert [(m.count, m.equal) for m in minima] == [(2, True), (1, False), (1, False)]
+    assert [m.cost for m in minima] == costs[[0, 2, 3]].tolist()
+    assert minima.costs.tolist() == costs.tolist()
+    assert len(gathered(exponentials, ends, [1e-29, 1e-27, 3e-22, 0.0])) == 1
+
+
+def test_ends_of_real_fits_are_one_minimum():
+    """SciPy's own ends, as far from each other as its tolerances leave them."""
+    rng = np.random.default_rng(3)
+    truth = np.array([3, 1.5, 2, 0.3, 0.5])
+    y = exponentials(truth) + 0.02 * rng.standard_normal(X.size)
+    starts = truth * rng.uniform(0.5, 2, (24, 5))
+    fits = [least_squares(lambda p: exponentials(p) - y, p, method="lm") for p in starts]
+    ends, costs = np.array([f.x for f in fits]), np.array([f.cost for f in fits])
+    minima = Minima.gather(ends, costs, starts, exponentials, list("abcde"), stopped="")
+    best = costs <= costs.min() * (1 + 1e-6)
+    assert minima[0].count == best.sum() > 12 and not minima[0].valley
+    assert sum(m.count for m in minima) == 24
+    assert {tuple(s) for s in minima[0].starts} <= {tuple(s) for s in starts[best]}
+
+
+def test_fits_that_failed_are_counted_and_ends_that_did_not_converge_are_no_minima():
+    ends = [[2, 3], [2, 3], [2, 4], [2, 5], [np.nan, 1]]
+    costs, converged = [1.0, np.nan, 2.0, 3.0, 4.0], [True, True, False, True, True]
+    minima = gathered(product, ends, costs, converged=converged, n_failed=7, first_failure="no")
+    assert [m.cost for m in minima] == [1.0, 3.0]
+    assert (minima.n_fits, minima.n_failed, minima.first_failure) == (3, 9, "no")
+    minima = gathered(product, ends[:3], costs[:3], converged=[False] * 3)
+    assert [m.cost for m in minima] == [1.0]  # the best is what there is
+
+
+def test_a_curve_that_fails_beside_an_end_parts_nothing_and_raises_nothing():
+    def at_its_end(p):
+        return np.where(p[0] <= 2, np.sqrt(2 - min(p[0], 2)), np.nan) * X + p[1] * X**2
+
+    assert [m.count for m in gathered(at_its_end, [[2, 1], [2, 1.1], [2, 1]])] == [2, 1]
+    assert len(gathered(lambda p: np.full(5, np.nan), [[2, 1], [2, 1.1]])) == 2
+
+
+@pytest.mark.parametrize(("fits", "seen", "unseen"), [(1, 1, math.inf), (3, 1, math.inf),
+                         (4, 1, 2.0), (9, 1, 1 / 3), (100, 3, 12 / 95)])  # fmt: skip
+def test_unseen_minima_by_boender_and_rinnooy_kan(fits, seen, unseen):
+    ends = [[1.0, k % seen + 1] for k in range(fits)]
+    minima = gathered(product, ends, [1.0 + k % seen for k in range(fits)])
+    assert len(minima) == seen and minima.unseen == pytest.approx(unseen)
+    # The posterior expectation of the number of all minima is W (N - 1) / (N - W - 2).
+    if unseen < math.inf:
+        assert seen + unseen == pytest.approx(seen * (fits - 1) / (fits - seen - 2))
+
+
+def stored():
+    options = {"n_starts": 50, "n_failed": 2, "first_failure": "x", "seed": 3, "sampler": "lhs"}
+    return gathered(bateman, [[10, 2, 0.5], [2.5, 0.5, 2], [9, 1, 1]], [1.0, 1.0, 2.5], **options)
+
+
+def test_minima_come_back_from_json():
+    minima = stored()
+    back = Minima.from_dict(json.loads(json.dumps(minima.to_dict(), allow_nan=False)))
+    assert back.to_dict() == minima.to_dict()
+    assert back[2]["p1"] == 1.0 and back.names == ("p0", "p1", "p2")
+    assert back.unseen == minima.unseen and repr(back) == repr(minima) and str(back) == str(minima)
+
+
+@pytest.mark.parametrize(("change", "said"), [
+    (lambda d: d.pop("seed"), "fields"),
+    (lambda d: d.update(more=1), "fields"),
+    (lambda d: d.update(names={"$tuple": ["a", "a", "b"]}), "names"),
+    (lambda d: d.update(n_fits=-1), "counts"),
+    (lambda d: d.update(n_fits=True), "counts"),
+    (lambda d: d.update(costs=[1.0, 2.0]), "costs"),
+    (lambda d: d.update(costs=[2.0, 1.0, 1.0]), "costs"),
+    (lambda d: d.update(costs=[1.0, 1.0, "nan"]), "costs"),
+    (lambda d: d.update(stopped=None), "stopped"),
+    (lambda d: d.update(found=3), "found"),
+    (lambda d: d["found"]["$list"].reverse(), "sorted"),
+    (lambda d: d["found"]["$list"][0].update(count=9), "more ends"),
+    (lambda d: d["found"]["$list"][0].update(count=0), r"found\[0\] has no count"),
+    (lambda d: d["found"]["$list"][0].update(params=[1.0, 2.0]), r"found\[0\]"),
+    (lambda d: d["found"]["$list"][1].update(starts=[1.0, 2.0, 3.0]), r"found\[1\]"),
+    (lambda d: d["found"]["$list"][1].update(cost="1"), "cost"),
+    (lambda d: d["found"]["$list"][1].update(valley=1), "valley"),
+    (lambda d: d.update(found={"$evil": 1}), "unknown tag"),
+])  # fmt: skip
+def test_forged_minima_are_refused(change, said):
+    data = stored().to_dict()
+    change(data)
+    with pytest.raises(ValueError, match=f"stored minima.*{said}"):
+        Minima.from_dict(data)
+
+
+def test_minima_are_shown_as_a_table():
+    minima = stored()
+    text = str(minima)
+    assert "3 minima in 3 local fits from 50 starts" in text
+    assert "equal" in text and "150 %" in text and "2 starts failed; the first: x" in text
+    assert minima._repr_html_().count("<tr>") == 4
+    frame = minima.to_dataframe()
+    assert frame["cost"].tolist() == [1.0, 1.0, 2.5] and frame["p1"].tolist() == [2, 0.5, 1]
