@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import contextmanager
 from functools import cached_property, partial
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -18,22 +19,28 @@ from nlsq.core.loop.state import Setup
 from nlsq.core.model.identity.fingerprint import fingerprint
 from nlsq.core.model.identity.walk import model_key
 from nlsq.core.problem.setup import make_setup
+from nlsq.global_optimization.problem import Found
 from nlsq.precision.parameter_normalizer import ParameterNormalizer
 from nlsq.streaming.checkpoint import Checkpoint, CheckpointError, CheckpointManager
 from nlsq.streaming.full_passes import FullPasses
 from nlsq.streaming.hybrid_config import HybridStreamingConfig
 from nlsq.streaming.phases.gauss_newton import GaussNewtonPhase
+from nlsq.streaming.phases.searching import SearchPhase
 from nlsq.streaming.phases.warmup import WarmupPhase, variation
 from nlsq.streaming.problem import SamplePass, StreamedProblem
 from nlsq.streaming.telemetry import DefenseLayerTelemetry
 from nlsq.utils import interruption
+
+FULL_PASSES, TOURNAMENT = "full passes", "tournament"  # what a checkpoint is of
+_NOTHING: Mapping = MappingProxyType({})
 
 
 @dataclasses.dataclass
 class PhaseOrchestrator:
     """Runs the phases of a streamed fit.
 
-    0 normalise   `ParameterNormalizer` (with a warm-up only)
+    0 search      `SearchPhase` (where the global minimum is looked for)
+      normalise   `ParameterNormalizer` (with a warm-up only)
     1 warm up     `WarmupPhase` on the sample, then the engine's own fit to the sample
     2 full passes `GaussNewtonPhase`
     3 finish      the covariance in the user's units, from the last pass's R (`fit_source`)
@@ -47,9 +54,13 @@ class PhaseOrchestrator:
     checkpoints : CheckpointManager or None
     resume : bool
         Go on from the checkpoint, where there is one.
+    search : SearchPhase or None
+        Its start takes the place of p0, in `problem` too.
 
     Attributes
     ----------
+    found : Found or None
+        What the search found.
     telemetry : DefenseLayerTelemetry
     facts : dict
         What the phases did: iterations, reasons, seconds.
@@ -60,6 +71,8 @@ class PhaseOrchestrator:
     config: HybridStreamingConfig | None = None
     checkpoints: CheckpointManager | None = None
     resume: bool = False
+    search: SearchPhase | None = None
+    found: Found | None = dataclasses.field(default=None, init=False)
 
     def __post_init__(self) -> None:
         self.telemetry = DefenseLayerTelemetry()
@@ -68,14 +81,34 @@ class PhaseOrchestrator:
     def run(self) -> Outcome:
         """Fit; the outcome of the loop, whatever its status."""
         kept = None if self.checkpoints is None else self._kept(self.checkpoints)
-        phase = GaussNewtonPhase(self.problem, self.passes, self._save)
         if kept is not None:
             self.facts |= kept.facts | {"resumed": True}
+        if self.search is not None:
+            with self._timed("search"):
+                self._search(self.search, kept)
+        phase = GaussNewtonPhase(self.problem, self.passes, self._save)
+        if kept is not None and kept.phase == FULL_PASSES:
             with self._timed("full passes"):
                 return phase.go_on(kept.numbers)
         start, setup = self._near()
         with self._timed("full passes"):
             return phase.run(start, setup)
+
+    def _search(self, search: SearchPhase, kept: Checkpoint | None) -> None:
+        """Put the start that the search finds in the place of p0."""
+        self.found = search.find(self.problem)
+        if kept is None or kept.phase == TOURNAMENT:
+            state = None if kept is None else kept.numbers | self.facts.pop("selector")
+
+            def save(numbers: dict, others: dict, now: bool) -> None:
+                self._save(numbers, now, TOURNAMENT, {"selector": others})
+
+            p0, told = search.best(self.found, self.problem, state, save)
+            self.facts |= {"start": p0.tolist()} | ({"tournament": told} if told else {})
+        parameters = dataclasses.replace(
+            self.problem.parameters, p0=np.array(self.facts["start"])
+        )
+        self.problem = dataclasses.replace(self.problem, parameters=parameters)
 
     def _warm(self, cost: Callable) -> np.ndarray:
         """Where the warm-up leads from p0."""
@@ -142,7 +175,11 @@ class PhaseOrchestrator:
     @cached_property
     def _fingerprint(self) -> dict[str, str | None]:
         settings = None if self.config is None else self.config.warmup_settings()
-        return self.problem.fingerprint | {"warm-up": fingerprint(model_key(settings))}
+        parts = {"warm-up": fingerprint(model_key(settings))}
+        if (search := self.search) is not None:
+            settings = type(search.strategy).__name__, search.strategy.config, search.has_start
+            parts["search"] = fingerprint(model_key(settings))
+        return self.problem.fingerprint | parts
 
     def _kept(self, checkpoints: CheckpointManager) -> Checkpoint | None:
         """The checkpoint to go on from, None where there is none.
@@ -170,9 +207,12 @@ class PhaseOrchestrator:
         checkpoints.require(kept, self._fingerprint)
         return kept
 
-    def _save(self, numbers: dict, now: bool) -> None:
+    def _save(
+        self, numbers: dict, now: bool, phase: str = FULL_PASSES, more: Mapping = _NOTHING
+    ) -> None:
         if self.checkpoints is None:
             return
         interruption.worth_saving()  # a pass so far, too
         if now or self.checkpoints.due():
-            self.checkpoints.save(Checkpoint(self._fingerprint, "full passes", numbers, self.facts))
+            facts = self.facts | more
+            self.checkpoints.save(Checkpoint(self._fingerprint, phase, numbers, facts))
