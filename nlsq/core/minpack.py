@@ -16,7 +16,7 @@ from nlsq.core.model.given import model_value, numeric, require_numbers
 from nlsq.core.model.model import Model
 from nlsq.core.orchestration.reference import solve_by_reference
 from nlsq.core.orchestration.stages import stages_for
-from nlsq.core.problem.keywords import NO_ARGS, by_name
+from nlsq.core.problem.keywords import NO_ARGS, SEARCH, asks_for_search, by_name
 from nlsq.core.problem.observations import Observations, labels_of, require_enough_points
 from nlsq.core.problem.options import check_kept, since
 from nlsq.core.problem.parameters import UNBOUNDED, parse_parameters, speaks_by_name
@@ -250,6 +250,11 @@ def curve_fit(
         p0, bounds, options = named.arrays(f, p0, bounds, fixed, method, options, prepared)
     if "time_limit" in options:
         options = since(began, options)
+    search = None
+    if asks_for_search(method, options):
+        from nlsq.global_optimization.strategies import read_search  # which few fits need
+
+        search, method, options = read_search(method, p0 is not None, options)
     config = taken.selector.select(f, p0, bounds, method, jac, options)
     decision = taken.coordinator.decide(prepared.ydata.size, None, True)
     data, n = Observations.of(prepared), config.n_params
@@ -257,6 +262,10 @@ def curve_fit(
     if method in (None, "lm") and not (config.bounded or held_by_bounds):
         require_enough_points(config.n_free, data)
     model = Model(CurveCall(f), n, getattr(f, "__name__", type(f).__name__))
+    found = None
+    if search is not None:
+        with interruption.deferred():
+            found, config = search(model, data, config)
     if config.solver == "reference":
         finished = solve_by_reference(model, data, config)
     else:
@@ -277,6 +286,8 @@ def curve_fit(
     result = record(finished, verdict, absolute_sigma, time.perf_counter() - started)
     if labels := labels_of(xdata, ydata, x_name):
         result["labels"] = labels
+    if found is not None:
+        result.update(found.told())
     announce(result, finished.status, finished.options.verbose, stacklevel=2)
     return _five_tuple(result) if full_output else result
 
@@ -318,7 +329,7 @@ class CurveFit:
 
     def __init__(self, **options: Unpack[KeptOptions]):
         self.options: dict[str, Any] = {**options}
-        check_kept("CurveFit", self.options, (*self._own, "fixed"))
+        check_kept("CurveFit", self.options, (*self._own, "fixed", *SEARCH))
 
     @overload
     def curve_fit(

@@ -25,6 +25,7 @@ from nlsq.utils import interruption
 
 _PASSES = 100  # of a local fit, after which it is left
 
+
 @dataclasses.dataclass
 class Ends:
     """Where local fits ended.

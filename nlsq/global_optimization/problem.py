@@ -49,6 +49,11 @@ class Found:
     minima: Minima | None = None
     diagnostics: dict[str, Any] = dataclasses.field(default_factory=dict)
 
+    def told(self) -> dict[str, Any]:
+        """What the result has of it."""
+        own = {} if self.minima is None else {"minima": self.minima}
+        return own | self.diagnostics
+
 
 class Problem:
     """A model, its data, bounds and options, to be evaluated at many parameter vectors.
@@ -127,7 +132,7 @@ class Problem:
 
     def _at_once(self, P: np.ndarray, x) -> np.ndarray | None:
         """All curves by one call of the function; None where it is not for that."""
-        same = (P == P[0]).all(axis=0)
+        same = (P[0] == P).all(axis=0)
         columns = [P[0, j].item() if same[j] else P[:, j, None] for j in range(self.n)]
         shape = len(P), self.data.y.size
         with np.errstate(all="ignore"):

@@ -132,7 +132,9 @@ class Ranges:
             return np.where(tail, far, low + (u - 0.1) / 0.9 * (high - low))
         negative = 0.0 if lb >= 0 else 1.0 if ub <= 0 else _NEGATIVE
         sign = np.where(u < negative, -1.0, 1.0)
-        v = np.where(u < negative, u / max(negative, 1e-9), (u - negative) / max(1 - negative, 1e-9))
+        v = np.where(
+            u < negative, u / max(negative, 1e-9), (u - negative) / max(1 - negative, 1e-9)
+        )
         if negative in (0.0, 1.0):  # the core where the bounds allow it
             ends = sorted(np.abs([e for e in (lb, ub) if np.isfinite(e) and e]))
             top = ends[-1] if ends and np.isfinite(lb) and np.isfinite(ub) else np.inf
@@ -175,6 +177,13 @@ class Ranges:
             else:
                 P[:, j] = center[j] * np.exp(u * factor * math.log(10.0))
         return np.clip(P, problem.lb, problem.ub)
+
+    def beyond(self, P: np.ndarray) -> np.ndarray:
+        """(k,) whether some rate is above what the steps of x resolve."""
+        rates = [j for j in self.drawn if self._kind[j] == "size" and self._tails[j, 1] == 0]
+        most = np.log(np.pi) + self._high[rates]
+        with np.errstate(divide="ignore"):
+            return (np.log(np.abs(P[:, rates])) > most).any(axis=1)
 
     def vary(self, ends: np.ndarray, fresh: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Starts from `fresh` ones (k, n) with some parameters from one of the ends (e, n)."""

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections.abc import Callable
 
 import numpy as np
 
@@ -29,6 +30,8 @@ from nlsq.global_optimization.projecting import project
 from nlsq.global_optimization.ranges import Ranges
 from nlsq.global_optimization.sampling import get_sampler, require_dimension
 from nlsq.global_optimization.units import units_of
+from nlsq.result.minima import Minima
+from nlsq.utils import interruption
 
 _FIRST = 16  # starts of the first round
 _POINTS, _SEEN = 2048, 64  # of the data that a search sees, and that units are found at
@@ -46,10 +49,19 @@ class Search:
     config : GlobalOptimizationConfig
     given : ndarray (k, n)
         Starts that are known and always fitted: p0, a model's guess.
+    centered : bool
+        Whether the first of them is more than a default, so that it may be the center of others.
     """
 
-    def __init__(self, problem: Problem, config: GlobalOptimizationConfig, given: np.ndarray):
+    def __init__(
+        self,
+        problem: Problem,
+        config: GlobalOptimizationConfig,
+        given: np.ndarray,
+        centered: bool = False,
+    ):
         self.whole, self.config, self.given = problem, config, given
+        self.centered = centered and config.center_on_p0
         self.problem = problem.some(_POINTS)
         self.rng = np.random.default_rng(config.seed)
         seen = self.problem.some(_SEEN)
@@ -63,13 +75,24 @@ class Search:
         self.drawn = self.rounds = 0
         self.stopped = ""
 
-    def run(self) -> None:
-        """Draw, screen and fit until the best minimum was found often enough."""
-        if len(self.given):
-            self._fit(self._screened(self.given)[0])
-        while not self.stopped:
-            self._round(self.rounds)
-            self._judge()
+    def run(self, advance: Callable[[int], None] = lambda count: None) -> None:
+        """Draw, screen and fit until the best minimum was found often enough.
+
+        Ctrl-C and the time limit end it sooner, with what it has. advance(k) hears of k starts.
+        """
+        try:
+            if len(self.given):
+                self._fit(self._screened(self.given)[0])
+            while not self.stopped:
+                before = self.drawn
+                self._round(self.rounds)
+                self._judge()
+                advance(self.drawn - before)
+        except KeyboardInterrupt:
+            if not self.ends:
+                raise
+            self.stopped = "Ctrl-C"
+            interruption.put_back()
 
     def _round(self, number: int) -> None:
         config, dims = self.config, self.ranges.drawn.size
@@ -89,7 +112,7 @@ class Search:
 
     def _drawn(self, cube: np.ndarray, number: int) -> np.ndarray:
         config, k = self.config, len(cube)
-        if config.center_on_p0 and len(self.given):
+        if self.centered:
             P = self.ranges.around(cube, self.given[0], config.scale_factor)
         else:
             P = self.ranges.draw(cube, self.rng, self.drawn)
@@ -141,3 +164,59 @@ class Search:
             self.stopped = f"{found} fits ended at the best minimum"
         elif self.drawn >= self.config.n_starts:
             self.stopped = "all starts were used"
+        elif (deadline := self.problem.options.deadline) and time.monotonic() > deadline:
+            self.stopped = "the time limit"
+
+    # ----------------------------------------------------------------------------- the answer
+
+    def found(self) -> Found:
+        """The best end and the evidence.
+
+        Raises
+        ------
+        ValueError
+            The model fails at every start.
+        """
+        problem, whole = self.problem, self.whole
+        ends, starts = _joined(self.ends), np.concatenate(self.starts or [np.empty((0, problem.n))])
+        if not np.isfinite(ends.cost).any():
+            raise ValueError(
+                f"The model fails at all of {problem.failed} starts, first with: "
+                f"{problem.first_failure}. Give p0 or bounds within which it has values."
+            )
+        if whole is not problem:
+            ends = self._on_all_points(ends)
+        ends.cost[self._aliases(ends)] = np.inf
+        minima = Minima.gather(
+            ends.x, ends.cost, starts, lambda p: whole.whiten(whole.values(p[None])[0]),
+            whole.names, converged=ends.converged, n_starts=self.drawn + len(self.given),
+            n_failed=problem.failed, first_failure=problem.first_failure or None,
+            n_evaluations=problem.evaluations + whole.evaluations, seed=self.config.seed,
+            sampler=self.config.sampler, stopped=self.stopped,
+        )  # fmt: skip
+        return Found(minima[0].params.copy(), minima)
+
+    def _aliases(self, ends: Ends) -> np.ndarray:
+        """(k,) True for ends at frequencies that the points cannot tell from one end's below."""
+        beyond = self.ranges.beyond(ends.x)
+        least = ends.cost.min(where=~beyond, initial=np.inf)
+        return beyond & (ends.cost >= least * (1 - _SAME) - 1e-14 * self.whole.data.spread())
+
+    def _on_all_points(self, ends: Ends) -> Ends:
+        """The best minima of the sample, fitted to all points; what is no such end is left out."""
+        kept = self._best_ends()
+        costs = self.costs
+        whole = fit_from(self.whole, kept, self.units.linear)
+        x, cost, converged = ends.x.copy(), np.full(len(costs), np.inf), ends.converged.copy()
+        for i, p in enumerate(kept):
+            here = (ends.x == p).all(axis=1).argmax()
+            like = np.abs(costs - costs[here]) <= self._tolerance(costs[here]) - costs[here]
+            x[like], cost[like], converged[like] = whole.x[i], whole.cost[i], whole.converged[i]
+        return Ends(x, cost, converged, ends.nfev)
+
+
+def _joined(ends: list[Ends]) -> Ends:
+    every = [dataclasses.astuple(e) for e in ends] or [
+        dataclasses.astuple(Ends.at(np.empty((0, 1))))
+    ]
+    return Ends(*(np.concatenate(parts) for parts in zip(*every, strict=True)))

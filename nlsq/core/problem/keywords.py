@@ -12,8 +12,12 @@ KEYWORDS = (
     "epsfcn", "diag", "factor", "callback", "verbose", "time_limit", "tr_solver", "tr_options",
     "cache", "workers", "backend",
 )  # fmt: skip
+# of `curve_fit` with a search for the global minimum (`nlsq.global_optimization`)
+SEARCH = ("multistart", "global_search", "n_starts", "sampler", "center_on_p0", "scale_factor",
+          "seed", "search_config", "cmaes_config")  # fmt: skip
+SEARCH_METHODS = ("global", "multistart", "multi-start", "cmaes", "cmaes-fast", "cmaes-global")
 FRONT = ("p0", "sigma", "absolute_sigma", "check_finite", "bounds", "method", "jac", "full_output",
-         "nan_policy", "fixed")  # fmt: skip
+         "nan_policy", "fixed", *SEARCH)  # fmt: skip
 NO_ARGS = "Put what else the model takes into it: lambda x, a, b: f(x, a, b, more)."
 # other libraries' names
 _HABITS = {
@@ -27,6 +31,11 @@ _HABITS = {
     "iter_cb": "It is callback=.", "maxiter": "It is max_nfev=.", "yerr": "It is sigma=.",
 }  # fmt: skip
 _DATA = ("f", "fun", "model", "xdata", "ydata", "x0", "options", "fit_options", "self")
+
+
+def asks_for_search(method: Any, options: dict) -> bool:
+    """Whether a call of `curve_fit` looks for the global minimum, or says how to."""
+    return method in SEARCH_METHODS or (bool(options) and not options.keys().isdisjoint(SEARCH))
 
 
 def check_names(

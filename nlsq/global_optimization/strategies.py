@@ -1,0 +1,97 @@
+"""Which search a call asks for, and how it runs before the fit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from nlsq.core.drive.roads import choose_road
+from nlsq.core.model.model import Model
+from nlsq.core.problem.keywords import SEARCH, SEARCH_METHODS
+from nlsq.core.problem.observations import Observations
+from nlsq.core.problem.parameters import Parameters
+from nlsq.global_optimization.config import PRESETS, GlobalOptimizationConfig
+from nlsq.global_optimization.problem import Found, Problem
+from nlsq.global_optimization.search import Search
+from nlsq.interfaces.orchestration_protocol import OptimizationConfig
+from nlsq.utils.progress import progress_bar
+
+_CMAES = ("cmaes", "cmaes-fast", "cmaes-global")
+
+
+class MultiStart:
+    """The search from many starts.
+
+    Examples
+    --------
+    >>> MultiStart(GlobalOptimizationConfig(n_starts=100)).config.n_fits
+    13
+    """
+
+    def __init__(self, config: GlobalOptimizationConfig):
+        self.config = config
+
+    def find(self, problem: Problem, has_start: bool) -> Found:
+        """The best start and the evidence; has_start: p0 was given, it is no default."""
+        search = Search(problem, self.config, problem.p0[None], has_start)
+        with progress_bar(self.config.n_starts, "starts", None) as advance:
+            search.run(advance)
+        return search.found()
+
+
+def read_search(
+    method: str | None, has_start: bool, options: dict[str, Any]
+) -> tuple[Callable | None, str | None, dict[str, Any]]:
+    """(the search or None, method and options of the fit that follows).
+
+    The search is called as search(model, data, config) and gives what it `Found` and the
+    configuration of the fit from there.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Options of a search without one, or that contradict each other.
+    """
+    given = {k: v for k, v in options.items() if k in SEARCH}
+    rest = {k: v for k, v in options.items() if k not in SEARCH}
+    asked = {name: given.pop(name, False) for name in ("multistart", "global_search")}
+    for name, value in asked.items():
+        if not isinstance(value, bool):
+            raise TypeError(f"{name} must be True or False, got {value!r}.")
+    searches = method in SEARCH_METHODS
+    if not searches and not any(asked.values()) and given.get("search_config") is None:
+        if named := [k for k in given if given[k] is not None]:
+            raise TypeError(
+                f"{named[0]!r} is for a search: add method='global', multistart=True or "
+                "method='cmaes', or leave it away."
+            )
+        return None, method, rest
+    strategy = _strategy(method if searches else None, asked, given)
+
+    def search(model: Model, data: Observations, config: OptimizationConfig):
+        choose_road(model, data, config.parameters, config.settings, at_once=True)
+        problem = Problem(model, data, config.parameters, config.settings)
+        found = strategy.find(problem, has_start)
+        start = Parameters(found.p0, problem.lb, problem.ub, config.parameters.names)
+        return found, config._replace(parameters=start)
+
+    return search, None if searches else method, rest
+
+
+def _strategy(method: str | None, asked: dict[str, bool], given: dict[str, Any]):
+    """What looks for the start."""
+    if method in _CMAES:
+        if asked["multistart"] or asked["global_search"]:
+            raise TypeError(f"method={method!r} and multistart=True are two searches; choose one.")
+        from nlsq.global_optimization.cmaes_search import CovarianceSearch, read_config
+
+        return CovarianceSearch(read_config(method, given))
+    if given.pop("cmaes_config", None) is not None:
+        raise TypeError("cmaes_config is for method='cmaes'.")
+    config = given.pop("search_config", None)
+    if config is None:
+        known = method == "global" or asked["global_search"]
+        config = GlobalOptimizationConfig(**PRESETS["global"] if known else {})
+    elif not isinstance(config, GlobalOptimizationConfig):
+        raise TypeError(f"search_config must be a GlobalOptimizationConfig, got {config!r}.")
+    return MultiStart(config.with_overrides(**{k: v for k, v in given.items() if v is not None}))
