@@ -25,7 +25,7 @@ from nlsq.core.minpack import curve_fit
 from nlsq.core.model.given import refuse_units
 from nlsq.core.orchestration.stages import stages_for
 from nlsq.core.orchestration.streaming_coordinator import STRATEGIES
-from nlsq.core.problem.keywords import check_names
+from nlsq.core.problem.keywords import SEARCH, check_names
 from nlsq.core.problem.observations import labels_of
 from nlsq.core.problem.options import since
 from nlsq.core.problem.parameters import UNBOUNDED
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 
 _OWN = ("p0", "sigma", "absolute_sigma", "check_finite", "bounds", "method", "jac", "nan_policy",
         "fixed", "workflow", "memory_limit_gb", "chunk_size", "checkpoint", "checkpoint_interval",
-        "resume", "show_progress")  # fmt: skip
+        "resume", "show_progress", *SEARCH)  # fmt: skip
 
 
 @overload
@@ -111,7 +111,9 @@ def fit(
         As in `curve_fit`, by name too. Of data that are read in pieces, points that are not
         finite are refused with their row, or those with a NaN in x or y left out and counted
         (``nan_policy='omit'``); derivatives are exact, so that `jac` must be left away; a guess
-        sees a sample of the points, and all of them where they are few.
+        sees a sample of the points, and all of them where they are few. So does a search for the
+        global minimum, up to 10⁶ points all of them; of more than 10⁸, its minima are compared on
+        batches from all over the data (``result.streaming["tournament"]``).
     workflow : {'auto', 'direct', 'chunked', 'streaming'} or HybridStreamingConfig
         The road (see `nlsq.core.orchestration.streaming_coordinator`); 'auto' decides by size and
         memory. A configuration is 'streaming' with its settings; what is given here outranks it.
@@ -160,7 +162,7 @@ def fit(
     ([2.5, 1.3], 'chunked')
     """
     started = time.monotonic()
-    check_names("fit", options, _OWN, f)
+    check_names("fit", [k for k in options if k not in SEARCH], _OWN, f)
     hybrid = None
     if isinstance(workflow, HybridStreamingConfig):
         hybrid, workflow = workflow, "streaming"

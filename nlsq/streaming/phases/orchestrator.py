@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from contextlib import contextmanager
 from functools import cached_property, partial
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,17 +19,19 @@ from nlsq.core.loop.state import Setup
 from nlsq.core.model.identity.fingerprint import fingerprint
 from nlsq.core.model.identity.walk import model_key
 from nlsq.core.problem.setup import make_setup
-from nlsq.global_optimization.problem import Found
 from nlsq.precision.parameter_normalizer import ParameterNormalizer
 from nlsq.streaming.checkpoint import Checkpoint, CheckpointError, CheckpointManager
 from nlsq.streaming.full_passes import FullPasses
 from nlsq.streaming.hybrid_config import HybridStreamingConfig
 from nlsq.streaming.phases.gauss_newton import GaussNewtonPhase
-from nlsq.streaming.phases.searching import SearchPhase
 from nlsq.streaming.phases.warmup import WarmupPhase, variation
 from nlsq.streaming.problem import SamplePass, StreamedProblem
 from nlsq.streaming.telemetry import DefenseLayerTelemetry
 from nlsq.utils import interruption
+
+if TYPE_CHECKING:
+    from nlsq.global_optimization.problem import Found
+    from nlsq.streaming.phases.searching import SearchPhase
 
 FULL_PASSES, TOURNAMENT = "full passes", "tournament"  # what a checkpoint is of
 _NOTHING: Mapping = MappingProxyType({})
@@ -105,9 +107,7 @@ class PhaseOrchestrator:
 
             p0, told = search.best(self.found, self.problem, state, save)
             self.facts |= {"start": p0.tolist()} | ({"tournament": told} if told else {})
-        parameters = dataclasses.replace(
-            self.problem.parameters, p0=np.array(self.facts["start"])
-        )
+        parameters = dataclasses.replace(self.problem.parameters, p0=np.array(self.facts["start"]))
         self.problem = dataclasses.replace(self.problem, parameters=parameters)
 
     def _warm(self, cost: Callable) -> np.ndarray:
