@@ -23,7 +23,7 @@ from nlsq.global_optimization.problem import Problem
 from nlsq.global_optimization.projecting import Projected, project
 from nlsq.utils import interruption
 
-_PASSES = 100  # of a local fit, after which it is left
+_PASSES = 40  # of a local fit, after which it is left unless it is the best so far
 
 
 @dataclasses.dataclass

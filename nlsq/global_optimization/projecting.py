@@ -59,33 +59,75 @@ def _solved(problem: Problem, linear: np.ndarray, P: np.ndarray) -> tuple[np.nda
     curves = problem.values(every.reshape(-1, P.shape[1])).reshape(q + 1, k, -1)
     with np.errstate(all="ignore"):
         A = problem.whiten(curves[1:] - curves[0])
-        b = problem.whiten(problem.data.y - curves[0])
-        G = np.einsum("ikm,jkm->kij", A, A, optimize=True)
-        h = np.einsum("ikm,km->ki", A, b)
-    good = np.isfinite(G).all(axis=(1, 2)) & np.isfinite(h).all(axis=1)
-    beta = np.zeros((k, q))
-    beta[good] = bounded_solution(G[good], h[good], problem.lb[linear], problem.ub[linear])
-    with np.errstate(all="ignore"):
-        r = np.einsum("ki,ikm->km", beta, A) - b
+        normal = Normal(A, problem.whiten(problem.data.y - curves[0]))
+        beta = normal.solution(problem.lb[linear], problem.ub[linear])
+        r = (beta[:, None] @ normal.A)[:, 0] - normal.b
     cost = np.full(k, np.inf)
-    cost[good] = problem.cost_of_whitened(r[good])
+    cost[normal.good] = problem.cost_of_whitened(r[normal.good])
     return beta, cost
 
 
-def bounded_solution(G: np.ndarray, h: np.ndarray, lb: np.ndarray, ub: np.ndarray) -> np.ndarray:
-    """The minima (k, q) of 1/2 b^T G b - h^T b with lb <= b <= ub; a null direction stays at 0."""
-    size = np.sqrt(np.einsum("kii->ki", G))
-    size = np.where(size > 0, size, 1.0)
-    scaled = G / (size[:, :, None] * size[:, None, :])
-    values, vectors = np.linalg.eigh(scaled)
-    inverse = np.where(values > _RANK, 1 / np.where(values > _RANK, values, 1.0), 0.0)
-    along = np.einsum("kji,kj->ki", vectors, h / size)
-    beta = np.einsum("kij,kj->ki", vectors, inverse * along) / size
-    out = ((beta < lb) | (beta > ub)).any(axis=1)
-    if out.any():
-        lb, ub = np.broadcast_to(lb, beta.shape)[out], np.broadcast_to(ub, beta.shape)[out]
-        beta[out] = _descend(G[out], h[out], np.clip(beta[out], lb, ub), lb, ub)
-    return beta
+class Normal:
+    """The normal equations G beta = h of many linear problems A^T beta = b, in units of |A_i|.
+
+    Parameters
+    ----------
+    A : ndarray (q, k, m)
+        Whitened phi.
+    b : ndarray (k, m)
+
+    Attributes
+    ----------
+    A : ndarray (k, q, m)
+    good : ndarray of bool (k,)
+        Whether all numbers are finite; the others are zero here.
+    """
+
+    def __init__(self, A: np.ndarray, b: np.ndarray):
+        self.A, self.b = _rows(A), b
+        self.G = self.A @ self.A.swapaxes(1, 2)
+        self.h = (self.A @ b[..., None])[..., 0]
+        self.good = np.isfinite(self.G).all(axis=(1, 2)) & np.isfinite(self.h).all(axis=1)
+        if not self.good.all():
+            self.G[~self.good] = self.h[~self.good] = 0.0
+        size = np.sqrt(np.einsum("kii->ki", self.G))
+        self.size = np.where(size > 0, size, np.inf)
+
+    def _factors(self, held: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(sizes, eigenvectors, inverse eigenvalues) of the scaled G without what is `held`."""
+        size = self.size if held is None else np.where(held, np.inf, self.size)
+        values, vectors = np.linalg.eigh(self.G / (size[:, :, None] * size[:, None, :]))
+        large = values > _RANK
+        return size, vectors, np.where(large, 1 / np.where(large, values, 1.0), 0.0)
+
+    def solution(self, lb: np.ndarray, ub: np.ndarray) -> np.ndarray:
+        """beta (k, q) within bounds (q,) or (k, q); a null direction stays at 0."""
+        self._free = size, vectors, inverse = self._factors()
+        along = (vectors.swapaxes(1, 2) @ (self.h / size)[..., None])[..., 0]
+        beta = (vectors @ (inverse * along)[..., None])[..., 0] / size
+        out = ((beta < lb) | (beta > ub)).any(axis=1)
+        if out.any():
+            lb, ub = np.broadcast_to(lb, beta.shape)[out], np.broadcast_to(ub, beta.shape)[out]
+            beta[out] = _descend(self.G[out], self.h[out], np.clip(beta[out], lb, ub), lb, ub)
+        return beta
+
+    def complement(self, J: np.ndarray, r: np.ndarray, held: np.ndarray) -> tuple:
+        """(g (k, n), G (k, n, n)) of J (k, n, m) and r (k, m) less their part along A.
+
+        held: (k, q) whose coefficient is on a bound, and which stay out of it.
+        """
+        size, vectors, inverse = self._factors(held) if held.any() else self._free
+        W = vectors.swapaxes(1, 2) @ ((self.A @ J.swapaxes(1, 2)) / size[:, :, None])
+        v = vectors.swapaxes(1, 2) @ ((self.A @ r[..., None]) / size[:, :, None])
+        W_inverse = inverse[:, :, None] * W
+        G = J @ J.swapaxes(1, 2) - W.swapaxes(1, 2) @ W_inverse
+        g = J @ r[..., None] - W_inverse.swapaxes(1, 2) @ v
+        return g[..., 0], G
+
+
+def _rows(A: np.ndarray) -> np.ndarray:
+    """(q, k, m) as (k, q, m)."""
+    return np.ascontiguousarray(A.swapaxes(0, 1))
 
 
 def _descend(G, h, beta, lb, ub) -> np.ndarray:
@@ -118,21 +160,16 @@ class Projected(Stack):
         params = self._params(p)
         params[:, linear] = 0.0
         base, phi = self._slopes(params, linear)
-        A, b = self._weighted(phi), self._weighted(lot.y - base)
-        normal = np.einsum("ikm,jkm->kij", A, A, optimize=True)
-        right = np.einsum("ikm,km->ki", A, b)
-        good = np.isfinite(normal).all(axis=(1, 2)) & np.isfinite(right).all(axis=1)
-        beta = np.zeros((len(lot), len(linear)))
+        normal = Normal(self._weighted(phi), self._weighted(lot.y - base))
         lb, ub = lot.lb[:, linear], lot.ub[:, linear]
-        beta[good] = bounded_solution(normal[good], right[good], lb[good], ub[good])
+        beta = normal.solution(lb, ub)
         lot.start[:, linear] = params[:, linear] = beta
         values, slopes = self._slopes(params, np.flatnonzero(self._free))
         self._watch(p, values, slopes)
-        r, J = self._weighted(values - lot.y), self._weighted(slopes)
+        r, J = self._weighted(values - lot.y), _rows(self._weighted(slopes))
         cost = 0.5 * np.einsum("km,km->k", r, r)
-        cost[~good] = np.nan
-        held = (beta <= lb) | (beta >= ub)
-        g, G = _schur(A, J, r, normal, held)
+        cost[~normal.good] = np.nan
+        g, G = normal.complement(J, r, (beta <= lb) | (beta >= ub))
         triangle = [G[:, i, j] for i, j in algebra.pairs(len(trial))]
         return cost, tuple(g.T), tuple(triangle)
 
@@ -149,26 +186,3 @@ class Projected(Stack):
     def _weighted(self, rows: np.ndarray) -> np.ndarray:
         weights = self.lot.weights
         return rows if weights is None else np.where(weights > 0, rows * weights, 0.0)
-
-
-def _schur(A, J, r, normal, held) -> tuple[np.ndarray, np.ndarray]:
-    """(g (k, n), G (k, n, n)) of rows J (n, k, m) and r (k, m) less their part in the span of A.
-
-    held: (k, q) rows of A whose coefficient is on a bound, and which stay out of it.
-    """
-    g = np.einsum("ikm,km->ki", J, r)
-    G = np.einsum("ikm,jkm->kij", J, J, optimize=True)
-    C = np.einsum("ikm,jkm->kij", A, J, optimize=True)
-    h = np.einsum("ikm,km->ki", A, r)
-    moving = ~held
-    size = np.sqrt(np.einsum("kii->ki", normal))
-    size = np.where((size > 0) & moving, size, np.inf)
-    with np.errstate(invalid="ignore"):
-        scaled = np.nan_to_num(normal / (size[:, :, None] * size[:, None, :]))
-        values, vectors = np.linalg.eigh(scaled)
-        inverse = np.where(values > _RANK, 1 / np.where(values > _RANK, values, 1.0), 0.0)
-        W = np.einsum("kji,kjn->kin", vectors, np.nan_to_num(C) / size[:, :, None])
-        v = np.einsum("kji,kj->ki", vectors, np.nan_to_num(h) / size)
-        G = G - np.einsum("kin,ki,kip->knp", W, inverse, W, optimize=True)
-        g = g - np.einsum("kin,ki,ki->kn", W, inverse, v)
-    return g, G

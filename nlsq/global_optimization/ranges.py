@@ -109,7 +109,8 @@ class Ranges:
         """
         problem, k = self.problem, len(cube)
         P = np.tile(problem.p0, (k, 1))
-        P[:, self.units.linear] = np.where(problem.free[self.units.linear], 1.0, problem.p0[self.units.linear])  # fmt: skip
+        linear = self.units.linear
+        P[:, linear] = np.where(problem.free[linear], 1.0, problem.p0[linear])
         boxed = np.isfinite(problem.lb) & np.isfinite(problem.ub)
         by_box = (first + np.arange(k)) % 2 == 1
         for column, j in enumerate(self.drawn):
@@ -132,9 +133,8 @@ class Ranges:
             return np.where(tail, far, low + (u - 0.1) / 0.9 * (high - low))
         negative = 0.0 if lb >= 0 else 1.0 if ub <= 0 else _NEGATIVE
         sign = np.where(u < negative, -1.0, 1.0)
-        v = np.where(
-            u < negative, u / max(negative, 1e-9), (u - negative) / max(1 - negative, 1e-9)
-        )
+        rest = (u - negative) / max(1 - negative, 1e-9)
+        v = np.where(u < negative, u / max(negative, 1e-9), rest)
         if negative in (0.0, 1.0):  # the core where the bounds allow it
             ends = sorted(np.abs([e for e in (lb, ub) if np.isfinite(e) and e]))
             top = ends[-1] if ends and np.isfinite(lb) and np.isfinite(ub) else np.inf
@@ -185,6 +185,26 @@ class Ranges:
         with np.errstate(divide="ignore"):
             return (np.log(np.abs(P[:, rates])) > most).any(axis=1)
 
+    def plain(self, P: np.ndarray, cost: np.ndarray) -> np.ndarray:
+        """P (k, n) with signs, and turns of phases, left out where the costs are the same."""
+        P = P.copy()
+        for j in self.drawn:
+            other = P.copy()
+            if self._kind[j] == "size":
+                other[:, j] = np.abs(other[:, j])
+            if self._is_number(j):
+                other[:, j] = np.where(np.abs(P[:, j]) > np.pi, _turned(P[:, j]), other[:, j])
+            new = np.flatnonzero(other[:, j] != P[:, j])
+            if not new.size:
+                continue
+            inside = (self.problem.lb <= other[new]).all(1) & (other[new] <= self.problem.ub).all(1)
+            same = np.abs(self.problem.costs(other[new]) - cost[new]) <= 1e-9 * cost[new]
+            P[new[inside & same]] = other[new[inside & same]]
+        return P
+
+    def _is_number(self, j: int) -> bool:
+        return bool(self._axes) and bool((self.units.length[j] == 0).all())
+
     def vary(self, ends: np.ndarray, fresh: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Starts from `fresh` ones (k, n) with some parameters from one of the ends (e, n)."""
         k = len(fresh)
@@ -194,6 +214,11 @@ class Ranges:
         P = fresh.copy()
         P[:, self.drawn] = np.where(kept, near, fresh[:, self.drawn])
         return np.clip(P, self.problem.lb, self.problem.ub)
+
+
+def _turned(phase: np.ndarray) -> np.ndarray:
+    """The same angle in [-pi, pi)."""
+    return (phase + np.pi) % (2 * np.pi) - np.pi
 
 
 class _Axis:

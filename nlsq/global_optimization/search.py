@@ -17,7 +17,6 @@ methods", Math. Programming 37 (1987).
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Callable
 
@@ -33,9 +32,9 @@ from nlsq.global_optimization.units import units_of
 from nlsq.result.minima import Minima
 from nlsq.utils import interruption
 
-_FIRST = 16  # starts of the first round
-_POINTS, _SEEN = 2048, 64  # of the data that a search sees, and that units are found at
-_ENOUGH, _ROUNDS = 6, 3  # fits that have to end at the best minimum, and rounds
+_FIRST = 32  # starts of the first round
+_POINTS, _SEEN = 2048, 64  # of the data that a search sees, and that starts are screened by
+_ENOUGH, _ROUNDS = 6, 2  # fits that have to end at the best minimum, and rounds
 _SAME = 1e-6  # relative difference of two costs that is none
 _BEST = 6  # ends that later starts may be like
 
@@ -64,10 +63,8 @@ class Search:
         self.centered = centered and config.center_on_p0
         self.problem = problem.some(_POINTS)
         self.rng = np.random.default_rng(config.seed)
-        seen = self.problem.some(_SEEN)
-        self.units = units_of(seen, self.rng)
-        share = seen.data.y.size / self.problem.data.y.size
-        self.problem.evaluations += int(np.ceil(share * seen.evaluations))
+        self.screen = self.problem.some(_SEEN)
+        self.units = units_of(self.screen, self.rng)
         self.ranges = Ranges(self.problem, self.units)
         if self.ranges.drawn.size:
             require_dimension(config.sampler, self.ranges.drawn.size)
@@ -122,7 +119,7 @@ class Search:
         return P
 
     def _screened(self, P: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return project(self.problem, self.units.linear, P)
+        return project(self.screen, self.units.linear, P)
 
     def _fit(self, starts: np.ndarray) -> None:
         if len(starts):
@@ -140,6 +137,19 @@ class Search:
     def points(self) -> np.ndarray:
         """All ends so far (k, n)."""
         return np.concatenate([e.x for e in self.ends])
+
+    @property
+    def evaluations(self) -> int:
+        """Curves that were evaluated; those of some of the points by their share."""
+        size = self.whole.data.y.size
+        parts = {id(p): p for p in (self.whole, self.problem, self.screen)}.values()
+        return int(np.ceil(sum(p.evaluations * p.data.y.size / size for p in parts)))
+
+    @property
+    def failed(self) -> tuple[int, str]:
+        """(starts and curves that failed, the first reason)."""
+        parts = {id(p): p for p in (self.screen, self.problem, self.whole)}.values()
+        return sum(p.failed for p in parts), next((p.first_failure for p in parts if p.failed), "")
 
     def _tolerance(self, best: float) -> float:
         return best * (1 + _SAME) + 1e-14 * self.problem.data.spread()
@@ -179,19 +189,21 @@ class Search:
         """
         problem, whole = self.problem, self.whole
         ends, starts = _joined(self.ends), np.concatenate(self.starts or [np.empty((0, problem.n))])
+        failed, reason = self.failed
         if not np.isfinite(ends.cost).any():
             raise ValueError(
-                f"The model fails at all of {problem.failed} starts, first with: "
-                f"{problem.first_failure}. Give p0 or bounds within which it has values."
+                f"The model fails at all of {self.drawn + len(self.given)} starts, first with: "
+                f"{reason}. Give p0, or bounds within which it has values."
             )
         if whole is not problem:
             ends = self._on_all_points(ends)
         ends.cost[self._aliases(ends)] = np.inf
+        ends.x = Ranges(whole, self.units).plain(ends.x, ends.cost)
         minima = Minima.gather(
             ends.x, ends.cost, starts, lambda p: whole.whiten(whole.values(p[None])[0]),
             whole.names, converged=ends.converged, n_starts=self.drawn + len(self.given),
-            n_failed=problem.failed, first_failure=problem.first_failure or None,
-            n_evaluations=problem.evaluations + whole.evaluations, seed=self.config.seed,
+            n_failed=failed, first_failure=reason or None,
+            n_evaluations=self.evaluations, seed=self.config.seed,
             sampler=self.config.sampler, stopped=self.stopped,
         )  # fmt: skip
         return Found(minima[0].params.copy(), minima)
@@ -216,7 +228,10 @@ class Search:
 
 
 def _joined(ends: list[Ends]) -> Ends:
-    every = [dataclasses.astuple(e) for e in ends] or [
-        dataclasses.astuple(Ends.at(np.empty((0, 1))))
-    ]
-    return Ends(*(np.concatenate(parts) for parts in zip(*every, strict=True)))
+    if not ends:
+        return Ends.at(np.empty((0, 1)))
+    return Ends(*(np.concatenate(parts) for parts in zip(*map(_parts, ends), strict=True)))
+
+
+def _parts(ends: Ends) -> tuple:
+    return ends.x, ends.cost, ends.converged, ends.nfev
