@@ -2,6 +2,7 @@
 models that fail, and the moment at which it is killed."""
 
 import json
+import tempfile
 import warnings
 
 import h5py
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from scipy import optimize
 
+import nlsq
 from nlsq.core.drive.roads import choose_road
 from nlsq.core.model.calls import CurveCall
 from nlsq.core.model.model import Model
@@ -19,9 +21,12 @@ from nlsq.global_optimization import GlobalOptimizationConfig, TournamentSelecto
 from nlsq.global_optimization.batch_costs import BLOCK, Batch, BatchCosts
 from nlsq.result import OptimizeWarning
 from nlsq.streaming import ArraySource, DataSourceError, HDF5Source, IterableSource, NpySource
+from nlsq.streaming.checkpoint import CheckpointError
 from nlsq.streaming.feed import Feed
+from nlsq.streaming.phases import searching
 from nlsq.streaming.sources import Source
 from nlsq.streaming.spread import spread
+from tests.kill_and_resume import Suicidal, bits, killed_search, peak, search
 
 M = 40_000
 CONFIG = GlobalOptimizationConfig(elimination_rounds=3, batches_per_round=4)
@@ -382,3 +387,59 @@ def test_rows_without_a_number_are_left_out_or_refused():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert played(given=found)[0].tolist() == [[2.0, 3.0]]
+
+
+# ----------------------------------------------------------------------- in the fit of a source
+
+
+@pytest.fixture(scope="module")
+def searched():
+    return search(None, Suicidal())
+
+
+def test_the_data_decide_where_their_sample_misleads(searched, monkeypatch):
+    """On the sample the lower of two peaks fits better; all points tell."""
+    told = searched.streaming["tournament"]
+    assert searched.success and abs(searched.popt[1] - 7.0) < 0.01
+    assert told["n_candidates"] == len(searched.minima) >= 2
+    assert searched.minima[0]["x0"] == pytest.approx(2.5, abs=0.05)
+    assert told["survivors"][0] < told["n_candidates"] or told["in_doubt"]
+    assert told["n_rows"] > 0.9 * Suicidal().n_points
+    monkeypatch.setattr(searching, "IN_FULL", 1000)
+    x, y = Suicidal().get_chunk(0, None)
+    options = {"bounds": ([0, 0, 0.1], [5, 10, 1]), "n_starts": 32, "multistart": True}
+    sampled = nlsq.fit(peak, x, y, workflow="chunked", **options)
+    assert abs(sampled.popt[1] - 2.5) < 0.01 and "tournament" not in sampled.streaming
+
+
+def test_up_to_a_million_points_all_are_searched(searched):
+    x, y = Suicidal().get_chunk(0, None)
+    fitter = nlsq.LargeDatasetFitter(multistart=True, n_starts=32)
+    bounds = {"h": (0, 5), "x0": (0, 10), "w": (0.1, 1)}
+    found = fitter.fit(peak, ArraySource(x, y), bounds=bounds, workflow="chunked")
+    np.testing.assert_allclose(found.popt, searched.popt, rtol=1e-7)
+    np.testing.assert_allclose(found.perr, searched.perr, rtol=1e-6)
+    assert found.minima[0].cost == pytest.approx(found.cost, rel=1e-9)
+    with pytest.raises(TypeError, match="'n_starts' is for a search"):
+        nlsq.LargeDatasetFitter(n_starts=32)
+    with pytest.raises(TypeError, match="'seed' is for a search"):
+        nlsq.fit(peak, ArraySource(x, y), p0=[1, 1, 1], seed=1, workflow="chunked")
+
+
+def test_a_killed_tournament_goes_on_to_the_same_bits(searched):
+    with tempfile.TemporaryDirectory() as folder:
+        assert killed_search(folder, 12) == ""
+        assert killed_search(folder, None) == f"{bits(searched)} resumed"
+
+
+def test_a_checkpoint_is_of_one_search(tmp_path):
+    class Gone(Suicidal):
+        def get_chunk(self, start, end):
+            if self.calls == 12:
+                raise OSError("the network is gone")
+            return super().get_chunk(start, end)
+
+    with pytest.raises(OSError, match="network"):
+        search(tmp_path, Gone())
+    with pytest.raises(CheckpointError, match="search for the start is not that"):
+        search(tmp_path, Suicidal(), seed=5)
