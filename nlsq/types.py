@@ -12,19 +12,29 @@ if TYPE_CHECKING:
     import numpy as np
 
     from nlsq.caching.smart_cache import SmartCache
+    from nlsq.global_optimization.config import GlobalOptimizationConfig
 
 ArrayLike: TypeAlias = "np.ndarray | jax.Array | Sequence[Any] | float"
 BoundsTuple: TypeAlias = "tuple[ArrayLike, ArrayLike]"
 #: ``f(x, *params)``, returning one value per data point.
 ModelFunction: TypeAlias = "Callable[..., ArrayLike]"
 MethodLiteral: TypeAlias = Literal["lm", "trf", "dogbox"]
+#: Searches for the global minimum.
+SearchLiteral: TypeAlias = Literal["global", "multistart", "cmaes", "cmaes-fast", "cmaes-global"]
+SamplerLiteral: TypeAlias = Literal["lhs", "sobol", "halton"]
+SearchPresetLiteral: TypeAlias = Literal[
+    "fast", "robust", "global", "thorough", "streaming", "cmaes-fast", "cmaes", "cmaes-global"
+]
 LossLiteral: TypeAlias = Literal["linear", "soft_l1", "huber", "cauchy", "arctan"]
 #: Finite differences; a callable is a derivative of the user's.
 JacLiteral: TypeAlias = Literal["2-point", "3-point", "cs"]
 NanPolicyLiteral: TypeAlias = Literal["raise", "omit"]
 TrSolverLiteral: TypeAlias = Literal["exact", "lsmr", "cg"]
 BackendLiteral: TypeAlias = Literal["auto", "numpy", "jax"]
-WorkflowLiteral: TypeAlias = Literal["auto", "direct", "chunked", "streaming"]
+WorkflowLiteral: TypeAlias = Literal[
+    "auto", "direct", "chunked", "streaming",
+    "fast", "robust", "global", "thorough", "cmaes-fast", "cmaes", "cmaes-global",
+]  # fmt: skip
 #: ``callback(iteration, cost, params, info)``; returning False stops the fit.
 Callback: TypeAlias = "Callable[[int, float, np.ndarray, Mapping[str, Any]], bool | None]"
 #: SciPy's ``(popt, pcov, infodict, mesg, ier)``.
@@ -66,6 +76,15 @@ class CurveFitOptions(FitOptions, total=False):
 
     nan_policy: NanPolicyLiteral | None
     fixed: Any
+    multistart: bool
+    global_search: bool
+    n_starts: int | None
+    sampler: SamplerLiteral | None
+    center_on_p0: bool | None
+    scale_factor: float | None
+    seed: int | None
+    search_config: GlobalOptimizationConfig | None
+    cmaes_config: Any
 
 
 class KeptOptions(CurveFitOptions, total=False):
@@ -76,7 +95,7 @@ class KeptOptions(CurveFitOptions, total=False):
     absolute_sigma: bool
     check_finite: bool | None
     bounds: Any
-    method: MethodLiteral | None
+    method: MethodLiteral | SearchLiteral | None
     jac: JacLiteral | Callable[..., Any] | None
 
 

@@ -3,12 +3,17 @@
 import itertools
 import json
 import math
+import pickle
 
 import numpy as np
 import pytest
 from scipy.optimize import least_squares
+from scipy.stats import chi2
 
+from nlsq.io import FileError, restore, result_document
+from nlsq.result import CurveFitResult
 from nlsq.result.minima import Minima
+from tests.result_fits import DECAY, fitted, result_at
 
 X = np.linspace(0.1, 5, 40)
 
@@ -127,12 +132,12 @@ def test_ends_of_real_fits_are_one_minimum():
     assert {tuple(s) for s in minima[0].starts} <= {tuple(s) for s in starts[best]}
 
 
-def test_fits_that_failed_are_counted_and_ends_that_did_not_converge_are_no_minima():
+def test_ends_without_a_cost_and_those_that_did_not_converge_are_no_minima():
     ends = [[2, 3], [2, 3], [2, 4], [2, 5], [np.nan, 1]]
     costs, converged = [1.0, np.nan, 2.0, 3.0, 4.0], [True, True, False, True, True]
     minima = gathered(product, ends, costs, converged=converged, n_failed=7, first_failure="no")
     assert [m.cost for m in minima] == [1.0, 3.0]
-    assert (minima.n_fits, minima.n_failed, minima.first_failure) == (3, 9, "no")
+    assert (minima.n_fits, minima.n_failed, minima.first_failure) == (3, 7, "no")
     minima = gathered(product, ends[:3], costs[:3], converged=[False] * 3)
     assert [m.cost for m in minima] == [1.0]  # the best is what there is
 
@@ -178,10 +183,13 @@ def test_minima_come_back_from_json():
     (lambda d: d.update(costs=[1.0, 2.0]), "costs"),
     (lambda d: d.update(costs=[2.0, 1.0, 1.0]), "costs"),
     (lambda d: d.update(costs=[1.0, 1.0, "nan"]), "costs"),
+    (lambda d: d.update(places=[1.0, 1.0, 1.0]), "places"),
+    (lambda d: d["places"].update({"$array": [0, 0, 1]}), "counts other ends"),
+    (lambda d: d["places"].update({"$array": [0, 1, 7]}), "counts other ends"),
     (lambda d: d.update(stopped=None), "stopped"),
     (lambda d: d.update(found=3), "found"),
     (lambda d: d["found"]["$list"].reverse(), "sorted"),
-    (lambda d: d["found"]["$list"][0].update(count=9), "more ends"),
+    (lambda d: d["found"]["$list"][0].update(count=9), "counts other ends"),
     (lambda d: d["found"]["$list"][0].update(count=0), r"found\[0\] has no count"),
     (lambda d: d["found"]["$list"][0].update(params=[1.0, 2.0]), r"found\[0\]"),
     (lambda d: d["found"]["$list"][1].update(starts=[1.0, 2.0, 3.0]), r"found\[1\]"),
@@ -204,3 +212,113 @@ def test_minima_are_shown_as_a_table():
     assert minima._repr_html_().count("<tr>") == 4
     frame = minima.to_dataframe()
     assert frame["cost"].tolist() == [1.0, 1.0, 2.5] and frame["p1"].tolist() == [2, 0.5, 1]
+
+
+# -- in a result -------------------------------------------------------------------------------
+
+NOISY = DECAY.f(X, 2.0, 3.0) + 0.1 * np.random.default_rng(4).standard_normal(X.size)
+
+
+def fit_with(factors, counts, *, at=(2.0, 3.0), cost=None, **options):
+    """A fit whose minima cost `factors` times its own cost, each found so many times."""
+    known = {k: options.pop(k) for k in ("sigma", "absolute_sigma") if k in options}
+    fit = fitted(DECAY, X, NOISY, **known)
+    cost = fit.cost if cost is None else cost
+    ends = np.repeat([[at[0] + 0.5 * i, at[1] * 2**i] for i in range(len(counts))], counts, axis=0)
+    costs = np.repeat(cost * np.array(factors), counts)
+    starts = ends + np.arange(len(ends))[:, None]
+    options = {"curve": lambda p: DECAY.f(X, *p), "names": fit.names, "stopped": ""} | options
+    fit["minima"] = Minima.gather(ends, costs, starts, **options)
+    return fit
+
+
+@pytest.mark.parametrize(("factors", "counts", "options", "said"), [
+    ([1], [20], {}, "best of 20 starts, found 20 times; no other minimum"),
+    ([1, 1.031, 2], [6, 1, 3], {"n_starts": 1000},
+     "best of 1,000 starts (10 fitted to the end), found 6 times; next minimum 3.1 % worse"),
+    ([1, 40], [1, 3], {}, "best of 4 starts, found once; next minimum 40 × the cost"),
+    ([1, 1], [1, 3], {}, "best of 4 starts, found once; a second minimum is equal"),
+    ([1, 1, 1, 2], [1, 3, 1, 1], {},
+     "best of 6 starts, found once; 2 others are equal; next minimum 100 % worse"),
+    ([1], [2], {"n_failed": 3, "n_starts": 5},
+     "best of 5 starts (2 fitted to the end), found 2 times; no other minimum; 3 starts failed"),
+])  # fmt: skip
+def test_the_summary_says_how_sure_the_best_minimum_is(factors, counts, options, said):
+    fit = fit_with(factors, counts, **options)
+    text = " ".join(fit.summary().split("\n\n")[0].split())
+    assert text.endswith(f"search {said}")
+
+
+@pytest.mark.parametrize("known", [{}, {"sigma": 0.1, "absolute_sigma": True}])
+def test_minima_within_the_noise_are_a_caution(known):
+    """With 2 parameters, chi-squared of one end is below that of another by so much."""
+    fit = fit_with([1], [3], **known)
+    noise = 1.0 if known else 2 * fit.cost / fit.dof
+    limit = 1 + chi2.ppf(0.95, 2) * noise / (2 * fit.cost)
+    for factor, undecided in ((1 + 0.99 * (limit - 1), True), (1 + 1.01 * (limit - 1), False)):
+        text = " ".join(fit_with([1, factor], [3, 2], **known).summary().split())
+        said = "another minimum fits as well within the noise (95 %): (a=2.5, b=6), cost"
+        assert (said in text) is undecided
+    sample = fit_with([1, 1 + 0.9 * (limit - 1)], [3, 2], cost=1e-3, **known)
+    assert "within the noise" in sample.summary()  # costs of some of the points tell the same
+
+
+def test_equal_minima_are_named():
+    text = " ".join(fit_with([1, 1, 3], [3, 2, 1]).summary().split())
+    assert "another minimum fits just as well as this one: (a=2.5, b=6); the data cannot" in text
+    text = " ".join(fit_with([1] * 6, [1] * 6).summary().split())
+    assert "5 other minima fit just as well" in text and "and others;" in text
+
+
+def test_a_result_keeps_its_minima_and_a_forged_one_is_refused():
+    fit = fit_with([1, 2], [3, 2], seed=5)
+    for back in (
+        CurveFitResult.from_json(fit.to_json()), pickle.loads(pickle.dumps(fit)), fit.copy(),
+        restore(result_document(fit)),
+    ):  # fmt: skip
+        assert back.minima.to_dict() == fit.minima.to_dict() and "found 3 times" in back.summary()
+    document = result_document(fit)
+    for place, value in (("names", {"$tuple": ["a", "z"]}), ("seed", "x")):
+        forged = json.loads(json.dumps(document))
+        forged["result"]["minima"]["$minima"][place] = value
+        with pytest.raises(FileError, match=r"minima"):
+            restore(forged)
+    forged["result"]["minima"] = "many"
+    with pytest.raises(FileError, match="minima is no Minima"):
+        restore(forged)
+    plain = result_at(DECAY, X, NOISY, [2, 3], np.eye(2))
+    with pytest.raises(AttributeError, match="minima"):
+        _ = plain.minima
+    with pytest.raises(AttributeError, match="minima"):
+        plain.plot_waterfall()
+    assert "search" not in plain.summary()
+
+
+@pytest.mark.parametrize(("factors", "scale"), [([1, 1.5, 1.2], "linear"), ([1, 90, 80], "log")])
+def test_a_waterfall_shows_every_end_at_its_cost(factors, scale):
+    fit = fit_with(factors, [5, 3, 2])
+    _, ax = fit.plot_waterfall(title="Ends")
+    assert ax.get_yscale() == scale and ax.get_title() == "Ends"
+    ends = [np.asarray(dots.get_offsets()) for dots in ax.collections]
+    assert [len(dots) for dots in ends] == [5, 2, 3]
+    np.testing.assert_allclose(np.concatenate(ends)[:, 1], fit.minima.costs)
+    np.testing.assert_allclose(np.concatenate(ends)[:, 0], np.arange(1, 11))
+    (band,) = ax.patches
+    assert band.get_y() == pytest.approx(fit.cost)
+    texts = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert texts[0].endswith("(best), 5×") and texts[1].endswith("2×")
+
+
+def test_a_waterfall_of_many_minima_and_of_costs_of_0():
+    fit = fit_with(1 + np.arange(12.0), [1] * 12)
+    texts = [text.get_text() for text in fit.plot_waterfall()[1].get_legend().get_texts()]
+    assert "5 more minima" in texts
+    fit = fit_with([0, 1], [2, 1], cost=0.5)
+    assert np.asarray(fit.plot_waterfall()[1].collections[0].get_offsets())[0, 1] > 0
+    assert fit.minima[0].cost == 0 and "next minimum of cost 0.5" in fit.summary()
+    fit["minima"] = fit_with([1], [1], converged=[False]).minima
+    assert len(fit.minima) == 1
+    fit["minima"] = gathered(lambda p: p, np.empty((0, 2)))
+    with pytest.raises(ValueError, match="nothing to draw"):
+        fit.plot_waterfall()
+    assert "no local fit of 0 starts came to an end" in fit.summary()

@@ -17,9 +17,11 @@ from nlsq.core.loop.loop import METHODS
 from nlsq.core.loss_functions import NAMES
 from nlsq.core.model.differences import SCHEMES
 from nlsq.core.orchestration.streaming_coordinator import STRATEGIES
-from nlsq.core.problem.keywords import FRONT, KEYWORDS
+from nlsq.core.problem.keywords import FRONT, KEYWORDS, SEARCH_METHODS
 from nlsq.core.problem.options import TR_SOLVERS
 from nlsq.core.workflow import _OWN
+from nlsq.global_optimization.config import PRESETS, SAMPLERS
+from nlsq.global_optimization.strategies import CMAES
 from nlsq.streaming import HybridStreamingConfig
 
 X = np.linspace(0.0, 4.0, 50)
@@ -94,7 +96,9 @@ def test_what_is_refused_is_an_error_of_the_checker_too() -> None:
         nlsq.least_squares(lambda p: p, [1.0], tr_solver="qr")  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("package", ["", ".io", ".models", ".result", ".security", ".streaming"])
+@pytest.mark.parametrize(
+    "package", ["", ".global_optimization", ".io", ".models", ".result", ".security", ".streaming"]
+)
 def test_checkers_see_each_public_name(package):
     """They do not run the functions that bring names on first use."""
     module = importlib.import_module(f"nlsq{package}")
@@ -109,9 +113,12 @@ def test_checkers_see_each_public_name(package):
 @pytest.mark.parametrize(
     ("literal", "known"),
     [
-        (types.MethodLiteral, METHODS), (types.LossLiteral, NAMES), (types.JacLiteral, SCHEMES),
+        (types.MethodLiteral, METHODS),
+        (types.SearchLiteral, set(SEARCH_METHODS) - {"multi-start"}),
+        (types.SearchPresetLiteral, (*PRESETS, *CMAES)),
+        (types.SamplerLiteral, SAMPLERS), (types.LossLiteral, NAMES), (types.JacLiteral, SCHEMES),
         (types.NanPolicyLiteral, ("raise", "omit")), (types.TrSolverLiteral, TR_SOLVERS),
-        (types.BackendLiteral, BACKENDS), (types.WorkflowLiteral, ("auto", *STRATEGIES)),
+        (types.BackendLiteral, BACKENDS), (types.WorkflowLiteral, ("auto", *STRATEGIES, *PRESETS, *CMAES)),
     ],
 )  # fmt: skip
 def test_literals_are_what_is_known(literal, known):

@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 
 FORMATS = ("csv", "json", "hdf5", "npz", "npy", "parquet", "arrow", "excel", "jcamp")
 LOSSES = ("linear", "soft_l1", "huber", "cauchy", "arctan")
-METHODS = ("trf", "dogbox", "lm")
+METHODS = (
+    "trf", "dogbox", "lm", "global", "multistart", "cmaes", "cmaes-fast", "cmaes-global",
+)  # fmt: skip
+PRESETS = ("fast", "robust", "global", "thorough", "streaming", *METHODS[-3:])
+SAMPLERS = ("lhs", "sobol", "halton")
 STRICT = "Exit with 5 if a parameter is undetermined or on a bound."
 STRATEGIES = ("auto", "direct", "chunked", "streaming")
 
@@ -158,7 +162,16 @@ FITTING = [
     Setting(["--fix"], key="fitting.fixed", multiple=True, metavar="NAME[=VALUE]", read=_fixed,
             help="Keep a parameter fixed at a value, or at its start."),
     Setting(["--method"], key="fitting.method", type=click.Choice(METHODS),
-            help="Algorithm, named as in SciPy."),
+            help="Algorithm, named as in SciPy; or a search for the global minimum: global "
+            "(needs no start and no bounds), multistart, or cmaes for models that jump."),
+    Setting(["--multistart"], key="fitting.n_starts", type=click.IntRange(1), metavar="N",
+            help="Look for the global minimum from N starts."),
+    Setting(["--preset"], key="fitting.preset", type=click.Choice(PRESETS),
+            help="How thoroughly to look for the global minimum."),
+    Setting(["--sampler"], key="fitting.sampler", type=click.Choice(SAMPLERS),
+            help="Where starts come from: a Latin hypercube, Sobol or Halton."),
+    Setting(["--seed"], key="fitting.seed", type=click.IntRange(0), metavar="N",
+            help="Of a search: the same seed gives the same answer."),
     Setting(["--loss"], key="fitting.loss", type=click.Choice(LOSSES),
             help="Loss function. All but linear are robust against outliers."),
     Setting(["--f-scale"], key="fitting.f_scale", type=float,

@@ -13,12 +13,16 @@ from rich.text import Text
 
 from nlsq.cli.terminal_plot import Series, panels
 from nlsq.cli.whole import print_whole
+from nlsq.result import minima_text
+from nlsq.result.search_sentences import search_sentence
 from nlsq.result.sentences import basis_of_errors
 from nlsq.utils.input_error import harmless
 
 if TYPE_CHECKING:
     from nlsq.result import CurveFitResult
+    from nlsq.result.minima import Minima
 
+_MOST_MINIMA = 5
 _PLOT_ROWS, _RESIDUAL_ROWS, _MOST_COLUMNS = 17, 5, 110
 _MOST_POINTS = 100_000  # in a plot of characters, of which there are some thousands
 
@@ -142,6 +146,9 @@ def show(console: Console, document: dict[str, Any], result: CurveFitResult, plo
         print_whole(console, statistics_table(result, document["statistics"]))
         console.print()
     verdict(console, document)
+    if result.get("minima") is not None:
+        console.print()
+        show_minima(console, result.minima)
     if plot:
         console.print()
         console.print(terminal_plot(document, result, console))
@@ -156,6 +163,22 @@ def verdict(console: Console, document: dict[str, Any]) -> None:
     console.print(Text(harmless(f"model: {convergence['model']}"), "dim"))
     for note in document["warnings"]:
         console.print(Text("warning: ", "yellow") + Text(harmless(note)))
+
+
+def show_minima(console: Console, minima: Minima) -> None:
+    """How sure the best minimum of a search is, and what else it found."""
+    console.print(Text("search: ", "bold") + Text(search_sentence(minima)))
+    if len(minima) < 2:
+        return
+    heads, rows = minima_text.table(minima, _MOST_MINIMA)
+    grid = Grid(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1))
+    for heading in heads:
+        grid.add_column(Text(harmless(heading)), justify="right", no_wrap=True)
+    for row in rows:
+        grid.add_row(*map(Text, row))
+    print_whole(console, grid)
+    if (more := len(minima) - len(rows)) > 0:
+        console.print(Text(f"and {more:,} more minima, to {minima[-1].cost:.6g}", "dim"))
 
 
 def terminal_plot(document: dict[str, Any], result: CurveFitResult, console: Console) -> Text:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         KeptOptions,
         MethodLiteral,
         NanPolicyLiteral,
+        SearchLiteral,
     )
 
 _NO_FULL_OUTPUT = (
@@ -45,21 +46,21 @@ _NO_FULL_OUTPUT = (
 def curve_fit(
     f: Callable | str, xdata: Any, ydata: Any = ..., p0: Any = ..., sigma: Any = ...,
     absolute_sigma: bool = ..., check_finite: bool | None = ..., bounds: Any = ...,
-    method: MethodLiteral | None = ..., jac: JacLiteral | Callable | None = ...,
+    method: MethodLiteral | SearchLiteral | None = ..., jac: JacLiteral | Callable | None = ...,
     *, full_output: Literal[False] = ..., **options: Unpack[CurveFitOptions],
 ) -> CurveFitResult: ...  # fmt: skip
 @overload
 def curve_fit(
     f: Callable | str, xdata: Any, ydata: Any = ..., p0: Any = ..., sigma: Any = ...,
     absolute_sigma: bool = ..., check_finite: bool | None = ..., bounds: Any = ...,
-    method: MethodLiteral | None = ..., jac: JacLiteral | Callable | None = ...,
+    method: MethodLiteral | SearchLiteral | None = ..., jac: JacLiteral | Callable | None = ...,
     *, full_output: Literal[True], **options: Unpack[CurveFitOptions],
 ) -> FullOutput: ...  # fmt: skip
 @overload
 def curve_fit(
     f: Callable | str, xdata: Any, ydata: Any = ..., p0: Any = ..., sigma: Any = ...,
     absolute_sigma: bool = ..., check_finite: bool | None = ..., bounds: Any = ...,
-    method: MethodLiteral | None = ..., jac: JacLiteral | Callable | None = ...,
+    method: MethodLiteral | SearchLiteral | None = ..., jac: JacLiteral | Callable | None = ...,
     *, full_output: bool, **options: Unpack[CurveFitOptions],
 ) -> CurveFitResult | FullOutput: ...  # fmt: skip
 def curve_fit(
@@ -71,7 +72,7 @@ def curve_fit(
     absolute_sigma: bool = False,
     check_finite: bool | None = None,
     bounds: Any = UNBOUNDED,
-    method: MethodLiteral | None = None,
+    method: MethodLiteral | SearchLiteral | None = None,
     jac: JacLiteral | Callable | None = None,
     *,
     full_output: bool = False,
@@ -115,8 +116,12 @@ def curve_fit(
         is an open side. ``lb == ub`` fixes a parameter. Two pairs are always read as (lower,
         upper). Default, and where a dict leaves a parameter out: none; but where the model's guess
         is asked for, its ``bounds()`` if it has them.
-    method : {'trf', 'dogbox', 'lm'}, optional
-        Default 'trf'. 'lm' takes no bounds, not the model's either, and only the linear loss.
+    method : str, optional
+        'trf' (default), 'dogbox' or 'lm'. 'lm' takes no bounds, not the model's either, and only
+        the linear loss. Or a search for the global minimum, after which the fit is by 'trf':
+        'global' needs neither `p0` nor `bounds` (`nlsq.global_optimization.search`); 'multistart'
+        is the same with few starts, around `p0` where it is given; 'cmaes', 'cmaes-fast' and
+        'cmaes-global' are for rough models.
     jac : None, callable, '2-point', '3-point' or 'cs'
         Default: exact derivatives; finite differences where the model cannot be traced. A callable
         ``jac(x, a, b, ...)`` returns (m, n).
@@ -175,6 +180,19 @@ def curve_fit(
         can be one ('jax'), or by NumPy until compiling pays ('auto'). Default: what the environment
         variable NLSQ_BACKEND says, or 'auto'. The answer is the same; ``result.backend`` names what
         ran and ``result.model_info`` says why.
+    multistart, global_search : bool
+        As method='multistart' and method='global'.
+    n_starts : int, optional
+        Most starts that a search draws (default 10, 'global' 2048). All are screened, some are
+        fitted, and it ends sooner when the best minimum was found often enough: ``result.minima``.
+    sampler : {'lhs', 'sobol', 'halton'}
+        How a search fills the ranges of the parameters.
+    center_on_p0, scale_factor : bool, float
+        Whether a search draws around `p0`, and how wide (`GlobalOptimizationConfig`).
+    seed : int
+        Of a search (default 0): the same seed gives the same answer.
+    search_config, cmaes_config : GlobalOptimizationConfig, CMAESConfig
+        All settings of a search; what is given beside them outranks them.
     cache : SmartCache, optional
         Where fits that converged are kept and looked for, by the content of model, data and
         options. Not with `callback` or ``verbose=2``, which show a fit at work, nor for xdata other

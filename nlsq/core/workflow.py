@@ -46,6 +46,7 @@ if TYPE_CHECKING:
         MethodLiteral,
         NanPolicyLiteral,
         PiecesOptions,
+        SearchLiteral,
         WorkflowLiteral,
     )
 
@@ -58,7 +59,7 @@ _OWN = ("p0", "sigma", "absolute_sigma", "check_finite", "bounds", "method", "ja
 def fit(
     f: Callable | str, xdata: Any, ydata: Any = ..., p0: Any = ..., sigma: Any = ...,
     absolute_sigma: bool = ..., check_finite: bool | None = ..., bounds: Any = ...,
-    method: MethodLiteral | None = ..., jac: JacLiteral | Callable | None = ...,
+    method: MethodLiteral | SearchLiteral | None = ..., jac: JacLiteral | Callable | None = ...,
     *, workflow: Literal["chunked", "streaming"] | HybridStreamingConfig,
     **options: Unpack[PiecesOptions],
 ) -> StreamedFitResult: ...  # fmt: skip
@@ -66,7 +67,7 @@ def fit(
 def fit(
     f: Callable | str, xdata: Any, ydata: Any = ..., p0: Any = ..., sigma: Any = ...,
     absolute_sigma: bool = ..., check_finite: bool | None = ..., bounds: Any = ...,
-    method: MethodLiteral | None = ..., jac: JacLiteral | Callable | None = ...,
+    method: MethodLiteral | SearchLiteral | None = ..., jac: JacLiteral | Callable | None = ...,
     *, workflow: WorkflowLiteral = ..., **options: Unpack[PiecesOptions],
 ) -> CurveFitResult: ...  # fmt: skip
 def fit(
@@ -78,7 +79,7 @@ def fit(
     absolute_sigma: bool = False,
     check_finite: bool | None = None,
     bounds: Any = UNBOUNDED,
-    method: MethodLiteral | None = None,
+    method: MethodLiteral | SearchLiteral | None = None,
     jac: JacLiteral | Callable | None = None,
     *,
     nan_policy: NanPolicyLiteral | None = None,
@@ -114,9 +115,13 @@ def fit(
         sees a sample of the points, and all of them where they are few. So does a search for the
         global minimum, up to 10⁶ points all of them; of more than 10⁸, its minima are compared on
         batches from all over the data (``result.streaming["tournament"]``).
-    workflow : {'auto', 'direct', 'chunked', 'streaming'} or HybridStreamingConfig
-        The road (see `nlsq.core.orchestration.streaming_coordinator`); 'auto' decides by size and
-        memory. A configuration is 'streaming' with its settings; what is given here outranks it.
+    workflow : str, HybridStreamingConfig or GlobalOptimizationConfig
+        The road, 'auto', 'direct', 'chunked' or 'streaming' (see
+        `nlsq.core.orchestration.streaming_coordinator`); 'auto' decides by size and memory. A
+        configuration is 'streaming' with its settings; what is given here outranks it. Or a search
+        for the global minimum before the fit, on the road that 'auto' decides for: 'fast',
+        'robust', 'global', 'thorough' (`nlsq.global_optimization.PRESETS`), 'cmaes-fast', 'cmaes',
+        'cmaes-global', or settings of one's own.
     memory_limit_gb : float, optional
         Memory this fit may plan with, in 1e9 bytes; default as `MemoryConfig`.
     chunk_size : int, optional
@@ -168,11 +173,10 @@ def fit(
         hybrid, workflow = workflow, "streaming"
     elif workflow == "streaming":
         hybrid = HybridStreamingConfig()
-    if workflow not in ("auto", *STRATEGIES):
-        raise ValueError(
-            f"workflow must be 'auto', {', '.join(map(repr, STRATEGIES))} or a "
-            f"HybridStreamingConfig, got {workflow!r}."
-        )
+    elif workflow not in ("auto", *STRATEGIES):
+        from nlsq.global_optimization.strategies import searching  # which few fits need
+
+        workflow, method, options = searching(workflow, method, options, STRATEGIES)
     common = {
         "p0": p0, "absolute_sigma": absolute_sigma, "check_finite": check_finite,
         "bounds": bounds, "method": method, "jac": jac, "nan_policy": nan_policy, "fixed": fixed,

@@ -98,10 +98,8 @@ class GlobalOptimizationConfig:
     def from_preset(cls, name: str) -> GlobalOptimizationConfig:
         """The settings of a preset, one of `PRESETS`."""
         if name not in PRESETS:
-            raise ValueError(
-                f"There is no preset {name!r}{did_you_mean(str(name), tuple(PRESETS), ';')} "
-                f"the presets are {', '.join(PRESETS)}."
-            )
+            near = did_you_mean(str(name), PRESETS, f"; the presets are {', '.join(PRESETS)}.")
+            raise ValueError(f"There is no preset {name!r}{near}")
         return cls(**PRESETS[name])
 
     @classmethod
@@ -110,10 +108,8 @@ class GlobalOptimizationConfig:
         known = [field.name for field in dataclasses.fields(cls)]
         for name in given:
             if name not in known:
-                raise TypeError(
-                    f"A search has no setting {name!r}{did_you_mean(str(name), tuple(known), ';')} "
-                    f"its settings are {', '.join(known)}."
-                )
+                near = did_you_mean(str(name), known, f"; its settings are {', '.join(known)}.")
+                raise TypeError(f"A search has no setting {name!r}{near}")
         return cls(**given)
 
     def to_dict(self) -> dict[str, Any]:

@@ -14,9 +14,10 @@ from nlsq.global_optimization.config import PRESETS, GlobalOptimizationConfig
 from nlsq.global_optimization.problem import Found, Problem
 from nlsq.global_optimization.search import Search
 from nlsq.interfaces.orchestration_protocol import OptimizationConfig
+from nlsq.utils.input_error import did_you_mean
 from nlsq.utils.progress import progress_bar
 
-_CMAES = ("cmaes", "cmaes-fast", "cmaes-global")
+CMAES = ("cmaes", "cmaes-fast", "cmaes-global")
 
 
 class MultiStart:
@@ -91,9 +92,40 @@ def read_strategy(
     return strategy, None if searches else method, rest
 
 
+def searching(
+    workflow: Any, method: str | None, options: dict[str, Any], roads: tuple[str, ...]
+) -> tuple[str, str | None, dict[str, Any]]:
+    """(road, method, options) of a `fit` whose workflow names a search.
+
+    Raises
+    ------
+    ValueError
+        It names nothing, or method another search.
+    """
+    presets = [name for name in PRESETS if name not in roads]
+    if isinstance(workflow, GlobalOptimizationConfig):
+        config = workflow
+    elif workflow in presets:
+        config = GlobalOptimizationConfig.from_preset(workflow)
+    elif workflow in CMAES:
+        if method not in (None, workflow):
+            raise ValueError(f"workflow={workflow!r} and method={method!r}: leave one of them out.")
+        return "auto", workflow, options
+    else:
+        known = "auto", *roads, *presets, *CMAES
+        near = did_you_mean(str(workflow), known, ".")
+        raise ValueError(
+            f"workflow must be one of {', '.join(map(repr, known))}, a HybridStreamingConfig or a "
+            f"GlobalOptimizationConfig, got {workflow!r}{near}"
+        )
+    if method in SEARCH_METHODS or options.get("search_config") is not None:
+        raise ValueError(f"workflow={workflow!r} is a search: leave the other one out.")
+    return "auto", method, options | {"search_config": config}
+
+
 def _strategy(method: str | None, asked: dict[str, bool], given: dict[str, Any]):
     """What looks for the start."""
-    if method in _CMAES:
+    if method in CMAES:
         if asked["multistart"] or asked["global_search"]:
             raise TypeError(f"method={method!r} and multistart=True are two searches; choose one.")
         from nlsq.global_optimization.cmaes_search import CovarianceSearch, read_config
@@ -102,9 +134,13 @@ def _strategy(method: str | None, asked: dict[str, bool], given: dict[str, Any])
     if given.pop("cmaes_config", None) is not None:
         raise TypeError("cmaes_config is for method='cmaes'.")
     config = given.pop("search_config", None)
-    if config is None:
+    if isinstance(config, str):
+        config = GlobalOptimizationConfig.from_preset(config)
+    elif config is None:
         known = method == "global" or asked["global_search"]
         config = GlobalOptimizationConfig(**PRESETS["global"] if known else {})
     elif not isinstance(config, GlobalOptimizationConfig):
-        raise TypeError(f"search_config must be a GlobalOptimizationConfig, got {config!r}.")
+        raise TypeError(
+            f"search_config must be a GlobalOptimizationConfig or a preset's name, got {config!r}."
+        )
     return MultiStart(config.with_overrides(**{k: v for k, v in given.items() if v is not None}))

@@ -108,6 +108,7 @@ def result_document(
             "method": result.get("method"),
             "model": info.describe() if info is not None else None,
         },
+        "search": _search(result),
         "warnings": _cautions(result),
         "labels": {"x": x_label, "y": y_label},
         "data": dict(table_info or {}),
@@ -128,6 +129,24 @@ def _known(result: CurveFitResult) -> bool:
             return result.has_statistics
         _ = result.get("moments")  # one more pass over the data
     return result.has_statistics
+
+
+def _search(result: CurveFitResult) -> dict[str, Any] | None:
+    """What a search for the global minimum found; None where there was none."""
+    minima = result.get("minima")
+    if minima is None:
+        return None
+    from nlsq.result.search_sentences import search_sentence
+
+    told = ("n_starts", "n_fits", "n_failed", "n_evaluations", "seed", "sampler", "stopped")
+    found = [
+        {"cost": m.cost, "found": m.count, "popt": m.params, "equal": m.equal, "valley": m.valley}
+        for m in minima
+    ]
+    return {
+        "summary": search_sentence(minima), "minima": found, "unseen": minima.unseen,
+        **{name: getattr(minima, name) for name in told},
+    }  # fmt: skip
 
 
 def _cautions(result: CurveFitResult) -> list[str]:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from nlsq.result import OptimizeResult
+from nlsq.result.minima import Minima
 from nlsq.result.model_record import ModelRecord
 
 _LONGEST = 100_000  # characters of a text
@@ -187,6 +188,10 @@ DOCUMENT: dict[str, Any] = {
     "fixed": [str],
     "statistics": OneOf((_COUNTS | {"chi_squared?": None}, _COUNTS | _SUMS)),
     "convergence": {"success": bool, "message": str, "model": OneOf((None, str))},
+    "search?": OneOf((None, {
+        "summary": str, "unseen": _NUMBER, "n_starts": COUNT, "n_fits": COUNT,
+        "minima": [{"cost": _FINITE, "found": COUNT, "popt": Each(_FINITE, "n")}],
+    })),
     "warnings": [str],
     "labels": {"x": str, "y": str},
     "data": {},
@@ -217,6 +222,7 @@ _FIELDS: dict[str, Any] = {
     "fixed?": [str], "at_bound?": [str], "undetermined?": [str], "warnings?": [str],
     "null_directions?": [{"*": float}],
     "tries?": [{"name": str, "cost": float, "kept": bool}],
+    "minima?": OneOf((None, Minima)),
     "absolute_sigma?": bool, "weighted?": bool,
     "loss?": str, "method?": str, "backend?": str, "model_name?": OneOf((None, str)),
     "n_points?": COUNT, "dof?": int,
@@ -241,6 +247,8 @@ def result_mismatch(fields: OptimizeResult) -> str | None:
     if (tries := fields.get("tries")) and not any(one["kept"] for one in tries):
         return "tries has none that was kept"
     names = fields.get("param_names") or ()
+    if (minima := fields.get("minima")) is not None and minima.names != tuple(fields.names):
+        return "minima are of other parameters"
     directions = fields.get("null_directions") or ()
     strange = {name for one in directions for name in one if name not in names}
     if strange and names:

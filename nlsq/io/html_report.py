@@ -19,10 +19,12 @@ from nlsq.io.report_figures import (
     require_matplotlib,
     residual_figure,
     surface_figure,
+    waterfall_figure,
 )
 from nlsq.io.report_style import CSS
-from nlsq.result import CurveFitResult, report
+from nlsq.result import CurveFitResult, minima_text, report
 from nlsq.result.formatting import exact, near_one, percent
+from nlsq.result.search_sentences import search_sentence
 from nlsq.result.sentences import basis_of_errors
 
 _MOST_CORRELATED = 16  # parameters in a correlation matrix; above, the strongest pairs
@@ -77,6 +79,7 @@ def html_report(document: Mapping[str, Any], *, title: str | None = None) -> str
         _parameters(rows, result),
         _statistics(said),
         _correlation(result),
+        _search(result),
         _how(document, said, result),
         _citation(result),
         f"<footer>{_esc(_footer(document))}</footer>",
@@ -225,6 +228,28 @@ def _correlation_cell(value: float) -> str:
     colour = _POSITIVE if value > 0 else _NEGATIVE
     text = "1" if value == 1 else near_one(value, 2)
     return f'<td style="background:rgba({colour}, {0.62 * abs(value):.2f})">{_esc(text)}</td>'
+
+
+def _search(result: CurveFitResult) -> str:
+    """What a search for the global minimum found."""
+    minima = result.get("minima")
+    if not minima:
+        return ""
+    heads, rows = minima_text.table(minima)
+    head = "".join(f'<th class="number">{_esc(h)}</th>' for h in heads)
+    cells = ["".join(f'<td class="number">{_esc(c)}</td>' for c in row) for row in rows]
+    body = "".join(f"<tr>{row}</tr>" for row in cells)
+    said = [f"{search_sentence(minima)}.", *(f"{note}." for note in minima_text.notes(minima))]
+    return (
+        f"<h2>Search for the global minimum</h2>\n<p>{_esc(said[0])}</p>\n"
+        f"<figure style='margin:0'>{waterfall_figure(result)}</figure>\n"
+        f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+        f'</div>\n<p class="soft small">{_esc(" ".join(map(_sentence, said[1:])))}</p>'
+    )
+
+
+def _sentence(text: str) -> str:
+    return text[0].upper() + text[1:]
 
 
 # -- how it was computed -------------------------------------------------------------------------

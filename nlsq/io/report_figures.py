@@ -19,6 +19,7 @@ from nlsq.result import (
     residual_plots,
     statistics,
     surfaces,
+    waterfall,
 )
 from nlsq.result.axis_scales import spans_decades
 from nlsq.result.statistics import real_parts
@@ -195,6 +196,14 @@ def surface_figure(result: CurveFitResult, document: Mapping[str, Any]) -> str |
         options = plotting.Options(xlabel=x_label, ylabel=y_label)
         figure, _ = surfaces.draw(surface, None, options)
         return _svg(figure, "Data, fit and residuals")
+
+
+def waterfall_figure(result: CurveFitResult) -> str:
+    """The costs of the local fits of a search, as SVG."""
+    mpl = require_matplotlib()
+    with mpl.rc_context({**_STYLE, "svg.hashsalt": "nlsq-waterfall"}), figures.apart():
+        figure, _ = waterfall.draw(result, None, "")
+        return _svg(figure, "Costs of the local fits, sorted")
 
 
 def _draw_points(ax: Any, points: Points, residuals: bool) -> list[str]:

@@ -27,6 +27,7 @@ _WITHIN = (
     3e-3  # ... or of the norm of the residuals: ends of this cost may be so far from each other
 )
 _WAY = 30.0  # times as long may a way be whose ends have the same curve: the model is not linear
+_FAR = 10.0  # times as long is a way that should be seen in the curve
 _COLLINEAR = 1e-6  # singular value of columns of length 1
 _SPREAD = 1e-2  # relative: ends of a valley are farther apart than those of a point
 _SMALL = 1e-4  # of its scale: a parameter that may as well be 0
@@ -205,7 +206,7 @@ class _Point:
                 for period in _PERIODS:
                     p = self.at.copy()
                     p[i] += period
-                    if norms[i] * period <= 10 * _WAY * self._close:
+                    if norms[i] * period <= _FAR * self._close:
                         continue  # no wonder that the curve stays
                     if np.linalg.norm(_real(self._curve(p)) - self._values) <= self._close:
                         out[i] = period

@@ -186,6 +186,37 @@ class FitPlots(FittedCurve):
         return correlation_map.draw(self, ax, title)
 
     @keywords_checked
+    def plot_waterfall(
+        self, ax: Axes | None = None, *, title: str | None = None
+    ) -> tuple[Figure, Axes]:
+        """Draw the costs of all local fits of a search, sorted: each step is a minimum.
+
+        A long first step says that the best minimum was found often. A minimum in the shaded band
+        is one that the data do not exclude.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Default: a new figure, as for `plot`.
+        title : str, optional
+
+        Returns
+        -------
+        fig : matplotlib Figure
+        ax : Axes
+
+        Raises
+        ------
+        ImportError
+            When matplotlib is not installed.
+        AttributeError
+            When the start was not searched for.
+        """
+        from nlsq.result import waterfall
+
+        return waterfall.draw(self, ax, title)
+
+    @keywords_checked
     def plot_components(
         self,
         x: Any = None,

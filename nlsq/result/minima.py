@@ -73,7 +73,7 @@ class Minima(Sequence):
     n_fits : int
         Local fits that were made to their end.
     n_failed : int
-        Starts that the model failed at, and local fits without a finite cost.
+        Starts and ends of fits at which the model has no finite cost.
     first_failure : str or None
         What the first of them said.
     n_evaluations : int
@@ -85,6 +85,8 @@ class Minima(Sequence):
         Why the search ended.
     costs : ndarray, shape (k,)
         Of all ends of local fits, sorted.
+    places : ndarray of int, shape (k,)
+        The index of the minimum that each of them is at; -1 where a fit stopped on its way.
 
     Examples
     --------
@@ -110,6 +112,7 @@ class Minima(Sequence):
     sampler: str | None
     stopped: str
     costs: np.ndarray
+    places: np.ndarray
 
     @classmethod
     def gather(
@@ -136,7 +139,7 @@ class Minima(Sequence):
         ends, starts : ndarray, shape (k, n)
             Where each local fit ended and began.
         costs : ndarray, shape (k,)
-            Half the sums of squares; a fit of one that is not finite counts as failed.
+            Half the sums of squares; an end without a finite one is left out.
         curve : callable
             Parameters (n,) -> the model at the data (m,), divided by sigma; NaN where it fails.
         names : sequence of str
@@ -154,17 +157,19 @@ class Minima(Sequence):
         ends, begun, costs, settled = ends[finite], starts[finite], costs[finite], settled[finite]
         scales = np.ptp(starts, axis=0) if len(starts) else np.zeros(len(names))
         scales = np.where(scales > 0, scales, 1.0)
-        names, found = tuple(names), []
+        names, found, places = tuple(names), [], np.full(len(costs), -1)
         for members, *flags in distinct(ends, costs, scales, curve):
             if found and not settled[members].any():
                 continue
+            places[members] = len(found)
             best, kept = members[0], begun[np.sort(members)[:_MOST_STARTS]]
             what = float(costs[best]), ends[best].copy(), len(members), kept
             found.append(Minimum(*what, names, *flags))
+        order = np.lexsort((places, costs))
         return cls(
-            found=tuple(found), names=names, costs=np.sort(costs),
+            found=tuple(found), names=names, costs=costs[order], places=places[order],
             n_starts=len(finite) if n_starts is None else n_starts, n_fits=len(costs),
-            n_failed=n_failed + int((~finite).sum()), first_failure=first_failure,
+            n_failed=n_failed, first_failure=first_failure,
             n_evaluations=n_evaluations, seed=seed, sampler=sampler, stopped=stopped,
         )  # fmt: skip
 
@@ -295,12 +300,17 @@ def _mismatch(parts: Any) -> str | None:
         return "costs are not those of the fits, sorted"
     if not isinstance(found, (list, tuple)):
         return "found is no list"
+    places = parts["places"]
+    whole = isinstance(places, np.ndarray) and places.dtype.kind == "i"
+    if not whole or places.shape != costs.shape:
+        return "places are not those of the costs"
     for i, one in enumerate(found):
         if wrong := _wrong_minimum(one, len(names)):
             return f"found[{i}] {wrong}"
-    values = [one["cost"] for one in found]
-    if values != sorted(values) or sum(one["count"] for one in found) > parts["n_fits"]:
-        return "found is not sorted, or holds more ends than there were fits"
+    values, counts = ([one[key] for one in found] for key in ("cost", "count"))
+    told = [int((places == i).sum()) for i in range(-1, len(found))]
+    if values != sorted(values) or counts != told[1:] or sum(told) != len(costs):
+        return "found is not sorted, or counts other ends than there are"
     return None
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from nlsq.result import formatting, writers
 from nlsq.result.formatting import count, significant
 from nlsq.result.report import terminal_is_unicode
+from nlsq.result.search_sentences import worse
 from nlsq.utils.input_error import harmless
 
 if TYPE_CHECKING:
@@ -24,9 +25,9 @@ def as_text(minima: Minima) -> str:
     ascii = not terminal_is_unicode()
     out = textwrap.wrap(_title(minima), _WIDTH)
     if minima:
-        heads, rows = _table(minima)
-        table = writers.table_lines(heads, rows, False, (len(heads) - 1,))
-        out += ["", *(f"  {line}" for line in table)]
+        heads, rows = table(minima)
+        lines = writers.table_lines(heads, rows, False, (len(heads) - 1,))
+        out += ["", *(f"  {line}" for line in lines)]
     for note in notes(minima):
         out += textwrap.wrap(note, _WIDTH, initial_indent="  * ", subsequent_indent="    ")
     text = harmless("\n".join(out))
@@ -35,11 +36,11 @@ def as_text(minima: Minima) -> str:
 
 def as_html(minima: Minima) -> str:
     """A fragment for notebooks; it takes over their font and colours."""
-    heads, rows = _table(minima)
-    table = writers.html_table(heads, rows, (len(heads) - 1,)) if minima else ""
+    heads, rows = table(minima)
+    grid = writers.html_table(heads, rows, (len(heads) - 1,)) if minima else ""
     said = "".join(f"<li>{html.escape(note)}</li>" for note in notes(minima))
     return (
-        f"<div class='nlsq-result'><b>{html.escape(_title(minima))}</b>{table}<ul>{said}</ul></div>"
+        f"<div class='nlsq-result'><b>{html.escape(_title(minima))}</b>{grid}<ul>{said}</ul></div>"
     )
 
 
@@ -50,7 +51,8 @@ def _title(minima: Minima) -> str:
     )
 
 
-def _table(minima: Minima) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+def table(minima: Minima, most: int = _MOST) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Heads of the columns, and rows of texts of the best minima."""
     heads = ("cost", "worse by", "found", *minima.names, "")
     rows = [
         (
@@ -60,18 +62,9 @@ def _table(minima: Minima) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
             *(significant(v, 6) for v in minimum.params.tolist()),
             "valley" if minimum.valley else "",
         )
-        for i, minimum in enumerate(minima[:_MOST])
+        for i, minimum in enumerate(minima[:most])
     ]
     return heads, rows
-
-
-def worse(minima: Minima, i: int) -> str:
-    """How much worse than the best a minimum is: per cent of the best cost, or its cost."""
-    best, cost = minima[0].cost, minima[i].cost
-    if minima[i].equal:
-        return "equal"
-    ratio = cost / best - 1 if best > 0 else math.inf
-    return f"{formatting.percent(ratio)} %" if ratio < 1e4 else f"{significant(ratio, 2)} ×"
 
 
 def notes(minima: Minima) -> list[str]:

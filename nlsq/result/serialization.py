@@ -3,7 +3,7 @@
 Values are written by `nlsq.utils.safe_serialize`, as people like to read them; a result also holds
 
     {"$record": {field: value}, "name": "ModelInfo", "text": its describe() sentence}
-    {"$function": "its name"}                         {"$frame": ...}        {"$series": ...}
+    {"$function": "its name"}    {"$frame": ...}    {"$series": ...}    {"$minima": {field: value}}
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from nlsq.result.minima import Minima
 from nlsq.result.model_record import ModelRecord
 from nlsq.result.recipes import recipe_of
 from nlsq.utils.input_error import InputError
@@ -50,6 +51,8 @@ class _ResultCodec(Codec):
         return super()._array_out(array, level)
 
     def other_out(self, value: Any, level: int) -> Any:
+        if isinstance(value, Minima):
+            return {"$minima": self.encode(value.parts(), level)}
         if isinstance(value, ModelRecord) or (
             dataclasses.is_dataclass(value) and not isinstance(value, type)
         ):
@@ -85,6 +88,8 @@ class _ResultCodec(Codec):
             return ModelRecord(name=value["name"], fields=fields, text=value["text"])
         if tag == "$function":
             return body
+        if tag == "$minima":
+            return Minima.from_parts(self.decode(body, level))
         return super().other_in(tag, value, level)
 
 

@@ -85,7 +85,7 @@ def recipe(settings: Settings, document: dict[str, Any], result: Any) -> Any:
         if model.formula
         else "x",
         names=names,
-        p0=dict(zip(names, begin["p0"], strict=True)),
+        p0={} if begin.get("searched") else dict(zip(names, begin["p0"], strict=True)),
         bounds=_bounds(names, begin),
         options=settings.fitting.options(),
         expected=dict(zip(names, document["popt"], strict=True)),

@@ -192,12 +192,16 @@ def failure(error: BaseException, path: Path) -> ModelError:
 
 @dataclass(frozen=True)
 class Start:
-    """Where a fit begins: p0 (n,), its bounds (n,) each, and who chose the start."""
+    """Where a fit begins: p0 (n,), its bounds (n,) each, and who chose the start.
+
+    chosen: whether somebody did; else it is SciPy's rule.
+    """
 
     p0: np.ndarray
     lb: np.ndarray
     ub: np.ndarray
     origin: str
+    chosen: bool = True
 
 
 def start(
@@ -250,7 +254,10 @@ def start(
     origins = dict.fromkeys(told, given) | {n: origin for n in names if n not in told}
     fixed = f"fixed, {places.get('fitting.fixed', 'given')}"
     origins |= {names[i]: fixed for i, value in held.items() if value is not None}
-    return Start(p0, limits.lb, limits.ub, _told(dict(zip(names, p0, strict=True)), origins))
+    chosen = set(origins.values()) - {fixed} != {"default"}
+    return Start(
+        p0, limits.lb, limits.ub, _told(dict(zip(names, p0, strict=True)), origins), chosen
+    )
 
 
 @contextmanager

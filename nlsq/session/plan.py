@@ -30,6 +30,7 @@ def facts(settings: Settings) -> list[tuple[str, str]]:
         ("model", settings.model.text),
         *_parameters(settings, points),
         ("method", settings.fitting.method or "trf"),
+        *([("search", settings.fitting.search)] if settings.fitting.search else []),
         ("loss", settings.fitting.loss),
         ("road", road),
     ]
@@ -73,15 +74,17 @@ def _parameters(settings: Settings, points: Points | None) -> list[tuple[str, st
         settings.model, points.x_names, len(given) if isinstance(given, list) else None
     )
     begin = start(settings.fitting, model, points.x, points.y, places=settings.places)
-    lines = [("start", begin.origin)]
+    sought = settings.fitting.search is not None and not begin.chosen
+    lines = [("start", "found by the search" if sought else begin.origin)]
     for i, name in enumerate(model.names):
-        lines.append((f"  {name}", _limits(begin, i)))
+        lines.append((f"  {name}", _limits(begin, i, sought)))
     return lines
 
 
-def _limits(begin: Any, i: int) -> str:
+def _limits(begin: Any, i: int, sought: bool) -> str:
     low, high, value = begin.lb[i], begin.ub[i], begin.p0[i]
     if low == high:
         return f"{value:.6g}, fixed"
+    value = "searched" if sought else f"{value:.6g}"
     within = [f"≥ {low:g}"] * bool(np.isfinite(low)) + [f"≤ {high:g}"] * bool(np.isfinite(high))
-    return f"{value:.6g}" + "".join(f", {w}" for w in within)
+    return value + "".join(f", {w}" for w in within)

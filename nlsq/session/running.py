@@ -7,6 +7,7 @@ about a fit is the same there and here.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import os
 import sys
@@ -268,7 +269,12 @@ def _document(
         provenance=told["provenance"]
         | {
             "start": begin.origin,
-            "begin": {"p0": begin.p0, "lower": begin.lb, "upper": begin.ub},
+            "begin": {
+                "p0": begin.p0,
+                "lower": begin.lb,
+                "upper": begin.ub,
+                "searched": not begin.chosen and settings.fitting.search is not None,
+            },
             "seconds": round(time.perf_counter() - began, 3),
         },
         table_info=told["data"] | ({} if points is None else points.facts),
@@ -300,15 +306,16 @@ def _fit(settings: Settings, model: LoadedModel, points: Points | None, request:
                 )
     bounded = np.isfinite(begin.lb).any() or np.isfinite(begin.ub).any()
     options |= {"bounds": (begin.lb, begin.ub)} if bounded else {}
+    p0 = begin.p0 if begin.chosen or fitting.search is None else None
     try:
         with watching() as callback:
             if points is not None:
                 found = curve_fit(
-                    model.function, points.x, points.y, begin.p0, points.sigma,
+                    model.function, points.x, points.y, p0, points.sigma,
                     callback=callback, **options,
                 )  # fmt: skip
             else:
-                options |= {"p0": begin.p0, "resume": request["resume"] or None}
+                options |= {"p0": p0, "resume": request["resume"] or None}
                 found = _fit_in_pieces(settings, model, options)
     except ProgramError:
         raise
@@ -318,6 +325,8 @@ def _fit(settings: Settings, model: LoadedModel, points: Points | None, request:
         found = error.result
     except USER_CODE_ERRORS as error:
         raise translated(error, model) from error
+    if p0 is None:
+        begin = dataclasses.replace(begin, p0=np.asarray(found["p0"]), origin="found by the search")
     return found, begin
 
 

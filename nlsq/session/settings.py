@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, model_validator
 
 from nlsq.constants import DEFAULT_F_SCALE, DEFAULT_FTOL, DEFAULT_GTOL, DEFAULT_XTOL
-from nlsq.types import LossLiteral, MethodLiteral, NanPolicyLiteral, WorkflowLiteral
+from nlsq.types import (
+    LossLiteral,
+    MethodLiteral,
+    NanPolicyLiteral,
+    SamplerLiteral,
+    SearchLiteral,
+    SearchPresetLiteral,
+    WorkflowLiteral,
+)
 
 
 def _no_boolean(value: Any) -> Any:
@@ -179,13 +187,23 @@ def _names_to_fixed(value: Any) -> Any:
     return value
 
 
+_OF_MULTI_START = ("n_starts", "sampler", "center_on_p0", "scale_factor")
+_OF_SEARCH = (*_OF_MULTI_START, "seed")
+
+
 class Fitting(_Section):
     """Options of `nlsq.curve_fit`; those left out keep its defaults."""
 
     p0: list[float] | dict[str, float] | Literal["auto"] | None = None
     bounds: Annotated[Bounds | NamedBounds | None, BeforeValidator(_pair_to_bounds)] = None
     fixed: Annotated[dict[str, float | None], BeforeValidator(_names_to_fixed)] = {}
-    method: MethodLiteral | None = None
+    method: MethodLiteral | SearchLiteral | None = None
+    preset: SearchPresetLiteral | None = None
+    n_starts: int | None = Field(None, ge=1)
+    sampler: SamplerLiteral | None = None
+    center_on_p0: bool | None = None
+    scale_factor: float | None = Field(None, gt=0)
+    seed: int | None = Field(None, ge=0)
     ftol: float | None = DEFAULT_FTOL
     xtol: float | None = DEFAULT_XTOL
     gtol: float | None = DEFAULT_GTOL
@@ -196,10 +214,37 @@ class Fitting(_Section):
     nan_policy: NanPolicyLiteral = "raise"
     time_limit: float | None = Field(None, gt=0)
 
+    @property
+    def search(self) -> str | None:
+        """The method or preset that looks for the global minimum; None where nothing does."""
+        if self.method in get_args(SearchLiteral):
+            return self.method
+        return self.preset or ("multistart" if self.n_starts is not None else None)
+
+    @model_validator(mode="after")
+    def _search_fits_together(self) -> Fitting:
+        if self.preset is not None and self.method in get_args(SearchLiteral):
+            raise ValueError(f"give one of preset and method: {self.method}, each is a search")
+        given = [name for name in _OF_SEARCH if getattr(self, name) is not None]
+        if given and self.search is None:
+            raise ValueError(
+                f"{given[0]} belongs to a search for the global minimum, n_starts: 100 or "
+                "method: global"
+            )
+        if (self.search or "").startswith("cmaes"):
+            for name in set(given) & set(_OF_MULTI_START):
+                raise ValueError(f"{name} belongs to a search from many starts, not {self.search}")
+        return self
+
     def options(self) -> dict[str, Any]:
         """Keywords of the fit beside start, bounds and data."""
-        own = {"p0", "bounds", "fixed", "nan_policy"}
-        return self.model_dump(exclude=own, exclude_defaults=True)
+        own = {"p0", "bounds", "fixed", "nan_policy", "preset"}
+        found = self.model_dump(exclude=own, exclude_defaults=True)
+        if (self.preset or "").startswith("cmaes"):
+            return found | {"method": self.preset}
+        if self.preset is not None:
+            return found | {"search_config": self.preset}
+        return found | ({"multistart": True} if self.search and "method" not in found else {})
 
 
 class Workflow(_Section):

@@ -1,0 +1,113 @@
+"""What a search for the best fit says of its answer: how often it was found, what else there is."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from nlsq.result.formatting import count, percent, significant
+from nlsq.result.statistics import LEVEL
+
+if TYPE_CHECKING:
+    from nlsq.result.fit_statistics import FitStatistics
+    from nlsq.result.minima import Minima, Minimum
+
+_MOST = 3  # minima named
+
+
+def worse(minima: Minima, i: int) -> str:
+    """How much worse than the best a minimum is, by its cost; "" where that says nothing."""
+    if minima[i].equal:
+        return "equal"
+    best, cost = minima[0].cost, minima[i].cost
+    ratio = cost / best if best > 0 else math.inf
+    if ratio >= 1e4:
+        return ""
+    return f"{percent(ratio - 1)} %" if ratio < 10 else f"{significant(ratio, 2)} ×"
+
+
+def search_sentence(minima: Minima) -> str:
+    """How sure the best minimum is.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nlsq.result.minima import Minima
+    >>> ends = np.repeat([[1.0], [2.0]], [7, 2], axis=0)
+    >>> costs = np.repeat([1.0, 1.031], [7, 2])
+    >>> search_sentence(Minima.gather(ends, costs, ends, lambda p: p, ["a"], stopped=""))
+    'best of 9 starts, found 7 times; next minimum 3.1 % worse'
+    """
+    if not minima:
+        return f"no local fit of {count(minima.n_starts, 'start')} came to an end"
+    fitted = "" if minima.n_fits == minima.n_starts else f" ({minima.n_fits:,} fitted to the end)"
+    times = "once" if minima[0].count == 1 else f"{minima[0].count:,} times"
+    parts = [f"best of {count(minima.n_starts, 'start')}{fitted}, found {times}"]
+    equal = sum(minimum.equal for minimum in minima) - 1
+    if equal:
+        parts.append("a second minimum is equal" if equal == 1 else f"{equal} others are equal")
+    if len(minima) > equal + 1:
+        parts.append(f"next minimum {_next(minima, equal + 1)}")
+    elif not equal:
+        parts.append("no other minimum")
+    if minima.n_failed:
+        parts.append(f"{count(minima.n_failed, 'start')} failed")
+    return "; ".join(parts)
+
+
+def _next(minima: Minima, i: int) -> str:
+    if not (amount := worse(minima, i)):
+        return f"of cost {significant(minima[i].cost, 3)}"
+    return f"{amount} worse" if "%" in amount else f"{amount} the cost"
+
+
+def noise_threshold(result: FitStatistics) -> float | None:
+    """Above which cost, as multiple of the best, a minimum is worse by more than the noise.
+
+    The difference of chi-squared to the best is below this with 95 % where the other is true.
+    None where the noise is not known.
+    """
+    from scipy.special import chdtri
+
+    best = 0.5 * result.misfit
+    if not result.knows_dof or not best > 0 or not result.n_free:
+        return None
+    if not result.get("absolute_sigma", False) and result.dof <= 0:
+        return None
+    variance = 1.0 if result.get("absolute_sigma", False) else 2 * best / result.dof
+    return 1 + 0.5 * float(chdtri(result.n_free, 1 - LEVEL)) * variance / best
+
+
+def undecided(result: FitStatistics) -> list[str]:
+    """Say which other minima the data do not exclude."""
+    minima = result.get("minima")
+    if not minima:
+        return []
+    out, limit = [], noise_threshold(result)
+    equal = [minimum for minimum in minima[1:] if minimum.equal]
+    if equal:
+        out.append(
+            f"{_number(len(equal))} just as well as this one: {_values(equal)}; the data cannot "
+            "tell them apart, only knowledge from elsewhere can"
+        )
+    best = minima[0].cost
+    near = [m for m in minima[1:] if limit and not m.equal and m.cost <= limit * best]
+    if near:
+        out.append(
+            f"{_number(len(near))} as well within the noise (95 %): {_values(near)}, cost "
+            f"{worse(minima, 1 + len(equal))} higher; the data do not decide between them"
+        )
+    return out
+
+
+def _number(n: int) -> str:
+    return "another minimum fits" if n == 1 else f"{n} other minima fit"
+
+
+def _values(minima: list[Minimum]) -> str:
+    said = [
+        ", ".join(f"{n}={significant(v, 4)}" for n, v in zip(m.names, m.params, strict=True))
+        for m in minima[:_MOST]
+    ]
+    more = " and others" if len(minima) > _MOST else ""
+    return " and ".join(f"({values})" for values in said) + more
