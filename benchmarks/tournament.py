@@ -145,10 +145,8 @@ def fit(path: str) -> dict:
     """The fit that looks for its start by itself."""
     import nlsq
     from nlsq.streaming import HDF5Source
-    from nlsq.streaming.phases import searching
 
     source = HDF5Source(path)
-    searching.ON_SAMPLE = source.n_points - 1
     began = time.perf_counter()
     result = nlsq.fit(
         ringing, source, bounds=BOUNDS, multistart=True, n_starts=64, workflow="chunked"

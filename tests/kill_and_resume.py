@@ -69,8 +69,7 @@ class Suicidal:
 
 def search(folder: str | None, source: Suicidal, **options):
     """A fit whose start is found by a tournament, as if the data were many."""
-    sizes = searching.IN_FULL, searching.ON_SAMPLE
-    searching.IN_FULL, searching.ON_SAMPLE = 10**3, 10**4
+    size, searching.IN_FULL = searching.IN_FULL, 10**4
     try:
         return nlsq.fit(
             peak, source, workflow="chunked", method="multistart", n_starts=32,
@@ -78,7 +77,7 @@ def search(folder: str | None, source: Suicidal, **options):
             checkpoint_interval=0.0 if folder else None, **options,
         )  # fmt: skip
     finally:
-        searching.IN_FULL, searching.ON_SAMPLE = sizes
+        searching.IN_FULL = size
 
 
 def killed_search(folder: str, last: int | None) -> str:

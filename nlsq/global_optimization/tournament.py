@@ -91,6 +91,7 @@ class TournamentSelector:
         self._sums = np.zeros((GROUPS, k))  # of costs
         self._rows = np.zeros(GROUPS, int)
         self._seen = np.zeros(k, int)  # rows that a candidate was judged on
+        self._behind = np.full(k, np.nan)  # the best, per row, when it dropped out
         self._blocks = self._batches = 0
         self._survivors: list[int] = []  # after each round
         self._reason = ""
@@ -178,12 +179,15 @@ class TournamentSelector:
         dict
             ``n_candidates``, ``n_survivors``, ``survivors`` after each round, ``n_batches``,
             ``n_rows``, ``n_evaluations`` (of the model at one row), ``costs``, the mean per row at
-            each candidate over the rows that it saw, ``n_failed`` and ``first_failure``, the
-            reason or None, and ``in_doubt``: survivors that the data do not tell from the best.
+            each candidate over the rows that it saw, ``behind``, how much of it is more than the
+            best one's over the same rows (NaN where the model failed), ``n_failed`` and
+            ``first_failure``, the reason or None, and ``in_doubt``: survivors that the data do not
+            tell from the best.
         """
-        alive = np.flatnonzero(self._alive)
-        ranked = self._ranked(alive)
-        told_apart = self._worse(ranked, ranked[0]) if len(ranked) else ranked
+        ranked, behind = self._ranked(np.flatnonzero(self._alive)), self._behind.copy()
+        told_apart = ranked
+        if len(ranked) and self._rows.any():
+            told_apart, behind[ranked] = self._compared(ranked, ranked[0])
         return {
             "n_candidates": len(self._candidates),
             "n_survivors": self.n_survivors,
@@ -192,9 +196,10 @@ class TournamentSelector:
             "n_rows": int(self._rows.sum()),
             "n_evaluations": int(self._seen.sum()),
             "costs": self._means(),
+            "behind": behind,
             "n_failed": int(self._failed.sum()),
             "first_failure": self._reason or None,
-            "in_doubt": max(len(ranked) - int(told_apart.sum()) - 1, 0),
+            "in_doubt": max(len(ranked) - int(np.count_nonzero(told_apart)) - 1, 0),
         }
 
     # --------------------------------------------------------------------------- checkpoints
@@ -208,8 +213,8 @@ class TournamentSelector:
             "version": VERSION, **self._settings, "reason": self._reason,
             "candidates": self._candidates.copy(), "alive": self._alive.copy(),
             "failed": self._failed.copy(), "sums": self._sums.copy(), "rows": self._rows.copy(),
-            "seen": self._seen.copy(), "blocks": self._blocks, "batches": self._batches,
-            "survivors": list(self._survivors),
+            "seen": self._seen.copy(), "behind": self._behind.copy(), "blocks": self._blocks,
+            "batches": self._batches, "survivors": list(self._survivors),
         }  # fmt: skip
         if self._waiting is not None:
             names = zip(("x", "y", "weights"), self._waiting, strict=True)
@@ -239,7 +244,7 @@ class TournamentSelector:
                     f"{getattr(config, name)!r}. Give that, or begin anew."
                 )
         made = cls(checkpoint["candidates"], config)
-        for name in ("alive", "failed", "sums", "rows", "seen"):
+        for name in ("alive", "failed", "sums", "rows", "seen", "behind"):
             setattr(made, f"_{name}", np.array(checkpoint[name]))
         made._blocks, made._batches = int(checkpoint["blocks"]), int(checkpoint["batches"])
         made._survivors, made._reason = list(checkpoint["survivors"]), checkpoint["reason"]
@@ -289,7 +294,9 @@ class TournamentSelector:
         share = 1.0 - self._settings["elimination_fraction"]
         keep = max(top_m, math.ceil(len(ranked) * share))
         rest = ranked[keep:]
-        self._alive[rest[self._worse(rest, ranked[0])]] = False
+        worse, behind = self._compared(rest, ranked[0])
+        self._alive[rest[worse]] = False
+        self._behind[rest[worse]] = behind[worse]
         self._survivors.append(self.n_survivors)
 
     def _ranked(self, which: np.ndarray) -> np.ndarray:
@@ -302,17 +309,17 @@ class TournamentSelector:
             means = self._sums.sum(axis=0) / np.maximum(self._seen, 1)
         return np.where(self._failed | (self._seen == 0), np.nan, means)
 
-    def _worse(self, which: np.ndarray, best: int) -> np.ndarray:
-        """Whether the rows tell candidates, judged on the same ones, from the best."""
+    def _compared(self, which: np.ndarray, best: int) -> tuple[np.ndarray, np.ndarray]:
+        """Whether the rows tell candidates, judged on the same ones, from the best; the gaps."""
         used = self._rows > 0
         groups, rows = int(used.sum()), self._rows[used, None]
-        if groups < 2:
-            return np.zeros(len(which), bool)
         gaps = (self._sums[used][:, which] - self._sums[used][:, [best]]) / rows
         shares = rows / rows.sum()
         mean = (shares * gaps).sum(axis=0)
+        if groups < 2:
+            return np.zeros(len(which), bool), mean
         error = np.sqrt(groups / (groups - 1) * (np.square(shares * (gaps - mean))).sum(axis=0))
-        return mean > student(_LEVEL, groups - 1) * error
+        return mean > student(_LEVEL, groups - 1) * error, mean
 
     def _tell_failures(self) -> None:
         """Raise when every candidate failed, warn when most did."""

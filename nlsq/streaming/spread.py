@@ -31,6 +31,7 @@ from nlsq.streaming.sources import Columns, Source
 RUN = BLOCK  # rows that are read together at least
 ROWS = 1 << 17  # of a batch at most, but where its units are longer
 READS = 3
+_PLACES = 1024  # of the source that a round should see, for which units are read again
 _PIECE = 1 << 16  # rows of a unit that are in memory at a time
 
 
@@ -58,14 +59,15 @@ class Anywhere:
         chunk = self._source.chunk
         self._unit = unit = max(round(RUN / chunk), 1) * chunk
         self._units = units = -(-self._source.n_points // unit)
-        self._passes = min(READS, max(unit // RUN, 1))
+        self._passes = min(READS, max(unit // RUN, 1), -(-rounds * _PLACES // units))
         visits = min(self._passes * units, rounds * per_round * (ROWS // RUN))
         self.rounds = min(rounds, visits)
         of_round = visits // self.rounds
         self._visits = -(-of_round // per_round)
         self.per_round = of_round // self._visits
-        wanted = min(max(ROWS // self._visits, RUN), max(unit // self._passes, 1))
-        self._step = unit // wanted
+        # more rows of a unit are one more sample only where a round misses no unit
+        wanted = max(ROWS // self._visits, RUN) if of_round >= units else RUN
+        self._step = unit // min(wanted, max(unit // self._passes, 1))
         self._stride = _stride(units)
 
     def batches(self, first: int = 0) -> Iterator[Batch]:

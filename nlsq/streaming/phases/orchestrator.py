@@ -105,9 +105,11 @@ class PhaseOrchestrator:
             def save(numbers: dict, others: dict, now: bool) -> None:
                 self._save(numbers, now, TOURNAMENT, {"selector": others})
 
-            p0, told = search.best(self.found, self.problem, state, save)
-            self.facts |= {"start": p0.tolist()} | ({"tournament": told} if told else {})
-        parameters = dataclasses.replace(self.problem.parameters, p0=np.array(self.facts["start"]))
+            self.found, told = search.best(self.found, self.problem, state, save)
+            self.facts |= {"tournament": told} if told else {}
+        elif (told := self.facts.get("tournament")) is not None:
+            self.found = search.judged(self.found, told, self.problem.survey.n_points)
+        parameters = dataclasses.replace(self.problem.parameters, p0=self.found.p0)
         self.problem = dataclasses.replace(self.problem, parameters=parameters)
 
     def _warm(self, cost: Callable) -> np.ndarray:

@@ -1,9 +1,8 @@
 """Phase 0 of a fit that looks for the global minimum: where it begins.
 
-up to `IN_FULL` points    the search sees all of them, read into memory
-up to `ON_SAMPLE`         it sees the sample
-more                      the minima of the sample then hold a tournament (`TournamentSelector`) on
-                          batches from all over the data (`nlsq.streaming.spread`)
+Up to `IN_FULL` points the search sees all of them, read into memory. Of more it sees the sample,
+whose minima, where there are several, then hold a tournament (`TournamentSelector`) on batches from
+all over the data (`nlsq.streaming.spread`): it takes at most some 10⁷ rows to tell which is best.
 
 The search itself is the same for the same seed, so that a fit that goes on from a checkpoint makes
 it again; the tournament goes on from the batch that it had reached.
@@ -11,6 +10,7 @@ it again; the tournament goes on from the batch that it had reached.
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -30,7 +30,7 @@ from nlsq.streaming.problem import StreamedProblem
 from nlsq.streaming.spread import spread
 from nlsq.utils import interruption
 
-IN_FULL, ON_SAMPLE = 10**6, 10**8  # points
+IN_FULL = 10**6  # points
 
 Save = Callable[[dict, dict, bool], None]
 
@@ -67,7 +67,9 @@ class SearchPhase:
         model = Model(CurveCall(problem.model.function), n, name)  # whose road is its own affair
         choose_road(model, data, problem.parameters, problem.options, at_once=True)
         given = Problem(model, data, problem.parameters, problem.options)
-        return self.strategy.find(given, self.has_start)
+        found = self.strategy.find(given, self.has_start)
+        interruption.check()  # a search that was broken off is none to go on from
+        return found
 
     def _all(self, problem: StreamedProblem) -> Observations:
         sample = problem.survey.sample
@@ -79,18 +81,17 @@ class SearchPhase:
 
     def best(
         self, found: Found, problem: StreamedProblem, kept: dict[str, Any] | None, save: Save
-    ) -> tuple[np.ndarray, dict[str, Any] | None]:
-        """The best start (n,), and what a tournament that was held did.
+    ) -> tuple[Found, dict[str, Any] | None]:
+        """The same with the best start first, and what a tournament that was held did.
 
         kept: the state of one that was broken off; save(arrays, others, now) keeps it.
         """
+        n_points = problem.survey.n_points
         rounds = getattr(self.strategy.config, "elimination_rounds", 0)
-        many = problem.survey.n_points > ON_SAMPLE and found.minima and len(found.minima) > 1
-        if not (many and rounds):
-            return found.p0, None
-        config, n_points = self.strategy.config, problem.survey.n_points
-        plan = spread(self._feed, n_points, rounds, config.batches_per_round)
-        config = config.with_overrides(
+        if not rounds or n_points <= IN_FULL or len(found.minima or ()) < 2:
+            return found, None
+        plan = spread(self._feed, n_points, rounds, self.strategy.config.batches_per_round)
+        config = self.strategy.config.with_overrides(
             elimination_rounds=plan.rounds, batches_per_round=plan.per_round
         )
         ends = np.array([minimum.params for minimum in found.minima])
@@ -110,12 +111,37 @@ class SearchPhase:
                 interruption.check()
 
         try:
-            (p0,) = selector.run_tournament(batches(), costs)
+            selector.run_tournament(batches(), costs)
         except BaseException:  # a source that failed, or Ctrl-C: nothing done is lost
             save(*_parts(selector), True)
             raise
         told = selector.get_diagnostics()
-        return p0, told | {"costs": told["costs"].tolist()}
+        told |= {name: told[name].tolist() for name in ("costs", "behind")}
+        return self.judged(found, told, n_points), told
+
+    @staticmethod
+    def judged(found: Found, told: dict[str, Any], n_points: int) -> Found:
+        """The same with the minima in the order of a tournament, and p0 the first.
+
+        Their costs are of all points, by those that it read; where the model failed is no minimum.
+        """
+        minima, behind = found.minima, np.array(told["behind"])
+        first = int(np.nanargmin(behind))
+        costs = n_points * (told["costs"][first] + behind)
+        kept = tuple(
+            dataclasses.replace(
+                minima[j], cost=float(costs[j]), equal=minima[j].equal and minima[first].equal
+            )
+            for j in np.argsort(costs, kind="stable")
+            if np.isfinite(costs[j])
+        )
+        every = np.concatenate([np.full(minimum.count, minimum.cost) for minimum in kept])
+        ordered = dataclasses.replace(
+            minima, found=kept, costs=every, n_fits=every.size,
+            n_failed=minima.n_failed + minima.n_fits - every.size,
+            stopped=f"{minima.stopped}; costs by {told['n_rows']:,} of {n_points:,} points",
+        )  # fmt: skip
+        return dataclasses.replace(found, p0=kept[0].params.copy(), minima=ordered)
 
 
 def _parts(selector: TournamentSelector) -> tuple[dict, dict]:
