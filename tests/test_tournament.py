@@ -401,6 +401,7 @@ def test_the_data_decide_where_their_sample_misleads(searched):
     assert searched.success and abs(searched.popt[1] - 7.0) < 0.01
     assert told["n_candidates"] == len(searched.minima) >= 2 and told["n_rows"] > 0.9 * m
     best = searched.minima[0]
+    assert [minimum.equal for minimum in searched.minima][:2] == [True, False]
     assert best["x0"] == pytest.approx(7.0, abs=0.05)
     assert best.cost == pytest.approx(searched.cost, rel=0.01)
     assert searched.minima.costs.tolist() == sorted(searched.minima.costs)

@@ -128,11 +128,12 @@ class SearchPhase:
         minima, behind = found.minima, np.array(told["behind"])
         first = int(np.nanargmin(behind))
         costs = n_points * (told["costs"][first] + behind)
+        others = minima[first].equal  # of one curve, and so here too
         kept = tuple(
             dataclasses.replace(
-                minima[j], cost=float(costs[j]), equal=minima[j].equal and minima[first].equal
+                minima[j], cost=float(costs[j]), equal=j == first or (others and minima[j].equal)
             )
-            for j in np.argsort(costs, kind="stable")
+            for j in np.argsort(costs, kind="stable").tolist()
             if np.isfinite(costs[j])
         )
         every = np.concatenate([np.full(minimum.count, minimum.cost) for minimum in kept])
