@@ -136,19 +136,22 @@ def test_costs_are_scipys(loss, f_scale, compiled):
     m = 3 * BLOCK + 77
     x, y, sigma = X[:m], Y[:m], np.linspace(0.5, 2.0, m)
     sigma[::50] = np.inf
-    made = _costs(compiled, loss, f_scale, (x, y, sigma))
-    table = made(CANDIDATES, np.array([0, 2, 5]), Batch(x, y, 1 / sigma))
+    u = np.stack([x, np.zeros(m)])
+    made = _costs(compiled, loss, f_scale, (u, y, sigma))
+    table = made(CANDIDATES, np.array([0, 2, 5]), Batch(u, y, 1 / sigma))
     assert table.shape == (4, 8) and not table[:, [1, 3, 4, 6, 7]].any()
     for j in (0, 2, 5):
         r = (wave(x, *CANDIDATES[j]) - y) / sigma
         at_start = optimize.least_squares(lambda p, r=r: r + 0 * p, 0.0, loss=loss, f_scale=f_scale)
         assert table[:, j].sum() == pytest.approx(at_start.cost, rel=1e-10)
-    first = Batch(x[:BLOCK], y[:BLOCK], 1 / sigma[:BLOCK])
+    first = Batch(u[:, :BLOCK], y[:BLOCK], 1 / sigma[:BLOCK])
     assert (made(CANDIDATES, np.arange(8), first)[0, [0, 2, 5]] == table[0, [0, 2, 5]]).all()
 
 
 def _costs(compiled, loss, f_scale, data):
-    f = wave
+    def f(u, a, w):
+        return wave(u[0] + u[1], a, w)
+
     parameters = parse_parameters(f, [1.0, 1.0], (-np.inf, np.inf))
     options = Options(loss=loss, f_scale=f_scale, backend="jax" if compiled else "numpy")
     model, observed = Model(CurveCall(f), 2, "wave"), parse_observations(*data, True, None)
@@ -405,10 +408,12 @@ def test_the_data_decide_where_their_sample_misleads(searched):
     assert best["x0"] == pytest.approx(7.0, abs=0.05)
     assert best.cost == pytest.approx(searched.cost, rel=0.01)
     assert searched.minima.costs.tolist() == sorted(searched.minima.costs)
+    assert len(type(searched.minima).from_dict(searched.minima.to_dict())) == len(searched.minima)
     assert f"costs by {told['n_rows']:,} of {m:,} points" in searched.minima.stopped
     plain = GlobalOptimizationConfig(n_starts=32, elimination_rounds=0)
     sampled = search(None, Suicidal(), search_config=plain)
     assert abs(sampled.popt[1] - 2.5) < 0.01 and "tournament" not in sampled.streaming
+    assert "costs on a sample of 8,192 points" in sampled.minima.stopped
 
 
 def test_up_to_a_million_points_all_are_searched(searched):

@@ -98,17 +98,16 @@ class PhaseOrchestrator:
 
     def _search(self, search: SearchPhase, kept: Checkpoint | None) -> None:
         """Put the start that the search finds in the place of p0."""
-        self.found = search.find(self.problem)
-        if kept is None or kept.phase == TOURNAMENT:
-            state = None if kept is None else kept.numbers | self.facts.pop("selector")
+        found, state = search.find(self.problem), None
+        if kept is not None and kept.phase == TOURNAMENT:
+            state = kept.numbers | self.facts.pop("selector")
 
-            def save(numbers: dict, others: dict, now: bool) -> None:
-                self._save(numbers, now, TOURNAMENT, {"selector": others})
+        def save(numbers: dict, others: dict, now: bool) -> None:
+            self._save(numbers, now, TOURNAMENT, {"selector": others})
 
-            self.found, told = search.best(self.found, self.problem, state, save)
-            self.facts |= {"tournament": told} if told else {}
-        elif (told := self.facts.get("tournament")) is not None:
-            self.found = search.judged(self.found, told, self.problem.survey.n_points)
+        told = self.facts.get("tournament")
+        self.found, told = search.best(found, self.problem, told, state, save)
+        self.facts |= {"tournament": told} if told else {}
         parameters = dataclasses.replace(self.problem.parameters, p0=self.found.p0)
         self.problem = dataclasses.replace(self.problem, parameters=parameters)
 

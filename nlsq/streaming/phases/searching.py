@@ -80,18 +80,36 @@ class SearchPhase:
         return parse_observations(x, y, sigma, problem.finite and policy is None, policy)
 
     def best(
-        self, found: Found, problem: StreamedProblem, kept: dict[str, Any] | None, save: Save
+        self,
+        found: Found,
+        problem: StreamedProblem,
+        told: dict[str, Any] | None,
+        kept: dict[str, Any] | None,
+        save: Save,
     ) -> tuple[Found, dict[str, Any] | None]:
-        """The same with the best start first, and what a tournament that was held did.
+        """The same with the best start first, and what a tournament did, if one was held.
 
-        kept: the state of one that was broken off; save(arrays, others, now) keeps it.
+        told: that, where it is known from before. kept: the state of one that was broken off.
+        save(arrays, others, now) keeps it.
         """
         n_points = problem.survey.n_points
-        rounds = getattr(self.strategy.config, "elimination_rounds", 0)
-        if not rounds or n_points <= IN_FULL or len(found.minima or ()) < 2:
+        if n_points <= IN_FULL or not found.minima:
             return found, None
-        plan = spread(self._feed, n_points, rounds, self.strategy.config.batches_per_round)
-        config = self.strategy.config.with_overrides(
+        if len(found.minima) < 2 or not getattr(self.strategy.config, "elimination_rounds", 0):
+            size = problem.survey.sample.y.size
+            return _with_note(found, f"costs on a sample of {size:,} points"), None
+        told = told or self._held(found, problem, kept, save)
+        return _in_order(found, told, n_points), told
+
+    def _held(
+        self, found: Found, problem: StreamedProblem, kept: dict[str, Any] | None, save: Save
+    ) -> dict[str, Any]:
+        """What a tournament of the minima did."""
+        config = self.strategy.config
+        plan = spread(
+            self._feed, problem.survey.n_points, config.elimination_rounds, config.batches_per_round
+        )
+        config = config.with_overrides(
             elimination_rounds=plan.rounds, batches_per_round=plan.per_round
         )
         ends = np.array([minimum.params for minimum in found.minima])
@@ -116,33 +134,40 @@ class SearchPhase:
             save(*_parts(selector), True)
             raise
         told = selector.get_diagnostics()
-        told |= {name: told[name].tolist() for name in ("costs", "behind")}
-        return self.judged(found, told, n_points), told
+        return told | {name: told[name].tolist() for name in ("costs", "behind")}
 
-    @staticmethod
-    def judged(found: Found, told: dict[str, Any], n_points: int) -> Found:
-        """The same with the minima in the order of a tournament, and p0 the first.
 
-        Their costs are of all points, by those that it read; where the model failed is no minimum.
-        """
-        minima, behind = found.minima, np.array(told["behind"])
-        first = int(np.nanargmin(behind))
-        costs = n_points * (told["costs"][first] + behind)
-        others = minima[first].equal  # of one curve, and so here too
-        kept = tuple(
-            dataclasses.replace(
-                minima[j], cost=float(costs[j]), equal=j == first or (others and minima[j].equal)
-            )
-            for j in np.argsort(costs, kind="stable").tolist()
-            if np.isfinite(costs[j])
+def _in_order(found: Found, told: dict[str, Any], n_points: int) -> Found:
+    """The same with the minima in the order of a tournament, and p0 the first.
+
+    Their costs are of all points, by those that it read; where the model failed is no minimum.
+    """
+    minima, behind = found.minima, np.array(told["behind"])
+    first = int(np.nanargmin(behind))
+    costs = n_points * (told["costs"][first] + behind)
+    together = minima[first].equal  # with others, of one curve, and so here too
+    kept = tuple(
+        dataclasses.replace(
+            minima[j], cost=float(costs[j]), equal=j == first or (together and minima[j].equal)
         )
-        every = np.concatenate([np.full(minimum.count, minimum.cost) for minimum in kept])
-        ordered = dataclasses.replace(
-            minima, found=kept, costs=every, n_fits=every.size,
-            n_failed=minima.n_failed + minima.n_fits - every.size,
-            stopped=f"{minima.stopped}; costs by {told['n_rows']:,} of {n_points:,} points",
-        )  # fmt: skip
-        return dataclasses.replace(found, p0=kept[0].params.copy(), minima=ordered)
+        for j in np.argsort(costs, kind="stable").tolist()
+        if np.isfinite(costs[j])
+    )
+    counts = [minimum.count for minimum in kept]
+    failed = sum(m.count for m, cost in zip(minima, costs, strict=True) if not np.isfinite(cost))
+    ordered = dataclasses.replace(
+        minima, found=kept, costs=np.repeat([minimum.cost for minimum in kept], counts),
+        places=np.repeat(np.arange(len(kept)), counts), n_fits=sum(counts),
+        n_failed=minima.n_failed + failed,
+    )  # fmt: skip
+    best = dataclasses.replace(found, p0=kept[0].params.copy(), minima=ordered)
+    return _with_note(best, f"costs by {told['n_rows']:,} of {n_points:,} points")
+
+
+def _with_note(found: Found, note: str) -> Found:
+    """The same with what is to be known of the costs of its minima."""
+    stopped = f"{found.minima.stopped}; {note}"
+    return dataclasses.replace(found, minima=dataclasses.replace(found.minima, stopped=stopped))
 
 
 def _parts(selector: TournamentSelector) -> tuple[dict, dict]:
