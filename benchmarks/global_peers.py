@@ -139,9 +139,9 @@ class Peer(NamedTuple):
 
 
 PEERS = {
-    "trf": Peer("SciPy trf, many starts", "scipy", trf_starts),
-    "de": Peer("differential_evolution", "scipy", differential_evolution),
-    "annealing": Peer("dual_annealing", "scipy", dual_annealing),
+    "trf": Peer("SciPy trf, many starts", "scipy.optimize", trf_starts),
+    "de": Peer("differential_evolution", "scipy.optimize", differential_evolution),
+    "annealing": Peer("dual_annealing", "scipy.optimize", dual_annealing),
     "cma": Peer("cma, BIPOP", "cma", cma),
     "ampgo": Peer("lmfit ampgo", "lmfit", ampgo),
     "basinhopping": Peer("lmfit basinhopping", "lmfit", basinhopping),
@@ -150,6 +150,7 @@ PEERS = {
 
 def run(name: str, problem: Problem, seed: int, seconds: float) -> Referee:
     """Search with a peer until it reaches the minimum or the seconds are over."""
+    importlib.import_module(PEERS[name].package)  # a second, which is not the search's
     referee = Referee(problem, seconds)
     try:
         for again in itertools.count():
