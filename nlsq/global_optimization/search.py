@@ -6,8 +6,8 @@ r"""Multi-start: draw many starts, look at all, fit some, and stop when the best
     to the end, in lanes, which cost little more than one fit. From the second round on half of the
     starts have some of their parameters from the best ends so far.
 3.  The search ends when the best minimum was reached from enough of the starts that owe nothing to
-    it, more of them where its residuals are alike, or when all starts were used. How many minima it has not seen is then estimated from how often it saw
-    the others (Boender and Rinnooy Kan).
+    it, more of them where its residuals are alike, or when all starts were used. How many minima it
+    has not seen is then estimated from how often it saw the others (Boender and Rinnooy Kan).
 4.  Of many points the search sees a sample; the best ends are then fitted to all of them.
 
 References: A. Rinnooy Kan, G. Timmer, "Stochastic global optimization methods", Math. Programming
@@ -120,8 +120,9 @@ class Search:
     def _best(self, cost: np.ndarray, rows: np.ndarray, share: float) -> np.ndarray:
         """The starts among `rows` that are worth a fit."""
         rows = np.flatnonzero(rows & np.isfinite(cost))
-        few = min(_FITS, self.config.n_fits)
-        return rows[np.argsort(cost[rows], kind="stable")][: max(few, round(share * len(rows)))]
+        left = self.config.n_fits - _TWINS - sum(map(len, self.starts))
+        wanted = min(max(_FITS, round(share * len(rows))), max(left, 1))
+        return rows[np.argsort(cost[rows], kind="stable")][:wanted]
 
     def _drawn(self, cube: np.ndarray, number: int) -> np.ndarray:
         config, k = self.config, len(cube)
