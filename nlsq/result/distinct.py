@@ -160,14 +160,14 @@ class _Point:
         while left.size:
             end = ends[left[0]]
             alike = _alike(ends[left], end)
-            if self._away(end) <= 2 * self._close:
+            near = self._away(end) <= 2 * self._close
+            if near and self._deficient:
+                self.same[left[alike]] = True
+            elif near:
                 columns, signs, shifts = self._labels(end)
-                ways = np.linalg.norm(
-                    (ends[left][:, columns] * signs + shifts - self.at) @ self._slopes.T, axis=1
-                )
-                same = self._deficient or bool(ways[0] <= _WAY * self._close)
-                self.same[left[alike]] = same
-                if same:
+                moves = ends[left][:, columns] * signs + shifts - self.at
+                ways = np.linalg.norm(moves @ self._slopes.T, axis=1)
+                if ways[0] <= _WAY * self._close:
                     alike |= ways <= self._close
                     self.same[left[alike]] = True
             left = left[~alike]
