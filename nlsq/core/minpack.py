@@ -268,7 +268,7 @@ def curve_fit(
         p0, bounds, options = named.arrays(f, p0, bounds, fixed, method, options, prepared)
     if "time_limit" in options:
         options = since(began, options)
-    search = None
+    search: Any = None
     if asks_for_search(method, options):
         from nlsq.global_optimization.strategies import read_search  # which few fits need
 

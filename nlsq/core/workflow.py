@@ -112,7 +112,9 @@ def fit(
         As in `curve_fit`, by name too. Of data that are read in pieces, points that are not
         finite are refused with their row, or those with a NaN in x or y left out and counted
         (``nan_policy='omit'``); derivatives are exact, so that `jac` must be left away; a guess
-        sees a sample of the points, and all of them where they are few.
+        sees a sample of the points, and all of them where they are few. So does a search for the
+        global minimum: up to 10⁶ points all of them, of more a sample, whose minima are then
+        compared on batches from all over the data (``result.streaming["tournament"]``).
     workflow : str, HybridStreamingConfig or GlobalOptimizationConfig
         The road, 'auto', 'direct', 'chunked' or 'streaming' (see
         `nlsq.core.orchestration.streaming_coordinator`); 'auto' decides by size and memory. A
@@ -166,15 +168,16 @@ def fit(
     """
     started = time.monotonic()
     check_names("fit", options, _OWN, f)
+    road: Any = workflow
     hybrid = None
     if isinstance(workflow, HybridStreamingConfig):
-        hybrid, workflow = workflow, "streaming"
+        hybrid, road = workflow, "streaming"
     elif workflow == "streaming":
         hybrid = HybridStreamingConfig()
     elif workflow not in ("auto", *STRATEGIES):
         from nlsq.global_optimization.strategies import searching  # which few fits need
 
-        workflow, method, options = searching(workflow, method, options, STRATEGIES)
+        road, method, options = searching(workflow, method, options, STRATEGIES)
     common = {
         "p0": p0, "absolute_sigma": absolute_sigma, "check_finite": check_finite,
         "bounds": bounds, "method": method, "jac": jac, "nan_policy": nan_policy, "fixed": fixed,
@@ -190,7 +193,7 @@ def fit(
     with memory_context(memory):
         held = in_memory(xdata, ydata)
         refuse_units(ydata, "ydata")
-        if held and workflow in ("auto", "direct") and not _first_given(reading):
+        if held and road in ("auto", "direct") and not _first_given(reading):
             n = np.size(ydata)
             size = sum(getattr(a, "nbytes", 8 * n) for a in (xdata, ydata))
             coordinator = stages_for(f, ydata).coordinator
@@ -202,7 +205,7 @@ def fit(
         decision = _logged(
             stages_for(f).coordinator.decide(
                 source.n_points, source.form.bytes_per_point, held, manager.usable_bytes(),
-                get_large_dataset_config(), workflow, _first_given(reading),
+                get_large_dataset_config(), road, _first_given(reading),
             )
         )  # fmt: skip
         if decision.strategy == "direct":

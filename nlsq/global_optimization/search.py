@@ -5,9 +5,9 @@ r"""Multi-start: draw many starts, look at all, fit some, and stop when the best
 2.  Starts come in rounds of 16, 32, 64, ... Each is screened by its cost; the best eighth is fitted
     to the end, in lanes, which cost little more than one fit. From the second round on half of the
     starts have some of their parameters from the best ends so far.
-3.  The search ends when the best minimum was reached by enough fits of different starts, or when
-    all starts were used. How many minima it has not seen is then estimated from how often it saw
-    the others (Boender and Rinnooy Kan).
+3.  The search ends when the best minimum was reached from enough of the starts that owe nothing to
+    it, more of them where its residuals are alike, or when all starts were used. How many minima it
+    has not seen is then estimated from how often it saw the others (Boender and Rinnooy Kan).
 4.  Of many points the search sees a sample; the best ends are then fitted to all of them.
 
 References: A. Rinnooy Kan, G. Timmer, "Stochastic global optimization methods", Math. Programming
@@ -23,6 +23,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from nlsq.core.drive.tries import alike
 from nlsq.global_optimization.config import GlobalOptimizationConfig
 from nlsq.global_optimization.local import Ends, fit_from
 from nlsq.global_optimization.problem import Found, Problem
@@ -34,9 +35,10 @@ from nlsq.result.distinct import distinct
 from nlsq.result.minima import INTERRUPTED, OUT_OF_TIME, Minima
 from nlsq.utils import interruption
 
-_FIRST = 32  # starts of the first round
+_FIRST, _FITS = 16, 4  # starts of the first round, and fits of one kind of starts in each
 _POINTS, _SEEN = 2048, 64  # of the data that a search sees, and that starts are screened by
 _ENOUGH, _ROUNDS = 6, 2  # fits that have to end at the best minimum, and rounds
+_SURE, _LONG = 12, 3  # the same where its residuals show that something is left to explain
 _SAME = 1e-6  # relative difference of two costs that is none
 _PAIRS, _TWINS = 15, 3  # exchanges of two values that are looked at, and that are fitted
 _BEST = 6  # ends that later starts may be like
@@ -71,7 +73,7 @@ class Search:
         self.ranges = Ranges(self.problem, self.units)
         if self.ranges.drawn.size:
             require_dimension(config.sampler, self.ranges.drawn.size)
-        self.starts, self.ends = [], []
+        self.starts, self.ends, self.own = [], [], []
         self.drawn = self.rounds = 0
         self.stopped = ""
 
@@ -104,11 +106,23 @@ class Search:
             P = self.problem.p0[None]
         P, cost = self._screened(P)
         share = config.n_fits / config.n_starts
-        picked = np.argsort(cost, kind="stable")[: max(2, int(np.ceil(share * count)))]
-        picked = picked[np.isfinite(cost[picked])]
+        own = self._own(count, number)
+        picked = [self._best(cost, rows, share) for rows in (own, ~own) if rows.any()]
         self.drawn += count
         self.rounds += 1
-        self._fit(P[picked])
+        for rows in picked:
+            self._fit(P[rows], bool(own[rows[:1]].any()))
+
+    def _own(self, count: int, number: int) -> np.ndarray:
+        """(count,) False for starts of a round that are like ends of those before."""
+        return np.ones(count, bool) if not number else np.arange(count) % 4 < 2
+
+    def _best(self, cost: np.ndarray, rows: np.ndarray, share: float) -> np.ndarray:
+        """The starts among `rows` that are worth a fit."""
+        rows = np.flatnonzero(rows & np.isfinite(cost))
+        left = self.config.n_fits - _TWINS - sum(map(len, self.starts))
+        wanted = min(max(_FITS, round(share * len(rows))), max(left, 1))
+        return rows[np.argsort(cost[rows], kind="stable")][:wanted]
 
     def _drawn(self, cube: np.ndarray, number: int) -> np.ndarray:
         config, k = self.config, len(cube)
@@ -116,9 +130,9 @@ class Search:
             P = self.ranges.around(cube, self.given[0], config.scale_factor)
         else:
             P = self.ranges.draw(cube, self.rng, self.drawn)
-        if number and self.ends and len(best := self._best_ends()):
-            half = np.arange(k) % 2 == 1
-            P[half] = self.ranges.vary(best, P[half], self.rng)
+        like = ~self._own(k, number)
+        if like.any() and self.ends and len(best := self._best_ends()):
+            P[like] = self.ranges.vary(best, P[like], self.rng)
         return P
 
     def _exchanged(self) -> None:
@@ -139,15 +153,16 @@ class Search:
             return
         P, cost = self._screened(P)
         near = np.argsort(cost, kind="stable")[:_TWINS]
-        self._fit(P[near[np.isfinite(cost[near])]])
+        self._fit(P[near[np.isfinite(cost[near])]], own=False)
 
     def _screened(self, P: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return project(self.screen, self.units.linear, P)
 
-    def _fit(self, starts: np.ndarray) -> None:
+    def _fit(self, starts: np.ndarray, own: bool = True) -> None:
         if len(starts):
             self.ends.append(fit_from(self.problem, starts, self.units.linear))
             self.starts.append(starts)
+            self.own.append(np.full(len(starts), own))
             interruption.worth_saving()
 
     # -------------------------------------------------------------------------------- judging
@@ -191,15 +206,23 @@ class Search:
     def _judge(self) -> None:
         cost = self.costs
         best = cost.min(initial=np.inf)
-        found = int((cost <= self._tolerance(best)).sum()) if np.isfinite(best) else 0
+        reached = (cost <= self._tolerance(best)) & np.isfinite(cost)
+        found = int(reached[np.concatenate([*self.own, np.empty(0, bool)])].sum())
         if not self.ranges.drawn.size:
             self.stopped = "the model is linear in all that is fitted"
-        elif self.rounds >= _ROUNDS and found >= _ENOUGH:
-            self.stopped = f"{found} fits ended at the best minimum"
+        elif found >= _ENOUGH and self.rounds >= _ROUNDS and self._is_enough(found):
+            self.stopped = f"{reached.sum()} of {len(cost)} fits ended at the best minimum"
         elif self.drawn >= self.config.n_starts:
             self.stopped = "all starts were used"
         elif (deadline := self.problem.options.deadline) and time.monotonic() > deadline:
             self.stopped = OUT_OF_TIME
+
+    def _is_enough(self, found: int) -> bool:
+        if found >= _SURE and self.rounds >= _LONG:
+            return True
+        problem, p = self.problem, self.points[np.argmin(self.costs)]
+        r = problem.whiten(problem.values(p[None])[0] - problem.data.y)
+        return not (problem.x is not None and alike(r, problem.x, problem.data.idle))
 
     # ----------------------------------------------------------------------------- the answer
 
