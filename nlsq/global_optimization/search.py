@@ -273,8 +273,8 @@ class Search:
     def _on_all_points(self, ends: Ends) -> Ends:
         """The best minima of the sample, fitted to all points; what is no such end is left out."""
         seen = np.flatnonzero(np.isfinite(ends.cost))
-        scales = np.ptp(np.concatenate(self.starts), axis=0)
-        groups = distinct(ends.x[seen], ends.cost[seen], scales, curve_of(self.problem))[:_BEST]
+        starts = np.concatenate(self.starts)[seen]
+        groups = distinct(ends.x[seen], ends.cost[seen], starts, curve_of(self.problem))[:_BEST]
         best = [seen[members[0]] for members, *_ in groups]
         whole = fit_from(self.whole, ends.x[best], self.units.linear)
         x, cost, converged = ends.x.copy(), np.full(len(ends.x), np.inf), ends.converged.copy()

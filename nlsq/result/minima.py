@@ -156,9 +156,8 @@ class Minima(Sequence):
         finite = np.isfinite(costs) & np.isfinite(ends).all(axis=1)
         settled = np.ones(len(costs), bool) if converged is None else np.asarray(converged, bool)
         ends, begun, costs, settled = ends[finite], starts[finite], costs[finite], settled[finite]
-        scales = np.ptp(starts, axis=0) if len(starts) else np.zeros(len(names))
         names, found, places = tuple(names), [], np.full(len(costs), -1)
-        for members, *flags in distinct(ends, costs, scales, curve):
+        for members, *flags in distinct(ends, costs, begun, curve):
             if found and not settled[members].any():
                 continue
             places[members] = len(found)
