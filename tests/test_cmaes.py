@@ -375,7 +375,7 @@ def test_equal_seeds_give_equal_searches_and_p0_is_a_candidate():
     assert histories[0] == histories[1] != histories[2]
     assert np.allclose(first.popt, other.popt)
     given = _search(p0=[2, 4.7, 0.3])
-    assert given.cmaes_diagnostics.total_generations <= min(map(len, histories))
+    assert 4.7 in given.minima[0].starts[:, 1]
 
 
 def test_exact_data_end_at_no_cost():
@@ -516,6 +516,7 @@ def test_files_of_checkpoints(tmp_path):
     manager.bak_path(path).write_bytes(b"")
     with pytest.raises(ValueError, match="begin anew"):
         manager.load(path, is_mine)
+    path.with_name(f".{path.name}.12ab.tmp").touch()  # one whose writer was killed
     manager.remove(path)
     assert list(path.parent.iterdir()) == []
 
