@@ -112,7 +112,9 @@ def fit(
         As in `curve_fit`, by name too. Of data that are read in pieces, points that are not
         finite are refused with their row, or those with a NaN in x or y left out and counted
         (``nan_policy='omit'``); derivatives are exact, so that `jac` must be left away; a guess
-        sees a sample of the points, and all of them where they are few.
+        sees a sample of the points, and all of them where they are few. So does a search for the
+        global minimum: up to 10⁶ points all of them, of more a sample, whose minima are then
+        compared on batches from all over the data (``result.streaming["tournament"]``).
     workflow : str, HybridStreamingConfig or GlobalOptimizationConfig
         The road, 'auto', 'direct', 'chunked' or 'streaming' (see
         `nlsq.core.orchestration.streaming_coordinator`); 'auto' decides by size and memory. A

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         MultiStartOrchestrator as MultiStartOrchestrator,
     )
     from nlsq.global_optimization.sampling import get_sampler as get_sampler
+    from nlsq.global_optimization.tournament import TournamentSelector as TournamentSelector
 
 _HOME = {
     "CMAES_PRESETS": "cmaes_config",
@@ -29,6 +30,7 @@ _HOME = {
     "GlobalOptimizationConfig": "config",
     "MethodSelector": "method_selector",
     "MultiStartOrchestrator": "multi_start",
+    "TournamentSelector": "tournament",
     "get_sampler": "sampling",
 }
 

@@ -263,8 +263,10 @@ class Ranges:
         kinds = [(self._kind[j], tuple(self.units.length[j])) for j in self.drawn]
         size = len(kinds)
         return next(
-            r for r in range(1, size + 1)
-            if size % r == 0 and all(a == b for a, b in zip(kinds, kinds[r:], strict=False))
+            (
+                r for r in range(1, size // 2 + 1)
+                if size % r == 0 and all(a == b for a, b in zip(kinds, kinds[r:], strict=False))
+            ), 1,
         )  # fmt: skip
 
     def _place(self, P: np.ndarray, ends: np.ndarray, which, rng: np.random.Generator) -> None:

@@ -46,7 +46,28 @@ def read_search(
     """(the search or None, method and options of the fit that follows).
 
     The search is called as search(model, data, config) and gives what it `Found` and the
-    configuration of the fit from there.
+    configuration of the fit from there. Raises as `read_strategy`.
+    """
+    strategy, method, options = read_strategy(method, options)
+    if strategy is None:
+        return None, method, options
+
+    def search(model: Model, data: Observations, config: OptimizationConfig):
+        choose_road(model, data, config.parameters, config.settings, at_once=True)
+        problem = Problem(model, data, config.parameters, config.settings)
+        found = strategy.find(problem, has_start)
+        start = Parameters(found.p0, problem.lb, problem.ub, config.parameters.names)
+        return found, config._replace(parameters=start)
+
+    return search, method, options
+
+
+def read_strategy(
+    method: str | None, options: dict[str, Any]
+) -> tuple[Any, str | None, dict[str, Any]]:
+    """(what looks for the start or None, method and options of the fit that follows).
+
+    A strategy has ``find(problem, has_start)`` -> `Found`, and its `config`.
 
     Raises
     ------
@@ -68,15 +89,7 @@ def read_search(
             )
         return None, method, rest
     strategy = _strategy(method if searches else None, asked, given)
-
-    def search(model: Model, data: Observations, config: OptimizationConfig):
-        choose_road(model, data, config.parameters, config.settings, at_once=True)
-        problem = Problem(model, data, config.parameters, config.settings)
-        found = strategy.find(problem, has_start)
-        start = Parameters(found.p0, problem.lb, problem.ub, config.parameters.names)
-        return found, config._replace(parameters=start)
-
-    return search, None if searches else method, rest
+    return strategy, None if searches else method, rest
 
 
 def searching(

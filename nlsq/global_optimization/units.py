@@ -21,12 +21,11 @@ import dataclasses
 
 import numpy as np
 
-from nlsq.core.drive.tries import linear_parameters
-from nlsq.core.problem.parameters import Parameters
 from nlsq.global_optimization.problem import Problem
 
 _STEP = 1e-4  # relative, of the differences
 _LEFT = 1e-3  # share of a derivative that a solution may leave
+_STRAIGHT = 1e-9  # relative departure from a straight line that is rounding
 _NEAR = 0.04  # of two exponents that are the same
 _MOST = 0.6  # of the vectors have to agree
 _VECTORS, _ALIVE = (64, 16), (12, 6)  # that are tried, and looked at, in one call or one by one
@@ -121,15 +120,41 @@ def inside(P: np.ndarray, lb, ub, rng: np.random.Generator) -> np.ndarray:
 
 
 def _linear(problem: Problem, P: np.ndarray) -> np.ndarray:
-    """The parameters that enter linearly at most of the vectors P."""
-    votes, free = [], (-np.inf, np.inf)
-    for p in P:
-        lb = np.where(problem.free, free[0], p)
-        ub = np.where(problem.free, free[1], p)
-        parameters = Parameters(p, lb, ub, problem.names)
-        votes.append(linear_parameters(problem.model, problem.data, parameters))
-        problem.evaluations += 2 * problem.n
-    return np.flatnonzero(np.mean(votes, axis=0) > 0.5) if votes else np.empty(0, int)
+    """The parameters that enter linearly at most of the vectors P, all of them together."""
+    free = np.flatnonzero(problem.free)
+    votes = np.mean([_straight(problem, p, free) for p in P], axis=0) > 0.5
+    alone = np.flatnonzero(votes.diagonal())
+    conflicts = ~votes[np.ix_(alone, alone)]
+    np.fill_diagonal(conflicts, False)
+    chosen = np.ones(alone.size, bool)
+    while (conflicts & np.outer(chosen, chosen)).any():  # products: leave out who has most
+        count = (conflicts & chosen).sum(axis=1) * chosen
+        chosen[alone.size - 1 - np.argmax(count[::-1])] = False
+    return free[alone[chosen]]
+
+
+def _straight(problem: Problem, p: np.ndarray, free: np.ndarray) -> np.ndarray:
+    """(q, q) at p: whether the model is linear in two parameters together, or in one (j, j)."""
+    q = free.size
+    first, second = np.triu_indices(q)
+    moves = np.zeros((1 + q + first.size, problem.n))
+    size = np.where(p != 0, 0.37 * p, 1.0)
+    moves[1 + np.arange(q), free] = size[free]
+    pair = 1 + q + np.arange(first.size)
+    np.add.at(moves, (pair, free[first]), size[free[first]])
+    np.add.at(moves, (pair, free[second]), size[free[second]])
+    curves = np.concatenate([problem.values(part) for part in problem.tiles(p + moves)])
+    with np.errstate(all="ignore"):
+        change = curves[1:] - curves[0]
+        alone, together = change[:q], change[q:]
+        most = np.abs(alone).max(axis=1)
+        scale = np.maximum(np.abs(curves[0]).max(), np.maximum(most[first], most[second]))
+        left = np.abs(together - alone[first] - alone[second]).max(axis=1)
+        same = left <= _STRAIGHT * scale
+        acting = most > _STRAIGHT * np.abs(curves[0]).max()
+    found = np.zeros((q, q), bool)
+    found[first, second] = found[second, first] = same & acting[first] & acting[second]
+    return found
 
 
 def _tangents(problem: Problem, P: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -63,6 +63,8 @@ _DIFFERS = {
     "program": "nlsq or JAX have other versions than in the checkpoint in {}, with which the bits "
     "would differ",
     "warm-up": "the settings of the warm-up are not those of the checkpoint in {}",
+    "search": "the search for the start is not that of the checkpoint in {} (another method, or "
+    "number of starts, sampler or seed)",
     "data": "the data are not those of the checkpoint in {} (other content or order)",
 }
 

@@ -74,7 +74,7 @@ class Column(ABC):
 
     @property
     def chunk(self) -> int:
-        """Rows that are stored together, 1 if any range is as good as another."""
+        """Rows that are read together, 1 if any range is as good as another."""
         return 1
 
     @property
@@ -130,6 +130,11 @@ class DatasetColumn(Column):
 
     @property
     def chunk(self) -> int:
+        return self._stored * max(1, PIECE // self._stored) if self._hold else self._stored
+
+    @property
+    def _stored(self) -> int:
+        """Rows that are stored together."""
         chunks = self._dataset.chunks
         return chunks[0 if self.points_first else -1] if chunks else 1
 
@@ -144,7 +149,7 @@ class DatasetColumn(Column):
     def consecutive(self, first: int, stop: int) -> np.ndarray:
         if not self._hold:
             return self._range(first, stop)
-        unit, parts = self.chunk * max(1, PIECE // self.chunk), []
+        unit, parts = self.chunk, []
         for number in range(first // unit, (stop - 1) // unit + 1):
             start = number * unit
             if self._held is None or self._held[0] != number:
@@ -286,8 +291,16 @@ class ColumnSource(Source):
     def row(self, point: int) -> int:
         return self._rows.row(point)
 
+    @property
+    def chunk(self) -> int:
+        return -(-self._rows_together // self._rows.step)
+
+    @property
+    def _rows_together(self) -> int:
+        return max(c.chunk for c in self._columns() if c is not None)
+
     def boundary(self, start: int, stop: int) -> int:
-        chunk = max(c.chunk for c in self._columns() if c is not None)
+        chunk = self._rows_together
         if chunk == 1 or stop == self.n_points:
             return stop
         end = self._rows.row(stop) // chunk * chunk  # rows before it: whole chunks

@@ -77,13 +77,13 @@ class Feed:
     ):
         self.source, self.capacity = source, capacity
         self._read_size = min(read_size, capacity)
-        self._omit, self._check = omit, check
+        self.omit, self.check = omit, check
         self._free: deque[Columns] = deque()
         self._kept = _Kept([])
 
     def keep(self, n_bytes: int) -> None:
         """Keep the first chunks of stored data in memory, in so many bytes if they are there."""
-        if not isinstance(self.source, Source) or not self.source.stored or self._omit:
+        if not isinstance(self.source, Source) or not self.source.stored or self.omit:
             return
         size = (self.capacity + SLACK) * self.source.form.bytes_per_point
         count = min(n_bytes // size, -(-self.source.n_points // self.capacity))
@@ -104,7 +104,7 @@ class Feed:
         """
         there = self._kept.chunks[first:]
         start = first + len(there)
-        skip = start if isinstance(self.source, Source) and not self._omit else 0
+        skip = start if isinstance(self.source, Source) and not self.omit else 0
         items = self._filled(skip)
         try:
             with closing(read_ahead(items, AHEAD)) as ready:
@@ -172,7 +172,7 @@ class Feed:
     def _keep(self, part: Columns, first: int) -> int:
         """Leave out points to omit, turn sigma to weights and check; how many are left."""
         places = None
-        if self._omit:
+        if self.omit:
             bad = np.isnan(part.y) | np.isnan(part.x).any(axis=tuple(range(part.x.ndim - 1)))
             if bad.any():
                 places = np.flatnonzero(~bad)
@@ -180,7 +180,7 @@ class Feed:
                 part = part.part(0, len(places))
                 part.fill(kept)
         to_weights(part)
-        if self._check:
+        if self.check:
             self.require_good(part, first, places=places)
         return len(part.y)
 
@@ -214,7 +214,7 @@ class Feed:
                 what = f"sigma is {1 / points.sigma[at]}"
         if x[at] and y[at]:
             remedy = "Leave such points out, or give them sigma=inf: weight 0."
-        elif self._omit:
+        elif self.omit:
             remedy = "nan_policy='omit' leaves out NaN only; remove this point."
         else:
             remedy = "Remove such points, or pass nan_policy='omit' to leave out those with a NaN."

@@ -20,6 +20,7 @@ from nlsq.core.model.model import Model
 from nlsq.core.orchestration.stages import require_engine, stages_for
 from nlsq.core.orchestration.streaming_coordinator import automatic_chunk_size
 from nlsq.core.problem import guesses, named, naming
+from nlsq.core.problem.keywords import asks_for_search
 from nlsq.core.problem.observations import Observations, require_enough_points
 from nlsq.core.problem.options import Options, read_options
 from nlsq.core.problem.parameters import (
@@ -43,7 +44,7 @@ from nlsq.streaming.phases.orchestrator import PhaseOrchestrator
 from nlsq.streaming.problem import StreamedProblem
 from nlsq.streaming.progress import PassDisplay
 from nlsq.streaming.sources import DataSourceError
-from nlsq.streaming.survey import Survey, sample_alone, survey
+from nlsq.streaming.survey import PART, Survey, sample_alone, survey
 from nlsq.utils import interruption
 
 
@@ -116,6 +117,8 @@ def fit_source(
 ) -> StreamedFitResult:
     """Fit a source; the arguments of `nlsq.fit`, brought to `reading`, `hybrid` and `decision`.
 
+    Where they ask for a search for the global minimum, see `nlsq.streaming.phases.searching`.
+
     Raises
     ------
     DataSourceError
@@ -127,6 +130,11 @@ def fit_source(
     source = as_source(xdata, ydata, sigma)
     if isinstance(f, str):
         f = read(f, source)
+    strategy, has_start = None, p0 is not None
+    if asks_for_search(method, options):
+        from nlsq.global_optimization.strategies import read_strategy  # which few fits need
+
+        strategy, method, options = read_strategy(method, options)
     said = None
     if speaks_by_name(f, p0, bounds, fixed, options):
         said = named.read(f, p0, bounds, fixed, method)
@@ -183,15 +191,24 @@ def fit_source(
         stack.callback(feed.forget)
         feed.keep(bytes_to_keep(buffers))
         whole = FullPasses(feed, found, display.passing, check)
-        phases = PhaseOrchestrator(problem, whole, hybrid, checkpoints, reading.resume)
+        search = None
+        if strategy is not None:
+            from nlsq.streaming.phases.searching import SearchPhase
+
+            part = Feed(source, PART, size, omit, check)
+            search = SearchPhase(strategy, has_start, part, display.judging)
+        phases = PhaseOrchestrator(problem, whole, hybrid, checkpoints, reading.resume, search)
         problem.options = dataclasses.replace(settings, callback=display.watch(settings.callback))
         outcome = phases.run()
+        parameters = phases.problem.parameters  # with the start that a search found
         finished = Finished(model, data, parameters, settings, outcome)
         if finished.status is Status.NOT_FINITE:
             _refuse_start(feed, model, parameters, outcome.x)
         if checkpoints is not None and not finished.status.stopped_from_outside:
             checkpoints.remove()
     result = _result(finished, phases, feed, absolute_sigma, time.perf_counter() - started)
+    if phases.found is not None:
+        result.update(phases.found.told())
     if decision is not None:
         result["workflow"] = decision._asdict()
     result["streaming"] = result.streaming | {

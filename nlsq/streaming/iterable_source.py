@@ -18,6 +18,8 @@ from nlsq.streaming.sources import (
     numbers,
 )
 
+_CALL = 1 << 16  # points that one call should give where there is a choice: it may be a long way
+
 
 class IterableSource(SequentialSource):
     """Chunks (x, y) or (x, y, sigma) of any lengths.
@@ -123,6 +125,10 @@ class ProtocolSource(Source):
         if not self.n_points:
             raise DataSourceError(f"{self.name} has no points: its n_points is 0.")
         self.form = form_of(self._chunk(0, 1))
+
+    @property
+    def chunk(self) -> int:
+        return _CALL
 
     def read_into(self, start: int, buffers: Columns) -> None:
         stop = start + len(buffers.y)

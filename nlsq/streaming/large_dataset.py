@@ -100,6 +100,10 @@ class LargeDatasetFitter:
     ----------
     memory_limit_gb : float, optional
         Memory a fit may plan with, in 1e9 bytes; default as `MemoryConfig` in force.
+    multistart : bool
+        Look for the global minimum, from many starts (default False).
+    n_starts, sampler : int, str, optional
+        Of that search, as in `curve_fit`.
 
     Examples
     --------
@@ -111,8 +115,19 @@ class LargeDatasetFitter:
     [2.0, 1.0]
     """
 
-    def __init__(self, memory_limit_gb: float | None = None):
+    def __init__(
+        self,
+        memory_limit_gb: float | None = None,
+        *,
+        multistart: bool = False,
+        n_starts: int | None = None,
+        sampler: str | None = None,
+    ):
         self._limit = MemoryConfig(memory_limit_gb).memory_limit_gb
+        search = {"multistart": multistart, "n_starts": n_starts, "sampler": sampler}
+        self._search = {k: v for k, v in search.items() if v is not None and v is not False}
+        if not multistart and self._search:
+            raise TypeError(f"{next(iter(self._search))!r} is for a search: add multistart=True.")
 
     @property
     def memory(self) -> MemoryConfig:
@@ -128,8 +143,8 @@ class LargeDatasetFitter:
         self, f: Callable | str, xdata: Any, ydata: Any = None, p0: Any = None, **options: Any
     ) -> CurveFitResult:
         """`nlsq.fit` within the limit; the same arguments, by name too."""
-        options.setdefault("memory_limit_gb", self._limit)
-        return fit(f, xdata, ydata, p0, **options)
+        kept = {"memory_limit_gb": self._limit, **self._search}
+        return fit(f, xdata, ydata, p0, **kept | options)
 
     def fit_with_progress(
         self, f: Callable | str, xdata: Any, ydata: Any = None, p0: Any = None, **options: Any
@@ -138,4 +153,5 @@ class LargeDatasetFitter:
         return self.fit(f, xdata, ydata, p0, **options | {"show_progress": True})
 
     def __repr__(self) -> str:
-        return f"LargeDatasetFitter(memory_limit_gb={self._limit!r})"
+        kept = {"memory_limit_gb": self._limit, **self._search}
+        return f"LargeDatasetFitter({', '.join(f'{k}={v!r}' for k, v in kept.items())})"

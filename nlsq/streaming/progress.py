@@ -22,6 +22,10 @@ class PassDisplay(AbstractContextManager):
         self._read += count
         self._line.update("reading", self._read, self._n_points)
 
+    def judging(self, done: int, total: int) -> None:
+        """A batch of a tournament was judged."""
+        self._line.update("tournament", done, total)
+
     def passing(self, progress: Progress) -> None:
         """A chunk of a pass was added."""
         title = f"pass {progress.number}{self._cost}"

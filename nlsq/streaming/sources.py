@@ -98,6 +98,11 @@ class Source(ABC):
         """
         return False
 
+    @property
+    def chunk(self) -> int:
+        """Points that are stored and read together; 1 if any range is as good as another."""
+        return 1
+
     def row(self, point: int) -> int:
         """Row of the file that a point stands in, from 0."""
         return point

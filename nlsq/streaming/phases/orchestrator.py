@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import contextmanager
 from functools import cached_property, partial
-from typing import Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -28,12 +29,20 @@ from nlsq.streaming.problem import SamplePass, StreamedProblem
 from nlsq.streaming.telemetry import DefenseLayerTelemetry
 from nlsq.utils import interruption
 
+if TYPE_CHECKING:
+    from nlsq.global_optimization.problem import Found
+    from nlsq.streaming.phases.searching import SearchPhase
+
+FULL_PASSES, TOURNAMENT = "full passes", "tournament"  # what a checkpoint is of
+_NOTHING: Mapping = MappingProxyType({})
+
 
 @dataclasses.dataclass
 class PhaseOrchestrator:
     """Runs the phases of a streamed fit.
 
-    0 normalise   `ParameterNormalizer` (with a warm-up only)
+    0 search      `SearchPhase` (where the global minimum is looked for)
+      normalise   `ParameterNormalizer` (with a warm-up only)
     1 warm up     `WarmupPhase` on the sample, then the engine's own fit to the sample
     2 full passes `GaussNewtonPhase`
     3 finish      the covariance in the user's units, from the last pass's R (`fit_source`)
@@ -47,9 +56,13 @@ class PhaseOrchestrator:
     checkpoints : CheckpointManager or None
     resume : bool
         Go on from the checkpoint, where there is one.
+    search : SearchPhase or None
+        Its start takes the place of p0, in `problem` too.
 
     Attributes
     ----------
+    found : Found or None
+        What the search found.
     telemetry : DefenseLayerTelemetry
     facts : dict
         What the phases did: iterations, reasons, seconds.
@@ -60,6 +73,8 @@ class PhaseOrchestrator:
     config: HybridStreamingConfig | None = None
     checkpoints: CheckpointManager | None = None
     resume: bool = False
+    search: SearchPhase | None = None
+    found: Found | None = dataclasses.field(default=None, init=False)
 
     def __post_init__(self) -> None:
         self.telemetry = DefenseLayerTelemetry()
@@ -68,14 +83,33 @@ class PhaseOrchestrator:
     def run(self) -> Outcome:
         """Fit; the outcome of the loop, whatever its status."""
         kept = None if self.checkpoints is None else self._kept(self.checkpoints)
-        phase = GaussNewtonPhase(self.problem, self.passes, self._save)
         if kept is not None:
             self.facts |= kept.facts | {"resumed": True}
+        if self.search is not None:
+            with self._timed("search"):
+                self._search(self.search, kept)
+        phase = GaussNewtonPhase(self.problem, self.passes, self._save)
+        if kept is not None and kept.phase == FULL_PASSES:
             with self._timed("full passes"):
                 return phase.go_on(kept.numbers)
         start, setup = self._near()
         with self._timed("full passes"):
             return phase.run(start, setup)
+
+    def _search(self, search: SearchPhase, kept: Checkpoint | None) -> None:
+        """Put the start that the search finds in the place of p0."""
+        found, state = search.find(self.problem), None
+        if kept is not None and kept.phase == TOURNAMENT:
+            state = kept.numbers | self.facts.pop("selector")
+
+        def save(numbers: dict, others: dict, now: bool) -> None:
+            self._save(numbers, now, TOURNAMENT, {"selector": others})
+
+        told = self.facts.get("tournament")
+        self.found, told = search.best(found, self.problem, told, state, save)
+        self.facts |= {"tournament": told} if told else {}
+        parameters = dataclasses.replace(self.problem.parameters, p0=self.found.p0)
+        self.problem = dataclasses.replace(self.problem, parameters=parameters)
 
     def _warm(self, cost: Callable) -> np.ndarray:
         """Where the warm-up leads from p0."""
@@ -142,7 +176,11 @@ class PhaseOrchestrator:
     @cached_property
     def _fingerprint(self) -> dict[str, str | None]:
         settings = None if self.config is None else self.config.warmup_settings()
-        return self.problem.fingerprint | {"warm-up": fingerprint(model_key(settings))}
+        parts = {"warm-up": fingerprint(model_key(settings))}
+        if (search := self.search) is not None:
+            settings = type(search.strategy).__name__, search.strategy.config, search.has_start
+            parts["search"] = fingerprint(model_key(settings))
+        return self.problem.fingerprint | parts
 
     def _kept(self, checkpoints: CheckpointManager) -> Checkpoint | None:
         """The checkpoint to go on from, None where there is none.
@@ -170,9 +208,12 @@ class PhaseOrchestrator:
         checkpoints.require(kept, self._fingerprint)
         return kept
 
-    def _save(self, numbers: dict, now: bool) -> None:
+    def _save(
+        self, numbers: dict, now: bool, phase: str = FULL_PASSES, more: Mapping = _NOTHING
+    ) -> None:
         if self.checkpoints is None:
             return
         interruption.worth_saving()  # a pass so far, too
         if now or self.checkpoints.due():
-            self.checkpoints.save(Checkpoint(self._fingerprint, "full passes", numbers, self.facts))
+            facts = self.facts | more
+            self.checkpoints.save(Checkpoint(self._fingerprint, phase, numbers, facts))
