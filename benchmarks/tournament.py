@@ -3,7 +3,8 @@
 The rows are sorted by x, contiguous and in compressed chunks (a file of 0.8 GB each time). In a
 process of its own each tournament is held, whose rows read, peak memory and time are printed; then
 the fit that looks for its own start, ``nlsq.fit(..., multistart=True)``, tournament and all.
-Targets: each row read at most three times, memory ≤ 1 GB, the truth wins.
+Targets: each row read at most three times, memory ≤ 1 GB (of the tournament the whole process, of
+the fit what is beyond the interpreter), the truth wins.
 """
 
 from __future__ import annotations
