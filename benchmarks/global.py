@@ -34,13 +34,17 @@ import nlsq
 from benchmarks import global_peers as peers
 from benchmarks.global_problems import PROBLEMS, Problem
 from benchmarks.report import console
+from nlsq.global_optimization.config import GlobalOptimizationConfig
 
 _LONGER = 10  # times our time is what a peer gets
 _SHORTEST = 0.1  # seconds that a peer gets at least
 _FAILURES = (RuntimeError, ValueError, ArithmeticError, TypeError, TimeoutError)
 _SEARCHES: dict[str, dict] = {
     "global": {"method": "global"},
-    "fast": {"method": "multistart", "n_starts": 10},
+    "fast": {
+        "method": "multistart",
+        "search_config": GlobalOptimizationConfig.from_preset("fast"),
+    },
     "cmaes": {"method": "cmaes"},
 }
 OURS = {name + box: options for box in ("", "-box") for name, options in _SEARCHES.items()}
@@ -148,6 +152,7 @@ def _line(problem: Problem, name: str, ends: list[End]) -> str:
     """What a solver did to a problem, for the log."""
     found = sum(end.reached for end in ends)
     worse = sorted({end.sse / problem.best for end in ends if not end.reached and problem.best})
+    below = sum(end.sse < problem.best * (1 - problem.rtol) for end in ends)
     text = (
         f"{problem.name} {name}: {found}/{len(ends)}, evaluations "
         f"{_middle(e.evaluations for e in ends):.0f}, fits {_middle(e.fits for e in ends):.0f}, "
@@ -155,6 +160,8 @@ def _line(problem: Problem, name: str, ends: list[End]) -> str:
     )
     if worse:
         text += ", sse/best " + " ".join(f"{ratio:.7g}" for ratio in worse[:4])
+    if below:
+        text += f", {below} below the best of the box"
     said = {end.said for end in ends if end.said}
     return text + (f"; {' | '.join(sorted(said)[:2])}" if said else "")
 
@@ -195,27 +202,27 @@ def _searches(rows: list[Row], solvers: list[str]) -> Table:
 
 def _expectations(rows: list[Row], names: list[str]) -> Table:
     shown = Table(
-        "problem", "share of trf", "trf nfev", "trf nfev + n njev", *names,
-        *(f"{name} / nfev" for name in names),
-        title="Evaluations per success", box=SIMPLE_HEAD,
+        "problem", "trf fits", "trf nfev", "trf nfev + n njev", *names,
+        *(f"{name} / trf" for name in names),
+        title="Evaluations per success (> where no fit of trf succeeded)", box=SIMPLE_HEAD,
     )  # fmt: skip
     for column in shown.columns[1:]:
         column.justify = "right"
     for problem, ends, local in rows:
         if local:
-            nfev, full = _trf(local)
             mine = [_per_success(ends[name]) for name in names]
-            ratios = ["" if math.isinf(nfev) else f"{one / nfev:.2f}" for one in mine]
-            counts = [_short(value) for value in (nfev, full, *mine)]
-            shown.add_row(problem.name, f"{local.share:.3f}", *counts, *ratios)
+            sign = "" if local.successes else ">"
+            theirs = [sign + _short(value) for value in _trf(local)]
+            ratios = [f"{one / _trf(local)[0]:.2f}" for one in mine]
+            found = f"{local.successes}/{local.fits}"
+            shown.add_row(problem.name, found, *theirs, *map(_short, mine), *ratios)
     return shown
 
 
 def _trf(local: peers.LocalFits) -> tuple[float, float]:
-    """Expected evaluations of SciPy's starts per success, without and with differences."""
-    if not local.share:
-        return math.inf, math.inf
-    return local.nfev / local.share, local.evaluations / local.share
+    """Evaluations of SciPy's starts per success (one where there is none), and with differences."""
+    successes = max(local.successes, 1)
+    return local.nfev / successes, local.evaluations / successes
 
 
 def _geometric(ratios: Iterable[float]) -> float:

@@ -17,6 +17,7 @@ import numpy as np
 from benchmarks.global_problems import Problem
 
 _RESTARTS = 9  # of CMA-ES
+_SUCCESSES, _LOCAL_SECONDS = 40, 60  # of SciPy's local fits, after which no more are made
 
 
 class Over(BaseException):
@@ -138,9 +139,9 @@ class Peer(NamedTuple):
 
 
 PEERS = {
-    "trf": Peer("SciPy trf, many starts", "scipy", trf_starts),
-    "de": Peer("differential_evolution", "scipy", differential_evolution),
-    "annealing": Peer("dual_annealing", "scipy", dual_annealing),
+    "trf": Peer("SciPy trf, many starts", "scipy.optimize", trf_starts),
+    "de": Peer("differential_evolution", "scipy.optimize", differential_evolution),
+    "annealing": Peer("dual_annealing", "scipy.optimize", dual_annealing),
     "cma": Peer("cma, BIPOP", "cma", cma),
     "ampgo": Peer("lmfit ampgo", "lmfit", ampgo),
     "basinhopping": Peer("lmfit basinhopping", "lmfit", basinhopping),
@@ -149,6 +150,7 @@ PEERS = {
 
 def run(name: str, problem: Problem, seed: int, seconds: float) -> Referee:
     """Search with a peer until it reaches the minimum or the seconds are over."""
+    importlib.import_module(PEERS[name].package)  # a second, which is not the search's
     referee = Referee(problem, seconds)
     try:
         for again in itertools.count():
@@ -163,24 +165,27 @@ class LocalFits(NamedTuple):
 
     Attributes
     ----------
-    share : float
-        That ended at the global minimum.
-    nfev, evaluations : float
-        Mean of a fit; with those of the differences, nfev + n · njev.
+    fits, successes : int
+        All, and those that ended at the global minimum.
+    nfev, evaluations : int
+        Of all; `evaluations` with those of the differences, nfev + n · njev.
     """
 
-    share: float
-    nfev: float
-    evaluations: float
+    fits: int
+    successes: int
+    nfev: int
+    evaluations: int
 
 
-def local_fits(problem: Problem, count: int, seed: int) -> LocalFits:
-    """Fit from `count` starts; one at which the model is not finite costs an evaluation."""
+def local_fits(problem: Problem, most: int, seed: int) -> LocalFits:
+    """Fit until enough have reached the minimum; a start without finite values costs one."""
     from scipy.optimize import least_squares
 
-    draw, rows = np.random.default_rng(seed), []
-    for _ in range(count):
+    draw, until = np.random.default_rng(seed), time.monotonic() + _LOCAL_SECONDS
+    fits = successes = nfev = evaluations = 0
+    while fits < most and successes < _SUCCESSES and time.monotonic() < until:
         p0 = draw.uniform(problem.lo, problem.hi)
+        fits += 1
         try:
             end = least_squares(
                 lambda p: problem.f(problem.x, *p) - problem.y,
@@ -189,8 +194,8 @@ def local_fits(problem: Problem, count: int, seed: int) -> LocalFits:
         except ValueError as error:
             if "not finite" not in str(error):
                 raise
-            rows.append((False, 1, 1))
+            nfev, evaluations = nfev + 1, evaluations + 1
         else:
-            reached = problem.reached(problem.sse(end.x))
-            rows.append((reached, end.nfev, end.nfev + p0.size * end.njev))
-    return LocalFits(*np.mean(rows, axis=0))
+            successes += problem.reached(problem.sse(end.x))
+            nfev, evaluations = nfev + end.nfev, evaluations + end.nfev + p0.size * end.njev
+    return LocalFits(fits, successes, nfev, evaluations)

@@ -31,10 +31,8 @@ JacLiteral: TypeAlias = Literal["2-point", "3-point", "cs"]
 NanPolicyLiteral: TypeAlias = Literal["raise", "omit"]
 TrSolverLiteral: TypeAlias = Literal["exact", "lsmr", "cg"]
 BackendLiteral: TypeAlias = Literal["auto", "numpy", "jax"]
-WorkflowLiteral: TypeAlias = Literal[
-    "auto", "direct", "chunked", "streaming",
-    "fast", "robust", "global", "thorough", "cmaes-fast", "cmaes", "cmaes-global",
-]  # fmt: skip
+RoadLiteral: TypeAlias = Literal["auto", "direct", "chunked", "streaming"]
+WorkflowLiteral: TypeAlias = Literal[RoadLiteral, SearchPresetLiteral]
 #: ``callback(iteration, cost, params, info)``; returning False stops the fit.
 Callback: TypeAlias = "Callable[[int, float, np.ndarray, Mapping[str, Any]], bool | None]"
 #: SciPy's ``(popt, pcov, infodict, mesg, ier)``.

@@ -124,7 +124,7 @@ def test_a_fit_that_does_not_converge_says_so_and_exits_4(run, project, tmp_path
     [
         ({"fitting": "{p0: [1, 1], boundz: 3}"}, 5, "fitting.boundz: unknown key; did you mean 'b"),
         ({"fitting": "{p0: [1, one]}"}, 5, r"fitting.p0\[1\]: .*valid number.*'one'"),
-        ({"fitting": "{method: newton}"}, 5, "fitting.method: .*'lm', 'trf' or 'dogbox'"),
+        ({"fitting": "{method: newton}"}, 5, "fitting.method: .*'lm', 'trf', 'dogbox', 'global'"),
         ({"columns": "{x: t, y: y, z: 4}"}, 3, "data.columns.z: unknown key; known are x, y"),
         ({"columns": "{x: 1.5, y: y}"}, 3, "data.columns.x: "),
         ({"more": "fiting: {}"}, 7, "fiting: unknown key; did you mean 'fitting'"),

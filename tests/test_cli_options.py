@@ -106,6 +106,21 @@ def a_zip(shown, folder):
         assert len(bundle.namelist()) > 4
 
 
+def a_search(shown, folder):
+    assert "start: found by the search" in shown and "search: best of " in shown
+    page = (folder / "found.html").read_text("utf-8")
+    assert "Search for the global minimum" in page and page.count("<svg") == 3
+    with zipfile.ZipFile(folder / "found.zip") as bundle:
+        found = json.loads(bundle.read("result.json"))
+        script, asked = (bundle.read(n).decode() for n in ("reproduce.py", "fit.yaml"))
+    assert "'multistart': True" in script and "p0=" not in script
+    assert yaml.safe_load(asked)["fitting"] == {"n_starts": 40, "sampler": "sobol", "seed": 3}
+    search = found["search"]
+    assert search["seed"] == 3 and search["sampler"] == "sobol"
+    assert search["minima"][0]["popt"] == pytest.approx(found["popt"], rel=1e-6)
+    assert search["minima"][0]["found"] <= search["n_fits"] <= search["n_starts"]
+
+
 SHELL = ("--print", "shell")
 # (arguments, exit code, what must be shown or written)
 CASES = [
@@ -157,6 +172,14 @@ CASES = [
      lambda shown, folder: (writes("fit.html", "fit.png")(shown, folder), a_zip(shown, folder))),
     (("fit", "gap.csv", *XY, FORMULA, "--omit-nan", *SHELL), 0, close_to_truth),
     ((*FIT, "--set", "fitting.loss=huber", "-q", "--print", "markdown"), 0, prints("tau")),
+    ((*FIT, "--multistart", "40", "--sampler", "sobol", "--seed", "3", "-o", "found.html", "-o",
+      "found.zip"), 0, a_search),
+    ((*FIT, "--preset", "fast", "--print", "shell", "-q"), 0, close_to_truth),
+    (("fit", "fit.yaml", "--method", "global", "--json"), 0, document(**TRUE)),
+    (("fit", "fit.yaml", "--set", "workflow=fast", "--dry-run"), 0, prints("search  fast")),
+    (("fit", "fit.yaml", "--set", "workflow=direct", "--dry-run"), 0, prints("direct: ")),
+    ((*FIT, "--method", "global", "--bounds", "tau=0:9", "--dry-run"), 0,
+     prints("start   found by the search", "searched, ≥ 0, ≤ 9", "search  global")),
     ((*FIT, "--dry-run"), 0, prints("60", "direct", FORMULA)),
     ((*FIT, "--strict", "-m", "a*b*exp(-t/tau)+c"), 5, prints("not determined")),
     (("fit", "data.csv", *XY, "model.py:decay", "--limit-memory", "6",

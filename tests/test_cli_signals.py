@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 import weakref
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import numpy as np
 import pytest
 
 from nlsq import curve_fit
+from nlsq.result.minima import INTERRUPTED
 from nlsq.streaming.sources import ArraySource
 from nlsq.streaming.survey import PART, survey
 from nlsq.utils import interruption
@@ -111,6 +113,38 @@ def test_a_fit_ends_at_a_signal_that_would_be_lost(place, heeding_signals):
     result = curve_fit(model, t, y, [30.0, 0.4, -9.0], jac="2-point")
     assert (result.status, result.success) == (-4, False)
     assert result.cost == pytest.approx(0.5 * np.sum((model(t, *result.popt) - y) ** 2))
+
+
+def test_a_search_that_is_interrupted_keeps_its_best(heeding_signals):
+    t = np.linspace(0, 10, 60)
+    y = 2 * np.sin(3 * t + 0.5) + 0.1 * np.cos(40 * t)
+    calls, at = [], 0
+
+    def model(t, a, w, phi):
+        calls.append(a)
+        if len(calls) == at:
+            ctrl_c()
+        return a * np.sin(w * t + phi)
+
+    whole = curve_fit(model, t, y, method="global")
+    total, told = len(calls), 0
+    for share in (0.6, 0.75, 0.9, 0.97, 0.98):
+        calls, at = [], int(share * total)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            found = curve_fit(model, t, y, method="global")
+        cut = found.minima.stopped == INTERRUPTED
+        assert cut != (found.minima.stopped == whole.minima.stopped)
+        assert cut == any("interruption ended the search" in str(w.message) for w in caught)
+        assert cut == ("there may be a better minimum" in " ".join(found.summary().split()))
+        assert cut or found.status == -4 or found.success
+        assert found.cost == pytest.approx(0.5 * np.sum((model(t, *found.popt) - y) ** 2))
+        told += cut
+    assert told >= 2
+    at = 1
+    with pytest.raises(KeyboardInterrupt):
+        calls = []
+        curve_fit(model, t, y, method="global")  # before there is anything to keep
 
 
 def test_what_a_block_does_with_signals(heeding_signals):

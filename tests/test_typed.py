@@ -118,7 +118,8 @@ def test_checkers_see_each_public_name(package):
         (types.SearchPresetLiteral, (*PRESETS, *CMAES)),
         (types.SamplerLiteral, SAMPLERS), (types.LossLiteral, NAMES), (types.JacLiteral, SCHEMES),
         (types.NanPolicyLiteral, ("raise", "omit")), (types.TrSolverLiteral, TR_SOLVERS),
-        (types.BackendLiteral, BACKENDS), (types.WorkflowLiteral, ("auto", *STRATEGIES, *PRESETS, *CMAES)),
+        (types.BackendLiteral, BACKENDS),
+        (types.WorkflowLiteral, ("auto", *STRATEGIES, *PRESETS, *CMAES)),
     ],
 )  # fmt: skip
 def test_literals_are_what_is_known(literal, known):

@@ -268,7 +268,7 @@ def curve_fit(
         p0, bounds, options = named.arrays(f, p0, bounds, fixed, method, options, prepared)
     if "time_limit" in options:
         options = since(began, options)
-    search = None
+    search: Any = None
     if asks_for_search(method, options):
         from nlsq.global_optimization.strategies import read_search  # which few fits need
 
@@ -305,7 +305,10 @@ def curve_fit(
     if labels := labels_of(xdata, ydata, x_name):
         result["labels"] = labels
     if found is not None:
+        from nlsq.result.search_sentences import doubts
+
         result.update(found.told())
+        result["warnings"] += tuple(doubts(result))
     announce(result, finished.status, finished.options.verbose, stacklevel=2)
     return _five_tuple(result) if full_output else result
 

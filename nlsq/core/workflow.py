@@ -167,16 +167,17 @@ def fit(
     ([2.5, 1.3], 'chunked')
     """
     started = time.monotonic()
-    check_names("fit", [k for k in options if k not in SEARCH], _OWN, f)
+    check_names("fit", options, _OWN, f)
+    road: Any = workflow
     hybrid = None
     if isinstance(workflow, HybridStreamingConfig):
-        hybrid, workflow = workflow, "streaming"
+        hybrid, road = workflow, "streaming"
     elif workflow == "streaming":
         hybrid = HybridStreamingConfig()
     elif workflow not in ("auto", *STRATEGIES):
         from nlsq.global_optimization.strategies import searching  # which few fits need
 
-        workflow, method, options = searching(workflow, method, options, STRATEGIES)
+        road, method, options = searching(workflow, method, options, STRATEGIES)
     common = {
         "p0": p0, "absolute_sigma": absolute_sigma, "check_finite": check_finite,
         "bounds": bounds, "method": method, "jac": jac, "nan_policy": nan_policy, "fixed": fixed,
@@ -192,7 +193,7 @@ def fit(
     with memory_context(memory):
         held = in_memory(xdata, ydata)
         refuse_units(ydata, "ydata")
-        if held and workflow in ("auto", "direct") and not _first_given(reading):
+        if held and road in ("auto", "direct") and not _first_given(reading):
             n = np.size(ydata)
             size = sum(getattr(a, "nbytes", 8 * n) for a in (xdata, ydata))
             coordinator = stages_for(f, ydata).coordinator
@@ -204,7 +205,7 @@ def fit(
         decision = _logged(
             stages_for(f).coordinator.decide(
                 source.n_points, source.form.bytes_per_point, held, manager.usable_bytes(),
-                get_large_dataset_config(), workflow, _first_given(reading),
+                get_large_dataset_config(), road, _first_given(reading),
             )
         )  # fmt: skip
         if decision.strategy == "direct":

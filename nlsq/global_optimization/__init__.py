@@ -8,8 +8,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from nlsq.global_optimization.cmaes_config import CMAES_PRESETS as CMAES_PRESETS
+    from nlsq.global_optimization.cmaes_config import CMAESConfig as CMAESConfig
+    from nlsq.global_optimization.cmaes_diagnostics import CMAESDiagnostics as CMAESDiagnostics
+    from nlsq.global_optimization.cmaes_optimizer import CMAESOptimizer as CMAESOptimizer
     from nlsq.global_optimization.config import PRESETS as PRESETS
     from nlsq.global_optimization.config import GlobalOptimizationConfig as GlobalOptimizationConfig
+    from nlsq.global_optimization.method_selector import MethodSelector as MethodSelector
     from nlsq.global_optimization.multi_start import (
         MultiStartOrchestrator as MultiStartOrchestrator,
     )
@@ -17,8 +22,13 @@ if TYPE_CHECKING:
     from nlsq.global_optimization.tournament import TournamentSelector as TournamentSelector
 
 _HOME = {
+    "CMAES_PRESETS": "cmaes_config",
+    "CMAESConfig": "cmaes_config",
+    "CMAESDiagnostics": "cmaes_diagnostics",
+    "CMAESOptimizer": "cmaes_optimizer",
     "PRESETS": "config",
     "GlobalOptimizationConfig": "config",
+    "MethodSelector": "method_selector",
     "MultiStartOrchestrator": "multi_start",
     "TournamentSelector": "tournament",
     "get_sampler": "sampling",

@@ -18,11 +18,13 @@ from nlsq.core.drive.batch.state import Form, places
 from nlsq.core.drive.buying import NOT_YET
 from nlsq.core.drive.solve import solve
 from nlsq.core.loop.status import Status
+from nlsq.core.problem.options import Options
 from nlsq.core.problem.parameters import Parameters
 from nlsq.global_optimization.problem import Problem
 from nlsq.global_optimization.projecting import Projected, project
 from nlsq.utils import interruption
 
+_SOON = 15  # passes of a fit by itself, after which lanes do better
 _PASSES = 40  # of a local fit, after which it is left unless it is the best so far
 
 
@@ -52,11 +54,7 @@ class Ends:
 
 def fit_from(problem: Problem, starts: np.ndarray, linear: np.ndarray) -> Ends:
     """Local fits from starts (k, n); `linear`: the parameters that enter linearly."""
-    ends = None
-    options = dataclasses.replace(
-        problem.options, max_nfev=problem.options.max_nfev or _PASSES, tried_again=False,
-        callback=None, verbose=0, cache=None,
-    )  # fmt: skip
+    ends, options = None, _options(problem, _PASSES)
     projected = len(linear) > 0 and options.loss_function is None
     many = _many(problem, starts, options)
     if many is not None and is_for(many) and fits_lanes(many):
@@ -76,6 +74,20 @@ def fit_from(problem: Problem, starts: np.ndarray, linear: np.ndarray) -> Ends:
         ends = _one_by_one(problem, starts, options)
     problem.evaluations += int(ends.nfev.sum())
     return ends
+
+
+def fit_one(problem: Problem, start: np.ndarray, linear: np.ndarray) -> Ends:
+    """A local fit from one start (n,): by itself, which is soonest, or where that is slow, not."""
+    ends = _one_by_one(problem, start[None], _options(problem, _SOON))
+    problem.evaluations += int(ends.nfev[0])
+    return ends if ends.converged[0] else fit_from(problem, start[None], linear)
+
+
+def _options(problem: Problem, passes: int) -> Options:
+    return dataclasses.replace(
+        problem.options, max_nfev=problem.options.max_nfev or passes, tried_again=False,
+        callback=None, verbose=0, cache=None,
+    )  # fmt: skip
 
 
 def _many(problem: Problem, starts: np.ndarray, options) -> Many | None:
@@ -107,6 +119,11 @@ def _many(problem: Problem, starts: np.ndarray, options) -> Many | None:
 def _projected(problem: Problem, many: Many, linear: np.ndarray) -> Ends:
     """The fits in lanes of the parameters that are not linear."""
     free = tuple(f and j not in linear for j, f in enumerate(many.free))
+    if not any(free):
+        ends = Ends.at(many.start.read((slice(0, many.size),)))
+        ends.x, ends.cost = project(problem, linear, ends.x)
+        ends.converged[:] = True
+        return ends
     theta = dataclasses.replace(many, free=free)
 
     def stack(*given):

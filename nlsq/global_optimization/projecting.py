@@ -20,8 +20,9 @@ from nlsq.core.drive.batch import algebra
 from nlsq.core.drive.batch.stacked import Stack, column
 from nlsq.global_optimization.problem import Problem
 
-_RANK = 1e-9  # least eigenvalue of the scaled normal equations that is none of rounding
-_SWEEPS = 12  # of coordinate descent, where bounds hold a solution back
+_RANK = 1e-12  # least eigenvalue of the scaled normal equations that is none of rounding
+_POOR = 1e-7  # from which on it has lost digits that A has
+_NULL = 1e-13  # least singular value of the scaled A, relative, that is none of rounding
 
 
 def project(problem: Problem, linear: np.ndarray, P: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -100,16 +101,40 @@ class Normal:
         large = values > _RANK
         return size, vectors, np.where(large, 1 / np.where(large, values, 1.0), 0.0)
 
-    def solution(self, lb: np.ndarray, ub: np.ndarray) -> np.ndarray:
-        """beta (k, q) within bounds (q,) or (k, q); a null direction stays at 0."""
-        self._free = size, vectors, inverse = self._factors()
-        along = (vectors.swapaxes(1, 2) @ (self.h / size)[..., None])[..., 0]
+    def _solved(self, held: np.ndarray | None, at: np.ndarray) -> np.ndarray:
+        """beta (k, q), what is `held` at its value in `at`; a null direction stays at 0."""
+        h = self.h
+        if held is None:
+            size, vectors, inverse = self._free
+        else:
+            size, vectors, inverse = self._factors(held)
+            h = h - (self.G @ np.where(held, at, 0.0)[..., None])[..., 0]
+        along = (vectors.swapaxes(1, 2) @ (h / size)[..., None])[..., 0]
         beta = (vectors @ (inverse * along)[..., None])[..., 0] / size
-        out = ((beta < lb) | (beta > ub)).any(axis=1)
-        if out.any():
-            lb, ub = np.broadcast_to(lb, beta.shape)[out], np.broadcast_to(ub, beta.shape)[out]
-            beta[out] = _descend(self.G[out], self.h[out], np.clip(beta[out], lb, ub), lb, ub)
-        return beta
+        poor = self.good & ((inverse == 0) | (inverse > 1 / _POOR)).any(axis=1)
+        for k in np.flatnonzero(poor):
+            beta[k] = self._by_rows(
+                k, size[k], None if held is None else np.where(held[k], at[k], 0)
+            )
+        return beta if held is None else np.where(held, at, beta)
+
+    def _by_rows(self, k: int, size: np.ndarray, held: np.ndarray | None) -> np.ndarray:
+        """beta (q,) of one problem from A itself, which has twice the digits of G."""
+        b = self.b[k] if held is None else self.b[k] - held @ self.A[k]
+        return np.linalg.lstsq((self.A[k] / size[:, None]).T, b, rcond=_NULL)[0] / size
+
+    def solution(self, lb: np.ndarray, ub: np.ndarray) -> np.ndarray:
+        """beta (k, q) within bounds (q,) or (k, q): what would leave them is held there."""
+        self._free = self._factors()
+        held, at = None, np.zeros_like(self.h)
+        for _ in range(len(at[0]) + 1):
+            beta = self._solved(held, at)
+            out = (beta < lb) | (beta > ub)
+            if not out.any():
+                return beta
+            held = out if held is None else held | out
+            at = np.where(out, np.clip(beta, lb, ub), at)
+        return np.clip(beta, lb, ub)
 
     def complement(self, J: np.ndarray, r: np.ndarray, held: np.ndarray) -> tuple:
         """(g (k, n), G (k, n, n)) of J (k, n, m) and r (k, m) less their part along A.
@@ -128,17 +153,6 @@ class Normal:
 def _rows(A: np.ndarray) -> np.ndarray:
     """(q, k, m) as (k, q, m)."""
     return np.ascontiguousarray(A.swapaxes(0, 1))
-
-
-def _descend(G, h, beta, lb, ub) -> np.ndarray:
-    """Projected coordinate descent from beta."""
-    for _ in range(_SWEEPS):
-        for i in range(beta.shape[1]):
-            slope = h[:, i] - np.einsum("kj,kj->k", G[:, i], beta)
-            curved = G[:, i, i] > 0
-            step = slope / np.where(curved, G[:, i, i], 1.0)
-            beta[:, i] = np.clip(beta[:, i] + np.where(curved, step, 0.0), lb[:, i], ub[:, i])
-    return beta
 
 
 class Projected(Stack):

@@ -26,7 +26,8 @@ _DECADES = 100.0  # ratio of two positive bounds from which on logarithms are dr
 _NEGATIVE = 0.12  # of the draws, where the sign is open
 _TAIL = 0.2  # of the draws, that leave the core
 _BEYOND = math.log(1e2)  # how far they go
-_PEAK = 4.0  # of the spectrum over its mean, that says that the data oscillate
+_LINES = 12  # of a spectrum, and summits of the data, that are tried
+_GRID = 1 << 22  # frequencies times points of a spectrum
 
 
 class Ranges:
@@ -60,6 +61,9 @@ class Ranges:
             self._measure(j)
         self.lb, self.ub = self._limits()
         self._spectrum = _spectrum(problem, self._axes)
+        self._places = [j for j in self.drawn if units.location[j] >= 0]
+        self._widths = [j for j in self.drawn if self._is_width(j)] if self._places else []
+        self._summits = _summits(problem, self._axes) if self._places else None
 
     def _measure(self, j: int) -> None:
         """The core of parameter j: of its logarithm, or of itself."""
@@ -117,7 +121,9 @@ class Ranges:
             P[:, j] = self._by_scale(j, cube[:, column])
             if boxed[j]:
                 P[by_box, j] = _by_box(cube[by_box, column], problem.lb[j], problem.ub[j])
-        self._oscillate(P, rng, ~by_box if boxed.any() else np.ones(k, bool))
+        by_data = ~by_box if boxed.any() else np.ones(k, bool)
+        self._oscillate(P, rng, by_data)
+        self._peak(P, rng, by_data)
         free = np.isin(np.arange(problem.n), self.drawn)
         return np.where(free, inside(P, problem.lb, problem.ub, rng), P)
 
@@ -160,6 +166,32 @@ class Ranges:
             line = rng.choice(lines, len(P), p=weights) * (1 + 0.02 * rng.standard_normal(len(P)))
             line = np.where(rng.random(len(P)) < 0.5, line, line / (2 * np.pi))
             P[chosen, j] = (line if self.units.length[j][0] < 0 else 1 / line)[chosen]
+
+    def _is_width(self, j: int) -> bool:
+        """Whether a parameter is the length of something that has a place."""
+        one = len(self._axes) == 1 and self.units.location[j] < 0
+        return one and bool(self.units.length[j, 0] == 1) and not self.units.height[j]
+
+    def _peak(self, P: np.ndarray, rng: np.random.Generator, which: np.ndarray) -> None:
+        """Put summits of the data in the place of half of the places, and make widths alike."""
+        if self._summits is None:
+            return
+        places, weights = self._summits
+        k, many = len(P), len(self._places)
+        keys = -np.log(rng.random((k, places.size))) / weights  # drawn without replacement
+        order = np.argsort(keys, axis=1)[:, :many]
+        chosen = which[:, None] & (rng.random((k, order.shape[1])) < rng.choice([0.6, 1.0], (k, 1)))
+        columns = np.array(self._places)[rng.permuted(np.tile(np.arange(many), (k, 1)), axis=1)]
+        columns = columns[:, : order.shape[1]]
+        row, column = np.nonzero(chosen)
+        P[row, columns[row, column]] = places[order[row, column]]
+        if not self._widths:
+            return
+        low, high = self._low[self._widths[0]], self._high[self._widths[0]] - math.log(10.0)
+        width = np.exp(rng.uniform(low, max(low, high), (k, 1)))
+        alike = width * np.exp(0.3 * rng.standard_normal((k, len(self._widths))))
+        same = which & (rng.random(k) < 0.7)
+        P[np.ix_(same, self._widths)] = alike[same]
 
     def around(self, cube: np.ndarray, center: np.ndarray, factor: float) -> np.ndarray:
         """Starts (k, n) around a center, `factor` boxes or scales wide."""
@@ -206,14 +238,46 @@ class Ranges:
         return bool(self._axes) and bool((self.units.length[j] == 0).all())
 
     def vary(self, ends: np.ndarray, fresh: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Starts from `fresh` ones (k, n) with some parameters from one of the ends (e, n)."""
+        """Starts from `fresh` ones (k, n) that are partly like one of the ends (e, n).
+
+        A model of like parts (peaks, oscillations) keeps some of its parts whole. New places are
+        where the end's residuals are largest, for half of the starts.
+        """
         k = len(fresh)
-        parents = ends[rng.integers(len(ends), size=k)]
-        kept = rng.random((k, len(self.drawn))) < rng.uniform(0.3, 0.9, (k, 1))
-        near = parents[:, self.drawn] * np.exp(0.2 * rng.standard_normal(kept.shape))
+        which = rng.integers(len(ends), size=k)
+        period = self._period()
+        parts = len(self.drawn) // period
+        kept = rng.random((k, parts)) < rng.uniform(0.3, 0.9, (k, 1))
+        if parts > 1:  # one of them is new, at least
+            kept[np.arange(k), rng.integers(parts, size=k)] = False
+        kept = np.repeat(kept, period, axis=1)
+        near = ends[which][:, self.drawn] * np.exp(0.1 * rng.standard_normal(kept.shape))
         P = fresh.copy()
-        P[:, self.drawn] = np.where(kept, near, fresh[:, self.drawn])
+        if self._summits is not None:
+            self._place(P, ends, which, rng)
+        P[:, self.drawn] = np.where(kept, near, P[:, self.drawn])
         return np.clip(P, self.problem.lb, self.problem.ub)
+
+    def _period(self) -> int:
+        """How many drawn parameters a part has, of the like parts that the model is made of."""
+        kinds = [(self._kind[j], tuple(self.units.length[j])) for j in self.drawn]
+        size = len(kinds)
+        return next(
+            (
+                r for r in range(1, size // 2 + 1)
+                if size % r == 0 and all(a == b for a, b in zip(kinds, kinds[r:], strict=False))
+            ), 1,
+        )  # fmt: skip
+
+    def _place(self, P: np.ndarray, ends: np.ndarray, which, rng: np.random.Generator) -> None:
+        """Put places of half of the starts where the residuals of their end are largest."""
+        data = self.problem.data
+        for i, curve in enumerate(self.problem.values(ends)):
+            found = _summits(self.problem, self._axes, data.y - curve)
+            rows = np.flatnonzero((which == i) & (rng.random(len(P)) < 0.5))
+            if found is not None and rows.size:
+                drawn = rng.choice(found[0], (rows.size, len(self._places)), p=found[1])
+                P[np.ix_(rows, self._places)] = drawn
 
 
 def _turned(phase: np.ndarray) -> np.ndarray:
@@ -263,16 +327,51 @@ def _spectrum(problem: Problem, axes: list) -> tuple[np.ndarray, np.ndarray] | N
     x = np.ravel(problem.x)
     order = np.argsort(x, kind="stable")
     x, y = x[order], data.counted(data.y)[order]
-    even = np.linspace(x[0], x[-1], int(2 ** np.ceil(np.log2(min(2 * x.size, 1 << 13)))))
-    level = np.interp(even, x, y)
-    level -= np.polyval(np.polyfit(even - even[0], level, 1), even - even[0])
-    power = np.abs(np.fft.rfft(level * np.hanning(even.size), 4 * even.size)) ** 2
-    omega = 2 * np.pi * np.fft.rfftfreq(4 * even.size, even[1] - even[0])
+    line = np.polynomial.Polynomial.fit(x, y, 1)
+    omega, power = _periodogram(x, y - line(x))
     inner = (power[1:-1] >= power[:-2]) & (power[1:-1] > power[2:])
     at = np.flatnonzero(inner) + 1
     at = at[omega[at] > 3 * np.pi / (x[-1] - x[0])]  # at least three half waves
     if not at.size or power[at].max() < 0.1 * power.max():
         return None
-    strongest = at[np.argsort(power[at])[::-1][:8]]
+    strongest = at[np.argsort(power[at])[::-1][:_LINES]]
     weights = np.sqrt(power[strongest])
     return omega[strongest], weights / weights.sum()
+
+
+def _periodogram(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(angular frequencies, power of the data there); x rises, in steps of any length."""
+    steps, span = np.diff(x), x[-1] - x[0]
+    if steps.max() < 1.5 * max(steps.min(), 1e-9 * span):
+        even = np.linspace(x[0], x[-1], x.size)
+        level = np.interp(even, x, y) * np.hanning(x.size)
+        return (
+            2 * np.pi * np.fft.rfftfreq(4 * x.size, even[1] - even[0]),
+            np.abs(np.fft.rfft(level, 4 * x.size)) ** 2,
+        )
+    shortest = np.quantile(steps[steps > 0], 0.1)
+    count = int(min(4 * span / shortest, _GRID // x.size))
+    omega = np.arange(1, count + 1) * (np.pi / (2 * span))  # four to a line's width
+    return omega, np.abs(np.exp(1j * np.outer(omega, x - x[0])) @ y) ** 2
+
+
+def _summits(
+    problem: Problem, axes: list, y: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """(places of the highest and lowest points of y, their shares); None for other than y(x)."""
+    data = problem.data
+    y = data.y if y is None else y
+    if len(axes) != 1 or data.is_complex or y.size < 8 or not np.isfinite(y).all():
+        return None
+    x = np.ravel(problem.x)
+    order = np.argsort(x, kind="stable")
+    x, y = x[order], data.counted(y)[order]
+    width = max(1, x.size // 100)
+    level = np.convolve(np.pad(y, width, "edge"), np.ones(2 * width + 1) / (2 * width + 1), "valid")
+    height = np.abs(level - np.median(level))
+    inner = (height[1:-1] >= height[:-2]) & (height[1:-1] > height[2:])
+    at = np.flatnonzero(inner) + 1
+    if not at.size:
+        return None
+    highest = at[np.argsort(height[at])[::-1][:_LINES]]
+    return x[highest], height[highest] / height[highest].sum()

@@ -5,9 +5,9 @@ r"""Multi-start: draw many starts, look at all, fit some, and stop when the best
 2.  Starts come in rounds of 16, 32, 64, ... Each is screened by its cost; the best eighth is fitted
     to the end, in lanes, which cost little more than one fit. From the second round on half of the
     starts have some of their parameters from the best ends so far.
-3.  The search ends when the best minimum was reached by enough fits of different starts, or when
-    all starts were used. How many minima it has not seen is then estimated from how often it saw
-    the others (Boender and Rinnooy Kan).
+3.  The search ends when the best minimum was reached from enough of the starts that owe nothing to
+    it, more of them where its residuals are alike, or when all starts were used. How many minima it
+    has not seen is then estimated from how often it saw the others (Boender and Rinnooy Kan).
 4.  Of many points the search sees a sample; the best ends are then fitted to all of them.
 
 References: A. Rinnooy Kan, G. Timmer, "Stochastic global optimization methods", Math. Programming
@@ -17,11 +17,13 @@ methods", Math. Programming 37 (1987).
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable
 
 import numpy as np
 
+from nlsq.core.drive.tries import alike
 from nlsq.global_optimization.config import GlobalOptimizationConfig
 from nlsq.global_optimization.local import Ends, fit_from
 from nlsq.global_optimization.problem import Found, Problem
@@ -29,13 +31,16 @@ from nlsq.global_optimization.projecting import project
 from nlsq.global_optimization.ranges import Ranges
 from nlsq.global_optimization.sampling import get_sampler, require_dimension
 from nlsq.global_optimization.units import units_of
-from nlsq.result.minima import Minima
+from nlsq.result.distinct import distinct
+from nlsq.result.minima import INTERRUPTED, OUT_OF_TIME, Minima
 from nlsq.utils import interruption
 
-_FIRST = 32  # starts of the first round
+_FIRST, _FITS = 16, 4  # starts of the first round, and fits of one kind of starts in each
 _POINTS, _SEEN = 2048, 64  # of the data that a search sees, and that starts are screened by
 _ENOUGH, _ROUNDS = 6, 2  # fits that have to end at the best minimum, and rounds
+_SURE, _LONG = 12, 3  # the same where its residuals show that something is left to explain
 _SAME = 1e-6  # relative difference of two costs that is none
+_PAIRS, _TWINS = 15, 3  # exchanges of two values that are looked at, and that are fitted
 _BEST = 6  # ends that later starts may be like
 
 
@@ -68,7 +73,7 @@ class Search:
         self.ranges = Ranges(self.problem, self.units)
         if self.ranges.drawn.size:
             require_dimension(config.sampler, self.ranges.drawn.size)
-        self.starts, self.ends = [], []
+        self.starts, self.ends, self.own = [], [], []
         self.drawn = self.rounds = 0
         self.stopped = ""
 
@@ -85,11 +90,11 @@ class Search:
                 self._round(self.rounds)
                 self._judge()
                 advance(self.drawn - before)
+            self._exchanged()
         except KeyboardInterrupt:
             if not self.ends:
                 raise
-            self.stopped = "Ctrl-C"
-            interruption.put_back()
+            self.stopped = INTERRUPTED
 
     def _round(self, number: int) -> None:
         config, dims = self.config, self.ranges.drawn.size
@@ -101,11 +106,23 @@ class Search:
             P = self.problem.p0[None]
         P, cost = self._screened(P)
         share = config.n_fits / config.n_starts
-        picked = np.argsort(cost, kind="stable")[: max(2, int(np.ceil(share * count)))]
-        picked = picked[np.isfinite(cost[picked])]
+        own = self._own(count, number)
+        picked = [self._best(cost, rows, share) for rows in (own, ~own) if rows.any()]
         self.drawn += count
         self.rounds += 1
-        self._fit(P[picked])
+        for rows in picked:
+            self._fit(P[rows], bool(own[rows[:1]].any()))
+
+    def _own(self, count: int, number: int) -> np.ndarray:
+        """(count,) False for starts of a round that are like ends of those before."""
+        return np.ones(count, bool) if not number else np.arange(count) % 4 < 2
+
+    def _best(self, cost: np.ndarray, rows: np.ndarray, share: float) -> np.ndarray:
+        """The starts among `rows` that are worth a fit."""
+        rows = np.flatnonzero(rows & np.isfinite(cost))
+        left = self.config.n_fits - _TWINS - sum(map(len, self.starts))
+        wanted = min(max(_FITS, round(share * len(rows))), max(left, 1))
+        return rows[np.argsort(cost[rows], kind="stable")][:wanted]
 
     def _drawn(self, cube: np.ndarray, number: int) -> np.ndarray:
         config, k = self.config, len(cube)
@@ -113,18 +130,40 @@ class Search:
             P = self.ranges.around(cube, self.given[0], config.scale_factor)
         else:
             P = self.ranges.draw(cube, self.rng, self.drawn)
-        if number and self.ends and len(best := self._best_ends()):
-            half = np.arange(k) % 2 == 1
-            P[half] = self.ranges.vary(best, P[half], self.rng)
+        like = ~self._own(k, number)
+        if like.any() and self.ends and len(best := self._best_ends()):
+            P[like] = self.ranges.vary(best, P[like], self.rng)
         return P
+
+    def _exchanged(self) -> None:
+        """Fit from the best end with two of its values exchanged: rates whose roles can change.
+
+        The twin of a minimum may have a small basin; where the data cannot tell the two apart, the
+        answer is to say so, and not to depend on which of them was met.
+        """
+        pairs = list(itertools.combinations(self.ranges.drawn.tolist(), 2))[:_PAIRS]
+        best = self._best_ends()[:1]
+        if not pairs or not len(best):
+            return
+        P = np.repeat(best, len(pairs), axis=0)
+        for row, (i, j) in zip(P, pairs, strict=True):
+            row[[i, j]] = row[[j, i]]
+        P = P[((self.problem.lb <= P) & (self.problem.ub >= P)).all(axis=1)]
+        if not len(P):
+            return
+        P, cost = self._screened(P)
+        near = np.argsort(cost, kind="stable")[:_TWINS]
+        self._fit(P[near[np.isfinite(cost[near])]], own=False)
 
     def _screened(self, P: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return project(self.screen, self.units.linear, P)
 
-    def _fit(self, starts: np.ndarray) -> None:
+    def _fit(self, starts: np.ndarray, own: bool = True) -> None:
         if len(starts):
-            self.starts.append(starts)
             self.ends.append(fit_from(self.problem, starts, self.units.linear))
+            self.starts.append(starts)
+            self.own.append(np.full(len(starts), own))
+            interruption.worth_saving()
 
     # -------------------------------------------------------------------------------- judging
 
@@ -167,15 +206,23 @@ class Search:
     def _judge(self) -> None:
         cost = self.costs
         best = cost.min(initial=np.inf)
-        found = int((cost <= self._tolerance(best)).sum()) if np.isfinite(best) else 0
+        reached = (cost <= self._tolerance(best)) & np.isfinite(cost)
+        found = int(reached[np.concatenate([*self.own, np.empty(0, bool)])].sum())
         if not self.ranges.drawn.size:
             self.stopped = "the model is linear in all that is fitted"
-        elif self.rounds >= _ROUNDS and found >= _ENOUGH:
-            self.stopped = f"{found} fits ended at the best minimum"
+        elif found >= _ENOUGH and self.rounds >= _ROUNDS and self._is_enough(found):
+            self.stopped = f"{reached.sum()} of {len(cost)} fits ended at the best minimum"
         elif self.drawn >= self.config.n_starts:
             self.stopped = "all starts were used"
         elif (deadline := self.problem.options.deadline) and time.monotonic() > deadline:
-            self.stopped = "the time limit"
+            self.stopped = OUT_OF_TIME
+
+    def _is_enough(self, found: int) -> bool:
+        if found >= _SURE and self.rounds >= _LONG:
+            return True
+        problem, p = self.problem, self.points[np.argmin(self.costs)]
+        r = problem.whiten(problem.values(p[None])[0] - problem.data.y)
+        return not (problem.x is not None and alike(r, problem.x, problem.data.idle))
 
     # ----------------------------------------------------------------------------- the answer
 
@@ -187,6 +234,15 @@ class Search:
         ValueError
             The model fails at every start.
         """
+        try:
+            found = self._gathered()
+            interruption.check()
+            return found
+        except KeyboardInterrupt:  # too late to end the search, too early to lose what it found
+            self.stopped = INTERRUPTED
+            return self._gathered()
+
+    def _gathered(self) -> Found:
         problem, whole = self.problem, self.whole
         ends, starts = _joined(self.ends), np.concatenate(self.starts or [np.empty((0, problem.n))])
         failed, reason = self.failed
@@ -200,8 +256,8 @@ class Search:
         ends.cost[self._aliases(ends)] = np.inf
         ends.x = Ranges(whole, self.units).plain(ends.x, ends.cost)
         minima = Minima.gather(
-            ends.x, ends.cost, starts, lambda p: whole.whiten(whole.values(p[None])[0]),
-            whole.names, converged=ends.converged, n_starts=self.drawn + len(self.given),
+            ends.x, ends.cost, starts, curve_of(whole), whole.names,
+            converged=ends.converged, n_starts=self.drawn + len(self.given),
             n_failed=failed, first_failure=reason or None,
             n_evaluations=self.evaluations, seed=self.config.seed,
             sampler=self.config.sampler, stopped=self.stopped,
@@ -216,15 +272,21 @@ class Search:
 
     def _on_all_points(self, ends: Ends) -> Ends:
         """The best minima of the sample, fitted to all points; what is no such end is left out."""
-        kept = self._best_ends()
-        costs = self.costs
-        whole = fit_from(self.whole, kept, self.units.linear)
-        x, cost, converged = ends.x.copy(), np.full(len(costs), np.inf), ends.converged.copy()
-        for i, p in enumerate(kept):
-            here = (ends.x == p).all(axis=1).argmax()
-            like = np.abs(costs - costs[here]) <= self._tolerance(costs[here]) - costs[here]
+        seen = np.flatnonzero(np.isfinite(ends.cost))
+        scales = np.ptp(np.concatenate(self.starts), axis=0)
+        groups = distinct(ends.x[seen], ends.cost[seen], scales, curve_of(self.problem))[:_BEST]
+        best = [seen[members[0]] for members, *_ in groups]
+        whole = fit_from(self.whole, ends.x[best], self.units.linear)
+        x, cost, converged = ends.x.copy(), np.full(len(ends.x), np.inf), ends.converged.copy()
+        for i, (members, *_) in enumerate(groups):
+            like = seen[members]
             x[like], cost[like], converged[like] = whole.x[i], whole.cost[i], whole.converged[i]
         return Ends(x, cost, converged, ends.nfev)
+
+
+def curve_of(problem: Problem) -> Callable[[np.ndarray], np.ndarray]:
+    """The model at the data in units of their errors, for one parameter vector."""
+    return lambda p: problem.whiten(problem.values(p[None])[0])
 
 
 def _joined(ends: list[Ends]) -> Ends:

@@ -42,7 +42,7 @@ class MultiStart:
 
 def read_search(
     method: str | None, has_start: bool, options: dict[str, Any]
-) -> tuple[Callable | None, str | None, dict[str, Any]]:
+) -> tuple[Callable | None, Any, dict[str, Any]]:
     """(the search or None, method and options of the fit that follows).
 
     The search is called as search(model, data, config) and gives what it `Found` and the
@@ -94,7 +94,7 @@ def read_strategy(
 
 def searching(
     workflow: Any, method: str | None, options: dict[str, Any], roads: tuple[str, ...]
-) -> tuple[str, str | None, dict[str, Any]]:
+) -> tuple[Any, Any, dict[str, Any]]:
     """(road, method, options) of a `fit` whose workflow names a search.
 
     Raises

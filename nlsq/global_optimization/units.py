@@ -21,15 +21,16 @@ import dataclasses
 
 import numpy as np
 
-from nlsq.core.drive.tries import linear_parameters
-from nlsq.core.problem.parameters import Parameters
 from nlsq.global_optimization.problem import Problem
 
 _STEP = 1e-4  # relative, of the differences
 _LEFT = 1e-3  # share of a derivative that a solution may leave
+_STRAIGHT = 1e-9  # relative departure from a straight line that is rounding
 _NEAR = 0.04  # of two exponents that are the same
 _MOST = 0.6  # of the vectors have to agree
 _VECTORS, _ALIVE = (64, 16), (12, 6)  # that are tried, and looked at, in one call or one by one
+_TWICE = 2  # vectors at which a parameter has to act
+_TRIED = 4  # times that units are asked for, until all are known
 _PROBED, _LOOKED = 6, 3  # at which the units, and linearity, are asked for
 
 
@@ -68,8 +69,15 @@ def units_of(problem: Problem, rng: np.random.Generator) -> Units:
     if not len(P):
         return found
     found.linear = _linear(problem, P[:_LOOKED])
-    if count:
-        _find(problem, found, P, T)
+    known: list = []
+    for _ in range(_TRIED if count else 0):
+        _find(problem, found, P, T, known)
+        unknown = np.isnan(found.length).all(axis=1) & (found.location < 0) & problem.free
+        if not np.setdiff1d(np.flatnonzero(unknown), found.linear).size:
+            break
+        P, T = _lively(problem, rng)
+        if not len(P):
+            break
     return found
 
 
@@ -86,9 +94,18 @@ def _lively(problem: Problem, rng: np.random.Generator) -> tuple[np.ndarray, np.
     T, size = _tangents(problem, P)
     strength = np.sqrt(np.einsum("jkm,jkm->kj", T, T)) / size[:, None]
     strength = np.where(problem.free, np.nan_to_num(strength), 1.0)
-    acting = (strength > 1e-3).sum(axis=1)
-    order = np.lexsort((-np.minimum(strength, 1).min(axis=1), -acting))
-    return P[order[:_PROBED]], T[:, order[:_PROBED]]
+    chosen = _covering(strength > 1e-3, strength)
+    return P[chosen], T[:, chosen]
+
+
+def _covering(acting: np.ndarray, strength: np.ndarray) -> list[int]:
+    """Vectors, the liveliest first, such that each parameter (k, n) acts at two of them or more."""
+    order = np.lexsort((-np.minimum(strength, 1).min(axis=1), -acting.sum(axis=1)))
+    chosen = [int(i) for i in order[:_PROBED]]
+    for i in order[_PROBED:]:
+        if (acting[i] & (acting[chosen].sum(axis=0) < _TWICE)).any():
+            chosen.append(int(i))
+    return chosen
 
 
 def broad(problem: Problem, rng: np.random.Generator, k: int) -> np.ndarray:
@@ -121,15 +138,41 @@ def inside(P: np.ndarray, lb, ub, rng: np.random.Generator) -> np.ndarray:
 
 
 def _linear(problem: Problem, P: np.ndarray) -> np.ndarray:
-    """The parameters that enter linearly at most of the vectors P."""
-    votes, free = [], (-np.inf, np.inf)
-    for p in P:
-        lb = np.where(problem.free, free[0], p)
-        ub = np.where(problem.free, free[1], p)
-        parameters = Parameters(p, lb, ub, problem.names)
-        votes.append(linear_parameters(problem.model, problem.data, parameters))
-        problem.evaluations += 2 * problem.n
-    return np.flatnonzero(np.mean(votes, axis=0) > 0.5) if votes else np.empty(0, int)
+    """The parameters that enter linearly at most of the vectors P, all of them together."""
+    free = np.flatnonzero(problem.free)
+    votes = np.mean([_straight(problem, p, free) for p in P], axis=0) > 0.5
+    alone = np.flatnonzero(votes.diagonal())
+    conflicts = ~votes[np.ix_(alone, alone)]
+    np.fill_diagonal(conflicts, False)
+    chosen = np.ones(alone.size, bool)
+    while (conflicts & np.outer(chosen, chosen)).any():  # products: leave out who has most
+        count = (conflicts & chosen).sum(axis=1) * chosen
+        chosen[alone.size - 1 - np.argmax(count[::-1])] = False
+    return free[alone[chosen]]
+
+
+def _straight(problem: Problem, p: np.ndarray, free: np.ndarray) -> np.ndarray:
+    """(q, q) at p: whether the model is linear in two parameters together, or in one (j, j)."""
+    q = free.size
+    first, second = np.triu_indices(q)
+    moves = np.zeros((1 + q + first.size, problem.n))
+    size = np.where(p != 0, 0.37 * p, 1.0)
+    moves[1 + np.arange(q), free] = size[free]
+    pair = 1 + q + np.arange(first.size)
+    np.add.at(moves, (pair, free[first]), size[free[first]])
+    np.add.at(moves, (pair, free[second]), size[free[second]])
+    curves = np.concatenate([problem.values(part) for part in problem.tiles(p + moves)])
+    with np.errstate(all="ignore"):
+        change = curves[1:] - curves[0]
+        alone, together = change[:q], change[q:]
+        most = np.abs(alone).max(axis=1)
+        scale = np.maximum(np.abs(curves[0]).max(), np.maximum(most[first], most[second]))
+        left = np.abs(together - alone[first] - alone[second]).max(axis=1)
+        same = left <= _STRAIGHT * scale
+        acting = most > _STRAIGHT * np.abs(curves[0]).max()
+    found = np.zeros((q, q), bool)
+    found[first, second] = found[second, first] = same & acting[first] & acting[second]
+    return found
 
 
 def _tangents(problem: Problem, P: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -143,35 +186,32 @@ def _tangents(problem: Problem, P: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return (curves[:n] - curves[n : 2 * n]) / (2 * _STEP), np.where(size > 0, size, 1.0)
 
 
-def _find(problem: Problem, found: Units, P: np.ndarray, T: np.ndarray) -> None:
-    """Fill in what is seen at the vectors P, with their theta_j f_j."""
+def _find(problem: Problem, found: Units, P: np.ndarray, T: np.ndarray, known: list) -> None:
+    """Fill in what is seen at the vectors P with their theta_j f_j, and at those `known` before."""
     nonlinear = np.setdiff1d(np.flatnonzero(problem.free), found.linear)
     if not nonlinear.size:
         return
     x = np.atleast_2d(problem.x)
+    rows = [_exponents(problem.values(P).real, T, nonlinear, found.linear), P]
     for i, axis in enumerate(x):
-        span = np.ptp(axis)
-        if not span > 0:
-            continue
-        wider, further = (
-            _difference(problem, P, x, i, axis * _STEP) / _STEP / 2,
-            _difference(problem, P, x, i, np.full(axis.shape, span * _STEP)) / (2 * _STEP * span),
-        )
-        d = _exponents(-wider, T, nonlinear, found.linear)
-        t = _exponents(-further, T, nonlinear, found.linear)
-        for column, j in enumerate(nonlinear):
-            p = P[:, j]
-            if _common(t[:, column] * p, 1.0):
+        span = np.ptp(axis) or 1.0
+        wider = _difference(problem, P, x, i, axis * _STEP) / (2 * _STEP)
+        further = _difference(problem, P, x, i, np.full(axis.shape, span * _STEP))
+        rows.append(_exponents(-wider, T, nonlinear, found.linear))
+        places = -further / (2 * _STEP * span), T, nonlinear, found.linear
+        rows.append(_exponents(*places, P[:, nonlinear]))
+    known.append(rows)
+    heights, P, *axes = (np.concatenate(parts) for parts in zip(*known, strict=True))
+    for column, j in enumerate(nonlinear):
+        found.height[j] = _agreed(heights[:, column]) or 0.0
+        for i, (d, t) in enumerate(zip(axes[::2], axes[1::2], strict=True)):
+            if _common(t[:, column], 1.0):
                 found.location[j] = i
             value = _agreed(d[:, column])
             if value is not None:
                 found.length[j, i] = value
-            elif (constant := _agreed(d[:, column] * p)) is not None and constant:
+            elif constant := _agreed(d[:, column] * P[:, j]):
                 found.length[j, i], found.logarithm[j, i] = 0.0, constant
-    curves = problem.values(P).real
-    e = _exponents(curves, T, nonlinear, found.linear)
-    for column, j in enumerate(nonlinear):
-        found.height[j] = _agreed(e[:, column]) or 0.0
 
 
 def _difference(problem: Problem, P, x: np.ndarray, i: int, step: np.ndarray) -> np.ndarray:
@@ -185,8 +225,11 @@ def _difference(problem: Problem, P, x: np.ndarray, i: int, step: np.ndarray) ->
         return moved[0] - moved[1]
 
 
-def _exponents(rhs: np.ndarray, T: np.ndarray, nonlinear, linear) -> np.ndarray:
-    """Coefficients (k, q) of the nonlinear T in rhs (k, m) up to the linear ones; NaN for none."""
+def _exponents(rhs: np.ndarray, T: np.ndarray, nonlinear, linear, of=None) -> np.ndarray:
+    """Coefficients (k, q) of the nonlinear T in rhs (k, m) up to the linear ones; NaN for none.
+
+    of: (k, q) what they are multiplied by.
+    """
     out = np.full((len(rhs), len(nonlinear)), np.nan)
     for k, b in enumerate(rhs):
         A, basis = T[nonlinear, k].T, T[linear, k].T
@@ -197,16 +240,27 @@ def _exponents(rhs: np.ndarray, T: np.ndarray, nonlinear, linear) -> np.ndarray:
             Q, R = np.linalg.qr(basis / np.maximum(np.linalg.norm(basis, axis=0), 1e-300))
             Q = Q[:, np.abs(np.diagonal(R)) > 1e-7]
             A, b = A - Q @ (Q.T @ A), b - Q @ (Q.T @ b)
-        if np.linalg.norm(b) <= 1e-6 * before[1]:
-            out[k] = 0.0
-            continue
         size = np.linalg.norm(A, axis=0)
-        if (size <= 1e-6 * before[0]).any() or (size == 0).any():
-            continue
-        z, _, rank, _ = np.linalg.lstsq(A / size, b, rcond=1e-5)
-        if rank == A.shape[1] and np.linalg.norm(A / size @ z - b) <= _LEFT * before[1]:
-            out[k] = z / size
+        acts = size > 1e-5 * max(before[1], before[0].max())
+        if acts.any():
+            z, error = _resolved(A[:, acts] / size[acts], b, before[1])
+            unit = size[acts] if of is None else size[acts] / of[k, acts]
+            out[k, acts] = np.where(error <= _NEAR * np.abs(unit), z / unit, np.nan)
     return out
+
+
+def _resolved(A: np.ndarray, b: np.ndarray, scale: float) -> tuple[np.ndarray, np.ndarray]:
+    """(z of A z = b, errors by what is left); inf for what A does not tell, or if much is left.
+
+    A has columns of length 1; scale: length of what b was made of.
+    """
+    U, S, Vt = np.linalg.svd(A, full_matrices=False)
+    kept = 1e-5 * S[0] < S
+    U, S, Vt = U[:, kept], S[kept], Vt[kept]
+    z = Vt.T @ ((U.T @ b) / S)
+    left = max(float(np.linalg.norm(A @ z - b)), 1e-8 * scale)
+    told = (np.square(Vt).sum(axis=0) > 0.999) & (left <= _LEFT * scale)
+    return z, np.where(told, left * np.sqrt(np.square(Vt / S[:, None]).sum(axis=0)), np.inf)
 
 
 def _common(values: np.ndarray, wanted: float) -> bool:

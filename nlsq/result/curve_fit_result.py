@@ -13,6 +13,9 @@ from nlsq.result.params import unknown_parameter
 from nlsq.result.statistics import LEVEL, level_of
 from nlsq.utils.spelling import spelled
 
+if TYPE_CHECKING:
+    from nlsq.result.minima import Minima
+
 # Names that fields of some results have: `get` and setting find no parameter under them.
 FIELDS = frozenset(
     """x pcov cost fun jac grad optimality active_mask nfev njev nit tries status message success
@@ -89,6 +92,7 @@ class CurveFitResult(FitPlots):
         dof: int
         warnings: tuple[str, ...]
         backend: str
+        minima: Minima
 
     # -- a pair ----------------------------------------------------------------------------------
 

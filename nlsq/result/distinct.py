@@ -60,6 +60,7 @@ def distinct(
         The first index is the best of its group; valley: whether the ends of the group lie along a
         line or surface of one curve; equal: whether the cost is that of the first group.
     """
+    scales = np.where(scales > 0, scales, 1.0)
     order = np.argsort(costs, kind="stable")
     out: list[tuple[np.ndarray, bool, bool]] = []
     for rank, members in enumerate(_of_equal_cost(order, costs, ends, curve)):

@@ -14,6 +14,7 @@ from nlsq.result.params import import_pandas, unknown_parameter
 from nlsq.utils.safe_serialize import DAMAGE, Codec
 from nlsq.utils.spelling import spelled
 
+INTERRUPTED, OUT_OF_TIME = "an interruption", "the time limit"  # what cuts a search short
 _MOST_STARTS = 8  # kept of each minimum
 _TOLD = ("cost", "count", "valley", "equal")
 
@@ -156,7 +157,6 @@ class Minima(Sequence):
         settled = np.ones(len(costs), bool) if converged is None else np.asarray(converged, bool)
         ends, begun, costs, settled = ends[finite], starts[finite], costs[finite], settled[finite]
         scales = np.ptp(starts, axis=0) if len(starts) else np.zeros(len(names))
-        scales = np.where(scales > 0, scales, 1.0)
         names, found, places = tuple(names), [], np.full(len(costs), -1)
         for members, *flags in distinct(ends, costs, scales, curve):
             if found and not settled[members].any():

@@ -6,11 +6,12 @@ import math
 from typing import TYPE_CHECKING
 
 from nlsq.result.formatting import count, percent, significant
+from nlsq.result.minima import INTERRUPTED, OUT_OF_TIME, Minima
 from nlsq.result.statistics import LEVEL
 
 if TYPE_CHECKING:
     from nlsq.result.fit_statistics import FitStatistics
-    from nlsq.result.minima import Minima, Minimum
+    from nlsq.result.minima import Minimum
 
 _MOST = 3  # minima named
 
@@ -78,12 +79,17 @@ def noise_threshold(result: FitStatistics) -> float | None:
     return 1 + 0.5 * float(chdtri(result.n_free, 1 - LEVEL)) * variance / best
 
 
-def undecided(result: FitStatistics) -> list[str]:
-    """Say which other minima the data do not exclude."""
+def doubts(result: FitStatistics) -> list[str]:
+    """What to doubt: whether the search saw enough, and whether the data decide."""
     minima = result.get("minima")
     if not minima:
         return []
     out, limit = [], noise_threshold(result)
+    if minima.stopped in (INTERRUPTED, OUT_OF_TIME):
+        out.append(
+            f"{minima.stopped} ended the search after {count(minima.n_starts, 'start')}: this is "
+            "the best so far, and there may be a better minimum"
+        )
     equal = [minimum for minimum in minima[1:] if minimum.equal]
     if equal:
         out.append(

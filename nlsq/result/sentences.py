@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nlsq.result.formatting import count, exact, significant
-from nlsq.result.search_sentences import undecided
+from nlsq.result.search_sentences import doubts
 
 if TYPE_CHECKING:
     from nlsq.result.curve_fit_result import CurveFitResult
@@ -90,8 +90,9 @@ def _direction(direction: Mapping[str, float]) -> str:
 def cautions(result: CurveFitResult) -> list[str]:
     """Everything a reader of this result should know before using its numbers."""
     out = [*_undetermined(result), *_degrees_of_freedom(result), *_bounds(result)]
-    out += undecided(result)
-    return out + [w for w in result.get("warnings") or () if w not in out]
+    warnings = result.get("warnings") or ()
+    out += [doubt for doubt in doubts(result) if not any(doubt in said for said in warnings)]
+    return out + [w for w in warnings if w not in out]
 
 
 def tries_sentence(tries: Sequence[Mapping]) -> str:

@@ -25,11 +25,12 @@ _GREY = "0.72"
 def draw(result: FitStatistics, ax: Axes | None, title: str | None) -> tuple[Figure, Axes]:
     """Draw the ends of `result.minima`; see `CurveFitResult.plot_waterfall`."""
     minima = result.minima
-    if minima is None or not len(minima):
+    if not minima:
         raise ValueError("no local fit came to an end, so there is nothing to draw")
     own = ax is None
-    if own:
-        ax = figures.new((8.6, 4.4)).add_subplot()
+    ax = figures.new((8.6, 4.4)).add_subplot() if ax is None else ax
+    from matplotlib.ticker import MaxNLocator
+
     costs = np.maximum(minima.costs, _ROUNDING * minima.costs[-1])
     rank = np.arange(1, len(costs) + 1)
     log = costs[0] > 0 and costs[-1] > 5 * costs[0]
@@ -40,7 +41,8 @@ def draw(result: FitStatistics, ax: Axes | None, title: str | None) -> tuple[Fig
     ax.set_xlabel("local fit, sorted by cost")
     ax.set_ylabel("cost (half the sum of squares)" if _plain(result) else "cost")
     ax.margins(x=0.02)
-    ax.xaxis.get_major_locator().set_params(integer=True)
+    if ax.get_xscale() == "linear":
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_title(title if title is not None else _title(minima))
     figures.finish([ax])
     place = {"loc": "upper left", "bbox_to_anchor": (1.01, 1.0)} if own else {"loc": "best"}

@@ -13,11 +13,12 @@ from nlsq.types import (
     LossLiteral,
     MethodLiteral,
     NanPolicyLiteral,
+    RoadLiteral,
     SamplerLiteral,
     SearchLiteral,
     SearchPresetLiteral,
-    WorkflowLiteral,
 )
+from nlsq.utils.input_error import did_you_mean
 
 
 def _no_boolean(value: Any) -> Any:
@@ -197,7 +198,7 @@ class Fitting(_Section):
     p0: list[float] | dict[str, float] | Literal["auto"] | None = None
     bounds: Annotated[Bounds | NamedBounds | None, BeforeValidator(_pair_to_bounds)] = None
     fixed: Annotated[dict[str, float | None], BeforeValidator(_names_to_fixed)] = {}
-    method: MethodLiteral | SearchLiteral | None = None
+    method: Literal[MethodLiteral, SearchLiteral] | None = None
     preset: SearchPresetLiteral | None = None
     n_starts: int | None = Field(None, ge=1)
     sampler: SamplerLiteral | None = None
@@ -250,7 +251,7 @@ class Fitting(_Section):
 class Workflow(_Section):
     """How much data is held in memory, and where a long fit keeps its state."""
 
-    strategy: WorkflowLiteral = "auto"
+    strategy: RoadLiteral = "auto"
     memory_limit_gb: float | None = Field(None, gt=0)
     chunk_size: int | None = Field(None, ge=1)
     checkpoint: Path | None = None
@@ -295,6 +296,24 @@ class Settings(_Section):
     certified: Certified | None = None
     export: Export = Export()
     _places: dict[str, str] = PrivateAttr(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _workflow_by_name(cls, value: Any) -> Any:
+        """``workflow: robust``, as ``fit(workflow="robust")``: a road to the data, or a search."""
+        named = value.get("workflow") if isinstance(value, dict) else None
+        if not isinstance(named, str):
+            return value
+        if named in get_args(RoadLiteral):
+            return value | {"workflow": {"strategy": named}}
+        if named not in (known := get_args(SearchPresetLiteral)):
+            near = did_you_mean(named, known, f"; known are {', '.join(known)}")
+            raise ValueError(f"workflow is a section, or the name of a road or search{near}")
+        fitting = value.get("fitting") or {}
+        if not isinstance(fitting, dict) or "preset" in fitting:
+            raise ValueError(f"give one of workflow: {named} and fitting.preset")
+        rest = {k: v for k, v in value.items() if k != "workflow"}
+        return rest | {"fitting": fitting | {"preset": named}}
 
     @property
     def places(self) -> dict[str, str]:

@@ -44,13 +44,6 @@ def check() -> None:
         raise KeyboardInterrupt
 
 
-def put_back() -> None:
-    """Let the signal that `check` raised for be found again, by what is to end next."""
-    global _pending
-    if _in_main_thread():
-        _pending = True
-
-
 def acted_upon() -> None:
     """Take what was heard as dealt with: a result was reached that the signal only hastened."""
     global _pending

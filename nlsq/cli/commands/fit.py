@@ -83,6 +83,7 @@ def run(settings: Settings, output: Output, strict: bool = False, resume: bool =
     """
     from nlsq.cli import signals
     from nlsq.cli.errors import NotConverged, Terminated, Undetermined
+    from nlsq.result.minima import INTERRUPTED
     from nlsq.session.pieces import allowed_memory
     from nlsq.session.plan import read
     from nlsq.session.resuming import keep_request
@@ -97,13 +98,15 @@ def run(settings: Settings, output: Output, strict: bool = False, resume: bool =
             settings, read(settings), resume, whole=whole, command=command_line()
         )
         output.write(document, result, settings)
-    if not document["convergence"]["success"]:
+    search = document["search"] or {}
+    cut_short = search.get("stopped") == INTERRUPTED
+    if cut_short or not document["convergence"]["success"]:
         if signals.terminated():
             message = "Terminated; what is shown is the best point so far."
             raise Terminated(message, _way_on(settings))
+        why = "the search was interrupted." if cut_short else document["convergence"]["message"]
         raise NotConverged(
-            f"{settings.data.input_file}: {document['convergence']['message']}",
-            "What is shown is the best point so far.",
+            f"{settings.data.input_file}: {why}", "What is shown is the best point so far."
         )
     doubtful = list(dict.fromkeys([*document["undetermined"], *document["at_bound"]]))
     if strict and doubtful:

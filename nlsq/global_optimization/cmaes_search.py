@@ -1,0 +1,415 @@
+"""The strategy of `method='cmaes'`: runs of CMA-ES with restarts, each finished by least squares.
+
+1.  What enters linearly is solved at every candidate; the other parameters are searched, in
+    coordinates without units (`bounds_transform`).
+2.  A run begins at the best of some draws. It ends by its own tests, or earlier, as soon as least
+    squares lead from it to a minimum. Where they do not, the model being rough, it goes on.
+3.  The search ends when enough runs ended in the best minimum, or when a budget is used up.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import secrets
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nlsq.core.model.identity.fingerprint import fingerprint
+from nlsq.core.model.identity.walk import model_key
+from nlsq.global_optimization.bipop import BIPOPRestarter
+from nlsq.global_optimization.bounds_transform import Coordinates
+from nlsq.global_optimization.checkpoint import CMAESPreempted, HPCCheckpointManager
+from nlsq.global_optimization.cmaes_config import CMAESConfig, too_few
+from nlsq.global_optimization.cmaes_diagnostics import CMAESDiagnostics
+from nlsq.global_optimization.covariance_adaptation import CovarianceAdaptation, State, begin
+from nlsq.global_optimization.local import fit_from, fit_one
+from nlsq.global_optimization.problem import Found, Problem
+from nlsq.global_optimization.projecting import project
+from nlsq.global_optimization.ranges import Ranges
+from nlsq.global_optimization.units import units_of
+from nlsq.result.minima import Minima
+from nlsq.utils import interruption
+from nlsq.utils.input_error import InputError
+
+_STEP = 4.0  # coordinates in which a step of 1 is a quarter of the range
+_POINTS, _SEEN = 2048, 64  # of the data that a search sees, and that units are found at
+_DRAWS = 64  # that say what is likely, and of which a run begins at the best
+_NEAR = 0.02  # spread of the costs, as a part of the best, at which least squares are tried
+_SHRUNK = 1e-2  # or the longest axis, as a part of the first step
+_SAME = 1e-6  # relative difference of two costs that is none
+_INTERRUPTED, _OUT_OF_TIME = "it was interrupted", "time_limit was reached"
+_TO_GO_ON = _INTERRUPTED, _OUT_OF_TIME  # ends that keep the checkpoint
+_MINIMA = "least squares", "tol_fun", "tol_x"  # ends of a run that are minima
+_STORED = "best", "handed", "first", "starts"  # of `_Search`, in checkpoints
+_FREE_TO_CHANGE = ("time_limit", "checkpoint_dir", "checkpoint_interval", "run_id")
+
+
+class CovarianceSearch:
+    """Finds the start of a fit by CMA-ES.
+
+    Parameters
+    ----------
+    config : CMAESConfig, optional
+    """
+
+    def __init__(self, config: CMAESConfig | None = None):
+        self.config = CMAESConfig() if config is None else config
+
+    def find(self, problem: Problem, has_start: bool) -> Found:
+        """The best start and the evidence; has_start: p0 was given, it is no default.
+
+        Raises
+        ------
+        InputError
+            The budget is too small for one generation, or the model fails everywhere.
+        CMAESPreempted
+            At SIGTERM, where there are checkpoints: the last one was written.
+        """
+        return _Search(problem, self.config, has_start).run()
+
+
+def read_config(method: str, given: dict[str, Any]) -> CMAESConfig:
+    """The settings that a call of `curve_fit` asks for.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For settings of a search from many starts, or that contradict each other.
+    """
+    given = {name: value for name, value in given.items() if value is not None}
+    config = given.pop("cmaes_config", None)
+    changes = {name: given.pop(name) for name in ("seed", "sampler") if name in given}
+    if given:
+        raise TypeError(
+            f"{next(iter(given))!r} is for a search from many starts, not for method={method!r}: "
+            "its settings are cmaes_config=CMAESConfig(...)."
+        )
+    if config is None:
+        return CMAESConfig.from_preset(method, **changes)
+    if not isinstance(config, CMAESConfig):
+        raise TypeError(f"cmaes_config must be a CMAESConfig, got {config!r}.")
+    if method != "cmaes":
+        raise TypeError(f"method={method!r} has its own settings: give cmaes_config to 'cmaes'.")
+    return dataclasses.replace(config, **changes)
+
+
+class Landscape:
+    """The cost above the coordinates that are searched, all other parameters being solved.
+
+    Attributes
+    ----------
+    n : int
+        How many there are.
+    """
+
+    def __init__(self, problem: Problem, rng: np.random.Generator):
+        self.problem = problem.some(_POINTS)
+        self.screen = self.problem.some(_SEEN)
+        self.units = units_of(self.screen, rng)
+        self.linear = self.units.linear
+        self._ranges = Ranges(self.problem, self.units)
+        self._drawn = self._ranges.drawn
+        self.n = self._drawn.size
+        if self.n:
+            likely = self.draw(_DRAWS, rng)[:, self._drawn]
+            self._where = Coordinates(problem.lb[self._drawn], problem.ub[self._drawn], likely)
+
+    def draw(self, k: int, rng: np.random.Generator) -> np.ndarray:
+        """Parameter vectors (k, problem.n) from where they may lie."""
+        return self._ranges.draw(rng.random((k, self.n)), rng)
+
+    def coordinates(self, p: np.ndarray) -> np.ndarray:
+        """Coordinates (n,) of parameters (problem.n,)."""
+        return self._where.from_parameters(p[self._drawn])
+
+    def solve(self, P: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(vectors with the linear parameters solved, their costs)."""
+        return project(self.problem, self.linear, P)
+
+    def at(self, U: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(parameter vectors (k, problem.n), their costs (k,)) at coordinates U (k, n)."""
+        P = np.repeat(self.problem.p0[None], len(U), axis=0)
+        P[:, self._drawn] = self._where.to_parameters(U)
+        return self.solve(P)
+
+    def finish(self, p: np.ndarray) -> tuple[np.ndarray, float]:
+        """(end, cost) of the local fit from p (problem.n,)."""
+        ends = fit_one(self.problem, p, self.linear)
+        return ends.x[0], float(ends.cost[0])
+
+    def tolerance(self, cost: float) -> float:
+        """The largest cost that is the same as `cost`."""
+        return cost * (1 + _SAME) + 1e-14 * self.problem.data.spread()
+
+
+class _Search:
+    def __init__(self, problem: Problem, config: CMAESConfig, has_start: bool):
+        self.config, self.whole = config, problem
+        self.given = problem.p0[None] if has_start else np.empty((0, problem.n))
+        self.began = time.monotonic()
+        kept = self._kept()
+        seed = secrets.randbits(63) if config.seed is None else config.seed
+        seed = kept["restarts"]["seed"] if kept else seed
+        self.land = Landscape(problem, np.random.default_rng(seed))
+        most = config.max_restarts if config.restart_strategy == "bipop" else 0
+        self.restarts = BIPOPRestarter(config.popsize, max(self.land.n, 1), most, seed)
+        self.diagnostics = CMAESDiagnostics(
+            seed=seed, sampler=config.sampler, nlsq_refinement=config.refine_with_nlsq
+        )
+        self.current: CovarianceAdaptation | None = None
+        self.best: tuple[np.ndarray, float] = problem.p0, math.inf
+        self.handed = False  # least squares were tried in this run
+        self.first = 0  # evaluations before this run
+        self.starts: list[np.ndarray] = []  # where the runs began
+        self.ended = ""
+        least = self.restarts.popsize
+        if config.max_evaluations is not None and config.max_evaluations < least:
+            raise InputError(too_few(config.max_evaluations, least))
+        limits = [math.inf if config.time_limit is None else self.began + config.time_limit]
+        if problem.options.deadline is not None:
+            limits.append(problem.options.deadline)
+        self.deadline = min(limits)
+        if kept:
+            self._take_up(kept)
+
+    # ----------------------------------------------------------------------------- the course
+
+    def run(self) -> Found:
+        """Runs until there are enough."""
+        if not self.land.n:
+            return self._solved()
+        stops = () if self.file is None else (signal.SIGTERM,)
+        with interruption.deferred(*stops):
+            while not self.ended:
+                reason = self._step()
+                self._keep(reason)
+                if reason and self.current is not None:
+                    self._end_run(reason)
+            if self.file is not None and self.ended not in _TO_GO_ON:
+                HPCCheckpointManager.remove(self.file)
+            return self._found()
+
+    def _step(self) -> str:
+        """Make a generation; why the run ends with it, or nothing."""
+        try:
+            if self.current is None:
+                self._begin_run()
+            self._generation()
+            reason = self._why_stop()
+            interruption.check()
+        except KeyboardInterrupt:
+            if not math.isfinite(min(self.best[1], self.restarts.best_fitness)):
+                raise
+            reason = self.ended = _INTERRUPTED  # the fit that follows is that of the best
+        return reason
+
+    def _solved(self) -> Found:
+        (p,), (cost,) = self.land.solve(self.whole.p0[None])
+        self.ended = "the model is linear in all that is fitted"
+        self.restarts.update_best(p, float(cost))
+        return self._found()
+
+    def _begin_run(self) -> None:
+        """Take the best of some draws as the first mean."""
+        r, config, d = self.restarts, self.config, self.diagnostics
+        rng = np.random.default_rng((r.seed, r.restarts, 1))
+        count = _DRAWS
+        if config.max_evaluations is not None:
+            count = min(count, config.max_evaluations - d.total_evaluations - r.popsize)
+        P = self.land.draw(max(count, 1), rng)
+        if r.restarts == 0:
+            P = np.concatenate([self.given, P])[: max(count, 1)]
+        P, costs = project(self.land.screen, self.land.linear, P)
+        self.first = d.total_evaluations
+        d.total_evaluations += len(P)
+        at = int(np.argmin(costs))
+        self.best = P[at], math.inf  # the first candidate, which is evaluated on all points
+        self.starts.append(P[at])
+        self.handed = False
+        state = begin(self.land.coordinates(P[at]), _STEP * config.sigma * r.step, r.popsize, rng)
+        self.current = self._adaptation(state)
+
+    def _adaptation(self, state: State | dict[str, Any]) -> CovarianceAdaptation:
+        kind = CovarianceAdaptation
+        if self.config.sampler == "evosax":
+            from nlsq.global_optimization.evosax_adaptation import EvosaxAdaptation as kind
+        return kind(state, tol_fun=self.config.tol_fun, tol_x=self.config.tol_x)
+
+    def _generation(self) -> None:
+        P, costs = self.land.at(self.current.ask())
+        self.current.tell(costs)
+        self.last = P, costs
+        at = int(np.argmin(costs))
+        if costs[at] < self.best[1]:
+            self.best = P[at], float(costs[at])
+        d = self.diagnostics
+        d.total_generations += 1
+        d.total_evaluations += len(P)
+        d.fitness_history.append(float(costs[at]))
+
+    def _why_stop(self) -> str:
+        """Why the run ends, and with it the search where `ended` is set; empty if it goes on."""
+        s, config, total = self.current.state, self.config, self.diagnostics.total_evaluations
+        if time.monotonic() > self.deadline:
+            self.ended = _OUT_OF_TIME
+        elif config.max_evaluations is not None and total + s.popsize > config.max_evaluations:
+            self.ended = "max_evaluations was reached"
+        if self.ended:
+            return self.ended
+        if reason := self.current.stop():
+            return reason
+        if s.generation >= config.max_generations:
+            return "max_generations"
+        if total - self.first >= self.restarts.budget:
+            return "its share of the evaluations"
+        return "least squares" if self._is_finished_by_least_squares() else ""
+
+    def _is_finished_by_least_squares(self) -> bool:
+        """Whether a local fit from an ordinary candidate ends as low as the best one, or lower.
+
+        That is so where costs are smooth and the generation lies around one minimum.
+        """
+        s = self.current.state
+        if not self.config.refine_with_nlsq or self.handed or s.failed or s.generation < 2:
+            return False
+        if s.spread <= _SAME * s.best_cost:  # a plateau
+            return False
+        longest = s.sigma * float(s.lengths.max())
+        if s.spread > _NEAR * s.best_cost and longest > _SHRUNK * s.first_sigma:
+            return False
+        self.handed = True
+        P, costs = self.last
+        middle = np.argsort(costs, kind="stable")[np.isfinite(costs).sum() // 2]
+        end, cost = self.land.finish(P[middle])
+        if cost > self.land.tolerance(self.best[1]):
+            return False
+        self.best = end, cost
+        return True
+
+    def _end_run(self, reason: str) -> None:
+        s, d, r = self.current.state, self.diagnostics, self.restarts
+        refines = self.config.refine_with_nlsq and reason != "least squares" and not self.ended
+        if refines and math.isfinite(self.best[1]):
+            end, cost = self.land.finish(self.best[0])
+            if cost < self.best[1]:
+                self.best = end, cost
+        p, cost = self.best
+        evaluations = d.total_evaluations - self.first
+        d.final_sigma = s.sigma
+        d.restart_history.append(
+            {
+                "regime": r.regime,
+                "popsize": s.popsize,
+                "generations": s.generation,
+                "evaluations": evaluations,
+                "cost": cost,
+                "reason": reason,
+                "parameters": p.tolist(),
+            }
+        )
+        r.update_best(p, cost)
+        self.ended = self.ended or self._why_enough()
+        r.register_restart(evaluations)
+        self.current = None
+
+    def _why_enough(self) -> str:
+        """Why no further run follows; empty if one does.
+
+        A minimum beside the best asks for one run more, two for two, since there may be others.
+        """
+        r, runs = self.restarts, self.diagnostics.restart_history
+        if r.best_fitness == 0:
+            return "the cost is 0"
+        if r.exhausted:
+            return "all restarts were made" if r.restarts else runs[-1]["reason"]
+        if not math.isfinite(r.best_fitness):
+            return ""
+        found = sum(run["cost"] <= self.land.tolerance(r.best_fitness) for run in runs)
+        others, before = 0, r.best_fitness
+        for cost in sorted(run["cost"] for run in runs if run["reason"] in _MINIMA):
+            if cost > self.land.tolerance(before):
+                others, before = others + 1, cost
+        if found >= self.config.agreeing_runs + min(others, 2):
+            return f"{found} runs ended in the best minimum"
+        return ""
+
+    def _found(self) -> Found:
+        d, r, whole = self.diagnostics, self.restarts, self.whole
+        parts = {id(p): p for p in (self.land.screen, self.land.problem, whole)}.values()
+        failed = sum(p.failed for p in parts)
+        reason = next((p.first_failure for p in parts if p.failed), "")
+        if r.best_solution is None:
+            raise InputError(
+                f"The model fails at all of {d.total_evaluations} parameter vectors, first with: "
+                f"{reason}.",
+                "Give p0, or bounds within which it has values.",
+            )
+        d.convergence_reason, d.best_fitness = self.ended, r.best_fitness
+        d.total_restarts = max(len(d.restart_history) - 1, 0)
+        d.wall_time = time.monotonic() - self.began
+        ends = np.array([run["parameters"] for run in d.restart_history] or [r.best_solution])
+        costs = np.array([run["cost"] for run in d.restart_history] or [r.best_fitness])
+        if whole is not self.land.problem:
+            fitted = fit_from(whole, ends, self.land.linear)
+            ends, costs = fitted.x, fitted.cost
+        ends = Ranges(whole, self.land.units).plain(ends, costs)
+        minima = Minima.gather(
+            ends, costs, np.array(self.starts or ends),
+            lambda p: whole.whiten(whole.values(p[None])[0]), whole.names,
+            n_failed=failed, first_failure=reason or None,
+            n_evaluations=sum(p.evaluations for p in parts), seed=d.seed, sampler="cmaes",
+            stopped=self.ended,
+        )  # fmt: skip
+        return Found(minima[0].params.copy(), minima, {"cmaes_diagnostics": d})
+
+    # ---------------------------------------------------------------------------- checkpoints
+
+    def _kept(self) -> dict[str, Any] | None:
+        """What a checkpoint knows, where there is one."""
+        self.file: Path | None = None
+        if self.config.checkpoint_dir is None:
+            return None
+        self.file = Path(self.config.checkpoint_dir) / f"{self.config.run_id or 'cmaes'}.checkpoint"
+        self.fingerprint = _fingerprint(self.whole, self.config, self.given)
+        return HPCCheckpointManager.load(self.file, self.fingerprint)
+
+    def _take_up(self, kept: dict[str, Any]) -> None:
+        self.restarts = BIPOPRestarter(**kept["restarts"])
+        self.diagnostics = CMAESDiagnostics.from_dict(kept["diagnostics"])
+        self.current = self._adaptation(kept["current"])
+        for name in _STORED:
+            setattr(self, name, kept[name])
+
+    def _keep(self, reason: str) -> None:
+        """Write a checkpoint where one is due, or where the search stops and could go on."""
+        if self.file is None:
+            return
+        due = self.diagnostics.total_generations % self.config.checkpoint_interval == 0
+        whole = self.current is not None and not self.current.waits
+        if whole and (self.ended in _TO_GO_ON or (due and not reason)):
+            state = {
+                "restarts": dataclasses.asdict(self.restarts),
+                "diagnostics": self.diagnostics.to_dict(),
+                "current": self.current.to_dict(),
+                **{name: getattr(self, name) for name in _STORED},
+            }
+            HPCCheckpointManager.save(self.file, state, self.fingerprint)
+        if interruption.heard(signal.SIGTERM):
+            raise CMAESPreempted(self.diagnostics.total_generations)
+
+
+def _fingerprint(problem: Problem, config: CMAESConfig, given: np.ndarray) -> dict[str, Any]:
+    """What must be the same for a search to go on from a checkpoint."""
+    data = problem.data
+    settings = dataclasses.asdict(config)
+    return {
+        "model": fingerprint(problem.model.key),
+        "data": fingerprint(model_key((data.x.arrays(), data.y, data.weights, data.factor))),
+        "bounds or starts": fingerprint(model_key((problem.lb, problem.ub, problem.p0, given))),
+        "settings": {k: v for k, v in settings.items() if k not in _FREE_TO_CHANGE},
+    }
