@@ -382,7 +382,7 @@ def test_equal_seeds_give_equal_searches_and_p0_is_a_candidate():
     assert histories[0] == histories[1] != histories[2]
     assert np.allclose(first.popt, other.popt)
     given = _search(p0=[2, 4.7, 0.3])
-    assert given.cmaes_diagnostics.total_generations <= min(map(len, histories))
+    assert 4.7 in given.minima[0].starts[:, 1]
 
 
 def test_exact_data_end_at_no_cost():
@@ -525,6 +525,7 @@ def test_files_of_checkpoints(tmp_path):
     manager.bak_path(path).write_bytes(b"")
     with pytest.raises(ValueError, match="begin anew"):
         manager.load(path, is_mine)
+    path.with_name(f".{path.name}.12ab.tmp").touch()  # one whose writer was killed
     manager.remove(path)
     assert list(path.parent.iterdir()) == []
 
@@ -580,8 +581,8 @@ import nlsq
 calls, (folder, last) = 0, sys.argv[1:]
 def two_peaks(t, a, m, s, b, n, r):
     global calls
-    calls += 1
-    if calls == int(last):
+    calls += os.path.exists(os.path.join(folder, "cmaes.checkpoint"))
+    if calls == int(last) > 0:
         os.kill(os.getpid(), signal.SIGKILL)
     return a * np.exp(-(((t - m) / s) ** 2)) + b * np.exp(-(((t - n) / r) ** 2))
 t = np.linspace(0, 10, 40)
@@ -597,14 +598,14 @@ print(fit.popt.tobytes().hex(), fit.pcov.tobytes().hex(), d.fitness_history, d.r
 
 def _child(folder, last):
     environment = os.environ | {"PYTHONPATH": str(Path(nlsq.__file__).parent.parent)}
-    command = [sys.executable, "-c", CHILD, str(folder), str(last)]
+    command = [sys.executable, "-c", CHILD, str(folder), str(last)]  # calls after a checkpoint
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
 
 
 def test_a_killed_search_goes_on_bit_by_bit(tmp_path):
     whole = _child(tmp_path / "whole", 0)
     assert whole.returncode == 0, whole.stderr
-    assert _child(tmp_path / "killed", 140).returncode == -signal.SIGKILL
+    assert _child(tmp_path / "killed", 14).returncode == -signal.SIGKILL
     assert list((tmp_path / "killed").iterdir())
     resumed = _child(tmp_path / "killed", 0)
     assert resumed.stdout == whole.stdout, resumed.stderr

@@ -7,6 +7,7 @@ the present file to ``.bak`` and writes a new one whole, so that one of them alw
 
 from __future__ import annotations
 
+import glob
 import os
 import warnings
 from pathlib import Path
@@ -134,7 +135,9 @@ class HPCCheckpointManager:
     @classmethod
     def remove(cls, path: str | os.PathLike) -> None:
         """Delete the checkpoints of a search that is finished."""
-        for file in (Path(path), cls.bak_path(path)):
+        path = Path(path)
+        halves = path.parent.glob(f".{glob.escape(path.name)}.*.tmp")  # of writers that were killed
+        for file in (path, cls.bak_path(path), *halves):
             file.unlink(missing_ok=True)
 
 

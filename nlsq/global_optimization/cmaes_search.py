@@ -356,7 +356,9 @@ class _Search:
         if whole is not self.land.problem:
             fitted = fit_from(whole, ends, self.land.linear)
             ends, costs = fitted.x, fitted.cost
-        ends = Ranges(whole, self.land.units).plain(ends, costs)
+        ranges = Ranges(whole, self.land.units)
+        costs[ranges.aliases(ends, costs)] = np.inf
+        ends = ranges.plain(ends, costs)
         minima = Minima.gather(
             ends, costs, np.array(self.starts or ends),
             lambda p: whole.whiten(whole.values(p[None])[0]), whole.names,

@@ -27,6 +27,7 @@ _NEGATIVE = 0.12  # of the draws, where the sign is open
 _TAIL = 0.2  # of the draws, that leave the core
 _BEYOND = math.log(1e2)  # how far they go
 _LINES = 12  # of a spectrum, and summits of the data, that are tried
+_SAME = 1e-6  # relative difference of two costs that is none
 _GRID = 1 << 22  # frequencies times points of a spectrum
 
 
@@ -216,6 +217,12 @@ class Ranges:
         most = np.log(np.pi) + self._high[rates]
         with np.errstate(divide="ignore"):
             return (np.log(np.abs(P[:, rates])) > most).any(axis=1)
+
+    def aliases(self, P: np.ndarray, cost: np.ndarray) -> np.ndarray:
+        """(k,) True for ends at rates that the points cannot tell from those of one end below."""
+        beyond = self.beyond(P)
+        least = cost.min(where=~beyond, initial=np.inf)
+        return beyond & (cost >= least * (1 - _SAME) - 1e-14 * self.problem.data.spread())
 
     def plain(self, P: np.ndarray, cost: np.ndarray) -> np.ndarray:
         """P (k, n) with signs, and turns of phases, left out where the costs are the same."""

@@ -253,8 +253,9 @@ class Search:
             )
         if whole is not problem:
             ends = self._on_all_points(ends)
-        ends.cost[self._aliases(ends)] = np.inf
-        ends.x = Ranges(whole, self.units).plain(ends.x, ends.cost)
+        ranges = Ranges(whole, self.units)
+        ends.cost[ranges.aliases(ends.x, ends.cost)] = np.inf
+        ends.x = ranges.plain(ends.x, ends.cost)
         minima = Minima.gather(
             ends.x, ends.cost, starts, curve_of(whole), whole.names,
             converged=ends.converged, n_starts=self.drawn + len(self.given),
@@ -263,12 +264,6 @@ class Search:
             sampler=self.config.sampler, stopped=self.stopped,
         )  # fmt: skip
         return Found(minima[0].params.copy(), minima)
-
-    def _aliases(self, ends: Ends) -> np.ndarray:
-        """(k,) True for ends at frequencies that the points cannot tell from one end's below."""
-        beyond = self.ranges.beyond(ends.x)
-        least = ends.cost.min(where=~beyond, initial=np.inf)
-        return beyond & (ends.cost >= least * (1 - _SAME) - 1e-14 * self.whole.data.spread())
 
     def _on_all_points(self, ends: Ends) -> Ends:
         """The best minima of the sample, fitted to all points; what is no such end is left out."""
