@@ -276,6 +276,17 @@ def test_minima_within_the_noise_are_a_caution(known):
     assert "within the noise" in sample.summary()  # costs of some of the points tell the same
 
 
+def test_the_fit_that_follows_may_lower_the_best_end():
+    minima = fit_with([1, 1, 3], [3, 2, 1]).minima
+    lower = minima.improved(np.array([7.0, 8.0]), 0.5 * minima[0].cost)
+    assert lower[0].params.tolist() == [7, 8] and lower[0].count == 3
+    assert minima[1].equal and not lower[1].equal
+    assert minima.improved(np.ones(2), minima[0].cost * (1 - 1e-9))[1].equal
+    assert lower.costs[0] == lower[0].cost and np.bincount(lower.places).tolist() == [3, 2, 1]
+    assert Minima.from_dict(lower.to_dict()).to_dict() == lower.to_dict()
+    assert minima.improved(np.ones(2), minima[0].cost) is minima
+
+
 def test_equal_minima_are_named():
     text = " ".join(fit_with([1, 1, 3], [3, 2, 1]).summary().split())
     assert "another minimum fits just as well as this one: (a=2.5, b=6); the data cannot" in text

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-_SAME_COST = 1e-6  # relative
+SAME_COST = 1e-6  # relative
 _SAME_VALUE = 1e-5  # relative, of a parameter: nobody need look at the curve
 _CLOSE = 1e-6  # of curves, in units of their variation ...
 _WITHIN = (
@@ -78,7 +78,7 @@ def _of_equal_cost(
         yield from [order] if order.size else []
         return
     values = costs[order]
-    gaps, wide = np.diff(values), _SAME_COST * values[1:]
+    gaps, wide = np.diff(values), SAME_COST * values[1:]
     if (gaps > wide).any():  # a cost near 0 is rounding, of the size that the curve says
         wide = wide + 0.5 * _floor(curve(ends[order[0]])) ** 2
     yield from np.split(order, np.flatnonzero(gaps > wide) + 1)
