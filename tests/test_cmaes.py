@@ -488,7 +488,7 @@ def test_the_sampler_of_evosax_is_asked_and_told(monkeypatch):
 
 def test_ctrl_c_keeps_the_best():
     config = CMAESConfig(refine_with_nlsq=False, agreeing_runs=9)
-    fit = _search(PEAKS, mortal(120, signal.SIGINT), cmaes_config=config)
+    fit = _search(PEAKS, mortal(signal.SIGINT, 120), cmaes_config=config)
     assert fit.cmaes_diagnostics.convergence_reason == "it was interrupted"
     assert np.isfinite(fit.cost)
 
@@ -546,12 +546,12 @@ def test_a_changed_problem_under_a_checkpoint_loses_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def mortal(last, number):
-    """Two peaks that send themselves a signal at a call, the `last`."""
+def mortal(number, last, after=Path(".")):
+    """Two peaks that send themselves a signal at a call, the `last` after a file is there."""
     calls = iter(range(1, 10**9))
 
     def model(t, a, m, s, b, n, r):
-        if next(calls) == last:
+        if after.exists() and next(calls) == last:
             os.kill(os.getpid(), number)
         return two_peaks(t, a, m, s, b, n, r)
 
@@ -559,9 +559,11 @@ def mortal(last, number):
 
 
 def test_sigterm_writes_a_checkpoint_and_ends(tmp_path):
+    model = mortal(signal.SIGTERM, 4, after=tmp_path / "cmaes.checkpoint")
+    config = _config(tmp_path, refine_with_nlsq=False)
     with pytest.raises(CMAESPreempted, match="the same call goes on from it") as ended:
-        _search(PEAKS, mortal(120, signal.SIGTERM), cmaes_config=_config(tmp_path))
-    assert ended.value.generation > 0 and list(tmp_path.iterdir())
+        _search(PEAKS, model, cmaes_config=config)
+    assert ended.value.generation > 3 and list(tmp_path.iterdir())
 
 
 CHILD = """

@@ -40,12 +40,13 @@ _STEP = 4.0  # coordinates in which a step of 1 is a quarter of the range
 _POINTS, _SEEN = 2048, 64  # of the data that a search sees, and that units are found at
 _DRAWS = 64  # that say what is likely, and of which a run begins at the best
 _NEAR = 0.02  # spread of the costs, as a part of the best, at which least squares are tried
-_SHRUNK = 1e-2  # or the longest axis, as a part of the first step
+_EARLIEST = 2  # generation
+_SHRUNK = 0.1  # or the longest axis, as a part of the first step
 _SAME = 1e-6  # relative difference of two costs that is none
 _INTERRUPTED, _OUT_OF_TIME = "it was interrupted", "time_limit was reached"
 _TO_GO_ON = _INTERRUPTED, _OUT_OF_TIME  # ends that keep the checkpoint
 _MINIMA = "least squares", "tol_fun", "tol_x"  # ends of a run that are minima
-_STORED = "best", "handed", "first", "starts"  # of `_Search`, in checkpoints
+_STORED = "best", "next_try", "first", "starts"  # of `_Search`, in checkpoints
 _FREE_TO_CHANGE = ("time_limit", "checkpoint_dir", "checkpoint_interval", "run_id")
 
 
@@ -163,7 +164,7 @@ class _Search:
         )
         self.current: CovarianceAdaptation | None = None
         self.best: tuple[np.ndarray, float] = problem.p0, math.inf
-        self.handed = False  # least squares were tried in this run
+        self.next_try = _EARLIEST  # generation of this run from which on least squares are tried
         self.first = 0  # evaluations before this run
         self.starts: list[np.ndarray] = []  # where the runs began
         self.ended = ""
@@ -230,7 +231,7 @@ class _Search:
         at = int(np.argmin(costs))
         self.best = P[at], math.inf  # the first candidate, which is evaluated on all points
         self.starts.append(P[at])
-        self.handed = False
+        self.next_try = _EARLIEST
         state = begin(self.land.coordinates(P[at]), _STEP * config.sigma * r.step, r.popsize, rng)
         self.current = self._adaptation(state)
 
@@ -275,14 +276,14 @@ class _Search:
         That is so where costs are smooth and the generation lies around one minimum.
         """
         s = self.current.state
-        if not self.config.refine_with_nlsq or self.handed or s.failed or s.generation < 2:
+        if not self.config.refine_with_nlsq or s.failed or s.generation < self.next_try:
             return False
         if s.spread <= _SAME * s.best_cost:  # a plateau
             return False
         longest = s.sigma * float(s.lengths.max())
         if s.spread > _NEAR * s.best_cost and longest > _SHRUNK * s.first_sigma:
             return False
-        self.handed = True
+        self.next_try = 2 * s.generation
         P, costs = self.last
         middle = np.argsort(costs, kind="stable")[np.isfinite(costs).sum() // 2]
         end, cost = self.land.finish(P[middle])
