@@ -265,7 +265,7 @@ FORGED = [
     ("result.pcov", np.zeros(2)), ("result.nfev", 1e400), ("result.nfev", 10**40),
     ("result.dof", "37"), ("result.n_points", 0), ("result.success", None), ("result.message", 3),
     ("result.model_info", "text"), ("result.model", {}), ("result.tries", [{"kept": False}]),
-    ("result.minima", {"$minima": {}}),
+    ("result.minima", {"$minima": {}}), ("document.search", {"minima": 3}),
     ("result.null_directions", {"$list": [{"z": 1.0}]}), ("result.$extra", {"quantile": 3}),
     ("result.bounds", 7), ("result.warnings", {"$tuple": [3]}),
 ]  # fmt: skip

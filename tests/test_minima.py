@@ -52,6 +52,14 @@ def late(p):  # a decay that is over before the first point, and what stays
     return p[0] * np.exp(-p[1] * X) + p[2]
 
 
+def orbit(p):  # of a time that returns after the period
+    return p[0] * np.sin(2 * np.pi * (X - p[2]) / p[1])
+
+
+def two_sites(p):
+    return p[0] * X / (p[1] + X) + (1 - p[0]) * X / (p[2] + X)
+
+
 def mirrored(p):
     return np.exp(-((X - 2.5 - p[0]) ** 2))
 
@@ -73,6 +81,10 @@ CASES = {
     "phases": (sine, [[2, 3, 0.4], [2, 3, 0.4 + 6 * np.pi], [-2, 3, 0.4 + np.pi],
                       [-2, -3, -0.4], [2, -3, 3 * np.pi - 0.4]], [5], False),
     "phases in degrees": (in_degrees, [[2, 30], [2, 390], [-2, 210], [-2, -150]], [4], False),
+    "a time and its period": (
+        orbit, [[2, 1.7, 0.4], [2, 1.7, 2.1], [-2, 1.7, 1.25], [2, 1.7, -6.4]], [4], False,
+    ),
+    "shares of two sites": (two_sites, [[0.3, 0.5, 4], [0.7, 4, 0.5]], [2], False),
     "flip-flop": (bateman, [[10, 2, 0.5], [2.5, 0.5, 2], [10, 2, 0.5]], [2, 1], False),
     "flip-flop in large units": (
         lambda p: 1e7 * bateman(p), [[1e7, 2, 0.5], [2.5e6, 0.5, 2]], [1, 1], False,

@@ -212,6 +212,8 @@ def test_failures_are_counted_and_the_first_reason_is_told():
         played(model=lambda x, a, w: wave(x, a, w) + 0j)
     with pytest.raises(ValueError, match="shape"):
         played(model=lambda x, a, w: np.ones(3))
+    with pytest.raises(TypeError, match="has 2 values, but the model takes 1"):
+        played(model=lambda x, a: a * x)
 
 
 def test_equal_candidates_are_ranked_by_their_number():

@@ -167,7 +167,7 @@ def fit(
     ([2.5, 1.3], 'chunked')
     """
     started = time.monotonic()
-    check_names("fit", options, _OWN, f)
+    check_names("fit", [k for k in options if k not in SEARCH], _OWN, f)
     road: Any = workflow
     hybrid = None
     if isinstance(workflow, HybridStreamingConfig):

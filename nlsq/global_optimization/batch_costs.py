@@ -18,12 +18,13 @@ from nlsq.config import double_precision
 from nlsq.core.model.calls import CurveCall
 from nlsq.core.model.given import fits, model_value, wrong_value
 from nlsq.core.model.identity.walk import model_key
-from nlsq.core.model.model import Model
+from nlsq.core.model.model import Model, parameter_names
 from nlsq.core.problem.observations import COMPLEX_MODEL
 from nlsq.core.problem.options import Options
 
 BLOCK = 1024  # rows whose costs are one number
 _CALL = 64  # blocks that a program takes at once; each core is given such a call
+_TILE = 8  # vectors whose costs a program works out together
 _CALL_NUMPY = 8  # blocks for which the user's function is called: its values stay in cache
 
 
@@ -69,7 +70,14 @@ class BatchCosts:
 
     @classmethod
     def of(cls, f: Callable, n: int) -> BatchCosts:
-        """Those of a plain function f(x, a, b, ...), without a loss, by NumPy."""
+        """Those of a plain function f(x, a, b, ...), without a loss, by NumPy.
+
+        Raises
+        ------
+        TypeError
+            It does not take n parameters.
+        """
+        parameter_names(f, n)
         model = Model(CurveCall(f), n, getattr(f, "__name__", type(f).__name__))
         model.interpret("it is called as it is", final=True, pointwise=True)
         return cls(model, Options())
@@ -119,19 +127,24 @@ class BatchCosts:
     def _by_program(self, P: np.ndarray, which: np.ndarray, batch: Batch) -> np.ndarray:
         from nlsq import xla
 
-        program, size, found = self._program(len(P), batch), BLOCK * _CALL, []
-        order = np.zeros(len(P), int)
+        order = np.zeros(-(-len(P) // _TILE) * _TILE, int)
         order[: len(which)] = which
+        program, size, found = self._program(len(order), batch), BLOCK * _CALL, []
         for k, first in enumerate(range(0, len(batch.y), size)):
             part = batch.rows(first, first + size)
-            m = len(part.y)
+            numbers = np.array(len(part.y)), P[order], np.array(len(which)), self._f_scale
             with xla.stream(k + 1):  # the calls of one stream run one after the other
-                numbers = np.array(m), P, order, np.array(len(which)), self._f_scale
-                found.append((program(*_filled_up(part), *numbers), -(-m // BLOCK)))
-        return np.concatenate([np.asarray(costs)[:count] for costs, count in found])
+                found.append((program(*_filled_up(part), *numbers), -(-len(part.y) // BLOCK)))
+        table = np.concatenate([np.asarray(costs)[:count] for costs, count in found])
+        costs = np.zeros((len(table), len(P)))
+        costs[:, which] = table[:, : len(which)]
+        return costs
 
     def _program(self, k: int, batch: Batch) -> Callable:
-        """(x, y, weights, rows, P, order, count, f_scale) -> (_CALL, k) costs."""
+        """(x, y, weights, rows, P (k, n), count, f_scale) -> (_CALL, k) costs, of `count` vectors.
+
+        A tile of vectors at a time, which takes half the time of one vector after the other.
+        """
         import jax
         import jax.numpy as jnp
 
@@ -141,7 +154,7 @@ class BatchCosts:
         def build():
             call, loss = self._model.traceable(self._sample), self._loss
 
-            def costs(x, y, weights, m, P, order, count, f_scale):
+            def costs(x, y, weights, m, P, count, f_scale):
                 def block(b, table):
                     def cut(array):
                         axis = array.ndim - 1
@@ -150,12 +163,18 @@ class BatchCosts:
                     part = Batch(cut(x), cut(y), None if weights is None else cut(weights))
                     inside = b * BLOCK + jnp.arange(BLOCK) < m
 
-                    def one(i, row):
-                        value = blocks.evaluate(call, part.x, P[order[i]], BLOCK)
+                    def one(p):
+                        value = blocks.evaluate(call, part.x, p, BLOCK)
                         each = _costs_of_rows(loss, f_scale, value, part, jnp)
-                        return row.at[order[i]].set(jnp.sum(jnp.where(inside, each, 0.0)))
+                        return jnp.sum(jnp.where(inside, each, 0.0))
 
-                    return table.at[b].set(jax.lax.fori_loop(0, count, one, jnp.zeros(k)))
+                    def tile(i, row):
+                        some = jax.lax.dynamic_slice_in_dim(P, i * _TILE, _TILE)
+                        found = jax.vmap(one)(some)
+                        return jax.lax.dynamic_update_slice_in_dim(row, found, i * _TILE, 0)
+
+                    tiles = (count + _TILE - 1) // _TILE
+                    return table.at[b].set(jax.lax.fori_loop(0, tiles, tile, jnp.zeros(k)))
 
                 return jax.lax.fori_loop(0, (m + BLOCK - 1) // BLOCK, block, jnp.zeros((_CALL, k)))
 

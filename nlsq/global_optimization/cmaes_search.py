@@ -32,7 +32,7 @@ from nlsq.global_optimization.problem import Found, Problem
 from nlsq.global_optimization.projecting import project
 from nlsq.global_optimization.ranges import Ranges
 from nlsq.global_optimization.units import units_of
-from nlsq.result.minima import Minima
+from nlsq.result.minima import INTERRUPTED, OUT_OF_TIME, Minima
 from nlsq.utils import interruption
 from nlsq.utils.input_error import InputError
 
@@ -43,8 +43,7 @@ _NEAR = 0.02  # spread of the costs, as a part of the best, at which least squar
 _EARLIEST = 2  # generation
 _SHRUNK = 0.1  # or the longest axis, as a part of the first step
 _SAME = 1e-6  # relative difference of two costs that is none
-_INTERRUPTED, _OUT_OF_TIME = "it was interrupted", "time_limit was reached"
-_TO_GO_ON = _INTERRUPTED, _OUT_OF_TIME  # ends that keep the checkpoint
+_TO_GO_ON = INTERRUPTED, OUT_OF_TIME  # ends that keep the checkpoint
 _MINIMA = "least squares", "tol_fun", "tol_x"  # ends of a run that are minima
 _STORED = "best", "next_try", "first", "starts"  # of `_Search`, in checkpoints
 _FREE_TO_CHANGE = ("time_limit", "checkpoint_dir", "checkpoint_interval", "run_id")
@@ -206,7 +205,7 @@ class _Search:
         except KeyboardInterrupt:
             if not math.isfinite(min(self.best[1], self.restarts.best_fitness)):
                 raise
-            reason = self.ended = _INTERRUPTED  # the fit that follows is that of the best
+            reason = self.ended = INTERRUPTED  # the fit that follows is that of the best
         return reason
 
     def _solved(self) -> Found:
@@ -257,7 +256,7 @@ class _Search:
         """Why the run ends, and with it the search where `ended` is set; empty if it goes on."""
         s, config, total = self.current.state, self.config, self.diagnostics.total_evaluations
         if time.monotonic() > self.deadline:
-            self.ended = _OUT_OF_TIME
+            self.ended = OUT_OF_TIME
         elif config.max_evaluations is not None and total + s.popsize > config.max_evaluations:
             self.ended = "max_evaluations was reached"
         if self.ended:

@@ -19,6 +19,7 @@ import math
 
 import numpy as np
 
+from nlsq.global_optimization.landmarks import Axis, heights, spectrum, summits
 from nlsq.global_optimization.problem import Problem
 from nlsq.global_optimization.units import Units, inside
 
@@ -26,9 +27,8 @@ _DECADES = 100.0  # ratio of two positive bounds from which on logarithms are dr
 _NEGATIVE = 0.12  # of the draws, where the sign is open
 _TAIL = 0.2  # of the draws, that leave the core
 _BEYOND = math.log(1e2)  # how far they go
-_LINES = 12  # of a spectrum, and summits of the data, that are tried
+_ALIKE = 1e-3  # difference of two curves, as a share of their range, that is none
 _SAME = 1e-6  # relative difference of two costs that is none
-_GRID = 1 << 22  # frequencies times points of a spectrum
 
 
 class Ranges:
@@ -53,18 +53,18 @@ class Ranges:
         self.problem, self.units = problem, units
         self.drawn = np.setdiff1d(np.flatnonzero(problem.free), units.linear)
         n, x = problem.n, problem.x
-        self._axes = [] if x is None else [_Axis(a) for a in np.atleast_2d(x)]
-        self._y = _heights(problem)
+        self._axes = [] if x is None else [Axis(a) for a in np.atleast_2d(x)]
+        self._y = heights(problem)
         self._low, self._high = np.full(n, math.log(1e-3)), np.full(n, math.log(1e3))
         self._kind = np.full(n, "size", object)
         self._tails = np.full((n, 2), _TAIL / 2)
         for j in range(n):
             self._measure(j)
         self.lb, self.ub = self._limits()
-        self._spectrum = _spectrum(problem, self._axes)
+        self._spectrum = spectrum(problem, self._axes)
         self._places = [j for j in self.drawn if units.location[j] >= 0]
         self._widths = [j for j in self.drawn if self._is_width(j)] if self._places else []
-        self._summits = _summits(problem, self._axes) if self._places else None
+        self._summits = summits(problem, self._axes) if self._places else None
 
     def _measure(self, j: int) -> None:
         """The core of parameter j: of its logarithm, or of itself."""
@@ -211,18 +211,28 @@ class Ranges:
                 P[:, j] = center[j] * np.exp(u * factor * math.log(10.0))
         return np.clip(P, problem.lb, problem.ub)
 
-    def beyond(self, P: np.ndarray) -> np.ndarray:
-        """(k,) whether some rate is above what the steps of x resolve."""
-        rates = [j for j in self.drawn if self._kind[j] == "size" and self._tails[j, 1] == 0]
-        most = np.log(np.pi) + self._high[rates]
-        with np.errstate(divide="ignore"):
-            return (np.log(np.abs(P[:, rates])) > most).any(axis=1)
-
     def aliases(self, P: np.ndarray, cost: np.ndarray) -> np.ndarray:
-        """(k,) True for ends at rates that the points cannot tell from those of one end below."""
-        beyond = self.beyond(P)
-        least = cost.min(where=~beyond, initial=np.inf)
-        return beyond & (cost >= least * (1 - _SAME) - 1e-14 * self.problem.data.spread())
+        """(k,) True for ends whose curve is the best one's at the data and another between them.
+
+        Points in even steps cannot tell a frequency from those above that have the same values
+        there; the lowest stays.
+        """
+        problem, found = self.problem, np.zeros(len(P), bool)
+        rates = [
+            j for j in self.drawn if self._kind[j] == "size" and abs(self.units.length[j, 0]) == 1
+        ]
+        least = cost.min(initial=np.inf)
+        tied = np.flatnonzero(cost <= least * (1 + _SAME) + 1e-14 * problem.data.spread())
+        if not rates or tied.size < 2:
+            return found
+        with np.errstate(all="ignore"):
+            speed = np.abs(P[np.ix_(tied, rates)]) ** -self.units.length[rates, 0]
+        lowest = np.argmin(speed.sum(axis=1))
+        at, between = problem.values(P[tied]), problem.values(P[tied], _between(problem.x))
+        size = np.ptp(at[lowest].real)
+        same = np.abs(at - at[lowest]).max(axis=1) <= _ALIKE * size
+        found[tied] = same & ~(np.abs(between - between[lowest]).max(axis=1) <= 10 * _ALIKE * size)
+        return found
 
     def plain(self, P: np.ndarray, cost: np.ndarray) -> np.ndarray:
         """P (k, n) with signs, and turns of phases, left out where the costs are the same."""
@@ -280,42 +290,25 @@ class Ranges:
         """Put places of half of the starts where the residuals of their end are largest."""
         data = self.problem.data
         for i, curve in enumerate(self.problem.values(ends)):
-            found = _summits(self.problem, self._axes, data.y - curve)
+            found = summits(self.problem, self._axes, data.y - curve)
             rows = np.flatnonzero((which == i) & (rng.random(len(P)) < 0.5))
             if found is not None and rows.size:
                 drawn = rng.choice(found[0], (rows.size, len(self._places)), p=found[1])
                 P[np.ix_(rows, self._places)] = drawn
 
 
+def _between(x: np.ndarray) -> np.ndarray:
+    """Places between neighbouring points, of the same number."""
+    flat = np.ravel(x)
+    order = np.argsort(flat, kind="stable")
+    between = flat.copy()
+    between[order[:-1]] = 0.5 * (flat[order[:-1]] + flat[order[1:]])
+    return between.reshape(x.shape)
+
+
 def _turned(phase: np.ndarray) -> np.ndarray:
     """The same angle in [-pi, pi)."""
     return (phase + np.pi) % (2 * np.pi) - np.pi
-
-
-class _Axis:
-    """A coordinate's ends, and the logarithms of its shortest and longest lengths."""
-
-    def __init__(self, x: np.ndarray):
-        places = np.unique(x[np.isfinite(x)])
-        self.first, self.last = places[0], places[-1]
-        span = self.last - self.first
-        largest = max(span, abs(self.first), abs(self.last)) or 1.0
-        steps = np.diff(places)
-        shortest = np.median(steps) if steps.size else largest
-        positive = places[places > 0]
-        if positive.size and positive[0] < shortest:
-            shortest = positive[0]
-        self.low = math.log(max(shortest, 1e-6 * largest))
-        self.high = math.log(3 * largest)
-
-
-def _heights(problem: Problem) -> tuple[float, float]:
-    """Logarithms of the least and the largest height of the data."""
-    y = np.abs(problem.data.counted(problem.data.y))
-    largest, spread = float(y.max()), float(np.std(y))
-    if not largest > 0:
-        return math.log(0.1), math.log(10.0)
-    return math.log(0.1 * (spread if spread > 0 else largest)), math.log(3 * largest)
 
 
 def _by_box(u: np.ndarray, lb: float, ub: float) -> np.ndarray:
@@ -324,61 +317,3 @@ def _by_box(u: np.ndarray, lb: float, ub: float) -> np.ndarray:
         if low > 0 and high >= _DECADES * low:
             return sign * np.exp((1 - u) * math.log(low) + u * math.log(high))
     return (1 - u) * lb + u * ub
-
-
-def _spectrum(problem: Problem, axes: list) -> tuple[np.ndarray, np.ndarray] | None:
-    """(angular frequencies of the data's strongest lines, their shares); None without lines."""
-    data = problem.data
-    if len(axes) != 1 or data.is_complex or data.y.size < 12 or not axes[0].last > axes[0].first:
-        return None
-    x = np.ravel(problem.x)
-    order = np.argsort(x, kind="stable")
-    x, y = x[order], data.counted(data.y)[order]
-    line = np.polynomial.Polynomial.fit(x, y, 1)
-    omega, power = _periodogram(x, y - line(x))
-    inner = (power[1:-1] >= power[:-2]) & (power[1:-1] > power[2:])
-    at = np.flatnonzero(inner) + 1
-    at = at[omega[at] > 3 * np.pi / (x[-1] - x[0])]  # at least three half waves
-    if not at.size or power[at].max() < 0.1 * power.max():
-        return None
-    strongest = at[np.argsort(power[at])[::-1][:_LINES]]
-    weights = np.sqrt(power[strongest])
-    return omega[strongest], weights / weights.sum()
-
-
-def _periodogram(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(angular frequencies, power of the data there); x rises, in steps of any length."""
-    steps, span = np.diff(x), x[-1] - x[0]
-    if steps.max() < 1.5 * max(steps.min(), 1e-9 * span):
-        even = np.linspace(x[0], x[-1], x.size)
-        level = np.interp(even, x, y) * np.hanning(x.size)
-        return (
-            2 * np.pi * np.fft.rfftfreq(4 * x.size, even[1] - even[0]),
-            np.abs(np.fft.rfft(level, 4 * x.size)) ** 2,
-        )
-    shortest = np.quantile(steps[steps > 0], 0.1)
-    count = int(min(4 * span / shortest, _GRID // x.size))
-    omega = np.arange(1, count + 1) * (np.pi / (2 * span))  # four to a line's width
-    return omega, np.abs(np.exp(1j * np.outer(omega, x - x[0])) @ y) ** 2
-
-
-def _summits(
-    problem: Problem, axes: list, y: np.ndarray | None = None
-) -> tuple[np.ndarray, np.ndarray] | None:
-    """(places of the highest and lowest points of y, their shares); None for other than y(x)."""
-    data = problem.data
-    y = data.y if y is None else y
-    if len(axes) != 1 or data.is_complex or y.size < 8 or not np.isfinite(y).all():
-        return None
-    x = np.ravel(problem.x)
-    order = np.argsort(x, kind="stable")
-    x, y = x[order], data.counted(y)[order]
-    width = max(1, x.size // 100)
-    level = np.convolve(np.pad(y, width, "edge"), np.ones(2 * width + 1) / (2 * width + 1), "valid")
-    height = np.abs(level - np.median(level))
-    inner = (height[1:-1] >= height[:-2]) & (height[1:-1] > height[2:])
-    at = np.flatnonzero(inner) + 1
-    if not at.size:
-        return None
-    highest = at[np.argsort(height[at])[::-1][:_LINES]]
-    return x[highest], height[highest] / height[highest].sum()

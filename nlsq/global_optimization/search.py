@@ -6,8 +6,8 @@ r"""Multi-start: draw many starts, look at all, fit some, and stop when the best
     to the end, in lanes, which cost little more than one fit. From the second round on half of the
     starts have some of their parameters from the best ends so far.
 3.  The search ends when the best minimum was reached from enough of the starts that owe nothing to
-    it, more of them where its residuals are alike, or when all starts were used. How many minima it has not seen is then estimated from how often it saw
-    the others (Boender and Rinnooy Kan).
+    it, more of them where its residuals are alike, or when all starts were used. How many minima it
+    has not seen is then estimated from how often it saw the others (Boender and Rinnooy Kan).
 4.  Of many points the search sees a sample; the best ends are then fitted to all of them.
 
 References: A. Rinnooy Kan, G. Timmer, "Stochastic global optimization methods", Math. Programming
@@ -83,8 +83,6 @@ class Search:
         Ctrl-C and the time limit end it sooner, with what it has. advance(k) hears of k starts.
         """
         try:
-            if len(self.given):
-                self._fit(self._screened(self.given)[0])
             while not self.stopped:
                 before = self.drawn
                 self._round(self.rounds)
@@ -107,11 +105,14 @@ class Search:
         P, cost = self._screened(P)
         share = config.n_fits / config.n_starts
         own = self._own(count, number)
-        picked = [self._best(cost, rows, share) for rows in (own, ~own) if rows.any()]
+        picked = np.concatenate([self._best(cost, rows, share) for rows in (own, ~own)])
+        starts, own = P[picked], own[picked]
+        if not number:
+            starts = np.concatenate([self._screened(self.given)[0], starts])
+            own = np.concatenate([np.ones(len(self.given), bool), own])
         self.drawn += count
         self.rounds += 1
-        for rows in picked:
-            self._fit(P[rows], bool(own[rows[:1]].any()))
+        self._fit(starts, own)
 
     def _own(self, count: int, number: int) -> np.ndarray:
         """(count,) False for starts of a round that are like ends of those before."""
@@ -120,8 +121,9 @@ class Search:
     def _best(self, cost: np.ndarray, rows: np.ndarray, share: float) -> np.ndarray:
         """The starts among `rows` that are worth a fit."""
         rows = np.flatnonzero(rows & np.isfinite(cost))
-        few = min(_FITS, self.config.n_fits)
-        return rows[np.argsort(cost[rows], kind="stable")][: max(few, round(share * len(rows)))]
+        left = self.config.n_fits - _TWINS - sum(map(len, self.starts))
+        wanted = min(max(_FITS, round(share * len(rows))), max(left, 1))
+        return rows[np.argsort(cost[rows], kind="stable")][:wanted]
 
     def _drawn(self, cube: np.ndarray, number: int) -> np.ndarray:
         config, k = self.config, len(cube)
@@ -150,18 +152,19 @@ class Search:
         P = P[((self.problem.lb <= P) & (self.problem.ub >= P)).all(axis=1)]
         if not len(P):
             return
-        P, cost = self._screened(P)
-        near = np.argsort(cost, kind="stable")[:_TWINS]
-        self._fit(P[near[np.isfinite(cost[near])]], own=False)
+        P, cost = self._screened(np.concatenate([best, P]))
+        other = np.isfinite(cost) & (np.abs(cost - cost[0]) > _SAME * cost[0])  # no exact exchange
+        near = np.argsort(np.where(other, cost, np.inf), kind="stable")[: min(_TWINS, other.sum())]
+        self._fit(P[near], np.zeros(len(near), bool))
 
     def _screened(self, P: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return project(self.screen, self.units.linear, P)
 
-    def _fit(self, starts: np.ndarray, own: bool = True) -> None:
+    def _fit(self, starts: np.ndarray, own: np.ndarray) -> None:
         if len(starts):
             self.ends.append(fit_from(self.problem, starts, self.units.linear))
             self.starts.append(starts)
-            self.own.append(np.full(len(starts), own))
+            self.own.append(own)
             interruption.worth_saving()
 
     # -------------------------------------------------------------------------------- judging
@@ -267,8 +270,8 @@ class Search:
     def _on_all_points(self, ends: Ends) -> Ends:
         """The best minima of the sample, fitted to all points; what is no such end is left out."""
         seen = np.flatnonzero(np.isfinite(ends.cost))
-        scales = np.ptp(np.concatenate(self.starts), axis=0)
-        groups = distinct(ends.x[seen], ends.cost[seen], scales, curve_of(self.problem))[:_BEST]
+        starts = np.concatenate(self.starts)[seen]
+        groups = distinct(ends.x[seen], ends.cost[seen], starts, curve_of(self.problem))[:_BEST]
         best = [seen[members[0]] for members, *_ in groups]
         whole = fit_from(self.whole, ends.x[best], self.units.linear)
         x, cost, converged = ends.x.copy(), np.full(len(ends.x), np.inf), ends.converged.copy()

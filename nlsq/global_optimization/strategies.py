@@ -81,6 +81,9 @@ def read_strategy(
         if not isinstance(value, bool):
             raise TypeError(f"{name} must be True or False, got {value!r}.")
     searches = method in SEARCH_METHODS
+    config = given.get("search_config")
+    if config is not None and not isinstance(config, GlobalOptimizationConfig):
+        raise TypeError(f"search_config must be a GlobalOptimizationConfig, got {config!r}.")
     if not searches and not any(asked.values()) and given.get("search_config") is None:
         if named := [k for k in given if given[k] is not None]:
             raise TypeError(

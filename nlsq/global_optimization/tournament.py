@@ -35,7 +35,7 @@ from nlsq.global_optimization.batch_costs import BLOCK, Batch, BatchCosts
 from nlsq.global_optimization.config import GlobalOptimizationConfig
 from nlsq.result.quantiles import student
 
-GROUPS = 32
+GROUPS = 31  # a prime: batches of 2^k blocks begin with another group each time
 _LEVEL = 0.998  # two-sided: one in a thousand is above it by chance
 _SETTINGS = ("elimination_rounds", "elimination_fraction", "batches_per_round")
 VERSION = 1

@@ -4,9 +4,9 @@ Ends of unequal cost are different minima. Of those of equal cost, the curve (th
 in units of the noise) and its derivative J at the best of them decide:
 
 - an end is the same minimum when J says that the way to it does not move the curve;
-- or when it has the same curve, and its values in another order, with other signs, or by half
-  periods of phases apart, are that minimum: other labels of the same curve (two peaks that changed
-  places, a width below zero);
+- or when it has the same curve, and its values in another order, with other signs, as the rest to
+  1, or turned by half a period, are that minimum: other labels of the same curve (two peaks that
+  changed places, a width below zero, a phase);
 - or when it has the same curve and J is rank deficient: some way leaves the curve as it is, so the
   ends lie in a valley and not apart;
 - otherwise it is another minimum: with an equal curve twins, as flip-flop kinetics have, or the
@@ -16,7 +16,6 @@ in units of the noise) and its derivative J at the best of them decide:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import numpy as np
 
@@ -27,19 +26,18 @@ _WITHIN = (
     3e-3  # ... or of the norm of the residuals: ends of this cost may be so far from each other
 )
 _WAY = 30.0  # times as long may a way be whose ends have the same curve: the model is not linear
-_FAR = 10.0  # times as long is a way that should be seen in the curve
 _COLLINEAR = 1e-6  # singular value of columns of length 1
 _SPREAD = 1e-2  # relative: ends of a valley are farther apart than those of a point
 _SMALL = 1e-4  # of its scale: a parameter that may as well be 0
 _STEP = float(np.finfo(float).eps ** (1 / 3))
 _ROUNDING = 64 * float(np.finfo(float).eps)
-_PERIODS = (2 * np.pi, 360.0, 1.0)
+_RELABELLED = ((1.0, 0.0), (-1.0, 0.0), (-1.0, 1.0))  # v; -v; 1 - v, the other one's share
 
 Curve = Callable[[np.ndarray], np.ndarray]
 
 
 def distinct(
-    ends: np.ndarray, costs: np.ndarray, scales: np.ndarray, curve: Curve
+    ends: np.ndarray, costs: np.ndarray, starts: np.ndarray, curve: Curve
 ) -> list[tuple[np.ndarray, bool, bool]]:
     """Groups of ends that are one minimum, the best first.
 
@@ -48,8 +46,8 @@ def distinct(
     ends : ndarray, shape (k, n)
     costs : ndarray, shape (k,)
         Half the sums of squares; finite.
-    scales : ndarray, shape (n,)
-        How far the parameters are apart in the space that was searched.
+    starts : ndarray, shape (k, n)
+        Whose values tell how large a parameter may be that ended at 0.
     curve : callable
         Parameters (n,) -> values of the model at the data (m,), divided by sigma; NaN where it
         fails.
@@ -60,8 +58,9 @@ def distinct(
         The first index is the best of its group; valley: whether the ends of the group lie along a
         line or surface of one curve; equal: whether the cost is that of the first group.
     """
-    scales = np.where(scales > 0, scales, 1.0)
     order = np.argsort(costs, kind="stable")
+    scales = np.median(np.abs(starts), axis=0) if len(starts) else np.zeros(ends.shape[1:])
+    scales = np.where(scales > 0, scales, 1.0)
     out: list[tuple[np.ndarray, bool, bool]] = []
     for rank, members in enumerate(_of_equal_cost(order, costs, ends, curve)):
         while members.size:
@@ -109,7 +108,7 @@ class _Point:
 
     def __init__(self, ends: np.ndarray, cost: float, scales: np.ndarray, curve: Curve) -> None:
         self.at, self.valley = ends[0], False
-        self._curve, self._scales = curve, np.maximum(scales, np.abs(ends).max(axis=0))
+        self._curve, self._scales = curve, np.maximum(scales, np.abs(self.at))
         self.same = _alike(ends, self.at)
         if self.same.all():
             return
@@ -161,56 +160,47 @@ class _Point:
         while left.size:
             end = ends[left[0]]
             alike = _alike(ends[left], end)
-            if np.linalg.norm(_real(self._curve(end)) - self._values) <= 2 * self._close:
-                ways = self._ways(ends[left], *self._labels(end))
-                same = self._deficient or bool(ways[0] <= _WAY * self._close)
-                self.same[left[alike]] = same
-                if same:
+            near = self._away(end) <= 2 * self._close
+            if near and self._deficient:
+                self.same[left[alike]] = True
+            elif near:
+                columns, signs, shifts = self._labels(end)
+                moves = ends[left][:, columns] * signs + shifts - self.at
+                ways = np.linalg.norm(moves @ self._slopes.T, axis=1)
+                if ways[0] <= _WAY * self._close:
                     alike |= ways <= self._close
                     self.same[left[alike]] = True
             left = left[~alike]
 
-    def _ways(self, ends: np.ndarray, columns: Any, signs: Any, shifts: Any) -> np.ndarray:
-        """(k,) How far the curve would move from here to each end, with these labels changed."""
-        return np.linalg.norm(
-            (ends[:, columns] * signs + shifts - self.at) @ self._slopes.T, axis=1
-        )
+    def _away(self, p: np.ndarray) -> float:
+        """How far the curve is from that at this point; NaN where the model fails."""
+        return float(np.linalg.norm(_real(self._curve(p)) - self._values))
 
     def _labels(self, end: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Order (n,) of the values of an end, signs and shifts, that come nearest to here."""
         from scipy.optimize import linear_sum_assignment
 
-        signs, shifts = self._nearest(end)
-        away = np.abs(end * signs + shifts - self.at[:, None])
-        rows, columns = linear_sum_assignment(away * np.linalg.norm(self._slopes, axis=0)[:, None])
-        return columns, signs[rows, columns], shifts[rows, columns]
+        norms = np.linalg.norm(self._slopes, axis=0)
+        told = np.array([end * sign + shift for sign, shift in _RELABELLED])
+        away = (
+            np.abs(told[:, None] - self.at[:, None]) * norms[:, None]
+        )  # (labels, n here, n there)
+        # As many values as can be are to be found again, in their own places where that is open.
+        far = _WAY * self._close
+        cost = np.minimum(away.min(axis=0), far) + far / 1e3 * ~np.eye(end.size, dtype=bool)
+        rows, columns = linear_sum_assignment(cost)
+        chosen = away.argmin(axis=0)[rows, columns]
+        signs, shifts = np.array(_RELABELLED)[chosen].T
+        for i in np.flatnonzero(away[chosen, rows, columns] > self._close):
+            for sign, shift in _RELABELLED:
+                turn = self.at[i] - (end[columns[i]] * sign + shift)
+                if self._is_turn(i, turn):
+                    signs[i], shifts[i] = sign, shift + turn
+                    break
+        return columns, signs, shifts
 
-    def _nearest(self, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(n, n) Sign and shift that bring value j of an end nearest to parameter i."""
-        own, periods = self.at[:, None], self._periods()
-        phases = (periods[:, None] == periods) & np.isfinite(periods)
-        half = np.where(phases, 0.5 * periods, 1.0)
-        shifts = [
-            np.where(phases, half * np.round((own - value) / half), 0.0) for value in (end, -end)
-        ]
-        kept, turned = (
-            np.abs(value + shift - own) for value, shift in zip((end, -end), shifts, strict=True)
-        )
-        return np.where(turned < kept, -1.0, 1.0), np.where(turned < kept, shifts[1], shifts[0])
-
-    def _periods(self) -> np.ndarray:
-        """(n,) the period of a parameter that comes back to the same curve; NaN of the others."""
-        if not hasattr(self, "_known_periods"):
-            out = np.full(self.at.size, np.nan)
-            norms = np.linalg.norm(self._slopes, axis=0)
-            for i in np.flatnonzero(self._moved):
-                for period in _PERIODS:
-                    p = self.at.copy()
-                    p[i] += period
-                    if norms[i] * period <= _FAR * self._close:
-                        continue  # no wonder that the curve stays
-                    if np.linalg.norm(_real(self._curve(p)) - self._values) <= self._close:
-                        out[i] = period
-                        break
-            self._known_periods = out
-        return self._known_periods
+    def _is_turn(self, i: int, half: float) -> bool:
+        """Whether a parameter comes back to the same curve after twice this: it is a phase."""
+        p = self.at.copy()
+        p[i] += 2 * half
+        return self._away(p) <= self._close

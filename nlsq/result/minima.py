@@ -156,9 +156,8 @@ class Minima(Sequence):
         finite = np.isfinite(costs) & np.isfinite(ends).all(axis=1)
         settled = np.ones(len(costs), bool) if converged is None else np.asarray(converged, bool)
         ends, begun, costs, settled = ends[finite], starts[finite], costs[finite], settled[finite]
-        scales = np.ptp(starts, axis=0) if len(starts) else np.zeros(len(names))
         names, found, places = tuple(names), [], np.full(len(costs), -1)
-        for members, *flags in distinct(ends, costs, scales, curve):
+        for members, *flags in distinct(ends, costs, begun, curve):
             if found and not settled[members].any():
                 continue
             places[members] = len(found)
@@ -193,7 +192,8 @@ class Minima(Sequence):
         """Expected number of minima that no local fit ended in; inf where the fits are too few.
 
         Of W minima seen in N fits from random starts, W (W + 1) / (N - W - 2): Boender & Rinnooy
-        Kan, Math. Programming 37, 59 (1987).
+        Kan, Math. Programming 37, 59 (1987). A search prefers starts that look good, so that bad
+        minima may be more.
 
         Examples
         --------

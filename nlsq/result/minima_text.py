@@ -74,8 +74,8 @@ def notes(minima: Minima) -> list[str]:
         out.append(f"and {len(minima) - _MOST:,} more minima, up to cost {minima[-1].cost:.6g}")
     if math.isfinite(minima.unseen):
         out.append(
-            f"minima that no fit ended in: {significant(minima.unseen, 2)} expected (Boender & "
-            "Rinnooy Kan 1987)"
+            f"minima that no fit ended in: about {significant(minima.unseen, 2)}, if the fits "
+            "count as from random starts (Boender & Rinnooy Kan 1987)"
         )
     else:
         out.append("too few fits to say how many minima were not seen")

@@ -98,7 +98,7 @@ def run(settings: Settings, output: Output, strict: bool = False, resume: bool =
             settings, read(settings), resume, whole=whole, command=command_line()
         )
         output.write(document, result, settings)
-    search = document["search"] or {}
+    search = document.get("search") or {}
     cut_short = search.get("stopped") == INTERRUPTED
     if cut_short or not document["convergence"]["success"]:
         if signals.terminated():

@@ -18,7 +18,7 @@ from nlsq.core.loop.loop import METHODS
 from nlsq.core.loss_functions import BUILT_IN, user_loss
 from nlsq.core.loss_functions import NAMES as LOSSES
 from nlsq.core.model.differences import SCHEMES
-from nlsq.core.problem.keywords import FRONT, check_names
+from nlsq.core.problem.keywords import FRONT, SEARCH_METHODS, check_names
 from nlsq.utils.input_error import closest
 
 # name in SciPy's leastsq -> ours
@@ -195,7 +195,9 @@ def _method(method, bounded) -> str:
     if method is None:
         return "trf"
     if not isinstance(method, str) or method not in METHODS:
-        raise ValueError(f"`method` must be 'trf', 'dogbox' or 'lm', got {method!r}.")
+        near = closest(method, SEARCH_METHODS) if isinstance(method, str) else ()
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise ValueError(f"`method` must be 'trf', 'dogbox' or 'lm', got {method!r}.{hint}")
     if method == "lm" and bounded:
         raise ValueError(
             "Method 'lm' only works for unconstrained problems. Use 'trf' or 'dogbox' instead."

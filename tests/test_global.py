@@ -1,0 +1,305 @@
+"""`method='global'` and its kin: the right minimum from neither p0 nor bounds, and its evidence.
+
+Right sums of squares come from NIST, from public reports (see `test_far_starts`), or from a fit
+that begins at the parameters the data were made with.
+"""
+
+import math
+import warnings
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from scipy import optimize
+
+import nlsq
+from nlsq import curve_fit
+from nlsq.global_optimization import (
+    PRESETS,
+    GlobalOptimizationConfig,
+    MultiStartOrchestrator,
+    sampling,
+)
+from nlsq.result import OptimizeWarning
+from tests.nist import PROBLEMS
+from tests.test_far_starts import COVID, numbers
+
+pytestmark = pytest.mark.core
+T = np.linspace(0, 10, 120)
+
+
+def decay(x, a, b, c):
+    return a * np.exp(-b * x) + c
+
+
+def sine(t, a, f, phase, c):
+    return a * np.sin(2 * np.pi * f * t + phase) + c
+
+
+def peaks(x, a1, m1, s1, a2, m2, s2, a3, m3, s3):
+    total = 0.0
+    for a, m, s in ((a1, m1, s1), (a2, m2, s2), (a3, m3, s3)):
+        total = total + a * np.exp(-0.5 * ((x - m) / s) ** 2)
+    return total
+
+
+def oscillations(t, a1, f1, k1, a2, f2, k2):
+    return a1 * np.cos(f1 * t) * np.exp(-k1 * t) + a2 * np.cos(f2 * t) * np.exp(-k2 * t)
+
+
+def hill(x, top, n, k):
+    return top * x**n / (k**n + x**n)
+
+
+def tetra(t, a1, l1, a2, l2):
+    return a1 * np.exp(-np.exp(l1) * t) + a2 * np.exp(-np.exp(l2) * t)
+
+
+def flip_flop(t, ka, cl, v):
+    k = cl / v
+    return np.log10(ka * 1000 / (v * (ka - k)) * (np.exp(-k * t) - np.exp(-ka * t)))
+
+
+def lorentzian(x, x0, a, s):
+    return a * s / ((x - x0) ** 2 + s**2)
+
+
+def made(f, x, truth, noise, seed=3):
+    """Data of a model, and the least sum of squares near what they were made with."""
+    y = f(x, *truth) + noise * np.random.default_rng(seed).normal(size=x.size)
+    near = optimize.least_squares(lambda p: f(x, *p) - y, truth, method="lm", xtol=1e-12)
+    return f, x, y, 2 * near.cost
+
+
+KERN = (
+    numbers("0.8 11 12 16 32 37.8 44 48 56 64 88 96 112 128 144 176 192"),
+    numbers(
+        "0.94597685600279 0.95856916599601 0.96009142950541 0.96454515552826 0.97938932735214 "
+        "0.98252400815195 0.98500175787242 0.98621192462708 0.98816995007392 0.98964101933472 "
+        "0.99247255046129 0.99308203517541 0.99406737810867 0.99480702681278 0.99538268958706 "
+        "0.99622916581118 0.99653501465135"
+    ),
+)
+FAR_X = np.linspace(60, 3060, 200)
+FAR_Y = 80 * np.exp(-FAR_X / 400) + 20 + 0.2 * np.random.default_rng(1).normal(size=200)
+NARROW = np.linspace(-63.4, -62.4, 201)
+NARROW_Y = lorentzian(NARROW, -62.905, 6e7, 0.021) + np.random.default_rng(0).normal(0, 3e6, 201)
+TETRA = numbers("1 2 3 4 6 8 10 12 16"), numbers(".7 1.2 1.4 1.4 1.1 .8 .6 .5 .3")
+FLIP = (
+    numbers(".1 .2 .4 .6 1 2 3 6 12"),
+    np.log10(numbers("4.91 8.65 12.4 18.7 24.3 24.5 18.4 4.66 .238")),
+)
+HILL = numbers("0 .1 .3 1 3 10 30 100"), numbers(".01 .03 .09 .26 .52 .76 .92 .97")
+CASES = {
+    "covid": (decay, np.arange(36, 73.0), COVID, 569924.5876),
+    "kern": (decay, *KERN, 1.084738309e-5),
+    "far-x": (lambda x, a, b, c: (a - c) * np.exp(-x / b) + c, FAR_X, FAR_Y, 6.809175636),
+    "narrow": (lorentzian, NARROW, NARROW_Y, 1.655977548e15),
+    "tetra": (tetra, *TETRA, 0.0100453142),
+    "flip-flop": (flip_flop, *FLIP, 0.007349234082),
+    "hill": (hill, *HILL, 5.517638612e-4),
+    "sine": made(sine, T, (2.0, 1.83, 0.7, 5.0), 0.3),
+    "peaks": made(peaks, T, (3, 2.2, 0.3, 1.5, 4.9, 0.5, 2.2, 7.6, 0.35), 0.05),
+    "oscillations": made(oscillations, 2 * T, (2, 1.7, 0.12, 1.2, 4.3, 0.2), 0.05),
+}
+_HARD = "Lanczos3 MGH09 MGH10 MGH17 Eckerle4 BoxBOD Bennett5 Thurber".split()
+CASES |= {p.name: (p.model_numpy, p.x, p.y, p.rss) for p in PROBLEMS if p.name in _HARD}
+
+
+def search(name, **options):
+    f, x, y, _ = CASES[name]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", OptimizeWarning)  # the data leave much open
+        return curve_fit(f, x, y, **{"method": "global", **options})
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_global_minimum_is_found_from_nothing(name):
+    right = CASES[name][3]
+    result = search(name)
+    assert 2 * result.cost == pytest.approx(right, rel=1e-6)
+    assert result.success and result.minima[0].cost == pytest.approx(result.cost, rel=1e-6)
+    assert result.minima.n_fits <= 256
+
+
+def test_two_equal_minima_are_both_told():
+    """Flip-flop kinetics: absorption and elimination can change places."""
+    minima = search("flip-flop").minima
+    assert len(minima) >= 2 and minima[1].equal
+    found = sorted(tuple(m.params) for m in minima[:2])
+    right = [(0.517895565, 9.877325751, 10.660837091), (0.926505658, 9.877325784, 19.072041755)]
+    np.testing.assert_allclose(found, right, rtol=1e-5)
+
+
+def test_labels_signs_and_turns_make_no_other_minimum():
+    result = search("peaks")
+    assert (result.popt[[2, 5, 8]] > 0).all()  # widths enter by their squares
+    assert not any(minimum.equal for minimum in result.minima[1:])
+    assert -math.pi <= search("sine").popt[2] <= math.pi
+
+
+def test_the_result_is_that_of_the_fit_from_the_best_start():
+    f, x, y, _ = CASES["sine"]
+    result = search("sine")
+    alone = curve_fit(f, x, y, p0=result.p0)
+    for key in alone.keys() - {"wall_time", "model", "model_info"}:
+        np.testing.assert_equal(result[key], alone[key], err_msg=key)
+
+
+@pytest.mark.parametrize("method", ["global", "multistart"])
+def test_equal_seeds_give_equal_answers(method):
+    first, again, other = (search("kern", method=method, seed=s) for s in (5, 5, 6))
+    assert np.array_equal(first.popt, again.popt)
+    assert np.array_equal(first.minima.costs, again.minima.costs)
+    assert not np.array_equal(first.minima[0].starts, other.minima[0].starts)
+
+
+def test_units_of_data_change_nothing():
+    f, x, y, right = CASES["sine"]
+    for scale in (1e-9, 1e9):
+        result = curve_fit(f, x / scale, y * scale, method="global")
+        assert 2 * result.cost == pytest.approx(right * scale**2, rel=1e-6)
+
+
+WAYS = [
+    {"sigma": np.full(120, 0.3), "absolute_sigma": True},
+    {"sigma": np.where(np.arange(120) % 9, 0.3, np.inf)},
+    {"sigma": 0.09 * (np.eye(120) + 0.1)},
+    {"bounds": ([0, 0, -7, -np.inf], [10, 6, 7, np.inf])},
+    {"bounds": {"f": (1.0, 3.0)}, "fixed": {"c": 5.0}},
+    {"p0": [1, 1, 1, 1], "multistart": True, "method": None, "n_starts": 200},
+    {"p0": {"f": 1.8}, "method": "multistart", "scale_factor": 0.1},
+    {"loss": "soft_l1", "f_scale": 0.5},
+    {"jac": "3-point"}, {"method": None, "global_search": True}, {"sampler": "sobol"},
+    {"sampler": "halton", "n_starts": 300}, {"backend": "numpy"}, {"nan_policy": "omit"},
+    {"search_config": GlobalOptimizationConfig.from_preset("thorough"), "method": None},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: "-".join(way))
+def test_every_way_to_ask_ends_where_the_fit_from_the_truth_does(way):
+    f, x, y, _ = CASES["sine"]
+    kept = {k: v for k, v in way.items() if k in ("sigma", "absolute_sigma", "loss", "f_scale")}
+    fixed = {k: v for k, v in way.items() if k == "fixed"}
+    right = curve_fit(f, x, y, p0=[2, 1.83, 0.7, 5], **kept, **fixed)
+    result = search("sine", **way)
+    assert result.cost == pytest.approx(right.cost, rel=1e-9)
+    assert abs(result["f"]) == pytest.approx(right["f"], rel=1e-7)
+
+
+@pytest.mark.parametrize("workflow", ["fast", "robust", "global", MultiStartOrchestrator])
+def test_presets_and_the_orchestrator(workflow):
+    f, x, y, right = CASES["kern"]
+    if workflow is MultiStartOrchestrator:
+        result = workflow.from_preset("robust", nlsq.CurveFit(ftol=1e-10)).fit(f, x, y)
+    else:
+        result = nlsq.fit(f, x, y, workflow=workflow)
+    assert 2 * result.cost == pytest.approx(right, rel=1e-6)
+    assert GlobalOptimizationConfig.from_preset("robust").preset == "robust"
+
+
+def picky(x, a, k):
+    """As plain Python: refuses what it cannot do, and knows one number at a time."""
+    if k <= 0:
+        raise ValueError("k must be positive")
+    return np.array([a * math.exp(-k * v) for v in x])
+
+
+def test_failing_starts_neither_win_nor_end_the_search():
+    x = np.linspace(0, 4, 25)
+    result = curve_fit(picky, x, 3 * np.exp(-2 * x), method="multistart", n_starts=30)
+    assert result.popt == pytest.approx([3, 2], rel=1e-6)
+    assert (
+        result.minima.n_failed and "ValueError: k must be positive" in result.minima.first_failure
+    )
+
+
+def test_a_model_that_fails_everywhere_says_so_and_why():
+    def never(x, a, k):
+        return np.full(x.size, np.nan) * a * k
+
+    with pytest.raises(ValueError, match=r"fails at all of .* starts.* not finite.*Give p0"):
+        curve_fit(never, T, T, method="global")
+
+
+def test_exact_and_linear_models():
+    result = curve_fit(decay, T, decay(T, 2, 0.7, 1), method="global")
+    assert result.popt == pytest.approx([2, 0.7, 1]) and result.cost < 1e-25
+    line = curve_fit(lambda x, a, b: a * x + b, T, 3 * T + 1, method="global")
+    assert line.popt == pytest.approx([3, 1]) and "linear" in line.minima.stopped
+
+
+def test_long_data_are_searched_by_a_sample():
+    t = np.linspace(0, 40, 10_000)
+    y = sine(t, 2.0, 1.83, 0.7, 5.0) + np.random.default_rng(1).normal(size=t.size)
+    result = curve_fit(sine, t, y, method="global")
+    assert abs(result["f"]) == pytest.approx(1.83, abs=1e-3)
+    assert result.minima[0].cost == pytest.approx(result.cost, rel=1e-9)
+
+
+def test_a_time_limit_ends_the_search_with_the_best_so_far():
+    f, x, y, _ = CASES["peaks"]
+    with pytest.warns(OptimizeWarning, match=r"the time limit ended the search after .* starts"):
+        result = curve_fit(f, x, y, method="global", time_limit=0.02, n_starts=10**6)
+    assert result.minima.n_fits and result.minima.n_starts < 10**6
+
+
+BAD = [
+    ({"n_starts": 0}, ValueError, "n_starts must be at least 1, got 0"),
+    ({"n_starts": 2.5}, TypeError, "n_starts must be an integer"),
+    ({"sampler": "sobal"}, ValueError, "'lhs', 'sobol', 'halton'"),
+    ({"seed": -1}, ValueError, "seed must be at least 0"),
+    ({"seed": None, "scale_factor": math.inf}, ValueError, "scale_factor must be positive"),
+    ({"center_on_p0": 1}, TypeError, "center_on_p0 must be True or False"),
+    ({"method": None, "n_starts": 5}, TypeError, "'n_starts' is for a search.*method='global'"),
+    ({"method": "trf", "seed": 5}, TypeError, "'seed' is for a search"),
+    ({"method": "cmaes", "multistart": True}, TypeError, "two searches"),
+    ({"cmaes_config": object()}, TypeError, "method='cmaes'"),
+    ({"search_config": "global"}, TypeError, "must be a GlobalOptimizationConfig"),
+    ({"multistart": "yes"}, TypeError, "multistart must be True or False"),
+    ({"method": "globl"}, ValueError, "[Dd]id you mean 'global'"),
+    ({"n_start": 5}, TypeError, "Did you mean 'n_starts'"),
+]
+
+
+@pytest.mark.parametrize(("given", "error", "said"), BAD)
+def test_bad_input(given, error, said):
+    with pytest.raises(error, match=said):
+        search("kern", **given)
+
+
+@pytest.mark.parametrize(("sampler", "most"), [("sobol", 21), ("halton", 20)])
+def test_samplers_over_their_dimension(sampler, most):
+    draw = sampling.get_sampler(sampler)
+    assert draw(10, most, seed=0).shape == (10, most)
+    with pytest.raises(ValueError, match=f"at most {most} parameters.*sampler='lhs'"):
+        draw(10, most + 1)
+
+
+@pytest.mark.parametrize("sampler", ["lhs", "sobol", "halton"])
+def test_samples_fill_the_cube_evenly(sampler):
+    """Their discrepancy, as SciPy measures it, is below that of random points."""
+    from scipy.stats import qmc
+
+    draw = sampling.get_sampler(sampler)
+    points = draw(100, 3, seed=4)
+    assert np.array_equal(points, draw(100, 3, seed=4))
+    assert not np.array_equal(points, draw(100, 3, seed=5))
+    assert points.min() >= 0 and points.max() < 1
+    noise = np.random.default_rng(0).random((100, 3))
+    assert qmc.discrepancy(points) < 0.6 * qmc.discrepancy(noise)
+    if sampler != "lhs":
+        assert np.array_equal(draw(64, 3, 64, seed=4), draw(128, 3, seed=4)[64:])
+
+
+def test_boxes_for_samples():
+    assert sampling.scale_samples_to_bounds([[0.0, 1.0]], [1, 2], [3, 4]).tolist() == [[1, 4]]
+    with pytest.raises(ValueError, match=r"needs a box.*finite"):
+        sampling.scale_samples_to_bounds([[0.5]], [0], [np.inf])
+    inside = sampling.center_samples_around_p0(np.random.rand(50, 1), [9.0], 1.0, [0], [10])
+    assert inside.min() >= 4 and inside.max() == 10
+
+
+def test_presets_grow():
+    sizes = [PRESETS[name]["n_starts"] for name in ("fast", "robust", "global", "thorough")]
+    assert all(a < b for a, b in pairwise(sizes))
