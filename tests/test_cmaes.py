@@ -385,6 +385,21 @@ def test_equal_seeds_give_equal_searches_and_p0_is_a_candidate():
     assert 4.7 in given.minima[0].starts[:, 1]
 
 
+@pytest.mark.parametrize(
+    "options, y",
+    [
+        ({"loss": "soft_l1", "f_scale": 0.1}, WAVE + 15 * (np.arange(T.size) % 9 == 0)),
+        ({"sigma": np.linspace(0.01, 0.1, T.size)}, WAVE),
+        ({"nan_policy": "omit"}, np.where(T > 9, np.nan, WAVE)),
+        ({"fixed": ["a"], "p0": [2, 1, 0.3]}, WAVE),
+    ],
+)
+def test_what_is_minimised_is_what_curve_fit_minimises(options, y):
+    best = nlsq.curve_fit(wave, T, y, **options | {"p0": [2, 4.7, 0.3]})
+    fit = _search(y, **options)
+    assert fit.cost == pytest.approx(best.cost, rel=1e-9)
+
+
 def test_exact_data_end_at_no_cost():
     fit = _search(wave(T, 2.0, 4.7, 0.3))
     assert fit.cost < 1e-20 and abs(fit.popt[1]) == pytest.approx(4.7)
