@@ -174,6 +174,8 @@ CASES = [
     ((*FIT, "--set", "fitting.loss=huber", "-q", "--print", "markdown"), 0, prints("tau")),
     ((*FIT, "--multistart", "40", "--sampler", "sobol", "--seed", "3", "-o", "found.html", "-o",
       "found.zip"), 0, a_search),
+    ((*FIT, "--method", "global", "--time-limit", "1e-6"), 4,
+     prints("search: best of", "the time limit ended the search.")),
     ((*FIT, "--preset", "fast", "--print", "shell", "-q"), 0, close_to_truth),
     (("fit", "fit.yaml", "--method", "global", "--json"), 0, document(**TRUE)),
     (("fit", "fit.yaml", "--set", "workflow=fast", "--dry-run"), 0, prints("search  fast")),
