@@ -193,6 +193,7 @@ CASES = [
       "--omit-nan", "--table", "fits.csv", "--plots", "plots", "--worst", "2"), 0,
      writes("fits.csv", "plots/data.csv_A_.png")),
     (("batch", "fit.yaml", "*a.csv", "--json"), 0, prints('"tau"', "data.csv")),
+    (("batch", "fit.yaml", "*a.csv", "--multistart", "9"), 1, prints("a batch makes local fits")),
     (("batch", "data.csv", "gap.csv", *XY, FORMULA, "--table", "two.json",
       "--resume", "--strict", "-q"), 2, writes("two.json", "two.json.journal")),
     (("compare", "data.csv", *XY, FORMULA, "--model", "linear"), 0,

@@ -101,10 +101,11 @@ CASES = {
 }  # fmt: skip
 
 
-def gathered(curve, ends, costs=0.25, **options):
+def gathered(curve, ends, costs=0.25, starts=None, **options):
     ends = np.array(ends, float)
     names = [f"p{i}" for i in range(ends.shape[1])]
-    starts = ends + np.random.default_rng(1).uniform(0.2, 3, ends.shape)
+    if starts is None:
+        starts = ends + np.random.default_rng(1).uniform(0.2, 3, ends.shape)
     costs = np.broadcast_to(np.asarray(costs, float), len(ends))
     return Minima.gather(ends, costs, starts, curve, names, stopped="", **options)
 
@@ -117,6 +118,22 @@ def test_ends_are_one_minimum_with_other_labels_and_along_a_valley_and_no_others
     assert [minimum.count for minimum in minima] == counts
     assert [minimum.valley for minimum in minima] == [valley] * len(counts)
     assert all(minimum.equal for minimum in minima)
+
+
+@pytest.mark.parametrize("case", ["exponentials", "six peaks", "a/c and b/c", "flip-flop"])
+@pytest.mark.parametrize("unit", [1e-140, 1e140])
+def test_no_unit_of_the_data_or_of_the_parameters_matters(case, unit):
+    curve, ends, counts, valley = CASES[case]
+    own = 1e-100  # of the parameters
+    minima = gathered(lambda p: unit * curve(p / own), own * np.array(ends), 1e-4 * unit**2,
+                      starts=own * np.array(ends) * 1.1)  # fmt: skip
+    assert [(m.count, m.valley) for m in minima] == [(count, valley) for count in counts]
+
+
+def test_an_end_beyond_all_bounds_is_one_and_warns_of_nothing():
+    ends = [[2, 3], [2e300, 3e-300], [1e-308, 1e308], [-1e308, -1e308], [0, 0]]
+    minima = gathered(product, ends, [1.0, 1.0, 1.0, 1.0, 1e300])
+    assert sum(m.count for m in minima) == 5
 
 
 def test_costs_part_minima_unless_they_are_rounding():
@@ -274,6 +291,17 @@ def test_minima_within_the_noise_are_a_caution(known):
         assert (said in text) is undecided
     sample = fit_with([1, 1 + 0.9 * (limit - 1)], [3, 2], cost=1e-3, **known)
     assert "within the noise" in sample.summary()  # costs of some of the points tell the same
+
+
+def test_the_fit_that_follows_may_lower_the_best_end():
+    minima = fit_with([1, 1, 3], [3, 2, 1]).minima
+    lower = minima.improved(np.array([7.0, 8.0]), 0.5 * minima[0].cost)
+    assert lower[0].params.tolist() == [7, 8] and lower[0].count == 3
+    assert minima[1].equal and not lower[1].equal
+    assert minima.improved(np.ones(2), minima[0].cost * (1 - 1e-9))[1].equal
+    assert lower.costs[0] == lower[0].cost and np.bincount(lower.places).tolist() == [3, 2, 1]
+    assert Minima.from_dict(lower.to_dict()).to_dict() == lower.to_dict()
+    assert minima.improved(np.ones(2), minima[0].cost) is minima
 
 
 def test_equal_minima_are_named():

@@ -305,10 +305,9 @@ def curve_fit(
     if labels := labels_of(xdata, ydata, x_name):
         result["labels"] = labels
     if found is not None:
-        from nlsq.result.search_sentences import doubts
+        from nlsq.result.search_sentences import tell
 
-        result.update(found.told())
-        result["warnings"] += tuple(doubts(result))
+        tell(result, found.told())
     announce(result, finished.status, finished.options.verbose, stacklevel=2)
     return _five_tuple(result) if full_output else result
 

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from nlsq.result.curve_fit_result import CurveFitResult as CurveFitResult
     from nlsq.result.curve_fits import CurveFits as CurveFits
     from nlsq.result.errors import FitError as FitError
+    from nlsq.result.minima import Minima as Minima
+    from nlsq.result.minima import Minimum as Minimum
     from nlsq.result.optimize_result import OptimizeResult as OptimizeResult
     from nlsq.result.optimize_result import OptimizeResultV2 as OptimizeResultV2
     from nlsq.result.optimize_warning import OptimizeWarning as OptimizeWarning
@@ -22,6 +24,8 @@ _HOME = {
     "CurveFitResult": "curve_fit_result",
     "CurveFits": "curve_fits",
     "FitError": "errors",
+    "Minima": "minima",
+    "Minimum": "minima",
     "OptimizeResult": "optimize_result",
     "OptimizeResultV2": "optimize_result",
     "OptimizeWarning": "optimize_warning",  # its base class lives in SciPy

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-_SAME_COST = 1e-6  # relative
+SAME_COST = 1e-6  # relative
 _SAME_VALUE = 1e-5  # relative, of a parameter: nobody need look at the curve
 _CLOSE = 1e-6  # of curves, in units of their variation ...
 _WITHIN = (
@@ -29,6 +29,7 @@ _WAY = 30.0  # times as long may a way be whose ends have the same curve: the mo
 _COLLINEAR = 1e-6  # singular value of columns of length 1
 _SPREAD = 1e-2  # relative: ends of a valley are farther apart than those of a point
 _SMALL = 1e-4  # of its scale: a parameter that may as well be 0
+_TINY = float(np.finfo(float).tiny)
 _STEP = float(np.finfo(float).eps ** (1 / 3))
 _ROUNDING = 64 * float(np.finfo(float).eps)
 _RELABELLED = ((1.0, 0.0), (-1.0, 0.0), (-1.0, 1.0))  # v; -v; 1 - v, the other one's share
@@ -62,11 +63,12 @@ def distinct(
     scales = np.median(np.abs(starts), axis=0) if len(starts) else np.zeros(ends.shape[1:])
     scales = np.where(scales > 0, scales, 1.0)
     out: list[tuple[np.ndarray, bool, bool]] = []
-    for rank, members in enumerate(_of_equal_cost(order, costs, ends, curve)):
-        while members.size:
-            point = _Point(ends[members], costs[members[0]], scales, curve)
-            out.append((members[point.same], point.valley, rank == 0))
-            members = members[~point.same]
+    with np.errstate(all="ignore"):  # of ends beyond all bounds
+        for rank, members in enumerate(_of_equal_cost(order, costs, ends, curve)):
+            while members.size:
+                point = _Point(ends[members], costs[members[0]], scales, curve)
+                out.append((members[point.same], point.valley, rank == 0))
+                members = members[~point.same]
     return out
 
 
@@ -78,7 +80,7 @@ def _of_equal_cost(
         yield from [order] if order.size else []
         return
     values = costs[order]
-    gaps, wide = np.diff(values), _SAME_COST * values[1:]
+    gaps, wide = np.diff(values), SAME_COST * values[1:]
     if (gaps > wide).any():  # a cost near 0 is rounding, of the size that the curve says
         wide = wide + 0.5 * _floor(curve(ends[order[0]])) ** 2
     yield from np.split(order, np.flatnonzero(gaps > wide) + 1)
@@ -104,7 +106,10 @@ def _alike(ends: np.ndarray, end: np.ndarray) -> np.ndarray:
 
 
 class _Point:
-    """The first of some ends of equal cost, and which of the others are the same minimum."""
+    """The first of some ends of equal cost, and which of the others are the same minimum.
+
+    Curves are in units of their largest value, parameters in units of their own: of any size.
+    """
 
     def __init__(self, ends: np.ndarray, cost: float, scales: np.ndarray, curve: Curve) -> None:
         self.at, self.valley = ends[0], False
@@ -112,14 +117,18 @@ class _Point:
         self.same = _alike(ends, self.at)
         if self.same.all():
             return
-        self._values = _real(curve(self.at))
-        if not np.isfinite(self._values).all():
+        values = _real(curve(self.at))
+        self._unit = max(float(np.abs(values).max(initial=0.0)), _TINY)
+        if not np.isfinite(self._unit):
             return
+        self._values = values / self._unit
+        self._close = _WITHIN * np.sqrt(2 * cost) / self._unit + _floor(self._values)
+        self._units = np.maximum(np.abs(self.at), _SMALL * self._scales)
         self._moved = np.ptp(ends, axis=0) > 0
-        self._close = _WITHIN * np.sqrt(2 * cost) + _floor(self._values)
-        self._slopes = self._derivative()
+        self._slopes = np.linalg.qr(self._derivative(), mode="r")
+        self._norms = np.linalg.norm(self._slopes, axis=0)
         self._deficient = self._is_deficient()
-        self.same |= np.linalg.norm((ends - self.at) @ self._slopes.T, axis=1) <= self._close
+        self.same |= self._ways(ends) <= self._close
         self._look_at_the_others(ends)
         held = ends[self.same]
         sizes = np.abs(held).max(axis=0)  # one of 0 is not spread but rounded
@@ -127,32 +136,34 @@ class _Point:
         self.valley = bool(self._deficient and apart.any())
 
     def _derivative(self) -> np.ndarray:
-        """J (m, n) of the parameters that differ between the ends, 0 of the others."""
+        """J (m, n) by the parameters that differ between the ends, in their units; 0 else."""
         out = np.zeros((self._values.size, self.at.size))
         for i in np.flatnonzero(self._moved):
-            step = _STEP * max(abs(self.at[i]), _SMALL * self._scales[i])
             sides = []
-            for h in (step, -step):
+            for step in (_STEP, -_STEP):
                 p = self.at.copy()
-                p[i] += h
-                values = _real(self._curve(p))
+                p[i] += step * self._units[i]
+                values = _real(self._curve(p)) / self._unit
                 if np.isfinite(values).all():
                     sides.append((p[i], values))
-            if len(sides) < 2:  # the model ends here: a side is enough
+            if len(sides) == 1:  # the model ends here: a side is enough
                 sides.append((self.at[i], self._values))
-            (a, high), (b, low) = sides[0], sides[-1]
-            if len(sides) > 1 and a != b:
-                out[:, i] = (high - low) / (a - b)
-        return out
+            if sides and (step := (sides[0][0] - sides[1][0]) / self._units[i]):
+                out[:, i] = (sides[0][1] - sides[1][1]) / step
+        return np.where(np.isfinite(out), out, 0.0)
 
     def _is_deficient(self) -> bool:
         """Whether some change of the parameters that differ leaves the curve as it is."""
-        norms = np.linalg.norm(self._slopes, axis=0)
-        if (norms * self._scales <= self._close)[self._moved].any():
+        norms, reach = self._norms[self._moved], (self._scales / self._units)[self._moved]
+        if (norms * reach <= self._close).any():
             return True
-        unit = self._slopes[:, self._moved] / norms[self._moved]
+        unit = self._slopes[:, self._moved] / norms
         values = np.linalg.svd(unit, compute_uv=False)
         return bool(len(values) < unit.shape[1] or values[-1] <= _COLLINEAR)
+
+    def _ways(self, ends: np.ndarray) -> np.ndarray:
+        """(k,) How far J lets the curve move on the way to each end."""
+        return np.linalg.norm(((ends - self.at) / self._units) @ self._slopes.T, axis=1)
 
     def _look_at_the_others(self, ends: np.ndarray) -> None:
         """Ask the curve of each end that is elsewhere, once of those that are alike."""
@@ -165,8 +176,7 @@ class _Point:
                 self.same[left[alike]] = True
             elif near:
                 columns, signs, shifts = self._labels(end)
-                moves = ends[left][:, columns] * signs + shifts - self.at
-                ways = np.linalg.norm(moves @ self._slopes.T, axis=1)
+                ways = self._ways(ends[left][:, columns] * signs + shifts)
                 if ways[0] <= _WAY * self._close:
                     alike |= ways <= self._close
                     self.same[left[alike]] = True
@@ -174,21 +184,19 @@ class _Point:
 
     def _away(self, p: np.ndarray) -> float:
         """How far the curve is from that at this point; NaN where the model fails."""
-        return float(np.linalg.norm(_real(self._curve(p)) - self._values))
+        return float(np.linalg.norm(_real(self._curve(p)) / self._unit - self._values))
 
     def _labels(self, end: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Order (n,) of the values of an end, signs and shifts, that come nearest to here."""
         from scipy.optimize import linear_sum_assignment
 
-        norms = np.linalg.norm(self._slopes, axis=0)
         told = np.array([end * sign + shift for sign, shift in _RELABELLED])
-        away = (
-            np.abs(told[:, None] - self.at[:, None]) * norms[:, None]
-        )  # (labels, n here, n there)
+        away = np.abs(told[:, None] - self.at[:, None])  # (labels, n here, n there)
+        away *= (self._norms / self._units)[:, None]
         # As many values as can be are to be found again, in their own places where that is open.
         far = _WAY * self._close
         cost = np.minimum(away.min(axis=0), far) + far / 1e3 * ~np.eye(end.size, dtype=bool)
-        rows, columns = linear_sum_assignment(cost)
+        rows, columns = linear_sum_assignment(np.where(np.isnan(cost), far, cost))
         chosen = away.argmin(axis=0)[rows, columns]
         signs, shifts = np.array(_RELABELLED)[chosen].T
         for i in np.flatnonzero(away[chosen, rows, columns] > self._close):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, overload
 
 import numpy as np
 
-from nlsq.result.distinct import Curve, distinct
+from nlsq.result.distinct import SAME_COST, Curve, distinct
 from nlsq.result.params import import_pandas, unknown_parameter
 from nlsq.utils.safe_serialize import DAMAGE, Codec
 from nlsq.utils.spelling import spelled
@@ -171,6 +171,19 @@ class Minima(Sequence):
             n_failed=n_failed, first_failure=first_failure,
             n_evaluations=n_evaluations, seed=seed, sampler=sampler, stopped=stopped,
         )  # fmt: skip
+
+    def improved(self, params: np.ndarray, cost: float) -> Minima:
+        """The same with the best end where the fit that followed the search has brought it."""
+        if not self or not cost < self[0].cost:
+            return self
+        best = replace(self[0], params=np.array(params, float), cost=float(cost))
+        rest = self[1:]
+        if cost < self[0].cost * (1 - SAME_COST):  # it had not come to its end
+            rest = tuple(replace(minimum, equal=False) for minimum in rest)
+        costs = self.costs.copy()
+        costs[np.argmax(self.places == 0)] = cost
+        order = np.argsort(costs, kind="stable")
+        return replace(self, found=(best, *rest), costs=costs[order], places=self.places[order])
 
     # -- a sequence ------------------------------------------------------------------------------
 

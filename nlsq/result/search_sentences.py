@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nlsq.result.formatting import count, percent, significant
 from nlsq.result.minima import INTERRUPTED, OUT_OF_TIME, Minima
@@ -77,6 +77,14 @@ def noise_threshold(result: FitStatistics) -> float | None:
         return None
     variance = 1.0 if result.get("absolute_sigma", False) else 2 * best / result.dof
     return 1 + 0.5 * float(chdtri(result.n_free, 1 - LEVEL)) * variance / best
+
+
+def tell(result: FitStatistics, found: dict[str, Any]) -> None:
+    """Give a result what the search before it found, and doubts about that as warnings."""
+    result.update(found)
+    if (minima := found.get("minima")) is not None:
+        result["minima"] = minima.improved(result.popt, result.cost)
+        result["warnings"] += tuple(doubts(result))
 
 
 def doubts(result: FitStatistics) -> list[str]:

@@ -208,7 +208,9 @@ def fit_source(
             checkpoints.remove()
     result = _result(finished, phases, feed, absolute_sigma, time.perf_counter() - started)
     if phases.found is not None:
-        result.update(phases.found.told())
+        from nlsq.result.search_sentences import tell
+
+        tell(result, phases.found.told())
     if decision is not None:
         result["workflow"] = decision._asdict()
     result["streaming"] = result.streaming | {
