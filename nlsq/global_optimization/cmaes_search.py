@@ -271,7 +271,8 @@ class _Search:
     def _why_enough(self) -> str:
         """Why no further run follows; empty if one does.
 
-        A minimum beside the best asks for one run more, two for two, since there may be others.
+        A minimum beside the best asks for one run more, two for two, since there may be others. So
+        does a loss that is not squares, for which little is solved.
         """
         r, runs = self.restarts, self.diagnostics.restart_history
         if r.best_fitness == 0:
@@ -285,7 +286,7 @@ class _Search:
         for cost in sorted(run["cost"] for run in runs if run["reason"] in _MINIMA):
             if cost > self.land.tolerance(before):
                 others, before = others + 1, cost
-        if found >= self.config.agreeing_runs + min(others, 2):
+        if found >= self.config.agreeing_runs + min(others, 2) + (not self.land.exact):
             return f"{found} runs ended in the best minimum"
         return ""
 
