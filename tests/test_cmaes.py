@@ -1,6 +1,7 @@
 """CMA-ES: the sampler, its restarts and coordinates, and the search of `method='cmaes'`."""
 
 import contextlib
+import dataclasses
 import os
 import signal
 import subprocess
@@ -510,9 +511,16 @@ def test_the_sampler_of_evosax_is_asked_and_told(monkeypatch):
 
 
 def test_ctrl_c_keeps_the_best():
+    calls = iter(range(1, 10**9))
+
+    def model(t, a, m, s, b, n, r):
+        if next(calls) == 120:
+            os.kill(os.getpid(), signal.SIGINT)
+        return two_peaks(t, a, m, s, b, n, r)
+
     config = CMAESConfig(refine_with_nlsq=False, agreeing_runs=9)
     with cut_short():
-        fit = _search(PEAKS, mortal(signal.SIGINT, 120), cmaes_config=config)
+        fit = _search(PEAKS, model, cmaes_config=config)
     assert fit.cmaes_diagnostics.convergence_reason == "an interruption"
     assert np.isfinite(fit.cost)
 
@@ -571,24 +579,43 @@ def test_a_changed_problem_under_a_checkpoint_loses_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def mortal(number, last, after=Path(".")):
-    """Two peaks that send themselves a signal at a call, the `last` after a file is there."""
-    calls = iter(range(1, 10**9))
+@pytest.mark.parametrize("generation", [3, 9, 16])
+def test_a_search_that_sigterm_ended_goes_on_bit_by_bit(tmp_path, monkeypatch, generation):
+    settings = {"agreeing_runs": 9, "max_generations": 6, "max_restarts": 2}
+    plain, calls = CovarianceAdaptation.ask, iter(range(99))
 
-    def model(t, a, m, s, b, n, r):
-        if after.exists() and next(calls) == last:
-            os.kill(os.getpid(), number)
-        return two_peaks(t, a, m, s, b, n, r)
+    def ask(self):
+        if next(calls) == generation:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return plain(self)
 
-    return model
+    with monkeypatch.context() as patched:
+        patched.setattr(CovarianceAdaptation, "ask", ask)
+        with pytest.raises(CMAESPreempted, match="same call goes on from its checkpoint") as ended:
+            _search(PEAKS, two_peaks, cmaes_config=CMAESConfig(checkpoint_dir=tmp_path, **settings))
+    assert ended.value.generation in (generation, generation + 1)
+    resumed = _search(
+        PEAKS, two_peaks, cmaes_config=CMAESConfig(checkpoint_dir=tmp_path, **settings)
+    )
+    whole = _search(PEAKS, two_peaks, cmaes_config=CMAESConfig(**settings))
+    assert resumed.popt.tobytes() == whole.popt.tobytes()
+    for name in ("fitness_history", "restart_history", "total_evaluations"):
+        assert getattr(resumed.cmaes_diagnostics, name) == getattr(whole.cmaes_diagnostics, name)
 
 
-def test_sigterm_writes_a_checkpoint_and_ends(tmp_path):
-    model = mortal(signal.SIGTERM, 4, after=tmp_path / "cmaes.checkpoint")
-    config = _config(tmp_path, refine_with_nlsq=False)
-    with pytest.raises(CMAESPreempted, match="the same call goes on from it") as ended:
-        _search(PEAKS, model, cmaes_config=config)
-    assert ended.value.generation > 3 and list(tmp_path.iterdir())
+def test_folders_that_cannot_hold_checkpoints(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    config = CMAESConfig(checkpoint_dir=tmp_path / "file", checkpoint_interval=1)
+    with pytest.raises(ValueError, match="Give a folder that can be written to"):
+        _search(cmaes_config=config)
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(HPCCheckpointManager, "save", full)
+    with pytest.warns(SearchCheckpointWarning, match="No space left on device") as told:
+        _search(cmaes_config=dataclasses.replace(config, checkpoint_dir=tmp_path))
+    assert len(told) == 1
 
 
 CHILD = """

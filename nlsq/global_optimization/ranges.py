@@ -298,11 +298,14 @@ class Ranges:
 
 
 def _between(x: np.ndarray) -> np.ndarray:
-    """Places between neighbouring points, of the same number."""
+    """Places between neighbouring points, of the same number.
+
+    At the golden section, since an alias may also have the curve's values halfway.
+    """
     flat = np.ravel(x)
     order = np.argsort(flat, kind="stable")
     between = flat.copy()
-    between[order[:-1]] = 0.5 * (flat[order[:-1]] + flat[order[1:]])
+    between[order[:-1]] += 0.381966 * (flat[order[1:]] - flat[order[:-1]])
     return between.reshape(x.shape)
 
 

@@ -134,7 +134,8 @@ def _strategy(method: str | None, asked: dict[str, bool], given: dict[str, Any])
     if method in CMAES:
         if asked["multistart"] or asked["global_search"]:
             raise TypeError(f"method={method!r} and multistart=True are two searches; choose one.")
-        from nlsq.global_optimization.cmaes_search import CovarianceSearch, read_config
+        from nlsq.global_optimization.cmaes_config import read_config
+        from nlsq.global_optimization.cmaes_search import CovarianceSearch
 
         return CovarianceSearch(read_config(method, given))
     if given.pop("cmaes_config", None) is not None:
