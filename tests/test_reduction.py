@@ -148,10 +148,10 @@ def test_a_column_that_collapses_is_dead_a_few_passes_later():
     np.testing.assert_allclose(positive(summary.R[np.ix_(rest, rest)]), expected, atol=1e-12)
 
 
-def test_columns_whose_squares_overflow_raise_nothing():
+def test_columns_whose_squares_overflow_are_not_finite():
     with np.errstate(all="ignore"):
         summary = factor(Sums(None, 1e10 * np.eye(3)), 1e150 * np.eye(2))
-    np.testing.assert_allclose(summary.R, 1e155 * np.eye(2), rtol=1e-13)
+    assert not summary.finite
 
 
 def test_a_dead_column_that_wakes_up():
