@@ -304,6 +304,24 @@ def test_boxes_for_samples():
     assert inside.min() >= 4 and inside.max() == 10
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"n_starts": 100}, {"sampler": "sobol"}, {"sampler": "halton"}, {"center_on_p0": False},
+        {"scale_factor": 0.3}, {"elimination_rounds": 1}, {"elimination_fraction": 0.2},
+        {"seed": 4},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_every_setting_of_a_search_counts(changes):
+    def evidence(**changes):
+        config = GlobalOptimizationConfig(n_starts=64, seed=2).with_overrides(**changes)
+        minima = search("sine", p0=[1, 1, 1, 1], method=None, search_config=config).minima
+        return minima.n_starts, minima.n_fits, minima.costs.tolist()
+
+    assert evidence(**changes) != evidence() == evidence(batches_per_round=9)
+
+
 def test_presets_grow():
     sizes = [PRESETS[name]["n_starts"] for name in ("fast", "robust", "global", "thorough")]
     assert all(a < b for a, b in pairwise(sizes))

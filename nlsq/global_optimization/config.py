@@ -86,7 +86,7 @@ class GlobalOptimizationConfig:
 
     @property
     def n_fits(self) -> int:
-        """The most local fits that are made to the end."""
+        """About how many local fits are made to the end; a few more where starts are few."""
         kept = self.n_starts * (1 - self.elimination_fraction) ** self.elimination_rounds
         return min(self.n_starts, max(math.ceil(kept), _LEAST_FITS))
 
