@@ -447,6 +447,25 @@ def test_budgets_keep_the_best(limits, reason):
     assert fit.cost <= d.best_fitness * (1 + 1e-12)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"popsize": 16}, {"max_generations": 5}, {"sigma": 0.05}, {"tol_fun": 1e-2}, {"tol_x": 0.1},
+        {"restart_strategy": "none"}, {"max_restarts": 0}, {"agreeing_runs": 1}, {"seed": 3},
+        {"max_evaluations": 100}, {"refine_with_nlsq": True},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_every_setting_counts(change):
+    def course(**change):
+        given = {"refine_with_nlsq": False, "agreeing_runs": 3, "max_restarts": 2} | change
+        fit = _search(cmaes_config=CMAESConfig(**given))  # an end on the way is no other minimum
+        told = fit.cmaes_diagnostics.to_dict()
+        return {k: v for k, v in told.items() if k not in ("wall_time", "nlsq_refinement")}
+
+    assert course(**change) != course()
+
+
 def test_a_budget_too_small_for_one_generation():
     with pytest.raises(ValueError, match="max_evaluations=4 is too few for one generation"):
         _search(PEAKS, two_peaks, cmaes_config=CMAESConfig(max_evaluations=4))

@@ -36,6 +36,7 @@ from nlsq.global_optimization.local import fit_from
 from nlsq.global_optimization.problem import Found, Problem
 from nlsq.global_optimization.projecting import project
 from nlsq.global_optimization.ranges import Ranges
+from nlsq.result import formatting
 from nlsq.result.minima import INTERRUPTED, OUT_OF_TIME, Minima
 from nlsq.utils import interruption
 from nlsq.utils.input_error import InputError
@@ -288,7 +289,7 @@ class _Search:
             if cost > self.land.tolerance(before):
                 others, before = others + 1, cost
         if found >= self.config.agreeing_runs + min(others, 2) + (not self.land.exact):
-            return f"{found} runs ended in the best minimum"
+            return f"{formatting.count(found, 'run')} ended in the best minimum"
         return ""
 
     def _found(self) -> Found:
@@ -314,13 +315,19 @@ class _Search:
         costs[ranges.aliases(ends, costs)] = np.inf
         ends = ranges.plain(ends, costs)
         minima = Minima.gather(
-            ends, costs, np.array(self.starts or ends),
-            lambda p: whole.whiten(whole.values(p[None])[0]), whole.names,
+            ends, costs, np.array(self.starts or ends), converged=self._settled(),
+            curve=lambda p: whole.whiten(whole.values(p[None])[0]), names=whole.names,
             n_failed=failed, first_failure=reason or None,
             n_evaluations=sum(p.evaluations for p in parts), seed=d.seed, sampler="cmaes",
             stopped=self.ended,
         )  # fmt: skip
         return Found(minima[0].params.copy(), minima, {"cmaes_diagnostics": d})
+
+    def _settled(self) -> np.ndarray:
+        """Of each run whether it ended in a minimum, and was not cut short on its way."""
+        finished = self.config.refine_with_nlsq
+        reasons = [run["reason"] for run in self.diagnostics.restart_history] or [_MINIMA[0]]
+        return np.array([r in _MINIMA or (finished and r != self.ended) for r in reasons])
 
     # ---------------------------------------------------------------------------- checkpoints
 
