@@ -241,12 +241,15 @@ def _summary(rows: list[Row], options: argparse.Namespace) -> Iterator[str]:
             f"{_middle(e.seconds for e in ends):.3f} s"
         )
         if name in options.peers:
-            ratio = _geometric(
-                _middle(e.seconds for e in row.ends[options.solvers[-1]])
-                / _middle(e.seconds for e in row.ends[name])
-                for row in rows
+            last = options.solvers[-1]
+            pairs = [(mine, its) for row in rows
+                     for mine, its in zip(row.ends[last], row.ends[name], strict=True)]  # fmt: skip
+            within = sum(its.reached and its.evaluations <= m.evaluations for m, its in pairs)
+            ratio = _geometric(mine.seconds / its.seconds for mine, its in pairs)
+            text += (
+                f"; {within} within the evaluations of {last}, whose time / its own is {ratio:.2f} "
+                "(geometric mean)"
             )
-            text += f"; time of {options.solvers[-1]} / its own {ratio:.2f} (geometric mean)"
         yield text + (f"; not always: {', '.join(lost)}" if lost else "")
     for name in options.solvers if options.local else []:
         ratios = [_per_success(row.ends[name]) / _trf(row.local)[0] for row in rows if row.local]

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from nlsq.caching.smart_cache import SmartCache
+    from nlsq.global_optimization.cmaes_config import CMAESConfig
     from nlsq.global_optimization.config import GlobalOptimizationConfig
 
 ArrayLike: TypeAlias = "np.ndarray | jax.Array | Sequence[Any] | float"
@@ -82,7 +83,7 @@ class CurveFitOptions(FitOptions, total=False):
     scale_factor: float | None
     seed: int | None
     search_config: GlobalOptimizationConfig | SearchPresetLiteral | None
-    cmaes_config: Any
+    cmaes_config: CMAESConfig | None
 
 
 class KeptOptions(CurveFitOptions, total=False):

@@ -84,6 +84,7 @@ YAML = "data: {input_file: data.csv, columns: {x: t, y: V}}\n"
         (YAML + "model: {formula: a*t}\nfitting: {preset: quick}", "'fast', 'robust', 'global'"),
         (YAML + "model: {formula: a*t}\nfitting: {preset: fast, method: global}", "give one of"),
         (YAML + "model: {formula: a*t}\nfitting: {preset: fast}\nworkflow: cmaes", "give one of"),
+        (YAML + "model: {formula: a*t}\nfitting: {preset: cmaes, method: lm}", "leave out method"),
         (YAML + "model: {formula: a*t}\nworkflow: robbust", "did you mean 'robust'"),
         (YAML + "model: {formula: a*t}\nfitting: {method: cmaes, n_starts: 3}", "not cmaes"),
         ("data: {input_file: data.csv, columns: {y: no}}\nmodel: {formula: a*t}", "quoted"),

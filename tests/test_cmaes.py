@@ -1,6 +1,7 @@
 """CMA-ES: the sampler, its restarts and coordinates, and the search of `method='cmaes'`."""
 
 import contextlib
+import dataclasses
 import os
 import signal
 import subprocess
@@ -446,6 +447,25 @@ def test_budgets_keep_the_best(limits, reason):
     assert fit.cost <= d.best_fitness * (1 + 1e-12)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"popsize": 16}, {"max_generations": 5}, {"sigma": 0.05}, {"tol_fun": 1e-2}, {"tol_x": 0.1},
+        {"restart_strategy": "none"}, {"max_restarts": 0}, {"agreeing_runs": 1}, {"seed": 3},
+        {"max_evaluations": 100}, {"refine_with_nlsq": True},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_every_setting_counts(change):
+    def course(**change):
+        given = {"refine_with_nlsq": False, "agreeing_runs": 3, "max_restarts": 2} | change
+        fit = _search(cmaes_config=CMAESConfig(**given))  # an end on the way is no other minimum
+        told = fit.cmaes_diagnostics.to_dict()
+        return {k: v for k, v in told.items() if k not in ("wall_time", "nlsq_refinement")}
+
+    assert course(**change) != course()
+
+
 def test_a_budget_too_small_for_one_generation():
     with pytest.raises(ValueError, match="max_evaluations=4 is too few for one generation"):
         _search(PEAKS, two_peaks, cmaes_config=CMAESConfig(max_evaluations=4))
@@ -510,9 +530,16 @@ def test_the_sampler_of_evosax_is_asked_and_told(monkeypatch):
 
 
 def test_ctrl_c_keeps_the_best():
+    calls = iter(range(1, 10**9))
+
+    def model(t, a, m, s, b, n, r):
+        if next(calls) == 120:
+            os.kill(os.getpid(), signal.SIGINT)
+        return two_peaks(t, a, m, s, b, n, r)
+
     config = CMAESConfig(refine_with_nlsq=False, agreeing_runs=9)
     with cut_short():
-        fit = _search(PEAKS, mortal(signal.SIGINT, 120), cmaes_config=config)
+        fit = _search(PEAKS, model, cmaes_config=config)
     assert fit.cmaes_diagnostics.convergence_reason == "an interruption"
     assert np.isfinite(fit.cost)
 
@@ -571,24 +598,43 @@ def test_a_changed_problem_under_a_checkpoint_loses_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def mortal(number, last, after=Path(".")):
-    """Two peaks that send themselves a signal at a call, the `last` after a file is there."""
-    calls = iter(range(1, 10**9))
+@pytest.mark.parametrize("generation", [3, 9, 16])
+def test_a_search_that_sigterm_ended_goes_on_bit_by_bit(tmp_path, monkeypatch, generation):
+    settings = {"agreeing_runs": 9, "max_generations": 6, "max_restarts": 2}
+    plain, calls = CovarianceAdaptation.ask, iter(range(99))
 
-    def model(t, a, m, s, b, n, r):
-        if after.exists() and next(calls) == last:
-            os.kill(os.getpid(), number)
-        return two_peaks(t, a, m, s, b, n, r)
+    def ask(self):
+        if next(calls) == generation:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return plain(self)
 
-    return model
+    with monkeypatch.context() as patched:
+        patched.setattr(CovarianceAdaptation, "ask", ask)
+        with pytest.raises(CMAESPreempted, match="same call goes on from its checkpoint") as ended:
+            _search(PEAKS, two_peaks, cmaes_config=CMAESConfig(checkpoint_dir=tmp_path, **settings))
+    assert ended.value.generation in (generation, generation + 1)
+    resumed = _search(
+        PEAKS, two_peaks, cmaes_config=CMAESConfig(checkpoint_dir=tmp_path, **settings)
+    )
+    whole = _search(PEAKS, two_peaks, cmaes_config=CMAESConfig(**settings))
+    assert resumed.popt.tobytes() == whole.popt.tobytes()
+    for name in ("fitness_history", "restart_history", "total_evaluations"):
+        assert getattr(resumed.cmaes_diagnostics, name) == getattr(whole.cmaes_diagnostics, name)
 
 
-def test_sigterm_writes_a_checkpoint_and_ends(tmp_path):
-    model = mortal(signal.SIGTERM, 4, after=tmp_path / "cmaes.checkpoint")
-    config = _config(tmp_path, refine_with_nlsq=False)
-    with pytest.raises(CMAESPreempted, match="the same call goes on from it") as ended:
-        _search(PEAKS, model, cmaes_config=config)
-    assert ended.value.generation > 3 and list(tmp_path.iterdir())
+def test_folders_that_cannot_hold_checkpoints(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    config = CMAESConfig(checkpoint_dir=tmp_path / "file", checkpoint_interval=1)
+    with pytest.raises(ValueError, match="Give a folder that can be written to"):
+        _search(cmaes_config=config)
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(HPCCheckpointManager, "save", full)
+    with pytest.warns(SearchCheckpointWarning, match="No space left on device") as told:
+        _search(cmaes_config=dataclasses.replace(config, checkpoint_dir=tmp_path))
+    assert len(told) == 1
 
 
 CHILD = """

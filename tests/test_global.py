@@ -253,6 +253,9 @@ BAD = [
     ({"center_on_p0": 1}, TypeError, "center_on_p0 must be True or False"),
     ({"method": None, "n_starts": 5}, TypeError, "'n_starts' is for a search.*method='global'"),
     ({"method": "trf", "seed": 5}, TypeError, "'seed' is for a search"),
+    ({"scale_factor": 2.0}, TypeError, "scale_factor.*add center_on_p0=True"),
+    ({"method": "multistart", "scale_factor": 2.0}, ValueError, "scale_factor is .* give p0"),
+    ({"center_on_p0": True}, ValueError, "center_on_p0 is for starts around p0: give p0"),
     ({"method": "cmaes", "multistart": True}, TypeError, "two searches"),
     ({"cmaes_config": object()}, TypeError, "method='cmaes'"),
     ({"search_config": 5}, TypeError, "must be a GlobalOptimizationConfig"),
@@ -299,6 +302,24 @@ def test_boxes_for_samples():
         sampling.scale_samples_to_bounds([[0.5]], [0], [np.inf])
     inside = sampling.center_samples_around_p0(np.random.rand(50, 1), [9.0], 1.0, [0], [10])
     assert inside.min() >= 4 and inside.max() == 10
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"n_starts": 100}, {"sampler": "sobol"}, {"sampler": "halton"}, {"center_on_p0": False},
+        {"scale_factor": 0.3}, {"elimination_rounds": 1}, {"elimination_fraction": 0.2},
+        {"seed": 4},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_every_setting_of_a_search_counts(changes):
+    def evidence(**changes):
+        config = GlobalOptimizationConfig(n_starts=64, seed=2).with_overrides(**changes)
+        minima = search("sine", p0=[1, 1, 1, 1], method=None, search_config=config).minima
+        return minima.n_starts, minima.n_fits, minima.costs.tolist()
+
+    assert evidence(**changes) != evidence() == evidence(batches_per_round=9)
 
 
 def test_presets_grow():

@@ -14,7 +14,7 @@ from nlsq.core.algebra import traced
 from nlsq.core.loop.judging import SAFE_PIVOT, SHARPEN_LIMIT
 from nlsq.core.loop.state import Setup
 from nlsq.core.passes import blocks as passes
-from nlsq.core.passes.reduction import Summary, factor, sums
+from nlsq.core.passes.reduction import Summary, Sums, factor, sums
 
 pytestmark = pytest.mark.core
 
@@ -146,6 +146,12 @@ def test_a_column_that_collapses_is_dead_a_few_passes_later():
     rest = np.delete(np.arange(6), 4)
     expected = positive(np.linalg.qr(J[:, rest])[1])
     np.testing.assert_allclose(positive(summary.R[np.ix_(rest, rest)]), expected, atol=1e-12)
+
+
+def test_columns_whose_squares_overflow_are_not_finite():
+    with np.errstate(all="ignore"):
+        summary = factor(Sums(None, 1e10 * np.eye(3)), 1e150 * np.eye(2))
+    assert not summary.finite
 
 
 def test_a_dead_column_that_wakes_up():

@@ -24,7 +24,7 @@ class CheckpointFingerprintMismatch(ValueError):
 
 
 class CMAESPreempted(SystemExit):
-    """A search got SIGTERM, wrote its checkpoint and ends the program; run it again to go on.
+    """A search got SIGTERM and ends the program; the same call goes on from its checkpoint.
 
     Attributes
     ----------
@@ -32,11 +32,9 @@ class CMAESPreempted(SystemExit):
         Generations that were made.
     """
 
-    def __init__(self, generation: int):
-        super().__init__(
-            f"CMA-ES was told to end after {generation} generations. Its checkpoint was written: "
-            "the same call goes on from it."
-        )
+    def __init__(self, generation: int, kept: bool = True):
+        then = "The same call goes on from its checkpoint." if kept else "No checkpoint was due."
+        super().__init__(f"CMA-ES was told to end after {generation} generations. {then}")
         self.generation = generation
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import math
 import os
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -150,6 +150,31 @@ class CMAESConfig:
                 hint = did_you_mean(name, known, f"; there are {', '.join(known)}.")
                 raise TypeError(f"CMAESConfig has no field {name!r}{hint}")
         return cls(**{**CMAES_PRESETS[preset_name], **changes})
+
+
+def read_config(method: str, given: dict[str, Any]) -> CMAESConfig:
+    """The settings that a call of `curve_fit` asks for.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For settings of a search from many starts, or that contradict each other.
+    """
+    given = {name: value for name, value in given.items() if value is not None}
+    config = given.pop("cmaes_config", None)
+    changes = {name: given.pop(name) for name in ("seed", "sampler") if name in given}
+    if given:
+        raise TypeError(
+            f"{next(iter(given))!r} is for a search from many starts, not for method={method!r}: "
+            "its settings are cmaes_config=CMAESConfig(...)."
+        )
+    if config is None:
+        return CMAESConfig.from_preset(method, **changes)
+    if not isinstance(config, CMAESConfig):
+        raise TypeError(f"cmaes_config must be a CMAESConfig, got {config!r}.")
+    if method != "cmaes":
+        raise TypeError(f"method={method!r} has its own settings: give cmaes_config to 'cmaes'.")
+    return replace(config, **changes)
 
 
 _WHOLE = {

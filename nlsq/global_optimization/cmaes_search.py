@@ -14,6 +14,7 @@ import math
 import secrets
 import signal
 import time
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,11 @@ import numpy as np
 from nlsq.core.model.identity.fingerprint import fingerprint
 from nlsq.core.model.identity.walk import model_key
 from nlsq.global_optimization.bipop import BIPOPRestarter
-from nlsq.global_optimization.checkpoint import CMAESPreempted, HPCCheckpointManager
+from nlsq.global_optimization.checkpoint import (
+    CMAESPreempted,
+    HPCCheckpointManager,
+    SearchCheckpointWarning,
+)
 from nlsq.global_optimization.cmaes_config import CMAESConfig, too_few
 from nlsq.global_optimization.cmaes_diagnostics import CMAESDiagnostics
 from nlsq.global_optimization.covariance_adaptation import CovarianceAdaptation, State, begin
@@ -31,6 +36,7 @@ from nlsq.global_optimization.local import fit_from
 from nlsq.global_optimization.problem import Found, Problem
 from nlsq.global_optimization.projecting import project
 from nlsq.global_optimization.ranges import Ranges
+from nlsq.result import formatting
 from nlsq.result.minima import INTERRUPTED, OUT_OF_TIME, Minima
 from nlsq.utils import interruption
 from nlsq.utils.input_error import InputError
@@ -72,31 +78,6 @@ class CovarianceSearch:
         return _Search(problem, self.config, has_start).run()
 
 
-def read_config(method: str, given: dict[str, Any]) -> CMAESConfig:
-    """The settings that a call of `curve_fit` asks for.
-
-    Raises
-    ------
-    TypeError, ValueError
-        For settings of a search from many starts, or that contradict each other.
-    """
-    given = {name: value for name, value in given.items() if value is not None}
-    config = given.pop("cmaes_config", None)
-    changes = {name: given.pop(name) for name in ("seed", "sampler") if name in given}
-    if given:
-        raise TypeError(
-            f"{next(iter(given))!r} is for a search from many starts, not for method={method!r}: "
-            "its settings are cmaes_config=CMAESConfig(...)."
-        )
-    if config is None:
-        return CMAESConfig.from_preset(method, **changes)
-    if not isinstance(config, CMAESConfig):
-        raise TypeError(f"cmaes_config must be a CMAESConfig, got {config!r}.")
-    if method != "cmaes":
-        raise TypeError(f"method={method!r} has its own settings: give cmaes_config to 'cmaes'.")
-    return dataclasses.replace(config, **changes)
-
-
 class _Search:
     def __init__(self, problem: Problem, config: CMAESConfig, has_start: bool):
         self.config, self.whole = config, problem
@@ -116,7 +97,8 @@ class _Search:
         self.next_try = _EARLIEST  # generation of this run from which on least squares are tried
         self.first = 0  # evaluations before this run
         self.starts: list[np.ndarray] = []  # where the runs began
-        self.ended = ""
+        self.ended, self.warned = "", False
+        self.judged = True  # whether it was looked at whether the run ends
         least = self.restarts.popsize
         if config.max_evaluations is not None and config.max_evaluations < least:
             raise InputError(too_few(config.max_evaluations, least))
@@ -136,31 +118,48 @@ class _Search:
         stops = () if self.file is None else (signal.SIGTERM,)
         with interruption.deferred(*stops):
             while not self.ended:
-                reason = self._step()
-                self._keep(reason)
-                if reason and self.current is not None:
-                    self._end_run(reason)
+                try:
+                    self._advance()
+                    interruption.check()
+                except KeyboardInterrupt:
+                    self._interrupt()
             if self.file is not None and self.ended not in _TO_GO_ON:
                 HPCCheckpointManager.remove(self.file)
             return self._found()
 
-    def _step(self) -> str:
-        """Make a generation; why the run ends with it, or nothing."""
-        try:
-            if self.current is None:
-                self._begin_run()
-            self._generation()
-            reason = self._why_stop()
-            interruption.check()
-        except KeyboardInterrupt:
-            if not math.isfinite(min(self.best[1], self.restarts.best_fitness)):
-                raise
-            reason = self.ended = INTERRUPTED  # the fit that follows is that of the best
-        return reason
+    def _advance(self) -> None:
+        """Make a generation, and end its run where that is due."""
+        if self.current is None:
+            self._begin_run()
+        self._generation()
+        self.judged = False
+        if reason := self._why_ends():
+            self._end_run(reason)
+        self.judged = True
+        self.ended = self.ended or self._why_cut_short()
+        if self.ended in _TO_GO_ON or not (
+            self.ended or self.diagnostics.total_generations % self.config.checkpoint_interval
+        ):
+            self._keep()
+        if self.ended and self.current is not None:
+            self._end_run(self.ended)
+
+    def _interrupt(self) -> None:
+        """End with the best so far; a state between two generations is kept, to go on from."""
+        if self.judged:
+            self._keep()
+        if self.file is not None and interruption.heard(signal.SIGTERM):
+            raise CMAESPreempted(self.diagnostics.total_generations, self.file.exists())
+        if not math.isfinite(min(self.best[1], self.restarts.best_fitness)):
+            raise KeyboardInterrupt
+        self.ended = INTERRUPTED  # the fit that follows is that of the best
+        if self.current is not None:
+            self._end_run(self.ended)
 
     def _solved(self) -> Found:
         (p,), (cost,) = self.land.solve(self.whole.p0[None])
         self.ended = "the model is linear in all that is fitted"
+        self.diagnostics.total_evaluations = 1
         self.restarts.update_best(p, float(cost))
         return self._found()
 
@@ -171,13 +170,14 @@ class _Search:
         count = _DRAWS
         if config.max_evaluations is not None:
             count = min(count, config.max_evaluations - d.total_evaluations - r.popsize)
-        P = self.land.draw(max(count, 1), rng)
+        P, at = self.land.draw(max(count, 1), rng), 0
         if r.restarts == 0:
             P = np.concatenate([self.given, P])[: max(count, 1)]
-        P, costs = project(self.land.screen, self.land.linear, P)
         self.first = d.total_evaluations
-        d.total_evaluations += len(P)
-        at = int(np.argmin(costs))
+        if count > 1:  # a single one is the first candidate anyway
+            P, costs = project(self.land.screen, self.land.linear, P)
+            d.total_evaluations += count
+            at = int(np.argmin(costs))
         self.best = P[at], math.inf  # the first candidate, which is evaluated on all points
         self.starts.append(P[at])
         self.next_try = _EARLIEST
@@ -202,18 +202,20 @@ class _Search:
         d.total_evaluations += len(P)
         d.fitness_history.append(float(costs[at]))
 
-    def _why_stop(self) -> str:
-        """Why the run ends, and with it the search where `ended` is set; empty if it goes on."""
-        s, config, total = self.current.state, self.config, self.diagnostics.total_evaluations
+    def _why_cut_short(self) -> str:
+        """Why the search ends before its time; empty if it goes on."""
+        most, total = self.config.max_evaluations, self.diagnostics.total_evaluations
+        size = self.restarts.popsize if self.current is None else self.current.state.popsize
         if time.monotonic() > self.deadline:
-            self.ended = OUT_OF_TIME
-        elif config.max_evaluations is not None and total + s.popsize > config.max_evaluations:
-            self.ended = "max_evaluations was reached"
-        if self.ended:
-            return self.ended
+            return OUT_OF_TIME
+        return "max_evaluations was reached" if most and total + size > most else ""
+
+    def _why_ends(self) -> str:
+        """Why the run ends; empty if it goes on."""
+        s, total = self.current.state, self.diagnostics.total_evaluations
         if reason := self.current.stop():
             return reason
-        if s.generation >= config.max_generations:
+        if s.generation >= self.config.max_generations:
             return "max_generations"
         if total - self.first >= self.restarts.budget:
             return "its share of the evaluations"
@@ -271,7 +273,8 @@ class _Search:
     def _why_enough(self) -> str:
         """Why no further run follows; empty if one does.
 
-        A minimum beside the best asks for one run more, two for two, since there may be others.
+        A minimum beside the best asks for one run more, two for two, since there may be others. So
+        does a loss that is not squares, for which little is solved.
         """
         r, runs = self.restarts, self.diagnostics.restart_history
         if r.best_fitness == 0:
@@ -285,8 +288,8 @@ class _Search:
         for cost in sorted(run["cost"] for run in runs if run["reason"] in _MINIMA):
             if cost > self.land.tolerance(before):
                 others, before = others + 1, cost
-        if found >= self.config.agreeing_runs + min(others, 2):
-            return f"{found} runs ended in the best minimum"
+        if found >= self.config.agreeing_runs + min(others, 2) + (not self.land.exact):
+            return f"{formatting.count(found, 'run')} ended in the best minimum"
         return ""
 
     def _found(self) -> Found:
@@ -312,13 +315,19 @@ class _Search:
         costs[ranges.aliases(ends, costs)] = np.inf
         ends = ranges.plain(ends, costs)
         minima = Minima.gather(
-            ends, costs, np.array(self.starts or ends),
-            lambda p: whole.whiten(whole.values(p[None])[0]), whole.names,
+            ends, costs, np.array(self.starts or ends), converged=self._settled(),
+            curve=lambda p: whole.whiten(whole.values(p[None])[0]), names=whole.names,
             n_failed=failed, first_failure=reason or None,
             n_evaluations=sum(p.evaluations for p in parts), seed=d.seed, sampler="cmaes",
             stopped=self.ended,
         )  # fmt: skip
         return Found(minima[0].params.copy(), minima, {"cmaes_diagnostics": d})
+
+    def _settled(self) -> np.ndarray:
+        """Of each run whether it ended in a minimum, and was not cut short on its way."""
+        finished = self.config.refine_with_nlsq
+        reasons = [run["reason"] for run in self.diagnostics.restart_history] or [_MINIMA[0]]
+        return np.array([r in _MINIMA or (finished and r != self.ended) for r in reasons])
 
     # ---------------------------------------------------------------------------- checkpoints
 
@@ -327,33 +336,43 @@ class _Search:
         self.file: Path | None = None
         if self.config.checkpoint_dir is None:
             return None
-        self.file = Path(self.config.checkpoint_dir) / f"{self.config.run_id or 'cmaes'}.checkpoint"
+        folder = Path(self.config.checkpoint_dir)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(
+                f"checkpoint_dir={str(folder)!r} cannot be made: {error.strerror}.",
+                "Give a folder that can be written to.",
+            ) from None
+        self.file = folder / f"{self.config.run_id or 'cmaes'}.checkpoint"
         self.fingerprint = _fingerprint(self.whole, self.config, self.given)
         return HPCCheckpointManager.load(self.file, self.fingerprint)
 
     def _take_up(self, kept: dict[str, Any]) -> None:
         self.restarts = BIPOPRestarter(**kept["restarts"])
         self.diagnostics = CMAESDiagnostics.from_dict(kept["diagnostics"])
-        self.current = self._adaptation(kept["current"])
+        if kept["current"] is not None:
+            self.current = self._adaptation(kept["current"])
         for name in _STORED:
             setattr(self, name, kept[name])
 
-    def _keep(self, reason: str) -> None:
-        """Write a checkpoint where one is due, or where the search stops and could go on."""
+    def _keep(self) -> None:
+        """Write a checkpoint, where there are any."""
         if self.file is None:
             return
-        due = self.diagnostics.total_generations % self.config.checkpoint_interval == 0
-        whole = self.current is not None and not self.current.waits
-        if whole and (self.ended in _TO_GO_ON or (due and not reason)):
-            state = {
-                "restarts": dataclasses.asdict(self.restarts),
-                "diagnostics": self.diagnostics.to_dict(),
-                "current": self.current.to_dict(),
-                **{name: getattr(self, name) for name in _STORED},
-            }
+        state = {
+            "restarts": dataclasses.asdict(self.restarts),
+            "diagnostics": self.diagnostics.to_dict(),
+            "current": None if self.current is None else self.current.to_dict(),
+            **{name: getattr(self, name) for name in _STORED},
+        }
+        try:
             HPCCheckpointManager.save(self.file, state, self.fingerprint)
-        if interruption.heard(signal.SIGTERM):
-            raise CMAESPreempted(self.diagnostics.total_generations)
+        except OSError as error:
+            if not self.warned:
+                message = f"{self.file} could not be written: {error.strerror}. The search goes on."
+                warnings.warn(message, SearchCheckpointWarning, stacklevel=2)
+            self.warned = True
 
 
 def _fingerprint(problem: Problem, config: CMAESConfig, given: np.ndarray) -> dict[str, Any]:

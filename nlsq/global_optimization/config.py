@@ -23,8 +23,9 @@ class GlobalOptimizationConfig:
     Parameters
     ----------
     n_starts : int
-        Starts that are drawn. What is cheap is done to all of them: parameters that enter linearly
-        are solved, and the cost is looked at.
+        Most starts that are drawn; a search ends sooner when it found the best minimum often
+        enough. At all of them the parameters that enter linearly are solved and the cost is
+        evaluated.
     sampler : {'lhs', 'sobol', 'halton'}
         Latin hypercube; Sobol for at most 21 parameters, Halton for at most 20.
     center_on_p0 : bool
@@ -32,9 +33,10 @@ class GlobalOptimizationConfig:
     scale_factor : float
         Width of what is drawn around p0, in units of the box or of the parameters' scales.
     elimination_rounds : int
-        How often a part of the starts is dropped before the others are fitted to the end.
+        The starts of least cost, a part (1 - elimination_fraction)**elimination_rounds of all and
+        at least 8, are fitted to the end. In a tournament: its rounds (`TournamentSelector`).
     elimination_fraction : float
-        The part that is dropped each time, from 0 up to, but not, 1.
+        The part that is dropped in a round, at least 0 and below 1.
     batches_per_round : int
         Batches of points that a round of a tournament reads (`TournamentSelector`).
     seed : int
@@ -84,7 +86,7 @@ class GlobalOptimizationConfig:
 
     @property
     def n_fits(self) -> int:
-        """The most local fits that are made to the end."""
+        """About how many local fits are made to the end; a few more where starts are few."""
         kept = self.n_starts * (1 - self.elimination_fraction) ** self.elimination_rounds
         return min(self.n_starts, max(math.ceil(kept), _LEAST_FITS))
 

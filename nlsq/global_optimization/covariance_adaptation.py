@@ -172,14 +172,10 @@ class CovarianceAdaptation:
         self._asked: tuple[np.ndarray, ...] | None = None  # x, y = C^½ z, z
 
     def to_dict(self) -> dict[str, Any]:
-        """The state, to be stored; between two generations."""
-        self.state.random = self._generator.bit_generator.state
+        """The state, to be stored; where costs are awaited, that before `ask`."""
+        if self._asked is None:
+            self.state.random = self._generator.bit_generator.state
         return asdict(self.state)
-
-    @property
-    def waits(self) -> bool:
-        """Whether a generation was asked for whose costs were not told."""
-        return self._asked is not None
 
     def ask(self) -> np.ndarray:
         """Draw a generation.
@@ -189,6 +185,7 @@ class CovarianceAdaptation:
         ndarray, shape (popsize, n)
         """
         s = self.state
+        s.random = self._generator.bit_generator.state
         z = self._generator.standard_normal((s.popsize, s.mean.size))
         if s.generation == 0:
             z[0] = 0.0  # the start itself

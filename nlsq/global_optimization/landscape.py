@@ -23,6 +23,8 @@ class Landscape:
     ----------
     n : int
         How many there are.
+    exact : bool
+        Whether least squares are what is minimised, so that others can be solved.
     """
 
     def __init__(self, problem: Problem, rng: np.random.Generator):
@@ -31,8 +33,8 @@ class Landscape:
         self.units = units_of(self.screen, rng)
         self._ranges = Ranges(self.problem, self.units)
         self._searched, self.linear = self._ranges.drawn, self.units.linear
-        self._exact = problem.options.loss_function is None
-        if self._searched.size and not self._exact:
+        self.exact = problem.options.loss_function is None
+        if self._searched.size and not self.exact:
             # what least squares find under outliers is a start, but not solved
             self._searched, self.linear = np.flatnonzero(problem.free), np.empty(0, int)
         self.n = self._searched.size
@@ -44,7 +46,7 @@ class Landscape:
     def draw(self, k: int, rng: np.random.Generator) -> np.ndarray:
         """Parameter vectors (k, problem.n) from where they may lie."""
         P = self._ranges.draw(rng.random((k, self._ranges.drawn.size)), rng)
-        return P if self._exact else project(self.screen, self.units.linear, P)[0]
+        return P if self.exact else project(self.screen, self.units.linear, P)[0]
 
     def coordinates(self, p: np.ndarray) -> np.ndarray:
         """Coordinates (n,) of parameters (problem.n,)."""

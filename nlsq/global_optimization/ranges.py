@@ -45,8 +45,6 @@ class Ranges:
     ----------
     drawn : ndarray of int
         The parameters that are drawn: free and not linear.
-    lb, ub : ndarray (n,)
-        Finite: bounds, or what the scales reach to.
     """
 
     def __init__(self, problem: Problem, units: Units):
@@ -60,7 +58,6 @@ class Ranges:
         self._tails = np.full((n, 2), _TAIL / 2)
         for j in range(n):
             self._measure(j)
-        self.lb, self.ub = self._limits()
         self._spectrum = spectrum(problem, self._axes)
         self._places = [j for j in self.drawn if units.location[j] >= 0]
         self._widths = [j for j in self.drawn if self._is_width(j)] if self._places else []
@@ -92,18 +89,6 @@ class Ranges:
         elif self._axes:  # unknown: lengths and rates
             reach = max(abs(self._axes[0].low), abs(self._axes[0].high), math.log(1e3))
             self._low[j], self._high[j] = -reach, reach
-
-    def _limits(self) -> tuple[np.ndarray, np.ndarray]:
-        problem = self.problem
-        place = self._kind == "place"
-        with np.errstate(over="ignore"):
-            top = np.exp(self._high + np.where(self._tails[:, 1] > 0, _BEYOND, 0.0))
-        width = self._high - self._low
-        low = np.where(place, self._low - width, -top)
-        high = np.where(place, self._high + width, top)
-        low, high = np.maximum(low, problem.lb), np.minimum(high, problem.ub)
-        wrong = low > high  # the scales lie outside of the bounds
-        return np.where(wrong, problem.lb, low), np.where(wrong, problem.ub, high)
 
     # ---------------------------------------------------------------------------------- draws
 
@@ -298,11 +283,14 @@ class Ranges:
 
 
 def _between(x: np.ndarray) -> np.ndarray:
-    """Places between neighbouring points, of the same number."""
+    """Places between neighbouring points, of the same number.
+
+    At the golden section, since an alias may also have the curve's values halfway.
+    """
     flat = np.ravel(x)
     order = np.argsort(flat, kind="stable")
     between = flat.copy()
-    between[order[:-1]] = 0.5 * (flat[order[:-1]] + flat[order[1:]])
+    between[order[:-1]] += 0.381966 * (flat[order[1:]] - flat[order[:-1]])
     return between.reshape(x.shape)
 
 

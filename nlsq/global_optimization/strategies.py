@@ -23,17 +23,33 @@ CMAES = ("cmaes", "cmaes-fast", "cmaes-global")
 class MultiStart:
     """The search from many starts.
 
+    Parameters
+    ----------
+    config : GlobalOptimizationConfig
+    needs_start : str
+        The keyword of the call that means nothing without p0; empty where there is none.
+
     Examples
     --------
     >>> MultiStart(GlobalOptimizationConfig(n_starts=100)).config.n_fits
     13
     """
 
-    def __init__(self, config: GlobalOptimizationConfig):
-        self.config = config
+    def __init__(self, config: GlobalOptimizationConfig, needs_start: str = ""):
+        self.config, self._needs_start = config, needs_start
 
     def find(self, problem: Problem, has_start: bool) -> Found:
-        """The best start and the evidence; has_start: p0 was given, it is no default."""
+        """The best start and the evidence; has_start: p0 was given, it is no default.
+
+        Raises
+        ------
+        ValueError
+            Starts around p0 were asked for, and it was not given; or the model fails at all starts.
+        """
+        if self._needs_start and not has_start:
+            raise ValueError(
+                f"{self._needs_start} is for starts around p0: give p0, or leave it out."
+            )
         search = Search(problem, self.config, problem.p0[None], has_start)
         with progress_bar(self.config.n_starts, "starts", None) as advance:
             search.run(advance)
@@ -91,7 +107,7 @@ def read_strategy(
         if named := [k for k in given if given[k] is not None]:
             raise TypeError(
                 f"{named[0]!r} is for a search: add method='global', multistart=True or "
-                "method='cmaes', or leave it away."
+                "method='cmaes', or leave it out."
             )
         return None, method, rest
     strategy = _strategy(method if searches else None, asked, given)
@@ -134,7 +150,8 @@ def _strategy(method: str | None, asked: dict[str, bool], given: dict[str, Any])
     if method in CMAES:
         if asked["multistart"] or asked["global_search"]:
             raise TypeError(f"method={method!r} and multistart=True are two searches; choose one.")
-        from nlsq.global_optimization.cmaes_search import CovarianceSearch, read_config
+        from nlsq.global_optimization.cmaes_config import read_config
+        from nlsq.global_optimization.cmaes_search import CovarianceSearch
 
         return CovarianceSearch(read_config(method, given))
     if given.pop("cmaes_config", None) is not None:
@@ -143,4 +160,9 @@ def _strategy(method: str | None, asked: dict[str, bool], given: dict[str, Any])
     if config is None:
         known = method == "global" or asked["global_search"]
         config = GlobalOptimizationConfig(**PRESETS["global"] if known else {})
-    return MultiStart(config.with_overrides(**{k: v for k, v in given.items() if v is not None}))
+    config = config.with_overrides(**{k: v for k, v in given.items() if v is not None})
+    if given.get("scale_factor") is not None and not config.center_on_p0:
+        raise TypeError("scale_factor is for starts around p0: add center_on_p0=True.")
+    return MultiStart(
+        config, next((k for k in ("scale_factor", "center_on_p0") if given.get(k)), "")
+    )

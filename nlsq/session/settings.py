@@ -229,10 +229,15 @@ class Fitting(_Section):
         given = [name for name in _OF_SEARCH if getattr(self, name) is not None]
         if given and self.search is None:
             raise ValueError(
-                f"{given[0]} belongs to a search for the global minimum, n_starts: 100 or "
-                "method: global"
+                f"{given[0]} belongs to a search for the global minimum: add n_starts: 100 or "
+                "method: global, or leave it out"
             )
         if (self.search or "").startswith("cmaes"):
+            if self.method not in (None, "trf", self.search):
+                raise ValueError(
+                    f"preset: {self.preset} is followed by a fit by trf: leave out method: "
+                    f"{self.method}"
+                )
             for name in set(given) & set(_OF_MULTI_START):
                 raise ValueError(f"{name} belongs to a search from many starts, not {self.search}")
         return self
@@ -245,7 +250,7 @@ class Fitting(_Section):
             return found | {"method": self.preset}
         if self.preset is not None:
             return found | {"search_config": self.preset}
-        return found | ({"multistart": True} if self.search and "method" not in found else {})
+        return found | ({"multistart": True} if self.search not in (None, self.method) else {})
 
 
 class Workflow(_Section):

@@ -163,7 +163,7 @@ def _factor_few(G, R_prev, cost) -> Summary | None:
         for i in range(j + 1):
             square += R[i][j] * R[i][j]
             last += before[i][j] * before[i][j]
-        if not (square > COLLAPSE**2 * last and R[j][j] ** 2 > DEPENDENT**2 * square):
+        if not (square > COLLAPSE**2 * last and R[j][j] * R[j][j] > DEPENDENT**2 * square):
             return None
         norms.append(math.sqrt(square))
     z = [value * D[n] for value in L[n][:n]]
