@@ -114,7 +114,8 @@ def a_search(shown, folder):
         found = json.loads(bundle.read("result.json"))
         script, asked = (bundle.read(n).decode() for n in ("reproduce.py", "fit.yaml"))
     assert "'multistart': True" in script and "p0=" not in script
-    assert yaml.safe_load(asked)["fitting"] == {"n_starts": 40, "sampler": "sobol", "seed": 3}
+    asked = yaml.safe_load(asked)["fitting"]
+    assert asked == {"method": "trf", "n_starts": 40, "sampler": "sobol", "seed": 3}
     search = found["search"]
     assert search["seed"] == 3 and search["sampler"] == "sobol"
     assert search["minima"][0]["popt"] == pytest.approx(found["popt"], rel=1e-6)
