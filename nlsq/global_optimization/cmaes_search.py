@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 import secrets
@@ -40,6 +41,7 @@ from nlsq.result import formatting
 from nlsq.result.minima import INTERRUPTED, OUT_OF_TIME, Minima
 from nlsq.utils import interruption
 from nlsq.utils.input_error import InputError
+from nlsq.utils.progress import ProgressLine
 
 _STEP = 4.0  # coordinates in which a step of 1 is a quarter of the range
 _DRAWS = 64  # of which a run begins at the best
@@ -116,10 +118,16 @@ class _Search:
         if not self.land.n:
             return self._solved()
         stops = () if self.file is None else (signal.SIGTERM,)
-        with interruption.deferred(*stops):
+        with interruption.deferred(*stops), contextlib.closing(ProgressLine(None)) as line:
             while not self.ended:
                 try:
                     self._advance()
+                    cost, run = (
+                        min(self.best[1], self.restarts.best_fitness),
+                        self.restarts.restarts,
+                    )
+                    told = f"searching  cost {cost:.6g}, run {run + 1}"
+                    line.update(told, self.diagnostics.total_generations, None)
                     interruption.check()
                 except KeyboardInterrupt:
                     self._interrupt()
