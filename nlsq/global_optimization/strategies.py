@@ -9,6 +9,7 @@ from nlsq.core.drive.roads import choose_road
 from nlsq.core.model.model import Model
 from nlsq.core.problem.keywords import SEARCH, SEARCH_METHODS
 from nlsq.core.problem.observations import Observations
+from nlsq.core.problem.options import read_options
 from nlsq.core.problem.parameters import Parameters
 from nlsq.global_optimization.config import PRESETS, GlobalOptimizationConfig
 from nlsq.global_optimization.problem import Found, Problem
@@ -57,22 +58,27 @@ class MultiStart:
 
 
 def read_search(
-    method: str | None, has_start: bool, options: dict[str, Any]
+    method: str | None, jac: Any, has_start: bool, options: dict[str, Any]
 ) -> tuple[Callable | None, Any, dict[str, Any]]:
     """(the search or None, method and options of the fit that follows).
 
     The search is called as search(model, data, config) and gives what it `Found` and the
-    configuration of the fit from there. Raises as `read_strategy`.
+    configuration of the fit from there. The engine searches, also where the reference fits.
+    Raises as `read_strategy`.
     """
     strategy, method, options = read_strategy(method, options)
     if strategy is None:
         return None, method, options
 
     def search(model: Model, data: Observations, config: OptimizationConfig):
-        choose_road(model, data, config.parameters, config.settings, at_once=True)
-        problem = Problem(model, data, config.parameters, config.settings)
+        parameters, settings = config.parameters, config.settings
+        if config.solver == "reference":
+            parameters = Parameters(parameters.p0, parameters.lb, parameters.ub, parameters.names)
+            settings = read_options("curve_fit", method, jac, parameters.bounded, options)
+        choose_road(model, data, parameters, settings, at_once=True)
+        problem = Problem(model, data, parameters, settings)
         found = strategy.find(problem, has_start)
-        start = Parameters(found.p0, problem.lb, problem.ub, config.parameters.names)
+        start = Parameters(found.p0, problem.lb, problem.ub, parameters.names)
         return found, config._replace(parameters=start)
 
     return search, method, options
