@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -78,7 +79,9 @@ def read_search(
         problem = Problem(model, data, parameters, settings)
         found = strategy.find(problem, has_start)
         start = Parameters(found.p0, problem.lb, problem.ub, parameters.names)
-        return found, config._replace(parameters=start)
+        # other tries from there are no better than what the search has tried
+        settings = dataclasses.replace(config.settings, tried_again=False)
+        return found, config._replace(parameters=start, settings=settings)
 
     return search, method, options
 
