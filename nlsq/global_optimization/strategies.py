@@ -79,9 +79,10 @@ def read_search(
         problem = Problem(model, data, parameters, settings)
         found = strategy.find(problem, has_start)
         start = Parameters(found.p0, problem.lb, problem.ub, parameters.names)
-        # other tries from there are no better than what the search has tried
-        settings = dataclasses.replace(config.settings, tried_again=False)
-        return found, config._replace(parameters=start, settings=settings)
+        config = config._replace(parameters=start)
+        if config.solver == "engine":  # whose other tries are no better than what was searched
+            config = config._replace(settings=dataclasses.replace(settings, tried_again=False))
+        return found, config
 
     return search, method, options
 
