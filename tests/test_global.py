@@ -16,6 +16,7 @@ import nlsq
 from nlsq import curve_fit
 from nlsq.global_optimization import (
     PRESETS,
+    CMAESConfig,
     GlobalOptimizationConfig,
     MultiStartOrchestrator,
     sampling,
@@ -146,6 +147,11 @@ def test_the_result_is_that_of_the_fit_from_the_best_start():
         np.testing.assert_equal(result[key], alone[key], err_msg=key)
 
 
+def test_the_reference_fits_from_what_the_engine_found(monkeypatch):
+    monkeypatch.setenv("NLSQ_SELECTOR_IMPL", "old")
+    assert 2 * search("kern").cost == pytest.approx(CASES["kern"][3], rel=1e-6)
+
+
 @pytest.mark.parametrize("method", ["global", "multistart"])
 def test_equal_seeds_give_equal_answers(method):
     first, again, other = (search("kern", method=method, seed=s) for s in (5, 5, 6))
@@ -187,7 +193,9 @@ def test_every_way_to_ask_ends_where_the_fit_from_the_truth_does(way):
     assert abs(result["f"]) == pytest.approx(right["f"], rel=1e-7)
 
 
-@pytest.mark.parametrize("workflow", ["fast", "robust", "global", MultiStartOrchestrator])
+@pytest.mark.parametrize(
+    "workflow", ["fast", "robust", "global", MultiStartOrchestrator, CMAESConfig(seed=1)]
+)
 def test_presets_and_the_orchestrator(workflow):
     f, x, y, right = CASES["kern"]
     if workflow is MultiStartOrchestrator:
@@ -262,6 +270,7 @@ BAD = [
     ({"search_config": "globl"}, ValueError, "did you mean 'global'"),
     ({"multistart": "yes"}, TypeError, "multistart must be True or False"),
     ({"method": "globl"}, ValueError, "[Dd]id you mean 'global'"),
+    ({"method": np.arange(2)}, ValueError, "`method` must be"),
     ({"n_start": 5}, TypeError, "Did you mean 'n_starts'"),
 ]
 

@@ -131,6 +131,8 @@ class _Search:
                     interruption.check()
                 except KeyboardInterrupt:
                     self._interrupt()
+                done, most = self.diagnostics.total_evaluations, self.config.max_evaluations
+                line.update("candidates of CMA-ES", done, most)
             if self.file is not None and self.ended not in _TO_GO_ON:
                 HPCCheckpointManager.remove(self.file)
             return self._found()
