@@ -16,6 +16,7 @@ import nlsq
 from nlsq import curve_fit
 from nlsq.global_optimization import (
     PRESETS,
+    CMAESConfig,
     GlobalOptimizationConfig,
     MultiStartOrchestrator,
     sampling,
@@ -187,7 +188,9 @@ def test_every_way_to_ask_ends_where_the_fit_from_the_truth_does(way):
     assert abs(result["f"]) == pytest.approx(right["f"], rel=1e-7)
 
 
-@pytest.mark.parametrize("workflow", ["fast", "robust", "global", MultiStartOrchestrator])
+@pytest.mark.parametrize(
+    "workflow", ["fast", "robust", "global", MultiStartOrchestrator, CMAESConfig(seed=1)]
+)
 def test_presets_and_the_orchestrator(workflow):
     f, x, y, right = CASES["kern"]
     if workflow is MultiStartOrchestrator:
@@ -262,6 +265,7 @@ BAD = [
     ({"search_config": "globl"}, ValueError, "did you mean 'global'"),
     ({"multistart": "yes"}, TypeError, "multistart must be True or False"),
     ({"method": "globl"}, ValueError, "[Dd]id you mean 'global'"),
+    ({"method": np.arange(2)}, ValueError, "`method` must be"),
     ({"n_start": 5}, TypeError, "Did you mean 'n_starts'"),
 ]
 

@@ -118,6 +118,16 @@ def test_old_and_new_give_the_same_result(name, choose):
     assert_same(result, expected, 1e-9)
 
 
+def test_the_reference_fits_from_where_a_search_ends(choose):
+    expected = curve_fit(decay, X, Y, method="global")
+    choose(ALL_OLD)
+    result = curve_fit(decay, X, Y, method="global")
+    assert "NLSQ_SELECTOR_IMPL" in result.model_info.reason
+    np.testing.assert_allclose(result.popt, expected.popt, rtol=1e-9)
+    np.testing.assert_allclose(result.pcov, expected.pcov, rtol=1e-9)
+    np.testing.assert_array_equal(result.minima[0].starts, expected.minima[0].starts)
+
+
 def test_the_reference_finds_what_is_not_determined(choose):
     with pytest.warns(OptimizeWarning, match="a, b"):
         expected = curve_fit(product, X, Y, p0=[1, 2, 1])

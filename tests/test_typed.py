@@ -20,8 +20,8 @@ from nlsq.core.orchestration.streaming_coordinator import STRATEGIES
 from nlsq.core.problem.keywords import FRONT, KEYWORDS, SEARCH_METHODS
 from nlsq.core.problem.options import TR_SOLVERS
 from nlsq.core.workflow import _OWN
+from nlsq.global_optimization.cmaes_config import CMAES_PRESETS
 from nlsq.global_optimization.config import PRESETS, SAMPLERS
-from nlsq.global_optimization.strategies import CMAES
 from nlsq.streaming import HybridStreamingConfig
 
 X = np.linspace(0.0, 4.0, 50)
@@ -115,11 +115,11 @@ def test_checkers_see_each_public_name(package):
     [
         (types.MethodLiteral, METHODS),
         (types.SearchLiteral, set(SEARCH_METHODS) - {"multi-start"}),
-        (types.SearchPresetLiteral, (*PRESETS, *CMAES)),
+        (types.SearchPresetLiteral, (*PRESETS, *CMAES_PRESETS)),
         (types.SamplerLiteral, SAMPLERS), (types.LossLiteral, NAMES), (types.JacLiteral, SCHEMES),
         (types.NanPolicyLiteral, ("raise", "omit")), (types.TrSolverLiteral, TR_SOLVERS),
         (types.BackendLiteral, BACKENDS),
-        (types.WorkflowLiteral, ("auto", *STRATEGIES, *PRESETS, *CMAES)),
+        (types.WorkflowLiteral, ("auto", *STRATEGIES, *PRESETS, *CMAES_PRESETS)),
     ],
 )  # fmt: skip
 def test_literals_are_what_is_known(literal, known):

@@ -272,7 +272,7 @@ def curve_fit(
     if asks_for_search(method, options):
         from nlsq.global_optimization.strategies import read_search  # which few fits need
 
-        search, method, options = read_search(method, p0 is not None, options)
+        search, method, options = read_search(method, jac, p0 is not None, options)
     config = taken.selector.select(f, p0, bounds, method, jac, options)
     decision = taken.coordinator.decide(prepared.ydata.size, None, True)
     data, n = Observations.of(prepared), config.n_params

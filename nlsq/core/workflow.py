@@ -40,6 +40,8 @@ from nlsq.streaming.opening import as_source, in_memory
 from nlsq.utils.logging import get_logger
 
 if TYPE_CHECKING:
+    from nlsq.global_optimization.cmaes_config import CMAESConfig
+    from nlsq.global_optimization.config import GlobalOptimizationConfig
     from nlsq.result import StreamedFitResult
     from nlsq.types import (
         JacLiteral,
@@ -68,7 +70,8 @@ def fit(
     f: Callable | str, xdata: Any, ydata: Any = ..., p0: Any = ..., sigma: Any = ...,
     absolute_sigma: bool = ..., check_finite: bool | None = ..., bounds: Any = ...,
     method: MethodLiteral | SearchLiteral | None = ..., jac: JacLiteral | Callable | None = ...,
-    *, workflow: WorkflowLiteral = ..., **options: Unpack[PiecesOptions],
+    *, workflow: WorkflowLiteral | GlobalOptimizationConfig | CMAESConfig = ...,
+    **options: Unpack[PiecesOptions],
 ) -> CurveFitResult: ...  # fmt: skip
 def fit(
     f: Callable | str,
@@ -84,7 +87,10 @@ def fit(
     *,
     nan_policy: NanPolicyLiteral | None = None,
     fixed: Any = None,
-    workflow: WorkflowLiteral | HybridStreamingConfig = "auto",
+    workflow: WorkflowLiteral
+    | HybridStreamingConfig
+    | GlobalOptimizationConfig
+    | CMAESConfig = "auto",
     memory_limit_gb: float | None = None,
     chunk_size: int | None = None,
     checkpoint: str | os.PathLike | None = None,
@@ -115,7 +121,7 @@ def fit(
         sees a sample of the points, and all of them where they are few. So does a search for the
         global minimum: up to 10⁶ points all of them, of more a sample, whose minima are then
         compared on batches from all over the data (``result.streaming["tournament"]``).
-    workflow : str, HybridStreamingConfig or GlobalOptimizationConfig
+    workflow : str, HybridStreamingConfig, GlobalOptimizationConfig or CMAESConfig
         The road, 'auto', 'direct', 'chunked' or 'streaming' (see
         `nlsq.core.orchestration.streaming_coordinator`); 'auto' decides by size and memory. A
         configuration is 'streaming' with its settings; what is given here outranks it. Or a search

@@ -50,9 +50,17 @@ class MultiStartOrchestrator:
         return cls(GlobalOptimizationConfig.from_preset(preset_name), curve_fit_instance)
 
     def fit(
-        self, f: Callable | str, xdata: Any, ydata: Any = None, p0: Any = None, **options: Any
+        self,
+        f: Callable | str,
+        xdata: Any,
+        ydata: Any = None,
+        p0: Any = None,
+        bounds: Any = None,
+        **options: Any,
     ) -> CurveFitResult:
         """`curve_fit(f, xdata, ydata, p0, ...)` from many starts; ``minima`` has the evidence."""
+        if bounds is not None:
+            options["bounds"] = bounds
         return self._fit(f, xdata, ydata, p0=p0, search_config=self.config, **options)
 
     def __repr__(self) -> str:

@@ -9,15 +9,15 @@ from nlsq.core.drive.roads import choose_road
 from nlsq.core.model.model import Model
 from nlsq.core.problem.keywords import SEARCH, SEARCH_METHODS
 from nlsq.core.problem.observations import Observations
+from nlsq.core.problem.options import read_options
 from nlsq.core.problem.parameters import Parameters
+from nlsq.global_optimization.cmaes_config import CMAES_PRESETS, CMAESConfig, read_config
 from nlsq.global_optimization.config import PRESETS, GlobalOptimizationConfig
 from nlsq.global_optimization.problem import Found, Problem
 from nlsq.global_optimization.search import Search
 from nlsq.interfaces.orchestration_protocol import OptimizationConfig
 from nlsq.utils.input_error import did_you_mean
 from nlsq.utils.progress import progress_bar
-
-CMAES = ("cmaes", "cmaes-fast", "cmaes-global")
 
 
 class MultiStart:
@@ -57,22 +57,27 @@ class MultiStart:
 
 
 def read_search(
-    method: str | None, has_start: bool, options: dict[str, Any]
+    method: str | None, jac: Any, has_start: bool, options: dict[str, Any]
 ) -> tuple[Callable | None, Any, dict[str, Any]]:
     """(the search or None, method and options of the fit that follows).
 
     The search is called as search(model, data, config) and gives what it `Found` and the
-    configuration of the fit from there. Raises as `read_strategy`.
+    configuration of the fit from there. The engine searches, also where the reference fits.
+    Raises as `read_strategy`.
     """
     strategy, method, options = read_strategy(method, options)
     if strategy is None:
         return None, method, options
 
     def search(model: Model, data: Observations, config: OptimizationConfig):
-        choose_road(model, data, config.parameters, config.settings, at_once=True)
-        problem = Problem(model, data, config.parameters, config.settings)
+        parameters, settings = config.parameters, config.settings
+        if config.solver == "reference":
+            parameters = Parameters(parameters.p0, parameters.lb, parameters.ub, parameters.names)
+            settings = read_options("curve_fit", method, jac, parameters.bounded, options)
+        choose_road(model, data, parameters, settings, at_once=True)
+        problem = Problem(model, data, parameters, settings)
         found = strategy.find(problem, has_start)
-        start = Parameters(found.p0, problem.lb, problem.ub, config.parameters.names)
+        start = Parameters(found.p0, problem.lb, problem.ub, parameters.names)
         return found, config._replace(parameters=start)
 
     return search, method, options
@@ -96,7 +101,7 @@ def read_strategy(
     for name, value in asked.items():
         if not isinstance(value, bool):
             raise TypeError(f"{name} must be True or False, got {value!r}.")
-    searches = method in SEARCH_METHODS
+    searches = isinstance(method, str) and method in SEARCH_METHODS
     if isinstance(config := given.get("search_config"), str):
         config = given["search_config"] = GlobalOptimizationConfig.from_preset(config)
     if not (config is None or isinstance(config, GlobalOptimizationConfig)):
@@ -129,16 +134,20 @@ def searching(
         config = workflow
     elif workflow in presets:
         config = GlobalOptimizationConfig.from_preset(workflow)
-    elif workflow in CMAES:
+    elif isinstance(workflow, CMAESConfig):
+        if method is not None or options.get("cmaes_config") is not None:
+            raise ValueError(f"workflow={workflow!r} is a search: leave the other one out.")
+        return "auto", "cmaes", options | {"cmaes_config": workflow}
+    elif workflow in CMAES_PRESETS:
         if method not in (None, workflow):
             raise ValueError(f"workflow={workflow!r} and method={method!r}: leave one of them out.")
         return "auto", workflow, options
     else:
-        known = "auto", *roads, *presets, *CMAES
+        known = "auto", *roads, *presets, *CMAES_PRESETS
         near = did_you_mean(str(workflow), known, ".")
         raise ValueError(
-            f"workflow must be one of {', '.join(map(repr, known))}, a HybridStreamingConfig or a "
-            f"GlobalOptimizationConfig, got {workflow!r}{near}"
+            f"workflow must be one of {', '.join(map(repr, known))}, a HybridStreamingConfig, a "
+            f"GlobalOptimizationConfig or a CMAESConfig, got {workflow!r}{near}"
         )
     if method in SEARCH_METHODS or options.get("search_config") is not None:
         raise ValueError(f"workflow={workflow!r} is a search: leave the other one out.")
@@ -147,10 +156,9 @@ def searching(
 
 def _strategy(method: str | None, asked: dict[str, bool], given: dict[str, Any]):
     """What looks for the start."""
-    if method in CMAES:
+    if method in CMAES_PRESETS:
         if asked["multistart"] or asked["global_search"]:
             raise TypeError(f"method={method!r} and multistart=True are two searches; choose one.")
-        from nlsq.global_optimization.cmaes_config import read_config
         from nlsq.global_optimization.cmaes_search import CovarianceSearch
 
         return CovarianceSearch(read_config(method, given))

@@ -35,7 +35,8 @@ _DATA = ("f", "fun", "model", "xdata", "ydata", "x0", "options", "fit_options", 
 
 def asks_for_search(method: Any, options: dict) -> bool:
     """Whether a call of `curve_fit` looks for the global minimum, or says how to."""
-    return method in SEARCH_METHODS or (bool(options) and not options.keys().isdisjoint(SEARCH))
+    named = isinstance(method, str) and method in SEARCH_METHODS
+    return named or (bool(options) and not options.keys().isdisjoint(SEARCH))
 
 
 def check_names(

@@ -195,8 +195,11 @@ def _method(method, bounded) -> str:
     if method is None:
         return "trf"
     if not isinstance(method, str) or method not in METHODS:
-        near = closest(method, SEARCH_METHODS) if isinstance(method, str) else ()
-        hint = f" Did you mean {near[0]!r}?" if near else ""
+        hint = ""
+        if isinstance(method, str) and method in SEARCH_METHODS:
+            hint = " Searches for the global minimum are methods of `curve_fit` and `fit`."
+        elif isinstance(method, str) and (near := closest(method, SEARCH_METHODS)):
+            hint = f" Did you mean {near[0]!r}?"
         raise ValueError(f"`method` must be 'trf', 'dogbox' or 'lm', got {method!r}.{hint}")
     if method == "lm" and bounded:
         raise ValueError(
