@@ -106,9 +106,11 @@ def ours(name: str, problem: Problem, seed: int, limit: float) -> End:
     if minima is None:
         return End(sse, seconds, result.nfev, 0, 0, "", reached)
     successes = minima[0].count if reached and len(minima) else 0
-    return End(
-        sse, seconds, minima.n_evaluations, minima.n_fits, successes, minima.stopped, reached
-    )
+    said = minima.stopped
+    if problem.minima > 1:
+        equal = sum(problem.reached(2 * minimum.cost) for minimum in minima)
+        said += f", {equal} of {problem.minima} equal minima"
+    return End(sse, seconds, minima.n_evaluations, minima.n_fits, successes, said, reached)
 
 
 def theirs(name: str, problem: Problem, seed: int, limit: float) -> End:

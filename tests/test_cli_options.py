@@ -114,7 +114,8 @@ def a_search(shown, folder):
         found = json.loads(bundle.read("result.json"))
         script, asked = (bundle.read(n).decode() for n in ("reproduce.py", "fit.yaml"))
     assert "'multistart': True" in script and "p0=" not in script
-    assert yaml.safe_load(asked)["fitting"] == {"n_starts": 40, "sampler": "sobol", "seed": 3}
+    asked = yaml.safe_load(asked)["fitting"]
+    assert asked == {"method": "trf", "n_starts": 40, "sampler": "sobol", "seed": 3}
     search = found["search"]
     assert search["seed"] == 3 and search["sampler"] == "sobol"
     assert search["minima"][0]["popt"] == pytest.approx(found["popt"], rel=1e-6)
@@ -174,6 +175,8 @@ CASES = [
     ((*FIT, "--set", "fitting.loss=huber", "-q", "--print", "markdown"), 0, prints("tau")),
     ((*FIT, "--multistart", "40", "--method", "trf", "--sampler", "sobol", "--seed", "3", "-o",
       "found.html", "-o", "found.zip"), 0, a_search),
+    ((*FIT, "--method", "global", "--time-limit", "1e-6"), 4,
+     prints("search: best of", "the time limit ended the search.")),
     ((*FIT, "--preset", "fast", "--print", "shell", "-q"), 0, close_to_truth),
     (("fit", "fit.yaml", "--method", "global", "--json"), 0, document(**TRUE)),
     (("fit", "fit.yaml", "--set", "workflow=fast", "--dry-run"), 0, prints("search  fast")),

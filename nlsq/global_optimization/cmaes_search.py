@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 import secrets
@@ -40,6 +41,7 @@ from nlsq.result import formatting
 from nlsq.result.minima import INTERRUPTED, OUT_OF_TIME, Minima
 from nlsq.utils import interruption
 from nlsq.utils.input_error import InputError
+from nlsq.utils.progress import ProgressLine
 
 _STEP = 4.0  # coordinates in which a step of 1 is a quarter of the range
 _DRAWS = 64  # of which a run begins at the best
@@ -116,13 +118,15 @@ class _Search:
         if not self.land.n:
             return self._solved()
         stops = () if self.file is None else (signal.SIGTERM,)
-        with interruption.deferred(*stops):
+        with interruption.deferred(*stops), contextlib.closing(ProgressLine(None)) as line:
             while not self.ended:
                 try:
                     self._advance()
                     interruption.check()
                 except KeyboardInterrupt:
                     self._interrupt()
+                done, most = self.diagnostics.total_evaluations, self.config.max_evaluations
+                line.update("candidates of CMA-ES", done, most)
             if self.file is not None and self.ended not in _TO_GO_ON:
                 HPCCheckpointManager.remove(self.file)
             return self._found()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable
 
 import numpy as np
@@ -20,6 +21,7 @@ from nlsq.core.drive.solve import solve
 from nlsq.core.loop.status import Status
 from nlsq.core.problem.options import Options
 from nlsq.core.problem.parameters import Parameters
+from nlsq.global_optimization.differing import Differing
 from nlsq.global_optimization.problem import Problem
 from nlsq.global_optimization.projecting import Projected, project
 from nlsq.utils import interruption
@@ -55,25 +57,50 @@ class Ends:
 def fit_from(problem: Problem, starts: np.ndarray, linear: np.ndarray) -> Ends:
     """Local fits from starts (k, n); `linear`: the parameters that enter linearly."""
     ends, options = None, _options(problem, _PASSES)
-    projected = len(linear) > 0 and options.loss_function is None
+    if options.loss_function is not None:
+        linear = linear[:0]
     many = _many(problem, starts, options)
-    if many is not None and is_for(many) and fits_lanes(many):
-        account = account_of(many)
-        while ends is None and account.lanes:
-            kind = Stack if account.stacks and problem.in_columns else Singly
-            try:
-                if kind is Stack and projected:
-                    ends = _projected(problem, many, linear)
-                else:
-                    ends = _in_lanes(problem, many, kind)
-            except Unstackable:
-                if kind is Singly:
-                    account.lanes = False
-                account.stacks = False
-    if ends is None:
+    if many is None or not fits_lanes(many):
         ends = _one_by_one(problem, starts, options)
+    elif _is_interpreted(problem, many):
+        ends = _by_duals(problem, many, linear)
+    if ends is None:
+        return _by_differences(problem, many, linear)
     problem.evaluations += int(ends.nfev.sum())
     return ends
+
+
+def _is_interpreted(problem: Problem, many: Many) -> bool:
+    """Whether lanes may evaluate the model by dual numbers."""
+    if problem.x is None or buying.account_of(problem.model).writes_jax:
+        return False
+    return many.options.backend != "jax" and is_for(many)
+
+
+def _by_duals(problem: Problem, many: Many, linear: np.ndarray) -> Ends | None:
+    """The fits in lanes with exact derivatives; None where the model has none."""
+    account = account_of(many)
+    while account.lanes:
+        kind = Stack if account.stacks and problem.in_columns else Singly
+        try:
+            if kind is Stack and len(linear):
+                ends = _projected(problem, many, linear, Projected)
+                ends.nfev *= 2  # calls of the model in a pass
+                return ends
+            return _in_lanes(problem, many, kind)
+        except Unstackable:
+            if kind is Singly:
+                account.lanes = False
+            account.stacks = False
+    return None
+
+
+def _by_differences(problem: Problem, many: Many, linear: np.ndarray) -> Ends:
+    """The fits in lanes by curves of the problem, which counts them."""
+    kind = functools.partial(Differing, problem)
+    if len(linear):
+        return _projected(problem, many, linear, kind, polished=False)
+    return _in_lanes(problem, many, kind, polished=False)
 
 
 def fit_one(problem: Problem, start: np.ndarray, linear: np.ndarray) -> Ends:
@@ -93,10 +120,7 @@ def _options(problem: Problem, passes: int) -> Options:
 def _many(problem: Problem, starts: np.ndarray, options) -> Many | None:
     """The fits as those of one data set from many starts; None where they cannot be."""
     data, k = problem.data, len(starts)
-    account = buying.account_of(problem.model)
-    if data.factor is not None or problem.x is None or account.writes_jax:
-        return None
-    if options.backend == "jax" or data.is_complex:
+    if data.factor is not None or data.is_complex or callable(options.jac):
         return None
     sigma = data.weights
     if sigma is not None:
@@ -116,7 +140,9 @@ def _many(problem: Problem, starts: np.ndarray, options) -> Many | None:
     )  # fmt: skip
 
 
-def _projected(problem: Problem, many: Many, linear: np.ndarray) -> Ends:
+def _projected(
+    problem: Problem, many: Many, linear: np.ndarray, kind: Callable, polished: bool = True
+) -> Ends:
     """The fits in lanes of the parameters that are not linear."""
     free = tuple(f and j not in linear for j, f in enumerate(many.free))
     if not any(free):
@@ -127,17 +153,16 @@ def _projected(problem: Problem, many: Many, linear: np.ndarray) -> Ends:
     theta = dataclasses.replace(many, free=free)
 
     def stack(*given):
-        made = Projected(*given)
+        made = kind(*given)
         made.linear = linear
         return made
 
-    ends = _in_lanes(problem, theta, stack)
+    ends = _in_lanes(problem, theta, stack, polished)
     ends.x, ends.cost = project(problem, linear, ends.x)
-    ends.nfev *= 2  # calls of the model in a pass
     return ends
 
 
-def _in_lanes(problem: Problem, many: Many, kind: Callable) -> Ends:
+def _in_lanes(problem: Problem, many: Many, kind: Callable, polished: bool = True) -> Ends:
     """The fits in lanes."""
     k = many.size
     lot, status = many.read(Slab(slice(0, k), (slice(0, k),), many.m))
@@ -149,7 +174,7 @@ def _in_lanes(problem: Problem, many: Many, kind: Callable) -> Ends:
     for first in range(0, len(lot), width):
         part = lot.take(np.arange(first, min(first + width, len(lot))))
         with np.errstate(all="ignore"):
-            state, _ = to_ends(kind(many, part, many.x), form)
+            state, _ = to_ends(kind(many, part, many.x), form, polished)
         free = np.flatnonzero(many.free)
         ends.x[np.ix_(part.places, free)] = state[list(at.x)].T
         cost = state[at.cost]

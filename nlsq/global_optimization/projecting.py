@@ -53,19 +53,27 @@ def project(problem: Problem, linear: np.ndarray, P: np.ndarray) -> tuple[np.nda
 
 def _solved(problem: Problem, linear: np.ndarray, P: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(beta (k, q), costs (k,)) of vectors that are evaluated in one call."""
-    k, q = len(P), len(linear)
-    every = np.repeat(P[None], q + 1, axis=0)
-    every[:, :, linear] = 0.0
-    every[np.arange(1, q + 1), :, linear] = 1.0
-    curves = problem.values(every.reshape(-1, P.shape[1])).reshape(q + 1, k, -1)
+    k = len(P)
+    base, phi = unit_curves(problem, linear, P)
     with np.errstate(all="ignore"):
-        A = problem.whiten(curves[1:] - curves[0])
-        normal = Normal(A, problem.whiten(problem.data.y - curves[0]))
+        A = problem.whiten(phi)
+        normal = Normal(A, problem.whiten(problem.data.y - base))
         beta = normal.solution(problem.lb[linear], problem.ub[linear])
         r = (beta[:, None] @ normal.A)[:, 0] - normal.b
     cost = np.full(k, np.inf)
     cost[normal.good] = problem.cost_of_whitened(r[normal.good])
     return beta, cost
+
+
+def unit_curves(problem: Problem, linear: np.ndarray, P: np.ndarray) -> tuple:
+    """(f_0 (k, m), phi (q, k, m)) at vectors P (k, n), whose linear parameters do not matter."""
+    q = len(linear)
+    every = np.repeat(P[None], q + 1, axis=0)
+    every[:, :, linear] = 0.0
+    every[np.arange(1, q + 1), :, linear] = 1.0
+    curves = problem.values(every.reshape(-1, P.shape[1])).reshape(q + 1, len(P), -1)
+    with np.errstate(all="ignore"):
+        return curves[0], curves[1:] - curves[0]
 
 
 class Normal:

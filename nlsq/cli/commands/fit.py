@@ -83,7 +83,7 @@ def run(settings: Settings, output: Output, strict: bool = False, resume: bool =
     """
     from nlsq.cli import signals
     from nlsq.cli.errors import NotConverged, Terminated, Undetermined
-    from nlsq.result.minima import INTERRUPTED
+    from nlsq.result.minima import INTERRUPTED, OUT_OF_TIME
     from nlsq.session.pieces import allowed_memory
     from nlsq.session.plan import read
     from nlsq.session.resuming import keep_request
@@ -98,13 +98,13 @@ def run(settings: Settings, output: Output, strict: bool = False, resume: bool =
             settings, read(settings), resume, whole=whole, command=command_line()
         )
         output.write(document, result, settings)
-    search = document.get("search") or {}
-    cut_short = search.get("stopped") == INTERRUPTED
+    stopped = (document.get("search") or {}).get("stopped")
+    cut_short = stopped in (INTERRUPTED, OUT_OF_TIME)
     if cut_short or not document["convergence"]["success"]:
         if signals.terminated():
             message = "Terminated; what is shown is the best point so far."
             raise Terminated(message, _way_on(settings))
-        why = "the search was interrupted." if cut_short else document["convergence"]["message"]
+        why = f"{stopped} ended the search." if cut_short else document["convergence"]["message"]
         raise NotConverged(
             f"{settings.data.input_file}: {why}", "What is shown is the best point so far."
         )

@@ -22,7 +22,15 @@ from nlsq.core.drive.batch.renting import rents_alone
 from nlsq.core.drive.batch.results import Results, limits
 from nlsq.core.drive.batch.rows import Ragged, Slab, ragged_slabs, slabs
 from nlsq.core.drive.batch.stacked import Stack, suspicious
-from nlsq.core.drive.batch.state import DONE, Data, Form, Numbers, answer_places, places, sizes
+from nlsq.core.drive.batch.state import (
+    DONE,
+    Data,
+    Form,
+    Numbers,
+    answer_places,
+    places,
+    sizes,
+)
 from nlsq.core.drive.buying import NOT_YET
 from nlsq.core.drive.roads import choose_road
 from nlsq.core.loop import loop
@@ -165,8 +173,10 @@ class Interpreted(Results):
         return state, answers
 
 
-def to_ends(stack: Stack, form: Form) -> tuple[np.ndarray, np.ndarray]:
+def to_ends(stack: Stack, form: Form, polished: bool = True) -> tuple[np.ndarray, np.ndarray]:
     """(state, answers) of a stack's lanes at their ends, as the program's.
+
+    polished: whether ends have all digits, or are left where the tests of convergence hold.
 
     Raises
     ------
@@ -184,13 +194,14 @@ def to_ends(stack: Stack, form: Form) -> tuple[np.ndarray, np.ndarray]:
     at_work = np.arange(len(lot))
     while at_work.size:
         leave = 3 * at_work.size // 4 if at_work.size > _FEW else 0
-        shared = Numbers(lot.m, *limits(stack.many, form.n), leave, 0, 1.0)
+        leave, passes = (leave, 0) if polished else (at_work.size, 1)
+        shared = Numbers(lot.m, *limits(stack.many, form.n), leave, passes, 1.0)
         data = Data((), lot.y, None, (), lb[:, at_work], ub[:, at_work])
         rows = like(at, state[:, at_work])
         found, answer = lanes.fit_block(stack.reduce, form, data, shared, rows)
         state[:, at_work] = np.stack(leaves_of(found))
         answers[:, at_work] = np.stack(leaves_of(answer))
-        going = np.flatnonzero(found.phase < DONE)
+        going = np.flatnonzero(found.phase < (DONE if polished else states.POLISH))
         at_work, stack = at_work[going], stack.take(going)
         interruption.check()
     return state, answers
