@@ -113,7 +113,7 @@ class Coordinates:
     def __init__(self, lb, ub, likely):
         self._lb, self._ub = np.asarray(lb, dtype=float), np.asarray(ub, dtype=float)
         likely = np.asarray(likely, dtype=float)
-        with np.errstate(divide="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore"):  # draws of 0
             low, high = np.exp(np.quantile(np.log(np.abs(likely)), [0.1, 0.9], axis=0))
         box = self._ub - self._lb
         wide = (high > _DECADES * low) | (np.isfinite(box) & (box > _HUGE * np.ptp(likely, axis=0)))
