@@ -147,6 +147,11 @@ def test_the_result_is_that_of_the_fit_from_the_best_start():
         np.testing.assert_equal(result[key], alone[key], err_msg=key)
 
 
+def test_the_reference_fits_from_what_the_engine_found(monkeypatch):
+    monkeypatch.setenv("NLSQ_SELECTOR_IMPL", "old")
+    assert 2 * search("kern").cost == pytest.approx(CASES["kern"][3], rel=1e-6)
+
+
 @pytest.mark.parametrize("method", ["global", "multistart"])
 def test_equal_seeds_give_equal_answers(method):
     first, again, other = (search("kern", method=method, seed=s) for s in (5, 5, 6))

@@ -36,6 +36,7 @@ from nlsq.result.minima import INTERRUPTED, OUT_OF_TIME, Minima
 from nlsq.utils import interruption
 
 _FIRST, _FITS = 16, 4  # starts of the first round, and fits of one kind of starts in each
+_DOUBLED = 7  # times, after which rounds are as long as the last
 _POINTS, _SEEN = 2048, 64  # of the data that a search sees, and that starts are screened by
 _ENOUGH, _ROUNDS = 6, 2  # fits that have to end at the best minimum, and rounds
 _SURE, _LONG = 12, 3  # the same where its residuals show that something is left to explain
@@ -96,7 +97,7 @@ class Search:
 
     def _round(self, number: int) -> None:
         config, dims = self.config, self.ranges.drawn.size
-        count = min(_FIRST << number, config.n_starts - self.drawn) if dims else 1
+        count = min(_FIRST << min(number, _DOUBLED), config.n_starts - self.drawn) if dims else 1
         if dims:
             cube = get_sampler(config.sampler)(count, dims, seed=[config.seed, number])
             P = self._drawn(cube, number)

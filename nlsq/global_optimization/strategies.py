@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -78,7 +79,10 @@ def read_search(
         problem = Problem(model, data, parameters, settings)
         found = strategy.find(problem, has_start)
         start = Parameters(found.p0, problem.lb, problem.ub, parameters.names)
-        return found, config._replace(parameters=start)
+        config = config._replace(parameters=start)
+        if config.solver == "engine":  # whose other tries are no better than what was searched
+            config = config._replace(settings=dataclasses.replace(settings, tried_again=False))
+        return found, config
 
     return search, method, options
 
