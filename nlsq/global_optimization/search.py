@@ -193,23 +193,20 @@ class Search:
         parts = {id(p): p for p in (self.screen, self.problem, self.whole)}.values()
         return sum(p.failed for p in parts), next((p.first_failure for p in parts if p.failed), "")
 
-    def _tolerance(self, best: float) -> float:
-        return best * (1 + _SAME) + 1e-14 * self.problem.data.spread()
-
     def _best_ends(self) -> np.ndarray:
         """The best ends, each minimum once."""
         order, cost, kept = np.argsort(self.costs), self.costs, []
         for i in order:
             if not np.isfinite(cost[i]) or len(kept) == _BEST:
                 break
-            if not kept or cost[i] > self._tolerance(cost[kept[-1]]):
+            if not kept or cost[i] > self.problem.tolerance(cost[kept[-1]]):
                 kept.append(i)
         return self.points[kept]
 
     def _judge(self) -> None:
         cost = self.costs
         best = cost.min(initial=np.inf)
-        reached = (cost <= self._tolerance(best)) & np.isfinite(cost)
+        reached = (cost <= self.problem.tolerance(best)) & np.isfinite(cost)
         found = int(reached[np.concatenate([*self.own, np.empty(0, bool)])].sum())
         if not self.ranges.drawn.size:
             self.stopped = "the model is linear in all that is fitted"
