@@ -249,7 +249,7 @@ class _Search:
         P, costs = self.last
         middle = np.argsort(costs, kind="stable")[np.isfinite(costs).sum() // 2]
         end, cost = self.land.finish(P[middle])
-        if cost > self.land.tolerance(self.best[1]):
+        if cost > self.land.problem.tolerance(self.best[1]):
             return False
         self.best = end, cost
         return True
@@ -293,10 +293,10 @@ class _Search:
             return "all restarts were made" if r.restarts else runs[-1]["reason"]
         if not math.isfinite(r.best_fitness):
             return ""
-        found = sum(run["cost"] <= self.land.tolerance(r.best_fitness) for run in runs)
+        found = sum(run["cost"] <= self.land.problem.tolerance(r.best_fitness) for run in runs)
         others, before = 0, r.best_fitness
         for cost in sorted(run["cost"] for run in runs if run["reason"] in _MINIMA):
-            if cost > self.land.tolerance(before):
+            if cost > self.land.problem.tolerance(before):
                 others, before = others + 1, cost
         if found >= self.config.agreeing_runs + min(others, 2) + (not self.land.exact):
             return f"{formatting.count(found, 'run')} ended in the best minimum"

@@ -24,10 +24,12 @@ from nlsq.core.model.model import Model
 from nlsq.core.problem.observations import Observations
 from nlsq.core.problem.options import Options
 from nlsq.core.problem.parameters import Parameters
+from nlsq.result.distinct import SAME_COST
 from nlsq.result.minima import Minima
 from nlsq.utils import interruption
 
 _ELEMENTS = 1 << 17  # points times vectors that are evaluated in a call
+_NOTHING = 1e-14  # of the cost of a constant: rounding
 _SAME = 1e-9  # difference of two curves, relative to the largest value, that rounding may make
 
 
@@ -189,6 +191,10 @@ class Problem:
         for first in range(0, len(P), width):
             interruption.check()
             yield P[first : first + width]
+
+    def tolerance(self, cost: float) -> float:
+        """The largest cost that is the same as `cost`, within what local fits leave open."""
+        return cost * (1 + SAME_COST) + _NOTHING * self.data.spread()
 
     def cost_of(self, difference: np.ndarray) -> np.ndarray:
         """Costs (k,) of curves less the data (k, m)."""

@@ -28,7 +28,6 @@ _NEGATIVE = 0.12  # of the draws, where the sign is open
 _TAIL = 0.2  # of the draws, that leave the core
 _BEYOND = math.log(1e2)  # how far they go
 _ALIKE = 1e-3  # difference of two curves, as a share of their range, that is none
-_SAME = 1e-6  # relative difference of two costs that is none
 
 
 class Ranges:
@@ -207,7 +206,7 @@ class Ranges:
             j for j in self.drawn if self._kind[j] == "size" and abs(self.units.length[j, 0]) == 1
         ]
         least = cost.min(initial=np.inf)
-        tied = np.flatnonzero(cost <= least * (1 + _SAME) + 1e-14 * problem.data.spread())
+        tied = np.flatnonzero(cost <= problem.tolerance(least))
         if not rates or tied.size < 2:
             return found
         with np.errstate(all="ignore"):

@@ -196,11 +196,10 @@ class Search:
     def told(self) -> str:
         """How far it is, in few words."""
         cost = self.costs.min(initial=np.inf)
-        reached = int((self.costs <= self._tolerance(cost)).sum()) if np.isfinite(cost) else 0
+        reached = (
+            int((self.costs <= self.problem.tolerance(cost)).sum()) if np.isfinite(cost) else 0
+        )
         return f"searching  cost {cost:.6g}, reached by {reached} of {len(self.costs)} fits"
-
-    def _tolerance(self, best: float) -> float:
-        return best * (1 + _SAME) + 1e-14 * self.problem.data.spread()
 
     def _best_ends(self) -> np.ndarray:
         """The best ends, each minimum once."""
@@ -208,14 +207,14 @@ class Search:
         for i in order:
             if not np.isfinite(cost[i]) or len(kept) == _BEST:
                 break
-            if not kept or cost[i] > self._tolerance(cost[kept[-1]]):
+            if not kept or cost[i] > self.problem.tolerance(cost[kept[-1]]):
                 kept.append(i)
         return self.points[kept]
 
     def _judge(self) -> None:
         cost = self.costs
         best = cost.min(initial=np.inf)
-        reached = (cost <= self._tolerance(best)) & np.isfinite(cost)
+        reached = (cost <= self.problem.tolerance(best)) & np.isfinite(cost)
         found = int(reached[np.concatenate([*self.own, np.empty(0, bool)])].sum())
         if not self.ranges.drawn.size:
             self.stopped = "the model is linear in all that is fitted"
