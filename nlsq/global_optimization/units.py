@@ -65,6 +65,8 @@ def units_of(problem: Problem, rng: np.random.Generator) -> Units:
     count = 0 if x is None else 1 if x.ndim == 1 else len(x)
     found = Units(np.empty(0, int), np.full((n, count), np.nan), np.zeros((n, count)),
                   np.full(n, -1), np.zeros(n))  # fmt: skip
+    near = np.clip(problem.p0 * [[1.0], [1.01]], problem.lb, problem.ub)
+    problem.values(near)  # which tells whether many curves are evaluated by one call
     P, T = _lively(problem, rng)
     if not len(P):
         return found
@@ -119,7 +121,8 @@ def broad(problem: Problem, rng: np.random.Generator, k: int) -> np.ndarray:
         size = np.abs(size) * (0.3 * scale) ** power
         places = rng.random((k, n)) < 0.4
         size = np.where(places, which.min() + rng.random((k, n)) * np.ptp(which), size)
-    P = np.where(rng.random((k, n)) < 0.1, -size, size)
+    # of the wrong sign an integrator may explode, and never return
+    P = np.where(rng.random((k, n)) < (0.1 if problem.in_columns else 0.0), -size, size)
     P = np.where(rng.random((k, n)) < 0.5, P, np.clip(P, problem.lb, problem.ub))
     P = inside(P, problem.lb, problem.ub, rng)
     return np.where(problem.free, P, problem.p0)
