@@ -218,6 +218,8 @@ class Ranges:
         there; the lowest stays.
         """
         problem, found = self.problem, np.zeros(len(P), bool)
+        if len(self._axes) != 1:
+            return found
         rates = [
             j for j in self.drawn if self._kind[j] == "size" and abs(self.units.length[j, 0]) == 1
         ]

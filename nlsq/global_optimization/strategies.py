@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from nlsq.core.drive.roads import choose_road
 from nlsq.core.model.model import Model
 from nlsq.core.problem.keywords import SEARCH, SEARCH_METHODS
@@ -55,7 +57,8 @@ def read_search(
     def search(model: Model, data: Observations, config: OptimizationConfig):
         choose_road(model, data, config.parameters, config.settings, at_once=True)
         problem = Problem(model, data, config.parameters, config.settings)
-        found = strategy.find(problem, has_start)
+        with np.errstate(all="ignore"):  # far from the data much overflows
+            found = strategy.find(problem, has_start)
         start = Parameters(found.p0, problem.lb, problem.ub, config.parameters.names)
         return found, config._replace(parameters=start)
 
