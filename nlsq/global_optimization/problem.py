@@ -146,6 +146,8 @@ class Problem:
         self._turn += 1
         i = self._turn * 7919 % len(P)
         alone = values_or_nan(self.model, x, P[i])
+        if np.iscomplexobj(found) and not self.data.is_complex:
+            raise TypeError(COMPLEX_MODEL)
         if found.dtype.kind not in "fiubc" or not _same(found[i], alone):
             self.in_columns = False
             return None

@@ -36,10 +36,11 @@ class MultiStart:
 
     def find(self, problem: Problem, has_start: bool) -> Found:
         """The best start and the evidence; has_start: p0 was given, it is no default."""
-        search = Search(problem, self.config, problem.p0[None], has_start)
-        with progress_bar(self.config.n_starts, "starts", None) as advance:
-            search.run(advance)
-        return search.found()
+        with np.errstate(all="ignore"):  # far from the data much overflows
+            search = Search(problem, self.config, problem.p0[None], has_start)
+            with progress_bar(self.config.n_starts, "starts", None) as advance:
+                search.run(advance)
+            return search.found()
 
 
 def read_search(
@@ -57,8 +58,7 @@ def read_search(
     def search(model: Model, data: Observations, config: OptimizationConfig):
         choose_road(model, data, config.parameters, config.settings, at_once=True)
         problem = Problem(model, data, config.parameters, config.settings)
-        with np.errstate(all="ignore"):  # far from the data much overflows
-            found = strategy.find(problem, has_start)
+        found = strategy.find(problem, has_start)
         start = Parameters(found.p0, problem.lb, problem.ub, config.parameters.names)
         return found, config._replace(parameters=start)
 
