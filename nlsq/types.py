@@ -81,7 +81,7 @@ class CurveFitOptions(FitOptions, total=False):
     center_on_p0: bool | None
     scale_factor: float | None
     seed: int | None
-    search_config: GlobalOptimizationConfig | None
+    search_config: GlobalOptimizationConfig | SearchPresetLiteral | None
     cmaes_config: Any
 
 

@@ -72,7 +72,7 @@ def search(folder: str | None, source: Suicidal, **options):
     size, searching.IN_FULL = searching.IN_FULL, 10**4
     try:
         return nlsq.fit(
-            peak, source, workflow="chunked", method="multistart", n_starts=32,
+            peak, source, workflow="chunked", method="multistart", n_starts=200,
             bounds=([0, 0, 0.1], [5, 10, 1]), checkpoint=folder, resume=folder is not None,
             checkpoint_interval=0.0 if folder else None, **options,
         )  # fmt: skip

@@ -385,6 +385,21 @@ def test_equal_seeds_give_equal_searches_and_p0_is_a_candidate():
     assert 4.7 in given.minima[0].starts[:, 1]
 
 
+@pytest.mark.parametrize(
+    "options, y",
+    [
+        ({"loss": "soft_l1", "f_scale": 0.1}, WAVE + 15 * (np.arange(T.size) % 9 == 0)),
+        ({"sigma": np.linspace(0.01, 0.1, T.size)}, WAVE),
+        ({"nan_policy": "omit"}, np.where(T > 9, np.nan, WAVE)),
+        ({"fixed": ["a"], "p0": [2, 1, 0.3]}, WAVE),
+    ],
+)
+def test_what_is_minimised_is_what_curve_fit_minimises(options, y):
+    best = nlsq.curve_fit(wave, T, y, **options | {"p0": [2, 4.7, 0.3]})
+    fit = _search(y, **options)
+    assert fit.cost == pytest.approx(best.cost, rel=1e-9)
+
+
 def test_exact_data_end_at_no_cost():
     fit = _search(wave(T, 2.0, 4.7, 0.3))
     assert fit.cost < 1e-20 and abs(fit.popt[1]) == pytest.approx(4.7)
@@ -497,7 +512,7 @@ def test_the_sampler_of_evosax_is_asked_and_told(monkeypatch):
 def test_ctrl_c_keeps_the_best():
     config = CMAESConfig(refine_with_nlsq=False, agreeing_runs=9)
     with cut_short():
-        fit = _search(PEAKS, mortal(120, signal.SIGINT), cmaes_config=config)
+        fit = _search(PEAKS, mortal(signal.SIGINT, 120), cmaes_config=config)
     assert fit.cmaes_diagnostics.convergence_reason == "an interruption"
     assert np.isfinite(fit.cost)
 
@@ -556,12 +571,12 @@ def test_a_changed_problem_under_a_checkpoint_loses_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def mortal(last, number):
-    """Two peaks that send themselves a signal at a call, the `last`."""
+def mortal(number, last, after=Path(".")):
+    """Two peaks that send themselves a signal at a call, the `last` after a file is there."""
     calls = iter(range(1, 10**9))
 
     def model(t, a, m, s, b, n, r):
-        if next(calls) == last:
+        if after.exists() and next(calls) == last:
             os.kill(os.getpid(), number)
         return two_peaks(t, a, m, s, b, n, r)
 
@@ -569,9 +584,11 @@ def mortal(last, number):
 
 
 def test_sigterm_writes_a_checkpoint_and_ends(tmp_path):
+    model = mortal(signal.SIGTERM, 4, after=tmp_path / "cmaes.checkpoint")
+    config = _config(tmp_path, refine_with_nlsq=False)
     with pytest.raises(CMAESPreempted, match="the same call goes on from it") as ended:
-        _search(PEAKS, mortal(120, signal.SIGTERM), cmaes_config=_config(tmp_path))
-    assert ended.value.generation > 0 and list(tmp_path.iterdir())
+        _search(PEAKS, model, cmaes_config=config)
+    assert ended.value.generation > 3 and list(tmp_path.iterdir())
 
 
 CHILD = """

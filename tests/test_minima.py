@@ -259,6 +259,7 @@ def test_the_summary_says_how_sure_the_best_minimum_is(factors, counts, options,
     fit = fit_with(factors, counts, **options)
     text = " ".join(fit.summary().split("\n\n")[0].split())
     assert text.endswith(f"search {said}")
+    assert "\\" not in fit.summary(ascii=True)
 
 
 @pytest.mark.parametrize("known", [{}, {"sigma": 0.1, "absolute_sigma": True}])

@@ -89,7 +89,7 @@ class CMAESConfig:
 
     popsize: int | None = None
     max_generations: int = 200
-    sigma: float = 0.5
+    sigma: float = 0.1
     tol_fun: float = 1e-8
     tol_x: float = 1e-8
     restart_strategy: str = "bipop"

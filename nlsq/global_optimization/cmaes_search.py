@@ -22,29 +22,29 @@ import numpy as np
 from nlsq.core.model.identity.fingerprint import fingerprint
 from nlsq.core.model.identity.walk import model_key
 from nlsq.global_optimization.bipop import BIPOPRestarter
-from nlsq.global_optimization.bounds_transform import Coordinates
 from nlsq.global_optimization.checkpoint import CMAESPreempted, HPCCheckpointManager
 from nlsq.global_optimization.cmaes_config import CMAESConfig, too_few
 from nlsq.global_optimization.cmaes_diagnostics import CMAESDiagnostics
 from nlsq.global_optimization.covariance_adaptation import CovarianceAdaptation, State, begin
-from nlsq.global_optimization.local import fit_from, fit_one
+from nlsq.global_optimization.landscape import Landscape
+from nlsq.global_optimization.local import fit_from
 from nlsq.global_optimization.problem import Found, Problem
 from nlsq.global_optimization.projecting import project
 from nlsq.global_optimization.ranges import Ranges
-from nlsq.global_optimization.units import units_of
 from nlsq.result.minima import INTERRUPTED, OUT_OF_TIME, Minima
 from nlsq.utils import interruption
 from nlsq.utils.input_error import InputError
 
 _STEP = 4.0  # coordinates in which a step of 1 is a quarter of the range
-_POINTS, _SEEN = 2048, 64  # of the data that a search sees, and that units are found at
-_DRAWS = 64  # that say what is likely, and of which a run begins at the best
+_DRAWS = 64  # of which a run begins at the best
 _NEAR = 0.02  # spread of the costs, as a part of the best, at which least squares are tried
-_SHRUNK = 1e-2  # or the longest axis, as a part of the first step
+_EARLIEST = 2  # generation
+_BEGUN = 0.5  # where also the shortest axis is so short, as a part of the first step
+_SHRUNK = 0.1  # or the longest one so short
 _SAME = 1e-6  # relative difference of two costs that is none
 _TO_GO_ON = INTERRUPTED, OUT_OF_TIME  # ends that keep the checkpoint
 _MINIMA = "least squares", "tol_fun", "tol_x"  # ends of a run that are minima
-_STORED = "best", "handed", "first", "starts"  # of `_Search`, in checkpoints
+_STORED = "best", "next_try", "first", "starts"  # of `_Search`, in checkpoints
 _FREE_TO_CHANGE = ("time_limit", "checkpoint_dir", "checkpoint_interval", "run_id")
 
 
@@ -98,55 +98,6 @@ def read_config(method: str, given: dict[str, Any]) -> CMAESConfig:
     return dataclasses.replace(config, **changes)
 
 
-class Landscape:
-    """The cost above the coordinates that are searched, all other parameters being solved.
-
-    Attributes
-    ----------
-    n : int
-        How many there are.
-    """
-
-    def __init__(self, problem: Problem, rng: np.random.Generator):
-        self.problem = problem.some(_POINTS)
-        self.screen = self.problem.some(_SEEN)
-        self.units = units_of(self.screen, rng)
-        self.linear = self.units.linear
-        self._ranges = Ranges(self.problem, self.units)
-        self._drawn = self._ranges.drawn
-        self.n = self._drawn.size
-        if self.n:
-            likely = self.draw(_DRAWS, rng)[:, self._drawn]
-            self._where = Coordinates(problem.lb[self._drawn], problem.ub[self._drawn], likely)
-
-    def draw(self, k: int, rng: np.random.Generator) -> np.ndarray:
-        """Parameter vectors (k, problem.n) from where they may lie."""
-        return self._ranges.draw(rng.random((k, self.n)), rng)
-
-    def coordinates(self, p: np.ndarray) -> np.ndarray:
-        """Coordinates (n,) of parameters (problem.n,)."""
-        return self._where.from_parameters(p[self._drawn])
-
-    def solve(self, P: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(vectors with the linear parameters solved, their costs)."""
-        return project(self.problem, self.linear, P)
-
-    def at(self, U: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(parameter vectors (k, problem.n), their costs (k,)) at coordinates U (k, n)."""
-        P = np.repeat(self.problem.p0[None], len(U), axis=0)
-        P[:, self._drawn] = self._where.to_parameters(U)
-        return self.solve(P)
-
-    def finish(self, p: np.ndarray) -> tuple[np.ndarray, float]:
-        """(end, cost) of the local fit from p (problem.n,)."""
-        ends = fit_one(self.problem, p, self.linear)
-        return ends.x[0], float(ends.cost[0])
-
-    def tolerance(self, cost: float) -> float:
-        """The largest cost that is the same as `cost`."""
-        return cost * (1 + _SAME) + 1e-14 * self.problem.data.spread()
-
-
 class _Search:
     def __init__(self, problem: Problem, config: CMAESConfig, has_start: bool):
         self.config, self.whole = config, problem
@@ -163,7 +114,7 @@ class _Search:
         )
         self.current: CovarianceAdaptation | None = None
         self.best: tuple[np.ndarray, float] = problem.p0, math.inf
-        self.handed = False  # least squares were tried in this run
+        self.next_try = _EARLIEST  # generation of this run from which on least squares are tried
         self.first = 0  # evaluations before this run
         self.starts: list[np.ndarray] = []  # where the runs began
         self.ended = ""
@@ -230,7 +181,7 @@ class _Search:
         at = int(np.argmin(costs))
         self.best = P[at], math.inf  # the first candidate, which is evaluated on all points
         self.starts.append(P[at])
-        self.handed = False
+        self.next_try = _EARLIEST
         state = begin(self.land.coordinates(P[at]), _STEP * config.sigma * r.step, r.popsize, rng)
         self.current = self._adaptation(state)
 
@@ -275,14 +226,15 @@ class _Search:
         That is so where costs are smooth and the generation lies around one minimum.
         """
         s = self.current.state
-        if not self.config.refine_with_nlsq or self.handed or s.failed or s.generation < 2:
+        if not self.config.refine_with_nlsq or s.failed or s.generation < self.next_try:
             return False
         if s.spread <= _SAME * s.best_cost:  # a plateau
             return False
-        longest = s.sigma * float(s.lengths.max())
-        if s.spread > _NEAR * s.best_cost and longest > _SHRUNK * s.first_sigma:
+        axes = s.sigma * s.lengths / s.first_sigma
+        within = s.spread <= _NEAR * s.best_cost and axes.min() < _BEGUN
+        if not within and axes.max() > _SHRUNK:
             return False
-        self.handed = True
+        self.next_try = 2 * s.generation
         P, costs = self.last
         middle = np.argsort(costs, kind="stable")[np.isfinite(costs).sum() // 2]
         end, cost = self.land.finish(P[middle])

@@ -48,7 +48,7 @@ class GlobalOptimizationConfig:
     Examples
     --------
     >>> GlobalOptimizationConfig.from_preset("robust").n_starts
-    64
+    192
     >>> GlobalOptimizationConfig(n_starts=1000).n_fits
     125
     """
@@ -125,8 +125,8 @@ _LEAST = {"n_starts": 1, "elimination_rounds": 0, "batches_per_round": 1, "seed"
 
 PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
-        "fast": {"n_starts": 24, "elimination_rounds": 1},
-        "robust": {"n_starts": 64, "elimination_rounds": 2},
+        "fast": {"n_starts": 48, "elimination_rounds": 1},
+        "robust": {"n_starts": 192, "elimination_rounds": 2},
         "global": {"n_starts": 2048, "center_on_p0": False},
         "thorough": {"n_starts": 8192, "center_on_p0": False},
         "streaming": {"n_starts": 64, "elimination_rounds": 3, "batches_per_round": 20},

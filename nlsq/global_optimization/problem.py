@@ -253,5 +253,6 @@ def _same(found: np.ndarray, alone: np.ndarray) -> bool:
         return False
     finite = np.isfinite(alone)
     size = np.abs(alone).max(where=finite, initial=0.0)
-    near = np.abs(found - alone) <= _SAME * size
+    with np.errstate(invalid="ignore"):  # inf - inf
+        near = np.abs(found - alone) <= _SAME * size
     return bool((near | (found == alone) | (np.isnan(found) & np.isnan(alone))).all())

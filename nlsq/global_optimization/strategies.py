@@ -84,9 +84,12 @@ def read_strategy(
         if not isinstance(value, bool):
             raise TypeError(f"{name} must be True or False, got {value!r}.")
     searches = method in SEARCH_METHODS
-    config = given.get("search_config")
-    if config is not None and not isinstance(config, GlobalOptimizationConfig):
-        raise TypeError(f"search_config must be a GlobalOptimizationConfig, got {config!r}.")
+    if isinstance(config := given.get("search_config"), str):
+        config = given["search_config"] = GlobalOptimizationConfig.from_preset(config)
+    if not (config is None or isinstance(config, GlobalOptimizationConfig)):
+        raise TypeError(
+            f"search_config must be a GlobalOptimizationConfig or a preset's name, got {config!r}."
+        )
     if not searches and not any(asked.values()) and given.get("search_config") is None:
         if named := [k for k in given if given[k] is not None]:
             raise TypeError(
@@ -140,13 +143,7 @@ def _strategy(method: str | None, asked: dict[str, bool], given: dict[str, Any])
     if given.pop("cmaes_config", None) is not None:
         raise TypeError("cmaes_config is for method='cmaes'.")
     config = given.pop("search_config", None)
-    if isinstance(config, str):
-        config = GlobalOptimizationConfig.from_preset(config)
-    elif config is None:
+    if config is None:
         known = method == "global" or asked["global_search"]
         config = GlobalOptimizationConfig(**PRESETS["global"] if known else {})
-    elif not isinstance(config, GlobalOptimizationConfig):
-        raise TypeError(
-            f"search_config must be a GlobalOptimizationConfig or a preset's name, got {config!r}."
-        )
     return MultiStart(config.with_overrides(**{k: v for k, v in given.items() if v is not None}))

@@ -8,7 +8,7 @@ import math
 # Replacements for terminals that know only ASCII.
 _ASCII = str.maketrans(
     {"χ": "chi", "Δ": "d", "²": "2", "→": "->", "−": "-", "±": "+/-", "–": "-", "…": "...",
-     "·": "|", "µ": "u", "─": "-"}
+     "·": "|", "µ": "u", "─": "-", "×": "x"}
 )  # fmt: skip
 _DEFAULT_DIGITS = 7  # of a value without an uncertainty
 _UNDETERMINED_DIGITS = 4  # of a value with an infinite one

@@ -217,6 +217,8 @@ def fit_source(
         "n_omitted": found.n_omitted,
     }
     announce(result, finished.status, settings.verbose, stacklevel=3)
+    if search is not None:
+        search.tell_doubt(phases.found, phases.facts.get("tournament"), found.n_points)
     return result
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -24,6 +25,7 @@ from nlsq.core.problem.observations import Observations, parse_observations
 from nlsq.global_optimization.batch_costs import Batch, BatchCosts
 from nlsq.global_optimization.problem import Found, Problem
 from nlsq.global_optimization.tournament import TournamentSelector
+from nlsq.result import optimize_warning
 from nlsq.streaming.feed import Feed
 from nlsq.streaming.loading import load
 from nlsq.streaming.problem import StreamedProblem
@@ -135,6 +137,21 @@ class SearchPhase:
             raise
         told = selector.get_diagnostics()
         return told | {name: told[name].tolist() for name in ("costs", "behind")}
+
+    def tell_doubt(self, found: Found, told: dict[str, Any] | None, n_points: int) -> None:
+        """Warn where more points would have to be read to tell minima apart."""
+        if not told or not told["in_doubt"] or 2 * told["n_rows"] > n_points:
+            return
+        count, second = told["in_doubt"], found.minima[1]
+        others = "another minimum" if count == 1 else f"{count} other minima"
+        where = ", ".join(f"{n}={v:.4g}" for n, v in zip(second.names, second.params, strict=True))
+        warnings.warn(
+            f"{told['n_rows']:,} of {n_points:,} points do not tell the best minimum from {others} "
+            f"({where}). Fit from there too, p0=result.minima[1].params, and compare the costs; or "
+            "read more, by a search_config with more batches_per_round.",
+            optimize_warning.OptimizeWarning,
+            stacklevel=4,
+        )
 
 
 def _in_order(found: Found, told: dict[str, Any], n_points: int) -> Found:
