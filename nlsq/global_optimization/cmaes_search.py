@@ -77,7 +77,8 @@ class CovarianceSearch:
         CMAESPreempted
             At SIGTERM, where there are checkpoints: the last one was written.
         """
-        return _Search(problem, self.config, has_start).run()
+        with np.errstate(all="ignore"):  # far from the data much overflows
+            return _Search(problem, self.config, has_start).run()
 
 
 class _Search:

@@ -216,6 +216,8 @@ class Ranges:
         there; the lowest stays.
         """
         problem, found = self.problem, np.zeros(len(P), bool)
+        if len(self._axes) != 1:
+            return found
         rates = [
             j for j in self.drawn if self._kind[j] == "size" and abs(self.units.length[j, 0]) == 1
         ]
@@ -266,7 +268,9 @@ class Ranges:
         if parts > 1:  # one of them is new, at least
             kept[np.arange(k), rng.integers(parts, size=k)] = False
         kept = np.repeat(kept, period, axis=1)
-        near = ends[which][:, self.drawn] * np.exp(0.1 * rng.standard_normal(kept.shape))
+        near = ends[which][:, self.drawn]
+        width = np.where(self._kind == "place", self._high - self._low, np.inf)[self.drawn]
+        near = near + np.clip(near, -width, width) * np.expm1(0.1 * rng.standard_normal(kept.shape))
         P = fresh.copy()
         if self._summits is not None:
             self._place(P, ends, which, rng)

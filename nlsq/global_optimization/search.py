@@ -41,6 +41,7 @@ _POINTS, _SEEN = 2048, 64  # of the data that a search sees, and that starts are
 _ENOUGH, _ROUNDS = 6, 2  # fits that have to end at the best minimum, and rounds
 _SURE, _LONG = 12, 3  # the same where its residuals show that something is left to explain
 _SAME = 1e-6  # relative difference of two costs that is none
+_MOVED = 0.1  # relative step of a parameter that shows whether it acts
 _PAIRS, _TWINS = 15, 3  # exchanges of two values that are looked at, and that are fitted
 _BEST = 6  # ends that later starts may be like
 
@@ -226,11 +227,26 @@ class Search:
             self.stopped = OUT_OF_TIME
 
     def _is_enough(self, found: int) -> bool:
+        problem, p = self.problem, self.points[np.argmin(self.costs)]
+        if not self._acts(p):
+            return False
         if found >= _SURE and self.rounds >= _LONG:
             return True
-        problem, p = self.problem, self.points[np.argmin(self.costs)]
         r = problem.whiten(problem.values(p[None])[0] - problem.data.y)
         return not (problem.x is not None and alike(r, problem.x, problem.data.idle))
+
+    def _acts(self, p: np.ndarray) -> bool:
+        """Whether the curve at p, if it is not exact, depends on a parameter that is drawn.
+
+        Where it does not, starts found what is linear, and have seen nothing of the rest.
+        """
+        problem, drawn = self.problem, self.ranges.drawn
+        moved = np.tile(p, (len(drawn) + 1, 1))
+        moved[np.arange(len(drawn)), drawn] *= 1 + _MOVED
+        curves, spread = problem.values(moved), problem.data.spread()
+        with np.errstate(all="ignore"):
+            change = np.square(np.abs(problem.whiten(curves[:-1] - curves[-1]))).sum(axis=1)
+        return bool((change > 1e-14 * spread).any() or 2 * self.costs.min() <= 1e-14 * spread)
 
     # ----------------------------------------------------------------------------- the answer
 

@@ -6,6 +6,8 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from nlsq.core.drive.roads import choose_road
 from nlsq.core.model.model import Model
 from nlsq.core.problem.keywords import SEARCH, SEARCH_METHODS
@@ -51,13 +53,14 @@ class MultiStart:
             raise ValueError(
                 f"{self._needs_start} is for starts around p0: give p0, or leave it out."
             )
-        search = Search(problem, self.config, problem.p0[None], has_start)
         line = ProgressLine(None)
-        try:
-            search.run(lambda: line.update(search.told, search.drawn, self.config.n_starts))
-        finally:
-            line.close()
-        return search.found()
+        with np.errstate(all="ignore"):  # far from the data much overflows
+            search = Search(problem, self.config, problem.p0[None], has_start)
+            try:
+                search.run(lambda: line.update(search.told, search.drawn, self.config.n_starts))
+            finally:
+                line.close()
+            return search.found()
 
 
 def read_search(
