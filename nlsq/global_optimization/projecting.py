@@ -14,6 +14,8 @@ and its applications", Inverse Problems 19 (2003).
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from nlsq.core.drive.batch import algebra
@@ -58,14 +60,27 @@ def _solved(problem: Problem, linear: np.ndarray, P: np.ndarray) -> tuple[np.nda
     every[:, :, linear] = 0.0
     every[np.arange(1, q + 1), :, linear] = 1.0
     curves = problem.values(every.reshape(-1, P.shape[1])).reshape(q + 1, k, -1)
-    with np.errstate(all="ignore"):
-        A = problem.whiten(curves[1:] - curves[0])
-        normal = Normal(A, problem.whiten(problem.data.y - curves[0]))
-        beta = normal.solution(problem.lb[linear], problem.ub[linear])
-        r = (beta[:, None] @ normal.A)[:, 0] - normal.b
+    lb, ub = problem.lb[linear], problem.ub[linear]
+    beta, r = solved(curves, problem.data.y, problem.whiten, lb, ub)
     cost = np.full(k, np.inf)
-    cost[normal.good] = problem.cost_of_whitened(r[normal.good])
+    good = np.isfinite(r).all(axis=-1)
+    cost[good] = problem.cost_of_whitened(r[good])
     return beta, cost
+
+
+def solved(
+    curves: np.ndarray, y: np.ndarray, whiten: Callable, lb: np.ndarray, ub: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """(beta (k, q), whitened residuals (k, m)), NaN where the curves are not finite.
+
+    curves: (q + 1, k, m) at beta = 0 and at each of its unit vectors; y: (m,), or (k, m).
+    """
+    with np.errstate(all="ignore"):
+        normal = Normal(whiten(curves[1:] - curves[0]), whiten(y - curves[0]))
+        beta = normal.solution(lb, ub)
+        r = (beta[:, None] @ normal.A)[:, 0] - normal.b
+    r[~normal.good] = np.nan
+    return beta, r
 
 
 class Normal:
