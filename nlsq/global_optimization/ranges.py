@@ -16,6 +16,7 @@ anew, the others as they are.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -234,8 +235,11 @@ class Ranges:
         found[tied] = same & ~(np.abs(between - between[lowest]).max(axis=1) <= 10 * _ALIKE * size)
         return found
 
-    def plain(self, P: np.ndarray, cost: np.ndarray) -> np.ndarray:
-        """P (k, n) with signs, and turns of phases, left out where the costs are the same."""
+    def plain(self, P: np.ndarray, cost: np.ndarray, costs: Callable | None = None) -> np.ndarray:
+        """P (k, n) with signs, and turns of phases, left out where the costs are the same.
+
+        costs: (P (j, n), which of the k they are) -> (j,), where each has data of its own.
+        """
         P = P.copy()
         for j in self.drawn:
             other = P.copy()
@@ -247,7 +251,9 @@ class Ranges:
             if not new.size:
                 continue
             inside = (self.problem.lb <= other[new]).all(1) & (other[new] <= self.problem.ub).all(1)
-            same = np.abs(self.problem.costs(other[new]) - cost[new]) <= 1e-9 * cost[new]
+            found = costs(other[new], new) if costs else self.problem.costs(other[new])
+            with np.errstate(invalid="ignore"):  # inf less inf
+                same = np.abs(found - cost[new]) <= 1e-9 * cost[new]
             P[new[inside & same]] = other[new[inside & same]]
         return P
 

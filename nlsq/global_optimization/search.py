@@ -25,12 +25,12 @@ import numpy as np
 
 from nlsq.core.drive.tries import alike
 from nlsq.global_optimization.config import GlobalOptimizationConfig
-from nlsq.global_optimization.local import Ends, fit_from
+from nlsq.global_optimization.local import Ends, fit_from, joined
 from nlsq.global_optimization.problem import Found, Problem
 from nlsq.global_optimization.projecting import project
 from nlsq.global_optimization.ranges import Ranges
 from nlsq.global_optimization.sampling import get_sampler, require_dimension
-from nlsq.global_optimization.units import units_of
+from nlsq.global_optimization.units import Units, units_of
 from nlsq.result.distinct import distinct
 from nlsq.result.minima import INTERRUPTED, OUT_OF_TIME, Minima
 from nlsq.utils import interruption
@@ -57,6 +57,8 @@ class Search:
         Starts that are known and always fitted: p0, a model's guess.
     centered : bool
         Whether the first of them is more than a default, so that it may be the center of others.
+    units : Units, optional
+        Where they are known.
     """
 
     def __init__(
@@ -65,13 +67,14 @@ class Search:
         config: GlobalOptimizationConfig,
         given: np.ndarray,
         centered: bool = False,
+        units: Units | None = None,
     ):
         self.whole, self.config, self.given = problem, config, given
         self.centered = centered and config.center_on_p0
         self.problem = problem.some(_POINTS)
         self.rng = np.random.default_rng(config.seed)
         self.screen = self.problem.some(_SEEN)
-        self.units = units_of(self.screen, self.rng)
+        self.units = units_of(self.screen, self.rng) if units is None else units
         self.ranges = Ranges(self.problem, self.units)
         if self.ranges.drawn.size:
             require_dimension(config.sampler, self.ranges.drawn.size)
@@ -268,7 +271,7 @@ class Search:
 
     def _gathered(self) -> Found:
         problem, whole = self.problem, self.whole
-        ends, starts = _joined(self.ends), np.concatenate(self.starts or [np.empty((0, problem.n))])
+        ends, starts = joined(self.ends), np.concatenate(self.starts or [np.empty((0, problem.n))])
         failed, reason = self.failed
         if not np.isfinite(ends.cost).any():
             raise ValueError(
@@ -306,13 +309,3 @@ class Search:
 def curve_of(problem: Problem) -> Callable[[np.ndarray], np.ndarray]:
     """The model at the data in units of their errors, for one parameter vector."""
     return lambda p: problem.whiten(problem.values(p[None])[0])
-
-
-def _joined(ends: list[Ends]) -> Ends:
-    if not ends:
-        return Ends.at(np.empty((0, 1)))
-    return Ends(*(np.concatenate(parts) for parts in zip(*map(_parts, ends), strict=True)))
-
-
-def _parts(ends: Ends) -> tuple:
-    return ends.x, ends.cost, ends.converged, ends.nfev

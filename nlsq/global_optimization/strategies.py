@@ -93,8 +93,18 @@ def read_search(
     return search, method, options
 
 
+def read_search_of_rows(
+    options: dict[str, Any],
+) -> tuple[GlobalOptimizationConfig | None, dict[str, Any]]:
+    """(how `fit_many` searches or None, the options of its fits). Raises as `read_strategy`."""
+    strategy, _, rest = read_strategy(None, options, "multistart=True")
+    return (None if strategy is None else strategy.config), rest
+
+
 def read_strategy(
-    method: str | None, options: dict[str, Any]
+    method: str | None,
+    options: dict[str, Any],
+    remedy: str = "method='global', multistart=True or method='cmaes'",
 ) -> tuple[Any, str | None, dict[str, Any]]:
     """(what looks for the start or None, method and options of the fit that follows).
 
@@ -120,10 +130,7 @@ def read_strategy(
         )
     if not searches and not any(asked.values()) and given.get("search_config") is None:
         if named := [k for k in given if given[k] is not None]:
-            raise TypeError(
-                f"{named[0]!r} is for a search: add method='global', multistart=True or "
-                "method='cmaes', or leave it out."
-            )
+            raise TypeError(f"{named[0]!r} is for a search: add {remedy}, or leave it out.")
         return None, method, rest
     strategy = _strategy(method if searches else None, asked, given)
     return strategy, None if searches else method, rest
