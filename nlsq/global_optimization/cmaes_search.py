@@ -122,6 +122,12 @@ class _Search:
             while not self.ended:
                 try:
                     self._advance()
+                    cost, run = (
+                        min(self.best[1], self.restarts.best_fitness),
+                        self.restarts.restarts,
+                    )
+                    told = f"searching  cost {cost:.6g}, run {run + 1}"
+                    line.update(told, self.diagnostics.total_generations, None)
                     interruption.check()
                 except KeyboardInterrupt:
                     self._interrupt()

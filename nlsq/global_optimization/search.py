@@ -78,17 +78,16 @@ class Search:
         self.drawn = self.rounds = 0
         self.stopped = ""
 
-    def run(self, advance: Callable[[int], None] = lambda count: None) -> None:
+    def run(self, show: Callable[[], None] = lambda: None) -> None:
         """Draw, screen and fit until the best minimum was found often enough.
 
-        Ctrl-C and the time limit end it sooner, with what it has. advance(k) hears of k starts.
+        Ctrl-C and the time limit end it sooner, with what it has. `show` is called after rounds.
         """
         try:
             while not self.stopped:
-                before = self.drawn
                 self._round(self.rounds)
                 self._judge()
-                advance(self.drawn - before)
+                show()
             self._exchanged()
         except KeyboardInterrupt:
             if not self.ends:
@@ -192,6 +191,15 @@ class Search:
         """(starts and curves that failed, the first reason)."""
         parts = {id(p): p for p in (self.screen, self.problem, self.whole)}.values()
         return sum(p.failed for p in parts), next((p.first_failure for p in parts if p.failed), "")
+
+    @property
+    def told(self) -> str:
+        """How far it is, in few words."""
+        cost = self.costs.min(initial=np.inf)
+        reached = (
+            int((self.costs <= self.problem.tolerance(cost)).sum()) if np.isfinite(cost) else 0
+        )
+        return f"searching  cost {cost:.6g}, reached by {reached} of {len(self.costs)} fits"
 
     def _best_ends(self) -> np.ndarray:
         """The best ends, each minimum once."""

@@ -18,7 +18,7 @@ from nlsq.global_optimization.problem import Found, Problem
 from nlsq.global_optimization.search import Search
 from nlsq.interfaces.orchestration_protocol import OptimizationConfig
 from nlsq.utils.input_error import did_you_mean
-from nlsq.utils.progress import progress_bar
+from nlsq.utils.progress import ProgressLine
 
 
 class MultiStart:
@@ -52,8 +52,11 @@ class MultiStart:
                 f"{self._needs_start} is for starts around p0: give p0, or leave it out."
             )
         search = Search(problem, self.config, problem.p0[None], has_start)
-        with progress_bar(self.config.n_starts, "starts", None) as advance:
-            search.run(advance)
+        line = ProgressLine(None)
+        try:
+            search.run(lambda: line.update(search.told, search.drawn, self.config.n_starts))
+        finally:
+            line.close()
         return search.found()
 
 
