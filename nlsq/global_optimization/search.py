@@ -196,10 +196,8 @@ class Search:
     def told(self) -> str:
         """How far it is, in few words."""
         cost = self.costs.min(initial=np.inf)
-        reached = (
-            int((self.costs <= self.problem.tolerance(cost)).sum()) if np.isfinite(cost) else 0
-        )
-        return f"searching  cost {cost:.6g}, reached by {reached} of {len(self.costs)} fits"
+        reached = np.isfinite(self.costs) & (self.costs <= self.problem.tolerance(cost))
+        return f"searching  cost {cost:.6g}, reached by {reached.sum()} of {len(self.costs)} fits"
 
     def _best_ends(self) -> np.ndarray:
         """The best ends, each minimum once."""
