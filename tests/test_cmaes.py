@@ -200,8 +200,8 @@ BOUNDS = [  # lb, ub, likely from, to
     (-INF, INF, -1e3, 1e3),
     (-INF, INF, 4, 5),
     (0, 1e300, 1e-12, 1e12),
-    (-1e308, 1e308, -1e3, 1e3),
     (-INF, INF, 0, 0),
+    (-1e308, 1e308, -1e3, 1e3),
 ]
 
 

@@ -114,6 +114,8 @@ class Search:
         if not number:
             starts = np.concatenate([self._screened(self.given)[0], starts])
             own = np.concatenate([np.ones(len(self.given), bool), own])
+        left = config.n_fits - sum(map(len, self.starts))
+        starts, own = starts[:left], own[:left]
         self.drawn += count
         self.rounds += 1
         self._fit(starts, own)
@@ -125,9 +127,7 @@ class Search:
     def _best(self, cost: np.ndarray, rows: np.ndarray, share: float) -> np.ndarray:
         """The starts among `rows` that are worth a fit."""
         rows = np.flatnonzero(rows & np.isfinite(cost))
-        left = self.config.n_fits - _TWINS - sum(map(len, self.starts))
-        wanted = min(max(_FITS, round(share * len(rows))), max(left, 1))
-        return rows[np.argsort(cost[rows], kind="stable")][:wanted]
+        return rows[np.argsort(cost[rows], kind="stable")][: max(_FITS, round(share * len(rows)))]
 
     def _drawn(self, cube: np.ndarray, number: int) -> np.ndarray:
         config, k = self.config, len(cube)
@@ -158,7 +158,9 @@ class Search:
             return
         P, cost = self._screened(np.concatenate([best, P]))
         other = np.isfinite(cost) & (np.abs(cost - cost[0]) > _SAME * cost[0])  # no exact exchange
-        near = np.argsort(np.where(other, cost, np.inf), kind="stable")[: min(_TWINS, other.sum())]
+        left = self.config.n_fits - sum(map(len, self.starts))
+        most = min(_TWINS, int(other.sum()), max(left, 0))
+        near = np.argsort(np.where(other, cost, np.inf), kind="stable")[:most]
         self._fit(P[near], np.zeros(len(near), bool))
 
     def _screened(self, P: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -200,10 +202,8 @@ class Search:
     def told(self) -> str:
         """How far it is, in few words."""
         cost = self.costs.min(initial=np.inf)
-        reached = (
-            int((self.costs <= self.problem.tolerance(cost)).sum()) if np.isfinite(cost) else 0
-        )
-        return f"searching  cost {cost:.6g}, reached by {reached} of {len(self.costs)} fits"
+        reached = np.isfinite(self.costs) & (self.costs <= self.problem.tolerance(cost))
+        return f"searching  cost {cost:.6g}, reached by {reached.sum()} of {len(self.costs)} fits"
 
     def _best_ends(self) -> np.ndarray:
         """The best ends, each minimum once."""
