@@ -139,6 +139,8 @@ def test_labels_signs_and_turns_make_no_other_minimum():
     assert (result.popt[[2, 5, 8]] > 0).all()  # widths enter by their squares
     assert not any(minimum.equal for minimum in result.minima[1:])
     assert -math.pi <= search("sine").popt[2] <= math.pi
+    exact = curve_fit(sine, T + 20, sine(T, 2.0, 1.83, 0.7, 5.0), method="global")
+    assert exact["f"] > 0 and -math.pi <= exact.popt[2] <= math.pi
 
 
 def test_the_result_is_that_of_the_fit_from_the_best_start():

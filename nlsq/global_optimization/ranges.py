@@ -20,6 +20,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from nlsq.core.drive.tries import ROUNDED
 from nlsq.global_optimization.landmarks import Axis, heights, spectrum, summits
 from nlsq.global_optimization.problem import Problem
 from nlsq.global_optimization.units import Units, inside
@@ -240,7 +241,7 @@ class Ranges:
 
         costs: (P (j, n), which of the k they are) -> (j,), where each has data of its own.
         """
-        P = P.copy()
+        P, rounding = P.copy(), ROUNDED * self.problem.data.spread()
         for j in self.drawn:
             other = P.copy()
             if self._kind[j] == "size":
@@ -253,7 +254,7 @@ class Ranges:
             inside = (self.problem.lb <= other[new]).all(1) & (other[new] <= self.problem.ub).all(1)
             found = costs(other[new], new) if costs else self.problem.costs(other[new])
             with np.errstate(invalid="ignore"):  # inf less inf
-                same = np.abs(found - cost[new]) <= 1e-9 * cost[new]
+                same = np.abs(found - cost[new]) <= 1e-9 * cost[new] + rounding
             P[new[inside & same]] = other[new[inside & same]]
         return P
 
