@@ -232,6 +232,8 @@ class Ranges:
         there; the lowest stays.
         """
         problem, found = self.problem, np.zeros(len(P), bool)
+        if not self._axes:
+            return found
         rates = [
             j for j in self.drawn if self._kind[j] == "size" and abs(self.units.length[j, 0]) == 1
         ]
