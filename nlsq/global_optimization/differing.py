@@ -52,7 +52,8 @@ class Differing(Projected):
         """(cost, g, G) of every fit at `trial`, as `passes.reduce`; 0 for g and G where it rose.
 
         The cost is NaN, so that the step is made shorter, where a parameter has another sign than
-        at the start and is larger: a rate of the wrong sign makes an integrator explode, and some of them never return.
+        at the start and is larger: a rate of the wrong sign makes an integrator explode, or run
+        for ever.
         """
         p = np.stack(trial, axis=1)
         k, n = p.shape
