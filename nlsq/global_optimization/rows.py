@@ -50,7 +50,7 @@ from nlsq.utils import interruption
 _DRAWN, _FITTED = 256, 5  # starts that are shared, and that are fitted of them
 _REDRAWN, _REFITTED = 32, 8  # the same of those of one data set
 _LIKE = 3  # ends that these are like
-_FEW = 64  # starts that are drawn in these two steps; with more, a search by itself may follow
+_FEW = 48  # starts with more than which a search by itself follows, where need be
 _AGREED, _SURE = 3, 6  # fits that have to end at the best minimum; where residuals are alike
 _EXPLAINED = 0.5  # of the cost of a constant, that a fit may leave
 _SAME, _NOTHING = 1e-6, 1e-14  # differences of two costs that are none: relative, and to a constant
