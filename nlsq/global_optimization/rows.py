@@ -266,9 +266,7 @@ class SearchedStarts:
         """Leave out aliases among the ends of each, and signs that say nothing."""
         ranges = self._shared.ranges
         for each in ends:
-            beyond = ranges.beyond(each.x)
-            least = each.cost.min(where=~beyond, initial=np.inf)
-            each.cost[beyond & (each.cost >= least * (1 - _SAME))] = np.inf
+            each.cost[ranges.aliases(each.x, each.cost)] = np.inf
         best = [int(np.argmin(each.cost)) for each in ends]
         rows = np.array(
             [i for i, at in enumerate(best) if at > 0 and np.isfinite(ends[i].cost[at])]

@@ -21,7 +21,7 @@ from nlsq.core.drive.batch.stacked import Stack
 from nlsq.core.loss_functions import scale_rows
 from nlsq.global_optimization.local import Ends, lanes, projecting_out
 from nlsq.global_optimization.problem import Problem
-from nlsq.global_optimization.projecting import solved
+from nlsq.global_optimization.projecting import solved, unit_curves
 from nlsq.global_optimization.ranges import Ranges
 from nlsq.global_optimization.units import Units
 
@@ -154,15 +154,10 @@ class SharedStarts:
         first = 0
         for P in problem.tiles(ends.x, q + 1):
             here, first = slice(first, first + len(P)), first + len(P)
-            every = np.repeat(P[None], q + 1, axis=0)
-            every[:, :, linear] = 0.0
-            every[np.arange(1, q + 1), :, linear] = 1.0
-            curves = problem.values(every.reshape(-1, problem.n)).reshape(q + 1, -1, lot.m)
-            part, bounds = (
-                lot.take(np.arange(len(lot))[here]),
-                (problem.lb[linear], problem.ub[linear]),
-            )
-            x[here, linear], r = solved(curves, part.y, weighting(part), *bounds)
+            part = lot.take(np.arange(len(lot))[here])
+            lb, ub = problem.lb[linear], problem.ub[linear]
+            base, phi = unit_curves(problem, linear, P)
+            x[here, linear], r = solved(base, phi, part.y, weighting(part), lb, ub)
             cost[here] = 0.5 * np.einsum("km,km->k", r, r)
         return x, np.where(np.isfinite(cost), cost, np.inf)
 
