@@ -54,6 +54,23 @@ class BatchOptions(TypedDict, total=False):
     backend: BackendLiteral | None
 
 
+class SearchOptions(TypedDict, total=False):
+    """Options of a search from many starts."""
+
+    multistart: bool
+    global_search: bool
+    n_starts: int | None
+    sampler: SamplerLiteral | None
+    center_on_p0: bool | None
+    scale_factor: float | None
+    seed: int | None
+    search_config: GlobalOptimizationConfig | str | None
+
+
+class ManyOptions(BatchOptions, SearchOptions, total=False):
+    """Keywords of `nlsq.fit_many` besides those of its signature."""
+
+
 class FitOptions(BatchOptions, total=False):
     """Further options of a single fit."""
 
@@ -70,19 +87,11 @@ class FitOptions(BatchOptions, total=False):
     workers: int | Callable[..., Any] | None
 
 
-class CurveFitOptions(FitOptions, total=False):
+class CurveFitOptions(FitOptions, SearchOptions, total=False):
     """Keywords of `nlsq.curve_fit`, of which positional arguments are none."""
 
     nan_policy: NanPolicyLiteral | None
     fixed: Any
-    multistart: bool
-    global_search: bool
-    n_starts: int | None
-    sampler: SamplerLiteral | None
-    center_on_p0: bool | None
-    scale_factor: float | None
-    seed: int | None
-    search_config: GlobalOptimizationConfig | SearchPresetLiteral | None
     cmaes_config: CMAESConfig | None
 
 

@@ -101,6 +101,8 @@ CASES = {
     "hill": (hill, *HILL, 5.517638612e-4),
     "sine": made(sine, T, (2.0, 1.83, 0.7, 5.0), 0.3),
     "peaks": made(peaks, T, (3, 2.2, 0.3, 1.5, 4.9, 0.5, 2.2, 7.6, 0.35), 0.05),
+    "years": made(decay, np.arange(1990, 2021.0), (3 * math.exp(199), 0.1, 1.0), 0.01),
+    "epoch": made(lorentzian, 1.7e9 + 6000 * T, (1.7e9 + 3e4, 4e3, 5e3), 0.01),
     "oscillations": made(oscillations, 2 * T, (2, 1.7, 0.12, 1.2, 4.3, 0.2), 0.05),
 }
 _HARD = "Lanczos3 MGH09 MGH10 MGH17 Eckerle4 BoxBOD Bennett5 Thurber".split()
@@ -145,6 +147,11 @@ def test_the_result_is_that_of_the_fit_from_the_best_start():
     alone = curve_fit(f, x, y, p0=result.p0)
     for key in alone.keys() - {"wall_time", "model", "model_info"}:
         np.testing.assert_equal(result[key], alone[key], err_msg=key)
+
+
+def test_the_reference_fits_from_what_the_engine_found(monkeypatch):
+    monkeypatch.setenv("NLSQ_SELECTOR_IMPL", "old")
+    assert 2 * search("kern").cost == pytest.approx(CASES["kern"][3], rel=1e-6)
 
 
 @pytest.mark.parametrize("method", ["global", "multistart"])
@@ -215,6 +222,53 @@ def test_failing_starts_neither_win_nor_end_the_search():
     assert (
         result.minima.n_failed and "ValueError: k must be positive" in result.minima.first_failure
     )
+
+
+def flat(x, a, k):
+    return a * np.exp(-k * x["t"]) + x["c"]
+
+
+FORMS = {
+    "dict": (flat, {"t": T, "c": np.cos(T)}),
+    "rows": (lambda x, a, k: flat({"t": x[:, 0], "c": x[:, 1]}, a, k), np.stack([T, T**2], 1)),
+    "columns": (lambda x, a, k: flat({"t": x[0], "c": x[1]}, a, k), np.stack([T, T**2])),
+    "none": (lambda x, a, k: flat({"t": T, "c": 1.0}, a, k), None),
+    "masked": (lambda x, a, k: np.ma.masked_invalid(a * np.exp(-np.sqrt(k) * x)), T),
+}
+
+
+@pytest.mark.parametrize("method", ["global", "cmaes-fast"])
+@pytest.mark.parametrize("form", FORMS)
+def test_x_and_values_of_every_form(form, method):
+    f, x = FORMS[form]
+    result = curve_fit(f, x, np.asarray(f(x, 3.0, 0.5)), method=method)
+    assert result.popt == pytest.approx([3, 0.5], rel=1e-4)
+
+
+WRONG = [
+    (
+        lambda x, a, k: np.exp(-k * x)[: None if k > 0.5 else -1],
+        ValueError,
+        "values for .* data points",
+    ),
+    (lambda x, a, k: None, TypeError, "Is its `return` missing"),
+    (lambda x, a, k: str(a), TypeError, "an array of numbers"),
+    (lambda x, a, k: a * np.exp(1j * k * x), TypeError, "complex values but ydata is real"),
+]
+
+
+@pytest.mark.parametrize("method", ["global", "cmaes-fast"])
+@pytest.mark.parametrize(("f", "error", "said"), WRONG)
+def test_what_is_no_curve_is_refused_as_by_a_fit(f, error, said, method):
+    with pytest.raises(error, match=said):
+        curve_fit(f, T, T, method=method)
+
+
+def test_starts_at_which_nothing_acts_are_not_enough():
+    """Where exp(-k x) is 0 at all starts, each finds the constant, and no reason to stop."""
+    with pytest.warns(OptimizeWarning, match="do not determine"):
+        result = curve_fit(decay, T + 9e6, T, method="global", n_starts=64, bounds=(0.01, 9))
+    assert result.minima.stopped == "all starts were used"
 
 
 def test_a_model_that_fails_everywhere_says_so_and_why():

@@ -17,7 +17,7 @@ from nlsq.core.loop.loop import METHODS
 from nlsq.core.loss_functions import NAMES
 from nlsq.core.model.differences import SCHEMES
 from nlsq.core.orchestration.streaming_coordinator import STRATEGIES
-from nlsq.core.problem.keywords import FRONT, KEYWORDS, SEARCH_METHODS
+from nlsq.core.problem.keywords import FRONT, KEYWORDS, SEARCH, SEARCH_METHODS
 from nlsq.core.problem.options import TR_SOLVERS
 from nlsq.core.workflow import _OWN
 from nlsq.global_optimization.cmaes_config import CMAES_PRESETS
@@ -129,6 +129,8 @@ def test_literals_are_what_is_known(literal, known):
 def test_options_are_those_that_are_known():
     assert set(types.FitOptions.__annotations__) == set(KEYWORDS)
     assert set(types.BatchOptions.__annotations__) == set(KEYWORDS) - _SINGLE
+    assert set(types.SearchOptions.__annotations__) == set(SEARCH) - _SINGLE
+    assert set(types.ManyOptions.__annotations__) == {*KEYWORDS, *SEARCH} - _SINGLE
     front = {*FRONT} - {"full_output"}
     assert set(types.KeptOptions.__annotations__) == {*KEYWORDS, *front}
     pieces = {*_OWN} - {"p0", "sigma", "absolute_sigma", "check_finite", "bounds", "method", "jac"}

@@ -20,19 +20,19 @@ from nlsq.core.model.calls import CurveCall
 from nlsq.core.model.given import WrongValue, numeric, refuse_units, require_numbers
 from nlsq.core.model.model import Model
 from nlsq.core.problem import named
-from nlsq.core.problem.keywords import check_names
+from nlsq.core.problem.keywords import SEARCH, asks_for_search, check_names
 from nlsq.core.problem.options import read_options, since
 from nlsq.core.problem.parameters import UNBOUNDED
 from nlsq.result.curve_fits import CurveFits
 from nlsq.result.recipes import recipe_of
 
 if TYPE_CHECKING:
-    from nlsq.types import BatchOptions, JacLiteral
+    from nlsq.types import JacLiteral, ManyOptions
 
 # Options of `curve_fit` that are for a single fit.
 _SINGLE = frozenset(
     """method check_finite full_output callback verbose cache tr_solver tr_options x_scale diag
-    factor diff_step epsfcn workers""".split()
+    factor diff_step epsfcn workers cmaes_config""".split()
 )
 
 
@@ -52,7 +52,7 @@ def fit_many(
     dtype: Any = np.float64,
     out: Any = None,
     progress: bool | None = None,
-    **options: Unpack[BatchOptions],
+    **options: Unpack[ManyOptions],
 ) -> CurveFits:
     """Fit one model to many data sets: pixels, wells, spectra, voxels, or many starts.
 
@@ -102,6 +102,11 @@ def fit_many(
         Default: in memory.
     progress : bool, optional
         A progress bar on standard error. Default: when that is a terminal.
+    multistart, global_search : bool
+        Draw several starts for each data set and keep the best end: ``fits.minima`` says how often
+        it was reached. p0 is among the starts.
+    n_starts, sampler, center_on_p0, scale_factor, seed, search_config
+        Of that search, as for `curve_fit`.
     ftol, xtol, gtol, loss, f_scale, max_nfev, time_limit
         As for `curve_fit`; `time_limit` is for all fits together.
     backend : {None, 'auto', 'numpy', 'jax'}
@@ -149,8 +154,13 @@ def fit_many(
         raise TypeError(f"the model must be a callable f(x, a, b, ...), got {f!r}.")
     for name in sorted(options.keys() & _SINGLE):
         raise TypeError(f"fit_many() has no option {name!r}; it is one of `curve_fit`.")
-    check_names("fit_many", options, _NAMES, f, _SINGLE)
-    settings = read_options("fit_many", None, jac, False, since(began, {**options}), _NAMES)
+    check_names("fit_many", options.keys() - SEARCH, (*_NAMES, *SEARCH), f, _SINGLE)
+    rest, search = {**options}, None
+    if asks_for_search(None, rest):
+        from nlsq.global_optimization.strategies import read_search_of_rows  # which few fits need
+
+        search, rest = read_search_of_rows(rest)
+    settings = read_options("fit_many", None, jac, False, since(began, rest), _NAMES)
     said = named.read(f, p0, bounds, fixed, of_fits=True)
     said.require_shared()
     names, lb, ub, n = said.names, said.lb, said.ub, len(said.names)
@@ -202,10 +212,19 @@ def fit_many(
         "wall_time": 0.0,
     }
     deadline = np.inf if settings.deadline is None else settings.deadline
+    starts = None
+    if search is not None:
+        from nlsq.global_optimization.rows import SearchedStarts
+
+        starts = SearchedStarts(many, search, p0 is not None, deadline, folder)
+        held = {i: rows for i, rows in many.given.items() if not free[i]}
+        many = dataclasses.replace(many, start=starts, given=held, evidence=starts.evidence)
     try:
         result = fitting.fit(many, folder, facts, progress, deadline)
     except WrongValue as error:
         raise ValueError(f"{error} {given.told(error.got)}".rstrip()) from error
+    if starts is not None:
+        starts.close()
     result.wall_time = time.perf_counter() - started
     if folder is not None:
         result.describe(folder)

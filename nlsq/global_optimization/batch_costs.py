@@ -2,9 +2,9 @@
 
 A batch is cut into blocks of `BLOCK` rows, and what comes back are the costs of each block at each
 vector: sums over a fixed number of rows in a fixed order, so that what is made of them does not
-depend on how the rows came in batches. In a program one call takes all blocks and vectors. By
-NumPy it is the user's own function, called for one vector and some thousand rows at a time, of
-which a call for many vectors would not be quicker.
+depend on how the rows came in batches. A program takes all blocks and vectors in one call. NumPy
+calls the user's own function for one vector and some thousand rows at a time; a call for many
+vectors would not be quicker.
 """
 
 from __future__ import annotations

@@ -92,7 +92,7 @@ class BIPOPRestarter:
 
     def register_restart(self, evaluations: int) -> None:
         """Take what the last run has cost, and settle how the next one begins."""
-        if self.regime != "first":  # which is nobody's turn
+        if self.regime != "first":  # which counts for neither regime
             self.spent[self.regime] += int(evaluations)
         self.restarts += 1
         if self.spent["small"] < self.spent["large"]:

@@ -15,6 +15,7 @@ _DECADES = 30.0  # ratio of what is likely for a parameter from which on logarit
 _HUGE = 1e3  # bounds further apart, in ranges of what is likely, are not searched evenly
 _INSIDE = 1e-3  # of the range: how far inside a start is put that stands on a bound
 _ON_BOUND = 1e-9  # of the range: what stands on a bound
+_FAR = 1e6  # coordinate of a start beyond all that is likely
 _LARGEST = 709.0  # exponent whose exponential is finite
 
 
@@ -113,16 +114,21 @@ class Coordinates:
     def __init__(self, lb, ub, likely):
         self._lb, self._ub = np.asarray(lb, dtype=float), np.asarray(ub, dtype=float)
         likely = np.asarray(likely, dtype=float)
-        with np.errstate(divide="ignore"):
-            low, high = np.exp(np.quantile(np.log(np.abs(likely)), [0.1, 0.9], axis=0))
-        box = self._ub - self._lb
-        wide = (high > _DECADES * low) | (np.isfinite(box) & (box > _HUGE * np.ptp(likely, axis=0)))
+        size = np.abs(likely)
+        least = size.min(axis=0, where=size > 0, initial=np.inf)
+        size = np.where(
+            size > 0, size, np.where(least < np.inf, least, 1.0)
+        )  # some on a bound of 0
+        low, high = np.exp(np.quantile(np.log(size), [0.1, 0.9], axis=0))
+        with np.errstate(over="ignore"):
+            box, span = self._ub - self._lb, np.ptp(likely, axis=0)
+            wide = (high > _DECADES * low) | (np.isfinite(box) & (box > _HUGE * span))
         positive = self._lb >= 0
         self._log, self._sinh = wide & positive, wide & ~positive
-        self._scale = np.where(self._sinh & (low > 0), low, 1.0)
+        self._scale = np.where(self._sinh, low, 1.0)
         self._warped = bool(wide.any())
-        above = np.where(self._log, np.maximum(likely, np.finfo(float).tiny), likely)
-        ends = np.quantile(self._flat(above), [0.05, 0.95], axis=0)
+        flat = self._flat(np.where(self._log, size, likely))
+        ends = np.quantile(flat, [0.05, 0.95], axis=0)
         bounds = self._flat(np.stack([self._lb, self._ub]))
         self._closed = np.isfinite(bounds).all(axis=0)
         low, high = np.where(self._closed, bounds, ends)
@@ -132,9 +138,9 @@ class Coordinates:
     def _flat(self, x: np.ndarray) -> np.ndarray:
         if not self._warped:
             return x
-        with np.errstate(divide="ignore"):
+        with np.errstate(divide="ignore", over="ignore"):
             log = np.log(np.where(self._log, x, 1.0))
-        return np.where(self._log, log, np.where(self._sinh, np.arcsinh(x / self._scale), x))
+            return np.where(self._log, log, np.where(self._sinh, np.arcsinh(x / self._scale), x))
 
     def to_parameters(self, U: np.ndarray) -> np.ndarray:
         """Parameters (k, d) within the bounds, of coordinates (k, d)."""
@@ -142,14 +148,16 @@ class Coordinates:
         x = self._middle + self._half * np.where(self._closed, np.tanh(half), half)
         if self._warped:
             safe = np.clip(x, -_LARGEST, _LARGEST)
-            grown = np.where(self._log, np.exp(safe), self._scale * np.sinh(safe))
+            with np.errstate(over="ignore"):
+                grown = np.where(self._log, np.exp(safe), self._scale * np.sinh(safe))
             x = np.where(self._log | self._sinh, grown, x)
         return np.minimum(np.maximum(x, self._lb), self._ub)
 
     def from_parameters(self, p: np.ndarray) -> np.ndarray:
         """Coordinates (d,) of parameters (d,); what stands on a bound goes a little inside."""
-        p = np.where(self._log & (np.asarray(p) <= 0), np.finfo(float).tiny, p)
+        near = np.exp(np.where(self._log, self._middle - self._half, 0.0))
+        p = np.where(self._log & (np.asarray(p) <= 0), near, p)
         part = (self._flat(p) - self._middle) / self._half
         limit = np.where(np.abs(part) < 1 - _ON_BOUND, 1 - _ON_BOUND, 1 - _INSIDE)
         closed = 2 * np.arctanh(np.clip(part, -limit, limit))
-        return np.where(self._closed, closed, 2 * part)
+        return np.where(self._closed, closed, np.clip(2 * part, -_FAR, _FAR))

@@ -77,7 +77,8 @@ class CovarianceSearch:
         CMAESPreempted
             At SIGTERM, where there are checkpoints: the last one was written.
         """
-        return _Search(problem, self.config, has_start).run()
+        with np.errstate(all="ignore"):  # far from the data much overflows
+            return _Search(problem, self.config, has_start).run()
 
 
 class _Search:
@@ -122,6 +123,12 @@ class _Search:
             while not self.ended:
                 try:
                     self._advance()
+                    cost, run = (
+                        min(self.best[1], self.restarts.best_fitness),
+                        self.restarts.restarts,
+                    )
+                    told = f"searching  cost {cost:.6g}, run {run + 1}"
+                    line.update(told, self.diagnostics.total_generations, None)
                     interruption.check()
                 except KeyboardInterrupt:
                     self._interrupt()
@@ -243,7 +250,7 @@ class _Search:
         P, costs = self.last
         middle = np.argsort(costs, kind="stable")[np.isfinite(costs).sum() // 2]
         end, cost = self.land.finish(P[middle])
-        if cost > self.land.tolerance(self.best[1]):
+        if cost > self.land.problem.tolerance(self.best[1]):
             return False
         self.best = end, cost
         return True
@@ -287,10 +294,10 @@ class _Search:
             return "all restarts were made" if r.restarts else runs[-1]["reason"]
         if not math.isfinite(r.best_fitness):
             return ""
-        found = sum(run["cost"] <= self.land.tolerance(r.best_fitness) for run in runs)
+        found = sum(run["cost"] <= self.land.problem.tolerance(r.best_fitness) for run in runs)
         others, before = 0, r.best_fitness
         for cost in sorted(run["cost"] for run in runs if run["reason"] in _MINIMA):
-            if cost > self.land.tolerance(before):
+            if cost > self.land.problem.tolerance(before):
                 others, before = others + 1, cost
         if found >= self.config.agreeing_runs + min(others, 2) + (not self.land.exact):
             return f"{formatting.count(found, 'run')} ended in the best minimum"

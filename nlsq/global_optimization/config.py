@@ -31,7 +31,8 @@ class GlobalOptimizationConfig:
     center_on_p0 : bool
         Draw around p0 where one is given.
     scale_factor : float
-        Width of what is drawn around p0, in units of the box or of the parameters' scales.
+        Width of what is drawn around p0, in units of the box or of the parameters' scales; without
+        p0 it does not matter.
     elimination_rounds : int
         The starts of least cost, a part (1 - elimination_fraction)**elimination_rounds of all and
         at least 8, are fitted to the end. In a tournament: its rounds (`TournamentSelector`).

@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from nlsq.global_optimization.problem import Problem
+from nlsq.global_optimization.units import is_far
 
 _LINES = 12  # of a spectrum, and summits of the data, that are tried
 _GRID = 1 << 22  # frequencies times points of a spectrum
@@ -20,6 +21,8 @@ class Axis:
         self.first, self.last = places[0], places[-1]
         span = self.last - self.first
         largest = max(span, abs(self.first), abs(self.last)) or 1.0
+        if is_far(places):
+            largest = span
         steps = np.diff(places)
         shortest = np.median(steps) if steps.size else largest
         positive = places[places > 0]

@@ -13,7 +13,6 @@ from nlsq.global_optimization.units import units_of
 
 _POINTS, _SEEN = 2048, 64  # of the data that a search sees, and that starts are screened by
 _LIKELY = 64  # draws that say what is likely
-_SAME = 1e-6  # relative difference of two costs that is none
 
 
 class Landscape:
@@ -66,7 +65,3 @@ class Landscape:
         """(end, cost) of the local fit from p (problem.n,)."""
         ends = fit_one(self.problem, p, self.linear)
         return ends.x[0], float(ends.cost[0])
-
-    def tolerance(self, cost: float) -> float:
-        """The largest cost that is the same as `cost`."""
-        return cost * (1 + _SAME) + 1e-14 * self.problem.data.spread()

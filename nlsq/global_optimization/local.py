@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from nlsq.core.drive import buying
 from nlsq.core.drive.batch.interpreted import is_for, to_ends
-from nlsq.core.drive.batch.many import Many
+from nlsq.core.drive.batch.many import Lot, Many
 from nlsq.core.drive.batch.renting import account_of
 from nlsq.core.drive.batch.results import fits_lanes
 from nlsq.core.drive.batch.rows import Rows, Slab
@@ -54,9 +54,20 @@ class Ends:
         return cls(starts.copy(), np.full(k, np.inf), np.zeros(k, bool), np.zeros(k, int))
 
 
+def joined(ends: Sequence[Ends]) -> Ends:
+    """All of them as one."""
+    if not ends:
+        return Ends.at(np.empty((0, 1)))
+    return Ends(*(np.concatenate(parts) for parts in zip(*map(_parts, ends), strict=True)))
+
+
+def _parts(ends: Ends) -> tuple:
+    return ends.x, ends.cost, ends.converged, ends.nfev
+
+
 def fit_from(problem: Problem, starts: np.ndarray, linear: np.ndarray) -> Ends:
     """Local fits from starts (k, n); `linear`: the parameters that enter linearly."""
-    ends, options = None, _options(problem, _PASSES)
+    ends, options = None, brief(problem.options)
     if options.loss_function is not None:
         linear = linear[:0]
     many = _many(problem, starts, options)
@@ -105,14 +116,15 @@ def _by_differences(problem: Problem, many: Many, linear: np.ndarray) -> Ends:
 
 def fit_one(problem: Problem, start: np.ndarray, linear: np.ndarray) -> Ends:
     """A local fit from one start (n,): by itself, which is soonest, or where that is slow, not."""
-    ends = _one_by_one(problem, start[None], _options(problem, _SOON))
+    ends = _one_by_one(problem, start[None], brief(problem.options, _SOON))
     problem.evaluations += int(ends.nfev[0])
     return ends if ends.converged[0] else fit_from(problem, start[None], linear)
 
 
-def _options(problem: Problem, passes: int) -> Options:
+def brief(options: Options, passes: int = _PASSES) -> Options:
+    """Options of local fits, which say nothing and do not try again."""
     return dataclasses.replace(
-        problem.options, max_nfev=problem.options.max_nfev or passes, tried_again=False,
+        options, max_nfev=options.max_nfev or passes, tried_again=False,
         callback=None, verbose=0, cache=None,
     )  # fmt: skip
 
@@ -151,39 +163,56 @@ def _projected(
         ends.converged[:] = True
         return ends
     theta = dataclasses.replace(many, free=free)
+    ends = _in_lanes(problem, theta, projecting_out(linear, kind), polished)
+    ends.x, ends.cost = project(problem, linear, ends.x)
+    return ends
+
+
+def projecting_out(linear: np.ndarray, kind: Callable = Projected) -> Callable:
+    """What makes lanes in which these parameters are solved in each pass."""
 
     def stack(*given):
         made = kind(*given)
         made.linear = linear
         return made
 
-    ends = _in_lanes(problem, theta, stack, polished)
-    ends.x, ends.cost = project(problem, linear, ends.x)
-    return ends
+    return stack
 
 
 def _in_lanes(problem: Problem, many: Many, kind: Callable, polished: bool = True) -> Ends:
     """The fits in lanes."""
     k = many.size
     lot, status = many.read(Slab(slice(0, k), (slice(0, k),), many.m))
-    ends, good = Ends.at(lot.start), status == int(Status.RUNNING)
-    if not good.all():
-        lot = lot.take(np.flatnonzero(good))
-    form = Form(many.free, many.bounded, "", (), False, None, lot.m, True)
-    at, width = places(form.n), max(1, (1 << 17) // lot.m)
-    for first in range(0, len(lot), width):
-        part = lot.take(np.arange(first, min(first + width, len(lot))))
-        with np.errstate(all="ignore"):
-            state, _ = to_ends(kind(many, part, many.x), form, polished)
-        free = np.flatnonzero(many.free)
-        ends.x[np.ix_(part.places, free)] = state[list(at.x)].T
-        cost = state[at.cost]
-        ends.cost[part.places] = np.where(np.isfinite(cost), cost, np.inf)
-        ends.converged[part.places] = (state[at.status] > 0) & (state[at.left] == 0)
-        ends.nfev[part.places] = state[at.nfev]
+    ends, good = Ends.at(lot.start), np.flatnonzero(status == int(Status.RUNNING))
+    found = lanes(many, lot.take(good) if len(good) < k else lot, kind, polished)
+    for name, values in vars(found).items():
+        getattr(ends, name)[good] = values
     lost = int((~np.isfinite(ends.cost)).sum())
     if lost:
         problem.note_failure("its values are not finite", lost)
+    return ends
+
+
+def lanes(many: Many, lot: Lot, kind: Callable, polished: bool = True) -> Ends:
+    """The fits of a lot in lanes that `kind` makes.
+
+    Raises
+    ------
+    Unstackable
+        The model cannot be evaluated at many fits at once.
+    """
+    ends, free = Ends.at(lot.start), np.flatnonzero(many.free)
+    form = Form(many.free, many.bounded, "", (), False, None, lot.m, True)
+    at, width = places(form.n), max(1, (1 << 17) // lot.m)
+    for first in range(0, len(lot), width):
+        here = np.arange(first, min(first + width, len(lot)))
+        with np.errstate(all="ignore"):
+            state, _ = to_ends(kind(many, lot.take(here), many.x), form, polished)
+        ends.x[np.ix_(here, free)] = state[list(at.x)].T
+        cost = state[at.cost]
+        ends.cost[here] = np.where(np.isfinite(cost), cost, np.inf)
+        ends.converged[here] = (state[at.status] > 0) & (state[at.left] == 0)
+        ends.nfev[here] = state[at.nfev]
     return ends
 
 

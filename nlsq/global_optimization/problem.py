@@ -20,14 +20,17 @@ from nlsq.config import double_precision
 from nlsq.core.drive import buying
 from nlsq.core.drive.tries import values_or_nan
 from nlsq.core.loss_functions import scale_rows
+from nlsq.core.model.given import fits, model_value, wrong_value
 from nlsq.core.model.model import Model
-from nlsq.core.problem.observations import Observations
+from nlsq.core.problem.observations import COMPLEX_MODEL, Observations
 from nlsq.core.problem.options import Options
 from nlsq.core.problem.parameters import Parameters
+from nlsq.result.distinct import SAME_COST
 from nlsq.result.minima import Minima
 from nlsq.utils import interruption
 
 _ELEMENTS = 1 << 17  # points times vectors that are evaluated in a call
+_NOTHING = 1e-14  # of the cost of a constant: rounding
 _SAME = 1e-9  # difference of two curves, relative to the largest value, that rounding may make
 
 
@@ -145,6 +148,8 @@ class Problem:
         self._turn += 1
         i = self._turn * 7919 % len(P)
         alone = values_or_nan(self.model, x, P[i])
+        if np.iscomplexobj(found) and not self.data.is_complex:
+            raise TypeError(COMPLEX_MODEL)
         if found.dtype.kind not in "fiubc" or not _same(found[i], alone):
             self.in_columns = False
             return None
@@ -158,12 +163,23 @@ class Problem:
             interruption.check()
             try:
                 with double_precision(), np.errstate(all="ignore"):
-                    row[:] = np.asarray(self.model.evaluate(x, p)).ravel()
+                    value = self.model.evaluate(x, p)
             except Exception as error:
                 if not self.model.take_refusal():
                     raise
                 self.note_failure(f"{type(error).__name__}: {error}")
+                continue
+            row[:] = self._checked(model_value(value))
         return out
+
+    def _checked(self, value: np.ndarray) -> np.ndarray:
+        """What the function gave, as a row (m,) or (1,)."""
+        m, shape = self.data.y.size, self.data.x.value_shape
+        if not fits(value.shape, m, shape):
+            raise wrong_value(value.shape, m, shape)
+        if np.iscomplexobj(value) and not self.data.is_complex:
+            raise TypeError(COMPLEX_MODEL)
+        return value.ravel()
 
     def note_failure(self, reason: str, count: int = 1) -> None:
         """Count vectors at which there is no cost."""
@@ -189,6 +205,10 @@ class Problem:
         for first in range(0, len(P), width):
             interruption.check()
             yield P[first : first + width]
+
+    def tolerance(self, cost: float) -> float:
+        """The largest cost that is the same as `cost`, within what local fits leave open."""
+        return cost * (1 + SAME_COST) + _NOTHING * self.data.spread()
 
     def cost_of(self, difference: np.ndarray) -> np.ndarray:
         """Costs (k,) of curves less the data (k, m)."""

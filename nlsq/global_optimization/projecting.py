@@ -14,6 +14,8 @@ and its applications", Inverse Problems 19 (2003).
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from nlsq.core.drive.batch import algebra
@@ -53,15 +55,12 @@ def project(problem: Problem, linear: np.ndarray, P: np.ndarray) -> tuple[np.nda
 
 def _solved(problem: Problem, linear: np.ndarray, P: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(beta (k, q), costs (k,)) of vectors that are evaluated in one call."""
-    k = len(P)
     base, phi = unit_curves(problem, linear, P)
-    with np.errstate(all="ignore"):
-        A = problem.whiten(phi)
-        normal = Normal(A, problem.whiten(problem.data.y - base))
-        beta = normal.solution(problem.lb[linear], problem.ub[linear])
-        r = (beta[:, None] @ normal.A)[:, 0] - normal.b
-    cost = np.full(k, np.inf)
-    cost[normal.good] = problem.cost_of_whitened(r[normal.good])
+    lb, ub = problem.lb[linear], problem.ub[linear]
+    beta, r = solved(base, phi, problem.data.y, problem.whiten, lb, ub)
+    cost = np.full(len(P), np.inf)
+    good = np.isfinite(r).all(axis=-1)
+    cost[good] = problem.cost_of_whitened(r[good])
     return beta, cost
 
 
@@ -74,6 +73,21 @@ def unit_curves(problem: Problem, linear: np.ndarray, P: np.ndarray) -> tuple:
     curves = problem.values(every.reshape(-1, P.shape[1])).reshape(q + 1, len(P), -1)
     with np.errstate(all="ignore"):
         return curves[0], curves[1:] - curves[0]
+
+
+def solved(
+    base: np.ndarray, phi: np.ndarray, y: np.ndarray, whiten: Callable, lb, ub
+) -> tuple[np.ndarray, np.ndarray]:
+    """(beta (k, q), whitened residuals (k, m)), NaN where the curves are not finite.
+
+    base, phi: as of `unit_curves`; y: (m,), or (k, m).
+    """
+    with np.errstate(all="ignore"):
+        normal = Normal(whiten(phi), whiten(y - base))
+        beta = normal.solution(lb, ub)
+        r = (beta[:, None] @ normal.A)[:, 0] - normal.b
+    r[~normal.good] = np.nan
+    return beta, r
 
 
 class Normal:

@@ -16,6 +16,7 @@ anew, the others as they are.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -28,7 +29,6 @@ _NEGATIVE = 0.12  # of the draws, where the sign is open
 _TAIL = 0.2  # of the draws, that leave the core
 _BEYOND = math.log(1e2)  # how far they go
 _ALIKE = 1e-3  # difference of two curves, as a share of their range, that is none
-_SAME = 1e-6  # relative difference of two costs that is none
 
 
 class Ranges:
@@ -110,8 +110,22 @@ class Ranges:
         by_data = ~by_box if boxed.any() else np.ones(k, bool)
         self._oscillate(P, rng, by_data)
         self._peak(P, rng, by_data)
+        if not problem.in_columns:
+            P = np.where(self._may_explode(P), -P, P)
         free = np.isin(np.arange(problem.n), self.drawn)
         return np.where(free, inside(P, problem.lb, problem.ub, rng), P)
+
+    def _may_explode(self, P: np.ndarray) -> np.ndarray:
+        """(k, n) where a sign may make an integrator explode, which then takes for ever.
+
+        That of what is negative without need and large for the data, or measured in nothing known.
+        """
+        if not self._axes:
+            large = np.ones(P.shape, bool)
+        else:
+            with np.errstate(divide="ignore"):
+                large = np.isnan(self.units.length).any(axis=1) | (np.log(np.abs(P)) > self._high)
+        return large & (P < 0) & (self._kind == "size") & (self.problem.ub > 0)
 
     def _by_scale(self, j: int, u: np.ndarray) -> np.ndarray:
         lb, ub = self.problem.lb[j], self.problem.ub[j]
@@ -203,11 +217,13 @@ class Ranges:
         there; the lowest stays.
         """
         problem, found = self.problem, np.zeros(len(P), bool)
+        if len(self._axes) != 1:
+            return found
         rates = [
             j for j in self.drawn if self._kind[j] == "size" and abs(self.units.length[j, 0]) == 1
         ]
         least = cost.min(initial=np.inf)
-        tied = np.flatnonzero(cost <= least * (1 + _SAME) + 1e-14 * problem.data.spread())
+        tied = np.flatnonzero(cost <= problem.tolerance(least))
         if not rates or tied.size < 2:
             return found
         with np.errstate(all="ignore"):
@@ -219,8 +235,11 @@ class Ranges:
         found[tied] = same & ~(np.abs(between - between[lowest]).max(axis=1) <= 10 * _ALIKE * size)
         return found
 
-    def plain(self, P: np.ndarray, cost: np.ndarray) -> np.ndarray:
-        """P (k, n) with signs, and turns of phases, left out where the costs are the same."""
+    def plain(self, P: np.ndarray, cost: np.ndarray, costs: Callable | None = None) -> np.ndarray:
+        """P (k, n) with signs, and turns of phases, left out where the costs are the same.
+
+        costs: (P (j, n), which of the k they are) -> (j,), where each has data of its own.
+        """
         P = P.copy()
         for j in self.drawn:
             other = P.copy()
@@ -232,7 +251,9 @@ class Ranges:
             if not new.size:
                 continue
             inside = (self.problem.lb <= other[new]).all(1) & (other[new] <= self.problem.ub).all(1)
-            same = np.abs(self.problem.costs(other[new]) - cost[new]) <= 1e-9 * cost[new]
+            found = costs(other[new], new) if costs else self.problem.costs(other[new])
+            with np.errstate(invalid="ignore"):  # inf less inf
+                same = np.abs(found - cost[new]) <= 1e-9 * cost[new]
             P[new[inside & same]] = other[new[inside & same]]
         return P
 
@@ -253,7 +274,9 @@ class Ranges:
         if parts > 1:  # one of them is new, at least
             kept[np.arange(k), rng.integers(parts, size=k)] = False
         kept = np.repeat(kept, period, axis=1)
-        near = ends[which][:, self.drawn] * np.exp(0.1 * rng.standard_normal(kept.shape))
+        near = ends[which][:, self.drawn]
+        width = np.where(self._kind == "place", self._high - self._low, np.inf)[self.drawn]
+        near = near + np.clip(near, -width, width) * np.expm1(0.1 * rng.standard_normal(kept.shape))
         P = fresh.copy()
         if self._summits is not None:
             self._place(P, ends, which, rng)

@@ -76,7 +76,7 @@ def _of_sequence(kind: Callable, name: str, n: int, d: int, skip: int, seed: Any
         sequence.fast_forward(skip)
     if name == "halton":
         return sequence.random(n)
-    # SciPy warns of numbers that are no powers of two: so many are drawn and some are left
+    # SciPy warns unless the number is a power of two: the next one is drawn, the rest dropped
     return sequence.random(1 << (n - 1).bit_length())[:n]
 
 

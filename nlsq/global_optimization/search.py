@@ -25,21 +25,23 @@ import numpy as np
 
 from nlsq.core.drive.tries import alike
 from nlsq.global_optimization.config import GlobalOptimizationConfig
-from nlsq.global_optimization.local import Ends, fit_from
+from nlsq.global_optimization.local import Ends, fit_from, joined
 from nlsq.global_optimization.problem import Found, Problem
 from nlsq.global_optimization.projecting import project
 from nlsq.global_optimization.ranges import Ranges
 from nlsq.global_optimization.sampling import get_sampler, require_dimension
-from nlsq.global_optimization.units import units_of
+from nlsq.global_optimization.units import Units, units_of
 from nlsq.result.distinct import distinct
 from nlsq.result.minima import INTERRUPTED, OUT_OF_TIME, Minima
 from nlsq.utils import interruption
 
 _FIRST, _FITS = 16, 4  # starts of the first round, and fits of one kind of starts in each
+_DOUBLED = 7  # times, after which rounds are as long as the last
 _POINTS, _SEEN = 2048, 64  # of the data that a search sees, and that starts are screened by
 _ENOUGH, _ROUNDS = 6, 2  # fits that have to end at the best minimum, and rounds
 _SURE, _LONG = 12, 3  # the same where its residuals show that something is left to explain
 _SAME = 1e-6  # relative difference of two costs that is none
+_MOVED = 0.1  # relative step of a parameter that shows whether it acts
 _PAIRS, _TWINS = 15, 3  # exchanges of two values that are looked at, and that are fitted
 _BEST = 6  # ends that later starts may be like
 
@@ -55,6 +57,8 @@ class Search:
         Starts that are known and always fitted: p0, a model's guess.
     centered : bool
         Whether the first of them is more than a default, so that it may be the center of others.
+    units : Units, optional
+        Where they are known.
     """
 
     def __init__(
@@ -63,13 +67,14 @@ class Search:
         config: GlobalOptimizationConfig,
         given: np.ndarray,
         centered: bool = False,
+        units: Units | None = None,
     ):
         self.whole, self.config, self.given = problem, config, given
         self.centered = centered and config.center_on_p0
         self.problem = problem.some(_POINTS)
         self.rng = np.random.default_rng(config.seed)
         self.screen = self.problem.some(_SEEN)
-        self.units = units_of(self.screen, self.rng)
+        self.units = units_of(self.screen, self.rng) if units is None else units
         self.ranges = Ranges(self.problem, self.units)
         if self.ranges.drawn.size:
             require_dimension(config.sampler, self.ranges.drawn.size)
@@ -77,17 +82,16 @@ class Search:
         self.drawn = self.rounds = 0
         self.stopped = ""
 
-    def run(self, advance: Callable[[int], None] = lambda count: None) -> None:
+    def run(self, show: Callable[[], None] = lambda: None) -> None:
         """Draw, screen and fit until the best minimum was found often enough.
 
-        Ctrl-C and the time limit end it sooner, with what it has. advance(k) hears of k starts.
+        Ctrl-C and the time limit end it sooner, with what it has. `show` is called after rounds.
         """
         try:
             while not self.stopped:
-                before = self.drawn
                 self._round(self.rounds)
                 self._judge()
-                advance(self.drawn - before)
+                show()
             self._exchanged()
         except KeyboardInterrupt:
             if not self.ends:
@@ -96,7 +100,7 @@ class Search:
 
     def _round(self, number: int) -> None:
         config, dims = self.config, self.ranges.drawn.size
-        count = min(_FIRST << number, config.n_starts - self.drawn) if dims else 1
+        count = min(_FIRST << min(number, _DOUBLED), config.n_starts - self.drawn) if dims else 1
         if dims:
             cube = get_sampler(config.sampler)(count, dims, seed=[config.seed, number])
             P = self._drawn(cube, number)
@@ -110,6 +114,8 @@ class Search:
         if not number:
             starts = np.concatenate([self._screened(self.given)[0], starts])
             own = np.concatenate([np.ones(len(self.given), bool), own])
+        left = config.n_fits - sum(map(len, self.starts))
+        starts, own = starts[:left], own[:left]
         self.drawn += count
         self.rounds += 1
         self._fit(starts, own)
@@ -121,9 +127,7 @@ class Search:
     def _best(self, cost: np.ndarray, rows: np.ndarray, share: float) -> np.ndarray:
         """The starts among `rows` that are worth a fit."""
         rows = np.flatnonzero(rows & np.isfinite(cost))
-        left = self.config.n_fits - _TWINS - sum(map(len, self.starts))
-        wanted = min(max(_FITS, round(share * len(rows))), max(left, 1))
-        return rows[np.argsort(cost[rows], kind="stable")][:wanted]
+        return rows[np.argsort(cost[rows], kind="stable")][: max(_FITS, round(share * len(rows)))]
 
     def _drawn(self, cube: np.ndarray, number: int) -> np.ndarray:
         config, k = self.config, len(cube)
@@ -154,7 +158,9 @@ class Search:
             return
         P, cost = self._screened(np.concatenate([best, P]))
         other = np.isfinite(cost) & (np.abs(cost - cost[0]) > _SAME * cost[0])  # no exact exchange
-        near = np.argsort(np.where(other, cost, np.inf), kind="stable")[: min(_TWINS, other.sum())]
+        left = self.config.n_fits - sum(map(len, self.starts))
+        most = min(_TWINS, int(other.sum()), max(left, 0))
+        near = np.argsort(np.where(other, cost, np.inf), kind="stable")[:most]
         self._fit(P[near], np.zeros(len(near), bool))
 
     def _screened(self, P: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -192,8 +198,12 @@ class Search:
         parts = {id(p): p for p in (self.screen, self.problem, self.whole)}.values()
         return sum(p.failed for p in parts), next((p.first_failure for p in parts if p.failed), "")
 
-    def _tolerance(self, best: float) -> float:
-        return best * (1 + _SAME) + 1e-14 * self.problem.data.spread()
+    @property
+    def told(self) -> str:
+        """How far it is, in few words."""
+        cost = self.costs.min(initial=np.inf)
+        reached = np.isfinite(self.costs) & (self.costs <= self.problem.tolerance(cost))
+        return f"searching  cost {cost:.6g}, reached by {reached.sum()} of {len(self.costs)} fits"
 
     def _best_ends(self) -> np.ndarray:
         """The best ends, each minimum once."""
@@ -201,14 +211,14 @@ class Search:
         for i in order:
             if not np.isfinite(cost[i]) or len(kept) == _BEST:
                 break
-            if not kept or cost[i] > self._tolerance(cost[kept[-1]]):
+            if not kept or cost[i] > self.problem.tolerance(cost[kept[-1]]):
                 kept.append(i)
         return self.points[kept]
 
     def _judge(self) -> None:
         cost = self.costs
         best = cost.min(initial=np.inf)
-        reached = (cost <= self._tolerance(best)) & np.isfinite(cost)
+        reached = (cost <= self.problem.tolerance(best)) & np.isfinite(cost)
         found = int(reached[np.concatenate([*self.own, np.empty(0, bool)])].sum())
         if not self.ranges.drawn.size:
             self.stopped = "the model is linear in all that is fitted"
@@ -220,11 +230,26 @@ class Search:
             self.stopped = OUT_OF_TIME
 
     def _is_enough(self, found: int) -> bool:
+        problem, p = self.problem, self.points[np.argmin(self.costs)]
+        if not self._acts(p):
+            return False
         if found >= _SURE and self.rounds >= _LONG:
             return True
-        problem, p = self.problem, self.points[np.argmin(self.costs)]
         r = problem.whiten(problem.values(p[None])[0] - problem.data.y)
         return not (problem.x is not None and alike(r, problem.x, problem.data.idle))
+
+    def _acts(self, p: np.ndarray) -> bool:
+        """Whether the curve at p, if it is not exact, depends on a parameter that is drawn.
+
+        Where it does not, starts found what is linear, and have seen nothing of the rest.
+        """
+        problem, drawn = self.problem, self.ranges.drawn
+        moved = np.tile(p, (len(drawn) + 1, 1))
+        moved[np.arange(len(drawn)), drawn] *= 1 + _MOVED
+        curves, spread = problem.values(moved), problem.data.spread()
+        with np.errstate(all="ignore"):
+            change = np.square(np.abs(problem.whiten(curves[:-1] - curves[-1]))).sum(axis=1)
+        return bool((change > 1e-14 * spread).any() or 2 * self.costs.min() <= 1e-14 * spread)
 
     # ----------------------------------------------------------------------------- the answer
 
@@ -246,7 +271,7 @@ class Search:
 
     def _gathered(self) -> Found:
         problem, whole = self.problem, self.whole
-        ends, starts = _joined(self.ends), np.concatenate(self.starts or [np.empty((0, problem.n))])
+        ends, starts = joined(self.ends), np.concatenate(self.starts or [np.empty((0, problem.n))])
         failed, reason = self.failed
         if not np.isfinite(ends.cost).any():
             raise ValueError(
@@ -284,13 +309,3 @@ class Search:
 def curve_of(problem: Problem) -> Callable[[np.ndarray], np.ndarray]:
     """The model at the data in units of their errors, for one parameter vector."""
     return lambda p: problem.whiten(problem.values(p[None])[0])
-
-
-def _joined(ends: list[Ends]) -> Ends:
-    if not ends:
-        return Ends.at(np.empty((0, 1)))
-    return Ends(*(np.concatenate(parts) for parts in zip(*map(_parts, ends), strict=True)))
-
-
-def _parts(ends: Ends) -> tuple:
-    return ends.x, ends.cost, ends.converged, ends.nfev

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
+
+import numpy as np
 
 from nlsq.core.drive.roads import choose_road
 from nlsq.core.model.model import Model
@@ -17,7 +20,7 @@ from nlsq.global_optimization.problem import Found, Problem
 from nlsq.global_optimization.search import Search
 from nlsq.interfaces.orchestration_protocol import OptimizationConfig
 from nlsq.utils.input_error import did_you_mean
-from nlsq.utils.progress import progress_bar
+from nlsq.utils.progress import ProgressLine
 
 
 class MultiStart:
@@ -50,10 +53,14 @@ class MultiStart:
             raise ValueError(
                 f"{self._needs_start} is for starts around p0: give p0, or leave it out."
             )
-        search = Search(problem, self.config, problem.p0[None], has_start)
-        with progress_bar(self.config.n_starts, "starts", None) as advance:
-            search.run(advance)
-        return search.found()
+        line = ProgressLine(None)
+        with np.errstate(all="ignore"):  # far from the data much overflows
+            search = Search(problem, self.config, problem.p0[None], has_start)
+            try:
+                search.run(lambda: line.update(search.told, search.drawn, self.config.n_starts))
+            finally:
+                line.close()
+            return search.found()
 
 
 def read_search(
@@ -78,13 +85,26 @@ def read_search(
         problem = Problem(model, data, parameters, settings)
         found = strategy.find(problem, has_start)
         start = Parameters(found.p0, problem.lb, problem.ub, parameters.names)
-        return found, config._replace(parameters=start)
+        config = config._replace(parameters=start)
+        if config.solver == "engine":  # whose other tries are no better than what was searched
+            config = config._replace(settings=dataclasses.replace(settings, tried_again=False))
+        return found, config
 
     return search, method, options
 
 
+def read_search_of_rows(
+    options: dict[str, Any],
+) -> tuple[GlobalOptimizationConfig | None, dict[str, Any]]:
+    """(how `fit_many` searches or None, the options of its fits). Raises as `read_strategy`."""
+    strategy, _, rest = read_strategy(None, options, "multistart=True")
+    return (None if strategy is None else strategy.config), rest
+
+
 def read_strategy(
-    method: str | None, options: dict[str, Any]
+    method: str | None,
+    options: dict[str, Any],
+    remedy: str = "method='global', multistart=True or method='cmaes'",
 ) -> tuple[Any, str | None, dict[str, Any]]:
     """(what looks for the start or None, method and options of the fit that follows).
 
@@ -110,10 +130,7 @@ def read_strategy(
         )
     if not searches and not any(asked.values()) and given.get("search_config") is None:
         if named := [k for k in given if given[k] is not None]:
-            raise TypeError(
-                f"{named[0]!r} is for a search: add method='global', multistart=True or "
-                "method='cmaes', or leave it out."
-            )
+            raise TypeError(f"{named[0]!r} is for a search: add {remedy}, or leave it out.")
         return None, method, rest
     strategy = _strategy(method if searches else None, asked, given)
     return strategy, None if searches else method, rest

@@ -13,6 +13,9 @@ The d_j come from a least squares problem at some parameter vectors; a solution 
 leaves nothing and is the same at most of them. In the same way f_x + sum_j t_j f_j in span(phi)
 finds the locations, t = 1; a parameter that is a logarithm moves by a constant, theta + c log s;
 and f = sum_j e_j theta_j f_j up to span(phi) tells who is measured in the units of y.
+
+Where x is far from 0 for its span (years, times since an epoch), lengths are taken about its
+center: x f_x and the derivative by a place are then larger than all others by |x| / span.
 """
 
 from __future__ import annotations
@@ -24,11 +27,13 @@ import numpy as np
 from nlsq.global_optimization.problem import Problem
 
 _STEP = 1e-4  # relative, of the differences
+_FAR = 10.0  # times its span, from which on x is far from 0
 _LEFT = 1e-3  # share of a derivative that a solution may leave
 _STRAIGHT = 1e-9  # relative departure from a straight line that is rounding
 _NEAR = 0.04  # of two exponents that are the same
 _MOST = 0.6  # of the vectors have to agree
 _VECTORS, _ALIVE = (64, 16), (12, 6)  # that are tried, and looked at, in one call or one by one
+_WITHOUT = 0.3  # share of zeros where there is nothing to look at otherwise
 _TWICE = 2  # vectors at which a parameter has to act
 _TRIED = 4  # times that units are asked for, until all are known
 _PROBED, _LOOKED = 6, 3  # at which the units, and linearity, are asked for
@@ -65,6 +70,8 @@ def units_of(problem: Problem, rng: np.random.Generator) -> Units:
     count = 0 if x is None else 1 if x.ndim == 1 else len(x)
     found = Units(np.empty(0, int), np.full((n, count), np.nan), np.zeros((n, count)),
                   np.full(n, -1), np.zeros(n))  # fmt: skip
+    near = np.clip(problem.p0 * [[1.0], [1.01]], problem.lb, problem.ub)
+    problem.values(near)  # which tells whether many curves are evaluated by one call
     P, T = _lively(problem, rng)
     if not len(P):
         return found
@@ -84,10 +91,11 @@ def units_of(problem: Problem, rng: np.random.Generator) -> Units:
 def _lively(problem: Problem, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """(vectors (k, n) at which the model shows most, theta_j f_j there), the liveliest first."""
     P = broad(problem, rng, _VECTORS[not problem.in_columns])
-    curves = problem.values(P)
-    with np.errstate(all="ignore"):
-        alive = np.isfinite(curves).all(axis=1) & (np.abs(curves) < 1e100).all(axis=1)
-        alive &= np.ptp(curves.real, axis=1) > 1e-6 * np.abs(curves).max(axis=1)
+    alive = _alive(problem, P)
+    if not alive.any():  # one term is nothing beside another: they are looked at without it
+        zero = (problem.lb <= 0) & (problem.ub >= 0) & problem.free
+        P = np.where(zero & (rng.random(P.shape) < _WITHOUT), 0.0, P)
+        alive = _alive(problem, P)
     P = P[alive][: _ALIVE[not problem.in_columns]]
     if not len(P):
         return P, np.empty(0)
@@ -96,6 +104,14 @@ def _lively(problem: Problem, rng: np.random.Generator) -> tuple[np.ndarray, np.
     strength = np.where(problem.free, np.nan_to_num(strength), 1.0)
     chosen = _covering(strength > 1e-3, strength)
     return P[chosen], T[:, chosen]
+
+
+def _alive(problem: Problem, P: np.ndarray) -> np.ndarray:
+    """(k,) Whether the curve at a vector is one, in numbers that can be squared."""
+    curves = problem.values(P)
+    with np.errstate(all="ignore"):
+        found = np.isfinite(curves).all(axis=1) & (np.abs(curves) < 1e100).all(axis=1)
+        return found & (np.ptp(curves.real, axis=1) > 1e-6 * np.abs(curves).max(axis=1))
 
 
 def _covering(acting: np.ndarray, strength: np.ndarray) -> list[int]:
@@ -116,10 +132,13 @@ def broad(problem: Problem, rng: np.random.Generator, k: int) -> np.ndarray:
     if x is not None:
         which = x if x.ndim == 1 else x[rng.integers(len(x))]
         scale = np.ptp(which) or abs(which[0]) or 1.0
+        if is_far(which):
+            scale = scale * (np.abs(which).max() / scale) ** rng.random((k, n))
         size = np.abs(size) * (0.3 * scale) ** power
         places = rng.random((k, n)) < 0.4
         size = np.where(places, which.min() + rng.random((k, n)) * np.ptp(which), size)
-    P = np.where(rng.random((k, n)) < 0.1, -size, size)
+    # of the wrong sign an integrator may explode, and never return
+    P = np.where(rng.random((k, n)) < (0.1 if problem.in_columns else 0.0), -size, size)
     P = np.where(rng.random((k, n)) < 0.5, P, np.clip(P, problem.lb, problem.ub))
     P = inside(P, problem.lb, problem.ub, rng)
     return np.where(problem.free, P, problem.p0)
@@ -175,11 +194,22 @@ def _straight(problem: Problem, p: np.ndarray, free: np.ndarray) -> np.ndarray:
     return found
 
 
+def is_far(axis: np.ndarray) -> bool:
+    """Whether a coordinate is far from 0 for its span."""
+    return bool(0 < _FAR * np.ptp(axis) < np.abs(axis).max())
+
+
+def _moved(problem: Problem, P: np.ndarray) -> np.ndarray:
+    """What stands for theta (k, n) in theta_j f_j: no more than the span of an x far from 0."""
+    axes = [] if problem.x is None else np.atleast_2d(problem.x)
+    return np.clip(P, -(span := min((np.ptp(a) for a in axes if is_far(a)), default=np.inf)), span)
+
+
 def _tangents(problem: Problem, P: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(theta_j f_j of every parameter (n, k, m), lengths of the curves (k,))."""
     n, k = problem.n, len(P)
     steps = np.concatenate([np.eye(n), -np.eye(n), np.zeros((1, n))]) * _STEP
-    every = (P[None] * (1 + steps[:, None])).reshape(-1, n)
+    every = (P + _moved(problem, P) * steps[:, None]).reshape(-1, n)
     curves = np.concatenate([problem.values(p) for p in problem.tiles(every)]).real
     curves = curves.reshape(2 * n + 1, k, -1)
     size = np.sqrt(np.einsum("km,km->k", curves[-1], curves[-1]))
@@ -191,15 +221,17 @@ def _find(problem: Problem, found: Units, P: np.ndarray, T: np.ndarray, known: l
     nonlinear = np.setdiff1d(np.flatnonzero(problem.free), found.linear)
     if not nonlinear.size:
         return
-    x = np.atleast_2d(problem.x)
-    rows = [_exponents(problem.values(P).real, T, nonlinear, found.linear), P]
+    x, moved = np.atleast_2d(problem.x), _moved(problem, P)[:, nonlinear]
+    share = np.divide(moved, P[:, nonlinear], out=np.ones_like(moved), where=moved != 0)
+    rows = [_exponents(problem.values(P).real, T, nonlinear, found.linear, share), P]
     for i, axis in enumerate(x):
         span = np.ptp(axis) or 1.0
-        wider = _difference(problem, P, x, i, axis * _STEP) / (2 * _STEP)
+        about = axis - axis.mean() if is_far(axis) else axis
+        wider = _difference(problem, P, x, i, about * _STEP) / (2 * _STEP)
         further = _difference(problem, P, x, i, np.full(axis.shape, span * _STEP))
-        rows.append(_exponents(-wider, T, nonlinear, found.linear))
+        rows.append(_exponents(-wider, T, nonlinear, found.linear, share))
         places = -further / (2 * _STEP * span), T, nonlinear, found.linear
-        rows.append(_exponents(*places, P[:, nonlinear]))
+        rows.append(_exponents(*places, moved))
     known.append(rows)
     heights, P, *axes = (np.concatenate(parts) for parts in zip(*known, strict=True))
     for column, j in enumerate(nonlinear):
@@ -225,7 +257,7 @@ def _difference(problem: Problem, P, x: np.ndarray, i: int, step: np.ndarray) ->
         return moved[0] - moved[1]
 
 
-def _exponents(rhs: np.ndarray, T: np.ndarray, nonlinear, linear, of=None) -> np.ndarray:
+def _exponents(rhs: np.ndarray, T: np.ndarray, nonlinear, linear, of) -> np.ndarray:
     """Coefficients (k, q) of the nonlinear T in rhs (k, m) up to the linear ones; NaN for none.
 
     of: (k, q) what they are multiplied by.
@@ -244,7 +276,7 @@ def _exponents(rhs: np.ndarray, T: np.ndarray, nonlinear, linear, of=None) -> np
         acts = size > 1e-5 * max(before[1], before[0].max())
         if acts.any():
             z, error = _resolved(A[:, acts] / size[acts], b, before[1])
-            unit = size[acts] if of is None else size[acts] / of[k, acts]
+            unit = size[acts] / of[k, acts]
             out[k, acts] = np.where(error <= _NEAR * np.abs(unit), z / unit, np.nan)
     return out
 

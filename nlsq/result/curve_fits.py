@@ -12,6 +12,7 @@ import numpy as np
 
 from nlsq.result import fits_storage, fits_summary
 from nlsq.result.curve_fit_result import CurveFitResult
+from nlsq.result.fits_minima import FIELDS, FitsMinima
 from nlsq.result.fits_statistics import FitsStatistics
 from nlsq.result.params import import_pandas, unknown_parameter
 from nlsq.utils.input_error import keywords_checked
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_SUMS = ("chi_squared", "r_squared")  # kept beside the fields of the fits
+_BESIDE = {"chi_squared", "r_squared", *FIELDS}  # kept with the fields of the fits
 _DRAWN = ("cost", "nfev", "status", "r_squared", "reduced_chi_squared")
 
 
@@ -45,6 +46,8 @@ class CurveFits(FitsStatistics):
         As of each fit; the last is read from the data when it is asked for.
     params : mapping of str to FitsParameter
         ``fits.params["tau"].value`` (...), ``.stderr``, ``.interval()``, ``.at_bound`` and more.
+    minima : FitsMinima
+        After a search (``multistart=True``), its evidence for each fit.
     param_names : tuple of str
     shape : tuple of int
         Of the fits.
@@ -118,7 +121,7 @@ class CurveFits(FitsStatistics):
 
     def _stored_fields(self, place: int) -> dict[str, Any]:
         """What is known of a fit whose model and data are not here."""
-        fields = {name: array[place] for name, array in self._arrays.items() if name not in _SUMS}
+        fields = {name: array[place] for name, array in self._arrays.items() if name not in _BESIDE}
         fields["x"], status = fields.pop("popt"), int(fields["status"])
         at = np.unravel_index(place, self.shape) if self.shape else ()
         for kind in ("fixed", "at_bound", "undetermined"):
@@ -133,6 +136,19 @@ class CurveFits(FitsStatistics):
         }
 
     # -- reading ---------------------------------------------------------------------------------
+
+    @property
+    def minima(self) -> FitsMinima:
+        """How sure the best minimum of each fit is, see `FitsMinima`.
+
+        Raises
+        ------
+        AttributeError
+            When there was no search.
+        """
+        if not FIELDS.keys() <= self._arrays.keys():
+            raise AttributeError("these fits were made without a search: fit_many(multistart=True)")
+        return FitsMinima(*(self._over_fits(self._arrays[name]) for name in FIELDS))
 
     @property
     def messages(self) -> dict[int, str]:

@@ -47,6 +47,10 @@ def _speed(fits: CurveFits) -> str:
     return f"{fits.wall_time:.3g} s, {made / max(fits.wall_time, 1e-9):,.0f} fits/s"
 
 
+def _search(fits: CurveFits) -> list[str]:
+    return [str(fits.minima)] if "minima_fits" in fits._arrays else []
+
+
 def _notes(fits: CurveFits) -> list[str]:
     converged = fits._arrays["status"] > 0
     open_ended = np.isinf(fits._arrays["pcov"][converged]).any(axis=(1, 2)).sum()
@@ -71,7 +75,7 @@ def _worst(fits: CurveFits, count: int) -> list[str]:
 
 def as_text(fits: CurveFits, worst: int) -> str:
     """Statuses counted, parameters over all fits, the worst fits."""
-    lines = [_title(fits), _speed(fits), "", f"{'status':>8}{'fits':>12}"]
+    lines = [_title(fits), _speed(fits), *_search(fits), "", f"{'status':>8}{'fits':>12}"]
     lines += [f"{code:>8}{count:>12}  {text}" for code, count, text in _statuses(fits)]
     columns, rows = parameter_rows(fits)
     if rows:
@@ -89,7 +93,7 @@ def as_html(fits: CurveFits) -> str:
     """A fragment for notebooks; it takes over their font and colours."""
     columns, rows = parameter_rows(fits)
     parts = [
-        f"<b>{html.escape(_title(fits))}</b><p>{_speed(fits)}</p>",
+        f"<b>{html.escape(_title(fits))}</b><p>{'<br>'.join([_speed(fits), *_search(fits)])}</p>",
         writers.html_table(("status", "fits", ""), _statuses(fits), left=(2,)),
         writers.html_table(columns, rows, left=(0,)) if rows else "",
     ]

@@ -14,7 +14,6 @@ import numpy as np
 
 from nlsq.result import formatting, statistics
 from nlsq.result.formatting import Rounding, count, near_one, significant
-from nlsq.result.search_sentences import search_sentence
 from nlsq.result.sentences import basis_of_errors, bound_notes, cautions, tries_sentence
 from nlsq.result.serialization import function_name
 from nlsq.utils.input_error import harmless
@@ -103,6 +102,8 @@ def _header(result: CurveFitResult) -> list[tuple[str, str]]:
     if result.get("tries"):
         lines.append(("tries", tries_sentence(result.tries)))
     if result.get("minima") is not None:
+        from nlsq.result.search_sentences import search_sentence  # which few results need
+
         lines.append(("search", search_sentence(result.minima)))
     if callable(getattr(result.get("model_info"), "describe", None)):
         lines.append(("model", _model(result.model_info)))

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nlsq.result.formatting import count, exact, significant
-from nlsq.result.search_sentences import doubts
 
 if TYPE_CHECKING:
     from nlsq.result.curve_fit_result import CurveFitResult
@@ -91,7 +90,10 @@ def cautions(result: CurveFitResult) -> list[str]:
     """Everything a reader of this result should know before using its numbers."""
     out = [*_undetermined(result), *_degrees_of_freedom(result), *_bounds(result)]
     warnings = result.get("warnings") or ()
-    out += [doubt for doubt in doubts(result) if not any(doubt in said for said in warnings)]
+    if result.get("minima"):
+        from nlsq.result.search_sentences import doubts  # which few results need
+
+        out += [doubt for doubt in doubts(result) if not any(doubt in said for said in warnings)]
     return out + [w for w in warnings if w not in out]
 
 

@@ -56,7 +56,7 @@ def _by_programs(many: Many, *how) -> CurveFits:
 def _run(kind: Callable, many: Many, folder, facts: dict, progress, deadline: float) -> CurveFits:
     """All fits, in memory or in the files of a folder."""
     batch = kind(many, folder)
-    result = CurveFits(batch.fields.arrays(), facts, batch.result, many.totals)
+    result = CurveFits(batch.fields.arrays() | many.evidence, facts, batch.result, many.totals)
     if folder is not None:
         result.describe(folder)  # so that what a killed process has written can be loaded
     with progress_bar(many.size, "fits", progress) as advance:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
 
@@ -32,7 +32,7 @@ class Many:
     x_rows: Rows | Ragged | None  # of each
     y: Rows | Ragged
     sigma: Rows | Ragged | None
-    start: Rows | Callable
+    start: Any  # Rows, or what reads like them; or a function of a fit's data
     given: dict[int, Rows]  # starts, and values of fixed parameters, that outrank `start`
     lb: Rows
     ub: Rows
@@ -42,6 +42,7 @@ class Many:
     absolute_sigma: bool
     omit: bool
     dtype: np.dtype
+    evidence: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)  # of a search
 
     @property
     def size(self) -> int:
