@@ -64,18 +64,24 @@ class Referee:
         return float(r @ r)
 
 
-def trf_starts(referee: Referee, seed: int) -> None:
+def _trf(problem: Problem, residuals: Callable, p0):
+    """SciPy's local fit; None where it cannot go on from values that are not finite."""
     from scipy.optimize import least_squares
 
-    problem = referee.problem
-    draw = np.random.default_rng(seed)
+    try:
+        return least_squares(residuals, p0, bounds=(problem.lo, problem.hi), method="trf")
+    except np.linalg.LinAlgError:
+        return None
+    except ValueError as error:
+        if "not finite" in str(error) or "infs or NaNs" in str(error):
+            return None
+        raise
+
+
+def trf_starts(referee: Referee, seed: int) -> None:
+    problem, draw = referee.problem, np.random.default_rng(seed)
     while True:
-        p0 = draw.uniform(problem.lo, problem.hi)
-        try:
-            least_squares(referee.residuals, p0, bounds=(problem.lo, problem.hi), method="trf")
-        except ValueError as error:
-            if "not finite" not in str(error):
-                raise
+        _trf(problem, referee.residuals, draw.uniform(problem.lo, problem.hi))
 
 
 def differential_evolution(referee: Referee, seed: int) -> None:
@@ -178,22 +184,14 @@ class LocalFits(NamedTuple):
 
 
 def local_fits(problem: Problem, most: int, seed: int) -> LocalFits:
-    """Fit until enough have reached the minimum; a start without finite values costs one."""
-    from scipy.optimize import least_squares
-
+    """Fit until enough have reached the minimum; a fit that breaks off counts as one evaluation."""
     draw, until = np.random.default_rng(seed), time.monotonic() + _LOCAL_SECONDS
     fits = successes = nfev = evaluations = 0
     while fits < most and successes < _SUCCESSES and time.monotonic() < until:
-        p0 = draw.uniform(problem.lo, problem.hi)
         fits += 1
-        try:
-            end = least_squares(
-                lambda p: problem.f(problem.x, *p) - problem.y,
-                p0, bounds=(problem.lo, problem.hi), method="trf",
-            )  # fmt: skip
-        except ValueError as error:
-            if "not finite" not in str(error):
-                raise
+        p0 = draw.uniform(problem.lo, problem.hi)
+        end = _trf(problem, lambda p: problem.f(problem.x, *p) - problem.y, p0)
+        if end is None:
             nfev, evaluations = nfev + 1, evaluations + 1
         else:
             successes += problem.reached(problem.sse(end.x))

@@ -42,7 +42,8 @@ class Problem(NamedTuple):
     minima : int
         How many there are; those that swap labels, as of two peaks, count once.
     share : float
-        Of SciPy's `trf` fits from starts uniform in the box, those that end there.
+        Of SciPy's `trf` fits, scaled by the Jacobian, from starts uniform in the box, those that
+        end there.
     source : str
     rtol : float
         Excess of the sum of squares, relative, up to which a point counts as the minimum.

@@ -13,7 +13,7 @@ from nlsq.utils.input_error import did_you_mean
 
 SAMPLERS = {"lhs": None, "sobol": 21, "halton": 20}  # and the most dimensions they are good for
 ALIASES = {"latin_hypercube": "lhs", "latin-hypercube": "lhs"}
-_LEAST_FITS = 8
+_LEAST_FITS = 16
 
 
 @dataclasses.dataclass(frozen=True)

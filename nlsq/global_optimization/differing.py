@@ -51,8 +51,9 @@ class Differing(Projected):
     def reduce(self, trial: tuple) -> tuple:
         """(cost, g, G) of every fit at `trial`, as `passes.reduce`; 0 for g and G where it rose.
 
-        The cost is NaN, so that the step is made shorter, where a parameter changes its sign and
-        grows: a rate of the wrong sign makes an integrator explode, and some of them never return.
+        The cost is NaN, so that the step is made shorter, where a parameter has another sign than
+        at the start and is larger: a rate of the wrong sign makes an integrator explode, or run
+        for ever.
         """
         p = np.stack(trial, axis=1)
         k, n = p.shape
@@ -82,7 +83,7 @@ class Differing(Projected):
             r = self._weighted(values - y)
         cost = self.problem.cost_of_whitened(r)
         fell = np.flatnonzero(cost < self._best[rows])
-        self._best[rows[fell]], self._at[rows[fell]] = cost[fell], p[fell]
+        self._best[rows[fell]] = cost[fell]
         J = np.zeros((*p.shape, y.shape[1]))
         if fell.size:
             before = None if values is None else values[fell]

@@ -50,7 +50,7 @@ from nlsq.utils import interruption
 _DRAWN, _FITTED = 256, 5  # starts that are shared, and that are fitted of them
 _REDRAWN, _REFITTED = 32, 8  # the same of those of one data set
 _LIKE = 3  # ends that these are like
-_FEW = 64  # starts that are drawn in these two steps; with more, a search by itself may follow
+_FEW = 48  # starts with more than which a search by itself follows, where need be
 _AGREED, _SURE = 3, 6  # fits that have to end at the best minimum; where residuals are alike
 _EXPLAINED = 0.5  # of the cost of a constant, that a fit may leave
 _SAME, _NOTHING = 1e-6, 1e-14  # differences of two costs that are none: relative, and to a constant
@@ -192,7 +192,7 @@ class SearchedStarts:
         rng = np.random.default_rng(config.seed)
         units = units_of(problem, rng)
         ranges = Ranges(problem, units)
-        count, dims = min(-(-config.n_starts // 2), _DRAWN), ranges.drawn.size
+        count, dims = min(-(-config.n_starts // 4), _DRAWN), ranges.drawn.size
         self._own = min(config.n_starts - count, _REDRAWN)
         if not (problem.in_columns and dims):
             return
@@ -227,7 +227,7 @@ class SearchedStarts:
         first, shared = lanes(self._lanes, lot, Stack), self._shared
         if shared is None:
             return _of_each(first, len(lot))
-        starts = shared.best(lot, min(_FITTED, self.config.n_fits))
+        starts = shared.best(lot, _FITTED)
         more = shared.fits_from(self._lanes, lot, starts)
         parts = zip(_of_each(first, len(lot)), _of_each(more, len(lot)), strict=True)
         ends = [joined(pair) for pair in parts]
@@ -336,7 +336,7 @@ class SearchedStarts:
         if best <= ROUNDED * flat:
             return True
         reached = int((ends.cost <= best * (1 + _SAME) + _NOTHING * flat).sum())
-        again = len(ends.cost) > 1 + _FITTED
+        again = len(ends.cost) > 1 + min(_FITTED, self._shared.size)
         if reached < _AGREED or (again and reached >= _SURE):
             return reached >= _SURE
         if best > _EXPLAINED * flat:

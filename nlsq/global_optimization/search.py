@@ -226,6 +226,8 @@ class Search:
             self.stopped = f"{reached.sum()} of {len(cost)} fits ended at the best minimum"
         elif self.drawn >= self.config.n_starts:
             self.stopped = "all starts were used"
+        elif sum(map(len, self.starts)) >= self.config.n_fits:
+            self.stopped = "all local fits were made that the settings allow"
         elif (deadline := self.problem.options.deadline) and time.monotonic() > deadline:
             self.stopped = OUT_OF_TIME
 

@@ -56,6 +56,11 @@ class SharedStarts:
         good = np.isfinite(curves[0]).all(axis=-1) & np.isfinite(phi).all(axis=(0, 2))
         self.P, self.base, self.phi = P[good], curves[0, good], phi[:, good]
 
+    @property
+    def size(self) -> int:
+        """How many starts."""
+        return len(self.P)
+
     def best(self, lot: Lot, count: int) -> np.ndarray:
         """The `count` starts (b, count, n) of least cost for each data set, beta solved."""
         cost, beta = self._screened(lot)

@@ -35,7 +35,7 @@ class MultiStart:
     Examples
     --------
     >>> MultiStart(GlobalOptimizationConfig(n_starts=100)).config.n_fits
-    13
+    16
     """
 
     def __init__(self, config: GlobalOptimizationConfig, needs_start: str = ""):
