@@ -241,7 +241,7 @@ class Search:
         return not (problem.x is not None and alike(r, problem.x, problem.data.idle))
 
     def _acts(self, p: np.ndarray) -> bool:
-        """Whether the curve at p, if it is not exact, depends on a parameter that is drawn.
+        """Whether the curve at p, if it is not exact, depends on x and on what is drawn.
 
         Where it does not, starts found what is linear, and have seen nothing of the rest.
         """
@@ -251,7 +251,8 @@ class Search:
         curves, spread = problem.values(moved), problem.data.spread()
         with np.errstate(all="ignore"):
             change = np.square(np.abs(problem.whiten(curves[:-1] - curves[-1]))).sum(axis=1)
-        return bool((change > 1e-14 * spread).any() or 2 * self.costs.min() <= 1e-14 * spread)
+        acts = (change > 1e-14 * spread).any() and (curves[-1] != curves[-1, 0]).any()
+        return bool(acts or 2 * self.costs.min() <= 1e-14 * spread)
 
     # ----------------------------------------------------------------------------- the answer
 
