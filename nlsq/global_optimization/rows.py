@@ -135,7 +135,9 @@ class SearchedStarts:
     # ------------------------------------------------------------------------------ searching
 
     def _search(self, key, places: np.ndarray) -> None:
-        if interruption.heard():
+        if interruption.heard():  # what was searched is still fitted
+            if self._known[places].any():
+                return
             raise KeyboardInterrupt
         now = time.monotonic()
         self._until = now + 0.5 * (self._deadline - now)  # the rest is for the fits
@@ -147,7 +149,8 @@ class SearchedStarts:
                 self._prepare()
             with np.errstate(all="ignore"):
                 self._search_lot(lot.take(good))
-        self._known[places] = True
+        if not interruption.heard():
+            self._known[places] = True
 
     def _is_late(self) -> bool:
         return interruption.heard() or time.monotonic() > self._until
@@ -221,6 +224,7 @@ class SearchedStarts:
             if self._is_late():
                 break
             self._decide(lot, i, ends[i], flat[i])
+            self._known[lot.places[i]] = True
 
     def _in_lanes(self, lot: Lot) -> list[Ends]:
         """Ends of the fits of each data set from p0 and from shared starts."""
