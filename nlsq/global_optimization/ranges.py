@@ -233,7 +233,7 @@ class Ranges:
 
         costs: (P (j, n), which of the k they are) -> (j,), where each has data of its own.
         """
-        P, rounding = P.copy(), ROUNDED * self.problem.data.spread()
+        P, rounding = P.copy(), 0.0 if costs else ROUNDED * self.problem.data.spread()
         for j in self.drawn:
             other = P.copy()
             if self._kind[j] == "size":
