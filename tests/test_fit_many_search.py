@@ -12,7 +12,7 @@ pytestmark = pytest.mark.usefixtures("unpaid")
 
 X = np.linspace(0, 10, 80)
 SINE = np.array([[2.0, 18.7, 1.3], [4.5, 10.8, 5.0], [1.6, 13.4, 2.0], [3.1, 3.5, 0.4]])
-MANY = {"multistart": True, "n_starts": 100, "backend": "numpy"}
+MANY = {"multistart": True, "n_starts": 200, "backend": "numpy"}
 
 
 def sine(x, a, w, phi):
@@ -108,7 +108,6 @@ def test_the_seed_decides_and_the_way_of_evaluation_does_not():
     for i, row in enumerate(Y):
         single = curve_fit(branching, X, row, seed=3, **MANY)
         assert one.cost[i] == pytest.approx(single.cost, rel=1e-6)
-        assert one.minima.n_fits[i] >= single.minima.n_fits
 
 
 def test_the_evidence_is_kept_with_the_fits(tmp_path):

@@ -273,6 +273,34 @@ def test_starts_at_which_nothing_acts_are_not_enough():
     assert result.minima.stopped == "all starts were used"
 
 
+def short(x, a, k):
+    """As an integrator that breaks off: too few values where it must."""
+    y = np.array([a * math.exp(-k * v) for v in x])
+    return y if 0 < k < 50 else y[:6]
+
+
+def test_starts_at_which_values_are_missing_fail_alone():
+    x = np.linspace(0, 4, 25)
+    result = curve_fit(short, x, 3 * np.exp(-2 * x), method="multistart", n_starts=30)
+    assert result.popt == pytest.approx([3, 2], rel=1e-6)
+    assert "returned 6 values for 25" in result.minima.first_failure
+    with pytest.raises(ValueError, match="returned 6 values"):
+        curve_fit(lambda x, a, k: short(x, a, -1), x, x, method="global")
+
+
+def test_a_minimum_among_many_that_was_seldom_found_is_a_doubt():
+    """A chirp, whose minima are many: 60 starts find a wrong one."""
+    t = np.linspace(0, 4, 500)
+
+    def chirp(t, a, f, k, phase):
+        return a * np.cos(2 * np.pi * (f * t + 0.5 * k * t * t) + phase)
+
+    y = chirp(t, 1, 3.7, 2.2, 0.5) + 0.3 * np.random.default_rng(1).normal(size=500)
+    with pytest.warns(OptimizeWarning, match=r"a better one may be left.*n_starts=[\d,]+"):
+        result = curve_fit(chirp, t, y, method="global", n_starts=60)
+    assert result.minima[0].count <= 2
+
+
 def test_a_model_that_fails_everywhere_says_so_and_why():
     def never(x, a, k):
         return np.full(x.size, np.nan) * a * k

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import time
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -19,6 +20,7 @@ from nlsq.core.drive.batch.state import Form, places
 from nlsq.core.drive.buying import NOT_YET
 from nlsq.core.drive.solve import solve
 from nlsq.core.loop.status import Status
+from nlsq.core.model.given import WrongValue
 from nlsq.core.problem.options import Options
 from nlsq.core.problem.parameters import Parameters
 from nlsq.global_optimization.differing import Differing
@@ -221,9 +223,14 @@ def _one_by_one(problem: Problem, starts: np.ndarray, options) -> Ends:
     ends = Ends.at(starts)
     for i, start in enumerate(starts):
         interruption.check()
+        if i and options.deadline is not None and time.monotonic() > options.deadline:
+            break
         parameters = Parameters(start, problem.lb, problem.ub, problem.names)
         try:
             outcome = solve(problem.model, problem.data, parameters, options)
+        except WrongValue as error:
+            problem.note_failure(str(error).rstrip("."))
+            continue
         except Exception as error:
             if not problem.model.take_refusal():
                 raise

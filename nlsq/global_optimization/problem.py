@@ -20,7 +20,7 @@ from nlsq.config import double_precision
 from nlsq.core.drive import buying
 from nlsq.core.drive.tries import values_or_nan
 from nlsq.core.loss_functions import scale_rows
-from nlsq.core.model.given import fits, model_value, wrong_value
+from nlsq.core.model.given import WrongValue, fits, model_value, wrong_value
 from nlsq.core.model.model import Model
 from nlsq.core.problem.observations import COMPLEX_MODEL, Observations
 from nlsq.core.problem.options import Options
@@ -156,8 +156,16 @@ class Problem:
         return found
 
     def _one_by_one(self, P: np.ndarray, x) -> np.ndarray:
-        """All curves by a call for each; a function that refuses a vector is asked for the next."""
-        dtype = complex if self.data.is_complex else float
+        """All curves by a call for each; a function that refuses a vector is asked for the next.
+
+        So is one that has too few values there, as integrators do that break off.
+
+        Raises
+        ------
+        WrongValue
+            It gives a wrong number of values at all vectors.
+        """
+        dtype, wrong = complex if self.data.is_complex else float, []
         out = np.full((len(P), self.data.y.size), np.nan, dtype)
         for row, p in zip(out, P, strict=True):
             interruption.check()
@@ -169,7 +177,14 @@ class Problem:
                     raise
                 self.note_failure(f"{type(error).__name__}: {error}")
                 continue
-            row[:] = self._checked(model_value(value))
+            try:
+                row[:] = self._checked(model_value(value))
+            except WrongValue as error:
+                wrong.append(error)
+        if wrong:
+            if len(wrong) == len(P):
+                raise wrong[0]
+            self.note_failure(str(wrong[0]).rstrip("."), len(wrong))
         return out
 
     def _checked(self, value: np.ndarray) -> np.ndarray:

@@ -15,6 +15,7 @@ anew, the others as they are.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 
@@ -23,6 +24,7 @@ import numpy as np
 from nlsq.core.drive.tries import ROUNDED
 from nlsq.global_optimization.landmarks import Axis, heights, spectrum, summits
 from nlsq.global_optimization.problem import Problem
+from nlsq.global_optimization.projecting import project
 from nlsq.global_optimization.units import Units, inside
 
 _DECADES = 100.0  # ratio of two positive bounds from which on logarithms are drawn
@@ -249,6 +251,37 @@ class Ranges:
                 same = np.abs(found - cost[new]) <= 1e-9 * cost[new] + rounding
             P[new[inside & same]] = other[new[inside & same]]
         return P
+
+    def upright(self, P: np.ndarray, cost: np.ndarray) -> np.ndarray:
+        """P (k, n) with positive rates and heights, where that only asks for another phase.
+
+        a sin(w x + p) is also -a sin(-w x - p) and -a sin(w x + p + pi).
+        """
+        numbers, linear = [j for j in self.drawn if self._is_number(j)], self.units.linear
+        P = P.copy()
+        for j, i in itertools.product(np.flatnonzero(self._kind == "size"), numbers):
+            other = P.copy()
+            other[:, [j, i]] *= -1
+            self._take(P, other, cost, P[:, j] < 0)
+        for i in numbers if linear.size else ():
+            other = P.copy()
+            other[:, i] = _turned(other[:, i] + np.pi)
+            self._take(P, other, cost, (P[:, linear] < 0).any(axis=1))
+        return P
+
+    def _take(self, P: np.ndarray, other: np.ndarray, cost: np.ndarray, which: np.ndarray) -> None:
+        """Put what is no worse and has fewer signs in the place of rows of P."""
+        problem, linear = self.problem, self.units.linear
+        rows = np.flatnonzero(which)
+        if not rows.size:
+            return
+        new, found = project(problem, linear, other[rows])
+        signs = (new < 0)[:, linear].sum(axis=1) <= (P[rows] < 0)[:, linear].sum(axis=1)
+        inside = (problem.lb <= new).all(axis=1) & (new <= problem.ub).all(axis=1)
+        fewer = (new < 0).sum(axis=1) < (P[rows] < 0).sum(axis=1)
+        same = found <= cost[rows] * (1 + 1e-9) + ROUNDED * problem.data.spread()
+        taken = signs & inside & fewer & same
+        P[rows[taken]] = new[taken]
 
     def _is_number(self, j: int) -> bool:
         return bool(self._axes) and bool((self.units.length[j] == 0).all())

@@ -6,8 +6,9 @@ r"""Multi-start: draw many starts, look at all, fit some, and stop when the best
     to the end, in lanes, which cost little more than one fit. From the second round on half of the
     starts have some of their parameters from the best ends so far.
 3.  The search ends when the best minimum was reached from enough of the starts that owe nothing to
-    it, more of them where its residuals are alike, or when all starts were used. How many minima it
-    has not seen is then estimated from how often it saw the others (Boender and Rinnooy Kan).
+    it, more of them where its residuals are alike, or when all starts were used, as they are where
+    such residuals are much of the data. How many minima it has not seen is then estimated from how
+    often it saw the others (Boender and Rinnooy Kan).
 4.  Of many points the search sees a sample; the best ends are then fitted to all of them.
 
 References: A. Rinnooy Kan, G. Timmer, "Stochastic global optimization methods", Math. Programming
@@ -23,7 +24,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from nlsq.core.drive.tries import alike
+from nlsq.core.drive.tries import UNEXPLAINED, alike
 from nlsq.global_optimization.config import GlobalOptimizationConfig
 from nlsq.global_optimization.local import Ends, fit_from, joined
 from nlsq.global_optimization.problem import Found, Problem
@@ -32,7 +33,7 @@ from nlsq.global_optimization.ranges import Ranges
 from nlsq.global_optimization.sampling import get_sampler, require_dimension
 from nlsq.global_optimization.units import Units, units_of
 from nlsq.result.distinct import distinct
-from nlsq.result.minima import INTERRUPTED, OUT_OF_TIME, Minima
+from nlsq.result.minima import INTERRUPTED, OUT_OF_TIME, USED_UP, Minima
 from nlsq.utils import interruption
 
 _FIRST, _FITS = 16, 4  # starts of the first round, and fits of one kind of starts in each
@@ -225,9 +226,9 @@ class Search:
         elif found >= _ENOUGH and self.rounds >= _ROUNDS and self._is_enough(found):
             self.stopped = f"{reached.sum()} of {len(cost)} fits ended at the best minimum"
         elif self.drawn >= self.config.n_starts:
-            self.stopped = "all starts were used"
+            self.stopped = USED_UP[0]
         elif sum(map(len, self.starts)) >= self.config.n_fits:
-            self.stopped = "all local fits were made that the settings allow"
+            self.stopped = USED_UP[1]
         elif (deadline := self.problem.options.deadline) and time.monotonic() > deadline:
             self.stopped = OUT_OF_TIME
 
@@ -235,10 +236,11 @@ class Search:
         problem, p = self.problem, self.points[np.argmin(self.costs)]
         if not self._acts(p):
             return False
-        if found >= _SURE and self.rounds >= _LONG:
-            return True
         r = problem.whiten(problem.values(p[None])[0] - problem.data.y)
-        return not (problem.x is not None and alike(r, problem.x, problem.data.idle))
+        if problem.x is None or not alike(r, problem.x, problem.data.idle):
+            return True
+        explained = 2 * self.costs.min() <= UNEXPLAINED * problem.data.spread()
+        return explained and found >= _SURE and self.rounds >= _LONG
 
     def _acts(self, p: np.ndarray) -> bool:
         """Whether the curve at p, if it is not exact, depends on x and on what is drawn.
@@ -293,6 +295,7 @@ class Search:
             n_evaluations=self.evaluations, seed=self.config.seed,
             sampler=self.config.sampler, stopped=self.stopped,
         )  # fmt: skip
+        minima = minima.restated(ranges.upright)
         return Found(minima[0].params.copy(), minima)
 
     def _on_all_points(self, ends: Ends) -> Ends:

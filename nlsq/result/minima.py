@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, overload
 
@@ -15,7 +15,10 @@ from nlsq.utils.safe_serialize import DAMAGE, Codec
 from nlsq.utils.spelling import spelled
 
 INTERRUPTED, OUT_OF_TIME = "an interruption", "the time limit"  # what cuts a search short
+# what ends one that did not find its best minimum often
+USED_UP = "all starts were used", "all local fits were made that the settings allow"
 _MOST_STARTS = 8  # kept of each minimum
+_RESTATED = 10  # minima whose parameters are put plainly
 _TOLD = ("cost", "count", "valley", "equal")
 
 
@@ -185,6 +188,18 @@ class Minima(Sequence):
         order = np.argsort(costs, kind="stable")
         return replace(self, found=(best, *rest), costs=costs[order], places=self.places[order])
 
+    def restated(self, state: Callable) -> Minima:
+        """The first of them with other parameters of the same curves.
+
+        state: (params (k, n), costs (k,)) -> params (k, n).
+        """
+        first = self.found[:_RESTATED]
+        if not first:
+            return self
+        params = state(np.stack([m.params for m in first]), np.array([m.cost for m in first]))
+        new = [replace(m, params=p) for m, p in zip(first, params, strict=True)]
+        return replace(self, found=(*new, *self.found[_RESTATED:]))
+
     # -- a sequence ------------------------------------------------------------------------------
 
     @overload
@@ -216,6 +231,17 @@ class Minima(Sequence):
         """
         seen, spare = len(self), self.n_fits - len(self) - 2
         return seen * (seen + 1) / spare if spare > 0 else math.inf
+
+    @property
+    def covered(self) -> float:
+        """Share of the starts that lead to a minimum that was seen, as far as can be told.
+
+        (N - W - 1) (N + W) / (N (N - 1)) of W minima seen in N fits, by the same paper.
+        """
+        fits, seen = self.n_fits, len(self)
+        if fits < 2:
+            return 0.0
+        return max(fits - seen - 1, 0) * (fits + seen) / (fits * (fits - 1))
 
     # -- reading ---------------------------------------------------------------------------------
 

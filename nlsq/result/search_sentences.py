@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from nlsq.result.formatting import count, percent, significant
-from nlsq.result.minima import INTERRUPTED, OUT_OF_TIME, Minima
+from nlsq.result.minima import INTERRUPTED, OUT_OF_TIME, USED_UP, Minima
 from nlsq.result.statistics import LEVEL
 
 if TYPE_CHECKING:
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from nlsq.result.minima import Minimum
 
 _MOST = 3  # minima named
+_COVERED = 0.75  # share of the starts whose minimum was seen, below which one may be left
 
 
 def worse(minima: Minima, i: int) -> str:
@@ -98,6 +99,13 @@ def doubts(result: FitStatistics) -> list[str]:
             f"{minima.stopped} ended the search after {count(minima.n_starts, 'start')}: this is "
             "the best so far, and there may be a better minimum"
         )
+    elif minima.stopped in USED_UP and (minima[0].count == 1 or minima.covered < _COVERED):
+        times = "once" if minima[0].count == 1 else f"{minima[0].count} times"
+        out.append(
+            f"{minima.n_fits:,} local fits ended in {len(minima):,} minima, in this one {times}: a "
+            f"better one may be left; draw more starts (n_starts={4 * minima.n_starts:,}), or give "
+            "bounds"
+        )
     equal = [minimum for minimum in minima[1:] if minimum.equal]
     if equal:
         out.append(
@@ -109,9 +117,15 @@ def doubts(result: FitStatistics) -> list[str]:
     if near:
         out.append(
             f"{_number(len(near))} as well within the noise (95 %): {_values(near)}, cost "
-            f"{worse(minima, 1 + len(equal))} higher; the data do not decide between them"
+            f"{_higher(minima, 1 + len(equal), len(near))}; the data do not decide between them"
         )
     return out
+
+
+def _higher(minima: Minima, first: int, count: int) -> str:
+    """How much higher the costs of so many minima are."""
+    amounts = worse(minima, first), worse(minima, first + count - 1)
+    return f"{amounts[0]} higher" if count == 1 else f"{amounts[0]} to {amounts[1]} higher"
 
 
 def _number(n: int) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
+import time
 from collections.abc import Callable
 
 import numpy as np
@@ -204,6 +205,9 @@ def to_ends(stack: Stack, form: Form, polished: bool = True) -> tuple[np.ndarray
         going = np.flatnonzero(found.phase < (DONE if polished else states.POLISH))
         at_work, stack = at_work[going], stack.take(going)
         interruption.check()
+        deadline = stack.many.options.deadline
+        if deadline is not None and time.monotonic() > deadline:
+            break
     return state, answers
 
 
