@@ -31,11 +31,10 @@ class GlobalOptimizationConfig:
     center_on_p0 : bool
         Draw around p0 where one is given.
     scale_factor : float
-        Width of what is drawn around p0, in units of the box or of the parameters' scales; without
-        p0 it does not matter.
+        Width of what is drawn around p0, in units of the box or of the parameters' scales.
     elimination_rounds : int
         The starts of least cost, a part (1 - elimination_fraction)**elimination_rounds of all and
-        at least 8, are fitted to the end. In a tournament: its rounds (`TournamentSelector`).
+        at least 16, are fitted to the end. In a tournament: its rounds (`TournamentSelector`).
     elimination_fraction : float
         The part that is dropped in a round, at least 0 and below 1.
     batches_per_round : int
@@ -87,7 +86,7 @@ class GlobalOptimizationConfig:
 
     @property
     def n_fits(self) -> int:
-        """About how many local fits are made to the end; a few more where starts are few."""
+        """The most local fits that are made."""
         kept = self.n_starts * (1 - self.elimination_fraction) ** self.elimination_rounds
         return min(self.n_starts, max(math.ceil(kept), _LEAST_FITS))
 

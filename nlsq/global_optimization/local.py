@@ -29,7 +29,7 @@ from nlsq.global_optimization.projecting import Projected, project
 from nlsq.utils import interruption
 
 _SOON = 15  # passes of a fit by itself, after which lanes do better
-_PASSES = 40  # of a local fit, after which it is left unless it is the best so far
+_PASSES = 40  # of a local fit, after which it is left where it is
 
 
 @dataclasses.dataclass
@@ -117,7 +117,7 @@ def _by_differences(problem: Problem, many: Many, linear: np.ndarray) -> Ends:
 
 
 def fit_one(problem: Problem, start: np.ndarray, linear: np.ndarray) -> Ends:
-    """A local fit from one start (n,): by itself, which is soonest, or where that is slow, not."""
+    """A local fit from one start (n,): by itself, and where that takes long in lanes."""
     ends = _one_by_one(problem, start[None], brief(problem.options, _SOON))
     problem.evaluations += int(ends.nfev[0])
     return ends if ends.converged[0] else fit_from(problem, start[None], linear)
