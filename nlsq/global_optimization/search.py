@@ -2,8 +2,8 @@ r"""Multi-start: draw many starts, look at all, fit some, and stop when the best
 
 1.  What enters linearly is found and solved at every start (`units`, `projecting`); the others are
     drawn from scales of the data and from the bounds (`ranges`).
-2.  Starts come in rounds of 16, 32, 64, ... Each is screened by its cost; the best eighth is fitted
-    to the end, in lanes, which cost little more than one fit. From the second round on half of the
+2.  Starts come in rounds of 48, 96, 192, ... Each is screened by its cost; the best are fitted to
+    the end, in lanes, which cost little more than one fit. From the second round on half of the
     starts have some of their parameters from the best ends so far.
 3.  The search ends when the best minimum was reached from enough of the starts that owe nothing to
     it, more of them where its residuals are alike, or when all starts were used, as they are where
@@ -36,11 +36,12 @@ from nlsq.result.distinct import distinct
 from nlsq.result.minima import INTERRUPTED, OUT_OF_TIME, USED_UP, Minima
 from nlsq.utils import interruption
 
-_FIRST, _FITS = 16, 4  # starts of the first round, and fits of one kind of starts in each
-_DOUBLED = 7  # times, after which rounds are as long as the last
+_FIRST, _TRIED = 48, 12  # starts of the first round, and fits
+_FITS = 4  # of one kind of starts in each other round, at least
+_DOUBLED = 5  # times, after which rounds are as long as the last
 _POINTS, _SEEN = 2048, 64  # of the data that a search sees, and that starts are screened by
-_ENOUGH, _ROUNDS = 6, 2  # fits that have to end at the best minimum, and rounds
-_SURE, _LONG = 12, 3  # the same where its residuals show that something is left to explain
+_ENOUGH = 8  # fits that have to end at the best minimum
+_SURE, _ROUNDS = 16, 2  # and rounds, where its residuals show that something is left to explain
 _SAME = 1e-6  # relative difference of two costs that is none
 _MOVED = 0.1  # relative step of a parameter that shows whether it acts
 _PAIRS, _TWINS = 15, 3  # exchanges of two values that are looked at, and that are fitted
@@ -128,7 +129,8 @@ class Search:
     def _best(self, cost: np.ndarray, rows: np.ndarray, share: float) -> np.ndarray:
         """The starts among `rows` that are worth a fit."""
         rows = np.flatnonzero(rows & np.isfinite(cost))
-        return rows[np.argsort(cost[rows], kind="stable")][: max(_FITS, round(share * len(rows)))]
+        least = _FITS if self.rounds else _TRIED
+        return rows[np.argsort(cost[rows], kind="stable")][: max(least, round(share * len(rows)))]
 
     def _drawn(self, cube: np.ndarray, number: int) -> np.ndarray:
         config, k = self.config, len(cube)
@@ -223,7 +225,7 @@ class Search:
         found = int(reached[np.concatenate([*self.own, np.empty(0, bool)])].sum())
         if not self.ranges.drawn.size:
             self.stopped = "the model is linear in all that is fitted"
-        elif found >= _ENOUGH and self.rounds >= _ROUNDS and self._is_enough(found):
+        elif found >= _ENOUGH and self._is_enough(found):
             self.stopped = f"{reached.sum()} of {len(cost)} fits ended at the best minimum"
         elif self.drawn >= self.config.n_starts:
             self.stopped = USED_UP[0]
@@ -240,7 +242,7 @@ class Search:
         if problem.x is None or not alike(r, problem.x, problem.data.idle):
             return True
         explained = 2 * self.costs.min() <= UNEXPLAINED * problem.data.spread()
-        return explained and found >= _SURE and self.rounds >= _LONG
+        return explained and found >= _SURE and self.rounds >= _ROUNDS
 
     def _acts(self, p: np.ndarray) -> bool:
         """Whether the curve at p, if it is not exact, depends on x and on what is drawn.
