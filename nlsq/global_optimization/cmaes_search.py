@@ -38,7 +38,7 @@ from nlsq.global_optimization.problem import Found, Problem
 from nlsq.global_optimization.projecting import project
 from nlsq.global_optimization.ranges import Ranges
 from nlsq.result import formatting
-from nlsq.result.minima import INTERRUPTED, OUT_OF_TIME, Minima
+from nlsq.result.minima import CUT_SHORT, INTERRUPTED, OUT_OF_TIME, Minima
 from nlsq.utils import interruption
 from nlsq.utils.input_error import InputError
 from nlsq.utils.progress import ProgressLine
@@ -50,7 +50,6 @@ _EARLIEST = 2  # generation
 _BEGUN = 0.5  # where also the shortest axis is so short, as a part of the first step
 _SHRUNK = 0.1  # or the longest one so short
 _SAME = 1e-6  # relative difference of two costs that is none
-_TO_GO_ON = INTERRUPTED, OUT_OF_TIME  # ends that keep the checkpoint
 _MINIMA = "least squares", "tol_fun", "tol_x"  # ends of a run that are minima
 _STORED = "best", "next_try", "first", "starts"  # of `_Search`, in checkpoints
 _FREE_TO_CHANGE = ("time_limit", "checkpoint_dir", "checkpoint_interval", "run_id")
@@ -134,7 +133,7 @@ class _Search:
                     self._interrupt()
                 done, most = self.diagnostics.total_evaluations, self.config.max_evaluations
                 line.update("candidates of CMA-ES", done, most)
-            if self.file is not None and self.ended not in _TO_GO_ON:
+            if self.file is not None and self.ended not in CUT_SHORT:
                 HPCCheckpointManager.remove(self.file)
             return self._found()
 
@@ -148,7 +147,7 @@ class _Search:
             self._end_run(reason)
         self.judged = True
         self.ended = self.ended or self._why_cut_short()
-        if self.ended in _TO_GO_ON or not (
+        if self.ended in CUT_SHORT or not (  # to go on from
             self.ended or self.diagnostics.total_generations % self.config.checkpoint_interval
         ):
             self._keep()

@@ -83,7 +83,7 @@ def run(settings: Settings, output: Output, strict: bool = False, resume: bool =
     """
     from nlsq.cli import signals
     from nlsq.cli.errors import NotConverged, Terminated, Undetermined
-    from nlsq.result.minima import INTERRUPTED, OUT_OF_TIME
+    from nlsq.result.minima import CUT_SHORT
     from nlsq.session.pieces import allowed_memory
     from nlsq.session.plan import read
     from nlsq.session.resuming import keep_request
@@ -99,7 +99,7 @@ def run(settings: Settings, output: Output, strict: bool = False, resume: bool =
         )
         output.write(document, result, settings)
     stopped = (document.get("search") or {}).get("stopped")
-    cut_short = stopped in (INTERRUPTED, OUT_OF_TIME)
+    cut_short = stopped in CUT_SHORT
     if cut_short or not document["convergence"]["success"]:
         if signals.terminated():
             message = "Terminated; what is shown is the best point so far."
