@@ -34,6 +34,7 @@ from nlsq.session.words import read_column
 from nlsq.utils import interruption
 
 PORTION = 256  # fits read and fitted at a time
+SEARCHED = 32  # the same where each is searched for, so that an interruption loses few
 NOT_REACHED = "not reached"
 
 
@@ -308,10 +309,11 @@ def fit_all(
     waiting: list[tuple[str, int, Item, Points]] = []
     fresh: set[str] = set()
     deadline = _deadline(settings)
+    portion = PORTION if settings.fitting.search is None else SEARCHED
 
     def fit_waiting() -> Iterator[tuple[int, dict[str, Any]]]:
-        portion = [(item, points) for _, _, item, points in waiting]
-        rows = _portion_rows(portion, settings, deadline, documents)
+        ours = [(item, points) for _, _, item, points in waiting]
+        rows = _portion_rows(ours, settings, deadline, documents)
         fresh.update(key for key, _, _, _ in waiting)
         reached = [
             (key, place, row)
@@ -342,7 +344,7 @@ def fit_all(
             yield place, row
             continue
         waiting.append((key, place, item, found))
-        if len(waiting) == PORTION:
+        if len(waiting) == portion:
             yield from fit_waiting()
     if waiting:
         yield from fit_waiting()
