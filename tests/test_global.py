@@ -5,6 +5,7 @@ that begins at the parameters the data were made with.
 """
 
 import math
+import time
 import warnings
 from itertools import pairwise
 
@@ -328,6 +329,26 @@ def test_a_time_limit_ends_the_search_with_the_best_so_far():
     with pytest.warns(OptimizeWarning, match=r"the time limit ended the search after .* starts"):
         result = curve_fit(f, x, y, method="global", time_limit=0.02, n_starts=10**6)
     assert result.minima.n_fits and result.minima.n_starts < 10**6
+
+
+@pytest.mark.parametrize(("limit", "method"), [(4, "global"), (8, "global"), (4, "cmaes")])
+def test_no_round_outlasts_a_time_limit(limit, method, monkeypatch):
+    now = [0.0]  # a clock that goes on by a hundredth of a second at each call of the model
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+
+    def slow(x, a, w, p):
+        now[0] += 0.01
+        return a * np.sin(w * x + p) if w < 1e9 else np.zeros(x.size)
+
+    x = np.linspace(0, 10, 60)
+    y = 2 * np.sin(3.3 * x + 1) + np.sign(x - 5)
+    now[0] = 0.0
+    config = {"cmaes_config": CMAESConfig(time_limit=limit)} if method == "cmaes" else {}
+    with pytest.warns(OptimizeWarning, match="the time limit ended the search"):
+        result = curve_fit(slow, x, y, method=method, seed=1, **config or {"time_limit": limit})
+    assert limit < now[0] < limit + 1 and result.minima.stopped == "the time limit"
+    if method == "global":
+        assert result.minima.n_starts == {4: 1 + 48, 8: 1 + 48 + 96}[limit]  # p0 among them
 
 
 BAD = [

@@ -206,7 +206,10 @@ def lanes(many: Many, lot: Lot, kind: Callable, polished: bool = True) -> Ends:
     ends, free = Ends.at(lot.start), np.flatnonzero(many.free)
     form = Form(many.free, many.bounded, "", (), False, None, lot.m, True)
     at, width = places(form.n), max(1, (1 << 17) // lot.m)
+    deadline = many.options.deadline
     for first in range(0, len(lot), width):
+        if first and deadline is not None and time.monotonic() > deadline:
+            break  # the others stay where they are, and without a cost
         here = np.arange(first, min(first + width, len(lot)))
         with np.errstate(all="ignore"):
             state, _ = to_ends(kind(many, lot.take(here), many.x), form, polished)

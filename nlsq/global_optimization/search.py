@@ -26,6 +26,7 @@ import numpy as np
 
 from nlsq.core.drive.tries import UNEXPLAINED, alike
 from nlsq.global_optimization.config import GlobalOptimizationConfig
+from nlsq.global_optimization.gathering import curve_of, gathered
 from nlsq.global_optimization.local import Ends, fit_from, joined
 from nlsq.global_optimization.problem import Found, Problem
 from nlsq.global_optimization.projecting import project
@@ -33,12 +34,13 @@ from nlsq.global_optimization.ranges import Ranges
 from nlsq.global_optimization.sampling import get_sampler, require_dimension
 from nlsq.global_optimization.units import Units, units_of
 from nlsq.result.distinct import distinct
-from nlsq.result.minima import INTERRUPTED, OUT_OF_TIME, USED_UP, Minima
+from nlsq.result.minima import INTERRUPTED, OUT_OF_TIME, USED_UP
 from nlsq.utils import interruption
 
 _FIRST, _TRIED = 48, 12  # starts of the first round, and fits
 _FITS = 4  # of one kind of starts in each other round, at least
 _DOUBLED = 5  # times, after which rounds are as long as the last
+_AT_ONCE = 16  # starts that are screened between two looks at the clock, one call for each
 _POINTS, _SEEN = 2048, 64  # of the data that a search sees, and that starts are screened by
 _ENOUGH = 8  # fits that have to end at the best minimum
 _SURE, _ROUNDS = 16, 2  # and rounds, where its residuals show that something is left to explain
@@ -109,6 +111,7 @@ class Search:
         else:
             P = self.problem.p0[None]
         P, cost = self._screened(P)
+        count = len(P)
         share = config.n_fits / config.n_starts
         own = self._own(count, number)
         picked = np.concatenate([self._best(cost, rows, share) for rows in (own, ~own)])
@@ -160,6 +163,8 @@ class Search:
         if not len(P):
             return
         P, cost = self._screened(np.concatenate([best, P]))
+        if not len(P):  # time is over
+            return
         other = np.isfinite(cost) & (np.abs(cost - cost[0]) > _SAME * cost[0])  # no exact exchange
         left = self.config.n_fits - sum(map(len, self.starts))
         most = min(_TWINS, int(other.sum()), max(left, 0))
@@ -167,10 +172,23 @@ class Search:
         self._fit(P[near], np.zeros(len(near), bool))
 
     def _screened(self, P: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return project(self.screen, self.units.linear, P)
+        """(vectors, linear parameters solved; costs), of those for which there is time."""
+        width = len(P) if self.screen.in_columns else _AT_ONCE
+        parts = []
+        for first in range(0, len(P), max(width, 1)):
+            if self.ends and self._is_late():
+                break
+            parts.append(project(self.screen, self.units.linear, P[first : first + width]))
+        if not parts:
+            return P[:0], np.empty(0)
+        return tuple(np.concatenate(part) for part in zip(*parts, strict=True))
+
+    def _is_late(self) -> bool:
+        deadline = self.problem.options.deadline
+        return deadline is not None and time.monotonic() > deadline
 
     def _fit(self, starts: np.ndarray, own: np.ndarray) -> None:
-        if len(starts):
+        if len(starts) and not (self.ends and self._is_late()):
             self.ends.append(fit_from(self.problem, starts, self.units.linear))
             self.starts.append(starts)
             self.own.append(own)
@@ -231,7 +249,7 @@ class Search:
             self.stopped = USED_UP[0]
         elif sum(map(len, self.starts)) >= self.config.n_fits:
             self.stopped = USED_UP[1]
-        elif (deadline := self.problem.options.deadline) and time.monotonic() > deadline:
+        elif self._is_late():
             self.stopped = OUT_OF_TIME
 
     def _is_enough(self, found: int) -> bool:
@@ -287,17 +305,13 @@ class Search:
             )
         if whole is not problem:
             ends = self._on_all_points(ends)
-        ranges = Ranges(whole, self.units)
-        ends.cost[ranges.aliases(ends.x, ends.cost)] = np.inf
-        ends.x = ranges.plain(ends.x, ends.cost)
-        minima = Minima.gather(
-            ends.x, ends.cost, starts, curve_of(whole), whole.names,
+        minima = gathered(
+            whole, self.units, ends.x, ends.cost, starts,
             converged=ends.converged, n_starts=self.drawn + len(self.given),
             n_failed=failed, first_failure=reason or None,
             n_evaluations=self.evaluations, seed=self.config.seed,
             sampler=self.config.sampler, stopped=self.stopped,
         )  # fmt: skip
-        minima = minima.restated(ranges.upright)
         return Found(minima[0].params.copy(), minima)
 
     def _on_all_points(self, ends: Ends) -> Ends:
@@ -312,8 +326,3 @@ class Search:
             like = seen[members]
             x[like], cost[like], converged[like] = whole.x[i], whole.cost[i], whole.converged[i]
         return Ends(x, cost, converged, ends.nfev)
-
-
-def curve_of(problem: Problem) -> Callable[[np.ndarray], np.ndarray]:
-    """The model at the data in units of their errors, for one parameter vector."""
-    return lambda p: problem.whiten(problem.values(p[None])[0])

@@ -73,7 +73,7 @@ class Minima(Sequence):
     names : tuple of str
         Of the parameters.
     n_starts : int
-        Starts that were drawn.
+        Starts that were looked at: those that were drawn, p0, and what else was known.
     n_fits : int
         Local fits that were made to their end.
     n_failed : int
