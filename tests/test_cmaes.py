@@ -237,6 +237,7 @@ def test_the_sigmoid():
     np.testing.assert_allclose(bounded[:, 0], 1 / (1 + np.exp(-x[:, 0])))
     np.testing.assert_allclose(transform_from_bounds(bounded, lb, ub), x, rtol=1e-9, atol=1e-9)
     assert np.isfinite(transform_from_bounds(lb, lb, ub)).all()
+    assert transform_from_bounds([0.0, 1.7e308], -1.7e308, 1.7e308)[0] == 0  # the box overflows
 
 
 # ------------------------------------------------------------------------ settings and what is told

@@ -22,6 +22,7 @@ from nlsq.global_optimization import (
     MultiStartOrchestrator,
     sampling,
 )
+from nlsq.global_optimization.projecting import Normal
 from nlsq.result import OptimizeWarning
 from tests.nist import PROBLEMS
 from tests.test_far_starts import COVID, numbers
@@ -172,12 +173,45 @@ def test_units_of_data_change_nothing():
         assert 2 * result.cost == pytest.approx(right * scale**2, rel=1e-6)
 
 
+@pytest.mark.parametrize("scale", [1.0, 1e-200, 1e-300, 1e250])
+def test_what_is_linear_is_solved_whatever_its_size(scale):
+    x, free = np.linspace(0, 1, 30), np.array([-np.inf, np.inf])[:, None] * [1, 1]
+    A = np.stack([np.exp(-x), np.ones(30)])
+    b = 2 * np.exp(-x) + 1 + 0.1 * np.sin(9 * x)
+    for limits in (free, [[-np.inf, 0], [1.5, np.inf]]):
+        right = optimize.lsq_linear(A.T, b, limits, method="bvls", tol=1e-14)
+        with np.errstate(over="ignore"):  # as in a search
+            normal = Normal(A[:, None] * [[[scale]], [[1]]], b[None])
+        beta = normal.solution(*(np.array(limit) / [scale, 1] for limit in limits))
+        np.testing.assert_allclose(beta[0] * [scale, 1], right.x, rtol=1e-9)
+        np.testing.assert_allclose(normal.residuals(beta)[0], right.fun, atol=1e-12)
+
+
+def test_a_decay_from_long_ago_has_a_height_that_exponentials_reach():
+    t, noise = np.linspace(500, 520, 50), np.random.default_rng(0).normal(size=(2, 50))
+    y = 3 * np.exp(500 - t) + 1e-5 * noise  # exp(-500) squared is no number
+
+    def ago(t, a, tau):
+        return a * np.exp(-t / tau)
+
+    right = [optimize.curve_fit(lambda t, a, tau: ago(t - 500, a, tau), t, v, [3, 1]) for v in y]
+    with pytest.warns(OptimizeWarning, match="do not determine a"):  # its variance is no number
+        single = curve_fit(ago, t, y[0], method="global")
+    many = nlsq.fit_many(ago, t, y, global_search=True)
+    found, wanted = [single["tau"], *many["tau"]], [right[k][0][1] for k in (0, 0, 1)]
+    np.testing.assert_allclose(found, wanted, rtol=1e-5)
+    assert (many.minima.n_best > 1).all() and single.minima[0].count > 1
+
+
 WAYS = [
     {"sigma": np.full(120, 0.3), "absolute_sigma": True},
     {"sigma": np.where(np.arange(120) % 9, 0.3, np.inf)},
     {"sigma": 0.09 * (np.eye(120) + 0.1)},
     {"bounds": ([0, 0, -7, -np.inf], [10, 6, 7, np.inf])},
     {"bounds": {"f": (1.0, 3.0)}, "fixed": {"c": 5.0}},
+    {"bounds": (-1.7e308, 1.7e308)},  # as wide as the numbers are, so that the box overflows
+    {"bounds": (-1.7e308, 1.7e308), "method": "cmaes"},
+    {"bounds": (-1.7e308, 1.7e308), "p0": [1, 1, 1, 1], "method": "multistart", "n_starts": 200},
     {"p0": [1, 1, 1, 1], "multistart": True, "method": None, "n_starts": 200},
     {"p0": {"f": 1.8}, "method": "multistart", "scale_factor": 0.1},
     {"loss": "soft_l1", "f_scale": 0.5},

@@ -76,8 +76,7 @@ class Differing(Projected):
             normal = Normal(self._weighted(phi), self._weighted(y - base))
             lb, ub = self.problem.lb[linear], self.problem.ub[linear]
             params[:, linear] = beta = normal.solution(lb, ub)
-            r = (beta[:, None] @ normal.A)[:, 0] - normal.b
-            r[~normal.good] = np.nan
+            r = normal.residuals(beta)
         else:
             values = self.problem.values(params)
             r = self._weighted(values - y)

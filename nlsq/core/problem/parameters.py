@@ -212,7 +212,7 @@ def parse_start(p0, lb, ub, names, name: str = "`p0`") -> np.ndarray:
         if lb.max() == -np.inf and ub.min() == np.inf:
             return start
         low, high = np.isfinite(lb), np.isfinite(ub)
-        start[low & high] = lb[low & high] + 0.5 * (ub[low & high] - lb[low & high])
+        start[low & high] = 0.5 * lb[low & high] + 0.5 * ub[low & high]
         start[low & ~high] = lb[low & ~high] + 1
         start[~low & high] = ub[~low & high] - 1
         return start
