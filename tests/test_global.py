@@ -22,6 +22,7 @@ from nlsq.global_optimization import (
     MultiStartOrchestrator,
     sampling,
 )
+from nlsq.global_optimization.problem import telling
 from nlsq.global_optimization.projecting import Normal
 from nlsq.result import OptimizeWarning
 from tests.nist import PROBLEMS
@@ -356,6 +357,32 @@ def test_long_data_are_searched_by_a_sample():
     result = curve_fit(sine, t, y, method="global")
     assert abs(result["f"]) == pytest.approx(1.83, abs=1e-3)
     assert result.minima[0].cost == pytest.approx(result.cost, rel=1e-9)
+
+
+def test_a_peak_of_a_few_points_in_many_is_found():
+    x, sigma = np.linspace(0, 100, m := 50_000), 100 * 6 / 50_000 / 2.355
+    even = np.linspace(0, m - 1, 2048).round().astype(int)
+    place = x[even[1300:1302]].mean() + 0.1 * sigma
+
+    def peak(x, a, b, c, d):
+        return a * np.exp(-0.5 * ((x - b) / c) ** 2) + d
+
+    y = peak(x, 1, place, sigma, 0.2) + 0.01 * np.random.default_rng(3).normal(size=m)
+    assert y[even].max() < 0.3  # which do not meet it
+    result = curve_fit(peak, x, y, method="global", n_starts=48)
+    right, _ = optimize.curve_fit(peak, x, y, [1, place, sigma, 0.2])
+    assert 2 * result.cost == pytest.approx(np.sum((peak(x, *right) - y) ** 2), rel=1e-9)
+
+
+def test_a_sample_is_of_all_data_and_holds_what_stands_out():
+    y = np.random.default_rng(0).normal(size=50_000)
+    y[31_414] = -50
+    at = telling(y, 2048)
+    assert 1900 < at.size <= 2048 and (np.diff(at) > 0).all() and (at[0], at[-1]) == (0, 49_999)
+    assert np.diff(at).max() < 50 and set(range(31_400, 31_429)) <= set(at)
+    for odd in (np.full(50_000, np.nan), y + 0j, y[:60]):
+        at = telling(odd, 2048)
+        assert at.size == min(2048, odd.size) and at[-1] == odd.size - 1
 
 
 def test_a_time_limit_ends_the_search_with_the_best_so_far():

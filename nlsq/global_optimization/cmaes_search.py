@@ -388,6 +388,7 @@ def _until(problem: Problem, limit: float | None) -> Problem:
     before, deadline = problem.options.deadline, time.monotonic() + limit
     deadline = deadline if before is None else min(before, deadline)
     problem = copy.copy(problem)
+    problem.whole = problem
     problem.options = dataclasses.replace(problem.options, deadline=deadline)
     return problem
 

@@ -88,6 +88,7 @@ class Problem:
         account = buying.account_of(model)
         self.in_columns = not account.writes_jax and isinstance(self._x, np.ndarray)
         self._turn = 0
+        self.whole = self  # of which this is a sample
 
     @property
     def n(self) -> int:
@@ -102,16 +103,17 @@ class Problem:
         return np.asarray(x, float) if numbers and x.shape[-1] == self.data.y.size else None
 
     def some(self, size: int) -> Problem:
-        """The problem of some `size` of the points, or itself where that cannot be."""
+        """The problem of some `size` of the points, or itself where that cannot be.
+
+        They show what is narrow; the search that they steer ends in a fit to all points.
+        """
         m = self.data.y.size
         if size >= m or self.data.factor is not None or self.x is None or not self._is_pointwise():
             return self
-        at = np.linspace(0, m - 1, size).round().astype(int)
-        if self.data.idle is not None:
-            at = np.flatnonzero(~self.data.idle)
-            at = at[np.linspace(0, at.size - 1, min(size, at.size)).round().astype(int)]
+        at = np.arange(m) if self.data.idle is None else np.flatnonzero(~self.data.idle)
+        at = at[telling(self.data.y[at], size)]
         part = Problem(self.model, _taken(self.data, self._x, at), self.parameters, self.options)
-        part.in_columns = self.in_columns
+        part.in_columns, part.whole = self.in_columns, self.whole
         return part
 
     def _is_pointwise(self) -> bool:
@@ -251,6 +253,34 @@ class Problem:
         if data.is_complex:
             rows = np.concatenate([rows.real, rows.imag], axis=-1)
         return rows
+
+
+def telling(y: np.ndarray, size: int) -> np.ndarray:
+    """Places of at most `size` values of y that show it, in order.
+
+    Half of them are equidistant, and a quarter are the least and the largest of equal blocks. The
+    rest are runs about those of them that stand out most from their blocks, so that what is too
+    narrow to be met by the others is seen with its shape.
+    """
+    m = y.size
+    if size >= m:
+        return np.arange(m)
+    even = _equidistant(m, size // 2)
+    blocks, runs = size // 8, max(1, size // 128)
+    length = m // blocks
+    if np.iscomplexobj(y) or length < 3 or not np.isfinite(y).all():
+        return _equidistant(m, size)
+    block = y[: blocks * length].reshape(blocks, length)
+    first, middle = np.arange(blocks) * length, np.median(block, axis=1)
+    found = np.concatenate([first + block.argmin(axis=1), first + block.argmax(axis=1)])
+    highest = np.argsort(-np.abs(y[found] - np.tile(middle, 2)), kind="stable")[:runs]
+    about = np.arange(size // (4 * runs)) - size // (8 * runs)
+    near = np.clip(found[highest, None] + about, 0, m - 1)
+    return np.unique(np.concatenate([even, found, near.ravel()]))
+
+
+def _equidistant(m: int, size: int) -> np.ndarray:
+    return np.linspace(0, m - 1, min(size, m)).round().astype(int)
 
 
 def _flat(whiten, columns: np.ndarray) -> np.ndarray:

@@ -54,8 +54,8 @@ class Ranges:
     def __init__(self, problem: Problem, units: Units):
         self.problem, self.units = problem, units
         self.drawn = np.setdiff1d(np.flatnonzero(problem.free), units.linear)
-        n, x = problem.n, problem.x
-        self._axes = [] if x is None else [Axis(a) for a in np.atleast_2d(x)]
+        n, x, m = problem.n, problem.x, problem.whole.data.y.size
+        self._axes = [] if x is None else [Axis(a, m) for a in np.atleast_2d(x)]
         self._y = heights(problem)
         self._low, self._high = np.full(n, math.log(1e-3)), np.full(n, math.log(1e3))
         self._kind = np.full(n, "size", object)
