@@ -13,6 +13,7 @@ from nlsq.core.drive.roads import choose_road
 from nlsq.core.drive.solve import solve
 from nlsq.core.model.calls import CurveCall
 from nlsq.core.model.given import model_value, numeric, require_numbers
+from nlsq.core.model.jacobians import of_curve
 from nlsq.core.model.model import Model
 from nlsq.core.orchestration.reference import solve_by_reference
 from nlsq.core.orchestration.stages import stages_for
@@ -29,11 +30,10 @@ if TYPE_CHECKING:
     from nlsq.types import (
         CurveFitOptions,
         FullOutput,
-        JacLiteral,
+        JacLike,
         KeptOptions,
-        MethodLiteral,
+        MethodLike,
         NanPolicyLiteral,
-        SearchLiteral,
     )
 
 _NO_FULL_OUTPUT = (
@@ -46,21 +46,21 @@ _NO_FULL_OUTPUT = (
 def curve_fit(
     f: Callable | str, xdata: Any, ydata: Any = ..., p0: Any = ..., sigma: Any = ...,
     absolute_sigma: bool = ..., check_finite: bool | None = ..., bounds: Any = ...,
-    method: MethodLiteral | SearchLiteral | None = ..., jac: JacLiteral | Callable | None = ...,
+    method: MethodLike | None = ..., jac: JacLike | None = ...,
     *, full_output: Literal[False] = ..., **options: Unpack[CurveFitOptions],
 ) -> CurveFitResult: ...  # fmt: skip
 @overload
 def curve_fit(
     f: Callable | str, xdata: Any, ydata: Any = ..., p0: Any = ..., sigma: Any = ...,
     absolute_sigma: bool = ..., check_finite: bool | None = ..., bounds: Any = ...,
-    method: MethodLiteral | SearchLiteral | None = ..., jac: JacLiteral | Callable | None = ...,
+    method: MethodLike | None = ..., jac: JacLike | None = ...,
     *, full_output: Literal[True], **options: Unpack[CurveFitOptions],
 ) -> FullOutput: ...  # fmt: skip
 @overload
 def curve_fit(
     f: Callable | str, xdata: Any, ydata: Any = ..., p0: Any = ..., sigma: Any = ...,
     absolute_sigma: bool = ..., check_finite: bool | None = ..., bounds: Any = ...,
-    method: MethodLiteral | SearchLiteral | None = ..., jac: JacLiteral | Callable | None = ...,
+    method: MethodLike | None = ..., jac: JacLike | None = ...,
     *, full_output: bool, **options: Unpack[CurveFitOptions],
 ) -> CurveFitResult | FullOutput: ...  # fmt: skip
 def curve_fit(
@@ -72,8 +72,8 @@ def curve_fit(
     absolute_sigma: bool = False,
     check_finite: bool | None = None,
     bounds: Any = UNBOUNDED,
-    method: MethodLiteral | SearchLiteral | None = None,
-    jac: JacLiteral | Callable | None = None,
+    method: Any = None,
+    jac: JacLike | None = None,
     *,
     full_output: bool = False,
     nan_policy: NanPolicyLiteral | None = None,
@@ -121,8 +121,9 @@ def curve_fit(
         the linear loss. Or a search for the global minimum, after which the fit is by 'trf':
         'global' needs neither `p0` nor `bounds` (`nlsq.global_optimization.search`); 'multistart'
         is the same with few starts, around `p0` where it is given; 'cmaes', 'cmaes-fast' and
-        'cmaes-global' are for rough models.
-    jac : None, callable, '2-point', '3-point' or 'cs'
+        'cmaes-global' are for rough models. Or an object, the user's own minimiser, from whose
+        end the fit goes on: `nlsq.interfaces.OptimizerProtocol`.
+    jac : None, callable, '2-point', '3-point', 'cs' or `nlsq.interfaces.JacobianProtocol`
         Default: exact derivatives; finite differences where the model cannot be traced. A callable
         ``jac(x, a, b, ...)`` returns (m, n).
     full_output : bool
@@ -193,10 +194,11 @@ def curve_fit(
         Of a search (default 0): the same seed gives the same answer.
     search_config, cmaes_config : GlobalOptimizationConfig, CMAESConfig
         All settings of a search; what is given beside them outranks them.
-    cache : SmartCache, optional
+    cache : SmartCache or CacheProtocol, optional
         Where fits that converged are kept and looked for, by the content of model, data and
-        options. Not with `callback` or ``verbose=2``, which show a fit at work, nor for xdata other
-        than arrays and their lists and dicts.
+        options; the user's own table too, see `nlsq.interfaces.CacheProtocol`. Not with
+        `callback` or ``verbose=2``, which show a fit at work, nor for xdata other than arrays and
+        their lists and dicts.
 
     Returns
     -------
@@ -258,6 +260,8 @@ def curve_fit(
         from nlsq.models.reading import read_with
 
         f, xdata, x_name = read_with(f, xdata)
+    if jac is not None:
+        jac = of_curve(jac, f)
     if isinstance(ydata, int | float | np.generic | np.ndarray) and np.ndim(ydata) == 0:
         ydata = _for_each_point(f, xdata, ydata, p0, bounds, fixed)
     taken = stages_for(f, ydata)

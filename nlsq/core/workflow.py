@@ -44,11 +44,10 @@ if TYPE_CHECKING:
     from nlsq.global_optimization.config import GlobalOptimizationConfig
     from nlsq.result import StreamedFitResult
     from nlsq.types import (
-        JacLiteral,
-        MethodLiteral,
+        JacLike,
+        MethodLike,
         NanPolicyLiteral,
         PiecesOptions,
-        SearchLiteral,
         WorkflowLiteral,
     )
 
@@ -61,7 +60,7 @@ _OWN = ("p0", "sigma", "absolute_sigma", "check_finite", "bounds", "method", "ja
 def fit(
     f: Callable | str, xdata: Any, ydata: Any = ..., p0: Any = ..., sigma: Any = ...,
     absolute_sigma: bool = ..., check_finite: bool | None = ..., bounds: Any = ...,
-    method: MethodLiteral | SearchLiteral | None = ..., jac: JacLiteral | Callable | None = ...,
+    method: MethodLike | None = ..., jac: JacLike | None = ...,
     *, workflow: Literal["chunked", "streaming"] | HybridStreamingConfig,
     **options: Unpack[PiecesOptions],
 ) -> StreamedFitResult: ...  # fmt: skip
@@ -69,7 +68,7 @@ def fit(
 def fit(
     f: Callable | str, xdata: Any, ydata: Any = ..., p0: Any = ..., sigma: Any = ...,
     absolute_sigma: bool = ..., check_finite: bool | None = ..., bounds: Any = ...,
-    method: MethodLiteral | SearchLiteral | None = ..., jac: JacLiteral | Callable | None = ...,
+    method: MethodLike | None = ..., jac: JacLike | None = ...,
     *, workflow: WorkflowLiteral | GlobalOptimizationConfig | CMAESConfig = ...,
     **options: Unpack[PiecesOptions],
 ) -> CurveFitResult: ...  # fmt: skip
@@ -82,8 +81,8 @@ def fit(
     absolute_sigma: bool = False,
     check_finite: bool | None = None,
     bounds: Any = UNBOUNDED,
-    method: MethodLiteral | SearchLiteral | None = None,
-    jac: JacLiteral | Callable | None = None,
+    method: Any = None,
+    jac: JacLike | None = None,
     *,
     nan_policy: NanPolicyLiteral | None = None,
     fixed: Any = None,

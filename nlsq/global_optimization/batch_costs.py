@@ -181,7 +181,9 @@ class BatchCosts:
             return programs.compiled(costs)
 
         form = batch.x.shape[:-1], batch.weights is not None, np.iscomplexobj(batch.y)
-        return programs.cache.get(("costs of batches", self._key, form, k, self._model.n), build)
+        return programs.cache.get_or_make(
+            ("costs of batches", self._key, form, k, self._model.n), build
+        )
 
 
 def _costs_of_rows(loss: Callable | None, f_scale, value: Any, part: Batch, xp: Any) -> Any:

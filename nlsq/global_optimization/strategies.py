@@ -10,7 +10,7 @@ import numpy as np
 
 from nlsq.core.drive.roads import choose_road
 from nlsq.core.model.model import Model
-from nlsq.core.problem.keywords import SEARCH, SEARCH_METHODS
+from nlsq.core.problem.keywords import SEARCH, SEARCH_METHODS, is_optimizer
 from nlsq.core.problem.observations import Observations
 from nlsq.core.problem.options import read_options
 from nlsq.core.problem.parameters import Parameters
@@ -121,6 +121,12 @@ def read_strategy(
     for name, value in asked.items():
         if not isinstance(value, bool):
             raise TypeError(f"{name} must be True or False, got {value!r}.")
+    if is_optimizer(method):
+        if others := [k for k in (*given, *asked) if given.get(k) is not None or asked.get(k)]:
+            raise TypeError(f"{others[0]!r} is for our searches, not for method={method!r}.")
+        from nlsq.global_optimization.users_optimizer import UsersOptimizer
+
+        return UsersOptimizer(method), None, rest
     searches = isinstance(method, str) and method in SEARCH_METHODS
     if isinstance(config := given.get("search_config"), str):
         config = given["search_config"] = GlobalOptimizationConfig.from_preset(config)

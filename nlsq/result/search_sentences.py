@@ -83,6 +83,9 @@ def noise_threshold(result: FitStatistics) -> float | None:
 def tell(result: FitStatistics, found: dict[str, Any]) -> None:
     """Give a result what the search before it found, and doubts about that as warnings."""
     result.update(found)
+    if (own := found.get("optimizer")) is not None and not own["success"]:
+        where = f"{own['name']} did not converge ({own['message'].rstrip('.')})"
+        result["warnings"] += (f"{where}; the fit began where it stopped",)
     if (minima := found.get("minima")) is not None:
         result["minima"] = minima.improved(result.popt, result.cost)
         result["warnings"] += tuple(doubts(result))

@@ -16,6 +16,7 @@ from nlsq.caching.memory_manager import manager
 from nlsq.core.drive.roads import choose_road
 from nlsq.core.loop.status import Status
 from nlsq.core.model.calls import CurveCall
+from nlsq.core.model.jacobians import of_curve
 from nlsq.core.model.model import Model
 from nlsq.core.orchestration.stages import require_engine, stages_for
 from nlsq.core.orchestration.streaming_coordinator import automatic_chunk_size
@@ -225,7 +226,7 @@ def fit_source(
 
 
 def _settings(caller, f, method, jac, parameters: Parameters, options: dict) -> Options:
-    settings = read_options(caller, method, jac, parameters.bounded, options, model=f)
+    settings = read_options(caller, method, of_curve(jac, f), parameters.bounded, options, model=f)
     if settings.cache is not None:
         raise ValueError("`cache` keeps fits of arrays; a fit of a source has `checkpoint`.")
     if settings.workers is not None:

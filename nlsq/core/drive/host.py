@@ -151,7 +151,7 @@ def chunk_pass(model: Model, layout: Layout, options: Options, method: Method) -
     def checked(leaves, y, weights, cholesky, places):
         return checksum_of(layout, Data(leaves, y, weights, cholesky, *places))
 
-    checksum = cache.get(("checksum", layout), lambda: compiled(checked))
+    checksum = cache.get_or_make(("checksum", layout), lambda: compiled(checked))
 
     def run(leaves, y, weights, cholesky, places, flat, vector) -> Sums:
         state, setup, (m, _) = packing.view(vector), unpack_setup(flat, method.n)[0], places

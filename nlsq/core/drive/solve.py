@@ -10,6 +10,7 @@ from types import ModuleType
 
 import numpy as np
 
+from nlsq.caching.smart_cache import SmartCache, kept_fit
 from nlsq.core.drive import buying, interpreted, tries, witness
 from nlsq.core.drive.roads import choose_road
 from nlsq.core.drive.sampling import MANY_POINTS
@@ -44,8 +45,14 @@ def solve(model: Model, data: Observations, parameters: Parameters, options: Opt
         anew = dataclasses.replace(options, cache=None)
         if options.callback is None and options.verbose < 2 and data.x.in_full:
             road = model.info  # a fit that changes it on its way is not kept
-            return options.cache.get(
-                _content(model, data, parameters, anew),
+            key = _content(model, data, parameters, anew)
+            if not isinstance(options.cache, SmartCache):  # which may be of several processes
+                key = _named(key)
+            if key is None:
+                return solve(model, data, parameters, anew)
+            return kept_fit(
+                options.cache,
+                key,
                 lambda: solve(model, data, parameters, anew),
                 keep=lambda outcome: outcome.status > 0 and model.info.agrees(road),
             )
@@ -120,6 +127,15 @@ def _content(model, data: Observations, parameters: Parameters, options: Options
         model.pattern and (model.pattern.rows, model.pattern.columns),
     )  # fmt: skip
     return (model.key, data.x.structure, content_key(content))
+
+
+def _named(content: Hashable) -> str | None:
+    """A text that is the same in every process of this version; None where there is none."""
+    from nlsq import __version__
+    from nlsq.core.model.identity.fingerprint import fingerprint
+
+    digest = fingerprint(content)
+    return digest and f"nlsq-{__version__}-{digest}"
 
 
 def _has_no_derivative(model, data: Observations, options: Options, outcome: Outcome) -> bool:

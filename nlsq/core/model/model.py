@@ -209,8 +209,8 @@ class Model:
             return made[-1]
 
         key = (self.key, self.n, x.signature, complex_data)
-        found = _resolutions.get(key, find)
-        look = _resolutions.get
+        found = _resolutions.get_or_make(key, find)
+        look = _resolutions.get_or_make
         if found.asks_for_identity:  # it may answer otherwise for another array of this form
             self.show_own(x)
             found, look = find(), lambda _, make: make()
