@@ -108,6 +108,8 @@ _SUBMODULES = frozenset(
         "constants",
         "core",
         "device",
+        "facades",
+        "functions",
         "global_optimization",
         "interfaces",
         "io",

@@ -126,6 +126,18 @@ def cache_info() -> dict[str, CacheInfo]:
     return dict(sorted(found.items()))
 
 
+def get_cache_stats() -> dict[str, float]:
+    """Use of all caches of `cache_info` together.
+
+    Examples
+    --------
+    >>> sorted(get_cache_stats())
+    ['hit_rate', 'hits', 'maxsize', 'misses', 'size']
+    """
+    total = CacheInfo(*map(sum, zip((0, 0, 0, 0), *cache_info().values(), strict=True)))
+    return total._asdict() | {"hit_rate": total.hit_rate}
+
+
 def clear_cache() -> None:
     """Forget compiled programs, models and fits that are kept in memory; the disk stays."""
     for cache in list(_caches):

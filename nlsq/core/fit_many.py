@@ -17,7 +17,6 @@ from nlsq.core.drive.batch.many import Many
 from nlsq.core.drive.batch.rows import Ragged, Rows, as_numbers, is_array, is_ragged, masked_sigma
 from nlsq.core.loop.status import Status
 from nlsq.core.model.calls import CurveCall
-from nlsq.core.model.given import WrongValue, numeric, refuse_units, require_numbers
 from nlsq.core.model.jacobians import of_curve
 from nlsq.core.model.model import Model
 from nlsq.core.problem import named
@@ -26,6 +25,7 @@ from nlsq.core.problem.options import read_options, since
 from nlsq.core.problem.parameters import UNBOUNDED
 from nlsq.result.curve_fits import CurveFits
 from nlsq.result.recipes import recipe_of
+from nlsq.utils.given import WrongValue, numeric, refuse_units, require_numbers
 
 if TYPE_CHECKING:
     from nlsq.types import JacLike, ManyOptions

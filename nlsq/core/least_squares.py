@@ -18,7 +18,6 @@ from nlsq.core.model import differences, rising
 from nlsq.core.model.abscissae import Abscissae
 from nlsq.core.model.calls import CurveCall, ResidualCall
 from nlsq.core.model.duals import NoRule
-from nlsq.core.model.given import model_value, numeric, refuse_masks, require_numbers
 from nlsq.core.model.jacobians import Pattern, form, is_operator, of_residuals
 from nlsq.core.model.model import Model
 from nlsq.core.problem.keywords import by_name, check_names
@@ -33,6 +32,7 @@ from nlsq.core.problem.parameters import (
 )
 from nlsq.core.verdict.finished import Finished, check_start
 from nlsq.result import OptimizeResult
+from nlsq.utils.given import model_value, numeric, refuse_masks, require_numbers
 
 if TYPE_CHECKING:
     from nlsq.types import FitOptions, JacLike, MethodLiteral

@@ -12,7 +12,6 @@ import numpy as np
 from nlsq.core.drive.roads import choose_road
 from nlsq.core.drive.solve import solve
 from nlsq.core.model.calls import CurveCall
-from nlsq.core.model.given import model_value, numeric, require_numbers
 from nlsq.core.model.jacobians import of_curve
 from nlsq.core.model.model import Model
 from nlsq.core.orchestration.reference import solve_by_reference
@@ -24,6 +23,7 @@ from nlsq.core.problem.parameters import UNBOUNDED, parse_parameters, speaks_by_
 from nlsq.core.verdict.finished import Finished, check_start
 from nlsq.core.verdict.record import announce, judge, record
 from nlsq.utils import interruption
+from nlsq.utils.given import model_value, numeric, require_numbers
 
 if TYPE_CHECKING:
     from nlsq.result import CurveFitResult

@@ -9,8 +9,8 @@ import numpy as np
 
 from nlsq.core.least_squares import AutoDiffJacobian
 from nlsq.core.model import differences
-from nlsq.core.model.given import model_value
 from nlsq.core.model.jacobians import Pattern
+from nlsq.utils.given import model_value
 
 
 class SparseJacobianComputer:

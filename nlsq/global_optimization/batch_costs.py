@@ -16,11 +16,11 @@ import numpy as np
 
 from nlsq.config import double_precision
 from nlsq.core.model.calls import CurveCall
-from nlsq.core.model.given import fits, model_value, wrong_value
 from nlsq.core.model.identity.walk import model_key
 from nlsq.core.model.model import Model, parameter_names
 from nlsq.core.problem.observations import COMPLEX_MODEL
 from nlsq.core.problem.options import Options
+from nlsq.utils.given import fits, model_value, wrong_value
 
 BLOCK = 1024  # rows whose costs are one number
 _CALL = 64  # blocks that a program takes at once; each core is given such a call

@@ -20,7 +20,6 @@ from nlsq.config import double_precision
 from nlsq.core.drive import buying
 from nlsq.core.drive.tries import values_or_nan
 from nlsq.core.loss_functions import scale_rows
-from nlsq.core.model.given import WrongValue, fits, model_value, wrong_value
 from nlsq.core.model.model import Model
 from nlsq.core.problem.observations import COMPLEX_MODEL, Observations
 from nlsq.core.problem.options import Options
@@ -28,6 +27,7 @@ from nlsq.core.problem.parameters import Parameters
 from nlsq.result.distinct import SAME_COST
 from nlsq.result.minima import Minima
 from nlsq.utils import interruption
+from nlsq.utils.given import WrongValue, fits, model_value, wrong_value
 
 _ELEMENTS = 1 << 17  # points times vectors that are evaluated in a call
 _NOTHING = 1e-14  # of the cost of a constant: rounding

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from nlsq.core.model.given import refuse_masks
 from nlsq.interfaces import DataSourceProtocol, StreamingDataSourceProtocol
 from nlsq.streaming.sources import (
     Columns,
@@ -18,6 +17,7 @@ from nlsq.streaming.sources import (
     Source,
     numbers,
 )
+from nlsq.utils.given import refuse_masks
 
 _CALL = 1 << 16  # points that one call should give where there is a choice: it may be a long way
 

@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nlsq.core.model.given import hidden_points, refuse_dates, refuse_units
 from nlsq.core.problem.observations import labels_of
+from nlsq.utils.given import hidden_points, refuse_dates, refuse_units
 
 ALL_ROWS = slice(None)
 

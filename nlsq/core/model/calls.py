@@ -13,7 +13,7 @@ import numpy as np
 
 from nlsq.core.model.duals import Dearer, NoRule, opening, rebuilt, value_and_tangents
 from nlsq.core.model.duals.dual import lifted
-from nlsq.core.model.given import explained
+from nlsq.utils.given import explained
 
 
 def _called(f: Callable, *args, **kwargs):

@@ -21,13 +21,13 @@ from nlsq.core.model import comparing, differences
 from nlsq.core.model.abscissae import Abscissae
 from nlsq.core.model.duals import Dearer, NoRule
 from nlsq.core.model.facts import COUNT, ModelInfo, Resolution, TraceFailed
-from nlsq.core.model.given import model_value
 from nlsq.core.model.identity.keys import alike
 from nlsq.core.model.identity.walk import content_key, model_key
 from nlsq.core.model.jacobians import Pattern
 from nlsq.core.model.reading import asks_for_identity
 from nlsq.core.model.unrolling import unrolled
 from nlsq.core.passes.layout import LENGTHS
+from nlsq.utils.given import model_value
 
 _resolutions = UnifiedCache("models", maxsize=256)
 

@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 
 from nlsq.caching.unified_cache import UnifiedCache
-from nlsq.core.model.given import real, refuse_units
 from nlsq.core.model.model import parameter_names
 from nlsq.core.problem.guesses import (
     Guess,
@@ -47,6 +46,7 @@ from nlsq.core.problem.parameters import (
     values_of,
     written,
 )
+from nlsq.utils.given import real, refuse_units
 
 _known = UnifiedCache("starts", maxsize=256)
 _PLAIN = frozenset((float, int, bool, str, np.float64, type(None)))

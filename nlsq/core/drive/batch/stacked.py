@@ -22,7 +22,7 @@ from nlsq.core.drive.batch import algebra
 from nlsq.core.drive.batch.many import Lot, Many
 from nlsq.core.loss_functions import scale_rows
 from nlsq.core.model.duals import NoRule, value_and_tangents
-from nlsq.core.model.given import model_value
+from nlsq.utils.given import model_value
 
 _WATCHED = 3  # fits whose values are compared in a pass
 _SAME = 1e-9  # difference, relative to a fit's largest value, that rounding may make
