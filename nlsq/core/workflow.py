@@ -231,6 +231,9 @@ def fit(
         )  # fmt: skip
 
 
+curve_fit_large = fit  # what other versions of this library call it
+
+
 def _opened(f: Callable | str, xdata, ydata, sigma, held: bool) -> tuple[Callable, Any]:
     """The model and the source; a text is read with what the data call themselves."""
     given, x_name = xdata, None

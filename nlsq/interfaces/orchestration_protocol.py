@@ -135,7 +135,7 @@ class CovarianceResult(NamedTuple):
         try:
             values = np.linalg.svd(acting, compute_uv=False)
         except np.linalg.LinAlgError:  # it does not converge
-            values = StabilityFacade.get_fallback_svd()(acting)[1]
+            values = StabilityFacade.get_fallback_svd()(acting).s
         if not values.size:
             return 1.0
         return float(values[0] / values[-1]) if values[-1] > 0 else np.inf
