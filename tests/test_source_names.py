@@ -4,6 +4,7 @@ import contextlib
 import importlib
 import inspect
 import io
+import re
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from nlsq.core.problem.parameters import Parameters
 from nlsq.global_optimization import CMAESConfig, GlobalOptimizationConfig
 from nlsq.precision import ParameterNormalizer
 from nlsq.streaming import ArraySource, DefenseLayerTelemetry
+from tests.program import ROOT
 
 T = np.linspace(0, 5, 60)
 TRUE, P0 = np.array([2.0, 1.3]), [1.0, 1.0]
@@ -338,6 +340,15 @@ def test_a_name_of_the_source_does_its_work(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "decay.csv").write_text(CSV)
     assert NAMES[name](of(name))
+
+
+def test_the_page_has_every_name():
+    text = (ROOT / "docs" / "names.md").read_text("utf-8")
+    rows = re.findall(r"^\| `(.+?)` \| (?:`(.+?)`)? ?\|", text, re.M)
+    assert len(rows) == len(set(rows))
+    again = {"nlsq.core.minpack:curve_fit", "nlsq.core.minpack:CurveFit"}
+    again |= {"nlsq.core.least_squares:LeastSquares", "nlsq.streaming:LargeDatasetFitter"}
+    assert {f"{home}:{name}" if home else name for name, home in rows} == NAMES.keys() - again
 
 
 # ----------------------------------------------------------------- what users bring themselves
