@@ -194,11 +194,10 @@ def curve_fit(
         Of a search (default 0): the same seed gives the same answer.
     search_config, cmaes_config : GlobalOptimizationConfig, CMAESConfig
         All settings of a search; what is given beside them outranks them.
-    cache : SmartCache or CacheProtocol, optional
+    cache : SmartCache, optional
         Where fits that converged are kept and looked for, by the content of model, data and
-        options; the user's own table too, see `nlsq.interfaces.CacheProtocol`. Not with
-        `callback` or ``verbose=2``, which show a fit at work, nor for xdata other than arrays and
-        their lists and dicts.
+        options. Not with `callback` or ``verbose=2``, which show a fit at work, nor for xdata other
+        than arrays and their lists and dicts.
 
     Returns
     -------
@@ -224,6 +223,9 @@ def curve_fit(
     -----
     A fit whose end is doubtful is tried again from p0 by other ways (`nlsq.core.drive.tries`). The
     result's ``tries`` lists them and says which one was kept.
+
+    A minimiser, a Jacobian, a cache, a data source and an earlier result may be objects of the
+    user's own, with the methods that `nlsq.interfaces` names.
 
     Environment variables put a plain reference in the place of each stage: for a second opinion
     (`nlsq.core.feature_flags`).
