@@ -11,7 +11,6 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
-from nlsq.facades import StabilityFacade
 from nlsq.utils.validators import PreprocessedData as PreprocessedData
 
 
@@ -135,6 +134,8 @@ class CovarianceResult(NamedTuple):
         try:
             values = np.linalg.svd(acting, compute_uv=False)
         except np.linalg.LinAlgError:  # it does not converge
+            from nlsq.facades import StabilityFacade
+
             values = StabilityFacade.get_fallback_svd()(acting).s
         if not values.size:
             return 1.0
