@@ -54,8 +54,8 @@ def fit(**options):
 
 
 def streamed(**options):
-    quiet = {"workflow": "streaming", "show_progress": False}
-    return nlsq.fit(decay, (T, Y), p0=P0, **quiet, **options)
+    config = nlsq.HybridStreamingConfig(warmup_iterations=0)
+    return nlsq.fit(decay, (T, Y), p0=P0, workflow=config, show_progress=False, **options)
 
 
 def runs_in(call, method, **options):
@@ -118,6 +118,12 @@ def warmed(cls):
     phase = cls(config, scales, DefenseLayerTelemetry())
     found = phase.run(lambda p: (scipy.optimize.rosen(p), scipy.optimize.rosen_der(p)), where, 1.0)
     return found.cost < 1.0
+
+
+def recorded(cls):
+    telemetry = cls()
+    telemetry.record("step clipped", 3, 0.8, 0.5)
+    return telemetry.counts() == {"step clipped": 1} and "iteration 3" in telemetry.summary()
 
 
 def judged(cls):
@@ -269,12 +275,12 @@ NAMES = {
     ),
     # streaming
     "nlsq.streaming:AdaptiveHybridStreamingOptimizer": lambda c: right(
-        c().fit((T, Y), decay, P0)
+        c(nlsq.HybridStreamingConfig(warmup_iterations=0)).fit((T, Y), decay, P0)
     ),
     "nlsq.streaming:HybridStreamingConfig": lambda c: c.aggressive().max_warmup_step_size == 2.0,
     "nlsq.streaming:LargeDatasetFitter": lambda c: c is nlsq.LargeDatasetFitter,
     "nlsq.streaming.large_dataset:ChunkedOptimizer": lambda c: right(c(16).fit((T, Y), decay, P0)),
-    "nlsq.streaming:DefenseLayerTelemetry": runs_in(streamed, "export"),
+    "nlsq.streaming:DefenseLayerTelemetry": recorded,
     "nlsq.streaming.phases:WarmupPhase": warmed,
     "nlsq.streaming.phases:GaussNewtonPhase": runs_in(streamed, "run"),
     "nlsq.streaming.phases:CheckpointManager": runs_in(streamed, "load", checkpoint="run"),
