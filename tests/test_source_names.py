@@ -251,8 +251,7 @@ NAMES = {
     "nlsq.interfaces:SparseJacobianProtocol": knows(
         of("nlsq.core.sparse_jacobian:SparseJacobianComputer")
     ),
-    "nlsq.interfaces:ResultProtocol": knows(fit, scipy.optimize.OptimizeResult(x=1, success=True,
-                                                                               message="")),
+    "nlsq.interfaces:ResultProtocol": knows(fit),
     "nlsq.interfaces:LeastSquaresResultProtocol": knows(
         fit, lambda: nlsq.least_squares(lambda x: x - 1, [0.0])
     ),

@@ -7,7 +7,7 @@ from typing import Any, Protocol, runtime_checkable
 
 @runtime_checkable
 class ResultProtocol(Protocol):
-    """The end of a minimisation: SciPy's `OptimizeResult` and `nlsq.OptimizeResult` are such.
+    """The end of a minimisation, as an `nlsq.OptimizeResult` has it; SciPy's will do.
 
     Examples
     --------
