@@ -1,5 +1,6 @@
 """Every class and function that the source names: imported from where it says, and used once."""
 
+import ast
 import contextlib
 import importlib
 import inspect
@@ -345,6 +346,21 @@ def test_a_name_of_the_source_does_its_work(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "decay.csv").write_text(CSV)
     assert NAMES[name](of(name))
+
+
+def test_every_protocol_has_a_consumer_annotated_with_it():
+    asked = set()
+    for file in (ROOT / "nlsq").rglob("*.py"):
+        text = file.read_text("utf-8")
+        if "Protocol" not in text or file.parent.name == "interfaces":
+            continue
+        for node in ast.walk(ast.parse(text)):
+            for field in ("annotation", "returns"):
+                if (said := getattr(node, field, None)) is not None:
+                    asked |= {name.id for name in ast.walk(said) if isinstance(name, ast.Name)}
+    named = {name.partition(":")[2] for name in NAMES if name.endswith("Protocol")}
+    assert len(named) == 16
+    assert named <= asked
 
 
 def test_the_page_has_every_name():

@@ -83,15 +83,14 @@ def kept_fit(
     if found is not None:
         return found
     made = make()
-    if keep(made) and _has_room(cache, _bytes(made)):
+    bounded = isinstance(cache, BoundedCacheProtocol)
+    if keep(made) and (not bounded or _make_room(cache, _bytes(made))):
         cache.set(key, made)
     return made
 
 
-def _has_room(cache: CacheProtocol, n_bytes: int) -> bool:
+def _make_room(cache: BoundedCacheProtocol, n_bytes: int) -> bool:
     """Whether so many bytes may be set, for which room is made."""
-    if not isinstance(cache, BoundedCacheProtocol):
-        return True
     if n_bytes > cache.max_size_bytes:
         return False
     missing = cache.size_bytes + n_bytes - cache.max_size_bytes

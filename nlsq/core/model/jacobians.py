@@ -36,7 +36,8 @@ def of_residuals(jac: Any, fun: Callable) -> Any:
     """The same of residuals fun(x, *args, **kwargs), sparse where the object makes it so."""
     if callable(jac) or not isinstance(jac, JacobianProtocol):
         return jac
-    compute = jac.compute_sparse if isinstance(jac, SparseJacobianProtocol) else jac.compute
+    own: JacobianProtocol | SparseJacobianProtocol = jac
+    compute = own.compute_sparse if isinstance(own, SparseJacobianProtocol) else own.compute
     return lambda x, *args, **kwargs: compute(functools.partial(fun, **kwargs), x, args)
 
 

@@ -121,7 +121,7 @@ def mapping_of(given, what: str):
     return found
 
 
-def values_of(given):
+def values_of(given: CurveFitResultProtocol | object):
     """What another's result found, which knows no names; anything else as it is."""
     foreign = isinstance(given, CurveFitResultProtocol) and not has_names(given)
     return given.popt if foreign else given
