@@ -31,6 +31,7 @@ def decay(t, a, k):
 
 
 Y = decay(T, *TRUE)
+SLOPES = np.stack([Y / 2, -T * Y], 1)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -172,6 +173,59 @@ def logged(cls):
     log = cls("audit.log")
     log.log_export("fit.json", "result")
     return [event["event"] for event in log.events()] == ["export"]
+
+
+def recovered(module):
+    def solve(p0, **options):
+        return scipy.optimize.least_squares(lambda p: decay(T, *p) - Y, p0, **options)
+
+    state = {"x": P0, "p0": [9.0, 9.0]}
+    helped, found = module.OptimizationRecovery().recover_from_failure("max_nfev", state, solve)
+    return helped and right(found.x)
+
+
+def stabilised(cls):
+    guard, handler = cls.get_stability_guard(), cls.get_recovery_handler()
+    found = cls.get_fallback_svd()(np.diag([3.0, 2.0]))
+    return np.allclose(found.s, [3, 2]) and guard().check_residuals(Y) == () and handler()
+
+
+def bounded(cls):
+    lower, upper = cls(T, Y, P0, f=decay).infer()
+    return (lower < TRUE).all() and (upper > TRUE).all()
+
+
+def selected(cls):
+    advice = cls().select_algorithm(cls().analyze_problem(decay, T, Y, P0))
+    return right(getattr(nlsq, advice.call)(decay, T, Y, P0, **advice))
+
+
+def transitions(cls):
+    state = cls("sample", "a part of the points")
+    state.advance("double", "it converged")
+    with pytest.raises(ValueError, match="'exact'"):
+        state.advance("single", "again")
+    return [one.state for one in state.log] == ["sample", "double"]
+
+
+def monitored(cls):
+    monitor = cls()
+    fit(callback=monitor.create_callback())
+    return monitor.get_report().n_iterations > 2
+
+
+def asked(cls):
+    class Units:
+        name = "units"
+
+        def analyse(self, evidence):
+            return [of("nlsq.diagnostics:Finding")("units", 1, f"{evidence.names[1]} is 1/s")]
+
+    cls.register(Units())
+    try:
+        return "k is 1/s" in fit().diagnose().summary()
+    finally:
+        cls.unregister("units")
 
 
 def advised(cls):
@@ -333,7 +387,35 @@ NAMES = {
     "nlsq.cli.templates": lambda m: prints("config", "model", "-o", "-", text="def ")(
         of("nlsq.cli.commands.config")
     ),
-    # facades, stability, precision, diagnostics
+    # stability, precision, diagnostics, facades
+    "nlsq.stability:NumericalStabilityGuard": lambda c: (
+        c().check_parameters([np.nan]) and not c().check_parameters(TRUE)
+    ),
+    "nlsq.stability:recovery": recovered,
+    "nlsq.stability:fallback": lambda m: right(
+        m.FallbackOrchestrator().fit_with_fallback(decay, T, Y, p0=[1, -50]).result
+    ),
+    "nlsq.stability:svd_fallback": lambda m: np.allclose(
+        m.compute_svd_with_fallback(np.diag([3.0, 2.0])).s, [3, 2]
+    ),
+    "nlsq.stability:robust_decomposition": lambda m: np.allclose(
+        m.RobustDecomposition().solve_least_squares(SLOPES, SLOPES @ TRUE), TRUE
+    ),
+    "nlsq.precision:AlgorithmSelector": selected,
+    "nlsq.precision.bound_inference:BoundInference": bounded,
+    "nlsq.precision:PrecisionState": transitions,
+    "nlsq.diagnostics:IdentifiabilityAnalyzer": lambda c: (
+        [c().analyze(J).numerical_rank for J in (SLOPES, SLOPES @ np.ones((2, 2)))] == [2, 1]
+    ),
+    "nlsq.diagnostics:GradientMonitor": monitored,
+    "nlsq.diagnostics:ParameterSensitivityAnalyzer": lambda c: (
+        [c().analyze(J).sloppy_indices for J in (SLOPES, SLOPES @ [[1, 1], [0, 1e-4]])] == [[], [1]]
+    ),
+    "nlsq.diagnostics:HealthReport": lambda c: isinstance(report := fit().diagnose(), c)
+    and len(report.summary().splitlines()) <= 12,
+    "nlsq.diagnostics:PluginRegistry": asked,
+    "nlsq.facades:StabilityFacade": stabilised,
+    "nlsq.facades:DiagnosticsFacade": advised,
     "nlsq.precision:ParameterNormalizer": lambda c: c(TRUE, -INF, INF).normalize(TRUE).all(),
     "nlsq.facades:OptimizationFacade": lambda c: right(
         c.get_multistart_optimizer()().fit(decay, T, Y)
