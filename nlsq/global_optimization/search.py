@@ -56,9 +56,11 @@ class Search:
     problem : Problem
     config : GlobalOptimizationConfig
     given : ndarray (k, n)
-        Starts that are known and always fitted: p0, a model's guess.
-    centered : bool
-        Whether the first of them is more than a default, so that it may be the center of others.
+        Starts that are known.
+    chosen : bool
+        Whether they are more than defaults, as p0 and a model's guess are: these are always fitted,
+        and others may be drawn around the first. Defaults, whose equal values may hold each other
+        (two rates of 1), compete with those that are drawn.
     units : Units, optional
         Where they are known.
     """
@@ -68,11 +70,11 @@ class Search:
         problem: Problem,
         config: GlobalOptimizationConfig,
         given: np.ndarray,
-        centered: bool = False,
+        chosen: bool = False,
         units: Units | None = None,
     ):
         self.whole, self.config, self.given = problem, config, given
-        self.centered = centered and config.center_on_p0
+        self.chosen, self.centered = chosen, chosen and config.center_on_p0
         self.problem = problem.some(_POINTS)
         self.rng = np.random.default_rng(config.seed)
         self.screen = self.problem.some(_SEEN)
@@ -108,19 +110,25 @@ class Search:
             P = self._drawn(cube, number)
         else:
             P = self.problem.p0[None]
+        own = self._own(count, number)
+        if dims and not number and not self.chosen:
+            P, own = np.concatenate([self.given, P]), np.concatenate([self._known, own])
         P, cost = self._screened(P)
         share = config.n_fits / config.n_starts
-        own = self._own(count, number)
         picked = np.concatenate([self._best(cost, rows, share) for rows in (own, ~own)])
         starts, own = P[picked], own[picked]
-        if not number:
+        if not number and self.chosen:
             starts = np.concatenate([self._screened(self.given)[0], starts])
-            own = np.concatenate([np.ones(len(self.given), bool), own])
+            own = np.concatenate([self._known, own])
         left = config.n_fits - sum(map(len, self.starts))
         starts, own = starts[:left], own[:left]
         self.drawn += count
         self.rounds += 1
         self._fit(starts, own)
+
+    @property
+    def _known(self) -> np.ndarray:
+        return np.ones(len(self.given), bool)
 
     def _own(self, count: int, number: int) -> np.ndarray:
         """(count,) False for starts of a round that are like ends of those before."""
@@ -181,12 +189,12 @@ class Search:
     @property
     def costs(self) -> np.ndarray:
         """Of all ends so far."""
-        return np.concatenate([e.cost for e in self.ends]) if self.ends else np.empty(0)
+        return joined(self.ends).cost
 
     @property
     def points(self) -> np.ndarray:
         """All ends so far (k, n)."""
-        return np.concatenate([e.x for e in self.ends])
+        return joined(self.ends).x
 
     @property
     def evaluations(self) -> int:
