@@ -40,7 +40,7 @@ _FIRST, _TRIED = 48, 12  # starts of the first round, and fits
 _FITS = 4  # of one kind of starts in each other round, at least
 _DOUBLED = 5  # times, after which rounds are as long as the last
 _POINTS, _SEEN = 2048, 64  # of the data that a search sees, and that starts are screened by
-_ENOUGH = 8  # fits that have to end at the best minimum
+_ENOUGH = 8  # fits that have to end at the best minimum; the first round begins with as many
 _SURE, _ROUNDS = 16, 2  # and rounds, where its residuals show that something is left to explain
 _SAME = 1e-6  # relative difference of two costs that is none
 _MOVED = 0.1  # relative step of a parameter that shows whether it acts
@@ -94,7 +94,7 @@ class Search:
         try:
             while not self.stopped:
                 self._round(self.rounds)
-                self._judge()
+                self.stopped = self.stopped or self._used_up()
                 show()
             self._exchanged()
         except KeyboardInterrupt:
@@ -124,7 +124,12 @@ class Search:
         starts, own = starts[:left], own[:left]
         self.drawn += count
         self.rounds += 1
-        self._fit(starts, own)
+        early = [_ENOUGH] if not number else []  # fits, which are all of an easy problem
+        for some, known in zip(np.split(starts, early), np.split(own, early), strict=True):
+            self._fit(some, known)
+            self.stopped = self._agreed() or self._late()
+            if self.stopped:
+                break
 
     @property
     def _known(self) -> np.ndarray:
@@ -226,21 +231,26 @@ class Search:
                 kept.append(i)
         return self.points[kept]
 
-    def _judge(self) -> None:
+    def _agreed(self) -> str:
+        """What there is to say where the best minimum was found often enough, else ''."""
         cost = self.costs
         best = cost.min(initial=np.inf)
         reached = (cost <= self.problem.tolerance(best)) & np.isfinite(cost)
         found = int(reached[np.concatenate([*self.own, np.empty(0, bool)])].sum())
         if not self.ranges.drawn.size:
-            self.stopped = "the model is linear in all that is fitted"
-        elif found >= _ENOUGH and self._is_enough(found):
-            self.stopped = f"{reached.sum()} of {len(cost)} fits ended at the best minimum"
-        elif self.drawn >= self.config.n_starts:
-            self.stopped = USED_UP[0]
-        elif sum(map(len, self.starts)) >= self.config.n_fits:
-            self.stopped = USED_UP[1]
-        elif (deadline := self.problem.options.deadline) and time.monotonic() > deadline:
-            self.stopped = OUT_OF_TIME
+            return "the model is linear in all that is fitted"
+        if found >= _ENOUGH and self._is_enough(found):
+            return f"{reached.sum()} of {len(cost)} fits ended at the best minimum"
+        return ""
+
+    def _used_up(self) -> str:
+        if self.drawn >= self.config.n_starts:
+            return USED_UP[0]
+        return USED_UP[1] if sum(map(len, self.starts)) >= self.config.n_fits else ""
+
+    def _late(self) -> str:
+        deadline = self.problem.options.deadline
+        return OUT_OF_TIME if deadline and time.monotonic() > deadline else ""
 
     def _is_enough(self, found: int) -> bool:
         problem, p = self.problem, self.points[np.argmin(self.costs)]
