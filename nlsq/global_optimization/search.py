@@ -40,7 +40,7 @@ _FIRST, _TRIED = 48, 12  # starts of the first round, and fits
 _FITS = 4  # of one kind of starts in each other round, at least
 _DOUBLED = 5  # times, after which rounds are as long as the last
 _POINTS, _SEEN = 2048, 64  # of the data that a search sees, and that starts are screened by
-_ENOUGH = 8  # fits that have to end at the best minimum
+_ENOUGH = 8  # fits that have to end at the best minimum; the first round begins with as many
 _SURE, _ROUNDS = 16, 2  # and rounds, where its residuals show that something is left to explain
 _SAME = 1e-6  # relative difference of two costs that is none
 _MOVED = 0.1  # relative step of a parameter that shows whether it acts
@@ -56,9 +56,11 @@ class Search:
     problem : Problem
     config : GlobalOptimizationConfig
     given : ndarray (k, n)
-        Starts that are known and always fitted: p0, a model's guess.
-    centered : bool
-        Whether the first of them is more than a default, so that it may be the center of others.
+        Starts that are known.
+    chosen : bool
+        Whether they are more than defaults, as p0 and a model's guess are: these are always fitted,
+        and others may be drawn around the first. Defaults, whose equal values may hold each other
+        (two rates of 1), compete with those that are drawn.
     units : Units, optional
         Where they are known.
     """
@@ -68,11 +70,11 @@ class Search:
         problem: Problem,
         config: GlobalOptimizationConfig,
         given: np.ndarray,
-        centered: bool = False,
+        chosen: bool = False,
         units: Units | None = None,
     ):
         self.whole, self.config, self.given = problem, config, given
-        self.centered = centered and config.center_on_p0
+        self.chosen, self.centered = chosen, chosen and config.center_on_p0
         self.problem = problem.some(_POINTS)
         self.rng = np.random.default_rng(config.seed)
         self.screen = self.problem.some(_SEEN)
@@ -92,7 +94,7 @@ class Search:
         try:
             while not self.stopped:
                 self._round(self.rounds)
-                self._judge()
+                self.stopped = self.stopped or self._used_up()
                 show()
             self._exchanged()
         except KeyboardInterrupt:
@@ -108,19 +110,30 @@ class Search:
             P = self._drawn(cube, number)
         else:
             P = self.problem.p0[None]
+        own = self._own(count, number)
+        if dims and not number and not self.chosen:
+            P, own = np.concatenate([self.given, P]), np.concatenate([self._known, own])
         P, cost = self._screened(P)
         share = config.n_fits / config.n_starts
-        own = self._own(count, number)
         picked = np.concatenate([self._best(cost, rows, share) for rows in (own, ~own)])
         starts, own = P[picked], own[picked]
-        if not number:
+        if not number and self.chosen:
             starts = np.concatenate([self._screened(self.given)[0], starts])
-            own = np.concatenate([np.ones(len(self.given), bool), own])
+            own = np.concatenate([self._known, own])
         left = config.n_fits - sum(map(len, self.starts))
         starts, own = starts[:left], own[:left]
         self.drawn += count
         self.rounds += 1
-        self._fit(starts, own)
+        early = [_ENOUGH] if not number else []  # fits, which are all of an easy problem
+        for some, known in zip(np.split(starts, early), np.split(own, early), strict=True):
+            self._fit(some, known)
+            self.stopped = self._agreed() or self._late()
+            if self.stopped:
+                break
+
+    @property
+    def _known(self) -> np.ndarray:
+        return np.ones(len(self.given), bool)
 
     def _own(self, count: int, number: int) -> np.ndarray:
         """(count,) False for starts of a round that are like ends of those before."""
@@ -181,12 +194,12 @@ class Search:
     @property
     def costs(self) -> np.ndarray:
         """Of all ends so far."""
-        return np.concatenate([e.cost for e in self.ends]) if self.ends else np.empty(0)
+        return joined(self.ends).cost
 
     @property
     def points(self) -> np.ndarray:
         """All ends so far (k, n)."""
-        return np.concatenate([e.x for e in self.ends])
+        return joined(self.ends).x
 
     @property
     def evaluations(self) -> int:
@@ -218,21 +231,26 @@ class Search:
                 kept.append(i)
         return self.points[kept]
 
-    def _judge(self) -> None:
+    def _agreed(self) -> str:
+        """What there is to say where the best minimum was found often enough, else ''."""
         cost = self.costs
         best = cost.min(initial=np.inf)
         reached = (cost <= self.problem.tolerance(best)) & np.isfinite(cost)
         found = int(reached[np.concatenate([*self.own, np.empty(0, bool)])].sum())
         if not self.ranges.drawn.size:
-            self.stopped = "the model is linear in all that is fitted"
-        elif found >= _ENOUGH and self._is_enough(found):
-            self.stopped = f"{reached.sum()} of {len(cost)} fits ended at the best minimum"
-        elif self.drawn >= self.config.n_starts:
-            self.stopped = USED_UP[0]
-        elif sum(map(len, self.starts)) >= self.config.n_fits:
-            self.stopped = USED_UP[1]
-        elif (deadline := self.problem.options.deadline) and time.monotonic() > deadline:
-            self.stopped = OUT_OF_TIME
+            return "the model is linear in all that is fitted"
+        if found >= _ENOUGH and self._is_enough(found):
+            return f"{reached.sum()} of {len(cost)} fits ended at the best minimum"
+        return ""
+
+    def _used_up(self) -> str:
+        if self.drawn >= self.config.n_starts:
+            return USED_UP[0]
+        return USED_UP[1] if sum(map(len, self.starts)) >= self.config.n_fits else ""
+
+    def _late(self) -> str:
+        deadline = self.problem.options.deadline
+        return OUT_OF_TIME if deadline and time.monotonic() > deadline else ""
 
     def _is_enough(self, found: int) -> bool:
         problem, p = self.problem, self.points[np.argmin(self.costs)]

@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from nlsq.core.algebra.geometry import MANY
 from nlsq.core.model.model import parameter_names
 from nlsq.interfaces.result_protocol import CurveFitResultProtocol
 from nlsq.utils.given import is_plain, numeric, real, refuse_masks, refuse_units
 
-MANY = 64  # parameters, from which on a NumPy call costs less than a turn for each
 UNBOUNDED = (-np.inf, np.inf)
 _ARRAYS = frozenset((list, tuple, np.ndarray, float, int, np.float64))
 

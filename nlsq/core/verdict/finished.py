@@ -9,6 +9,7 @@ import math
 import numpy as np
 
 from nlsq.config import double_precision
+from nlsq.core.algebra.geometry import MANY
 from nlsq.core.loop.judging import SAFE_PIVOT
 from nlsq.core.loop.outcome import Outcome
 from nlsq.core.loop.status import Status
@@ -19,7 +20,7 @@ from nlsq.core.model.jacobians import is_sparse
 from nlsq.core.model.model import Model
 from nlsq.core.problem.observations import Observations
 from nlsq.core.problem.options import Options
-from nlsq.core.problem.parameters import MANY, Parameters
+from nlsq.core.problem.parameters import Parameters
 from nlsq.core.verdict import covariance
 from nlsq.core.verdict.covariance import Spectrum
 from nlsq.utils.given import require_finite, wrong_value
