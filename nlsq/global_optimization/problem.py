@@ -11,17 +11,17 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 
-from nlsq.config import double_precision
 from nlsq.core.drive import buying
 from nlsq.core.drive.tries import values_or_nan
 from nlsq.core.loss_functions import scale_rows
 from nlsq.core.model.given import WrongValue, fits, model_value, wrong_value
 from nlsq.core.model.model import Model
+from nlsq.core.model.sharing import Raised
 from nlsq.core.problem.observations import COMPLEX_MODEL, Observations
 from nlsq.core.problem.options import Options
 from nlsq.core.problem.parameters import Parameters
@@ -167,15 +167,12 @@ class Problem:
         """
         dtype, wrong = complex if self.data.is_complex else float, []
         out = np.full((len(P), self.data.y.size), np.nan, dtype)
-        for row, p in zip(out, P, strict=True):
+        mapped = self.options.workers if len(P) > 1 else None
+        evaluated = (mapped if callable(mapped) else map)(partial(self.model.attempt, x), P)
+        for row, value in zip(out, evaluated, strict=True):
             interruption.check()
-            try:
-                with double_precision(), np.errstate(all="ignore"):
-                    value = self.model.evaluate(x, p)
-            except Exception as error:
-                if not self.model.take_refusal():
-                    raise
-                self.note_failure(f"{type(error).__name__}: {error}")
+            if isinstance(value, Raised):
+                self.note_failure(value.told)
                 continue
             try:
                 row[:] = self._checked(model_value(value))

@@ -10,6 +10,7 @@ import numpy as np
 
 from nlsq.core.drive.roads import choose_road
 from nlsq.core.model.model import Model
+from nlsq.core.model.sharing import shared_out
 from nlsq.core.problem.keywords import SEARCH, SEARCH_METHODS
 from nlsq.core.problem.observations import Observations
 from nlsq.core.problem.options import read_options
@@ -82,8 +83,10 @@ def read_search(
             parameters = Parameters(parameters.p0, parameters.lb, parameters.ub, parameters.names)
             settings = read_options("curve_fit", method, jac, parameters.bounded, options)
         choose_road(model, data, parameters, settings, at_once=True)
-        problem = Problem(model, data, parameters, settings)
-        found = strategy.find(problem, has_start)
+        with shared_out(settings.workers) as workers:  # one crew for all that is evaluated
+            every = dataclasses.replace(settings, workers=workers)
+            problem = Problem(model, data, parameters, every)
+            found = strategy.find(problem, has_start)
         start = Parameters(found.p0, problem.lb, problem.ub, parameters.names)
         config = config._replace(parameters=start)
         if config.solver == "engine":  # whose other tries are no better than what was searched
