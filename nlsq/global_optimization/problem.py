@@ -21,7 +21,7 @@ from nlsq.core.drive.tries import values_or_nan
 from nlsq.core.loss_functions import scale_rows
 from nlsq.core.model.given import WrongValue, fits, model_value, wrong_value
 from nlsq.core.model.model import Model
-from nlsq.core.model.sharing import Raised
+from nlsq.core.model.sharing import OutOfTime, Raised
 from nlsq.core.problem.observations import COMPLEX_MODEL, Observations
 from nlsq.core.problem.options import Options
 from nlsq.core.problem.parameters import Parameters
@@ -74,6 +74,8 @@ class Problem:
         Vectors at which the user's function raised, or gave what is no number.
     first_failure : str
         The first reason.
+    deadline : float or None
+        After which nothing is evaluated.
     """
 
     def __init__(self, model: Model, data: Observations, parameters: Parameters, options: Options):
@@ -84,6 +86,7 @@ class Problem:
         self.free = parameters.free > 0
         self.evaluations = self.failed = 0
         self.first_failure = ""
+        self.deadline: float | None = None
         self._x = data.x.arrays()
         account = buying.account_of(model)
         self.in_columns = not account.writes_jax and isinstance(self._x, np.ndarray)
@@ -111,7 +114,7 @@ class Problem:
             at = np.flatnonzero(~self.data.idle)
             at = at[np.linspace(0, at.size - 1, min(size, at.size)).round().astype(int)]
         part = Problem(self.model, _taken(self.data, self._x, at), self.parameters, self.options)
-        part.in_columns = self.in_columns
+        part.in_columns, part.deadline = self.in_columns, self.deadline
         return part
 
     def _is_pointwise(self) -> bool:
@@ -127,6 +130,11 @@ class Problem:
         """The model (k, m) at parameter vectors P (k, n), NaN where it fails.
 
         x: other abscissae than the data's, of the same number.
+
+        Raises
+        ------
+        OutOfTime
+            The deadline came, of this problem.
         """
         x = self._x if x is None else x
         self.evaluations += len(P)
@@ -168,10 +176,13 @@ class Problem:
         dtype, wrong = complex if self.data.is_complex else float, []
         out = np.full((len(P), self.data.y.size), np.nan, dtype)
         mapped = self.options.workers if len(P) > 1 else None
-        evaluated = (mapped if callable(mapped) else map)(partial(self.model.attempt, x), P)
+        f = partial(self.model.attempt, x, self.deadline)
+        evaluated = (mapped if callable(mapped) else map)(f, P)
         for row, value in zip(out, evaluated, strict=True):
             interruption.check()
             if isinstance(value, Raised):
+                if isinstance(value.error, OutOfTime):
+                    raise value.error
                 self.note_failure(value.told)
                 continue
             try:

@@ -25,6 +25,7 @@ from collections.abc import Callable
 import numpy as np
 
 from nlsq.core.drive.tries import UNEXPLAINED, alike
+from nlsq.core.model.sharing import OutOfTime
 from nlsq.global_optimization.config import GlobalOptimizationConfig
 from nlsq.global_optimization.local import Ends, fit_from, joined
 from nlsq.global_optimization.problem import Found, Problem
@@ -75,6 +76,7 @@ class Search:
     ):
         self.whole, self.config, self.given = problem, config, given
         self.chosen, self.centered = chosen, chosen and config.center_on_p0
+        problem.deadline = problem.options.deadline
         self.problem = problem.some(_POINTS)
         self.rng = np.random.default_rng(config.seed)
         self.screen = self.problem.some(_SEEN)
@@ -90,6 +92,11 @@ class Search:
         """Draw, screen and fit until the best minimum was found often enough.
 
         Ctrl-C and the time limit end it sooner, with what it has. `show` is called after rounds.
+
+        Raises
+        ------
+        KeyboardInterrupt, OutOfTime
+            No local fit came to an end.
         """
         try:
             while not self.stopped:
@@ -101,6 +108,13 @@ class Search:
             if not self.ends:
                 raise
             self.stopped = INTERRUPTED
+        except OutOfTime:
+            if not np.isfinite(self.costs).any():
+                raise
+            self.stopped = OUT_OF_TIME
+        finally:
+            for part in (self.whole, self.problem, self.screen):
+                part.deadline = None
 
     def _round(self, number: int) -> None:
         config, dims = self.config, self.ranges.drawn.size
@@ -330,6 +344,17 @@ class Search:
             like = seen[members]
             x[like], cost[like], converged[like] = whole.x[i], whole.cost[i], whole.converged[i]
         return Ends(x, cost, converged, ends.nfev)
+
+
+def nothing_found(problem: Problem, config: GlobalOptimizationConfig) -> Found:
+    """What a search has that had no time for a single local fit: the start it was given."""
+    nothing = np.empty((0, problem.n))
+    minima = Minima.gather(
+        nothing, np.empty(0), nothing, curve_of(problem), problem.names, n_starts=0,
+        n_evaluations=problem.evaluations, seed=config.seed, sampler=config.sampler,
+        stopped=OUT_OF_TIME,
+    )  # fmt: skip
+    return Found(problem.p0, minima)
 
 
 def curve_of(problem: Problem) -> Callable[[np.ndarray], np.ndarray]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from nlsq.core.drive.roads import choose_road
 from nlsq.core.model.model import Model
-from nlsq.core.model.sharing import shared_out
+from nlsq.core.model.sharing import OutOfTime, shared_out
 from nlsq.core.problem.keywords import SEARCH, SEARCH_METHODS
 from nlsq.core.problem.observations import Observations
 from nlsq.core.problem.options import read_options
@@ -18,7 +18,7 @@ from nlsq.core.problem.parameters import Parameters
 from nlsq.global_optimization.cmaes_config import CMAES_PRESETS, CMAESConfig, read_config
 from nlsq.global_optimization.config import PRESETS, GlobalOptimizationConfig
 from nlsq.global_optimization.problem import Found, Problem
-from nlsq.global_optimization.search import Search
+from nlsq.global_optimization.search import Search, nothing_found
 from nlsq.interfaces.orchestration_protocol import OptimizationConfig
 from nlsq.utils.input_error import did_you_mean
 from nlsq.utils.progress import ProgressLine
@@ -56,9 +56,11 @@ class MultiStart:
             )
         line = ProgressLine(None)
         with np.errstate(all="ignore"):  # far from the data much overflows
-            search = Search(problem, self.config, problem.p0[None], has_start)
             try:
+                search = Search(problem, self.config, problem.p0[None], has_start)
                 search.run(lambda: line.update(search.told, search.drawn, self.config.n_starts))
+            except OutOfTime:
+                return nothing_found(problem, self.config)
             finally:
                 line.close()
             return search.found()

@@ -421,7 +421,7 @@ class Model:
     def _differences(self, jacobian: Callable, x, p, f0, scheme: str, *pattern) -> Any:
         given = p, f0, scheme, self.rel_step, *self.bounds, *pattern
         if self.mapped is not map:
-            return jacobian(functools.partial(self.attempt, x), *given, self._shared_out)
+            return jacobian(functools.partial(self.attempt, x, None), *given, self._shared_out)
         self.refused = True
         J = jacobian(lambda q: _flat(self.call.host(x, q)), *given)
         self.refused = False

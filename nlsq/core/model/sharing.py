@@ -9,6 +9,7 @@ from __future__ import annotations
 import pickle
 import signal
 import sys
+import time
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -57,14 +58,20 @@ class Raised:
         return Raised, (error, self.told)
 
 
+class OutOfTime(Exception):
+    """The time limit came before what was to be evaluated."""
+
+
 class Attempt:
     """The user's function at x and parameters, as any thread or process can evaluate it."""
 
     def __init__(self, call: Any):
         self._call = call
 
-    def __call__(self, x: Any, p: np.ndarray) -> Any:
-        """What it gives, or what it raised."""
+    def __call__(self, x: Any, deadline: float | None, p: np.ndarray) -> Any:
+        """What it gives, or what it raised; after the deadline it is not called."""
+        if deadline is not None and time.monotonic() > deadline:
+            return Raised(OutOfTime())
         with double_precision(), np.errstate(all="ignore"):
             try:
                 return in_double(self._call.host, x, p)
@@ -93,7 +100,8 @@ def shared_out(workers: Any) -> Iterator[Callable]:
 
 
 class Processes:
-    """Up to `count` processes: ``map(partial(f, x), points)`` is [f(x, p) for p in points].
+    """Up to `count` processes: ``map(partial(f, *given), points)`` is
+    [f(*given, p) for p in points].
 
     f must not raise. There are neither threads nor locks, so that a fork can meet none.
     """
@@ -115,7 +123,7 @@ class Processes:
         points = list(points)
         try:
             self._hire(f.func, min(self._count, len(points)))
-            return self._answers(*f.args, points)
+            return self._answers(f.args, points)
         except BaseException:  # some are at work for nobody
             self.end()
             raise
@@ -134,7 +142,7 @@ class Processes:
         for worker in new:
             worker.greet()
 
-    def _answers(self, x: Any, points: list) -> list:
+    def _answers(self, given: tuple, points: list) -> list:
         from multiprocessing.connection import wait
 
         found: list = [None] * len(points)
@@ -143,7 +151,7 @@ class Processes:
             while left and idle:
                 worker = idle.pop()
                 i, p = left.popleft()
-                worker.ask(x, p)
+                worker.ask(given, p)
                 asked[worker.connection] = worker, i
             for connection in wait(list(asked), _BLINK):
                 worker, i = asked.pop(connection)
@@ -166,7 +174,7 @@ class _Worker:
             warnings.filterwarnings("ignore", ".*fork", DeprecationWarning)
             self.process.start()
         theirs.close()
-        self._x: Any = self  # nothing was sent
+        self._given: tuple = ()  # what it has
 
     def greet(self) -> None:
         """Wait until it has begun."""
@@ -182,10 +190,10 @@ class _Worker:
                 f"A process of `workers` does not find the model: {refusal}. {_REMEDY}"
             )
 
-    def ask(self, x: Any, p: np.ndarray) -> None:
+    def ask(self, given: tuple, p: np.ndarray) -> None:
         """Ask for the value at p."""
-        news = None if x is self._x else _packed(x, "xdata")
-        self._x = x
+        news = None if given is self._given else _packed(given, "xdata")
+        self._given = given
         with suppress(ConnectionError):  # it ended, which `answer` says
             self.connection.send((news, p))
 
@@ -246,9 +254,9 @@ def _serve(connection: Any, f: Any) -> None:
                 connection.send(f"{type(error).__name__}: {error}")
                 return
         connection.send("")
-        parent, x = multiprocessing.parent_process(), None
+        parent, given = multiprocessing.parent_process(), ()
         while connection in wait([connection, parent.sentinel]):
             news, p = connection.recv()
             if news is not None:
-                x = pickle.loads(news)
-            connection.send(f(x, p))
+                given = pickle.loads(news)
+            connection.send(f(*given, p))
