@@ -76,7 +76,6 @@ class Search:
     ):
         self.whole, self.config, self.given = problem, config, given
         self.chosen, self.centered = chosen, chosen and config.center_on_p0
-        problem.deadline = problem.options.deadline
         self.problem = problem.some(_POINTS)
         self.rng = np.random.default_rng(config.seed)
         self.screen = self.problem.some(_SEEN)
@@ -87,16 +86,12 @@ class Search:
         self.starts, self.ends, self.own = [], [], []
         self.drawn = self.rounds = 0
         self.stopped = ""
+        self.seen = np.inf, problem.p0  # the best that was screened: its cost, and itself
 
     def run(self, show: Callable[[], None] = lambda: None) -> None:
         """Draw, screen and fit until the best minimum was found often enough.
 
         Ctrl-C and the time limit end it sooner, with what it has. `show` is called after rounds.
-
-        Raises
-        ------
-        KeyboardInterrupt, OutOfTime
-            No local fit came to an end.
         """
         try:
             while not self.stopped:
@@ -109,8 +104,6 @@ class Search:
                 raise
             self.stopped = INTERRUPTED
         except OutOfTime:
-            if not np.isfinite(self.costs).any():
-                raise
             self.stopped = OUT_OF_TIME
         finally:
             for part in (self.whole, self.problem, self.screen):
@@ -194,7 +187,10 @@ class Search:
         self._fit(P[near], np.zeros(len(near), bool))
 
     def _screened(self, P: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return project(self.screen, self.units.linear, P)
+        P, cost = project(self.screen, self.units.linear, P)
+        if len(P) and cost.min() < self.seen[0]:
+            self.seen = cost.min(), P[np.argmin(cost)]
+        return P, cost
 
     def _fit(self, starts: np.ndarray, own: np.ndarray) -> None:
         if len(starts):
@@ -313,6 +309,8 @@ class Search:
         ends, starts = joined(self.ends), np.concatenate(self.starts or [np.empty((0, problem.n))])
         failed, reason = self.failed
         if not np.isfinite(ends.cost).any():
+            if self.stopped == OUT_OF_TIME:
+                return Found(self.seen[1], nothing_found(whole, self.config, self.drawn))
             raise ValueError(
                 f"The model fails at all of {self.drawn + len(self.given)} starts, first with: "
                 f"{reason}. Give p0, or bounds within which it has values."
@@ -346,15 +344,14 @@ class Search:
         return Ends(x, cost, converged, ends.nfev)
 
 
-def nothing_found(problem: Problem, config: GlobalOptimizationConfig) -> Found:
-    """What a search has that had no time for a single local fit: the start it was given."""
+def nothing_found(problem: Problem, config: GlobalOptimizationConfig, drawn: int = 0) -> Minima:
+    """Of a search that had no time for a single local fit."""
     nothing = np.empty((0, problem.n))
-    minima = Minima.gather(
-        nothing, np.empty(0), nothing, curve_of(problem), problem.names, n_starts=0,
+    return Minima.gather(
+        nothing, np.empty(0), nothing, curve_of(problem), problem.names, n_starts=drawn,
         n_evaluations=problem.evaluations, seed=config.seed, sampler=config.sampler,
         stopped=OUT_OF_TIME,
     )  # fmt: skip
-    return Found(problem.p0, minima)
 
 
 def curve_of(problem: Problem) -> Callable[[np.ndarray], np.ndarray]:

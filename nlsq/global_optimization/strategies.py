@@ -56,11 +56,12 @@ class MultiStart:
             )
         line = ProgressLine(None)
         with np.errstate(all="ignore"):  # far from the data much overflows
+            problem.deadline = problem.options.deadline
             try:
                 search = Search(problem, self.config, problem.p0[None], has_start)
                 search.run(lambda: line.update(search.told, search.drawn, self.config.n_starts))
             except OutOfTime:
-                return nothing_found(problem, self.config)
+                return Found(problem.p0, nothing_found(problem, self.config))
             finally:
                 line.close()
             return search.found()
