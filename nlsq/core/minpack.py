@@ -174,9 +174,12 @@ def curve_fit(
         'lsmr': 'regularize', and atol, btol, conlim, damp and show of `scipy.sparse.linalg.lsmr`,
         which put the fit on the host.
     workers : None, int or callable, optional
-        Who evaluates the model for finite differences: so many processes (-1: as many as there are
-        cores), or a callable like map, ``workers(f, points)``. Exact derivatives need nobody. In
-        the processes JAX does not work: the model must be NumPy and such that `pickle` takes it.
+        Who evaluates a slow model for finite differences and searches: so many processes (-1: as
+        many as there are cores), or a callable like map, ``workers(f, points)``. The answer is the
+        same to the last bit. Exact derivatives (``result.model_info.derivative``), and a search of
+        a model that takes many values of its parameters at once, need nobody. Processes are forked
+        where `multiprocessing` forks and JAX is not loaded. Else they are spawned, which takes a
+        second, and `pickle` must take the model: a function at the top level of a module.
     backend : {None, 'auto', 'numpy', 'jax'}
         How the fit runs: as it is read, by NumPy ('numpy'), in compiled programs where the model
         can be one ('jax'), or by NumPy until compiling pays ('auto'). Default: what the environment
@@ -213,6 +216,8 @@ def curve_fit(
     FitError
         A RuntimeError, when the fit did not converge; its ``result`` has the last point. A fit that
         makes no progress or is stopped from outside returns, with ``success`` False.
+    ChildProcessError
+        A process of `workers` cannot have the model, or ended.
 
     Warns
     -----
