@@ -298,3 +298,11 @@ def test_a_model_that_was_rebuilt_is_sent_as_the_users_own():
     value, JT = call.tangents(X, np.array([0.5]))
     np.testing.assert_array_equal(value, JT[0])
     assert pickle.loads(pickle.dumps(Attempt(call)))(2.0, None, [0.0]) == 2.0
+
+
+def test_values_of_jax_leave_a_process_with_all_digits():
+    value = Attempt(CurveCall(lambda x, a: jnp.exp(a * x)))(X, None, [0.7])
+    assert type(value) is np.ndarray
+    np.testing.assert_allclose(value, np.exp(0.7 * X), rtol=1e-15)
+    nothing = Attempt(CurveCall(lambda x, a: None))(X, None, [0.7])
+    assert "`return` missing" in nothing.told and not nothing.refused

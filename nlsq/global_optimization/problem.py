@@ -19,9 +19,9 @@ import numpy as np
 from nlsq.core.drive import buying
 from nlsq.core.drive.tries import values_or_nan
 from nlsq.core.loss_functions import scale_rows
-from nlsq.core.model.given import WrongValue, fits, model_value, wrong_value
+from nlsq.core.model.given import WrongValue, fits, wrong_value
 from nlsq.core.model.model import Model
-from nlsq.core.model.sharing import OutOfTime, Raised
+from nlsq.core.model.sharing import Raised
 from nlsq.core.problem.observations import COMPLEX_MODEL, Observations
 from nlsq.core.problem.options import Options
 from nlsq.core.problem.parameters import Parameters
@@ -172,6 +172,7 @@ class Problem:
         ------
         WrongValue
             It gives a wrong number of values at all vectors.
+        TypeError, OutOfTime
         """
         dtype, wrong = complex if self.data.is_complex else float, []
         out = np.full((len(P), self.data.y.size), np.nan, dtype)
@@ -181,12 +182,12 @@ class Problem:
         for row, value in zip(out, evaluated, strict=True):
             interruption.check()
             if isinstance(value, Raised):
-                if isinstance(value.error, OutOfTime):
+                if not value.refused:
                     raise value.error
                 self.note_failure(value.told)
                 continue
             try:
-                row[:] = self._checked(model_value(value))
+                row[:] = self._checked(value)
             except WrongValue as error:
                 wrong.append(error)
         if wrong:

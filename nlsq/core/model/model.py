@@ -432,7 +432,7 @@ class Model:
         values = []
         for value in self.mapped(f, points):
             if isinstance(value, Raised):
-                self.refused = True
+                self.refused = value.refused
                 raise value.error
             values.append(_flat(value))
         return values

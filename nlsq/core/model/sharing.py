@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from nlsq.config import double_precision, in_double
+from nlsq.core.model.given import model_value
 from nlsq.utils import interruption
 
 _BLINK = 0.1  # seconds between looks for Ctrl-C
@@ -34,17 +35,20 @@ class WorkerError(ChildProcessError):
 
 
 class Raised:
-    """What the user's function raised, which travels between processes.
+    """An error in the place of a value, which travels between processes.
 
     Attributes
     ----------
     error : Exception
+    refused : bool
+        Whether the user's function raised it.
     told : str
         Its type and text.
     """
 
-    def __init__(self, error: Exception, told: str = ""):
-        self.error, self.told = error, told or f"{type(error).__name__}: {error}"
+    def __init__(self, error: Exception, refused: bool, told: str = ""):
+        self.error, self.refused = error, refused
+        self.told = told or f"{type(error).__name__}: {error}"
 
     def __reduce__(self):
         import traceback
@@ -55,7 +59,7 @@ class Raised:
             pickle.loads(pickle.dumps(error))
         except Exception:  # the user's class
             error = RuntimeError(self.told)
-        return Raised, (error, self.told)
+        return Raised, (error, self.refused, self.told)
 
 
 class OutOfTime(Exception):
@@ -68,15 +72,19 @@ class Attempt:
     def __init__(self, call: Any):
         self._call = call
 
-    def __call__(self, x: Any, deadline: float | None, p: np.ndarray) -> Any:
-        """What it gives, or what it raised; after the deadline it is not called."""
+    def __call__(self, x: Any, deadline: float | None, p: np.ndarray) -> np.ndarray | Raised:
+        """Its value as numbers, or what it raised; after the deadline it is not called."""
         if deadline is not None and time.monotonic() > deadline:
-            return Raised(OutOfTime())
+            return Raised(OutOfTime(), refused=False)
         with double_precision(), np.errstate(all="ignore"):
             try:
-                return in_double(self._call.host, x, p)
+                value = in_double(self._call.host, x, p)
             except Exception as error:  # the user's function
-                return Raised(error)
+                return Raised(error, refused=True)
+            try:
+                return model_value(value)  # here, where JAX's arrays keep their digits
+            except (TypeError, ValueError) as error:
+                return Raised(error, refused=False)
 
 
 @contextmanager
@@ -223,6 +231,11 @@ class _Worker:
 def _context() -> Any:
     import multiprocessing
 
+    if multiprocessing.current_process().daemon:  # which may have no children
+        raise WorkerError(
+            "`workers` cannot begin processes in a process of multiprocessing's pool: leave it out "
+            "there, or use a pool of concurrent.futures."
+        )
     method = multiprocessing.get_start_method(allow_none=True)
     method = method or multiprocessing.get_all_start_methods()[0]  # to ask for it would settle it
     if method == "fork" and "jax" in sys.modules:
