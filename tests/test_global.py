@@ -359,6 +359,22 @@ def test_workers_change_no_bit(method):
     assert alone.minima.first_failure == "ValueError: too stiff"
 
 
+@pytest.mark.parametrize("limit", [60, 200, 300])
+def test_a_slow_model_is_not_asked_after_the_time_limit(limit, monkeypatch):
+    calls = []
+    monkeypatch.setattr("time.monotonic", lambda: float(len(calls)))  # a second for each call
+
+    def slow(t, a, k, c):
+        calls.append(k)
+        return reluctant(t, a, k, c)
+
+    y, p0 = decay(T, 2, 0.7, 1), [1, 4, 4]
+    with pytest.warns(OptimizeWarning, match="the time limit ended the search after"):
+        result = curve_fit(slow, T, y, p0, bounds=(0, 10), method="global", time_limit=limit)
+    assert len(calls) < limit + 20  # which the fit from there takes
+    assert 2 * result.cost <= np.square(reluctant(T, *p0) - y).sum()
+
+
 def test_a_time_limit_before_any_local_fit_says_so():
     with pytest.warns(OptimizeWarning, match="the time limit ended the search after 0 starts"):
         result = curve_fit(

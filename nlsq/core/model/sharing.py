@@ -108,8 +108,7 @@ def shared_out(workers: Any) -> Iterator[Callable]:
 
 
 class Processes:
-    """Up to `count` processes: ``map(partial(f, *given), points)`` is
-    [f(*given, p) for p in points].
+    """Up to `count` processes: `map` of partial(f, *given) is [f(*given, p) for p in points].
 
     f must not raise. There are neither threads nor locks, so that a fork can meet none.
     """
@@ -145,9 +144,10 @@ class Processes:
         if f is not self._f:
             self.end()
             self._f, self._context = f, _context()
-        new = [_Worker(self._context, f) for _ in range(count - len(self._crew))]
-        self._crew += new
-        for worker in new:
+        begun = len(self._crew)
+        while len(self._crew) < count:
+            self._crew.append(_Worker(self._context, f))
+        for worker in self._crew[begun:]:
             worker.greet()
 
     def _answers(self, given: tuple, points: list) -> list:
