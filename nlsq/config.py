@@ -27,13 +27,13 @@ from __future__ import annotations
 import math
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from contextvars import ContextVar
 from dataclasses import KW_ONLY, dataclass, field
 from numbers import Integral, Real
 from types import MappingProxyType
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from nlsq.constants import DEFAULT_MEMORY_LIMIT_GB
 
@@ -449,3 +449,15 @@ def jax_has_come() -> bool:
     _waiting.set(None)
     stack.enter_context(double_precision())
     return True
+
+
+def in_double(function: Callable, *given: Any) -> Any:
+    """function(*given) in such a block, once more where the call is what loaded JAX.
+
+    Examples
+    --------
+    >>> in_double(max, 1, 2)
+    2
+    """
+    value = function(*given)
+    return function(*given) if jax_has_come() else value

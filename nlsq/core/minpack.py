@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
 
 import numpy as np
@@ -14,6 +15,7 @@ from nlsq.core.drive.solve import solve
 from nlsq.core.model.calls import CurveCall
 from nlsq.core.model.jacobians import of_curve
 from nlsq.core.model.model import Model
+from nlsq.core.model.sharing import shared_out
 from nlsq.core.orchestration.reference import solve_by_reference
 from nlsq.core.orchestration.stages import stages_for
 from nlsq.core.problem.keywords import NO_ARGS, SEARCH, asks_for_search, by_name
@@ -173,9 +175,12 @@ def curve_fit(
         'lsmr': 'regularize', and atol, btol, conlim, damp and show of `scipy.sparse.linalg.lsmr`,
         which put the fit on the host.
     workers : None, int or callable, optional
-        Who evaluates the model for finite differences: so many processes (-1: as many as there are
-        cores), or a callable like map, ``workers(f, points)``. Exact derivatives need nobody. In
-        the processes JAX does not work: the model must be NumPy and such that `pickle` takes it.
+        Who evaluates a slow model for finite differences and searches: so many processes (-1: as
+        many as there are cores), or a callable like map, ``workers(f, points)``. The answer is the
+        same to the last bit. Exact derivatives (``result.model_info.derivative``), and a search of
+        a model that takes many values of its parameters at once, need nobody. Processes are forked
+        where `multiprocessing` forks and JAX is not loaded. Else they are spawned, which takes a
+        second, and `pickle` must take the model: a function at the top level of a module.
     backend : {None, 'auto', 'numpy', 'jax'}
         How the fit runs: as it is read, by NumPy ('numpy'), in compiled programs where the model
         can be one ('jax'), or by NumPy until compiling pays ('auto'). Default: what the environment
@@ -212,6 +217,8 @@ def curve_fit(
     FitError
         A RuntimeError, when the fit did not converge; its ``result`` has the last point. A fit that
         makes no progress or is stopped from outside returns, with ``success`` False.
+    ChildProcessError
+        A process of `workers` cannot have the model, or ended.
 
     Warns
     -----
@@ -286,24 +293,11 @@ def curve_fit(
     if method in (None, "lm") and not (config.bounded or held_by_bounds):
         require_enough_points(config.n_free, data)
     model = Model(CurveCall(f), n, getattr(f, "__name__", type(f).__name__))
-    found = None
-    if search is not None:
-        with interruption.deferred():
-            found, config = search(model, data, config)
-    if config.solver == "reference":
-        finished = solve_by_reference(model, data, config)
-    else:
-        parameters, settings = config.parameters, config.settings
-        if settings.sampled and not decision.sampled:
-            settings = dataclasses.replace(settings, sampled=False)
-        if type(xdata) is np.ndarray and xdata.dtype == np.float64:
-            data.x.own = xdata if prepared.xdata.shape == xdata.shape else None
-        with interruption.deferred():
-            choose_road(model, data, parameters, settings, at_once=True)
-            outcome = solve(model, data, parameters, settings)
-            data.x.keep_copy()
-            model.memo.x = data.x.given
-        finished = Finished(model, data, parameters, settings, outcome)
+    if type(xdata) is np.ndarray and xdata.dtype == np.float64:
+        data.x.own = xdata if prepared.xdata.shape == xdata.shape else None
+    workers = getattr(config.settings, "workers", None)
+    with shared_out(workers) if workers else nullcontext() as crew:
+        found, finished = _fitted(model, data, config, search, decision.sampled, crew)
     check_start(finished)
     covariance = taken.covariance.compute(finished, absolute_sigma)
     verdict = judge(finished, covariance)
@@ -316,6 +310,31 @@ def curve_fit(
         tell(result, found.told())
     announce(result, finished.status, finished.options.verbose, stacklevel=2)
     return _five_tuple(result) if full_output else result
+
+
+def _fitted(
+    model: Model, data: Observations, config: Any, search: Any, sampled: bool, crew: Any
+) -> tuple[Any, Finished]:
+    """(what the search found or None, the fit), for which `crew`, if any, evaluates."""
+    found, own = None, data.x.own
+    if crew is not None:
+        config = config._replace(settings=dataclasses.replace(config.settings, workers=crew))
+    if search is not None:
+        data.x.own = None
+        with interruption.deferred():
+            found, config = search(model, data, config)
+    if config.solver == "reference":
+        return found, solve_by_reference(model, data, config)
+    parameters, settings = config.parameters, config.settings
+    if settings.sampled and not sampled:
+        settings = dataclasses.replace(settings, sampled=False)
+    data.x.own = own
+    with interruption.deferred():
+        choose_road(model, data, parameters, settings, at_once=True)
+        outcome = solve(model, data, parameters, settings)
+        data.x.keep_copy()
+        model.memo.x = data.x.given
+    return found, Finished(model, data, parameters, settings, outcome)
 
 
 def _for_each_point(f: Callable, xdata, ydata, p0, bounds, fixed) -> np.ndarray:

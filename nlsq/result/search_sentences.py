@@ -94,15 +94,18 @@ def tell(result: FitStatistics, found: dict[str, Any]) -> None:
 def doubts(result: FitStatistics) -> list[str]:
     """What to doubt: whether the search saw enough, and whether the data decide."""
     minima = result.get("minima")
-    if not minima:
+    if minima is None:
         return []
-    out, limit = [], noise_threshold(result)
+    out = []
     if minima.stopped in (INTERRUPTED, OUT_OF_TIME):
         out.append(
             f"{minima.stopped} ended the search after {count(minima.n_starts, 'start')}: this is "
             "the best so far, and there may be a better minimum"
         )
-    elif minima.stopped in USED_UP and (minima[0].count == 1 or minima.covered < _COVERED):
+    if not minima:
+        return out
+    limit = noise_threshold(result)
+    if minima.stopped in USED_UP and (minima[0].count == 1 or minima.covered < _COVERED):
         times = "once" if minima[0].count == 1 else f"{minima[0].count} times"
         out.append(
             f"{minima.n_fits:,} local fits ended in {len(minima):,} minima, in this one {times}: a "

@@ -16,11 +16,11 @@ from nlsq.core.drive.roads import choose_road
 from nlsq.core.drive.sampling import MANY_POINTS
 from nlsq.core.loop.outcome import Outcome
 from nlsq.core.loop.status import Status
-from nlsq.core.model import differences
 from nlsq.core.model.duals import NoRule
 from nlsq.core.model.facts import TraceFailed
 from nlsq.core.model.identity.walk import content_key
 from nlsq.core.model.model import Model
+from nlsq.core.model.sharing import shared_out
 from nlsq.core.problem.observations import Observations
 from nlsq.core.problem.options import Options
 from nlsq.core.problem.parameters import Parameters
@@ -61,7 +61,7 @@ def solve(model: Model, data: Observations, parameters: Parameters, options: Opt
     with interruption.deferred():
         while outcome is None:
             workers = options.workers if model.differs else None
-            with differences.shared_out(workers) if workers else nullcontext(map) as model.mapped:
+            with shared_out(workers) if workers else nullcontext(map) as model.mapped:
                 try:
                     fit, setup = _fit_of(model), make_setup(parameters, options)
                     outcome = fit(model, data, parameters, options, setup, best_of_tries)

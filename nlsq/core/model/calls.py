@@ -30,6 +30,10 @@ class _Call:
     f: Callable
     _way = 0  # for dual numbers: the function, then rebuilt, then with x open for them, too
 
+    def __getstate__(self):
+        # what was rebuilt has the name of the user's function, and is none that pickle finds
+        return {k: v for k, v in vars(self).items() if k not in ("_way", "_rebuilt")}
+
     def tangents(self, x, params):
         """The value and the transposed Jacobian by dual numbers, as `value_and_tangents`.
 
