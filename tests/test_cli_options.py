@@ -15,7 +15,7 @@ import yaml
 
 from nlsq.cli.main import COMMANDS, cli
 from nlsq.cli.options import SET
-from nlsq.cli.outputs import OUTPUT
+from nlsq.cli.result_exporter import OUTPUT
 from tests.program import environment, in_terminal, piped
 
 TRUE = {"a": 3.0, "tau": 2.0, "c": 0.5}

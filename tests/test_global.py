@@ -392,8 +392,7 @@ def test_a_time_limit_ends_the_search_with_the_best_so_far():
     assert result.minima.n_fits and result.minima.n_starts < 10**6
 
 
-@pytest.mark.parametrize(("limit", "method"), [(4, "global"), (8, "global"), (4, "cmaes")])
-def test_no_round_outlasts_a_time_limit(limit, method, monkeypatch):
+def test_no_local_fit_outlasts_the_time_limit_of_cmaes(monkeypatch):
     now = [0.0]  # a clock that goes on by a hundredth of a second at each call of the model
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
 
@@ -404,12 +403,64 @@ def test_no_round_outlasts_a_time_limit(limit, method, monkeypatch):
     x = np.linspace(0, 10, 60)
     y = 2 * np.sin(3.3 * x + 1) + np.sign(x - 5)
     now[0] = 0.0
-    config = {"cmaes_config": CMAESConfig(time_limit=limit)} if method == "cmaes" else {}
+    config = CMAESConfig(time_limit=4)
     with pytest.warns(OptimizeWarning, match="the time limit ended the search"):
-        result = curve_fit(slow, x, y, method=method, seed=1, **config or {"time_limit": limit})
-    assert limit < now[0] < limit + 1 and result.minima.stopped == "the time limit"
-    if method == "global":
-        assert result.minima.n_starts == {4: 1 + 48, 8: 1 + 48 + 96}[limit]  # p0 among them
+        result = curve_fit(slow, x, y, method="cmaes", seed=1, cmaes_config=config)
+    assert 4 < now[0] < 5 and result.minima.stopped == "the time limit"
+
+
+def reluctant(t, a, k, c):
+    """A model of one vector of parameters at a time, and not of all."""
+    if k > 5:
+        raise ValueError("too stiff")
+    return a * np.exp(-float(k) * t) + c
+
+
+@pytest.mark.parametrize("method", ["global", "cmaes"])
+def test_workers_change_no_bit(method):
+    asked = []
+
+    def backwards(f, points):
+        points = list(points)
+        asked.append(len(points))
+        return [f(p) for p in points[::-1]][::-1]
+
+    y = decay(T, 2, 0.7, 1) + 0.01 * np.sin(40 * T)
+    alone, shared = (
+        curve_fit(reluctant, T, y, bounds=(0, 10), method=method, workers=workers)
+        for workers in (None, backwards)
+    )
+    assert max(asked) > 3 and alone.nfev == shared.nfev
+    for name in ("popt", "pcov"):
+        np.testing.assert_array_equal(getattr(alone, name), getattr(shared, name))
+    for name in ("costs", "places", "n_failed", "first_failure", "n_evaluations", "stopped"):
+        np.testing.assert_array_equal(getattr(alone.minima, name), getattr(shared.minima, name))
+    assert alone.minima.first_failure == "ValueError: too stiff"
+
+
+@pytest.mark.parametrize("limit", [60, 200, 300])
+def test_a_slow_model_is_not_asked_after_the_time_limit(limit, monkeypatch):
+    calls = []
+    monkeypatch.setattr("time.monotonic", lambda: float(len(calls)))  # a second for each call
+
+    def slow(t, a, k, c):
+        calls.append(k)
+        return reluctant(t, a, k, c)
+
+    y, p0 = decay(T, 2, 0.7, 1), [1, 4, 4]
+    with pytest.warns(OptimizeWarning, match="the time limit ended the search after"):
+        result = curve_fit(slow, T, y, p0, bounds=(0, 10), method="global", time_limit=limit)
+    assert len(calls) < limit + 20  # which the fit from there takes
+    assert 2 * result.cost <= np.square(reluctant(T, *p0) - y).sum()
+
+
+def test_a_time_limit_before_any_local_fit_says_so():
+    with pytest.warns(OptimizeWarning, match="the time limit ended the search after 0 starts"):
+        result = curve_fit(
+            reluctant, T, decay(T, 2, 0.7, 1), [1, 1, 1], method="global", time_limit=1e-9
+        )
+    assert result.status == -5 and not result.minima and result.minima.n_fits == 0
+    np.testing.assert_array_equal(result.popt, 1)
 
 
 BAD = [

@@ -1,5 +1,6 @@
 """Jacobians that are sparse or known by their products, against SciPy and dense ones."""
 
+import sys
 import time
 import tracemalloc
 
@@ -165,6 +166,32 @@ def test_nothing_is_as_large_as_unknowns_times_residuals():
         tracemalloc.stop()
         assert result.success
         assert peak < 200 * 8 * chain.n
+
+
+@pytest.mark.parametrize("options", [*FITS.values(), {"method": "dogbox"}, {"tr_solver": "lsmr"}])
+def test_no_work_in_python_for_each_unknown(options):
+    calls = []
+    for n in (200, 5000):
+        chain = Chain(n)
+        here = dict(options)
+        if "bounds" in here:
+            here["bounds"] = chain.bounds
+        if "x_scale" in here:
+            here["x_scale"] = np.ones(n)
+        least_squares(chain.fun, chain.x0, chain.jac, max_nfev=3, **here)  # imports and caches
+        count = 0
+
+        def tally(frame, event, argument):
+            nonlocal count
+            count += event == "call"
+
+        sys.setprofile(tally)
+        try:
+            least_squares(chain.fun, chain.x0, chain.jac, max_nfev=3, **here)
+        finally:
+            sys.setprofile(None)
+        calls.append(count)
+    assert calls[1] < calls[0] + 4800  # not one more for each unknown
 
 
 def test_dead_and_fixed_unknowns_stay():

@@ -21,8 +21,8 @@ from nlsq.global_optimization import GlobalOptimizationConfig, TournamentSelecto
 from nlsq.global_optimization.batch_costs import BLOCK, Batch, BatchCosts
 from nlsq.result import OptimizeWarning
 from nlsq.streaming import ArraySource, DataSourceError, HDF5Source, IterableSource, NpySource
-from nlsq.streaming.checkpoint import CheckpointError
 from nlsq.streaming.feed import Feed
+from nlsq.streaming.phases.checkpoint import CheckpointError
 from nlsq.streaming.sources import Source
 from nlsq.streaming.spread import spread
 from tests.kill_and_resume import Suicidal, bits, killed_search, peak, search

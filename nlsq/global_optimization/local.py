@@ -20,13 +20,13 @@ from nlsq.core.drive.batch.state import Form, places
 from nlsq.core.drive.buying import NOT_YET
 from nlsq.core.drive.solve import solve
 from nlsq.core.loop.status import Status
-from nlsq.core.model.given import WrongValue
 from nlsq.core.problem.options import Options
 from nlsq.core.problem.parameters import Parameters
 from nlsq.global_optimization.differing import Differing
 from nlsq.global_optimization.problem import Problem
 from nlsq.global_optimization.projecting import Projected, project
 from nlsq.utils import interruption
+from nlsq.utils.given import WrongValue
 
 _SOON = 15  # passes of a fit by itself, after which lanes do better
 _PASSES = 40  # of a local fit, after which it is left where it is

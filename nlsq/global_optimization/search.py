@@ -25,6 +25,7 @@ from collections.abc import Callable
 import numpy as np
 
 from nlsq.core.drive.tries import UNEXPLAINED, alike
+from nlsq.core.model.sharing import OutOfTime
 from nlsq.global_optimization.config import GlobalOptimizationConfig
 from nlsq.global_optimization.gathering import curve_of, gathered
 from nlsq.global_optimization.local import Ends, fit_from, joined
@@ -34,15 +35,14 @@ from nlsq.global_optimization.ranges import Ranges
 from nlsq.global_optimization.sampling import get_sampler, require_dimension
 from nlsq.global_optimization.units import Units, units_of
 from nlsq.result.distinct import distinct
-from nlsq.result.minima import INTERRUPTED, OUT_OF_TIME, USED_UP
+from nlsq.result.minima import INTERRUPTED, OUT_OF_TIME, USED_UP, Minima
 from nlsq.utils import interruption
 
 _FIRST, _TRIED = 48, 12  # starts of the first round, and fits
 _FITS = 4  # of one kind of starts in each other round, at least
 _DOUBLED = 5  # times, after which rounds are as long as the last
-_AT_ONCE = 16  # starts that are screened between two looks at the clock, one call for each
 _POINTS, _SEEN = 2048, 64  # of the data that a search sees, and that starts are screened by
-_ENOUGH = 8  # fits that have to end at the best minimum
+_ENOUGH = 8  # fits that have to end at the best minimum; the first round begins with as many
 _SURE, _ROUNDS = 16, 2  # and rounds, where its residuals show that something is left to explain
 _SAME = 1e-6  # relative difference of two costs that is none
 _MOVED = 0.1  # relative step of a parameter that shows whether it acts
@@ -58,9 +58,11 @@ class Search:
     problem : Problem
     config : GlobalOptimizationConfig
     given : ndarray (k, n)
-        Starts that are known and always fitted: p0, a model's guess.
-    centered : bool
-        Whether the first of them is more than a default, so that it may be the center of others.
+        Starts that are known.
+    chosen : bool
+        Whether they are more than defaults, as p0 and a model's guess are: these are always fitted,
+        and others may be drawn around the first. Defaults, whose equal values may hold each other
+        (two rates of 1), compete with those that are drawn.
     units : Units, optional
         Where they are known.
     """
@@ -70,11 +72,11 @@ class Search:
         problem: Problem,
         config: GlobalOptimizationConfig,
         given: np.ndarray,
-        centered: bool = False,
+        chosen: bool = False,
         units: Units | None = None,
     ):
         self.whole, self.config, self.given = problem, config, given
-        self.centered = centered and config.center_on_p0
+        self.chosen, self.centered = chosen, chosen and config.center_on_p0
         self.problem = problem.some(_POINTS)
         self.rng = np.random.default_rng(config.seed)
         self.screen = self.problem.some(_SEEN)
@@ -85,6 +87,7 @@ class Search:
         self.starts, self.ends, self.own = [], [], []
         self.drawn = self.rounds = 0
         self.stopped = ""
+        self.seen = np.inf, problem.p0  # the best that was screened: its cost, and itself
 
     def run(self, show: Callable[[], None] = lambda: None) -> None:
         """Draw, screen and fit until the best minimum was found often enough.
@@ -94,13 +97,18 @@ class Search:
         try:
             while not self.stopped:
                 self._round(self.rounds)
-                self._judge()
+                self.stopped = self.stopped or self._used_up()
                 show()
             self._exchanged()
         except KeyboardInterrupt:
             if not self.ends:
                 raise
             self.stopped = INTERRUPTED
+        except OutOfTime:
+            self.stopped = OUT_OF_TIME
+        finally:
+            for part in (self.whole, self.problem, self.screen):
+                part.deadline = None
 
     def _round(self, number: int) -> None:
         config, dims = self.config, self.ranges.drawn.size
@@ -110,20 +118,30 @@ class Search:
             P = self._drawn(cube, number)
         else:
             P = self.problem.p0[None]
-        P, cost = self._screened(P)
-        count = len(P)
-        share = config.n_fits / config.n_starts
         own = self._own(count, number)
+        if dims and not number and not self.chosen:
+            P, own = np.concatenate([self.given, P]), np.concatenate([self._known, own])
+        P, cost = self._screened(P)
+        share = config.n_fits / config.n_starts
         picked = np.concatenate([self._best(cost, rows, share) for rows in (own, ~own)])
         starts, own = P[picked], own[picked]
-        if not number:
+        if not number and self.chosen:
             starts = np.concatenate([self._screened(self.given)[0], starts])
-            own = np.concatenate([np.ones(len(self.given), bool), own])
+            own = np.concatenate([self._known, own])
         left = config.n_fits - sum(map(len, self.starts))
         starts, own = starts[:left], own[:left]
         self.drawn += count
         self.rounds += 1
-        self._fit(starts, own)
+        early = [_ENOUGH] if not number else []  # fits, which are all of an easy problem
+        for some, known in zip(np.split(starts, early), np.split(own, early), strict=True):
+            self._fit(some, known)
+            self.stopped = self._agreed() or self._late()
+            if self.stopped:
+                break
+
+    @property
+    def _known(self) -> np.ndarray:
+        return np.ones(len(self.given), bool)
 
     def _own(self, count: int, number: int) -> np.ndarray:
         """(count,) False for starts of a round that are like ends of those before."""
@@ -163,8 +181,6 @@ class Search:
         if not len(P):
             return
         P, cost = self._screened(np.concatenate([best, P]))
-        if not len(P):  # time is over
-            return
         other = np.isfinite(cost) & (np.abs(cost - cost[0]) > _SAME * cost[0])  # no exact exchange
         left = self.config.n_fits - sum(map(len, self.starts))
         most = min(_TWINS, int(other.sum()), max(left, 0))
@@ -172,23 +188,13 @@ class Search:
         self._fit(P[near], np.zeros(len(near), bool))
 
     def _screened(self, P: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(vectors, linear parameters solved; costs), of those for which there is time."""
-        width = len(P) if self.screen.in_columns else _AT_ONCE
-        parts = []
-        for first in range(0, len(P), max(width, 1)):
-            if self.ends and self._is_late():
-                break
-            parts.append(project(self.screen, self.units.linear, P[first : first + width]))
-        if not parts:
-            return P[:0], np.empty(0)
-        return tuple(np.concatenate(part) for part in zip(*parts, strict=True))
-
-    def _is_late(self) -> bool:
-        deadline = self.problem.options.deadline
-        return deadline is not None and time.monotonic() > deadline
+        P, cost = project(self.screen, self.units.linear, P)
+        if len(P) and cost.min() < self.seen[0]:
+            self.seen = cost.min(), P[np.argmin(cost)]
+        return P, cost
 
     def _fit(self, starts: np.ndarray, own: np.ndarray) -> None:
-        if len(starts) and not (self.ends and self._is_late()):
+        if len(starts):
             self.ends.append(fit_from(self.problem, starts, self.units.linear))
             self.starts.append(starts)
             self.own.append(own)
@@ -199,12 +205,12 @@ class Search:
     @property
     def costs(self) -> np.ndarray:
         """Of all ends so far."""
-        return np.concatenate([e.cost for e in self.ends]) if self.ends else np.empty(0)
+        return joined(self.ends).cost
 
     @property
     def points(self) -> np.ndarray:
         """All ends so far (k, n)."""
-        return np.concatenate([e.x for e in self.ends])
+        return joined(self.ends).x
 
     @property
     def evaluations(self) -> int:
@@ -236,21 +242,26 @@ class Search:
                 kept.append(i)
         return self.points[kept]
 
-    def _judge(self) -> None:
+    def _agreed(self) -> str:
+        """What there is to say where the best minimum was found often enough, else ''."""
         cost = self.costs
         best = cost.min(initial=np.inf)
         reached = (cost <= self.problem.tolerance(best)) & np.isfinite(cost)
         found = int(reached[np.concatenate([*self.own, np.empty(0, bool)])].sum())
         if not self.ranges.drawn.size:
-            self.stopped = "the model is linear in all that is fitted"
-        elif found >= _ENOUGH and self._is_enough(found):
-            self.stopped = f"{reached.sum()} of {len(cost)} fits ended at the best minimum"
-        elif self.drawn >= self.config.n_starts:
-            self.stopped = USED_UP[0]
-        elif sum(map(len, self.starts)) >= self.config.n_fits:
-            self.stopped = USED_UP[1]
-        elif self._is_late():
-            self.stopped = OUT_OF_TIME
+            return "the model is linear in all that is fitted"
+        if found >= _ENOUGH and self._is_enough(found):
+            return f"{reached.sum()} of {len(cost)} fits ended at the best minimum"
+        return ""
+
+    def _used_up(self) -> str:
+        if self.drawn >= self.config.n_starts:
+            return USED_UP[0]
+        return USED_UP[1] if sum(map(len, self.starts)) >= self.config.n_fits else ""
+
+    def _late(self) -> str:
+        deadline = self.problem.options.deadline
+        return OUT_OF_TIME if deadline and time.monotonic() > deadline else ""
 
     def _is_enough(self, found: int) -> bool:
         problem, p = self.problem, self.points[np.argmin(self.costs)]
@@ -299,6 +310,8 @@ class Search:
         ends, starts = joined(self.ends), np.concatenate(self.starts or [np.empty((0, problem.n))])
         failed, reason = self.failed
         if not np.isfinite(ends.cost).any():
+            if self.stopped == OUT_OF_TIME:
+                return Found(self.seen[1], nothing_found(whole, self.config, self.drawn))
             raise ValueError(
                 f"The model fails at all of {self.drawn + len(self.given)} starts, first with: "
                 f"{reason}. Give p0, or bounds within which it has values."
@@ -326,3 +339,13 @@ class Search:
             like = seen[members]
             x[like], cost[like], converged[like] = whole.x[i], whole.cost[i], whole.converged[i]
         return Ends(x, cost, converged, ends.nfev)
+
+
+def nothing_found(problem: Problem, config: GlobalOptimizationConfig, drawn: int = 0) -> Minima:
+    """Of a search that had no time for a single local fit."""
+    nothing = np.empty((0, problem.n))
+    return Minima.gather(
+        nothing, np.empty(0), nothing, curve_of(problem), problem.names, n_starts=drawn,
+        n_evaluations=problem.evaluations, seed=config.seed, sampler=config.sampler,
+        stopped=OUT_OF_TIME,
+    )  # fmt: skip

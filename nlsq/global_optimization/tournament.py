@@ -31,10 +31,10 @@ from typing import Any
 import numpy as np
 
 from nlsq.core.model.given import real
-from nlsq.core.problem.observations import checked_data
 from nlsq.global_optimization.batch_costs import BLOCK, Batch, BatchCosts
 from nlsq.global_optimization.config import GlobalOptimizationConfig
 from nlsq.result.quantiles import student
+from nlsq.utils.validators import InputValidator
 
 GROUPS = 31  # a prime: batches of 2^k blocks begin with another group each time
 _LEVEL = 0.998  # two-sided: one in a thousand is above it by chance
@@ -389,7 +389,7 @@ def _read(batch: Any, number: int) -> Batch:
         raise TypeError(f"batch {number} must be a tuple (x, y) or (x, y, sigma), got {got}.")
     x, y, sigma = (*batch, None)[:3]
     try:
-        data = checked_data(np.asarray(x), y, sigma, True, None)
+        data = InputValidator(True).validate(np.asarray(x), y, sigma)
     except (TypeError, ValueError) as error:
         raise type(error)(f"batch {number}: {error}") from error
     x, y = data.xdata, data.ydata

@@ -114,6 +114,9 @@ def noise_threshold(result: FitStatistics) -> float | None:
 def tell(result: FitStatistics, found: dict[str, Any]) -> None:
     """Give a result what the search before it found, and doubts about that as warnings."""
     result.update(found)
+    if (own := found.get("optimizer")) is not None and not own["success"]:
+        where = f"{own['name']} did not converge ({own['message'].rstrip('.')})"
+        result["warnings"] += (f"{where}; the fit began where it stopped",)
     if (minima := found.get("minima")) is not None:
         result["minima"] = minima.improved(result.popt, result.cost)
         result["warnings"] += tuple(doubts(result))
@@ -122,15 +125,18 @@ def tell(result: FitStatistics, found: dict[str, Any]) -> None:
 def doubts(result: FitStatistics) -> list[str]:
     """What to doubt: whether the search saw enough, and whether the data decide."""
     minima = result.get("minima")
-    if not minima:
+    if minima is None:
         return []
-    out, limit = [], noise_threshold(result)
+    out = []
     if minima.stopped in CUT_SHORT:
         out.append(
             f"{minima.stopped} ended the search after {count(minima.n_starts, 'start')}: this is "
             "the best so far, and there may be a better minimum"
         )
-    elif minima.stopped in USED_UP and (minima[0].count == 1 or minima.covered < _COVERED):
+    if not minima:
+        return out
+    limit = noise_threshold(result)
+    if minima.stopped in USED_UP and (minima[0].count == 1 or minima.covered < _COVERED):
         times = "once" if minima[0].count == 1 else f"{minima[0].count} times"
         out.append(
             f"{minima.n_fits:,} local fits ended in {len(minima):,} minima, in this one {times}: a "

@@ -8,7 +8,9 @@ from typing import Any
 
 import click
 
-from nlsq.cli.options import DATA, FITTING, MODEL, SET, STRICT, configure, options
+from nlsq.cli.data_loaders import DATA
+from nlsq.cli.model_registry import MODEL
+from nlsq.cli.options import FITTING, SET, STRICT, configure, options
 
 _LONGEST_NAME = 200  # bytes; a number and a suffix follow, and most systems allow 255
 EXAMPLES = """
@@ -219,7 +221,7 @@ class _Job:
     def write(self) -> None:
         """The table in the order of the files, and what is printed, worst first."""
         from nlsq.cli.batch_table import show
-        from nlsq.cli.outputs import console
+        from nlsq.cli.result_exporter import console
         from nlsq.session.batch_rows import badness, table_json, write_table
 
         for message in self.undrawn[:3]:

@@ -9,10 +9,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nlsq.core.model.given import is_plain, numeric, real, refuse_masks, refuse_units
+from nlsq.core.algebra.geometry import MANY
 from nlsq.core.model.model import parameter_names
+from nlsq.interfaces.result_protocol import CurveFitResultProtocol
+from nlsq.utils.given import is_plain, numeric, real, refuse_masks, refuse_units
 
-MANY = 64  # parameters, from which on a NumPy call costs less than a turn for each
 UNBOUNDED = (-np.inf, np.inf)
 _ARRAYS = frozenset((list, tuple, np.ndarray, float, int, np.float64))
 
@@ -118,6 +119,12 @@ def mapping_of(given, what: str):
         one = table and len(value) == 1  # a row of a table
         found[name] = value.iloc[0] if one else np.asarray(value) if table else value
     return found
+
+
+def values_of(given: CurveFitResultProtocol | object):
+    """What another's result found, which knows no names; anything else as it is."""
+    foreign = isinstance(given, CurveFitResultProtocol) and not has_names(given)
+    return given.popt if foreign else given
 
 
 def written(start: Mapping, values: dict) -> dict:
@@ -251,6 +258,7 @@ def parse_parameters(f, p0, bounds) -> Parameters:
         return make_parameters(p0, bounds, bounds.names)
     plain = is_plain(p0)
     if not plain:
+        p0 = values_of(p0)
         refuse_units(p0, "p0")
         refuse_masks(p0, "p0", "Give a start for each parameter.")
     size = len if plain and isinstance(p0, list | tuple) else np.size
