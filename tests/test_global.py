@@ -450,7 +450,7 @@ def test_a_slow_model_is_not_asked_after_the_time_limit(limit, monkeypatch):
     y, p0 = decay(T, 2, 0.7, 1), [1, 4, 4]
     with pytest.warns(OptimizeWarning, match="the time limit ended the search after"):
         result = curve_fit(slow, T, y, p0, bounds=(0, 10), method="global", time_limit=limit)
-    assert len(calls) < limit + 20  # which the fit from there takes
+    assert len(calls) < limit + 60  # a pass of 13 lanes, and the fit from there
     assert 2 * result.cost <= np.square(reluctant(T, *p0) - y).sum()
 
 
