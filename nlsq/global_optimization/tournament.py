@@ -30,10 +30,10 @@ from typing import Any
 
 import numpy as np
 
-from nlsq.core.model.given import real
 from nlsq.global_optimization.batch_costs import BLOCK, Batch, BatchCosts
 from nlsq.global_optimization.config import GlobalOptimizationConfig
 from nlsq.result.quantiles import student
+from nlsq.utils.given import real
 from nlsq.utils.validators import InputValidator
 
 GROUPS = 31  # a prime: batches of 2^k blocks begin with another group each time
