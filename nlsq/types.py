@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from nlsq.caching.smart_cache import SmartCache
     from nlsq.global_optimization.cmaes_config import CMAESConfig
     from nlsq.global_optimization.config import GlobalOptimizationConfig
+    from nlsq.stability.fallback import FallbackOrchestrator
 
 ArrayLike: TypeAlias = "np.ndarray | jax.Array | Sequence[Any] | float"
 BoundsTuple: TypeAlias = "tuple[ArrayLike, ArrayLike]"
@@ -93,6 +94,7 @@ class CurveFitOptions(FitOptions, SearchOptions, total=False):
     nan_policy: NanPolicyLiteral | None
     fixed: Any
     cmaes_config: CMAESConfig | None
+    fallback: bool | FallbackOrchestrator
 
 
 class KeptOptions(CurveFitOptions, total=False):
