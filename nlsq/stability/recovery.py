@@ -179,7 +179,7 @@ class OptimizationRecovery:
         """
         began, limit = time.monotonic(), call.get("time_limit")
         ends, tried = [first], []
-        for strategy, changed, keywords in self._remedies(call, first):
+        for strategy, changed, keywords in self._remedies(call, ends):
             left = {}
             if limit is not None:
                 left = {"time_limit": limit - (time.monotonic() - began)}
@@ -201,17 +201,14 @@ class OptimizationRecovery:
         sound = kept > 0 and ends[kept].converged and not ends[kept].kind
         return ends[kept], FallbackRecord(first.why, tuple(tried), used, len(ends), sound)
 
-    def _remedies(self, call: Call, end: End) -> Iterator[tuple[FallbackStrategy, str, Call]]:
-        """All ways of all strategies that are against this failure, as many as are allowed."""
-        left = self.max_retries
+    def _remedies(self, call: Call, ends: list) -> Iterator[tuple[FallbackStrategy, str, Call]]:
+        """All ways of the strategies that are against the failure, the first of `ends`."""
         for strategy in self.strategies:
-            if not strategy.is_for(end.kind):
-                continue
-            for changed, keywords in strategy.ways(call, end):
-                if left == 0:
-                    return
-                left -= 1
-                yield strategy, changed, keywords
+            if ends[0].kind in strategy.against:
+                for changed, keywords in strategy.ways(call, ends):
+                    if len(ends) > self.max_retries:
+                        return
+                    yield strategy, changed, keywords
 
 
 class _State(dict):

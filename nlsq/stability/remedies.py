@@ -7,15 +7,18 @@ end is a start for the caller's own problem and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from nlsq.stability.failure import End
+from nlsq.stability.failure import KINDS, End
 
+_BEGUN = ("max_nfev", "no progress", "unexplained")  # failures of a fit whose start was sound
+_ROUNDS = 3  # of going on
 _DRAWS, _POINTS = 256, 1 << 22  # starts of which the best is taken; at most so many points for all
 _FOLD = 1e3  # by which inferred bounds are away from the start
+_FREE = (-np.inf, np.inf)
 Call = dict[str, Any]
 
 
@@ -31,77 +34,69 @@ class FallbackStrategy:
 
     Attributes
     ----------
+    against : tuple of str
+        The failures it is for, of `failure.KINDS`.
     start_only : bool
         It changes the problem, so that its end serves as a start alone.
-    after : tuple of str
-        The failures that it is for; empty: all but a start that is not finite, which stays where it
-        is. One that moves the start has ``moves_start``.
 
     Examples
     --------
     >>> class Search(FallbackStrategy):
-    ...     def __init__(self):
-    ...         super().__init__("search", "the global minimum is looked for")
+    ...     name, description = "search", "the global minimum is looked for"
     ...
     ...     def apply(self, kwargs):
     ...         return kwargs | {"method": "global"}
     """
 
+    name, description, priority = "", "", 0
+    against: tuple[str, ...] = tuple(KINDS)
     start_only = False
-    moves_start = False
-    after: tuple[str, ...] = ()
 
-    def __init__(self, name: str, description: str, priority: int = 0):
-        self.name, self.description, self.priority = name, description, priority
+    def __init__(self, name: str = "", description: str = "", priority: int | None = None):
+        self.name, self.description = name or self.name, description or self.description
+        self.priority = self.priority if priority is None else priority
 
     def apply(self, kwargs: Call) -> Call:
         """The keywords of the call, changed. In `kwargs` the start and the bounds are arrays."""
-        return next((changed for _, changed in self.ways(kwargs, None)), kwargs)
+        return next((changed for _, changed in self.ways(kwargs, ())), kwargs)
 
-    def ways(self, kwargs: Call, end: End | None) -> Iterator[tuple[str, Call]]:
-        """(what was changed, the keywords) of each way to try; `end` is how the fit failed."""
+    def ways(self, kwargs: Call, ends: Sequence[End]) -> Iterator[tuple[str, Call]]:
+        """(what was changed, the keywords) of each way; `ends` are those so far, the failure first.
+
+        A remedy that knows only one way defines `apply` instead.
+        """
         if type(self).apply is FallbackStrategy.apply:
             raise TypeError(f"{type(self).__name__} does not say what it changes: define apply().")
         yield self.description, self.apply(kwargs)
 
-    def is_for(self, kind: str) -> bool:
-        """Whether it is one against this failure."""
-        return kind in self.after if self.after else self.moves_start or kind != "start"
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}(priority={self.priority})"
-
 
 class AdjustTolerancesStrategy(FallbackStrategy):
-    """Go on from where the evaluations ended, with looser tolerances, as a start.
+    """Go on with looser tolerances from where the evaluations ran out, while the cost falls."""
 
-    Parameters
-    ----------
-    relaxation_factor : float
-        By which tolerances are multiplied.
-    """
-
-    start_only = True
-    after = ("max_nfev",)
+    name, description, priority = "tolerances", "looser tolerances from the last point", 60
+    against, start_only = ("max_nfev",), True
 
     def __init__(self, relaxation_factor: float = 10.0):
-        super().__init__("tolerances", "looser tolerances from where the fit stopped", 60)
+        super().__init__()
         self.relaxation_factor = relaxation_factor
 
-    def ways(self, kwargs: Call, end: End | None) -> Iterator[tuple[str, Call]]:
+    def ways(self, kwargs: Call, ends: Sequence[End]) -> Iterator[tuple[str, Call]]:
         given = {name: kwargs.get(name, 1e-8) for name in ("ftol", "xtol", "gtol")}
         looser = {k: v and min(v * self.relaxation_factor, 0.1) for k, v in given.items()}
-        start = {} if end is None else {"p0": end.result.x}
-        yield self.description, kwargs | looser | start
+        for k in range(_ROUNDS):
+            if ends and (ends[-1].result is None or (k and not ends[-1].cost < ends[-2].cost)):
+                return
+            start = {"p0": np.asarray(ends[-1].result.x)} if ends else {}
+            yield self.description, kwargs | looser | start
 
 
 class AlternativeMethodStrategy(FallbackStrategy):
     """Take another step: 'trf', 'dogbox' and, without bounds and losses, 'lm'."""
 
-    def __init__(self) -> None:
-        super().__init__("method", "another method", 50)
+    name, description, priority = "method", "another method", 50
+    against = _BEGUN
 
-    def ways(self, kwargs: Call, end: End | None) -> Iterator[tuple[str, Call]]:
+    def ways(self, kwargs: Call, ends: Sequence[End]) -> Iterator[tuple[str, Call]]:
         plain = "bounds" not in kwargs and kwargs.get("loss", "linear") == "linear"
         for method in ("trf", "dogbox", "lm") if plain else ("trf", "dogbox"):
             if method != (kwargs.get("method") or "trf"):
@@ -111,111 +106,90 @@ class AlternativeMethodStrategy(FallbackStrategy):
 class RescaleProblemStrategy(FallbackStrategy):
     """Take the scales of the parameters from the start; from the Jacobian if they were given."""
 
-    def __init__(self) -> None:
-        super().__init__("scales", "other scales of the parameters", 40)
+    name, description, priority = "scales", "other scales of the parameters", 40
+    against = _BEGUN
 
-    def ways(self, kwargs: Call, end: End | None) -> Iterator[tuple[str, Call]]:
+    def ways(self, kwargs: Call, ends: Sequence[End]) -> Iterator[tuple[str, Call]]:
+        scale, size = kwargs.get("x_scale"), np.abs(np.asarray(kwargs["p0"], float))
         rest = {k: v for k, v in kwargs.items() if k != "diag"}
-        if kwargs.get("diag") is not None or not _is_default(kwargs.get("x_scale")):
+        if kwargs.get("diag") is None and (scale is None or str(scale) == "jac"):
+            yield "x_scale from the start", rest | {"x_scale": np.where(size > 0, size, 1.0)}
+        else:
             yield "x_scale from the Jacobian", rest | {"x_scale": "jac"}
-            return
-        size = np.abs(np.asarray(kwargs["p0"], float))
-        yield "x_scale from the start", rest | {"x_scale": np.where(size > 0, size, 1.0)}
 
 
 class PerturbInitialGuessStrategy(FallbackStrategy):
     """Begin elsewhere: where the curve's shape is nearest to the data's, of starts around p0.
 
     The first draws differ from p0 by about `perturbation_scale` of each parameter, the second by
-    ten times that, the third by two orders of magnitude and in signs, and so on.
-
-    Parameters
-    ----------
-    perturbation_scale : float
-        Relative size of the first.
-    max_perturbations : int
-        How many times.
-    seed : int
-        The same seed gives the same starts.
+    ten times that, the third by two orders of magnitude and in signs, and so on. The same `seed`
+    gives the same starts.
     """
 
-    moves_start = True
+    name, description, priority = "start", "another start", 30
 
     def __init__(
         self, perturbation_scale: float = 0.1, max_perturbations: int = 3, seed: int = 0
     ) -> None:
-        super().__init__("start", "another start", 30)
+        super().__init__()
         self.perturbation_scale, self.max_perturbations = perturbation_scale, max_perturbations
         self.seed = seed
 
-    def ways(self, kwargs: Call, end: End | None) -> Iterator[tuple[str, Call]]:
-        rng = np.random.default_rng(self.seed)
-        p0 = np.asarray(kwargs["p0"], float)
-        about, (lb, ub) = np.where(p0 != 0, p0, 1.0), kwargs.get("bounds", (-np.inf, np.inf))
-        data = None if end is None else end.result.get("ydata")
-        draws = int(np.clip(_POINTS / max(np.size(data), 1), 16, _DRAWS))
+    def ways(self, kwargs: Call, ends: Sequence[End]) -> Iterator[tuple[str, Call]]:
+        rng, p0 = np.random.default_rng(self.seed), np.asarray(kwargs["p0"], float)
+        about = np.where(p0 != 0, p0, 1.0)
+        points = max(np.size(ends[0].result.get("ydata")), 1) if ends else 1
+        draws = int(np.clip(_POINTS / points, 16, _DRAWS))
         for k in range(self.max_perturbations):
             size, moves = self.perturbation_scale * 10**k, rng.standard_normal((draws, p0.size))
-            starts = p0 + size * about * moves
+            starts, amount = p0 + size * about * moves, f"{100 * size:.3g} %"
             if k > 1:
                 signs = np.where(rng.random(moves.shape) < 0.25, -1.0, 1.0)
+                amount = f"{2 * (k - 1)} decades"
                 starts = signs * about * 10.0 ** (2 * (k - 1) * moves)
-            starts = np.clip(starts, lb, ub)
-            misfits = [None if end is None else end.misfit(start) for start in starts]
-            best, of = 0, ""
-            if None not in misfits:
-                best, of = int(np.argmin(misfits)), f" (best of {draws})"
-                if not np.isfinite(misfits[best]):
-                    continue
-            amount = f"by {100 * size:.3g} %" if k < 2 else f"by {2 * (k - 1)} decades"
-            yield f"p0 moved {amount}{of}", kwargs | {"p0": starts[best]}
+            starts = np.clip(starts, *kwargs.get("bounds", _FREE))
+            misfits = [ends[0].misfit(start) if ends else None for start in starts]
+            best = 0 if None in misfits else int(np.argmin(misfits))
+            if misfits[best] != np.inf:
+                yield f"p0 moved by {amount}", kwargs | {"p0": starts[best]}
 
 
 class UseRobustLossStrategy(FallbackStrategy):
-    """Fit with the loss 'soft_l1' at the scale of the data's noise, as a start."""
+    """Fit with the loss 'soft_l1' at the scale of the data's noise."""
 
-    start_only = True
+    name, description, priority = "robust loss", "loss soft_l1", 20
+    against, start_only = _BEGUN, True
 
-    def __init__(self) -> None:
-        super().__init__("robust loss", "loss soft_l1", 20)
-
-    def ways(self, kwargs: Call, end: End | None) -> Iterator[tuple[str, Call]]:
-        if kwargs.get("loss", "linear") != "linear":
-            return
-        noise = 0.0 if end is None else end.noise()
+    def ways(self, kwargs: Call, ends: Sequence[End]) -> Iterator[tuple[str, Call]]:
+        noise = ends[0].noise() if ends else 0.0
         f_scale = {"f_scale": float(np.clip(noise, 1e-100, 1e100))} if noise > 0 else {}
-        yield self.description, kwargs | {"loss": "soft_l1", **f_scale, **_no_lm(kwargs)}
+        if kwargs.get("loss", "linear") == "linear":
+            yield self.description, _not_lm(kwargs) | {"loss": "soft_l1"} | f_scale
 
 
 class AddParameterBoundsStrategy(FallbackStrategy):
-    """Keep each parameter within a factor of 1000 of its start, sign included, as a start."""
+    """Keep each parameter that does not begin at 0 within a factor of 1000, and its sign."""
 
-    start_only = True
+    name, description, priority = "bounds", f"bounds at p0 times and over {_FOLD:.0f}", 10
+    against, start_only = _BEGUN, True
 
-    def __init__(self) -> None:
-        super().__init__("bounds", f"bounds a factor of {_FOLD:.0f} around the start", 10)
-
-    def ways(self, kwargs: Call, end: End | None) -> Iterator[tuple[str, Call]]:
+    def ways(self, kwargs: Call, ends: Sequence[End]) -> Iterator[tuple[str, Call]]:
         p0 = np.asarray(kwargs["p0"], float)
         sides = np.sort([p0 / _FOLD, p0 * _FOLD], axis=0)
-        low, high = np.where(p0 == 0, np.array([[-np.inf], [np.inf]]), sides)
-        lb, ub = kwargs.get("bounds", (-np.inf, np.inf))
-        bounds = np.maximum(low, lb), np.minimum(high, ub)
+        low, high = np.where(p0 == 0, np.reshape(_FREE, (2, 1)), sides)
+        lb, ub = kwargs.get("bounds", _FREE)
         if p0.any():
-            yield self.description, kwargs | {"bounds": bounds, **_no_lm(kwargs)}
+            bounds = np.maximum(low, lb), np.minimum(high, ub)
+            yield self.description, _not_lm(kwargs) | {"bounds": bounds}
 
 
-def _is_default(x_scale: Any) -> bool:
-    return x_scale is None or (isinstance(x_scale, str) and x_scale == "jac")
-
-
-def _no_lm(kwargs: Call) -> Call:
-    """What takes the place of a method that knows neither losses nor bounds."""
-    return {"method": "trf"} if kwargs.get("method") == "lm" else {}
+def _not_lm(kwargs: Call) -> Call:
+    """The keywords for what 'lm' knows not: losses and bounds."""
+    return kwargs | {"method": "trf"} if kwargs.get("method") == "lm" else kwargs
 
 
 #: The table, in the order in which it is gone through.
-STRATEGIES: tuple[Callable[[], FallbackStrategy], ...] = (
+STRATEGIES = (
     AdjustTolerancesStrategy,
     AlternativeMethodStrategy,
     RescaleProblemStrategy,
