@@ -175,7 +175,7 @@ def fit(
     started = time.monotonic()
     if options.get("fallback", True) is False:
         options.pop("fallback")  # which data in pieces do not know
-    check_names("fit", [k for k in options if k not in SEARCH], _OWN, f)
+    check_names("fit", [k for k in options if k not in (*SEARCH, "fallback")], _OWN, f)
     road: Any = workflow
     hybrid = None
     if isinstance(workflow, HybridStreamingConfig):
