@@ -80,6 +80,11 @@ YAML = "data: {input_file: data.csv, columns: {x: t, y: V}}\n"
         (YAML + "model: {formula: a*t}\nfitting: {bounds: {a: [1, 0]}}", "has lb = 1 > ub = 0"),
         (YAML + "model: {formula: a*t}\nfitting: {f_scale: 3}", "belongs to a robust loss"),
         (YAML + "model: {formula: a*t}\nfitting: {seed: 3}", "seed belongs to a search"),
+        (
+            YAML + "model: {formula: a*t}\nfitting: {fallback: true}\nworkflow: chunked",
+            "held in memory",
+        ),
+        (YAML + "model: {formula: a*t}\nfitting: {fallback: true, preset: fast}", "one start"),
         (YAML + "model: {formula: a*t}\nfitting: {n_starts: 0}", "greater than or equal to 1"),
         (YAML + "model: {formula: a*t}\nfitting: {preset: quick}", "'fast', 'robust', 'global'"),
         (YAML + "model: {formula: a*t}\nfitting: {preset: fast, method: global}", "give one of"),

@@ -25,7 +25,7 @@ def alike(residual: np.ndarray, x, idle: np.ndarray | None) -> bool:
     if ordered:
         residual = residual[np.argsort(x, kind="stable")]
     square = float(residual @ residual)
-    return float(residual[1:] @ residual[:-1]) > alike_limit(residual.size, np) * square
+    return bool(float(residual[1:] @ residual[:-1]) > alike_limit(residual.size, np) * square)
 
 
 def alike_limit(m: int, xp):
