@@ -3,6 +3,7 @@
 The data are without noise, so that the parameters they were made from are the answer.
 """
 
+import inspect
 import pickle
 import warnings
 from types import SimpleNamespace
@@ -296,6 +297,19 @@ def test_every_call_knows_the_word_or_says_why_not():
     for words, call in refused.items():
         with pytest.raises((TypeError, ValueError), match=words):
             call()
+
+
+def test_every_word_of_the_call_reaches_the_attempts():
+    """One that is left out would be ignored where `fallback` is given."""
+
+    class Seen(FallbackOrchestrator):
+        def fit_by(self, fit, f, xdata, ydata, kwargs):
+            return kwargs
+
+    known = inspect.signature(curve_fit).parameters
+    own = {name for name, one in known.items() if one.kind is not one.VAR_KEYWORD}
+    given = curve_fit(decay, X, X, loss="huber", fallback=Seen())
+    assert given.keys() == own - {"f", "xdata", "ydata", "full_output", "fallback"} | {"loss"}
 
 
 def test_the_record_travels():

@@ -77,11 +77,6 @@ class End:
         return self.result is not None and bool(self.result.success)
 
     @property
-    def stopped_from_outside(self) -> bool:
-        """Whether a callback, the time limit or Ctrl-C ended it."""
-        return self.result is not None and not self.converged and not self.kind
-
-    @property
     def cost(self) -> float:
         """Its cost; inf where that is not finite."""
         cost = math.inf if self.result is None else float(self.result.cost)
@@ -141,15 +136,11 @@ def failure(result: Any) -> tuple[str, str]:
     if not result.success:
         kind = _BY_STATUS.get(int(result.status), "")
         return (kind, str(result.message)) if kind else ("", "")
-    explained = getattr(result, "r_squared", math.nan)
-    chi2 = result.chi_squared if math.isfinite(explained) else 0.0
-    if not chi2 > 0:
-        return "", ""
-    share = (1 - explained) * result.misfit / chi2
-    if share > 1:
+    spread = 0.0 if result.get("ydata") is None else _spread(result)
+    if 2 * result.cost > spread > 0:
         return "unexplained", "the fit ended where a constant is nearer to the data"
-    lost = result.rank < result.n_free
-    if share <= (ROUNDED if lost else UNEXPLAINED):
+    share = 2 * result.cost / spread if spread > 0 else 0.0
+    if share <= (ROUNDED if share and result.rank < result.n_free else UNEXPLAINED):
         return "", ""
     residual = np.asarray(result.fun)
     if not alike(residual, result.get("xdata"), residual == 0):  # as at points of weight 0
@@ -158,6 +149,17 @@ def failure(result: Any) -> tuple[str, str]:
         f"the fit ended where {100 * share:.0f} % of the data's sum of squares is left, and the "
         "residuals of neighbouring points are alike"
     )
+
+
+def _spread(result: Any) -> float:
+    """Sum of squares of the whitened data about their mean."""
+    y, sigma = np.asarray(result.ydata), result.get("sigma")
+    if np.ndim(sigma) == 2:
+        white = np.linalg.solve(np.linalg.cholesky(np.asarray(sigma)), y - y.mean())
+    else:
+        counts = np.broadcast_to(np.isfinite(_widths(sigma)), y.shape)
+        white = (y - y.mean(where=counts)) / _widths(sigma)
+    return float(np.vdot(white, white).real)
 
 
 def _widths(sigma: Any) -> Any:

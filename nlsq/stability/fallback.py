@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import warnings
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -71,7 +72,8 @@ class FallbackOrchestrator:
         if not max_attempts >= 1:
             raise ValueError(f"max_attempts counts the call itself, got {max_attempts!r}.")
         self.recovery = OptimizationRecovery(max_attempts - 1, strategies, verbose)
-        self._records: list[FallbackRecord] = []
+        self._told = {"fits": 0, "failed": 0, "recovered": 0, "attempts": 0}
+        self._used: Counter[str] = Counter()
 
     def fit_with_fallback(self, f: Any, xdata: Any, ydata: Any, **kwargs: Any) -> FallbackResult:
         """`nlsq.curve_fit` of the same arguments, and again in other ways when it fails.
@@ -104,7 +106,9 @@ class FallbackOrchestrator:
         end, record = End.of(called, kwargs, first=True), FallbackRecord()
         if end.kind:
             end, record = self.recovery.mend(called, resolved(kwargs, end.result), end)
-        self._records.append(record)
+        gains = 1, bool(record.why), record.recovered, record.attempts
+        self._told = {k: v + n for (k, v), n in zip(self._told.items(), gains, strict=True)}
+        self._used.update([record.strategy_used] if record.strategy_used else ())
         if end.result is not None:
             end.result["fallback"] = record
         if end.error is not None:
@@ -120,15 +124,7 @@ class FallbackOrchestrator:
 
     def get_statistics(self) -> dict[str, Any]:
         """How many fits there were, how many failed and were mended, and which remedies did it."""
-        failed = [record for record in self._records if record.why]
-        used = [record.strategy_used for record in failed if record.strategy_used]
-        return {
-            "fits": len(self._records),
-            "failed": len(failed),
-            "recovered": sum(record.recovered for record in failed),
-            "attempts": sum(record.attempts for record in self._records),
-            "by_strategy": {name: used.count(name) for name in dict.fromkeys(used)},
-        }
+        return {**self._told, "by_strategy": dict(self._used)}
 
 
 def chosen(fallback: Any) -> FallbackOrchestrator:

@@ -29,8 +29,10 @@ _HABITS = {
     "vary": "Name what is not fitted: fixed=['a'].",
     "scale_covar": "absolute_sigma=True is scale_covar=False.",
     "fallback": "It is for one fit of data in memory, which is made again when it fails.",
-    "max_fallback_attempts": "Give fallback=FallbackOrchestrator(max_attempts=...).",
-    "fallback_verbose": "Give fallback=FallbackOrchestrator(verbose=True).",
+    "max_fallback_attempts": "Give fallback=nlsq.stability.fallback.FallbackOrchestrator("
+                             "max_attempts=...).",
+    "fallback_verbose": "Give fallback=nlsq.stability.fallback.FallbackOrchestrator("
+                        "verbose=True).",
     "iter_cb": "It is callback=.", "maxiter": "It is max_nfev=.", "yerr": "It is sigma=.",
 }  # fmt: skip
 _DATA = ("f", "fun", "model", "xdata", "ydata", "x0", "options", "fit_options", "self")
