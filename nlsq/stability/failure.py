@@ -137,10 +137,15 @@ def failure(result: Any) -> tuple[str, str]:
         kind = _BY_STATUS.get(int(result.status), "")
         return (kind, str(result.message)) if kind else ("", "")
     spread = 0.0 if result.get("ydata") is None else _spread(result)
-    if 2 * result.cost > spread > 0:
-        return "unexplained", "the fit ended where a constant is nearer to the data"
-    share = 2 * result.cost / spread if spread > 0 else 0.0
-    if share <= (ROUNDED if share and result.rank < result.n_free else UNEXPLAINED):
+    if not spread > 0:
+        return "", ""
+    if result.get("loss", "linear") == "linear":
+        share = 2 * result.cost / spread
+        if share > 1:
+            return "unexplained", "the fit ended where a constant is nearer to the data"
+    else:  # whose cost of large residuals is small, and which may leave them to outliers
+        share = float(np.square(result.fun).sum()) / spread
+    if share <= (ROUNDED if result.rank < result.n_free else UNEXPLAINED):
         return "", ""
     residual = np.asarray(result.fun)
     if not alike(residual, result.get("xdata"), residual == 0):  # as at points of weight 0

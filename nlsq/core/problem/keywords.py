@@ -19,6 +19,7 @@ SEARCH_METHODS = ("global", "multistart", "multi-start", "cmaes", "cmaes-fast", 
 FRONT = ("p0", "sigma", "absolute_sigma", "check_finite", "bounds", "method", "jac", "full_output",
          "nan_policy", "fixed", "fallback", *SEARCH)  # fmt: skip
 NO_ARGS = "Put what else the model takes into it: lambda x, a, b: f(x, a, b, more)."
+_ORCHESTRATOR = "fallback=nlsq.stability.fallback.FallbackOrchestrator"
 # other libraries' names
 _HABITS = {
     "args": NO_ARGS, "kwargs": NO_ARGS, "fcn_args": NO_ARGS, "fcn_kws": NO_ARGS,
@@ -29,10 +30,8 @@ _HABITS = {
     "vary": "Name what is not fitted: fixed=['a'].",
     "scale_covar": "absolute_sigma=True is scale_covar=False.",
     "fallback": "It is for one fit of data in memory, which is made again when it fails.",
-    "max_fallback_attempts": "Give fallback=nlsq.stability.fallback.FallbackOrchestrator("
-                             "max_attempts=...).",
-    "fallback_verbose": "Give fallback=nlsq.stability.fallback.FallbackOrchestrator("
-                        "verbose=True).",
+    "max_fallback_attempts": f"Give {_ORCHESTRATOR}(max_attempts=...).",
+    "fallback_verbose": f"Give {_ORCHESTRATOR}(verbose=True).",
     "iter_cb": "It is callback=.", "maxiter": "It is max_nfev=.", "yerr": "It is sigma=.",
 }  # fmt: skip
 _DATA = ("f", "fun", "model", "xdata", "ydata", "x0", "options", "fit_options", "self")
