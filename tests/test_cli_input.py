@@ -134,6 +134,7 @@ def test_configurations_that_are_refused(run, tmp_path, text, message):
             "`--fix` holds 'c' at -1",
         ),
         ((*XY, FORMULA, "--sheet", "a"), 1, "sheet"),
+        ((*XY, "log(-1-a*a)*t", "--fallback"), 1, "p0 moved by 2 decades: the same end"),
         ((*XY, FORMULA, "--chunk-size", "9", "--workflow", "direct"), 1, "piece by piece"),
         ((*XY, FORMULA, "-o", "a.xyz"), 1, "nothing is written with this suffix"),
         ((*XY, FORMULA, "-o", "no/a.json"), 1, "no such folder"),

@@ -18,20 +18,10 @@ _SAME = 1e-9  # relative difference of two costs that is none
 
 @dataclasses.dataclass(frozen=True)
 class Attempt:
-    """One remedy that was tried.
+    """A remedy that was tried: its name, what it changed, what came of it.
 
-    Attributes
-    ----------
-    strategy, changed : str
-        Its name, and what it changed.
-    gave : str
-        What came of it.
-    cost : float
-        Of the caller's own problem at its end; inf where none was reached.
-    status, nfev : int
-        Of the last fit, and evaluations of all its fits.
-    kept : bool
-        Whether its end is the answer.
+    The cost is that of the caller's own problem, inf where no end was reached; the evaluations are
+    of all its fits, the status is of the last; of the one that is `kept` is the answer.
     """
 
     strategy: str
@@ -145,10 +135,9 @@ class OptimizationRecovery:
 
         Returns
         -------
-        helped : bool
-            Whether a remedy succeeded.
-        result : object
-            Its result, or else the state; ``result["fallback"]`` is the record.
+        bool, object
+            Whether a remedy succeeded, and its result, or else the state. In both
+            ``result["fallback"]`` is the record.
 
         Raises
         ------
@@ -156,9 +145,8 @@ class OptimizationRecovery:
             For a failure that is none.
         """
         if failure_type not in KINDS:
-            known = ", ".join(map(repr, KINDS))
-            near = did_you_mean(failure_type, KINDS, ".")
-            raise ValueError(f"failure_type must be one of {known}, got {failure_type!r}{near}")
+            near = did_you_mean(failure_type, KINDS, f"; known are {', '.join(KINDS)}.")
+            raise ValueError(f"failure_type {failure_type!r} is no failure{near}")
         state = _State({"success": False, "cost": np.nan} | dict(optimization_state))
         state["success"] = bool(state.success and failure_type == "unexplained")
         call = {"p0": np.asarray(state.get("p0", state.x), float), **kwargs}
@@ -168,14 +156,9 @@ class OptimizationRecovery:
         return record.recovered, end.result
 
     def mend(self, fit: Callable, call: Call, first: End) -> tuple[End, FallbackRecord]:
-        """The best end of a fit that failed, and the record of how it came about.
+        """The best end of a fit that failed so at `first`, and the record of how it came about.
 
-        Parameters
-        ----------
-        fit : callable
-            Takes the keywords of `call`, of which ``p0`` and ``bounds`` are arrays.
-        first : End
-            How it failed.
+        ``fit(**call)`` is the caller's own problem, its ``p0`` and ``bounds`` in arrays.
         """
         began, limit = time.monotonic(), call.get("time_limit")
         ends, tried = [first], []
@@ -230,7 +213,7 @@ def _try(fit: Callable, start_only: bool, changed: Call, call: Call) -> tuple[En
 def _gave(end: End, first: End) -> str:
     if end.converged and not end.kind:
         return f"converged (cost {end.cost:.4g})"
-    if end.kind == first.kind and abs(end.cost - first.cost) <= _SAME * first.cost < np.inf:
+    if end.kind == first.kind and np.isclose(end.cost, first.cost, rtol=_SAME, atol=0):
         return "the same end"
     said = (end.why or str(end.result.message)).rstrip(".")
     return f"{said} (cost {end.cost:.4g})" if np.isfinite(end.cost) else said

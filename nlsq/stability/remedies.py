@@ -150,8 +150,7 @@ class PerturbInitialGuessStrategy(FallbackStrategy):
             starts = np.clip(starts, *kwargs.get("bounds", _FREE))
             misfits = [ends[0].misfit(start) if ends else None for start in starts]
             best = 0 if None in misfits else int(np.argmin(misfits))
-            if misfits[best] != np.inf:
-                yield f"p0 moved by {amount}", kwargs | {"p0": starts[best]}
+            yield f"p0 moved by {amount}", kwargs | {"p0": starts[best]}
 
 
 class UseRobustLossStrategy(FallbackStrategy):

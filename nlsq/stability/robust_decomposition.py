@@ -15,23 +15,14 @@ from nlsq.utils.logging import get_logger
 
 CONDITION = 1e12  # above which a matrix counts as singular
 TIKHONOV = 1e-10  # what is then added to a diagonal of ones
-_EPS = np.finfo(float).eps
 
 
 @dataclasses.dataclass(frozen=True)
 class Done:
-    """What a decomposition did.
+    """What a decomposition did: by which routine, at which rank, and what had failed before.
 
-    Attributes
-    ----------
-    used : str
-        'cholesky', 'eigenvalue', 'tikhonov', 'qr', or what `Svd` says.
-    rank : int
-        Directions that the matrix determines.
-    added : float
-        What was added to the scaled diagonal.
-    failed : tuple of str
-        What did not do, and why.
+    `used` is 'cholesky', 'eigenvalue', 'tikhonov', 'qr', or what `Svd` says; `added` is what the
+    scaled diagonal got.
     """
 
     used: str
@@ -78,7 +69,7 @@ class RobustDecomposition:
         """
         A = finite_matrix(matrix)
         diagonal = A.diagonal() if A.shape[0] == A.shape[1] else np.zeros(0)
-        if not np.allclose(A, A.T, rtol=1e-8, atol=0) if diagonal.size else True:
+        if not diagonal.size or not np.allclose(A, A.T, rtol=1e-8, atol=0):
             raise ValueError(f"Cholesky's is for symmetric matrices, not for this {A.shape} one.")
         D = np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
         S = A / np.multiply.outer(D, D)
@@ -100,7 +91,7 @@ class RobustDecomposition:
             L = np.linalg.qr((V * root).T, mode="r").T
             L = L * np.where(L.diagonal() < 0, -1.0, 1.0)
             done = Done("tikhonov" if added else "eigenvalue", rank, added, failed)
-        self._say("cholesky", done)
+        self._say(done)
         L = D[:, None] * L
         return L if lower else L.T
 
@@ -108,14 +99,14 @@ class RobustDecomposition:
         """(Q, R) of NumPy's QR decomposition, of which `done` knows the rank."""
         A = finite_matrix(matrix)
         Q, R = np.linalg.qr(A, mode=mode)
-        self._say("qr", Done("qr", int((_shares(R) > 1 / CONDITION).sum())))
+        self._say(Done("qr", int((_shares(R) > 1 / CONDITION).sum())))
         return Q, R
 
     def svd(self, matrix: np.ndarray, full_matrices: bool = False) -> Svd:
         """`compute_svd_with_fallback`."""
         found = compute_svd_with_fallback(matrix, full_matrices)
         limit = found.s.max(initial=0.0) / CONDITION
-        self._say("svd", Done(found.used, int((found.s > limit).sum()), failed=found.failed))
+        self._say(Done(found.used, int((found.s > limit).sum()), failed=found.failed))
         return found
 
     def solve_least_squares(self, A: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -125,26 +116,24 @@ class RobustDecomposition:
         that are as good this is the shortest, in units of the columns' lengths.
         """
         A, b = finite_matrix(A), np.asarray(b, float)
-        lengths = np.abs(A).max(0, initial=0.0)  # squares might overflow
-        lengths = np.where(lengths > 0, lengths, 1.0)
-        lengths = lengths * np.where(A.any(0), np.linalg.norm(A / lengths, axis=0), 1.0)
+        largest = np.where(A.any(0), np.abs(A).max(0, initial=0.0), 1.0)  # squares might overflow
+        lengths = largest * np.where(A.any(0), np.linalg.norm(A / largest, axis=0), 1.0)
         S = A / lengths
         if A.shape[0] >= A.shape[1]:
             Q, R = np.linalg.qr(S)
             if (_shares(R) > 1 / CONDITION).all():
-                self._say("solve_least_squares", Done("qr", len(R)))
+                self._say(Done("qr", len(R)))
                 return solve_triangular(R, Q.T @ b) / lengths
-        failed = (f"qr: the condition is above {CONDITION:.0e}, or there are too few rows",)
         U, s, V = found = compute_svd_with_fallback(S)
         keep = s > s.max(initial=0.0) / CONDITION
-        done = Done(found.used, int(keep.sum()), failed=failed + found.failed)
-        self._say("solve_least_squares", done)
+        failed = (f"qr: the condition is above {CONDITION:.0e}, or there are too few rows",)
+        self._say(Done(found.used, int(keep.sum()), failed=failed + found.failed))
         return (V[:, keep] / s[keep]) @ (U[:, keep].T @ b) / lengths
 
-    def _say(self, name: str, done: Done) -> None:
+    def _say(self, done: Done) -> None:
         self.done = done
         if self.enable_logging:
-            get_logger("stability").info("%s: %s", name, done)
+            get_logger("stability").info("%s", done)
 
 
 def _shares(R: np.ndarray) -> np.ndarray:
