@@ -181,10 +181,12 @@ def test_the_time_limit_is_of_all_attempts_together(monkeypatch):
         return curve_fit(f, x, y, time_limit=time_limit, **how)
 
     hands = iter(range(0, 1000, 4))
-    monkeypatch.setattr(recovery, "time", SimpleNamespace(monotonic=lambda: next(hands)))
+    clock = SimpleNamespace(monotonic=lambda: next(hands))
+    monkeypatch.setattr(recovery, "time", clock)
+    monkeypatch.setattr(fallback, "time", clock)
     FallbackOrchestrator().fit_by(slow, LOST["a wrong model"][0], X, (X - 5) ** 2,
                                   {"time_limit": 10.0})  # fmt: skip
-    assert given == [10.0, 6.0, 2.0]
+    assert given == [10.0, 6.0, 2.0, 1e-9]  # the last is stopped at once, and with it the table
 
 
 # ------------------------------------------------------------------------------ healthy fits

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import time
 import warnings
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -103,9 +104,10 @@ class FallbackOrchestrator:
         def called(**call: Any) -> Any:
             return fit(f, xdata, ydata, **call)
 
+        began = time.monotonic()
         end, record = End.of(called, kwargs, first=True), FallbackRecord()
         if end.kind:
-            end, record = self.recovery.mend(called, resolved(kwargs, end.result), end)
+            end, record = self.recovery.mend(called, resolved(kwargs, end.result), end, began)
         gains = 1, bool(record.why), record.recovered, record.attempts
         self._told = {k: v + n for (k, v), n in zip(self._told.items(), gains, strict=True)}
         self._used.update([record.strategy_used] if record.strategy_used else ())

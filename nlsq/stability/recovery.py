@@ -155,20 +155,25 @@ class OptimizationRecovery:
         end.result["fallback"] = record
         return record.recovered, end.result
 
-    def mend(self, fit: Callable, call: Call, first: End) -> tuple[End, FallbackRecord]:
+    def mend(
+        self, fit: Callable, call: Call, first: End, began: float | None = None
+    ) -> tuple[End, FallbackRecord]:
         """The best end of a fit that failed so at `first`, and the record of how it came about.
 
-        ``fit(**call)`` is the caller's own problem, its ``p0`` and ``bounds`` in arrays.
+        ``fit(**call)`` is the caller's own problem, its ``p0`` and ``bounds`` in arrays. A
+        ``time_limit`` in it is of everything since `began`, of `time.monotonic`; default: now.
         """
-        began, limit = time.monotonic(), call.get("time_limit")
+        limit, began = call.get("time_limit"), time.monotonic() if began is None else began
+
+        def timed(**keywords: Any) -> Any:
+            if limit is not None:
+                left = limit - (time.monotonic() - began)
+                keywords["time_limit"] = max(left, 1e-9)  # which ends it at once
+            return fit(**keywords)
+
         ends, tried = [first], []
         for strategy, changed, keywords in self._remedies(call, ends):
-            left = {}
-            if limit is not None:
-                left = {"time_limit": limit - (time.monotonic() - began)}
-                if left["time_limit"] <= 0:
-                    break
-            end, nfev = _try(fit, strategy.start_only, keywords | left, call | left)
+            end, nfev = _try(timed, strategy.start_only, keywords, call)
             gave = _gave(end, first)
             changed += ", as a start" if strategy.start_only else ""
             status = 0 if end.result is None else int(end.result.status)
