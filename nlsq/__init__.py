@@ -127,6 +127,7 @@ _SUBMODULES = frozenset(
         "precision",
         "result",
         "security",
+        "stability",
         "streaming",
         "types",
     }

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         LeastSquaresOptimizerProtocol,
         OptimizerProtocol,
     )
+    from nlsq.stability.fallback import FallbackOrchestrator
 
 ArrayLike: TypeAlias = "np.ndarray | jax.Array | Sequence[Any] | float"
 BoundsTuple: TypeAlias = "tuple[ArrayLike, ArrayLike]"
@@ -104,6 +105,7 @@ class CurveFitOptions(FitOptions, SearchOptions, total=False):
     nan_policy: NanPolicyLiteral | None
     fixed: Any
     cmaes_config: CMAESConfig | None
+    fallback: bool | FallbackOrchestrator
 
 
 class KeptOptions(CurveFitOptions, total=False):

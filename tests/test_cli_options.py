@@ -165,6 +165,8 @@ CASES = [
      close_to_truth),
     ((*FIT, "--method", "trf", "--loss", "soft_l1", "--f-scale", "0.1", "--ftol", "1e-10", "--xtol",
       "1e-10", "--gtol", "1e-10", *SHELL), 0, close_to_truth),
+    ((*FIT, "--max-nfev", "8", "--p0", "9,0.01,-9", "--fallback", "-o", "fit.json"), 0,
+     prints("remedy: The maximum number", "kept")),
     ((*FIT, "--max-nfev", "2", "--yerr", "dV"), 4,
      prints("not converged", "errors scaled by √(reduced χ²) = ")),
     ((*FIT, "--time-limit", "60", "-o", "fit.json", "-o", "fit.md", "-o", "fit.tex", "-o",

@@ -120,6 +120,8 @@ FITTING = [
             help="Leave out rows with empty cells or NaN."),
     Setting(["--time-limit"], key="fitting.time_limit", type=float, metavar="SECONDS",
             help="Stop after this time and keep the best point so far."),
+    Setting(["--fallback"], key="fitting.fallback", is_flag=True, default=None,
+            help="When the fit fails, try again in other ways, and say which."),
 ]  # fmt: skip
 WORKFLOW = [
     Setting(["--workflow"], key="workflow.strategy", type=click.Choice(STRATEGIES),

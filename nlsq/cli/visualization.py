@@ -146,6 +146,8 @@ def show(console: Console, document: dict[str, Any], result: CurveFitResult, plo
         print_whole(console, statistics_table(result, document["statistics"]))
         console.print()
     verdict(console, document)
+    if (tried := result.get("fallback")) is not None:
+        console.print(Text(harmless(f"remedy: {tried.describe()}"), "dim"))
     if result.get("minima") is not None:
         console.print()
         show_minima(console, result.minima)

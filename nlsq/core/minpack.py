@@ -18,7 +18,7 @@ from nlsq.core.model.model import Model
 from nlsq.core.model.sharing import shared_out
 from nlsq.core.orchestration.reference import solve_by_reference
 from nlsq.core.orchestration.stages import stages_for
-from nlsq.core.problem.keywords import NO_ARGS, SEARCH, asks_for_search, by_name
+from nlsq.core.problem.keywords import NO_ARGS, SEARCH, asks_for_search, by_name, require_one_start
 from nlsq.core.problem.observations import Observations, labels_of, require_enough_points
 from nlsq.core.problem.options import check_kept, since
 from nlsq.core.problem.parameters import UNBOUNDED, parse_parameters, speaks_by_name
@@ -80,6 +80,7 @@ def curve_fit(
     full_output: bool = False,
     nan_policy: NanPolicyLiteral | None = None,
     fixed: Any = None,
+    fallback: Any = False,
     **options: Any,
 ) -> CurveFitResult | FullOutput:
     """Fit a function to data by nonlinear least squares; the call of `scipy.optimize.curve_fit`.
@@ -136,6 +137,10 @@ def curve_fit(
         Parameters that are not fitted: names with values, or names alone, which stay at their
         start. A value outranks that of a list `p0`; in a dict `p0` another one is an error.
         Fixing and freeing compile nothing.
+    fallback : bool or FallbackOrchestrator
+        Try again in other ways (`nlsq.stability.fallback`) when the fit fails: it did not converge
+        or move, cannot begin at `p0`, or explains little of data that it should. The answer is of
+        the same problem, or the failure told as it was. ``result.fallback`` says what was tried.
     ftol, xtol, gtol : float or None
         Relative tolerances for cost, parameters and gradient (default 1e-8; None switches a test
         off). They do not depend on units.
@@ -251,6 +256,17 @@ def curve_fit(
     >>> result.popt.round(6), result.fixed
     (array([2.5, 1.3]), ('a',))
     """
+    if fallback:
+        from nlsq.stability.fallback import chosen  # which few fits need
+
+        require_one_start(xdata, ydata, method, options)
+        given = {
+            "p0": p0, "sigma": sigma, "absolute_sigma": absolute_sigma, "bounds": bounds,
+            "check_finite": check_finite, "method": method, "jac": jac, "nan_policy": nan_policy,
+            "fixed": fixed, **options,
+        }  # fmt: skip
+        result = chosen(fallback).fit_by(curve_fit, f, xdata, ydata, given)
+        return _five_tuple(result) if full_output else result
     started, began = time.perf_counter(), time.monotonic()
     require_numbers("curve_fit")
     if "args" in options:
@@ -374,7 +390,7 @@ class CurveFit:
 
     def __init__(self, **options: Unpack[KeptOptions]):
         self.options: dict[str, Any] = {**options}
-        check_kept("CurveFit", self.options, (*self._own, "fixed", *SEARCH))
+        check_kept("CurveFit", self.options, (*self._own, "fixed", "fallback", *SEARCH))
 
     @overload
     def curve_fit(
@@ -412,4 +428,6 @@ def _five_tuple(result):
         "ipvt": np.arange(1, J.shape[1] + 1, dtype=np.int32),
         "qtf": (Q.T @ result.fun)[:k],
     }
+    if "fallback" in result:
+        infodict["fallback"] = result.fallback
     return result.popt, result.pcov, infodict, result.message, result.status

@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 
 _OWN = ("p0", "sigma", "absolute_sigma", "check_finite", "bounds", "method", "jac", "nan_policy",
         "fixed", "workflow", "memory_limit_gb", "chunk_size", "checkpoint", "checkpoint_interval",
-        "resume", "show_progress", *SEARCH)  # fmt: skip
+        "resume", "show_progress", "fallback", *SEARCH)  # fmt: skip
 
 
 @overload
@@ -172,7 +172,9 @@ def fit(
     ([2.5, 1.3], 'chunked')
     """
     started = time.monotonic()
-    check_names("fit", [k for k in options if k not in SEARCH], _OWN, f)
+    if options.get("fallback", True) is False:
+        options.pop("fallback")  # which data in pieces do not know
+    check_names("fit", [k for k in options if k not in (*SEARCH, "fallback")], _OWN, f)
     road: Any = workflow
     hybrid = None
     if isinstance(workflow, HybridStreamingConfig):

@@ -29,7 +29,6 @@ from nlsq.core.drive.batch.rows import Ragged, Slab
 from nlsq.core.drive.batch.stacked import Stack, Unstackable
 from nlsq.core.drive.buying import NOT_YET
 from nlsq.core.drive.roads import choose_road
-from nlsq.core.drive.tries import ROUNDED, alike
 from nlsq.core.loop.status import Status
 from nlsq.core.loss_functions import scale_rows
 from nlsq.core.model.abscissae import Abscissae
@@ -47,6 +46,7 @@ from nlsq.global_optimization.units import units_of
 from nlsq.result.fits_minima import FIELDS
 from nlsq.result.minima import CUT_SHORT
 from nlsq.utils import interruption
+from nlsq.utils.unexplained import ROUNDED, alike
 
 _DRAWN, _FITTED = 256, 5  # starts that are shared, and that are fitted of them
 _REDRAWN, _REFITTED = 32, 8  # the same of those of one data set

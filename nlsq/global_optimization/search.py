@@ -24,7 +24,6 @@ from collections.abc import Callable
 
 import numpy as np
 
-from nlsq.core.drive.tries import UNEXPLAINED, alike
 from nlsq.core.model.sharing import OutOfTime
 from nlsq.global_optimization.config import GlobalOptimizationConfig
 from nlsq.global_optimization.gathering import curve_of, gathered
@@ -37,6 +36,7 @@ from nlsq.global_optimization.units import Units, units_of
 from nlsq.result.distinct import distinct
 from nlsq.result.minima import INTERRUPTED, OUT_OF_TIME, USED_UP, Minima
 from nlsq.utils import interruption
+from nlsq.utils.unexplained import UNEXPLAINED, alike
 
 _FIRST, _TRIED = 48, 12  # starts of the first round, and fits
 _FITS = 4  # of one kind of starts in each other round, at least

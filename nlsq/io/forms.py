@@ -206,6 +206,7 @@ DOCUMENT: dict[str, Any] = {
     },
 }  # fmt: skip
 _RECORD = {"name": str, "text": str, "fields": {"pointwise?": bool}}
+_FALLBACK = {"why": str, "recovered": bool, "tried": [ModelRecord]}
 _VECTOR = OneOf((Numbers(("n",)), Each(float, "n")))
 _FIELDS: dict[str, Any] = {
     "x": Numbers(("n",)),
@@ -223,6 +224,7 @@ _FIELDS: dict[str, Any] = {
     "null_directions?": [{"*": float}],
     "tries?": [{"name": str, "cost": float, "kept": bool}],
     "minima?": OneOf((None, Minima)),
+    "fallback?": OneOf((None, ModelRecord)),
     "absolute_sigma?": bool, "weighted?": bool,
     "loss?": str, "method?": str, "backend?": str, "model_name?": OneOf((None, str)),
     "n_points?": COUNT, "dof?": int,
@@ -246,6 +248,8 @@ def result_mismatch(fields: OptimizeResult) -> str | None:
         return wrong
     if (tries := fields.get("tries")) and not any(one["kept"] for one in tries):
         return "tries has none that was kept"
+    if (told := fields.get("fallback")) and (wrong := mismatch(told.fields, _FALLBACK)):
+        return f"fallback.{wrong}"
     names = fields.get("param_names") or ()
     if (minima := fields.get("minima")) is not None and minima.names != tuple(fields.names):
         return "minima are of other parameters"

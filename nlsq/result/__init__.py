@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from nlsq.result.curve_fit_result import CurveFitResult as CurveFitResult
     from nlsq.result.curve_fits import CurveFits as CurveFits
     from nlsq.result.errors import FitError as FitError
+    from nlsq.result.errors import StartError as StartError
     from nlsq.result.minima import Minima as Minima
     from nlsq.result.minima import Minimum as Minimum
     from nlsq.result.optimize_result import OptimizeResult as OptimizeResult
@@ -29,6 +30,7 @@ _HOME = {
     "OptimizeResult": "optimize_result",
     "OptimizeResultV2": "optimize_result",
     "OptimizeWarning": "optimize_warning",  # its base class lives in SciPy
+    "StartError": "errors",
     "StreamedFitResult": "streamed_fit_result",
 }
 

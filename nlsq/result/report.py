@@ -101,6 +101,8 @@ def _header(result: CurveFitResult) -> list[tuple[str, str]]:
         lines.append(("work", _work(result)))
     if result.get("tries"):
         lines.append(("tries", tries_sentence(result.tries)))
+    if result.get("fallback") is not None:
+        lines.append(("remedy", result.get("fallback").describe()))
     if result.get("minima") is not None:
         from nlsq.result.search_sentences import search_sentence  # which few results need
 

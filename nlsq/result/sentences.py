@@ -94,6 +94,8 @@ def cautions(result: CurveFitResult) -> list[str]:
         from nlsq.result.search_sentences import doubts  # which few results need
 
         out += [doubt for doubt in doubts(result) if not any(doubt in said for said in warnings)]
+    if (tried := result.get("fallback")) and tried.why and not tried.recovered:
+        out.append(f"the fit failed, and {len(tried.tried)} remedies did not mend it: {tried.why}")
     return out + [w for w in warnings if w not in out]
 
 

@@ -354,7 +354,7 @@ def translated(error: Exception, model: LoadedModel) -> ProgramError:
     if isinstance(error, DataSourceError | MemoryError):
         return DataError(str(error))
     if isinstance(error, TypeError | ValueError):
-        return ConfigurationError(str(error))
+        return ConfigurationError(str(error), " ".join(getattr(error, "__notes__", ())))
     raise error
 
 

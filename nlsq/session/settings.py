@@ -218,6 +218,7 @@ class Fitting(_Section):
     absolute_sigma: bool = False
     nan_policy: NanPolicyLiteral = "raise"
     time_limit: float | None = Field(None, gt=0)
+    fallback: bool = False
 
     @property
     def search(self) -> str | None:
@@ -230,6 +231,8 @@ class Fitting(_Section):
     def _search_fits_together(self) -> Fitting:
         if self.preset is not None and self.method in get_args(SearchLiteral):
             raise ValueError(f"give one of preset and method: {self.method}, each is a search")
+        if self.fallback and self.search is not None:
+            raise ValueError(f"fallback is for a fit from one start, and {self.search} is a search")
         given = [name for name in _OF_SEARCH if getattr(self, name) is not None]
         if given and self.search is None:
             raise ValueError(
@@ -361,6 +364,8 @@ class Settings(_Section):
         if fitting.loss == "linear" and fitting.f_scale != DEFAULT_F_SCALE:
             raise ValueError("f_scale belongs to a robust loss, and the loss is linear")
         work = self.workflow
+        if fitting.fallback and work.strategy in ("chunked", "streaming"):
+            raise ValueError("fallback is for data that are held in memory")
         for name in ("checkpoint", "chunk_size"):
             if getattr(work, name) is None:
                 continue

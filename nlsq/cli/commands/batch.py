@@ -112,6 +112,7 @@ def _refuse_what_is_for_one_fit(settings: Any) -> None:
     given = {
         "workflow": settings.workflow != Workflow(),
         "certified": settings.certified is not None,
+        "fitting.fallback": settings.fitting.fallback,
         "export": settings.export != Export(),
     }
     for section in (name for name, there in given.items() if there):

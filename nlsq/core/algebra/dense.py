@@ -149,5 +149,16 @@ def jacobi(A):
     if not np.isfinite(A).all():
         nothing = np.full(A.shape[1], np.nan)
         return np.full_like(A, np.nan), nothing, np.full((A.shape[1],) * 2, np.nan)
-    U, s, VT = np.linalg.svd(A, full_matrices=False)
+    U, s, VT = singular(A)
     return U * s, s, VT.T
+
+
+def singular(A: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(U, s, V^T) of A (m, n), by LAPACK's other routine where the quick one does not converge."""
+    try:
+        return np.linalg.svd(A, full_matrices=False)
+    except np.linalg.LinAlgError:
+        from nlsq.stability.svd_fallback import compute_svd_with_fallback
+
+        U, s, V = compute_svd_with_fallback(A)
+        return U, s, V.T

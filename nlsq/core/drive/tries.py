@@ -33,9 +33,8 @@ from nlsq.core.loop.status import Status
 from nlsq.core.model.model import Model
 from nlsq.core.problem.observations import Observations
 from nlsq.core.problem.parameters import Parameters
+from nlsq.utils.unexplained import ROUNDED, UNEXPLAINED, alike
 
-UNEXPLAINED = 0.1
-ROUNDED = 1e-20  # a share of the sum of squares that is nothing but rounding
 _MOST_PARAMETERS = 30  # whose pairs are looked at
 _SAME = 1e-9  # relative difference of two costs that is none
 _STRAIGHT = 1e-9  # relative departure from a straight line that is rounding
@@ -81,25 +80,6 @@ def values_or_nan(model: Model, x, p) -> np.ndarray:
             if not model.take_refusal():
                 raise
             return np.array([np.nan])
-
-
-def alike(residual: np.ndarray, x, idle: np.ndarray | None) -> bool:
-    """Whether the residuals of neighbouring points are alike, in the order of a 1-D x.
-
-    Points that do not count, `idle`, are no neighbours.
-    """
-    ordered = isinstance(x, np.ndarray) and x.shape == residual.shape
-    if idle is not None and idle.shape == residual.shape:
-        residual, x = residual[~idle], x[~idle] if ordered else x
-    if ordered:
-        residual = residual[np.argsort(x, kind="stable")]
-    square = float(residual @ residual)
-    return float(residual[1:] @ residual[:-1]) > alike_limit(residual.size, np) * square
-
-
-def alike_limit(m: int, xp):
-    """The correlation of neighbours from which on m residuals are alike."""
-    return xp.clip(4 / xp.sqrt(m), 0.3, 0.6)
 
 
 def tries(model: Model, data: Observations, parameters: Parameters, run: Callable) -> Iterator[Try]:

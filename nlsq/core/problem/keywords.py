@@ -18,8 +18,9 @@ SEARCH = ("multistart", "global_search", "n_starts", "sampler", "center_on_p0", 
           "seed", "search_config", "cmaes_config")  # fmt: skip
 SEARCH_METHODS = ("global", "multistart", "multi-start", "cmaes", "cmaes-fast", "cmaes-global")
 FRONT = ("p0", "sigma", "absolute_sigma", "check_finite", "bounds", "method", "jac", "full_output",
-         "nan_policy", "fixed", *SEARCH)  # fmt: skip
+         "nan_policy", "fixed", "fallback", *SEARCH)  # fmt: skip
 NO_ARGS = "Put what else the model takes into it: lambda x, a, b: f(x, a, b, more)."
+_ORCHESTRATOR = "fallback=nlsq.stability.fallback.FallbackOrchestrator"
 # other libraries' names
 _HABITS = {
     "args": NO_ARGS, "kwargs": NO_ARGS, "fcn_args": NO_ARGS, "fcn_kws": NO_ARGS,
@@ -29,6 +30,9 @@ _HABITS = {
     "guess": "Give the starts as p0=, p0='auto' for the model's own guess.",
     "vary": "Name what is not fitted: fixed=['a'].",
     "scale_covar": "absolute_sigma=True is scale_covar=False.",
+    "fallback": "It is for one fit of data in memory, which is made again when it fails.",
+    "max_fallback_attempts": f"Give {_ORCHESTRATOR}(max_attempts=...).",
+    "fallback_verbose": f"Give {_ORCHESTRATOR}(verbose=True).",
     "iter_cb": "It is callback=.", "maxiter": "It is max_nfev=.", "yerr": "It is sigma=.",
 }  # fmt: skip
 _DATA = ("f", "fun", "model", "xdata", "ydata", "x0", "options", "fit_options", "self")
@@ -45,6 +49,24 @@ def asks_for_search(method: Any, options: dict) -> bool:
     """Whether a call of `curve_fit` looks for the global minimum, or says how to."""
     named = method in SEARCH_METHODS if isinstance(method, str) else is_optimizer(method)
     return named or (bool(options) and not options.keys().isdisjoint(SEARCH))
+
+
+def require_one_start(xdata: Any, ydata: Any, method: Any, options: dict) -> None:
+    """Refuse `fallback` for what is not one fit of data in memory from one start.
+
+    Raises
+    ------
+    ValueError
+    """
+    if ydata is None:
+        raise ValueError(
+            f"fallback is for data in memory, and these are a {type(xdata).__name__}. Fit a sample "
+            "with it, and all the data from there: p0=fit."
+        )
+    if asks_for_search(method, options):
+        raise ValueError(
+            "fallback is for a fit from one start, and a search makes many. Leave one of them out."
+        )
 
 
 def check_names(

@@ -18,6 +18,8 @@ import math
 
 import numpy as np
 
+from nlsq.core.algebra.dense import singular
+
 RANK_TOLERANCE = 1e-13
 # Share of a null direction from which a parameter counts as undetermined.
 _TAKES_PART = 1e-8
@@ -74,7 +76,7 @@ class Spectrum:
         columns = R[:, live]
         D = np.abs(columns).max(0, initial=0.0)  # squares of 1e-180 would be 0
         D = D * np.sqrt(((columns / D) ** 2).sum(0))
-        _, w, VT = np.linalg.svd(columns / D, full_matrices=False)
+        _, w, VT = singular(columns / D)
         keep = w > tolerance * w.max(initial=0.0)
         self._inverse = VT[keep] / w[keep, None] / D
         self.rank = int(keep.sum())

@@ -212,7 +212,7 @@ def check_start(finished: Finished) -> None:
     Raises
     ------
     ValueError
-        Naming the first offending point.
+        Naming the first offending point; where it is the model's, a `StartError`.
     """
     if finished.status is not Status.NOT_FINITE:
         return
@@ -229,10 +229,24 @@ def check_start(finished: Finished) -> None:
         else "its derivatives are not finite"
     )
     given = "x0" if isinstance(finished.model.call, ResidualCall) else "p0"
-    raise ValueError(
+    from nlsq.result import CurveFitResult, StartError
+
+    raise StartError(
         f"{Status.NOT_FINITE.sentence} With {start} {what}. Choose another {given}, or bounds that "
-        "keep the parameters where the model is defined."
+        "keep the parameters where the model is defined.",
+        CurveFitResult(_start_of(finished)),
     )
+
+
+def _start_of(finished: Finished) -> dict:
+    """The fields of a fit that could not begin."""
+    p, data, status = finished.parameters, finished.data, finished.status
+    return {
+        "x": p.p0, "p0": p.p0, "bounds": (p.lb, p.ub), "param_names": p.names,
+        "fixed": tuple(itertools.compress(p.names, p.free == 0)), "cost": math.nan, "nfev": 1,
+        "status": int(status), "message": status.sentence, "success": False,
+        "xdata": data.x.given, "ydata": data.y, "sigma": data.sigma, "model": finished.model,
+    }  # fmt: skip
 
 
 def no_progress(finished: Finished) -> list[str]:

@@ -17,12 +17,12 @@ from typing import Any
 
 import numpy as np
 
-from nlsq.core.drive import tries
 from nlsq.core.drive.batch import algebra
 from nlsq.core.drive.batch.many import Lot, Many
 from nlsq.core.loss_functions import scale_rows
 from nlsq.core.model.duals import NoRule, value_and_tangents
 from nlsq.utils.given import model_value
+from nlsq.utils.unexplained import UNEXPLAINED, alike
 
 _WATCHED = 3  # fits whose values are compared in a pass
 _SAME = 1e-9  # difference, relative to a fit's largest value, that rounding may make
@@ -246,10 +246,10 @@ def suspicious(many: Many, stack: Stack, r: np.ndarray, cost: np.ndarray) -> np.
     counts = weights > 0
     mean = (lot.y * counts).sum(axis=-1) / np.maximum(counts.sum(axis=-1), 1)
     spread = np.square(np.where(counts, (lot.y - mean[:, None]) * weights, 0.0)).sum(axis=-1)
-    found = 2 * cost > tries.UNEXPLAINED * spread
+    found = 2 * cost > UNEXPLAINED * spread
     for i in np.flatnonzero(found):
         x = stack.many.x if lot.x is None else lot.x[i]
-        found[i] = 2 * cost[i] > spread[i] or tries.alike(r[i], x, ~counts[i])
+        found[i] = 2 * cost[i] > spread[i] or alike(r[i], x, ~counts[i])
     return found
 
 

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 
 from nlsq.core.drive.batch import passes
 from nlsq.core.drive.batch.state import Data, Form, Lanes, Numbers
-from nlsq.core.drive.tries import UNEXPLAINED, alike_limit
+from nlsq.utils.unexplained import UNEXPLAINED, alike_limit
 
 
 def is_suspicious(call: Callable, form: Form, data: Data, numbers: Numbers, state: Lanes):

@@ -1,0 +1,241 @@
+"""A failed optimisation is begun again by remedies in turn, and a record tells what each gave."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from nlsq.stability.failure import KINDS, End
+from nlsq.stability.remedies import STRATEGIES, Call, FallbackStrategy
+from nlsq.utils.input_error import did_you_mean
+
+_SAME = 1e-9  # relative difference of two costs that is none
+
+
+@dataclasses.dataclass(frozen=True)
+class Attempt:
+    """A remedy that was tried: its name, what it changed, what came of it.
+
+    The cost is that of the caller's own problem, inf where no end was reached; the evaluations are
+    of all its fits, the status is of the last; of the one that is `kept` is the answer.
+    """
+
+    strategy: str
+    changed: str
+    gave: str
+    cost: float
+    status: int
+    nfev: int
+    kept: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class FallbackRecord:
+    """What was done about a fit that failed; ``result.fallback``.
+
+    Attributes
+    ----------
+    why : str
+        How the call as it was given failed; "" where it did not.
+    tried : tuple of Attempt
+        The remedies in their order.
+    strategy_used : str or None
+        Which one gave the answer; None: none, the end of the call as it was given stands.
+    attempts : int
+        Remedies and the call as it was given, together.
+    recovered : bool
+        Whether a remedy mended the failure.
+
+    Examples
+    --------
+    >>> FallbackRecord().describe()
+    'none was needed'
+    """
+
+    why: str = ""
+    tried: tuple[Attempt, ...] = ()
+    strategy_used: str | None = None
+    attempts: int = 1
+    recovered: bool = False
+
+    def describe(self) -> str:
+        """All of it in one sentence."""
+        if not self.why:
+            return "none was needed"
+        said: list[list[str]] = []
+        for one in self.tried:
+            gave = f"{one.gave}, kept" if one.kept else one.gave
+            if said and said[-1][-1] == gave:
+                said[-1].insert(-1, one.changed)
+            else:
+                said.append([one.changed, gave])
+        told = "; ".join(f"{', '.join(changed)}: {gave}" for *changed, gave in said)
+        end = "" if self.strategy_used else "; none gave a better end"
+        return f"{self.why.rstrip('.')}. Tried {told or 'nothing'}{end}"
+
+
+class OptimizationRecovery:
+    """Remedies in turn for an optimisation that failed, until one of them helps.
+
+    Parameters
+    ----------
+    max_retries : int
+        Most remedies that are tried.
+    strategies : sequence of FallbackStrategy, optional
+        The remedies; they are sorted by their priority. Default: `remedies.STRATEGIES`.
+    verbose : bool
+        Print a line for each.
+
+    Examples
+    --------
+    >>> from scipy.optimize import least_squares, rosen  # of which any will do
+    >>> valley = lambda p: [10 * (p[1] - p[0] ** 2), 1 - p[0]]
+    >>> failed = least_squares(valley, [-1.2, 1], max_nfev=8)
+    >>> call = lambda p0, **how: least_squares(valley, p0, max_nfev=8, **how)
+    >>> helped, result = OptimizationRecovery().recover_from_failure("max_nfev", failed, call)
+    >>> helped, result.x.round(6).tolist(), result["fallback"].strategy_used
+    (True, [1.0, 1.0], 'tolerances')
+    """
+
+    def __init__(
+        self,
+        max_retries: int = 3,
+        strategies: Sequence[FallbackStrategy] | None = None,
+        verbose: bool = False,
+    ):
+        if not max_retries >= 0:
+            raise ValueError(f"max_retries counts remedies, got {max_retries!r}.")
+        made = [make() for make in STRATEGIES] if strategies is None else strategies
+        self.strategies = sorted(made, key=lambda strategy: -strategy.priority)
+        self.max_retries, self.verbose = max_retries, verbose
+
+    def recover_from_failure(
+        self,
+        failure_type: str,
+        optimization_state: Any,
+        optimization_func: Callable[..., Any],
+        **kwargs: Any,
+    ) -> tuple[bool, Any]:
+        """Begin again until the optimisation succeeds.
+
+        Parameters
+        ----------
+        failure_type : str
+            What failed: one of `failure.KINDS`.
+        optimization_state : mapping
+            Where it stopped: ``x``; and ``p0``, where it began, if that is known.
+        optimization_func : callable
+            ``optimization_func(p0, **kwargs)`` returns a result as `scipy.optimize` does.
+        **kwargs
+            Its options, which remedies change.
+
+        Returns
+        -------
+        bool, object
+            Whether a remedy succeeded, and its result, or else the state. In both
+            ``result["fallback"]`` is the record.
+
+        Raises
+        ------
+        ValueError
+            For a failure that is none.
+        """
+        if failure_type not in KINDS:
+            near = did_you_mean(failure_type, KINDS, f"; known are {', '.join(KINDS)}.")
+            raise ValueError(f"failure_type {failure_type!r} is no failure{near}")
+        state = _State({"success": False, "cost": np.nan} | dict(optimization_state))
+        state["success"] = bool(state.success and failure_type == "unexplained")
+        call = {"p0": np.asarray(state.get("p0", state.x), float), **kwargs}
+        first = End(state, None, failure_type, f"{KINDS[failure_type]}.")
+        end, record = self.mend(optimization_func, call, first)
+        end.result["fallback"] = record
+        return record.recovered, end.result
+
+    def mend(
+        self, fit: Callable, call: Call, first: End, began: float | None = None
+    ) -> tuple[End, FallbackRecord]:
+        """The best end of a fit that failed so at `first`, and the record of how it came about.
+
+        ``fit(**call)`` is the caller's own problem, its ``p0`` and ``bounds`` in arrays. A
+        ``time_limit`` in it is of everything since `began`, of `time.monotonic`; default: now.
+        """
+        limit, began = call.get("time_limit"), time.monotonic() if began is None else began
+
+        def timed(**keywords: Any) -> Any:
+            if limit is not None:
+                left = limit - (time.monotonic() - began)
+                keywords["time_limit"] = max(left, 1e-9)  # which ends it at once
+            return fit(**keywords)
+
+        ends, tried = [first], []
+        for strategy, changed, keywords in self._remedies(call, ends):
+            end, nfev = _try(timed, strategy.start_only, keywords, call)
+            gave = _gave(end, first)
+            changed += ", as a start" if strategy.start_only else ""
+            status = 0 if end.result is None else int(end.result.status)
+            tried.append(Attempt(strategy.name, changed, gave, end.cost, status, nfev))
+            ends.append(end)
+            if self.verbose:
+                print(f"{changed}: {gave}.")
+            if not end.kind:
+                break
+        if kept := _best(ends):
+            tried[kept - 1] = dataclasses.replace(tried[kept - 1], kept=True)
+        used = tried[kept - 1].strategy if kept else None
+        sound = kept > 0 and ends[kept].converged and not ends[kept].kind
+        return ends[kept], FallbackRecord(first.why, tuple(tried), used, len(ends), sound)
+
+    def _remedies(self, call: Call, ends: list) -> Iterator[tuple[FallbackStrategy, str, Call]]:
+        """All ways of the strategies that are against the failure, the first of `ends`."""
+        for strategy in self.strategies:
+            if ends[0].kind in strategy.against:
+                for changed, keywords in strategy.ways(call, ends):
+                    if len(ends) > self.max_retries:
+                        return
+                    yield strategy, changed, keywords
+
+
+class _State(dict):
+    """A mapping whose items are attributes."""
+
+    __getattr__ = dict.__getitem__
+
+
+def _try(fit: Callable, start_only: bool, changed: Call, call: Call) -> tuple[End, int]:
+    """The end of the caller's own problem by a remedy, and the evaluations it took."""
+    end = End.of(fit, changed)
+    nfev = end.nfev
+    if start_only and end.result is not None and np.isfinite(end.result.x).all():
+        end = End.of(fit, call | {"p0": np.asarray(end.result.x)})
+        nfev += end.nfev
+    return end, nfev
+
+
+def _gave(end: End, first: End) -> str:
+    if end.converged and not end.kind:
+        return f"converged (cost {end.cost:.4g})"
+    if end.kind == first.kind and np.isclose(end.cost, first.cost, rtol=_SAME, atol=0):
+        return "the same end"
+    said = (end.why or str(end.result.message)).rstrip(".")
+    return f"{said} (cost {end.cost:.4g})" if np.isfinite(end.cost) else said
+
+
+def _best(ends: Sequence[End]) -> int:
+    """The place of the end that answers: a sound one, else one that converged, of the least cost.
+
+    Of equal ones it is the first, so that a failure which no remedy bettered is told as it was.
+    """
+
+    def rank(end: End) -> int:
+        return 2 if not end.converged else 1 if end.kind else 0
+
+    kept = 0
+    for k, end in enumerate(ends):
+        better = rank(end) == rank(ends[kept]) == 1 and end.cost < ends[kept].cost * (1 - _SAME)
+        if better or rank(end) < rank(ends[kept]):
+            kept = k
+    return kept
