@@ -32,6 +32,7 @@ from nlsq.utils.given import WrongValue, fits, wrong_value
 _ELEMENTS = 1 << 17  # points times vectors that are evaluated in a call
 _NOTHING = 1e-14  # of the cost of a constant: rounding
 _SAME = 1e-9  # difference of two curves, relative to the largest value, that rounding may make
+_STANDS_OUT = 3  # times the usual height of a block above its median
 
 
 @dataclasses.dataclass
@@ -270,7 +271,8 @@ def telling(y: np.ndarray, size: int) -> np.ndarray:
 
     Half of them are equidistant, and a quarter are the least and the largest of equal blocks. The
     rest are runs about those of them that stand out most from their blocks, so that what is too
-    narrow to be met by the others is seen with its shape.
+    narrow to be met by the others is seen with its shape. Where none stands out they are noise, of
+    which extremes tell least: then all are equidistant.
     """
     m = y.size
     if size >= m:
@@ -283,7 +285,10 @@ def telling(y: np.ndarray, size: int) -> np.ndarray:
     block = y[: blocks * length].reshape(blocks, length)
     first, middle = np.arange(blocks) * length, np.median(block, axis=1)
     found = np.concatenate([first + block.argmin(axis=1), first + block.argmax(axis=1)])
-    highest = np.argsort(-np.abs(y[found] - np.tile(middle, 2)), kind="stable")[:runs]
+    height = np.abs(y[found] - np.tile(middle, 2))
+    if height.max() <= _STANDS_OUT * np.median(height):
+        return _equidistant(m, size)
+    highest = np.argsort(-height, kind="stable")[:runs]
     about = np.arange(size // (4 * runs)) - size // (8 * runs)
     near = np.clip(found[highest, None] + about, 0, m - 1)
     return np.unique(np.concatenate([even, found, near.ravel()]))
