@@ -115,6 +115,7 @@ _SUBMODULES = frozenset(
         "precision",
         "result",
         "security",
+        "stability",
         "streaming",
         "types",
     }

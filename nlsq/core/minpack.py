@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         MethodLiteral,
         NanPolicyLiteral,
         SearchLiteral,
+        StabilityLiteral,
     )
 
 _NO_FULL_OUTPUT = (
@@ -78,6 +79,7 @@ def curve_fit(
     full_output: bool = False,
     nan_policy: NanPolicyLiteral | None = None,
     fixed: Any = None,
+    stability: StabilityLiteral = False,
     **options: Any,
 ) -> CurveFitResult | FullOutput:
     """Fit a function to data by nonlinear least squares; the call of `scipy.optimize.curve_fit`.
@@ -133,6 +135,12 @@ def curve_fit(
         Parameters that are not fitted: names with values, or names alone, which stay at their
         start. A value outranks that of a list `p0`; in a dict `p0` another one is an error.
         Fixing and freeing compile nothing.
+    stability : {False, 'check', 'auto'}
+        'check' looks at data, start and Jacobian (`nlsq.stability.guard`) and reports in
+        ``result.stability``; it warns of faults. 'auto' also acts: where something tells against
+        the start, the fit is also made from one that is found in the units of the data, and the
+        better end is kept; a covariance `sigma` without a Cholesky factor gets 1e-10 of its mean
+        variance added. Each action stands in the report, with its reason.
     ftol, xtol, gtol : float or None
         Relative tolerances for cost, parameters and gradient (default 1e-8; None switches a test
         off). They do not depend on units.
@@ -251,7 +259,7 @@ def curve_fit(
 
         return fit_source(
             "curve_fit", f, xdata, p0, sigma, absolute_sigma, check_finite, bounds, method, jac,
-            nan_policy, fixed=fixed, **options,
+            nan_policy, fixed=fixed, stability=stability, **options,
         )  # fmt: skip
     x_name = None
     if isinstance(f, str):
@@ -260,6 +268,12 @@ def curve_fit(
         f, xdata, x_name = read_with(f, xdata)
     if isinstance(ydata, int | float | np.generic | np.ndarray) and np.ndim(ydata) == 0:
         ydata = _for_each_point(f, xdata, ydata, p0, bounds, fixed)
+    guard = None
+    if stability is not False:
+        from nlsq.core.guarding import Guarding  # which few fits need
+
+        guard = Guarding(stability)
+        sigma = guard.covariance(sigma)
     taken = stages_for(f, ydata)
     prepared = taken.preprocessor.preprocess(xdata, ydata, sigma, check_finite, nan_policy)
     if speaks_by_name(f, p0, bounds, fixed, options):
@@ -284,6 +298,9 @@ def curve_fit(
     if search is not None:
         with interruption.deferred():
             found, config = search(model, data, config)
+    if guard is not None:
+        with interruption.deferred():
+            config = guard.start(model, data, config, search is not None)
     if config.solver == "reference":
         finished = solve_by_reference(model, data, config)
     else:
@@ -308,6 +325,8 @@ def curve_fit(
         from nlsq.result.search_sentences import tell
 
         tell(result, found.told())
+    if guard is not None:
+        guard.tell(result)
     announce(result, finished.status, finished.options.verbose, stacklevel=2)
     return _five_tuple(result) if full_output else result
 
@@ -349,7 +368,7 @@ class CurveFit:
 
     def __init__(self, **options: Unpack[KeptOptions]):
         self.options: dict[str, Any] = {**options}
-        check_kept("CurveFit", self.options, (*self._own, "fixed", *SEARCH))
+        check_kept("CurveFit", self.options, (*self._own, "fixed", "stability", *SEARCH))
 
     @overload
     def curve_fit(

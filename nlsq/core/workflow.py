@@ -53,8 +53,8 @@ if TYPE_CHECKING:
     )
 
 _OWN = ("p0", "sigma", "absolute_sigma", "check_finite", "bounds", "method", "jac", "nan_policy",
-        "fixed", "workflow", "memory_limit_gb", "chunk_size", "checkpoint", "checkpoint_interval",
-        "resume", "show_progress", *SEARCH)  # fmt: skip
+        "fixed", "stability", "workflow", "memory_limit_gb", "chunk_size", "checkpoint",
+        "checkpoint_interval", "resume", "show_progress", *SEARCH)  # fmt: skip
 
 
 @overload
