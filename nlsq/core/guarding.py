@@ -14,7 +14,6 @@ import numpy as np
 
 from nlsq.config import double_precision
 from nlsq.core.drive import buying, host, tries
-from nlsq.core.drive.roads import choose_road
 from nlsq.core.drive.solve import solve
 from nlsq.core.model.abscissae import Abscissae
 from nlsq.core.model.duals import NoRule
@@ -22,8 +21,8 @@ from nlsq.core.model.model import Model
 from nlsq.core.problem.observations import Observations, sample_places
 from nlsq.core.problem.options import Options
 from nlsq.core.problem.parameters import Parameters
-from nlsq.interfaces.orchestration_protocol import OptimizationConfig
-from nlsq.stability.guard import OF_START, Look, stability_guard
+from nlsq.stability.guard import OF_START, stability_guard
+from nlsq.stability.looks import Look
 from nlsq.stability.numbers import tikhonov
 from nlsq.stability.report import Action, Finding, StabilityReport
 from nlsq.utils.input_error import did_you_mean
@@ -40,6 +39,11 @@ class Guarding:
     ----------
     mode : {'check', 'auto'}
     """
+
+    NO_REFERENCE = (
+        "`stability` guards the engine's fits, not those of the plain reference. Unset the "
+        "variable NLSQ_SELECTOR_IMPL=old, or leave it out."
+    )
 
     def __init__(self, mode: str):
         if mode not in MODES:
@@ -65,75 +69,79 @@ class Guarding:
         return fixed
 
     def start(
-        self, model: Model, data: Observations, config: OptimizationConfig, searched: bool
-    ) -> OptimizationConfig:
-        """Look; 'auto': the configuration of the better start. searched: it was looked for."""
-        choose_road(model, data, config.parameters, config.settings, at_once=True)
-        self._findings = self._look(model, data, config.parameters, config.settings)
+        self, model: Model, data: Observations, parameters: Parameters, options: Options,
+        searched: bool,
+    ) -> tuple[Parameters, Options]:  # fmt: skip
+        """Look; 'auto': from where the better end is reached. searched: p0 was looked for."""
+        self._findings = self._look(model, data, parameters, options)
         against = [f for f in self._findings if f.kind in OF_START]
-        if self._mode == "check" or searched or not against or not config.n_free:
-            return config
-        return self._better(model, data, config, against)
+        if self._mode == "check" or searched or not against or not parameters.n_free:
+            return parameters, options
+        return self._better(model, data, parameters, options, against)
 
     def tell(self, result: Any) -> None:
         """Put the report into a result, and what has to be warned of among its warnings."""
         report = StabilityReport(self._mode, self._findings, tuple(self._actions), self._looked)
         result["stability"] = report
-        moved = any(action.kind == "start" for action in self._actions)
-        faults = [f.text for f in self._findings if f.level == "fault" and not (
-            moved and f.kind in OF_START)]  # fmt: skip
-        result["warnings"] = (*result["warnings"], *(text.rstrip(".") for text in faults))
+        faults = [f for f in self._findings if f.level == "fault"]
+        if any(action.kind == "start" for action in self._actions):  # which answers those of it
+            faults = [f for f in faults if f.kind not in OF_START]
+        if faults:
+            texts = (f"{fault.kind}: {fault.text.rstrip('.')}" for fault in faults)
+            result["warnings"] = (*result["warnings"], *texts)
 
     def _look(
         self, model: Model, data: Observations, parameters: Parameters, options: Options
     ) -> tuple[Finding, ...]:
-        p0, part = parameters.p0, _part(model, data)
-        with double_precision(), np.errstate(all="ignore"):
-            f0, J = _at_start(model, part, parameters, options)
-            JT = None if J is None else part.whiten(J).T
-            f0 = part.whiten(part.counted(f0))
+        part = _part(model, data)
         x, y = part.x.given, part.counted(part.y)
         numbers = isinstance(x, np.ndarray) and x.dtype.kind in "fiu" and x.ndim in (1, 2)
         self._looked = y.size
-        return stability_guard.check(Look(
-            x if numbers and x.shape[-1] == y.size else None,
-            np.abs(y) if data.is_complex else y, p0, parameters.lb, parameters.ub,
-            parameters.names, parameters.free, f0, JT,
-            lambda p: part.counted(tries.values_or_nan(model, x, p)), part.weights, part.factor,
-        ))  # fmt: skip
+
+        def value(p):
+            return part.counted(tries.values_or_nan(model, x, p))
+
+        with double_precision(), np.errstate(all="ignore"):
+            f0, J = _at_start(model, part, parameters, options)
+            look = Look(
+                x if numbers and x.shape[-1] == y.size else None,
+                np.abs(y) if data.is_complex else y,
+                parameters.p0, parameters.lb, parameters.ub, parameters.names, parameters.free,
+                part.whiten(part.counted(f0)), None if J is None else part.whiten(J).T,
+                value, part.weights, part.factor,
+            )  # fmt: skip
+            return stability_guard.check(look)
 
     def _better(
-        self, model: Model, data: Observations, config: OptimizationConfig, against: list[Finding]
-    ) -> OptimizationConfig:
-        """`config`, or the one with a start that was looked for."""
+        self, model: Model, data: Observations, parameters: Parameters, options: Options,
+        against: list[Finding],
+    ) -> tuple[Parameters, Options]:  # fmt: skip
+        """Parameters and options as they are, or with a start that was looked for."""
         from nlsq.global_optimization.config import GlobalOptimizationConfig
         from nlsq.global_optimization.problem import Problem
         from nlsq.global_optimization.strategies import MultiStart
 
-        parameters, settings = config.parameters, config.settings
-        if tries.linear_parameters(model, data, parameters)[parameters.free > 0].all():
-            return config  # a step leads from any start to the same end
-        quiet = dataclasses.replace(settings, callback=None, verbose=0)
-        given = None
+        quiet, given = dataclasses.replace(options, callback=None, verbose=0), None
         if against[0].kind != "start":
             given = solve(model, data, parameters, quiet)
             if 2 * given.cost <= tries.ROUNDED * data.spread():
-                return config
-        free = dataclasses.replace(quiet, x_scale="jac", tried_again=False)
-        problem = Problem(model, data, parameters, free)
+                return parameters, options
+        kept = {"x_scale": "jac", "tried_again": False}
+        problem = Problem(
+            model, data, parameters if given else _aside(parameters),
+            dataclasses.replace(quiet, **kept),
+        )  # fmt: skip
         try:
             found = MultiStart(GlobalOptimizationConfig()).find(problem, False)
         except ValueError:  # the model fails wherever it was looked for
-            return config
+            return parameters, options
         sought = Parameters(found.p0, problem.lb, problem.ub, parameters.names)
-        choose_road(model, data, sought, free, at_once=True)
-        end = solve(model, data, sought, free)
+        end = solve(model, data, sought, problem.options)
         if not _is_better(end, given):
-            return config
+            return parameters, options
         left = end.cost / given.cost if given is not None and given.cost > 0 else 0.0
-        self._note(parameters, found.p0, against[0].text, left, settings)
-        kept = dataclasses.replace(settings, x_scale="jac", tried_again=False)
-        return config._replace(parameters=sought, settings=kept)
+        self._note(parameters, found.p0, against[0].text, left, options)
+        return sought, dataclasses.replace(options, **kept)
 
     def _note(self, before: Parameters, p0, reason: str, left: float, settings: Options) -> None:
         told = (
@@ -155,6 +163,12 @@ def _is_better(end, given) -> bool:
     if given is None or given.status <= 0 or not np.isfinite(given.cost):
         return True
     return end.cost < given.cost * (1 - _CLEARLY)
+
+
+def _aside(p: Parameters) -> Parameters:
+    """Another start near p0, which is none: x**1 may have a value there and no derivative."""
+    moved = np.clip(p.p0 * (1 + 1e-3 * p.free), p.lb, p.ub)
+    return Parameters(moved, p.lb, p.ub, p.names)
 
 
 def _has_factor(K: np.ndarray) -> bool:

@@ -298,10 +298,9 @@ def curve_fit(
     if search is not None:
         with interruption.deferred():
             found, config = search(model, data, config)
-    if guard is not None:
-        with interruption.deferred():
-            config = guard.start(model, data, config, search is not None)
     if config.solver == "reference":
+        if guard is not None:
+            raise ValueError(guard.NO_REFERENCE)
         finished = solve_by_reference(model, data, config)
     else:
         parameters, settings = config.parameters, config.settings
@@ -311,6 +310,10 @@ def curve_fit(
             data.x.own = xdata if prepared.xdata.shape == xdata.shape else None
         with interruption.deferred():
             choose_road(model, data, parameters, settings, at_once=True)
+            if guard is not None:
+                parameters, settings = guard.start(
+                    model, data, parameters, settings, search is not None
+                )
             outcome = solve(model, data, parameters, settings)
             data.x.keep_copy()
             model.memo.x = data.x.given

@@ -24,71 +24,30 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
+from nlsq.stability.looks import SQUARE, Look, not_finite, of_data, of_edges, of_sigma, of_sizes
 from nlsq.stability.numbers import (
     CONDITION,
     SVD_ELEMENTS,
     TIKHONOV,
     SafeFunctions,
-    detect_collinearity,
-    detect_parameter_scale_mismatch,
-    estimate_condition_number,
+    is_well_conditioned,
     null_direction,
 )
+from nlsq.stability.numbers import detect_collinearity as detect_collinearity
 from nlsq.stability.numbers import (
-    solve_with_cholesky_fallback as solve_with_cholesky_fallback,
+    detect_parameter_scale_mismatch as detect_parameter_scale_mismatch,
 )
+from nlsq.stability.numbers import estimate_condition_number as estimate_condition_number
+from nlsq.stability.numbers import solve_with_cholesky_fallback as solve_with_cholesky_fallback
 from nlsq.stability.report import Action, Finding, StabilityReport
 
-SCALE = 1e6  # sizes between its inverse and itself are no matter
-ORDINARY = 1e3  # the same for a start of 1
-SPREAD = 1e6  # of deviations, from which on few points decide alone
-FAR = 1e3  # times its span, from which on x is far from 0
-SQUARE = 1e150  # beyond it, and below its inverse, squares are no numbers
 IDLE = 1e-5  # relative change of the model that is next to none
-NEAR = 0.1  # how far from the start an edge is looked for, relative
-_STEEP = 2.0  # change of the model for that of a parameter, both relative, that may be an edge
 #: What tells against a start.
 OF_START = frozenset(("start", "condition", "idle parameter", "units"))
-
-
-class Look(NamedTuple):
-    """What is looked at before a fit; f0 and JT are divided by sigma.
-
-    Attributes
-    ----------
-    x : ndarray (m,) or (k, m), or None where it is no array of numbers
-    y : ndarray (m,)
-    p0, lb, ub : ndarray (n,)
-    names : sequence of str (n,)
-    free : sequence (n,), true for parameters that are fitted
-    f0 : ndarray (m,)
-        The model at p0.
-    JT : ndarray (n, m) or None
-        Its derivatives there; None where nobody computed them.
-    value : callable
-        value(p) -> (m,), NaN where the model has no value.
-    weights : None or ndarray (m,)
-        1 / sigma.
-    factor : None or ndarray (m, m)
-        Lower Cholesky factor of the covariance of y.
-    """
-
-    x: np.ndarray | None
-    y: np.ndarray
-    p0: np.ndarray
-    lb: np.ndarray
-    ub: np.ndarray
-    names: Sequence[str]
-    free: Sequence
-    f0: np.ndarray
-    JT: np.ndarray | None
-    value: Callable
-    weights: np.ndarray | None = None
-    factor: np.ndarray | None = None
 
 
 class NumericalStabilityGuard(SafeFunctions):
@@ -116,8 +75,8 @@ class NumericalStabilityGuard(SafeFunctions):
     def check(self, look: Look) -> tuple[Finding, ...]:
         """Everything in the table above."""
         found: list[Finding] = []
-        _of_data(look.x, look.y, look.p0.tolist(), found)
-        _of_sigma(look, found)
+        of_data(look.x, look.y, look.p0.tolist(), found)
+        of_sigma(look, found)
         self._of_start(look, found)
         return tuple(found)
 
@@ -125,40 +84,48 @@ class NumericalStabilityGuard(SafeFunctions):
         f0, JT = look.f0, look.JT
         if JT is None:
             JT = np.empty((0, f0.size))
-        with np.errstate(all="ignore"):
-            size, squares = float(f0 @ f0), np.einsum("jm,jm->j", JT, JT).tolist()
-        if not math.isfinite(size + sum(squares)):
-            found += _not_finite(look, JT)
+        G, square = JT @ JT.T, float(f0 @ f0)
+        columns = [math.sqrt(s) for s in G.diagonal().tolist()]
+        if not math.isfinite(square + sum(columns)):
+            found += not_finite(look, JT)
             return
-        acting = [
-            (j, name, p, math.sqrt(square))
-            for j, (name, p, square, free) in enumerate(
-                zip(look.names, look.p0.tolist(), squares, look.free, strict=False)
-            )
-            if free
-        ]
-        size = math.sqrt(size)
-        if idle := tuple(name for _, name, p, c in acting if p and abs(p) * c <= IDLE * size):
-            text = f"doubling {' or '.join(idle)} changes the model by less than {IDLE:g} of it."
-            found.append(Finding("idle parameter", text, len(idle), "doubt", idle))
-        if not acting:
+        fitted = [j for j, free in zip(range(len(JT)), look.free, strict=False) if free]
+        if not fitted:
             return
-        if len(acting) < len(JT):
-            JT = JT[[j for j, *_ in acting]]
-        columns = np.array([c for *_, c in acting])
-        if condition := self._condition(JT, columns, [name for _, name, *_ in acting]):
+        if len(fitted) < len(JT):
+            JT, G = JT[fitted], G[np.ix_(fitted, fitted)]
+            columns = [columns[j] for j in fitted]
+        names, size = [look.names[j] for j in fitted], math.sqrt(square)
+        p = look.p0.tolist()
+        moved = [abs(p[j]) * c for j, c in zip(fitted, columns, strict=True)]
+        if size and min(moved) <= IDLE * size:
+            idle = tuple(
+                name for name, j, change in zip(names, fitted, moved, strict=True)
+                if p[j] and change <= IDLE * size
+            )  # fmt: skip
+            if idle:
+                text = (
+                    f"doubling {' or '.join(idle)} changes the model by less than {IDLE:g} of it."
+                )
+                found.append(Finding("idle parameter", text, len(idle), "doubt", idle))
+        if condition := self._condition(JT, G, columns, names):
             found.append(condition)
-        _of_edges(look, JT, [j for j, *_ in acting], found)
+        if max(moved) > size:
+            of_edges(look, JT, fitted, found)
 
-    def _condition(self, JT, columns: np.ndarray, names: Sequence[str]) -> Finding | None:
-        """The finding of a Jacobian whose condition is beyond `CONDITION`."""
-        if not columns.all():
+    def _condition(
+        self, JT: np.ndarray, G: np.ndarray, columns: list[float], names: Sequence[str]
+    ) -> Finding | None:
+        """The finding of a Jacobian whose condition is beyond `CONDITION`; G = J^T J."""
+        if not all(columns):
             silent = tuple(name for name, c in zip(names, columns, strict=True) if not c)
             text = f"the model does not depend on {' or '.join(silent)} at the start."
             return Finding("condition", text, math.inf, "fault", silent)
-        unit = JT / columns[:, None]
+        lengths = np.array(columns)
+        if is_well_conditioned(G, lengths):
+            return None
         svd = JT.size <= self.max_jacobian_elements_for_svd
-        condition, direction = null_direction(unit, svd)
+        condition, direction = null_direction(JT / lengths[:, None], svd)
         if condition <= CONDITION:
             return None
         part = tuple(n for n, v in zip(names, direction.tolist(), strict=True) if abs(v) > 0.1)
@@ -185,7 +152,7 @@ class NumericalStabilityGuard(SafeFunctions):
             found.append(Finding("not finite", text, int(bad.sum()), "fault"))
         columns = self.safe_norm(J, axis=0)
         names = [f"column {j}" for j in range(J.shape[1])]
-        if condition := self._condition(J.T, columns, names):
+        if condition := self._condition(J.T, J.T @ J, columns.tolist(), names):
             found.append(condition)
             size = np.where(columns > 0, columns, columns.max(initial=0.0) or 1.0)
             J = np.vstack([J, np.diag(math.sqrt(TIKHONOV) * size)])
@@ -204,7 +171,7 @@ class NumericalStabilityGuard(SafeFunctions):
     def check_parameters(self, params: Any) -> tuple[Finding, ...]:
         """Findings of parameters (n,): not finite, or of sizes that differ by more than 1e6."""
         found = list(self.detect_numerical_issues(params, "a parameter"))
-        _of_sizes(np.ravel(params).tolist(), found)
+        of_sizes(np.ravel(params).tolist(), found)
         return tuple(found)
 
     def check_residuals(self, residuals: Any) -> tuple[Finding, ...]:
@@ -251,7 +218,7 @@ def check_problem_stability(
     found: list[Finding] = list(stability_guard.detect_numerical_issues(x, "x"))
     found += stability_guard.detect_numerical_issues(y, "y")
     if f is None or not p.size:
-        _of_data(x, y, p.tolist(), found)
+        of_data(x, y, p.tolist(), found)
         return StabilityReport("check", tuple(found), (), y.size)
 
     def value(q: np.ndarray) -> np.ndarray:
@@ -264,7 +231,9 @@ def check_problem_stability(
     open_sides = np.full(p.size, np.inf)
     names = [f"p{i}" for i in range(p.size)]
     look = Look(x, y, p, -open_sides, open_sides, names, np.ones(p.size), value(p), JT, value)
-    return StabilityReport("check", (*found, *stability_guard.check(look)), (), y.size)
+    with np.errstate(all="ignore"):
+        found += stability_guard.check(look)
+    return StabilityReport("check", tuple(found), (), y.size)
 
 
 def apply_automatic_fixes(
@@ -310,116 +279,3 @@ def apply_automatic_fixes(
         "actions": tuple(actions),
     }  # fmt: skip
     return x / units["x"], y / units["y"], p0, done
-
-
-# ------------------------------------------------------------------------------------ the looks
-
-
-def _of_data(x: np.ndarray | None, y: np.ndarray, p: list[float], found: list[Finding]) -> None:
-    axes = () if x is None else (x,) if x.ndim == 1 else x
-    largest = []
-    for i, axis in enumerate(axes):
-        name = "x" if len(axes) == 1 else f"x[{i}]"
-        low, high = axis.min().item(), axis.max().item()
-        size, span = max(-low, high), high - low
-        largest.append(size)
-        if size > SCALE or 0 < size < 1 / SCALE:
-            text = f"{name} runs to {size:.3g}: parameters of its unit are of that size."
-            found.append(Finding("x scale", text, size))
-        if 0 < FAR * span < size:
-            number = estimate_condition_number(axis)
-            text = f"{name} is far from 0, {size:.3g} for a span of {span:.3g}: subtract a place."
-            found.append(Finding("x offset", text, number))
-    if len(axes) > 1:
-        for i, j, r in detect_collinearity(x)[1]:
-            text = f"x[{i}] and x[{j}] have the correlation {r:.6g}: their effects are alike."
-            found.append(Finding("collinear x", text, r))
-    if axes and (count := _duplicates(axes, y)):
-        text = f"{count} points are there twice, in x and y: they count twice."
-        found.append(Finding("duplicated points", text, count))
-    size = max(abs(y.min()), abs(y.max())).item()
-    if size > SCALE or 0 < size < 1 / SCALE:
-        lost = size > SQUARE or size < 1 / SQUARE
-        text = f"y runs to {size:.3g}"
-        text += ", whose square is no number: change its unit." if lost else "."
-        found.append(Finding("y scale", text, size, "fault" if lost else "note"))
-    _of_sizes(p, found)
-    _of_units(largest, p, found)
-
-
-def _duplicates(axes: Sequence[np.ndarray], y: np.ndarray) -> int:
-    """How many points have the x and y of another one."""
-    if len(axes) == 1:
-        ordered = np.sort(axes[0])
-        if not (ordered[1:] == ordered[:-1]).any():
-            return 0
-    order = np.lexsort((y, *axes))
-    same = np.ones(max(y.size - 1, 0), bool)
-    for column in (y, *axes):
-        ordered = column[order]
-        same &= ordered[1:] == ordered[:-1]
-    return int(same.sum())
-
-
-def _of_sizes(p: list[float], found: list[Finding]) -> None:
-    mismatch, ratio = detect_parameter_scale_mismatch(p)
-    if mismatch:
-        text = f"the largest start is {ratio:.2g} times the smallest; the fit scales them itself."
-        found.append(Finding("parameter scales", text, ratio))
-
-
-def _of_units(largest: list[float], p: list[float], found: list[Finding]) -> None:
-    """Starts among which none is of the size of x, or of 1 / x."""
-    sizes = [abs(value) for value in p if value]
-    for size in largest:
-        if not sizes or 1 / ORDINARY <= size <= ORDINARY or not 0 < size < math.inf:
-            continue
-        products = [s / size for s in sizes] + [s * size for s in sizes]
-        if not any(1 / ORDINARY <= q <= ORDINARY for q in products):
-            text = f"x runs to {size:.3g}, and no start is near that size, or near 1 over it."
-            found.append(Finding("units", text, size, "doubt"))
-
-
-def _of_sigma(look: Look, found: list[Finding]) -> None:
-    if look.factor is not None:
-        diagonal = np.abs(np.diagonal(look.factor))
-        ratio = float(diagonal.max() / diagonal.min()) ** 2
-        if ratio > CONDITION:
-            text = f"the covariance of y is nearly singular: its condition is {ratio:.2g} at least."
-            found.append(Finding("sigma", text, ratio))
-    elif look.weights is not None:
-        acting = look.weights[look.weights > 0]
-        ratio = float(acting.max() / acting.min())
-        if ratio > SPREAD:
-            text = f"the largest sigma is {ratio:.2g} times the smallest: few points decide alone."
-            found.append(Finding("sigma", text, ratio))
-
-
-def _not_finite(look: Look, JT: np.ndarray) -> list[Finding]:
-    """The finding of a start without value or derivative; none where squares alone overflow."""
-    bad, of_J = ~np.isfinite(look.f0), ~np.isfinite(JT).all(axis=0)
-    what = "the model" if bad.any() else "a derivative of the model"
-    count = int((bad | of_J).sum())
-    if not count:
-        text = "the squares of the model or of its derivatives overflow at the start."
-        return [Finding("start", text, bad.size, "fault")]
-    start = ", ".join(f"{n}={p:g}" for n, p in zip(look.names, look.p0, strict=True))
-    text = f"{what} is not finite at {count} of {bad.size} points with {start}."
-    return [Finding("start", text, count, "fault")]
-
-
-def _of_edges(look: Look, JT: np.ndarray, places: list[int], found: list[Finding]) -> None:
-    """What is not finite near the start; looked for where the model is steep."""
-    top = max(look.f0.max(), -look.f0.min())
-    p = look.p0[places]
-    steep = np.maximum(JT.max(axis=1), -JT.min(axis=1)) * np.abs(p) > _STEEP * top
-    if not steep.any():
-        return
-    for j in (j for j, is_steep in zip(places, steep.tolist(), strict=True) if is_steep):
-        for sign in (1, -1):
-            q = look.p0.copy()
-            q[j] = min(max(q[j] * (1 + sign * NEAR), look.lb[j]), look.ub[j])
-            if count := int((~np.isfinite(look.value(q))).sum()):
-                name = look.names[j]
-                text = f"the model is not finite at {count} points with {name}={q[j]:g}: bound it."
-                found.append(Finding("edge", text, count, "note", (name,)))

@@ -18,7 +18,7 @@ _LOWEST, _HIGHEST = math.log(_TINY), math.log(_HUGE)
 def null_direction(unit: np.ndarray, svd: bool = True) -> tuple[float, np.ndarray]:
     """(condition, direction (n,) of the least singular value) of unit vectors (n, m) as columns.
 
-    The Gram matrix tells where it has digits left, up to 1e5; beyond, the singular values.
+    The singular values tell, and the Gram matrix where it has digits left, up to 1e5.
     svd: False: none are computed, and a condition beyond 1e7 is infinite.
     """
     values, vectors = np.linalg.eigh(unit @ unit.T)
@@ -30,6 +30,18 @@ def null_direction(unit: np.ndarray, svd: bool = True) -> tuple[float, np.ndarra
     if len(S) < len(unit):  # fewer points than parameters
         return math.inf, vectors[:, 0]
     return (float(S[0] / S[-1]) if S[-1] > 0 else math.inf), U[:, -1]
+
+
+def is_well_conditioned(G: np.ndarray, lengths: np.ndarray) -> bool:
+    """Whether the Gram matrix G (n, n) of vectors of these lengths shows a condition below 1e6.
+
+    The least eigenvalue of a matrix with a diagonal of 1 is more than its determinant over e.
+    """
+    try:
+        pivots = np.linalg.cholesky(G / (lengths[:, None] * lengths)).diagonal().tolist()
+    except np.linalg.LinAlgError:
+        return False
+    return math.prod(pivots) > 1e-5
 
 
 def estimate_condition_number(xdata: Any) -> float:
