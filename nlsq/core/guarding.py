@@ -8,6 +8,7 @@ made from it all the same, and beside it from a start that is looked for in the 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -49,7 +50,8 @@ class Guarding:
         if mode not in MODES:
             near = did_you_mean(str(mode), MODES, ".")
             raise ValueError(f"`stability` must be False, 'check' or 'auto', got {mode!r}{near}")
-        self._mode, self._findings, self._actions, self._looked = mode, (), [], 0
+        self._mode, self._actions, self._looked = mode, [], 0
+        self._look: Callable[[], tuple[Finding, ...]] = tuple
 
     def covariance(self, sigma: Any) -> Any:
         """`sigma`; a covariance without a Cholesky factor gets one, where little is needed."""
@@ -72,27 +74,40 @@ class Guarding:
         self, model: Model, data: Observations, parameters: Parameters, options: Options,
         searched: bool,
     ) -> tuple[Parameters, Options]:  # fmt: skip
-        """Look; 'auto': from where the better end is reached. searched: p0 was looked for."""
-        self._findings = self._look(model, data, parameters, options)
-        against = [f for f in self._findings if f.kind in OF_START]
-        if self._mode == "check" or searched or not against or not parameters.n_free:
+        """What the fit begins with; 'auto': from where its better end is reached.
+
+        searched: p0 was looked for.
+        """
+        self._look = lambda: self._seen(model.twin(), data, parameters, options)
+        if self._mode == "check":
+            return parameters, options
+        findings = self._seen(model, data, parameters, options)  # which the fit takes over
+        self._look = lambda: findings
+        against = [f for f in findings if f.kind in OF_START]
+        if searched or not against or not parameters.n_free:
             return parameters, options
         return self._better(model, data, parameters, options, against)
 
     def tell(self, result: Any) -> None:
-        """Put the report into a result, and what has to be warned of among its warnings."""
-        report = StabilityReport(self._mode, self._findings, tuple(self._actions), self._looked)
-        result["stability"] = report
-        faults = [f for f in self._findings if f.level == "fault"]
+        """Let a result have the report, and among its warnings what may explain a bad end."""
+        if result.success and not result.warnings:
+            result.defer("stability", self._report)
+            return
+        result["stability"] = report = self._report()
+        faults = [f for f in report.findings if f.level == "fault"]
         if any(action.kind == "start" for action in self._actions):  # which answers those of it
             faults = [f for f in faults if f.kind not in OF_START]
-        if faults:
-            texts = (f"{fault.kind}: {fault.text.rstrip('.')}" for fault in faults)
-            result["warnings"] = (*result["warnings"], *texts)
+        texts = (f"{fault.kind}: {fault.text.rstrip('.')}" for fault in faults)
+        result["warnings"] = (*result.warnings, *texts)
 
-    def _look(
+    def _report(self) -> StabilityReport:
+        findings = self._look()
+        return StabilityReport(self._mode, findings, tuple(self._actions), self._looked)
+
+    def _seen(
         self, model: Model, data: Observations, parameters: Parameters, options: Options
     ) -> tuple[Finding, ...]:
+        model.require_unchanged()
         part = _part(model, data)
         x, y = part.x.given, part.counted(part.y)
         numbers = isinstance(x, np.ndarray) and x.dtype.kind in "fiu" and x.ndim in (1, 2)

@@ -136,11 +136,12 @@ def curve_fit(
         start. A value outranks that of a list `p0`; in a dict `p0` another one is an error.
         Fixing and freeing compile nothing.
     stability : {False, 'check', 'auto'}
-        'check' looks at data, start and Jacobian (`nlsq.stability.guard`) and reports in
-        ``result.stability``; it warns of faults. 'auto' also acts: where something tells against
-        the start, the fit is also made from one that is found in the units of the data, and the
-        better end is kept; a covariance `sigma` without a Cholesky factor gets 1e-10 of its mean
-        variance added. Each action stands in the report, with its reason.
+        'check' looks at data, start and Jacobian (`nlsq.stability.guard`): the report is
+        ``result.stability``, made when it is asked for, and at once where the fit did not end well,
+        to warn of faults. 'auto' also acts: where something tells against the start, the fit is
+        also made from one that is found in the units of the data, and the better end is kept; a
+        covariance `sigma` without a Cholesky factor gets 1e-10 of its mean variance added. Each
+        action stands in the report, with its reason.
     ftol, xtol, gtol : float or None
         Relative tolerances for cost, parameters and gradient (default 1e-8; None switches a test
         off). They do not depend on units.

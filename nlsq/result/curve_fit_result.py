@@ -26,8 +26,8 @@ FIELDS = frozenset(
 )
 # Public for the sake of other modules, or of a dictionary's.
 _INSIDE = frozenset(dir(dict)) - {"get", "keys", "items"} | frozenset(
-    """is_settled sigma_dimensions complex_values has_statistics knows_dof require_model no_model
-    unwhiten""".split()
+    """is_settled defer sigma_dimensions complex_values has_statistics knows_dof require_model
+    no_model unwhiten""".split()
 )
 
 
