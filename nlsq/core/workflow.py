@@ -173,7 +173,7 @@ def fit(
     ([2.5, 1.3], 'chunked')
     """
     started = time.monotonic()
-    check_names("fit", [k for k in options if k not in SEARCH], _OWN, f)
+    check_names("fit", [k for k in options if k not in (*SEARCH, "stability")], _OWN, f)
     road: Any = workflow
     hybrid = None
     if isinstance(workflow, HybridStreamingConfig):

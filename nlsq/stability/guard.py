@@ -86,6 +86,8 @@ class NumericalStabilityGuard(SafeFunctions):
             JT = np.empty((0, f0.size))
         G, square = JT @ JT.T, float(f0 @ f0)
         columns = [math.sqrt(s) for s in G.diagonal().tolist()]
+        if 0.0 in columns:  # or its square is
+            columns = self.safe_norm(JT, axis=1).tolist()
         if not math.isfinite(square + sum(columns)):
             found += not_finite(look, JT)
             return
@@ -98,20 +100,17 @@ class NumericalStabilityGuard(SafeFunctions):
         names, size = [look.names[j] for j in fitted], math.sqrt(square)
         p = look.p0.tolist()
         moved = [abs(p[j]) * c for j, c in zip(fitted, columns, strict=True)]
-        if size and min(moved) <= IDLE * size:
-            idle = tuple(
-                name for name, j, change in zip(names, fitted, moved, strict=True)
-                if p[j] and change <= IDLE * size
-            )  # fmt: skip
-            if idle:
-                text = (
-                    f"doubling {' or '.join(idle)} changes the model by less than {IDLE:g} of it."
-                )
-                found.append(Finding("idle parameter", text, len(idle), "doubt", idle))
+        idle = tuple(
+            name for name, j, change in zip(names, fitted, moved, strict=True)
+            if p[j] and size and change <= IDLE * size
+        )  # fmt: skip
+        if idle:
+            who = " or ".join(idle)
+            text = f"doubling {who} changes the model by less than {IDLE:g} of it."
+            found.append(Finding("idle parameter", text, len(idle), "doubt", idle))
         if condition := self._condition(JT, G, columns, names):
             found.append(condition)
-        if max(moved) > size:
-            of_edges(look, JT, fitted, found)
+        of_edges(look, fitted, found)
 
     def _condition(
         self, JT: np.ndarray, G: np.ndarray, columns: list[float], names: Sequence[str]

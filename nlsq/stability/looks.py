@@ -22,7 +22,7 @@ SPREAD = 1e6  # of deviations, from which on few points decide alone
 FAR = 1e3  # times its span, from which on x is far from 0
 SQUARE = 1e150  # beyond it, and below its inverse, squares are no numbers
 NEAR = 0.1  # how far from the start an edge is looked for, relative
-_STEEP = 2.0  # change of the model for that of a parameter, both relative, that may be an edge
+_FEW = 30  # parameters, around which edges are looked for
 
 
 class Look(NamedTuple):
@@ -158,14 +158,9 @@ def not_finite(look: Look, JT: np.ndarray) -> list[Finding]:
     return [Finding("start", text, count, "fault")]
 
 
-def of_edges(look: Look, JT: np.ndarray, places: list[int], found: list[Finding]) -> None:
-    """What is not finite near the start; looked for where the model is steep."""
-    top = max(look.f0.max(), -look.f0.min())
-    p = look.p0[places]
-    steep = np.maximum(JT.max(axis=1), -JT.min(axis=1)) * np.abs(p) > _STEEP * top
-    if not steep.any():
-        return
-    for j in (j for j, is_steep in zip(places, steep.tolist(), strict=True) if is_steep):
+def of_edges(look: Look, places: Sequence[int], found: list[Finding]) -> None:
+    """What is not finite near the start; of few parameters, since each is moved both ways."""
+    for j in places if len(places) <= _FEW else ():
         for sign in (1, -1):
             q = look.p0.copy()
             q[j] = min(max(q[j] * (1 + sign * NEAR), look.lb[j]), look.ub[j])
