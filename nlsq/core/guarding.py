@@ -137,7 +137,8 @@ class Guarding:
         from nlsq.global_optimization.strategies import MultiStart
 
         quiet, given = dataclasses.replace(options, callback=None, verbose=0), None
-        if against[0].kind != "start":
+        reason = min(against, key=lambda f: (f.kind != "start", f.level != "fault"))
+        if reason.kind != "start":
             given = solve(model, data, parameters, quiet)
             if 2 * given.cost <= tries.ROUNDED * data.spread():
                 return parameters, options
@@ -155,7 +156,7 @@ class Guarding:
         if not _is_better(end, given):
             return parameters, options
         left = end.cost / given.cost if given is not None and given.cost > 0 else 0.0
-        self._note(parameters, found.p0, against[0].text, left, options)
+        self._note(parameters, found.p0, reason.text, left, options)
         return sought, dataclasses.replace(options, **kept)
 
     def _note(self, before: Parameters, p0, reason: str, left: float, settings: Options) -> None:
