@@ -391,14 +391,14 @@ def test_what_is_reported_can_be_kept_and_read():
         == repr(fit.stability)
         == (
             "stability='auto', 60 points looked at: 1 finding, 1 action\n"
-            "  ! start: the model is not finite at 7 of 60 points with a=1, k=1.\n"
+            "  ! start: the model is not finite, or too large, at 34 of 60 points with a=1, k=1.\n"
             "  > start: a=1 -> 2, k=1 -> 0.01, found in the units of x and y. Reason: the model is "
-            "not finite at 7 of 60 points with a=1, k=1."
+            "not finite, or too large, at 34 of 60 points with a=1, k=1."
         )
     )
     assert pickle.loads(pickle.dumps(fit)).stability == fit.stability
     stored = nlsq.CurveFitResult.from_json(fit.to_json()).stability
-    assert stored.describe() == str(fit.stability) and stored.findings[0].number == 7
+    assert stored.describe() == str(fit.stability) and stored.findings[0].number == 34
     with pytest.raises(dataclasses.FrozenInstanceError):
         fit.stability.mode = "check"
     np.testing.assert_allclose(fit.p0, truth, rtol=1e-3)  # where the fit that is kept began

@@ -16,6 +16,8 @@ import numpy as np
 from nlsq.config import double_precision
 from nlsq.core.drive import buying, host, tries
 from nlsq.core.drive.solve import solve
+from nlsq.core.loop.outcome import Outcome
+from nlsq.core.loop.status import Status
 from nlsq.core.model.abscissae import Abscissae
 from nlsq.core.model.duals import NoRule
 from nlsq.core.model.model import Model
@@ -70,23 +72,38 @@ class Guarding:
         self._actions.append(Action("sigma", text, reason, added))
         return fixed
 
-    def start(
+    def solve(
         self, model: Model, data: Observations, parameters: Parameters, options: Options,
         searched: bool,
-    ) -> tuple[Parameters, Options]:  # fmt: skip
-        """What the fit begins with; 'auto': from where its better end is reached.
+    ) -> tuple[Parameters, Options, Outcome]:  # fmt: skip
+        """The fit, and what it was made with. searched: p0 was looked for."""
 
-        searched: p0 was looked for.
-        """
-        self._look = lambda: self._seen(model.twin(), data, parameters, options)
-        if self._mode == "check":
-            return parameters, options
-        findings = self._seen(model, data, parameters, options)  # which the fit takes over
-        self._look = lambda: findings
-        against = [f for f in findings if f.kind in OF_START]
-        if searched or not against or not parameters.n_free:
-            return parameters, options
-        return self._better(model, data, parameters, options, against)
+        def later() -> tuple[Finding, ...]:
+            model.require_unchanged()
+            return self._seen(model.twin(), data, parameters, options)
+
+        self._look = later
+        against: list[Finding] = []
+        if self._mode == "auto":
+            findings = self._seen(model, data, parameters, options)  # which the fit takes over
+            self._look = lambda: findings
+            against = [] if searched else [f for f in findings if f.kind in OF_START]
+        if not against or not parameters.n_free:
+            return parameters, options, solve(model, data, parameters, options)
+        reason = min(against, key=lambda f: (f.kind != "start", f.level != "fault"))
+        given = None
+        if reason.kind != "start":
+            given = solve(model, data, parameters, options)
+            exact = 2 * given.cost <= tries.ROUNDED * data.spread()
+            if exact or Status(given.status).stopped_from_outside:
+                return parameters, options, given
+        begin = _aside(parameters) if given is None else parameters
+        found = self._elsewhere(model, data, begin, options)
+        if found is None or not _is_better(found[-1], given):
+            end = solve(model, data, parameters, options) if given is None else given
+            return parameters, options, end
+        self._note(parameters, options, found, given, reason.text)
+        return found
 
     def tell(self, result: Any) -> None:
         """Let a result have the report, and among its warnings what may explain a bad end."""
@@ -107,7 +124,6 @@ class Guarding:
     def _seen(
         self, model: Model, data: Observations, parameters: Parameters, options: Options
     ) -> tuple[Finding, ...]:
-        model.require_unchanged()
         part = _part(model, data)
         x, y = part.x.given, part.counted(part.y)
         numbers = isinstance(x, np.ndarray) and x.dtype.kind in "fiu" and x.ndim in (1, 2)
@@ -117,7 +133,10 @@ class Guarding:
             return part.counted(tries.values_or_nan(model, x, p))
 
         with double_precision(), np.errstate(all="ignore"):
-            f0, J = _at_start(model, part, parameters, options)
+            if self._mode == "auto" and _refuses(model, x, parameters.p0):
+                f0, J = np.full(y.size, np.nan), None
+            else:
+                f0, J = _at_start(model, part, parameters, options)
             look = Look(
                 x if numbers and x.shape[-1] == y.size else None,
                 np.abs(y) if data.is_complex else y,
@@ -127,47 +146,41 @@ class Guarding:
             )  # fmt: skip
             return stability_guard.check(look)
 
-    def _better(
-        self, model: Model, data: Observations, parameters: Parameters, options: Options,
-        against: list[Finding],
-    ) -> tuple[Parameters, Options]:  # fmt: skip
-        """Parameters and options as they are, or with a start that was looked for."""
+    def _elsewhere(
+        self, model: Model, data: Observations, parameters: Parameters, options: Options
+    ) -> tuple[Parameters, Options, Outcome] | None:
+        """A fit from a start that is looked for in the units of x and y; None where there is none.
+
+        Given scales were for another start, and its further tries are no better than a search.
+        """
         from nlsq.global_optimization.config import GlobalOptimizationConfig
         from nlsq.global_optimization.problem import Problem
         from nlsq.global_optimization.strategies import MultiStart
 
-        quiet, given = dataclasses.replace(options, callback=None, verbose=0), None
-        reason = min(against, key=lambda f: (f.kind != "start", f.level != "fault"))
-        if reason.kind != "start":
-            given = solve(model, data, parameters, quiet)
-            if 2 * given.cost <= tries.ROUNDED * data.spread():
-                return parameters, options
-        kept = {"x_scale": "jac", "tried_again": False}
-        problem = Problem(
-            model, data, parameters if given else _aside(parameters),
-            dataclasses.replace(quiet, **kept),
-        )  # fmt: skip
+        options = dataclasses.replace(options, x_scale="jac", tried_again=False)
+        problem = Problem(model, data, parameters, options)
         try:
-            found = MultiStart(GlobalOptimizationConfig()).find(problem, False)
+            p0 = MultiStart(GlobalOptimizationConfig()).find(problem, False).p0
         except ValueError:  # the model fails wherever it was looked for
-            return parameters, options
-        sought = Parameters(found.p0, problem.lb, problem.ub, parameters.names)
-        end = solve(model, data, sought, problem.options)
-        if not _is_better(end, given):
-            return parameters, options
-        left = end.cost / given.cost if given is not None and given.cost > 0 else 0.0
-        self._note(parameters, found.p0, reason.text, left, options)
-        return sought, dataclasses.replace(options, **kept)
+            return None
+        if options.verbose > 1:
+            print("Another start: found in the units of x and y.")
+        sought = Parameters(p0, problem.lb, problem.ub, parameters.names)
+        return sought, options, solve(model, data, sought, options)
 
-    def _note(self, before: Parameters, p0, reason: str, left: float, settings: Options) -> None:
+    def _note(
+        self, before: Parameters, options: Options, found: tuple, given: Outcome | None, reason: str
+    ) -> None:
+        after, _, end = found
         told = (
             f"{name}={old:g} -> {new:.4g}"
-            for name, old, new in zip(before.names, before.p0, p0, strict=True)
+            for name, old, new in zip(before.names, before.p0, after.p0, strict=True)
             if old != new
         )
         text = f"{', '.join(told)}, found in the units of x and y."
+        left = end.cost / given.cost if given is not None and given.cost > 0 else 0.0
         self._actions.append(Action("start", text, reason, left))
-        if not isinstance(settings.x_scale, str):
+        if not isinstance(options.x_scale, str):
             text = "'jac' takes the place of the given scales."
             self._actions.append(Action("x_scale", text, "they belonged to another start.", 1.0))
 
@@ -193,6 +206,12 @@ def _has_factor(K: np.ndarray) -> bool:
     except np.linalg.LinAlgError:
         return False
     return True
+
+
+def _refuses(model: Model, x: Any, p0: np.ndarray) -> bool:
+    """Whether the user's function raises at p0, where 'auto' then looks for another start."""
+    value = tries.values_or_nan(model, x, p0)
+    return value.size == 1 and bool(np.isnan(value[0]))
 
 
 def _part(model: Model, data: Observations) -> Observations:

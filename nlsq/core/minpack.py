@@ -311,11 +311,11 @@ def curve_fit(
             data.x.own = xdata if prepared.xdata.shape == xdata.shape else None
         with interruption.deferred():
             choose_road(model, data, parameters, settings, at_once=True)
-            if guard is not None:
-                parameters, settings = guard.start(
-                    model, data, parameters, settings, search is not None
-                )
-            outcome = solve(model, data, parameters, settings)
+            if guard is None:
+                outcome = solve(model, data, parameters, settings)
+            else:
+                given = parameters, settings
+                parameters, settings, outcome = guard.solve(model, data, *given, found is not None)
             data.x.keep_copy()
             model.memo.x = data.x.given
         finished = Finished(model, data, parameters, settings, outcome)

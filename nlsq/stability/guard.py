@@ -22,6 +22,7 @@ a rate of 1 for times of 1e9 makes a curve that tells nothing about the data.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -34,7 +35,6 @@ from nlsq.stability.numbers import (
     SVD_ELEMENTS,
     TIKHONOV,
     SafeFunctions,
-    is_well_conditioned,
     null_direction,
 )
 from nlsq.stability.numbers import detect_collinearity as detect_collinearity
@@ -81,53 +81,32 @@ class NumericalStabilityGuard(SafeFunctions):
         return tuple(found)
 
     def _of_start(self, look: Look, found: list[Finding]) -> None:
-        f0, JT = look.f0, look.JT
-        if JT is None:
-            JT = np.empty((0, f0.size))
-        G, square = JT @ JT.T, float(f0 @ f0)
-        columns = [math.sqrt(s) for s in G.diagonal().tolist()]
-        if 0.0 in columns:  # or its square is
-            columns = self.safe_norm(JT, axis=1).tolist()
-        if not math.isfinite(square + sum(columns)):
-            found += not_finite(look, JT)
+        JT = np.empty((0, look.f0.size)) if look.JT is None else look.JT
+        if fault := not_finite(look, JT):
+            found.append(fault)
             return
-        fitted = [j for j, free in zip(range(len(JT)), look.free, strict=False) if free]
-        if not fitted:
-            return
-        if len(fitted) < len(JT):
-            JT, G = JT[fitted], G[np.ix_(fitted, fitted)]
-            columns = [columns[j] for j in fitted]
-        names, size = [look.names[j] for j in fitted], math.sqrt(square)
-        p = look.p0.tolist()
-        moved = [abs(p[j]) * c for j, c in zip(fitted, columns, strict=True)]
-        idle = tuple(
-            name for name, j, change in zip(names, fitted, moved, strict=True)
-            if p[j] and size and change <= IDLE * size
-        )  # fmt: skip
-        if idle:
-            who = " or ".join(idle)
-            text = f"doubling {who} changes the model by less than {IDLE:g} of it."
+        fitted = [j for j in range(len(JT)) if look.free[j]]
+        names, JT = [look.names[j] for j in fitted], JT[fitted]
+        size, p = self.safe_norm(look.f0), np.abs(look.p0[fitted])
+        is_idle = (p > 0) & (p * self.safe_norm(JT, axis=1) <= IDLE * size) & (size > 0)
+        if idle := tuple(itertools.compress(names, is_idle.tolist())):
+            text = f"doubling {' or '.join(idle)} changes the model by less than {IDLE:g} of it."
             found.append(Finding("idle parameter", text, len(idle), "doubt", idle))
-        if condition := self._condition(JT, G, columns, names):
+        if fitted and (condition := self._condition(JT, names)):
             found.append(condition)
         of_edges(look, fitted, found)
 
-    def _condition(
-        self, JT: np.ndarray, G: np.ndarray, columns: list[float], names: Sequence[str]
-    ) -> Finding | None:
-        """The finding of a Jacobian whose condition is beyond `CONDITION`; G = J^T J."""
-        if not all(columns):
-            silent = tuple(name for name, c in zip(names, columns, strict=True) if not c)
+    def _condition(self, JT: np.ndarray, names: Sequence[str]) -> Finding | None:
+        """The finding of a Jacobian (n, m) whose condition is beyond `CONDITION`."""
+        lengths = self.safe_norm(JT, axis=1)
+        if silent := tuple(itertools.compress(names, (lengths == 0).tolist())):
             text = f"the model does not depend on {' or '.join(silent)} at the start."
             return Finding("condition", text, math.inf, "fault", silent)
-        lengths = np.array(columns)
-        if is_well_conditioned(G, lengths):
-            return None
         svd = JT.size <= self.max_jacobian_elements_for_svd
         condition, direction = null_direction(JT / lengths[:, None], svd)
         if condition <= CONDITION:
             return None
-        part = tuple(n for n, v in zip(names, direction.tolist(), strict=True) if abs(v) > 0.1)
+        part = tuple(itertools.compress(names, (np.abs(direction) > 0.1).tolist()))
         text = (
             f"the columns of the Jacobian of {', '.join(part)} are dependent at the start, with a "
             f"condition of {condition:.2g}: the data tell them apart only elsewhere, or not at all."
@@ -149,10 +128,10 @@ class NumericalStabilityGuard(SafeFunctions):
             J[bad] = 0.0
             text = f"{bad.sum()} rows of the Jacobian are not finite: they are taken as 0."
             found.append(Finding("not finite", text, int(bad.sum()), "fault"))
-        columns = self.safe_norm(J, axis=0)
         names = [f"column {j}" for j in range(J.shape[1])]
-        if condition := self._condition(J.T, J.T @ J, columns.tolist(), names):
+        if condition := self._condition(J.T, names):
             found.append(condition)
+            columns = self.safe_norm(J, axis=0)
             size = np.where(columns > 0, columns, columns.max(initial=0.0) or 1.0)
             J = np.vstack([J, np.diag(math.sqrt(TIKHONOV) * size)])
         return J, tuple(found)

@@ -145,17 +145,15 @@ def of_sigma(look: Look, found: list[Finding]) -> None:
             found.append(Finding("sigma", text, ratio))
 
 
-def not_finite(look: Look, JT: np.ndarray) -> list[Finding]:
-    """The finding of a start without value or derivative; none where squares alone overflow."""
-    bad, of_J = ~np.isfinite(look.f0), ~np.isfinite(JT).all(axis=0)
+def not_finite(look: Look, JT: np.ndarray) -> Finding | None:
+    """The finding of a start at which the model or a derivative is no number to be squared."""
+    bad, of_J = ~(np.abs(look.f0) < SQUARE), ~(np.abs(JT) < SQUARE).all(axis=0)
+    if not (count := int((bad | of_J).sum())):
+        return None
     what = "the model" if bad.any() else "a derivative of the model"
-    count = int((bad | of_J).sum())
-    if not count:
-        text = "the squares of the model or of its derivatives overflow at the start."
-        return [Finding("start", text, bad.size, "fault")]
     start = ", ".join(f"{n}={p:g}" for n, p in zip(look.names, look.p0, strict=True))
-    text = f"{what} is not finite at {count} of {bad.size} points with {start}."
-    return [Finding("start", text, count, "fault")]
+    text = f"{what} is not finite, or too large, at {count} of {bad.size} points with {start}."
+    return Finding("start", text, count, "fault")
 
 
 def of_edges(look: Look, places: Sequence[int], found: list[Finding]) -> None:

@@ -32,18 +32,6 @@ def null_direction(unit: np.ndarray, svd: bool = True) -> tuple[float, np.ndarra
     return (float(S[0] / S[-1]) if S[-1] > 0 else math.inf), U[:, -1]
 
 
-def is_well_conditioned(G: np.ndarray, lengths: np.ndarray) -> bool:
-    """Whether the Gram matrix G (n, n) of vectors of these lengths shows a condition below 1e6.
-
-    The least eigenvalue of a matrix with a diagonal of 1 is more than its determinant over e.
-    """
-    try:
-        pivots = np.linalg.cholesky(G / (lengths[:, None] * lengths)).diagonal().tolist()
-    except np.linalg.LinAlgError:
-        return False
-    return math.prod(pivots) > 1e-5
-
-
 def estimate_condition_number(xdata: Any) -> float:
     """Condition of a straight line, or plane, in x (m,) or (k, m): of 1 and x, scaled to length 1.
 
