@@ -60,9 +60,8 @@ class Guarding:
         if self._mode == "check" or np.ndim(sigma) != 2:
             return sigma
         K = np.asarray(sigma)
-        if K.dtype.kind not in "fiu" or len(set(K.shape)) > 1 or not np.isfinite(K).all():
-            return sigma
-        if _has_factor(K):
+        numbers = K.dtype.kind in "fiu" and K.shape[0] == K.shape[1] and np.isfinite(K).all()
+        if not numbers or _has_factor(K):
             return sigma
         fixed, added = tikhonov(K)
         if not _has_factor(fixed):

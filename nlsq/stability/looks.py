@@ -26,39 +26,20 @@ _FEW = 30  # parameters, around which edges are looked for
 
 
 class Look(NamedTuple):
-    """What is looked at before a fit; f0 and JT are divided by sigma.
+    """What is looked at before a fit."""
 
-    Attributes
-    ----------
-    x : ndarray (m,) or (k, m), or None where it is no array of numbers
-    y : ndarray (m,)
-    p0, lb, ub : ndarray (n,)
-    names : sequence of str (n,)
-    free : sequence (n,), true for parameters that are fitted
-    f0 : ndarray (m,)
-        The model at p0.
-    JT : ndarray (n, m) or None
-        Its derivatives there; None where nobody computed them.
-    value : callable
-        value(p) -> (m,), NaN where the model has no value.
-    weights : None or ndarray (m,)
-        1 / sigma.
-    factor : None or ndarray (m, m)
-        Lower Cholesky factor of the covariance of y.
-    """
-
-    x: np.ndarray | None
-    y: np.ndarray
-    p0: np.ndarray
+    x: np.ndarray | None  # (m,) or (k, m); None where it is no array of numbers
+    y: np.ndarray  # (m,)
+    p0: np.ndarray  # (n,)
     lb: np.ndarray
     ub: np.ndarray
     names: Sequence[str]
-    free: Sequence
-    f0: np.ndarray
-    JT: np.ndarray | None
-    value: Callable
-    weights: np.ndarray | None = None
-    factor: np.ndarray | None = None
+    free: Sequence  # (n,), true for parameters that are fitted
+    f0: np.ndarray  # (m,), the model at p0, divided by sigma
+    JT: np.ndarray | None  # (n, m), its derivatives, likewise; None where nobody computed them
+    value: Callable  # value(p) -> (m,), NaN where the model has none
+    weights: np.ndarray | None = None  # (m,), 1 / sigma
+    factor: np.ndarray | None = None  # (m, m), lower Cholesky factor of the covariance of y
 
 
 def of_data(x: np.ndarray | None, y: np.ndarray, p: list[float], found: list[Finding]) -> None:

@@ -4,26 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 
-#: A fault is warned of; a doubt lets 'auto' compare; a note is to be known.
+#: A fault may explain a bad end; a doubt lets 'auto' compare; a note is to be known.
 LEVELS = ("fault", "doubt", "note")
 _MARKS = {"fault": "!", "doubt": "?", "note": "-"}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was found.
+    """One thing that was found; the kinds, and what their numbers are, say `nlsq.stability.guard`.
 
-    Attributes
-    ----------
-    kind : str
-        Of `nlsq.stability.guard`, for example 'condition' or 'duplicated points'.
-    text : str
-        The sentence for a reader, with what to do.
-    number : float
-        The measured number: a condition number, a count of points, a ratio.
-    level : {'fault', 'doubt', 'note'}
-    parameters : tuple of str
-        Whom it is about; empty where it is about the data.
+    text: the sentence for a reader. parameters: whom it is about; empty where it is the data.
     """
 
     kind: str
@@ -35,18 +25,10 @@ class Finding:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Action:
-    """One thing that was done, by stability='auto' alone.
+    """One thing that was done, because of a `reason`.
 
-    Attributes
-    ----------
-    kind : {'start', 'x_scale', 'sigma'}
-        What was changed.
-    text : str
-        The change.
-    reason : str
-        The sentence of the finding that asked for it.
-    number : float
-        The size of the change: the share of the cost that is left, or what was added.
+    number: of 'start' the share of the cost that is left; of 'sigma' what was added to the
+    variances; of a unit that unit.
     """
 
     kind: str
@@ -57,22 +39,14 @@ class Action:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class StabilityReport:
-    """The findings and actions of one fit; ``result.stability``.
-
-    Attributes
-    ----------
-    mode : {'check', 'auto'}
-    findings : tuple of Finding
-    actions : tuple of Action
-    n_points : int
-        How many points were looked at; of long data a sample.
+    """The findings and actions of one fit, of which `n_points` were looked at.
 
     Examples
     --------
-    >>> report = StabilityReport("check", (Finding("y scale", "y runs to 1e+200.", 1e200),), (), 9)
+    >>> report = StabilityReport("check", (Finding("y scale", "y runs to 1e+07.", 1e7),), (), 9)
     >>> print(report)
     stability='check', 9 points looked at: 1 finding, 0 actions
-      - y scale: y runs to 1e+200.
+      - y scale: y runs to 1e+07.
     """
 
     mode: str
@@ -91,12 +65,10 @@ class StabilityReport:
 
     def summary(self) -> str:
         """A line for each finding and each action."""
-        counts = [
-            f"{len(of)} {word}{'s' * (len(of) != 1)}"
-            for of, word in ((self.findings, "finding"), (self.actions, "action"))
-        ]
+        some, done = (f"{len(a)} %s{'s' * (len(a) != 1)}" for a in (self.findings, self.actions))
         lines = [
-            f"stability={self.mode!r}, {self.n_points} points looked at: {', '.join(counts)}",
+            f"stability={self.mode!r}, {self.n_points} points looked at: {some % 'finding'}, "
+            f"{done % 'action'}",
             *(f"  {_MARKS[f.level]} {f.kind}: {f.text}" for f in self.findings),
             *(f"  > {a.kind}: {a.text} Reason: {a.reason}" for a in self.actions),
         ]
