@@ -396,8 +396,11 @@ def test_what_is_reported_can_be_kept_and_read():
             "not finite, or too large, at 34 of 60 points with a=1, k=1."
         )
     )
+    assert "guard   start: a=1 -> 2, k=1 -> 0.01, found" in fit.summary()
     assert pickle.loads(pickle.dumps(fit)).stability == fit.stability
-    stored = nlsq.CurveFitResult.from_json(fit.to_json()).stability
+    again = nlsq.CurveFitResult.from_json(fit.to_json())
+    assert again.summary() == fit.summary()
+    stored = again.stability
     assert stored.describe() == str(fit.stability) and stored.findings[0].number == 34
     with pytest.raises(dataclasses.FrozenInstanceError):
         fit.stability.mode = "check"

@@ -106,15 +106,17 @@ class Guarding:
 
     def tell(self, result: Any) -> None:
         """Let a result have the report, and among its warnings what may explain a bad end."""
-        if result.success and not result.warnings:
+        ended_well = result.success and not result.warnings
+        if ended_well and self._mode == "check":
             result.defer("stability", self._report)
             return
         result["stability"] = report = self._report()
-        faults = [f for f in report.findings if f.level == "fault"]
-        if any(action.kind == "start" for action in self._actions):  # which answers those of it
-            faults = [f for f in faults if f.kind not in OF_START]
-        texts = (f"{fault.kind}: {fault.text.rstrip('.')}" for fault in faults)
-        result["warnings"] = (*result.warnings, *texts)
+        moved = any(action.kind == "start" for action in self._actions)
+        result["warnings"] += tuple(
+            f"{f.kind}: {f.text.rstrip('.')}"
+            for f in report.findings
+            if f.level == "fault" and not (ended_well or (moved and f.kind in OF_START))
+        )
 
     def _report(self) -> StabilityReport:
         findings = self._look()

@@ -22,6 +22,10 @@ class Finding:
     level: str = "note"
     parameters: tuple[str, ...] = ()
 
+    def describe(self) -> str:
+        """The sentence, which a stored result keeps too."""
+        return self.text
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Action:
@@ -35,6 +39,8 @@ class Action:
     text: str
     reason: str
     number: float
+
+    describe = Finding.describe
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
