@@ -44,6 +44,8 @@ MethodLike: TypeAlias = (
 NanPolicyLiteral: TypeAlias = Literal["raise", "omit"]
 TrSolverLiteral: TypeAlias = Literal["exact", "lsmr", "cg"]
 BackendLiteral: TypeAlias = Literal["auto", "numpy", "jax"]
+#: Of `nlsq.stability.guard`.
+StabilityLiteral: TypeAlias = Literal[False, "check", "auto"]
 RoadLiteral: TypeAlias = Literal["auto", "direct", "chunked", "streaming"]
 WorkflowLiteral: TypeAlias = Literal[RoadLiteral, SearchPresetLiteral]
 #: ``callback(iteration, cost, params, info)``; returning False stops the fit.
@@ -104,6 +106,7 @@ class CurveFitOptions(FitOptions, SearchOptions, total=False):
 
     nan_policy: NanPolicyLiteral | None
     fixed: Any
+    stability: StabilityLiteral
     cmaes_config: CMAESConfig | None
     fallback: bool | FallbackOrchestrator
 

@@ -118,6 +118,8 @@ FITTING = [
     Setting(["--omit-nan"], key="fitting.nan_policy", is_flag=True, default=None,
             read=lambda flag: "omit" if flag else "raise",
             help="Leave out rows with empty cells or NaN."),
+    Setting(["--stability"], key="fitting.stability", type=click.Choice(["check", "auto"]),
+            help="Report what endangers the fit; auto also acts, and says what it did."),
     Setting(["--time-limit"], key="fitting.time_limit", type=float, metavar="SECONDS",
             help="Stop after this time and keep the best point so far."),
     Setting(["--fallback"], key="fitting.fallback", is_flag=True, default=None,

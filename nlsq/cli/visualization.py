@@ -165,6 +165,8 @@ def verdict(console: Console, document: dict[str, Any]) -> None:
     console.print(Text(harmless(f"model: {convergence['model']}"), "dim"))
     for note in document["warnings"]:
         console.print(Text("warning: ", "yellow") + Text(harmless(note)))
+    for line in document.get("stability", "").splitlines():
+        console.print(Text(harmless(line)))
 
 
 def show_minima(console: Console, minima: Minima) -> None:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         KeptOptions,
         MethodLike,
         NanPolicyLiteral,
+        StabilityLiteral,
     )
 
 _NO_FULL_OUTPUT = (
@@ -81,6 +82,7 @@ def curve_fit(
     nan_policy: NanPolicyLiteral | None = None,
     fixed: Any = None,
     fallback: Any = False,
+    stability: StabilityLiteral = False,
     **options: Any,
 ) -> CurveFitResult | FullOutput:
     """Fit a function to data by nonlinear least squares; the call of `scipy.optimize.curve_fit`.
@@ -141,6 +143,13 @@ def curve_fit(
         Try again in other ways (`nlsq.stability.fallback`) when the fit fails: it did not converge
         or move, cannot begin at `p0`, or explains little of data that it should. The answer is of
         the same problem, or the failure told as it was. ``result.fallback`` says what was tried.
+    stability : {False, 'check', 'auto'}
+        'check' looks at data, start and Jacobian (`nlsq.stability.guard`): the report is
+        ``result.stability``, made when it is asked for, and at once where the fit did not end well,
+        to warn of faults. 'auto' also acts: where something tells against the start, the fit is
+        also made from one that is found in the units of the data, and the better end is kept; a
+        covariance `sigma` without a Cholesky factor gets 1e-10 of its mean variance added. Each
+        action stands in the report, with its reason.
     ftol, xtol, gtol : float or None
         Relative tolerances for cost, parameters and gradient (default 1e-8; None switches a test
         off). They do not depend on units.
@@ -263,7 +272,7 @@ def curve_fit(
         given = {
             "p0": p0, "sigma": sigma, "absolute_sigma": absolute_sigma, "bounds": bounds,
             "check_finite": check_finite, "method": method, "jac": jac, "nan_policy": nan_policy,
-            "fixed": fixed, **options,
+            "fixed": fixed, "stability": stability, **options,
         }  # fmt: skip
         result = chosen(fallback).fit_by(curve_fit, f, xdata, ydata, given)
         return _five_tuple(result) if full_output else result
@@ -278,7 +287,7 @@ def curve_fit(
 
         return fit_source(
             "curve_fit", f, xdata, p0, sigma, absolute_sigma, check_finite, bounds, method, jac,
-            nan_policy, fixed=fixed, **options,
+            nan_policy, fixed=fixed, stability=stability, **options,
         )  # fmt: skip
     x_name = None
     if isinstance(f, str):
@@ -289,6 +298,12 @@ def curve_fit(
         jac = of_curve(jac, f)
     if isinstance(ydata, int | float | np.generic | np.ndarray) and np.ndim(ydata) == 0:
         ydata = _for_each_point(f, xdata, ydata, p0, bounds, fixed)
+    guard = None
+    if stability is not False:
+        from nlsq.core.guarding import Guarding  # which few fits need
+
+        guard = Guarding(stability)
+        sigma = guard.covariance(sigma)
     taken = stages_for(f, ydata)
     prepared = taken.preprocessor.preprocess(xdata, ydata, sigma, check_finite, nan_policy)
     if speaks_by_name(f, p0, bounds, fixed, options):
@@ -313,7 +328,7 @@ def curve_fit(
         data.x.own = xdata if prepared.xdata.shape == xdata.shape else None
     workers = getattr(config.settings, "workers", None)
     with shared_out(workers) if workers else nullcontext() as crew:
-        found, finished = _fitted(model, data, config, search, decision.sampled, crew)
+        found, finished = _fitted(model, data, config, search, decision.sampled, crew, guard)
     check_start(finished)
     covariance = taken.covariance.compute(finished, absolute_sigma)
     verdict = judge(finished, covariance)
@@ -324,12 +339,20 @@ def curve_fit(
         from nlsq.result.search_sentences import tell
 
         tell(result, found.told())
+    if guard is not None:
+        guard.tell(result)
     announce(result, finished.status, finished.options.verbose, stacklevel=2)
     return _five_tuple(result) if full_output else result
 
 
 def _fitted(
-    model: Model, data: Observations, config: Any, search: Any, sampled: bool, crew: Any
+    model: Model,
+    data: Observations,
+    config: Any,
+    search: Any,
+    sampled: bool,
+    crew: Any,
+    guard: Any,
 ) -> tuple[Any, Finished]:
     """(what the search found or None, the fit), for which `crew`, if any, evaluates."""
     found, own = None, data.x.own
@@ -340,6 +363,8 @@ def _fitted(
         with interruption.deferred():
             found, config = search(model, data, config)
     if config.solver == "reference":
+        if guard is not None:
+            raise ValueError(guard.NO_REFERENCE)
         return found, solve_by_reference(model, data, config)
     parameters, settings = config.parameters, config.settings
     if settings.sampled and not sampled:
@@ -347,7 +372,11 @@ def _fitted(
     data.x.own = own
     with interruption.deferred():
         choose_road(model, data, parameters, settings, at_once=True)
-        outcome = solve(model, data, parameters, settings)
+        if guard is None:
+            outcome = solve(model, data, parameters, settings)
+        else:
+            given = parameters, settings
+            parameters, settings, outcome = guard.solve(model, data, *given, found is not None)
         data.x.keep_copy()
         model.memo.x = data.x.given
     return found, Finished(model, data, parameters, settings, outcome)
@@ -390,7 +419,9 @@ class CurveFit:
 
     def __init__(self, **options: Unpack[KeptOptions]):
         self.options: dict[str, Any] = {**options}
-        check_kept("CurveFit", self.options, (*self._own, "fixed", "fallback", *SEARCH))
+        check_kept(
+            "CurveFit", self.options, (*self._own, "fixed", "fallback", "stability", *SEARCH)
+        )
 
     @overload
     def curve_fit(

@@ -52,8 +52,8 @@ if TYPE_CHECKING:
     )
 
 _OWN = ("p0", "sigma", "absolute_sigma", "check_finite", "bounds", "method", "jac", "nan_policy",
-        "fixed", "workflow", "memory_limit_gb", "chunk_size", "checkpoint", "checkpoint_interval",
-        "resume", "show_progress", "fallback", *SEARCH)  # fmt: skip
+        "fixed", "fallback", "stability", "workflow", "memory_limit_gb", "chunk_size", "checkpoint",
+        "checkpoint_interval", "resume", "show_progress", *SEARCH)  # fmt: skip
 
 
 @overload
@@ -174,7 +174,7 @@ def fit(
     started = time.monotonic()
     if options.get("fallback", True) is False:
         options.pop("fallback")  # which data in pieces do not know
-    check_names("fit", [k for k in options if k not in (*SEARCH, "fallback")], _OWN, f)
+    check_names("fit", [k for k in options if k not in (*SEARCH, "fallback", "stability")], _OWN, f)
     road: Any = workflow
     hybrid = None
     if isinstance(workflow, HybridStreamingConfig):

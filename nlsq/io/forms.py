@@ -193,6 +193,7 @@ DOCUMENT: dict[str, Any] = {
         "minima": [{"cost": _FINITE, "found": COUNT, "popt": Each(_FINITE, "n")}],
     })),
     "warnings": [str],
+    "stability?": str,
     "labels": {"x": str, "y": str},
     "data": {},
     "provenance": {},

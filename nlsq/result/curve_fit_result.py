@@ -23,12 +23,12 @@ FIELDS = frozenset(
     success param_names p0 bounds fixed at_bound rank undetermined null_directions pcov_determined
     absolute_sigma loss f_scale method n_points dof warnings wall_time model_info backend model
     model_name minima fallback cmaes_diagnostics xdata ydata sigma labels workflow moments
-    sample streaming weighted""".split()
+    sample streaming weighted stability""".split()
 )
 # Public for the sake of other modules, or of a dictionary's.
 _INSIDE = frozenset(dir(dict)) - {"get", "keys", "items"} | frozenset(
-    """is_settled sigma_dimensions complex_values has_statistics knows_dof require_model no_model
-    unwhiten""".split()
+    """is_settled defer sigma_dimensions complex_values has_statistics knows_dof require_model
+    no_model unwhiten""".split()
 )
 
 

@@ -118,6 +118,10 @@ class OptimizeResult(dict):
         """Whether the field is there and need not be computed any more."""
         return dict.__contains__(self, key) and type(super().__getitem__(key)) is not _Lazy
 
+    def defer(self, key: str, make: Callable[[], Any]) -> None:
+        """Let a field be ``make()``, called on first access."""
+        super().__setitem__(key, _Lazy(make))
+
     def _settle(self) -> None:
         for key in list(dict.keys(self)):
             self._field(key)

@@ -107,6 +107,8 @@ def _header(result: CurveFitResult) -> list[tuple[str, str]]:
         from nlsq.result.search_sentences import search_sentence  # which few results need
 
         lines.append(("search", search_sentence(result.minima)))
+    if result.is_settled("stability"):
+        lines += [("guard", f"{one.kind}: {one.text}") for one in result.stability.actions]
     if callable(getattr(result.get("model_info"), "describe", None)):
         lines.append(("model", _model(result.model_info)))
     return lines

@@ -183,6 +183,11 @@ def _fit_many(settings: Settings, points: list[Points]):
     from nlsq.core.problem.naming import place
 
     fitting = settings.fitting
+    if fitting.stability:
+        raise ConfigurationError(
+            "stability looks at one fit; a batch makes many at once.",
+            "Fit such files one by one with nlsq fit.",
+        )
     given = fitting.p0
     count = len(given) if isinstance(given, list) else None
     model = load_model(settings.model, points[0].x_names, count)

@@ -282,6 +282,8 @@ def _document(
         y_label=points.y_name if points else str(settings.data.columns.y),
         whole=False,
     )
+    if (report := result.get("stability")) is not None:
+        document["stability"] = report.describe()
     if settings.certified is not None:
         document["certified"] = agreement(result, settings.certified)
     return document, result

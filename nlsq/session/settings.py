@@ -18,6 +18,7 @@ from nlsq.types import (
     SamplerLiteral,
     SearchLiteral,
     SearchPresetLiteral,
+    StabilityLiteral,
 )
 from nlsq.utils.input_error import did_you_mean
 
@@ -217,6 +218,7 @@ class Fitting(_Section):
     f_scale: float = DEFAULT_F_SCALE
     absolute_sigma: bool = False
     nan_policy: NanPolicyLiteral = "raise"
+    stability: StabilityLiteral = False
     time_limit: float | None = Field(None, gt=0)
     fallback: bool = False
 

@@ -111,6 +111,7 @@ def fit_source(
     nan_policy: str | None = None,
     *,
     fixed: Any = None,
+    stability: Any = False,
     ydata: Any = None,
     reading: Reading = Reading(),
     hybrid: HybridStreamingConfig | None = None,
@@ -129,6 +130,11 @@ def fit_source(
         As `curve_fit`.
     """
     started = time.perf_counter()
+    if stability is not False:
+        raise ValueError(
+            "`stability` looks at data in memory; a fit of a source has none of it. Fit a part of "
+            "the data with curve_fit(..., stability='check') first."
+        )
     source = as_source(xdata, ydata, sigma)
     if isinstance(f, str):
         f = read(f, source)

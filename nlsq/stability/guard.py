@@ -1,0 +1,259 @@
+r"""The numerical guard: it looks at data, start and Jacobian before a fit.
+
+It knows arrays and callables, no models. What it finds has a kind, a level and a number:
+
+    kind                level   number
+    x scale             note    largest abs(x) of a coordinate, far from 1
+    x offset            note    condition of a straight line in x, which is far from 0
+    y scale             note    largest abs(y), far from 1; a fault where its square is no number
+    collinear x         note    correlation of two coordinates
+    duplicated points   note    how many points were there before, in x and y
+    sigma               note    largest over smallest sigma, or condition of the covariance
+    parameter scales    note    largest over smallest start
+    units               doubt   largest abs(x) of a coordinate that no start is the size of
+    idle parameter      doubt   how many starts could be doubled, and the model stays as it is
+    condition           fault   of the Jacobian at the start, its columns scaled to length 1
+    start               fault   points at which the model or a derivative is not finite
+    edge                note    points at which the model is not finite 10 % from the start
+
+The engine scales the columns of J itself, so that units alone spoil nothing. They spoil the start:
+a rate of 1 for times of 1e9 makes a curve that tells nothing about the data.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from nlsq.stability.looks import SQUARE, Look, not_finite, of_data, of_edges, of_sigma, of_sizes
+from nlsq.stability.numbers import (
+    CONDITION,
+    SVD_ELEMENTS,
+    TIKHONOV,
+    SafeFunctions,
+    null_direction,
+)
+from nlsq.stability.numbers import detect_collinearity as detect_collinearity
+from nlsq.stability.numbers import (
+    detect_parameter_scale_mismatch as detect_parameter_scale_mismatch,
+)
+from nlsq.stability.numbers import estimate_condition_number as estimate_condition_number
+from nlsq.stability.numbers import solve_with_cholesky_fallback as solve_with_cholesky_fallback
+from nlsq.stability.report import Action, Finding, StabilityReport
+
+IDLE = 1e-5  # relative change of the model that is next to none
+#: What tells against a start.
+OF_START = frozenset(("start", "condition", "idle parameter", "units"))
+
+
+class NumericalStabilityGuard(SafeFunctions):
+    """Looks for what endangers a fit, and keeps numbers where they can be computed with.
+
+    Parameters
+    ----------
+    max_jacobian_elements_for_svd : int
+        Of a larger Jacobian no singular values are computed: a condition beyond what its Gram
+        matrix shows, 1e7, is then not told apart from infinity.
+
+    Examples
+    --------
+    >>> guard = NumericalStabilityGuard()
+    >>> fixed, findings = guard.check_and_fix_jacobian(np.array([[1.0, 2.0], [1.0, 2.0]]))
+    >>> findings[0].kind, bool(np.linalg.cond(fixed) < 1e6)
+    ('condition', True)
+    """
+
+    def __init__(self, max_jacobian_elements_for_svd: int = SVD_ELEMENTS):
+        self.max_jacobian_elements_for_svd = max_jacobian_elements_for_svd
+
+    # ----------------------------------------------------------------------------- a whole fit
+
+    def check(self, look: Look) -> tuple[Finding, ...]:
+        """Everything in the table above."""
+        found: list[Finding] = []
+        of_data(look.x, look.y, look.p0.tolist(), found)
+        of_sigma(look, found)
+        self._of_start(look, found)
+        return tuple(found)
+
+    def _of_start(self, look: Look, found: list[Finding]) -> None:
+        JT = np.empty((0, look.f0.size)) if look.JT is None else look.JT
+        if fault := not_finite(look, JT):
+            found.append(fault)
+            return
+        fitted = [j for j in range(len(JT)) if look.free[j]]
+        names, JT = [look.names[j] for j in fitted], JT[fitted]
+        size, p = self.safe_norm(look.f0), np.abs(look.p0[fitted])
+        is_idle = (p > 0) & (p * self.safe_norm(JT, axis=1) <= IDLE * size) & (size > 0)
+        if idle := tuple(itertools.compress(names, is_idle.tolist())):
+            text = f"doubling {' or '.join(idle)} changes the model by less than {IDLE:g} of it."
+            found.append(Finding("idle parameter", text, len(idle), "doubt", idle))
+        if fitted and (condition := self._condition(JT, names)):
+            found.append(condition)
+        of_edges(look, fitted, found)
+
+    def _condition(self, JT: np.ndarray, names: Sequence[str]) -> Finding | None:
+        """The finding of a Jacobian (n, m) whose condition is beyond `CONDITION`."""
+        lengths = self.safe_norm(JT, axis=1)
+        if silent := tuple(itertools.compress(names, (lengths == 0).tolist())):
+            text = f"the model does not depend on {' or '.join(silent)} at the start."
+            return Finding("condition", text, math.inf, "fault", silent)
+        svd = JT.size <= self.max_jacobian_elements_for_svd
+        condition, direction = null_direction(JT / lengths[:, None], svd)
+        if condition <= CONDITION:
+            return None
+        part = tuple(itertools.compress(names, (np.abs(direction) > 0.1).tolist()))
+        text = (
+            f"the columns of the Jacobian of {', '.join(part)} are dependent at the start, with a "
+            f"condition of {condition:.2g}: the data tell them apart only elsewhere, or not at all."
+        )
+        return Finding("condition", text, condition, "fault", part)
+
+    # ------------------------------------------------------------------------- parts of a fit
+
+    def check_and_fix_jacobian(self, J: Any) -> tuple[np.ndarray, tuple[Finding, ...]]:
+        """(J, findings), J (m, n) with which a step can be computed.
+
+        Rows that are not finite become 0, as if their points were missing. Where the condition is
+        beyond 1e12, n rows are appended, Tikhonov's for the share 1e-10 of each column's square.
+        """
+        J = np.array(J, float)
+        bad = ~np.isfinite(J).all(axis=1)
+        found = []
+        if bad.any():
+            J[bad] = 0.0
+            text = f"{bad.sum()} rows of the Jacobian are not finite: they are taken as 0."
+            found.append(Finding("not finite", text, int(bad.sum()), "fault"))
+        names = [f"column {j}" for j in range(J.shape[1])]
+        if condition := self._condition(J.T, names):
+            found.append(condition)
+            columns = self.safe_norm(J, axis=0)
+            size = np.where(columns > 0, columns, columns.max(initial=0.0) or 1.0)
+            J = np.vstack([J, np.diag(math.sqrt(TIKHONOV) * size)])
+        return J, tuple(found)
+
+    def check_gradient(self, gradient: Any) -> tuple[Finding, ...]:
+        """Findings of a gradient (n,): not finite, or of sizes that differ by more than 1e12."""
+        found = self.detect_numerical_issues(gradient, "the gradient")
+        size = np.abs(np.asarray(gradient, float))
+        size = size[np.isfinite(size) & (size > 0)]
+        if size.size and (ratio := float(size.max() / size.min())) > CONDITION:
+            text = f"its components differ by a factor of {ratio:.2g}: scale the parameters."
+            found += (Finding("gradient scales", text, ratio),)
+        return found
+
+    def check_parameters(self, params: Any) -> tuple[Finding, ...]:
+        """Findings of parameters (n,): not finite, or of sizes that differ by more than 1e6."""
+        found = list(self.detect_numerical_issues(params, "a parameter"))
+        of_sizes(np.ravel(params).tolist(), found)
+        return tuple(found)
+
+    def check_residuals(self, residuals: Any) -> tuple[Finding, ...]:
+        """Findings of residuals (m,): not finite, or too large or small to be squared."""
+        return self.detect_numerical_issues(residuals, "a residual")
+
+    def detect_numerical_issues(self, x: Any, what: str = "a value") -> tuple[Finding, ...]:
+        """Findings of any numbers: NaN, infinite, too large or too small to be squared."""
+        x = np.ravel(np.asarray(x, float))
+        size = np.abs(x[np.isfinite(x)])
+        counts = {
+            "NaN": np.isnan(x).sum(),
+            "infinite": np.isinf(x).sum(),
+            "too large to be squared": (size > SQUARE).sum(),
+            "too small to be squared": ((size < 1 / SQUARE) & (size > 0)).sum(),
+        }
+        return tuple(
+            Finding(kind, f"{what} is {kind} at {count} of {x.size} places.", int(count), "fault")
+            for kind, count in counts.items()
+            if count
+        )
+
+
+stability_guard = NumericalStabilityGuard()
+
+
+def check_problem_stability(
+    xdata: Any, ydata: Any, p0: Any = None, f: Callable | None = None
+) -> StabilityReport:
+    """What endangers a fit of these data; with `p0` and `f`, from this start too.
+
+    `curve_fit(..., stability="check")` reports the same with exact derivatives, sigma and bounds.
+
+    Examples
+    --------
+    >>> t = np.linspace(0, 3e6, 20)
+    >>> growth = lambda t, a, k: a * np.exp(k * t)
+    >>> report = check_problem_stability(t, growth(t, 1, 1e-6), [1, 1], growth)
+    >>> [finding.kind for finding in report.findings]
+    ['x scale', 'units', 'start']
+    """
+    x, y = np.asarray(xdata, float), np.ravel(np.asarray(ydata, float))
+    p = np.ravel(np.asarray([] if p0 is None else p0, float))
+    found: list[Finding] = list(stability_guard.detect_numerical_issues(x, "x"))
+    found += stability_guard.detect_numerical_issues(y, "y")
+    if f is None or not p.size:
+        of_data(x, y, p.tolist(), found)
+        return StabilityReport("check", tuple(found), (), y.size)
+
+    def value(q: np.ndarray) -> np.ndarray:
+        with np.errstate(all="ignore"):
+            return np.broadcast_to(np.asarray(f(x, *q), float), y.shape)
+
+    step = 1e-6 * np.where(p != 0, np.abs(p), 1.0)
+    with np.errstate(all="ignore"):
+        JT = np.array([(value(p + h) - value(p - h)) / (2 * h.sum()) for h in np.diag(step)])
+    open_sides = np.full(p.size, np.inf)
+    names = [f"p{i}" for i in range(p.size)]
+    look = Look(x, y, p, -open_sides, open_sides, names, np.ones(p.size), value(p), JT, value)
+    with np.errstate(all="ignore"):
+        found += stability_guard.check(look)
+    return StabilityReport("check", tuple(found), (), y.size)
+
+
+def apply_automatic_fixes(
+    xdata: Any,
+    ydata: Any,
+    p0: Any = None,
+    stability_report: StabilityReport | None = None,
+    rescale_data: bool = True,
+) -> tuple[np.ndarray, np.ndarray, Any, dict[str, Any]]:
+    """(x, y, p0, what was done): data without points that are not finite, in units of their size.
+
+    The units are powers of 2, so that no digit changes: ``xdata = x * done["x_unit"]``, and y
+    likewise. `p0` is passed through, since only the model knows what it is measured in; a fit with
+    stability='auto' asks the model. No value is invented for one that is missing.
+
+    Parameters
+    ----------
+    stability_report : StabilityReport, optional
+        Of `check_problem_stability`: what has no finding is not rescaled. Default: look now.
+    rescale_data : bool
+        Whether units are changed.
+
+    Examples
+    --------
+    >>> x, y, p0, done = apply_automatic_fixes([1e9, 2e9, np.nan], [1.0, 2.0, 3.0])
+    >>> x.round(3), y, done["x_unit"], done["left_out"]
+    (array([0.466, 0.931]), array([1., 2.]), 2147483648.0, 1)
+    """
+    x, y = np.asarray(xdata, float), np.asarray(ydata, float)
+    good = np.isfinite(y) & np.isfinite(np.atleast_2d(x)).all(axis=0)
+    x, y = x[..., good], y[good]
+    report = stability_report or check_problem_stability(x, y, p0)
+    units = {"x": 1.0, "y": 1.0}
+    actions = []
+    for axis, data in (("x", x), ("y", y)):
+        finding = report.of(f"{axis} scale")
+        if rescale_data and finding is not None:
+            units[axis] = unit = 2.0 ** math.frexp(float(np.abs(data).max()))[1]
+            text = f"{axis} is divided by {unit:g}."
+            actions.append(Action(f"{axis} unit", text, finding.text, unit))
+    done = {
+        "x_unit": units["x"], "y_unit": units["y"], "left_out": int((~good).sum()),
+        "actions": tuple(actions),
+    }  # fmt: skip
+    return x / units["x"], y / units["y"], p0, done
