@@ -93,6 +93,8 @@ class CurveFitOptions(FitOptions, SearchOptions, total=False):
     nan_policy: NanPolicyLiteral | None
     fixed: Any
     cmaes_config: CMAESConfig | None
+    auto_bounds: bool
+    bounds_safety_factor: float | None
 
 
 class KeptOptions(CurveFitOptions, total=False):

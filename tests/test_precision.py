@@ -6,6 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy import optimize
 
+import nlsq
 from nlsq.precision.bound_inference import (
     BoundInference,
     analyze_bounds_quality,
@@ -63,7 +64,7 @@ def answer(f, x, y, p):
 
 
 @settings(
-    max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=30, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
 @given(
     model=st.sampled_from(sorted(MODELS)),
@@ -94,3 +95,127 @@ def test_inferred_bounds_contain_the_least_squares_answer(
         p, error = found
         told = error < np.abs(p)
         assert ((low <= p) & (p <= high))[told].all(), (p, error, low, high)
+
+
+def test_without_a_model_bounds_contain_every_measure():
+    x, y = np.linspace(0, 5e-9, 40), 3e6 * np.exp(-np.linspace(0, 4, 40))
+    low, high = infer_bounds(x, y, [1.0, 2e6, 1e-9])
+    for size in (1e-9, 1e9, 3e6, 3e6 / 1e-9, 3e6 * 1e-18):
+        assert (low < -size).all() and (size < high).all()
+    with pytest.raises(ValueError, match="safety_factor must be a number from 1 on"):
+        infer_bounds(x, y, [1.0], 0.5)
+    with pytest.raises(ValueError, match="p0 must be finite"):
+        infer_bounds(x, y, [np.nan])
+
+
+def test_signs_are_kept_only_where_they_do_not_matter():
+    t = np.linspace(0.01, 1, 60)
+    gauss, hill = MODELS["gaussian"][0], MODELS["hill"][0]
+    width = BoundInference(t, gauss(t, 1, 0.4, 0.1), [1, 0.4, 0.1], f=gauss).parameters[2]
+    assert 0 < width.lower < 1e-3 and "sign changes nothing" in width.reason
+    mirrored = BoundInference(t, gauss(t, 1, 0.4, 0.1), [1, 0.4, -0.1], f=gauss).parameters[2]
+    assert (mirrored.lower, mirrored.upper) == (-width.upper, -width.lower)
+    both = infer_bounds(t, gauss(t, 1, 0.4, 0.1), [1, 0.4, 0.1], 10, False, f=gauss)
+    assert both[0][2] == -both[1][2]
+    affinity = BoundInference(t, hill(t, 1, 0.4, 2.5), [1, 0.4, 2.5], f=hill).parameters[1]
+    assert affinity.lower > 0 and "not defined" in affinity.reason
+    rate = infer_bounds(t, np.exp(2 * t), [1, 1], f=lambda t, a, k: a * np.exp(-k * t))
+    assert rate[0][1] < -2  # growth is a decay of the other sign
+    starts = infer_bounds_for_multistart(t, gauss(t, 1, 0.4, 0.1), [1, 0.4, 0.1],
+                                         ([-1, 0, -INF], [1, INF, INF]), f=gauss)  # fmt: skip
+    assert starts[0].tolist()[:2] == [-1, 0] and starts[1][0] == 1 and starts[1][1] < 25
+
+
+def test_the_users_bounds_outrank():
+    low, high = merge_bounds(([1, -5, 2], [9, 5, 3]), ([-INF, 0, -INF], [INF, INF, 1]))
+    assert low.tolist() == [1, 0, -INF] and high.tolist() == [9, 5, 1]
+    found = analyze_bounds_quality((low, high), [0, 1, 0])
+    assert found["p0_inside"].tolist() == [False, True, True] and found["unbounded"] == 1
+    np.testing.assert_allclose(found["decades"], [np.log10(9), INF, INF])
+
+
+# -------------------------------------------------------------------------------- auto_bounds
+
+T = np.linspace(0.01, 1, 60)
+PEAK = MODELS["gaussian"][0]
+Y = PEAK(T, 2.0, 0.4, 0.1) + 0.01 * np.cos(40 * T)
+P0 = [1.0, 0.5, 0.2]
+
+
+@pytest.fixture
+def by_numpy(monkeypatch):
+    monkeypatch.setenv("NLSQ_BACKEND", "numpy")
+
+
+AUTO = {"auto_bounds": True}
+CALLS = {
+    "curve_fit": lambda **how: nlsq.curve_fit(PEAK, T, Y, **AUTO, **how),
+    "CurveFit": lambda **how: nlsq.CurveFit(**AUTO).curve_fit(PEAK, T, Y, **how),
+    "fit": lambda **how: nlsq.fit(PEAK, T, Y, **AUTO, **how),
+    "a search": lambda **how: nlsq.curve_fit(PEAK, T, Y, **AUTO, multistart=True, **how),
+    "the reference": lambda **how: nlsq.curve_fit(PEAK, T, Y, **AUTO, **how),
+}
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_auto_bounds_keep_the_answer_and_stand_in_the_result(call, by_numpy, monkeypatch):
+    if call == "the reference":
+        monkeypatch.setenv("NLSQ_SELECTOR_IMPL", "old")
+    how = {"p0": {"a": 1, "mu": 0.5, "s": 0.2}, "bounds": {"mu": (0, 1)}}
+    plain = nlsq.curve_fit(PEAK, T, Y, **how)
+    fit = CALLS[call](**how)
+    np.testing.assert_allclose(fit.popt, plain.popt, rtol=1e-9)
+    np.testing.assert_allclose(fit.pcov, plain.pcov, rtol=1e-7)
+    low, high = fit.bounds
+    assert (low[1], high[1]) == (0, 1) and np.isinf([low[0], high[0]]).all()
+    inferred = fit.get("inferred_bounds")
+    assert set(inferred) == {"s"} and not inferred["s"]["released"] and not fit.warnings
+    assert (inferred["s"]["lower"], inferred["s"]["upper"]) == (low[2], high[2])
+    assert f"s in [{low[2]:.3g}, {high[2]:.3g}]" in fit.summary()
+    again = type(fit).from_json(fit.to_json())
+    assert again.get("inferred_bounds") == inferred
+
+
+def test_an_inferred_bound_gives_way_to_the_data(by_numpy, monkeypatch):
+    monkeypatch.setattr(BoundInference, "reach", 0.05)  # far too near
+    plain = nlsq.curve_fit(PEAK, T, Y, P0)
+    with pytest.warns(nlsq.OptimizeWarning, match="s left the bounds that were inferred"):
+        fit = nlsq.curve_fit(PEAK, T, Y, P0, auto_bounds=True, bounds_safety_factor=1)
+    np.testing.assert_allclose(fit.popt, plain.popt, rtol=1e-8)
+    assert fit.inferred_bounds["s"]["released"] and np.isinf(fit.bounds[0][2])
+    assert "s released" in fit.summary() and not fit.at_bound
+
+
+def test_bounds_mend_a_fit_that_goes_astray(by_numpy):
+    hill = MODELS["hill"][0]
+    y = hill(T, 1.0, 0.4, 2.0) + 0.01 * np.cos(40 * T)
+    p0 = [0.01, 0.0027, 53.0]
+    with pytest.warns(nlsq.OptimizeWarning, match="no step lowered the cost"):
+        lost = nlsq.curve_fit(hill, T, y, p0)
+    found = nlsq.curve_fit(hill, T, y, p0, auto_bounds=True)
+    np.testing.assert_allclose(found.popt, [1, 0.4, 2], rtol=0.1)
+    assert found.cost < 0.01 * lost.cost
+
+
+@pytest.mark.parametrize(
+    ("how", "error", "words"),
+    [
+        ({"auto_bounds": 1}, TypeError, "auto_bounds must be True or False, got 1"),
+        ({"bounds_safety_factor": 5}, TypeError, "is for auto_bounds=True: add it"),
+        (AUTO | {"bounds_safety_factor": 0.1}, ValueError, "from 1 on, got 0.1"),
+        (AUTO | {"bounds_safety_factor": "x"}, TypeError, "must be a number, got 'x'"),
+        (AUTO | {"method": "lm"}, ValueError, "takes no bounds: use 'trf'"),
+    ],
+)
+def test_bad_wishes_for_bounds(how, error, words):
+    with pytest.raises(error, match=words):
+        nlsq.curve_fit(PEAK, T, Y, P0, **how)
+
+
+def test_calls_that_infer_no_bounds_say_so():
+    with pytest.raises(ValueError, match=r"looks at data in memory. .*precision.infer_bounds"):
+        nlsq.fit(PEAK, T, Y, P0, workflow="chunked", **AUTO)
+    with pytest.raises(TypeError, match=r"fit_many.. has no option 'auto_bounds'"):
+        nlsq.fit_many(PEAK, T, Y[None], P0, **AUTO)
+    with pytest.raises(TypeError, match=r"least_squares.* 'auto_bounds'. It is one of `curve_fit`"):
+        nlsq.least_squares(lambda p: p, [1.0], **AUTO)

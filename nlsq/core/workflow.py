@@ -25,7 +25,7 @@ from nlsq.core.minpack import curve_fit
 from nlsq.core.model.given import refuse_units
 from nlsq.core.orchestration.stages import stages_for
 from nlsq.core.orchestration.streaming_coordinator import STRATEGIES
-from nlsq.core.problem.keywords import SEARCH, check_names
+from nlsq.core.problem.keywords import BOUNDING, SEARCH, check_names
 from nlsq.core.problem.observations import labels_of
 from nlsq.core.problem.options import since
 from nlsq.core.problem.parameters import UNBOUNDED
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 
 _OWN = ("p0", "sigma", "absolute_sigma", "check_finite", "bounds", "method", "jac", "nan_policy",
         "fixed", "workflow", "memory_limit_gb", "chunk_size", "checkpoint", "checkpoint_interval",
-        "resume", "show_progress", *SEARCH)  # fmt: skip
+        "resume", "show_progress", *SEARCH, *BOUNDING)  # fmt: skip
 
 
 @overload
@@ -173,7 +173,7 @@ def fit(
     ([2.5, 1.3], 'chunked')
     """
     started = time.monotonic()
-    check_names("fit", [k for k in options if k not in SEARCH], _OWN, f)
+    check_names("fit", [k for k in options if k not in (*SEARCH, *BOUNDING)], _OWN, f)
     road: Any = workflow
     hybrid = None
     if isinstance(workflow, HybridStreamingConfig):

@@ -223,6 +223,8 @@ _FIELDS: dict[str, Any] = {
     "null_directions?": [{"*": float}],
     "tries?": [{"name": str, "cost": float, "kept": bool}],
     "minima?": OneOf((None, Minima)),
+    "inferred_bounds?": {"*": {"lower": OneOf((None, float)), "upper": OneOf((None, float)),
+                               "reason": str, "released": bool}},
     "absolute_sigma?": bool, "weighted?": bool,
     "loss?": str, "method?": str, "backend?": str, "model_name?": OneOf((None, str)),
     "n_points?": COUNT, "dof?": int,

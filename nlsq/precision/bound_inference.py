@@ -1,14 +1,14 @@
-r"""Bounds of parameters, inferred from the data and from what the model's parameters are measured in.
+r"""Bounds of parameters, inferred from the data and from what the parameters are measured in.
 
 The model is asked what each parameter is measured in (`units`). A length L of the model changes a
 curve of span s by a share s / L or so, which m points of noise d (a share of the spread of y) show
 as long as it is more than d / sqrt(m). So a parameter that is a length is bounded by
 
-    reach * s,   reach = safety_factor * sqrt(m) / d,  between 1e3 and 1 / sqrt(eps) safety factors,
+    reach * s,   reach = safety_factor * (sqrt(m) / d, but from 1e3 to 1 / sqrt(eps)),
 
-a rate by reach over the shortest step of x, a place on x by reach spans around the data, a number by
-the reach. Beyond that the curve no longer tells one value from another: what the data determine lies
-within. Parameters that enter linearly need no bounds, since their best values follow from the
+a rate by reach over the shortest step of x, a place on x by reach spans around the data, a number
+by the reach. Beyond that the curve no longer tells one value from another: what the data determine
+lies within. Parameters that enter linearly need no bounds, since their best values follow from the
 others', and may be of any size (a peak beside the data). Where nothing is known there is no bound.
 
 A parameter whose sign changes nothing (the width of a Gaussian), or that is not defined below 0, is

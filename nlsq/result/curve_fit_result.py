@@ -21,7 +21,7 @@ FIELDS = frozenset(
     """x pcov cost fun jac grad optimality active_mask nfev njev nit tries status message success
     param_names p0 bounds fixed at_bound rank undetermined null_directions pcov_determined
     absolute_sigma loss f_scale method n_points dof warnings wall_time model_info backend model
-    model_name minima cmaes_diagnostics xdata ydata sigma labels workflow moments
+    model_name minima inferred_bounds cmaes_diagnostics xdata ydata sigma labels workflow moments
     sample streaming weighted""".split()
 )
 # Public for the sake of other modules, or of a dictionary's.
