@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from nlsq.caching.smart_cache import SmartCache
+    from nlsq.core.goals import OptimizationGoal
     from nlsq.global_optimization.cmaes_config import CMAESConfig
     from nlsq.global_optimization.config import GlobalOptimizationConfig
 
@@ -33,6 +34,7 @@ NanPolicyLiteral: TypeAlias = Literal["raise", "omit"]
 TrSolverLiteral: TypeAlias = Literal["exact", "lsmr", "cg"]
 BackendLiteral: TypeAlias = Literal["auto", "numpy", "jax"]
 RoadLiteral: TypeAlias = Literal["auto", "direct", "chunked", "streaming"]
+GoalLiteral: TypeAlias = Literal["fast", "robust", "global", "memory_efficient", "quality"]
 WorkflowLiteral: TypeAlias = Literal[RoadLiteral, SearchPresetLiteral]
 #: ``callback(iteration, cost, params, info)``; returning False stops the fit.
 Callback: TypeAlias = "Callable[[int, float, np.ndarray, Mapping[str, Any]], bool | None]"
@@ -112,6 +114,7 @@ class KeptOptions(CurveFitOptions, total=False):
 class PiecesOptions(CurveFitOptions, total=False):
     """Keywords of `nlsq.fit` besides `workflow`."""
 
+    goal: GoalLiteral | OptimizationGoal | None
     memory_limit_gb: float | None
     chunk_size: int | None
     checkpoint: str | os.PathLike | None

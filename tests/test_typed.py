@@ -17,6 +17,7 @@ from nlsq.core.loop.loop import METHODS
 from nlsq.core.loss_functions import NAMES
 from nlsq.core.model.differences import SCHEMES
 from nlsq.core.orchestration.streaming_coordinator import STRATEGIES
+from nlsq.core.goals import OptimizationGoal
 from nlsq.core.problem.keywords import FRONT, KEYWORDS, SEARCH, SEARCH_METHODS
 from nlsq.core.problem.options import TR_SOLVERS
 from nlsq.core.workflow import _OWN
@@ -119,6 +120,7 @@ def test_checkers_see_each_public_name(package):
         (types.SamplerLiteral, SAMPLERS), (types.LossLiteral, NAMES), (types.JacLiteral, SCHEMES),
         (types.NanPolicyLiteral, ("raise", "omit")), (types.TrSolverLiteral, TR_SOLVERS),
         (types.BackendLiteral, BACKENDS),
+        (types.GoalLiteral, [goal.name.lower() for goal in OptimizationGoal]),
         (types.WorkflowLiteral, ("auto", *STRATEGIES, *PRESETS, *CMAES_PRESETS)),
     ],
 )  # fmt: skip

@@ -29,6 +29,7 @@ _HABITS = {
     "params": "Give the starts as p0={name: value}, and bounds= and fixed= beside it.",
     "guess": "Give the starts as p0=, p0='auto' for the model's own guess.",
     "vary": "Name what is not fitted: fixed=['a'].",
+    "goal": "It is one of `nlsq.fit`, which sets tolerances and a search by it.",
     "scale_covar": "absolute_sigma=True is scale_covar=False.",
     "iter_cb": "It is callback=.", "maxiter": "It is max_nfev=.", "yerr": "It is sigma=.",
 }  # fmt: skip
