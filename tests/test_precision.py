@@ -1,5 +1,7 @@
 """Bounds inferred from data, advice on how to fit, and the record of a fit's precision."""
 
+import warnings
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -7,6 +9,7 @@ from hypothesis import strategies as st
 from scipy import optimize
 
 import nlsq
+from nlsq.precision import AlgorithmSelector, auto_select_algorithm
 from nlsq.precision.bound_inference import (
     BoundInference,
     analyze_bounds_quality,
@@ -188,7 +191,7 @@ def test_an_inferred_bound_gives_way_to_the_data(by_numpy, monkeypatch):
 
 def test_bounds_mend_a_fit_that_goes_astray(by_numpy):
     hill = MODELS["hill"][0]
-    y = hill(T, 1.0, 0.4, 2.0) + 0.01 * np.cos(40 * T)
+    y = noisy(hill(T, 1.0, 0.4, 2.0))
     p0 = [0.01, 0.0027, 53.0]
     with pytest.warns(nlsq.OptimizeWarning, match="no step lowered the cost"):
         lost = nlsq.curve_fit(hill, T, y, p0)
@@ -219,3 +222,78 @@ def test_calls_that_infer_no_bounds_say_so():
         nlsq.fit_many(PEAK, T, Y[None], P0, **AUTO)
     with pytest.raises(TypeError, match=r"least_squares.* 'auto_bounds'. It is one of `curve_fit`"):
         nlsq.least_squares(lambda p: p, [1.0], **AUTO)
+
+
+# -------------------------------------------------------------------------------------- advice
+
+
+def noisy(y, share=0.01, seed=0):
+    return y + share * np.ptp(y) * np.random.default_rng(seed).standard_normal(y.size)
+
+
+def hit(y, *at):
+    y = y.copy()
+    y[list(at)] += np.ptp(y)
+    return y
+
+
+def steps(t, a, k):
+    return a * np.floor(k) * t + 1
+
+
+DECAY = MODELS["decay"][0]
+WAVE = MODELS["damped"][0]
+E = noisy(DECAY(T, 2.0, 0.3))
+ADVICE = {  # (model, y, p0, what is advised, the truth)
+    "nothing": (DECAY, E, [1, 0.5], {}, [2, 0.3]),
+    "exact data": (DECAY, DECAY(T, 2.0, 0.3), [1, 0.5], {"ftol": 1e-12, "xtol": 1e-12}, [2, 0.3]),
+    "outliers": (DECAY, hit(E, 20, 41), [1, 0.5], {"loss": "cauchy"}, [2, 0.3]),
+    "a poor start": (WAVE, noisy(WAVE(T, 2, 2, 25, 0.5)), [9, 1, 3, 0], {"multistart": True},
+                     [2, 2, 25, 0.5]),
+    "no start": (DECAY, E, None, {}, [2, 0.3]),
+    "no start that is good": (WAVE, noisy(WAVE(T, 2, 2, 25, 0.5)), None, {"method": "global"},
+                              [2, 2, 25, 0.5]),
+    "jumps": (steps, steps(T, 2, 4.0), [2.0, 1.5], {"method": "cmaes"}, [2, 4]),
+    "a silent parameter": (PEAK, noisy(Y), [0.0, 0.5, 0.2],
+                           {"x_scale": [1.0, 0.5, 0.2], "multistart": True}, [2, 0.4, 0.1]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", ADVICE)
+def test_advice_can_be_passed_on_and_helps(what, by_numpy):
+    f, y, p0, wanted, truth = ADVICE[what]
+    advice = auto_select_algorithm(f, T, y, p0)
+    assert wanted.items() <= advice.items() and advice.call == "curve_fit"
+    others = {"ftol", "xtol"} | ({"f_scale"} if "loss" in wanted else set())
+    assert set(advice) == set(wanted) | others
+    assert advice.keys() == advice.reasons.keys() and all(advice.reasons.values())
+    told = AlgorithmSelector().get_algorithm_explanation(advice)
+    assert all(name in told and reason in told for name, reason in advice.reasons.items())
+    with warnings.catch_warnings():
+        if what == "jumps":  # which leave a parameter open
+            warnings.simplefilter("ignore", nlsq.OptimizeWarning)
+        fit = nlsq.curve_fit(f, T, y, p0, **advice)
+    if what == "outliers":  # which the plain fit follows
+        plain = nlsq.curve_fit(f, T, y, p0)
+        assert (np.abs(fit.popt - truth) < 0.3 * np.abs(plain.popt - truth)).all()
+    else:
+        assert 2 * fit.cost <= np.sum((f(T, *truth) - y) ** 2) + 1e-20
+
+
+def test_advice_by_size_and_by_preference():
+    selector = AlgorithmSelector()
+    analysis = selector.analyze_problem(DECAY, T, hit(E, 20), [1, 0.5], memory_limit_gb=1e-6)
+    advice = selector.select_algorithm(analysis)
+    assert (advice["workflow"], advice.call) == ("chunked", "fit")
+    assert "of the 8e-07 GB allowed" in advice.reasons["workflow"]
+    fit = nlsq.fit(DECAY, T, hit(E, 20), [1, 0.5], show_progress=False, **advice)
+    np.testing.assert_allclose(fit.popt, [2, 0.3], rtol=0.05)
+    many = analysis._replace(n_params=800, data_bytes=10**9, n_points=10**9, usable_bytes=10**8)
+    assert selector.select_algorithm(many)["workflow"] == "streaming"
+    held = selector.select_algorithm(many._replace(usable_bytes=10**10))
+    assert held["tr_solver"] == "cg" and "workflow" not in held
+    wished = selector.select_algorithm(analysis._replace(unexplained=9.0), {"method": "lm"})
+    assert "loss" not in wished and "multistart" not in wished
+    assert wished.reasons["method"] == "it was asked for"
+    with pytest.raises(ValueError, match="does not name its parameters: give p0"):
+        auto_select_algorithm(lambda t, *p: t, T, E)

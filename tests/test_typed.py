@@ -13,11 +13,11 @@ import nlsq
 from nlsq import types
 from nlsq.config import BACKENDS
 from nlsq.core.fit_many import _SINGLE
+from nlsq.core.goals import OptimizationGoal
 from nlsq.core.loop.loop import METHODS
 from nlsq.core.loss_functions import NAMES
 from nlsq.core.model.differences import SCHEMES
 from nlsq.core.orchestration.streaming_coordinator import STRATEGIES
-from nlsq.core.goals import OptimizationGoal
 from nlsq.core.problem.keywords import FRONT, KEYWORDS, SEARCH, SEARCH_METHODS
 from nlsq.core.problem.options import TR_SOLVERS
 from nlsq.core.workflow import _OWN

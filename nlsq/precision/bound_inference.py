@@ -31,7 +31,7 @@ from nlsq.precision.units import Units, broad, units_of
 
 Bounds = tuple[np.ndarray, np.ndarray]
 _LEAST, _MOST = 1e3, 1 / math.sqrt(EPS)  # share of a curve that can be seen, inverse
-_ORDERS = range(1, 5)  # of the differences that noise is measured by
+_ORDERS = range(1, 9)  # of the differences that noise is measured by
 _FEW = 12  # points, below which differences say nothing of noise
 _VECTORS = 16  # at which a sign is asked for
 _SAME = 1e-9  # difference of two curves, relative to the largest value, that rounding may make
