@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from scipy import optimize
 
 import nlsq
-from nlsq.precision import AlgorithmSelector, auto_select_algorithm
+from nlsq.core.drive import compiled, single
+from nlsq.precision import AlgorithmSelector, PrecisionState, auto_select_algorithm
 from nlsq.precision.bound_inference import (
     BoundInference,
     analyze_bounds_quality,
@@ -297,3 +298,91 @@ def test_advice_by_size_and_by_preference():
     assert wished.reasons["method"] == "it was asked for"
     with pytest.raises(ValueError, match="does not name its parameters: give p0"):
         auto_select_algorithm(lambda t, *p: t, T, E)
+
+
+# --------------------------------------------------------------------- which numbers a fit used
+
+
+def running_sum(t, a, tau, c):
+    """A model that couples points, so that no sample stands for it."""
+    k = np.exp(-t / tau)
+    return a * np.cumsum(k) / k.size + c
+
+
+X = np.linspace(0, 5, 3000)
+SUMS = noisy(running_sum(X, 2.0, 0.7, 0.3), 1e-3)
+
+
+@pytest.fixture
+def slow_doubles(monkeypatch, quickly):
+    monkeypatch.setattr(single, "double_is_slow", lambda: "a device of the test")
+    monkeypatch.setattr(single, "HEAVY", 0)
+    monkeypatch.setattr(compiled, "_LONG_PASS", (1 << 18, 0))
+
+
+def states(fit):
+    assert all(one["reason"] for one in fit.precision)
+    return [one["state"] for one in fit.precision]
+
+
+HOW = {"backend": "jax", "sigma": np.linspace(1, 2, X.size), "loss": "huber"}
+
+
+def test_a_start_in_single_precision_changes_no_digit(slow_doubles, monkeypatch):
+    how = HOW | {"f_scale": 1e-3}
+    fit = nlsq.curve_fit(running_sum, X, SUMS, [1, 1, 0], **how)
+    assert states(fit) == ["single", "double", "exact"] and fit.nfev < 8
+    assert "a device of the test" in fit.precision[0]["reason"]
+    monkeypatch.setattr(single, "double_is_slow", lambda: "")
+    plain = nlsq.curve_fit(running_sum, X, SUMS, [1, 1, 0], **how)
+    assert (
+        states(plain) == ["double", "exact"] and "not much faster" in plain.precision[0]["reason"]
+    )
+    np.testing.assert_allclose(fit.popt, plain.popt, rtol=1e-10)
+    np.testing.assert_allclose(fit.pcov, plain.pcov, rtol=1e-9)
+    np.testing.assert_array_equal(fit.p0, plain.p0)
+
+
+def test_an_attempt_that_fails_leaves_the_start(slow_doubles):
+    for unit, told in (1e60, "1 pass in single precision did not converge: from p0"), (1e-60, ""):
+        how = HOW | {"f_scale": 1e-3 * unit}
+        fit = nlsq.curve_fit(running_sum, X, unit * SUMS, [unit, 1, 0], **how)
+        assert states(fit) == ["single", "double", "exact"] and told in fit.precision[1]["reason"]
+        np.testing.assert_allclose(fit.popt, [2 * unit, 0.7, 0.3 * unit], rtol=1e-2)
+
+
+def test_the_record_of_a_fit_by_numpy_and_its_storage(by_numpy):
+    fit = nlsq.curve_fit(PEAK, T, Y, P0)
+    assert states(fit) == ["double", "exact"] and "NumPy computes" in fit.precision[0]["reason"]
+    assert list(type(fit).from_json(fit.to_json()).precision) == list(fit.precision)
+    stopped = nlsq.curve_fit(PEAK, T, Y, P0, callback=lambda *_: False)
+    assert states(stopped) in (["double"], ["double", "exact"])
+
+
+def test_devices_whose_doubles_are_slow(monkeypatch):
+    import jax
+
+    def device(kind):
+        return type("Device", (), {"platform": "gpu", "device_kind": kind})()
+
+    for kind, slow in {
+        "NVIDIA A100-SXM4-80GB": False, "NVIDIA H200": False, "AMD Instinct MI250X": False,
+        "NVIDIA GeForce RTX 4090": True, "NVIDIA RTX A3000": True, "TPU v4": True,
+    }.items():  # fmt: skip
+        monkeypatch.setattr(nlsq.device, "_on_cpu", lambda: False)
+        monkeypatch.setattr(jax, "devices", lambda kind=kind: [device(kind)])
+        assert nlsq.device.double_is_slow() == (kind if slow else "")
+
+
+def test_a_record_goes_no_way_that_no_fit_goes():
+    state = PrecisionState("single", "a device")
+    state.advance("double", "it converged")
+    for wrong in ("sample", "single", "double"):
+        with pytest.raises(ValueError, match=f"goes on to 'exact', not to '{wrong}'"):
+            state.advance(wrong, "?")
+    state.advance("exact", "pivot 1")
+    with pytest.raises(ValueError, match="goes on to no other"):
+        state.advance("double", "?")
+    with pytest.raises(ValueError, match="A fit goes on to 'single' or 'sample' or 'double'"):
+        PrecisionState("exact", "?")
+    assert [one["state"] for one in state.told()] == ["single", "double", "exact"]

@@ -223,6 +223,7 @@ _FIELDS: dict[str, Any] = {
     "null_directions?": [{"*": float}],
     "tries?": [{"name": str, "cost": float, "kept": bool}],
     "minima?": OneOf((None, Minima)),
+    "precision?": [{"state": str, "reason": str}],
     "inferred_bounds?": {"*": {"lower": OneOf((None, float)), "upper": OneOf((None, float)),
                                "reason": str, "released": bool}},
     "absolute_sigma?": bool, "weighted?": bool,

@@ -21,8 +21,8 @@ FIELDS = frozenset(
     """x pcov cost fun jac grad optimality active_mask nfev njev nit tries status message success
     param_names p0 bounds fixed at_bound rank undetermined null_directions pcov_determined
     absolute_sigma loss f_scale method n_points dof warnings wall_time model_info backend model
-    model_name minima inferred_bounds cmaes_diagnostics xdata ydata sigma labels workflow moments
-    sample streaming weighted""".split()
+    model_name minima precision inferred_bounds cmaes_diagnostics xdata ydata sigma labels
+    workflow moments sample streaming weighted""".split()
 )
 # Public for the sake of other modules, or of a dictionary's.
 _INSIDE = frozenset(dir(dict)) - {"get", "keys", "items"} | frozenset(
@@ -57,7 +57,8 @@ class CurveFitResult(FitPlots):
         ``jacobian(x, p)``) and the rest of a fit's record. ``tries`` is empty, or has a dict
         (name, cost, status, kept) for each time that a fit with a doubtful end was begun at p0;
         ``nfev``, ``njev`` and ``nit`` then count them all. ``minima`` (`Minima`) is there where
-        the start was searched for.
+        the start was searched for, ``inferred_bounds`` with `auto_bounds`. ``precision`` tells from
+        which numbers to which the fit went (`nlsq.precision.PrecisionState`).
     lazy : mapping of str to callable, optional
         Fields computed on first access.
 

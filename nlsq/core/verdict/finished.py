@@ -92,6 +92,20 @@ class Finished:
         """g (n,), with the loss."""
         return self.outcome.gradient
 
+    def precision(self) -> tuple[dict[str, str], ...]:
+        """From which numbers to which the fit went, and why: the log of its `PrecisionState`."""
+        from nlsq.precision.precision_state import PrecisionState  # which few ask for
+
+        pivot, state = self.outcome.pivot, self.outcome.precision
+        if state is None:
+            who = "NumPy computes" if self.model.on_host else "its programs compute"
+            state = PrecisionState("double", f"{who} in double precision, on all points")
+        told = state.told()
+        if pivot < SAFE_PIVOT:
+            return told
+        why = f"the pivots of its last factor are at least {pivot:.2g}: R has all its digits"
+        return (*told, {"state": "exact", "reason": why})
+
     @property
     def rank_tolerance(self) -> float:
         """Singular values below this share of the largest are noise."""
