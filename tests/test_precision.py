@@ -359,6 +359,12 @@ def test_the_record_of_a_fit_by_numpy_and_its_storage(by_numpy):
     assert states(stopped) in (["double"], ["double", "exact"])
 
 
+def test_the_record_of_many_fits(by_numpy):
+    for dtype, state in ((np.float64, "double"), (np.float32, "single")):
+        fit = nlsq.fit_many(PEAK, T, Y[None], P0, dtype=dtype, backend="numpy", progress=False)[0]
+        assert states(fit) == [state] and np.dtype(dtype).name in fit.precision[0]["reason"]
+
+
 def test_devices_whose_doubles_are_slow(monkeypatch):
     import jax
 

@@ -6,7 +6,7 @@ sample   double precision, on a sample of the points, for a start
 double   double precision, on all points; R from the Gram matrix
 exact    R exact to working precision: parameters and covariance have all their digits
 
-Every fit ends in double precision on all its points, and is exact where it converged.
+Every fit by itself ends in double precision on all its points, and is exact where it converged.
 """
 
 from __future__ import annotations
