@@ -217,7 +217,7 @@ class Results:
             "single" if single else "double", f"one of many fits in {many.dtype}"
         )
         outcome = SimpleNamespace(
-            x=x, cost=float(fields.cost[place]), tries=(), pivot=0.0, precision=state, **counts
+            x=x, cost=float(fields.cost[place]), tries=(), precision=state, **counts
         )
         finished = _Written(many.model, data, parameters, many.options, outcome)
         null = fields.null_directions.get(place, np.zeros((0, many.n)))
