@@ -13,7 +13,6 @@ from nlsq.core.orchestration.streaming_coordinator import (
 )
 from nlsq.core.workflow import (
     MemoryBudget,
-    MemoryBudgetSelector,
     OptimizationGoal,
     calculate_adaptive_tolerances,
 )
@@ -220,13 +219,8 @@ def test_tolerances_are_not_below_what_sums_resolve():
     assert set(calculate_adaptive_tolerances(10**9).values()) == {1e-8}
 
 
-def test_a_memory_budget_chooses_the_road():
+def test_a_memory_budget():
     budget = MemoryBudget.compute(10**7, 4, memory_limit_gb=0.5, safety_factor=0.5)
     assert (budget.available_gb, budget.threshold_gb) == (0.5, 0.25)
     assert budget.data_gb == 0.16 and budget.jacobian_gb == 0.32 and budget.data_fits
     assert budget.peak_gb > budget.data_gb + budget.jacobian_gb and not budget.fits_in_memory
-    select = MemoryBudgetSelector().select
-    assert select(10**7, 4, memory_limit_gb=8) == "direct"
-    assert select(10**7, 4, memory_limit_gb=0.1) == "chunked"
-    assert select(10**3, 4, memory_limit_gb=8, goal="memory_efficient") == "chunked"
-    assert select(10**9, 4, budget=budget) == "streaming"

@@ -7,7 +7,7 @@ import enum
 from collections.abc import Collection
 from typing import Any
 
-from nlsq.config import MemoryConfig, get_large_dataset_config, get_memory_config
+from nlsq.config import MemoryConfig, get_memory_config
 from nlsq.constants import DEFAULT_FTOL, EPS
 from nlsq.core.problem.keywords import asks_for_search
 from nlsq.utils.input_error import did_you_mean
@@ -16,23 +16,12 @@ TOLERANCES = ("ftol", "xtol", "gtol")
 
 
 class OptimizationGoal(enum.Enum):
-    """What matters in a fit.
+    """What matters in a fit. Each sets what the call leaves open; what is given outranks it.
 
-    Each sets what the call leaves open; what is given outranks it.
-
-    Attributes
-    ----------
-    FAST
-        An answer soon: tolerances of 1e-6.
-    ROBUST
-        Not to miss the best minimum: a search from up to 192 starts around p0 ('robust').
-    GLOBAL
-        The best minimum from nowhere: a search from up to 2048 starts anywhere ('global').
-    MEMORY_EFFICIENT
-        Little memory: data that are read in pieces ('chunked').
-    QUALITY
-        The last digit and the best minimum: tolerances of 1e-12, or what the rounding of sums over
-        so many points leaves, and the search 'robust'.
+    FAST: tolerances of 1e-6. ROBUST: the search 'robust' around p0, not to miss the best minimum.
+    GLOBAL: the search 'global', from nowhere. MEMORY_EFFICIENT: the data are read in pieces.
+    QUALITY: tolerances of 1e-12, or what the rounding of so long sums leaves, and the search
+    'robust'.
 
     Examples
     --------
@@ -132,20 +121,10 @@ def pursue(
 
 @dataclasses.dataclass(frozen=True)
 class MemoryBudget:
-    """The memory that a fit may plan with, and what it takes, in 1e9 bytes.
+    """What a fit may plan with (`available_gb`, of which `threshold_gb`) and takes, in 1e9 bytes.
 
-    Attributes
-    ----------
-    available_gb : float
-        The limit: what was set, or what is free.
-    threshold_gb : float
-        The share of it that is planned with.
-    data_gb : float
-        x and y.
-    jacobian_gb : float
-        The whole Jacobian, which only a model that is not compiled, or couples points, has.
-    peak_gb : float
-        Data, and what a fit with the whole Jacobian holds beside them.
+    Data, the whole Jacobian (which only a model that is not compiled, or couples points, has), and
+    the most at a time with it. See `nlsq.estimate_memory_requirements` for fits in pieces.
 
     Examples
     --------
@@ -172,13 +151,10 @@ class MemoryBudget:
     ) -> MemoryBudget:
         """The budget of a fit of so many points, with `n_features` numbers in x."""
         limit = get_memory_config().memory_limit_gb if memory_limit_gb is None else memory_limit_gb
-        memory = MemoryConfig(limit, safety_factor)
-        data = n_points * (n_features + 1) * dtype_bytes / 1e9
-        jacobian = n_points * n_params * dtype_bytes / 1e9
-        # beside the Jacobian: the rows it is made of, the residual and the model's value
-        peak = data + 2 * jacobian + 2 * n_points * dtype_bytes / 1e9
-        available, planned = memory.limit_bytes / 1e9, memory.usable_bytes / 1e9
-        return cls(available, planned, data, jacobian, peak)
+        memory, column = MemoryConfig(limit, safety_factor), n_points * dtype_bytes / 1e9
+        data, jacobian = (n_features + 1) * column, n_params * column
+        peak = data + 2 * jacobian + 2 * column  # and its rows, the residual, the model's value
+        return cls(memory.limit_bytes / 1e9, memory.usable_bytes / 1e9, data, jacobian, peak)
 
     @property
     def data_fits(self) -> bool:
@@ -189,45 +165,3 @@ class MemoryBudget:
     def fits_in_memory(self) -> bool:
         """Whether a fit with the whole Jacobian may be made."""
         return self.peak_gb <= self.threshold_gb
-
-
-class MemoryBudgetSelector:
-    """Chooses a road through data by the memory they take.
-
-    Parameters
-    ----------
-    safety_factor : float
-        Share of the memory that is planned with (default 0.75).
-
-    Examples
-    --------
-    >>> selector = MemoryBudgetSelector()
-    >>> selector.select(10**5, 3, memory_limit_gb=8), selector.select(10**9, 3, memory_limit_gb=8)
-    ('direct', 'streaming')
-    """
-
-    def __init__(self, safety_factor: float = 0.75):
-        self.safety_factor = MemoryConfig(None, safety_factor).safety_factor
-
-    def select(
-        self,
-        n_points: int,
-        n_params: int,
-        n_features: int = 1,
-        memory_limit_gb: float | None = None,
-        goal: str | OptimizationGoal | None = None,
-        budget: MemoryBudget | None = None,
-    ) -> str:
-        """The `workflow` of `nlsq.fit` for data that are not in memory yet."""
-        from nlsq.core.orchestration.streaming_coordinator import StreamingCoordinator
-
-        budget = budget or MemoryBudget.compute(
-            n_points, n_params, n_features,
-            safety_factor=self.safety_factor, memory_limit_gb=memory_limit_gb,
-        )  # fmt: skip
-        wish = None if goal is None else OptimizationGoal.named(goal)
-        asked = "goal='memory_efficient'" if wish is OptimizationGoal.MEMORY_EFFICIENT else ""
-        return StreamingCoordinator().decide(
-            n_points, 8 * (n_features + 1), False, int(budget.threshold_gb * 1e9),
-            get_large_dataset_config(), "auto", asked,
-        ).strategy  # fmt: skip

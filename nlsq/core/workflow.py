@@ -22,7 +22,6 @@ from nlsq.config import (
     memory_context,
 )
 from nlsq.core.goals import MemoryBudget as MemoryBudget
-from nlsq.core.goals import MemoryBudgetSelector as MemoryBudgetSelector
 from nlsq.core.goals import OptimizationGoal as OptimizationGoal
 from nlsq.core.goals import (
     calculate_adaptive_tolerances as calculate_adaptive_tolerances,

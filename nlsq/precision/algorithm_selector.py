@@ -33,44 +33,20 @@ _SEARCHES = ("multistart", "global_search", "search_config")
 
 
 class Analysis(NamedTuple):
-    """What is known of a fit before it is made.
-
-    Attributes
-    ----------
-    n_points, n_params : int
-    data_bytes, usable_bytes : int
-        What x and y take, and what a fit may plan with.
-    noise : float
-        Of y, in its units; 0 where nothing tells.
-    outliers : int
-        Points far from the curve of their neighbours.
-    has_start : bool
-    unexplained : float
-        Sum of squares at the start, as a share of that of y about its mean.
-    jumps : tuple of int
-        Parameters that act, but by jumps: their derivatives are 0.
-    silent : tuple of int
-        Parameters that do not act at the start.
-    sizes : tuple of float
-        |p0|, 1 for 0.
-    bounded : bool
-    relative : float
-        The noise as a share of the spread of y.
-    """
+    """What is known of a fit before it is made."""
 
     n_points: int
     n_params: int
     data_bytes: int
-    usable_bytes: int
-    noise: float
-    outliers: int
+    usable_bytes: int  # that a fit may plan with
+    relative: float  # the noise as a share of the spread of y; 0 where nothing tells
+    noise: float  # in units of y
+    outliers: int  # points far from the curve of their neighbours
     has_start: bool
-    unexplained: float
-    jumps: tuple[int, ...]
-    silent: tuple[int, ...]
-    sizes: tuple[float, ...]
-    bounded: bool
-    relative: float
+    unexplained: float  # sum of squares at the start, as a share of that of y about its mean
+    jumps: tuple[int, ...]  # parameters that act, but by jumps: their derivatives are 0
+    silent: tuple[int, ...]  # that do not act at the start
+    sizes: tuple[float, ...]  # |p0|, 1 for 0
 
 
 class Advice(dict):
@@ -146,12 +122,11 @@ class AlgorithmSelector:
         limit = memory.memory_limit_gb if memory_limit_gb is None else memory_limit_gb
         return Analysis(
             y.size, start.size, y.nbytes + getattr(x, "nbytes", 0),
-            MemoryConfig(limit, memory.safety_factor).usable_bytes, noise,
+            MemoryConfig(limit, memory.safety_factor).usable_bytes, relative, noise,
             _outliers(curves.x, y, noise), p0 is not None,
             float(rest) if math.isfinite(rest) else math.inf,
             tuple(map(int, jumps)), tuple(np.flatnonzero(~acts & ~slope).tolist()),
             tuple(sizes.tolist()),
-            bool(np.isfinite([low, high]).any()), relative,
         )  # fmt: skip
 
     def select_algorithm(

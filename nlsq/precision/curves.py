@@ -13,26 +13,15 @@ _ELEMENTS = 1 << 17  # points times vectors that are evaluated in a call
 
 
 class Curves(Protocol):
-    """A model to be evaluated at many parameter vectors.
-
-    Attributes
-    ----------
-    n : int
-        Number of parameters.
-    x : ndarray (m,) or (k, m), or None where it is no numbers
-    p0, lb, ub : ndarray (n,)
-    free : ndarray of bool (n,)
-    in_columns : bool
-        Whether many curves are evaluated by one call.
-    """
+    """A model of n parameters to be evaluated at many parameter vectors."""
 
     n: int
-    x: np.ndarray | None
-    p0: np.ndarray
+    x: np.ndarray | None  # (m,) or (k, m); None where it is no numbers
+    p0: np.ndarray  # (n,), as the next
     lb: np.ndarray
     ub: np.ndarray
     free: np.ndarray
-    in_columns: bool
+    in_columns: bool  # whether many curves are evaluated by one call
 
     def values(self, P: np.ndarray, x: np.ndarray | None = None) -> np.ndarray:
         """Curves (k, m) at vectors P (k, n), NaN where the model fails."""
@@ -42,15 +31,7 @@ class Curves(Protocol):
 
 
 class FunctionCurves:
-    """The curves of a function f(x, a, b, ...), as `Curves`.
-
-    Parameters
-    ----------
-    f : callable
-    x : ndarray
-    p0, lb, ub : ndarray (n,)
-    m : int
-        Number of points.
+    """The curves of a function f(x, a, b, ...) at m points x, as `Curves`.
 
     Examples
     --------
