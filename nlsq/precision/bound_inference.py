@@ -143,7 +143,6 @@ class BoundInference:
         return Inferred(-size, size, "what it is measured in is not known without the model")
 
     def _of(self, j: int, units: Units) -> Inferred:
-        far = math.log(self.reach)
         if j in units.linear:
             why = "it enters linearly, its best value follows from the others"
             return Inferred(-math.inf, math.inf, why)
@@ -152,23 +151,25 @@ class BoundInference:
             margin = self.reach * math.exp(axis.high) / 3
             return Inferred(axis.first - margin, axis.last + margin, "it is a place on x")
         if units.logarithm[j].any():
-            parts = [
-                (c, a.low, a.high) for c, a in zip(units.logarithm[j], self._axes, strict=True)
-            ]
-            low = sum(min(c * (a - far), c * (b + far)) for c, a, b in parts)
-            high = sum(max(c * (a - far), c * (b + far)) for c, a, b in parts)
+            low, high = self._products(units.logarithm[j], 0.0)
             return Inferred(low, high, "it is the logarithm of a length of x")
         if not (self._axes and np.isfinite(units.length[j]).all()):
             return Inferred(-math.inf, math.inf, "nothing tells what it is measured in")
         if not (units.length[j].any() or units.height[j]):
             size = max(self.reach, self._safety * self._y.size)
             return Inferred(0.0, size, "it is a number")
+        low, high = self._products(units.length[j], units.height[j])
+        return Inferred(_exp(low), _exp(high), f"it is {_named(units.length[j], units.height[j])}")
+
+    def _products(self, length: np.ndarray, height: float) -> tuple[float, float]:
+        """Logarithms of the least and largest product of powers of lengths, and of a height."""
         low = high = 0.0
-        parts = [(d, a.low, a.high) for d, a in zip(units.length[j], self._axes, strict=True)]
-        for power, a, b in [*parts, (units.height[j], *heights(self._y))]:
+        axes = [(d, a.low, a.high) for d, a in zip(length, self._axes, strict=True)]
+        for power, a, b in [*axes, (height, *heights(self._y))]:
+            far = math.log(self.reach)
             ends = power * (a - far), power * (b + far)
             low, high = low + min(ends), high + max(ends)
-        return Inferred(_exp(low), _exp(high), f"it is {_named(units.length[j], units.height[j])}")
+        return low, high
 
     def _signed(self, j: int, sign: str, found: Inferred) -> Inferred:
         """With both signs, or that of the start, and such that the start is well inside."""
