@@ -14,6 +14,10 @@ from typing import Any
 from nlsq.config import env_flag
 
 _lock = threading.Lock()
+# in the names of devices with many units for double precision
+_FULL_RATE = frozenset(
+    "P100 V100 A30 A100 H100 H200 GH200 B200 GB200 MI100 MI200 MI210 MI250 MI300".split()
+)
 
 
 def get_device_info() -> dict[str, Any]:
@@ -137,6 +141,28 @@ def in_calling_thread() -> AbstractContextManager:
 
     device = _in_calling_thread() if _on_cpu() else None
     return nullcontext() if device is None else jax.default_device(device)
+
+
+def double_is_slow() -> str:
+    """The kind of the device that fits use, if its double precision is much slower; else "".
+
+    The CPU and the accelerators made for simulations compute in it at half the rate of single
+    precision; other GPUs have few units for it, and TPUs none.
+
+    Examples
+    --------
+    >>> double_is_slow() if get_device_info()["backend"] == "cpu" else ""
+    ''
+    """
+    import jax
+
+    if _on_cpu():
+        return ""
+    chosen = jax.config.jax_default_device
+    device = chosen if hasattr(chosen, "device_kind") else jax.devices()[0]
+    kind = device.device_kind
+    words = kind.replace("-", " ").split()
+    return "" if any(word.rstrip("AX") in _FULL_RATE for word in words) else kind
 
 
 def _on_cpu() -> bool:

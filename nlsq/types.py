@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import jax
     import numpy as np
 
+    from nlsq.core.goals import OptimizationGoal
     from nlsq.global_optimization.cmaes_config import CMAESConfig
     from nlsq.global_optimization.config import GlobalOptimizationConfig
     from nlsq.interfaces import (
@@ -47,6 +48,7 @@ BackendLiteral: TypeAlias = Literal["auto", "numpy", "jax"]
 #: Of `nlsq.stability.guard`.
 StabilityLiteral: TypeAlias = Literal[False, "check", "auto"]
 RoadLiteral: TypeAlias = Literal["auto", "direct", "chunked", "streaming"]
+GoalLiteral: TypeAlias = Literal["fast", "robust", "global", "memory_efficient", "quality"]
 WorkflowLiteral: TypeAlias = Literal[RoadLiteral, SearchPresetLiteral]
 #: ``callback(iteration, cost, params, info)``; returning False stops the fit.
 Callback: TypeAlias = "Callable[[int, float, np.ndarray, Mapping[str, Any]], bool | None]"
@@ -109,6 +111,8 @@ class CurveFitOptions(FitOptions, SearchOptions, total=False):
     stability: StabilityLiteral
     cmaes_config: CMAESConfig | None
     fallback: bool | FallbackOrchestrator
+    auto_bounds: bool
+    bounds_safety_factor: float | None
 
 
 class KeptOptions(CurveFitOptions, total=False):
@@ -126,6 +130,7 @@ class KeptOptions(CurveFitOptions, total=False):
 class PiecesOptions(CurveFitOptions, total=False):
     """Keywords of `nlsq.fit` besides `workflow`."""
 
+    goal: GoalLiteral | OptimizationGoal | None
     memory_limit_gb: float | None
     chunk_size: int | None
     checkpoint: str | os.PathLike | None

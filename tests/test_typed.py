@@ -13,6 +13,7 @@ import nlsq
 from nlsq import types
 from nlsq.config import BACKENDS
 from nlsq.core.fit_many import _SINGLE
+from nlsq.core.goals import OptimizationGoal
 from nlsq.core.loop.loop import METHODS
 from nlsq.core.loss_functions import NAMES
 from nlsq.core.model.differences import SCHEMES
@@ -119,6 +120,7 @@ def test_checkers_see_each_public_name(package):
         (types.SamplerLiteral, SAMPLERS), (types.LossLiteral, NAMES), (types.JacLiteral, SCHEMES),
         (types.NanPolicyLiteral, ("raise", "omit")), (types.TrSolverLiteral, TR_SOLVERS),
         (types.BackendLiteral, BACKENDS),
+        (types.GoalLiteral, [goal.name.lower() for goal in OptimizationGoal]),
         (types.WorkflowLiteral, ("auto", *STRATEGIES, *PRESETS, *CMAES_PRESETS)),
     ],
 )  # fmt: skip

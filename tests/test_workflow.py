@@ -7,10 +7,16 @@ import pytest
 
 import nlsq
 from nlsq.config import LargeDatasetConfig
+from nlsq.core.factories import create_optimizer
 from nlsq.core.orchestration.streaming_coordinator import (
     BUCKETS,
     StreamingCoordinator,
     automatic_chunk_size,
+)
+from nlsq.core.workflow import (
+    MemoryBudget,
+    OptimizationGoal,
+    calculate_adaptive_tolerances,
 )
 from nlsq.streaming import ArraySource, LargeDatasetFitter, NpySource
 from nlsq.utils.progress import ProgressLine
@@ -171,3 +177,70 @@ def test_progress_is_drawn_when_asked(capsys):
     assert "/s" in shown
     nlsq.fit(line, Slow(), p0=[1, 1], workflow="chunked")
     assert capsys.readouterr().err == ""  # no terminal
+
+
+GOALS = {  # what each sets where the call is silent
+    "fast": {"ftol": 1e-6, "xtol": 1e-6, "gtol": 1e-6},
+    "robust": {"search": "robust"},
+    "global": {"search": "global"},
+    "memory_efficient": {"workflow": "chunked"},
+    "quality": {"ftol": 1e-12, "xtol": 1e-12, "gtol": 1e-12, "search": "robust"},
+}
+
+
+@pytest.mark.parametrize("goal", GOALS)
+def test_a_goal_sets_what_the_call_leaves_open(goal):
+    x, y = data(300)
+    plain = nlsq.fit(line, x, y)
+    result = nlsq.fit(line, x, y, goal=goal)
+    assert result.workflow["goal"] == {"goal": goal} | GOALS[goal]
+    assert result.workflow["strategy"] == GOALS[goal].get("workflow", "direct")
+    assert ("minima" in result) == ("search" in GOALS[goal])
+    np.testing.assert_allclose(result.popt, plain.popt, rtol=1e-9)
+    again = nlsq.fit(line, x, y, goal=OptimizationGoal[goal.upper()])
+    assert again.workflow["goal"] == result.workflow["goal"]
+    with pytest.raises(TypeError, match=r"'goal'. It is one of `nlsq.fit`"):
+        nlsq.curve_fit(line, x, y, goal=goal)
+
+
+def test_what_is_given_outranks_a_goal():
+    x, y = data(300)
+    assert nlsq.fit(line, x, y, goal="fast", xtol=1e-9).workflow["goal"] == {
+        "goal": "fast", "ftol": 1e-6, "gtol": 1e-6,
+    }  # fmt: skip
+    searched = nlsq.fit(line, x, y, goal="quality", n_starts=16, multistart=True)
+    assert "search" not in searched.workflow["goal"] and searched.minima.n_starts <= 16
+    road = nlsq.fit(line, x, y, goal="memory_efficient", workflow="streaming")
+    assert road.workflow["strategy"] == "streaming"
+    made = create_optimizer(goal="fast").curve_fit(line, x, y)
+    assert made.workflow["goal"]["goal"] == "fast"
+
+
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ({"goal": "qualty"}, "no goal 'qualty'; did you mean 'quality'"),
+        ({"goal": 7}, "no goal 7; the goals are fast, robust, global, memory_efficient, quality"),
+        ({"goal": "global", "workflow": "fast"}, "another one: leave one of them out"),
+        ({"goal": "robust", "method": "cmaes"}, "another one: leave one of them out"),
+        ({"goal": "memory_efficient", "workflow": "direct"}, "holds them in memory: leave one"),
+        ({"workflow": "globl"}, "did you mean 'global'"),
+    ],
+)
+def test_contradicting_and_unknown_wishes(how, words):
+    with pytest.raises(ValueError, match=words):
+        nlsq.fit(line, *data(30), **how)
+
+
+def test_tolerances_are_not_below_what_sums_resolve():
+    assert calculate_adaptive_tolerances(100, "quality")["ftol"] == 1e-12
+    floor = calculate_adaptive_tolerances(10**9, "quality")["ftol"]
+    assert np.finfo(float).eps * 10**4.5 < floor < 1e-9
+    assert set(calculate_adaptive_tolerances(10**9).values()) == {1e-8}
+
+
+def test_a_memory_budget():
+    budget = MemoryBudget.compute(10**7, 4, memory_limit_gb=0.5, safety_factor=0.5)
+    assert (budget.available_gb, budget.threshold_gb) == (0.5, 0.25)
+    assert budget.data_gb == 0.16 and budget.jacobian_gb == 0.32 and budget.data_fits
+    assert budget.peak_gb > budget.data_gb + budget.jacobian_gb and not budget.fits_in_memory

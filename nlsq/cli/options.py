@@ -18,6 +18,7 @@ import click
 if TYPE_CHECKING:
     from nlsq.session.configuration import Configuration
 
+GOALS = ("fast", "robust", "global", "memory_efficient", "quality")
 LOSSES = ("linear", "soft_l1", "huber", "cauchy", "arctan")
 METHODS = (
     "trf", "dogbox", "lm", "global", "multistart", "cmaes", "cmaes-fast", "cmaes-global",
@@ -97,6 +98,10 @@ FITTING = [
             help="Look for the global minimum from N starts."),
     Setting(["--preset"], key="fitting.preset", type=click.Choice(PRESETS),
             help="How thoroughly to look for the global minimum."),
+    Setting(["--goal"], key="fitting.goal", type=click.Choice(GOALS),
+            help="What matters: sets tolerances, a search, or reading in pieces."),
+    Setting(["--auto-bounds"], key="fitting.auto_bounds", is_flag=True, default=None,
+            help="Infer bounds where none are given, and keep to them where they help."),
     Setting(["--sampler"], key="fitting.sampler", type=click.Choice(SAMPLERS),
             help="Where starts come from: a Latin hypercube, Sobol or Halton."),
     Setting(["--seed"], key="fitting.seed", type=click.IntRange(0), metavar="N",

@@ -15,7 +15,7 @@ from nlsq.cli.terminal_plot import Series, panels
 from nlsq.cli.whole import print_whole
 from nlsq.result import minima_text
 from nlsq.result.search_sentences import search_sentence
-from nlsq.result.sentences import basis_of_errors
+from nlsq.result.sentences import basis_of_errors, inferred_sentence
 from nlsq.utils.input_error import harmless
 
 if TYPE_CHECKING:
@@ -148,6 +148,9 @@ def show(console: Console, document: dict[str, Any], result: CurveFitResult, plo
     verdict(console, document)
     if (tried := result.get("fallback")) is not None:
         console.print(Text(harmless(f"remedy: {tried.describe()}"), "dim"))
+    if result.get("inferred_bounds"):
+        told = inferred_sentence(result.inferred_bounds)
+        console.print(Text(harmless(f"bounds: {told}"), "dim"))
     if result.get("minima") is not None:
         console.print()
         show_minima(console, result.minima)

@@ -22,8 +22,8 @@ def create_optimizer(*, workflow: Any = None, **options: Any) -> CurveFitProtoco
     Parameters
     ----------
     workflow : str or HybridStreamingConfig, optional
-        As in `nlsq.fit`, which then does the fits, of data of any size. Default: `nlsq.curve_fit`
-        does them.
+        As in `nlsq.fit`, which then does the fits, of data of any size, as with a `goal`. Default:
+        `nlsq.curve_fit` does them.
     **options
         Keywords of `nlsq.fit` or `nlsq.curve_fit`.
 
@@ -46,6 +46,8 @@ def create_optimizer(*, workflow: Any = None, **options: Any) -> CurveFitProtoco
     function = curve_fit
     if workflow is not None:
         function, options = fit, {"workflow": workflow, **options}
+    elif options.get("goal") is not None:
+        function = fit
     front = tuple(inspect.signature(function).parameters)[3:]
     others = {name: value for name, value in options.items() if name not in front}
     check_names("create_optimizer", others, front)

@@ -18,7 +18,14 @@ from nlsq.core.model.model import Model
 from nlsq.core.model.sharing import shared_out
 from nlsq.core.orchestration.reference import solve_by_reference
 from nlsq.core.orchestration.stages import stages_for
-from nlsq.core.problem.keywords import NO_ARGS, SEARCH, asks_for_search, by_name, require_one_start
+from nlsq.core.problem.keywords import (
+    BOUNDING,
+    NO_ARGS,
+    SEARCH,
+    asks_for_search,
+    by_name,
+    require_one_start,
+)  # fmt: skip
 from nlsq.core.problem.observations import Observations, labels_of, require_enough_points
 from nlsq.core.problem.options import check_kept, since
 from nlsq.core.problem.parameters import UNBOUNDED, parse_parameters, speaks_by_name
@@ -213,6 +220,13 @@ def curve_fit(
         Of a search (default 0): the same seed gives the same answer.
     search_config, cmaes_config : GlobalOptimizationConfig, CMAESConfig
         All settings of a search; what is given beside them outranks them.
+    auto_bounds : bool
+        Infer bounds where none are given, from the data and what the parameters are measured in
+        (`nlsq.precision.BoundInference`; default False): ``result.inferred_bounds``. A fit that
+        leaves them, or does not converge, is done again within them; one of them that it then ends
+        on is given up, and told.
+    bounds_safety_factor : float
+        How much farther than the data can see these bounds are (default 10).
     cache : SmartCache, optional
         Where fits that converged are kept and looked for, by the content of model, data and
         options. Not with `callback` or ``verbose=2``, which show a fit at work, nor for xdata other
@@ -317,6 +331,11 @@ def curve_fit(
         from nlsq.global_optimization.strategies import read_search  # which few fits need
 
         search, method, options = read_search(method, jac, p0 is not None, options)
+    inferred: Any = None
+    if options and not options.keys().isdisjoint(BOUNDING):
+        from nlsq.core.bounding import read_auto_bounds  # which few fits need
+
+        inferred, options = read_auto_bounds(method, options)
     config = taken.selector.select(f, p0, bounds, method, jac, options)
     decision = taken.coordinator.decide(prepared.ydata.size, None, True)
     data, n = Observations.of(prepared), config.n_params
@@ -329,6 +348,8 @@ def curve_fit(
     workers = getattr(config.settings, "workers", None)
     with shared_out(workers) if workers else nullcontext() as crew:
         found, finished = _fitted(model, data, config, search, decision.sampled, crew, guard)
+    if inferred is not None:
+        finished = inferred.confirmed(finished, config)
     check_start(finished)
     covariance = taken.covariance.compute(finished, absolute_sigma)
     verdict = judge(finished, covariance)
@@ -341,6 +362,8 @@ def curve_fit(
         tell(result, found.told())
     if guard is not None:
         guard.tell(result)
+    if inferred is not None:
+        inferred.tell(result)
     announce(result, finished.status, finished.options.verbose, stacklevel=2)
     return _five_tuple(result) if full_output else result
 
@@ -419,9 +442,8 @@ class CurveFit:
 
     def __init__(self, **options: Unpack[KeptOptions]):
         self.options: dict[str, Any] = {**options}
-        check_kept(
-            "CurveFit", self.options, (*self._own, "fixed", "fallback", "stability", *SEARCH)
-        )
+        own = (*self._own, "fixed", "fallback", "stability", *SEARCH, *BOUNDING)
+        check_kept("CurveFit", self.options, own)
 
     @overload
     def curve_fit(

@@ -21,10 +21,16 @@ from nlsq.config import (
     get_memory_config,
     memory_context,
 )
+from nlsq.core.goals import MemoryBudget as MemoryBudget
+from nlsq.core.goals import OptimizationGoal as OptimizationGoal
+from nlsq.core.goals import (
+    calculate_adaptive_tolerances as calculate_adaptive_tolerances,
+)
+from nlsq.core.goals import pursue
 from nlsq.core.minpack import curve_fit
 from nlsq.core.orchestration.stages import stages_for
 from nlsq.core.orchestration.streaming_coordinator import STRATEGIES
-from nlsq.core.problem.keywords import SEARCH, check_names
+from nlsq.core.problem.keywords import BOUNDING, SEARCH, check_names
 from nlsq.core.problem.observations import labels_of
 from nlsq.core.problem.options import since
 from nlsq.core.problem.parameters import UNBOUNDED
@@ -44,6 +50,7 @@ if TYPE_CHECKING:
     from nlsq.global_optimization.config import GlobalOptimizationConfig
     from nlsq.result import StreamedFitResult
     from nlsq.types import (
+        GoalLiteral,
         JacLike,
         MethodLike,
         NanPolicyLiteral,
@@ -52,8 +59,9 @@ if TYPE_CHECKING:
     )
 
 _OWN = ("p0", "sigma", "absolute_sigma", "check_finite", "bounds", "method", "jac", "nan_policy",
-        "fixed", "fallback", "stability", "workflow", "memory_limit_gb", "chunk_size", "checkpoint",
-        "checkpoint_interval", "resume", "show_progress", *SEARCH)  # fmt: skip
+        "fixed", "fallback", "stability", "workflow", "goal", "memory_limit_gb", "chunk_size",
+        "checkpoint", "checkpoint_interval", "resume", "show_progress", *SEARCH,
+        *BOUNDING)  # fmt: skip
 
 
 @overload
@@ -90,6 +98,7 @@ def fit(
     | HybridStreamingConfig
     | GlobalOptimizationConfig
     | CMAESConfig = "auto",
+    goal: GoalLiteral | OptimizationGoal | None = None,
     memory_limit_gb: float | None = None,
     chunk_size: int | None = None,
     checkpoint: str | os.PathLike | None = None,
@@ -127,6 +136,9 @@ def fit(
         for the global minimum before the fit, on the road that 'auto' decides for: 'fast',
         'robust', 'global', 'thorough' (`nlsq.global_optimization.PRESETS`), 'cmaes-fast', 'cmaes',
         'cmaes-global', or settings of one's own.
+    goal : {'fast', 'robust', 'global', 'memory_efficient', 'quality'}, optional
+        What matters (`OptimizationGoal`): sets tolerances, a search and the road where the call
+        leaves them open. ``result.workflow["goal"]`` tells what it set.
     memory_limit_gb : float, optional
         Memory this fit may plan with, in 1e9 bytes; default as `MemoryConfig`.
     chunk_size : int, optional
@@ -174,7 +186,12 @@ def fit(
     started = time.monotonic()
     if options.get("fallback", True) is False:
         options.pop("fallback")  # which data in pieces do not know
-    check_names("fit", [k for k in options if k not in (*SEARCH, "fallback", "stability")], _OWN, f)
+    known = (*SEARCH, *BOUNDING, "fallback", "stability")
+    check_names("fit", [k for k in options if k not in known], _OWN, f)
+    set_by_goal = None
+    if goal is not None:
+        n = np.size(ydata) if ydata is not None else getattr(xdata, "n_points", None) or 0
+        workflow, options, set_by_goal = pursue(goal, workflow, method, options, n, STRATEGIES)
     road: Any = workflow
     hybrid = None
     if isinstance(workflow, HybridStreamingConfig):
@@ -205,7 +222,7 @@ def fit(
             size = sum(getattr(a, "nbytes", 8 * n) for a in (xdata, ydata))
             coordinator = stages_for(f, ydata).coordinator
             decision = _logged(
-                coordinator.decide(n, size // max(n, 1), True, manager.usable_bytes())
+                coordinator.decide(n, size // max(n, 1), True, manager.usable_bytes()), set_by_goal
             )
             return _direct(f, xdata, ydata, sigma, common, decision)
         f, source = _opened(f, xdata, ydata, sigma, held)
@@ -213,7 +230,7 @@ def fit(
             stages_for(f).coordinator.decide(
                 source.n_points, source.form.bytes_per_point, held, memory.held_bytes,
                 get_large_dataset_config(), road, _first_given(reading),
-            )
+            ), set_by_goal,
         )  # fmt: skip
         if decision.strategy == "direct":
             if asked := _first_given(reading):
@@ -260,6 +277,6 @@ def _direct(f, x, y, sigma, common: dict, decision: StreamingDecision) -> CurveF
     return result
 
 
-def _logged(decision: StreamingDecision) -> StreamingDecision:
+def _logged(decision: StreamingDecision, set_by_goal: dict | None) -> StreamingDecision:
     get_logger("core.workflow").info("%s: %s", decision.strategy, decision.reason)
-    return decision
+    return decision._replace(goal=set_by_goal)

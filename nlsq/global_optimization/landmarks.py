@@ -1,55 +1,14 @@
-"""What the data show of the sizes of parameters: lengths, heights, frequencies and summits."""
+"""What the data show of frequencies and summits."""
 
 from __future__ import annotations
-
-import math
 
 import numpy as np
 
 from nlsq.global_optimization.problem import Problem
-from nlsq.global_optimization.units import is_far
 
 _LINES = 12  # of a spectrum, and summits of the data, that are tried
 _EVEN = 2048  # points of a spectrum
 _GRID = 1 << 22  # frequencies times points of a spectrum
-
-
-class Axis:
-    """A coordinate's ends, and the logarithms of its shortest and longest lengths.
-
-    Parameters
-    ----------
-    x : ndarray
-        The coordinate of all points, or of a sample of them.
-    m : int
-        How many points there are in all.
-    """
-
-    def __init__(self, x: np.ndarray, m: int):
-        places = np.unique(x[np.isfinite(x)])
-        self.first, self.last = places[0], places[-1]
-        span = self.last - self.first
-        largest = max(span, abs(self.first), abs(self.last)) or 1.0
-        if is_far(places):
-            largest = span
-        steps = np.diff(places)
-        shortest = np.median(steps) if steps.size else largest
-        if places.size > 0.9 * x.size:  # each point has a place of its own
-            shortest *= x.size / m
-        positive = places[places > 0]
-        if positive.size and positive[0] < shortest:
-            shortest = positive[0]
-        self.low = math.log(max(shortest, 1e-6 * largest))
-        self.high = math.log(3 * largest)
-
-
-def heights(problem: Problem) -> tuple[float, float]:
-    """Logarithms of the least and the largest height of the data."""
-    y = np.abs(problem.data.counted(problem.data.y))
-    largest, spread = float(y.max()), float(np.std(y))
-    if not largest > 0:
-        return math.log(0.1), math.log(10.0)
-    return math.log(0.1 * (spread if spread > 0 else largest)), math.log(3 * largest)
 
 
 def spectrum(problem: Problem, axes: list) -> tuple[np.ndarray, np.ndarray] | None:

@@ -9,7 +9,7 @@ from nlsq.global_optimization.local import fit_one
 from nlsq.global_optimization.problem import Problem
 from nlsq.global_optimization.projecting import project
 from nlsq.global_optimization.ranges import Ranges
-from nlsq.global_optimization.units import units_of
+from nlsq.precision.units import units_of
 
 _POINTS, _SEEN = 2048, 64  # of the data that a search sees, and that starts are screened by
 _LIKELY = 64  # draws that say what is likely

@@ -22,10 +22,11 @@ from collections.abc import Callable
 import numpy as np
 
 from nlsq.core.drive.tries import ROUNDED
-from nlsq.global_optimization.landmarks import Axis, heights, spectrum, summits
+from nlsq.global_optimization.landmarks import spectrum, summits
 from nlsq.global_optimization.problem import Problem
 from nlsq.global_optimization.projecting import project
-from nlsq.global_optimization.units import Units, inside
+from nlsq.precision.measures import Axis, heights
+from nlsq.precision.units import Units, inside
 
 _WIDE = 1e3  # half a box, in the largest that is likely, from which on it says little
 _DECADES = 100.0  # ratio of two positive bounds from which on logarithms are drawn
@@ -56,7 +57,7 @@ class Ranges:
         self.drawn = np.setdiff1d(np.flatnonzero(problem.free), units.linear)
         n, x, m = problem.n, problem.x, problem.whole.data.y.size
         self._axes = [] if x is None else [Axis(a, m) for a in np.atleast_2d(x)]
-        self._y = heights(problem)
+        self._y = heights(problem.data.counted(problem.data.y))
         self._low, self._high = np.full(n, math.log(1e-3)), np.full(n, math.log(1e3))
         self._kind = np.full(n, "size", object)
         self._tails = np.full((n, 2), _TAIL / 2)

@@ -42,7 +42,7 @@ from nlsq.global_optimization.ranges import Ranges
 from nlsq.global_optimization.sampling import get_sampler, require_dimension
 from nlsq.global_optimization.search import Search
 from nlsq.global_optimization.shared_starts import SharedStarts
-from nlsq.global_optimization.units import units_of
+from nlsq.precision.units import units_of
 from nlsq.result.fits_minima import FIELDS
 from nlsq.result.minima import CUT_SHORT
 from nlsq.utils import interruption

@@ -32,7 +32,7 @@ from nlsq.global_optimization.problem import Found, Problem
 from nlsq.global_optimization.projecting import project
 from nlsq.global_optimization.ranges import Ranges
 from nlsq.global_optimization.sampling import get_sampler, require_dimension
-from nlsq.global_optimization.units import Units, units_of
+from nlsq.precision.units import Units, units_of
 from nlsq.result.distinct import distinct
 from nlsq.result.minima import INTERRUPTED, OUT_OF_TIME, USED_UP, Minima
 from nlsq.utils import interruption

@@ -23,7 +23,7 @@ from nlsq.global_optimization.local import Ends, lanes, projecting_out
 from nlsq.global_optimization.problem import Problem
 from nlsq.global_optimization.projecting import powers_of_two, solved, unit_curves
 from nlsq.global_optimization.ranges import Ranges
-from nlsq.global_optimization.units import Units
+from nlsq.precision.units import Units
 
 _ELEMENTS = 1 << 21  # of an array that screening makes
 _RANK = 1e-10  # least eigenvalue of scaled normal equations that screening solves along

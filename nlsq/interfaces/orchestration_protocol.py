@@ -78,6 +78,8 @@ class StreamingDecision(NamedTuple):
         What a fit may plan with; None where the data are in memory and nobody asked.
     sampled : bool
         Whether a fit of many points may begin on a sample of them, which saves passes.
+    goal : dict or None
+        The `goal` of the call and what it set.
     """
 
     strategy: str
@@ -86,6 +88,7 @@ class StreamingDecision(NamedTuple):
     data_bytes: int | None
     usable_bytes: int | None
     sampled: bool
+    goal: dict[str, Any] | None = None
 
 
 class CovarianceResult(NamedTuple):

@@ -22,8 +22,8 @@ FIELDS = frozenset(
     """x pcov cost fun jac grad optimality optimizer active_mask nfev njev nit tries status message
     success param_names p0 bounds fixed at_bound rank undetermined null_directions pcov_determined
     absolute_sigma loss f_scale method n_points dof warnings wall_time model_info backend model
-    model_name minima fallback cmaes_diagnostics xdata ydata sigma labels workflow moments
-    sample streaming weighted stability""".split()
+    model_name minima fallback stability precision inferred_bounds cmaes_diagnostics xdata ydata
+    sigma labels workflow moments sample streaming weighted""".split()
 )
 # Public for the sake of other modules, or of a dictionary's.
 _INSIDE = frozenset(dir(dict)) - {"get", "keys", "items"} | frozenset(
@@ -59,7 +59,8 @@ class CurveFitResult(FitPlots):
         (name, cost, status, kept) for each time that a fit with a doubtful end was begun at p0;
         ``nfev``, ``njev`` and ``nit`` then count them all. ``minima`` (`Minima`) is there where
         the start was searched for, ``fallback`` (`nlsq.stability.fallback.FallbackRecord`) where
-        other ways were allowed.
+        other ways were allowed, ``inferred_bounds`` with `auto_bounds`. ``precision`` tells from
+        which numbers to which the fit went (`nlsq.precision.PrecisionState`).
     lazy : mapping of str to callable, optional
         Fields computed on first access.
 

@@ -14,7 +14,13 @@ import numpy as np
 
 from nlsq.result import formatting, statistics
 from nlsq.result.formatting import Rounding, count, near_one, significant
-from nlsq.result.sentences import basis_of_errors, bound_notes, cautions, tries_sentence
+from nlsq.result.sentences import (
+    basis_of_errors,
+    bound_notes,
+    cautions,
+    inferred_sentence,
+    tries_sentence,
+)
 from nlsq.result.serialization import function_name
 from nlsq.utils.input_error import harmless
 
@@ -103,6 +109,8 @@ def _header(result: CurveFitResult) -> list[tuple[str, str]]:
         lines.append(("tries", tries_sentence(result.tries)))
     if result.get("fallback") is not None:
         lines.append(("remedy", result.get("fallback").describe()))
+    if result.get("inferred_bounds"):
+        lines.append(("bounds", inferred_sentence(result.inferred_bounds)))
     if result.get("minima") is not None:
         from nlsq.result.search_sentences import search_sentence  # which few results need
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 # A coefficient below this share of the largest is rounding, in raw or in relative units.
 _SHARE = 0.005
+_NAMED = 4  # parameters whose inferred bounds are told in a line
 
 
 def null_direction_sentences(
@@ -113,6 +114,26 @@ def tries_sentence(tries: Sequence[Mapping]) -> str:
     if kept is tries[0]:
         return text + "none was better"
     return text + f"kept: {kept['name']} (cost {kept['cost']:.4g})"
+
+
+def inferred_sentence(inferred: Mapping[str, Mapping]) -> str:
+    """The bounds that `auto_bounds` inferred, in one line.
+
+    Examples
+    --------
+    >>> inferred_sentence({"s": {"lower": 0.001, "upper": None, "released": False}})
+    'inferred: s in [0.001, inf]'
+    """
+    parts = []
+    for name, one in inferred.items():
+        low, high = (-math.inf if one["lower"] is None else one["lower"],
+                     math.inf if one["upper"] is None else one["upper"])  # fmt: skip
+        parts.append(
+            f"{name} released" if one["released"] else f"{name} in [{low:.3g}, {high:.3g}]"
+        )
+    rest = len(parts) - _NAMED
+    more = f" and {rest} more" if rest > 0 else ""
+    return f"inferred: {', '.join(parts[:_NAMED])}{more}"
 
 
 def _undetermined(result: CurveFitResult) -> list[str]:

@@ -121,7 +121,8 @@ def read_in_pieces(settings: Settings) -> bool:
 def in_pieces_by_request(settings: Settings) -> bool:
     """Whether the user asked for what only a fit in pieces has."""
     work = settings.workflow
-    return work.strategy != "auto" or work.checkpoint is not None or work.chunk_size is not None
+    asked = work.strategy != "auto" or work.checkpoint is not None or work.chunk_size is not None
+    return asked or settings.fitting.goal == "memory_efficient"
 
 
 def has_many(settings: Settings) -> bool:
@@ -168,6 +169,7 @@ def decision(settings: Settings, source: Any) -> StreamingDecision:
 
     work, n_points = settings.workflow, source.n_points
     asked = "checkpoint" if work.checkpoint else "chunk_size" if work.chunk_size else ""
+    asked = asked or ("goal" if settings.fitting.goal == "memory_efficient" else "")
     made = StreamingCoordinator().decide(
         n_points, source.form.bytes_per_point, False, _usable(settings),
         get_large_dataset_config(), work.strategy, asked,

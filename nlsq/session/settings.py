@@ -9,8 +9,10 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, model_validator
 
 from nlsq.constants import DEFAULT_F_SCALE, DEFAULT_FTOL, DEFAULT_GTOL, DEFAULT_XTOL
+from nlsq.core.goals import OptimizationGoal, calculate_adaptive_tolerances
 from nlsq.session.errors import ConfigurationError
 from nlsq.types import (
+    GoalLiteral,
     LossLiteral,
     MethodLiteral,
     NanPolicyLiteral,
@@ -205,6 +207,7 @@ class Fitting(_Section):
     fixed: Annotated[dict[str, float | None], BeforeValidator(_names_to_fixed)] = {}
     method: Literal[MethodLiteral, SearchLiteral] | None = None
     preset: SearchPresetLiteral | None = None
+    goal: GoalLiteral | None = None
     n_starts: int | None = Field(None, ge=1)
     sampler: SamplerLiteral | None = None
     center_on_p0: bool | None = None
@@ -221,6 +224,25 @@ class Fitting(_Section):
     stability: StabilityLiteral = False
     time_limit: float | None = Field(None, gt=0)
     fallback: bool = False
+    auto_bounds: bool = False
+    bounds_safety_factor: float | None = Field(None, ge=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _filled_by_goal(cls, value: Any) -> Any:
+        """With the search and the tolerances of the goal, where none are given."""
+        goal = value.get("goal") if isinstance(value, dict) else None
+        if goal not in get_args(GoalLiteral):
+            return value  # none, or to be refused
+        wish = OptimizationGoal.named(goal)
+        own = calculate_adaptive_tolerances(0, wish)
+        own = {k: v for k, v in own.items() if v != DEFAULT_FTOL and k not in value}
+        searches = value.get("method") in get_args(SearchLiteral) or value.get("n_starts")
+        if wish.search and not searches and value.get("preset") is None:
+            own["preset"] = wish.search
+        elif goal in ("robust", "global") and value.get("preset") != wish.search:
+            raise ValueError(f"goal: {goal} is a search; leave the other one out")
+        return value | own
 
     @property
     def search(self) -> str | None:
@@ -231,6 +253,8 @@ class Fitting(_Section):
 
     @model_validator(mode="after")
     def _search_fits_together(self) -> Fitting:
+        if self.bounds_safety_factor is not None and not self.auto_bounds:
+            raise ValueError("bounds_safety_factor belongs to auto_bounds: true")
         if self.preset is not None and self.method in get_args(SearchLiteral):
             raise ValueError(f"give one of preset and method: {self.method}, each is a search")
         if self.fallback and self.search is not None:
@@ -253,7 +277,7 @@ class Fitting(_Section):
 
     def options(self) -> dict[str, Any]:
         """Keywords of the fit beside start, bounds and data."""
-        own = {"p0", "bounds", "fixed", "nan_policy", "preset"}
+        own = {"p0", "bounds", "fixed", "nan_policy", "preset", "goal"}
         found = self.model_dump(exclude=own, exclude_defaults=True)
         if (self.preset or "").startswith("cmaes"):
             return found | {"method": self.preset}
@@ -349,6 +373,13 @@ class Settings(_Section):
             raise ValueError(f"give one of workflow: {named} and fitting.preset")
         rest = {k: v for k, v in value.items() if k != "workflow"}
         return rest | {"fitting": fitting | {"preset": named}}
+
+    @model_validator(mode="after")
+    def _goal_fits_the_road(self) -> Settings:
+        in_memory = self.workflow.strategy == "direct" or self.data.from_stdin
+        if self.fitting.goal == "memory_efficient" and in_memory:
+            raise ValueError("goal: memory_efficient is for data that are read piece by piece")
+        return self
 
     @property
     def places(self) -> dict[str, str]:

@@ -138,6 +138,11 @@ def fit_source(
     source = as_source(xdata, ydata, sigma)
     if isinstance(f, str):
         f = read(f, source)
+    if options.pop("auto_bounds", False) or options.pop("bounds_safety_factor", None) is not None:
+        raise ValueError(
+            "auto_bounds looks at data in memory. Infer bounds from a part of them, "
+            "bounds=nlsq.precision.infer_bounds(x, y, p0, f=model), and leave it out."
+        )
     strategy, has_start = None, p0 is not None
     if asks_for_search(method, options):
         from nlsq.global_optimization.strategies import read_strategy  # which few fits need

@@ -114,6 +114,8 @@ def _refuse_what_is_for_one_fit(settings: Any) -> None:
         "certified": settings.certified is not None,
         "fitting.fallback": settings.fitting.fallback,
         "export": settings.export != Export(),
+        "goal: memory_efficient": settings.fitting.goal == "memory_efficient",
+        "auto_bounds": settings.fitting.auto_bounds,
     }
     for section in (name for name, there in given.items() if there):
         raise ConfigurationError(

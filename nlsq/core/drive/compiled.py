@@ -18,7 +18,7 @@ from nlsq.caching.memory_manager import manager
 from nlsq.config import double_precision
 from nlsq.core.drive import buying, host, staging
 from nlsq.core.drive.chunks import layout_of, over_chunks
-from nlsq.core.drive.sampling import MANY_POINTS, sample_size, start_on_sample
+from nlsq.core.drive.sampling import MANY_POINTS, sample_size, start_on_sample, told
 from nlsq.core.loop import iterative, programs
 from nlsq.core.loop.outcome import Outcome
 from nlsq.core.loop.state import Method, Setup, pack_setup, start_vector
@@ -52,6 +52,7 @@ def fit(
     rents = options.backend == "auto" and account.rents(model.n, m)
     iterates = options.tr_solver != "exact"
     long = m > _LONG_PASS[0] or m * model.n > _LONG_PASS[1]
+    began = None  # on less than all data or digits
     with double_precision():
         layout = layout_of(model, data, m, chunked=long and not iterates)
         loss = options.loss
@@ -71,12 +72,15 @@ def fit(
             sample = data.sample(sample_size(m))
             on_sample = functools.partial(fit_sample, model)
             x0, setup = start_on_sample(on_sample, sample, parameters, options, setup)
+            began = told(sample.y.size, m, x0 is not setup.x0)
         if layout.block and long and not iterates:
             flat = pack_setup(setup, m)
             program = programs.pass_program(key, call(), layout, loss, method)
             with over_chunks(program, staging.Chunks(data, layout), flat) as run:
                 start = start_vector(x0, method)
-                return drive_passes(run, method, flat, start, watch(), ahead=0 if watched else 1)
+                outcome = drive_passes(run, method, flat, start, watch(), 0 if watched else 1)
+                outcome.precision = began
+                return outcome
 
         if not layout.block and not iterates:
             manager.require(24 * m * (model.n + 1), f"A model of {m} points that is taken whole")
@@ -88,14 +92,27 @@ def fit(
                 program = programs.fit_program(key, call, layout, loss, method)
                 flat = pack_setup(setup, m, start_vector(x0, method))
                 with in_calling_thread():
-                    return Outcome(np.asarray(program(*arrays, flat)), method)
+                    outcome = Outcome(np.asarray(program(*arrays, flat)), method)
+                outcome.precision = began
+                return outcome
+            places = np.array(m), None
+            if long and not layout.block:
+                from nlsq.core.drive import single  # which few fits need
+
+                if single.is_worth(m, model.n):
+                    other = programs.pass_program(key, call(), layout, loss, method, single=True)
+                    attempt = functools.partial(other, *arrays, places)
+                    x0, began = single.start_in_single(attempt, parameters, setup, method, m)
+                else:
+                    began = single.stays_double()
             flat = pack_setup(setup, m)
             program = programs.pass_program(key, call(), layout, loss, method)
 
             def run(vector):
-                return program(*arrays, (np.array(m), None), flat, vector)
+                return program(*arrays, places, flat, vector)
 
             outcome = drive_passes(run, method, flat, start_vector(x0, method), watch())
             if rents:  # the step; the pass is compiled
                 account.pay(outcome.nfev, model.n, 0)
+            outcome.precision = began
             return outcome

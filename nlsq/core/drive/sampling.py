@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,6 +20,9 @@ from nlsq.core.problem.observations import Observations
 from nlsq.core.problem.options import Options
 from nlsq.core.problem.parameters import Parameters, interior_start
 from nlsq.utils import interruption
+
+if TYPE_CHECKING:
+    from nlsq.precision.precision_state import PrecisionState
 
 # More points than MANY_POINTS are sampled first: a share 1 / _SHARE of them, within limits.
 # Measured from 10^5 to 10^6 points: fewer than 8 192 cost another full pass, more cost their own
@@ -44,6 +48,18 @@ def start_on_sample(
     """
     x0 = _fit_sample(fit, sample, parameters, options, setup.x0)
     return x0, setup._replace(trust=_DOUBT * 2 * setup.x0.size / sample.y.size)
+
+
+def told(size: int, m: int, converged: bool) -> PrecisionState:
+    """The record of a fit to m points that began on `size` of them."""
+    from nlsq.precision.precision_state import PrecisionState  # which few fits need
+
+    state = PrecisionState("sample", f"{size:,} of {m:,} points, one of each stratum, for a start")
+    why = "the sample did not converge: all points, from p0"
+    if converged:
+        why = "the sample converged: all points, from its answer unless they refute it"
+    state.advance("double", why)
+    return state
 
 
 def _fit_sample(fit, sample: Observations, parameters: Parameters, options: Options, x0):

@@ -87,6 +87,8 @@ class State:
 class Outcome:
     """A finished fit's numbers, as `outcome.Outcome`, without a factor of J."""
 
+    precision = None
+
     def __init__(self, state: State):
         point = state.point
         self.is_dense = point.J is None or isinstance(point.J.matrix, np.ndarray)

@@ -14,6 +14,8 @@ _LEAST_SQUARE = 1e-200  # of R_jj, as a share of 1 + the cost
 class Outcome:
     """A finished fit's numbers, from the vector of its last state."""
 
+    precision = None  # the `PrecisionState` of a fit that began on less than all its digits or data
+
     def __init__(self, vector: np.ndarray, method: Method):
         at = state_packing(method).places
         p = at.point

@@ -49,11 +49,13 @@ def fit_program(key: Hashable, model: Callable, layout, loss, method: Method) ->
     return cache.get_or_make(("fit", key, layout, method), build)
 
 
-def pass_program(key: Hashable, call: Callable, layout, loss, method: Method) -> Callable:
+def pass_program(
+    key: Hashable, call: Callable, layout, loss, method: Method, single: bool = False
+) -> Callable:
     """One pass: (leaves, y, weights, cholesky, (m, starts), flat setup, flat state) -> Sums.
 
     m and starts as in `blocks.Data`; the m of the flat setup does not count. A finished state
-    reads no more blocks.
+    reads no more blocks. single: the data are seen in single precision.
     """
     n, packing = method.n, state_packing(method)
 
@@ -64,12 +66,23 @@ def pass_program(key: Hashable, call: Callable, layout, loss, method: Method) ->
             data = blocks.Data(
                 leaves, y, weights, cholesky, jnp.where(running(state), m, 0), starts
             )
+            p, P = state.trial, state.point.P
+            if single:
+                data, setup, p, P = jax.tree.map(_in_single, (data, setup, p, P))
             reduce = blocks.make_reduce(call, layout, loss, data, setup)
-            return reduce(state.trial, state.point.P)
+            total = reduce(p, P)
+            return jax.tree.map(lambda a: a.astype(float), total) if single else total
 
         return compiled(one_pass)
 
-    return cache.get_or_make(("pass", key, layout, n), build)
+    return cache.get_or_make(("pass", key, layout, n, single), build)
+
+
+def _in_single(array):
+    """Real and complex numbers in single precision, whole ones as they are."""
+    kinds = {jnp.dtype(float): jnp.float32, jnp.dtype(complex): jnp.complex64}
+    array = jnp.asarray(array)
+    return array.astype(kinds.get(array.dtype, array.dtype))
 
 
 def add_up(totals: list[Sums]) -> Sums:

@@ -16,9 +16,11 @@ KEYWORDS = (
 # of `curve_fit` with a search for the global minimum (`nlsq.global_optimization`)
 SEARCH = ("multistart", "global_search", "n_starts", "sampler", "center_on_p0", "scale_factor",
           "seed", "search_config", "cmaes_config")  # fmt: skip
+# of `curve_fit`: bounds that are inferred (`nlsq.precision`)
+BOUNDING = ("auto_bounds", "bounds_safety_factor")
 SEARCH_METHODS = ("global", "multistart", "multi-start", "cmaes", "cmaes-fast", "cmaes-global")
 FRONT = ("p0", "sigma", "absolute_sigma", "check_finite", "bounds", "method", "jac", "full_output",
-         "nan_policy", "fixed", "fallback", "stability", *SEARCH)  # fmt: skip
+         "nan_policy", "fixed", "fallback", "stability", *SEARCH, *BOUNDING)  # fmt: skip
 NO_ARGS = "Put what else the model takes into it: lambda x, a, b: f(x, a, b, more)."
 _ORCHESTRATOR = "fallback=nlsq.stability.fallback.FallbackOrchestrator"
 # other libraries' names
@@ -29,6 +31,7 @@ _HABITS = {
     "params": "Give the starts as p0={name: value}, and bounds= and fixed= beside it.",
     "guess": "Give the starts as p0=, p0='auto' for the model's own guess.",
     "vary": "Name what is not fitted: fixed=['a'].",
+    "goal": "It is one of `nlsq.fit`, which sets tolerances and a search by it.",
     "scale_covar": "absolute_sigma=True is scale_covar=False.",
     "fallback": "It is for one fit of data in memory, which is made again when it fails.",
     "max_fallback_attempts": f"Give {_ORCHESTRATOR}(max_attempts=...).",

@@ -93,6 +93,20 @@ class Finished:
         """g (n,), with the loss."""
         return self.outcome.gradient
 
+    def precision(self) -> tuple[dict[str, str], ...]:
+        """From which numbers to which the fit went, and why: the log of its `PrecisionState`."""
+        from nlsq.precision.precision_state import PrecisionState  # which few ask for
+
+        state = self.outcome.precision
+        if state is None:
+            who = "NumPy computes" if self.model.on_host else "its programs compute"
+            state = PrecisionState("double", f"{who} in double precision, on all points")
+        told = state.told()
+        if not hasattr(self.outcome, "R") or self.outcome.pivot < SAFE_PIVOT:
+            return told  # no factor, or not all its digits
+        why = f"the pivots of its R are at least {self.outcome.pivot:.2g}: it has all its digits"
+        return (*told, {"state": "exact", "reason": why})
+
     @property
     def rank_tolerance(self) -> float:
         """Singular values below this share of the largest are noise."""

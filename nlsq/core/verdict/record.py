@@ -91,7 +91,10 @@ def record(
 
 def numbers_on_demand(finished: Finished) -> dict:
     """The lazy fields that need no data."""
-    return {"grad": finished.gradient, "optimality": finished.optimality}
+    return {
+        "grad": finished.gradient, "optimality": finished.optimality,
+        "precision": finished.precision,
+    }  # fmt: skip
 
 
 def fields(

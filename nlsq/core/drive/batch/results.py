@@ -32,6 +32,7 @@ from nlsq.core.verdict.record import (
 )
 from nlsq.core.verdict.response import ROUNDING, WIDE
 from nlsq.interfaces.orchestration_protocol import CovarianceResult
+from nlsq.precision.precision_state import PrecisionState
 from nlsq.result import CurveFitResult
 
 # More parameters or points than this are the single fit's business: its passes are long enough.
@@ -211,7 +212,13 @@ class Results:
         parameters = many.parameters(lot.start[0], lot.lb[0], lot.ub[0])
         x, pcov = np.array(fields.popt[place]), np.array(fields.pcov[place])
         counts = {name: int(getattr(fields, name)[place]) for name in COUNTS}
-        outcome = SimpleNamespace(x=x, cost=float(fields.cost[place]), tries=(), **counts)
+        single = many.dtype == np.float32
+        state = PrecisionState(
+            "single" if single else "double", f"one of many fits in {many.dtype}"
+        )
+        outcome = SimpleNamespace(
+            x=x, cost=float(fields.cost[place]), tries=(), precision=state, **counts
+        )
         finished = _Written(many.model, data, parameters, many.options, outcome)
         null = fields.null_directions.get(place, np.zeros((0, many.n)))
         rank = int(fields.rank[place])

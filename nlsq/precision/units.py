@@ -24,10 +24,10 @@ import dataclasses
 
 import numpy as np
 
-from nlsq.global_optimization.problem import Problem
+from nlsq.precision.curves import Curves
+from nlsq.precision.measures import is_far
 
 _STEP = 1e-4  # relative, of the differences
-_FAR = 10.0  # times its span, from which on x is far from 0
 _LEFT = 1e-3  # share of a derivative that a solution may leave
 _STRAIGHT = 1e-9  # relative departure from a straight line that is rounding
 _NEAR = 0.04  # of two exponents that are the same
@@ -64,7 +64,7 @@ class Units:
     height: np.ndarray
 
 
-def units_of(problem: Problem, rng: np.random.Generator) -> Units:
+def units_of(problem: Curves, rng: np.random.Generator) -> Units:
     """The units of a problem's parameters, by evaluations of its model."""
     n, x = problem.n, problem.x
     count = 0 if x is None else 1 if x.ndim == 1 else len(x)
@@ -88,7 +88,7 @@ def units_of(problem: Problem, rng: np.random.Generator) -> Units:
     return found
 
 
-def _lively(problem: Problem, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def _lively(problem: Curves, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """(vectors (k, n) at which the model shows most, theta_j f_j there), the liveliest first."""
     P = broad(problem, rng, _VECTORS[not problem.in_columns])
     alive = _alive(problem, P)
@@ -106,7 +106,7 @@ def _lively(problem: Problem, rng: np.random.Generator) -> tuple[np.ndarray, np.
     return P[chosen], T[:, chosen]
 
 
-def _alive(problem: Problem, P: np.ndarray) -> np.ndarray:
+def _alive(problem: Curves, P: np.ndarray) -> np.ndarray:
     """(k,) Whether the curve at a vector is one, in numbers that can be squared."""
     curves = problem.values(P)
     with np.errstate(all="ignore"):
@@ -124,7 +124,7 @@ def _covering(acting: np.ndarray, strength: np.ndarray) -> list[int]:
     return chosen
 
 
-def broad(problem: Problem, rng: np.random.Generator, k: int) -> np.ndarray:
+def broad(problem: Curves, rng: np.random.Generator, k: int) -> np.ndarray:
     """Vectors (k, n) from everywhere: places on x, and powers -1, 0 and 1 of its lengths."""
     n, x = problem.n, problem.x
     power = rng.integers(-1, 2, (k, n))
@@ -156,7 +156,7 @@ def inside(P: np.ndarray, lb, ub, rng: np.random.Generator) -> np.ndarray:
     return np.where(outside, np.where(box, drawn, mirrored), P)
 
 
-def _linear(problem: Problem, P: np.ndarray) -> np.ndarray:
+def _linear(problem: Curves, P: np.ndarray) -> np.ndarray:
     """The parameters that enter linearly at most of the vectors P, all of them together."""
     free = np.flatnonzero(problem.free)
     votes = np.mean([_straight(problem, p, free) for p in P], axis=0) > 0.5
@@ -170,7 +170,7 @@ def _linear(problem: Problem, P: np.ndarray) -> np.ndarray:
     return free[alone[chosen]]
 
 
-def _straight(problem: Problem, p: np.ndarray, free: np.ndarray) -> np.ndarray:
+def _straight(problem: Curves, p: np.ndarray, free: np.ndarray) -> np.ndarray:
     """(q, q) at p: whether the model is linear in two parameters together, or in one (j, j)."""
     q = free.size
     first, second = np.triu_indices(q)
@@ -194,18 +194,13 @@ def _straight(problem: Problem, p: np.ndarray, free: np.ndarray) -> np.ndarray:
     return found
 
 
-def is_far(axis: np.ndarray) -> bool:
-    """Whether a coordinate is far from 0 for its span."""
-    return bool(0 < _FAR * np.ptp(axis) < np.abs(axis).max())
-
-
-def _moved(problem: Problem, P: np.ndarray) -> np.ndarray:
+def _moved(problem: Curves, P: np.ndarray) -> np.ndarray:
     """What stands for theta (k, n) in theta_j f_j: no more than the span of an x far from 0."""
     axes = [] if problem.x is None else np.atleast_2d(problem.x)
     return np.clip(P, -(span := min((np.ptp(a) for a in axes if is_far(a)), default=np.inf)), span)
 
 
-def _tangents(problem: Problem, P: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _tangents(problem: Curves, P: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(theta_j f_j of every parameter (n, k, m), lengths of the curves (k,))."""
     n, k = problem.n, len(P)
     steps = np.concatenate([np.eye(n), -np.eye(n), np.zeros((1, n))]) * _STEP
@@ -216,7 +211,7 @@ def _tangents(problem: Problem, P: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return (curves[:n] - curves[n : 2 * n]) / (2 * _STEP), np.where(size > 0, size, 1.0)
 
 
-def _find(problem: Problem, found: Units, P: np.ndarray, T: np.ndarray, known: list) -> None:
+def _find(problem: Curves, found: Units, P: np.ndarray, T: np.ndarray, known: list) -> None:
     """Fill in what is seen at the vectors P with their theta_j f_j, and at those `known` before."""
     nonlinear = np.setdiff1d(np.flatnonzero(problem.free), found.linear)
     if not nonlinear.size:
@@ -246,7 +241,7 @@ def _find(problem: Problem, found: Units, P: np.ndarray, T: np.ndarray, known: l
                 found.length[j, i], found.logarithm[j, i] = 0.0, constant
 
 
-def _difference(problem: Problem, P, x: np.ndarray, i: int, step: np.ndarray) -> np.ndarray:
+def _difference(problem: Curves, P, x: np.ndarray, i: int, step: np.ndarray) -> np.ndarray:
     """f at x_i + step less f at x_i - step (k, m)."""
     moved = []
     for sign in (1, -1):
