@@ -9,7 +9,7 @@ import numpy as np
 
 from nlsq.global_optimization.problem import Problem
 from nlsq.global_optimization.ranges import Ranges
-from nlsq.global_optimization.units import Units
+from nlsq.precision.units import Units
 from nlsq.result.minima import Minima
 
 
