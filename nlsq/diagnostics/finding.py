@@ -1,0 +1,41 @@
+"""What a diagnosis says: one fact, its number, and what to do."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+
+
+class Severity(enum.IntEnum):
+    """How much a finding matters; the worst of a report is its status."""
+
+    INFO = 1
+    WARNING = 2
+    CRITICAL = 3
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of a report.
+
+    Attributes
+    ----------
+    code : str
+        A stable word for programs: 'rank', 'correlated', 'sloppy', 'runs', 'outlier', ...
+    severity : Severity
+    fact : str
+        A sentence without its number's digits being lost: "a, c: only a/c is determined".
+    number : float or None
+        What the fact rests on: a condition number, a p-value, a share.
+    remedy : str
+        What to do about it; '' where there is nothing to do.
+    parameters : tuple of str
+        Names of the parameters that it is about.
+    """
+
+    code: str
+    severity: Severity
+    fact: str
+    number: float | None = None
+    remedy: str = ""
+    parameters: tuple[str, ...] = ()
