@@ -19,6 +19,7 @@ from nlsq.diagnostics.residual_space import Axis, ResidualSpace
 _FEWEST = 6  # distinct places along the order
 _MOST_WAVES = 10
 _MOST_LAGS = 6
+_MANY = 20_000  # places
 _FITTED_ALREADY = 0.02  # a wave of which less than this share is left says nothing
 
 
@@ -66,23 +67,24 @@ def along(space: ResidualSpace, axis: Axis, level: float) -> Pattern | None:
     C, waves_share, p_waves = _waves(r, Q, counts, dof, rss)
     if axis.name == "the fitted values":
         return Pattern(p_waves, waves_share, "waves") if p_waves < level else None
-    lags = [_lag(r, Q, k, dof, rss) for k in range(1, 1 + min(_MOST_LAGS, r.size // 4))]
-    scores = np.array([score for score, _ in lags])
+    if r.size > _MANY:
+        Q = Q[:, :0]  # what few fitted directions do to neighbours is lost in the noise
+    scores, beyond = _lags(r, Q, min(_MOST_LAGS, r.size // 4), dof, rss)
     runs, expected, score = _runs(r, Q)
     found = {
         "waves": p_waves,
         "neighbours": tail_probabilities.normal(scores[0]),
-        "lags": _chi_squared(float(scores @ scores), len(lags)),
+        "lags": _chi_squared(float(scores @ scores), scores.size),
         "runs": tail_probabilities.normal(score) if score < 0 else 1.0,
     }
     test = min(found, key=found.__getitem__)
     p = len(found) * found[test]
     if p >= level:
         return None
-    score, correlation = lags[0]
+    correlation = float(beyond[0])
     share = max(waves_share, min(1.0, abs(correlation)))
     remaining = _without_waves(r, Q, C, dof, rss)
-    return Pattern(p, share, test, correlation, score, remaining, runs, expected)
+    return Pattern(p, share, test, correlation, float(scores[0]), remaining, runs, expected)
 
 
 def _chi_squared(value: float, dof: int) -> float:
@@ -130,23 +132,32 @@ def _waves(
     return C, beyond / rss, float(fdtrc(k, dof - k, F))
 
 
-def _lag(r: np.ndarray, Q: np.ndarray, k: int, dof: int, rss: float) -> tuple[float, float]:
-    """Correlation over k places as a normal score and beyond its mean: a ratio r'Ar / r'r.
+def _lags(
+    r: np.ndarray, Q: np.ndarray, most: int, dof: int, rss: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Correlations over 1, 2, ... places, as normal scores and beyond their means.
 
-    A is half the sum of the shifts by k and -k; the moments of such a ratio, with
-    tr(MA) = -tr(Q'AQ) and tr(MAMA) = tr(A^2) - 2 tr(Q'A^2 Q) + tr((Q'AQ)^2), are exact.
+    Each is a ratio r'Ar / r'r, A half the sum of the shifts by k and -k. Its moments are exact:
+    tr(MA) = -tr(Q'AQ) and tr(MAMA) = tr(A^2) - 2 tr(Q'A^2 Q) + tr((Q'AQ)^2) with M = I - QQ'.
     """
-    up, down = Q[k:], Q[:-k]
-    B = down.T @ up
-    S = 0.5 * (B + B.T)
-    squares = 0.25 * (np.vdot(up, up) + np.vdot(down, down)) + 0.5 * np.vdot(
-        Q[2 * k :], Q[: -2 * k]
-    )
-    trace = -B.trace()
-    second = max(0.5 * (r.size - k) - 2 * squares + np.vdot(S, S), 1e-9)
-    variance = 2 * (dof * second - trace**2) / (dof * dof * (dof + 2.0))
-    beyond = float(r[:-k] @ r[k:]) / rss - trace / dof
-    return float(beyond / math.sqrt(max(variance, 1e-12))), float(beyond)
+    m, n = Q.shape
+    k = np.arange(1, most + 1)
+    padded = np.zeros((m + 2 * most, n))
+    padded[:m] = Q
+    row = padded.strides[0]
+    rows = np.ndarray((2 * most, m, n), buffer=padded, offset=row, strides=(row, *padded.strides))
+    B = Q.T @ rows  # (2 most, n, n): Q' times Q shifted
+    traces = B.trace(axis1=1, axis2=2)
+    S = 0.5 * (B[:most] + B[:most].transpose(0, 2, 1))
+    h = np.einsum("ij,ij->i", Q, Q)
+    ends = np.cumsum(h[:most]) + np.cumsum(h[: -most - 1 : -1])
+    squares = 0.25 * (2 * h.sum() - ends) + 0.5 * traces[1::2]
+    mean = -traces[:most]
+    second = 0.5 * (m - k) - 2 * squares + (S * S).sum(axis=(1, 2))
+    variance = 2 * (dof * second - mean**2) / (dof * dof * (dof + 2.0))
+    products = np.array([r[:-i] @ r[i:] for i in k.tolist()])
+    beyond = products / rss - mean / dof
+    return beyond / np.sqrt(np.maximum(variance, 1e-12)), beyond
 
 
 def _without_waves(r: np.ndarray, Q: np.ndarray, C: np.ndarray, dof: int, rss: float) -> float:
@@ -154,7 +165,7 @@ def _without_waves(r: np.ndarray, Q: np.ndarray, C: np.ndarray, dof: int, rss: f
     rest = rss - float(parts @ parts)
     if rest <= 1e-9 * rss or dof - C.shape[1] < 4:
         return 0.0
-    return _lag(r - C @ parts, np.hstack((Q, C)), 1, dof - C.shape[1], rest)[0]
+    return float(_lags(r - C @ parts, np.hstack((Q, C)), 1, dof - C.shape[1], rest)[0][0])
 
 
 def _runs(r: np.ndarray, Q: np.ndarray) -> tuple[int, float, float]:

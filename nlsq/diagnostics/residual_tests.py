@@ -200,8 +200,9 @@ def _in_a_row(chosen: np.ndarray, r: np.ndarray, order: np.ndarray) -> np.ndarra
 
 
 def _clipped(space: ResidualSpace) -> ResidualSpace:
-    limit = _CLIP * 1.4826 * float(np.median(np.abs(space.r)))
-    if limit == 0 or np.abs(space.r).max() <= limit:
+    sizes, middle = np.abs(space.r), space.r.size // 2
+    limit = _CLIP * 1.4826 * float(np.partition(sizes, middle)[middle])
+    if limit == 0 or sizes.max() <= limit:
         return space
     return ResidualSpace(np.clip(space.r, -limit, limit), space.Q)
 
