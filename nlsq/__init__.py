@@ -108,6 +108,7 @@ _SUBMODULES = frozenset(
         "constants",
         "core",
         "device",
+        "diagnostics",
         "global_optimization",
         "interfaces",
         "io",

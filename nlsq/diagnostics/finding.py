@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+from collections.abc import Iterable
 
 
 class Severity(enum.IntEnum):
@@ -39,3 +40,8 @@ class Finding:
     number: float | None = None
     remedy: str = ""
     parameters: tuple[str, ...] = ()
+
+
+def worst(findings: Iterable[Finding]) -> Severity:
+    """The greatest severity among them; INFO where there are none."""
+    return max((f.severity for f in findings), default=Severity.INFO)

@@ -261,10 +261,12 @@ def _result(
     if feed.source.labels:
         held["labels"] = feed.source.labels
     verdict = judge(finished, covariance_of(finished, absolute_sigma))
-    return StreamedFitResult(
+    result = StreamedFitResult(
         fields(finished, verdict, absolute_sigma, seconds) | held,
         lazy=numbers_on_demand(finished) | {"moments": sums},
     )
+    result.__dict__["_factor"] = verdict.covariance.jacobian  # R, all that a diagnosis needs
+    return result
 
 
 def _refuse_start(feed: Feed, model: Model, parameters: Parameters, p: np.ndarray) -> None:

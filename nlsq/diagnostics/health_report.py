@@ -1,0 +1,157 @@
+"""`HealthReport`: what a diagnosis found, in at most twelve lines."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from nlsq.diagnostics import explained, gradient, identifiability, sensitivity
+from nlsq.diagnostics.config import DEFAULT, DiagnosticsConfig
+from nlsq.diagnostics.evidence import Evidence
+from nlsq.diagnostics.finding import Finding, Severity, worst
+
+LINES = 12
+# in the order in which their findings of like severity are listed
+ANALYSERS: tuple[Callable[[Evidence, DiagnosticsConfig], list[Finding]], ...] = (
+    explained.analyse,
+    identifiability.analyse,
+    sensitivity.analyse,
+    gradient.analyse,
+)
+_STATUS = {Severity.INFO: "healthy", Severity.WARNING: "warning", Severity.CRITICAL: "critical"}
+_MARK = {Severity.INFO: " ", Severity.WARNING: "!", Severity.CRITICAL: "X"}
+_STYLE = {Severity.INFO: "green", Severity.WARNING: "yellow", Severity.CRITICAL: "red"}
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class HealthReport:
+    """Facts about a fit, the gravest first.
+
+    Attributes
+    ----------
+    title : str
+        Of what fit.
+    findings : tuple of Finding
+    unknown : tuple of str
+        What could not be looked at, and why.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nlsq import curve_fit
+    >>> x = np.linspace(0, 5, 40)
+    >>> fit = curve_fit(lambda x, a, b, c: a * np.exp(-b * x) + c, x,
+    ...                 2 * np.exp(-x) + 0.3 + 0.01 * np.cos(40 * x))
+    >>> fit.diagnose().status
+    'healthy'
+    """
+
+    title: str
+    findings: tuple[Finding, ...]
+    unknown: tuple[str, ...] = ()
+
+    @property
+    def status(self) -> str:
+        """'healthy', 'warning' or 'critical': as the gravest finding."""
+        return _STATUS[worst(self.findings)]
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether no finding is an alarm."""
+        return self.status == "healthy"
+
+    @property
+    def alarms(self) -> tuple[Finding, ...]:
+        """The findings that are more than information."""
+        return tuple(f for f in self.findings if f.severity > Severity.INFO)
+
+    def summary(self) -> str:
+        """At most twelve lines: a fact with its number each, and what to do."""
+        return "\n".join(self.lines())
+
+    def lines(self) -> list[str]:
+        """The lines of `summary`."""
+        rest = LINES - 1 - len(self.unknown)
+        shown = self.findings if len(self.findings) <= rest else self.findings[: rest - 1]
+        lines = [self._head()] + [_line(f) for f in shown]
+        if left := len(self.findings) - len(shown):
+            lines.append(f"  and {left} more in .findings")
+        return lines + [f"? not looked at: {what}" for what in self.unknown]
+
+    def _head(self) -> str:
+        count = len(self.alarms)
+        said = "nothing to object" if not count else f"{count} alarm{'' if count == 1 else 's'}"
+        return f"{self.title}: {self.status}, {said}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain objects, as JSON takes them; `from_dict` reads them."""
+        findings = [dataclasses.asdict(f) | {"severity": f.severity.name} for f in self.findings]
+        for finding in findings:
+            finding["parameters"] = list(finding["parameters"])
+        return {
+            "title": self.title, "status": self.status, "findings": findings,
+            "unknown": list(self.unknown),
+        }  # fmt: skip
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> HealthReport:
+        """Inverse of `to_dict`."""
+        findings = [
+            Finding(**{
+                **f, "severity": Severity[f["severity"]], "parameters": tuple(f["parameters"]),
+            })
+            for f in data["findings"]
+        ]  # fmt: skip
+        return cls(data["title"], tuple(findings), tuple(data["unknown"]))
+
+    def __str__(self) -> str:
+        return self.summary()
+
+    def __rich__(self) -> Any:
+        from rich.text import Text
+
+        text = Text(self._head(), style="bold")
+        for line, finding in zip(self.lines()[1:], self.findings, strict=False):
+            text.append(f"\n{line}", style=f"not bold {_STYLE[finding.severity]}")
+        for line in self.lines()[1 + len(self.findings) :]:
+            text.append(f"\n{line}", style="not bold dim")
+        return text
+
+    def __repr__(self) -> str:
+        codes = ", ".join(f.code for f in self.alarms) or "no alarm"
+        return f"HealthReport({self.status}: {codes})"
+
+
+def _line(finding: Finding) -> str:
+    remedy = f": {finding.remedy}" if finding.remedy else ""
+    return f"{_MARK[finding.severity]} {finding.fact}{remedy}"
+
+
+def create_health_report(
+    findings: Iterable[Finding],
+    title: str = "Fit",
+    unknown: Iterable[str] = (),
+) -> HealthReport:
+    """A report of findings from any analysers, the gravest first.
+
+    Examples
+    --------
+    >>> report = create_health_report([Finding("rank", Severity.INFO, "3 of 3 determined")])
+    >>> print(report.summary())
+    Fit: healthy, nothing to object
+      3 of 3 determined
+    """
+    ordered = sorted(findings, key=lambda f: -f.severity)  # stable
+    return HealthReport(title, tuple(ordered), tuple(unknown))
+
+
+def diagnose(
+    evidence: Evidence,
+    config: DiagnosticsConfig = DEFAULT,
+    title: str = "Fit",
+    unknown: Iterable[str] = (),
+) -> HealthReport:
+    """Run every analyser on a fit's evidence."""
+    findings = [f for analyse in ANALYSERS for f in analyse(evidence, config)]
+    return create_health_report(findings, title, unknown)

@@ -1,0 +1,350 @@
+"""What the data determine: rank, condition, correlations, and combinations by name.
+
+Everything is read off the Jacobian with its columns scaled to length 1, and off errors as shares of
+the values, so that units decide nothing. A large condition is no alarm by itself: NIST's problems
+have up to 10^5 and fine errors.
+
+References: A. Raue et al., Bioinformatics 25 (2009) on structural and practical identifiability;
+D. A. Belsley, E. Kuh, R. E. Welsch, "Regression Diagnostics" (1980), ch. 3, on scaled conditions.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+import numpy as np
+
+from nlsq.diagnostics import combinations, one_sided
+from nlsq.diagnostics.config import DEFAULT, DiagnosticsConfig
+from nlsq.diagnostics.evidence import Directions, Evidence
+from nlsq.diagnostics.explained import explains_nothing
+from nlsq.diagnostics.finding import Finding, Severity, worst
+
+_MOST_PAIRS = 3  # that a line lists
+
+
+@dataclasses.dataclass(frozen=True)
+class IdentifiabilityReport:
+    """What an `IdentifiabilityAnalyzer` found.
+
+    Attributes
+    ----------
+    condition_number : float
+        Of the Jacobian with its columns scaled to length 1.
+    numerical_rank, n_params : int
+        Determined directions, and free parameters.
+    correlation_matrix : ndarray (n, n)
+        NaN for fixed and undetermined parameters.
+    highly_correlated_pairs : list of (name, name, correlation)
+        The strongest first.
+    findings : list of Finding
+    """
+
+    condition_number: float
+    numerical_rank: int
+    n_params: int
+    correlation_matrix: np.ndarray
+    highly_correlated_pairs: list[tuple[str, str, float]]
+    findings: list[Finding]
+
+    @property
+    def status(self) -> Severity:
+        """The worst of the findings."""
+        return worst(self.findings)
+
+
+class IdentifiabilityAnalyzer:
+    """Which parameters, and which combinations of them, the data determine.
+
+    Parameters
+    ----------
+    config : DiagnosticsConfig, optional
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.arange(6.0)
+    >>> report = IdentifiabilityAnalyzer().analyze(np.stack([x, 2 * x, x**2], axis=1))
+    >>> report.numerical_rank, report.n_params
+    (2, 3)
+    """
+
+    def __init__(self, config: DiagnosticsConfig = DEFAULT):
+        self.config = config
+
+    def analyze(self, what: Any, names: Any = None) -> IdentifiabilityReport:
+        """From a fit's `Evidence`, or from a Jacobian (m, n) alone.
+
+        Raises
+        ------
+        ValueError
+            When it is neither, or the Jacobian was not kept.
+        """
+        evidence = what if isinstance(what, Evidence) else Evidence.of_jacobian(what, names)
+        d = evidence.directions
+        if d is None:
+            raise ValueError("the Jacobian of this fit is not known")
+        correlation = _correlation(evidence, d)
+        pairs = _pairs(evidence, correlation, self.config.correlation_threshold)
+        dependent, findings = self._free_directions(evidence, d)
+        rank = int(evidence.free.sum()) - dependent
+        condition = d.condition if not dependent else math.inf
+        findings += self._ill_known(evidence, findings)
+        findings += self._conditioning(evidence, condition, rank, bool(findings))
+        if pairs:
+            shown = "; ".join(f"{a}, {b} ({_near_one(r)})" for a, b, r in pairs[:_MOST_PAIRS])
+            more = f"; and {len(pairs) - _MOST_PAIRS} more" if len(pairs) > _MOST_PAIRS else ""
+            findings.append(
+                Finding(
+                    "correlated", Severity.INFO, f"strongly correlated: {shown}{more}",
+                    abs(pairs[0][2]), "", pairs[0][:2],
+                )
+            )  # fmt: skip
+        return IdentifiabilityReport(
+            condition, rank, int(evidence.free.sum()), correlation, pairs, findings
+        )
+
+    def analyze_from_fim(self, fim: Any, names: Any = None) -> IdentifiabilityReport:
+        """From the Fisher information J^T J (n, n); half of the Jacobian's digits are in it."""
+        return self.analyze(root_of_information(fim), names)
+
+    # -- what is not determined at all -------------------------------------------------------------
+
+    def _free_directions(self, evidence: Evidence, d: Directions) -> tuple[int, list[Finding]]:
+        """How many directions the model does not notice, and what is to be said of them."""
+        names = evidence.names
+        dead = evidence.free.copy()
+        dead[d.places] = False
+        findings = []
+        if dead.any():
+            which = tuple(n for n, lost in zip(names, dead, strict=True) if lost)
+            findings.append(
+                Finding(
+                    "dead", Severity.CRITICAL,
+                    f"{', '.join(which)}: the model does not respond", 0.0,
+                    f"start nearer to the data, or fix {'it' if len(which) == 1 else 'them'}", which,
+                )
+            )  # fmt: skip
+        free = self._null(evidence, d, dead)
+        for places, rows in _groups(free):
+            known = combinations.name_free(evidence, places, rows[:, places])
+            findings.append(_of_group(names, places, len(rows), known))
+        return int(dead.sum()) + len(free), findings
+
+    def _null(self, evidence: Evidence, d: Directions, dead: np.ndarray) -> np.ndarray:
+        """Unit vectors (k, n) of the fit, or from the singular values where it named none."""
+        n = len(evidence.names)
+        told = [
+            [direction.get(name, 0.0) for name in evidence.names]
+            for direction in evidence.null_directions
+        ]
+        rows = np.array(told).reshape(-1, n)
+        rows = rows[(rows[:, ~dead] != 0).any(axis=1)]
+        if not len(rows) and not evidence.null_directions:
+            keep = d.rank(self.config.rank_tolerance)
+            rows = np.zeros((len(d.values) - keep, n))
+            scaled = np.where(np.abs(d.rows[keep:]) > 1e-8, d.rows[keep:], 0.0)
+            rows[:, d.places] = scaled / d.lengths
+        return _apart(rows, np.linalg.norm(evidence.R, axis=0))
+
+    # -- what is determined badly ------------------------------------------------------------------
+
+    def _ill_known(self, evidence: Evidence, told: list[Finding]) -> list[Finding]:
+        rest = ill_known(evidence, self.config)
+        findings = []
+        if rest is None:
+            return findings
+        part, members = rest
+        named = combinations.known_pairs(part, members, self.config.known_well)
+        noise = math.sqrt(evidence.noise)
+        for known in named:
+            a, b = (evidence.names[i] for i in known.places)
+            findings.append(
+                Finding(
+                    "near-null", Severity.WARNING,
+                    f"{a}, {b}: only {known.text} is known well", known.share,
+                    f"fit {known.text} in place of {a} and {b}, or fix one of them", (a, b),
+                )
+            )  # fmt: skip
+        if len(members) > 1 and not named:
+            which = tuple(evidence.names[i] for i in members)
+            least = min(_relative(part, noise, i) for i in members)
+            findings.append(
+                Finding(
+                    "near-null", Severity.WARNING,
+                    f"{', '.join(which)}: the data know them together, none alone", least,
+                    "fix one of them, or add data where they act differently", which,
+                )
+            )  # fmt: skip
+        if not any(f.code in ("rank", "dead") for f in told):
+            findings += one_sided.analyse(evidence, self.config)
+        return findings
+
+    def _conditioning(
+        self, evidence: Evidence, condition: float, rank: int, told: bool
+    ) -> list[Finding]:
+        n = int(evidence.free.sum())
+        if rank == n and condition > self.config.condition_threshold and not told:
+            return [
+                Finding(
+                    "condition", Severity.WARNING,
+                    f"the columns of the Jacobian are nearly dependent: condition {condition:.1e}",
+                    condition, "write the model in x less its mean, or in other parameters",
+                )
+            ]  # fmt: skip
+        text = f"{rank} of {n} free parameters determined" if n != 1 or rank != 1 else (
+            "the one free parameter is determined"
+        )  # fmt: skip
+        return [
+            Finding("rank", Severity.INFO, f"{text}, condition {condition:.2g}", condition)
+        ]  # fmt: skip
+
+
+def analyse(evidence: Evidence, config: DiagnosticsConfig = DEFAULT) -> list[Finding]:
+    """The findings alone; none where the Jacobian is not known."""
+    if evidence.directions is None:
+        return []
+    return IdentifiabilityAnalyzer(config).analyze(evidence).findings
+
+
+def ill_known(
+    evidence: Evidence, config: DiagnosticsConfig
+) -> tuple[Evidence, list[int]] | None:  # fmt: skip
+    """Parameters that are ill known and inflated, with one of each free direction taken as fixed.
+
+    None where errors are not known, or mean nothing since the end is no right one.
+    """
+    if not 0 < evidence.noise < math.inf or evidence.directions is None:
+        return None
+    if not evidence.converged or explains_nothing(evidence, config):
+        return None
+    free = evidence.free & (evidence.at_bound == 0)
+    nulls = [[d.get(name, 0.0) for name in evidence.names] for d in evidence.null_directions]
+    lengths = np.linalg.norm(evidence.R, axis=0)
+    for row in _apart(np.array(nulls).reshape(-1, len(free)), lengths):
+        free[int(np.argmax(np.abs(row) * lengths))] = False
+    part = evidence if free.all() else dataclasses.replace(evidence, free=free)
+    d, noise = part.directions, math.sqrt(evidence.noise)
+    if d.rank(config.rank_tolerance) < len(d.values):
+        return None
+    members = [
+        int(place)
+        for place, inflation in zip(d.places, d.inflations, strict=True)
+        if inflation >= config.inflation_threshold
+        and _relative(part, noise, int(place)) > config.relative_error
+    ]
+    return part, members
+
+
+def _relative(evidence: Evidence, noise: float, place: int) -> float:
+    """Standard error as a share of the value; inf for a value of 0."""
+    d = evidence.directions
+    k = int(np.flatnonzero(d.places == place)[0])
+    value = abs(evidence.values[place])
+    error = noise * d.inflations[k] / d.lengths[k]
+    return float(error / value) if value > 0 else math.inf
+
+
+def _apart(rows: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Directions of the same span, each with a parameter of its own, rounding taken away."""
+    if not len(rows):
+        return rows
+    scale = np.where(lengths > 0, lengths, 1.0)
+    scaled = combinations.echelon(rows * scale)
+    largest = np.abs(scaled).max(axis=1, keepdims=True)
+    return np.where(np.abs(scaled) > 1e-8 * largest, scaled, 0.0) / scale
+
+
+def _groups(rows: np.ndarray) -> list[tuple[list[int], np.ndarray]]:
+    """(places, directions) of the parameters that directions connect."""
+    groups: list[tuple[set[int], list[np.ndarray]]] = []
+    for row in rows:
+        places, members = set(np.flatnonzero(row).tolist()), [row]
+        for group in [g for g in groups if g[0] & places]:
+            groups.remove(group)
+            places |= group[0]
+            members = group[1] + members
+        groups.append((places, members))
+    return [(sorted(places), np.array(members)) for places, members in groups]
+
+
+def _of_group(
+    names: tuple[str, ...], places: list[int], free: int, known: tuple[str, ...]
+) -> Finding:
+    which = tuple(names[i] for i in places)
+    left = len(which) - free
+    if known:
+        *first, last = known
+        text = f"{', '.join(first)} and {last} are" if first else f"{last} is"
+        fact = f"{', '.join(which)}: only {text} determined"
+    elif left > 0:
+        noun = "combination" if left == 1 else "combinations"
+        fact = f"{', '.join(which)}: only {left} {noun} of them determined"
+    else:
+        fact = f"{', '.join(which)}: not determined"
+    one = "one of them" if free == 1 else f"{free} of them"
+    one = "it" if len(which) == 1 else one
+    remedy = f"fix {one}"
+    if len(known) == 1:
+        remedy = f"fit {known[0]} as one parameter, or fix {one}"
+    return Finding("rank", Severity.CRITICAL, fact, float(left), remedy, which)
+
+
+def _correlation(evidence: Evidence, d: Directions) -> np.ndarray:
+    n = len(evidence.names)
+    out = np.full((n, n), np.nan)
+    finite = d.values > 0
+    if not finite.all() or not d.values.size:
+        return out
+    root = d.rows / d.values[:, None]
+    root = root / np.linalg.norm(root, axis=0)
+    out[np.ix_(d.places, d.places)] = np.clip(root.T @ root, -1.0, 1.0)
+    lost = [evidence.names.index(name) for name in evidence.undetermined]
+    out[lost], out[:, lost] = np.nan, np.nan
+    return out
+
+
+def _near_one(r: float) -> str:
+    """A correlation with two digits of what is missing to 1.
+
+    Examples
+    --------
+    >>> _near_one(0.9612), _near_one(-0.99999876)
+    ('+0.961', '-0.9999988')
+    """
+    missing = max(1 - abs(r), 1e-12)
+    return f"{r:+.{max(3, 1 - math.floor(math.log10(missing)))}f}"
+
+
+def _pairs(
+    evidence: Evidence, correlation: np.ndarray, threshold: float
+) -> list[tuple[str, str, float]]:
+    rows, columns = np.nonzero(np.triu(np.abs(correlation) > threshold, 1))
+    found = [
+        (evidence.names[i], evidence.names[j], float(correlation[i, j]))
+        for i, j in zip(rows, columns, strict=True)
+    ]
+    return sorted(found, key=lambda pair: -abs(pair[2]))
+
+
+def root_of_information(fim: Any) -> np.ndarray:
+    """R (n, n) with R^T R the given matrix.
+
+    Raises
+    ------
+    ValueError
+        When it is not symmetric, or has a negative eigenvalue beyond rounding.
+    """
+    fim = np.asarray(fim, float)
+    if fim.ndim != 2 or fim.shape[0] != fim.shape[1] or not np.isfinite(fim).all():
+        raise ValueError(f"J^T J is a square array of finite numbers, got shape {fim.shape}")
+    size = np.sqrt(np.abs(np.diagonal(fim)))
+    scale = np.where(size > 0, size, 1.0)
+    scaled = fim / scale / scale[:, None]
+    values, vectors = np.linalg.eigh((scaled + scaled.T) / 2)
+    worst_value = values.min(initial=0.0)
+    if np.abs(scaled - scaled.T).max(initial=0.0) > 1e-8 or worst_value < -1e-8:
+        raise ValueError("J^T J must be symmetric and have no negative eigenvalue")
+    return np.sqrt(np.maximum(values, 0.0))[:, None] * vectors.T * scale

@@ -1,0 +1,138 @@
+"""Parameters that the data bound on one side only: the slope of a step, a rate far too large.
+
+A standard error has two sides by construction. A parameter that is ill known is therefore followed
+outwards, ten times and a thousand times its value, with the others fitted again at each place (its
+profile). It has no end on that side where chi-square never rises by as much as one error promises.
+The search stops at the first rise that it cannot undo, so that it errs on the side of silence.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from nlsq.diagnostics.config import DiagnosticsConfig
+from nlsq.diagnostics.evidence import Evidence
+from nlsq.diagnostics.finding import Finding, Severity
+
+_OUT = (3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
+_IN = (0.3, 0.1, 0.03, 0.01, 1e-3, 1e-4, 1e-6, 1e-8)
+_TRIES = 10  # steps of the others at one place
+
+
+def analyse(evidence: Evidence, config: DiagnosticsConfig) -> list[Finding]:
+    """Findings, none where the model or the noise is not known."""
+    known = evidence.residual_at is not None and evidence.jacobian_at is not None
+    if not (known and evidence.plain and 0 < evidence.noise < math.inf):
+        return []
+    d, noise = evidence.directions, math.sqrt(evidence.noise)
+    sides: dict[str, list[str]] = {}
+    for k, place in enumerate(d.places.tolist()):
+        value, name = float(evidence.values[place]), evidence.names[place]
+        error = noise * d.inflations[k] / d.lengths[k]
+        doubtful = error > config.relative_error * abs(value) or name in evidence.undetermined
+        if evidence.at_bound[place] or value == 0 or not doubtful:
+            continue
+        profile = _Profile(evidence, place)
+        if not all(profile.stays(factor) for factor in _OUT):
+            continue
+        profile = _Profile(evidence, place)
+        if all(profile.stays(factor) for factor in _IN):
+            side = "not bounded"
+        else:
+            side = "bounded only from " + ("below" if value > 0 else "above")
+        sides.setdefault(side, []).append(name)
+    out = []
+    for side, names in sides.items():
+        verb = "is" if len(names) == 1 else "are"
+        out.append(
+            Finding(
+                "one-sided", Severity.WARNING, f"{', '.join(names)} {verb} {side}", _OUT[-1],
+                "state a limit instead of an error, or add data that tell", tuple(names),
+            )
+        )  # fmt: skip
+    return out
+
+
+class _Profile:
+    """Chi-square along one parameter, the others following."""
+
+    def __init__(self, evidence: Evidence, place: int):
+        self._evidence, self._place = evidence, place
+        others = evidence.free & (evidence.at_bound == 0)
+        others[place] = False
+        self._others = np.flatnonzero(others)
+        self._p = evidence.values.astype(float)
+        self._along = _direction(evidence, place)
+        self._enough = self._square(self._p) + evidence.noise
+
+    def stays(self, factor: float) -> bool:
+        """Whether the rise is less than one error's at this multiple of the value."""
+        values = self._evidence.values
+        near = self._p.copy()
+        near[self._place] = factor * values[self._place]
+        straight = self._inside(values + (near[self._place] - values[self._place]) * self._along)
+        if self._inside(near)[self._place] != near[self._place]:
+            return False
+        straight[self._place] = near[self._place]
+        start = min(near, straight, key=self._square)
+        p = self._followed(start)
+        if p is None:
+            return False
+        self._p = p
+        return True
+
+    def _inside(self, p: np.ndarray) -> np.ndarray:
+        bounds = self._evidence.bounds
+        return p if bounds is None else np.clip(p, *bounds)
+
+    def _followed(self, p: np.ndarray) -> np.ndarray | None:
+        """The others moved until chi-square is low enough; None where that fails."""
+        square, damping, hopeless = self._square(p), 1e-3, 0
+        for _ in range(_TRIES):
+            if square <= self._enough:
+                return p
+            if not math.isfinite(square) or not self._others.size or hopeless == 2:
+                return None
+            trial, best = self._step(p, damping)
+            hopeless = hopeless + 1 if best > self._enough else 0
+            new = self._square(self._inside(trial))
+            if new < square:
+                p, square, damping = self._inside(trial), new, damping / 10
+            else:
+                damping = max(10 * damping, 1e-3)
+        return p if square <= self._enough else None
+
+    def _step(self, p: np.ndarray, damping: float) -> tuple[np.ndarray, float]:
+        """Where the others go next, and the chi-square that the tangent promises at best."""
+        with np.errstate(all="ignore"):
+            J = self._evidence.jacobian_at(p)[:, self._others]
+            r = self._evidence.residual_at(p)
+        if not np.isfinite(J).all():
+            return p, math.inf
+        lengths = np.linalg.norm(J, axis=0)
+        lengths = np.where(lengths > 0, lengths, 1.0)
+        U, w, VT = np.linalg.svd(J / lengths, full_matrices=False)
+        kept = w > 1e-12 * w.max(initial=0.0)
+        gain = np.where(kept, w / np.where(kept, w * w + damping, 1.0), 0.0)
+        seen = U.T @ r
+        trial = p.copy()
+        trial[self._others] -= (VT.T @ (gain * seen)) / lengths
+        return trial, float(r @ r - seen[kept] @ seen[kept])
+
+    def _square(self, p: np.ndarray) -> float:
+        with np.errstate(all="ignore"):
+            r = self._evidence.residual_at(p)
+            square = float(r @ r)
+        return square if square == square else math.inf
+
+
+def _direction(evidence: Evidence, place: int) -> np.ndarray:
+    """(n,) how the tangent's best others move with the parameter."""
+    d = evidence.directions
+    k = int(np.flatnonzero(d.places == place)[0])
+    scaled = (d.rows / d.values[:, None]).T @ (d.rows[:, k] / d.values)
+    out = np.zeros(len(evidence.names))
+    out[d.places] = scaled / d.lengths / (scaled[k] / d.lengths[k])
+    return out
