@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 
+from nlsq.diagnostics.config import DEFAULT, DiagnosticsConfig
 from nlsq.diagnostics.evidence import Evidence
 from nlsq.diagnostics.finding import Finding, Severity
 from nlsq.diagnostics.patterns import Pattern
@@ -21,29 +22,18 @@ _MOST_OUTLIERS = 3  # more are a tail
 _WAVES_ALONE = 3.0  # normal score of the neighbours once slow waves are taken off
 _NEIGHBOURS = 3.0  # normal score of neighbours that are related
 _CLOSEST = 0.98  # correlation of neighbours
-_LITTLE = 0.1  # of the variation of y explained
 _WRONG_SIGMA = 2.0  # times the variance
 
 
-def analyse(evidence: Evidence, false_alarms: float = 0.01) -> list[Finding]:
+def analyse(evidence: Evidence, config: DiagnosticsConfig = DEFAULT) -> list[Finding]:
     """What the residuals say against the fit, gravest first.
 
-    Parameters
-    ----------
-    evidence : Evidence
-        Of a fit whose residuals are known; of others nothing is said.
-    false_alarms : float, default 0.01
-        Share of good fits of which anything is said, all tests together.
-
-    Returns
-    -------
-    list of Finding
-        Of the codes 'exact', 'chi-squared', 'pattern', 'neighbours', 'explains-little', 'outlier',
-        'tails', 'spread', 'skewed'.
+    Codes: 'exact', 'pattern', 'neighbours', 'chi-squared', 'outlier', 'tails', 'spread', 'skewed'.
+    Nothing is said of a fit whose residuals are not known.
     """
     if evidence.residuals is None or evidence.dof < 1:
         return []
-    seen = examine(evidence, false_alarms)
+    seen = examine(evidence, config.false_alarms)
     if seen.exact:
         fact = f"the fit is exact: its residuals are {seen.size:.1g} of the largest y, as rounding"
         return [Finding("exact", Severity.INFO, fact, seen.size)]
@@ -58,17 +48,7 @@ def _alarm(condition: bool) -> Severity:
 
 
 def _pattern(seen: Residuals) -> list[Finding]:
-    pattern, explained = seen.pattern, 1.0 - seen.noise**2
-    if explained < _LITTLE:
-        fact = f"the model explains {100 * explained:.2g} % of the variation of y; "
-        if explained < 0:
-            fact = "the model is farther from y than the mean of y is; "
-        if pattern is None:
-            fact += "what is left looks like noise"
-            return [Finding("explains-little", Severity.INFO, fact, explained)]
-        remedy = "take another start, or another model"
-        fact += _what(pattern, seen.axis.name)
-        return [Finding("explains-little", Severity.CRITICAL, fact, explained, remedy)]
+    pattern = seen.pattern
     if pattern is None:
         return []
     size = seen.noise * math.sqrt(pattern.share)

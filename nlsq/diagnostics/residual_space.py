@@ -9,10 +9,12 @@ from __future__ import annotations
 import dataclasses
 import math
 from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nlsq.diagnostics.evidence import Evidence
+if TYPE_CHECKING:
+    from nlsq.diagnostics.evidence import Evidence
 
 _FLOOR = 1e-9  # of 1 - leverage, below which a residual is zero whatever the noise
 
@@ -33,13 +35,15 @@ class ResidualSpace:
     Q: np.ndarray
 
     @classmethod
-    def of(cls, evidence: Evidence) -> ResidualSpace:
-        """That of a fit; without its Jacobian, as if no direction had been fitted."""
-        r = np.asarray(evidence.residuals, dtype=float)
-        if evidence.jacobian is None:
+    def of(cls, residuals: Any, jacobian: Any, moved: np.ndarray) -> ResidualSpace:
+        """That of residuals (m,) and a Jacobian (m, n), of whose columns those `moved` were fitted.
+
+        Without a Jacobian, as if no direction had been fitted.
+        """
+        r = np.asarray(residuals, dtype=float)
+        if jacobian is None:
             return cls(r, np.zeros((r.size, 0)))
-        moved = np.asarray(evidence.free) & (np.asarray(evidence.at_bound) == 0)
-        return cls(r, orthonormal(np.asarray(evidence.jacobian)[:, moved]))
+        return cls(r, orthonormal(jacobian if moved.all() else jacobian[:, moved]))
 
     @cached_property
     def leverage(self) -> np.ndarray:

@@ -18,7 +18,6 @@ from nlsq.diagnostics.residual_space import Axis, ResidualSpace
 
 _KINDS = 6  # of faults, which share the rate of false alarms
 _EXACT = 1e-10  # of the largest |y|: residuals of this size are rounding
-_ROBUST = 0.999999  # of the sum of squares: a loss that counts less is a robust one
 _CLIP = 4.0  # standard deviations; what is beyond would drown a pattern
 _MOST_OUTLIERS = 20  # and no more than a tenth of the points
 _FEWEST_FOR_SPREAD = 8
@@ -78,10 +77,9 @@ class Residuals:
 
 def examine(evidence: Evidence, false_alarms: float) -> Residuals:
     """Ask all tests, which together call this share of good fits."""
-    space, axis = ResidualSpace.of(evidence), Axis.of(evidence)
-    robust = 2.0 * evidence.cost < _ROBUST * space.rss
+    space, axis = evidence.space, Axis.of(evidence)
     size, noise = _sizes(evidence, space)
-    seen = Residuals(space, axis, size, noise, robust)
+    seen = Residuals(space, axis, size, noise, not evidence.plain)
     if seen.exact:
         return seen
     level = false_alarms / _KINDS
