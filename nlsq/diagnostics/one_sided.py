@@ -76,12 +76,12 @@ class _Profile:
         if self._inside(near)[self._place] != near[self._place]:
             return False
         straight[self._place] = near[self._place]
-        start = min(near, straight, key=self._square)
-        p = self._followed(start)
-        if p is None:
-            return False
-        self._p = p
-        return True
+        for start in (near, straight):
+            p = self._followed(start)
+            if p is not None:
+                self._p = p
+                return True
+        return False
 
     def _inside(self, p: np.ndarray) -> np.ndarray:
         bounds = self._evidence.bounds
@@ -96,7 +96,7 @@ class _Profile:
             if not math.isfinite(square) or not self._others.size or hopeless == 2:
                 return None
             trial, best = self._step(p, damping)
-            hopeless = hopeless + 1 if best > self._enough else 0
+            hopeless = hopeless + 1 if best - self._enough > 0.5 * (square - self._enough) else 0
             new = self._square(self._inside(trial))
             if new < square:
                 p, square, damping = self._inside(trial), new, damping / 10
