@@ -41,6 +41,10 @@ class DiagnosticsConfig:
         Last iterations that are looked at.
     stagnation_tolerance : float, default 0.01
         Share of the cost that they must have gained where the gradient is not yet small.
+    false_alarms : float, default 0.01
+        Share of good fits whose residuals are found fault with, all their tests together.
+    influence_threshold : float, default 3
+        Standard errors by which one point may move a parameter.
 
     Raises
     ------
@@ -66,6 +70,8 @@ class DiagnosticsConfig:
     imbalance_threshold: float = 1e6
     stagnation_window: int = 10
     stagnation_tolerance: float = 0.01
+    false_alarms: float = 0.01
+    influence_threshold: float = 3.0
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):

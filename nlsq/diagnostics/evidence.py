@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from nlsq.diagnostics.residual_space import ResidualSpace
+
 
 @dataclasses.dataclass(frozen=True)
 class Evidence:
@@ -102,6 +104,11 @@ class Evidence:
     def directions(self) -> Directions | None:
         """What the free parameters' Jacobian determines; None where it is not known."""
         return None if self.R is None else Directions.of(self.R, self.free)
+
+    @functools.cached_property
+    def space(self) -> ResidualSpace:
+        """Of the residuals, which must be known."""
+        return ResidualSpace.of(self.residuals, self.jacobian, self.free & (self.at_bound == 0))
 
     @functools.cached_property
     def cosines(self) -> np.ndarray | None:

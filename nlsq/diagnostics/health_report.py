@@ -6,7 +6,14 @@ import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from nlsq.diagnostics import explained, gradient, identifiability, sensitivity
+from nlsq.diagnostics import (
+    explained,
+    gradient,
+    identifiability,
+    influence,
+    residual_health,
+    sensitivity,
+)
 from nlsq.diagnostics.config import DEFAULT, DiagnosticsConfig
 from nlsq.diagnostics.evidence import Evidence
 from nlsq.diagnostics.finding import Finding, Severity, worst
@@ -17,6 +24,8 @@ ANALYSERS: tuple[Callable[[Evidence, DiagnosticsConfig], list[Finding]], ...] = 
     explained.analyse,
     identifiability.analyse,
     sensitivity.analyse,
+    residual_health.analyse,
+    influence.analyse,
     gradient.analyse,
 )
 _STATUS = {Severity.INFO: "healthy", Severity.WARNING: "warning", Severity.CRITICAL: "critical"}

@@ -1,0 +1,281 @@
+"""Tests of whether the residuals of a fit are the noise that least squares takes them for.
+
+They are asked in an order, so that one fault is said once: outliers and a changing spread are taken
+out before a pattern is looked for, and tails are judged where nothing else was found.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+
+from nlsq.diagnostics import patterns, tail_probabilities
+from nlsq.diagnostics.evidence import Evidence
+from nlsq.diagnostics.patterns import Pattern
+from nlsq.diagnostics.residual_space import Axis, ResidualSpace
+
+_KINDS = 6  # of faults, which share the rate of false alarms
+_EXACT = 1e-10  # of the largest |y|: residuals of this size are rounding
+_CLIP = 4.0  # standard deviations; what is beyond would drown a pattern
+_MOST_OUTLIERS = 20  # and no more than a tenth of the points
+_FEWEST_FOR_SPREAD = 8
+_FEWEST_FOR_TAILS = 20
+_FLOOR = 1e-6  # of what the fit leaves of a point, which then cannot be judged
+_COUNTING = 0.5  # of the differences between neighbours, which share points
+
+
+@dataclasses.dataclass(frozen=True)
+class Spread:
+    """Noise that grows, or shrinks, along something: 'x', 'the fitted values', ..."""
+
+    along: str
+    ratio: float  # of the noise, last third to first
+    p: float
+
+    def weights(self, axis: Axis) -> np.ndarray:
+        """Weights that make the noise even, (m,)."""
+        rank = _ranks(axis.height if self.along == "height" else _positions(axis))
+        return self.ratio ** (-1.5 * (rank / rank.size - 0.5))  # thirds lie two thirds apart
+
+
+@dataclasses.dataclass
+class Residuals:
+    """What the tests saw; None where they saw nothing.
+
+    Attributes
+    ----------
+    size, noise : float
+        Root mean square residual over the largest |y|, and over the standard deviation of y.
+    robust : bool
+        Whether a loss gave less weight to large residuals.
+    outlying : ndarray of int (k,)
+        Points that lie too far out, and `distances` (k,) in standard deviations of the others.
+    chi_squared, kurtosis, skewness : (value, p)
+        Reduced chi-squared; kurtosis beyond that of a normal distribution.
+    """
+
+    space: ResidualSpace
+    axis: Axis
+    size: float
+    noise: float
+    robust: bool
+    outlying: np.ndarray | None = None
+    distances: np.ndarray | None = None
+    spread: Spread | None = None
+    pattern: Pattern | None = None
+    chi_squared: tuple[float, float] | None = None
+    kurtosis: tuple[float, float] | None = None
+    skewness: tuple[float, float] | None = None
+
+    @property
+    def exact(self) -> bool:
+        """Whether they are rounding."""
+        return self.size < _EXACT
+
+
+def examine(evidence: Evidence, false_alarms: float) -> Residuals:
+    """Ask all tests, which together call this share of good fits."""
+    space, axis = evidence.space, Axis.of(evidence)
+    size, noise = _sizes(evidence, space)
+    seen = Residuals(space, axis, size, noise, not evidence.plain)
+    if seen.exact:
+        return seen
+    level = false_alarms / _KINDS
+    seen.chi_squared = None if seen.robust else _chi_squared(evidence, space, level)
+    outlying = outliers(space, axis, level)
+    clean, kept, far = space.refitted(~outlying), axis.only(~outlying), space
+    seen.spread = spread = _spread(clean, kept, level)
+    if spread is not None:
+        weights = spread.weights(axis)
+        far = space.refitted(None, weights)
+        outlying = outliers(far, axis, level)
+        clean, kept = space.refitted(~outlying, weights), axis.only(~outlying)
+    seen.outlying = np.flatnonzero(outlying)
+    seen.distances = np.abs(far.equalised[outlying]) / clean.error
+    seen.pattern = patterns.along(_clipped(clean), kept, level)
+    if seen.pattern is not None and spread is not None:
+        # A pattern alone changes the size of residuals, but hardly that of their differences.
+        differences = _differences(space.refitted(~outlying), kept)
+        seen.spread = _spread(differences, kept, level, _COUNTING)
+    if seen.pattern is None and seen.spread is None and not outlying.any():
+        seen.kurtosis, seen.skewness = _shape(clean.equalised, level)
+    return seen
+
+
+# -- sizes -----------------------------------------------------------------------------------------
+
+
+def _sizes(evidence: Evidence, space: ResidualSpace) -> tuple[float, float]:
+    """Root mean square residual over the largest |y|, and over the weighted deviation of y."""
+    if evidence.y is None or evidence.fitted is None:
+        return math.inf, math.inf
+    y = np.asarray(evidence.y)
+    plain = np.asarray(evidence.fitted) - y
+    largest = float(np.abs(y).max(initial=0.0))
+    size = math.sqrt(float(np.vdot(plain, plain).real) / y.size) / largest if largest else math.inf
+    weights, rss = np.ones(y.size), float(np.vdot(plain, plain).real)
+    if np.ndim(evidence.sigma) == 1:
+        weights, rss = 1.0 / np.asarray(evidence.sigma), space.rss
+    centre = (weights**2 @ y) / (weights @ weights)
+    about = weights * (y - centre)
+    total = float(np.vdot(about, about).real)
+    return size, math.sqrt(rss / total) if total > 0 else math.inf
+
+
+def _chi_squared(
+    evidence: Evidence, space: ResidualSpace, level: float
+) -> tuple[float, float] | None:
+    """The reduced chi-squared where sigma is absolute and it is not 1."""
+    if evidence.noise != 1.0:
+        return None
+    from scipy.special import chdtr, chdtrc
+
+    dof = evidence.dof
+    p = 2.0 * float(min(chdtr(dof, space.rss), chdtrc(dof, space.rss)))
+    return (space.rss / dof, p) if p < level else None
+
+
+# -- single points, and how all are distributed ----------------------------------------------------
+
+
+def outliers(space: ResidualSpace, axis: Axis, level: float) -> np.ndarray:
+    """Which points lie farther out than noise reaches, (m,) bool.
+
+    Rosner's test (1983): points are left out one after the other, the farthest first. Three or more
+    neighbours on one side are no outliers: something is missing from the model.
+    """
+    from scipy.special import stdtr
+
+    m, dof = space.r.size, space.dof
+    out = np.zeros(m, dtype=bool)
+    most = min(_MOST_OUTLIERS, m // 10 or 1, dof - 2)
+    if most < 1:
+        return out
+
+    def chance(squares: np.ndarray) -> np.ndarray:
+        removed = np.arange(1, most + 1)
+        rest = np.maximum(space.rss - np.cumsum(squares), 1e-12 * space.rss)
+        t = np.sqrt(squares * (dof - removed) / rest)
+        return 2.0 * (m - removed + 1) * stdtr(dof - removed, -t)
+
+    # As if no point pulled at another: this tells quickly that there are none.
+    if not (chance(np.sort(space.equalised**2)[: -most - 1 : -1]) < level).any():
+        return out
+    farthest, squares = _left_out(space, most)
+    count = int(np.max(np.flatnonzero(chance(squares) < level) + 1, initial=0))
+    out[farthest[:count]] = True
+    return out & ~_in_a_row(out, space.r, axis.order) if count > 2 else out
+
+
+def _left_out(space: ResidualSpace, most: int) -> tuple[np.ndarray, np.ndarray]:
+    """The farthest points, each without the former, and the sum of squares each takes away."""
+    r, left = space.r.copy(), 1.0 - space.leverage
+    farthest, squares = np.zeros(most, dtype=int), np.zeros(most)
+    columns: list[np.ndarray] = []  # of the residuals' covariance, each without the former points
+    for j in range(most):
+        gain = np.where(left > _FLOOR, r * r / np.maximum(left, _FLOOR), 0.0)
+        farthest[j] = i = int(gain.argmax())
+        squares[j] = gain[i]
+        column = -(space.Q @ space.Q[i])
+        column[i] += 1.0
+        for k, earlier in zip(farthest, columns, strict=False):
+            column -= earlier * (earlier[i] / earlier[k])
+        r, left = r - column * (r[i] / column[i]), left - column**2 / column[i]
+        left[farthest[: j + 1]] = 0.0
+        columns.append(column)
+    return farthest, squares
+
+
+def _in_a_row(chosen: np.ndarray, r: np.ndarray, order: np.ndarray) -> np.ndarray:
+    side = np.where(chosen, np.sign(r), 0.0)[order]
+    three = (side[:-2] == side[1:-1]) & (side[1:-1] == side[2:]) & (side[2:] != 0)
+    inside = np.zeros(r.size, dtype=bool)
+    for shift in range(3):
+        inside[order[shift : r.size - 2 + shift][three]] = True
+    return inside
+
+
+def _clipped(space: ResidualSpace) -> ResidualSpace:
+    sizes, middle = np.abs(space.r), space.r.size // 2
+    limit = _CLIP * 1.4826 * float(np.partition(sizes, middle)[middle])
+    if limit == 0 or sizes.max() <= limit:
+        return space
+    return ResidualSpace(np.clip(space.r, -limit, limit), space.Q)
+
+
+def _shape(
+    values: np.ndarray, level: float
+) -> tuple[tuple[float, float] | None, tuple[float, float] | None]:
+    """Excess kurtosis and skewness with their p, where they are beyond chance."""
+    n = values.size
+    if n < _FEWEST_FOR_TAILS:
+        return None, None
+    d = values - values.mean()
+    squares = d * d
+    variance = float(squares.mean())
+    excess = float(squares @ squares) / (n * variance**2) - 3.0
+    skewness = float(squares @ d) / (n * variance**1.5)
+    p_tails = tail_probabilities.normal(max(tail_probabilities.kurtosis_score(excess, n), 0.0))
+    p_skew = tail_probabilities.normal(tail_probabilities.skewness_score(skewness, n))
+    tails = (excess, p_tails) if p_tails < level else None
+    return tails, (skewness, p_skew) if p_skew < level else None
+
+
+# -- spread ----------------------------------------------------------------------------------------
+
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    ranks = np.empty(values.size)
+    ranks[np.argsort(values, kind="stable")] = np.arange(values.size)
+    return ranks
+
+
+def _positions(axis: Axis) -> np.ndarray:
+    positions = np.empty(axis.order.size)
+    positions[axis.order] = np.arange(axis.order.size)
+    return positions
+
+
+def _differences(space: ResidualSpace, axis: Axis) -> ResidualSpace:
+    """Each residual less the mean of its neighbours along the axis."""
+    r = space.r[axis.order]
+    out = np.empty(r.size)
+    out[axis.order[1:-1]] = (r[1:-1] - 0.5 * (r[2:] + r[:-2])) / math.sqrt(1.5)
+    out[axis.order[[0, -1]]] = np.array([r[0] - r[1], r[-1] - r[-2]]) / math.sqrt(2.0)
+    return ResidualSpace(out, np.zeros((r.size, 0)))
+
+
+def _spread(space: ResidualSpace, axis: Axis, level: float, counting: float = 1.0) -> Spread | None:
+    """Whether the sizes of the residuals follow x or the fitted values (Spearman's correlation).
+
+    Ranks make it hold for noise of any distribution, where Breusch and Pagan's takes normal noise.
+    """
+    sizes = np.abs(space.equalised)
+    if sizes.size < _FEWEST_FOR_SPREAD:
+        return None
+    ranks, best = _ranks(sizes), None
+    for name, values in ((axis.name, _positions(axis)), ("height", axis.height)):
+        if values is None:
+            continue
+        along = _ranks(values) if name == "height" else values
+        p = 2 * _spearman(ranks, along, counting)
+        if p < level and (best is None or p < best.p):
+            third = sizes.size // 3
+            by_rank = sizes[np.argsort(along)] ** 2
+            ratio = math.sqrt(by_rank[-third:].mean() / max(by_rank[:third].mean(), 1e-300))
+            best = Spread(name, ratio, p)
+    return best
+
+
+def _spearman(ranks: np.ndarray, other: np.ndarray, counting: float) -> float:
+    """p of the correlation of two rankings, of which so many places count."""
+    from scipy.special import stdtr
+
+    n = ranks.size
+    middle = 0.5 * (n - 1)
+    c = float((ranks - middle) @ (other - middle)) / (n * (n * n - 1.0) / 12.0)
+    dof = counting * n - 2
+    t = c * math.sqrt(dof / max(1.0 - c * c, 1e-12))
+    return 2.0 * float(stdtr(dof, -abs(t)))
