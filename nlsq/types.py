@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from nlsq.caching.smart_cache import SmartCache
+    from nlsq.diagnostics.config import DiagnosticsConfig
     from nlsq.global_optimization.cmaes_config import CMAESConfig
     from nlsq.global_optimization.config import GlobalOptimizationConfig
 
@@ -93,6 +94,8 @@ class CurveFitOptions(FitOptions, SearchOptions, total=False):
     nan_policy: NanPolicyLiteral | None
     fixed: Any
     cmaes_config: CMAESConfig | None
+    compute_diagnostics: bool
+    diagnostics_config: DiagnosticsConfig | None
 
 
 class KeptOptions(CurveFitOptions, total=False):

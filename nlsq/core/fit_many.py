@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 # Options of `curve_fit` that are for a single fit.
 _SINGLE = frozenset(
     """method check_finite full_output callback verbose cache tr_solver tr_options x_scale diag
-    factor diff_step epsfcn workers cmaes_config""".split()
+    factor diff_step epsfcn workers cmaes_config compute_diagnostics diagnostics_config""".split()
 )
 
 

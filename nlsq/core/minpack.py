@@ -16,7 +16,7 @@ from nlsq.core.model.given import model_value, numeric, require_numbers
 from nlsq.core.model.model import Model
 from nlsq.core.orchestration.reference import solve_by_reference
 from nlsq.core.orchestration.stages import stages_for
-from nlsq.core.problem.keywords import NO_ARGS, SEARCH, asks_for_search, by_name
+from nlsq.core.problem.keywords import DIAGNOSTICS, NO_ARGS, SEARCH, asks_for_search, by_name
 from nlsq.core.problem.observations import Observations, labels_of, require_enough_points
 from nlsq.core.problem.options import check_kept, since
 from nlsq.core.problem.parameters import UNBOUNDED, parse_parameters, speaks_by_name
@@ -25,6 +25,7 @@ from nlsq.core.verdict.record import announce, judge, record
 from nlsq.utils import interruption
 
 if TYPE_CHECKING:
+    from nlsq.diagnostics.config import DiagnosticsConfig
     from nlsq.result import CurveFitResult
     from nlsq.types import (
         CurveFitOptions,
@@ -78,6 +79,8 @@ def curve_fit(
     full_output: bool = False,
     nan_policy: NanPolicyLiteral | None = None,
     fixed: Any = None,
+    compute_diagnostics: bool = False,
+    diagnostics_config: DiagnosticsConfig | None = None,
     **options: Any,
 ) -> CurveFitResult | FullOutput:
     """Fit a function to data by nonlinear least squares; the call of `scipy.optimize.curve_fit`.
@@ -193,10 +196,15 @@ def curve_fit(
         Of a search (default 0): the same seed gives the same answer.
     search_config, cmaes_config : GlobalOptimizationConfig, CMAESConfig
         All settings of a search; what is given beside them outranks them.
+    compute_diagnostics : bool
+        Put a report on the fit's health into ``result.diagnostics``: `CurveFitResult.diagnose`, and
+        what the gradient did on the way, which is recorded for it (default False).
+    diagnostics_config : DiagnosticsConfig, optional
+        The report's thresholds; it asks for the report too.
     cache : SmartCache, optional
         Where fits that converged are kept and looked for, by the content of model, data and
-        options. Not with `callback` or ``verbose=2``, which show a fit at work, nor for xdata other
-        than arrays and their lists and dicts.
+        options. Not with `callback`, ``verbose=2`` or `compute_diagnostics`, which watch a fit at
+        work, nor for xdata other than arrays and their lists and dicts.
 
     Returns
     -------
@@ -251,7 +259,8 @@ def curve_fit(
 
         return fit_source(
             "curve_fit", f, xdata, p0, sigma, absolute_sigma, check_finite, bounds, method, jac,
-            nan_policy, fixed=fixed, **options,
+            nan_policy, fixed=fixed, compute_diagnostics=compute_diagnostics,
+            diagnostics_config=diagnostics_config, **options,
         )  # fmt: skip
     x_name = None
     if isinstance(f, str):
@@ -274,6 +283,9 @@ def curve_fit(
 
         search, method, options = read_search(method, jac, p0 is not None, options)
     config = taken.selector.select(f, p0, bounds, method, jac, options)
+    diagnoses = compute_diagnostics or diagnostics_config is not None
+    if diagnoses:
+        config = config._replace(settings=dataclasses.replace(config.settings, history=[]))
     decision = taken.coordinator.decide(prepared.ydata.size, None, True)
     data, n = Observations.of(prepared), config.n_params
     held_by_bounds = fixed is None and config.n_free < n  # for which SciPy takes few points
@@ -308,6 +320,10 @@ def curve_fit(
         from nlsq.result.search_sentences import tell
 
         tell(result, found.told())
+    if diagnoses:
+        from nlsq.result.diagnosing import diagnose  # which few fits need
+
+        result["diagnostics"] = diagnose(result, diagnostics_config, config.settings.history)
     announce(result, finished.status, finished.options.verbose, stacklevel=2)
     return _five_tuple(result) if full_output else result
 
@@ -349,7 +365,7 @@ class CurveFit:
 
     def __init__(self, **options: Unpack[KeptOptions]):
         self.options: dict[str, Any] = {**options}
-        check_kept("CurveFit", self.options, (*self._own, "fixed", *SEARCH))
+        check_kept("CurveFit", self.options, (*self._own, "fixed", *SEARCH, *DIAGNOSTICS))
 
     @overload
     def curve_fit(

@@ -25,7 +25,7 @@ from nlsq.core.minpack import curve_fit
 from nlsq.core.model.given import refuse_units
 from nlsq.core.orchestration.stages import stages_for
 from nlsq.core.orchestration.streaming_coordinator import STRATEGIES
-from nlsq.core.problem.keywords import SEARCH, check_names
+from nlsq.core.problem.keywords import DIAGNOSTICS, SEARCH, check_names
 from nlsq.core.problem.observations import labels_of
 from nlsq.core.problem.options import since
 from nlsq.core.problem.parameters import UNBOUNDED
@@ -40,6 +40,7 @@ from nlsq.streaming.opening import as_source, in_memory
 from nlsq.utils.logging import get_logger
 
 if TYPE_CHECKING:
+    from nlsq.diagnostics.config import DiagnosticsConfig
     from nlsq.global_optimization.cmaes_config import CMAESConfig
     from nlsq.global_optimization.config import GlobalOptimizationConfig
     from nlsq.result import StreamedFitResult
@@ -54,7 +55,7 @@ if TYPE_CHECKING:
 
 _OWN = ("p0", "sigma", "absolute_sigma", "check_finite", "bounds", "method", "jac", "nan_policy",
         "fixed", "workflow", "memory_limit_gb", "chunk_size", "checkpoint", "checkpoint_interval",
-        "resume", "show_progress", *SEARCH)  # fmt: skip
+        "resume", "show_progress", *SEARCH, *DIAGNOSTICS)  # fmt: skip
 
 
 @overload
@@ -97,6 +98,8 @@ def fit(
     checkpoint_interval: float | None = None,
     resume: bool | None = None,
     show_progress: bool | None = None,
+    compute_diagnostics: bool = False,
+    diagnostics_config: DiagnosticsConfig | None = None,
     **options: Any,
 ) -> CurveFitResult:
     """Fit a function to data of any size: arrays, files, or what the program produces.
@@ -144,6 +147,8 @@ def fit(
     show_progress : bool, optional
         A line with pass, points per second, cost and time left; default on a terminal. (A direct
         fit is one compiled call: True reads arrays in pieces.)
+    compute_diagnostics, diagnostics_config
+        As in `curve_fit`. Of data that are read in pieces the report takes one pass more.
     **options
         Further options of `curve_fit`: tolerances, `loss`, `callback`, `time_limit`, ...
 
@@ -187,6 +192,7 @@ def fit(
     common = {
         "p0": p0, "absolute_sigma": absolute_sigma, "check_finite": check_finite,
         "bounds": bounds, "method": method, "jac": jac, "nan_policy": nan_policy, "fixed": fixed,
+        "compute_diagnostics": compute_diagnostics, "diagnostics_config": diagnostics_config,
         **options,
     }  # fmt: skip
     reading = {

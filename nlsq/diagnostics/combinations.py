@@ -45,6 +45,8 @@ def name_free(evidence: Evidence, places: Sequence[int], free: np.ndarray) -> tu
     Empty where that has no simple name, or nobody can say which of two names is right.
     """
     at = np.asarray(places)
+    if not np.isfinite(evidence.values[at]).all():
+        return ()
     names = [evidence.names[i] for i in at]
     families = list(_families(names, evidence.values[at], free))
     if evidence.residual_at is None or evidence.residuals is None:

@@ -187,8 +187,9 @@ def analyse(evidence: Evidence, config: DiagnosticsConfig = DEFAULT) -> list[Fin
             )  # fmt: skip
     if evidence.history:
         monitor = GradientMonitor(config)
+        inside = evidence.at_bound == 0
         for cost, gradient in evidence.history:
-            monitor.record_gradient(gradient, cost)
+            monitor.record_gradient(np.where(inside, gradient, 0.0), cost)
         found = monitor.get_report(evidence.names).findings
         good = evidence.r_squared is not None and evidence.r_squared > 0.5
         findings += [f for f in found if not (f.code == "vanishing" and good)]

@@ -120,11 +120,12 @@ class IdentifiabilityAnalyzer:
         findings = []
         if dead.any():
             which = tuple(n for n, lost in zip(names, dead, strict=True) if lost)
+            them = "it" if len(which) == 1 else "them"
             findings.append(
                 Finding(
                     "dead", Severity.CRITICAL,
                     f"{', '.join(which)}: the model does not respond", 0.0,
-                    f"start nearer to the data, or fix {'it' if len(which) == 1 else 'them'}", which,
+                    f"start nearer to the data, or fix {them}", which,
                 )
             )  # fmt: skip
         free = self._null(evidence, d, dead)

@@ -22,9 +22,11 @@ _LARGEST = 1 << 27  # elements of a Jacobian that a diagnosis makes
 
 
 def diagnose(
-    result: FitStatistics, config: DiagnosticsConfig | None = None, history: Any = None
+    result: FitStatistics,
+    config: DiagnosticsConfig | None = None,
+    history: list | None = None,
 ) -> HealthReport:
-    """The report on a fit; history: what a `GradientMonitor` recorded of it."""
+    """The report on a fit; history: (nit, cost, gradient) of its iterations (`Options.history`)."""
     evidence, unknown = evidence_of(result, history)
     name = result.get("model_name")
     title = f"Fit of {name}" if name else "Fit"
@@ -59,7 +61,7 @@ def evidence_of(result: FitStatistics, history: Any = None) -> tuple[Evidence, l
         tuple(result.get("undetermined") or ()), cost, dof,
         result.n_points if result.knows_dof else 0, noise,
         **pointwise,
-        history=history,
+        history=_run_of(history, cost),
         converged=bool(result.get("success", True)),
         message=str(result.get("message", "")),
         gradient=None if gradient is None else np.asarray(gradient, float),
@@ -67,6 +69,16 @@ def evidence_of(result: FitStatistics, history: Any = None) -> tuple[Evidence, l
         plain=result.get("loss", "linear") == "linear",
         bounds=None if bounds is None else tuple(np.broadcast_to(b, x.shape) for b in bounds),
     ), unknown  # fmt: skip
+
+
+def _run_of(history: Any, cost: float) -> list | None:
+    """Of all runs that were recorded, each from nit 0, the one that ended at this cost."""
+    runs: list[list] = []
+    for nit, value, gradient in history or ():
+        if nit == 0 or not runs:
+            runs.append([])
+        runs[-1].append((value, gradient))
+    return min(reversed(runs), key=lambda run: abs(run[-1][0] - cost), default=None)
 
 
 def _covariance(result: FitStatistics, n: int) -> np.ndarray:

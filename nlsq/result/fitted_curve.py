@@ -280,7 +280,7 @@ class FittedCurve(FitStatistics):
         >>> import numpy as np
         >>> from nlsq import curve_fit
         >>> x = np.linspace(0, 0.01, 40)
-        >>> y = 3 * x / (5 + x) + 1e-6 * np.cos(1e4 * x)
+        >>> y = 3 * x / (5 + x) + 3e-5 * np.cos(1e4 * x)
         >>> fit = curve_fit(lambda x, vmax, km: vmax * x / (km + x), x, y, p0=[1, 1])
         >>> print(fit.diagnose().alarms[0].fact)
         vmax, km: only vmax/km is known well

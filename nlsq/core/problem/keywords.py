@@ -15,9 +15,11 @@ KEYWORDS = (
 # of `curve_fit` with a search for the global minimum (`nlsq.global_optimization`)
 SEARCH = ("multistart", "global_search", "n_starts", "sampler", "center_on_p0", "scale_factor",
           "seed", "search_config", "cmaes_config")  # fmt: skip
+# of a report on the fit's health (`nlsq.diagnostics`)
+DIAGNOSTICS = ("compute_diagnostics", "diagnostics_config")
 SEARCH_METHODS = ("global", "multistart", "multi-start", "cmaes", "cmaes-fast", "cmaes-global")
 FRONT = ("p0", "sigma", "absolute_sigma", "check_finite", "bounds", "method", "jac", "full_output",
-         "nan_policy", "fixed", *SEARCH)  # fmt: skip
+         "nan_policy", "fixed", *SEARCH, *DIAGNOSTICS)  # fmt: skip
 NO_ARGS = "Put what else the model takes into it: lambda x, a, b: f(x, a, b, more)."
 # other libraries' names
 _HABITS = {
