@@ -14,7 +14,6 @@ from nlsq.io.errors import missing_package
 from nlsq.result import (
     CurveFitResult,
     StreamedFitResult,
-    figures,
     plotting,
     residual_plots,
     statistics,
@@ -23,6 +22,7 @@ from nlsq.result import (
 )
 from nlsq.result.axis_scales import spans_decades
 from nlsq.result.statistics import real_parts
+from nlsq.utils import figures, normal_plot
 
 #: Colours that stand for those of the page: drawn, then replaced by CSS variables.
 _INK, _SOFT, _GRID, _DATA, _FIT, _SECOND = (
@@ -292,7 +292,7 @@ def residual_figure(points: Points) -> str:
     spread = float(residuals.std()) if size > 1 else 0.0
     if size < 3 or not spread > 0:
         return ""
-    chosen, expected = residual_plots.normal_scores(size)
+    chosen, expected = normal_plot.scores(size)
     z = (residuals - residuals.mean()) / spread
     with mpl.rc_context({**_STYLE, "svg.hashsalt": "nlsq-residuals"}):
         figure = mpl.figure.Figure(figsize=(8.6, 2.7), layout="constrained")

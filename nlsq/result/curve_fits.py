@@ -289,7 +289,7 @@ class CurveFits(FitsStatistics):
         ImportError
             When matplotlib is not installed.
         """
-        from nlsq.result import figures
+        from nlsq.utils import figures
 
         if len(self.shape) != 2:
             raise ValueError(f"a map needs fits along two axes; these are of shape {self.shape}")
