@@ -92,6 +92,7 @@ class IdentifiabilityAnalyzer:
         rank = int(evidence.free.sum()) - dependent
         condition = d.condition if not dependent else math.inf
         findings += self._ill_known(evidence, findings)
+        findings = _without_repetition(findings)
         findings += self._conditioning(evidence, condition, rank, bool(findings))
         if pairs:
             shown = "; ".join(f"{a}, {b} ({_near_one(r)})" for a, b, r in pairs[:_MOST_PAIRS])
@@ -157,7 +158,7 @@ class IdentifiabilityAnalyzer:
     def _ill_known(self, evidence: Evidence, told: list[Finding]) -> list[Finding]:
         found = ill_known(evidence, self.config)
         findings = [] if found is None else self._together(*found)
-        if not told:
+        if not any(f.code == "rank" for f in told):
             findings += one_sided.analyse(evidence, self.config)
         return findings
 
@@ -210,6 +211,12 @@ def analyse(evidence: Evidence, config: DiagnosticsConfig = DEFAULT) -> list[Fin
     if evidence.directions is None:
         return []
     return IdentifiabilityAnalyzer(config).analyze(evidence).findings
+
+
+def _without_repetition(findings: list[Finding]) -> list[Finding]:
+    """A parameter that is bounded on one side does not respond because it lies beyond."""
+    beyond = {n for f in findings if f.code == "one-sided" for n in f.parameters}
+    return [f for f in findings if f.code != "dead" or not set(f.parameters) <= beyond]
 
 
 def ill_known(
