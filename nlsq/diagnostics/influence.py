@@ -11,6 +11,7 @@ from nlsq.diagnostics.config import DEFAULT, DiagnosticsConfig
 from nlsq.diagnostics.evidence import Evidence
 from nlsq.diagnostics.finding import Finding, Severity
 from nlsq.diagnostics.residual_space import ResidualSpace
+from nlsq.diagnostics.residual_tests import is_exact
 
 _ALONE = 1e-9  # 1 - leverage of a point that the fit passes through, wherever it lies
 _FEWEST = 20  # points: among fewer, single ones always matter
@@ -124,6 +125,8 @@ def analyse(evidence: Evidence, config: DiagnosticsConfig = DEFAULT) -> list[Fin
         return []
     space = evidence.space
     distance = cooks_distance(space)
+    if is_exact(evidence) or np.isnan(distance).any():
+        return []
     i = int(distance.argmax())
     if math.isinf(distance[i]):
         fact = f"nothing but point {_at(evidence, i)} determines one combination of parameters"
