@@ -98,15 +98,20 @@ def _change(evidence: Evidence, at: np.ndarray, moves: list[np.ndarray]) -> floa
     lengths = np.linalg.norm(evidence.R[:, at], axis=0)
     worst = 0.0
     for move in moves:
-        p = evidence.values.copy()
-        alone = float(lengths @ np.abs(move - p[at]))
-        p[at] = move
-        with np.errstate(all="ignore"):
-            change = np.linalg.norm(evidence.residual_at(p) - evidence.residuals)
-        if not alone > 0 or not np.isfinite(change):
+        alone = float(lengths @ np.abs(move - evidence.values[at]))
+        if not alone > 0:
             return math.inf
-        worst = max(worst, float(change) / alone)
+        worst = max(worst, _shift(evidence, at, move) / alone)
     return worst
+
+
+def _shift(evidence: Evidence, at: np.ndarray, move: np.ndarray) -> float:
+    """How far the residuals move with these parameters; inf where the model has no value."""
+    p = evidence.values.copy()
+    p[at] = move
+    with np.errstate(all="ignore"):
+        shift = float(np.linalg.norm(evidence.residual_at(p) - evidence.residuals))
+    return shift if math.isfinite(shift) else math.inf
 
 
 def _complement(rows: np.ndarray) -> np.ndarray:
@@ -200,6 +205,7 @@ class Known:
     places: tuple[int, int]
     text: str
     share: float
+    simple: bool
     moves: list[np.ndarray]  # of the two, along the way on which it is constant
 
 
@@ -222,14 +228,26 @@ def known_pairs(evidence: Evidence, members: Sequence[int], known_well: float) -
 
 
 def _best(evidence: Evidence, every: list[Known]) -> Known | None:
-    """The best known; of several that are alike here, the one that changes the model least."""
-    least = min((k.share for k in every), default=0.0)
-    alike = [k for k in every if k.share <= 3 * least]
-    if len(alike) < 2:
-        return alike[0] if alike else None
+    """A simple one where it changes the model as little as any straight one does, else that.
+
+    Without the model to ask: the one with the least error, where no other comes near it.
+    """
+    simple, straight = [k for k in every if k.simple], [k for k in every if not k.simple]
+    least = min((k.share for k in simple), default=math.inf)
+    alike = [k for k in simple if k.share <= 3 * least]
     if evidence.residual_at is None or evidence.residuals is None:
-        return None
-    return min(alike, key=lambda k: _change(evidence, np.array(k.places), k.moves))
+        if straight and straight[0].share < 0.1 * least:
+            return straight[0]
+        return alike[0] if len(alike) == 1 else None
+
+    def shift(known: Known) -> float:
+        return max(_shift(evidence, np.array(known.places), move) for move in known.moves)
+
+    least_shift, best = min(((shift(k), k) for k in alike), key=lambda t: t[0], default=(0, None))
+    if best is None or not straight:
+        return best or (straight[0] if straight else None)
+    bound = max(2 * shift(straight[0]), 0.1 * math.sqrt(evidence.noise))
+    return best if least_shift <= bound else straight[0]
 
 
 def _pair(evidence: Evidence, places: tuple[int, int], at: tuple[int, int]) -> Iterator[Known]:
@@ -249,15 +267,14 @@ def _pair(evidence: Evidence, places: tuple[int, int], at: tuple[int, int]) -> I
     for w in map(np.array, _POWERS):
         u = np.array([w[1], -w[0]]) * _STEP / np.abs(w).max()
         moves = [p * np.exp(u), p * np.exp(-u)]
-        yield Known(places, product_text(names, w), share(w / p), moves)
+        yield Known(places, product_text(names, w), share(w / p), True, moves)
     for sign in (1.0, -1.0):
         v = 0.5 * np.abs(p).min() * np.array([1.0, -sign])
         text = sum_text(names, [1.0, sign])
-        yield Known(places, text, share(np.array([1.0, sign])), [p + v, p - v])
+        yield Known(places, text, share(np.array([1.0, sign])), True, [p + v, p - v])
     covariance = (error(1.0, 1.0) ** 2 - error(1.0, -1.0) ** 2) / 4
     weight = -covariance / single[1] ** 2
     if math.isfinite(weight) and weight != 0:
-        # any straight combination: worth a name only where no simple one is nearly as good
-        least = 10 * share(np.array([1.0, weight]))
         v = 0.5 * p[1] * np.array([-weight, 1.0])
-        yield Known(places, sum_text(names, [1.0, weight]), least, [p + v, p - v])
+        text, moves = sum_text(names, [1.0, weight]), [p + v, p - v]
+        yield Known(places, text, share(np.array([1.0, weight])), False, moves)

@@ -60,6 +60,11 @@ def explains_nothing(evidence: Evidence, config: DiagnosticsConfig) -> bool:
     return _is_nothing(evidence, r2)
 
 
+def is_right_end(evidence: Evidence, config: DiagnosticsConfig) -> bool:
+    """Whether what holds at the end of the fit is worth saying."""
+    return evidence.converged and not explains_nothing(evidence, config)
+
+
 def _percent(r2: float) -> str:
     """With so many digits that what is missing to 100 % shows.
 

@@ -19,7 +19,7 @@ import numpy as np
 from nlsq.diagnostics import combinations, one_sided
 from nlsq.diagnostics.config import DEFAULT, DiagnosticsConfig
 from nlsq.diagnostics.evidence import Directions, Evidence
-from nlsq.diagnostics.explained import explains_nothing
+from nlsq.diagnostics.explained import is_right_end
 from nlsq.diagnostics.finding import Finding, Severity, worst
 
 _MOST_PAIRS = 3  # that a line lists
@@ -141,10 +141,12 @@ class IdentifiabilityAnalyzer:
             [direction.get(name, 0.0) for name in evidence.names]
             for direction in evidence.null_directions
         ]
+        keep = d.rank(self.config.rank_tolerance)
+        if keep == len(d.values) and not told:
+            return np.zeros((0, n))
         rows = np.array(told).reshape(-1, n)
         rows = rows[(rows[:, ~dead] != 0).any(axis=1)]
         if not len(rows) and not evidence.null_directions:
-            keep = d.rank(self.config.rank_tolerance)
             rows = np.zeros((len(d.values) - keep, n))
             scaled = np.where(np.abs(d.rows[keep:]) > 1e-8, d.rows[keep:], 0.0)
             rows[:, d.places] = scaled / d.lengths
@@ -153,15 +155,17 @@ class IdentifiabilityAnalyzer:
     # -- what is determined badly ------------------------------------------------------------------
 
     def _ill_known(self, evidence: Evidence, told: list[Finding]) -> list[Finding]:
-        rest = ill_known(evidence, self.config)
-        findings = []
-        if rest is None:
-            return findings
-        part, members = rest
+        found = ill_known(evidence, self.config)
+        findings = [] if found is None else self._together(*found)
+        if not told:
+            findings += one_sided.analyse(evidence, self.config)
+        return findings
+
+    def _together(self, part: Evidence, members: list[int]) -> list[Finding]:
+        findings: list[Finding] = []
         named = combinations.known_pairs(part, members, self.config.known_well)
-        noise = math.sqrt(evidence.noise)
         for known in named:
-            a, b = (evidence.names[i] for i in known.places)
+            a, b = (part.names[i] for i in known.places)
             findings.append(
                 Finding(
                     "near-null", Severity.WARNING,
@@ -170,8 +174,8 @@ class IdentifiabilityAnalyzer:
                 )
             )  # fmt: skip
         if len(members) > 1 and not named:
-            which = tuple(evidence.names[i] for i in members)
-            least = min(_relative(part, noise, i) for i in members)
+            which = tuple(part.names[i] for i in members)
+            least = float(relative_errors(part)[np.isin(part.directions.places, members)].min())
             findings.append(
                 Finding(
                     "near-null", Severity.WARNING,
@@ -179,8 +183,6 @@ class IdentifiabilityAnalyzer:
                     "fix one of them, or add data where they act differently", which,
                 )
             )  # fmt: skip
-        if not any(f.code in ("rank", "dead") for f in told):
-            findings += one_sided.analyse(evidence, self.config)
         return findings
 
     def _conditioning(
@@ -215,37 +217,36 @@ def ill_known(
 ) -> tuple[Evidence, list[int]] | None:  # fmt: skip
     """Parameters that are ill known and inflated, with one of each free direction taken as fixed.
 
-    None where errors are not known, or mean nothing since the end is no right one.
+    None where there are none, errors are not known, or the end is no right one.
     """
     if not 0 < evidence.noise < math.inf or evidence.directions is None:
         return None
-    if not evidence.converged or explains_nothing(evidence, config):
+    part = evidence
+    inside = evidence.free & (evidence.at_bound == 0)
+    if evidence.null_directions:
+        nulls = [[d.get(name, 0.0) for name in evidence.names] for d in evidence.null_directions]
+        lengths = np.linalg.norm(evidence.R, axis=0)
+        for row in _apart(np.array(nulls), lengths):
+            inside[int(np.argmax(np.abs(row) * lengths))] = False
+    if not np.array_equal(inside, evidence.free):
+        part = dataclasses.replace(evidence, free=inside)
+    d = part.directions
+    ill = (relative_errors(part) > config.relative_error) & (
+        d.inflations >= config.inflation_threshold
+    )
+    if not ill.any() or d.rank(config.rank_tolerance) < len(d.values):
         return None
-    free = evidence.free & (evidence.at_bound == 0)
-    nulls = [[d.get(name, 0.0) for name in evidence.names] for d in evidence.null_directions]
-    lengths = np.linalg.norm(evidence.R, axis=0)
-    for row in _apart(np.array(nulls).reshape(-1, len(free)), lengths):
-        free[int(np.argmax(np.abs(row) * lengths))] = False
-    part = evidence if free.all() else dataclasses.replace(evidence, free=free)
-    d, noise = part.directions, math.sqrt(evidence.noise)
-    if d.rank(config.rank_tolerance) < len(d.values):
+    if not is_right_end(evidence, config):
         return None
-    members = [
-        int(place)
-        for place, inflation in zip(d.places, d.inflations, strict=True)
-        if inflation >= config.inflation_threshold
-        and _relative(part, noise, int(place)) > config.relative_error
-    ]
-    return part, members
+    return part, d.places[ill].tolist()
 
 
-def _relative(evidence: Evidence, noise: float, place: int) -> float:
-    """Standard error as a share of the value; inf for a value of 0."""
+def relative_errors(evidence: Evidence) -> np.ndarray:
+    """Standard errors as shares of the values, (k,) as of `Directions.places`; inf at 0."""
     d = evidence.directions
-    k = int(np.flatnonzero(d.places == place)[0])
-    value = abs(evidence.values[place])
-    error = noise * d.inflations[k] / d.lengths[k]
-    return float(error / value) if value > 0 else math.inf
+    with np.errstate(divide="ignore", invalid="ignore"):
+        errors = math.sqrt(evidence.noise) * d.inflations / d.lengths
+        return errors / np.abs(evidence.values[d.places])
 
 
 def _apart(rows: np.ndarray, lengths: np.ndarray) -> np.ndarray:

@@ -14,6 +14,7 @@ import numpy as np
 
 from nlsq.diagnostics.config import DiagnosticsConfig
 from nlsq.diagnostics.evidence import Evidence
+from nlsq.diagnostics.explained import is_right_end
 from nlsq.diagnostics.finding import Finding, Severity
 
 _OUT = (3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
@@ -26,14 +27,19 @@ def analyse(evidence: Evidence, config: DiagnosticsConfig) -> list[Finding]:
     known = evidence.residual_at is not None and evidence.jacobian_at is not None
     if not (known and evidence.plain and 0 < evidence.noise < math.inf):
         return []
-    d, noise = evidence.directions, math.sqrt(evidence.noise)
-    sides: dict[str, list[str]] = {}
+    d = evidence.directions
+    with np.errstate(divide="ignore"):
+        errors = math.sqrt(evidence.noise) * d.inflations / d.lengths
+    values = evidence.values[d.places]
+    doubtful = (errors > config.relative_error * np.abs(values)) & (values != 0)
     for k, place in enumerate(d.places.tolist()):
+        doubtful[k] |= evidence.names[place] in evidence.undetermined
+        doubtful[k] &= evidence.at_bound[place] == 0
+    if not doubtful.any() or not is_right_end(evidence, config):
+        return []
+    sides: dict[str, list[str]] = {"bounded only from below": [], "bounded only from above": []}
+    for place in d.places[doubtful].tolist():
         value, name = float(evidence.values[place]), evidence.names[place]
-        error = noise * d.inflations[k] / d.lengths[k]
-        doubtful = error > config.relative_error * abs(value) or name in evidence.undetermined
-        if evidence.at_bound[place] or value == 0 or not doubtful:
-            continue
         profile = _Profile(evidence, place)
         if not all(profile.stays(factor) for factor in _OUT):
             continue
@@ -43,16 +49,20 @@ def analyse(evidence: Evidence, config: DiagnosticsConfig) -> list[Finding]:
         else:
             side = "bounded only from " + ("below" if value > 0 else "above")
         sides.setdefault(side, []).append(name)
-    out = []
-    for side, names in sides.items():
-        verb = "is" if len(names) == 1 else "are"
-        out.append(
-            Finding(
-                "one-sided", Severity.WARNING, f"{', '.join(names)} {verb} {side}", _OUT[-1],
-                "state a limit instead of an error, or add data that tell", tuple(names),
-            )
-        )  # fmt: skip
-    return out
+    said = [
+        f"{', '.join(names)} {'is' if len(names) == 1 else 'are'} {side}"
+        for side, names in sides.items()
+        if names
+    ]
+    if not said:
+        return []
+    return [
+        Finding(
+            "one-sided", Severity.WARNING, "; ".join(said), _OUT[-1],
+            "state a limit instead of an error, or add data that tell",
+            tuple(name for names in sides.values() for name in names),
+        )
+    ]  # fmt: skip
 
 
 class _Profile:
