@@ -11,7 +11,7 @@ Examples
 >>> t = np.array([0.1, 0.2, 0.4, 0.6, 1, 2, 3, 6, 12])
 >>> y = absorbed(t, 0.9, 0.5, 20) + 0.001 * np.cos(9 * t)
 >>> print(curve_fit(absorbed, t, y, p0=[1, 0.4, 15]).diagnose().alarms[0].fact)
-ka and ke may change places, 0.5 and 0.9: the data fit as well (flip-flop)
+ka and ke may change places, 0.513 and 0.879: the data fit as well (flip-flop)
 >>> PluginRegistry.clear()
 """
 
