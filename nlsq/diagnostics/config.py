@@ -44,7 +44,7 @@ class DiagnosticsConfig:
     false_alarms : float, default 0.01
         Share of good fits whose residuals are found fault with, all their tests together.
     influence_threshold : float, default 3
-        Standard errors by which one point may move a parameter.
+        Standard errors by which a point that is named moves a parameter; 3 times that is an alarm.
 
     Raises
     ------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nlsq.diagnostics import (
     explained,
@@ -17,6 +17,11 @@ from nlsq.diagnostics import (
 from nlsq.diagnostics.config import DEFAULT, DiagnosticsConfig
 from nlsq.diagnostics.evidence import Evidence
 from nlsq.diagnostics.finding import Finding, Severity, worst
+from nlsq.diagnostics.plugins import run_plugins
+
+if TYPE_CHECKING:
+    import numpy as np
+    from matplotlib.figure import Figure
 
 LINES = 12
 # in the order in which their findings of like severity are listed
@@ -44,6 +49,8 @@ class HealthReport:
     findings : tuple of Finding
     unknown : tuple of str
         What could not be looked at, and why.
+    evidence : Evidence or None
+        What was looked at, for `plot` and `influence`; a stored report has none.
 
     Examples
     --------
@@ -59,6 +66,7 @@ class HealthReport:
     title: str
     findings: tuple[Finding, ...]
     unknown: tuple[str, ...] = ()
+    evidence: Evidence | None = dataclasses.field(default=None, compare=False)
 
     @property
     def status(self) -> str:
@@ -114,6 +122,51 @@ class HealthReport:
         ]  # fmt: skip
         return cls(data["title"], tuple(findings), tuple(data["unknown"]))
 
+    def plot(self) -> tuple[Figure, np.ndarray]:
+        """Draw the residuals: along x, in order, their correlations, and over their leverage.
+
+        Lines in the last panel show where Cook's distance is 0.5 and 1: a point beyond decides the
+        fit. Numbers are those of points, from 0.
+
+        Returns
+        -------
+        fig : matplotlib Figure
+        axes : ndarray of Axes, shape (2, 2)
+
+        Raises
+        ------
+        ImportError
+            When matplotlib is not installed.
+        ValueError
+            When the residuals are not known, or there is nothing left in them.
+        """
+        from nlsq.diagnostics import report_plot
+
+        return report_plot.draw(self._looked_at("plot"))
+
+    def influence(self, *, refit: bool = True) -> influence.Influence:
+        """What each point does to the fit; see `nlsq.diagnostics.influence.influence`."""
+        return influence.influence(self._looked_at("influence"), refit=refit)
+
+    def to_html(self) -> str:
+        """The report as one page of HTML that loads nothing."""
+        from nlsq.diagnostics import report_html
+
+        return report_html.page(self)
+
+    def _repr_html_(self) -> str:
+        from nlsq.diagnostics import report_html
+
+        return report_html.part(self)
+
+    def _looked_at(self, verb: str) -> Evidence:
+        if self.evidence is None:
+            raise ValueError(f"{verb}: this report was stored without its fit: diagnose it again")
+        return self.evidence
+
+    def __reduce__(self) -> tuple:  # the evidence holds the user's model
+        return HealthReport, (self.title, self.findings, self.unknown)
+
     def __str__(self) -> str:
         return self.summary()
 
@@ -141,6 +194,7 @@ def create_health_report(
     findings: Iterable[Finding],
     title: str = "Fit",
     unknown: Iterable[str] = (),
+    evidence: Evidence | None = None,
 ) -> HealthReport:
     """A report of findings from any analysers, the gravest first.
 
@@ -152,7 +206,7 @@ def create_health_report(
       3 of 3 determined
     """
     ordered = sorted(findings, key=lambda f: -f.severity)  # stable
-    return HealthReport(title, tuple(ordered), tuple(unknown))
+    return HealthReport(title, tuple(ordered), tuple(unknown), evidence)
 
 
 def diagnose(
@@ -161,6 +215,6 @@ def diagnose(
     title: str = "Fit",
     unknown: Iterable[str] = (),
 ) -> HealthReport:
-    """Run every analyser on a fit's evidence."""
+    """Run every analyser and every plugin on a fit's evidence."""
     findings = [f for analyse in ANALYSERS for f in analyse(evidence, config)]
-    return create_health_report(findings, title, unknown)
+    return create_health_report([*findings, *run_plugins(evidence)], title, unknown, evidence)

@@ -11,11 +11,12 @@ from nlsq.diagnostics.config import DEFAULT, DiagnosticsConfig
 from nlsq.diagnostics.evidence import Evidence
 from nlsq.diagnostics.finding import Finding, Severity
 from nlsq.diagnostics.residual_space import ResidualSpace
+from nlsq.diagnostics.residual_tests import is_exact
 
 _ALONE = 1e-9  # 1 - leverage of a point that the fit passes through, wherever it lies
 _FEWEST = 20  # points: among fewer, single ones always matter
 _STEPS = 20
-_CLOSE = 1e-4  # of the shift, where a refit ends
+_CLOSE, _NEAR = 1e-4, 1e-6  # of the shift and of the standard error, where a refit ends
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,6 +105,8 @@ def _linear(evidence: Evidence, moved: np.ndarray) -> np.ndarray:
 def _refitted(evidence: Evidence, moved: np.ndarray, i: int, shift: np.ndarray) -> np.ndarray:
     """Gauss-Newton steps from the linear estimate of the fit without point i."""
     assert evidence.residual_at is not None and evidence.jacobian_at is not None
+    error = np.sqrt(np.diagonal(evidence.covariance)[moved])
+    near = _NEAR * np.where(np.isfinite(error), error, np.abs(evidence.values[moved]))
     for _ in range(_STEPS):
         p = np.array(evidence.values, dtype=float)
         p[moved] += shift
@@ -114,7 +117,7 @@ def _refitted(evidence: Evidence, moved: np.ndarray, i: int, shift: np.ndarray) 
             break
         step = np.linalg.lstsq(J / lengths, -r, rcond=None)[0] / lengths
         shift = shift + step
-        if (np.abs(step) <= _CLOSE * np.abs(shift)).all():
+        if (np.abs(step) <= np.maximum(_CLOSE * np.abs(shift), near)).all():
             return shift
     return np.full_like(shift, np.nan)
 
@@ -126,6 +129,8 @@ def analyse(evidence: Evidence, config: DiagnosticsConfig = DEFAULT) -> list[Fin
         return []
     space = evidence.space
     distance = cooks_distance(space)
+    if is_exact(evidence) or np.isnan(distance).any():
+        return []
     i = int(distance.argmax())
     if math.isinf(distance[i]):
         fact = f"nothing but point {_at(evidence, i)} determines one combination of parameters"

@@ -12,10 +12,10 @@ from nlsq.diagnostics.config import DEFAULT, DiagnosticsConfig
 from nlsq.diagnostics.evidence import Evidence
 from nlsq.diagnostics.finding import Finding, Severity
 from nlsq.diagnostics.patterns import Pattern
-from nlsq.diagnostics.residual_tests import Residuals, Spread, examine
+from nlsq.diagnostics.residual_tests import Residuals, Spread, examine, is_exact
 
-_MATTERS = 0.1  # noise, of the standard deviation of y
-_PATTERN_MATTERS = 0.2
+_MATTERS = 0.1  # residuals, of the standard deviation of y
+_FACTOR_MATTERS = 0.2  # a pattern along the fitted values, which few levels of x may make
 _UNEVEN = 3.0  # times the noise of the other end
 _TAILED = 5.0  # excess kurtosis
 _MOST_OUTLIERS = 3  # more are a tail
@@ -34,8 +34,10 @@ def analyse(evidence: Evidence, config: DiagnosticsConfig = DEFAULT) -> list[Fin
     if evidence.residuals is None or evidence.dof < 1:
         return []
     seen = examine(evidence, config.false_alarms)
-    if seen.exact:
-        fact = f"the fit is exact: its residuals are {seen.size:.1g} of the largest y, as rounding"
+    if is_exact(evidence):
+        fact = "the fit is exact: every residual is 0"
+        if seen.size:
+            fact = f"the fit is exact: its residuals are {seen.size:.1g} of the largest y, rounding"
         return [Finding("exact", Severity.INFO, fact, seen.size)]
     found = [
         *_pattern(seen), *_chi_squared(seen), *_outliers(seen), *_spread(seen), *_shape(seen)
@@ -52,7 +54,8 @@ def _pattern(seen: Residuals) -> list[Finding]:
     if pattern is None:
         return []
     size = seen.noise * math.sqrt(pattern.share)
-    severity, fact = _alarm(size >= _PATTERN_MATTERS), _what(pattern, seen.axis.name)
+    least = _MATTERS if seen.axis.name == "x" else _FACTOR_MATTERS
+    severity, fact = _alarm(size >= least), _what(pattern, seen.axis.name)
     if severity is Severity.INFO:
         fact += f"; it is {100 * size:.2g} % of the deviation of y"
     if abs(pattern.remaining) < _WAVES_ALONE:
@@ -107,9 +110,10 @@ def _outliers(seen: Residuals) -> list[Finding]:
     m, largest = seen.space.r.size, float(seen.distances.max())
     reach = seen.noise * math.sqrt(float((seen.space.r[where] ** 2).max()) * m / seen.space.rss)
     severity = _alarm(reach >= _MATTERS and not seen.robust)
-    remedy = "check them, or fit with loss='soft_l1'"
+    them = "it" if where.size == 1 else "them"
+    remedy = f"check {them}, or fit with loss='soft_l1'"
     if seen.robust:
-        remedy = "the loss already gives them little weight"
+        remedy = f"the loss already gives {them} little weight"
     far = _listed([f"{d:.3g}" for d in seen.distances])
     if where.size > _MOST_OUTLIERS:
         fact = f"{where.size} of {m:,} points lie up to {largest:.3g} standard deviations off"

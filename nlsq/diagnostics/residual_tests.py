@@ -21,6 +21,7 @@ _EXACT = 1e-10  # of the largest |y|: residuals of this size are rounding
 _CLIP = 4.0  # standard deviations; what is beyond would drown a pattern
 _MOST_OUTLIERS = 20  # and no more than a tenth of the points
 _FEWEST_FOR_SPREAD = 8
+_IN_A_PART, _MOST_PARTS = 15, 8  # in which the noise is taken as even
 _FEWEST_FOR_TAILS = 20
 _FLOOR = 1e-6  # of what the fit leaves of a point, which then cannot be judged
 _COUNTING = 0.5  # of the differences between neighbours, which share points
@@ -33,11 +34,13 @@ class Spread:
     along: str
     ratio: float  # of the noise, last third to first
     p: float
+    levels: np.ndarray  # (k,) mean sizes in k equal parts
 
     def weights(self, axis: Axis) -> np.ndarray:
         """Weights that make the noise even, (m,)."""
         rank = _ranks(axis.height if self.along == "height" else _positions(axis))
-        return self.ratio ** (-1.5 * (rank / rank.size - 0.5))  # thirds lie two thirds apart
+        middles = (np.arange(self.levels.size) + 0.5) * (rank.size / self.levels.size)
+        return np.exp(-np.interp(rank, middles, np.log(self.levels)))
 
 
 @dataclasses.dataclass
@@ -69,18 +72,12 @@ class Residuals:
     kurtosis: tuple[float, float] | None = None
     skewness: tuple[float, float] | None = None
 
-    @property
-    def exact(self) -> bool:
-        """Whether they are rounding."""
-        return self.size < _EXACT
-
 
 def examine(evidence: Evidence, false_alarms: float) -> Residuals:
     """Ask all tests, which together call this share of good fits."""
     space, axis = evidence.space, Axis.of(evidence)
-    size, noise = _sizes(evidence, space)
-    seen = Residuals(space, axis, size, noise, not evidence.plain)
-    if seen.exact:
+    seen = Residuals(space, axis, _size(evidence), _noise(evidence), not evidence.plain)
+    if seen.size < _EXACT:
         return seen
     level = false_alarms / _KINDS
     seen.chi_squared = None if seen.robust else _chi_squared(evidence, space, level)
@@ -107,21 +104,29 @@ def examine(evidence: Evidence, false_alarms: float) -> Residuals:
 # -- sizes -----------------------------------------------------------------------------------------
 
 
-def _sizes(evidence: Evidence, space: ResidualSpace) -> tuple[float, float]:
-    """Root mean square residual over the largest |y|, and over the weighted deviation of y."""
+def is_exact(evidence: Evidence) -> bool:
+    """Whether the residuals are rounding."""
+    return _size(evidence) < _EXACT
+
+
+def _size(evidence: Evidence) -> float:
+    """Root mean square residual over the largest |y|."""
     if evidence.y is None or evidence.fitted is None:
-        return math.inf, math.inf
-    y = np.asarray(evidence.y)
-    plain = np.asarray(evidence.fitted) - y
-    largest = float(np.abs(y).max(initial=0.0))
-    size = math.sqrt(float(np.vdot(plain, plain).real) / y.size) / largest if largest else math.inf
-    weights, rss = np.ones(y.size), float(np.vdot(plain, plain).real)
-    if np.ndim(evidence.sigma) == 1:
-        weights, rss = 1.0 / np.asarray(evidence.sigma), space.rss
-    centre = (weights**2 @ y) / (weights @ weights)
-    about = weights * (y - centre)
-    total = float(np.vdot(about, about).real)
-    return size, math.sqrt(rss / total) if total > 0 else math.inf
+        return math.inf
+    plain = evidence.fitted - evidence.y
+    largest = float(np.abs(evidence.y).max(initial=0.0))
+    return math.sqrt(float(plain @ plain) / plain.size) / largest if largest else math.inf
+
+
+def _noise(evidence: Evidence) -> float:
+    """Root mean square residual over the deviation of y, both with its weights."""
+    if evidence.y is None or evidence.fitted is None:
+        return math.inf
+    y, plain = evidence.y, evidence.fitted - evidence.y
+    w = np.ones(y.size) if evidence.sigma is None else 1.0 / evidence.sigma
+    about, plain = w * (y - (w**2 @ y) / (w @ w)), w * plain
+    total = float(about @ about)
+    return math.sqrt(float(plain @ plain) / total) if total > 0 else math.inf
 
 
 def _chi_squared(
@@ -262,10 +267,12 @@ def _spread(space: ResidualSpace, axis: Axis, level: float, counting: float = 1.
         along = _ranks(values) if name == "height" else values
         p = 2 * _spearman(ranks, along, counting)
         if p < level and (best is None or p < best.p):
-            third = sizes.size // 3
-            by_rank = sizes[np.argsort(along)] ** 2
-            ratio = math.sqrt(by_rank[-third:].mean() / max(by_rank[:third].mean(), 1e-300))
-            best = Spread(name, ratio, p)
+            third, by_rank = sizes.size // 3, sizes[np.argsort(along)]
+            first, last = by_rank[:third], by_rank[-third:]
+            ratio = math.sqrt(float(last @ last) / max(float(first @ first), 1e-300))
+            parts = np.array_split(by_rank, int(np.clip(sizes.size // _IN_A_PART, 3, _MOST_PARTS)))
+            levels = np.array([part.mean() for part in parts])
+            best = Spread(name, ratio, p, np.maximum(levels, 1e-9 * levels.max()))
     return best
 
 
