@@ -228,14 +228,14 @@ def ill_known(
     """
     if not 0 < evidence.noise < math.inf or evidence.directions is None:
         return None
-    part = evidence
-    inside = evidence.free & (evidence.at_bound == 0)
+    part, at_bound = evidence, evidence.at_bound != 0
+    inside = evidence.free & ~at_bound
     if evidence.null_directions:
         nulls = [[d.get(name, 0.0) for name in evidence.names] for d in evidence.null_directions]
         lengths = np.linalg.norm(evidence.R, axis=0)
         for row in _apart(np.array(nulls), lengths):
             inside[int(np.argmax(np.abs(row) * lengths))] = False
-    if not np.array_equal(inside, evidence.free):
+    if evidence.null_directions or at_bound.any():
         part = dataclasses.replace(evidence, free=inside)
     d = part.directions
     ill = (relative_errors(part) > config.relative_error) & (
@@ -302,14 +302,16 @@ def _of_group(
 
 
 def _correlation(evidence: Evidence, d: Directions) -> np.ndarray:
+    """(n, n); NaN for fixed and undetermined parameters."""
     n = len(evidence.names)
+    if not d.values.size or d.values[-1] == 0:
+        return np.full((n, n), np.nan)
+    root = d.rows / d.values[:, None] / d.inflations
+    inner = (root.T @ root).clip(-1.0, 1.0)
+    if len(d.places) == n and not evidence.undetermined:
+        return inner
     out = np.full((n, n), np.nan)
-    finite = d.values > 0
-    if not finite.all() or not d.values.size:
-        return out
-    root = d.rows / d.values[:, None]
-    root = root / np.linalg.norm(root, axis=0)
-    out[np.ix_(d.places, d.places)] = np.clip(root.T @ root, -1.0, 1.0)
+    out[np.ix_(d.places, d.places)] = inner
     lost = [evidence.names.index(name) for name in evidence.undetermined]
     out[lost], out[:, lost] = np.nan, np.nan
     return out
@@ -330,10 +332,9 @@ def _near_one(r: float) -> str:
 def _pairs(
     evidence: Evidence, correlation: np.ndarray, threshold: float
 ) -> list[tuple[str, str, float]]:
-    rows, columns = np.nonzero(np.triu(np.abs(correlation) > threshold, 1))
+    strong = np.argwhere(np.abs(correlation) > threshold).tolist()
     found = [
-        (evidence.names[i], evidence.names[j], float(correlation[i, j]))
-        for i, j in zip(rows, columns, strict=True)
+        (evidence.names[i], evidence.names[j], float(correlation[i, j])) for i, j in strong if i < j
     ]
     return sorted(found, key=lambda pair: -abs(pair[2]))
 

@@ -71,8 +71,9 @@ def _doubtful(evidence: Evidence, config: DiagnosticsConfig) -> list[int]:
     sizes = np.abs(evidence.values)
     known = evidence.free & (evidence.at_bound == 0) & (sizes > 0)
     ill = known & (errors > config.relative_error * sizes)
-    ill |= known & np.isin(evidence.names, evidence.undetermined)
-    perhaps = known & ~ill & (errors > _PERHAPS * sizes)
+    if evidence.undetermined:
+        ill |= known & np.isin(evidence.names, evidence.undetermined)
+    perhaps = known & (errors > _PERHAPS * sizes)
     return [
         place
         for place in np.flatnonzero(ill | perhaps).tolist()
