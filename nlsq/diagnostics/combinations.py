@@ -20,6 +20,7 @@ from nlsq.diagnostics.evidence import Evidence
 _SAME = 1e-6  # change of the residuals, as a share of what the moves alone would make, that is none
 _WHOLE = 1e-3  # distance to a whole number
 _EXPONENTS = 4
+_MOST = 8  # parameters in one combination that has a name
 _STEP = math.log(2.0)
 _NEAR = 6.0  # times the shift of the best straight way, that a simple name is worth
 
@@ -46,7 +47,7 @@ def name_free(evidence: Evidence, places: Sequence[int], free: np.ndarray) -> tu
     Empty where that has no simple name, or nobody can say which of two names is right.
     """
     at = np.asarray(places)
-    if not np.isfinite(evidence.values[at]).all():
+    if len(at) > _MOST or not np.isfinite(evidence.values[at]).all():
         return ()
     names = [evidence.names[i] for i in at]
     families = list(_families(names, evidence.values[at], free))

@@ -8,7 +8,7 @@ import numpy as np
 
 from nlsq.diagnostics.config import DEFAULT, DiagnosticsConfig
 from nlsq.diagnostics.evidence import Evidence
-from nlsq.diagnostics.finding import Finding, Severity
+from nlsq.diagnostics.finding import CRITICAL, INFO, WARNING, Finding, listed
 
 _TREND = 0.5  # correlation of neighbouring residuals that a curve left in them makes
 _CHANCE = 0.05
@@ -27,29 +27,22 @@ def analyse(evidence: Evidence, config: DiagnosticsConfig = DEFAULT) -> list[Fin
 def _ended(evidence: Evidence) -> list[Finding]:
     if evidence.converged:
         return []
-    return [
-        Finding(
-            "not-converged", Severity.CRITICAL, f"not converged: {evidence.message.rstrip('.')}",
-            None, "start nearer to the data, or allow more evaluations",
-        )
-    ]  # fmt: skip
+    fact = f"not converged: {evidence.message.rstrip('.')}"
+    remedy = "start nearer to the data, or allow more evaluations"
+    return [Finding("not-converged", CRITICAL, fact, None, remedy)]
 
 
 def _explained(evidence: Evidence, config: DiagnosticsConfig) -> list[Finding]:
     r2 = evidence.r_squared
     if r2 is None or not math.isfinite(r2) or _is_mean(evidence):
         return []
-    if explains_nothing(evidence, config):
-        fact = f"the model explains {_percent(r2)} of y"
-        if r2 < 0:
-            fact = f"the model is worse than a constant: R² {r2:.3g}"
-        return [
-            Finding(
-                "explained", Severity.CRITICAL, f"{fact}: wrong model or minimum", r2,
-                "start elsewhere (method='global') or take another model, unless y is noise alone",
-            )
-        ]  # fmt: skip
-    return [Finding("explained", Severity.INFO, f"the model explains {_percent(r2)} of y", r2)]
+    fact = f"the model explains {_percent(r2)} of y"
+    if not explains_nothing(evidence, config):
+        return [Finding("explained", INFO, fact, r2)]
+    if r2 < 0:
+        fact = f"the model is worse than a constant: R² {r2:.3g}"
+    remedy = "start elsewhere (method='global') or take another model, unless y is noise alone"
+    return [Finding("explained", CRITICAL, f"{fact}: wrong model or minimum", r2, remedy)]
 
 
 def explains_nothing(evidence: Evidence, config: DiagnosticsConfig) -> bool:
@@ -112,31 +105,20 @@ def _neighbours(evidence: Evidence) -> float:
 def _bounds(evidence: Evidence) -> list[Finding]:
     out = []
     for side, word in ((-1, "lower"), (1, "upper")):
-        names = [
-            n for n, at, free in zip(evidence.names, evidence.at_bound, evidence.free, strict=True)
-            if at == side and free
-        ]  # fmt: skip
-        if names:
-            verb = "is at its" if len(names) == 1 else "are at their"
-            noun = f"{word} bound" if len(names) == 1 else f"{word} bounds"
-            out.append(
-                Finding(
-                    "bound", Severity.WARNING,
-                    f"{', '.join(names)} {verb} {noun}: errors do not account for that",
-                    float(len(names)), "widen the bound if nature allows, or fix it there",
-                    tuple(names),
-                )
-            )  # fmt: skip
+        here = evidence.free & (evidence.at_bound == side)
+        names = tuple(n for n, at in zip(evidence.names, here, strict=True) if at)
+        if not names:
+            continue
+        where = f"is at its {word} bound" if len(names) == 1 else f"are at their {word} bounds"
+        fact = f"{listed(names)} {where}: errors do not account for that"
+        remedy = "widen the bound if nature allows, or fix it there"
+        out.append(Finding("bound", WARNING, fact, float(len(names)), remedy, names))
     return out
 
 
 def _freedom(evidence: Evidence) -> list[Finding]:
     if evidence.dof > 0:
         return []
-    return [
-        Finding(
-            "freedom", Severity.WARNING,
-            f"{evidence.n_points} data values for {int(evidence.free.sum())} free parameters: "
-            "nothing can check the fit", float(evidence.dof), "add data, or fix parameters",
-        )
-    ]  # fmt: skip
+    sizes = f"{evidence.n_points} data values for {int(evidence.free.sum())} free parameters"
+    fact, remedy = f"{sizes}: nothing can check the fit", "add data, or fix parameters"
+    return [Finding("freedom", WARNING, fact, float(evidence.dof), remedy)]

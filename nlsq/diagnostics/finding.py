@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 class Severity(enum.IntEnum):
@@ -13,6 +13,9 @@ class Severity(enum.IntEnum):
     INFO = 1
     WARNING = 2
     CRITICAL = 3
+
+
+INFO, WARNING, CRITICAL = Severity
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -40,6 +43,29 @@ class Finding:
     number: float | None = None
     remedy: str = ""
     parameters: tuple[str, ...] = ()
+
+
+def listed(names: Sequence[str], most: int = 6) -> str:
+    """The names, of many the first ones.
+
+    Examples
+    --------
+    >>> listed(["a", "b"]), listed([f"p{k}" for k in range(40)], most=2)
+    ('a, b', 'p0, p1 and 38 more')
+    """
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+class WithFindings:
+    """A report with `findings`."""
+
+    findings: list[Finding]
+
+    @property
+    def status(self) -> Severity:
+        """The worst of the findings."""
+        return worst(self.findings)
 
 
 def worst(findings: Iterable[Finding]) -> Severity:

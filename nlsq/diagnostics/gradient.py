@@ -14,13 +14,13 @@ import numpy as np
 
 from nlsq.diagnostics.config import DEFAULT, DiagnosticsConfig
 from nlsq.diagnostics.evidence import Evidence
-from nlsq.diagnostics.finding import Finding, Severity, worst
+from nlsq.diagnostics.finding import INFO, WARNING, Finding, WithFindings
 
 _BEGUN = 1e-3  # share of the first gradient from which on the rest is polishing
 
 
 @dataclasses.dataclass(frozen=True)
-class GradientHealthReport:
+class GradientHealthReport(WithFindings):
     """What a `GradientMonitor` saw.
 
     Attributes
@@ -42,11 +42,6 @@ class GradientHealthReport:
     imbalance_detected: bool
     stagnation_detected: bool
     findings: list[Finding]
-
-    @property
-    def status(self) -> Severity:
-        """The worst of the findings."""
-        return worst(self.findings)
 
 
 class GradientMonitor:
@@ -121,13 +116,9 @@ class GradientMonitor:
             findings.append(stagnated)
         ratio, lagging = self._imbalance(gradients, largest)
         if unbalanced := ratio > self.config.imbalance_threshold:
-            findings.append(
-                Finding(
-                    "imbalance", Severity.INFO,
-                    f"{names[lagging]} was never pulled: its gradient stayed {ratio:.0e} times "
-                    "below another's", ratio, "", (names[lagging],),
-                )
-            )  # fmt: skip
+            name = names[lagging]
+            fact = f"{name} was never pulled: its gradient stayed {ratio:.0e} times below another's"
+            findings.append(Finding("imbalance", INFO, fact, ratio, "", (name,)))
         return GradientHealthReport(
             len(costs), float(largest[0]), float(largest[-1]), ratio, vanished is not None,
             unbalanced, stagnated is not None, findings,
@@ -138,11 +129,9 @@ class GradientMonitor:
         small = largest.max() < self.config.vanishing_threshold
         if not small or not costs[-1] > 0 or len(costs) < 2:
             return None
-        return Finding(
-            "vanishing", Severity.WARNING,
-            f"the gradient was {largest.max():.0e} from the start: no way down was to be seen",
-            float(largest.max()), "start elsewhere",
-        )  # fmt: skip
+        top = float(largest.max())
+        fact = f"the gradient was {top:.0e} from the start: no way down was to be seen"
+        return Finding("vanishing", WARNING, fact, top, "start elsewhere")
 
     def _stagnated(self, largest: np.ndarray, costs: np.ndarray) -> Finding | None:
         window = int(self.config.stagnation_window)
@@ -152,11 +141,11 @@ class GradientMonitor:
         gain = (before - now) / before if before > 0 else 0.0
         if not gain < self.config.stagnation_tolerance:
             return None
-        return Finding(
-            "stagnation", Severity.WARNING,
+        fact = (
             f"the last {window} iterations gained {100 * gain:.1g} % with a gradient of "
-            f"{largest[-1]:.2g}", float(gain), "start elsewhere, or give x_scale",
-        )  # fmt: skip
+            f"{largest[-1]:.2g}"
+        )
+        return Finding("stagnation", WARNING, fact, float(gain), "start elsewhere, or give x_scale")
 
     def _imbalance(self, gradients: np.ndarray, largest: np.ndarray) -> tuple[float, int]:
         """Ratio of the parameters' largest cosines before polishing, and the least one's place."""
@@ -178,13 +167,9 @@ def analyse(evidence: Evidence, config: DiagnosticsConfig = DEFAULT) -> list[Fin
         size = float(abs(cosines[steepest]))
         if size > config.gradient_threshold:
             name = evidence.names[steepest]
-            findings.append(
-                Finding(
-                    "gradient", Severity.WARNING,
-                    f"the end is no minimum: gradient {size:.2g} in {name}", size,
-                    "allow more evaluations, or start elsewhere", (name,),
-                )
-            )  # fmt: skip
+            fact = f"the end is no minimum: gradient {size:.2g} in {name}"
+            remedy = "allow more evaluations, or start elsewhere"
+            findings.append(Finding("gradient", WARNING, fact, size, remedy, (name,)))
     if evidence.history:
         monitor = GradientMonitor(config)
         inside = evidence.at_bound == 0

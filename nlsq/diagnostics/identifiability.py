@@ -20,13 +20,14 @@ from nlsq.diagnostics import combinations, one_sided
 from nlsq.diagnostics.config import DEFAULT, DiagnosticsConfig
 from nlsq.diagnostics.evidence import Directions, Evidence
 from nlsq.diagnostics.explained import is_right_end
-from nlsq.diagnostics.finding import Finding, Severity, worst
+from nlsq.diagnostics.finding import CRITICAL, INFO, WARNING, Finding, WithFindings, listed
 
 _MOST_PAIRS = 3  # that a line lists
+_MOST = 12  # ill known parameters that are looked at
 
 
 @dataclasses.dataclass(frozen=True)
-class IdentifiabilityReport:
+class IdentifiabilityReport(WithFindings):
     """What an `IdentifiabilityAnalyzer` found.
 
     Attributes
@@ -48,11 +49,6 @@ class IdentifiabilityReport:
     correlation_matrix: np.ndarray
     highly_correlated_pairs: list[tuple[str, str, float]]
     findings: list[Finding]
-
-    @property
-    def status(self) -> Severity:
-        """The worst of the findings."""
-        return worst(self.findings)
 
 
 class IdentifiabilityAnalyzer:
@@ -95,14 +91,9 @@ class IdentifiabilityAnalyzer:
         findings = _without_repetition(findings)
         findings += self._conditioning(evidence, condition, rank, bool(findings))
         if pairs:
-            shown = "; ".join(f"{a}, {b} ({_near_one(r)})" for a, b, r in pairs[:_MOST_PAIRS])
-            more = f"; and {len(pairs) - _MOST_PAIRS} more" if len(pairs) > _MOST_PAIRS else ""
-            findings.append(
-                Finding(
-                    "correlated", Severity.INFO, f"strongly correlated: {shown}{more}",
-                    abs(pairs[0][2]), "", pairs[0][:2],
-                )
-            )  # fmt: skip
+            texts = [f"{a}, {b} ({_near_one(r)})" for a, b, r in pairs]
+            fact = f"strongly correlated: {listed(texts, _MOST_PAIRS)}"
+            findings.append(Finding("correlated", INFO, fact, abs(pairs[0][2]), "", pairs[0][:2]))
         return IdentifiabilityReport(
             condition, rank, int(evidence.free.sum()), correlation, pairs, findings
         )
@@ -121,14 +112,9 @@ class IdentifiabilityAnalyzer:
         findings = []
         if dead.any():
             which = tuple(n for n, lost in zip(names, dead, strict=True) if lost)
-            them = "it" if len(which) == 1 else "them"
-            findings.append(
-                Finding(
-                    "dead", Severity.CRITICAL,
-                    f"{', '.join(which)}: the model does not respond", 0.0,
-                    f"start nearer to the data, or fix {them}", which,
-                )
-            )  # fmt: skip
+            fact = f"{listed(which)}: the model does not respond"
+            remedy = f"start nearer to the data, or fix {'it' if len(which) == 1 else 'them'}"
+            findings.append(Finding("dead", CRITICAL, fact, 0.0, remedy, which))
         free = self._null(evidence, d, dead)
         for places, rows in _groups(free):
             known = combinations.name_free(evidence, places, rows[:, places])
@@ -163,27 +149,18 @@ class IdentifiabilityAnalyzer:
         return findings
 
     def _together(self, part: Evidence, members: list[int]) -> list[Finding]:
-        findings: list[Finding] = []
         named = combinations.known_pairs(part, members, self.config.known_well)
+        findings = []
         for known in named:
             a, b = (part.names[i] for i in known.places)
-            findings.append(
-                Finding(
-                    "near-null", Severity.WARNING,
-                    f"{a}, {b}: only {known.text} is known well", known.share,
-                    f"fit {known.text} in place of {a} and {b}, or fix one of them", (a, b),
-                )
-            )  # fmt: skip
+            fact = f"{a}, {b}: only {known.text} is known well"
+            remedy = f"fit {known.text} in place of {a} and {b}, or fix one of them"
+            findings.append(Finding("near-null", WARNING, fact, known.share, remedy, (a, b)))
         if len(members) > 1 and not named:
             which = tuple(part.names[i] for i in members)
-            least = float(relative_errors(part)[np.isin(part.directions.places, members)].min())
-            findings.append(
-                Finding(
-                    "near-null", Severity.WARNING,
-                    f"{', '.join(which)}: the data know them together, none alone", least,
-                    "fix one of them, or add data where they act differently", which,
-                )
-            )  # fmt: skip
+            fact = f"{listed(which)}: the data know them together, none alone"
+            remedy = "fix one of them, or add data where they act differently"
+            findings.append(Finding("near-null", WARNING, fact, None, remedy, which))
         return findings
 
     def _conditioning(
@@ -191,19 +168,11 @@ class IdentifiabilityAnalyzer:
     ) -> list[Finding]:
         n = int(evidence.free.sum())
         if rank == n and condition > self.config.condition_threshold and not told:
-            return [
-                Finding(
-                    "condition", Severity.WARNING,
-                    f"the columns of the Jacobian are nearly dependent: condition {condition:.1e}",
-                    condition, "write the model in x less its mean, or in other parameters",
-                )
-            ]  # fmt: skip
-        text = f"{rank} of {n} free parameters determined" if n != 1 or rank != 1 else (
-            "the one free parameter is determined"
-        )  # fmt: skip
-        return [
-            Finding("rank", Severity.INFO, f"{text}, condition {condition:.2g}", condition)
-        ]  # fmt: skip
+            fact = f"the columns of the Jacobian are nearly dependent: condition {condition:.1e}"
+            remedy = "write the model in x less its mean, or in other parameters"
+            return [Finding("condition", WARNING, fact, condition, remedy)]
+        fact = f"{rank} of {n} free parameters determined, condition {condition:.2g}"
+        return [Finding("rank", INFO, fact, condition)]
 
 
 def analyse(evidence: Evidence, config: DiagnosticsConfig = DEFAULT) -> list[Finding]:
@@ -219,9 +188,7 @@ def _without_repetition(findings: list[Finding]) -> list[Finding]:
     return [f for f in findings if f.code != "dead" or not set(f.parameters) <= beyond]
 
 
-def ill_known(
-    evidence: Evidence, config: DiagnosticsConfig
-) -> tuple[Evidence, list[int]] | None:  # fmt: skip
+def ill_known(evidence: Evidence, config: DiagnosticsConfig) -> tuple[Evidence, list[int]] | None:
     """Parameters that are ill known and inflated, with one of each free direction taken as fixed.
 
     None where there are none, errors are not known, or the end is no right one.
@@ -245,7 +212,8 @@ def ill_known(
         return None
     if not is_right_end(evidence, config):
         return None
-    return part, d.places[ill].tolist()
+    order = np.argsort(-d.inflations, kind="stable")  # of many the worst
+    return part, sorted(d.places[order[ill[order]][:_MOST]].tolist())
 
 
 def relative_errors(evidence: Evidence) -> np.ndarray:
@@ -283,22 +251,17 @@ def _of_group(
     names: tuple[str, ...], places: list[int], free: int, known: tuple[str, ...]
 ) -> Finding:
     which = tuple(names[i] for i in places)
-    left = len(which) - free
-    if known:
-        *first, last = known
-        text = f"{', '.join(first)} and {last} are" if first else f"{last} is"
-        fact = f"{', '.join(which)}: only {text} determined"
-    elif left > 0:
-        noun = "combination" if left == 1 else "combinations"
-        fact = f"{', '.join(which)}: only {left} {noun} of them determined"
-    else:
-        fact = f"{', '.join(which)}: not determined"
-    one = "one of them" if free == 1 else f"{free} of them"
-    one = "it" if len(which) == 1 else one
-    remedy = f"fix {one}"
+    left, remedy = len(which) - free, "fix one of them" if free == 1 else f"fix {free} of them"
     if len(known) == 1:
-        remedy = f"fit {known[0]} as one parameter, or fix {one}"
-    return Finding("rank", Severity.CRITICAL, fact, float(left), remedy, which)
+        text, remedy = f"only {known[0]} is", f"fit {known[0]} as one parameter, or {remedy}"
+    elif known:
+        text = f"only {', '.join(known[:-1])} and {known[-1]} are"
+    elif left > 0:
+        text = f"only {left} combination{'s' if left > 1 else ''} of them"
+    else:
+        text = "not"
+    fact = f"{listed(which)}: {text} determined"
+    return Finding("rank", CRITICAL, fact, float(left), remedy, which)
 
 
 def _correlation(evidence: Evidence, d: Directions) -> np.ndarray:

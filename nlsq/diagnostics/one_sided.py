@@ -16,11 +16,12 @@ import numpy as np
 from nlsq.diagnostics.config import DiagnosticsConfig
 from nlsq.diagnostics.evidence import Evidence
 from nlsq.diagnostics.explained import is_right_end
-from nlsq.diagnostics.finding import Finding, Severity
+from nlsq.diagnostics.finding import WARNING, Finding, listed
 
 _OUT = (3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
 _IN = (0.3, 0.1, 0.03, 0.01, 1e-3, *(10.0**-k for k in range(4, 26, 2)))
 _PERHAPS = 0.1  # relative error from which on one look far away is worth it
+_MOST = 12  # parameters that are followed
 _TRIES = 10  # steps of the others at one place
 
 
@@ -46,20 +47,16 @@ def analyse(evidence: Evidence, config: DiagnosticsConfig) -> list[Finding]:
         else:
             side = "bounded only from " + ("below" if value > 0 else "above")
         sides.setdefault(side, []).append(name)
-    said = [
-        f"{', '.join(names)} {'is' if len(names) == 1 else 'are'} {side}"
-        for side, names in sides.items()
-        if names
-    ]
-    if not said:
+    told = {side: names for side, names in sides.items() if names}
+    if not told:
         return []
-    return [
-        Finding(
-            "one-sided", Severity.WARNING, "; ".join(said), _OUT[-1],
-            "state a limit instead of an error, or add data that tell",
-            tuple(name for names in sides.values() for name in names),
-        )
-    ]  # fmt: skip
+    said = [
+        f"{listed(names)} {'is' if len(names) == 1 else 'are'} {side}"
+        for side, names in told.items()
+    ]
+    remedy = "state a limit instead of an error, or add data that tell"
+    every = tuple(name for names in told.values() for name in names)
+    return [Finding("one-sided", WARNING, "; ".join(said), _OUT[-1], remedy, every)]
 
 
 def _doubtful(evidence: Evidence, config: DiagnosticsConfig) -> list[int]:
@@ -76,7 +73,7 @@ def _doubtful(evidence: Evidence, config: DiagnosticsConfig) -> list[int]:
     perhaps = known & (errors > _PERHAPS * sizes)
     return [
         place
-        for place in np.flatnonzero(ill | perhaps).tolist()
+        for place in np.flatnonzero(ill | perhaps)[:_MOST].tolist()
         if ill[place] or _Profile(evidence, place).is_low_far_out()
     ]
 

@@ -19,14 +19,14 @@ import numpy as np
 from nlsq.diagnostics.combinations import known_pairs
 from nlsq.diagnostics.config import DEFAULT, DiagnosticsConfig
 from nlsq.diagnostics.evidence import Evidence
-from nlsq.diagnostics.finding import Finding, Severity, worst
+from nlsq.diagnostics.finding import INFO, WARNING, Finding, WithFindings, listed
 from nlsq.diagnostics.identifiability import ill_known, root_of_information
 
 _STIFF = 0.1  # share of the largest eigenvalue from which a direction is stiff
 
 
 @dataclasses.dataclass(frozen=True)
-class ParameterSensitivityReport:
+class ParameterSensitivityReport(WithFindings):
     """What a `ParameterSensitivityAnalyzer` found.
 
     Attributes
@@ -57,11 +57,6 @@ class ParameterSensitivityReport:
     sloppy_indices: list[int]
     is_sloppy: bool
     findings: list[Finding]
-
-    @property
-    def status(self) -> Severity:
-        """The worst of the findings."""
-        return worst(self.findings)
 
     def get_sloppy_combinations(self) -> list[dict[str, float]]:
         """Of each sloppy direction its components by name."""
@@ -113,11 +108,18 @@ class ParameterSensitivityAnalyzer:
         )  # fmt: skip
         total = float((values**2).sum())
         dimensions = float(values.sum()) ** 2 / total if total > 0 else 0.0
-        open_ones = self._left_open(evidence)
+        left_open = self._left_open(evidence)
+        findings = []
+        if values.size > 1:
+            text = f"eigenvalues of J^T J, columns scaled, {_range(values, self.config)}"
+            findings = [Finding("spectrum", INFO, text, spread)]
+        if left_open is not None:
+            which, remedy = left_open
+            fact = f"sloppy in {listed(which)}: {text}"
+            findings = [Finding("sloppy", WARNING, fact, spread, remedy, which)]
         return ParameterSensitivityReport(
             values, d.rows.T, tuple(evidence.names[i] for i in d.places), spread, dimensions,
-            stiff, sloppy, open_ones is not None,
-            self._findings(evidence, values, spread, open_ones),
+            stiff, sloppy, left_open is not None, findings,
         )  # fmt: skip
 
     def analyze_from_fim(self, fim: Any, names: Any = None) -> ParameterSensitivityReport:
@@ -135,32 +137,13 @@ class ParameterSensitivityAnalyzer:
         if known:
             a, b = (evidence.names[i] for i in known[0].places)
             return names, f"smaller model: {known[0].text} in place of {a}, {b}"
-        worst_known = max(members, key=lambda i: part.directions.inflations[
-            int(np.flatnonzero(part.directions.places == i)[0])
-        ])  # fmt: skip
-        return names, f"smaller model: fix {evidence.names[worst_known]}"
+        inflations = dict(zip(part.directions.places, part.directions.inflations, strict=True))
+        return names, f"smaller model: fix {evidence.names[max(members, key=inflations.get)]}"
 
-    def _findings(
-        self,
-        evidence: Evidence,
-        values: np.ndarray,
-        spread: float,
-        open_ones: tuple[tuple[str, ...], str] | None,
-    ) -> list[Finding]:
-        if values.size < 2:
-            return []
-        rounding = values[-1] <= self.config.rank_tolerance**2 * values[0]
-        last = "rounding" if rounding else f"{values[-1]:.1e}"
-        text = f"eigenvalues of J^T J, columns scaled, {values[0]:.2g} to {last}"
-        if open_ones is None:
-            return [Finding("spectrum", Severity.INFO, text, spread)]
-        names, remedy = open_ones
-        return [
-            Finding(
-                "sloppy", Severity.WARNING,
-                f"sloppy in {', '.join(names)}: {text}", spread, remedy, names,
-            )
-        ]  # fmt: skip
+
+def _range(values: np.ndarray, config: DiagnosticsConfig) -> str:
+    rounding = values[-1] <= config.rank_tolerance**2 * values[0]
+    return f"{values[0]:.2g} to " + ("rounding" if rounding else f"{values[-1]:.1e}")
 
 
 def analyse(evidence: Evidence, config: DiagnosticsConfig = DEFAULT) -> list[Finding]:
