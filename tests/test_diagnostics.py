@@ -347,6 +347,48 @@ def test_many_stored_fits_keep_what_covariances_say(tmp_path):
     assert back.unknown
 
 
+def test_residuals_alone_tell_what_is_determined():
+    found = nlsq.least_squares(lambda p: p[0] * p[1] * T - 6 * T, {"a": 1.0, "b": 2.0})
+    report = found.diagnose()
+    assert report.findings[0].fact == "a, b: only a*b is determined"
+    assert report.unknown == ("values away from the fit, since the model is not here",)
+    bare = nlsq.CurveFitResult(x=np.array([2.0, 1.0]), pcov=np.diag([0.01, 0.02])).diagnose()
+    assert "2 of 2 free parameters determined" in bare.summary()
+
+
+def short_tempered(x, a, b):
+    """Refuses what a diagnosis asks of it."""
+    if a > 100:
+        raise ValueError("a is too large")
+    return a * np.exp(-b * x)
+
+
+def waves(x, a, b):
+    return a * np.exp(1j * b * x)
+
+
+Z = waves(T, 2.0, 1.3) + 0.1 * np.exp(7j * T**2)
+OF_EVERY_KIND = {
+    "a model that raises": (short_tempered, x_late := np.linspace(4, 6, 30),
+                            short_tempered(x_late, 3, 0.5) + 0.02 * np.cos(90 * x_late**2), {}),
+    "complex": (waves, T, Z, {"p0": (1.5, 1.25)}),
+    "covariance": (decay, T, Y, {"sigma": 4e-4 * np.eye(40) + 1e-4}),
+    "weight 0": (decay, T, Y, {"sigma": np.where(T[3] == T, np.inf, 0.02)}),
+    "robust": (decay, T, Y, {"loss": "soft_l1", "f_scale": 0.05}),
+    "fixed": (decay, T, Y, {"fixed": {"c": 0.5}}),
+    "all fixed": (decay, T, Y, {"fixed": {"a": 2.0, "k": 1.0, "c": 0.5}}),
+    "a search": (decay, T, Y, {"method": "global"}),
+    "exact": (decay, T, decay(T, 2.0, 1.0, 0.5), {}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", OF_EVERY_KIND)
+def test_fits_of_every_kind_are_healthy(kind):
+    f, x, y, options = OF_EVERY_KIND[kind]
+    report = fitted(f, x, y, compute_diagnostics=True, **options).diagnostics
+    assert report.is_healthy and not report.unknown, report.summary()
+
+
 def test_a_fit_that_failed_brings_its_report():
     with pytest.raises(nlsq.FitError) as caught:
         nlsq.curve_fit(decay, T, Y, p0=[30, 9, 0], max_nfev=2, compute_diagnostics=True)

@@ -117,7 +117,7 @@ def _bounds(evidence: Evidence) -> list[Finding]:
 
 
 def _freedom(evidence: Evidence) -> list[Finding]:
-    if evidence.dof > 0:
+    if evidence.dof > 0 or not evidence.n_points:
         return []
     sizes = f"{evidence.n_points} data values for {int(evidence.free.sum())} free parameters"
     fact, remedy = f"{sizes}: nothing can check the fit", "add data, or fix parameters"

@@ -90,7 +90,7 @@ class IdentifiabilityAnalyzer:
         findings += self._ill_known(evidence, findings)
         findings = _without_repetition(findings)
         findings += self._conditioning(evidence, condition, rank, bool(findings))
-        if pairs:
+        if pairs and (evidence.undetermined or not dependent):
             texts = [f"{a}, {b} ({_near_one(r)})" for a, b, r in pairs]
             fact = f"strongly correlated: {listed(texts, _MOST_PAIRS)}"
             findings.append(Finding("correlated", INFO, fact, abs(pairs[0][2]), "", pairs[0][:2]))

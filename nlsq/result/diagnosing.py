@@ -17,6 +17,7 @@ from nlsq.result import statistics
 
 if TYPE_CHECKING:
     from nlsq.result.fit_statistics import FitStatistics
+    from nlsq.result.optimize_result import OptimizeResult
 
 _LARGEST = 1 << 27  # elements of a Jacobian that a diagnosis makes
 
@@ -33,6 +34,14 @@ def diagnose(
     return diagnose_evidence(evidence, config or DEFAULT, title, unknown)
 
 
+def diagnose_residuals(result: OptimizeResult, config: DiagnosticsConfig | None) -> HealthReport:
+    """The report on a result of `least_squares`, which knows residuals and no data."""
+    from nlsq.result.curve_fit_result import CurveFitResult
+
+    m, free = np.size(result.fun), np.size(result.x) - len(result.get("fixed") or ())
+    return diagnose(CurveFitResult(result, n_points=m, dof=m - free), config)
+
+
 def evidence_of(result: FitStatistics, history: Any = None) -> tuple[Evidence, list[str]]:
     """What is known of a fit, and what is not."""
     unknown: list[str] = []
@@ -41,17 +50,16 @@ def evidence_of(result: FitStatistics, history: Any = None) -> tuple[Evidence, l
     free = np.array([name not in fixed for name in names])
     covariance = _covariance(result, x.size)
     cost, dof = float(result.get("cost", np.nan)), result.dof if result.knows_dof else 0
-    noise = 1.0 if result.get("absolute_sigma", False) else (
-        2 * cost / dof if dof > 0 else np.inf
-    )  # fmt: skip
-    pointwise = _pointwise(result)
+    noise = _noise(result, cost, dof)
+    pointwise, reason = _pointwise(result)
     factor = _factor(result, pointwise.get("jacobian"), covariance, noise, free)
     if factor is None:
         unknown.append("what the data determine, since neither Jacobian nor covariance is here")
-    if not pointwise:
-        unknown.append("residuals, since the data are not here")
+    if reason:
+        unknown.append(f"residuals, since {reason}")
     elif "residual_at" not in pointwise:
-        unknown.append("values away from the fit, since the model is not here (attach)")
+        way = " (see attach)" if "ydata" in result else ""
+        unknown.append(f"values away from the fit, since the model is not here{way}")
     mask = result.get("active_mask")
     gradient = result.get("grad")
     bounds = result.get("bounds")
@@ -79,6 +87,13 @@ def _run_of(history: Any, cost: float) -> list | None:
             runs.append([])
         runs[-1].append((value, gradient))
     return min(reversed(runs), key=lambda run: abs(run[-1][0] - cost), default=None)
+
+
+def _noise(result: FitStatistics, cost: float, dof: int) -> float:
+    """Variance of a whitened residual; 1 too where the covariance alone has the scale."""
+    if result.get("absolute_sigma", False) or not result.knows_dof or np.isnan(cost):
+        return 1.0
+    return 2 * cost / dof if dof > 0 else np.inf
 
 
 def _covariance(result: FitStatistics, n: int) -> np.ndarray:
@@ -126,16 +141,22 @@ def _factor(
     return out
 
 
-def _pointwise(result: FitStatistics) -> dict[str, Any]:
-    """Arrays as long as the data, points of weight 0 left out, and the model at other values."""
-    if not {"ydata", "fun", "jac"} <= set(result.keys()) or result.get("fun") is None:
-        return {}
+def _pointwise(result: FitStatistics) -> tuple[dict[str, Any], str]:
+    """Arrays as long as the data, points of weight 0 left out, and the model at other values.
+
+    Or nothing, and why.
+    """
+    if not {"fun", "jac"} <= set(result.keys()) or result.get("fun") is None:
+        return {}, "the data are not here"
+    if "ydata" not in result:  # of `least_squares`
+        dense = isinstance(result.jac, np.ndarray)
+        return {"jacobian": result.jac, "residuals": result.fun} if dense else {}, ""
     y, sigma = np.asarray(result.ydata), result.get("sigma")
     if y.size * len(result.x) > _LARGEST:
-        return {}
+        return {}, f"their Jacobian of {y.size:,} points is too large"
     jacobian = result.get("jac")
-    if not isinstance(jacobian, np.ndarray):  # sparse, or products alone
-        return {}
+    if not isinstance(jacobian, np.ndarray):
+        return {}, "the Jacobian is no array"
     counts = statistics.weighted(sigma)
     twice = counts if counts is None or not np.iscomplexobj(y) else np.tile(counts, 2)
 
@@ -167,7 +188,7 @@ def _pointwise(result: FitStatistics) -> dict[str, Any]:
             return counted(whiten(J))
 
         out["residual_at"], out["jacobian_at"] = residual_at, jacobian_at
-    return out
+    return out, ""
 
 
 def _value(model: Any, call: Callable, x: Any, p: np.ndarray) -> Any:
