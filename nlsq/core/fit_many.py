@@ -20,7 +20,7 @@ from nlsq.core.model.calls import CurveCall
 from nlsq.core.model.given import WrongValue, numeric, refuse_units, require_numbers
 from nlsq.core.model.model import Model
 from nlsq.core.problem import named
-from nlsq.core.problem.keywords import SEARCH, asks_for_search, check_names
+from nlsq.core.problem.keywords import DIAGNOSTICS, SEARCH, asks_for_search, check_names
 from nlsq.core.problem.options import read_options, since
 from nlsq.core.problem.parameters import UNBOUNDED
 from nlsq.result.curve_fits import CurveFits
@@ -153,7 +153,8 @@ def fit_many(
     if not callable(f):
         raise TypeError(f"the model must be a callable f(x, a, b, ...), got {f!r}.")
     for name in sorted(options.keys() & _SINGLE):
-        raise TypeError(f"fit_many() has no option {name!r}; it is one of `curve_fit`.")
+        instead = " Ask fits.diagnose() afterwards." if name in DIAGNOSTICS else ""
+        raise TypeError(f"fit_many() has no option {name!r}; it is one of `curve_fit`.{instead}")
     check_names("fit_many", options.keys() - SEARCH, (*_NAMES, *SEARCH), f, _SINGLE)
     rest, search = {**options}, None
     if asks_for_search(None, rest):

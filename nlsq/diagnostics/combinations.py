@@ -21,6 +21,7 @@ _SAME = 1e-6  # change of the residuals, as a share of what the moves alone woul
 _WHOLE = 1e-3  # distance to a whole number
 _EXPONENTS = 4
 _STEP = math.log(2.0)
+_NEAR = 6.0  # times the shift of the best straight way, that a simple name is worth
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,9 +53,8 @@ def name_free(evidence: Evidence, places: Sequence[int], free: np.ndarray) -> tu
     if evidence.residual_at is None or evidence.residuals is None:
         whole = [f for f in families if "e+" not in "".join(f.texts) and "." not in f.texts[0]]
         return whole[0].texts if len(whole) == 1 else ()
-    marks = [(_change(evidence, at, f.moves), f) for f in families]
-    best, family = min(marks, key=lambda pair: pair[0], default=(math.inf, None))
-    return family.texts if family is not None and best <= _SAME else ()
+    right = (f.texts for f in families if _change(evidence, at, f.moves) <= _SAME)
+    return next(right, ())  # of two names for one way the simpler, which comes first
 
 
 def _families(names: list[str], p: np.ndarray, free: np.ndarray) -> Iterator[Family]:
@@ -243,11 +243,15 @@ def _best(evidence: Evidence, every: list[Known]) -> Known | None:
     def shift(known: Known) -> float:
         return max(_shift(evidence, np.array(known.places), move) for move in known.moves)
 
-    least_shift, best = min(((shift(k), k) for k in alike), key=lambda t: t[0], default=(0, None))
-    if best is None or not straight:
-        return best or (straight[0] if straight else None)
-    bound = max(2 * shift(straight[0]), 0.1 * math.sqrt(evidence.noise))
-    return best if least_shift <= bound else straight[0]
+    shifts = [shift(k) for k in alike]
+    least_shift = min(shifts, default=math.inf)
+    best = alike[shifts.index(least_shift)] if alike else None
+    if not straight:
+        return best
+    on_the_line, noise = shift(straight[0]), math.sqrt(evidence.noise)
+    if least_shift <= max(_NEAR * on_the_line, 0.1 * noise):
+        return best
+    return straight[0] if on_the_line <= 0.1 * noise else None
 
 
 def _pair(evidence: Evidence, places: tuple[int, int], at: tuple[int, int]) -> Iterator[Known]:

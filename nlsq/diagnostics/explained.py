@@ -46,7 +46,7 @@ def _explained(evidence: Evidence, config: DiagnosticsConfig) -> list[Finding]:
         return [
             Finding(
                 "explained", Severity.CRITICAL, f"{fact}: wrong model or minimum", r2,
-                "start elsewhere (method='global'), or take another model",
+                "start elsewhere (method='global') or take another model, unless y is noise alone",
             )
         ]  # fmt: skip
     return [Finding("explained", Severity.INFO, f"the model explains {_percent(r2)} of y", r2)]

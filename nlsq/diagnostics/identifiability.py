@@ -92,6 +92,7 @@ class IdentifiabilityAnalyzer:
         rank = int(evidence.free.sum()) - dependent
         condition = d.condition if not dependent else math.inf
         findings += self._ill_known(evidence, findings)
+        findings = _without_repetition(findings)
         findings += self._conditioning(evidence, condition, rank, bool(findings))
         if pairs:
             shown = "; ".join(f"{a}, {b} ({_near_one(r)})" for a, b, r in pairs[:_MOST_PAIRS])
@@ -157,7 +158,7 @@ class IdentifiabilityAnalyzer:
     def _ill_known(self, evidence: Evidence, told: list[Finding]) -> list[Finding]:
         found = ill_known(evidence, self.config)
         findings = [] if found is None else self._together(*found)
-        if not told:
+        if not any(f.code == "rank" for f in told):
             findings += one_sided.analyse(evidence, self.config)
         return findings
 
@@ -212,6 +213,12 @@ def analyse(evidence: Evidence, config: DiagnosticsConfig = DEFAULT) -> list[Fin
     return IdentifiabilityAnalyzer(config).analyze(evidence).findings
 
 
+def _without_repetition(findings: list[Finding]) -> list[Finding]:
+    """A parameter that is bounded on one side does not respond because it lies beyond."""
+    beyond = {n for f in findings if f.code == "one-sided" for n in f.parameters}
+    return [f for f in findings if f.code != "dead" or not set(f.parameters) <= beyond]
+
+
 def ill_known(
     evidence: Evidence, config: DiagnosticsConfig
 ) -> tuple[Evidence, list[int]] | None:  # fmt: skip
@@ -221,14 +228,14 @@ def ill_known(
     """
     if not 0 < evidence.noise < math.inf or evidence.directions is None:
         return None
-    part = evidence
-    inside = evidence.free & (evidence.at_bound == 0)
+    part, at_bound = evidence, evidence.at_bound != 0
+    inside = evidence.free & ~at_bound
     if evidence.null_directions:
         nulls = [[d.get(name, 0.0) for name in evidence.names] for d in evidence.null_directions]
         lengths = np.linalg.norm(evidence.R, axis=0)
         for row in _apart(np.array(nulls), lengths):
             inside[int(np.argmax(np.abs(row) * lengths))] = False
-    if not np.array_equal(inside, evidence.free):
+    if evidence.null_directions or at_bound.any():
         part = dataclasses.replace(evidence, free=inside)
     d = part.directions
     ill = (relative_errors(part) > config.relative_error) & (
@@ -295,14 +302,16 @@ def _of_group(
 
 
 def _correlation(evidence: Evidence, d: Directions) -> np.ndarray:
+    """(n, n); NaN for fixed and undetermined parameters."""
     n = len(evidence.names)
+    if not d.values.size or d.values[-1] == 0:
+        return np.full((n, n), np.nan)
+    root = d.rows / d.values[:, None] / d.inflations
+    inner = (root.T @ root).clip(-1.0, 1.0)
+    if len(d.places) == n and not evidence.undetermined:
+        return inner
     out = np.full((n, n), np.nan)
-    finite = d.values > 0
-    if not finite.all() or not d.values.size:
-        return out
-    root = d.rows / d.values[:, None]
-    root = root / np.linalg.norm(root, axis=0)
-    out[np.ix_(d.places, d.places)] = np.clip(root.T @ root, -1.0, 1.0)
+    out[np.ix_(d.places, d.places)] = inner
     lost = [evidence.names.index(name) for name in evidence.undetermined]
     out[lost], out[:, lost] = np.nan, np.nan
     return out
@@ -323,10 +332,9 @@ def _near_one(r: float) -> str:
 def _pairs(
     evidence: Evidence, correlation: np.ndarray, threshold: float
 ) -> list[tuple[str, str, float]]:
-    rows, columns = np.nonzero(np.triu(np.abs(correlation) > threshold, 1))
+    strong = np.argwhere(np.abs(correlation) > threshold).tolist()
     found = [
-        (evidence.names[i], evidence.names[j], float(correlation[i, j]))
-        for i, j in zip(rows, columns, strict=True)
+        (evidence.names[i], evidence.names[j], float(correlation[i, j])) for i, j in strong if i < j
     ]
     return sorted(found, key=lambda pair: -abs(pair[2]))
 

@@ -9,6 +9,7 @@ The search stops at the first rise that it cannot undo, so that it errs on the s
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -18,7 +19,8 @@ from nlsq.diagnostics.explained import is_right_end
 from nlsq.diagnostics.finding import Finding, Severity
 
 _OUT = (3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
-_IN = (0.3, 0.1, 0.03, 0.01, 1e-3, 1e-4, 1e-6, 1e-8)
+_IN = (0.3, 0.1, 0.03, 0.01, 1e-3, *(10.0**-k for k in range(4, 26, 2)))
+_PERHAPS = 0.1  # relative error from which on one look far away is worth it
 _TRIES = 10  # steps of the others at one place
 
 
@@ -27,24 +29,19 @@ def analyse(evidence: Evidence, config: DiagnosticsConfig) -> list[Finding]:
     known = evidence.residual_at is not None and evidence.jacobian_at is not None
     if not (known and evidence.plain and 0 < evidence.noise < math.inf):
         return []
-    d = evidence.directions
-    with np.errstate(divide="ignore"):
-        errors = math.sqrt(evidence.noise) * d.inflations / d.lengths
-    values = evidence.values[d.places]
-    doubtful = (errors > config.relative_error * np.abs(values)) & (values != 0)
-    for k, place in enumerate(d.places.tolist()):
-        doubtful[k] |= evidence.names[place] in evidence.undetermined
-        doubtful[k] &= evidence.at_bound[place] == 0
-    if not doubtful.any() or not is_right_end(evidence, config):
+    places = _doubtful(evidence, config)
+    if not places or not is_right_end(evidence, config):
         return []
     sides: dict[str, list[str]] = {"bounded only from below": [], "bounded only from above": []}
-    for place in d.places[doubtful].tolist():
+    for place in places:
         value, name = float(evidence.values[place]), evidence.names[place]
         profile = _Profile(evidence, place)
         if not all(profile.stays(factor) for factor in _OUT):
             continue
         profile = _Profile(evidence, place)
         if all(profile.stays(factor) for factor in _IN):
+            if place not in evidence.directions.places:
+                continue  # nothing responds to it anywhere, which is said already
             side = "not bounded"
         else:
             side = "bounded only from " + ("below" if value > 0 else "above")
@@ -65,6 +62,25 @@ def analyse(evidence: Evidence, config: DiagnosticsConfig) -> list[Finding]:
     ]  # fmt: skip
 
 
+def _doubtful(evidence: Evidence, config: DiagnosticsConfig) -> list[int]:
+    """Parameters that may have no end on a side: to which errors or values far away point."""
+    d = evidence.directions
+    errors = np.full(len(evidence.names), np.inf)  # of what the model does not respond to
+    with np.errstate(divide="ignore"):
+        errors[d.places] = math.sqrt(evidence.noise) * d.inflations / d.lengths
+    sizes = np.abs(evidence.values)
+    known = evidence.free & (evidence.at_bound == 0) & (sizes > 0)
+    ill = known & (errors > config.relative_error * sizes)
+    if evidence.undetermined:
+        ill |= known & np.isin(evidence.names, evidence.undetermined)
+    perhaps = known & (errors > _PERHAPS * sizes)
+    return [
+        place
+        for place in np.flatnonzero(ill | perhaps).tolist()
+        if ill[place] or _Profile(evidence, place).is_low_far_out()
+    ]
+
+
 class _Profile:
     """Chi-square along one parameter, the others following."""
 
@@ -77,21 +93,29 @@ class _Profile:
         self._along = _direction(evidence, place)
         self._enough = self._square(self._p) + evidence.noise
 
+    def is_low_far_out(self) -> bool:
+        """Whether chi-square is low at the far end of the way, the others not fitted again."""
+        return any(self._square(p) <= self._enough for p in self._starts(_OUT[-1]))
+
     def stays(self, factor: float) -> bool:
         """Whether the rise is less than one error's at this multiple of the value."""
-        values = self._evidence.values
-        near = self._p.copy()
-        near[self._place] = factor * values[self._place]
-        straight = self._inside(values + (near[self._place] - values[self._place]) * self._along)
-        if self._inside(near)[self._place] != near[self._place]:
-            return False
-        straight[self._place] = near[self._place]
-        for start in (near, straight):
+        for start in self._starts(factor):
             p = self._followed(start)
             if p is not None:
                 self._p = p
                 return True
         return False
+
+    def _starts(self, factor: float) -> Iterator[np.ndarray]:
+        """Points at this multiple: the others as they are now, or where the tangent leads them."""
+        values, place = self._evidence.values, self._place
+        value = factor * values[place]
+        for p in (self._p, values + (value - values[place]) * self._along):
+            p = p.copy()
+            p[place] = value
+            p = self._inside(p)
+            if p[place] == value:  # else a bound is in the way
+                yield p
 
     def _inside(self, p: np.ndarray) -> np.ndarray:
         bounds = self._evidence.bounds
@@ -141,6 +165,8 @@ class _Profile:
 def _direction(evidence: Evidence, place: int) -> np.ndarray:
     """(n,) how the tangent's best others move with the parameter."""
     d = evidence.directions
+    if place not in d.places:
+        return np.arange(len(evidence.names)) == place
     k = int(np.flatnonzero(d.places == place)[0])
     scaled = (d.rows / d.values[:, None]).T @ (d.rows[:, k] / d.values)
     out = np.zeros(len(evidence.names))

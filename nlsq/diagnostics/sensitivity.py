@@ -149,7 +149,9 @@ class ParameterSensitivityAnalyzer:
     ) -> list[Finding]:
         if values.size < 2:
             return []
-        text = f"eigenvalues of J^T J, columns scaled, {values[0]:.2g} to {values[-1]:.1e}"
+        rounding = values[-1] <= self.config.rank_tolerance**2 * values[0]
+        last = "rounding" if rounding else f"{values[-1]:.1e}"
+        text = f"eigenvalues of J^T J, columns scaled, {values[0]:.2g} to {last}"
         if open_ones is None:
             return [Finding("spectrum", Severity.INFO, text, spread)]
         names, remedy = open_ones

@@ -160,14 +160,27 @@ def _pointwise(result: FitStatistics) -> dict[str, Any]:
         model, x = result.model, result.xdata
 
         def residual_at(p: np.ndarray) -> np.ndarray:
-            return counted(whiten(np.broadcast_to(model.predict(x, p), y.shape) - y))
+            f = _value(model, model.predict, x, p)
+            return counted(whiten(np.broadcast_to(f, y.shape) - y))
 
         def jacobian_at(p: np.ndarray) -> np.ndarray:
-            J = np.asarray(model.jacobian(x, p))
-            return counted(whiten(np.broadcast_to(J, (y.size, J.shape[1]))))
+            J = np.broadcast_to(_value(model, model.jacobian, x, p), (y.size, p.size))
+            return counted(whiten(J))
 
         out["residual_at"], out["jacobian_at"] = residual_at, jacobian_at
     return out
+
+
+def _value(model: Any, call: Callable, x: Any, p: np.ndarray) -> Any:
+    """What the model has at p; NaN where the user's function refuses such values."""
+    with np.errstate(all="ignore"):
+        try:
+            return np.asarray(call(x, p))
+        except Exception as error:
+            refusal = getattr(model, "take_refusal", None)  # of ours, who knows whose error it is
+            if not (refusal() if refusal else isinstance(error, ArithmeticError | ValueError)):
+                raise
+            return np.nan
 
 
 def _order(result: FitStatistics, y: np.ndarray, counts: np.ndarray | None) -> np.ndarray | None:
