@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -53,6 +53,8 @@ class Evidence:
     bounds : 2-tuple of ndarray (n,)
     residual_at, jacobian_at : callable or None
         Of other parameters (n,): whitened residuals (m,), and their Jacobian (m, n).
+    sums : mapping or None
+        Of residuals that are not kept, see `nlsq.streaming.moments`.
     """
 
     names: tuple[str, ...]
@@ -82,6 +84,7 @@ class Evidence:
     bounds: tuple[np.ndarray, np.ndarray] | None = None
     residual_at: Callable[[np.ndarray], np.ndarray] | None = None
     jacobian_at: Callable[[np.ndarray], np.ndarray] | None = None
+    sums: Mapping[str, float] | None = None
 
     @classmethod
     def of_jacobian(cls, jacobian: Any, names: Any = None) -> Evidence:

@@ -12,7 +12,7 @@ from nlsq.diagnostics.config import DEFAULT, DiagnosticsConfig
 from nlsq.diagnostics.evidence import Evidence
 from nlsq.diagnostics.finding import Finding, Severity
 from nlsq.diagnostics.patterns import Pattern
-from nlsq.diagnostics.residual_tests import Residuals, Spread, examine, is_exact
+from nlsq.diagnostics.residual_tests import MOST_OUTLIERS, Residuals, Spread, examine, examine_sums
 
 _MATTERS = 0.1  # residuals, of the standard deviation of y
 _FACTOR_MATTERS = 0.2  # a pattern along the fitted values, which few levels of x may make
@@ -31,13 +31,14 @@ def analyse(evidence: Evidence, config: DiagnosticsConfig = DEFAULT) -> list[Fin
     Codes: 'exact', 'pattern', 'neighbours', 'chi-squared', 'outlier', 'tails', 'spread', 'skewed'.
     Nothing is said of a fit whose residuals are not known.
     """
-    if evidence.residuals is None or evidence.dof < 1:
+    if (evidence.residuals is None and evidence.sums is None) or evidence.dof < 1:
         return []
-    seen = examine(evidence, config.false_alarms)
-    if is_exact(evidence):
+    look = examine if evidence.residuals is not None else examine_sums
+    seen = look(evidence, config.false_alarms)
+    if seen.exact:
         fact = "the fit is exact: every residual is 0"
         if seen.size:
-            fact = f"the fit is exact: its residuals are {seen.size:.1g} of the largest y, rounding"
+            fact = f"the fit is exact: its residuals are {seen.size:.1g} of y, rounding"
         return [Finding("exact", Severity.INFO, fact, seen.size)]
     found = [
         *_pattern(seen), *_chi_squared(seen), *_outliers(seen), *_spread(seen), *_shape(seen)
@@ -116,7 +117,8 @@ def _outliers(seen: Residuals) -> list[Finding]:
         remedy = f"the loss already gives {them} little weight"
     far = _listed([f"{d:.3g}" for d in seen.distances])
     if where.size > _MOST_OUTLIERS:
-        fact = f"{where.size} of {m:,} points lie up to {largest:.3g} standard deviations off"
+        many = f"{where.size} or more" if where.size == MOST_OUTLIERS else str(where.size)
+        fact = f"{many} of {m:,} points lie up to {largest:.3g} standard deviations off"
         return [Finding("tails", severity, fact, largest, remedy)]
     at = [
         f"{i} (x = {seen.axis.places[i]:.4g})" if seen.axis.name == "x" else f"{i}" for i in where

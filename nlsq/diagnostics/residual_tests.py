@@ -19,7 +19,7 @@ from nlsq.diagnostics.residual_space import Axis, ResidualSpace
 _KINDS = 6  # of faults, which share the rate of false alarms
 _EXACT = 1e-10  # of the largest |y|: residuals of this size are rounding
 _CLIP = 4.0  # standard deviations; what is beyond would drown a pattern
-_MOST_OUTLIERS = 20  # and no more than a tenth of the points
+MOST_OUTLIERS = 20  # and no more than a tenth of the points
 _FEWEST_FOR_SPREAD = 8
 _IN_A_PART, _MOST_PARTS = 15, 8  # in which the noise is taken as even
 _FEWEST_FOR_TAILS = 20
@@ -72,15 +72,20 @@ class Residuals:
     kurtosis: tuple[float, float] | None = None
     skewness: tuple[float, float] | None = None
 
+    @property
+    def exact(self) -> bool:
+        """Whether they are rounding."""
+        return self.size < _EXACT
+
 
 def examine(evidence: Evidence, false_alarms: float) -> Residuals:
     """Ask all tests, which together call this share of good fits."""
     space, axis = evidence.space, Axis.of(evidence)
     seen = Residuals(space, axis, _size(evidence), _noise(evidence), not evidence.plain)
-    if seen.size < _EXACT:
+    if seen.exact:
         return seen
     level = false_alarms / _KINDS
-    seen.chi_squared = None if seen.robust else _chi_squared(evidence, space, level)
+    seen.chi_squared = None if seen.robust else _chi_squared(evidence, space.rss, level)
     outlying = outliers(space, axis, level)
     clean, kept, far = space.refitted(~outlying), axis.only(~outlying), space
     seen.spread = spread = _spread(clean, kept, level)
@@ -98,6 +103,37 @@ def examine(evidence: Evidence, false_alarms: float) -> Residuals:
         seen.spread = _spread(differences, kept, level, _COUNTING)
     if seen.pattern is None and seen.spread is None and not outlying.any():
         seen.kurtosis, seen.skewness = _shape(clean.equalised, level)
+    return seen
+
+
+def examine_sums(evidence: Evidence, false_alarms: float) -> Residuals:
+    """What one pass over residuals tells that are not kept: shape, neighbours, their sum."""
+    sums, m, level = evidence.sums, evidence.n_points, false_alarms / _KINDS
+    assert sums is not None
+    noise = math.sqrt(sums["chi_squared"] / sums["total"]) if sums["total"] > 0 else math.inf
+    places = np.zeros(0)
+    axis = Axis("the data", places, places.astype(int), None)
+    seen = Residuals(ResidualSpace(places, places[:, None]), axis, noise, noise, not evidence.plain)
+    seen.outlying = axis.order
+    if seen.exact:
+        return seen
+    seen.chi_squared = (
+        _chi_squared(evidence, sums["chi_squared"], level) if evidence.plain else None
+    )
+    pairs = int(sums.get("pairs", 0))
+    if m < _FEWEST_FOR_TAILS or pairs < _FEWEST_FOR_TAILS:
+        return seen
+    expected = 0.5 * pairs
+    runs = (sums["changes"] - expected) / math.sqrt(0.5 * expected)
+    p = tail_probabilities.normal(sums["score"]), tail_probabilities.normal(min(runs, 0.0))
+    if 2 * min(p) < level:
+        test = "neighbours" if p[0] <= p[1] else "runs"
+        c, score = sums["correlation"], sums["score"]
+        share = max(abs(c), abs(2 * sums["changes"] / pairs - 1) ** 2)
+        changes = int(sums["changes"])
+        seen.pattern = Pattern(2 * min(p), share, test, c, score, score, changes, expected)
+    else:
+        seen.kurtosis, seen.skewness = _beyond(sums["kurtosis"] - 3, sums["skewness"], m, level)
     return seen
 
 
@@ -129,17 +165,15 @@ def _noise(evidence: Evidence) -> float:
     return math.sqrt(float(plain @ plain) / total) if total > 0 else math.inf
 
 
-def _chi_squared(
-    evidence: Evidence, space: ResidualSpace, level: float
-) -> tuple[float, float] | None:
+def _chi_squared(evidence: Evidence, rss: float, level: float) -> tuple[float, float] | None:
     """The reduced chi-squared where sigma is absolute and it is not 1."""
     if evidence.noise != 1.0:
         return None
     from scipy.special import chdtr, chdtrc
 
     dof = evidence.dof
-    p = 2.0 * float(min(chdtr(dof, space.rss), chdtrc(dof, space.rss)))
-    return (space.rss / dof, p) if p < level else None
+    p = 2.0 * float(min(chdtr(dof, rss), chdtrc(dof, rss)))
+    return (rss / dof, p) if p < level else None
 
 
 # -- single points, and how all are distributed ----------------------------------------------------
@@ -155,7 +189,7 @@ def outliers(space: ResidualSpace, axis: Axis, level: float) -> np.ndarray:
 
     m, dof = space.r.size, space.dof
     out = np.zeros(m, dtype=bool)
-    most = min(_MOST_OUTLIERS, m // 10 or 1, dof - 2)
+    most = min(MOST_OUTLIERS, m // 10 or 1, dof - 2)
     if most < 1:
         return out
 
@@ -222,10 +256,17 @@ def _shape(
     variance = float(squares.mean())
     excess = float(squares @ squares) / (n * variance**2) - 3.0
     skewness = float(squares @ d) / (n * variance**1.5)
+    return _beyond(excess, skewness, n, level)
+
+
+def _beyond(
+    excess: float, skewness: float, n: int, level: float
+) -> tuple[tuple[float, float] | None, tuple[float, float] | None]:
     p_tails = tail_probabilities.normal(max(tail_probabilities.kurtosis_score(excess, n), 0.0))
     p_skew = tail_probabilities.normal(tail_probabilities.skewness_score(skewness, n))
-    tails = (excess, p_tails) if p_tails < level else None
-    return tails, (skewness, p_skew) if p_skew < level else None
+    if p_tails < level:  # and long tails make the skewness a matter of a few points
+        return (excess, p_tails), None
+    return None, (skewness, p_skew) if p_skew < level else None
 
 
 # -- spread ----------------------------------------------------------------------------------------
