@@ -147,6 +147,8 @@ def is_exact(evidence: Evidence) -> bool:
 
 def _size(evidence: Evidence) -> float:
     """Root mean square residual over the largest |y|."""
+    if evidence.residuals is not None and not evidence.residuals.any():
+        return 0.0
     if evidence.y is None or evidence.fitted is None:
         return math.inf
     plain = evidence.fitted - evidence.y
