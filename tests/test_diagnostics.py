@@ -84,7 +84,7 @@ def is_right(case, found):
     facts = [f.fact for f in found]
     if not case.said:
         return not facts
-    return all(any(said in fact for fact in facts) for said in case.said)
+    return all(any(text in f for f in facts for text in said.split("|")) for said in case.said)
 
 
 def rates(alarms, kinds=None):

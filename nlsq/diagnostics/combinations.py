@@ -22,6 +22,7 @@ _WHOLE = 1e-3  # distance to a whole number
 _EXPONENTS = 4
 _MOST = 8  # parameters in one combination that has a name
 _STEP = math.log(2.0)
+_SLOPE = 0.15  # by how much the combination that is known best may differ from a named one
 _NEAR = 6.0  # times the shift of the best straight way, that a simple name is worth
 
 
@@ -265,21 +266,19 @@ def _pair(evidence: Evidence, places: tuple[int, int], at: tuple[int, int]) -> I
         return d.error(g)
 
     single = np.array([error(1.0, 0.0), error(0.0, 1.0)])
+    r = (error(*(1 / single)) ** 2 - error(*([1, -1] / single)) ** 2) / 4  # correlation
+    weight = -r * single[0] / single[1]  # of the second in the sum that is known best
 
-    def share(weights: np.ndarray) -> float:
-        return error(*weights) / float((np.abs(weights) * single).min())
+    def known(text: str, g: np.ndarray, moves: list, simple: bool = True) -> Known:
+        share = error(*g) / float((np.abs(g) * single).min())
+        right = abs(g[1] / g[0] - weight) <= _SLOPE * abs(weight)
+        return Known(places, text, share if right else math.inf, simple, moves)
 
-    for w in map(np.array, _POWERS):
+    for w in map(np.array, _POWERS) if (p != 0).all() else ():
         u = np.array([w[1], -w[0]]) * _STEP / np.abs(w).max()
-        moves = [p * np.exp(u), p * np.exp(-u)]
-        yield Known(places, product_text(names, w), share(w / p), True, moves)
-    for sign in (1.0, -1.0):
-        v = 0.5 * np.abs(p).min() * np.array([1.0, -sign])
-        text = sum_text(names, [1.0, sign])
-        yield Known(places, text, share(np.array([1.0, sign])), True, [p + v, p - v])
-    covariance = (error(1.0, 1.0) ** 2 - error(1.0, -1.0) ** 2) / 4
-    weight = -covariance / single[1] ** 2
-    if math.isfinite(weight) and weight != 0:
-        v = 0.5 * p[1] * np.array([-weight, 1.0])
-        text, moves = sum_text(names, [1.0, weight]), [p + v, p - v]
-        yield Known(places, text, share(np.array([1.0, weight])), False, moves)
+        yield known(product_text(names, w), w / p, [p * np.exp(u), p * np.exp(-u)])
+    for w in (np.array([1.0, 1.0]), np.array([1.0, -1.0]), np.array([1.0, weight])):
+        v = np.array([-w[1], 1.0])
+        v *= 0.5 * float((np.abs(p) / np.abs(v)).min())
+        simple = abs(w[1]) == 1
+        yield known(sum_text(names, w), w, [p + v, p - v], simple)

@@ -12,9 +12,8 @@ class DiagnosticsConfig:
 
     Parameters
     ----------
-    rank_tolerance : float, default 1e-13
-        Share of the largest singular value below which one is rounding, where the fit has not said
-        which directions are free.
+    rank_tolerance : float, default 1e-12
+        Share of the largest singular value below which one is rounding.
     condition_threshold : float, default 1e10
         Condition of the column-scaled Jacobian from which its errors have too few digits.
     correlation_threshold : float, default 0.95
@@ -24,7 +23,7 @@ class DiagnosticsConfig:
     inflation_threshold : float, default 20
         How many times a parameter's error grows because the others are fitted too. Of two that are
         ill known and inflated the data know a combination at most.
-    known_well : float, default 0.1
+    known_well : float, default 0.2
         Error of a combination, as a share of its members', below which it is known well.
     sloppy_threshold : float, default 1e-6
         Share of the largest eigenvalue of J^T J, columns scaled, below which a direction is sloppy.
@@ -57,12 +56,12 @@ class DiagnosticsConfig:
     0.99
     """
 
-    rank_tolerance: float = 1e-13
+    rank_tolerance: float = 1e-12
     condition_threshold: float = 1e10
     correlation_threshold: float = 0.95
     relative_error: float = 0.4
     inflation_threshold: float = 20.0
-    known_well: float = 0.1
+    known_well: float = 0.2
     sloppy_threshold: float = 1e-6
     explained_threshold: float = 0.1
     gradient_threshold: float = 0.03

@@ -119,7 +119,9 @@ class Evidence:
         if self.gradient is None or self.R is None or not self.cost > 0:
             return None
         lengths = np.linalg.norm(self.R, axis=0) * np.sqrt(2 * self.cost)
+        size = lengths * np.abs(self.values)  # where that is rounding, so is the slope
         moving = self.free & (lengths > 0) & (self.at_bound == 0)
+        moving &= (size > 1e-10 * size.max(initial=0.0)) | (self.values == 0)
         return np.where(moving, self.gradient / np.where(lengths > 0, lengths, 1.0), 0.0)
 
 

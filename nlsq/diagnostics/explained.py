@@ -54,8 +54,10 @@ def explains_nothing(evidence: Evidence, config: DiagnosticsConfig) -> bool:
 
 
 def is_right_end(evidence: Evidence, config: DiagnosticsConfig) -> bool:
-    """Whether what holds at the end of the fit is worth saying."""
-    return evidence.converged and not explains_nothing(evidence, config)
+    """Whether what holds at the end is worth saying: a minimum, or the floor of a valley."""
+    cosines = evidence.cosines
+    flat = cosines is not None and np.abs(cosines).max(initial=0.0) <= config.gradient_threshold
+    return (evidence.converged or flat) and not explains_nothing(evidence, config)
 
 
 def _percent(r2: float) -> str:

@@ -84,10 +84,10 @@ class IdentifiabilityAnalyzer:
             raise ValueError("the Jacobian of this fit is not known")
         correlation = _correlation(evidence, d)
         pairs = _pairs(evidence, correlation, self.config.correlation_threshold)
-        dependent, findings = self._free_directions(evidence, d)
+        dependent, findings, settled = self._free_directions(evidence, d)
         rank = int(evidence.free.sum()) - dependent
         condition = d.condition if not dependent else math.inf
-        findings += self._ill_known(evidence, findings)
+        findings += self._ill_known(evidence, settled)
         findings = _without_repetition(findings)
         findings += self._conditioning(evidence, condition, rank, bool(findings))
         if pairs and (evidence.undetermined or not dependent):
@@ -104,49 +104,32 @@ class IdentifiabilityAnalyzer:
 
     # -- what is not determined at all -------------------------------------------------------------
 
-    def _free_directions(self, evidence: Evidence, d: Directions) -> tuple[int, list[Finding]]:
-        """How many directions the model does not notice, and what is to be said of them."""
+    def _free_directions(
+        self, evidence: Evidence, d: Directions
+    ) -> tuple[int, list[Finding], set[str]]:
+        """How many directions the model does not notice, what is to be said, and of whom all is."""
         names = evidence.names
         dead = evidence.free.copy()
         dead[d.places] = False
-        findings = []
+        findings, settled = [], set()
         if dead.any():
             which = tuple(n for n, lost in zip(names, dead, strict=True) if lost)
             fact = f"{listed(which)}: the model does not respond"
             remedy = f"start nearer to the data, or fix {'it' if len(which) == 1 else 'them'}"
             findings.append(Finding("dead", CRITICAL, fact, 0.0, remedy, which))
-        free = self._null(evidence, d, dead)
+        free = free_directions(evidence, self.config)
         for places, rows in _groups(free):
             known = combinations.name_free(evidence, places, rows[:, places])
             findings.append(_of_group(names, places, len(rows), known))
-        return int(dead.sum()) + len(free), findings
-
-    def _null(self, evidence: Evidence, d: Directions, dead: np.ndarray) -> np.ndarray:
-        """Unit vectors (k, n) of the fit, or from the singular values where it named none."""
-        n = len(evidence.names)
-        told = [
-            [direction.get(name, 0.0) for name in evidence.names]
-            for direction in evidence.null_directions
-        ]
-        keep = d.rank(self.config.rank_tolerance)
-        if keep == len(d.values) and not told:
-            return np.zeros((0, n))
-        rows = np.array(told).reshape(-1, n)
-        rows = rows[(rows[:, ~dead] != 0).any(axis=1)]
-        if not len(rows) and not evidence.null_directions:
-            rows = np.zeros((len(d.values) - keep, n))
-            scaled = np.where(np.abs(d.rows[keep:]) > 1e-8, d.rows[keep:], 0.0)
-            rows[:, d.places] = scaled / d.lengths
-        return _apart(rows, np.linalg.norm(evidence.R, axis=0))
+            settled |= set(findings[-1].parameters if known else ())
+        return int(dead.sum()) + len(free), findings, settled
 
     # -- what is determined badly ------------------------------------------------------------------
 
-    def _ill_known(self, evidence: Evidence, told: list[Finding]) -> list[Finding]:
+    def _ill_known(self, evidence: Evidence, settled: set[str]) -> list[Finding]:
         found = ill_known(evidence, self.config)
         findings = [] if found is None else self._together(*found)
-        if not any(f.code == "rank" for f in told):
-            findings += one_sided.analyse(evidence, self.config)
-        return findings
+        return findings + one_sided.analyse(evidence, self.config, settled)
 
     def _together(self, part: Evidence, members: list[int]) -> list[Finding]:
         named = combinations.known_pairs(part, members, self.config.known_well)
@@ -188,6 +171,27 @@ def _without_repetition(findings: list[Finding]) -> list[Finding]:
     return [f for f in findings if f.code != "dead" or not set(f.parameters) <= beyond]
 
 
+def free_directions(evidence: Evidence, config: DiagnosticsConfig) -> np.ndarray:
+    """(k, n) along which the model, of what it responds to, stays as it is.
+
+    The fit's own, or those of the singular values that are rounding, where these are more.
+    """
+    d, n = evidence.directions, len(evidence.names)
+    lost = len(d.values) - d.rank(config.rank_tolerance)
+    if not lost and not evidence.null_directions:
+        return np.zeros((0, n))
+    rows = np.array(
+        [[v.get(name, 0.0) for name in evidence.names] for v in evidence.null_directions]
+    )
+    rows = rows.reshape(-1, n)
+    rows = rows[(rows[:, d.places] != 0).any(axis=1)]
+    if lost > len(rows):
+        rows = np.zeros((lost, n))
+        last = d.rows[len(d.values) - lost :]
+        rows[:, d.places] = np.where(np.abs(last) > 1e-8, last, 0.0) / d.lengths
+    return _apart(rows, np.linalg.norm(evidence.R, axis=0))
+
+
 def ill_known(evidence: Evidence, config: DiagnosticsConfig) -> tuple[Evidence, list[int]] | None:
     """Parameters that are ill known and inflated, with one of each free direction taken as fixed.
 
@@ -195,14 +199,11 @@ def ill_known(evidence: Evidence, config: DiagnosticsConfig) -> tuple[Evidence, 
     """
     if not 0 < evidence.noise < math.inf or evidence.directions is None:
         return None
-    part, at_bound = evidence, evidence.at_bound != 0
-    inside = evidence.free & ~at_bound
-    if evidence.null_directions:
-        nulls = [[d.get(name, 0.0) for name in evidence.names] for d in evidence.null_directions]
-        lengths = np.linalg.norm(evidence.R, axis=0)
-        for row in _apart(np.array(nulls), lengths):
+    part, at_bound, free = evidence, evidence.at_bound != 0, free_directions(evidence, config)
+    if len(free) or at_bound.any():
+        inside, lengths = evidence.free & ~at_bound, np.linalg.norm(evidence.R, axis=0)
+        for row in free:
             inside[int(np.argmax(np.abs(row) * lengths))] = False
-    if evidence.null_directions or at_bound.any():
         part = dataclasses.replace(evidence, free=inside)
     d = part.directions
     ill = (relative_errors(part) > config.relative_error) & (

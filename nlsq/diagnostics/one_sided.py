@@ -2,14 +2,14 @@
 
 A standard error has two sides by construction. A parameter that is ill known is therefore followed
 outwards, ten times and a thousand times its value, with the others fitted again at each place (its
-profile). It has no end on that side where chi-square never rises by as much as one error promises.
+profile). It has no end on that side where chi-square never leaves what a 95 % interval allows.
 The search stops at the first rise that it cannot undo, so that it errs on the side of silence.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import numpy as np
 
@@ -18,19 +18,22 @@ from nlsq.diagnostics.evidence import Evidence
 from nlsq.diagnostics.explained import is_right_end
 from nlsq.diagnostics.finding import WARNING, Finding, listed
 
-_OUT = (3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
+_OUT = (1.2, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
 _IN = (0.3, 0.1, 0.03, 0.01, 1e-3, *(10.0**-k for k in range(4, 26, 2)))
-_PERHAPS = 0.1  # relative error from which on one look far away is worth it
+_RISE = 3.84  # of chi-square: the 95 % point of one degree of freedom
+_ILL = 0.12  # relative error from which on a parameter is followed
 _MOST = 12  # parameters that are followed
 _TRIES = 10  # steps of the others at one place
 
 
-def analyse(evidence: Evidence, config: DiagnosticsConfig) -> list[Finding]:
-    """Findings, none where the model or the noise is not known."""
+def analyse(
+    evidence: Evidence, config: DiagnosticsConfig, settled: Collection[str] = ()
+) -> list[Finding]:
+    """Findings on all but the `settled`; none where the model or the noise is not known."""
     known = evidence.residual_at is not None and evidence.jacobian_at is not None
     if not (known and evidence.plain and 0 < evidence.noise < math.inf):
         return []
-    places = _doubtful(evidence, config)
+    places = [i for i in _doubtful(evidence) if evidence.names[i] not in settled]
     if not places or not is_right_end(evidence, config):
         return []
     sides: dict[str, list[str]] = {"bounded only from below": [], "bounded only from above": []}
@@ -59,23 +62,17 @@ def analyse(evidence: Evidence, config: DiagnosticsConfig) -> list[Finding]:
     return [Finding("one-sided", WARNING, "; ".join(said), _OUT[-1], remedy, every)]
 
 
-def _doubtful(evidence: Evidence, config: DiagnosticsConfig) -> list[int]:
-    """Parameters that may have no end on a side: to which errors or values far away point."""
+def _doubtful(evidence: Evidence) -> list[int]:
+    """Parameters that may have no end on a side, as their errors say."""
     d = evidence.directions
     errors = np.full(len(evidence.names), np.inf)  # of what the model does not respond to
     with np.errstate(divide="ignore"):
         errors[d.places] = math.sqrt(evidence.noise) * d.inflations / d.lengths
-    sizes = np.abs(evidence.values)
-    known = evidence.free & (evidence.at_bound == 0) & (sizes > 0)
-    ill = known & (errors > config.relative_error * sizes)
+    ill = errors > _ILL * np.abs(evidence.values)
     if evidence.undetermined:
-        ill |= known & np.isin(evidence.names, evidence.undetermined)
-    perhaps = known & (errors > _PERHAPS * sizes)
-    return [
-        place
-        for place in np.flatnonzero(ill | perhaps)[:_MOST].tolist()
-        if ill[place] or _Profile(evidence, place).is_low_far_out()
-    ]
+        ill |= np.isin(evidence.names, evidence.undetermined)
+    ill &= evidence.free & (evidence.at_bound == 0) & (evidence.values != 0)
+    return np.flatnonzero(ill)[:_MOST].tolist()
 
 
 class _Profile:
@@ -86,32 +83,31 @@ class _Profile:
         others = evidence.free & (evidence.at_bound == 0)
         others[place] = False
         self._others = np.flatnonzero(others)
-        self._p = evidence.values.astype(float)
+        self._p = self._before = evidence.values.astype(float)
         self._along = _direction(evidence, place)
-        self._enough = self._square(self._p) + evidence.noise
-
-    def is_low_far_out(self) -> bool:
-        """Whether chi-square is low at the far end of the way, the others not fitted again."""
-        return any(self._square(p) <= self._enough for p in self._starts(_OUT[-1]))
+        self._enough = self._square(self._p) + _RISE * evidence.noise
 
     def stays(self, factor: float) -> bool:
         """Whether the rise is less than one error's at this multiple of the value."""
         for start in self._starts(factor):
             p = self._followed(start)
             if p is not None:
-                self._p = p
+                self._before, self._p = self._p, p
                 return True
         return False
 
     def _starts(self, factor: float) -> Iterator[np.ndarray]:
-        """Points at this multiple: the others as they are now, or where the tangent leads them."""
+        """Points at this multiple: the others as they are, or where tangent or secant lead them."""
         values, place = self._evidence.values, self._place
-        value = factor * values[place]
-        for p in (self._p, values + (value - values[place]) * self._along):
+        value, gone = factor * values[place], self._p - self._before
+        tries = [self._p, values + (value - values[place]) * self._along]
+        if gone[place]:
+            tries.insert(0, self._p + (value - self._p[place]) / gone[place] * gone)
+        for p in tries:
             p = p.copy()
             p[place] = value
             p = self._inside(p)
-            if p[place] == value:  # else a bound is in the way
+            if p[place] == value and np.isfinite(p).all():  # else a bound is in the way
                 yield p
 
     def _inside(self, p: np.ndarray) -> np.ndarray:
@@ -165,7 +161,8 @@ def _direction(evidence: Evidence, place: int) -> np.ndarray:
     if place not in d.places:
         return np.arange(len(evidence.names)) == place
     k = int(np.flatnonzero(d.places == place)[0])
-    scaled = (d.rows / d.values[:, None]).T @ (d.rows[:, k] / d.values)
+    with np.errstate(all="ignore"):
+        scaled = (d.rows / d.values[:, None]).T @ (d.rows[:, k] / d.values)
     out = np.zeros(len(evidence.names))
     out[d.places] = scaled / d.lengths / (scaled[k] / d.lengths[k])
     return out
