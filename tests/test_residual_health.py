@@ -133,7 +133,7 @@ def test_waves_are_the_f_test_of_added_terms():
     rss = [np.linalg.lstsq(A, y, rcond=None)[1][0] for A in (J, np.hstack([J, waves]))]
     F = ((rss[0] - rss[1]) / 9) / (rss[1] / (m - 11))
     Q = orthonormal(J)
-    _, _, p = patterns._waves(y - Q @ (Q.T @ y), Q, 1.0, m - 2, rss[0])
+    _, _, p = patterns._waves(y - Q @ (Q.T @ y), Q, None, m - 2, rss[0])
     assert p == pytest.approx(stats.f.sf(F, 9, m - 11), rel=1e-6)
 
 

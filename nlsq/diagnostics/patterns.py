@@ -95,26 +95,26 @@ def _chi_squared(value: float, dof: int) -> float:
 
 def _by_place(
     r: np.ndarray, Q: np.ndarray, places: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray | float]:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     """Sums over equal places, divided by the roots of their counts: of the noise's variance."""
     new = np.empty(r.size, dtype=bool)
     new[:1], new[1:] = True, places[1:] != places[:-1]
     first = np.flatnonzero(new)
     if first.size == r.size:
-        return r, Q, 1.0
+        return r, Q, None
     roots = np.sqrt(np.diff(first, append=r.size))
     return np.add.reduceat(r, first) / roots, np.add.reduceat(Q, first) / roots[:, None], roots
 
 
 def _waves(
-    r: np.ndarray, Q: np.ndarray, counts: np.ndarray | float, dof: int, rss: float
+    r: np.ndarray, Q: np.ndarray, counts: np.ndarray | None, dof: int, rss: float
 ) -> tuple[np.ndarray, float, float]:
     """The slow waves as far as the fit leaves them, their share of `rss`, and the F test's p."""
     from scipy.special import fdtrc
 
-    k = int(np.clip(dof // 3, 1, _MOST_WAVES))
-    turns = np.arange(1, k + 1) * ((np.arange(r.size) + 0.5) * (math.pi / r.size))[:, None]
-    C = np.cos(turns) * (counts if np.ndim(counts) == 0 else counts[:, None])
+    k = min(max(dof // 3, 1), _MOST_WAVES)
+    turns = np.multiply.outer(np.arange(0.5, r.size) * (math.pi / r.size), np.arange(1, k + 1))
+    C = np.cos(turns) if counts is None else np.cos(turns) * counts[:, None]
     P = Q.T @ C
     whole = C.T @ C
     values, vectors = np.linalg.eigh(whole - P.T @ P)

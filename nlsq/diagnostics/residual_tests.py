@@ -21,6 +21,7 @@ _EXACT = 1e-10  # of the largest |y|: residuals of this size are rounding
 _CLIP = 4.0  # standard deviations; what is beyond would drown a pattern
 MOST_OUTLIERS = 20  # and no more than a tenth of the points
 _FEWEST_FOR_SPREAD = 8
+_NONE = 1e-12  # of the variance: a third of the points without noise
 _IN_A_PART, _MOST_PARTS = 15, 8  # in which the noise is taken as even
 _FEWEST_FOR_TAILS = 20
 _FLOOR = 1e-6  # of what the fit leaves of a point, which then cannot be judged
@@ -153,7 +154,8 @@ def _size(evidence: Evidence) -> float:
         return math.inf
     plain = evidence.fitted - evidence.y
     largest = float(np.abs(evidence.y).max(initial=0.0))
-    return math.sqrt(float(plain @ plain) / plain.size) / largest if largest else math.inf
+    rms = math.sqrt(float(plain @ plain) / plain.size)
+    return rms / largest if largest else math.inf if rms else 0.0
 
 
 def _noise(evidence: Evidence) -> float:
@@ -201,8 +203,10 @@ def outliers(space: ResidualSpace, axis: Axis, level: float) -> np.ndarray:
         t = np.sqrt(squares * (dof - removed) / rest)
         return 2.0 * (m - removed + 1) * stdtr(dof - removed, -t)
 
-    # As if no point pulled at another: this tells quickly that there are none.
-    if not (chance(np.sort(space.equalised**2)[: -most - 1 : -1]) < level).any():
+    # As if no point pulled at another, and no tail were longer than normal: most have no outlier.
+    squares = np.sort(space.equalised**2)[-most:]
+    rest = max(space.rss - float(squares.sum()), 1e-12 * space.rss) / (dof - most)
+    if m * tail_probabilities.normal(math.sqrt(squares[-1] / rest)) > level:
         return out
     farthest, squares = _left_out(space, most)
     count = int(np.max(np.flatnonzero(chance(squares) < level) + 1, initial=0))
@@ -311,8 +315,8 @@ def _spread(space: ResidualSpace, axis: Axis, level: float, counting: float = 1.
         p = 2 * _spearman(ranks, along, counting)
         if p < level and (best is None or p < best.p):
             third, by_rank = sizes.size // 3, sizes[np.argsort(along)]
-            first, last = by_rank[:third], by_rank[-third:]
-            ratio = math.sqrt(float(last @ last) / max(float(first @ first), 1e-300))
+            first, last = by_rank[:third] / space.error, by_rank[-third:] / space.error
+            ratio = math.sqrt(max(float(last @ last), _NONE) / max(float(first @ first), _NONE))
             parts = np.array_split(by_rank, int(np.clip(sizes.size // _IN_A_PART, 3, _MOST_PARTS)))
             levels = np.array([part.mean() for part in parts])
             best = Spread(name, ratio, p, np.maximum(levels, 1e-9 * levels.max()))
