@@ -51,6 +51,33 @@ def test_bad_fits_are_seen_for_what_they_are():
     assert len(missed) <= 0.05 * len(BAD) * len(SEEDS), missed
 
 
+@pytest.mark.parametrize(
+    ("name", "fact"),
+    [
+        ("missing bump", r"slow pattern is left along x: 66 %"),
+        ("AR(1) noise", r"neighbouring residuals along x agree: correlation 0\.[78]"),
+        ("alternating noise", r"along x alternate: correlation -0\.[67]"),
+        ("two outliers that hide each other", r"points 40 \(x = 2\.02\) and 43 \(x = 2\.172\) lie"),
+        ("noise grows along x", r"the noise grows [345]"),
+        ("wrong weights", r"the noise over sigma shrinks"),
+        ("sigma twice too large", r"reduced χ² is 0\.2\d* where sigma promises 1"),
+        ("one point decides", r"without point 24 \(x = 30\), a would be (2\.0|1\.9)"),
+    ],
+)
+def test_the_sentence_has_the_number(name, fact):
+    (case,) = (c for c in BAD if c.name == name)
+    assert re.search(fact, "\n".join(f.fact for f in _all(case.fit(0))))
+
+
+def test_a_point_that_nothing_checks_is_named():
+    x = np.append(X, 30.0)
+    y = 2 * x + np.cos(7 * x)
+    fit = curve_fit(lambda x, a, b, c: a * x + b + c * (x > 20), x, y, p0=(1, 0, 0))
+    (found,) = influence.analyse(evidence_of(fit)[0])
+    assert found.code == "leverage" and "point 100 (x = 30)" in found.fact
+    assert np.isinf(fit.diagnose().influence().shifts[100]).all()
+
+
 @pytest.mark.parametrize("problem", PROBLEMS, ids=str)
 def test_no_alarm_on_certified_fits(problem):
     J, n = _jacobian(problem), problem.certified.size

@@ -31,8 +31,8 @@ class Pattern:
     ----------
     p : float
         How often noise alone shows as much, of all tests together.
-    share : float
-        Of the sum of squares, that goes on from neighbour to neighbour.
+    share, waves : float
+        Of the sum of squares, that goes on from neighbour to neighbour, and that is slow waves.
     test : str
         Which test saw most of it: 'waves', 'neighbours', 'lags' or 'runs'.
     correlation, score : float
@@ -45,6 +45,7 @@ class Pattern:
 
     p: float
     share: float
+    waves: float
     test: str
     correlation: float = 0.0
     score: float = 0.0
@@ -66,7 +67,7 @@ def along(space: ResidualSpace, axis: Axis, level: float) -> Pattern | None:
         return None
     C, waves_share, p_waves = _waves(r, Q, counts, dof, rss)
     if axis.name == "the fitted values":
-        return Pattern(p_waves, waves_share, "waves") if p_waves < level else None
+        return Pattern(p_waves, waves_share, waves_share, "waves") if p_waves < level else None
     if r.size > _MANY:
         Q = Q[:, :0]  # what few fitted directions do to neighbours is lost in the noise
     scores, beyond = _lags(r, Q, min(_MOST_LAGS, r.size // 4), dof, rss)
@@ -81,10 +82,11 @@ def along(space: ResidualSpace, axis: Axis, level: float) -> Pattern | None:
     p = len(found) * found[test]
     if p >= level:
         return None
-    correlation = float(beyond[0])
-    share = max(waves_share, min(1.0, abs(correlation)))
-    remaining = _without_waves(r, Q, C, dof, rss)
-    return Pattern(p, share, test, correlation, float(scores[0]), remaining, runs, expected)
+    correlation = min(max(float(beyond[0]), -1.0), 1.0)
+    return Pattern(
+        p, max(waves_share, abs(correlation)), waves_share, test, correlation, float(scores[0]),
+        _without_waves(r, Q, C, dof, rss), runs, expected,
+    )  # fmt: skip
 
 
 def _chi_squared(value: float, dof: int) -> float:

@@ -52,8 +52,8 @@ class Residuals:
     ----------
     size, noise : float
         Root mean square residual over the largest |y|, and over the standard deviation of y.
-    robust : bool
-        Whether a loss gave less weight to large residuals.
+    robust, weighted : bool
+        Whether a loss gave less weight to large residuals, and whether sigma differs by point.
     outlying : ndarray of int (k,)
         Points that lie too far out, and `distances` (k,) in standard deviations of the others.
     chi_squared, kurtosis, skewness : (value, p)
@@ -65,6 +65,7 @@ class Residuals:
     size: float
     noise: float
     robust: bool
+    weighted: bool = False
     outlying: np.ndarray | None = None
     distances: np.ndarray | None = None
     spread: Spread | None = None
@@ -85,6 +86,7 @@ def examine(evidence: Evidence, false_alarms: float) -> Residuals:
     seen = Residuals(space, axis, _size(evidence), _noise(evidence), not evidence.plain)
     if seen.exact:
         return seen
+    seen.weighted = evidence.sigma is not None and bool(np.ptp(evidence.sigma) > 0)
     level = false_alarms / _KINDS
     seen.chi_squared = None if seen.robust else _chi_squared(evidence, space.rss, level)
     outlying = outliers(space, axis, level)
@@ -132,7 +134,7 @@ def examine_sums(evidence: Evidence, false_alarms: float) -> Residuals:
         c, score = sums["correlation"], sums["score"]
         share = max(abs(c), abs(2 * sums["changes"] / pairs - 1) ** 2)
         changes = int(sums["changes"])
-        seen.pattern = Pattern(2 * min(p), share, test, c, score, score, changes, expected)
+        seen.pattern = Pattern(2 * min(p), share, 0.0, test, c, score, score, changes, expected)
     else:
         seen.kurtosis, seen.skewness = _beyond(sums["kurtosis"] - 3, sums["skewness"], m, level)
     return seen
@@ -148,14 +150,13 @@ def is_exact(evidence: Evidence) -> bool:
 
 def _size(evidence: Evidence) -> float:
     """Root mean square residual over the largest |y|."""
-    if evidence.residuals is not None and not evidence.residuals.any():
+    if evidence.residuals is not None and evidence.space.rss == 0:
         return 0.0
     if evidence.y is None or evidence.fitted is None:
         return math.inf
     plain = evidence.fitted - evidence.y
     largest = float(np.abs(evidence.y).max(initial=0.0))
-    rms = math.sqrt(float(plain @ plain) / plain.size)
-    return rms / largest if largest else math.inf if rms else 0.0
+    return math.sqrt(float(plain @ plain) / plain.size) / largest if largest else math.inf
 
 
 def _noise(evidence: Evidence) -> float:
