@@ -44,7 +44,7 @@ TRUTH = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Case:
     """One row: the model, its points, what is added to its curve, and what is to be said."""
 
