@@ -57,7 +57,7 @@ def _pattern(seen: Residuals) -> list[Finding]:
     size = seen.noise * math.sqrt(pattern.share)
     least = _MATTERS if seen.axis.name == "x" else _FACTOR_MATTERS
     severity, fact = _alarm(size >= least), _what(pattern, seen.axis.name)
-    if severity is Severity.INFO:
+    if severity is Severity.INFO and math.isfinite(size):
         fact += f"; it is {100 * size:.2g} % of the deviation of y"
     if _is_slow(pattern):
         remedy = "add the term that is missing, or take another start: this may not be the minimum"

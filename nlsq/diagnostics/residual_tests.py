@@ -160,9 +160,9 @@ def _size(evidence: Evidence) -> float:
 
 
 def _noise(evidence: Evidence) -> float:
-    """Root mean square residual over the deviation of y, both with its weights."""
+    """Root mean square residual over the deviation of y, both with its weights; NaN unknown."""
     if evidence.y is None or evidence.fitted is None:
-        return math.inf
+        return math.nan
     y, plain = evidence.y, evidence.fitted - evidence.y
     w = np.ones(y.size) if evidence.sigma is None else 1.0 / evidence.sigma
     about, plain = w * (y - (w**2 @ y) / (w @ w)), w * plain
