@@ -44,7 +44,7 @@ TRUTH = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Case:
     """One row: the model, its points, what is added to its curve, and what is to be said."""
 
@@ -143,6 +143,7 @@ GOOD = (
     Case("rounded to integers", line, np.linspace(0, 97, 60),
          lambda x, f, rng: np.round(f + 3 * rng.normal(size=60)) - f),
     Case("without noise", decay, X, lambda x, f, rng: 0 * x),
+    Case("zeros", line, X, lambda x, f, rng: -f),
     Case("without noise, weighted", decay, X, lambda x, f, rng: 0 * x, options={"sigma": SIGMA}),
 )  # fmt: skip
 

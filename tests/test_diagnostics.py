@@ -325,7 +325,7 @@ def test_a_streamed_fit_needs_one_pass_and_says_what_it_lacks():
     report = result.diagnose()
     assert result.streaming["full_passes"] == before  # the sums of statistics, made once, count not
     assert of_parameters(report) == of_parameters(nlsq.curve_fit(decay, T, Y).diagnose())
-    assert report.unknown == ("residuals, since the data are not here",)
+    assert report.unknown == ("single residuals, since the data are not here",)
     assert of_parameters(streamed(compute_diagnostics=True)["diagnostics"])
 
 

@@ -11,6 +11,8 @@ import numpy as np
 
 from nlsq.diagnostics.residual_space import ResidualSpace
 
+_WELL_CONDITIONED = 1e5  # so that left singular vectors by division are orthogonal to 1e-11
+
 
 @dataclasses.dataclass(frozen=True)
 class Evidence:
@@ -111,7 +113,13 @@ class Evidence:
     @functools.cached_property
     def space(self) -> ResidualSpace:
         """Of the residuals, which must be known."""
-        return ResidualSpace.of(self.residuals, self.jacobian, self.free & (self.at_bound == 0))
+        moved, known = self.free & (self.at_bound == 0), self.directions
+        if self.jacobian is None or known is None or not moved[known.places].all():
+            return ResidualSpace.of(self.residuals, self.jacobian, moved)
+        if known.condition > _WELL_CONDITIONED:
+            return ResidualSpace.of(self.residuals, self.jacobian, moved)
+        scaled = self.jacobian[:, known.places] / known.lengths
+        return ResidualSpace(self.residuals, scaled @ (known.rows.T / known.values))
 
     @functools.cached_property
     def cosines(self) -> np.ndarray | None:

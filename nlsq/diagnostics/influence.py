@@ -136,17 +136,17 @@ def analyse(evidence: Evidence, config: DiagnosticsConfig = DEFAULT) -> list[Fin
         fact = f"nothing but point {_at(evidence, i)} determines one combination of parameters"
         remedy = "measure more there: nothing can check this point"
         return [Finding("leverage", Severity.INFO, fact, float(space.leverage[i]), remedy)]
-    if (
-        not distance[i] * space.Q.shape[1] > config.influence_threshold**2
-    ):  # of all shifts the bound
+    bound = math.sqrt(distance[i] * space.Q.shape[1])  # of all shifts, in standard errors
+    if not bound > config.influence_threshold:
         return []
     moved = evidence.free & (evidence.at_bound == 0)
-    shift = _linear(evidence, moved)[i]
+    linear = shift = _linear(evidence, moved)[i]
     if evidence.residual_at is not None and evidence.jacobian_at is not None:
         shift = _refitted(evidence, moved, i, shift)
     error = np.sqrt(np.diagonal(evidence.covariance)[moved])
     with np.errstate(invalid="ignore", divide="ignore"):
         errors = np.nan_to_num(np.abs(shift) / error, posinf=0.0)
+        far = np.nan_to_num(np.abs(linear) / error, posinf=0.0) > 3 * config.influence_threshold
     j = int(errors.argmax())
     if not errors[j] > config.influence_threshold:
         return []
@@ -154,9 +154,8 @@ def analyse(evidence: Evidence, config: DiagnosticsConfig = DEFAULT) -> list[Fin
     name, value = evidence.names[k], evidence.values[k] + shift[j]
     fact = f"without point {_at(evidence, i)}, {name} would be {value:.4g}"
     fact += f", {errors[j]:.3g} standard errors away"
-    return [
-        Finding("influence", Severity.INFO, fact, float(errors[j]), "check that point", (name,))
-    ]
+    severity = Severity.WARNING if far[j] else Severity.INFO
+    return [Finding("influence", severity, fact, float(errors[j]), "check that point", (name,))]
 
 
 def _at(evidence: Evidence, i: int) -> str:

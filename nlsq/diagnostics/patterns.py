@@ -31,8 +31,8 @@ class Pattern:
     ----------
     p : float
         How often noise alone shows as much, of all tests together.
-    share : float
-        Of the sum of squares, that goes on from neighbour to neighbour.
+    share, waves : float
+        Of the sum of squares, that goes on from neighbour to neighbour, and that is slow waves.
     test : str
         Which test saw most of it: 'waves', 'neighbours', 'lags' or 'runs'.
     correlation, score : float
@@ -45,6 +45,7 @@ class Pattern:
 
     p: float
     share: float
+    waves: float
     test: str
     correlation: float = 0.0
     score: float = 0.0
@@ -66,7 +67,7 @@ def along(space: ResidualSpace, axis: Axis, level: float) -> Pattern | None:
         return None
     C, waves_share, p_waves = _waves(r, Q, counts, dof, rss)
     if axis.name == "the fitted values":
-        return Pattern(p_waves, waves_share, "waves") if p_waves < level else None
+        return Pattern(p_waves, waves_share, waves_share, "waves") if p_waves < level else None
     if r.size > _MANY:
         Q = Q[:, :0]  # what few fitted directions do to neighbours is lost in the noise
     scores, beyond = _lags(r, Q, min(_MOST_LAGS, r.size // 4), dof, rss)
@@ -81,10 +82,11 @@ def along(space: ResidualSpace, axis: Axis, level: float) -> Pattern | None:
     p = len(found) * found[test]
     if p >= level:
         return None
-    correlation = float(beyond[0])
-    share = max(waves_share, min(1.0, abs(correlation)))
-    remaining = _without_waves(r, Q, C, dof, rss)
-    return Pattern(p, share, test, correlation, float(scores[0]), remaining, runs, expected)
+    correlation = min(max(float(beyond[0]), -1.0), 1.0)
+    return Pattern(
+        p, max(waves_share, abs(correlation)), waves_share, test, correlation, float(scores[0]),
+        _without_waves(r, Q, C, dof, rss), runs, expected,
+    )  # fmt: skip
 
 
 def _chi_squared(value: float, dof: int) -> float:
@@ -95,26 +97,26 @@ def _chi_squared(value: float, dof: int) -> float:
 
 def _by_place(
     r: np.ndarray, Q: np.ndarray, places: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray | float]:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     """Sums over equal places, divided by the roots of their counts: of the noise's variance."""
     new = np.empty(r.size, dtype=bool)
     new[:1], new[1:] = True, places[1:] != places[:-1]
     first = np.flatnonzero(new)
     if first.size == r.size:
-        return r, Q, 1.0
+        return r, Q, None
     roots = np.sqrt(np.diff(first, append=r.size))
     return np.add.reduceat(r, first) / roots, np.add.reduceat(Q, first) / roots[:, None], roots
 
 
 def _waves(
-    r: np.ndarray, Q: np.ndarray, counts: np.ndarray | float, dof: int, rss: float
+    r: np.ndarray, Q: np.ndarray, counts: np.ndarray | None, dof: int, rss: float
 ) -> tuple[np.ndarray, float, float]:
     """The slow waves as far as the fit leaves them, their share of `rss`, and the F test's p."""
     from scipy.special import fdtrc
 
-    k = int(np.clip(dof // 3, 1, _MOST_WAVES))
-    turns = np.arange(1, k + 1) * ((np.arange(r.size) + 0.5) * (math.pi / r.size))[:, None]
-    C = np.cos(turns) * (counts if np.ndim(counts) == 0 else counts[:, None])
+    k = min(max(dof // 3, 1), _MOST_WAVES)
+    turns = np.multiply.outer(np.arange(0.5, r.size) * (math.pi / r.size), np.arange(1, k + 1))
+    C = np.cos(turns) if counts is None else np.cos(turns) * counts[:, None]
     P = Q.T @ C
     whole = C.T @ C
     values, vectors = np.linalg.eigh(whole - P.T @ P)

@@ -72,10 +72,10 @@ def _dots(ax: Axes, x: np.ndarray, y: np.ndarray) -> None:
             rasterized=x.size > 3000)  # fmt: skip
 
 
-def _named(ax: Axes, x: np.ndarray, t: np.ndarray, size: np.ndarray, least: float) -> None:
-    """Numbers beside the points that are largest in `size`."""
+def _named(ax: Axes, x: np.ndarray, t: np.ndarray, size: np.ndarray) -> None:
+    """Numbers beside the largest points, as far as their size is above 1."""
     for i in np.argsort(-size, kind="stable")[:_MOST_NAMED]:
-        if size[i] > least:
+        if size[i] > 1:
             at = x[i], float(np.clip(t[i], -_BEYOND, _BEYOND))
             ax.annotate(str(i), at, xytext=(5, 3), textcoords="offset points", fontsize="small")
 
@@ -90,7 +90,7 @@ def _along(ax: Axes, axis: Axis, t: np.ndarray) -> None:
     ax.axhspan(-2, 2, color=figures.PREDICTION, alpha=0.09, linewidth=0)
     ax.axhline(0.0, color=figures.FIT, linewidth=1.2)
     _dots(ax, axis.places, t)
-    _named(ax, axis.places, t, np.abs(t), _FAR)
+    _named(ax, axis.places, t, np.abs(t) / _FAR)
     _limits(ax, t)
     ax.set_xlabel("number of the point" if axis.name == "the data" else axis.name)
 
@@ -117,8 +117,7 @@ def _leverage(ax: Axes, space: ResidualSpace, t: np.ndarray) -> None:
     h, k = space.leverage, max(space.Q.shape[1], 1)
     ax.axhline(0.0, color=figures.FIT, linewidth=1.2)
     _dots(ax, h, t)
-    distance = np.nan_to_num(cooks_distance(space), posinf=math.inf)
-    _named(ax, h, t, distance, _COOK[0])
+    _named(ax, h, t, np.maximum(cooks_distance(space) / _COOK[0], np.abs(t) / _FAR))
     right = min(1.0, max(1.15 * float(h.max()), 1e-6))
     _limits(ax, t)
     top = ax.get_ylim()[1]

@@ -57,17 +57,17 @@ def _pattern(seen: Residuals) -> list[Finding]:
     size = seen.noise * math.sqrt(pattern.share)
     least = _MATTERS if seen.axis.name == "x" else _FACTOR_MATTERS
     severity, fact = _alarm(size >= least), _what(pattern, seen.axis.name)
-    if severity is Severity.INFO:
+    if severity is Severity.INFO and math.isfinite(size):
         fact += f"; it is {100 * size:.2g} % of the deviation of y"
-    if abs(pattern.remaining) < _WAVES_ALONE:
+    if _is_slow(pattern):
         remedy = "add the term that is missing, or take another start: this may not be the minimum"
         return [Finding("pattern", severity, fact, pattern.p, remedy)]
     remedy = "the noise is not independent, so that the standard errors do not hold"
     if pattern.correlation > 0:
         c = min(pattern.correlation, _CLOSEST)
         remedy = (
-            "a narrow feature is missing from the model, or the noise is correlated and the "
-            f"standard errors are about {math.sqrt((1 + c) / (1 - c)):.1f} times too small"
+            "a narrow or fast feature is missing from the model, or the noise is correlated and "
+            f"the standard errors are about {math.sqrt((1 + c) / (1 - c)):.1f} times too small"
         )
     return [Finding("neighbours", severity, fact, pattern.p, remedy)]
 
@@ -77,13 +77,18 @@ def _what(pattern: Pattern, axis: str) -> str:
     if pattern.test == "runs":
         expected = f"{pattern.runs} runs of one sign where noise has {pattern.expected_runs:.0f}"
         return f"the residuals keep a pattern along {axis}: {expected} {chance}"
-    if pattern.test == "waves":
-        share = f"{100 * pattern.share:.0f} % of the residuals' sum of squares"
+    if pattern.test == "waves" or (pattern.waves > 0 and _is_slow(pattern)):
+        share = f"{100 * pattern.waves:.2g} % of the residuals' sum of squares"
         return f"a slow pattern is left along {axis}: {share} {chance}"
     if pattern.test == "lags" and abs(pattern.score) < _NEIGHBOURS:
         return f"a pattern that returns along {axis} is left in the residuals {chance}"
     verb = "agree" if c > 0 else "alternate"
     return f"neighbouring residuals along {axis} {verb}: correlation {c:.2f} {chance}"
+
+
+def _is_slow(pattern: Pattern) -> bool:
+    """Whether slow waves are all that is left of order."""
+    return abs(pattern.remaining) < _WAVES_ALONE
 
 
 def _probability(p: float) -> str:
@@ -139,11 +144,14 @@ def _spread(seen: Residuals) -> list[Finding]:
     factor = max(spread.ratio, 1 / spread.ratio)
     severity = _alarm(factor >= _UNEVEN and seen.noise >= _MATTERS)
     grows = "grows" if spread.ratio > 1 else "shrinks"
+    noise = "the noise over sigma" if seen.weighted else "the noise"
     fact = (
-        f"the noise {grows} {factor:.2g} times from the first third to the last along "
-        f"{_of(spread)} (chance {_probability(spread.p)})"
+        f"{noise} {grows} {factor:.2g} times from the first third to the last along {_of(spread)} "
+        f"(chance {_probability(spread.p)})"
     )
     remedy = "give sigma for each point: weights make better values and right errors"
+    if seen.weighted:
+        remedy = "sigma does not follow the noise: correct it, for better values and right errors"
     return [Finding("spread", severity, fact, factor, remedy)]
 
 

@@ -21,6 +21,7 @@ _EXACT = 1e-10  # of the largest |y|: residuals of this size are rounding
 _CLIP = 4.0  # standard deviations; what is beyond would drown a pattern
 MOST_OUTLIERS = 20  # and no more than a tenth of the points
 _FEWEST_FOR_SPREAD = 8
+_NONE = 1e-12  # of the variance: a third of the points without noise
 _IN_A_PART, _MOST_PARTS = 15, 8  # in which the noise is taken as even
 _FEWEST_FOR_TAILS = 20
 _FLOOR = 1e-6  # of what the fit leaves of a point, which then cannot be judged
@@ -51,8 +52,8 @@ class Residuals:
     ----------
     size, noise : float
         Root mean square residual over the largest |y|, and over the standard deviation of y.
-    robust : bool
-        Whether a loss gave less weight to large residuals.
+    robust, weighted : bool
+        Whether a loss gave less weight to large residuals, and whether sigma differs by point.
     outlying : ndarray of int (k,)
         Points that lie too far out, and `distances` (k,) in standard deviations of the others.
     chi_squared, kurtosis, skewness : (value, p)
@@ -64,6 +65,7 @@ class Residuals:
     size: float
     noise: float
     robust: bool
+    weighted: bool = False
     outlying: np.ndarray | None = None
     distances: np.ndarray | None = None
     spread: Spread | None = None
@@ -84,6 +86,7 @@ def examine(evidence: Evidence, false_alarms: float) -> Residuals:
     seen = Residuals(space, axis, _size(evidence), _noise(evidence), not evidence.plain)
     if seen.exact:
         return seen
+    seen.weighted = evidence.sigma is not None and bool(np.ptp(evidence.sigma) > 0)
     level = false_alarms / _KINDS
     seen.chi_squared = None if seen.robust else _chi_squared(evidence, space.rss, level)
     outlying = outliers(space, axis, level)
@@ -131,7 +134,7 @@ def examine_sums(evidence: Evidence, false_alarms: float) -> Residuals:
         c, score = sums["correlation"], sums["score"]
         share = max(abs(c), abs(2 * sums["changes"] / pairs - 1) ** 2)
         changes = int(sums["changes"])
-        seen.pattern = Pattern(2 * min(p), share, test, c, score, score, changes, expected)
+        seen.pattern = Pattern(2 * min(p), share, 0.0, test, c, score, score, changes, expected)
     else:
         seen.kurtosis, seen.skewness = _beyond(sums["kurtosis"] - 3, sums["skewness"], m, level)
     return seen
@@ -147,7 +150,7 @@ def is_exact(evidence: Evidence) -> bool:
 
 def _size(evidence: Evidence) -> float:
     """Root mean square residual over the largest |y|."""
-    if evidence.residuals is not None and not evidence.residuals.any():
+    if evidence.residuals is not None and evidence.space.rss == 0:
         return 0.0
     if evidence.y is None or evidence.fitted is None:
         return math.inf
@@ -157,9 +160,9 @@ def _size(evidence: Evidence) -> float:
 
 
 def _noise(evidence: Evidence) -> float:
-    """Root mean square residual over the deviation of y, both with its weights."""
+    """Root mean square residual over the deviation of y, both with its weights; NaN unknown."""
     if evidence.y is None or evidence.fitted is None:
-        return math.inf
+        return math.nan
     y, plain = evidence.y, evidence.fitted - evidence.y
     w = np.ones(y.size) if evidence.sigma is None else 1.0 / evidence.sigma
     about, plain = w * (y - (w**2 @ y) / (w @ w)), w * plain
@@ -201,8 +204,10 @@ def outliers(space: ResidualSpace, axis: Axis, level: float) -> np.ndarray:
         t = np.sqrt(squares * (dof - removed) / rest)
         return 2.0 * (m - removed + 1) * stdtr(dof - removed, -t)
 
-    # As if no point pulled at another: this tells quickly that there are none.
-    if not (chance(np.sort(space.equalised**2)[: -most - 1 : -1]) < level).any():
+    # As if no point pulled at another, and no tail were longer than normal: most have no outlier.
+    squares = np.sort(space.equalised**2)[-most:]
+    rest = max(space.rss - float(squares.sum()), 1e-12 * space.rss) / (dof - most)
+    if m * tail_probabilities.normal(math.sqrt(squares[-1] / rest)) > level:
         return out
     farthest, squares = _left_out(space, most)
     count = int(np.max(np.flatnonzero(chance(squares) < level) + 1, initial=0))
@@ -311,8 +316,8 @@ def _spread(space: ResidualSpace, axis: Axis, level: float, counting: float = 1.
         p = 2 * _spearman(ranks, along, counting)
         if p < level and (best is None or p < best.p):
             third, by_rank = sizes.size // 3, sizes[np.argsort(along)]
-            first, last = by_rank[:third], by_rank[-third:]
-            ratio = math.sqrt(float(last @ last) / max(float(first @ first), 1e-300))
+            first, last = by_rank[:third] / space.error, by_rank[-third:] / space.error
+            ratio = math.sqrt(max(float(last @ last), _NONE) / max(float(first @ first), _NONE))
             parts = np.array_split(by_rank, int(np.clip(sizes.size // _IN_A_PART, 3, _MOST_PARTS)))
             levels = np.array([part.mean() for part in parts])
             best = Spread(name, ratio, p, np.maximum(levels, 1e-9 * levels.max()))

@@ -56,7 +56,8 @@ def evidence_of(result: FitStatistics, history: Any = None) -> tuple[Evidence, l
     if factor is None:
         unknown.append("what the data determine, since neither Jacobian nor covariance is here")
     if reason:
-        unknown.append(f"residuals, since {reason}")
+        what = "single residuals" if "moments" in result else "residuals"
+        unknown.append(f"{what}, since {reason}")
     elif "residual_at" not in pointwise:
         way = " (see attach)" if "ydata" in result else ""
         unknown.append(f"values away from the fit, since the model is not here{way}")
