@@ -352,6 +352,10 @@ def test_residuals_alone_tell_what_is_determined():
     report = found.diagnose()
     assert report.findings[0].fact == "a, b: only a*b is determined"
     assert report.unknown == ("values away from the fit, since the model is not here",)
+    held = nlsq.least_squares(
+        lambda p: decay(T, *p) - Y, [1, 2, 0.5], fixed="c", names=("a", "k", "c")
+    )
+    assert "2 of 2 free parameters determined" in held.diagnose().summary()
     bare = nlsq.CurveFitResult(x=np.array([2.0, 1.0]), pcov=np.diag([0.01, 0.02])).diagnose()
     assert "2 of 2 free parameters determined" in bare.summary()
 

@@ -35,7 +35,7 @@ ANALYSERS: tuple[Callable[[Evidence, DiagnosticsConfig], list[Finding]], ...] = 
 )
 _STATUS = {Severity.INFO: "healthy", Severity.WARNING: "warning", Severity.CRITICAL: "critical"}
 _MARK = {Severity.INFO: " ", Severity.WARNING: "!", Severity.CRITICAL: "X"}
-_STYLE = {Severity.INFO: "green", Severity.WARNING: "yellow", Severity.CRITICAL: "red"}
+_STYLE = {" ": "green", "!": "yellow", "X": "red", "?": "dim"}  # by the mark
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -174,10 +174,8 @@ class HealthReport:
         from rich.text import Text
 
         text = Text(self._head(), style="bold")
-        for line, finding in zip(self.lines()[1:], self.findings, strict=False):
-            text.append(f"\n{line}", style=f"not bold {_STYLE[finding.severity]}")
-        for line in self.lines()[1 + len(self.findings) :]:
-            text.append(f"\n{line}", style="not bold dim")
+        for line in self.lines()[1:]:
+            text.append(f"\n{line}", style=f"not bold {_STYLE[line[0]]}")
         return text
 
     def __repr__(self) -> str:
