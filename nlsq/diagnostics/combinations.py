@@ -23,6 +23,7 @@ _EXPONENTS = 4
 _MOST = 8  # parameters in one combination that has a name
 _STEP = math.log(2.0)
 _SLOPE = 0.15  # by how much the combination that is known best may differ from a named one
+_WELL = 0.2  # its error, as a share of its size
 _NEAR = 6.0  # times the shift of the best straight way, that a simple name is worth
 
 
@@ -269,16 +270,19 @@ def _pair(evidence: Evidence, places: tuple[int, int], at: tuple[int, int]) -> I
     r = (error(*(1 / single)) ** 2 - error(*([1, -1] / single)) ** 2) / 4  # correlation
     weight = -r * single[0] / single[1]  # of the second in the sum that is known best
 
-    def known(text: str, g: np.ndarray, moves: list, simple: bool = True) -> Known:
-        share = error(*g) / float((np.abs(g) * single).min())
-        right = abs(g[1] / g[0] - weight) <= _SLOPE * abs(weight)
+    noise = math.sqrt(evidence.noise)
+
+    def known(text: str, g: np.ndarray, size: float, moves: list, simple: bool = True) -> Known:
+        own = error(*g)
+        right = abs(g[1] / g[0] - weight) <= _SLOPE * abs(weight) and noise * own <= _WELL * size
+        share = own / float((np.abs(g) * single).min())
         return Known(places, text, share if right else math.inf, simple, moves)
 
     for w in map(np.array, _POWERS) if (p != 0).all() else ():
         u = np.array([w[1], -w[0]]) * _STEP / np.abs(w).max()
-        yield known(product_text(names, w), w / p, [p * np.exp(u), p * np.exp(-u)])
+        yield known(product_text(names, w), w / p, 1.0, [p * np.exp(u), p * np.exp(-u)])
     for w in (np.array([1.0, 1.0]), np.array([1.0, -1.0]), np.array([1.0, weight])):
         v = np.array([-w[1], 1.0])
         v *= 0.5 * float((np.abs(p) / np.abs(v)).min())
         simple = abs(w[1]) == 1
-        yield known(sum_text(names, w), w, [p + v, p - v], simple)
+        yield known(sum_text(names, w), w, float((np.abs(w * p)).max()), [p + v, p - v], simple)
