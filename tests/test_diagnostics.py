@@ -440,24 +440,39 @@ def test_sloppy_directions_by_name():
     J = np.stack([np.exp(-x), np.exp(-1.0001 * x), np.sin(9 * x)], axis=1)
     report = ParameterSensitivityAnalyzer().analyze(J, names=("a", "b", "c"))
     (direction,) = report.get_sloppy_combinations()
+    calm = ParameterSensitivityAnalyzer(DiagnosticsConfig(sloppy_threshold=1e-15)).analyze(J)
+    assert calm.sloppy_indices == [] and report.sloppy_indices == [2]
     assert abs(direction["a"]) == pytest.approx(0.5**0.5, rel=1e-3)
     assert abs(direction["c"]) < 1e-3 and 1.5 < report.effective_dimensionality < 3
 
 
-THRESHOLDS = {  # each threshold, and a fit on which it decides
-    "correlation_threshold": (0.5, "correlated"),
-    "condition_threshold": (1.5, "condition"),
-    "explained_threshold": (1.5, None),
+def mm():
+    x = np.linspace(0.01, 0.5, 60)
+    noise = 0.03 * np.random.default_rng(0).normal(size=60)
+    return fitted(saturation, x, saturation(x, 3, 5) + noise, (2.0, 3.0))
+
+
+THRESHOLDS = {  # each at a value at which a fact comes (True) or goes (False)
+    "correlation_threshold": (lambda: fitted(decay, T, Y), 0.5, "strongly correlated", True),
+    "condition_threshold": (lambda: fitted(decay, T, Y), 1.5, "nearly dependent", True),
+    "rank_tolerance": (lambda: fitted(decay, T, Y), 0.5, "determined, condition inf", True),
+    "gradient_threshold": (lambda: fitted(decay, T, Y), 1e-18, "the end is no minimum", True),
+    "explained_threshold": (lambda: fitted(line, T, np.cos(40 * T)), 1e-9, "wrong model", False),
+    "relative_error": (mm, 90.0, "is known well", False),
+    "inflation_threshold": (mm, 1e9, "is known well", False),
+    "known_well": (mm, 1e-9, "none alone", True),
 }
 
 
-def test_thresholds_act():
-    report = nlsq.curve_fit(decay, T, Y).diagnose()
-    for name, (value, code) in THRESHOLDS.items():
-        config = DiagnosticsConfig(**{name: value})
-        other = nlsq.curve_fit(decay, T, Y, diagnostics_config=config).diagnostics
-        if code is not None:
-            assert code in {f.code for f in other.findings} - {f.code for f in report.findings}
+@pytest.mark.parametrize("name", THRESHOLDS)
+def test_a_threshold_acts(name):
+    make, value, text, comes = THRESHOLDS[name]
+    result = make()
+    assert (text in result.diagnose().summary()) is not comes
+    assert (text in result.diagnose(DiagnosticsConfig(**{name: value})).summary()) is comes
+
+
+def test_thresholds_are_positive_numbers():
     for wrong in (0, -1, "much", True, float("nan")):
         with pytest.raises(ValueError, match="relative_error must be a positive number"):
             DiagnosticsConfig(relative_error=wrong)
@@ -486,6 +501,9 @@ def test_what_the_gradient_did():
     lame = [(10.0 * 0.5**k, (0.5, 1e-8)) for k in range(5)]
     report = monitored(lame)
     assert report.imbalance_detected and report.findings[0].parameters == ("b",)
+    assert not monitored(lame, imbalance_threshold=1e9).imbalance_detected
+    assert not monitored(flat, vanishing_threshold=1e-12).vanishing_detected
+    assert not monitored(stuck, stagnation_tolerance=1e-9).stagnation_detected
     assert monitored([]).n_iterations == 0
 
 
