@@ -18,6 +18,7 @@ from nlsq.diagnostics import (
     Severity,
     create_health_report,
     diagnose,
+    gradient,
     identifiability,
     sensitivity,
 )
@@ -485,8 +486,8 @@ def test_thresholds_are_positive_numbers():
 
 def monitored(records, **config):
     monitor = GradientMonitor(DiagnosticsConfig(**config))
-    for cost, gradient in records:
-        monitor.record_gradient(gradient, cost)
+    for cost, cosines in records:
+        monitor.record_gradient(cosines, cost)
     return monitor.get_report(("a", "b"))
 
 
@@ -507,11 +508,20 @@ def test_what_the_gradient_did():
     assert monitored([]).n_iterations == 0
 
 
+def test_rounding_has_no_gradient():
+    """The residuals of an exact fit are rounding: no slope of theirs is an alarm."""
+    exact = evidence_of(fitted(decay, T, decay(T, 2.0, 1.0, 0.5)))[0]
+    stuck = [(1e-33, np.array([0.4, 0.2, 0.1]))] * 15
+    rounded = dataclasses.replace(exact, history=stuck, gradient=np.ones(3), cost=1e-33)
+    assert gradient.analyse(rounded) == []
+    assert gradient.analyse(dataclasses.replace(rounded, r_squared=0.9, y=None)) != []
+
+
 def test_the_monitor_records_what_the_loop_saw():
     monitor, seen = GradientMonitor(), []
     callback = monitor.create_callback(lambda nit, cost, p, info: seen.append(info["optimality"]))
     result = nlsq.curve_fit(decay, T, Y, p0=[1, 3, 1], callback=callback)
-    tops = [np.abs(gradient).max() for _, gradient in monitor.history]
+    tops = [np.abs(g).max() for _, g in monitor.history]
     assert tops == pytest.approx(seen) and len(tops) == result.nit + 1
     J, r = result.jac, result.fun
     cosines = J.T @ r / np.linalg.norm(J, axis=0) / np.linalg.norm(r)

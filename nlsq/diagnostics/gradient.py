@@ -160,9 +160,11 @@ class GradientMonitor:
 
 def analyse(evidence: Evidence, config: DiagnosticsConfig = DEFAULT) -> list[Finding]:
     """The gradient at the end, and of the record where there is one."""
-    findings = []
+    findings: list[Finding] = []
+    if _is_rounding(evidence):
+        return findings
     cosines = evidence.cosines
-    if cosines is not None and not _is_rounding(evidence):
+    if cosines is not None:
         steepest = int(np.argmax(np.abs(cosines)))
         size = float(abs(cosines[steepest]))
         if size > config.gradient_threshold:
