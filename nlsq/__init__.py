@@ -118,6 +118,7 @@ _SUBMODULES = frozenset(
         "constants",
         "core",
         "device",
+        "diagnostics",
         "facades",
         "functions",
         "global_optimization",

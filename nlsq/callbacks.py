@@ -2,9 +2,10 @@
 
 A callback is any ``callback(iteration, cost, params, info)``: the iteration number, the cost
 ½ Σ ρ(r²), a copy of the parameters (shape (n,)) and a mapping with ``nfev`` (model evaluations so
-far), ``optimality`` (largest scaled gradient) and ``step`` (norm of the last step). It stops the
-fit by returning False or by raising :class:`StopOptimization` or StopIteration; the best point so
-far is then the answer, with a status that says a callback stopped it.
+far), ``optimality`` (largest scaled gradient), ``gradient`` (shape (n,), the cosines
+g_j / (|J_j| |r|)) and ``step`` (norm of the last step). It stops the fit by returning False or by
+raising :class:`StopOptimization` or StopIteration; the best point so far is then the answer, with a
+status that says a callback stopped it.
 """
 
 from __future__ import annotations

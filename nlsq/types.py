@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from nlsq.core.goals import OptimizationGoal
+    from nlsq.diagnostics.config import DiagnosticsConfig
     from nlsq.global_optimization.cmaes_config import CMAESConfig
     from nlsq.global_optimization.config import GlobalOptimizationConfig
     from nlsq.interfaces import (
@@ -113,6 +114,8 @@ class CurveFitOptions(FitOptions, SearchOptions, total=False):
     fallback: bool | FallbackOrchestrator
     auto_bounds: bool
     bounds_safety_factor: float | None
+    compute_diagnostics: bool
+    diagnostics_config: DiagnosticsConfig | None
 
 
 class KeptOptions(CurveFitOptions, total=False):

@@ -190,6 +190,7 @@ CASES = [
      prints("start   found by the search", "searched, ≥ 0, ≤ 9", "search  global")),
     ((*FIT, "--dry-run"), 0, prints("60", "direct", FORMULA)),
     ((*FIT, "--strict", "-m", "a*b*exp(-t/tau)+c"), 5, prints("not determined")),
+    ((*FIT, "--diagnose", "-m", "a*b*exp(-t/tau)+c"), 0, prints("a, b: only a*b is determined")),
     (("fit", "data.csv", *XY, "model.py:decay", "--limit-memory", "6",
       "--limit-time", "120", "--json"), 0, document(**TRUE)),
     ((*FIT, "--bubblewrap"), 1, prints("limits belong to a model file")),

@@ -7,7 +7,8 @@ from matplotlib.figure import Figure
 from scipy import stats
 
 import nlsq
-from nlsq.result import CurveFitResult, axis_scales, correlation_map, residual_plots, surfaces
+from nlsq.result import CurveFitResult, axis_scales, correlation_map, surfaces
+from nlsq.utils import normal_plot
 from tests.result_fits import DECAY, LINE, Model, decay, fitted, noisy_line, result_at
 from tests.test_result_plot import legend, png
 
@@ -258,7 +259,7 @@ def test_the_normal_plot_is_bloms_with_the_band_of_order_statistics():
 
 @pytest.mark.parametrize("size", [1, 2, 400, 401, 10**6])
 def test_ranks_of_many_points_lie_evenly_and_reach_both_ends(size):
-    ranks, expected = residual_plots.normal_scores(size)
+    ranks, expected = normal_plot.scores(size)
     np.testing.assert_allclose(
         expected, stats.norm.ppf((ranks + 0.625) / (size + 0.25)), atol=1e-12
     )

@@ -63,7 +63,11 @@ def test_both_columns_say_the_same(names, theirs, ours):
         np.testing.assert_allclose(other, one, rtol=2e-4, atol=1e-6 * np.abs(one).max())
 
 
-PAGES = [*sorted(ROOT.glob("examples/*.md")), ROOT / "docs" / "names.md"]
+PAGES = [
+    *sorted(ROOT.glob("examples/*.md")),
+    ROOT / "docs" / "diagnostics.md",
+    ROOT / "docs" / "names.md",
+]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

@@ -13,7 +13,8 @@ import pytest
 from matplotlib.figure import Figure
 
 from nlsq.core.problem.observations import labels_of
-from nlsq.result import figures, plotting
+from nlsq.result import plotting
+from nlsq.utils import figures
 from tests.result_fits import DECAY, LINE, Model, decay, fitted, noisy_line, result_at
 
 

@@ -8,6 +8,7 @@ import h5py
 import numpy as np
 import psutil
 import pytest
+from scipy import stats
 
 import nlsq
 from nlsq.core.drive.sampling import sample_size
@@ -62,6 +63,25 @@ def small():
     """Fewer points than one chunk."""
     x = np.linspace(0, 5, 30_000)
     return x, decay(x, 2.5, 1.3, 0.5) + 0.05 * np.random.default_rng(0).standard_normal(x.size)
+
+
+def test_residuals_that_are_not_kept_are_judged_by_their_sums(small):
+    x, y = small
+    wavy = y + 0.02 * np.sin(3 * x)
+    pattern = {"neighbours"}
+    for data, unit, codes in ((y, 1, set()), (wavy, 1, pattern), (wavy, 1e-90, pattern)):
+        start = P0[0] * unit, P0[1], P0[2] * unit
+        streamed = nlsq.fit(decay, x, data * unit, start, workflow="chunked")
+        u = nlsq.curve_fit(decay, x, data * unit, start).fun / unit
+        said = streamed.moments
+        assert said["skewness"] == pytest.approx(stats.skew(u), abs=1e-6)
+        assert said["kurtosis"] == pytest.approx(stats.kurtosis(u, fisher=False), rel=1e-6)
+        # Pairs over the borders of blocks are left out.
+        assert len(u) - 30 < said["pairs"] < len(u)
+        assert said["correlation"] == pytest.approx(u[1:] @ u[:-1] / (u @ u), abs=2e-3)
+        assert said["changes"] == pytest.approx(np.sum(u[1:] * u[:-1] < 0), abs=30)
+        found = {f.code for f in streamed.diagnose().findings}
+        assert found & {"neighbours", "tails", "skewed"} == codes
 
 
 def test_statistics_are_those_of_all_points(small):

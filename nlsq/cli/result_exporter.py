@@ -39,6 +39,7 @@ class Output:
     quiet: bool = False  # nothing is printed that was not asked for
     asked: bool = False  # for what is printed
     plot: bool = True
+    diagnose: bool = False  # print what is wrong with the fit too
     own: tuple[Path, ...] = ()  # files named on the command line; others stay in this folder
 
     @classmethod
@@ -57,7 +58,8 @@ class Output:
                 f"--json and --print {given['printed']}: one thing is printed.", "Leave one away."
             )
         asked, plot = printed is not None, not given["no_plot"]
-        return cls(printed or "table", given["quiet"], asked, plot, given["output"])
+        diagnose = given.get("diagnose", False)  # of which a batch has none
+        return cls(printed or "table", given["quiet"], asked, plot, diagnose, given["output"])
 
     def check(self, settings: Settings) -> None:
         """Find out before the fit, not after it, that its results could not be written.
@@ -86,6 +88,8 @@ class Output:
 
         if self.asked or not self.quiet:
             self.print(document, result)
+        if self.diagnose:
+            click.echo(result.diagnose().summary(), err=self.printed != "table")
         failed = None
         for path in (*settings.export.results_file, *settings.export.figure):
             try:

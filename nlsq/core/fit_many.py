@@ -20,7 +20,7 @@ from nlsq.core.model.calls import CurveCall
 from nlsq.core.model.jacobians import of_curve
 from nlsq.core.model.model import Model
 from nlsq.core.problem import named
-from nlsq.core.problem.keywords import SEARCH, asks_for_search, check_names
+from nlsq.core.problem.keywords import DIAGNOSTICS, SEARCH, asks_for_search, check_names
 from nlsq.core.problem.options import read_options, since
 from nlsq.core.problem.parameters import UNBOUNDED
 from nlsq.result.curve_fits import CurveFits
@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 # Options of `curve_fit` that are for a single fit.
 _SINGLE = frozenset(
     """method check_finite full_output callback verbose cache tr_solver tr_options x_scale diag
-    factor diff_step epsfcn workers cmaes_config auto_bounds bounds_safety_factor""".split()
+    factor diff_step epsfcn workers cmaes_config auto_bounds bounds_safety_factor
+    compute_diagnostics diagnostics_config""".split()
 )
 
 
@@ -154,7 +155,8 @@ def fit_many(
     if not callable(f):
         raise TypeError(f"the model must be a callable f(x, a, b, ...), got {f!r}.")
     for name in sorted(options.keys() & _SINGLE):
-        raise TypeError(f"fit_many() has no option {name!r}; it is one of `curve_fit`.")
+        instead = " Ask fits.diagnose() afterwards." if name in DIAGNOSTICS else ""
+        raise TypeError(f"fit_many() has no option {name!r}; it is one of `curve_fit`.{instead}")
     check_names("fit_many", options.keys() - SEARCH, (*_NAMES, *SEARCH), f, _SINGLE)
     rest, search = {**options}, None
     if asks_for_search(None, rest):

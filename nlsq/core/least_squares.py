@@ -88,8 +88,8 @@ def least_squares(
     -------
     OptimizeResult
         With x, cost, fun, jac, grad, optimality, active_mask, nfev, njev, nit, status, message,
-        success, backend, model_info, and param_names if there are names. A fit that does not
-        converge returns with its status.
+        success, backend, model_info, and param_names if there are names, fixed if some are. A fit
+        that does not converge returns with its status. Its ``diagnose()`` says what is wrong.
 
     Raises
     ------
@@ -167,6 +167,9 @@ def least_squares(
     )
     if names_given:
         result["param_names"] = names
+    if parameters.n_free < x0.size:
+        called = names if names_given else [f"p{i}" for i in range(x0.size)]
+        result["fixed"] = tuple(n for n, f in zip(called, parameters.free, strict=True) if not f)
     if settings.verbose:
         print(closing_line(result))
     return result

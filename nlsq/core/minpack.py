@@ -20,6 +20,7 @@ from nlsq.core.orchestration.reference import solve_by_reference
 from nlsq.core.orchestration.stages import stages_for
 from nlsq.core.problem.keywords import (
     BOUNDING,
+    DIAGNOSTICS,
     NO_ARGS,
     SEARCH,
     asks_for_search,
@@ -35,6 +36,7 @@ from nlsq.utils import interruption
 from nlsq.utils.given import model_value, numeric, require_numbers
 
 if TYPE_CHECKING:
+    from nlsq.diagnostics.config import DiagnosticsConfig
     from nlsq.result import CurveFitResult
     from nlsq.types import (
         CurveFitOptions,
@@ -90,6 +92,8 @@ def curve_fit(
     fixed: Any = None,
     fallback: Any = False,
     stability: StabilityLiteral = False,
+    compute_diagnostics: bool = False,
+    diagnostics_config: DiagnosticsConfig | None = None,
     **options: Any,
 ) -> CurveFitResult | FullOutput:
     """Fit a function to data by nonlinear least squares; the call of `scipy.optimize.curve_fit`.
@@ -227,10 +231,15 @@ def curve_fit(
         on is given up, and told.
     bounds_safety_factor : float
         How much farther than the data can see these bounds are (default 10).
+    compute_diagnostics : bool
+        Put a report on the fit's health into ``result.diagnostics``: `CurveFitResult.diagnose`, and
+        what the gradient did on the way, which is recorded for it (default False).
+    diagnostics_config : DiagnosticsConfig, optional
+        The report's thresholds; it asks for the report too.
     cache : SmartCache, optional
         Where fits that converged are kept and looked for, by the content of model, data and
-        options. Not with `callback` or ``verbose=2``, which show a fit at work, nor for xdata other
-        than arrays and their lists and dicts.
+        options. Not with `callback`, ``verbose=2`` or `compute_diagnostics`, which watch a fit at
+        work, nor for xdata other than arrays and their lists and dicts.
 
     Returns
     -------
@@ -286,7 +295,8 @@ def curve_fit(
         given = {
             "p0": p0, "sigma": sigma, "absolute_sigma": absolute_sigma, "bounds": bounds,
             "check_finite": check_finite, "method": method, "jac": jac, "nan_policy": nan_policy,
-            "fixed": fixed, "stability": stability, **options,
+            "fixed": fixed, "stability": stability, "compute_diagnostics": compute_diagnostics,
+            "diagnostics_config": diagnostics_config, **options,
         }  # fmt: skip
         result = chosen(fallback).fit_by(curve_fit, f, xdata, ydata, given)
         return _five_tuple(result) if full_output else result
@@ -301,7 +311,8 @@ def curve_fit(
 
         return fit_source(
             "curve_fit", f, xdata, p0, sigma, absolute_sigma, check_finite, bounds, method, jac,
-            nan_policy, fixed=fixed, stability=stability, **options,
+            nan_policy, fixed=fixed, stability=stability, compute_diagnostics=compute_diagnostics,
+            diagnostics_config=diagnostics_config, **options,
         )  # fmt: skip
     x_name = None
     if isinstance(f, str):
@@ -337,6 +348,9 @@ def curve_fit(
 
         inferred, options = read_auto_bounds(method, options)
     config = taken.selector.select(f, p0, bounds, method, jac, options)
+    diagnoses = compute_diagnostics or diagnostics_config is not None
+    if diagnoses:
+        config = config._replace(settings=dataclasses.replace(config.settings, history=[]))
     decision = taken.coordinator.decide(prepared.ydata.size, None, True)
     data, n = Observations.of(prepared), config.n_params
     held_by_bounds = fixed is None and config.n_free < n  # for which SciPy takes few points
@@ -364,6 +378,10 @@ def curve_fit(
         guard.tell(result)
     if inferred is not None:
         inferred.tell(result)
+    if diagnoses:
+        from nlsq.result.diagnosing import diagnose  # which few fits need
+
+        result["diagnostics"] = diagnose(result, diagnostics_config, config.settings.history)
     announce(result, finished.status, finished.options.verbose, stacklevel=2)
     return _five_tuple(result) if full_output else result
 
@@ -442,7 +460,7 @@ class CurveFit:
 
     def __init__(self, **options: Unpack[KeptOptions]):
         self.options: dict[str, Any] = {**options}
-        own = (*self._own, "fixed", "fallback", "stability", *SEARCH, *BOUNDING)
+        own = (*self._own, "fixed", "fallback", "stability", *SEARCH, *BOUNDING, *DIAGNOSTICS)
         check_kept("CurveFit", self.options, own)
 
     @overload

@@ -30,7 +30,7 @@ from nlsq.core.goals import pursue
 from nlsq.core.minpack import curve_fit
 from nlsq.core.orchestration.stages import stages_for
 from nlsq.core.orchestration.streaming_coordinator import STRATEGIES
-from nlsq.core.problem.keywords import BOUNDING, SEARCH, check_names
+from nlsq.core.problem.keywords import BOUNDING, DIAGNOSTICS, SEARCH, check_names
 from nlsq.core.problem.observations import labels_of
 from nlsq.core.problem.options import since
 from nlsq.core.problem.parameters import UNBOUNDED
@@ -46,6 +46,7 @@ from nlsq.utils.given import refuse_units
 from nlsq.utils.logging import get_logger
 
 if TYPE_CHECKING:
+    from nlsq.diagnostics.config import DiagnosticsConfig
     from nlsq.global_optimization.cmaes_config import CMAESConfig
     from nlsq.global_optimization.config import GlobalOptimizationConfig
     from nlsq.result import StreamedFitResult
@@ -61,7 +62,7 @@ if TYPE_CHECKING:
 _OWN = ("p0", "sigma", "absolute_sigma", "check_finite", "bounds", "method", "jac", "nan_policy",
         "fixed", "fallback", "stability", "workflow", "goal", "memory_limit_gb", "chunk_size",
         "checkpoint", "checkpoint_interval", "resume", "show_progress", *SEARCH,
-        *BOUNDING)  # fmt: skip
+        *BOUNDING, *DIAGNOSTICS)  # fmt: skip
 
 
 @overload
@@ -105,6 +106,8 @@ def fit(
     checkpoint_interval: float | None = None,
     resume: bool | None = None,
     show_progress: bool | None = None,
+    compute_diagnostics: bool = False,
+    diagnostics_config: DiagnosticsConfig | None = None,
     **options: Any,
 ) -> CurveFitResult:
     """Fit a function to data of any size: arrays, files, or what the program produces.
@@ -155,6 +158,8 @@ def fit(
     show_progress : bool, optional
         A line with pass, points per second, cost and time left; default on a terminal. (A direct
         fit is one compiled call: True reads arrays in pieces.)
+    compute_diagnostics, diagnostics_config
+        As in `curve_fit`. Of data that are read in pieces the report takes one pass more.
     **options
         Further options of `curve_fit`: tolerances, `loss`, `callback`, `time_limit`, ...
 
@@ -186,7 +191,7 @@ def fit(
     started = time.monotonic()
     if options.get("fallback", True) is False:
         options.pop("fallback")  # which data in pieces do not know
-    known = (*SEARCH, *BOUNDING, "fallback", "stability")
+    known = (*SEARCH, *BOUNDING, *DIAGNOSTICS, "fallback", "stability")
     check_names("fit", [k for k in options if k not in known], _OWN, f)
     set_by_goal = None
     if goal is not None:
@@ -205,6 +210,7 @@ def fit(
     common = {
         "p0": p0, "absolute_sigma": absolute_sigma, "check_finite": check_finite,
         "bounds": bounds, "method": method, "jac": jac, "nan_policy": nan_policy, "fixed": fixed,
+        "compute_diagnostics": compute_diagnostics, "diagnostics_config": diagnostics_config,
         **options,
     }  # fmt: skip
     reading = {

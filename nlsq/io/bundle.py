@@ -16,7 +16,8 @@ from nlsq.io.documents import document_text, write_file
 from nlsq.io.errors import FileError, missing_package
 from nlsq.io.exports import curve_csv, table_csv, to_csv
 from nlsq.io.table import Table
-from nlsq.result import CurveFitResult, StreamedFitResult, figures, plotting
+from nlsq.result import CurveFitResult, StreamedFitResult, plotting
+from nlsq.utils import figures
 from nlsq.utils.atomic import encoded
 
 _EPOCH = (2000, 1, 1, 0, 0, 0)  # the same fit makes the same file

@@ -237,12 +237,17 @@ _FIELDS: dict[str, Any] = {
     "model?": None, "model_info?": OneOf((None, ModelRecord)),
     "sample?": {"ydata": Numbers(("sample",), "biufc"),
                 "sigma": OneOf((None, Numbers(("sample",))))},
-    "moments?": dict.fromkeys(("chi_squared", "squares", "absolute", "total"), _POSITIVE),
+    "moments?": {
+        **dict.fromkeys(("chi_squared", "squares", "absolute", "total", "kurtosis?"), _POSITIVE),
+        "skewness?": float, "correlation?": float, "score?": float, "pairs?": COUNT,
+        "changes?": COUNT,
+    },
 }  # fmt: skip
 
 
 _VARIABLES = {
-    "_predictions?": Numbers(("m",), "biufc"), "_model_lost?": str, "*": Word(()),
+    "_predictions?": Numbers(("m",), "biufc"), "_factor?": Numbers(("k", "n")),
+    "_model_lost?": str, "*": Word(()),
 }  # fmt: skip
 
 

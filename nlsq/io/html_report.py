@@ -21,11 +21,11 @@ from nlsq.io.report_figures import (
     surface_figure,
     waterfall_figure,
 )
-from nlsq.io.report_style import CSS
 from nlsq.result import CurveFitResult, minima_text, report
 from nlsq.result.formatting import exact, near_one, percent
 from nlsq.result.search_sentences import search_sentence
 from nlsq.result.sentences import basis_of_errors
+from nlsq.utils.report_style import CSS
 
 _MOST_CORRELATED = 16  # parameters in a correlation matrix; above, the strongest pairs
 _POSITIVE, _NEGATIVE = "214, 80, 60", "60, 120, 214"

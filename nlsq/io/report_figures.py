@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,7 +12,6 @@ from nlsq.io.errors import missing_package
 from nlsq.result import (
     CurveFitResult,
     StreamedFitResult,
-    figures,
     plotting,
     residual_plots,
     statistics,
@@ -23,26 +20,11 @@ from nlsq.result import (
 )
 from nlsq.result.axis_scales import spans_decades
 from nlsq.result.statistics import real_parts
+from nlsq.utils import figures, normal_plot
+from nlsq.utils.page_figures import DATA, FIT, INK, SECOND, SOFT, STYLE, svg
 
-#: Colours that stand for those of the page: drawn, then replaced by CSS variables.
-_INK, _SOFT, _GRID, _DATA, _FIT, _SECOND = (
-    "#010203", "#010204", "#010205", "#010206", "#010207", "#010208"
-)  # fmt: skip
-_VARIABLES = {
-    _INK: "--ink", _SOFT: "--soft", _GRID: "--line", _DATA: "--data", _FIT: "--fit",
-    _SECOND: "--second",
-}  # fmt: skip
 _MOST_MARKERS = 3000  # more points are drawn as the range in slices
 _SLICES = 700
-_STYLE = {
-    "svg.fonttype": "none", "font.size": 10.5, "text.color": _INK, "axes.edgecolor": _SOFT,
-    "axes.labelcolor": _INK, "xtick.color": _SOFT, "ytick.color": _SOFT, "axes.linewidth": 0.8,
-    "xtick.labelcolor": _INK, "ytick.labelcolor": _INK, "axes.facecolor": "none",
-    "figure.facecolor": "none", "savefig.facecolor": "none", "axes.spines.top": False,
-    "axes.spines.right": False, "axes.grid": True, "grid.color": _GRID, "grid.linewidth": 0.7,
-    "axes.axisbelow": True, "legend.frameon": False, "legend.fontsize": 9.5,
-    "axes.formatter.use_mathtext": False, "axes.unicode_minus": True, "path.simplify": True,
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -139,7 +121,7 @@ def fit_figure(points: Points, document: Mapping[str, Any]) -> tuple[str, list[s
     labels = document.get("labels") or {}
     x_label, y_label = (figures.plain(labels.get(axis, axis)) for axis in "xy")
     curve = document.get("curve") if points.along_x else None
-    with mpl.rc_context({**_STYLE, "svg.hashsalt": "nlsq-fit"}):
+    with mpl.rc_context({**STYLE, "svg.hashsalt": "nlsq-fit"}):
         figure = mpl.figure.Figure(figsize=(8.6, 6.0), layout="constrained")
         above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
         _set_scales(above, points)
@@ -152,12 +134,12 @@ def fit_figure(points: Points, document: Mapping[str, Any]) -> tuple[str, list[s
             _draw_equality(above, points)
         above.set_ylabel(y_label if points.along_x else f"observed {y_label}")
         figures.legend(above, fontsize=9.5)
-        below.axhline(0.0, color=_FIT, linewidth=1.2, zorder=1)
+        below.axhline(0.0, color=FIT, linewidth=1.2, zorder=1)
         by_sigma = above.get_yscale() == "log" and points.series[0].sigma is not None
         _draw_points(below, _over_sigma(points) if by_sigma else points, residuals=True)
         below.set_ylabel("residual / σ" if by_sigma else "residual")
         below.set_xlabel(x_label if points.along_x else f"predicted {y_label}")
-        return _svg(figure, "Data, fit and residuals"), notes
+        return svg(figure, "Data, fit and residuals"), notes
 
 
 def _set_scales(ax: Any, points: Points) -> None:
@@ -192,23 +174,23 @@ def surface_figure(result: CurveFitResult, document: Mapping[str, Any]) -> str |
     mpl = require_matplotlib()
     labels = document.get("labels") or {}
     x_label, y_label = (figures.plain(labels.get(axis, axis)) for axis in "xy")
-    with mpl.rc_context({**_STYLE, "svg.hashsalt": "nlsq-surface"}), figures.apart():
+    with mpl.rc_context({**STYLE, "svg.hashsalt": "nlsq-surface"}), figures.apart():
         options = plotting.Options(xlabel=x_label, ylabel=y_label)
         figure, _ = surfaces.draw(surface, None, options)
-        return _svg(figure, "Data, fit and residuals")
+        return svg(figure, "Data, fit and residuals")
 
 
 def waterfall_figure(result: CurveFitResult) -> str:
     """The costs of the local fits of a search, as SVG."""
     mpl = require_matplotlib()
-    with mpl.rc_context({**_STYLE, "svg.hashsalt": "nlsq-waterfall"}), figures.apart():
+    with mpl.rc_context({**STYLE, "svg.hashsalt": "nlsq-waterfall"}), figures.apart():
         figure, _ = waterfall.draw(result, None, "")
-        return _svg(figure, "Costs of the local fits, sorted")
+        return svg(figure, "Costs of the local fits, sorted")
 
 
 def _draw_points(ax: Any, points: Points, residuals: bool) -> list[str]:
     notes: list[str] = []
-    for series, colour in zip(points.series, (_DATA, _SECOND), strict=False):
+    for series, colour in zip(points.series, (DATA, SECOND), strict=False):
         values = series.y - series.fitted if residuals else series.y
         if len(series.x) > _MOST_MARKERS:
             slices = _draw_range(ax, series.x, values, colour, series.name)
@@ -219,7 +201,7 @@ def _draw_points(ax: Any, points: Points, residuals: bool) -> list[str]:
             )  # fmt: skip
             continue
         if series.sigma is not None:
-            ax.errorbar(series.x, values, yerr=series.sigma, fmt="none", ecolor=_SOFT,
+            ax.errorbar(series.x, values, yerr=series.sigma, fmt="none", ecolor=SOFT,
                         elinewidth=0.8, zorder=2)  # fmt: skip
         size = 4.6 if len(series.x) <= 150 else 2.8 if len(series.x) <= 1000 else 1.8
         ax.plot(series.x, values, "o", markersize=size, markeredgewidth=0, color=colour,
@@ -251,7 +233,7 @@ def _draw_curve(ax: Any, curve: Mapping[str, Any], dense: bool) -> list[str]:
     x, y = (np.array(curve[k], dtype=float) for k in "xy")
     level = f"{100 * curve.get('level', 0.95):g} %"
     notes = []
-    looks = {"prediction": (_SOFT, 0.16), "confidence": (_FIT, 0.28)}
+    looks = {"prediction": (SOFT, 0.16), "confidence": (FIT, 0.28)}
     for kind, (colour, alpha) in looks.items():
         lower, upper = (np.array(v, dtype=float) for v in curve[kind])
         known = np.isfinite(lower) & np.isfinite(upper)
@@ -260,12 +242,12 @@ def _draw_curve(ax: Any, curve: Mapping[str, Any], dense: bool) -> list[str]:
             notes.append(f"The {kind} band is unbounded {part}.")
         if known.any() and dense and kind == "prediction":  # on top, or the points hide it
             for i, limit in enumerate((lower, upper)):
-                ax.plot(x, np.where(known, limit, np.nan), "--", color=_INK, linewidth=1.0,
+                ax.plot(x, np.where(known, limit, np.nan), "--", color=INK, linewidth=1.0,
                         zorder=3.5, label=None if i else f"{level} {kind} band")  # fmt: skip
         elif known.any():
             ax.fill_between(x, lower, upper, where=known, color=colour, alpha=alpha, linewidth=0,
                             label=f"{level} {kind} band", zorder=1)  # fmt: skip
-    ax.plot(x, y, color=_FIT, linewidth=1.9, label="fit", zorder=4)
+    ax.plot(x, y, color=FIT, linewidth=1.9, label="fit", zorder=4)
     return notes
 
 
@@ -273,14 +255,14 @@ def _draw_through_data(ax: Any, points: Points) -> None:
     for number, series in enumerate(points.series):
         order = np.argsort(series.x, kind="stable")
         order = order[:: max(1, len(order) // 4000)]
-        ax.plot(series.x[order], series.fitted[order], color=_FIT, linewidth=1.7, zorder=4,
+        ax.plot(series.x[order], series.fitted[order], color=FIT, linewidth=1.7, zorder=4,
                 label=None if number else "fit")  # fmt: skip
 
 
 def _draw_equality(ax: Any, points: Points) -> None:
     values = np.concatenate([s.fitted for s in points.series])
     ends = np.array([np.nanmin(values), np.nanmax(values)])
-    ax.plot(ends, ends, color=_FIT, linewidth=1.7, label="observed = predicted", zorder=4)
+    ax.plot(ends, ends, color=FIT, linewidth=1.7, label="observed = predicted", zorder=4)
 
 
 def residual_figure(points: Points) -> str:
@@ -292,47 +274,27 @@ def residual_figure(points: Points) -> str:
     spread = float(residuals.std()) if size > 1 else 0.0
     if size < 3 or not spread > 0:
         return ""
-    chosen, expected = residual_plots.normal_scores(size)
+    chosen, expected = normal_plot.scores(size)
     z = (residuals - residuals.mean()) / spread
-    with mpl.rc_context({**_STYLE, "svg.hashsalt": "nlsq-residuals"}):
+    with mpl.rc_context({**STYLE, "svg.hashsalt": "nlsq-residuals"}):
         figure = mpl.figure.Figure(figsize=(8.6, 2.7), layout="constrained")
         left, right = figure.subplots(1, 2)
         edges = residual_plots.histogram_edges(z)
         clipped = np.clip(z, edges[0], edges[-1])
-        look = {"histtype": "stepfilled", "color": _DATA, "alpha": 0.55}
+        look = {"histtype": "stepfilled", "color": DATA, "alpha": 0.55}
         left.hist(clipped, bins=edges, density=True, **look)
         curve = residual_plots.normal_curve(edges)
-        left.plot(*curve, color=_FIT, linewidth=1.6, label="normal")
+        left.plot(*curve, color=FIT, linewidth=1.6, label="normal")
         left.set_xlabel("residual / standard deviation")
         left.set_ylabel("density")
         left.legend()
-        right.plot(expected[[0, -1]], expected[[0, -1]], color=_FIT, linewidth=1.6)
-        right.plot(expected, z[chosen], "o", color=_DATA, markersize=2.8, markeredgewidth=0)
+        right.plot(expected[[0, -1]], expected[[0, -1]], color=FIT, linewidth=1.6)
+        right.plot(expected, z[chosen], "o", color=DATA, markersize=2.8, markeredgewidth=0)
         right.set_xlabel("expected of a normal distribution")
         right.set_ylabel("found")
-        return _svg(figure, "Distribution of the residuals")
+        return svg(figure, "Distribution of the residuals")
 
 
 def _standardised(series: Series) -> np.ndarray:
     residuals = real_parts(series.y - series.fitted)
     return residuals if series.sigma is None else residuals / series.sigma
-
-
-def _svg(figure: Any, title: str) -> str:
-    out = io.StringIO()
-    figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
-    text = out.getvalue()
-    text = text[text.index("<svg") :].strip()
-    text = re.sub(r"\s*<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-    text = re.sub(r"\s*<!--.*?-->", "", text, flags=re.DOTALL)
-    text = re.sub(r"font: ([\d.]+)px [^;\"]*", r"font-size: \1px", text)
-    text = re.sub(r'<g id="[^"]*"', "<g", text)  # the other figure has the same
-    for colour, variable in _VARIABLES.items():
-        text = text.replace(colour, f"var({variable})")
-    head = f'<svg role="img" aria-label="{title}" class="figure" '
-    text = re.sub(r'<svg (.*?)width="[^"]*" height="[^"]*"|<svg ', head + r"\1 ", text, count=1)
-    return re.sub(r"<svg [^>]*>", _without_size, text, count=1)
-
-
-def _without_size(found: re.Match[str]) -> str:
-    return re.sub(r' (?:width|height)="[^"]*"', "", found.group())

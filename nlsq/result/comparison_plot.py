@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nlsq.result import figures, plotting, prediction
+from nlsq.result import plotting, prediction
+from nlsq.utils import figures
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

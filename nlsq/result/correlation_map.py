@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nlsq.result import figures
+from nlsq.utils import figures
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

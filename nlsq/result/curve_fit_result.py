@@ -23,7 +23,7 @@ FIELDS = frozenset(
     success param_names p0 bounds fixed at_bound rank undetermined null_directions pcov_determined
     absolute_sigma loss f_scale method n_points dof warnings wall_time model_info backend model
     model_name minima fallback stability precision inferred_bounds cmaes_diagnostics xdata ydata
-    sigma labels workflow moments sample streaming weighted""".split()
+    sigma labels workflow moments sample streaming weighted diagnostics""".split()
 )
 # Public for the sake of other modules, or of a dictionary's.
 _INSIDE = frozenset(dir(dict)) - {"get", "keys", "items"} | frozenset(

@@ -36,8 +36,8 @@ class FitPlots(FittedCurve):
 
     def _options(self, **given: Any) -> Options:
         """What to draw; labels that were not given are those of the data."""
-        from nlsq.result.figures import plain
         from nlsq.result.plotting import Options
+        from nlsq.utils.figures import plain
 
         names = {"x": "x", "y": "y"} | (self.get("labels") or {})
         x = plain(names["x"]) if isinstance(names["x"], str) else tuple(map(plain, names["x"]))

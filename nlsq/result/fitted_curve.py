@@ -12,6 +12,8 @@ from nlsq.result.sentences import cautions
 from nlsq.result.statistics import LEVEL, level_of
 
 if TYPE_CHECKING:
+    from nlsq.diagnostics.config import DiagnosticsConfig
+    from nlsq.diagnostics.health_report import HealthReport
     from nlsq.result.deriving import Derived, DerivedQuantities
     from nlsq.result.prediction import Band
     from nlsq.result.solving import Solution
@@ -253,6 +255,44 @@ class FittedCurve(FitStatistics):
         from nlsq.result import solving
 
         return solving.solve(self, y, near, bracket, replicates, sigma_new)
+
+    # -- what to think of it ---------------------------------------------------------------------
+
+    def diagnose(self, config: DiagnosticsConfig | None = None) -> HealthReport:
+        """What is wrong with this fit, if anything, in at most twelve lines.
+
+        What the data determine and what only in combination, by the parameters' names; whether the
+        end is a minimum and explains the data; what the residuals say. Of a stored fit without its
+        data it says what could not be looked at; of a streamed one it makes one pass at most.
+
+        Parameters
+        ----------
+        config : DiagnosticsConfig, optional
+            From where on something is an alarm.
+
+        Returns
+        -------
+        HealthReport
+            With ``summary()``, ``status`` ('healthy', 'warning', 'critical') and ``findings``.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from nlsq import curve_fit
+        >>> x = np.linspace(0, 0.01, 40)
+        >>> y = 3 * x / (5 + x) + 3e-5 * np.cos(1e4 * x)
+        >>> fit = curve_fit(lambda x, vmax, km: vmax * x / (km + x), x, y, p0=[1, 1])
+        >>> print(fit.diagnose().alarms[0].fact)
+        vmax, km: only vmax/km is known well
+        """
+        from nlsq.result import diagnosing
+
+        return diagnosing.diagnose(self, config)
+
+    @property
+    def diagnostics(self) -> HealthReport:
+        """The report of ``compute_diagnostics=True``; of any other fit `diagnose`."""
+        return self._field("diagnostics") if "diagnostics" in self else self.diagnose()
 
     def _data_to_look_at(self) -> FittedCurve:
         """A fit with these data, or with those of the sample where there is only that."""

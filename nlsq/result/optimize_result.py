@@ -12,6 +12,10 @@ import numpy as np
 
 from nlsq.interfaces.result_protocol import LeastSquaresResultProtocol, ResultProtocol
 
+if TYPE_CHECKING:
+    from nlsq.diagnostics.config import DiagnosticsConfig
+    from nlsq.diagnostics.health_report import HealthReport
+
 _FIRST_IN_REPR = ("message", "success", "status", "cost", "fun", "x", "pcov", "nit", "nfev", "njev")
 
 
@@ -158,6 +162,20 @@ class OptimizeResult(dict):
         return not self == other
 
     __hash__ = None
+
+    def diagnose(self, config: DiagnosticsConfig | None = None) -> HealthReport:
+        """What is wrong with this fit, as far as residuals and Jacobian tell; see `CurveFitResult`.
+
+        Examples
+        --------
+        >>> from nlsq import least_squares
+        >>> found = least_squares(lambda p: [p[0] * p[1] - 2, p[0] * p[1] - 3, 0.1], [1.0, 2.0])
+        >>> found.diagnose().findings[0].fact
+        'p0, p1: only p0*p1 is determined'
+        """
+        from nlsq.result import diagnosing
+
+        return diagnosing.diagnose_residuals(self, config)
 
     # -- changing --------------------------------------------------------------------------------
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nlsq.result import axis_scales, figures, prediction, statistics, surfaces
-from nlsq.result.figures import BAND, DATA, FIT, PREDICTION
+from nlsq.result import axis_scales, prediction, statistics, surfaces
+from nlsq.utils import figures
+from nlsq.utils.figures import BAND, DATA, FIT, PREDICTION
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

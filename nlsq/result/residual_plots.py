@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nlsq.result import axis_scales, figures, plotting, statistics
+from nlsq.result import axis_scales, plotting, statistics
+from nlsq.utils import figures, normal_plot
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from nlsq.result.plotting import Options
 
 _FURTHEST = 6.0  # standard deviations; what is beyond stands at the edge of the histogram
-_MOST_RANKED = 400  # points of the normal plot
 _NORMAL = NormalDist()
 
 
@@ -35,7 +35,7 @@ def draw(result: FitPlots, options: Options) -> tuple[Figure, np.ndarray]:
     log = single and axis_scales.spans_decades(along)
     above.set_xscale(options.xscale or ("log" if log else "linear"))
     _histogram(left, z, label, standard)
-    _normal_plot(right, z, label, standard)
+    normal_plot.draw(right, z, label, standard)
     if scale is not None:
         squared = "reduced χ²" if linear else "loss / degrees of freedom"
         above.set_title(f"s = √({squared}) = {scale:.4g}", loc="right", fontsize="small")
@@ -65,24 +65,6 @@ def standardised(result: FitPlots) -> tuple[np.ndarray, np.ndarray, str, float |
         z, by = z / scale, [*by, "s"]
     label = ("residual", f"residual / {''.join(by)}", "residual / (σ s)")[len(by)]
     return statistics.real_parts(along), statistics.real_parts(z), label, scale
-
-
-def normal_scores(size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Ranks to draw of a normal plot, and where the values of these ranks are expected.
-
-    Of many, those that lie evenly in the plot: the tails are drawn whole.
-    """
-    ranks = np.arange(size)
-    if size > _MOST_RANKED:
-        end = _expected(0, size)
-        even = [_NORMAL.cdf(z) for z in np.linspace(end, -end, _MOST_RANKED)]
-        ranks = np.unique(np.round(np.array(even) * (size + 0.25) - 0.625).astype(int))
-    return ranks, np.array([_expected(rank, size) for rank in ranks.tolist()])
-
-
-def _expected(rank: int, size: int) -> float:
-    """Where the value of a rank, from 0, is expected: Blom's formula."""
-    return _NORMAL.inv_cdf((rank + 0.625) / (size + 0.25))
 
 
 def histogram_edges(z: np.ndarray) -> np.ndarray:
@@ -121,20 +103,3 @@ def _histogram(ax: Axes, z: np.ndarray, label: str, standard: bool) -> None:
     if standard:
         ax.plot(*normal_curve(edges), color=figures.FIT, linewidth=1.6, label="normal")
         ax.legend(frameon=False, loc="upper right")
-
-
-def _normal_plot(ax: Axes, z: np.ndarray, label: str, standard: bool) -> None:
-    from scipy.special import betaincinv, ndtri
-
-    z = np.sort(z[np.isfinite(z)])
-    size = len(z)
-    ranks, expected = normal_scores(size)
-    if standard:
-        # The value of a rank is distributed as Beta(rank, size - rank + 1) in its probability.
-        limits = [ndtri(betaincinv(ranks + 1.0, size - ranks, p)) for p in (0.025, 0.975)]
-        ax.fill_between(expected, *limits, color=figures.PREDICTION, alpha=0.13, linewidth=0)
-        ends = expected[[0, -1]]
-        ax.plot(ends, ends, color=figures.FIT, linewidth=1.4)
-    ax.plot(expected, z[ranks], "o", color=figures.DATA, markersize=3.2, markeredgewidth=0)
-    ax.set_xlabel("expected of a normal distribution")
-    ax.set_ylabel(label)

@@ -4,6 +4,7 @@ Values are written by `nlsq.utils.safe_serialize`, as people like to read them; 
 
     {"$record": {field: value}, "name": "ModelInfo", "text": its describe() sentence}
     {"$function": "its name"}    {"$frame": ...}    {"$series": ...}    {"$minima": {field: value}}
+    {"$health": a report's findings}
 """
 
 from __future__ import annotations
@@ -53,6 +54,8 @@ class _ResultCodec(Codec):
     def other_out(self, value: Any, level: int) -> Any:
         if isinstance(value, Minima):
             return {"$minima": self.encode(value.parts(), level)}
+        if type(value).__name__ == "HealthReport":  # whose package few results load
+            return {"$health": value.to_dict()}
         if isinstance(value, ModelRecord) or (
             dataclasses.is_dataclass(value) and not isinstance(value, type)
         ):
@@ -88,6 +91,10 @@ class _ResultCodec(Codec):
             return ModelRecord(name=value["name"], fields=fields, text=value["text"])
         if tag == "$function":
             return body
+        if tag == "$health":
+            from nlsq.diagnostics.health_report import HealthReport
+
+            return HealthReport.from_dict(body)
         if tag == "$minima":
             return Minima.from_parts(self.decode(body, level))
         return super().other_in(tag, value, level)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nlsq.result import figures, statistics
+from nlsq.result import statistics
+from nlsq.utils import figures
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

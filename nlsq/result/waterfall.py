@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nlsq.result import figures
 from nlsq.result.formatting import significant
 from nlsq.result.search_sentences import noise_threshold, worse
+from nlsq.utils import figures
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,7 +8,7 @@ import signal
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -48,6 +48,9 @@ from nlsq.streaming.progress import PassDisplay
 from nlsq.streaming.sources import DataSourceError
 from nlsq.streaming.survey import PART, Survey, sample_alone, survey
 from nlsq.utils import interruption
+
+if TYPE_CHECKING:
+    from nlsq.diagnostics.config import DiagnosticsConfig
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,6 +115,8 @@ def fit_source(
     *,
     fixed: Any = None,
     stability: Any = False,
+    compute_diagnostics: bool = False,
+    diagnostics_config: DiagnosticsConfig | None = None,
     ydata: Any = None,
     reading: Reading = Reading(),
     hybrid: HybridStreamingConfig | None = None,
@@ -160,6 +165,9 @@ def fit_source(
             k: v for k, v in own.items() if k != "max_nfev" or "maxfev" not in options
         } | options
     settings = _settings(caller, f, method, jac, parameters, options)
+    diagnoses = compute_diagnostics or diagnostics_config is not None
+    if diagnoses:
+        settings = dataclasses.replace(settings, history=[])
     require_engine(f)
     if decision is None:
         width, points = source.form.bytes_per_point, source.n_points
@@ -231,6 +239,10 @@ def fit_source(
         "source": source.name,
         "n_omitted": found.n_omitted,
     }
+    if diagnoses:
+        from nlsq.result.diagnosing import diagnose  # which few fits need
+
+        result["diagnostics"] = diagnose(result, diagnostics_config, settings.history)
     announce(result, finished.status, settings.verbose, stacklevel=3)
     if search is not None:
         search.tell_doubt(phases.found, phases.facts.get("tournament"), found.n_points)
@@ -274,10 +286,12 @@ def _result(
     if feed.source.labels:
         held["labels"] = feed.source.labels
     verdict = judge(finished, covariance_of(finished, absolute_sigma))
-    return StreamedFitResult(
+    result = StreamedFitResult(
         fields(finished, verdict, absolute_sigma, seconds) | held,
         lazy=numbers_on_demand(finished) | {"moments": sums},
     )
+    result.__dict__["_factor"] = verdict.covariance.jacobian  # R, all that a diagnosis needs
+    return result
 
 
 def _refuse_start(feed: Feed, model: Model, parameters: Parameters, p: np.ndarray) -> None:

@@ -31,6 +31,7 @@ Examples:
 @click.argument("source", metavar="FILE")
 @click.option("--dry-run", is_flag=True, help="Show points, memory and method, and stop.")
 @click.option("--strict", is_flag=True, help=STRICT)
+@click.option("--diagnose", is_flag=True, help="Say what is wrong with the fit, if anything.")
 @click.pass_context
 def fit(context: click.Context, source: str, dry_run: bool, strict: bool, **given: Any) -> None:
     """Fit a model to the data in FILE (- is standard input), or as FILE.yaml or .toml says.

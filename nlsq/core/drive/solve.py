@@ -43,7 +43,9 @@ def solve(model: Model, data: Observations, parameters: Parameters, options: Opt
     """
     if options.cache is not None:
         anew = dataclasses.replace(options, cache=None)
-        if options.callback is None and options.verbose < 2 and data.x.in_full:
+        if not (options.callback or options.history is not None or options.verbose > 1) and (
+            data.x.in_full
+        ):
             road = model.info  # a fit that changes it on its way is not kept
             key = _content(model, data, parameters, anew)
             if not isinstance(options.cache, SmartCache):  # which may be of several processes

@@ -87,10 +87,11 @@ class Watch:
     def __init__(self, options: Options | None = None, residual: Callable | None = None):
         self.stop: Status | None = None
         self._callback, self._verbose, self._deadline = None, 0, math.inf
+        self._history: list | None = None
         self.interprets = False
         if options is not None:
             self.interprets = options.backend == "numpy"
-            self._verbose = options.verbose
+            self._verbose, self._history = options.verbose, options.history
             if options.deadline is not None:
                 self._deadline = options.deadline
             if options.callback is not None:
@@ -137,9 +138,15 @@ class Watch:
         if self._verbose > 1:
             self._print(nit, nfev, cost, float(state.last), float(point.optimality))
         self._cost = cost
+        if self._callback is None and self._history is None:
+            return None
+        gradient = _cosines(state)
+        if self._history is not None:
+            self._history.append((nit, cost, gradient))
         if self._callback is None:
             return None
         facts = {"nfev": nfev, "optimality": float(point.optimality), "step": float(state.last)}
+        facts["gradient"] = gradient
         return Status.CALLBACK if self._callback(nit, cost, np.array(point.x), facts) else None
 
     def _print(self, nit, nfev, cost, step, optimality):
@@ -155,6 +162,16 @@ class Watch:
             f"{nit:^15}{nfev:^15}{cost:^15.4e}{change:^15}{step_text:^15}{optimality:^15.2e}",
             flush=True,
         )
+
+
+def _cosines(state) -> np.ndarray:
+    """(n,) g_j / (|J_j| |r|), of which the optimality is the largest inside the bounds."""
+    point = state.point
+    iterative = hasattr(point, "g")  # where no R is made
+    g = np.asarray(point.g if iterative else point.R.T @ point.z)
+    norms = np.asarray(state.norms if hasattr(state, "norms") else point.norms)
+    size = norms * math.sqrt(2 * float(point.cost))
+    return np.where(size > 0, g / np.where(size > 0, size, 1.0), 0.0)
 
 
 def drive_passes(

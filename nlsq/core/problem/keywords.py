@@ -18,9 +18,12 @@ SEARCH = ("multistart", "global_search", "n_starts", "sampler", "center_on_p0", 
           "seed", "search_config", "cmaes_config")  # fmt: skip
 # of `curve_fit`: bounds that are inferred (`nlsq.precision`)
 BOUNDING = ("auto_bounds", "bounds_safety_factor")
+# of a report on the fit's health (`nlsq.diagnostics`)
+DIAGNOSTICS = ("compute_diagnostics", "diagnostics_config")
 SEARCH_METHODS = ("global", "multistart", "multi-start", "cmaes", "cmaes-fast", "cmaes-global")
 FRONT = ("p0", "sigma", "absolute_sigma", "check_finite", "bounds", "method", "jac", "full_output",
-         "nan_policy", "fixed", "fallback", "stability", *SEARCH, *BOUNDING)  # fmt: skip
+         "nan_policy", "fixed", "fallback", "stability", *SEARCH, *BOUNDING,
+         *DIAGNOSTICS)  # fmt: skip
 NO_ARGS = "Put what else the model takes into it: lambda x, a, b: f(x, a, b, more)."
 _ORCHESTRATOR = "fallback=nlsq.stability.fallback.FallbackOrchestrator"
 # other libraries' names

@@ -59,13 +59,15 @@ class Options:
     cache: CacheProtocol | None = None
     workers: Any = None  # who evaluates what differences need
     backend: str = "auto"  # of `config.BACKENDS`
+    history: list | None = None  # where (nit, cost, gradient) of each iteration go
     sampled: bool = True  # whether a fit to many points may begin on a sample of them
     tried_again: bool = True  # whether a fit with a suspicious end is (see `drive.tries`)
 
     @property
     def is_watched(self) -> bool:
         """Whether something happens between passes."""
-        return self.callback is not None or self.verbose > 1 or self.deadline is not None
+        asked = self.callback is not None or self.verbose > 1 or self.deadline is not None
+        return asked or self.history is not None
 
     def for_each(self, name: str, n: int) -> np.ndarray:
         """An option given as a number or one per parameter, as (n,)."""

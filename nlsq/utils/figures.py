@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DATA, FIT, BAND, PREDICTION = "#3b4252", "#c8372d", "#c8372d", "#4c78a8"
+GRID = "#e5e5e5"
 #: Colours of several curves: those of Wong, Nature Methods 8, 441 (2011), told apart by all eyes.
 SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f6a9b", "#5c5c5c")
 _apart: ContextVar[bool] = ContextVar("nlsq_figures_apart", default=False)
@@ -75,7 +76,7 @@ def stacked(ax: Axes | None, residuals: bool) -> tuple[Figure, list[Axes]]:
 def finish(axes: Iterable[Axes]) -> None:
     """A light grid, and no frame above and to the right."""
     for ax in axes:
-        ax.grid(True, color="0.9", linewidth=0.6)
+        ax.grid(True, color=GRID, linewidth=0.6)
         ax.set_axisbelow(True)
         ax.spines[["top", "right"]].set_visible(False)
 

@@ -1,0 +1,126 @@
+"""What the fit came to as a whole: whether it ended, on a bound, and what it explains of y."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from nlsq.diagnostics.config import DEFAULT, DiagnosticsConfig
+from nlsq.diagnostics.evidence import Evidence
+from nlsq.diagnostics.finding import CRITICAL, INFO, WARNING, Finding, listed
+
+_TREND = 0.5  # correlation of neighbouring residuals that a curve left in them makes
+_CHANCE = 0.05
+
+
+def analyse(evidence: Evidence, config: DiagnosticsConfig = DEFAULT) -> list[Finding]:
+    """How the fit ended, its bounds and its degrees of freedom, and R-squared."""
+    return [
+        *_ended(evidence),
+        *_explained(evidence, config),
+        *_bounds(evidence),
+        *_freedom(evidence),
+    ]
+
+
+def _ended(evidence: Evidence) -> list[Finding]:
+    if evidence.converged:
+        return []
+    fact = f"not converged: {evidence.message.rstrip('.')}"
+    remedy = "start nearer to the data, or allow more evaluations"
+    return [Finding("not-converged", CRITICAL, fact, None, remedy)]
+
+
+def _explained(evidence: Evidence, config: DiagnosticsConfig) -> list[Finding]:
+    r2 = evidence.r_squared
+    if r2 is None or not math.isfinite(r2) or _is_mean(evidence):
+        return []
+    fact = f"the model explains {_percent(r2)} of y"
+    if not explains_nothing(evidence, config):
+        return [Finding("explained", INFO, fact, r2)]
+    if r2 < 0:
+        fact = f"the model is worse than a constant: R² {r2:.3g}"
+    remedy = "start elsewhere (method='global') or take another model, unless y is noise alone"
+    return [Finding("explained", CRITICAL, f"{fact}: wrong model or minimum", r2, remedy)]
+
+
+def explains_nothing(evidence: Evidence, config: DiagnosticsConfig) -> bool:
+    """Whether a constant would do as well, or the model is at a wrong minimum."""
+    r2 = evidence.r_squared
+    if r2 is None or not r2 < config.explained_threshold or _is_mean(evidence):
+        return False
+    return _is_nothing(evidence, r2)
+
+
+def is_right_end(evidence: Evidence, config: DiagnosticsConfig) -> bool:
+    """Whether what holds at the end is worth saying: a minimum, or the floor of a valley."""
+    cosines = evidence.cosines
+    flat = cosines is not None and np.abs(cosines).max(initial=0.0) <= config.gradient_threshold
+    return (evidence.converged or flat) and not explains_nothing(evidence, config)
+
+
+def _percent(r2: float) -> str:
+    """With so many digits that what is missing to 100 % shows.
+
+    Examples
+    --------
+    >>> _percent(0.0213), _percent(0.998), _percent(0.99999712), _percent(1.0)
+    ('2 %', '99.8 %', '99.9997 %', '100 %')
+    """
+    missing = 100 * (1 - r2)
+    if missing <= 0 or r2 == 1:
+        return "100 %"
+    digits = min(max(0, -math.floor(math.log10(missing))), 12) if missing < 10 else 0
+    return f"{100 * r2:.{digits}f} %"
+
+
+def _is_mean(evidence: Evidence) -> bool:
+    """Whether the model is a constant by its nature: one parameter, one value."""
+    f = evidence.fitted
+    return int(evidence.free.sum()) <= 1 and f is not None and f.size > 0 and np.ptp(f) == 0
+
+
+def _is_nothing(evidence: Evidence, r2: float) -> bool:
+    """Whether a constant does as well, or the residuals still hold a curve."""
+    if r2 < 0:
+        return True
+    more, dof = int(evidence.free.sum()) - 1, evidence.dof
+    if more < 1 or dof < 1:
+        return False
+    from scipy.special import fdtrc
+
+    ratio = (r2 / more) / ((1 - r2) / dof)
+    return float(fdtrc(more, dof, ratio)) > _CHANCE or _neighbours(evidence) > _TREND
+
+
+def _neighbours(evidence: Evidence) -> float:
+    """Correlation of residuals that are neighbours in x; 0 where that is not known."""
+    r, x = evidence.residuals, evidence.x
+    if r is None or x is None or r.size < 20 or x.size != r.size:
+        return 0.0
+    r = r[np.argsort(x, kind="stable")]
+    total = float(r @ r)
+    return float(r[1:] @ r[:-1]) / total if total > 0 else 0.0
+
+
+def _bounds(evidence: Evidence) -> list[Finding]:
+    out = []
+    for side, word in ((-1, "lower"), (1, "upper")):
+        here = evidence.free & (evidence.at_bound == side)
+        names = tuple(n for n, at in zip(evidence.names, here, strict=True) if at)
+        if not names:
+            continue
+        where = f"is at its {word} bound" if len(names) == 1 else f"are at their {word} bounds"
+        fact = f"{listed(names)} {where}: errors do not account for that"
+        remedy = "widen the bound if nature allows, or fix it there"
+        out.append(Finding("bound", WARNING, fact, float(len(names)), remedy, names))
+    return out
+
+
+def _freedom(evidence: Evidence) -> list[Finding]:
+    if evidence.dof > 0 or not evidence.n_points:
+        return []
+    sizes = f"{evidence.n_points} data values for {int(evidence.free.sum())} free parameters"
+    fact, remedy = f"{sizes}: nothing can check the fit", "add data, or fix parameters"
+    return [Finding("freedom", WARNING, fact, float(evidence.dof), remedy)]

@@ -1,0 +1,73 @@
+"""What a diagnosis says: one fact, its number, and what to do."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from collections.abc import Iterable, Sequence
+
+
+class Severity(enum.IntEnum):
+    """How much a finding matters; the worst of a report is its status."""
+
+    INFO = 1
+    WARNING = 2
+    CRITICAL = 3
+
+
+INFO, WARNING, CRITICAL = Severity
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of a report.
+
+    Attributes
+    ----------
+    code : str
+        A stable word for programs: 'rank', 'correlated', 'sloppy', 'runs', 'outlier', ...
+    severity : Severity
+    fact : str
+        A sentence without its number's digits being lost: "a, c: only a/c is determined".
+    number : float or None
+        What the fact rests on: a condition number, a p-value, a share.
+    remedy : str
+        What to do about it; '' where there is nothing to do.
+    parameters : tuple of str
+        Names of the parameters that it is about.
+    """
+
+    code: str
+    severity: Severity
+    fact: str
+    number: float | None = None
+    remedy: str = ""
+    parameters: tuple[str, ...] = ()
+
+
+def listed(names: Sequence[str], most: int = 6) -> str:
+    """The names, of many the first ones.
+
+    Examples
+    --------
+    >>> listed(["a", "b"]), listed([f"p{k}" for k in range(40)], most=2)
+    ('a, b', 'p0, p1 and 38 more')
+    """
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+class WithFindings:
+    """A report with `findings`."""
+
+    findings: list[Finding]
+
+    @property
+    def status(self) -> Severity:
+        """The worst of the findings."""
+        return worst(self.findings)
+
+
+def worst(findings: Iterable[Finding]) -> Severity:
+    """The greatest severity among them; INFO where there are none."""
+    return max((f.severity for f in findings), default=Severity.INFO)

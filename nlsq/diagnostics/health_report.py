@@ -1,0 +1,218 @@
+"""`HealthReport`: what a diagnosis found, in at most twelve lines."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from nlsq.diagnostics import (
+    explained,
+    gradient,
+    identifiability,
+    influence,
+    residual_health,
+    sensitivity,
+)
+from nlsq.diagnostics.config import DEFAULT, DiagnosticsConfig
+from nlsq.diagnostics.evidence import Evidence
+from nlsq.diagnostics.finding import Finding, Severity, worst
+from nlsq.diagnostics.plugins import run_plugins
+
+if TYPE_CHECKING:
+    import numpy as np
+    from matplotlib.figure import Figure
+
+LINES = 12
+# in the order in which their findings of like severity are listed
+ANALYSERS: tuple[Callable[[Evidence, DiagnosticsConfig], list[Finding]], ...] = (
+    explained.analyse,
+    identifiability.analyse,
+    sensitivity.analyse,
+    residual_health.analyse,
+    influence.analyse,
+    gradient.analyse,
+)
+_STATUS = {Severity.INFO: "healthy", Severity.WARNING: "warning", Severity.CRITICAL: "critical"}
+_MARK = {Severity.INFO: " ", Severity.WARNING: "!", Severity.CRITICAL: "X"}
+_STYLE = {" ": "green", "!": "yellow", "X": "red", "?": "dim"}  # by the mark
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class HealthReport:
+    """Facts about a fit, the gravest first.
+
+    Attributes
+    ----------
+    title : str
+        Of what fit.
+    findings : tuple of Finding
+    unknown : tuple of str
+        What could not be looked at, and why.
+    evidence : Evidence or None
+        What was looked at, for `plot` and `influence`; a stored report has none.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nlsq import curve_fit
+    >>> x = np.linspace(0, 5, 40)
+    >>> fit = curve_fit(lambda x, a, b, c: a * np.exp(-b * x) + c, x,
+    ...                 2 * np.exp(-x) + 0.3 + 0.01 * np.cos(40 * x))
+    >>> fit.diagnose().status
+    'healthy'
+    """
+
+    title: str
+    findings: tuple[Finding, ...]
+    unknown: tuple[str, ...] = ()
+    evidence: Evidence | None = dataclasses.field(default=None, compare=False)
+
+    @property
+    def status(self) -> str:
+        """'healthy', 'warning' or 'critical': as the gravest finding."""
+        return _STATUS[worst(self.findings)]
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether no finding is an alarm."""
+        return self.status == "healthy"
+
+    @property
+    def alarms(self) -> tuple[Finding, ...]:
+        """The findings that are more than information."""
+        return tuple(f for f in self.findings if f.severity > Severity.INFO)
+
+    def summary(self) -> str:
+        """At most twelve lines: a fact with its number each, and what to do."""
+        return "\n".join(self.lines())
+
+    def lines(self) -> list[str]:
+        """The lines of `summary`."""
+        rest = LINES - 1 - len(self.unknown)
+        shown = self.findings if len(self.findings) <= rest else self.findings[: rest - 1]
+        lines = [self._head()] + [_line(f) for f in shown]
+        if left := len(self.findings) - len(shown):
+            lines.append(f"  and {left} more in .findings")
+        return lines + [f"? not looked at: {what}" for what in self.unknown]
+
+    def _head(self) -> str:
+        count = len(self.alarms)
+        said = "nothing to object" if not count else f"{count} alarm{'' if count == 1 else 's'}"
+        return f"{self.title}: {self.status}, {said}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain objects, as JSON takes them; `from_dict` reads them."""
+        findings = [dataclasses.asdict(f) | {"severity": f.severity.name} for f in self.findings]
+        for finding in findings:
+            finding["parameters"] = list(finding["parameters"])
+        return {
+            "title": self.title, "status": self.status, "findings": findings,
+            "unknown": list(self.unknown),
+        }  # fmt: skip
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> HealthReport:
+        """Inverse of `to_dict`."""
+        findings = [
+            Finding(**{
+                **f, "severity": Severity[f["severity"]], "parameters": tuple(f["parameters"]),
+            })
+            for f in data["findings"]
+        ]  # fmt: skip
+        return cls(data["title"], tuple(findings), tuple(data["unknown"]))
+
+    def plot(self) -> tuple[Figure, np.ndarray]:
+        """Draw the residuals: along x, in order, their correlations, and over their leverage.
+
+        Lines in the last panel show where Cook's distance is 0.5 and 1: a point beyond decides the
+        fit. Numbers are those of points, from 0.
+
+        Returns
+        -------
+        fig : matplotlib Figure
+        axes : ndarray of Axes, shape (2, 2)
+
+        Raises
+        ------
+        ImportError
+            When matplotlib is not installed.
+        ValueError
+            When the residuals are not known, or there is nothing left in them.
+        """
+        from nlsq.diagnostics import report_plot
+
+        return report_plot.draw(self._looked_at("plot"))
+
+    def influence(self, *, refit: bool = True) -> influence.Influence:
+        """What each point does to the fit; see `nlsq.diagnostics.influence.influence`."""
+        return influence.influence(self._looked_at("influence"), refit=refit)
+
+    def to_html(self) -> str:
+        """The report as one page of HTML that loads nothing."""
+        from nlsq.diagnostics import report_html
+
+        return report_html.page(self)
+
+    def _repr_html_(self) -> str:
+        from nlsq.diagnostics import report_html
+
+        return report_html.part(self)
+
+    def _looked_at(self, verb: str) -> Evidence:
+        if self.evidence is None:
+            raise ValueError(f"{verb}: this report was stored without its fit: diagnose it again")
+        return self.evidence
+
+    def __reduce__(self) -> tuple:  # the evidence holds the user's model
+        return HealthReport, (self.title, self.findings, self.unknown)
+
+    def __str__(self) -> str:
+        return self.summary()
+
+    def __rich__(self) -> Any:
+        from rich.text import Text
+
+        text = Text(self._head(), style="bold")
+        for line in self.lines()[1:]:
+            text.append(f"\n{line}", style=f"not bold {_STYLE[line[0]]}")
+        return text
+
+    def __repr__(self) -> str:
+        codes = ", ".join(f.code for f in self.alarms) or "no alarm"
+        return f"HealthReport({self.status}: {codes})"
+
+
+def _line(finding: Finding) -> str:
+    remedy = f": {finding.remedy}" if finding.remedy else ""
+    return f"{_MARK[finding.severity]} {finding.fact}{remedy}"
+
+
+def create_health_report(
+    findings: Iterable[Finding],
+    title: str = "Fit",
+    unknown: Iterable[str] = (),
+    evidence: Evidence | None = None,
+) -> HealthReport:
+    """A report of findings from any analysers, the gravest first.
+
+    Examples
+    --------
+    >>> report = create_health_report([Finding("rank", Severity.INFO, "3 of 3 determined")])
+    >>> print(report.summary())
+    Fit: healthy, nothing to object
+      3 of 3 determined
+    """
+    ordered = sorted(findings, key=lambda f: -f.severity)  # stable
+    return HealthReport(title, tuple(ordered), tuple(unknown), evidence)
+
+
+def diagnose(
+    evidence: Evidence,
+    config: DiagnosticsConfig = DEFAULT,
+    title: str = "Fit",
+    unknown: Iterable[str] = (),
+) -> HealthReport:
+    """Run every analyser and every plugin on a fit's evidence."""
+    findings = [f for analyse in ANALYSERS for f in analyse(evidence, config)]
+    return create_health_report([*findings, *run_plugins(evidence)], title, unknown, evidence)

@@ -1,0 +1,162 @@
+"""How much single points decide a fit: leverage, Cook's distance, the fit without each point."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+
+from nlsq.diagnostics.config import DEFAULT, DiagnosticsConfig
+from nlsq.diagnostics.evidence import Evidence
+from nlsq.diagnostics.finding import Finding, Severity
+from nlsq.diagnostics.residual_space import ResidualSpace
+from nlsq.diagnostics.residual_tests import is_exact
+
+_ALONE = 1e-9  # 1 - leverage of a point that the fit passes through, wherever it lies
+_FEWEST = 20  # points: among fewer, single ones always matter
+_STEPS = 20
+_CLOSE, _NEAR = 1e-4, 1e-6  # of the shift and of the standard error, where a refit ends
+
+
+@dataclasses.dataclass(frozen=True)
+class Influence:
+    """What each of m points does to a fit of n parameters.
+
+    Attributes
+    ----------
+    leverage : ndarray (m,)
+        Share of a point in its own fitted value, 0 to 1; they add up to the parameters' number.
+    studentised : ndarray (m,)
+        Residuals (f - y) over their standard errors, each estimated without its point.
+    cooks_distance : ndarray (m,)
+        How far all fitted values move without the point: the sum of their squared changes, over the
+        variance of the noise and the number of parameters. 1 is much.
+    shifts : ndarray (m, n)
+        Parameters without the point less those with it; inf where the others do not determine them,
+        nan where a refit did not end.
+    """
+
+    leverage: np.ndarray
+    studentised: np.ndarray
+    cooks_distance: np.ndarray
+    shifts: np.ndarray
+
+
+def influence(evidence: Evidence, *, refit: bool = True) -> Influence:
+    """The influence of each point.
+
+    Parameters
+    ----------
+    evidence : Evidence
+        With residuals and Jacobian.
+    refit : bool, default True
+        Fit the parameters anew without each point, from the linear estimate on: the model is
+        called at m points about 3 m times. False leaves it at the linear estimate, which is exact
+        where the model is linear in its parameters and off by some per cent where it is not.
+
+    Returns
+    -------
+    Influence
+
+    Raises
+    ------
+    ValueError
+        When residuals or Jacobian are not known, when the cost is not a sum of squares (a robust
+        loss makes the influence of a point depend on its residual), or `refit` lacks the model.
+    """
+    if evidence.residuals is None or evidence.jacobian is None:
+        raise ValueError("influence needs residuals and Jacobian: keep the data in memory")
+    if not evidence.plain:
+        raise ValueError("influence is of least squares: fit with loss='linear' to see it")
+    if refit and (evidence.residual_at is None or evidence.jacobian_at is None):
+        raise ValueError("refit=True needs the model (result.attach(f)); refit=False does not")
+    space = evidence.space
+    moved = evidence.free & (evidence.at_bound == 0)
+    shifts = np.zeros((space.r.size, moved.size))
+    shifts[:, moved] = _linear(evidence, moved)
+    if refit:
+        for i in np.flatnonzero(np.isfinite(shifts).all(axis=1)):
+            shifts[i, moved] = _refitted(evidence, moved, int(i), shifts[i, moved])
+    return Influence(space.leverage, space.studentised, cooks_distance(space), shifts)
+
+
+def cooks_distance(space: ResidualSpace) -> np.ndarray:
+    """Cook's distance of each point, (m,); inf of one that the fit passes through by itself."""
+    if space.dof < 1 or space.rss == 0:
+        return np.full(space.r.size, math.nan)
+    left = 1.0 - space.leverage
+    alone = left <= _ALONE
+    distance = space.equalised**2 * space.leverage / np.where(alone, 1.0, left)
+    distance /= max(space.Q.shape[1], 1) * space.error**2
+    return np.where(alone, math.inf, distance)
+
+
+def _linear(evidence: Evidence, moved: np.ndarray) -> np.ndarray:
+    """What a linear model's parameters do when a point is left out, (m, n)."""
+    J, left = evidence.jacobian[:, moved], 1.0 - evidence.space.leverage
+    lengths = np.linalg.norm(J, axis=0)
+    lengths = np.where(lengths > 0, lengths, 1.0)
+    scaled = evidence.space.r / np.where(left > _ALONE, left, math.nan)
+    shifts = np.linalg.pinv(J / lengths).T / lengths * scaled[:, None]
+    return np.where(np.isnan(shifts), math.inf, shifts)
+
+
+def _refitted(evidence: Evidence, moved: np.ndarray, i: int, shift: np.ndarray) -> np.ndarray:
+    """Gauss-Newton steps from the linear estimate of the fit without point i."""
+    assert evidence.residual_at is not None and evidence.jacobian_at is not None
+    error = np.sqrt(np.diagonal(evidence.covariance)[moved])
+    near = _NEAR * np.where(np.isfinite(error), error, np.abs(evidence.values[moved]))
+    for _ in range(_STEPS):
+        p = np.array(evidence.values, dtype=float)
+        p[moved] += shift
+        r = np.delete(evidence.residual_at(p), i)
+        J = np.delete(evidence.jacobian_at(p), i, axis=0)[:, moved]
+        lengths = np.linalg.norm(J, axis=0)
+        if not (np.isfinite(lengths).all() and (lengths > 0).all() and np.isfinite(r).all()):
+            break
+        step = np.linalg.lstsq(J / lengths, -r, rcond=None)[0] / lengths
+        shift = shift + step
+        if (np.abs(step) <= np.maximum(_CLOSE * np.abs(shift), near)).all():
+            return shift
+    return np.full_like(shift, np.nan)
+
+
+def analyse(evidence: Evidence, config: DiagnosticsConfig = DEFAULT) -> list[Finding]:
+    """The point that decides a fit alone, if there is one: its own residual does not show it."""
+    m = evidence.n_points
+    if evidence.residuals is None or evidence.jacobian is None or m < _FEWEST or not evidence.plain:
+        return []
+    space = evidence.space
+    distance = cooks_distance(space)
+    if is_exact(evidence) or np.isnan(distance).any():
+        return []
+    i = int(distance.argmax())
+    if math.isinf(distance[i]):
+        fact = f"nothing but point {_at(evidence, i)} determines one combination of parameters"
+        remedy = "measure more there: nothing can check this point"
+        return [Finding("leverage", Severity.INFO, fact, float(space.leverage[i]), remedy)]
+    bound = math.sqrt(distance[i] * space.Q.shape[1])  # of all shifts, in standard errors
+    if not bound > config.influence_threshold:
+        return []
+    moved = evidence.free & (evidence.at_bound == 0)
+    linear = shift = _linear(evidence, moved)[i]
+    if evidence.residual_at is not None and evidence.jacobian_at is not None:
+        shift = _refitted(evidence, moved, i, shift)
+    error = np.sqrt(np.diagonal(evidence.covariance)[moved])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        errors = np.nan_to_num(np.abs(shift) / error, posinf=0.0)
+        far = np.nan_to_num(np.abs(linear) / error, posinf=0.0) > 3 * config.influence_threshold
+    j = int(errors.argmax())
+    if not errors[j] > config.influence_threshold:
+        return []
+    k = int(np.flatnonzero(moved)[j])
+    name, value = evidence.names[k], evidence.values[k] + shift[j]
+    fact = f"without point {_at(evidence, i)}, {name} would be {value:.4g}"
+    fact += f", {errors[j]:.3g} standard errors away"
+    severity = Severity.WARNING if far[j] else Severity.INFO
+    return [Finding("influence", severity, fact, float(errors[j]), "check that point", (name,))]
+
+
+def _at(evidence: Evidence, i: int) -> str:
+    return f"{i}" if evidence.x is None else f"{i} (x = {float(evidence.x[i]):.4g})"

@@ -1,0 +1,185 @@
+"""Whether residuals, put in an order, still hold a pattern.
+
+Three tests that see different things: an F test of added slow waves, the correlation of neighbours
+(Durbin-Watson; Ljung-Box over more lags), and the number of runs of one sign. Their means and
+variances are those of a fit's residuals, not of independent noise (Durbin and Watson 1950), so that
+ten points and three parameters are judged as rightly as ten thousand.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+
+from nlsq.diagnostics import tail_probabilities
+from nlsq.diagnostics.residual_space import Axis, ResidualSpace
+
+_FEWEST = 6  # distinct places along the order
+_MOST_WAVES = 10
+_MOST_LAGS = 6
+_MANY = 20_000  # places
+_FITTED_ALREADY = 0.02  # a wave of which less than this share is left says nothing
+
+
+@dataclasses.dataclass(frozen=True)
+class Pattern:
+    """What is left along an order.
+
+    Attributes
+    ----------
+    p : float
+        How often noise alone shows as much, of all tests together.
+    share, waves : float
+        Of the sum of squares, that goes on from neighbour to neighbour, and that is slow waves.
+    test : str
+        Which test saw most of it: 'waves', 'neighbours', 'lags' or 'runs'.
+    correlation, score : float
+        Of neighbours, without what the fit itself brings in; and as a normal score.
+    remaining : float
+        That score when slow waves are taken off.
+    runs, expected_runs : int, float
+        Of one sign.
+    """
+
+    p: float
+    share: float
+    waves: float
+    test: str
+    correlation: float = 0.0
+    score: float = 0.0
+    remaining: float = 0.0
+    runs: int = 0
+    expected_runs: float = 0.0
+
+
+def along(space: ResidualSpace, axis: Axis, level: float) -> Pattern | None:
+    """The pattern of residuals along an axis; None where chance shows as much at this level.
+
+    Residuals at one place count by their mean, since nothing orders them among themselves. Along
+    the fitted values neighbours have nothing in common: there only slow waves are looked for.
+    """
+    order = axis.order
+    r, Q, counts = _by_place(space.r[order], space.Q[order], axis.places[order])
+    dof, rss = space.dof, space.rss
+    if r.size < _FEWEST or dof < 4 or rss == 0:
+        return None
+    C, waves_share, p_waves = _waves(r, Q, counts, dof, rss)
+    if axis.name == "the fitted values":
+        return Pattern(p_waves, waves_share, waves_share, "waves") if p_waves < level else None
+    if r.size > _MANY:
+        Q = Q[:, :0]  # what few fitted directions do to neighbours is lost in the noise
+    scores, beyond = _lags(r, Q, min(_MOST_LAGS, r.size // 4), dof, rss)
+    runs, expected, score = _runs(r, Q)
+    found = {
+        "waves": p_waves,
+        "neighbours": tail_probabilities.normal(scores[0]),
+        "lags": _chi_squared(float(scores @ scores), scores.size),
+        "runs": tail_probabilities.normal(score) if score < 0 else 1.0,
+    }
+    test = min(found, key=found.__getitem__)
+    p = len(found) * found[test]
+    if p >= level:
+        return None
+    correlation = min(max(float(beyond[0]), -1.0), 1.0)
+    return Pattern(
+        p, max(waves_share, abs(correlation)), waves_share, test, correlation, float(scores[0]),
+        _without_waves(r, Q, C, dof, rss), runs, expected,
+    )  # fmt: skip
+
+
+def _chi_squared(value: float, dof: int) -> float:
+    from scipy.special import chdtrc
+
+    return float(chdtrc(dof, value))
+
+
+def _by_place(
+    r: np.ndarray, Q: np.ndarray, places: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """Sums over equal places, divided by the roots of their counts: of the noise's variance."""
+    new = np.empty(r.size, dtype=bool)
+    new[:1], new[1:] = True, places[1:] != places[:-1]
+    first = np.flatnonzero(new)
+    if first.size == r.size:
+        return r, Q, None
+    roots = np.sqrt(np.diff(first, append=r.size))
+    return np.add.reduceat(r, first) / roots, np.add.reduceat(Q, first) / roots[:, None], roots
+
+
+def _waves(
+    r: np.ndarray, Q: np.ndarray, counts: np.ndarray | None, dof: int, rss: float
+) -> tuple[np.ndarray, float, float]:
+    """The slow waves as far as the fit leaves them, their share of `rss`, and the F test's p."""
+    from scipy.special import fdtrc
+
+    k = min(max(dof // 3, 1), _MOST_WAVES)
+    turns = np.multiply.outer(np.arange(0.5, r.size) * (math.pi / r.size), np.arange(1, k + 1))
+    C = np.cos(turns) if counts is None else np.cos(turns) * counts[:, None]
+    P = Q.T @ C
+    whole = C.T @ C
+    values, vectors = np.linalg.eigh(whole - P.T @ P)
+    left = values > _FITTED_ALREADY * whole.diagonal().max()
+    k = int(left.sum())
+    if not k or dof - k < 2:
+        return np.zeros((r.size, 0)), 0.0, 1.0
+    axes = vectors[:, left] / np.sqrt(values[left])
+    C = (C - Q @ P) @ axes
+    parts = r @ C
+    explained = min(float(parts @ parts), rss)
+    rest = rss - explained
+    F = (explained / k) / (rest / (dof - k)) if rest > 0 else math.inf
+    beyond = max(0.0, explained - k * rss / dof)  # noise too has a share in them
+    return C, beyond / rss, float(fdtrc(k, dof - k, F))
+
+
+def _lags(
+    r: np.ndarray, Q: np.ndarray, most: int, dof: int, rss: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Correlations over 1, 2, ... places, as normal scores and beyond their means.
+
+    Each is a ratio r'Ar / r'r, A half the sum of the shifts by k and -k. Its moments are exact:
+    tr(MA) = -tr(Q'AQ) and tr(MAMA) = tr(A^2) - 2 tr(Q'A^2 Q) + tr((Q'AQ)^2) with M = I - QQ'.
+    """
+    m, n = Q.shape
+    k = np.arange(1, most + 1)
+    padded = np.zeros((m + 2 * most, n))
+    padded[:m] = Q
+    row = padded.strides[0]
+    rows = np.ndarray((2 * most, m, n), buffer=padded, offset=row, strides=(row, *padded.strides))
+    B = Q.T @ rows  # (2 most, n, n): Q' times Q shifted
+    traces = B.trace(axis1=1, axis2=2)
+    S = 0.5 * (B[:most] + B[:most].transpose(0, 2, 1))
+    h = np.einsum("ij,ij->i", Q, Q)
+    ends = np.cumsum(h[:most]) + np.cumsum(h[: -most - 1 : -1])
+    squares = 0.25 * (2 * h.sum() - ends) + 0.5 * traces[1::2]
+    mean = -traces[:most]
+    second = 0.5 * (m - k) - 2 * squares + (S * S).sum(axis=(1, 2))
+    variance = 2 * (dof * second - mean**2) / (dof * dof * (dof + 2.0))
+    products = np.array([r[:-i] @ r[i:] for i in k.tolist()])
+    beyond = products / rss - mean / dof
+    return beyond / np.sqrt(np.maximum(variance, 1e-12)), beyond
+
+
+def _without_waves(r: np.ndarray, Q: np.ndarray, C: np.ndarray, dof: int, rss: float) -> float:
+    parts = r @ C
+    rest = rss - float(parts @ parts)
+    if rest <= 1e-9 * rss or dof - C.shape[1] < 4:
+        return 0.0
+    return float(_lags(r - C @ parts, np.hstack((Q, C)), 1, dof - C.shape[1], rest)[0][0])
+
+
+def _runs(r: np.ndarray, Q: np.ndarray) -> tuple[int, float, float]:
+    """Runs of one sign, the number expected, and how far they differ, as a normal score.
+
+    Neighbours of correlation c have different signs with probability arccos(c) / pi.
+    """
+    runs = 1 + int(np.count_nonzero((r[1:] > 0) != (r[:-1] > 0)))
+    h = np.minimum(np.einsum("ij,ij->i", Q, Q), 1 - 1e-9)
+    left = np.sqrt(1 - h)
+    c = np.einsum("ij,ij->i", Q[1:], Q[:-1]) / (left[1:] * left[:-1])
+    change = np.arccos(np.clip(-c, -1.0, 1.0)) / math.pi
+    expected = 1 + float(change.sum())
+    deviation = math.sqrt(max(float((change * (1 - change)).sum()), 1e-9))
+    return runs, expected, (runs - expected) / deviation

@@ -1,0 +1,175 @@
+"""What the residuals say against a fit, in sentences with their numbers.
+
+What is beyond chance but small beside the variation of y is a remark (INFO), no alarm: hardly any
+real data follow their model to the last digit.
+"""
+
+from __future__ import annotations
+
+import math
+
+from nlsq.diagnostics.config import DEFAULT, DiagnosticsConfig
+from nlsq.diagnostics.evidence import Evidence
+from nlsq.diagnostics.finding import Finding, Severity
+from nlsq.diagnostics.patterns import Pattern
+from nlsq.diagnostics.residual_tests import MOST_OUTLIERS, Residuals, Spread, examine, examine_sums
+
+_MATTERS = 0.1  # residuals, of the standard deviation of y
+_FACTOR_MATTERS = 0.2  # a pattern along the fitted values, which few levels of x may make
+_UNEVEN = 3.0  # times the noise of the other end
+_TAILED = 5.0  # excess kurtosis
+_MOST_OUTLIERS = 3  # more are a tail
+_WAVES_ALONE = 3.0  # normal score of the neighbours once slow waves are taken off
+_NEIGHBOURS = 3.0  # normal score of neighbours that are related
+_CLOSEST = 0.98  # correlation of neighbours
+_WRONG_SIGMA = 2.0  # times the variance
+
+
+def analyse(evidence: Evidence, config: DiagnosticsConfig = DEFAULT) -> list[Finding]:
+    """What the residuals say against the fit, gravest first.
+
+    Codes: 'exact', 'pattern', 'neighbours', 'chi-squared', 'outlier', 'tails', 'spread', 'skewed'.
+    Nothing is said of a fit whose residuals are not known.
+    """
+    if (evidence.residuals is None and evidence.sums is None) or evidence.dof < 1:
+        return []
+    look = examine if evidence.residuals is not None else examine_sums
+    seen = look(evidence, config.false_alarms)
+    if seen.exact:
+        fact = "the fit is exact: every residual is 0"
+        if seen.size:
+            fact = f"the fit is exact: its residuals are {seen.size:.1g} of y, rounding"
+        return [Finding("exact", Severity.INFO, fact, seen.size)]
+    found = [
+        *_pattern(seen), *_chi_squared(seen), *_outliers(seen), *_spread(seen), *_shape(seen)
+    ]  # fmt: skip
+    return sorted(found, key=lambda finding: -finding.severity)
+
+
+def _alarm(condition: bool) -> Severity:
+    return Severity.WARNING if condition else Severity.INFO
+
+
+def _pattern(seen: Residuals) -> list[Finding]:
+    pattern = seen.pattern
+    if pattern is None:
+        return []
+    size = seen.noise * math.sqrt(pattern.share)
+    least = _MATTERS if seen.axis.name == "x" else _FACTOR_MATTERS
+    severity, fact = _alarm(size >= least), _what(pattern, seen.axis.name)
+    if severity is Severity.INFO and math.isfinite(size):
+        fact += f"; it is {100 * size:.2g} % of the deviation of y"
+    if _is_slow(pattern):
+        remedy = "add the term that is missing, or take another start: this may not be the minimum"
+        return [Finding("pattern", severity, fact, pattern.p, remedy)]
+    remedy = "the noise is not independent, so that the standard errors do not hold"
+    if pattern.correlation > 0:
+        c = min(pattern.correlation, _CLOSEST)
+        remedy = (
+            "a narrow or fast feature is missing from the model, or the noise is correlated and "
+            f"the standard errors are about {math.sqrt((1 + c) / (1 - c)):.1f} times too small"
+        )
+    return [Finding("neighbours", severity, fact, pattern.p, remedy)]
+
+
+def _what(pattern: Pattern, axis: str) -> str:
+    c, chance = pattern.correlation, f"(chance {_probability(pattern.p)})"
+    if pattern.test == "runs":
+        expected = f"{pattern.runs} runs of one sign where noise has {pattern.expected_runs:.0f}"
+        return f"the residuals keep a pattern along {axis}: {expected} {chance}"
+    if pattern.test == "waves" or (pattern.waves > 0 and _is_slow(pattern)):
+        share = f"{100 * pattern.waves:.2g} % of the residuals' sum of squares"
+        return f"a slow pattern is left along {axis}: {share} {chance}"
+    if pattern.test == "lags" and abs(pattern.score) < _NEIGHBOURS:
+        return f"a pattern that returns along {axis} is left in the residuals {chance}"
+    verb = "agree" if c > 0 else "alternate"
+    return f"neighbouring residuals along {axis} {verb}: correlation {c:.2f} {chance}"
+
+
+def _is_slow(pattern: Pattern) -> bool:
+    """Whether slow waves are all that is left of order."""
+    return abs(pattern.remaining) < _WAVES_ALONE
+
+
+def _probability(p: float) -> str:
+    return f"{p:.1g}" if p >= 1e-99 else "below 1e-99"
+
+
+def _chi_squared(seen: Residuals) -> list[Finding]:
+    if seen.chi_squared is None:
+        return []
+    reduced, p = seen.chi_squared
+    factor = math.sqrt(reduced if reduced > 1 else 1 / reduced)
+    severity = _alarm(not 1 / _WRONG_SIGMA < reduced < _WRONG_SIGMA)
+    fact = f"reduced χ² is {reduced:.3g} where sigma promises 1 (chance {_probability(p)})"
+    if reduced > 1:
+        remedy = f"sigma is {factor:.3g} times too small, or the model misses something"
+    else:
+        remedy = f"sigma is {factor:.3g} times too large, and with it the standard errors"
+    return [Finding("chi-squared", severity, fact, reduced, remedy)]
+
+
+def _outliers(seen: Residuals) -> list[Finding]:
+    where = seen.outlying
+    if not where.size:
+        return []
+    m, largest = seen.space.r.size, float(seen.distances.max())
+    reach = seen.noise * math.sqrt(float((seen.space.r[where] ** 2).max()) * m / seen.space.rss)
+    severity = _alarm(reach >= _MATTERS and not seen.robust)
+    them = "it" if where.size == 1 else "them"
+    remedy = f"check {them}, or fit with loss='soft_l1'"
+    if seen.robust:
+        remedy = f"the loss already gives {them} little weight"
+    far = _listed([f"{d:.3g}" for d in seen.distances])
+    if where.size > _MOST_OUTLIERS:
+        many = f"{where.size} or more" if where.size == MOST_OUTLIERS else str(where.size)
+        fact = f"{many} of {m:,} points lie up to {largest:.3g} standard deviations off"
+        return [Finding("tails", severity, fact, largest, remedy)]
+    at = [
+        f"{i} (x = {seen.axis.places[i]:.4g})" if seen.axis.name == "x" else f"{i}" for i in where
+    ]
+    verb = "s" if where.size > 1 else "", "lie" if where.size > 1 else "lies"
+    fact = f"point{verb[0]} {_listed(at)} {verb[1]} {far} standard deviations from the others"
+    return [Finding("outlier", severity, fact, largest, remedy)]
+
+
+def _listed(items: list[str]) -> str:
+    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"
+
+
+def _spread(seen: Residuals) -> list[Finding]:
+    spread = seen.spread
+    if spread is None:
+        return []
+    factor = max(spread.ratio, 1 / spread.ratio)
+    severity = _alarm(factor >= _UNEVEN and seen.noise >= _MATTERS)
+    grows = "grows" if spread.ratio > 1 else "shrinks"
+    noise = "the noise over sigma" if seen.weighted else "the noise"
+    fact = (
+        f"{noise} {grows} {factor:.2g} times from the first third to the last along {_of(spread)} "
+        f"(chance {_probability(spread.p)})"
+    )
+    remedy = "give sigma for each point: weights make better values and right errors"
+    if seen.weighted:
+        remedy = "sigma does not follow the noise: correct it, for better values and right errors"
+    return [Finding("spread", severity, fact, factor, remedy)]
+
+
+def _of(spread: Spread) -> str:
+    return "the size of the fitted values" if spread.along == "height" else spread.along
+
+
+def _shape(seen: Residuals) -> list[Finding]:
+    found = []
+    if seen.kurtosis is not None and not seen.robust:
+        excess, p = seen.kurtosis
+        chance = f"(chance {_probability(p)})"
+        fact = f"the noise has longer tails than normal: excess kurtosis {excess:.2g} {chance}"
+        severity = _alarm(excess >= _TAILED and seen.noise >= _MATTERS)
+        found.append(Finding("tails", severity, fact, excess, "fit with loss='soft_l1'"))
+    if seen.skewness is not None:
+        skewness, p = seen.skewness
+        fact = f"the noise is skewed: {skewness:.2g} (chance {_probability(p)})"
+        remedy = "fit log(y), or take a likelihood that knows the noise (counts: sigma = √y)"
+        found.append(Finding("skewed", Severity.INFO, fact, skewness, remedy))
+    return found
