@@ -200,7 +200,7 @@ CASES = [
      writes("fits.csv", "plots/data.csv_A_.png")),
     (("batch", "fit.yaml", "*a.csv", "--json"), 0, prints('"tau"', "data.csv")),
     (("batch", "fit.yaml", "*a.csv", "--multistart", "9"), 1, prints("a batch makes local fits")),
-    (("batch", "fit.yaml", "*a.csv", "--auto-bounds"), 1, prints("auto_bounds is for a single fit")),
+    (("batch", "fit.yaml", "*a.csv", "--auto-bounds"), 1, prints("is for a single fit")),
     (("batch", "data.csv", "gap.csv", *XY, FORMULA, "--table", "two.json",
       "--resume", "--strict", "-q"), 2, writes("two.json", "two.json.journal")),
     (("compare", "data.csv", *XY, FORMULA, "--model", "linear"), 0,
