@@ -173,7 +173,8 @@ def test_auto_bounds_keep_the_answer_and_stand_in_the_result(call, by_numpy, mon
     low, high = fit.bounds
     assert (low[1], high[1]) == (0, 1) and np.isinf([low[0], high[0]]).all()
     inferred = fit.get("inferred_bounds")
-    assert set(inferred) == {"s"} and not inferred["s"]["released"] and not fit.warnings
+    assert set(inferred) == {"a", "s"} and not inferred["s"]["released"] and not fit.warnings
+    assert inferred["a"]["lower"] is None and "enters linearly" in inferred["a"]["reason"]
     assert (inferred["s"]["lower"], inferred["s"]["upper"]) == (low[2], high[2])
     assert f"s in [{low[2]:.3g}, {high[2]:.3g}]" in fit.summary()
     again = type(fit).from_json(fit.to_json())
@@ -188,6 +189,14 @@ def test_an_inferred_bound_gives_way_to_the_data(by_numpy, monkeypatch):
     np.testing.assert_allclose(fit.popt, plain.popt, rtol=1e-8)
     assert fit.inferred_bounds["s"]["released"] and np.isinf(fit.bounds[0][2])
     assert "s released" in fit.summary() and not fit.at_bound
+
+
+def test_nothing_inferred_is_told(by_numpy):
+    data = {"t": T}
+    y = 2 * np.exp(-3 * T)
+    fit = nlsq.curve_fit(lambda d, a, k: a * np.exp(-k * d["t"]), data, y, auto_bounds=True)
+    assert "bounds  inferred: none" in fit.summary() and np.isinf(fit.bounds).all()
+    assert fit.inferred_bounds["k"]["reason"] == "nothing tells what it is measured in"
 
 
 def test_bounds_mend_a_fit_that_goes_astray(by_numpy):

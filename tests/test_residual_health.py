@@ -294,7 +294,9 @@ def test_registry(registry):
         registry.unregister("kinetics")
 
 
-@pytest.mark.parametrize("plugin", [object(), Kinetics, "kinetics"], ids=str)
+@pytest.mark.parametrize(
+    "plugin", [object(), Kinetics, "kinetics"], ids=lambda one: type(one).__name__
+)
 def test_what_is_no_plugin_is_refused(registry, plugin):
     with pytest.raises(TypeError, match=r"analyse|instance"):
         registry.register(plugin)

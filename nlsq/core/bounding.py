@@ -67,6 +67,7 @@ class AutoBounds:
         self._found: tuple[Inferred, ...] = ()
         self._bounds = np.zeros((2, 0))  # the user's where there are, else the inferred ones
         self._ours = np.zeros((2, 0), bool)  # which are inferred
+        self._open = np.zeros(0, bool)  # parameters that the user did not bound on both sides
         self._released = np.zeros(0, bool)  # parameters that lie outside of theirs
         self._notes: list[str] = []
 
@@ -101,7 +102,7 @@ class AutoBounds:
                 "reason": one.reason, "released": bool(self._released[j]),
             }
             for j, (name, one) in enumerate(zip(result.param_names, self._found, strict=True))
-            if self._ours[:, j].any()
+            if self._open[j]
         }  # fmt: skip
         result["warnings"] = (*result.warnings, *self._notes)
 
@@ -114,6 +115,7 @@ class AutoBounds:
         merged = np.array(merge_bounds(inference.infer(), user))
         self._bounds = np.where(given.lb == given.ub, user, merged)
         self._ours = self._bounds != user
+        self._open = np.isinf(user).any(axis=0)
         self._released = np.zeros(given.p0.size, bool)
 
     def _holds(self, finished: Finished) -> bool:

@@ -126,11 +126,15 @@ def inferred_sentence(inferred: Mapping[str, Mapping]) -> str:
     """
     parts = []
     for name, one in inferred.items():
+        if one["lower"] is one["upper"] is None:
+            continue
         low, high = (-math.inf if one["lower"] is None else one["lower"],
                      math.inf if one["upper"] is None else one["upper"])  # fmt: skip
         parts.append(
             f"{name} released" if one["released"] else f"{name} in [{low:.3g}, {high:.3g}]"
         )
+    if not parts:
+        return "inferred: none"
     rest = len(parts) - _NAMED
     more = f" and {rest} more" if rest > 0 else ""
     return f"inferred: {', '.join(parts[:_NAMED])}{more}"
