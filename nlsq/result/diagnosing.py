@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from nlsq.result.fit_statistics import FitStatistics
     from nlsq.result.optimize_result import OptimizeResult
 
-_LARGEST = 1 << 27  # elements of a Jacobian that a diagnosis makes
+_LARGEST = 1 << 24  # elements of a Jacobian that a diagnosis makes
 
 
 def diagnose(
