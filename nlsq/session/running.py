@@ -14,7 +14,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -65,6 +65,7 @@ def execute(
     only_known: bool = False,
     whole: bool = False,
     command: str | None = None,
+    watch: Callable | None = None,
 ) -> tuple[dict[str, Any], CurveFitResult]:
     """Fit; where the model's code runs depends on whether it is trusted.
 
@@ -80,6 +81,8 @@ def execute(
         The result is to be written with all its content.
     command : str or None
         How the fit was asked for, where that was on a command line.
+    watch : callable or None
+        A callback of the fit, where it runs in this process; default: a line on the terminal.
 
     Returns
     -------
@@ -98,6 +101,7 @@ def execute(
         "resume": resume,
         "only_known": only_known,
         "whole": whole,
+        "watch": watch,
     }
     answer = carry_out(run, request, settings, answers.FIT)
     return received(answer, request["provenance"], points, settings)
@@ -143,7 +147,7 @@ def carry_out(
         prepare_process()
         answer = run(request)
     else:
-        request = request | {"confined": True}
+        request = request | {"confined": True, "watch": None}
         answer = _confined(f"{run.__module__}:{run.__name__}", request, settings)
         answers.check(answer, form, settings, sizes or {})
     if "error" in answer:
@@ -308,7 +312,7 @@ def _fit(settings: Settings, model: LoadedModel, points: Points | None, request:
     options |= {"bounds": (begin.lb, begin.ub)} if bounded else {}
     p0 = begin.p0 if begin.chosen or fitting.search is None else None
     try:
-        with watching() as callback:
+        with watching() if request["watch"] is None else nullcontext(request["watch"]) as callback:
             if points is not None:
                 found = curve_fit(
                     model.function, points.x, points.y, p0, points.sigma,

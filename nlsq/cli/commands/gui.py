@@ -1,0 +1,14 @@
+"""``nlsq gui``: the desktop window."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command()
+@click.argument("source", metavar="[FILE]", required=False)
+def gui(source: str | None) -> None:
+    """Open the desktop window, with the data in FILE."""
+    from nlsq.gui_qt import run_desktop
+
+    raise SystemExit(run_desktop([] if source is None else [source]))

@@ -1,0 +1,43 @@
+"""The desktop window: Qt and pyqtgraph over `nlsq.session`, which the command line stands on too.
+
+app_state     the session, and signals that tell what of it changed
+session_state what is saved of a session: the sections of a configuration file, the page, the theme
+adapters      tables, models, fits and files of the library as widgets want them
+pages         data, model, fitting, results, export
+plots         pyqtgraph with our colours
+widgets       what several pages use
+
+The window holds no numerics: what it shows is what ``nlsq fit`` computes from the same settings.
+"""
+
+from __future__ import annotations
+
+import sys
+
+MISSING = (
+    "The window needs PySide6 and pyqtgraph, which are not installed.\n"
+    "Install them with: pip install 'nlsq[gui]'"
+)
+
+
+def run_desktop(arguments: list[str] | None = None) -> int:
+    """Open the window and return its exit status when it is closed.
+
+    Parameters
+    ----------
+    arguments : list of str, optional
+        A data file to open, and Qt's own options. Default: those of the command line.
+
+    Returns
+    -------
+    int
+        2 where Qt is not installed, which is said on standard error.
+    """
+    from importlib.util import find_spec
+
+    if find_spec("PySide6") is None or find_spec("pyqtgraph") is None:
+        print(MISSING, file=sys.stderr)
+        return 2
+    from nlsq.gui_qt.application import run
+
+    return run(sys.argv[1:] if arguments is None else arguments)

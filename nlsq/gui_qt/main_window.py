@@ -1,0 +1,182 @@
+"""The window: pages on the left, the data with the fit and its residuals always on the right."""
+
+from __future__ import annotations
+
+import numpy as np
+from PySide6.QtCore import Qt
+from PySide6.QtGui import (
+    QAction,
+    QActionGroup,
+    QCloseEvent,
+    QDragEnterEvent,
+    QDropEvent,
+    QKeySequence,
+)
+from PySide6.QtWidgets import (
+    QHBoxLayout,
+    QListWidget,
+    QMainWindow,
+    QSplitter,
+    QStackedWidget,
+    QWidget,
+)  # fmt: skip
+
+from nlsq.gui_qt.adapters.model_adapter import begin, curve
+from nlsq.gui_qt.app_state import AppState
+from nlsq.gui_qt.pages.data_loading import DataLoadingPage
+from nlsq.gui_qt.pages.export import ExportPage
+from nlsq.gui_qt.pages.fitting_options import FittingOptionsPage
+from nlsq.gui_qt.pages.model_selection import ModelSelectionPage
+from nlsq.gui_qt.pages.results import ResultsPage
+from nlsq.gui_qt.plots.fit_plot import FitPlotWidget
+from nlsq.gui_qt.plots.residuals_plot import ResidualsPlotWidget
+from nlsq.gui_qt.session_state import PAGES, THEMES
+from nlsq.gui_qt.theme import ThemeConfig, ThemeManager
+from nlsq.utils.input_error import InputError
+
+_PAGES = (DataLoadingPage, ModelSelectionPage, FittingOptionsPage, ResultsPage, ExportPage)
+_NOTHING = np.empty(0)
+
+
+class MainWindow(QMainWindow):
+    """The window over a session.
+
+    Attributes
+    ----------
+    pages : dict of str to QWidget
+        By the names of `PAGES`.
+    plot, residuals : the two plots
+    themes : ThemeManager
+    """
+
+    MIN_WIDTH, MIN_HEIGHT = 900, 600
+
+    def __init__(self, app: AppState):
+        super().__init__()
+        self.app = app
+        self.setWindowTitle("nlsq")
+        self.setMinimumSize(self.MIN_WIDTH, self.MIN_HEIGHT)
+        self.resize(1280, 760)
+        self.setAcceptDrops(True)
+        self.sidebar = QListWidget(self)
+        self.sidebar.setObjectName("pages")
+        self.sidebar.setAccessibleName("Pages")
+        self.sidebar.addItems([name.capitalize() for name in PAGES])
+        self.sidebar.setFixedWidth(120)
+        self.stack = QStackedWidget(self)
+        self.pages = {name: page(app, self) for name, page in zip(PAGES, _PAGES, strict=True)}
+        for page in self.pages.values():
+            self.stack.addWidget(page)
+        self.plot, self.residuals = FitPlotWidget(self), ResidualsPlotWidget(self)
+        self.residuals.setXLink(self.plot)
+        plots = QSplitter(Qt.Orientation.Vertical, self)
+        plots.addWidget(self.plot)
+        plots.addWidget(self.residuals)
+        plots.setSizes([500, 200])
+        sides = QSplitter(Qt.Orientation.Horizontal, self)
+        sides.addWidget(self.stack)
+        sides.addWidget(plots)
+        sides.setSizes([460, 700])
+        whole = QWidget(self)
+        layout = QHBoxLayout(whole)
+        layout.addWidget(self.sidebar)
+        layout.addWidget(sides)
+        self.setCentralWidget(whole)
+        self.sidebar.currentRowChanged.connect(self._turn)
+        self.themes = ThemeManager(self)
+        self.themes.changed.connect(self._paint)
+        self._menus()
+        for signal in (app.data_changed, app.model_changed, app.fitting_changed):
+            signal.connect(self.draw)
+        app.result_changed.connect(self.draw)
+        app.result_changed.connect(self._show_result)
+        self.themes.set_theme(app.state.theme)
+        self.navigate_to(app.state.page)
+        self.draw()
+
+    def navigate_to(self, page: str) -> None:
+        """Show a page of `PAGES`."""
+        self.sidebar.setCurrentRow(PAGES.index(page))
+
+    def draw(self) -> None:
+        """Draw data, start, fit and residuals as they are now."""
+        app, points = self.app, self.app.points
+        flat = points is not None and points.x.ndim == 1
+        self.plot.set_data(*((points.x, points.y, points.sigma) if flat else (_NOTHING, _NOTHING)))
+        if flat:
+            self.plot.set_labels(points.x_label, points.y_name)
+            self.residuals.set_labels(points.x_label, "residual")
+        self.plot.set_start(*self._start_curve(flat))
+        found = app.document and app.document.get("curve")
+        if found and flat:
+            lower, upper = (np.asarray(side, float) for side in found["confidence"])
+            self.plot.set_fit(
+                np.asarray(found["x"], float), np.asarray(found["y"], float), lower, upper
+            )
+        else:
+            self.plot.set_fit(_NOTHING, _NOTHING)
+        known = app.result is not None and flat and "xdata" in app.result
+        if known and app.result.residuals.shape == points.y.shape:
+            self.residuals.set_residuals(points.x, np.asarray(app.result.residuals, float))
+        else:
+            self.residuals.set_residuals(_NOTHING, _NOTHING)
+
+    def _start_curve(self, flat: bool) -> tuple[np.ndarray, np.ndarray]:
+        app = self.app
+        if not flat or app.model is None or app.model.path is not None:
+            return _NOTHING, _NOTHING
+        try:
+            return curve(app.model, app.points, begin(app.settings(), app.model, app.points).p0)
+        except InputError:
+            return _NOTHING, _NOTHING  # what is wrong stands on its page
+
+    def _show_result(self) -> None:
+        if self.app.result is not None:
+            self.navigate_to("results")
+
+    def _turn(self, row: int) -> None:
+        self.stack.setCurrentIndex(row)
+        self.app.state.page = PAGES[row]
+
+    def _paint(self, theme: ThemeConfig) -> None:
+        for plot in (self.plot, self.residuals):
+            plot.set_theme(theme)
+
+    def _menus(self) -> None:
+        edit = self.menuBar().addMenu("&Edit")
+        for action, keys in (
+            (self.app.history.createUndoAction(self, "&Undo"), QKeySequence.StandardKey.Undo),
+            (self.app.history.createRedoAction(self, "&Redo"), QKeySequence.StandardKey.Redo),
+        ):
+            action.setShortcut(keys)
+            edit.addAction(action)
+        view = self.menuBar().addMenu("&View")
+        group = QActionGroup(self)
+        for name in THEMES:
+            action = QAction(f"Colours: {name}", self, checkable=True)
+            action.setChecked(name == self.app.state.theme)
+            action.triggered.connect(lambda _, name=name: self.set_theme(name))
+            group.addAction(action)
+            view.addAction(action)
+
+    def set_theme(self, name: str) -> None:
+        """'system', 'light' or 'dark'."""
+        self.app.state.theme = name
+        self.themes.set_theme(name)
+
+    # -- files that are dropped ------------------------------------------------------------------
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if event.mimeData().hasUrls():
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        for url in event.mimeData().urls():
+            if url.isLocalFile():
+                self.app.open(url.toLocalFile())
+                self.navigate_to("data")
+                break
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        self.app.wait()
+        event.accept()

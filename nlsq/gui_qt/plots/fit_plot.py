@@ -1,0 +1,69 @@
+"""Data, the curve of the start, and the fitted curve with its confidence band."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyqtgraph as pg
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QWidget
+
+from nlsq.gui_qt.plots.base_plot import BasePlotWidget, in_order, points_of
+
+_NOTHING = np.empty(0)
+
+
+class FitPlotWidget(BasePlotWidget):
+    """The plot that is always seen; each setter replaces what it drew before."""
+
+    def __init__(self, parent: QWidget | None = None):
+        super().__init__("Data and fit", parent)
+        self._data = self._fit = self._start = (_NOTHING, _NOTHING)
+        self._sigma: np.ndarray | None = None
+        self._edges = (_NOTHING, _NOTHING)
+        self.bars = pg.ErrorBarItem()
+        self.points = self.plotItem.plot()
+        self.start = self.plotItem.plot()
+        self.curve = self.plotItem.plot()
+        self.lower, self.upper = pg.PlotDataItem(), pg.PlotDataItem()
+        self.band = pg.FillBetweenItem(self.lower, self.upper)
+        for item in (self.band, self.bars):
+            self.plotItem.addItem(item)
+
+    def set_data(self, x: np.ndarray, y: np.ndarray, sigma: np.ndarray | None = None) -> None:
+        """Points, with error bars; nothing where they are empty."""
+        if sigma is not None:
+            _, sigma = in_order(x, sigma)
+        self._data, self._sigma = in_order(x, y), sigma
+        self._paint()
+        self.plotItem.autoRange()
+
+    def set_start(self, x: np.ndarray, y: np.ndarray) -> None:
+        """The curve of the start, dashed."""
+        self._start = x, y
+        self._paint()
+
+    def set_fit(
+        self, x: np.ndarray, y: np.ndarray, lower: np.ndarray = _NOTHING,
+        upper: np.ndarray = _NOTHING,
+    ) -> None:  # fmt: skip
+        """The fitted curve and its band."""
+        self._fit, self._edges = (x, y), (lower, upper)
+        self._paint()
+
+    def _paint(self) -> None:
+        theme = self.theme
+        points_of(self.points, *self._data, theme.data)
+        x, y = self._data
+        if self._sigma is not None and x.size <= 5000:
+            self.bars.setData(x=x, y=y, height=2 * self._sigma, pen=theme.data)
+        else:
+            self.bars.setData(x=None, y=None)
+        dashed = pg.mkPen(theme.start, width=1, style=Qt.PenStyle.DashLine)
+        self.start.setData(*self._start, pen=dashed)
+        self.curve.setData(*self._fit, pen=pg.mkPen(theme.fit, width=2))
+        shown = self._edges[0].size == self._fit[0].size and self._fit[0].size > 0
+        self.band.setVisible(shown)
+        if shown:
+            self.lower.setData(self._fit[0], self._edges[0])
+            self.upper.setData(self._fit[0], self._edges[1])
+            self.band.setBrush(pg.mkBrush(theme.band[:7] + "30"))
