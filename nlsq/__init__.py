@@ -21,9 +21,13 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from nlsq.caching.memory_manager import clear_memory_pool as clear_memory_pool
+    from nlsq.caching.memory_manager import get_memory_manager as get_memory_manager
+    from nlsq.caching.memory_manager import get_memory_stats as get_memory_stats
     from nlsq.caching.smart_cache import SmartCache as SmartCache
     from nlsq.caching.unified_cache import cache_info as cache_info
     from nlsq.caching.unified_cache import clear_cache as clear_cache
+    from nlsq.caching.unified_cache import get_cache_stats as get_cache_stats
     from nlsq.callbacks import CallbackBase as CallbackBase
     from nlsq.callbacks import CallbackChain as CallbackChain
     from nlsq.callbacks import EarlyStopping as EarlyStopping
@@ -43,6 +47,7 @@ if TYPE_CHECKING:
     from nlsq.core.least_squares import least_squares as least_squares
     from nlsq.core.minpack import CurveFit as CurveFit
     from nlsq.core.minpack import curve_fit as curve_fit
+    from nlsq.core.workflow import curve_fit_large as curve_fit_large
     from nlsq.core.workflow import fit as fit
     from nlsq.device import check_gpu_availability as check_gpu_availability
     from nlsq.device import get_device_info as get_device_info
@@ -88,13 +93,18 @@ _HOME = {
     "check_gpu_availability": "device",
     "clear_cache": "caching.unified_cache",
     "compare": "result.comparison",
+    "clear_memory_pool": "caching.memory_manager",
     "curve_fit": "core.minpack",
+    "curve_fit_large": "core.workflow",
     "estimate_memory_requirements": "streaming",
     "fit": "core.workflow",
     "fit_many": "core.fit_many",
+    "get_cache_stats": "caching.unified_cache",
     "get_device_info": "device",
     "get_large_dataset_config": "config",
     "get_memory_config": "config",
+    "get_memory_manager": "caching.memory_manager",
+    "get_memory_stats": "caching.memory_manager",
     "large_dataset_context": "config",
     "least_squares": "core.least_squares",
     "memory_context": "config",
@@ -108,6 +118,8 @@ _SUBMODULES = frozenset(
         "constants",
         "core",
         "device",
+        "facades",
+        "functions",
         "global_optimization",
         "interfaces",
         "io",

@@ -27,13 +27,13 @@ from __future__ import annotations
 import math
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from numbers import Integral, Real
 from types import MappingProxyType
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from nlsq.constants import DEFAULT_MEMORY_LIMIT_GB
 
@@ -99,6 +99,12 @@ class MemoryConfig:
         when it is asked for, else 16.
     safety_factor : float
         Share of the limit that is planned with, above 0 and at most 1 (default 0.8).
+    auto_chunk_threshold_gb : float, optional
+        `nlsq.fit` reads larger files in pieces though they would fit into memory; default: none.
+    min_chunk_size, max_chunk_size : int
+        Limits of the points read at once where nobody says how many (default 1024, 524 288).
+    progress_reporting : bool
+        False: no progress line on a terminal, but where one is asked for (default True).
 
     Raises
     ------
@@ -113,11 +119,29 @@ class MemoryConfig:
 
     memory_limit_gb: float | None = None
     safety_factor: float = 0.8
+    _: KW_ONLY
+    auto_chunk_threshold_gb: float | None = None
+    min_chunk_size: int = 1 << 10
+    max_chunk_size: int = 1 << 19
+    progress_reporting: bool = True
 
     def __post_init__(self) -> None:
-        if self.memory_limit_gb is not None:
-            limit = _positive(self.memory_limit_gb, "memory_limit_gb")
-            object.__setattr__(self, "memory_limit_gb", limit)
+        for name in ("memory_limit_gb", "auto_chunk_threshold_gb"):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, _positive(getattr(self, name), name))
+        for name in ("min_chunk_size", "max_chunk_size"):
+            size = getattr(self, name)
+            if isinstance(size, bool) or not isinstance(size, Integral) or size < 1:
+                raise ValueError(f"{name} must be a positive whole number, got {size!r}.")
+        if self.min_chunk_size > self.max_chunk_size:
+            raise ValueError(
+                f"min_chunk_size must not exceed max_chunk_size, got {self.min_chunk_size} and "
+                f"{self.max_chunk_size}."
+            )
+        if not isinstance(self.progress_reporting, bool):
+            raise ValueError(
+                f"progress_reporting must be True or False, got {self.progress_reporting!r}."
+            )
         factor = _positive(self.safety_factor, "safety_factor")
         if factor > 1:
             raise ValueError(f"safety_factor is a share of the limit, at most 1; got {factor!r}.")
@@ -147,6 +171,14 @@ class MemoryConfig:
     def usable_bytes(self) -> int:
         """What a fit may plan with: the limit times the safety factor, in bytes."""
         return int(self.limit_bytes * self.safety_factor)
+
+    @property
+    def held_bytes(self) -> int:
+        """What a file may take to be read into memory as a whole, in bytes."""
+        threshold = self.auto_chunk_threshold_gb
+        return (
+            self.usable_bytes if threshold is None else min(self.usable_bytes, int(threshold * _GB))
+        )
 
     def require(self, n_bytes: int, what: str) -> None:
         """Raise MemoryError, naming the remedy, if `what` of `n_bytes` is over the limit."""
@@ -417,3 +449,15 @@ def jax_has_come() -> bool:
     _waiting.set(None)
     stack.enter_context(double_precision())
     return True
+
+
+def in_double(function: Callable, *given: Any) -> Any:
+    """function(*given) in such a block, once more where the call is what loaded JAX.
+
+    Examples
+    --------
+    >>> in_double(max, 1, 2)
+    2
+    """
+    value = function(*given)
+    return function(*given) if jax_has_come() else value

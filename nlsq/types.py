@@ -11,9 +11,14 @@ if TYPE_CHECKING:
     import jax
     import numpy as np
 
-    from nlsq.caching.smart_cache import SmartCache
     from nlsq.global_optimization.cmaes_config import CMAESConfig
     from nlsq.global_optimization.config import GlobalOptimizationConfig
+    from nlsq.interfaces import (
+        CacheProtocol,
+        JacobianProtocol,
+        LeastSquaresOptimizerProtocol,
+        OptimizerProtocol,
+    )
 
 ArrayLike: TypeAlias = "np.ndarray | jax.Array | Sequence[Any] | float"
 BoundsTuple: TypeAlias = "tuple[ArrayLike, ArrayLike]"
@@ -29,6 +34,12 @@ SearchPresetLiteral: TypeAlias = Literal[
 LossLiteral: TypeAlias = Literal["linear", "soft_l1", "huber", "cauchy", "arctan"]
 #: Finite differences; a callable is a derivative of the user's.
 JacLiteral: TypeAlias = Literal["2-point", "3-point", "cs"]
+#: What `jac` may be.
+JacLike: TypeAlias = "JacLiteral | Callable[..., Any] | JacobianProtocol"
+#: What `method` may be: the user's own minimiser too.
+MethodLike: TypeAlias = (
+    "MethodLiteral | SearchLiteral | OptimizerProtocol | LeastSquaresOptimizerProtocol"
+)
 NanPolicyLiteral: TypeAlias = Literal["raise", "omit"]
 TrSolverLiteral: TypeAlias = Literal["exact", "lsmr", "cg"]
 BackendLiteral: TypeAlias = Literal["auto", "numpy", "jax"]
@@ -83,7 +94,7 @@ class FitOptions(BatchOptions, total=False):
     verbose: int
     tr_solver: TrSolverLiteral | None
     tr_options: Mapping[str, Any] | None
-    cache: SmartCache | None
+    cache: CacheProtocol | None
     workers: int | Callable[..., Any] | None
 
 
@@ -103,8 +114,8 @@ class KeptOptions(CurveFitOptions, total=False):
     absolute_sigma: bool
     check_finite: bool | None
     bounds: Any
-    method: MethodLiteral | SearchLiteral | None
-    jac: JacLiteral | Callable[..., Any] | None
+    method: MethodLike | None
+    jac: JacLike | None
 
 
 class PiecesOptions(CurveFitOptions, total=False):

@@ -1,6 +1,7 @@
 """What is kept between fits: programs, fits, buffers, and the memory that fits may take."""
 
 import gc
+import pickle
 import threading
 import time
 
@@ -11,6 +12,7 @@ import nlsq
 from nlsq import CurveFit, MemoryConfig, SmartCache, curve_fit, least_squares, memory_context
 from nlsq.caching.memory_manager import MemoryManager
 from nlsq.caching.memory_pool import MemoryPool
+from nlsq.caching.smart_cache import kept_fit
 from nlsq.caching.unified_cache import CacheInfo, UnifiedCache
 
 X = np.linspace(0, 5, 40)
@@ -27,25 +29,73 @@ def decay(x, a, b):
 def test_the_least_recently_used_entry_goes_first():
     table = UnifiedCache("test", maxsize=2)
     for key in "abac":
-        table.get(key, lambda key=key: key.upper())
+        table.get_or_make(key, lambda key=key: key.upper())
     assert table.info() == CacheInfo(hits=1, misses=3, size=2, maxsize=2)
     made = []
     for key in "ab":
-        table.get(key, lambda key=key: made.append(key) or key)
+        table.get_or_make(key, lambda key=key: made.append(key) or key)
     assert made == ["b"]
     assert table.info().hit_rate == pytest.approx(2 / 6)
 
 
-def test_what_is_not_worth_keeping_is_made_again():
-    table = UnifiedCache("test")
-    assert [table.get(1, lambda v=v: v, keep=lambda v: v > 5) for v in (3, 4, 6, 7)] == [3, 4, 6, 6]
+class OnDisk:
+    """A user's own table, which pickles what it keeps."""
+
+    def __init__(self):
+        self.kept = {}
+
+    def get(self, key, default=None):
+        return pickle.loads(self.kept[key]) if key in self.kept else default
+
+    def set(self, key, value):
+        self.kept[key] = pickle.dumps(value)
+
+    def clear(self):
+        self.kept.clear()
+
+
+@pytest.mark.parametrize("make", [SmartCache, OnDisk])
+def test_what_is_not_worth_keeping_is_made_again(make):
+    cache = make()
+    found = [kept_fit(cache, "k", lambda v=v: v, keep=lambda v: v > 5) for v in (3, 4, 6, 7)]
+    assert found == [3, 4, 6, 6]
+    cache.clear()
+    assert kept_fit(cache, "k", lambda: 9, keep=bool) == 9
+
+
+def test_a_users_own_cache_keeps_fits():
+    cache = OnDisk()
+    first, again = (curve_fit(decay, X, Y, cache=cache) for _ in range(2))
+    direct = curve_fit(decay, X, Y)
+    for key in ("popt", "pcov", "nfev", "status", "message"):
+        assert np.array_equal(first[key], direct[key]) and np.array_equal(again[key], direct[key])
+    curve_fit(decay, X, Y[::-1], cache=cache)
+    assert len(cache.kept) == 2 and all(isinstance(key, str) for key in cache.kept)
+    with pytest.raises(TypeError, match=r"methods get\(key, default\), set"):
+        curve_fit(decay, X, Y, cache={})
+
+
+def test_room_is_made_for_a_fit():
+    sizes, one = [], curve_fit(decay, X, Y, cache=(whole := SmartCache()))
+    cache = SmartCache(max_size_bytes=int(2.5 * whole.size_bytes))
+    for k in range(5):
+        curve_fit(decay, X, Y + k, cache=cache)
+        sizes.append(cache.size_bytes // whole.size_bytes)
+    assert sizes == [1, 2, 2, 2, 2] and cache.info().size == 2
+    assert cache.evict(1) == whole.size_bytes and cache.info().size == 1
+    curve_fit(decay, X, Y, cache=(none := SmartCache(max_size_bytes=9)))
+    assert none.info().size == 0 and one.success
+    cache.set("a", curve_fit), cache.set("a", curve_fit)
+    assert cache.info().size == 2
+    cache.clear()
+    assert cache.size_bytes == 0
 
 
 def test_threads_get_one_entry():
     table, seen = UnifiedCache("test"), []
 
     def ask():
-        seen.append(table.get("k", lambda: time.sleep(0.01) or object()))
+        seen.append(table.get_or_make("k", lambda: time.sleep(0.01) or object()))
 
     threads = [threading.Thread(target=ask) for _ in range(8)]
     for thread in threads:

@@ -14,8 +14,8 @@ import time
 import numpy as np
 import pytest
 
-from nlsq.streaming import checkpoint as module
-from nlsq.streaming.checkpoint import (
+from nlsq.streaming.phases import checkpoint as module
+from nlsq.streaming.phases.checkpoint import (
     PRESENT,
     PREVIOUS,
     Checkpoint,
@@ -289,7 +289,7 @@ def test_a_disk_that_fills_half_way_is_reported_once(tmp_path, monkeypatch):
 LIMITED = """
     import sys, warnings
     import numpy as np
-    from nlsq.streaming.checkpoint import Checkpoint, CheckpointManager
+    from nlsq.streaming.phases.checkpoint import Checkpoint, CheckpointManager
     def save(manager, counter, size):
         numbers = {"array": np.full(size, float(counter)), "counter": np.array(counter)}
         return manager.save(Checkpoint({}, "polish", numbers, {"counter": counter}))
@@ -343,7 +343,7 @@ def test_a_disk_that_is_full(tmp_path):
 SAVING = """
     import sys
     import numpy as np
-    from nlsq.streaming.checkpoint import Checkpoint, CheckpointManager
+    from nlsq.streaming.phases.checkpoint import Checkpoint, CheckpointManager
     assert "jax" not in sys.modules
     manager = CheckpointManager(sys.argv[1])
     found = manager.load()
@@ -434,7 +434,7 @@ def test_a_file_is_no_folder(tmp_path):
 
 @POSIX
 def test_one_fit_at_a_time(tmp_path):
-    attempt = "from nlsq.streaming.checkpoint import *; import sys; CheckpointManager(sys.argv[1])"
+    attempt = "from nlsq.streaming.phases import CheckpointManager as C; import sys; C(sys.argv[1])"
     with CheckpointManager(tmp_path) as manager:
         for _ in range(2):
             with pytest.raises(CheckpointError, match="Another fit is using"):

@@ -11,6 +11,9 @@ import numpy as np
 import pytest
 from scipy.optimize import curve_fit
 
+from nlsq.session import batching
+from nlsq.session.journal import Journal
+from nlsq.session.settings import Settings
 from tests.program import command, environment, piped
 
 MODEL = ("-x", "t", "-y", "V", "-m", "a*exp(-t/tau)+c", "--p0", "tau=2")
@@ -110,6 +113,52 @@ def test_worst_first_and_a_changed_file_is_fitted_again(tmp_path, cache):
     again = json.loads((tmp_path / "fits.json").read_text())
     assert len(again) == 6
     assert min(r["r_squared"] for r in again) > 0.99
+
+
+def sine(t, a, w, phi):
+    return a * np.sin(w * t + phi)
+
+
+def test_a_search_is_told_resumed_and_of_its_settings(tmp_path):
+    truth, rng = [(2, 18.7, 1.3), (4.5, 10.8, 5.0), (3.1, 3.5, 0.4)], np.random.default_rng(0)
+    for i, p in enumerate(truth):
+        t = np.linspace(0, 10, (80, 80, 95)[i])  # two share x, one has its own
+        v = sine(t, *p) + 0.1 * rng.normal(size=t.size)
+        np.savetxt(tmp_path / f"{i}.csv", np.stack([t, v], axis=1), delimiter=",")
+
+    def fitted(names, **fitting):
+        settings = Settings.model_validate(
+            {"data": {"input_file": tmp_path / "0.csv"}, "model": {"formula": "a*sin(w*x+phi)"},
+             "fitting": fitting}
+        )  # fmt: skip
+        items = batching.find_items([tmp_path / name for name in names], settings, None)
+        journal, rows = Journal(tmp_path / "journal", True), []
+        try:
+            for _, row in batching.fit_all(items, settings, journal, False, lambda rows: None):
+                rows.append(row)
+        except KeyboardInterrupt:
+            assert "time_limit" in fitting
+        return rows, len(journal.done)
+
+    names = [f"{i}.csv" for i in range(3)]
+    assert fitted(names, method="global", time_limit=1e-6) == ([], 0)  # not from where it was cut
+    first, kept = fitted(names[1:], method="global")
+    rows, kept = fitted(names, method="global")
+    assert kept == 3 and rows[:2] == first  # of the journal first
+    rows = {row["fit"]: row for row in rows}
+    for i, p in enumerate(truth):
+        t, v = np.loadtxt(tmp_path / names[i], delimiter=",").T
+        popt, _ = curve_fit(sine, t, v, p0=p)
+        row = rows[str(tmp_path / names[i])]
+        np.testing.assert_allclose([abs(row["a"]), row["w"]], popt[:2], rtol=1e-6)
+        assert 3 <= row["found"] <= row["local_fits"] and row["next_minimum"] > 10
+    (tmp_path / "journal").unlink()
+    alone = [fitted([name], method="global")[0][0] for name in names]
+    assert alone == [rows[row["fit"]] for row in alone]  # whoever else is in the batch
+    for k, more in enumerate(({"seed": 1}, {"sampler": "sobol"}, {"n_starts": 60}), 1):
+        assert fitted(names[:1], method="global", **more)[1] == 3 + k  # another problem
+    assert fitted(names[:1], preset="global")[1] == 7
+    assert fitted(names, method="global", time_limit=60)[1] == 7
 
 
 def test_a_model_that_fails_for_some(tmp_path, cache):

@@ -15,7 +15,7 @@ import yaml
 
 from nlsq.cli.main import COMMANDS, cli
 from nlsq.cli.options import SET
-from nlsq.cli.outputs import OUTPUT
+from nlsq.cli.result_exporter import OUTPUT
 from tests.program import environment, in_terminal, piped
 
 TRUE = {"a": 3.0, "tau": 2.0, "c": 0.5}
@@ -196,7 +196,11 @@ CASES = [
       "--omit-nan", "--table", "fits.csv", "--plots", "plots", "--worst", "2"), 0,
      writes("fits.csv", "plots/data.csv_A_.png")),
     (("batch", "fit.yaml", "*a.csv", "--json"), 0, prints('"tau"', "data.csv")),
-    (("batch", "fit.yaml", "*a.csv", "--multistart", "9"), 1, prints("a batch makes local fits")),
+    (("batch", "fit.yaml", "*a.csv", "--multistart", "9",
+      "--method", "trf"), 0, prints("1 converged", "search: best of", "times in")),
+    (("batch", "fit.yaml", "*a.csv", "--preset", "cmaes-fast"), 1,
+     prints("cmaes-fast is a search for single fits (nlsq fit).", "--method global")),
+    (("batch", "fit.yaml", "*a.csv", "--method", "lm"), 1, prints("lm is for a single fit")),
     (("batch", "data.csv", "gap.csv", *XY, FORMULA, "--table", "two.json",
       "--resume", "--strict", "-q"), 2, writes("two.json", "two.json.journal")),
     (("compare", "data.csv", *XY, FORMULA, "--model", "linear"), 0,

@@ -237,6 +237,7 @@ def test_the_sigmoid():
     np.testing.assert_allclose(bounded[:, 0], 1 / (1 + np.exp(-x[:, 0])))
     np.testing.assert_allclose(transform_from_bounds(bounded, lb, ub), x, rtol=1e-9, atol=1e-9)
     assert np.isfinite(transform_from_bounds(lb, lb, ub)).all()
+    assert transform_from_bounds([0.0, 1.7e308], -1.7e308, 1.7e308)[0] == 0  # the box overflows
 
 
 # ------------------------------------------------------------------------ settings and what is told
@@ -260,11 +261,23 @@ def test_the_sigmoid():
         ({"run_id": "a"}, "give checkpoint_dir"),
         ({"run_id": "a/b", "checkpoint_dir": "."}, "without folders"),
         ({"sampler": "evosax", "checkpoint_dir": "."}, "sampler='nlsq'"),
+        ({"run_id": "", "checkpoint_dir": "."}, "run_id must be a file's name"),
+        ({"run_id": "a\0b", "checkpoint_dir": "."}, "run_id must be a file's name"),
+        ({"checkpoint_dir": ""}, "checkpoint_dir must name a folder"),
+        ({"checkpoint_dir": 5}, "checkpoint_dir must be the path of a folder, got 5"),
+        ({"checkpoint_dir": b"a"}, "checkpoint_dir must be the path of a folder"),
+        ({"popsize": np.arange(2)}, "popsize must be a whole number"),
+        ({"sampler": np.arange(2)}, "sampler cannot be"),
     ],
 )
 def test_settings_that_cannot_be(settings, said):
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(TypeError if "path" in said else ValueError, match=said):
         CMAESConfig(**settings)
+
+
+def test_numbers_of_numpy_are_numbers():
+    config = CMAESConfig(sigma=np.float32(0.25), popsize=np.int64(9))
+    assert (config.sigma, config.popsize) == (0.25, 9)
 
 
 def test_presets():

@@ -1,6 +1,12 @@
 """Finite differences of the host road against closed forms, at awkward parameters."""
 
+import math
+import multiprocessing
+import operator
+import os
+import pickle
 import warnings
+from functools import partial
 
 import jax.numpy as jnp
 import numpy as np
@@ -9,7 +15,9 @@ import scipy.optimize
 
 from nlsq import OptimizeWarning, curve_fit, least_squares
 from nlsq.core.model import differences
+from nlsq.core.model.calls import CurveCall
 from nlsq.core.model.differences import SCHEMES
+from nlsq.core.model.sharing import Attempt, OutOfTime, shared_out
 
 pytestmark = pytest.mark.core
 
@@ -262,3 +270,39 @@ def test_residuals_in_single_precision(jac):
     assert ours.success
     assert ours.cost == pytest.approx(theirs.cost, rel=1e-6)
     np.testing.assert_allclose(ours.x, theirs.x, rtol=1e-2)
+
+
+def test_processes_answer_in_order_and_say_what_went_wrong():
+    with shared_out(2) as mapped:
+        divide = Attempt(CurveCall(operator.truediv))
+        values = mapped(partial(divide, 12, None), [[1], [2], [0], [4]])
+        assert values[:2] + values[3:] == [12, 6, 3]
+        assert isinstance(values[2].error, ZeroDivisionError)
+        assert values[2].told.startswith("ZeroDivisionError: ")
+        assert "calls.py" in values[2].error.__notes__[0]  # where it was raised
+        (late,) = mapped(partial(divide, 12, -math.inf), [[1]])
+        assert isinstance(late.error, OutOfTime)
+        with pytest.raises(ChildProcessError, match=r"the model, exit code 3: .* workers=None"):
+            mapped(partial(os._exit), [3])
+        with pytest.raises(ChildProcessError, match=r"model cannot be sent.*top level of a module"):
+            mapped(partial(lambda p: p), [1])
+    assert not multiprocessing.active_children()
+
+
+def _rebuilt(x, a):
+    return x * math.exp(a)
+
+
+def test_a_model_that_was_rebuilt_is_sent_as_the_users_own():
+    call = CurveCall(_rebuilt)
+    value, JT = call.tangents(X, np.array([0.5]))
+    np.testing.assert_array_equal(value, JT[0])
+    assert pickle.loads(pickle.dumps(Attempt(call)))(2.0, None, [0.0]) == 2.0
+
+
+def test_values_of_jax_leave_a_process_with_all_digits():
+    value = Attempt(CurveCall(lambda x, a: jnp.exp(a * x)))(X, None, [0.7])
+    assert type(value) is np.ndarray
+    np.testing.assert_allclose(value, np.exp(0.7 * X), rtol=1e-15)
+    nothing = Attempt(CurveCall(lambda x, a: None))(X, None, [0.7])
+    assert "`return` missing" in nothing.told and not nothing.refused

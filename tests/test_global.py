@@ -5,6 +5,7 @@ that begins at the parameters the data were made with.
 """
 
 import math
+import time
 import warnings
 from itertools import pairwise
 
@@ -21,6 +22,8 @@ from nlsq.global_optimization import (
     MultiStartOrchestrator,
     sampling,
 )
+from nlsq.global_optimization.problem import telling
+from nlsq.global_optimization.projecting import Normal
 from nlsq.result import OptimizeWarning
 from tests.nist import PROBLEMS
 from tests.test_far_starts import COVID, numbers
@@ -171,12 +174,45 @@ def test_units_of_data_change_nothing():
         assert 2 * result.cost == pytest.approx(right * scale**2, rel=1e-6)
 
 
+@pytest.mark.parametrize("scale", [1.0, 1e-200, 1e-300, 1e250])
+def test_what_is_linear_is_solved_whatever_its_size(scale):
+    x, free = np.linspace(0, 1, 30), np.array([-np.inf, np.inf])[:, None] * [1, 1]
+    A = np.stack([np.exp(-x), np.ones(30)])
+    b = 2 * np.exp(-x) + 1 + 0.1 * np.sin(9 * x)
+    for limits in (free, [[-np.inf, 0], [1.5, np.inf]]):
+        right = optimize.lsq_linear(A.T, b, limits, method="bvls", tol=1e-14)
+        with np.errstate(over="ignore"):  # as in a search
+            normal = Normal(A[:, None] * [[[scale]], [[1]]], b[None])
+        beta = normal.solution(*(np.array(limit) / [scale, 1] for limit in limits))
+        np.testing.assert_allclose(beta[0] * [scale, 1], right.x, rtol=1e-9)
+        np.testing.assert_allclose(normal.residuals(beta)[0], right.fun, atol=1e-12)
+
+
+def test_a_decay_from_long_ago_has_a_height_that_exponentials_reach():
+    t, noise = np.linspace(500, 520, 50), np.random.default_rng(0).normal(size=(2, 50))
+    y = 3 * np.exp(500 - t) + 1e-5 * noise  # exp(-500) squared is no number
+
+    def ago(t, a, tau):
+        return a * np.exp(-t / tau)
+
+    right = [optimize.curve_fit(lambda t, a, tau: ago(t - 500, a, tau), t, v, [3, 1]) for v in y]
+    with pytest.warns(OptimizeWarning, match="do not determine a"):  # its variance is no number
+        single = curve_fit(ago, t, y[0], method="global")
+    many = nlsq.fit_many(ago, t, y, global_search=True)
+    found, wanted = [single["tau"], *many["tau"]], [right[k][0][1] for k in (0, 0, 1)]
+    np.testing.assert_allclose(found, wanted, rtol=1e-5)
+    assert (many.minima.n_best > 1).all() and single.minima[0].count > 1
+
+
 WAYS = [
     {"sigma": np.full(120, 0.3), "absolute_sigma": True},
     {"sigma": np.where(np.arange(120) % 9, 0.3, np.inf)},
     {"sigma": 0.09 * (np.eye(120) + 0.1)},
     {"bounds": ([0, 0, -7, -np.inf], [10, 6, 7, np.inf])},
     {"bounds": {"f": (1.0, 3.0)}, "fixed": {"c": 5.0}},
+    {"bounds": (-1.7e308, 1.7e308)},  # as wide as the numbers are, so that the box overflows
+    {"bounds": (-1.7e308, 1.7e308), "method": "cmaes"},
+    {"bounds": (-1.7e308, 1.7e308), "p0": [1, 1, 1, 1], "method": "multistart", "n_starts": 200},
     {"p0": [1, 1, 1, 1], "multistart": True, "method": None, "n_starts": 200},
     {"p0": {"f": 1.8}, "method": "multistart", "scale_factor": 0.1},
     {"loss": "soft_l1", "f_scale": 0.5},
@@ -323,11 +359,108 @@ def test_long_data_are_searched_by_a_sample():
     assert result.minima[0].cost == pytest.approx(result.cost, rel=1e-9)
 
 
+def test_a_peak_of_a_few_points_in_many_is_found():
+    x, sigma = np.linspace(0, 100, m := 50_000), 100 * 6 / 50_000 / 2.355
+    even = np.linspace(0, m - 1, 2048).round().astype(int)
+    place = x[even[1300:1302]].mean() + 0.1 * sigma
+
+    def peak(x, a, b, c, d):
+        return a * np.exp(-0.5 * ((x - b) / c) ** 2) + d
+
+    y = peak(x, 1, place, sigma, 0.2) + 0.01 * np.random.default_rng(3).normal(size=m)
+    assert y[even].max() < 0.3  # which do not meet it
+    result = curve_fit(peak, x, y, method="global", n_starts=48)
+    right, _ = optimize.curve_fit(peak, x, y, [1, place, sigma, 0.2])
+    assert 2 * result.cost == pytest.approx(np.sum((peak(x, *right) - y) ** 2), rel=1e-9)
+
+
+def test_a_sample_is_of_all_data_and_holds_what_stands_out():
+    y = np.random.default_rng(0).normal(size=50_000)
+    y[31_414] = -50
+    at = telling(y, 2048)
+    assert 1900 < at.size <= 2048 and (np.diff(at) > 0).all() and (at[0], at[-1]) == (0, 49_999)
+    assert np.diff(at).max() < 50 and set(range(31_400, 31_429)) <= set(at)
+    for odd in (np.full(50_000, np.nan), y + 0j, y[:60]):
+        at = telling(odd, 2048)
+        assert at.size == min(2048, odd.size) and at[-1] == odd.size - 1
+
+
 def test_a_time_limit_ends_the_search_with_the_best_so_far():
     f, x, y, _ = CASES["peaks"]
     with pytest.warns(OptimizeWarning, match=r"the time limit ended the search after .* starts"):
         result = curve_fit(f, x, y, method="global", time_limit=0.02, n_starts=10**6)
     assert result.minima.n_fits and result.minima.n_starts < 10**6
+
+
+def test_no_local_fit_outlasts_the_time_limit_of_cmaes(monkeypatch):
+    now = [0.0]  # a clock that goes on by a hundredth of a second at each call of the model
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+
+    def slow(x, a, w, p):
+        now[0] += 0.01
+        return a * np.sin(w * x + p) if w < 1e9 else np.zeros(x.size)
+
+    x = np.linspace(0, 10, 60)
+    y = 2 * np.sin(3.3 * x + 1) + np.sign(x - 5)
+    now[0] = 0.0
+    config = CMAESConfig(time_limit=4)
+    with pytest.warns(OptimizeWarning, match="the time limit ended the search"):
+        result = curve_fit(slow, x, y, method="cmaes", seed=1, cmaes_config=config)
+    assert 4 < now[0] < 5 and result.minima.stopped == "the time limit"
+
+
+def reluctant(t, a, k, c):
+    """A model of one vector of parameters at a time, and not of all."""
+    if k > 5:
+        raise ValueError("too stiff")
+    return a * np.exp(-float(k) * t) + c
+
+
+@pytest.mark.parametrize("method", ["global", "cmaes"])
+def test_workers_change_no_bit(method):
+    asked = []
+
+    def backwards(f, points):
+        points = list(points)
+        asked.append(len(points))
+        return [f(p) for p in points[::-1]][::-1]
+
+    y = decay(T, 2, 0.7, 1) + 0.01 * np.sin(40 * T)
+    alone, shared = (
+        curve_fit(reluctant, T, y, bounds=(0, 10), method=method, workers=workers)
+        for workers in (None, backwards)
+    )
+    assert max(asked) > 3 and alone.nfev == shared.nfev
+    for name in ("popt", "pcov"):
+        np.testing.assert_array_equal(getattr(alone, name), getattr(shared, name))
+    for name in ("costs", "places", "n_failed", "first_failure", "n_evaluations", "stopped"):
+        np.testing.assert_array_equal(getattr(alone.minima, name), getattr(shared.minima, name))
+    assert alone.minima.first_failure == "ValueError: too stiff"
+
+
+@pytest.mark.parametrize("limit", [60, 200, 300])
+def test_a_slow_model_is_not_asked_after_the_time_limit(limit, monkeypatch):
+    calls = []
+    monkeypatch.setattr("time.monotonic", lambda: float(len(calls)))  # a second for each call
+
+    def slow(t, a, k, c):
+        calls.append(k)
+        return reluctant(t, a, k, c)
+
+    y, p0 = decay(T, 2, 0.7, 1), [1, 4, 4]
+    with pytest.warns(OptimizeWarning, match="the time limit ended the search after"):
+        result = curve_fit(slow, T, y, p0, bounds=(0, 10), method="global", time_limit=limit)
+    assert len(calls) < limit + 60  # a pass of 13 lanes, and the fit from there
+    assert 2 * result.cost <= np.square(reluctant(T, *p0) - y).sum()
+
+
+def test_a_time_limit_before_any_local_fit_says_so():
+    with pytest.warns(OptimizeWarning, match="the time limit ended the search after 0 starts"):
+        result = curve_fit(
+            reluctant, T, decay(T, 2, 0.7, 1), [1, 1, 1], method="global", time_limit=1e-9
+        )
+    assert result.status == -5 and not result.minima and result.minima.n_fits == 0
+    np.testing.assert_array_equal(result.popt, 1)
 
 
 BAD = [

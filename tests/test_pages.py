@@ -63,7 +63,10 @@ def test_both_columns_say_the_same(names, theirs, ours):
         np.testing.assert_allclose(other, one, rtol=2e-4, atol=1e-6 * np.abs(one).max())
 
 
-@pytest.mark.parametrize("page", sorted(ROOT.glob("examples/*.md")), ids=lambda page: page.stem)
+PAGES = [*sorted(ROOT.glob("examples/*.md")), ROOT / "docs" / "names.md"]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_a_page_shows_what_its_code_prints(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     text = page.read_text("utf-8")

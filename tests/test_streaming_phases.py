@@ -84,6 +84,43 @@ def test_a_rising_cost_is_refused():
     assert free.cost == min(free.cost_history)  # the best point, not the last
 
 
+PRESETS = {  # what a warm-up by it does: longest step, largest rise of the cost, whether it ran
+    "conservative": (0.1, 0.0, True),
+    "aggressive": (2.0, 0.05, True),
+    "memory_optimized": (0.5, 0.05, True),
+    "scientific_default": (0.5, 0.05, True),
+    "defense_strict": (0.05, 0.0, False),
+    "defense_relaxed": (2.0, 0.5, True),
+    "defense_disabled": (np.inf, np.inf, True),
+}
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_do_as_they_say(name):
+    longest, rise, ran = PRESETS[name]
+    config = getattr(HybridStreamingConfig, name)(warmup_iterations=60)
+    seen = []
+
+    def cost(p):
+        seen.append(p)
+        return rosenbrock(p)
+
+    result, _ = warm(config, cost=cost, variation=1e9)
+    assert result.reason == "warm start" or name == "defense_disabled"
+    start = rosenbrock((-1.2, 1.0))[0]
+    assert (warm(config, variation=20 * start)[0].iterations > 0) is ran
+    seen.clear()
+    result, telemetry = warm(config, cost=cost, variation=1.0)
+    costs = np.array(result.cost_history)
+    assert (costs[1:] <= np.minimum.accumulate(costs)[:-1] * (1 + rise)).all()
+    assert result.cost < 1e-2 * start or name == "defense_strict"
+    if name == "defense_disabled":
+        assert not telemetry.counts().keys() & {"step clipped", "cost went up", "warm start"}
+    else:
+        points = [np.array([-1.2, 1.0])] + [p for p in seen if rosenbrock(p)[0] in set(costs)]
+        assert np.linalg.norm(np.diff(points, axis=0), axis=1).max() <= longest * (1 + 1e-9)
+
+
 def test_where_the_model_is_not_finite_it_turns_back():
     def log(p):
         if p[0] <= 0:
@@ -145,7 +182,8 @@ def test_a_warm_up_loses_no_minimum_that_the_direct_fit_finds():
         {"chunk_size": 0}, {"chunk_size": 1e5}, {"resume": True}, {"checkpoint_dir": 3},
         {"active_switching_criteria": None}, {"active_switching_criteria": (["step"],)},
         {"lbfgs_initial_step_size": 0}, {"max_warmup_step_size": 0.0}, {"checkpoint_dir": ""},
-        {"warm_start_threshold": 1.5}, {"gauss_newton_tol": 10**400}, {"checkpoint_interval": -1},
+        {"trust_region_initial": 0}, {"trust_region_initial": "a"}, {"warm_start_threshold": 1.5},
+        {"gauss_newton_tol": 10**400}, {"checkpoint_interval": -1},
     ],
 )  # fmt: skip
 def test_settings_are_checked(wrong):

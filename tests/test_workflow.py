@@ -1,5 +1,7 @@
 """Which road a fit takes, and what it will take in memory."""
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -11,6 +13,7 @@ from nlsq.core.orchestration.streaming_coordinator import (
     automatic_chunk_size,
 )
 from nlsq.streaming import ArraySource, LargeDatasetFitter, NpySource
+from nlsq.utils.progress import ProgressLine
 
 GB = 10**9
 CONFIG = LargeDatasetConfig()
@@ -57,9 +60,13 @@ def test_thresholds_and_wishes_count():
 
 def test_chunk_sizes_are_buckets_that_fit():
     for usable in np.geomspace(1e5, 1e12, 30):
-        size = automatic_chunk_size(24, int(usable))
+        size = automatic_chunk_size(24, nlsq.MemoryConfig(usable / 1e9, 1.0))
         assert size in BUCKETS
         assert size == BUCKETS[0] or size * 24 * 64 <= usable
+        limits = {"min_chunk_size": 3000, "max_chunk_size": 70_000}
+        assert automatic_chunk_size(24, nlsq.MemoryConfig(usable / 1e9, 1.0, **limits)) == np.clip(
+            size, 3000, 70_000
+        )
     assert (*(1 << k for k in range(10, 18)), 2 * 131072, 4 * 131072) == BUCKETS
 
 
@@ -130,6 +137,19 @@ def test_estimates_keep_the_limits_of_reading_and_memory(gigabytes, n_points):
         assert nlsq.estimate_memory_requirements(n_points, 3) == need
         assert LargeDatasetFitter().estimate_requirements(n_points, 3) == need
     assert LargeDatasetFitter(gigabytes).estimate_requirements(n_points, 3) == need
+
+
+def test_larger_files_are_read_in_pieces_where_that_is_asked_for():
+    for gigabytes, road in ((None, "direct"), (0.0079, "chunked"), (0.0081, "direct")):
+        memory = nlsq.MemoryConfig(8.0, auto_chunk_threshold_gb=gigabytes)
+        assert nlsq.estimate_memory_requirements(500_000, 3, memory=memory).strategy == road
+
+
+def test_progress_is_not_drawn_where_nobody_wants_it(monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    with nlsq.memory_context(nlsq.MemoryConfig(progress_reporting=False)):
+        assert not ProgressLine(None).shown and ProgressLine(True).shown
+    assert ProgressLine(None).shown
 
 
 def test_progress_is_drawn_when_asked(capsys):

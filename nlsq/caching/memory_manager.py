@@ -89,3 +89,31 @@ class MemoryManager:
 
 
 manager = MemoryManager()
+
+
+def get_memory_manager() -> MemoryManager:
+    """The manager of this process, which all fits ask."""
+    return manager
+
+
+def get_memory_stats() -> dict[str, int]:
+    """What a fit may take here, what the pool holds, and what became of the last requests.
+
+    Examples
+    --------
+    >>> sorted(get_memory_stats())
+    ['pool_bytes', 'pool_limit_bytes', 'refused', 'requests', 'usable_bytes']
+    """
+    asked = list(manager.requests)
+    return {
+        "usable_bytes": manager.usable_bytes(),
+        "pool_bytes": manager.pool.held_bytes,
+        "pool_limit_bytes": manager.pool.max_bytes,
+        "requests": len(asked),
+        "refused": sum(not request.granted for request in asked),
+    }
+
+
+def clear_memory_pool() -> None:
+    """Free the buffers that are held for the next fit."""
+    manager.pool.clear()

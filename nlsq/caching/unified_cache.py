@@ -43,9 +43,9 @@ class UnifiedCache:
     Examples
     --------
     >>> table = UnifiedCache("squares", maxsize=2)
-    >>> table.get(3, lambda: 3**2)
+    >>> table.get_or_make(3, lambda: 3**2)
     9
-    >>> table.get(3, lambda: 0)
+    >>> table.get_or_make(3, lambda: 0)
     9
     >>> table.info()
     CacheInfo(hits=1, misses=1, size=1, maxsize=2)
@@ -58,24 +58,42 @@ class UnifiedCache:
         self._hits = self._misses = 0
         _caches.add(self)
 
-    def get(self, key: Hashable, make: Callable[[], Any], keep: Callable | None = None) -> Any:
-        """The entry of `key`, made by `make()` when there is none, and kept (if keep(entry))."""
+    def get(self, key: Hashable, default: Any = None) -> Any:
+        """The entry of `key`, or `default` when there is none."""
         with self._lock:
             found = self._entries.get(key, _NOTHING)
-            if found is not _NOTHING:
-                self._hits += 1
-                self._entries.move_to_end(key)
-                return found
-            self._misses += 1
-        value = make()
-        if keep is not None and not keep(value):
-            return value
-        with self._lock:
-            value = self._entries.setdefault(key, value)
+            if found is _NOTHING:
+                self._misses += 1
+                return default
+            self._hits += 1
             self._entries.move_to_end(key)
-            while len(self._entries) > self.maxsize:
-                self._entries.popitem(last=False)
+            return found
+
+    def set(self, key: Hashable, value: Any) -> None:
+        """Keep an entry, in the place of one that is there."""
+        with self._lock:
+            if key in self._entries:
+                self._entries.move_to_end(key, last=False)
+                self._forget_oldest()
+            self._add(key, value)
+
+    def get_or_make(self, key: Hashable, make: Callable[[], Any]) -> Any:
+        """The entry of `key`, made by `make()` when there is none; in all threads the same."""
+        found = self.get(key, _NOTHING)
+        if found is not _NOTHING:
+            return found
+        value = make()
+        with self._lock:
+            return self._entries[key] if key in self._entries else self._add(key, value)
+
+    def _add(self, key: Hashable, value: Any) -> Any:
+        self._entries[key] = value
+        while len(self._entries) > self.maxsize:
+            self._forget_oldest()
         return value
+
+    def _forget_oldest(self) -> Any:
+        return self._entries.popitem(last=False)[1]
 
     def info(self) -> CacheInfo:
         """Hits, misses and size."""
@@ -106,6 +124,18 @@ def cache_info() -> dict[str, CacheInfo]:
         same = sum(name.split(" ")[0] == cache.name for name in found)
         found[f"{cache.name} {same + 1}" if same else cache.name] = cache.info()
     return dict(sorted(found.items()))
+
+
+def get_cache_stats() -> dict[str, float]:
+    """Use of all caches of `cache_info` together.
+
+    Examples
+    --------
+    >>> sorted(get_cache_stats())
+    ['hit_rate', 'hits', 'maxsize', 'misses', 'size']
+    """
+    total = CacheInfo(*map(sum, zip((0, 0, 0, 0), *cache_info().values(), strict=True)))
+    return total._asdict() | {"hit_rate": total.hit_rate}
 
 
 def clear_cache() -> None:

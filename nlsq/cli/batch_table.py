@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from nlsq.cli.whole import natural_width, print_whole
+from nlsq.result.search_sentences import best_of_many, found_sentence
 from nlsq.session.batch_rows import OUTCOMES
 from nlsq.utils.input_error import harmless
 
@@ -21,6 +22,8 @@ def show(console: Any, rows: list[dict[str, Any]], worst: int) -> None:
     counts = Counter(row["outcome"] for row in rows)
     said = ", ".join(f"{counts[o]} {o}" for o in reversed(OUTCOMES) if counts[o])
     console.print(Text(f"{len(rows)} fits: ", "bold") + Text(said))
+    if searched := [row for row in rows if row.get("local_fits")]:
+        console.print(Text("search: ", "bold") + Text(_search(searched)))
     if not (worst and rows):
         return
     fitted = next((r for r in rows if r["outcome"] == "converged"), {})
@@ -34,6 +37,11 @@ def show(console: Any, rows: list[dict[str, Any]], worst: int) -> None:
         console.print(Text(f"... and {len(rows) - worst} better ones", "dim"))
     if len(names) > shown:
         console.print(Text(f"{', '.join(names[shown:])}: see --table or --json", "dim"))
+
+
+def _search(rows: list[dict[str, Any]]) -> str:
+    made, once = sum(row["local_fits"] for row in rows), sum(row["found"] == 1 for row in rows)
+    return best_of_many(made, len(rows), once)
 
 
 def _least_width(rows: list[dict[str, Any]], names: list[str]) -> int:
@@ -69,4 +77,8 @@ def _note(row: dict[str, Any]) -> Any:
     doubtful = [
         f"{key.replace('_', ' ')}: {row[key]}" for key in ("undetermined", "at_bound") if row[key]
     ]
-    return Text("; ".join(doubtful), "yellow")
+    note = Text("; ".join(doubtful), "yellow")
+    if row.get("local_fits"):
+        found = found_sentence(row["found"], row["local_fits"], row["next_minimum"])
+        note += Text("; " if doubtful else "") + Text(found, "yellow" if row["found"] == 1 else "")
+    return note

@@ -1,7 +1,8 @@
 """Options that several commands share: each fills one entry of the configuration.
 
 A `Setting` is a Click option with the key of its entry; what it reads from its text is said in
-`read`. The tables below are all there is: help, completion, configuration and messages follow.
+`read`. The tables below, and those of `data_loaders` and `model_registry`, are all there is: help,
+completion, configuration and messages follow.
 """
 
 from __future__ import annotations
@@ -14,12 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nlsq.session.words import read_column, read_model
-
 if TYPE_CHECKING:
     from nlsq.session.configuration import Configuration
 
-FORMATS = ("csv", "json", "hdf5", "npz", "npy", "parquet", "arrow", "excel", "jcamp")
 LOSSES = ("linear", "soft_l1", "huber", "cauchy", "arctan")
 METHODS = (
     "trf", "dogbox", "lm", "global", "multistart", "cmaes", "cmaes-fast", "cmaes-global",
@@ -36,11 +34,6 @@ class Setting(click.Option):
     def __init__(self, *names: Any, key: str, read: Callable = lambda value: value, **kwargs: Any):
         super().__init__(*names, **kwargs)
         self.key, self.read = key, read
-
-
-def _columns(texts: tuple[str, ...]) -> Any:
-    found = [read_column(text) for text in texts]
-    return found if len(found) > 1 else found[0]
 
 
 def _number(text: str, option: str) -> float:
@@ -89,70 +82,6 @@ def _fixed(texts: tuple[str, ...]) -> dict:
     return found
 
 
-def complete_model(context: click.Context, parameter: click.Parameter, incomplete: str) -> list:
-    """Names of built-in models that begin so, for shells."""
-    from nlsq import models
-
-    return [name for name in models.names() if name.startswith(incomplete)]
-
-
-DATA = [
-    Setting(
-        ["-x", "--x"], key="data.columns.x", multiple=True, metavar="COLUMN", read=_columns,
-        help="Column of x: its name, its number from 0, or an expression of columns. Repeat it for "
-        "a model of several variables.",
-    ),
-    Setting(
-        ["-y", "--y"], key="data.columns.y", metavar="COLUMN", read=read_column,
-        help="Column of y, or an expression such as \"log(V)\".",
-    ),
-    Setting(
-        ["--yerr"], key="data.columns.sigma", metavar="COLUMN", read=read_column,
-        help="Column of the standard deviations of y.",
-    ),
-    Setting(
-        ["--where"], key="data.where", metavar="CONDITION",
-        help="Fit only these rows, for example \"t > 3 and sample == 'A'\".",
-    ),
-    Setting(["--rows"], key="data.rows", metavar="A:B[:STEP]", help="Range of rows, from 0."),
-    Setting(
-        ["--format"], key="data.format", type=click.Choice(FORMATS),
-        help="Format of the file, when its name does not tell.",
-    ),
-    Setting(["--delimiter"], key="data.csv.delimiter", help="Separator of columns in a text file."),
-    Setting(["--decimal"], key="data.csv.decimal", type=click.Choice([".", ","]),
-            help="Decimal sign in a text file."),
-    Setting(["--header/--no-header"], key="data.csv.header", default=None, is_flag=True,
-            help="Whether the first line of a text file names the columns."),
-    Setting(["--comment"], key="data.csv.comment", metavar="MARK",
-            help="Mark that begins a comment in a text file."),
-    Setting(["--encoding"], key="data.csv.encoding", help="Encoding of a text file, e.g. latin-1."),
-    Setting(["--skip"], key="data.csv.skip_header", type=click.IntRange(0), metavar="LINES",
-            help="Lines to skip at the beginning of a text file."),
-    Setting(["--sheet"], key="data.sheet", read=read_column, help="Sheet of an Excel file."),
-    Setting(["--group"], key="data.group", help="Group of an HDF5 file that holds the columns."),
-]  # fmt: skip
-MODEL = [
-    Setting(
-        ["-m", "--model"], key="model", metavar="MODEL", read=read_model,
-        shell_complete=complete_model,
-        help="A formula (\"a*exp(-t/tau)+c\"), a built-in model or a sum of them (see nlsq "
-        "models), or FILE.py:FUNCTION.",
-    ),
-    Setting(
-        ["--variable"], key="model.variable", multiple=True, metavar="NAME",
-        read=lambda v: list(v) if len(v) > 1 else v[0],
-        help="Name in the formula that stands for x. Default: the column's name, or x.",
-    ),
-    Setting(["--trust"], key="model.trusted", is_flag=True, default=None,
-            help="Run a model file of your own without checks, in this process."),
-    Setting(["--limit-memory"], key="limits.memory_gb", type=float, metavar="GB",
-            help="Memory limit for a fit with an untrusted model file."),
-    Setting(["--limit-time"], key="limits.seconds", type=float, metavar="SECONDS",
-            help="Time limit for a fit with an untrusted model file. Default: 600."),
-    Setting(["--bubblewrap"], key="limits.bubblewrap", is_flag=True, default=None,
-            help="Run an untrusted model file inside bubblewrap as well (Linux)."),
-]  # fmt: skip
 FITTING = [
     Setting(["--p0"], key="fitting.p0", multiple=True, metavar="NAME=VALUE", read=_start,
             help="Start value: tau=2, or 1,2,3 for all parameters, or auto for the model's guess."),

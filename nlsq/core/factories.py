@@ -12,6 +12,7 @@ from nlsq.core.adapters import CurveFitAdapter
 from nlsq.core.minpack import curve_fit
 from nlsq.core.problem.keywords import check_names
 from nlsq.core.workflow import fit
+from nlsq.facades import DiagnosticsFacade
 from nlsq.interfaces import CurveFitProtocol
 
 
@@ -39,6 +40,9 @@ def create_optimizer(*, workflow: Any = None, **options: Any) -> CurveFitProtoco
     >>> robust.curve_fit(lambda t, a, k: a * np.exp(-k * t), t, 3 * np.exp(-t)).popt.round(6)
     array([3., 1.])
     """
+    config = options.get("diagnostics_config")
+    if config is not None and not isinstance(config, DiagnosticsFacade.get_diagnostics_config()):
+        raise TypeError(f"`diagnostics_config` must be a DiagnosticsConfig, got {config!r}.")
     function = curve_fit
     if workflow is not None:
         function, options = fit, {"workflow": workflow, **options}

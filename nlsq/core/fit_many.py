@@ -17,7 +17,7 @@ from nlsq.core.drive.batch.many import Many
 from nlsq.core.drive.batch.rows import Ragged, Rows, as_numbers, is_array, is_ragged, masked_sigma
 from nlsq.core.loop.status import Status
 from nlsq.core.model.calls import CurveCall
-from nlsq.core.model.given import WrongValue, numeric, refuse_units, require_numbers
+from nlsq.core.model.jacobians import of_curve
 from nlsq.core.model.model import Model
 from nlsq.core.problem import named
 from nlsq.core.problem.keywords import SEARCH, asks_for_search, check_names
@@ -25,9 +25,10 @@ from nlsq.core.problem.options import read_options, since
 from nlsq.core.problem.parameters import UNBOUNDED
 from nlsq.result.curve_fits import CurveFits
 from nlsq.result.recipes import recipe_of
+from nlsq.utils.given import WrongValue, numeric, refuse_units, require_numbers
 
 if TYPE_CHECKING:
-    from nlsq.types import JacLiteral, ManyOptions
+    from nlsq.types import JacLike, ManyOptions
 
 # Options of `curve_fit` that are for a single fit.
 _SINGLE = frozenset(
@@ -46,7 +47,7 @@ def fit_many(
     *,
     bounds: Any = UNBOUNDED,
     fixed: Any = None,
-    jac: JacLiteral | Callable | None = None,
+    jac: JacLike | None = None,
     nan_policy: Literal["omit"] | None = None,
     x_per_fit: bool | None = None,
     dtype: Any = np.float64,
@@ -160,7 +161,7 @@ def fit_many(
         from nlsq.global_optimization.strategies import read_search_of_rows  # which few fits need
 
         search, rest = read_search_of_rows(rest)
-    settings = read_options("fit_many", None, jac, False, since(began, rest), _NAMES)
+    settings = read_options("fit_many", None, of_curve(jac, f), False, since(began, rest), _NAMES)
     said = named.read(f, p0, bounds, fixed, of_fits=True)
     said.require_shared()
     names, lb, ub, n = said.names, said.lb, said.ub, len(said.names)

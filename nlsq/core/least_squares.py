@@ -17,8 +17,8 @@ from nlsq.core.loop.watch import closing_line
 from nlsq.core.model import differences, rising
 from nlsq.core.model.abscissae import Abscissae
 from nlsq.core.model.calls import CurveCall, ResidualCall
-from nlsq.core.model.given import model_value, numeric, refuse_masks, require_numbers
-from nlsq.core.model.jacobians import Pattern, form, is_operator
+from nlsq.core.model.duals import NoRule
+from nlsq.core.model.jacobians import Pattern, form, is_operator, of_residuals
 from nlsq.core.model.model import Model
 from nlsq.core.problem.keywords import by_name, check_names
 from nlsq.core.problem.observations import Observations, parse_observations
@@ -32,15 +32,16 @@ from nlsq.core.problem.parameters import (
 )
 from nlsq.core.verdict.finished import Finished, check_start
 from nlsq.result import OptimizeResult
+from nlsq.utils.given import model_value, numeric, refuse_masks, require_numbers
 
 if TYPE_CHECKING:
-    from nlsq.types import FitOptions, JacLiteral, MethodLiteral
+    from nlsq.types import FitOptions, JacLike, MethodLiteral
 
 
 def least_squares(
     fun: Callable,
     x0: Any,
-    jac: JacLiteral | Callable | None = None,
+    jac: JacLike | None = None,
     bounds: Any = UNBOUNDED,
     method: MethodLiteral = "trf",
     *rest: Any,
@@ -59,7 +60,7 @@ def least_squares(
         ``fun(x, *args, **kwargs)`` -> residuals (m,), x of shape (n,); NumPy or `jax.numpy`.
     x0 : array_like (n,) or dict
         Start. The keys of a dict name the parameters, in the order in which `fun` gets them.
-    jac : None, callable, '2-point', '3-point' or 'cs'
+    jac : None, callable, '2-point', '3-point', 'cs' or `nlsq.interfaces.JacobianProtocol`
         Default: exact derivatives. A callable ``jac(x, *args, **kwargs)`` returns (m, n), as an
         array, a sparse matrix or a `scipy.sparse.linalg.LinearOperator`.
     bounds : 2-tuple, `scipy.optimize.Bounds`, n pairs or dict
@@ -132,6 +133,7 @@ def least_squares(
     call = ResidualCall(fun, tuple(args), kwargs)
     model = Model(call, x0.size, getattr(fun, "__name__", type(fun).__name__))
     m = _take_start(model, start, method)
+    jac = of_residuals(jac, fun)
     if callable(jac):
         model.jac = call.derivative(jac)
     keywords = _sparse_options(model, start, m, jac, jac_sparsity, method, keywords)
@@ -206,6 +208,9 @@ class LeastSquares:
         given = by_name("least_squares", 2, _POSITIONS, args, options)
         return least_squares(fun, x0, **(self.options | given))
 
+    def __repr__(self) -> str:
+        return f"LeastSquares({', '.join(f'{k}={v!r}' for k, v in self.options.items())})"
+
 
 class AutoDiffJacobian:
     """The exact Jacobian of a model, as a function of its own.
@@ -217,7 +222,26 @@ class AutoDiffJacobian:
     >>> jac(np.array([1.0, 3.0]), 5.0, 0.5)
     array([[1., 1.],
            [9., 1.]])
+    >>> AutoDiffJacobian().compute(lambda p: p**2, np.array([1.0, 3.0]))
+    array([[2., 0.],
+           [0., 6.]])
     """
+
+    def compute(self, fun: Callable, x: Any, args: tuple = ()) -> np.ndarray:
+        """The Jacobian (m, n) of fun(x, *args) (m,) at x (n,): a `JacobianProtocol`."""
+        start = np.atleast_1d(np.asarray(x, float))
+        call = ResidualCall(fun, tuple(args), {})
+        model = Model(call, start.size, getattr(fun, "__name__", type(fun).__name__))
+        data = _no_data(model_value(call.host(None, start), "`fun`").size)
+        free = np.full(start.size, np.inf)
+        parameters = Parameters(start, -free, free, _Numbered(start.size))
+        for at_once in (True, False):  # by NumPy; where that has no rule, by JAX
+            choose_road(model, data, parameters, Options(), at_once=at_once)
+            try:
+                return np.asarray(model.jacobian(None, start))
+            except NoRule:
+                continue
+        raise AssertionError("a road by JAX asks for no rule")
 
     def create_ad_jacobian(self, func: Callable, num_args: int, sigma: Any = None) -> Callable:
         """A function ``jac(x, *params)`` that returns (m, n), for `curve_fit` and others.

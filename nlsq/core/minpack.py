@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
 
 import numpy as np
@@ -12,8 +13,9 @@ import numpy as np
 from nlsq.core.drive.roads import choose_road
 from nlsq.core.drive.solve import solve
 from nlsq.core.model.calls import CurveCall
-from nlsq.core.model.given import model_value, numeric, require_numbers
+from nlsq.core.model.jacobians import of_curve
 from nlsq.core.model.model import Model
+from nlsq.core.model.sharing import shared_out
 from nlsq.core.orchestration.reference import solve_by_reference
 from nlsq.core.orchestration.stages import stages_for
 from nlsq.core.problem.keywords import NO_ARGS, SEARCH, asks_for_search, by_name
@@ -23,17 +25,17 @@ from nlsq.core.problem.parameters import UNBOUNDED, parse_parameters, speaks_by_
 from nlsq.core.verdict.finished import Finished, check_start
 from nlsq.core.verdict.record import announce, judge, record
 from nlsq.utils import interruption
+from nlsq.utils.given import model_value, numeric, require_numbers
 
 if TYPE_CHECKING:
     from nlsq.result import CurveFitResult
     from nlsq.types import (
         CurveFitOptions,
         FullOutput,
-        JacLiteral,
+        JacLike,
         KeptOptions,
-        MethodLiteral,
+        MethodLike,
         NanPolicyLiteral,
-        SearchLiteral,
     )
 
 _NO_FULL_OUTPUT = (
@@ -46,21 +48,21 @@ _NO_FULL_OUTPUT = (
 def curve_fit(
     f: Callable | str, xdata: Any, ydata: Any = ..., p0: Any = ..., sigma: Any = ...,
     absolute_sigma: bool = ..., check_finite: bool | None = ..., bounds: Any = ...,
-    method: MethodLiteral | SearchLiteral | None = ..., jac: JacLiteral | Callable | None = ...,
+    method: MethodLike | None = ..., jac: JacLike | None = ...,
     *, full_output: Literal[False] = ..., **options: Unpack[CurveFitOptions],
 ) -> CurveFitResult: ...  # fmt: skip
 @overload
 def curve_fit(
     f: Callable | str, xdata: Any, ydata: Any = ..., p0: Any = ..., sigma: Any = ...,
     absolute_sigma: bool = ..., check_finite: bool | None = ..., bounds: Any = ...,
-    method: MethodLiteral | SearchLiteral | None = ..., jac: JacLiteral | Callable | None = ...,
+    method: MethodLike | None = ..., jac: JacLike | None = ...,
     *, full_output: Literal[True], **options: Unpack[CurveFitOptions],
 ) -> FullOutput: ...  # fmt: skip
 @overload
 def curve_fit(
     f: Callable | str, xdata: Any, ydata: Any = ..., p0: Any = ..., sigma: Any = ...,
     absolute_sigma: bool = ..., check_finite: bool | None = ..., bounds: Any = ...,
-    method: MethodLiteral | SearchLiteral | None = ..., jac: JacLiteral | Callable | None = ...,
+    method: MethodLike | None = ..., jac: JacLike | None = ...,
     *, full_output: bool, **options: Unpack[CurveFitOptions],
 ) -> CurveFitResult | FullOutput: ...  # fmt: skip
 def curve_fit(
@@ -72,8 +74,8 @@ def curve_fit(
     absolute_sigma: bool = False,
     check_finite: bool | None = None,
     bounds: Any = UNBOUNDED,
-    method: MethodLiteral | SearchLiteral | None = None,
-    jac: JacLiteral | Callable | None = None,
+    method: Any = None,
+    jac: JacLike | None = None,
     *,
     full_output: bool = False,
     nan_policy: NanPolicyLiteral | None = None,
@@ -121,8 +123,9 @@ def curve_fit(
         the linear loss. Or a search for the global minimum, after which the fit is by 'trf':
         'global' needs neither `p0` nor `bounds` (`nlsq.global_optimization.search`); 'multistart'
         is the same with few starts, around `p0` where it is given; 'cmaes', 'cmaes-fast' and
-        'cmaes-global' are for rough models.
-    jac : None, callable, '2-point', '3-point' or 'cs'
+        'cmaes-global' are for rough models. Or an object, the user's own minimiser, from whose
+        end the fit goes on: `nlsq.interfaces.OptimizerProtocol`.
+    jac : None, callable, '2-point', '3-point', 'cs' or `nlsq.interfaces.JacobianProtocol`
         Default: exact derivatives; finite differences where the model cannot be traced. A callable
         ``jac(x, a, b, ...)`` returns (m, n).
     full_output : bool
@@ -172,9 +175,12 @@ def curve_fit(
         'lsmr': 'regularize', and atol, btol, conlim, damp and show of `scipy.sparse.linalg.lsmr`,
         which put the fit on the host.
     workers : None, int or callable, optional
-        Who evaluates the model for finite differences: so many processes (-1: as many as there are
-        cores), or a callable like map, ``workers(f, points)``. Exact derivatives need nobody. In
-        the processes JAX does not work: the model must be NumPy and such that `pickle` takes it.
+        Who evaluates a slow model for finite differences and searches: so many processes (-1: as
+        many as there are cores), or a callable like map, ``workers(f, points)``. The answer is the
+        same to the last bit. Exact derivatives (``result.model_info.derivative``), and a search of
+        a model that takes many values of its parameters at once, need nobody. Processes are forked
+        where `multiprocessing` forks and JAX is not loaded. Else they are spawned, which takes a
+        second, and `pickle` must take the model: a function at the top level of a module.
     backend : {None, 'auto', 'numpy', 'jax'}
         How the fit runs: as it is read, by NumPy ('numpy'), in compiled programs where the model
         can be one ('jax'), or by NumPy until compiling pays ('auto'). Default: what the environment
@@ -211,6 +217,8 @@ def curve_fit(
     FitError
         A RuntimeError, when the fit did not converge; its ``result`` has the last point. A fit that
         makes no progress or is stopped from outside returns, with ``success`` False.
+    ChildProcessError
+        A process of `workers` cannot have the model, or ended.
 
     Warns
     -----
@@ -222,6 +230,9 @@ def curve_fit(
     -----
     A fit whose end is doubtful is tried again from p0 by other ways (`nlsq.core.drive.tries`). The
     result's ``tries`` lists them and says which one was kept.
+
+    A minimiser, a Jacobian, a cache, a data source and an earlier result may be objects of the
+    user's own, with the methods that `nlsq.interfaces` names.
 
     Environment variables put a plain reference in the place of each stage: for a second opinion
     (`nlsq.core.feature_flags`).
@@ -258,6 +269,8 @@ def curve_fit(
         from nlsq.models.reading import read_with
 
         f, xdata, x_name = read_with(f, xdata)
+    if jac is not None:
+        jac = of_curve(jac, f)
     if isinstance(ydata, int | float | np.generic | np.ndarray) and np.ndim(ydata) == 0:
         ydata = _for_each_point(f, xdata, ydata, p0, bounds, fixed)
     taken = stages_for(f, ydata)
@@ -280,24 +293,11 @@ def curve_fit(
     if method in (None, "lm") and not (config.bounded or held_by_bounds):
         require_enough_points(config.n_free, data)
     model = Model(CurveCall(f), n, getattr(f, "__name__", type(f).__name__))
-    found = None
-    if search is not None:
-        with interruption.deferred():
-            found, config = search(model, data, config)
-    if config.solver == "reference":
-        finished = solve_by_reference(model, data, config)
-    else:
-        parameters, settings = config.parameters, config.settings
-        if settings.sampled and not decision.sampled:
-            settings = dataclasses.replace(settings, sampled=False)
-        if type(xdata) is np.ndarray and xdata.dtype == np.float64:
-            data.x.own = xdata if prepared.xdata.shape == xdata.shape else None
-        with interruption.deferred():
-            choose_road(model, data, parameters, settings, at_once=True)
-            outcome = solve(model, data, parameters, settings)
-            data.x.keep_copy()
-            model.memo.x = data.x.given
-        finished = Finished(model, data, parameters, settings, outcome)
+    if type(xdata) is np.ndarray and xdata.dtype == np.float64:
+        data.x.own = xdata if prepared.xdata.shape == xdata.shape else None
+    workers = getattr(config.settings, "workers", None)
+    with shared_out(workers) if workers else nullcontext() as crew:
+        found, finished = _fitted(model, data, config, search, decision.sampled, crew)
     check_start(finished)
     covariance = taken.covariance.compute(finished, absolute_sigma)
     verdict = judge(finished, covariance)
@@ -310,6 +310,31 @@ def curve_fit(
         tell(result, found.told())
     announce(result, finished.status, finished.options.verbose, stacklevel=2)
     return _five_tuple(result) if full_output else result
+
+
+def _fitted(
+    model: Model, data: Observations, config: Any, search: Any, sampled: bool, crew: Any
+) -> tuple[Any, Finished]:
+    """(what the search found or None, the fit), for which `crew`, if any, evaluates."""
+    found, own = None, data.x.own
+    if crew is not None:
+        config = config._replace(settings=dataclasses.replace(config.settings, workers=crew))
+    if search is not None:
+        data.x.own = None
+        with interruption.deferred():
+            found, config = search(model, data, config)
+    if config.solver == "reference":
+        return found, solve_by_reference(model, data, config)
+    parameters, settings = config.parameters, config.settings
+    if settings.sampled and not sampled:
+        settings = dataclasses.replace(settings, sampled=False)
+    data.x.own = own
+    with interruption.deferred():
+        choose_road(model, data, parameters, settings, at_once=True)
+        outcome = solve(model, data, parameters, settings)
+        data.x.keep_copy()
+        model.memo.x = data.x.given
+    return found, Finished(model, data, parameters, settings, outcome)
 
 
 def _for_each_point(f: Callable, xdata, ydata, p0, bounds, fixed) -> np.ndarray:

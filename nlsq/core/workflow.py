@@ -7,6 +7,7 @@ logged and stands in ``result.workflow``.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import time
 from collections.abc import Callable
@@ -16,13 +17,11 @@ import numpy as np
 
 from nlsq.caching.memory_manager import manager
 from nlsq.config import (
-    MemoryConfig,
     get_large_dataset_config,
     get_memory_config,
     memory_context,
 )
 from nlsq.core.minpack import curve_fit
-from nlsq.core.model.given import refuse_units
 from nlsq.core.orchestration.stages import stages_for
 from nlsq.core.orchestration.streaming_coordinator import STRATEGIES
 from nlsq.core.problem.keywords import SEARCH, check_names
@@ -37,6 +36,7 @@ from nlsq.streaming.fitting import Reading, fit_source
 from nlsq.streaming.hybrid_config import HybridStreamingConfig
 from nlsq.streaming.loading import load
 from nlsq.streaming.opening import as_source, in_memory
+from nlsq.utils.given import refuse_units
 from nlsq.utils.logging import get_logger
 
 if TYPE_CHECKING:
@@ -44,11 +44,10 @@ if TYPE_CHECKING:
     from nlsq.global_optimization.config import GlobalOptimizationConfig
     from nlsq.result import StreamedFitResult
     from nlsq.types import (
-        JacLiteral,
-        MethodLiteral,
+        JacLike,
+        MethodLike,
         NanPolicyLiteral,
         PiecesOptions,
-        SearchLiteral,
         WorkflowLiteral,
     )
 
@@ -61,7 +60,7 @@ _OWN = ("p0", "sigma", "absolute_sigma", "check_finite", "bounds", "method", "ja
 def fit(
     f: Callable | str, xdata: Any, ydata: Any = ..., p0: Any = ..., sigma: Any = ...,
     absolute_sigma: bool = ..., check_finite: bool | None = ..., bounds: Any = ...,
-    method: MethodLiteral | SearchLiteral | None = ..., jac: JacLiteral | Callable | None = ...,
+    method: MethodLike | None = ..., jac: JacLike | None = ...,
     *, workflow: Literal["chunked", "streaming"] | HybridStreamingConfig,
     **options: Unpack[PiecesOptions],
 ) -> StreamedFitResult: ...  # fmt: skip
@@ -69,7 +68,7 @@ def fit(
 def fit(
     f: Callable | str, xdata: Any, ydata: Any = ..., p0: Any = ..., sigma: Any = ...,
     absolute_sigma: bool = ..., check_finite: bool | None = ..., bounds: Any = ...,
-    method: MethodLiteral | SearchLiteral | None = ..., jac: JacLiteral | Callable | None = ...,
+    method: MethodLike | None = ..., jac: JacLike | None = ...,
     *, workflow: WorkflowLiteral | GlobalOptimizationConfig | CMAESConfig = ...,
     **options: Unpack[PiecesOptions],
 ) -> CurveFitResult: ...  # fmt: skip
@@ -82,8 +81,8 @@ def fit(
     absolute_sigma: bool = False,
     check_finite: bool | None = None,
     bounds: Any = UNBOUNDED,
-    method: MethodLiteral | SearchLiteral | None = None,
-    jac: JacLiteral | Callable | None = None,
+    method: Any = None,
+    jac: JacLike | None = None,
     *,
     nan_policy: NanPolicyLiteral | None = None,
     fixed: Any = None,
@@ -195,7 +194,7 @@ def fit(
     }  # fmt: skip
     memory = get_memory_config()
     if memory_limit_gb is not None:
-        memory = MemoryConfig(memory_limit_gb, memory.safety_factor)
+        memory = dataclasses.replace(memory, memory_limit_gb=memory_limit_gb)
     with memory_context(memory):
         held = in_memory(xdata, ydata)
         refuse_units(ydata, "ydata")
@@ -210,7 +209,7 @@ def fit(
         f, source = _opened(f, xdata, ydata, sigma, held)
         decision = _logged(
             stages_for(f).coordinator.decide(
-                source.n_points, source.form.bytes_per_point, held, manager.usable_bytes(),
+                source.n_points, source.form.bytes_per_point, held, memory.held_bytes,
                 get_large_dataset_config(), road, _first_given(reading),
             )
         )  # fmt: skip
@@ -230,6 +229,9 @@ def fit(
             "fit", f, source, **since(started, common), hybrid=hybrid, decision=decision,
             reading=Reading.merged(reading, hybrid),
         )  # fmt: skip
+
+
+curve_fit_large = fit  # what other versions of this library call it
 
 
 def _opened(f: Callable | str, xdata, ydata, sigma, held: bool) -> tuple[Callable, Any]:

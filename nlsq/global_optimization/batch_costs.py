@@ -16,11 +16,11 @@ import numpy as np
 
 from nlsq.config import double_precision
 from nlsq.core.model.calls import CurveCall
-from nlsq.core.model.given import fits, model_value, wrong_value
 from nlsq.core.model.identity.walk import model_key
 from nlsq.core.model.model import Model, parameter_names
 from nlsq.core.problem.observations import COMPLEX_MODEL
 from nlsq.core.problem.options import Options
+from nlsq.utils.given import fits, model_value, wrong_value
 
 BLOCK = 1024  # rows whose costs are one number
 _CALL = 64  # blocks that a program takes at once; each core is given such a call
@@ -181,7 +181,9 @@ class BatchCosts:
             return programs.compiled(costs)
 
         form = batch.x.shape[:-1], batch.weights is not None, np.iscomplexobj(batch.y)
-        return programs.cache.get(("costs of batches", self._key, form, k, self._model.n), build)
+        return programs.cache.get_or_make(
+            ("costs of batches", self._key, form, k, self._model.n), build
+        )
 
 
 def _costs_of_rows(loss: Callable | None, f_scale, value: Any, part: Batch, xp: Any) -> Any:

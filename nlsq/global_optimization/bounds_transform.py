@@ -81,8 +81,9 @@ def transform_from_bounds(
     array([ 0.      , -1.098612])
     """
     lb, ub = np.asarray(lower_bounds, dtype=float), np.asarray(upper_bounds, dtype=float)
-    width = np.where(ub > lb, ub - lb, 1.0)
-    part = np.clip((np.asarray(x_bounded, dtype=float) - lb) / width, epsilon, 1 - epsilon)
+    half = np.where(ub > lb, 0.5 * ub - 0.5 * lb, 0.5)  # the whole may overflow
+    part = (0.5 * np.asarray(x_bounded, dtype=float) - 0.5 * lb) / half
+    part = np.clip(part, epsilon, 1 - epsilon)
     return np.log(part) - np.log1p(-part)
 
 
@@ -122,7 +123,8 @@ class Coordinates:
         low, high = np.exp(np.quantile(np.log(size), [0.1, 0.9], axis=0))
         with np.errstate(over="ignore"):
             box, span = self._ub - self._lb, np.ptp(likely, axis=0)
-            wide = (high > _DECADES * low) | (np.isfinite(box) & (box > _HUGE * span))
+            both = np.isfinite(self._lb) & np.isfinite(self._ub)  # though the box may overflow
+            wide = (high > _DECADES * low) | (both & (box > _HUGE * span))
         positive = self._lb >= 0
         self._log, self._sinh = wide & positive, wide & ~positive
         self._scale = np.where(self._sinh, low, 1.0)
@@ -140,7 +142,7 @@ class Coordinates:
             return x
         with np.errstate(divide="ignore", over="ignore"):
             log = np.log(np.where(self._log, x, 1.0))
-            return np.where(self._log, log, np.where(self._sinh, np.arcsinh(x / self._scale), x))
+            return np.where(self._log, log, np.where(self._sinh, _arcsinh(x, self._scale), x))
 
     def to_parameters(self, U: np.ndarray) -> np.ndarray:
         """Parameters (k, d) within the bounds, of coordinates (k, d)."""
@@ -161,3 +163,10 @@ class Coordinates:
         limit = np.where(np.abs(part) < 1 - _ON_BOUND, 1 - _ON_BOUND, 1 - _INSIDE)
         closed = 2 * np.arctanh(np.clip(part, -limit, limit))
         return np.where(self._closed, closed, np.clip(2 * part, -_FAR, _FAR))
+
+
+def _arcsinh(x: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """arcsinh(x / scale), also where the ratio overflows."""
+    ratio, size = x / scale, np.abs(x)
+    large = np.log(np.where(size > 0, size, 1.0)) + math.log(2.0) - np.log(scale)
+    return np.where(np.isfinite(ratio) | np.isinf(x), np.arcsinh(ratio), np.sign(x) * large)

@@ -6,6 +6,7 @@ import importlib.util
 import math
 import os
 from dataclasses import dataclass, fields, replace
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,7 @@ class CMAESConfig:
 
     Raises
     ------
-    ValueError
+    ValueError, TypeError
         For a value that cannot be used, with what can.
 
     Examples
@@ -120,10 +121,15 @@ class CMAESConfig:
         self._check_checkpoints()
 
     def _check_checkpoints(self) -> None:
-        if self.run_id is not None and (
-            not isinstance(self.run_id, str) or Path(self.run_id).name != self.run_id
+        name, folder = self.run_id, self.checkpoint_dir
+        if name is not None and not (
+            isinstance(name, str) and name.isprintable() and name and Path(name).name == name
         ):
-            raise ValueError(f"run_id must be a file's name without folders, got {self.run_id!r}.")
+            raise ValueError(f"run_id must be a file's name without folders, got {name!r}.")
+        if folder is not None and not isinstance(folder, str | os.PathLike):
+            raise TypeError(f"checkpoint_dir must be the path of a folder, got {folder!r}.")
+        if folder is not None and (not os.fspath(folder) or "\0" in str(folder)):
+            raise ValueError(f"checkpoint_dir must name a folder, got {folder!r}.")
         if self.checkpoint_dir is None:
             if self.run_id is not None:
                 raise ValueError("run_id names a checkpoint: give checkpoint_dir too.")
@@ -194,22 +200,19 @@ def too_few(evaluations: int, popsize: int) -> str:
 
 
 def _positive(value: Any) -> bool:
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    number = isinstance(value, Real) and not isinstance(value, bool)
     return number and 0 < value < math.inf
 
 
 def _check_whole(name: str, value: Any, least: int, optional: bool) -> None:
     if value is None and optional:
         return
-    try:
-        whole = not isinstance(value, bool) and value.__index__() >= least
-    except AttributeError:
-        whole = False
-    if not whole:
+    whole = isinstance(value, Integral) and not isinstance(value, bool)
+    if not (whole and value >= least):
         raise ValueError(f"{name} must be a whole number of at least {least}, got {value!r}.")
 
 
 def _check_choice(name: str, value: Any, known: tuple[str, ...]) -> None:
-    if value not in known:
+    if not isinstance(value, str) or value not in known:
         there = f"; there are {', '.join(map(repr, known))}."
         raise ValueError(f"{name} cannot be {value!r}{did_you_mean(str(value), known, there)}")

@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import dataclasses
 import math
 import secrets
@@ -32,13 +33,13 @@ from nlsq.global_optimization.checkpoint import (
 from nlsq.global_optimization.cmaes_config import CMAESConfig, too_few
 from nlsq.global_optimization.cmaes_diagnostics import CMAESDiagnostics
 from nlsq.global_optimization.covariance_adaptation import CovarianceAdaptation, State, begin
+from nlsq.global_optimization.gathering import gathered
 from nlsq.global_optimization.landscape import Landscape
 from nlsq.global_optimization.local import fit_from
 from nlsq.global_optimization.problem import Found, Problem
 from nlsq.global_optimization.projecting import project
-from nlsq.global_optimization.ranges import Ranges
 from nlsq.result import formatting
-from nlsq.result.minima import INTERRUPTED, OUT_OF_TIME, Minima
+from nlsq.result.minima import CUT_SHORT, INTERRUPTED, OUT_OF_TIME
 from nlsq.utils import interruption
 from nlsq.utils.input_error import InputError
 from nlsq.utils.progress import ProgressLine
@@ -50,7 +51,6 @@ _EARLIEST = 2  # generation
 _BEGUN = 0.5  # where also the shortest axis is so short, as a part of the first step
 _SHRUNK = 0.1  # or the longest one so short
 _SAME = 1e-6  # relative difference of two costs that is none
-_TO_GO_ON = INTERRUPTED, OUT_OF_TIME  # ends that keep the checkpoint
 _MINIMA = "least squares", "tol_fun", "tol_x"  # ends of a run that are minima
 _STORED = "best", "next_try", "first", "starts"  # of `_Search`, in checkpoints
 _FREE_TO_CHANGE = ("time_limit", "checkpoint_dir", "checkpoint_interval", "run_id")
@@ -83,9 +83,10 @@ class CovarianceSearch:
 
 class _Search:
     def __init__(self, problem: Problem, config: CMAESConfig, has_start: bool):
-        self.config, self.whole = config, problem
-        self.given = problem.p0[None] if has_start else np.empty((0, problem.n))
         self.began = time.monotonic()
+        self.config, self.whole = config, _until(problem, config.time_limit)
+        problem = self.whole
+        self.given = problem.p0[None] if has_start else np.empty((0, problem.n))
         kept = self._kept()
         seed = secrets.randbits(63) if config.seed is None else config.seed
         seed = kept["restarts"]["seed"] if kept else seed
@@ -105,10 +106,8 @@ class _Search:
         least = self.restarts.popsize
         if config.max_evaluations is not None and config.max_evaluations < least:
             raise InputError(too_few(config.max_evaluations, least))
-        limits = [math.inf if config.time_limit is None else self.began + config.time_limit]
-        if problem.options.deadline is not None:
-            limits.append(problem.options.deadline)
-        self.deadline = min(limits)
+        deadline = problem.options.deadline
+        self.deadline = math.inf if deadline is None else deadline
         if kept:
             self._take_up(kept)
 
@@ -134,7 +133,7 @@ class _Search:
                     self._interrupt()
                 done, most = self.diagnostics.total_evaluations, self.config.max_evaluations
                 line.update("candidates of CMA-ES", done, most)
-            if self.file is not None and self.ended not in _TO_GO_ON:
+            if self.file is not None and self.ended not in CUT_SHORT:
                 HPCCheckpointManager.remove(self.file)
             return self._found()
 
@@ -148,7 +147,7 @@ class _Search:
             self._end_run(reason)
         self.judged = True
         self.ended = self.ended or self._why_cut_short()
-        if self.ended in _TO_GO_ON or not (
+        if self.ended in CUT_SHORT or not (  # to go on from
             self.ended or self.diagnostics.total_generations % self.config.checkpoint_interval
         ):
             self._keep()
@@ -322,13 +321,9 @@ class _Search:
         if whole is not self.land.problem:
             fitted = fit_from(whole, ends, self.land.linear)
             ends, costs = fitted.x, fitted.cost
-        ranges = Ranges(whole, self.land.units)
-        costs[ranges.aliases(ends, costs)] = np.inf
-        ends = ranges.plain(ends, costs)
-        minima = Minima.gather(
-            ends, costs, np.array(self.starts or ends), converged=self._settled(),
-            curve=lambda p: whole.whiten(whole.values(p[None])[0]), names=whole.names,
-            n_failed=failed, first_failure=reason or None,
+        minima = gathered(
+            whole, self.land.units, ends, costs, np.array(self.starts or ends),
+            converged=self._settled(), n_failed=failed, first_failure=reason or None,
             n_evaluations=sum(p.evaluations for p in parts), seed=d.seed, sampler="cmaes",
             stopped=self.ended,
         )  # fmt: skip
@@ -384,6 +379,18 @@ class _Search:
                 message = f"{self.file} could not be written: {error.strerror}. The search goes on."
                 warnings.warn(message, SearchCheckpointWarning, stacklevel=2)
             self.warned = True
+
+
+def _until(problem: Problem, limit: float | None) -> Problem:
+    """The problem whose local fits too end when the search has to."""
+    if limit is None:
+        return problem
+    before, deadline = problem.options.deadline, time.monotonic() + limit
+    deadline = deadline if before is None else min(before, deadline)
+    problem = copy.copy(problem)
+    problem.whole = problem
+    problem.options = dataclasses.replace(problem.options, deadline=deadline)
+    return problem
 
 
 def _fingerprint(problem: Problem, config: CMAESConfig, given: np.ndarray) -> dict[str, Any]:

@@ -8,6 +8,7 @@ not linear. The ends have the digits that a search needs; the fit that follows i
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from nlsq.core.drive.batch import algebra
 from nlsq.core.drive.batch.many import Lot, Many
 from nlsq.core.loss_functions import scale_rows
 from nlsq.core.model import differences
+from nlsq.core.model.sharing import OutOfTime
 from nlsq.global_optimization.problem import Problem
 from nlsq.global_optimization.projecting import Normal, Projected, unit_curves
 
@@ -61,7 +63,7 @@ class Differing(Projected):
         wild = ((p * self._at < 0) & (np.abs(p) > np.abs(self._at))).any(axis=1)
         rows = np.flatnonzero(~wild)
         if rows.size:
-            with np.errstate(all="ignore"):
+            with np.errstate(all="ignore"), suppress(OutOfTime):  # the lanes stay where they are
                 cost[rows], g[rows], G[rows] = self._reduced(p[rows], rows)
         triangle = [G[:, i, j] for i, j in algebra.pairs(n)]
         return cost, tuple(g.T), tuple(triangle)
@@ -76,8 +78,7 @@ class Differing(Projected):
             normal = Normal(self._weighted(phi), self._weighted(y - base))
             lb, ub = self.problem.lb[linear], self.problem.ub[linear]
             params[:, linear] = beta = normal.solution(lb, ub)
-            r = (beta[:, None] @ normal.A)[:, 0] - normal.b
-            r[~normal.good] = np.nan
+            r = normal.residuals(beta)
         else:
             values = self.problem.values(params)
             r = self._weighted(values - y)

@@ -10,13 +10,22 @@ from nlsq.global_optimization.problem import Problem
 from nlsq.global_optimization.units import is_far
 
 _LINES = 12  # of a spectrum, and summits of the data, that are tried
+_EVEN = 2048  # points of a spectrum
 _GRID = 1 << 22  # frequencies times points of a spectrum
 
 
 class Axis:
-    """A coordinate's ends, and the logarithms of its shortest and longest lengths."""
+    """A coordinate's ends, and the logarithms of its shortest and longest lengths.
 
-    def __init__(self, x: np.ndarray):
+    Parameters
+    ----------
+    x : ndarray
+        The coordinate of all points, or of a sample of them.
+    m : int
+        How many points there are in all.
+    """
+
+    def __init__(self, x: np.ndarray, m: int):
         places = np.unique(x[np.isfinite(x)])
         self.first, self.last = places[0], places[-1]
         span = self.last - self.first
@@ -25,6 +34,8 @@ class Axis:
             largest = span
         steps = np.diff(places)
         shortest = np.median(steps) if steps.size else largest
+        if places.size > 0.9 * x.size:  # each point has a place of its own
+            shortest *= x.size / m
         positive = places[places > 0]
         if positive.size and positive[0] < shortest:
             shortest = positive[0]
@@ -43,12 +54,14 @@ def heights(problem: Problem) -> tuple[float, float]:
 
 def spectrum(problem: Problem, axes: list) -> tuple[np.ndarray, np.ndarray] | None:
     """(angular frequencies of the data's strongest lines, their shares); None without lines."""
+    problem = problem.whole  # a sample need not be even
     data = problem.data
     if len(axes) != 1 or data.is_complex or data.y.size < 12 or not axes[0].last > axes[0].first:
         return None
-    x = np.ravel(problem.x)
+    at = np.linspace(0, data.y.size - 1, min(data.y.size, _EVEN)).round().astype(int)
+    x, y = np.ravel(problem.x)[at], data.counted(data.y)[at]
     order = np.argsort(x, kind="stable")
-    x, y = x[order], data.counted(data.y)[order]
+    x, y = x[order], y[order]
     line = np.polynomial.Polynomial.fit(x, y, 1)
     omega, power = _periodogram(x, y - line(x))
     inner = (power[1:-1] >= power[:-2]) & (power[1:-1] > power[2:])

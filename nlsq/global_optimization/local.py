@@ -20,13 +20,13 @@ from nlsq.core.drive.batch.state import Form, places
 from nlsq.core.drive.buying import NOT_YET
 from nlsq.core.drive.solve import solve
 from nlsq.core.loop.status import Status
-from nlsq.core.model.given import WrongValue
 from nlsq.core.problem.options import Options
 from nlsq.core.problem.parameters import Parameters
 from nlsq.global_optimization.differing import Differing
 from nlsq.global_optimization.problem import Problem
 from nlsq.global_optimization.projecting import Projected, project
 from nlsq.utils import interruption
+from nlsq.utils.given import WrongValue
 
 _SOON = 15  # passes of a fit by itself, after which lanes do better
 _PASSES = 40  # of a local fit, after which it is left where it is
@@ -206,7 +206,10 @@ def lanes(many: Many, lot: Lot, kind: Callable, polished: bool = True) -> Ends:
     ends, free = Ends.at(lot.start), np.flatnonzero(many.free)
     form = Form(many.free, many.bounded, "", (), False, None, lot.m, True)
     at, width = places(form.n), max(1, (1 << 17) // lot.m)
+    deadline = many.options.deadline
     for first in range(0, len(lot), width):
+        if first and deadline is not None and time.monotonic() > deadline:
+            break  # the others stay where they are, and without a cost
         here = np.arange(first, min(first + width, len(lot)))
         with np.errstate(all="ignore"):
             state, _ = to_ends(kind(many, lot.take(here), many.x), form, polished)

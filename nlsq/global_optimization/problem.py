@@ -11,23 +11,23 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 
-from nlsq.config import double_precision
 from nlsq.core.drive import buying
 from nlsq.core.drive.tries import values_or_nan
 from nlsq.core.loss_functions import scale_rows
-from nlsq.core.model.given import WrongValue, fits, model_value, wrong_value
 from nlsq.core.model.model import Model
+from nlsq.core.model.sharing import Raised
 from nlsq.core.problem.observations import COMPLEX_MODEL, Observations
 from nlsq.core.problem.options import Options
 from nlsq.core.problem.parameters import Parameters
 from nlsq.result.distinct import SAME_COST
 from nlsq.result.minima import Minima
 from nlsq.utils import interruption
+from nlsq.utils.given import WrongValue, fits, wrong_value
 
 _ELEMENTS = 1 << 17  # points times vectors that are evaluated in a call
 _NOTHING = 1e-14  # of the cost of a constant: rounding
@@ -74,6 +74,8 @@ class Problem:
         Vectors at which the user's function raised, or gave what is no number.
     first_failure : str
         The first reason.
+    deadline : float or None
+        After which nothing is evaluated.
     """
 
     def __init__(self, model: Model, data: Observations, parameters: Parameters, options: Options):
@@ -84,10 +86,12 @@ class Problem:
         self.free = parameters.free > 0
         self.evaluations = self.failed = 0
         self.first_failure = ""
+        self.deadline: float | None = None
         self._x = data.x.arrays()
         account = buying.account_of(model)
         self.in_columns = not account.writes_jax and isinstance(self._x, np.ndarray)
         self._turn = 0
+        self.whole = self  # of which this is a sample
 
     @property
     def n(self) -> int:
@@ -102,16 +106,18 @@ class Problem:
         return np.asarray(x, float) if numbers and x.shape[-1] == self.data.y.size else None
 
     def some(self, size: int) -> Problem:
-        """The problem of some `size` of the points, or itself where that cannot be."""
+        """The problem of some `size` of the points, or itself where that cannot be.
+
+        They show what is narrow; the search that they steer ends in a fit to all points.
+        """
         m = self.data.y.size
         if size >= m or self.data.factor is not None or self.x is None or not self._is_pointwise():
             return self
-        at = np.linspace(0, m - 1, size).round().astype(int)
-        if self.data.idle is not None:
-            at = np.flatnonzero(~self.data.idle)
-            at = at[np.linspace(0, at.size - 1, min(size, at.size)).round().astype(int)]
+        at = np.arange(m) if self.data.idle is None else np.flatnonzero(~self.data.idle)
+        at = at[telling(self.data.y[at], size)]
         part = Problem(self.model, _taken(self.data, self._x, at), self.parameters, self.options)
-        part.in_columns = self.in_columns
+        part.in_columns, part.whole = self.in_columns, self.whole
+        part.deadline = self.deadline
         return part
 
     def _is_pointwise(self) -> bool:
@@ -127,6 +133,11 @@ class Problem:
         """The model (k, m) at parameter vectors P (k, n), NaN where it fails.
 
         x: other abscissae than the data's, of the same number.
+
+        Raises
+        ------
+        OutOfTime
+            The deadline came, of this problem.
         """
         x = self._x if x is None else x
         self.evaluations += len(P)
@@ -164,21 +175,22 @@ class Problem:
         ------
         WrongValue
             It gives a wrong number of values at all vectors.
+        TypeError, OutOfTime
         """
         dtype, wrong = complex if self.data.is_complex else float, []
         out = np.full((len(P), self.data.y.size), np.nan, dtype)
-        for row, p in zip(out, P, strict=True):
+        mapped = self.options.workers if len(P) > 1 else None
+        f = partial(self.model.attempt, x, self.deadline)
+        evaluated = (mapped if callable(mapped) else map)(f, P)
+        for row, value in zip(out, evaluated, strict=True):
             interruption.check()
-            try:
-                with double_precision(), np.errstate(all="ignore"):
-                    value = self.model.evaluate(x, p)
-            except Exception as error:
-                if not self.model.take_refusal():
-                    raise
-                self.note_failure(f"{type(error).__name__}: {error}")
+            if isinstance(value, Raised):
+                if not value.refused:
+                    raise value.error
+                self.note_failure(value.told)
                 continue
             try:
-                row[:] = self._checked(model_value(value))
+                row[:] = self._checked(value)
             except WrongValue as error:
                 wrong.append(error)
         if wrong:
@@ -251,6 +263,34 @@ class Problem:
         if data.is_complex:
             rows = np.concatenate([rows.real, rows.imag], axis=-1)
         return rows
+
+
+def telling(y: np.ndarray, size: int) -> np.ndarray:
+    """Places of at most `size` values of y that show it, in order.
+
+    Half of them are equidistant, and a quarter are the least and the largest of equal blocks. The
+    rest are runs about those of them that stand out most from their blocks, so that what is too
+    narrow to be met by the others is seen with its shape.
+    """
+    m = y.size
+    if size >= m:
+        return np.arange(m)
+    even = _equidistant(m, size // 2)
+    blocks, runs = size // 8, max(1, size // 128)
+    length = m // blocks
+    if np.iscomplexobj(y) or length < 3 or not np.isfinite(y).all():
+        return _equidistant(m, size)
+    block = y[: blocks * length].reshape(blocks, length)
+    first, middle = np.arange(blocks) * length, np.median(block, axis=1)
+    found = np.concatenate([first + block.argmin(axis=1), first + block.argmax(axis=1)])
+    highest = np.argsort(-np.abs(y[found] - np.tile(middle, 2)), kind="stable")[:runs]
+    about = np.arange(size // (4 * runs)) - size // (8 * runs)
+    near = np.clip(found[highest, None] + about, 0, m - 1)
+    return np.unique(np.concatenate([even, found, near.ravel()]))
+
+
+def _equidistant(m: int, size: int) -> np.ndarray:
+    return np.linspace(0, m - 1, min(size, m)).round().astype(int)
 
 
 def _flat(whiten, columns: np.ndarray) -> np.ndarray:

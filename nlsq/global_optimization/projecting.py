@@ -24,6 +24,7 @@ from nlsq.global_optimization.problem import Problem
 
 _RANK = 1e-12  # least eigenvalue of the scaled normal equations that is none of rounding
 _POOR = 1e-7  # from which on it has lost digits that A has
+_SQUARED = 1e-200, 1e200  # sums of squares, beyond which they lose what a column has
 _NULL = 1e-13  # least singular value of the scaled A, relative, that is none of rounding
 
 
@@ -85,9 +86,7 @@ def solved(
     with np.errstate(all="ignore"):
         normal = Normal(whiten(phi), whiten(y - base))
         beta = normal.solution(lb, ub)
-        r = (beta[:, None] @ normal.A)[:, 0] - normal.b
-    r[~normal.good] = np.nan
-    return beta, r
+        return beta, normal.residuals(beta)
 
 
 class Normal:
@@ -102,19 +101,35 @@ class Normal:
     Attributes
     ----------
     A : ndarray (k, q, m)
+        Columns whose squares are no numbers, as exp(-500), times a power of two.
     good : ndarray of bool (k,)
         Whether all numbers are finite; the others are zero here.
     """
 
     def __init__(self, A: np.ndarray, b: np.ndarray):
         self.A, self.b = _rows(A), b
+        self._exponents: np.ndarray | None = None  # (k, q) of the powers that A is divided by
         self.G = self.A @ self.A.swapaxes(1, 2)
+        squares = np.einsum("kii->ki", self.G)
+        odd = ~((squares > _SQUARED[0]) & (squares < _SQUARED[1]))
+        if odd.any():
+            self._rescale(*np.nonzero(odd))
         self.h = (self.A @ b[..., None])[..., 0]
         self.good = np.isfinite(self.G).all(axis=(1, 2)) & np.isfinite(self.h).all(axis=1)
         if not self.good.all():
             self.G[~self.good] = self.h[~self.good] = 0.0
         size = np.sqrt(np.einsum("kii->ki", self.G))
         self.size = np.where(size > 0, size, np.inf)
+
+    def _rescale(self, k: np.ndarray, i: np.ndarray) -> None:
+        """Divide columns by powers of two, which changes none of their digits."""
+        exponents, scaled = powers_of_two(self.A[k, i])
+        if not exponents.any():  # columns of zeros
+            return
+        self.A = self.A.copy()
+        self._exponents = np.zeros(self.A.shape[:2], int)
+        self.A[k, i], self._exponents[k, i] = scaled, exponents
+        self.G[k] = self.A[k] @ self.A[k].swapaxes(1, 2)
 
     def _factors(self, held: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """(sizes, eigenvectors, inverse eigenvalues) of the scaled G without what is `held`."""
@@ -147,6 +162,20 @@ class Normal:
 
     def solution(self, lb: np.ndarray, ub: np.ndarray) -> np.ndarray:
         """beta (k, q) within bounds (q,) or (k, q): what would leave them is held there."""
+        if self._exponents is None:
+            return self._within(lb, ub)
+        lb, ub = np.ldexp(lb, self._exponents), np.ldexp(ub, self._exponents)
+        return np.ldexp(self._within(lb, ub), -self._exponents)
+
+    def residuals(self, beta: np.ndarray) -> np.ndarray:
+        """A^T beta - b (k, m) at `solution`, NaN where a number is not finite."""
+        if self._exponents is not None:
+            beta = np.ldexp(beta, self._exponents)
+        r = (beta[:, None] @ self.A)[:, 0] - self.b
+        r[~self.good] = np.nan
+        return r
+
+    def _within(self, lb: np.ndarray, ub: np.ndarray) -> np.ndarray:
         self._free = self._factors()
         held, at = None, np.zeros_like(self.h)
         for _ in range(len(at[0]) + 1):
@@ -170,6 +199,19 @@ class Normal:
         G = J @ J.swapaxes(1, 2) - W.swapaxes(1, 2) @ W_inverse
         g = J @ r[..., None] - W_inverse.swapaxes(1, 2) @ v
         return g[..., 0], G
+
+
+def powers_of_two(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(exponents (...), rows (..., m) / 2**exponents, of the size of 1); 0 where all is 0 or odd.
+
+    Examples
+    --------
+    >>> powers_of_two(np.array([[3e-300, 1e-300], [0.0, 0.0]]))[0].tolist()
+    [-994, 0]
+    """
+    top = np.abs(rows).max(axis=-1)
+    exponents = np.frexp(np.where(np.isfinite(top), top, 1.0))[1]
+    return exponents, np.ldexp(rows, -exponents[..., None])
 
 
 def _rows(A: np.ndarray) -> np.ndarray:

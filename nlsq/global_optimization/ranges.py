@@ -27,6 +27,7 @@ from nlsq.global_optimization.problem import Problem
 from nlsq.global_optimization.projecting import project
 from nlsq.global_optimization.units import Units, inside
 
+_WIDE = 1e3  # half a box, in the largest that is likely, from which on it says little
 _DECADES = 100.0  # ratio of two positive bounds from which on logarithms are drawn
 _NEGATIVE = 0.12  # of the draws, where the sign is open
 _TAIL = 0.2  # of the draws, that leave the core
@@ -53,8 +54,8 @@ class Ranges:
     def __init__(self, problem: Problem, units: Units):
         self.problem, self.units = problem, units
         self.drawn = np.setdiff1d(np.flatnonzero(problem.free), units.linear)
-        n, x = problem.n, problem.x
-        self._axes = [] if x is None else [Axis(a) for a in np.atleast_2d(x)]
+        n, x, m = problem.n, problem.x, problem.whole.data.y.size
+        self._axes = [] if x is None else [Axis(a, m) for a in np.atleast_2d(x)]
         self._y = heights(problem)
         self._low, self._high = np.full(n, math.log(1e-3)), np.full(n, math.log(1e3))
         self._kind = np.full(n, "size", object)
@@ -189,20 +190,27 @@ class Ranges:
         P[np.ix_(same, self._widths)] = alike[same]
 
     def around(self, cube: np.ndarray, center: np.ndarray, factor: float) -> np.ndarray:
-        """Starts (k, n) around a center, `factor` boxes or scales wide."""
+        """Starts (k, n) around a center, `factor` boxes or scales wide.
+
+        A box far wider than all that is likely says little: half of the starts go by the scale.
+        """
         problem = self.problem
-        P = np.tile(center, (len(cube), 1))
+        P, half = np.tile(center, (len(cube), 1)), np.arange(len(cube)) % 2 == 1
         for column, j in enumerate(self.drawn):
             u, lb, ub = 2 * cube[:, column] - 1, problem.lb[j], problem.ub[j]
-            if np.isfinite(lb) and np.isfinite(ub):
-                width = 0.5 * (ub - lb)
-                P[:, j] = center[j] + u * width * factor
-            elif self._kind[j] == "place":
-                P[:, j] = center[j] + 0.5 * u * factor * (self._high[j] - self._low[j])
-            elif center[j] == 0:
-                P[:, j] = u * factor * math.exp(0.5 * (self._low[j] + self._high[j]))
+            if self._kind[j] == "place":
+                size = self._high[j] - self._low[j]
+                P[:, j] = center[j] + 0.5 * u * factor * size
             else:
-                P[:, j] = center[j] * np.exp(u * factor * math.log(10.0))
+                size = math.exp(self._high[j])
+                if center[j] == 0:
+                    P[:, j] = u * factor * math.exp(0.5 * (self._low[j] + self._high[j]))
+                else:
+                    P[:, j] = center[j] * np.exp(u * factor * math.log(10.0))
+            if np.isfinite(lb) and np.isfinite(ub):
+                width = 0.5 * ub - 0.5 * lb
+                rows = half if width > _WIDE * max(size, abs(center[j])) else slice(None)
+                P[rows, j] = center[j] + u[rows] * width * factor
         return np.clip(P, problem.lb, problem.ub)
 
     def aliases(self, P: np.ndarray, cost: np.ndarray) -> np.ndarray:

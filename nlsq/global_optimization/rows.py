@@ -45,6 +45,7 @@ from nlsq.global_optimization.search import Search
 from nlsq.global_optimization.shared_starts import SharedStarts
 from nlsq.global_optimization.units import units_of
 from nlsq.result.fits_minima import FIELDS
+from nlsq.result.minima import CUT_SHORT
 from nlsq.utils import interruption
 
 _DRAWN, _FITTED = 256, 5  # starts that are shared, and that are fitted of them
@@ -144,6 +145,7 @@ class SearchedStarts:
         lot, status = self._read(key, places)
         good = np.flatnonzero((status == int(Status.RUNNING)) & _has_numbers(lot))
         self._found[places] = lot.start
+        self.evidence["minima_cut"][places[good]] = True  # until its search has come to its end
         if good.size and not self._is_late():
             if not self._prepared:
                 self._prepare()
@@ -303,6 +305,7 @@ class SearchedStarts:
     def _decide(self, lot: Lot, i: int, ends: Ends, flat: float) -> None:
         """Write where the fit i of a lot begins, after a search of its own where need be."""
         place, costs, converged = lot.places[i], ends.cost, ends.converged
+        self.evidence["minima_cut"][place] = False
         best, start = int(np.argmin(costs)) if costs.size else -1, lot.start[i]
         x = start
         if best >= 0 and np.isfinite(costs[best]):
@@ -360,6 +363,7 @@ class SearchedStarts:
         units = None if self._shared is None else self._shared.units
         search = Search(problem, self.config, np.stack(known), self._centered, units)
         search.run()
+        self.evidence["minima_cut"][lot.places[i]] = search.stopped in CUT_SHORT
         return search.found().minima if np.isfinite(search.costs).any() else None
 
     def _problem(self, lot: Lot, i: int, model: Model | None) -> Problem:

@@ -25,7 +25,9 @@ from collections.abc import Callable
 import numpy as np
 
 from nlsq.core.drive.tries import UNEXPLAINED, alike
+from nlsq.core.model.sharing import OutOfTime
 from nlsq.global_optimization.config import GlobalOptimizationConfig
+from nlsq.global_optimization.gathering import curve_of, gathered
 from nlsq.global_optimization.local import Ends, fit_from, joined
 from nlsq.global_optimization.problem import Found, Problem
 from nlsq.global_optimization.projecting import project
@@ -85,6 +87,7 @@ class Search:
         self.starts, self.ends, self.own = [], [], []
         self.drawn = self.rounds = 0
         self.stopped = ""
+        self.seen = np.inf, problem.p0  # the best that was screened: its cost, and itself
 
     def run(self, show: Callable[[], None] = lambda: None) -> None:
         """Draw, screen and fit until the best minimum was found often enough.
@@ -101,6 +104,11 @@ class Search:
             if not self.ends:
                 raise
             self.stopped = INTERRUPTED
+        except OutOfTime:
+            self.stopped = OUT_OF_TIME
+        finally:
+            for part in (self.whole, self.problem, self.screen):
+                part.deadline = None
 
     def _round(self, number: int) -> None:
         config, dims = self.config, self.ranges.drawn.size
@@ -180,7 +188,10 @@ class Search:
         self._fit(P[near], np.zeros(len(near), bool))
 
     def _screened(self, P: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return project(self.screen, self.units.linear, P)
+        P, cost = project(self.screen, self.units.linear, P)
+        if len(P) and cost.min() < self.seen[0]:
+            self.seen = cost.min(), P[np.argmin(cost)]
+        return P, cost
 
     def _fit(self, starts: np.ndarray, own: np.ndarray) -> None:
         if len(starts):
@@ -299,23 +310,21 @@ class Search:
         ends, starts = joined(self.ends), np.concatenate(self.starts or [np.empty((0, problem.n))])
         failed, reason = self.failed
         if not np.isfinite(ends.cost).any():
+            if self.stopped == OUT_OF_TIME:
+                return Found(self.seen[1], nothing_found(whole, self.config, self.drawn))
             raise ValueError(
                 f"The model fails at all of {self.drawn + len(self.given)} starts, first with: "
                 f"{reason}. Give p0, or bounds within which it has values."
             )
         if whole is not problem:
             ends = self._on_all_points(ends)
-        ranges = Ranges(whole, self.units)
-        ends.cost[ranges.aliases(ends.x, ends.cost)] = np.inf
-        ends.x = ranges.plain(ends.x, ends.cost)
-        minima = Minima.gather(
-            ends.x, ends.cost, starts, curve_of(whole), whole.names,
+        minima = gathered(
+            whole, self.units, ends.x, ends.cost, starts,
             converged=ends.converged, n_starts=self.drawn + len(self.given),
             n_failed=failed, first_failure=reason or None,
             n_evaluations=self.evaluations, seed=self.config.seed,
             sampler=self.config.sampler, stopped=self.stopped,
         )  # fmt: skip
-        minima = minima.restated(ranges.upright)
         return Found(minima[0].params.copy(), minima)
 
     def _on_all_points(self, ends: Ends) -> Ends:
@@ -332,6 +341,11 @@ class Search:
         return Ends(x, cost, converged, ends.nfev)
 
 
-def curve_of(problem: Problem) -> Callable[[np.ndarray], np.ndarray]:
-    """The model at the data in units of their errors, for one parameter vector."""
-    return lambda p: problem.whiten(problem.values(p[None])[0])
+def nothing_found(problem: Problem, config: GlobalOptimizationConfig, drawn: int = 0) -> Minima:
+    """Of a search that had no time for a single local fit."""
+    nothing = np.empty((0, problem.n))
+    return Minima.gather(
+        nothing, np.empty(0), nothing, curve_of(problem), problem.names, n_starts=drawn,
+        n_evaluations=problem.evaluations, seed=config.seed, sampler=config.sampler,
+        stopped=OUT_OF_TIME,
+    )  # fmt: skip

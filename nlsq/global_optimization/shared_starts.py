@@ -21,7 +21,7 @@ from nlsq.core.drive.batch.stacked import Stack
 from nlsq.core.loss_functions import scale_rows
 from nlsq.global_optimization.local import Ends, lanes, projecting_out
 from nlsq.global_optimization.problem import Problem
-from nlsq.global_optimization.projecting import solved, unit_curves
+from nlsq.global_optimization.projecting import powers_of_two, solved, unit_curves
 from nlsq.global_optimization.ranges import Ranges
 from nlsq.global_optimization.units import Units
 
@@ -54,7 +54,8 @@ class SharedStarts:
         with np.errstate(all="ignore"):
             phi = curves[1:] - curves[0]
         good = np.isfinite(curves[0]).all(axis=-1) & np.isfinite(phi).all(axis=(0, 2))
-        self.P, self.base, self.phi = P[good], curves[0, good], phi[:, good]
+        self.P, self.base = P[good], curves[0, good]
+        self._exponents, self.phi = powers_of_two(phi[:, good])  # whose squares are numbers
 
     @property
     def size(self) -> int:
@@ -101,6 +102,7 @@ class SharedStarts:
             else:
                 left = (beta[:, :, None] @ G)[:, :, 0] - 2 * h
                 cost = 0.5 * np.maximum(rest + (left * beta).sum(axis=-1), 0.0)
+        beta = np.ldexp(beta, -self._exponents.T)
         return np.where(np.isfinite(cost), cost, np.inf), beta
 
     def _solution(self, G: np.ndarray, h: np.ndarray) -> np.ndarray:
@@ -115,7 +117,8 @@ class SharedStarts:
         whole = (vectors * inverse[..., None, :]) @ vectors.swapaxes(-1, -2)
         whole /= size[..., None] * size[..., None, :]
         beta = (whole @ h[..., None])[..., 0]
-        return np.clip(beta, self.problem.lb[self.linear], self.problem.ub[self.linear])
+        bounds = self.problem.lb[self.linear], self.problem.ub[self.linear]
+        return np.clip(beta, *(np.ldexp(bound, self._exponents.T) for bound in bounds))
 
     def _robust(self, y: np.ndarray, w: np.ndarray, beta: np.ndarray) -> np.ndarray:
         """Costs (b, K) of a loss, which takes the residuals themselves."""

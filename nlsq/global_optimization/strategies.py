@@ -10,14 +10,15 @@ import numpy as np
 
 from nlsq.core.drive.roads import choose_road
 from nlsq.core.model.model import Model
-from nlsq.core.problem.keywords import SEARCH, SEARCH_METHODS
+from nlsq.core.model.sharing import OutOfTime, shared_out
+from nlsq.core.problem.keywords import SEARCH, SEARCH_METHODS, is_optimizer
 from nlsq.core.problem.observations import Observations
 from nlsq.core.problem.options import read_options
 from nlsq.core.problem.parameters import Parameters
 from nlsq.global_optimization.cmaes_config import CMAES_PRESETS, CMAESConfig, read_config
 from nlsq.global_optimization.config import PRESETS, GlobalOptimizationConfig
 from nlsq.global_optimization.problem import Found, Problem
-from nlsq.global_optimization.search import Search
+from nlsq.global_optimization.search import Search, nothing_found
 from nlsq.interfaces.orchestration_protocol import OptimizationConfig
 from nlsq.utils.input_error import did_you_mean
 from nlsq.utils.progress import ProgressLine
@@ -55,9 +56,12 @@ class MultiStart:
             )
         line = ProgressLine(None)
         with np.errstate(all="ignore"):  # far from the data much overflows
-            search = Search(problem, self.config, problem.p0[None], has_start)
+            problem.deadline = problem.options.deadline
             try:
+                search = Search(problem, self.config, problem.p0[None], has_start)
                 search.run(lambda: line.update(search.told, search.drawn, self.config.n_starts))
+            except OutOfTime:
+                return Found(problem.p0, nothing_found(problem, self.config))
             finally:
                 line.close()
             return search.found()
@@ -82,8 +86,10 @@ def read_search(
             parameters = Parameters(parameters.p0, parameters.lb, parameters.ub, parameters.names)
             settings = read_options("curve_fit", method, jac, parameters.bounded, options)
         choose_road(model, data, parameters, settings, at_once=True)
-        problem = Problem(model, data, parameters, settings)
-        found = strategy.find(problem, has_start)
+        with shared_out(settings.workers) as workers:  # one crew for all that is evaluated
+            every = dataclasses.replace(settings, workers=workers)
+            problem = Problem(model, data, parameters, every)
+            found = strategy.find(problem, has_start)
         start = Parameters(found.p0, problem.lb, problem.ub, parameters.names)
         config = config._replace(parameters=start)
         if config.solver == "engine":  # whose other tries are no better than what was searched
@@ -121,6 +127,12 @@ def read_strategy(
     for name, value in asked.items():
         if not isinstance(value, bool):
             raise TypeError(f"{name} must be True or False, got {value!r}.")
+    if is_optimizer(method):
+        if others := [k for k in (*given, *asked) if given.get(k) is not None or asked.get(k)]:
+            raise TypeError(f"{others[0]!r} is for our searches, not for method={method!r}.")
+        from nlsq.global_optimization.users_optimizer import UsersOptimizer
+
+        return UsersOptimizer(method), None, rest
     searches = isinstance(method, str) and method in SEARCH_METHODS
     if isinstance(config := given.get("search_config"), str):
         config = given["search_config"] = GlobalOptimizationConfig.from_preset(config)

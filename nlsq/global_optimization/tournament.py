@@ -30,10 +30,11 @@ from typing import Any
 
 import numpy as np
 
-from nlsq.core.problem.observations import checked_data
+from nlsq.core.model.given import real
 from nlsq.global_optimization.batch_costs import BLOCK, Batch, BatchCosts
 from nlsq.global_optimization.config import GlobalOptimizationConfig
 from nlsq.result.quantiles import student
+from nlsq.utils.validators import InputValidator
 
 GROUPS = 31  # a prime: batches of 2^k blocks begin with another group each time
 _LEVEL = 0.998  # two-sided: one in a thousand is above it by chance
@@ -56,6 +57,8 @@ class TournamentSelector:
     ------
     ValueError
         No candidates, some that are not finite, or no round.
+    TypeError
+        Candidates that are no numbers, or another config.
 
     Notes
     -----
@@ -82,6 +85,7 @@ class TournamentSelector:
     """
 
     def __init__(self, candidates: Any, config: GlobalOptimizationConfig):
+        _require_config(config)
         self._candidates = _checked(candidates)
         self._settings = {name: getattr(config, name) for name in _SETTINGS}
         if not config.elimination_rounds:
@@ -136,6 +140,13 @@ class TournamentSelector:
         """
         top_m = _counted("top_m", top_m, len(self._candidates))
         costs = model
+        if not (isinstance(model, BatchCosts) or callable(model)):
+            raise TypeError(f"model must be a function f(x, a, b, ...), got {model!r}.")
+        if not isinstance(data_batch_iterator, Iterable):
+            raise TypeError(
+                "data_batch_iterator must yield batches (x, y) or (x, y, sigma), got "
+                f"{data_batch_iterator!r}."
+            )
         if not isinstance(model, BatchCosts):
             costs = BatchCosts.of(model, self._candidates.shape[1])
         per_round, batches = self._settings["batches_per_round"], iter(data_batch_iterator)
@@ -232,6 +243,7 @@ class TournamentSelector:
         ValueError
             It is of another version or has other settings than `config`.
         """
+        _require_config(config)
         if checkpoint.get("version") != VERSION:
             raise ValueError(
                 f"The checkpoint has version {checkpoint.get('version')!r}, this nlsq reads "
@@ -337,8 +349,16 @@ class TournamentSelector:
         return f"TournamentSelector({self.n_survivors} of {k} left after {self._batches} batches)"
 
 
+def _require_config(config: Any) -> None:
+    if not isinstance(config, GlobalOptimizationConfig):
+        raise TypeError(
+            f"config must be a GlobalOptimizationConfig, got {config!r}. Of a preset: "
+            "GlobalOptimizationConfig.from_preset('streaming')."
+        )
+
+
 def _checked(candidates: Any) -> np.ndarray:
-    found = np.array(candidates, float)
+    found = real(candidates, "candidates").copy()
     if found.ndim != 2 or not found.size:
         raise ValueError(
             f"candidates must have shape (k, n), k vectors of n parameters; got {found.shape}."
@@ -364,12 +384,12 @@ def _read(batch: Any, number: int) -> Batch:
     if isinstance(batch, Batch):
         return batch
     if not isinstance(batch, tuple | list) or len(batch) not in (2, 3):
-        raise TypeError(
-            f"batch {number} must be a tuple (x, y) or (x, y, sigma), got {type(batch).__name__}."
-        )
+        got = type(batch).__name__
+        got += f" of {len(batch)}" if isinstance(batch, tuple | list) else ""
+        raise TypeError(f"batch {number} must be a tuple (x, y) or (x, y, sigma), got {got}.")
     x, y, sigma = (*batch, None)[:3]
     try:
-        data = checked_data(np.asarray(x), y, sigma, True, None)
+        data = InputValidator(True).validate(np.asarray(x), y, sigma)
     except (TypeError, ValueError) as error:
         raise type(error)(f"batch {number}: {error}") from error
     x, y = data.xdata, data.ydata

@@ -11,39 +11,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
-
-class PreprocessedData(NamedTuple):
-    """Checked data of one fit, in memory.
-
-    Attributes
-    ----------
-    xdata : object
-        What the model is called with; without the points that were omitted.
-    ydata : ndarray, shape (m,), float or complex
-    sigma : None, scalar, (m,) or (m, m)
-        As it was given, for the points that are left.
-    weights : ndarray (m,) or None
-        1 / sigma.
-    factor : ndarray (m, m) or None
-        Lower Cholesky factor of a covariance `sigma`.
-    idle : ndarray of bool (m,) or None
-        True for the points of weight 0, which no sum and no count contains; None for no such point.
-    shape : tuple of int
-        Of the ydata that were given, () when points were omitted.
-    """
-
-    xdata: Any
-    ydata: np.ndarray
-    sigma: Any
-    weights: np.ndarray | None
-    factor: np.ndarray | None
-    idle: np.ndarray | None
-    shape: tuple[int, ...]
-
-    @property
-    def n_points(self) -> int:
-        """Number of points, those of weight 0 among them."""
-        return self.ydata.size
+from nlsq.utils.validators import PreprocessedData as PreprocessedData
 
 
 class OptimizationConfig(NamedTuple):
@@ -163,7 +131,12 @@ class CovarianceResult(NamedTuple):
             return None
         lengths = np.linalg.norm(self.jacobian, axis=0)
         acting = self.jacobian[:, lengths > 0] / lengths[lengths > 0]
-        values = np.linalg.svd(acting, compute_uv=False)
+        try:
+            values = np.linalg.svd(acting, compute_uv=False)
+        except np.linalg.LinAlgError:  # it does not converge
+            from nlsq.facades import StabilityFacade
+
+            values = StabilityFacade.get_fallback_svd()(acting).s
         if not values.size:
             return 1.0
         return float(values[0] / values[-1]) if values[-1] > 0 else np.inf

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
+from nlsq.interfaces.result_protocol import CurveFitResultProtocol
 from nlsq.result.fit_plots import FitPlots
 from nlsq.result.params import unknown_parameter
 from nlsq.result.statistics import LEVEL, level_of
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 
 # Names that fields of some results have: `get` and setting find no parameter under them.
 FIELDS = frozenset(
-    """x pcov cost fun jac grad optimality active_mask nfev njev nit tries status message success
-    param_names p0 bounds fixed at_bound rank undetermined null_directions pcov_determined
+    """x pcov cost fun jac grad optimality optimizer active_mask nfev njev nit tries status message
+    success param_names p0 bounds fixed at_bound rank undetermined null_directions pcov_determined
     absolute_sigma loss f_scale method n_points dof warnings wall_time model_info backend model
     model_name minima cmaes_diagnostics xdata ydata sigma labels workflow moments
     sample streaming weighted""".split()
@@ -350,3 +351,6 @@ class CurveFitResult(FitPlots):
         from nlsq.result import report
 
         return report.one_line(self)
+
+
+CurveFitResultProtocol.register(CurveFitResult)  # see optimize_result

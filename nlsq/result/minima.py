@@ -14,7 +14,7 @@ from nlsq.result.params import import_pandas, unknown_parameter
 from nlsq.utils.safe_serialize import DAMAGE, Codec
 from nlsq.utils.spelling import spelled
 
-INTERRUPTED, OUT_OF_TIME = "an interruption", "the time limit"  # what cuts a search short
+CUT_SHORT = INTERRUPTED, OUT_OF_TIME = "an interruption", "the time limit"  # ends of a search
 # what ends one that did not find its best minimum often
 USED_UP = "all starts were used", "all local fits were made that the settings allow"
 _MOST_STARTS = 8  # kept of each minimum
@@ -73,7 +73,7 @@ class Minima(Sequence):
     names : tuple of str
         Of the parameters.
     n_starts : int
-        Starts that were drawn.
+        Starts that were looked at: those that were drawn, p0, and what else was known.
     n_fits : int
         Local fits that were made to their end.
     n_failed : int

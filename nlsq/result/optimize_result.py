@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
+from nlsq.interfaces.result_protocol import LeastSquaresResultProtocol, ResultProtocol
+
 _FIRST_IN_REPR = ("message", "success", "status", "cost", "fun", "x", "pcov", "nit", "nfev", "njev")
 
 
@@ -286,6 +288,11 @@ def _rebuild(cls: type[OptimizeResult], fields: dict, extra: dict) -> OptimizeRe
     result = cls(fields)
     result.__dict__.update(extra)
     return result
+
+
+# whose fields are keys: `isinstance` would look for attributes, and compute what is lazy
+ResultProtocol.register(OptimizeResult)
+LeastSquaresResultProtocol.register(OptimizeResult)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from nlsq.result.formatting import count, percent, significant
-from nlsq.result.minima import INTERRUPTED, OUT_OF_TIME, USED_UP, Minima
+from nlsq.result.minima import CUT_SHORT, USED_UP, Minima
 from nlsq.result.statistics import LEVEL
 
 if TYPE_CHECKING:
@@ -22,10 +22,13 @@ def worse(minima: Minima, i: int) -> str:
     if minima[i].equal:
         return "equal"
     best, cost = minima[0].cost, minima[i].cost
-    ratio = cost / best if best > 0 else math.inf
+    return _amount(cost / best if best > 0 else math.inf)
+
+
+def _amount(ratio: float) -> str:
     if ratio >= 1e4:
         return ""
-    return f"{percent(ratio - 1)} %" if ratio < 10 else f"{significant(ratio, 2)} ×"
+    return f"{percent(ratio - 1)} %" if ratio < 10 else f"{float(f'{ratio:.2g}'):,.0f} ×"
 
 
 def search_sentence(minima: Minima) -> str:
@@ -43,7 +46,7 @@ def search_sentence(minima: Minima) -> str:
     if not minima:
         return f"no local fit of {count(minima.n_starts, 'start')} came to an end"
     fitted = "" if minima.n_fits == minima.n_starts else f" ({minima.n_fits:,} fitted to the end)"
-    times = "once" if minima[0].count == 1 else f"{minima[0].count:,} times"
+    times = _times(minima[0].count)
     parts = [f"best of {count(minima.n_starts, 'start')}{fitted}, found {times}"]
     equal = sum(minimum.equal for minimum in minima) - 1
     if equal:
@@ -57,10 +60,38 @@ def search_sentence(minima: Minima) -> str:
     return "; ".join(parts)
 
 
-def _next(minima: Minima, i: int) -> str:
-    if not (amount := worse(minima, i)):
-        return f"of cost {significant(minima[i].cost, 3)}"
+def found_sentence(n_best: int, n_fits: int, following: float | None) -> str:
+    """How sure the best minimum of one of many fits is, by the numbers of its `FitsMinima`.
+
+    Examples
+    --------
+    >>> found_sentence(6, 14, 0.031)
+    'found 6 times in 14 local fits; next minimum 3.1 % worse'
+    >>> found_sentence(1, 9, None)
+    'found once in 9 local fits; no other minimum'
+    """
+    amount = "" if following is None else _amount(1 + following) or "over 10,000 ×"
+    other = f"next minimum {_by(amount)}" if amount else "no other minimum"
+    return f"found {_times(n_best)} in {count(n_fits, 'local fit')}; {other}"
+
+
+def best_of_many(made: int, data_sets: int, once: int) -> str:
+    """How sure the best minima of many fits are."""
+    text = f"best of {count(made, 'local fit')} for {count(data_sets, 'data set')}"
+    return text + (f"; {once:,} found its best minimum once only" if once else "")
+
+
+def _times(found: int) -> str:
+    return "once" if found == 1 else f"{found:,} times"
+
+
+def _by(amount: str) -> str:
     return f"{amount} worse" if "%" in amount else f"{amount} the cost"
+
+
+def _next(minima: Minima, i: int) -> str:
+    amount = worse(minima, i)
+    return _by(amount) if amount else f"of cost {significant(minima[i].cost, 3)}"
 
 
 def noise_threshold(result: FitStatistics) -> float | None:
@@ -83,6 +114,9 @@ def noise_threshold(result: FitStatistics) -> float | None:
 def tell(result: FitStatistics, found: dict[str, Any]) -> None:
     """Give a result what the search before it found, and doubts about that as warnings."""
     result.update(found)
+    if (own := found.get("optimizer")) is not None and not own["success"]:
+        where = f"{own['name']} did not converge ({own['message'].rstrip('.')})"
+        result["warnings"] += (f"{where}; the fit began where it stopped",)
     if (minima := found.get("minima")) is not None:
         result["minima"] = minima.improved(result.popt, result.cost)
         result["warnings"] += tuple(doubts(result))
@@ -91,15 +125,18 @@ def tell(result: FitStatistics, found: dict[str, Any]) -> None:
 def doubts(result: FitStatistics) -> list[str]:
     """What to doubt: whether the search saw enough, and whether the data decide."""
     minima = result.get("minima")
-    if not minima:
+    if minima is None:
         return []
-    out, limit = [], noise_threshold(result)
-    if minima.stopped in (INTERRUPTED, OUT_OF_TIME):
+    out = []
+    if minima.stopped in CUT_SHORT:
         out.append(
             f"{minima.stopped} ended the search after {count(minima.n_starts, 'start')}: this is "
             "the best so far, and there may be a better minimum"
         )
-    elif minima.stopped in USED_UP and (minima[0].count == 1 or minima.covered < _COVERED):
+    if not minima:
+        return out
+    limit = noise_threshold(result)
+    if minima.stopped in USED_UP and (minima[0].count == 1 or minima.covered < _COVERED):
         times = "once" if minima[0].count == 1 else f"{minima[0].count} times"
         out.append(
             f"{minima.n_fits:,} local fits ended in {len(minima):,} minima, in this one {times}: a "

@@ -24,7 +24,12 @@ _GREY = "0.72"
 
 def draw(result: FitStatistics, ax: Axes | None, title: str | None) -> tuple[Figure, Axes]:
     """Draw the ends of `result.minima`; see `CurveFitResult.plot_waterfall`."""
-    minima = result.minima
+    minima = result.get("minima")
+    if minima is None:
+        raise AttributeError(
+            "a waterfall shows the minima of a search, and the start of this fit was not searched "
+            "for: fit again with method='global'"
+        )
     if not minima:
         raise ValueError("no local fit came to an end, so there is nothing to draw")
     own = ax is None

@@ -39,7 +39,7 @@ _ROW = {
     "outcome": Word(("converged", "not converged", "bad data", "not fitted", "not reached")),
     "message": str,
     "r_squared?": OneOf((None, float)),
-    "undetermined?": str, "at_bound?": str, "document?": {},
+    "found?": int, "local_fits?": int, "undetermined?": str, "at_bound?": str, "document?": {},
     "*": OneOf((None, float)),
 }  # fmt: skip
 BATCH: dict[str, Any] = {"rows": Each(_ROW, "fits")}

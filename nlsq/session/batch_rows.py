@@ -19,7 +19,8 @@ OUTCOMES = {"bad data": 0, "not fitted": 1, "not converged": 2, "converged": 3}
 
 def badness(row: dict[str, Any]) -> tuple:
     """Sorts the worst first: failures, then doubtful parameters, then by R²."""
-    doubtful = bool(row.get("undetermined")) or bool(row.get("at_bound"))
+    once = bool(row.get("local_fits")) and row["found"] == 1  # there may be a better minimum
+    doubtful = bool(row.get("undetermined")) or bool(row.get("at_bound")) or once
     r_squared = row.get("r_squared")
     r_squared = -2.0 if r_squared is None else r_squared
     return OUTCOMES[row["outcome"]], not doubtful, r_squared, row["fit"]

@@ -34,6 +34,7 @@ from nlsq.session.words import read_column
 from nlsq.utils import interruption
 
 PORTION = 256  # fits read and fitted at a time
+SEARCHED = 32  # the same where each is searched for, so that an interruption loses few
 NOT_REACHED = "not reached"
 
 
@@ -140,9 +141,10 @@ def run(request: dict[str, Any]) -> dict[str, Any]:
     try:
         rows: list = [None] * len(points)
         kinds = _alike(settings, points)
+        deadline = _deadline(settings)
         for places in kinds:
             try:
-                fits, model = _fit_many(settings, [points[k] for k in places])
+                fits, model = _fit_many(_until(settings, deadline), [points[k] for k in places])
             except NoModel as error:
                 if len(kinds) == 1:
                     raise
@@ -152,7 +154,7 @@ def run(request: dict[str, Any]) -> dict[str, Any]:
             for i, k in enumerate(places):
                 label = request["items"][k]
                 try:
-                    row = _row(fits[i], label, model)
+                    row = _row(fits[i], label, model, _search(fits, i, settings))
                     rows[k] = row | _document(fits[i], points[k], settings, label, request)
                 except USER_CODE_ERRORS as error:  # the model fails for these data only
                     rows[k] = _failed(label, translated(error, model))
@@ -163,11 +165,15 @@ def run(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _alike(settings: Settings, points: list[Points]) -> list[list[int]]:
-    """Places of points that one call can fit: those whose columns a formula takes alike."""
+    """Places of points that one call can fit: those whose columns a formula takes alike.
+
+    A search draws its starts for one x, and what it finds must not depend on who else is there.
+    """
     found: dict[Any, list[int]] = {}
     for k, one in enumerate(points):
         names = tuple(one.x_names) if settings.model.formula is not None else ()
-        found.setdefault((names, one.sigma is None), []).append(k)
+        x = (one.x.shape, one.x.tobytes()) if settings.fitting.search is not None else None
+        found.setdefault((names, one.sigma is None, x), []).append(k)
     return list(found.values())
 
 
@@ -177,32 +183,33 @@ def _fit_many(settings: Settings, points: list[Points]):
     from nlsq.core.problem.naming import place
 
     fitting = settings.fitting
-    if fitting.search is not None:
-        raise ConfigurationError(
-            "a batch makes local fits: it does not look for the global minimum.",
-            "Fit such files one by one with nlsq fit.",
-        )
     given = fitting.p0
     count = len(given) if isinstance(given, list) else None
     model = load_model(settings.model, points[0].x_names, count)
     begins = [start(fitting, model, one.x, one.y, places=settings.places) for one in points]
-    p0 = np.array([begin.p0 for begin in begins])
+    p0 = begins[0].p0 if model.guess is None else np.array([begin.p0 for begin in begins])
     held = [place("fitting.fixed", name, model.names) for name in fitting.fixed]
-    fixed = {model.names[i]: p0[:, i] for i in held}
+    fixed = {model.names[i]: p0[..., i] for i in held}
     bounds = _shared_bounds(begins, model, fixed)
-    weighted = points[0].sigma is not None
-    options = fitting.options()
+    x: Any = [one.x for one in points]
+    y: Any = [one.y for one in points]
+    sigma: Any = [one.sigma for one in points] if points[0].sigma is not None else None
+    own_x = None
+    if fitting.search is not None:  # all points are of one x, see `_alike`
+        x, y, own_x = x[0], np.array(y), False
+        sigma = None if sigma is None else np.array(sigma)
     try:
         fits = fit_many(
             model.function,
-            [one.x for one in points],
-            [one.y for one in points],
-            p0,
-            [one.sigma for one in points] if weighted else None,
+            x,
+            y,
+            p0 if begins[0].chosen or fitting.search is None else None,
+            sigma,
             bounds=bounds,
             fixed=fixed or None,
+            x_per_fit=own_x,
             progress=False,
-            **options,
+            **fitting.options_of_many(),
         )
     except USER_CODE_ERRORS as error:
         raise translated(error, model) from error
@@ -218,12 +225,27 @@ def _shared_bounds(begins: list[Start], model: LoadedModel, fixed: dict) -> tupl
     return lb, ub
 
 
-def _row(fit: Any, label: str, model: LoadedModel) -> dict[str, Any]:
+def _search(fits: Any, i: int, settings: Settings) -> dict[str, Any] | None:
+    """What the table says of the search of fit i; None where it did not come to its end."""
+    if settings.fitting.search is None:
+        return {}
+    minima = fits.minima
+    if minima.cut_short[i]:
+        return None
+    return {
+        "found": int(minima.n_best[i]),
+        "local_fits": int(minima.n_fits[i]),
+        "next_minimum": _plain(minima.next[i]),
+    }
+
+
+def _row(fit: Any, label: str, model: LoadedModel, search: dict | None) -> dict[str, Any]:
     """What the table says of a fit."""
     outcome = "converged" if fit.success else "not converged"
+    reached = search is not None and fit.status != Status.NOT_REACHED
     row: dict[str, Any] = {
         "fit": label,
-        "outcome": NOT_REACHED if fit.status == Status.NOT_REACHED else outcome,
+        "outcome": outcome if reached else NOT_REACHED,
         "message": fit.message,
     }
     said = {
@@ -233,6 +255,7 @@ def _row(fit: Any, label: str, model: LoadedModel) -> dict[str, Any]:
         "evaluations": int(fit.nfev),
         "undetermined": " ".join(fit.undetermined),
         "at_bound": " ".join(fit.at_bound),
+        **(search or {}),
     }
     for name, value, error in zip(model.names, fit.popt, fit.perr, strict=True):
         others, column = {*row, *said, *(set(model.names) - {name})}, name
@@ -285,12 +308,12 @@ def fit_all(
     """
     waiting: list[tuple[str, int, Item, Points]] = []
     fresh: set[str] = set()
-    limit = settings.fitting.time_limit
-    deadline = None if limit is None else time.monotonic() + limit
+    deadline = _deadline(settings)
+    portion = PORTION if settings.fitting.search is None else SEARCHED
 
     def fit_waiting() -> Iterator[tuple[int, dict[str, Any]]]:
-        portion = [(item, points) for _, _, item, points in waiting]
-        rows = _portion_rows(portion, settings, deadline, documents)
+        ours = [(item, points) for _, _, item, points in waiting]
+        rows = _portion_rows(ours, settings, deadline, documents)
         fresh.update(key for key, _, _, _ in waiting)
         reached = [
             (key, place, row)
@@ -321,10 +344,15 @@ def fit_all(
             yield place, row
             continue
         waiting.append((key, place, item, found))
-        if len(waiting) == PORTION:
+        if len(waiting) == portion:
             yield from fit_waiting()
     if waiting:
         yield from fit_waiting()
+
+
+def _deadline(settings: Settings) -> float | None:
+    limit = settings.fitting.time_limit
+    return None if limit is None else time.monotonic() + limit
 
 
 def _until(settings: Settings, deadline: float | None) -> Settings:

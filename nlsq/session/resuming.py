@@ -13,7 +13,7 @@ REQUEST = "request.yaml"  # in the folder of a checkpoint: what was asked for
 
 def keep_request(settings: Settings) -> None:
     """Write down beside the checkpoint what `nlsq resume` needs."""
-    from nlsq.streaming.checkpoint import PRESENT
+    from nlsq.streaming.phases.checkpoint import PRESENT
     from nlsq.utils.atomic import write_atomically
 
     folder = settings.workflow.checkpoint

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, model_validator
 
 from nlsq.constants import DEFAULT_F_SCALE, DEFAULT_FTOL, DEFAULT_GTOL, DEFAULT_XTOL
+from nlsq.session.errors import ConfigurationError
 from nlsq.types import (
     LossLiteral,
     MethodLiteral,
@@ -192,6 +193,9 @@ _OF_MULTI_START = ("n_starts", "sampler", "center_on_p0", "scale_factor")
 _OF_SEARCH = (*_OF_MULTI_START, "seed")
 
 
+_SEARCHES_OF_MANY = {"global": "global_search", "multistart": "multistart"}
+
+
 class Fitting(_Section):
     """Options of `nlsq.curve_fit`; those left out keep its defaults."""
 
@@ -251,6 +255,27 @@ class Fitting(_Section):
         if self.preset is not None:
             return found | {"search_config": self.preset}
         return found | ({"multistart": True} if self.search not in (None, self.method) else {})
+
+    def options_of_many(self) -> dict[str, Any]:
+        """The same as keywords of `nlsq.fit_many`, which has no `method`.
+
+        Raises
+        ------
+        ConfigurationError
+            The method is one of single fits.
+        """
+        found = self.options()
+        method = found.pop("method", None)
+        if method in _SEARCHES_OF_MANY:
+            return found | {_SEARCHES_OF_MANY[method]: True}
+        if method in (None, "trf"):
+            return found
+        if method == self.search:
+            raise ConfigurationError(
+                f"{method} is a search for single fits (nlsq fit).",
+                "Many fits are searched from several starts each: --method global.",
+            )
+        raise ConfigurationError(f"many fits are made by trf; {method} is for a single fit.")
 
 
 class Workflow(_Section):

@@ -8,7 +8,7 @@ feed            a source as the engine's chunks, read ahead; a file's first ones
 survey          what is known of the data: number, sample, and whether they are still the same
 full_passes     chunks to all cores, sums in order
 problem, phases, fitting                                the fit
-checkpoint      a fit that survives being killed
+phases.checkpoint                                       a fit that survives being killed
 moments         statistics of all points
 """
 
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from nlsq.streaming.adaptive_hybrid import (
         AdaptiveHybridStreamingOptimizer as AdaptiveHybridStreamingOptimizer,
     )
-    from nlsq.streaming.checkpoint import CheckpointError as CheckpointError
-    from nlsq.streaming.checkpoint import CheckpointManager as CheckpointManager
-    from nlsq.streaming.checkpoint import CheckpointWarning as CheckpointWarning
     from nlsq.streaming.file_sources import DatasetSource as DatasetSource
     from nlsq.streaming.file_sources import HDF5Source as HDF5Source
     from nlsq.streaming.file_sources import NpySource as NpySource
@@ -29,12 +26,16 @@ if TYPE_CHECKING:
     from nlsq.streaming.hybrid_config import HybridStreamingConfig as HybridStreamingConfig
     from nlsq.streaming.iterable_source import IterableSource as IterableSource
     from nlsq.streaming.iterable_source import ProtocolSource as ProtocolSource
+    from nlsq.streaming.large_dataset import ChunkedOptimizer as ChunkedOptimizer
     from nlsq.streaming.large_dataset import DatasetStats as DatasetStats
     from nlsq.streaming.large_dataset import LargeDatasetFitter as LargeDatasetFitter
     from nlsq.streaming.large_dataset import (
         estimate_memory_requirements as estimate_memory_requirements,
     )
     from nlsq.streaming.opening import as_source as as_source
+    from nlsq.streaming.phases.checkpoint import CheckpointError as CheckpointError
+    from nlsq.streaming.phases.checkpoint import CheckpointManager as CheckpointManager
+    from nlsq.streaming.phases.checkpoint import CheckpointWarning as CheckpointWarning
     from nlsq.streaming.phases.gauss_newton import GaussNewtonPhase as GaussNewtonPhase
     from nlsq.streaming.phases.orchestrator import PhaseOrchestrator as PhaseOrchestrator
     from nlsq.streaming.phases.warmup import WarmupPhase as WarmupPhase
@@ -52,9 +53,10 @@ _HOME = {
     "ArraySource": "sources",
     "ArrowSource": "table_sources",
     "CSVSource": "table_sources",
-    "CheckpointError": "checkpoint",
-    "CheckpointManager": "checkpoint",
-    "CheckpointWarning": "checkpoint",
+    "CheckpointError": "phases.checkpoint",
+    "CheckpointManager": "phases.checkpoint",
+    "CheckpointWarning": "phases.checkpoint",
+    "ChunkedOptimizer": "large_dataset",
     "DataSourceError": "sources",
     "DatasetSource": "file_sources",
     "DatasetStats": "large_dataset",

@@ -19,8 +19,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nlsq.core.model.given import DATES
 from nlsq.streaming.sources import ALL_ROWS, Columns, DataSourceError, Form, Rows, Source
+from nlsq.utils.given import DATES
 from nlsq.utils.input_error import closest
 
 PIECE = 1 << 16  # values that are converted at a time

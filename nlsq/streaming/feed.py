@@ -16,7 +16,7 @@ were at first, whatever happens to the file.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from typing import NamedTuple
@@ -132,7 +132,7 @@ class Feed:
             return self._kept.buffers[index]
         if self._free:
             return self._free.popleft()
-        return allocate(self.source.form, self.capacity + SLACK)
+        return self.source.form.allocate(self.capacity + SLACK, manager.pool.allocate)
 
     def _filled(self, index: int) -> Generator[Chunk]:
         """Chunks from number `index` on, in the reader's thread."""
@@ -243,16 +243,6 @@ def repeat_last(buffers: Columns, filled: int) -> None:
             array[..., filled:BLOCK] = array[..., filled - 1 : filled]
 
 
-def allocate(form: Form, length: int, make: Callable = manager.pool.allocate) -> Columns:
-    """Buffers for `length` points, by make(shape, dtype)."""
-    x = (length,) if form.coordinates is None else (form.coordinates, length)
-    return Columns(
-        make(x, float),
-        make((length,), complex if form.complex_values else float),
-        make((length,), float) if form.weighted else None,
-    )
-
-
 def _allocate_at_once(form: Form, length: int, count: int) -> list[Columns]:
     """`count` times the buffers for `length` points, in one piece of memory."""
     memory, at = aligned(count * length * form.bytes_per_point), 0
@@ -263,7 +253,7 @@ def _allocate_at_once(form: Form, length: int, count: int) -> list[Columns]:
         at += array.nbytes
         return array
 
-    return [allocate(form, length, cut) for _ in range(count)]
+    return [form.allocate(length, cut) for _ in range(count)]
 
 
 def bytes_to_keep(buffers: int) -> int:

@@ -13,9 +13,11 @@ from typing import Any
 import numpy as np
 
 from nlsq.caching.memory_manager import manager
+from nlsq.config import get_memory_config
 from nlsq.core.drive.roads import choose_road
 from nlsq.core.loop.status import Status
 from nlsq.core.model.calls import CurveCall
+from nlsq.core.model.jacobians import of_curve
 from nlsq.core.model.model import Model
 from nlsq.core.orchestration.stages import require_engine, stages_for
 from nlsq.core.orchestration.streaming_coordinator import automatic_chunk_size
@@ -34,12 +36,12 @@ from nlsq.core.verdict.record import announce, covariance_of, fields, judge, num
 from nlsq.interfaces.orchestration_protocol import StreamingDecision
 from nlsq.models.reading import read
 from nlsq.result import StreamedFitResult
-from nlsq.streaming.checkpoint import CheckpointManager
 from nlsq.streaming.feed import Feed, bytes_to_keep
 from nlsq.streaming.full_passes import FullPasses, buffer_bytes
 from nlsq.streaming.hybrid_config import HybridStreamingConfig
 from nlsq.streaming.moments import moments
 from nlsq.streaming.opening import as_source
+from nlsq.streaming.phases.checkpoint import CheckpointManager
 from nlsq.streaming.phases.orchestrator import PhaseOrchestrator
 from nlsq.streaming.problem import StreamedProblem
 from nlsq.streaming.progress import PassDisplay
@@ -157,7 +159,7 @@ def fit_source(
     if nan_policy not in (None, "raise", "omit"):
         raise ValueError(f"nan_policy must be None, 'raise' or 'omit', got {nan_policy!r}.")
     size = reading.chunk_size or automatic_chunk_size(
-        source.form.bytes_per_point, manager.usable_bytes()
+        source.form.bytes_per_point, get_memory_config()
     )
     omit = nan_policy == "omit"
     check = check_finite is None or bool(check_finite) or nan_policy is not None
@@ -225,7 +227,7 @@ def fit_source(
 
 
 def _settings(caller, f, method, jac, parameters: Parameters, options: dict) -> Options:
-    settings = read_options(caller, method, jac, parameters.bounded, options, model=f)
+    settings = read_options(caller, method, of_curve(jac, f), parameters.bounded, options, model=f)
     if settings.cache is not None:
         raise ValueError("`cache` keeps fits of arrays; a fit of a source has `checkpoint`.")
     if settings.workers is not None:

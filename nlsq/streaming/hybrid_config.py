@@ -13,7 +13,7 @@ from nlsq.precision.parameter_normalizer import STRATEGIES
 SWITCHES = ("gradient", "plateau", "step")
 _POSITIVE = (
     "lbfgs_history_size", "lbfgs_initial_step_size", "max_warmup_step_size",
-    "gauss_newton_max_iterations", "chunk_size",
+    "gauss_newton_max_iterations", "trust_region_initial", "chunk_size",
 )  # fmt: skip
 
 
@@ -52,6 +52,8 @@ class HybridStreamingConfig:
         Most passes over all data; default as in `curve_fit`.
     gauss_newton_tol : float
         `ftol`, `xtol` and `gtol` of the full passes (default 1e-8).
+    trust_region_initial : float, optional
+        `factor` of the full passes; default as in `curve_fit`.
     chunk_size : int, optional
         Points read at once, at most the engine's chunk of 262 144; default by the free memory.
     checkpoint_dir : path, optional
@@ -93,6 +95,7 @@ class HybridStreamingConfig:
     cost_increase_tolerance: float = 0.05
     gauss_newton_max_iterations: int | None = None
     gauss_newton_tol: float = 1e-8
+    trust_region_initial: float | None = None
     chunk_size: int | None = None
     checkpoint_dir: str | os.PathLike | None = None
     checkpoint_interval: float = 30.0
@@ -122,11 +125,13 @@ class HybridStreamingConfig:
         options = dict.fromkeys(("ftol", "xtol", "gtol"), self.gauss_newton_tol)
         if self.gauss_newton_max_iterations is not None:
             options["max_nfev"] = self.gauss_newton_max_iterations
+        if self.trust_region_initial is not None:
+            options["factor"] = self.trust_region_initial
         return options
 
     def warmup_settings(self) -> dict[str, Any]:
         """What decides where a warm-up leads."""
-        others = ("gauss_newton", "chunk_size", "checkpoint", "resume")
+        others = ("gauss_newton", "trust_region", "chunk_size", "checkpoint", "resume")
         return {k: v for k, v in vars(self).items() if not k.startswith(others)}
 
     @classmethod
@@ -137,20 +142,38 @@ class HybridStreamingConfig:
     @classmethod
     def aggressive(cls, **changes: Any) -> HybridStreamingConfig:
         """Long steps, and the full passes begin early: for well-behaved models."""
-        return cls(
-            **{
-                "max_warmup_step_size": 2.0,
-                "lbfgs_initial_step_size": 0.5,
-                "loss_plateau_threshold": 1e-2,
-                "gradient_norm_threshold": 1e-2,
-            }
-            | changes
-        )
+        own = {"max_warmup_step_size": 2.0, "lbfgs_initial_step_size": 0.5}
+        own |= dict.fromkeys(("loss_plateau_threshold", "gradient_norm_threshold"), 1e-2)
+        return cls(**own | changes)
 
     @classmethod
     def memory_optimized(cls, **changes: Any) -> HybridStreamingConfig:
         """Few points read at once and a short history."""
         return cls(**{"chunk_size": 8192, "lbfgs_history_size": 4} | changes)
+
+    @classmethod
+    def scientific_default(cls, **changes: Any) -> HybridStreamingConfig:
+        """Values to the last digits, and a warm-up that goes on until its gradient is small."""
+        switch = {"active_switching_criteria": ("gradient", "step")}
+        return cls(**switch | {"gauss_newton_tol": 1e-12} | changes)
+
+    @classmethod
+    def defense_strict(cls, **changes: Any) -> HybridStreamingConfig:
+        """A warm-up that never raises the cost, by short steps, unless the start is poor."""
+        own = {"warm_start_threshold": 0.1, "max_warmup_step_size": 0.05}
+        return cls(**own | {"cost_increase_tolerance": 0.0} | changes)
+
+    @classmethod
+    def defense_relaxed(cls, **changes: Any) -> HybridStreamingConfig:
+        """A warm-up from nearly every start, by long steps, which may raise the cost by half."""
+        own = {"warm_start_threshold": 1e-4, "max_warmup_step_size": 2.0}
+        return cls(**own | {"cost_increase_tolerance": 0.5} | changes)
+
+    @classmethod
+    def defense_disabled(cls, **changes: Any) -> HybridStreamingConfig:
+        """A warm-up as L-BFGS makes it."""
+        guards = ("enable_warm_start_detection", "enable_step_clipping", "enable_cost_guard")
+        return cls(**dict.fromkeys(guards, False) | changes)
 
 
 def _flag(name: str, value: Any) -> None:
@@ -188,6 +211,7 @@ _CHECKS = {
     "int": _count,
     "int | None": lambda name, value: value is None or _count(name, value),
     "float": _size,
+    "float | None": lambda name, value: value is None or _size(name, value),
     "str": lambda name, value: None,  # the strategy: among the known ones
     "str | os.PathLike | None": _folder,
     "tuple[str, ...]": _names,

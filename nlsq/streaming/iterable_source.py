@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from nlsq.core.model.given import refuse_masks
+from nlsq.interfaces import DataSourceProtocol, StreamingDataSourceProtocol
 from nlsq.streaming.sources import (
     Columns,
     DataSourceError,
@@ -17,6 +17,7 @@ from nlsq.streaming.sources import (
     Source,
     numbers,
 )
+from nlsq.utils.given import refuse_masks
 
 _CALL = 1 << 16  # points that one call should give where there is a choice: it may be a long way
 
@@ -51,7 +52,7 @@ class IterableSource(SequentialSource):
     [100, 100, 100]
     """
 
-    def __init__(self, chunks: Iterable[tuple[Any, ...]]):
+    def __init__(self, chunks: StreamingDataSourceProtocol):
         if not isinstance(chunks, Iterable):
             raise TypeError(f"chunks must be iterable, got {type(chunks).__name__}.")
         begun = iter(chunks)
@@ -119,7 +120,7 @@ class ProtocolSource(Source):
     array([2.      , 2.000002, 2.000004])
     """
 
-    def __init__(self, data: Any):
+    def __init__(self, data: DataSourceProtocol):
         self._data, self.name = data, f"the {type(data).__name__}"
         self.n_points = _point_count(data, self.name)
         if not self.n_points:

@@ -13,6 +13,7 @@ from nlsq.core.passes.layout import BLOCK, CHUNKS
 from nlsq.core.workflow import fit
 from nlsq.device import usable_cores
 from nlsq.result import CurveFitResult
+from nlsq.streaming.fitting import Reading
 from nlsq.streaming.full_passes import buffer_bytes
 
 
@@ -74,23 +75,56 @@ def estimate_memory_requirements(
     for name, value in counts.items():
         if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
             raise ValueError(f"{name} must be a positive whole number, got {value!r}.")
-    usable = (memory or get_memory_config()).usable_bytes
+    memory = memory or get_memory_config()
     point = 8 * (coordinates + 1 + weighted)
     capacity = next(size for size, most in CHUNKS if n_points <= most)
     working = usable_cores() * BLOCK * 8 * (2 * n_params + coordinates + 4)
     decision = StreamingCoordinator().decide(
-        n_points, point, False, usable, get_large_dataset_config()
+        n_points, point, False, memory.held_bytes, get_large_dataset_config()
     )
     return DatasetStats(
         n_points,
         n_params,
         n_points * point,
         buffer_bytes(point, capacity) + working,
-        min(automatic_chunk_size(point, usable), capacity),
+        min(automatic_chunk_size(point, memory), capacity),
         -(-n_points // capacity),
         decision.strategy,
         decision.reason,
     )
+
+
+class ChunkedOptimizer:
+    """Fits sources in passes over pieces of the data, with no warm-up: the road 'chunked'.
+
+    Parameters
+    ----------
+    chunk_size : int, optional
+        Points read at once; default by the memory.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.linspace(0, 4, 40_000)
+    >>> optimizer = ChunkedOptimizer(chunk_size=8192)
+    >>> data = x, 2 * np.exp(-x)
+    >>> optimizer.fit(data, lambda x, a, k: a * np.exp(-k * x), [1, 2]).popt.round(6).tolist()
+    [2.0, 1.0]
+    """
+
+    def __init__(self, chunk_size: int | None = None):
+        Reading(chunk_size)  # refuses what is no size
+        self.chunk_size = chunk_size
+
+    def fit(
+        self, data_source: Any, func: Callable | str, p0: Any = None, **options: Any
+    ) -> CurveFitResult:
+        """Fit `func`; arguments as of `AdaptiveHybridStreamingOptimizer.fit`."""
+        own = {"workflow": "chunked", "chunk_size": self.chunk_size}
+        return fit(func, data_source, p0=p0, **own | options)
+
+    def __repr__(self) -> str:
+        return f"ChunkedOptimizer(chunk_size={self.chunk_size!r})"
 
 
 class LargeDatasetFitter:
@@ -133,7 +167,8 @@ class LargeDatasetFitter:
     def memory(self) -> MemoryConfig:
         """What a fit may plan with."""
         now = get_memory_config()
-        return now if self._limit is None else MemoryConfig(self._limit, now.safety_factor)
+        limit = self._limit
+        return now if limit is None else dataclasses.replace(now, memory_limit_gb=limit)
 
     def estimate_requirements(self, n_points: int, n_params: int, **form: Any) -> DatasetStats:
         """See `estimate_memory_requirements`."""

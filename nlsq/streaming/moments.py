@@ -62,7 +62,7 @@ def moments(problem: StreamedProblem, whole: FullPasses, p: np.ndarray) -> Momen
 
         return programs.compiled(sums)
 
-    program = programs.cache.get(("moments", problem.key, layout, model.n), build)
+    program = programs.cache.get_or_make(("moments", problem.key, layout, model.n), build)
     found = whole.fold(lambda given: program(*given, p, center))
     chi_squared, squares, absolute, about, w, real, imaginary = jax.device_get(found).tolist()
     total = about - (real**2 + imaginary**2) / w if w > 0 else 0.0

@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 import nlsq
+from nlsq.caching.memory_manager import manager
 from nlsq.config import double_precision
 from nlsq.core.drive import host
 from nlsq.core.drive.chunks import chunk_layout
@@ -22,7 +23,7 @@ from nlsq.core.passes.layout import SLACK, Layout
 from nlsq.core.problem.options import Options
 from nlsq.core.problem.parameters import Parameters
 from nlsq.core.problem.setup import make_setup
-from nlsq.streaming.feed import allocate, repeat_last
+from nlsq.streaming.feed import repeat_last
 from nlsq.streaming.sources import Columns, Form
 from nlsq.streaming.survey import Survey
 
@@ -127,7 +128,7 @@ class SamplePass:
             sample.weights is not None,
             np.iscomplexobj(sample.y),
         )
-        buffers = allocate(form, layout.capacity + SLACK)
+        buffers = form.allocate(layout.capacity + SLACK, manager.pool.allocate)
         m = sample.y.size
         buffers.part(0, m).fill(Columns(x, sample.y, sample.weights))
         repeat_last(buffers, m)

@@ -12,13 +12,13 @@ errors is its `row` in the file.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from nlsq.core.model.given import hidden_points, refuse_dates, refuse_units
 from nlsq.core.problem.observations import labels_of
+from nlsq.utils.given import hidden_points, refuse_dates, refuse_units
 
 ALL_ROWS = slice(None)
 
@@ -38,6 +38,15 @@ class Form(NamedTuple):
     def bytes_per_point(self) -> int:
         """Of x, y and sigma as the engine takes them."""
         return 8 * ((self.coordinates or 1) + 1 + self.weighted + self.complex_values)
+
+    def allocate(self, length: int, make: Callable = np.empty) -> Columns:
+        """Buffers for `length` points, by make(shape, dtype)."""
+        x = (length,) if self.coordinates is None else (self.coordinates, length)
+        return Columns(
+            make(x, float),
+            make((length,), complex if self.complex_values else float),
+            make((length,), float) if self.weighted else None,
+        )
 
 
 class Columns(NamedTuple):
@@ -90,6 +99,12 @@ class Source(ABC):
         DataSourceError
             When they are not there any more, or are not numbers.
         """
+
+    def get_chunk(self, start: int, end: int) -> tuple[np.ndarray, ...]:
+        """(x, y) or (x, y, sigma) of the points start ... end - 1; see `DataSourceProtocol`."""
+        points = self.form.allocate(end - start)
+        self.read_into(start, points)
+        return tuple(part for part in points if part is not None)
 
     def pick(self, points: np.ndarray, buffers: Columns) -> bool:
         """Fill the buffers with single points, unless that takes as long as reading all.

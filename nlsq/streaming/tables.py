@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from nlsq.core.model.given import DATES
 from nlsq.streaming.columns import Names, coordinates, did_you_mean, labels, named, reading
 from nlsq.streaming.sources import Columns, DataSourceError, Form, Rows, SequentialSource
 from nlsq.utils.arrow import floats
+from nlsq.utils.given import DATES
 
 
 def arrow() -> Any:

@@ -1,1 +1,1 @@
-"""Small services without numerics: logging, a progress bar, errors about input."""
+"""Small services: checks of what users give, errors about it, logging, a progress bar."""

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from nlsq.config import get_memory_config
+
 _PATIENCE = 0.5  # seconds before a bar appears
 
 
@@ -19,12 +21,13 @@ class ProgressLine:
     Parameters
     ----------
     show : bool or None
-        None draws it only on a terminal.
+        None draws it only on a terminal, where `MemoryConfig.progress_reporting` allows it.
     """
 
     def __init__(self, show: bool | None):
         self._terminal = sys.stderr.isatty()
-        self.shown = self._terminal if show is None else bool(show)
+        wanted = self._terminal and get_memory_config().progress_reporting
+        self.shown = wanted if show is None else bool(show)
         self._bar, self._name, self._line = None, None, ""
         self._born = self._last = time.monotonic()
 

@@ -8,7 +8,9 @@ from typing import Any
 
 import click
 
-from nlsq.cli.options import DATA, FITTING, MODEL, SET, STRICT, configure, options
+from nlsq.cli.data_loaders import DATA
+from nlsq.cli.model_registry import MODEL
+from nlsq.cli.options import FITTING, SET, STRICT, configure, options
 
 _LONGEST_NAME = 200  # bytes; a number and a suffix follow, and most systems allow 255
 EXAMPLES = """
@@ -57,7 +59,10 @@ def batch(context: click.Context, sources: tuple[str, ...], **given: Any) -> Non
     """Fit one model to every FILE (names or patterns), or to every group of rows in them.
 
     What CONFIG says holds for all. A file that cannot be read or fitted is reported and does not
-    stop the rest; the exit code is then 2 (data) or 4 (not converged).
+    stop the rest; the exit code is then 2 (data) or 4 (not converged). A search (--method global,
+    --multistart, --preset) fits each from several starts; the table then says how many of these
+    local fits found the best minimum, and by what part the next one is worse (found, local_fits,
+    next_minimum).
     """
     from nlsq.cli.errors import NotConverged, Terminated
     from nlsq.cli.signals import terminated
@@ -95,6 +100,7 @@ def _what(context: click.Context, sources: tuple[str, ...]):
         raise DataError("no files to fit.", "Name them after the configuration file.")
     configuration.set("data.input_file", str(paths[0]), "the command line")
     settings = configuration.settings()
+    settings.fitting.options_of_many()  # refuses what is for one fit, as this does
     _refuse_what_is_for_one_fit(settings)
     return settings, list(dict.fromkeys(paths))
 
@@ -215,7 +221,7 @@ class _Job:
     def write(self) -> None:
         """The table in the order of the files, and what is printed, worst first."""
         from nlsq.cli.batch_table import show
-        from nlsq.cli.outputs import console
+        from nlsq.cli.result_exporter import console
         from nlsq.session.batch_rows import badness, table_json, write_table
 
         for message in self.undrawn[:3]:

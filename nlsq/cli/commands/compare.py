@@ -6,16 +6,9 @@ from typing import Any
 
 import click
 
-from nlsq.cli.options import (
-    DATA,
-    FITTING,
-    MODEL,
-    SET,
-    command_line,
-    complete_model,
-    configure,
-    options,
-)
+from nlsq.cli.data_loaders import DATA
+from nlsq.cli.model_registry import MODEL, complete_model
+from nlsq.cli.options import FITTING, SET, command_line, configure, options
 from nlsq.session.words import read_model
 
 EXAMPLES = """
@@ -44,7 +37,7 @@ def compare(context, source: str, texts: tuple[str, ...], as_json: bool, **given
     import json
 
     from nlsq.cli.errors import NotConverged
-    from nlsq.cli.outputs import console
+    from nlsq.cli.result_exporter import console
     from nlsq.io.documents import plain
     from nlsq.session.comparing import fitted, ranked
     from nlsq.session.errors import ConfigurationError

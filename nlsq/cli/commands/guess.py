@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import click
 
-from nlsq.cli.options import DATA, MODEL, SET, configure, options
+from nlsq.cli.data_loaders import DATA
+from nlsq.cli.model_registry import MODEL
+from nlsq.cli.options import SET, configure, options
 
 EXAMPLES = """
 \b
@@ -25,7 +27,7 @@ def guess(context, source: str, as_json: bool, quiet: bool, no_plot: bool, **giv
     """Print the start that a model guesses from the data in FILE."""
     import json
 
-    from nlsq.cli.outputs import console
+    from nlsq.cli.result_exporter import console
     from nlsq.session.plan import read
     from nlsq.session.running import guess_start
 

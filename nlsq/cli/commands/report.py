@@ -22,7 +22,7 @@ Examples:
 @click.option("--no-plot", is_flag=True, help="Do not plot in the terminal.")
 def report(document: Path, output: tuple[Path, ...], no_plot: bool) -> None:
     """Show the fit that nlsq fit wrote to RESULT (JSON), or write it in other forms."""
-    from nlsq.cli.outputs import Output
+    from nlsq.cli.result_exporter import Output
     from nlsq.io import FileError, read_document, restore
     from nlsq.session.errors import ConfigurationError, DataError
     from nlsq.session.saving import FIGURES, check_file, require_matplotlib, save

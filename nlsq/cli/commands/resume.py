@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from nlsq.cli.options import STRICT, options
-from nlsq.cli.outputs import OUTPUT, Output
+from nlsq.cli.result_exporter import OUTPUT, Output
+from nlsq.cli.workflow_runner import run
 
 EXAMPLES = """
 \b
@@ -25,7 +26,6 @@ Examples:
 @click.option("--strict", is_flag=True, help=STRICT)
 def resume(folder: Path, trust: bool, strict: bool, **given) -> None:
     """Go on with the fit that keeps its state in DIR (nlsq fit --checkpoint DIR)."""
-    from nlsq.cli.commands.fit import run
     from nlsq.session.configuration import Configuration
     from nlsq.session.errors import ConfigurationError
     from nlsq.session.resuming import REQUEST

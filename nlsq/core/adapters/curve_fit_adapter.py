@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from nlsq.core.minpack import curve_fit
+from nlsq.facades import OptimizationFacade
 
 
 class CurveFitAdapter:
@@ -39,6 +40,22 @@ class CurveFitAdapter:
         if not callable(function):
             raise TypeError(f"`function` must be callable as `curve_fit` is, got {function!r}.")
         self.function, self.options = function, options
+
+    @classmethod
+    def with_global_optimization(cls, config: Any = None, **options: Any) -> CurveFitAdapter:
+        """Fits from many starts, by the settings of a `GlobalOptimizationConfig`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from nlsq.global_optimization import GlobalOptimizationConfig
+        >>> t = np.linspace(0, 10, 80)
+        >>> config = GlobalOptimizationConfig.from_preset("robust")
+        >>> fitter = CurveFitAdapter.with_global_optimization(config)
+        >>> fitter.curve_fit(lambda t, a, w: a * np.sin(w * t), t, 2 * np.sin(5 * t)).popt.round(6)
+        array([2., 5.])
+        """
+        return cls(OptimizationFacade.get_multistart_optimizer()(config).fit, **options)
 
     def curve_fit(
         self,

@@ -66,7 +66,7 @@ class Account:
 def account_of(model) -> Account:
     """The account of all fits of a model's content."""
     if model.account is None:
-        model.account = _accounts.get((model.key, model.n), lambda: _opened(model.call.f))
+        model.account = _accounts.get_or_make((model.key, model.n), lambda: _opened(model.call.f))
     return model.account
 
 

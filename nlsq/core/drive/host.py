@@ -14,12 +14,12 @@ from nlsq.core.loss_functions import scale_rows
 from nlsq.core.model import differences, jacobians
 from nlsq.core.model.abscissae import Abscissae
 from nlsq.core.model.comparing import require_same
-from nlsq.core.model.given import fits, model_value, wrong_value
 from nlsq.core.model.model import Memo, Model
 from nlsq.core.passes.layout import Data, Layout
 from nlsq.core.passes.reduction import Sums, sums
 from nlsq.core.problem.observations import COMPLEX_MODEL, Observations
 from nlsq.core.problem.options import Options
+from nlsq.utils.given import fits, model_value, wrong_value
 
 NOT_DENSE = (
     "`jac` returned a {}, which is for `least_squares` with method 'trf' or 'dogbox'. Return an "
@@ -151,7 +151,7 @@ def chunk_pass(model: Model, layout: Layout, options: Options, method: Method) -
     def checked(leaves, y, weights, cholesky, places):
         return checksum_of(layout, Data(leaves, y, weights, cholesky, *places))
 
-    checksum = cache.get(("checksum", layout), lambda: compiled(checked))
+    checksum = cache.get_or_make(("checksum", layout), lambda: compiled(checked))
 
     def run(leaves, y, weights, cholesky, places, flat, vector) -> Sums:
         state, setup, (m, _) = packing.view(vector), unpack_setup(flat, method.n)[0], places

@@ -10,16 +10,17 @@ from types import ModuleType
 
 import numpy as np
 
+from nlsq.caching.smart_cache import SmartCache, kept_fit
 from nlsq.core.drive import buying, interpreted, tries, witness
 from nlsq.core.drive.roads import choose_road
 from nlsq.core.drive.sampling import MANY_POINTS
 from nlsq.core.loop.outcome import Outcome
 from nlsq.core.loop.status import Status
-from nlsq.core.model import differences
 from nlsq.core.model.duals import NoRule
 from nlsq.core.model.facts import TraceFailed
 from nlsq.core.model.identity.walk import content_key
 from nlsq.core.model.model import Model
+from nlsq.core.model.sharing import shared_out
 from nlsq.core.problem.observations import Observations
 from nlsq.core.problem.options import Options
 from nlsq.core.problem.parameters import Parameters
@@ -44,8 +45,14 @@ def solve(model: Model, data: Observations, parameters: Parameters, options: Opt
         anew = dataclasses.replace(options, cache=None)
         if options.callback is None and options.verbose < 2 and data.x.in_full:
             road = model.info  # a fit that changes it on its way is not kept
-            return options.cache.get(
-                _content(model, data, parameters, anew),
+            key = _content(model, data, parameters, anew)
+            if not isinstance(options.cache, SmartCache):  # which may be of several processes
+                key = _named(key)
+            if key is None:
+                return solve(model, data, parameters, anew)
+            return kept_fit(
+                options.cache,
+                key,
                 lambda: solve(model, data, parameters, anew),
                 keep=lambda outcome: outcome.status > 0 and model.info.agrees(road),
             )
@@ -54,7 +61,7 @@ def solve(model: Model, data: Observations, parameters: Parameters, options: Opt
     with interruption.deferred():
         while outcome is None:
             workers = options.workers if model.differs else None
-            with differences.shared_out(workers) if workers else nullcontext(map) as model.mapped:
+            with shared_out(workers) if workers else nullcontext(map) as model.mapped:
                 try:
                     fit, setup = _fit_of(model), make_setup(parameters, options)
                     outcome = fit(model, data, parameters, options, setup, best_of_tries)
@@ -120,6 +127,15 @@ def _content(model, data: Observations, parameters: Parameters, options: Options
         model.pattern and (model.pattern.rows, model.pattern.columns),
     )  # fmt: skip
     return (model.key, data.x.structure, content_key(content))
+
+
+def _named(content: Hashable) -> str | None:
+    """A text that is the same in every process of this version; None where there is none."""
+    from nlsq import __version__
+    from nlsq.core.model.identity.fingerprint import fingerprint
+
+    digest = fingerprint(content)
+    return digest and f"nlsq-{__version__}-{digest}"
 
 
 def _has_no_derivative(model, data: Observations, options: Options, outcome: Outcome) -> bool:

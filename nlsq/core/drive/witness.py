@@ -14,10 +14,10 @@ import numpy as np
 from nlsq.core.loop.outcome import Outcome
 from nlsq.core.loss_functions import scale_rows
 from nlsq.core.model.comparing import tolerance
-from nlsq.core.model.given import model_value
 from nlsq.core.model.model import Model
 from nlsq.core.problem.observations import Observations
 from nlsq.core.problem.options import Options
+from nlsq.utils.given import model_value
 
 OTHER = "its program has other values than the function at the solution"
 MOST_POINTS = 1 << 14  # where one evaluation is a small part of a fit

@@ -257,7 +257,7 @@ def program(name: str, task: Task) -> Callable:
         return body(task, data, setup, state, *limits)
 
     key = (name, task.key, task.layout, task.method)
-    return cache.get(key, lambda: compiled(run))
+    return cache.get_or_make(key, lambda: compiled(run))
 
 
 def start(setup: Setup) -> State:

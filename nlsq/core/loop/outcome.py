@@ -56,6 +56,11 @@ class Outcome:
         ]
 
     @property
+    def nbytes(self) -> int:
+        """Bytes of its arrays."""
+        return sum(part.nbytes for part in vars(self).values() if isinstance(part, np.ndarray))
+
+    @property
     def gradient(self) -> np.ndarray:
         """g = R^T z (n,)."""
         return self.R.T @ self.z

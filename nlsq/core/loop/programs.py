@@ -46,7 +46,7 @@ def fit_program(key: Hashable, model: Callable, layout, loss, method: Method) ->
 
         return compiled(fit)
 
-    return cache.get(("fit", key, layout, method), build)
+    return cache.get_or_make(("fit", key, layout, method), build)
 
 
 def pass_program(key: Hashable, call: Callable, layout, loss, method: Method) -> Callable:
@@ -69,7 +69,7 @@ def pass_program(key: Hashable, call: Callable, layout, loss, method: Method) ->
 
         return compiled(one_pass)
 
-    return cache.get(("pass", key, layout, n), build)
+    return cache.get_or_make(("pass", key, layout, n), build)
 
 
 def add_up(totals: list[Sums]) -> Sums:
@@ -78,7 +78,7 @@ def add_up(totals: list[Sums]) -> Sums:
     def build():
         return compiled(lambda totals: functools.reduce(partial(jax.tree.map, jnp.add), totals))
 
-    program = cache.get(("sum", jax.tree.structure(totals[0]), totals[0].G.shape), build)
+    program = cache.get_or_make(("sum", jax.tree.structure(totals[0]), totals[0].G.shape), build)
     nothing = jax.tree.map(lambda a: np.zeros(a.shape), totals[0])
     while len(totals) > 1:
         first = totals[:_TERMS] + [nothing] * (_TERMS - len(totals))
@@ -100,7 +100,7 @@ def step_program(method: Method) -> Callable:
 
         return compiled(step)
 
-    return cache.get(("step", method), build)
+    return cache.get_or_make(("step", method), build)
 
 
 def device_step(vector, total: Sums, constants, method: Method):

@@ -22,6 +22,7 @@ from nlsq.utils import interruption
 
 if TYPE_CHECKING:
     from nlsq.core.problem.options import Options
+    from nlsq.interfaces import LeastSquaresResultProtocol
 
 
 def as_callback(callback: Callable, residual: Callable | None = None) -> Callable[..., bool]:
@@ -206,7 +207,7 @@ def _outcome(vector: np.ndarray, method: Method, watch: Watch) -> Outcome:
     return outcome
 
 
-def closing_line(result) -> str:
+def closing_line(result: LeastSquaresResultProtocol) -> str:
     return (
         f"{result.message} Function evaluations {result.nfev}, final cost {result.cost:.4e}, "
         f"first-order optimality {result.optimality:.2e}."

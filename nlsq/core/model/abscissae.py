@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from nlsq.core.model.given import has_unit
+from nlsq.utils.given import has_unit
 
 
 class Columns(dict):

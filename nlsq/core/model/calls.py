@@ -13,7 +13,7 @@ import numpy as np
 
 from nlsq.core.model.duals import Dearer, NoRule, opening, rebuilt, value_and_tangents
 from nlsq.core.model.duals.dual import lifted
-from nlsq.core.model.given import explained
+from nlsq.utils.given import explained
 
 
 def _called(f: Callable, *args, **kwargs):
@@ -29,6 +29,10 @@ def _called(f: Callable, *args, **kwargs):
 class _Call:
     f: Callable
     _way = 0  # for dual numbers: the function, then rebuilt, then with x open for them, too
+
+    def __getstate__(self):
+        # what was rebuilt has the name of the user's function, and is none that pickle finds
+        return {k: v for k, v in vars(self).items() if k not in ("_way", "_rebuilt")}
 
     def tangents(self, x, params):
         """The value and the transposed Jacobian by dual numbers, as `value_and_tangents`.

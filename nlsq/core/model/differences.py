@@ -10,10 +10,7 @@ variables to estimate derivatives of real functions", SIAM Review 40 (1998).
 
 from __future__ import annotations
 
-import signal
-import warnings
 from collections.abc import Callable
-from contextlib import contextmanager
 
 import numpy as np
 
@@ -88,30 +85,6 @@ def sparse_jacobian(
         mine = np.flatnonzero((of_entry == k) & moves.moving[pattern.columns])
         entries[mine] = moves.slope(values, pattern.columns[mine], pattern.rows[mine])
     return pattern.matrix(entries)
-
-
-@contextmanager
-def shared_out(workers):
-    """A function like map: `workers` itself, or that of so many processes; None or 1: of none."""
-    if callable(workers):
-        yield workers
-    elif workers in (None, 1):
-        yield map
-    else:
-        import multiprocessing
-
-        with warnings.catch_warnings():
-            # JAX warns of forks, after which it does not work: they run the user's function alone
-            warnings.filterwarnings("ignore", "os.fork", RuntimeWarning)
-            pool = multiprocessing.Pool(None if workers == -1 else workers, _leave_signals)
-        with pool:
-            yield pool.map
-
-
-def _leave_signals() -> None:
-    """In a worker: Ctrl-C is the parent's, which waits for its answers, and SIGTERM ends it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 class _Moves:

@@ -6,10 +6,14 @@ ones stay sparse: nothing here is as large as (m, n), unless the user made it.
 
 from __future__ import annotations
 
+import functools
 import itertools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+
+from nlsq.interfaces.jacobian_protocol import JacobianProtocol, SparseJacobianProtocol
 
 # Products of random signs with a LinearOperator, whose column norms cannot be had otherwise: each
 # is right to about a quarter.
@@ -18,6 +22,23 @@ _PROBES = 8
 
 class JacobianShapeError(TypeError, ValueError):
     """The user's `jac` has the wrong shape; SciPy's methods disagree on the type to raise."""
+
+
+def of_curve(jac: Any, f: Callable) -> Any:
+    """The derivative jac(x, *params) of the model f by a user's object; anything else as it is."""
+    if callable(jac) or not isinstance(jac, JacobianProtocol):
+        return jac
+    own: JacobianProtocol = jac
+    return lambda x, *params: own.compute(lambda p: f(x, *p), np.array(params))
+
+
+def of_residuals(jac: Any, fun: Callable) -> Any:
+    """The same of residuals fun(x, *args, **kwargs), sparse where the object makes it so."""
+    if callable(jac) or not isinstance(jac, JacobianProtocol):
+        return jac
+    own: JacobianProtocol | SparseJacobianProtocol = jac
+    compute = own.compute_sparse if isinstance(own, SparseJacobianProtocol) else own.compute
+    return lambda x, *args, **kwargs: compute(functools.partial(fun, **kwargs), x, args)
 
 
 def is_sparse(J: Any) -> bool:

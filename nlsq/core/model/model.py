@@ -16,18 +16,19 @@ from typing import Any
 import numpy as np
 
 from nlsq.caching.unified_cache import UnifiedCache
-from nlsq.config import double_precision, jax_has_come
+from nlsq.config import double_precision, in_double
 from nlsq.core.model import comparing, differences
 from nlsq.core.model.abscissae import Abscissae
 from nlsq.core.model.duals import Dearer, NoRule
 from nlsq.core.model.facts import COUNT, ModelInfo, Resolution, TraceFailed
-from nlsq.core.model.given import model_value
 from nlsq.core.model.identity.keys import alike
 from nlsq.core.model.identity.walk import content_key, model_key
 from nlsq.core.model.jacobians import Pattern
 from nlsq.core.model.reading import asks_for_identity
+from nlsq.core.model.sharing import Attempt, Raised
 from nlsq.core.model.unrolling import unrolled
 from nlsq.core.passes.layout import LENGTHS
+from nlsq.utils.given import model_value
 
 _resolutions = UnifiedCache("models", maxsize=256)
 
@@ -96,6 +97,7 @@ class Model:
 
     def __init__(self, call, n: int, name: str):
         self.call = call
+        self.attempt = Attempt(call)  # evaluates it anywhere
         self.refused = False  # whether a function of the user's raised when it was last called
         self.n = n
         self.name = name
@@ -134,14 +136,14 @@ class Model:
     def evaluate(self, x, p):
         """What the user's function gives."""
         self.refused = True
-        value = _in_double(self.call.host, x, p)
+        value = in_double(self.call.host, x, p)
         self.refused = False
         return value
 
     def derivative(self, x, p):
         """What the user's `jac` gives."""
         self.refused = True
-        J = _in_double(self.jac, x, p)
+        J = in_double(self.jac, x, p)
         self.refused = False
         return J
 
@@ -209,8 +211,8 @@ class Model:
             return made[-1]
 
         key = (self.key, self.n, x.signature, complex_data)
-        found = _resolutions.get(key, find)
-        look = _resolutions.get
+        found = _resolutions.get_or_make(key, find)
+        look = _resolutions.get_or_make
         if found.asks_for_identity:  # it may answer otherwise for another array of this form
             self.show_own(x)
             found, look = find(), lambda _, make: make()
@@ -417,11 +419,23 @@ class Model:
             return not any((np.abs(gap) > most)[np.isfinite(gap)].any() for gap in gaps)
 
     def _differences(self, jacobian: Callable, x, p, f0, scheme: str, *pattern) -> Any:
-        given = p, f0, scheme, self.rel_step, *self.bounds, *pattern, self.mapped
-        self.refused = True  # whichever process it is that raises
-        J = jacobian(_Flat(self.call.host, x), *given)
+        given = p, f0, scheme, self.rel_step, *self.bounds, *pattern
+        if self.mapped is not map:
+            return jacobian(functools.partial(self.attempt, x, None), *given, self._shared_out)
+        self.refused = True
+        J = jacobian(lambda q: _flat(self.call.host(x, q)), *given)
         self.refused = False
         return J
+
+    def _shared_out(self, f: Callable, points: Iterable) -> list[np.ndarray]:
+        """The values at these points, which others evaluate."""
+        values = []
+        for value in self.mapped(f, points):
+            if isinstance(value, Raised):
+                self.refused = value.refused
+                raise value.error
+            values.append(_flat(value))
+        return values
 
     def twin(self) -> Model:
         """A model of the same function on the same road, which may then take another."""
@@ -450,22 +464,6 @@ def _travelled(call: type, f: Callable, n: int, name: str) -> Model:
     model = Model(call(f), n, name)
     model.interpret("it came with its result", final=True)
     return model
-
-
-class _Flat:
-    """The user's function of the parameters alone, (m,), which another process can take."""
-
-    def __init__(self, evaluate: Callable, x):
-        self._evaluate, self._x = evaluate, x
-
-    def __call__(self, p) -> np.ndarray:
-        return _flat(self._evaluate(self._x, p))
-
-
-def _in_double(function: Callable, x, p):
-    """function(x, p), once more where the call is what loaded JAX."""
-    value = function(x, p)
-    return function(x, p) if jax_has_come() else value
 
 
 def _copy(J) -> Any:

@@ -23,7 +23,7 @@ def value_program(key: Hashable, traceable: Callable, x) -> Callable:
 
         return compiled(value)
 
-    return cache.get(("value", key, x.treedef, x.shapes), build)
+    return cache.get_or_make(("value", key, x.treedef, x.shapes), build)
 
 
 def jacobian_program(key: Hashable, traceable: Callable, x) -> Callable:
@@ -39,4 +39,4 @@ def jacobian_program(key: Hashable, traceable: Callable, x) -> Callable:
 
         return compiled(jacobian)
 
-    return cache.get(("jacobian", key, x.treedef, x.shapes), build)
+    return cache.get_or_make(("jacobian", key, x.treedef, x.shapes), build)

@@ -13,9 +13,9 @@ from nlsq import xla
 from nlsq.core.model.abscissae import Abscissae
 from nlsq.core.model.believing import TRACE_ERRORS
 from nlsq.core.model.facts import TraceFailed
-from nlsq.core.model.given import fits, refuse_value, wrong_value
 from nlsq.core.model.pointwise import count_equations
 from nlsq.core.model.reading import is_only_said
+from nlsq.utils.given import fits, refuse_value, wrong_value
 
 # Operations of a program: of 400 it takes the compiler some 5 s, of 800 some 20 (JAX 0.10).
 MOST_EQUATIONS = 1000

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from nlsq.core.problem.observations import checked_data
 from nlsq.interfaces.orchestration_protocol import PreprocessedData
+from nlsq.utils.validators import InputValidator
 
 
 class DataPreprocessor:
-    """Checks the data as SciPy does, omits what is to be omitted, and turns sigma into weights.
+    """Lets an `InputValidator` check the data as SciPy does, and turn sigma into weights.
 
     Examples
     --------
@@ -35,4 +35,4 @@ class DataPreprocessor:
         ValueError, TypeError
             For data that are empty, no numbers, not finite, or do not belong together.
         """
-        return checked_data(xdata, ydata, sigma, check_finite, nan_policy)
+        return InputValidator(check_finite, nan_policy).validate(xdata, ydata, sigma)

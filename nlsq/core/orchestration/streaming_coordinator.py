@@ -7,7 +7,7 @@ streaming   the same after a warm-up by L-BFGS on a sample, for starts that are 
 
 from __future__ import annotations
 
-from nlsq.config import LargeDatasetConfig
+from nlsq.config import LargeDatasetConfig, MemoryConfig
 from nlsq.interfaces.orchestration_protocol import StreamingDecision
 
 STRATEGIES = ("direct", "chunked", "streaming")
@@ -86,13 +86,15 @@ class StreamingCoordinator:
         return choose("chunked", share if size > usable_bytes else f"{n_points:,} points are many")
 
 
-def automatic_chunk_size(bytes_per_point: int, usable_bytes: int) -> int:
+def automatic_chunk_size(bytes_per_point: int, memory: MemoryConfig) -> int:
     """Points read at once: the largest bucket that takes at most a 64th of the memory.
 
     Examples
     --------
-    >>> automatic_chunk_size(16, 8 * 10**9), automatic_chunk_size(16, 10**6)
+    >>> automatic_chunk_size(16, MemoryConfig(8)), automatic_chunk_size(16, MemoryConfig(0.001))
     (524288, 1024)
     """
-    fits = [b for b in BUCKETS if b * bytes_per_point * _SHARE <= usable_bytes]
-    return fits[-1] if fits else BUCKETS[0]
+    usable = memory.usable_bytes
+    fits = [b for b in BUCKETS if b * bytes_per_point * _SHARE <= usable]
+    size = fits[-1] if fits else BUCKETS[0]
+    return min(max(size, memory.min_chunk_size), memory.max_chunk_size)

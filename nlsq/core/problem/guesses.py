@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from nlsq.core.model.given import point_axes
 from nlsq.core.problem.naming import listed, numbers, one_number, places
 from nlsq.core.problem.parameters import mapping_of, parse_bounds
+from nlsq.utils.given import point_axes
 from nlsq.utils.input_error import did_you_mean
 
 # what a user's guess raises; anything else is no failure of it

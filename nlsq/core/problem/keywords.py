@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import Any
 
+from nlsq.interfaces import LeastSquaresOptimizerProtocol, OptimizerProtocol
 from nlsq.utils.input_error import closest
 
 KEYWORDS = (
@@ -33,9 +34,16 @@ _HABITS = {
 _DATA = ("f", "fun", "model", "xdata", "ydata", "x0", "options", "fit_options", "self")
 
 
+def is_optimizer(method: Any) -> bool:
+    """Whether a `method` is the user's own minimiser, an object."""
+    return method is not None and isinstance(
+        method, OptimizerProtocol | LeastSquaresOptimizerProtocol
+    )
+
+
 def asks_for_search(method: Any, options: dict) -> bool:
     """Whether a call of `curve_fit` looks for the global minimum, or says how to."""
-    named = isinstance(method, str) and method in SEARCH_METHODS
+    named = method in SEARCH_METHODS if isinstance(method, str) else is_optimizer(method)
     return named or (bool(options) and not options.keys().isdisjoint(SEARCH))
 
 

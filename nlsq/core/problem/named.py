@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 
 from nlsq.caching.unified_cache import UnifiedCache
-from nlsq.core.model.given import real, refuse_units
 from nlsq.core.model.model import parameter_names
 from nlsq.core.problem.guesses import (
     Guess,
@@ -44,8 +43,10 @@ from nlsq.core.problem.parameters import (
     mapping_of,
     parse_bounds,
     parse_start,
+    values_of,
     written,
 )
+from nlsq.utils.given import real, refuse_units
 
 _known = UnifiedCache("starts", maxsize=256)
 _PLAIN = frozenset((float, int, bool, str, np.float64, type(None)))
@@ -181,7 +182,7 @@ def arrays(
         return start, said.limits(start)
 
     key = _content(f, p0, bounds, fixed, method)
-    start, limits = heard() if key is None else _known.get(key, heard)
+    start, limits = heard() if key is None else _known.get_or_make(key, heard)
     if options:
         options = scales(options, limits.names)
     lb, ub, bounded, names = limits
@@ -245,7 +246,7 @@ def read(
     """
     if not callable(f):
         raise TypeError(f"the model must be a callable f(x, a, b, ...), got {f!r}.")
-    p0, bounds = mapping_of(p0, "p0"), mapping_of(bounds, "bounds")
+    p0, bounds = mapping_of(values_of(p0), "p0"), mapping_of(bounds, "bounds")
     names = names_of(f, p0, of_fits)
     named = isinstance(p0, Mapping)
     value = array_over_fits if of_fits else one_number

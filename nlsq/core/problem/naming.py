@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from nlsq.core.model.given import is_plain, real, refuse_dates, refuse_masks, refuse_units
 from nlsq.core.problem.options import Partial
 from nlsq.core.problem.parameters import mapping_of
+from nlsq.utils.given import is_plain, real, refuse_dates, refuse_masks, refuse_units
 from nlsq.utils.input_error import did_you_mean
 from nlsq.utils.spelling import spelled
 

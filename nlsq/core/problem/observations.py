@@ -9,22 +9,14 @@ from typing import Any
 import numpy as np
 
 from nlsq.core.model.abscissae import Abscissae
-from nlsq.core.model.given import (
-    ONE_THREAD,
-    apply_nan_policy,
-    hidden_points,
-    numeric,
-    require_finite,
-    spread,
-)
 from nlsq.interfaces.orchestration_protocol import PreprocessedData
+from nlsq.utils.given import ONE_THREAD
+from nlsq.utils.validators import InputValidator
 
 COMPLEX_MODEL = (
     "The model returns complex values but ydata is real. Return its real part, modulus or phase, "
     "or give complex ydata."
 )
-
-_LARGEST_COPY = 1 << 22  # bytes
 
 
 @dataclasses.dataclass
@@ -131,85 +123,8 @@ def sample_places(m: int, size: int) -> np.ndarray:
 
 
 def parse_observations(xdata, ydata, sigma, check_finite, nan_policy) -> Observations:
-    """`checked_data` as the engine takes them."""
-    return Observations.of(checked_data(xdata, ydata, sigma, check_finite, nan_policy))
-
-
-def checked_data(xdata, ydata, sigma, check_finite, nan_policy) -> PreprocessedData:
-    """Validate data as `scipy.optimize.curve_fit` does, with messages that say what to do.
-
-    Raises
-    ------
-    ValueError
-        Empty, not finite, mismatched, or `sigma` of the wrong shape or sign.
-    TypeError
-        Data that are not numbers.
-    """
-    if check_finite is None:
-        check_finite = nan_policy is None
-    hidden = hidden_points(xdata, ydata, sigma)
-    y = numeric(ydata, "ydata")
-    shape = y.shape
-    y = _own(y.ravel())
-    if y.size == 0:
-        raise ValueError("`ydata` must not be empty!")
-    if isinstance(xdata, list | tuple | np.ndarray):
-        xdata = _own(numeric(xdata, "xdata"))
-    if hidden is not None:
-        sigma = _mask_sigma(sigma, hidden)
-    if not check_finite and nan_policy is not None:
-        bad, xdata = apply_nan_policy(xdata, y.reshape(shape), nan_policy, hidden)
-        if bad is not None:
-            y, sigma, shape = y[~bad], _without(sigma, bad), ()
-    sigma = _own(sigma)
-    weights, factor = _parse_sigma(sigma, y.size)
-    idle = None if weights is None or weights.all() else weights == 0
-    if idle is not None and idle.all():
-        raise TypeError("No point is left: every one is masked or has an infinite sigma.")
-    data = PreprocessedData(xdata, y, sigma, weights, factor, idle, shape)
-    if check_finite:
-        _require_finite_data(data, hidden, shape)
-    return data
-
-
-def _require_finite_data(data: PreprocessedData, hidden: np.ndarray | None, shape: tuple) -> None:
-    """SciPy's ValueError for a NaN or inf, but in masked points."""
-    x, y = data.xdata, data.ydata
-    # of more points the first pass tells, at no cost (`finished.check_start`)
-    if y.size <= ONE_THREAD or data.idle is not None:
-        require_finite(y if hidden is None else np.where(hidden, 0.0, y), "ydata")
-    if isinstance(x, np.ndarray):
-        flags = None if hidden is None else spread(hidden, x.shape, shape)
-        require_finite(x if flags is None else np.where(flags, 0.0, x), "xdata")
-    elif hasattr(x, "to_numpy"):
-        require_finite(np.asarray(x.to_numpy()), "xdata")
-
-
-def _mask_sigma(sigma, hidden: np.ndarray) -> np.ndarray:
-    """`sigma` with inf, which is weight 0, for the points that are masked."""
-    if np.ndim(sigma) == 2:
-        raise ValueError(
-            "Masked data and a covariance matrix: leave the masked points out of both, "
-            "x[keep], y[keep], sigma[np.ix_(keep, keep)] with keep = ~mask."
-        )
-    return np.where(hidden, np.inf, 1.0 if sigma is None else numeric(sigma, "sigma"))
-
-
-def _without(sigma, bad: np.ndarray):
-    """`sigma` of the points that are left."""
-    if sigma is None:
-        return None
-    sigma = np.asarray(sigma)
-    if sigma.shape == (bad.size, bad.size):
-        return sigma[np.ix_(~bad, ~bad)]
-    return sigma[~bad] if sigma.shape == bad.shape else sigma
-
-
-def _own(data):
-    """A copy that later changes of the user's array do not reach; large data are not doubled."""
-    if isinstance(data, np.ndarray) and data.nbytes <= _LARGEST_COPY:
-        return data.copy()
-    return data
+    """Checked data as the engine takes them."""
+    return Observations.of(InputValidator(check_finite, nan_policy).validate(xdata, ydata, sigma))
 
 
 def require_enough_points(n: int, data: Observations) -> None:
@@ -220,43 +135,6 @@ def require_enough_points(n: int, data: Observations) -> None:
             f"{data.n_residuals}. Measure more points, hold parameters (`fixed`), or pass "
             "method='trf', which then leaves directions undetermined."
         )
-
-
-def _parse_sigma(sigma, m: int):
-    """(weights, lower Cholesky factor), at most one of them not None."""
-    if sigma is None:
-        return None, None
-    try:
-        sigma = numeric(sigma, "sigma")
-    except ValueError as error:
-        raise TypeError(str(error)) from None
-    if sigma.dtype.kind == "c":
-        raise TypeError("`sigma` must be real.")
-    if sigma.size == 1 or sigma.shape == (m,):
-        if not (sigma > 0).all():
-            bad = int(np.argmin(sigma.ravel() > 0))
-            raise ValueError(
-                f"`sigma` must be positive and not NaN; element {bad} is {sigma.ravel()[bad]:g}. "
-                "Leave a point without a finite uncertainty out, or give it sigma=inf: weight 0."
-            )
-        return np.broadcast_to(1 / sigma.ravel(), m), None
-    if sigma.shape == (m, m):
-        if not np.isfinite(sigma).all():
-            raise ValueError("`sigma` must not contain infs or NaNs.")
-        from scipy.linalg import cholesky
-
-        try:
-            factor = cholesky(sigma, lower=True)
-        except np.linalg.LinAlgError as error:
-            raise ValueError(
-                f"`sigma` must be positive definite: {error}. A covariance matrix is symmetric "
-                "with positive eigenvalues; standard deviations go in as a 1-D array."
-            ) from error
-        return None, factor
-    raise ValueError(
-        f"`sigma` has incorrect shape {sigma.shape}: expected a scalar, ({m},) standard deviations "
-        f"or a ({m}, {m}) covariance matrix."
-    )
 
 
 def labels_of(xdata: Any, ydata: Any, x_name: str | None = None) -> dict[str, str]:

@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from nlsq.caching.smart_cache import SmartCache
 from nlsq.config import BACKENDS, backend
 from nlsq.constants import EPS
 from nlsq.core.loop.loop import METHODS
 from nlsq.core.loss_functions import BUILT_IN, user_loss
 from nlsq.core.loss_functions import NAMES as LOSSES
 from nlsq.core.model.differences import SCHEMES
-from nlsq.core.problem.keywords import FRONT, SEARCH_METHODS, check_names
+from nlsq.core.problem.keywords import FRONT, SEARCH_METHODS, check_names, is_optimizer
+from nlsq.interfaces.cache_protocol import CacheProtocol
 from nlsq.utils.input_error import closest
 
 # name in SciPy's leastsq -> ours
@@ -56,7 +56,7 @@ class Options:
     deadline: float | None = None  # of time.monotonic(), for the whole call
     tr_solver: str = "exact"
     tr_options: dict = dataclasses.field(default_factory=dict)
-    cache: SmartCache | None = None
+    cache: CacheProtocol | None = None
     workers: Any = None  # who evaluates what differences need
     backend: str = "auto"  # of `config.BACKENDS`
     sampled: bool = True  # whether a fit to many points may begin on a sample of them
@@ -200,6 +200,8 @@ def _method(method, bounded) -> str:
             hint = " Searches for the global minimum are methods of `curve_fit` and `fit`."
         elif isinstance(method, str) and (near := closest(method, SEARCH_METHODS)):
             hint = f" Did you mean {near[0]!r}?"
+        elif is_optimizer(method):
+            hint = " An optimizer is a method of `curve_fit` and `fit`."
         raise ValueError(f"`method` must be 'trf', 'dogbox' or 'lm', got {method!r}.{hint}")
     if method == "lm" and bounded:
         raise ValueError(
@@ -333,8 +335,11 @@ def _callback(callback):
 
 
 def _cache(cache):
-    if cache is not None and not isinstance(cache, SmartCache):
-        raise TypeError(f"`cache` must be an nlsq.SmartCache, got {cache!r}.")
+    if cache is not None and not isinstance(cache, CacheProtocol):
+        raise TypeError(
+            "`cache` must be an nlsq.SmartCache or have methods get(key, default), "
+            f"set(key, value) and clear(), got {cache!r}."
+        )
     return cache
 
 

@@ -10,8 +10,9 @@ from typing import NamedTuple
 import numpy as np
 
 from nlsq.core.algebra.geometry import MANY
-from nlsq.core.model.given import is_plain, numeric, real, refuse_masks, refuse_units
 from nlsq.core.model.model import parameter_names
+from nlsq.interfaces.result_protocol import CurveFitResultProtocol
+from nlsq.utils.given import is_plain, numeric, real, refuse_masks, refuse_units
 
 UNBOUNDED = (-np.inf, np.inf)
 _ARRAYS = frozenset((list, tuple, np.ndarray, float, int, np.float64))
@@ -120,6 +121,12 @@ def mapping_of(given, what: str):
     return found
 
 
+def values_of(given: CurveFitResultProtocol | object):
+    """What another's result found, which knows no names; anything else as it is."""
+    foreign = isinstance(given, CurveFitResultProtocol) and not has_names(given)
+    return given.popt if foreign else given
+
+
 def written(start: Mapping, values: dict) -> dict:
     """`values` of `start` but for those of a previous fit, which `fixed` outranks."""
     return {} if any(hasattr(type(v), "stderr") for v in start.values()) else values
@@ -212,7 +219,7 @@ def parse_start(p0, lb, ub, names, name: str = "`p0`") -> np.ndarray:
         if lb.max() == -np.inf and ub.min() == np.inf:
             return start
         low, high = np.isfinite(lb), np.isfinite(ub)
-        start[low & high] = lb[low & high] + 0.5 * (ub[low & high] - lb[low & high])
+        start[low & high] = 0.5 * lb[low & high] + 0.5 * ub[low & high]
         start[low & ~high] = lb[low & ~high] + 1
         start[~low & high] = ub[~low & high] - 1
         return start
@@ -251,6 +258,7 @@ def parse_parameters(f, p0, bounds) -> Parameters:
         return make_parameters(p0, bounds, bounds.names)
     plain = is_plain(p0)
     if not plain:
+        p0 = values_of(p0)
         refuse_units(p0, "p0")
         refuse_masks(p0, "p0", "Give a start for each parameter.")
     size = len if plain and isinstance(p0, list | tuple) else np.size

@@ -16,7 +16,6 @@ from nlsq.core.loop.status import Status
 from nlsq.core.loss_functions import scale_rows
 from nlsq.core.model import differences
 from nlsq.core.model.calls import ResidualCall
-from nlsq.core.model.given import require_finite, wrong_value
 from nlsq.core.model.jacobians import is_sparse
 from nlsq.core.model.model import Model
 from nlsq.core.problem.observations import Observations
@@ -24,6 +23,7 @@ from nlsq.core.problem.options import Options
 from nlsq.core.problem.parameters import Parameters
 from nlsq.core.verdict import covariance
 from nlsq.core.verdict.covariance import Spectrum
+from nlsq.utils.given import require_finite, wrong_value
 
 # An optimality that no test excuses, and the share of y's sum of squares that an exact fit leaves.
 BLURRED, EXACT = 0.03, 1e-16

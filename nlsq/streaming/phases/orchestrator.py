@@ -20,9 +20,9 @@ from nlsq.core.model.identity.fingerprint import fingerprint
 from nlsq.core.model.identity.walk import model_key
 from nlsq.core.problem.setup import make_setup
 from nlsq.precision.parameter_normalizer import ParameterNormalizer
-from nlsq.streaming.checkpoint import Checkpoint, CheckpointError, CheckpointManager
 from nlsq.streaming.full_passes import FullPasses
 from nlsq.streaming.hybrid_config import HybridStreamingConfig
+from nlsq.streaming.phases.checkpoint import Checkpoint, CheckpointError, CheckpointManager
 from nlsq.streaming.phases.gauss_newton import GaussNewtonPhase
 from nlsq.streaming.phases.warmup import WarmupPhase, variation
 from nlsq.streaming.problem import SamplePass, StreamedProblem

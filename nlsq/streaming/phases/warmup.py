@@ -188,7 +188,7 @@ class _Direction:
         import optax
 
         self._rule = optax.scale_by_lbfgs(memory_size=history)
-        self._update = programs.cache.get(
+        self._update = programs.cache.get_or_make(
             ("lbfgs", history, n), lambda: programs.compiled(self._rule.update)
         )
         self._n = n

@@ -192,10 +192,12 @@ def to_ends(stack: Stack, form: Form, polished: bool = True) -> tuple[np.ndarray
     state = np.empty((len(leaves_of(at)), len(lot)))
     answers = np.empty((len(leaves_of(answer_places(form))), len(lot)))
     states.start(state, x.T)
-    at_work = np.arange(len(lot))
+    at_work, deadline = np.arange(len(lot)), stack.many.options.deadline
     while at_work.size:
         leave = 3 * at_work.size // 4 if at_work.size > _FEW else 0
         leave, passes = (leave, 0) if polished else (at_work.size, 1)
+        if deadline is not None:  # look at the clock
+            leave, passes = at_work.size, 1
         shared = Numbers(lot.m, *limits(stack.many, form.n), leave, passes, 1.0)
         data = Data((), lot.y, None, (), lb[:, at_work], ub[:, at_work])
         rows = like(at, state[:, at_work])
@@ -205,7 +207,6 @@ def to_ends(stack: Stack, form: Form, polished: bool = True) -> tuple[np.ndarray
         going = np.flatnonzero(found.phase < (DONE if polished else states.POLISH))
         at_work, stack = at_work[going], stack.take(going)
         interruption.check()
-        deadline = stack.many.options.deadline
         if deadline is not None and time.monotonic() > deadline:
             break
     return state, answers

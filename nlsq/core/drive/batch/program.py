@@ -62,7 +62,7 @@ def slab_program(key: Hashable, model: Callable, form: Form, loss, slab: int, dt
 
         return compiled(run, unrolled=True)
 
-    return cache.get(("slab", key, form, slab, str(dtype)), build)
+    return cache.get_or_make(("slab", key, form, slab, str(dtype)), build)
 
 
 def exact_program(key: Hashable, model: Callable, form: Form, loss, method: Method) -> Callable:
@@ -98,7 +98,7 @@ def exact_program(key: Hashable, model: Callable, form: Form, loss, method: Meth
         run = jax.vmap(one, (own_x, 0, own_weights, None, 0, 0))
         return compiled(run, unrolled=True)
 
-    return cache.get(("exact", key, form, method), build)
+    return cache.get_or_make(("exact", key, form, method), build)
 
 
 def _block(call: Callable, form: Form, loss, dtype) -> Callable:

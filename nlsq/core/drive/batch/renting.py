@@ -33,7 +33,7 @@ class Account:
 def account_of(many: Many) -> Account:
     """The account of all batches of a model's content, with x of this form."""
     key = many.model.key, many.n, many.x_rows is None
-    return _accounts.get(key, Account)
+    return _accounts.get_or_make(key, Account)
 
 
 def rents(many: Many) -> bool:

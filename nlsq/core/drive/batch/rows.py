@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nlsq.core.model.given import mask_of, numeric, refuse_dates, refuse_units
+from nlsq.utils.given import mask_of, numeric, refuse_dates, refuse_units
 
 _reading = threading.Lock()  # files are read by one thread at a time
 

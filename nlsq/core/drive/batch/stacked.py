@@ -22,7 +22,7 @@ from nlsq.core.drive.batch import algebra
 from nlsq.core.drive.batch.many import Lot, Many
 from nlsq.core.loss_functions import scale_rows
 from nlsq.core.model.duals import NoRule, value_and_tangents
-from nlsq.core.model.given import model_value
+from nlsq.utils.given import model_value
 
 _WATCHED = 3  # fits whose values are compared in a pass
 _SAME = 1e-9  # difference, relative to a fit's largest value, that rounding may make
@@ -226,13 +226,13 @@ class Singly(Stack):
                 x = self._abscissae(i, here)
                 row[here] = _real(model.evaluate(x, params[i]))
                 J = model.host_jacobian(x, params[i], row[here], "2-point")
+                if not model.by_duals:
+                    raise Unstackable(model.info.derivative)
                 slopes[:, i, here] = J.T[self._free]
         except Unstackable:
             raise
         except Exception as error:  # the user's function, or values that are not one for each point
             raise Unstackable(f"for one fit {type(error).__name__}: {error}") from error
-        if not model.by_duals:
-            raise Unstackable(model.info.derivative)
         return values, slopes
 
     def _watch(self, p: np.ndarray, values: np.ndarray, slopes: np.ndarray) -> None:

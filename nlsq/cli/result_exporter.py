@@ -104,7 +104,7 @@ class Output:
     def print(self, document: dict[str, Any], result: Any) -> None:
         """Print the result as asked."""
         if self.printed == "table":
-            from nlsq.cli.present import show
+            from nlsq.cli.visualization import show
 
             show(console(), document, result, self.plot)
             click.echo()
