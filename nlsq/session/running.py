@@ -231,7 +231,7 @@ def run_guess(request: dict[str, Any]) -> dict[str, Any]:
         values = np.broadcast_to(np.asarray(model.function(x, *begin.p0), float), y.shape)
     except ProgramError as error:
         return {"error": pack_error(error)}
-    return {"names": list(model.names), "p0": begin.p0.tolist(), "values": values}
+    return {"names": list(model.names), "p0": begin.p0, "values": values}
 
 
 def unpack(request: dict[str, Any]) -> tuple[Settings, Points | None]:
