@@ -7,31 +7,38 @@ another file, the points of another column, the parameters of another model) is 
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QObject, Signal
+import numpy as np
+from PySide6.QtCore import QObject, QStandardPaths, QTimer, Signal
 from PySide6.QtGui import QUndoCommand, QUndoStack
 
-from nlsq.gui_qt.adapters.fit_adapter import FitWorker
+from nlsq.gui_qt.adapters import model_adapter
+from nlsq.gui_qt.adapters.fit_adapter import FitWorker, GuessWorker
 from nlsq.gui_qt.session_state import SessionState
 from nlsq.io import Table
 from nlsq.session.configuration import Configuration
 from nlsq.session.errors import ProgramError
-from nlsq.session.model import LoadedModel, load_model
+from nlsq.session.model import LoadedModel, Start, load_model
 from nlsq.session.points import Points, load, select
 from nlsq.session.settings import Settings
 from nlsq.utils.input_error import InputError
 
 _NO_MODEL = {"formula": "0"}  # in the place of a model, where only the data are asked for
+_OF_START = ("p0", "bounds", "fixed", "method")  # what the start of a fit depends on
+_DRAIN = 50  # ms between two looks at the progress of a fit
+_NOTHING = np.empty(0)
 
 
 class _Edit(QUndoCommand):
     """One entry, before and after."""
 
-    def __init__(self, app: AppState, key: str, value: Any):
+    def __init__(self, app: AppState, key: str, value: Any, gesture: object):
         super().__init__(f"change {key}")
-        self._app, self._key = app, key
+        self._app, self._key, self._gesture = app, key, gesture
         self._before = copy.deepcopy(app.state.get(key))
         self._after = copy.deepcopy(value)
 
@@ -45,7 +52,7 @@ class _Edit(QUndoCommand):
         return hash(self._key) % 2**31
 
     def mergeWith(self, other: _Edit) -> bool:
-        if other._key != self._key or not self._key.startswith("fitting.p0"):
+        if other._key != self._key or self._gesture is None or other._gesture != self._gesture:
             return False
         self._after = other._after
         return True
@@ -61,6 +68,8 @@ class AppState(QObject):
     points : Points or None
         The columns that are chosen, as numbers.
     model : LoadedModel or None
+    start : Start or None
+        Where a fit would begin; None also while the code of a file looks for it.
     document, result, fitted
         The last fit and its settings; None before it, and once data or model are others.
     problems : dict of str to ProgramError
@@ -72,7 +81,8 @@ class AppState(QObject):
     fitting_changed = Signal()
     result_changed = Signal()
     running_changed = Signal(bool)
-    progressed = Signal(int, float)
+    progressed = Signal(list)  # of (iteration, cost), new ones
+    start_changed = Signal()
     problems_changed = Signal()
 
     def __init__(self, state: SessionState | None = None, parent: QObject | None = None):
@@ -86,17 +96,39 @@ class AppState(QObject):
         self.result: Any = None
         self.fitted: Settings | None = None
         self.problems: dict[str, InputError] = {}
+        self.start: Start | None = None
+        self.code_folder = Path(
+            QStandardPaths.writableLocation(QStandardPaths.StandardLocation.AppDataLocation)
+        )
+        self._values = _NOTHING  # of the model of a file at the start
         self._worker: FitWorker | None = None
+        self._guess: GuessWorker | None = None
+        self._clock = QTimer(self, interval=_DRAIN)
+        self._clock.timeout.connect(self._drain)
+        self._later = QTimer(self, interval=300, singleShot=True)
+        self._later.timeout.connect(self._ask_file)
         if self.state.content:
             self._data(read=True)
             self._model()
 
     # ------------------------------------------------------------------------------- changing
 
-    def edit(self, key: str, value: Any) -> None:
-        """Set an entry such as "data.columns.x"; None takes it back to its default."""
+    def edit(self, key: str, value: Any, gesture: object = None) -> None:
+        """Set an entry such as "data.columns.x"; None takes it back to its default.
+
+        Edits of one entry in one gesture, such as a slider that is dragged, are undone together.
+        """
         if self.state.get(key) != value:
-            self.history.push(_Edit(self, key, value))
+            self.history.push(_Edit(self, key, value, gesture))
+
+    @contextmanager
+    def step(self, words: str) -> Iterator[None]:
+        """What is edited in this block is undone in one step."""
+        self.history.beginMacro(words)
+        try:
+            yield
+        finally:
+            self.history.endMacro()
 
     def put(self, key: str, value: Any) -> None:
         """As `edit`, without a way back."""
@@ -107,6 +139,8 @@ class AppState(QObject):
         if section == "model" or key == "data.columns.x":
             self._model()
         if section == "fitting":
+            if key == section or key.split(".")[1] in _OF_START:
+                self._begin()
             self.fitting_changed.emit()
 
     def open(self, path: str | Path) -> None:
@@ -134,6 +168,7 @@ class AppState(QObject):
                 self.table = load(data)
             omit = self.state.get("fitting.nan_policy") == "omit"
             self.points = select(self.table, data, omit)
+        self._begin()
         self.data_changed.emit()
 
     def _model(self) -> None:
@@ -144,9 +179,69 @@ class AppState(QObject):
                 content = {"data": {"input_file": "-"}, "model": self.state.get("model")}
                 wanted = Configuration(content, origin="the window").settings().model
                 names = ["x"] if self.points is None else self.points.x_names
-                if wanted.path is None:  # the code of a file runs in a process of its own
-                    self.model = load_model(wanted, names)
+                if wanted.path is None:
+                    self.model = model_adapter.remembering(load_model(wanted, names))
+                else:  # its code runs in a process of its own
+                    self.model = model_adapter.outlined(wanted)
+        self._begin()
         self.model_changed.emit()
+
+    def _begin(self) -> None:
+        """Find where a fit would begin."""
+        self.start, self._values = None, _NOTHING
+        self._later.stop()
+        if self.model is None or self.points is None:
+            self.problems.pop("start", None)
+            self.problems_changed.emit()
+        elif self.model.path is not None:
+            self._later.start()
+        else:
+            with self._reporting("start"):
+                given = self.state.get("fitting", {})
+                content = {
+                    "data": {"input_file": "-"},
+                    "model": _NO_MODEL,
+                    "fitting": {k: v for k, v in given.items() if k in _OF_START},
+                }
+                fitting = Configuration(content, origin="the window").settings().fitting
+                self.start = model_adapter.begin(fitting, self.model, self.points)
+        self.start_changed.emit()
+
+    def _ask_file(self) -> None:
+        """Ask the code of a file where it begins, in a process of its own."""
+        if self._guess is not None or self.running:
+            self._later.start()
+            return
+        with self._reporting("start"):
+            self._guess = GuessWorker(self.settings(), self.points, self)
+            self._guess.succeeded.connect(self._take_guess)
+            self._guess.refused.connect(self._refuse_guess)
+            self._guess.finished.connect(self._end_guess)
+            self._guess.start()
+
+    def _take_guess(self, start: Start, values: np.ndarray) -> None:
+        if not self._later.isActive() and self.model is not None and self.model.path is not None:
+            with self._reporting("start"):
+                self.start, self._values = start, values
+            self.start_changed.emit()
+
+    def _refuse_guess(self, error: ProgramError) -> None:
+        with self._reporting("start"):
+            raise error
+
+    def _end_guess(self) -> None:
+        self._guess.deleteLater()
+        self._guess = None
+
+    def begun(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The curve (x, y) of the start, and the residuals of the points from it."""
+        points = self.points
+        if self.start is None or points is None or points.x.ndim > 1:
+            return _NOTHING, _NOTHING, _NOTHING
+        if self.model.path is None:
+            return model_adapter.drawn(self.model, points, self.start.p0)
+        order = np.argsort(points.x, kind="stable")
+        return points.x[order], self._values[order], points.y - self._values
 
     def _forget(self) -> None:
         if self.result is not None:
@@ -170,11 +265,11 @@ class AppState(QObject):
         with self._reporting("fitting"):
             self._settings = self.settings()
             self._worker = FitWorker(self._settings, self.points, self)
-            self._worker.progressed.connect(self.progressed)
             self._worker.succeeded.connect(self._take)
             self._worker.refused.connect(self._refuse)
             self._worker.finished.connect(self._finish)
             self._worker.start()
+            self._clock.start()
             self.running_changed.emit(True)
 
     def stop(self) -> None:
@@ -184,9 +279,16 @@ class AppState(QObject):
 
     def wait(self) -> None:
         """Stop and wait until the fit has ended; for a window that closes."""
+        self._later.stop()
         if self._worker is not None:
             self._worker.stop()
             self._worker.wait()
+        if self._guess is not None:
+            self._guess.wait()
+
+    def _drain(self) -> None:
+        if self._worker is not None and (rows := self._worker.take()):
+            self.progressed.emit(rows)
 
     def _take(self, document: dict[str, Any], result: Any) -> None:
         self.document, self.result, self.fitted = document, result, self._settings
@@ -197,6 +299,8 @@ class AppState(QObject):
             raise error
 
     def _finish(self) -> None:
+        self._drain()
+        self._clock.stop()
         self._worker.deleteLater()
         self._worker = None
         self.running_changed.emit(False)

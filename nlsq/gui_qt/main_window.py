@@ -21,18 +21,17 @@ from PySide6.QtWidgets import (
     QWidget,
 )  # fmt: skip
 
-from nlsq.gui_qt.adapters.model_adapter import begin, curve
 from nlsq.gui_qt.app_state import AppState
 from nlsq.gui_qt.pages.data_loading import DataLoadingPage
 from nlsq.gui_qt.pages.export import ExportPage
 from nlsq.gui_qt.pages.fitting_options import FittingOptionsPage
 from nlsq.gui_qt.pages.model_selection import ModelSelectionPage
 from nlsq.gui_qt.pages.results import ResultsPage
+from nlsq.gui_qt.plots.base_plot import BasePlotWidget
 from nlsq.gui_qt.plots.fit_plot import FitPlotWidget
 from nlsq.gui_qt.plots.residuals_plot import ResidualsPlotWidget
 from nlsq.gui_qt.session_state import PAGES, THEMES
 from nlsq.gui_qt.theme import ThemeConfig, ThemeManager
-from nlsq.utils.input_error import InputError
 
 _PAGES = (DataLoadingPage, ModelSelectionPage, FittingOptionsPage, ResultsPage, ExportPage)
 _NOTHING = np.empty(0)
@@ -76,7 +75,7 @@ class MainWindow(QMainWindow):
         sides = QSplitter(Qt.Orientation.Horizontal, self)
         sides.addWidget(self.stack)
         sides.addWidget(plots)
-        sides.setSizes([460, 700])
+        sides.setSizes([520, 640])
         whole = QWidget(self)
         layout = QHBoxLayout(whole)
         layout.addWidget(self.sidebar)
@@ -86,9 +85,11 @@ class MainWindow(QMainWindow):
         self.themes = ThemeManager(self)
         self.themes.changed.connect(self._paint)
         self._menus()
-        for signal in (app.data_changed, app.model_changed, app.fitting_changed):
-            signal.connect(self.draw)
+        app.data_changed.connect(self.draw)
+        app.start_changed.connect(self.draw_start)
         app.result_changed.connect(self.draw)
+        self.plot.clicked.connect(self.pages["model"].clicked)
+        self.pages["model"].adding.connect(self._aim)
         app.result_changed.connect(self._show_result)
         self.themes.set_theme(app.state.theme)
         self.navigate_to(app.state.page)
@@ -105,8 +106,7 @@ class MainWindow(QMainWindow):
         self.plot.set_data(*((points.x, points.y, points.sigma) if flat else (_NOTHING, _NOTHING)))
         if flat:
             self.plot.set_labels(points.x_label, points.y_name)
-            self.residuals.set_labels(points.x_label, "residual")
-        self.plot.set_start(*self._start_curve(flat))
+        self.draw_start()
         found = app.document and app.document.get("curve")
         if found and flat:
             lower, upper = (np.asarray(side, float) for side in found["confidence"])
@@ -117,18 +117,22 @@ class MainWindow(QMainWindow):
             self.plot.set_fit(_NOTHING, _NOTHING)
         known = app.result is not None and flat and "xdata" in app.result
         if known and app.result.residuals.shape == points.y.shape:
+            self.residuals.set_labels(points.x_label, "residual of the fit")
             self.residuals.set_residuals(points.x, np.asarray(app.result.residuals, float))
+
+    def draw_start(self) -> None:
+        """Draw the curve of the start, and the residuals from it: it moved after the last fit."""
+        x, y, residuals = self.app.begun()
+        self.plot.set_start(x, y)
+        if residuals.size:
+            self.residuals.set_labels(self.app.points.x_label, "residual of the start")
+            self.residuals.set_residuals(self.app.points.x, residuals, of_start=True)
         else:
             self.residuals.set_residuals(_NOTHING, _NOTHING)
 
-    def _start_curve(self, flat: bool) -> tuple[np.ndarray, np.ndarray]:
-        app = self.app
-        if not flat or app.model is None or app.model.path is not None:
-            return _NOTHING, _NOTHING
-        try:
-            return curve(app.model, app.points, begin(app.settings(), app.model, app.points).p0)
-        except InputError:
-            return _NOTHING, _NOTHING  # what is wrong stands on its page
+    def _aim(self, adding: bool) -> None:
+        shape = Qt.CursorShape.CrossCursor if adding else Qt.CursorShape.ArrowCursor
+        self.plot.setCursor(shape)
 
     def _show_result(self) -> None:
         if self.app.result is not None:
@@ -139,7 +143,7 @@ class MainWindow(QMainWindow):
         self.app.state.page = PAGES[row]
 
     def _paint(self, theme: ThemeConfig) -> None:
-        for plot in (self.plot, self.residuals):
+        for plot in self.findChildren(BasePlotWidget):
             plot.set_theme(theme)
 
     def _menus(self) -> None:

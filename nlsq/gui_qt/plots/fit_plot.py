@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QWidget
 
 from nlsq.gui_qt.plots.base_plot import BasePlotWidget, in_order, points_of
@@ -13,7 +13,15 @@ _NOTHING = np.empty(0)
 
 
 class FitPlotWidget(BasePlotWidget):
-    """The plot that is always seen; each setter replaces what it drew before."""
+    """The plot that is always seen; each setter replaces what it drew before.
+
+    Signals
+    -------
+    clicked(float, float)
+        Where, in the units of the axes.
+    """
+
+    clicked = Signal(float, float)
 
     def __init__(self, parent: QWidget | None = None):
         super().__init__("Data and fit", parent)
@@ -28,6 +36,12 @@ class FitPlotWidget(BasePlotWidget):
         self.band = pg.FillBetweenItem(self.lower, self.upper)
         for item in (self.band, self.bars):
             self.plotItem.addItem(item)
+        self.scene().sigMouseClicked.connect(self._click)
+
+    def _click(self, event) -> None:
+        if event.button() == Qt.MouseButton.LeftButton:
+            at = self.plotItem.vb.mapSceneToView(event.scenePos())
+            self.clicked.emit(at.x(), at.y())
 
     def set_data(self, x: np.ndarray, y: np.ndarray, sigma: np.ndarray | None = None) -> None:
         """Points, with error bars; nothing where they are empty."""
@@ -40,7 +54,7 @@ class FitPlotWidget(BasePlotWidget):
     def set_start(self, x: np.ndarray, y: np.ndarray) -> None:
         """The curve of the start, dashed."""
         self._start = x, y
-        self._paint()
+        self._paint_start()
 
     def set_fit(
         self, x: np.ndarray, y: np.ndarray, lower: np.ndarray = _NOTHING,
@@ -58,8 +72,7 @@ class FitPlotWidget(BasePlotWidget):
             self.bars.setData(x=x, y=y, height=2 * self._sigma, pen=theme.data)
         else:
             self.bars.setData(x=None, y=None)
-        dashed = pg.mkPen(theme.start, width=1, style=Qt.PenStyle.DashLine)
-        self.start.setData(*self._start, pen=dashed)
+        self._paint_start()
         self.curve.setData(*self._fit, pen=pg.mkPen(theme.fit, width=2))
         shown = self._edges[0].size == self._fit[0].size and self._fit[0].size > 0
         self.band.setVisible(shown)
@@ -67,3 +80,7 @@ class FitPlotWidget(BasePlotWidget):
             self.lower.setData(self._fit[0], self._edges[0])
             self.upper.setData(self._fit[0], self._edges[1])
             self.band.setBrush(pg.mkBrush(theme.band[:7] + "30"))
+
+    def _paint_start(self) -> None:
+        dashed = pg.mkPen(self.theme.start, width=1, style=Qt.PenStyle.DashLine)
+        self.start.setData(*self._start, pen=dashed)

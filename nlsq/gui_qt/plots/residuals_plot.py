@@ -16,17 +16,19 @@ class ResidualsPlotWidget(BasePlotWidget):
 
     def __init__(self, parent: QWidget | None = None):
         super().__init__("Residuals", parent)
-        self._residuals = (_NOTHING, _NOTHING)
+        self._residuals, self._of_start = (_NOTHING, _NOTHING), False
         self.zero = pg.InfiniteLine(0, angle=0)
         self.plotItem.addItem(self.zero, ignoreBounds=True)
         self.points = self.plotItem.plot()
 
-    def set_residuals(self, x: np.ndarray, residuals: np.ndarray) -> None:
-        """Draw others; nothing where they are empty."""
-        self._residuals = in_order(x, residuals)
+    def set_residuals(self, x: np.ndarray, residuals: np.ndarray, of_start: bool = False) -> None:
+        """Draw others, of the fit or of its start; nothing where they are empty."""
+        good = np.isfinite(residuals)  # a start may be where the model has no value
+        self._residuals, self._of_start = in_order(x[good], residuals[good]), of_start
         self._paint()
         self.plotItem.autoRange()
 
     def _paint(self) -> None:
         self.zero.setPen(pg.mkPen(self.theme.foreground, width=1))
-        points_of(self.points, *self._residuals, self.theme.residual)
+        colour = self.theme.start if self._of_start else self.theme.residual
+        points_of(self.points, *self._residuals, colour)

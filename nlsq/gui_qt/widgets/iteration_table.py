@@ -34,12 +34,14 @@ class IterationTableWidget(QTableWidget):
         if running:
             self.setRowCount(0)
 
-    def add(self, iteration: int, cost: float) -> None:
-        """Append one."""
-        if self.rowCount() == MOST_ROWS:
+    def add(self, rows: list[tuple[int, float]]) -> None:
+        """Append some."""
+        rows = rows[-MOST_ROWS:]
+        for _ in range(self.rowCount() + len(rows) - MOST_ROWS):
             self.removeRow(0)
-        row = self.rowCount()
-        self.insertRow(row)
-        for column, text in enumerate((str(iteration), f"{cost:.10g}")):
-            self.setItem(row, column, QTableWidgetItem(text))
+        first = self.rowCount()
+        self.setRowCount(first + len(rows))
+        for row, (iteration, cost) in enumerate(rows, first):
+            for column, text in enumerate((str(iteration), f"{cost:.10g}")):
+                self.setItem(row, column, QTableWidgetItem(text))
         self.scrollToBottom()

@@ -1,0 +1,97 @@
+"""A model as a line of text, checked while it is typed."""
+
+from __future__ import annotations
+
+import html
+
+from PySide6.QtCore import QTimer, Signal
+from PySide6.QtGui import QColor, QInputMethodEvent, QTextCharFormat
+from PySide6.QtWidgets import QApplication, QLabel, QLineEdit, QVBoxLayout, QWidget
+
+from nlsq.gui_qt.adapters.formula_html import rendered
+from nlsq.gui_qt.adapters.model_adapter import read
+from nlsq.gui_qt.app_state import AppState
+from nlsq.utils.input_error import InputError
+
+_PAUSE = 150  # ms after a key
+
+
+class FormulaField(QWidget):
+    """The field, and what is said of its text.
+
+    Signals
+    -------
+    entered(str)
+        The text is done.
+    """
+
+    entered = Signal(str)
+
+    def __init__(self, app: AppState, parent: QWidget | None = None):
+        super().__init__(parent)
+        self._app = app
+        self.text = QLineEdit(self)
+        self.text.setObjectName("model text")
+        self.text.setAccessibleName("Model")
+        self.text.setPlaceholderText("a*exp(-x/tau) + c, or gaussian + linear")
+        self.text.setToolTip("A formula, or names of the catalogue joined by +. Enter takes it.")
+        self.said = QLabel(self)
+        self.said.setObjectName("model check")
+        self.said.setAccessibleName("What is said of the model")
+        self.said.setWordWrap(True)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.text)
+        layout.addWidget(self.said)
+        self.position: int | None = None
+        self._timer = QTimer(self, interval=_PAUSE, singleShot=True)
+        self._timer.timeout.connect(self.check)
+        self.text.textEdited.connect(lambda: self._timer.start())
+        self.text.editingFinished.connect(self._enter)
+
+    def set_text(self, text: str) -> None:
+        """Show another model."""
+        if self.text.text() != text:
+            self.text.setText(text)
+        self.check()
+
+    def check(self) -> None:
+        """Say what the text is, or what is wrong with it and where."""
+        self._timer.stop()
+        text, points = self.text.text(), self._app.points
+        self.position = None
+        try:
+            model = read(text.strip(), ["x"] if points is None else points.x_names)
+        except InputError as error:
+            if position := getattr(error, "position", None):
+                self.position = position + len(text) - len(text.lstrip())
+            what = getattr(error, "what", error.message)
+            where = "" if self.position is None else f"Column {self.position}: "
+            said = f"⚠ {where}{what}. {error.fix}".replace(".. ", ". ") if text.strip() else ""
+            self.said.setText(html.escape(said))
+        else:
+            self.said.setText(f"y = {rendered(model.formula)}" if model.formula else model.title)
+        self._mark()
+
+    def _mark(self) -> None:
+        """Underline the place of the error."""
+        attributes = []
+        if self.position is not None:
+            wavy = QTextCharFormat()
+            wavy.setUnderlineStyle(QTextCharFormat.UnderlineStyle.WaveUnderline)
+            wavy.setUnderlineColor(QColor("#d55e00"))
+            wavy.setBackground(QColor("#d55e0050"))
+            start = min(self.position, max(len(self.text.text()), 1)) - 1
+            attributes.append(
+                QInputMethodEvent.Attribute(
+                    QInputMethodEvent.AttributeType.TextFormat,
+                    start - self.text.cursorPosition(),
+                    1,
+                    wavy,
+                )
+            )
+        QApplication.sendEvent(self.text, QInputMethodEvent("", attributes))
+
+    def _enter(self) -> None:
+        self.check()
+        self.entered.emit(self.text.text().strip())
