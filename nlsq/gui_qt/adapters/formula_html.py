@@ -59,8 +59,8 @@ def _of(node: ast.expr, level: int) -> str:
         closer = own + (not isinstance(node.op, ast.Add | ast.Mult))
         text = _of(node.left, own) + _SIGNS[type(node.op)] + _of(node.right, closer)
     elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub | ast.UAdd):
-        own, sign = 1, "−" if isinstance(node.op, ast.USub) else "+"
-        text = sign + _of(node.operand, 2)
+        own, sign = 2, "−" if isinstance(node.op, ast.USub) else "+"
+        text = sign + _of(node.operand, 3)
     elif isinstance(node, ast.Compare):
         own, text = 0, _of(node.left, 1)
         for sign, right in zip(node.ops, node.comparators, strict=True):

@@ -166,7 +166,7 @@ class ModelSelectionPage(QWidget):
         for row in catalogue(words):
             if row.category != last:
                 heading = QListWidgetItem(row.category.capitalize())
-                heading.setFlags(Qt.ItemFlag.NoItemFlags)
+                heading.setFlags(Qt.ItemFlag.ItemIsEnabled)
                 font = heading.font()
                 font.setBold(True)
                 heading.setFont(font)

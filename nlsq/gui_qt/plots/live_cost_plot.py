@@ -11,12 +11,11 @@ from nlsq.gui_qt.plots.base_plot import BasePlotWidget
 
 
 class LiveCostPlotWidget(BasePlotWidget):
-    """Cost on a logarithmic axis, where a slow descent is seen too."""
+    """Cost, on a logarithmic axis where it falls far: a slow descent is seen too."""
 
     def __init__(self, parent: QWidget | None = None):
         super().__init__("Cost of each iteration", parent)
         self.setToolTip("Half the sum of squared residuals; a flat end says that the fit is done.")
-        self.plotItem.setLogMode(y=True)
         self.set_labels("iteration", "cost")
         self.setMinimumHeight(110)
         self.line = self.plotItem.plot()
@@ -37,6 +36,8 @@ class LiveCostPlotWidget(BasePlotWidget):
         self._paint()
 
     def _paint(self) -> None:
+        # within one decade a logarithmic axis has no number to write
+        self.plotItem.setLogMode(y=max(self._costs, default=1) > 20 * min(self._costs, default=1))
         few = len(self._costs) < 50
         self.line.setData(
             self._iterations, self._costs, pen=pg.mkPen(self.theme.fit, width=1),

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QApplication, QLabel, QLineEdit, QVBoxLayout, QWid
 from nlsq.gui_qt.adapters.formula_html import rendered
 from nlsq.gui_qt.adapters.model_adapter import read
 from nlsq.gui_qt.app_state import AppState
+from nlsq.models.reading import is_of_models
 from nlsq.utils.input_error import InputError
 
 _PAUSE = 150  # ms after a key
@@ -70,7 +71,8 @@ class FormulaField(QWidget):
             said = f"⚠ {where}{what}. {error.fix}".replace(".. ", ". ") if text.strip() else ""
             self.said.setText(html.escape(said))
         else:
-            self.said.setText(f"y = {rendered(model.formula)}" if model.formula else model.title)
+            named = is_of_models(text)
+            self.said.setText(model.title if named else f"y = {rendered(model.formula)}")
         self._mark()
 
     def _mark(self) -> None:
