@@ -30,7 +30,7 @@ class _Edit(QUndoCommand):
     """One entry, before and after."""
 
     def __init__(self, app: AppState, key: str, value: Any):
-        super().__init__(f"change {key}")
+        super().__init__(f"change {key}" if key else "open a session")
         self._app, self._key = app, key
         self._before = copy.deepcopy(app.state.get(key))
         self._after = copy.deepcopy(value)
@@ -94,7 +94,7 @@ class AppState(QObject):
     # ------------------------------------------------------------------------------- changing
 
     def edit(self, key: str, value: Any) -> None:
-        """Set an entry such as "data.columns.x"; None takes it back to its default."""
+        """Set an entry such as "data.columns.x", "" is all; None takes it back to its default."""
         if self.state.get(key) != value:
             self.history.push(_Edit(self, key, value))
 
@@ -102,11 +102,13 @@ class AppState(QObject):
         """As `edit`, without a way back."""
         self.state.put(key, value)
         section = key.split(".")[0]
-        if section == "data":
+        if section in ("data", ""):
             self._data(read=not key.startswith("data.columns"))
-        if section == "model" or key == "data.columns.x":
+        if key == "fitting.nan_policy":
+            self._data(read=False)
+        if section in ("model", "") or key == "data.columns.x":
             self._model()
-        if section == "fitting":
+        if section in ("fitting", ""):
             self.fitting_changed.emit()
 
     def open(self, path: str | Path) -> None:
@@ -128,13 +130,17 @@ class AppState(QObject):
             self.points = None
             if read:
                 self.table = None
-            content = {"data": self.state.get("data"), "model": _NO_MODEL}
-            data = Configuration(content, origin="the window").settings().data
-            if self.table is None:
-                self.table = load(data)
-            omit = self.state.get("fitting.nan_policy") == "omit"
-            self.points = select(self.table, data, omit)
+            if self.state.get("data") is not None:
+                self._read()
         self.data_changed.emit()
+
+    def _read(self) -> None:
+        content = {"data": self.state.get("data"), "model": _NO_MODEL}
+        data = Configuration(content, origin="the window").settings().data
+        if self.table is None:
+            self.table = load(data)
+        omit = self.state.get("fitting.nan_policy") == "omit"
+        self.points = select(self.table, data, omit)
 
     def _model(self) -> None:
         self._forget()
@@ -143,7 +149,9 @@ class AppState(QObject):
             if self.state.get("model") is not None:
                 content = {"data": {"input_file": "-"}, "model": self.state.get("model")}
                 wanted = Configuration(content, origin="the window").settings().model
-                names = ["x"] if self.points is None else self.points.x_names
+                said = self.state.get("data.columns.x", "x")
+                names = said if isinstance(said, list) else [said]
+                names = list(map(str, names)) if self.points is None else self.points.x_names
                 if wanted.path is None:  # the code of a file runs in a process of its own
                     self.model = load_model(wanted, names)
         self.model_changed.emit()
@@ -182,11 +190,12 @@ class AppState(QObject):
         if self._worker is not None:
             self._worker.stop()
 
-    def wait(self) -> None:
-        """Stop and wait until the fit has ended; for a window that closes."""
-        if self._worker is not None:
-            self._worker.stop()
-            self._worker.wait()
+    def wait(self, seconds: float = 3.0) -> bool:
+        """Stop the fit and wait for it, for a window that closes; False where it does not end."""
+        if self._worker is None:
+            return True
+        self._worker.stop()
+        return self._worker.wait(round(1000 * seconds))
 
     def _take(self, document: dict[str, Any], result: Any) -> None:
         self.document, self.result, self.fitted = document, result, self._settings
