@@ -37,7 +37,7 @@ class _Edit(QUndoCommand):
     """One entry, before and after."""
 
     def __init__(self, app: AppState, key: str, value: Any, gesture: object):
-        super().__init__(f"change {key}")
+        super().__init__(f"change {key}" if key else "open a session")
         self._app, self._key, self._gesture = app, key, gesture
         self._before = copy.deepcopy(app.state.get(key))
         self._after = copy.deepcopy(value)
@@ -114,7 +114,7 @@ class AppState(QObject):
     # ------------------------------------------------------------------------------- changing
 
     def edit(self, key: str, value: Any, gesture: object = None) -> None:
-        """Set an entry such as "data.columns.x"; None takes it back to its default.
+        """Set an entry such as "data.columns.x", "" is all; None takes it back to its default.
 
         Edits of one entry in one gesture, such as a slider that is dragged, are undone together.
         """
@@ -134,13 +134,15 @@ class AppState(QObject):
         """As `edit`, without a way back."""
         self.state.put(key, value)
         section = key.split(".")[0]
-        if section == "data":
+        if section in ("data", ""):
             self._data(read=not key.startswith("data.columns"))
-        if section == "model" or key == "data.columns.x":
+        if key == "fitting.nan_policy":
+            self._data(read=False)
+        if section in ("model", "") or key == "data.columns.x":
             self._model()
-        if section == "fitting":
-            if key == section or key.split(".")[1] in _OF_START:
-                self._begin()
+        if section == "fitting" and key.removeprefix("fitting.") in (*_OF_START, section):
+            self._begin()
+        if section in ("fitting", ""):
             self.fitting_changed.emit()
 
     def open(self, path: str | Path) -> None:
@@ -162,14 +164,18 @@ class AppState(QObject):
             self.points = None
             if read:
                 self.table = None
-            content = {"data": self.state.get("data"), "model": _NO_MODEL}
-            data = Configuration(content, origin="the window").settings().data
-            if self.table is None:
-                self.table = load(data)
-            omit = self.state.get("fitting.nan_policy") == "omit"
-            self.points = select(self.table, data, omit)
+            if self.state.get("data") is not None:
+                self._read()
         self._begin()
         self.data_changed.emit()
+
+    def _read(self) -> None:
+        content = {"data": self.state.get("data"), "model": _NO_MODEL}
+        data = Configuration(content, origin="the window").settings().data
+        if self.table is None:
+            self.table = load(data)
+        omit = self.state.get("fitting.nan_policy") == "omit"
+        self.points = select(self.table, data, omit)
 
     def _model(self) -> None:
         self._forget()
@@ -178,7 +184,9 @@ class AppState(QObject):
             if self.state.get("model") is not None:
                 content = {"data": {"input_file": "-"}, "model": self.state.get("model")}
                 wanted = Configuration(content, origin="the window").settings().model
-                names = ["x"] if self.points is None else self.points.x_names
+                said = self.state.get("data.columns.x", "x")
+                names = said if isinstance(said, list) else [said]
+                names = list(map(str, names)) if self.points is None else self.points.x_names
                 if wanted.path is None:
                     self.model = model_adapter.remembering(load_model(wanted, names))
                 else:  # its code runs in a process of its own
@@ -277,14 +285,12 @@ class AppState(QObject):
         if self._worker is not None:
             self._worker.stop()
 
-    def wait(self) -> None:
-        """Stop and wait until the fit has ended; for a window that closes."""
+    def wait(self, seconds: float = 3.0) -> bool:
+        """Stop the fit and wait for it, for a window that closes; False where it does not end."""
         self._later.stop()
-        if self._worker is not None:
-            self._worker.stop()
-            self._worker.wait()
-        if self._guess is not None:
-            self._guess.wait()
+        self.stop()
+        threads = [thread for thread in (self._worker, self._guess) if thread is not None]
+        return all([thread.wait(round(1000 * seconds)) for thread in threads])
 
     def _drain(self) -> None:
         if self._worker is not None and (rows := self._worker.take()):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 from PySide6.QtCore import Qt
 from PySide6.QtGui import (
@@ -18,9 +20,11 @@ from PySide6.QtWidgets import (
     QMainWindow,
     QSplitter,
     QStackedWidget,
+    QVBoxLayout,
     QWidget,
 )  # fmt: skip
 
+from nlsq.gui_qt.adapters.config_adapter import is_session
 from nlsq.gui_qt.app_state import AppState
 from nlsq.gui_qt.pages.data_loading import DataLoadingPage
 from nlsq.gui_qt.pages.export import ExportPage
@@ -30,8 +34,11 @@ from nlsq.gui_qt.pages.results import ResultsPage
 from nlsq.gui_qt.plots.base_plot import BasePlotWidget
 from nlsq.gui_qt.plots.fit_plot import FitPlotWidget
 from nlsq.gui_qt.plots.residuals_plot import ResidualsPlotWidget
+from nlsq.gui_qt.preferences import Preferences
 from nlsq.gui_qt.session_state import PAGES, THEMES
 from nlsq.gui_qt.theme import ThemeConfig, ThemeManager
+from nlsq.gui_qt.widgets.notice_bar import NoticeBar
+from nlsq.gui_qt.widgets.session_menu import SessionMenu
 
 _PAGES = (DataLoadingPage, ModelSelectionPage, FittingOptionsPage, ResultsPage, ExportPage)
 _NOTHING = np.empty(0)
@@ -50,9 +57,10 @@ class MainWindow(QMainWindow):
 
     MIN_WIDTH, MIN_HEIGHT = 900, 600
 
-    def __init__(self, app: AppState):
+    def __init__(self, app: AppState, preferences: Preferences | None = None):
         super().__init__()
         self.app = app
+        self.preferences = preferences or Preferences()
         self.setWindowTitle("nlsq")
         self.setMinimumSize(self.MIN_WIDTH, self.MIN_HEIGHT)
         self.resize(1280, 760)
@@ -77,9 +85,13 @@ class MainWindow(QMainWindow):
         sides.addWidget(plots)
         sides.setSizes([520, 640])
         whole = QWidget(self)
-        layout = QHBoxLayout(whole)
-        layout.addWidget(self.sidebar)
-        layout.addWidget(sides)
+        self.notice = NoticeBar("notice", self)
+        below = QHBoxLayout()
+        below.addWidget(self.sidebar)
+        below.addWidget(sides)
+        layout = QVBoxLayout(whole)
+        layout.addWidget(self.notice)
+        layout.addLayout(below, stretch=1)
         self.setCentralWidget(whole)
         self.sidebar.currentRowChanged.connect(self._turn)
         self.themes = ThemeManager(self)
@@ -147,6 +159,11 @@ class MainWindow(QMainWindow):
             plot.set_theme(theme)
 
     def _menus(self) -> None:
+        self.session = SessionMenu(self.app, self.notice, self.preferences, self)
+        self.session.opened.connect(lambda: self.navigate_to(self.app.state.page))
+        self.session.named.connect(self._entitle)
+        self.app.history.cleanChanged.connect(self._mark)
+        self.menuBar().addMenu(self.session)
         edit = self.menuBar().addMenu("&Edit")
         for action, keys in (
             (self.app.history.createUndoAction(self, "&Undo"), QKeySequence.StandardKey.Undo),
@@ -163,6 +180,12 @@ class MainWindow(QMainWindow):
             group.addAction(action)
             view.addAction(action)
 
+    def _mark(self, saved: bool) -> None:
+        self.setWindowModified(self.session.path is not None and not saved)
+
+    def _entitle(self, name: str) -> None:
+        self.setWindowTitle(f"{name}[*] – nlsq" if name else "nlsq[*]")
+
     def set_theme(self, name: str) -> None:
         """'system', 'light' or 'dark'."""
         self.app.state.theme = name
@@ -177,10 +200,18 @@ class MainWindow(QMainWindow):
     def dropEvent(self, event: QDropEvent) -> None:
         for url in event.mimeData().urls():
             if url.isLocalFile():
-                self.app.open(url.toLocalFile())
-                self.navigate_to("data")
+                self.open(Path(url.toLocalFile()))
                 break
 
+    def open(self, path: Path) -> None:
+        """Open a session or a configuration, by its suffix, or else data."""
+        if is_session(path):
+            self.session.open(path)
+        else:
+            self.app.open(path)
+            self.navigate_to("data")
+
     def closeEvent(self, event: QCloseEvent) -> None:
+        self.hide()  # at once, however long the iteration is that a fit has to end
         self.app.wait()
         event.accept()

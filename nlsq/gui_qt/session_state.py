@@ -31,16 +31,19 @@ class SessionState:
     theme: str = THEMES[0]
 
     def get(self, key: str, default: Any = None) -> Any:
-        """The entry at "data.columns.x"."""
+        """The entry at "data.columns.x"; at "" the whole content."""
         inside: Any = self.content
-        for part in key.split("."):
+        for part in key.split(".") if key else ():
             if not isinstance(inside, dict) or part not in inside:
                 return default
             inside = inside[part]
         return inside
 
     def put(self, key: str, value: Any) -> None:
-        """Set an entry; None removes it, and sections that are empty then."""
+        """Set an entry, "" is all; None removes it, and sections that are empty then."""
+        if not key:
+            self.content = copy.deepcopy(value or {})
+            return
         *sections, last = key.split(".")
         inside, chain = self.content, []
         for section in sections:
@@ -78,8 +81,17 @@ class SessionState:
                 "open it with the nlsq that wrote it, or a later one."
             )
         state = cls(**{k: v for k, v in found.items() if k in cls.__dataclass_fields__})
-        if not isinstance(state.content, dict) or state.page not in PAGES:
+        if not _has_sections(state.content) or state.page not in PAGES:
             raise ValueError("This session is damaged: it has no sections, or an unknown page.")
         if state.theme not in THEMES:
             state.theme = THEMES[0]
         return state
+
+
+def _has_sections(content: Any) -> bool:
+    """Whether the tree is one, as far down as widgets rely on it; values are checked by a fit."""
+    if not isinstance(content, dict) or not all(isinstance(v, dict) for v in content.values()):
+        return False
+    data, fitting = content.get("data", {}), content.get("fitting", {})
+    inside = (data.get("columns"), data.get("csv"), fitting.get("bounds"), fitting.get("fixed"))
+    return all(isinstance(found, dict | None) for found in inside)
