@@ -20,6 +20,9 @@ class BasePlotWidget(pg.PlotWidget):
         self.plotItem.showGrid(x=True, y=True, alpha=0.25)
         self.plotItem.setDownsampling(auto=True, mode="peak")
         self.plotItem.setClipToView(True)
+        for side in ("left", "bottom"):  # whose grid takes longer to draw than all points
+            axis = self.plotItem.getAxis(side)
+            axis.setCacheMode(axis.CacheMode.DeviceCoordinateCache)
 
     def set_theme(self, theme: ThemeConfig) -> None:
         """Take other colours."""
@@ -33,8 +36,9 @@ class BasePlotWidget(pg.PlotWidget):
 
     def set_labels(self, x: str, y: str) -> None:
         """Write on the axes."""
-        self.plotItem.setLabel("bottom", x)
-        self.plotItem.setLabel("left", y)
+        for side, text in (("bottom", x), ("left", y)):
+            if self.plotItem.getAxis(side).labelText != text:  # to lay it out anew takes a while
+                self.plotItem.setLabel(side, text)
 
     def _paint(self) -> None:
         raise NotImplementedError
@@ -42,6 +46,7 @@ class BasePlotWidget(pg.PlotWidget):
 
 def points_of(item: pg.PlotDataItem, x: np.ndarray, y: np.ndarray, colour: str) -> None:
     """Draw points, smaller where there are many; their downsampling keeps the extremes."""
+    item.opts["autoDownsampleFactor"] = 1.0  # at most two symbols in each column of pixels
     size = 6 if x.size < 500 else 4 if x.size < 5000 else 2
     item.setData(x, y, symbol="o", symbolSize=size, symbolPen=None, symbolBrush=colour, pen=None)
 

@@ -23,10 +23,17 @@ class ResidualsPlotWidget(BasePlotWidget):
 
     def set_residuals(self, x: np.ndarray, residuals: np.ndarray, of_start: bool = False) -> None:
         """Draw others, of the fit or of its start; nothing where they are empty."""
-        good = np.isfinite(residuals)  # a start may be where the model has no value
+        good = np.abs(residuals) < 1e300  # a start may be where the model has no value to draw
         self._residuals, self._of_start = in_order(x[good], residuals[good]), of_start
         self._paint()
-        self.plotItem.autoRange()
+        if residuals[good].size:
+            self._make_room(float(residuals[good].min()), float(residuals[good].max()))
+
+    def _make_room(self, low: float, high: float) -> None:
+        """Show all of y, on an axis that stands still while a slider moves; x is the fit's."""
+        bottom, top = self.plotItem.vb.viewRange()[1]
+        if low < bottom or high > top or high - low < (top - bottom) / 4:
+            self.plotItem.setYRange(low, high)
 
     def _paint(self) -> None:
         self.zero.setPen(pg.mkPen(self.theme.foreground, width=1))
