@@ -99,7 +99,7 @@ class MainWindow(QMainWindow):
         self._menus()
         app.data_changed.connect(self.draw)
         app.start_changed.connect(self.draw_start)
-        app.result_changed.connect(self.draw)
+        app.result_changed.connect(self.draw_fit)
         self.plot.clicked.connect(self.pages["model"].clicked)
         self.pages["model"].adding.connect(self._aim)
         app.result_changed.connect(self._show_result)
@@ -113,12 +113,17 @@ class MainWindow(QMainWindow):
 
     def draw(self) -> None:
         """Draw data, start, fit and residuals as they are now."""
-        app, points = self.app, self.app.points
+        points = self.app.points
         flat = points is not None and points.x.ndim == 1
         self.plot.set_data(*((points.x, points.y, points.sigma) if flat else (_NOTHING, _NOTHING)))
         if flat:
             self.plot.set_labels(points.x_label, points.y_name)
-        self.draw_start()
+        self.draw_fit()
+
+    def draw_fit(self) -> None:
+        """Draw the fit and its residuals; without one, those of the start."""
+        app, points = self.app, self.app.points
+        flat = points is not None and points.x.ndim == 1
         found = app.document and app.document.get("curve")
         if found and flat:
             lower, upper = (np.asarray(side, float) for side in found["confidence"])
@@ -131,6 +136,8 @@ class MainWindow(QMainWindow):
         if known and app.result.residuals.shape == points.y.shape:
             self.residuals.set_labels(points.x_label, "residual of the fit")
             self.residuals.set_residuals(points.x, np.asarray(app.result.residuals, float))
+        elif app.result is None:
+            self.draw_start()
 
     def draw_start(self) -> None:
         """Draw the curve of the start, and the residuals from it: it moved after the last fit."""

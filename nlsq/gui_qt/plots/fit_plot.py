@@ -30,7 +30,8 @@ class FitPlotWidget(BasePlotWidget):
         self._edges = (_NOTHING, _NOTHING)
         self.bars = pg.ErrorBarItem()
         self.points = self.plotItem.plot()
-        self.start = self.plotItem.plot()
+        self.start = pg.PlotDataItem()
+        self.plotItem.addItem(self.start, ignoreBounds=True)  # it may be anywhere
         self.curve = self.plotItem.plot()
         self.lower, self.upper = pg.PlotDataItem(), pg.PlotDataItem()
         self.band = pg.FillBetweenItem(self.lower, self.upper)
@@ -62,7 +63,7 @@ class FitPlotWidget(BasePlotWidget):
     ) -> None:  # fmt: skip
         """The fitted curve and its band."""
         self._fit, self._edges = (x, y), (lower, upper)
-        self._paint()
+        self._paint_fit()
 
     def _paint(self) -> None:
         theme = self.theme
@@ -73,6 +74,10 @@ class FitPlotWidget(BasePlotWidget):
         else:
             self.bars.setData(x=None, y=None)
         self._paint_start()
+        self._paint_fit()
+
+    def _paint_fit(self) -> None:
+        theme = self.theme
         self.curve.setData(*self._fit, pen=pg.mkPen(theme.fit, width=2))
         shown = self._edges[0].size == self._fit[0].size and self._fit[0].size > 0
         self.band.setVisible(shown)
