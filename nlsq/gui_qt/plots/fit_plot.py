@@ -82,7 +82,9 @@ class FitPlotWidget(BasePlotWidget):
         shown = self._edges[0].size == self._fit[0].size and self._fit[0].size > 0
         self.band.setVisible(shown)
         if shown:
+            self.lower.blockSignals(True)  # between an old and a new edge a band takes long to fill
             self.lower.setData(self._fit[0], self._edges[0])
+            self.lower.blockSignals(False)
             self.upper.setData(self._fit[0], self._edges[1])
             self.band.setBrush(pg.mkBrush(theme.band[:7] + "30"))
 
