@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections import deque
 from typing import Any
@@ -15,6 +16,9 @@ from nlsq.session.model import Start
 from nlsq.session.points import Points
 from nlsq.session.running import execute, guess_start
 from nlsq.session.settings import Settings
+
+_TURN = 0.001  # s that Python in a fit may keep the window waiting, at each call of Qt
+_LATEST = 500  # iterations that are told at once
 
 
 class FitWorker(QThread):
@@ -33,15 +37,19 @@ class FitWorker(QThread):
         super().__init__(parent)
         self._settings, self._points = settings, points
         self._stopping = threading.Event()
-        self._progress: deque[tuple[int, float]] = deque()
+        self._progress: deque[tuple[int, float]] = deque(maxlen=_LATEST)
 
     def run(self) -> None:
         """What the thread does."""
+        usual = sys.getswitchinterval()
+        sys.setswitchinterval(_TURN)
         try:
             document, result = execute(self._settings, self._points, watch=self._watch)
         except ProgramError as error:
             self.refused.emit(error)
             return
+        finally:
+            sys.setswitchinterval(usual)
         self.succeeded.emit(document, result)
 
     def stop(self) -> None:
@@ -49,8 +57,9 @@ class FitWorker(QThread):
         self._stopping.set()
 
     def take(self) -> list[tuple[int, float]]:
-        """Iterations and costs since the last call: signals of fast iterations would crowd out
-        what a person does.
+        """The latest iterations and costs since the last call.
+
+        A signal for each one would crowd out what a person does.
         """
         return [self._progress.popleft() for _ in range(len(self._progress))]
 

@@ -19,7 +19,7 @@ _SIGNS = {
     ast.Mod: " mod ", ast.FloorDiv: " div ", ast.Lt: " &lt; ", ast.LtE: " ≤ ", ast.Gt: " &gt; ",
     ast.GtE: " ≥ ", ast.Eq: " = ", ast.NotEq: " ≠ ", ast.And: " and ", ast.Or: " or ",
 }  # fmt: skip
-_LEVELS = {ast.Add: 1, ast.Sub: 1, ast.Mult: 2, ast.Div: 2, ast.Mod: 2, ast.FloorDiv: 2, ast.Pow: 4}
+_LEVELS = {ast.Add: 1, ast.Sub: 1, ast.Mult: 2, ast.Div: 2, ast.Mod: 2, ast.FloorDiv: 2}
 
 
 def rendered(formula: str) -> str:
@@ -46,18 +46,17 @@ def name(word: str) -> str:
 def _of(node: ast.expr, level: int) -> str:
     """A part, in brackets where what is around it binds more tightly."""
     if isinstance(node, ast.Constant):
-        return html.escape(f"{node.value:g}" if isinstance(node.value, float) else str(node.value))
+        return html.escape(str(node.value))
     if isinstance(node, ast.Name):
         return name(node.id)
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
         inside = ", ".join(_of(a, 0) for a in node.args)
         return f"√({inside})" if node.func.id == "sqrt" else f"{node.func.id}({inside})"
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow):
-        return f"{_of(node.left, 5)}<sup>{_of(node.right, 0)}</sup>"
-    if isinstance(node, ast.BinOp) and type(node.op) in _LEVELS:
+        own, text = 4, f"{_of(node.left, 5)}<sup>{_of(node.right, 0)}</sup>"
+    elif isinstance(node, ast.BinOp) and type(node.op) in _LEVELS:
         own = _LEVELS[type(node.op)]
-        closer = own + (not isinstance(node.op, ast.Add | ast.Mult))
-        text = _of(node.left, own) + _SIGNS[type(node.op)] + _of(node.right, closer)
+        text = _of(node.left, own) + _SIGNS[type(node.op)] + _of(node.right, own + 1)
     elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub | ast.UAdd):
         own, sign = 2, "−" if isinstance(node.op, ast.USub) else "+"
         text = sign + _of(node.operand, 3)

@@ -146,9 +146,16 @@ class FittingOptionsPage(QWidget):
                 if refusal(self._app.state.content, key, text):  # each is a search
                     self._app.edit(f"fitting.{other}", None)
             self._app.edit(f"fitting.{key}", None if text == DEFAULT else text)
+            if key in ("method", "preset") and not self._search():
+                self._app.edit("fitting.n_starts", None)  # which alone would be a search
             for option in idle(self._app.state.get("fitting", {})):
                 self._app.edit(f"fitting.{option}", None)
         self.refresh()
+
+    def _search(self) -> bool:
+        """Whether a search is chosen."""
+        get = self._app.state.get
+        return bool(get("fitting.preset")) or get("fitting.method") in get_args(SearchLiteral)
 
     def _unfold(self, on: bool) -> None:
         self.more.setArrowType(Qt.ArrowType.DownArrow if on else Qt.ArrowType.RightArrow)

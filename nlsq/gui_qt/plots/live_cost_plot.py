@@ -9,6 +9,8 @@ from PySide6.QtWidgets import QWidget
 
 from nlsq.gui_qt.plots.base_plot import BasePlotWidget
 
+_MOST = 4000
+
 
 class LiveCostPlotWidget(BasePlotWidget):
     """Cost, on a logarithmic axis where it falls far: a slow descent is seen too."""
@@ -33,6 +35,8 @@ class LiveCostPlotWidget(BasePlotWidget):
             if math.isfinite(cost) and cost > 0:
                 self._iterations.append(iteration)
                 self._costs.append(cost)
+        if len(self._costs) > _MOST:  # every second one tells the same
+            del self._iterations[-2::-2], self._costs[-2::-2]
         self._paint()
 
     def _paint(self) -> None:
