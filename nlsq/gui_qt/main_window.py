@@ -25,6 +25,7 @@ from PySide6.QtWidgets import (
 )  # fmt: skip
 
 from nlsq.gui_qt.adapters.config_adapter import is_session
+from nlsq.gui_qt.adapters.model_adapter import summits
 from nlsq.gui_qt.app_state import AppState
 from nlsq.gui_qt.pages.data_loading import DataLoadingPage
 from nlsq.gui_qt.pages.export import ExportPage
@@ -101,6 +102,7 @@ class MainWindow(QMainWindow):
         app.start_changed.connect(self.draw_start)
         app.result_changed.connect(self.draw_fit)
         self.plot.clicked.connect(self.pages["model"].clicked)
+        self.plot.dragged.connect(self.pages["model"].drag)
         self.pages["model"].adding.connect(self._aim)
         app.result_changed.connect(self._show_result)
         self.themes.set_theme(app.state.theme)
@@ -143,6 +145,7 @@ class MainWindow(QMainWindow):
         """Draw the curve of the start, and the residuals from it: it moved after the last fit."""
         x, y, residuals = self.app.begun()
         self.plot.set_start(x, y)
+        self.plot.set_handles(summits(self.app.model, self.app.start.p0) if x.size else [])
         if residuals.size:
             self.residuals.set_labels(self.app.points.x_label, "residual of the start")
             self.residuals.set_residuals(self.app.points.x, residuals, of_start=True)

@@ -55,7 +55,7 @@ def description(name: str) -> str:
     model = models.get(name)
     text = as_html(model)
     if model.formula:
-        written = f"<code>y = {html.escape(model.formula)}</code>"
+        written = f"<br><code>y = {html.escape(model.formula)}</code>"
         text = text.replace(written, f"<p>y = {rendered(model.formula)}</p>")
     return text.replace("<td ", '<td style="padding-right: 12px" ')
 
@@ -239,17 +239,57 @@ def peak_at(name: str, x: float, y: float, points: Points, below: Any) -> list[f
     from nlsq import models
 
     peak = models.get(name)
-    here = np.array([x])
-    base = 0.0 if below is None else float(below(here)[0])
+    base = 0.0 if below is None else float(below(np.array([x]))[0])
     near = np.abs(points.x - x) <= _NEAR * np.ptp(points.x)
     rest = points.y[near] - (0.0 if below is None else below(points.x[near]))
     p = peak.guess(points.x[near], rest) if near.any() else peak.middle()
-    position = next(k for k, q in enumerate(peak.parameters) if q.name in ("mu", "x0"))
-    p[position] = x
-    top = float(_values(peak, here, p)[0])
-    if top and np.isfinite(top):  # the first parameter of each peak is its height or area
-        p[0] *= (y - base) / top
-    return p.tolist()
+    return _topped(peak, p, x, y - base).tolist()
+
+
+def _topped(peak: Any, p: np.ndarray, x: float, height: float) -> np.ndarray:
+    """The parameters of a peak that is moved to x and made as high there."""
+    p = np.array(p, float)
+    p[_place(peak)] = x
+    p[0] = p[0] or 1.0
+    top = float(_values(peak, np.array([x]), p)[0])
+    if top and np.isfinite(height / top):  # the first parameter of each is its height or area
+        p[0] *= height / top
+    return p
+
+
+def _place(peak: Any) -> int:
+    """Which parameter of a peak is its position."""
+    return next(k for k, q in enumerate(peak.parameters) if q.name in ("mu", "x0"))
+
+
+def _peaks_in(model: LoadedModel) -> list[tuple[Any, slice]]:
+    """The members of a model that are peaks, with the places of their parameters."""
+    from nlsq.models import Model
+
+    first, found, known = 0, [], peaks()
+    if isinstance(model.function, Model):
+        for member in getattr(model.function, "members", (model.function,)):
+            if member.name in known:
+                found.append((member, slice(first, first + member.n)))
+            first += member.n
+    return found
+
+
+def summits(model: LoadedModel, p: np.ndarray) -> list[tuple[float, float]]:
+    """Where the curve of a model is at the position of each of its peaks."""
+    at = np.array([p[place][_place(peak)] for peak, place in _peaks_in(model)])
+    heights = _values(model.function, at, p) if at.size else at
+    return list(zip(at.tolist(), heights.tolist(), strict=True))
+
+
+def dragged(model: LoadedModel, p: np.ndarray, k: int, x: float, y: float) -> dict[str, float]:
+    """The parameters of peak k by name, once its summit is moved to (x, y)."""
+    peak, place = _peaks_in(model)[k]
+    here = np.array([x])
+    below = float((_values(model.function, here, p) - _values(peak, here, p[place]))[0])
+    moved = _topped(peak, p[place], x, y - below)
+    changed = (0, _place(peak))
+    return {model.names[place][k]: float(moved[k]) for k in changed}
 
 
 # ------------------------------------------------------------------------------------- sliders

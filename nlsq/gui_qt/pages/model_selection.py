@@ -21,7 +21,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )  # fmt: skip
 
-from nlsq.gui_qt.adapters.model_adapter import added, catalogue, description, peaks, read
+from nlsq.gui_qt.adapters.model_adapter import added, catalogue, description, dragged, peaks, read
 from nlsq.gui_qt.app_state import AppState
 from nlsq.gui_qt.widgets.code_page import CodePage
 from nlsq.gui_qt.widgets.formula_field import FormulaField
@@ -102,6 +102,7 @@ class ModelSelectionPage(QWidget):
         self.about = QTextBrowser(self)
         self.about.setObjectName("about the model")
         self.about.setAccessibleName("What the model is")
+        self.about.setPlaceholderText("Arrow keys show here what each model is; a click takes it.")
         self.about.setToolTip("Formula and parameters of the model; units by those of x and y.")
         halves = QSplitter(Qt.Orientation.Vertical, self)
         halves.addWidget(self.list)
@@ -231,6 +232,16 @@ class ModelSelectionPage(QWidget):
             for key, those in given.items():
                 if _named(those) and those:
                     app.edit(f"fitting.{key}", {place[n]: v for n, v in those.items()})
+
+    def drag(self, which: int, x: float, y: float, gesture: object) -> None:
+        """Move a peak of the start; what of it is fixed stays."""
+        app = self._app
+        held = app.state.get("fitting.fixed") or {}
+        moved = dragged(app.model, app.start.p0, which, x, y)
+        given = app.state.get("fitting.p0")
+        values = dict(given if isinstance(given, dict) else {})
+        values |= {name: value for name, value in moved.items() if name not in held}
+        app.edit("fitting.p0", values, gesture)
 
     def hideEvent(self, event: QHideEvent) -> None:
         self.add.setChecked(False)

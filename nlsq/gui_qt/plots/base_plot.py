@@ -46,8 +46,7 @@ class BasePlotWidget(pg.PlotWidget):
 
 def points_of(item: pg.PlotDataItem, x: np.ndarray, y: np.ndarray, colour: str) -> None:
     """Draw points, smaller where there are many; their downsampling keeps the extremes."""
-    item.opts["autoDownsampleFactor"] = 1.0  # at most two symbols in each column of pixels
-    size = 6 if x.size < 500 else 4 if x.size < 5000 else 2
+    size = 6 if x.size < 500 else 4 if x.size < 2000 else 2
     item.setData(x, y, symbol="o", symbolSize=size, symbolPen=None, symbolBrush=colour, pen=None)
 
 

@@ -19,9 +19,12 @@ class FitPlotWidget(BasePlotWidget):
     -------
     clicked(float, float)
         Where, in the units of the axes.
+    dragged(int, float, float, object)
+        Which handle, where to, and the gesture it belongs to.
     """
 
     clicked = Signal(float, float)
+    dragged = Signal(int, float, float, object)
 
     def __init__(self, parent: QWidget | None = None):
         super().__init__("Data and fit", parent)
@@ -37,6 +40,8 @@ class FitPlotWidget(BasePlotWidget):
         self.band = pg.FillBetweenItem(self.lower, self.upper)
         for item in (self.band, self.bars):
             self.plotItem.addItem(item)
+        self.handles: list[pg.TargetItem] = []
+        self._gesture = object()
         self.scene().sigMouseClicked.connect(self._click)
 
     def _click(self, event) -> None:
@@ -50,12 +55,46 @@ class FitPlotWidget(BasePlotWidget):
             _, sigma = in_order(x, sigma)
         self._data, self._sigma = in_order(x, y), sigma
         self._paint()
-        self.plotItem.autoRange()
+        self._show_all()
+
+    def _show_all(self) -> None:
+        """Show all points; what is drawn of them is only what was seen before."""
+        x, y = self._data
+        good = np.isfinite(x) & np.isfinite(y)
+        if good.any():
+            xs, ys = ((float(v[good].min()), float(v[good].max())) for v in (x, y))
+            self.plotItem.setRange(xRange=xs, yRange=ys)
 
     def set_start(self, x: np.ndarray, y: np.ndarray) -> None:
         """The curve of the start, dashed."""
         self._start = x, y
         self._paint_start()
+
+    def set_handles(self, places: list[tuple[float, float]]) -> None:
+        """What can be dragged; a handle that is held stays in the hand."""
+        places = [place for place in places if np.isfinite(place).all()]
+        while len(self.handles) > len(places):
+            self.plotItem.removeItem(self.handles.pop())
+        while len(self.handles) < len(places):
+            handle = pg.TargetItem(size=12, movable=True, pen=self.theme.fit)
+            handle.setToolTip("Drag the peak: its position and height follow.")
+            which = len(self.handles)
+            handle.sigPositionChanged.connect(lambda _, which=which: self._drag(which))
+            handle.sigPositionChangeFinished.connect(self._drop)
+            self.plotItem.addItem(handle, ignoreBounds=True)
+            self.handles.append(handle)
+        for handle, place in zip(self.handles, places, strict=True):
+            if not handle.moving:
+                handle.blockSignals(True)
+                handle.setPos(*place)
+                handle.blockSignals(False)
+
+    def _drag(self, which: int) -> None:
+        at = self.handles[which].pos()
+        self.dragged.emit(which, at.x(), at.y(), self._gesture)
+
+    def _drop(self) -> None:
+        self._gesture = object()
 
     def set_fit(
         self, x: np.ndarray, y: np.ndarray, lower: np.ndarray = _NOTHING,
@@ -75,6 +114,8 @@ class FitPlotWidget(BasePlotWidget):
             self.bars.setData(x=None, y=None)
         self._paint_start()
         self._paint_fit()
+        for handle in self.handles:
+            handle.setPen(theme.fit)
 
     def _paint_fit(self) -> None:
         theme = self.theme

@@ -102,7 +102,7 @@ class AdvancedOptionsWidget(QWidget):
         text = text.strip()
         given: Any = None if text in ("", DEFAULT) else _WORDS.get(text, _number(text))
         said = refusal(self._app.state.content, key, given)
-        self._complaints[key].setText(f"⚠ {said}")
+        self._complaints[key].setText(f"⚠ {said[:1].upper()}{said[1:]}")
         self._complaints[key].setVisible(bool(said))
         if not said:
             self._app.edit(f"fitting.{key}", given)

@@ -108,7 +108,7 @@ class CodeEditor(QPlainTextEdit):
             mark.cursor = self.textCursor()
             block = self.document().findBlockByNumber(line - 1)
             mark.cursor.setPosition(block.position() if block.isValid() else 0)
-            mark.format.setBackground(QColor("#d55e0040"))
+            mark.format.setBackground(QColor(213, 94, 0, 64))
             mark.format.setProperty(QTextFormat.Property.FullWidthSelection, True)
             marks.append(mark)
         self.setExtraSelections(marks)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import html
+import re
 
-from PySide6.QtCore import QTimer, Signal
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QColor, QInputMethodEvent, QTextCharFormat
 from PySide6.QtWidgets import QApplication, QLabel, QLineEdit, QVBoxLayout, QWidget
 
@@ -12,7 +13,7 @@ from nlsq.gui_qt.adapters.formula_html import rendered
 from nlsq.gui_qt.adapters.model_adapter import read
 from nlsq.gui_qt.app_state import AppState
 from nlsq.models.reading import is_of_models
-from nlsq.utils.input_error import InputError
+from nlsq.utils.input_error import InputError, ended
 
 _PAUSE = 150  # ms after a key
 
@@ -40,6 +41,7 @@ class FormulaField(QWidget):
         self.said.setObjectName("model check")
         self.said.setAccessibleName("What is said of the model")
         self.said.setWordWrap(True)
+        self.said.setTextFormat(Qt.TextFormat.RichText)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.text)
@@ -68,7 +70,7 @@ class FormulaField(QWidget):
                 self.position = position + len(text) - len(text.lstrip())
             what = getattr(error, "what", error.message)
             where = "" if self.position is None else f"Column {self.position}: "
-            said = f"⚠ {where}{what}. {error.fix}".replace(".. ", ". ") if text.strip() else ""
+            said = f"⚠ {where}{ended(what)} {error.fix}" if text.strip() else ""
             self.said.setText(html.escape(said))
         else:
             named = is_of_models(text)
@@ -82,13 +84,15 @@ class FormulaField(QWidget):
             wavy = QTextCharFormat()
             wavy.setUnderlineStyle(QTextCharFormat.UnderlineStyle.WaveUnderline)
             wavy.setUnderlineColor(QColor("#d55e00"))
-            wavy.setBackground(QColor("#d55e0050"))
-            start = min(self.position, max(len(self.text.text()), 1)) - 1
+            wavy.setBackground(QColor(213, 94, 0, 80))
+            text = self.text.text()
+            start = min(self.position, max(len(text), 1)) - 1
+            word = re.match(r"\w+|.?", text[start:])[0]
             attributes.append(
                 QInputMethodEvent.Attribute(
                     QInputMethodEvent.AttributeType.TextFormat,
                     start - self.text.cursorPosition(),
-                    1,
+                    len(word),
                     wavy,
                 )
             )

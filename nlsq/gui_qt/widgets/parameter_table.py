@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtGui import QFocusEvent, QWheelEvent
 from PySide6.QtWidgets import QHeaderView, QSlider, QTableWidget, QTableWidgetItem, QWidget
 
@@ -144,10 +144,17 @@ class ParameterTable(QTableWidget):
             self._show(row, _UPPER, of_model[1] if high is None else high, high is not None)
             held = Qt.CheckState.Checked if name in fixed else Qt.CheckState.Unchecked
             self.item(row, _FIXED).setCheckState(held)
+            # else the box is as dark as what it stands on
+            self.item(row, _FIXED).setBackground(self.palette().light())
             self.sliders[row].setEnabled(value is not None)
             if value is not None:
                 self.sliders[row].set_number(value, self._answer(name), *of_model)
         self._filling = False
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange:
+            self.refresh()
 
     def _build(self, names: tuple[str, ...]) -> None:
         self._names, self._model, self.sliders = names, self._app.model, []
