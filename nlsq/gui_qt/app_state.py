@@ -241,15 +241,16 @@ class AppState(QObject):
         self._guess.deleteLater()
         self._guess = None
 
-    def begun(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The curve (x, y) of the start, and the residuals of the points from it."""
+    def begun(self) -> model_adapter.Drawing:
+        """The curve (x, y) of the start, and (x, residual) of some points."""
         points = self.points
         if self.start is None or points is None or points.x.ndim > 1:
-            return _NOTHING, _NOTHING, _NOTHING
+            return model_adapter.UNDRAWN
         if self.model.path is None:
             return model_adapter.drawn(self.model, points, self.start.p0)
         order = np.argsort(points.x, kind="stable")
-        return points.x[order], self._values[order], points.y - self._values
+        x, y = points.x[order], self._values[order]
+        return x, y, x, points.y[order] - y
 
     def _forget(self) -> None:
         if self.result is not None:

@@ -143,12 +143,12 @@ class MainWindow(QMainWindow):
 
     def draw_start(self) -> None:
         """Draw the curve of the start, and the residuals from it: it moved after the last fit."""
-        x, y, residuals = self.app.begun()
+        x, y, at, residuals = self.app.begun()
         self.plot.set_start(x, y)
         self.plot.set_handles(summits(self.app.model, self.app.start.p0) if x.size else [])
         if residuals.size:
             self.residuals.set_labels(self.app.points.x_label, "residual of the start")
-            self.residuals.set_residuals(self.app.points.x, residuals, of_start=True)
+            self.residuals.set_residuals(at, residuals, of_start=True)
         else:
             self.residuals.set_residuals(_NOTHING, _NOTHING)
 

@@ -20,6 +20,7 @@ from nlsq.session.points import Points
 from nlsq.session.settings import Fitting, Model
 
 _POINTS = 1000  # of a smooth curve
+_RESIDUALS = 1500  # of a start, which follow a slider
 _NOTHING = np.empty(0)
 _MOST = sys.float_info.max
 _NEAR = 0.1  # of the range of x: what a peak that was clicked is looked for in
@@ -184,14 +185,18 @@ def begin(fitting: Fitting, model: LoadedModel, points: Points) -> Start:
     return start(fitting, model, points.x, points.y)
 
 
-def drawn(
-    model: LoadedModel, points: Points, p: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(x, y) of the model at p over the range of the data, and the residuals of the points."""
+Drawing = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+UNDRAWN: Drawing = (_NOTHING, _NOTHING, _NOTHING, _NOTHING)
+
+
+def drawn(model: LoadedModel, points: Points, p: np.ndarray) -> Drawing:
+    """(x, y) of the model at p over the range of the data, and (x, residual) of some points."""
     if points.x.ndim > 1 or not points.x.size:
-        return _NOTHING, _NOTHING, _NOTHING
+        return UNDRAWN
     x = np.linspace(points.x.min(), points.x.max(), _POINTS)
-    return x, _values(model.function, x, p), points.y - _values(model.function, points.x, p)
+    few = slice(None, None, 1 + points.x.size // _RESIDUALS)
+    at, y = points.x[few], points.y[few]
+    return x, _values(model.function, x, p), at, y - _values(model.function, at, p)
 
 
 def _values(function: Any, x: np.ndarray, p: Any) -> np.ndarray:

@@ -60,6 +60,7 @@ class FittingOptionsPage(QWidget):
             form.addRow(title, box)
         self.absolute = QCheckBox("The errors of y are in its own units", self)
         self.absolute.setObjectName("absolute sigma")
+        self.absolute.setAccessibleName("The errors of y are in its own units")
         self.absolute.setToolTip("Else only their ratios count, and residuals tell their size.")
         self.absolute.clicked.connect(
             lambda on: app.edit("fitting.absolute_sigma", True if on else None)
@@ -128,9 +129,11 @@ class FittingOptionsPage(QWidget):
         self.absolute.setEnabled(app.state.get("data.columns.sigma") is not None)
         ready = app.points is not None and app.model is not None
         self.fit.setEnabled(ready and not app.running)
-        self.stop.setEnabled(app.running)
+        confined = app.model is not None and app.model.path is not None
+        self.stop.setEnabled(app.running and not confined)
         if app.running:
-            self.said.setText("Fitting …")
+            ends = " It ends by itself: code runs in a process of its own." if confined else ""
+            self.said.setText(f"Fitting …{ends}")
         elif not ready:
             self.said.setText("Open data and choose a model first.")
         elif app.document is None:

@@ -9,7 +9,6 @@ from PySide6.QtWidgets import QWidget
 from nlsq.gui_qt.plots.base_plot import BasePlotWidget, in_order, points_of
 
 _NOTHING = np.empty(0)
-_MOST = 1500  # residuals of a start, which follow a slider
 
 
 class ResidualsPlotWidget(BasePlotWidget):
@@ -25,9 +24,7 @@ class ResidualsPlotWidget(BasePlotWidget):
     def set_residuals(self, x: np.ndarray, residuals: np.ndarray, of_start: bool = False) -> None:
         """Draw others, of the fit or of its start; nothing where they are empty."""
         good = np.abs(residuals) < 1e300  # a start may be where the model has no value to draw
-        few = slice(None, None, 1 + good.sum() // _MOST if of_start else 1)
-        self._residuals = in_order(x[good][few], residuals[good][few])
-        self._of_start = of_start
+        self._residuals, self._of_start = in_order(x[good], residuals[good]), of_start
         self._paint()
         if residuals[good].size:
             self._make_room(float(residuals[good].min()), float(residuals[good].max()))

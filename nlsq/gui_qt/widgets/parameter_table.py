@@ -107,6 +107,7 @@ class ParameterTable(QTableWidget):
         self.sliders: list[ParameterSlider] = []
         self.setObjectName("parameters")
         self.setAccessibleName("Starts and bounds of the parameters")
+        self.setToolTip("Each start, its bounds, and whether it is held; the heads say more.")
         for column, (title, tip) in enumerate(COLUMNS.items()):
             head = QTableWidgetItem(title)
             head.setToolTip(tip)
