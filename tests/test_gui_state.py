@@ -138,7 +138,7 @@ BROKEN = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("text", BROKEN)
+@pytest.mark.parametrize("text", BROKEN, ids=range(len(BROKEN)))
 def test_no_file_prevents_the_start(opened, tmp_path, text, qtbot):
     kept = tmp_path / "kept"
     kept.mkdir()
@@ -216,7 +216,7 @@ CONFIGURATIONS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("fitting", CONFIGURATIONS)
+@pytest.mark.parametrize("fitting", CONFIGURATIONS, ids=range(len(CONFIGURATIONS)))
 def test_a_configuration_file_opens_and_is_written(opened, data, tmp_path, fitting, monkeypatch):
     path = tmp_path / "fit.yaml"
     path.write_text(
