@@ -21,6 +21,7 @@ from nlsq.gui_qt.autosave import AutosaveManager
 from nlsq.gui_qt.main_window import MainWindow
 from nlsq.gui_qt.preferences import Preferences
 from nlsq.gui_qt.session_state import SessionState
+from tests import gui_kill
 
 
 @pytest.fixture
@@ -244,3 +245,7 @@ def test_the_template_of_nlsq_config_opens(opened, tmp_path):
     (tmp_path / "fit.yaml").write_text("data: {input_fil: a.csv}\nmodel: {name: linear}\n")
     assert not window.session.open(tmp_path / "fit.yaml")
     assert "fit.yaml:1: data.input_fil: unknown key" in window.notice.text
+
+
+def test_sessions_survive_sigkill():
+    assert max(gui_kill.kill_many(8)) < gui_kill.INTERVAL + gui_kill.LATE
