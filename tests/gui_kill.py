@@ -107,28 +107,26 @@ def kill_many(count: int, seed: int = 0) -> list[float]:
         (folder / "data.csv").write_text(
             "t,V\n" + "".join(f"{i},{9 / (i + 1)}\n" for i in range(30))
         )
-        windows = subprocess.Popen(
+        with subprocess.Popen(
             [sys.executable, "-c", f"from tests.gui_kill import *; nursery(Path({place!r}))"],
             cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
             env=os.environ | {"QT_QPA_PLATFORM": "offscreen"},
-        )  # fmt: skip
-        before, killed = [], 0.0
-        for number in range(count + 1):
-            windows.stdin.write(f"{number}\n")
-            windows.stdin.flush()
-            process = int(windows.stdout.readline())
-            log = folder / f"{number}.log"
-            while not (log.exists() and len(states(log)) > 3):
-                time.sleep(0.01)
-            time.sleep(rng.uniform(0, 0.3))
-            os.kill(process, signal.SIGKILL)
-            now = time.monotonic()
-            told = states(log)
-            if number:
-                lost.append(lost_time(before, killed, told[0][1]))
-            before, killed = told, now
-        windows.stdin.close()
-        windows.wait()
+        ) as windows:  # fmt: skip
+            before, killed = [], 0.0
+            for number in range(count + 1):
+                windows.stdin.write(f"{number}\n")
+                windows.stdin.flush()
+                process = int(windows.stdout.readline())
+                log = folder / f"{number}.log"
+                while not (log.exists() and len(states(log)) > 3):
+                    time.sleep(0.01)
+                time.sleep(rng.uniform(0, 0.3))
+                os.kill(process, signal.SIGKILL)
+                now = time.monotonic()
+                told = states(log)
+                if number:
+                    lost.append(lost_time(before, killed, told[0][1]))
+                before, killed = told, now
     return lost
 
 

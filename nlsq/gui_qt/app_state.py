@@ -13,7 +13,7 @@ from typing import Any
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QUndoCommand, QUndoStack
 
-from nlsq.gui_qt.adapters.fit_adapter import FitWorker
+from nlsq.gui_qt.adapters.fit_adapter import LEAVE, FitWorker
 from nlsq.gui_qt.session_state import SessionState
 from nlsq.io import Table
 from nlsq.session.configuration import Configuration
@@ -190,12 +190,12 @@ class AppState(QObject):
         if self._worker is not None:
             self._worker.stop()
 
-    def wait(self, seconds: float = 3.0) -> bool:
+    def wait(self, seconds: float = LEAVE) -> bool:
         """Stop the fit and wait for it, for a window that closes; False where it does not end."""
         if self._worker is None:
             return True
         self._worker.stop()
-        return self._worker.wait(round(1000 * seconds))
+        return self._worker.wait(seconds)
 
     def _take(self, document: dict[str, Any], result: Any) -> None:
         self.document, self.result, self.fitted = document, result, self._settings
