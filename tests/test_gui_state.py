@@ -3,6 +3,10 @@
 import errno
 import json
 import os
+import shutil
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
@@ -14,6 +18,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QFileDialog, QPushButton
 
+from nlsq.gui_qt import application
 from nlsq.gui_qt import autosave as autosaves
 from nlsq.gui_qt.adapters import config_adapter
 from nlsq.gui_qt.app_state import AppState
@@ -21,6 +26,7 @@ from nlsq.gui_qt.autosave import AutosaveManager
 from nlsq.gui_qt.main_window import MainWindow
 from nlsq.gui_qt.preferences import Preferences
 from nlsq.gui_qt.session_state import SessionState
+from tests import gui_kill
 
 
 @pytest.fixture
@@ -138,7 +144,7 @@ BROKEN = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("text", BROKEN)
+@pytest.mark.parametrize("text", BROKEN, ids=range(len(BROKEN)))
 def test_no_file_prevents_the_start(opened, tmp_path, text, qtbot):
     kept = tmp_path / "kept"
     kept.mkdir()
@@ -216,7 +222,7 @@ CONFIGURATIONS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("fitting", CONFIGURATIONS)
+@pytest.mark.parametrize("fitting", CONFIGURATIONS, ids=range(len(CONFIGURATIONS)))
 def test_a_configuration_file_opens_and_is_written(opened, data, tmp_path, fitting, monkeypatch):
     path = tmp_path / "fit.yaml"
     path.write_text(
@@ -244,3 +250,96 @@ def test_the_template_of_nlsq_config_opens(opened, tmp_path):
     (tmp_path / "fit.yaml").write_text("data: {input_fil: a.csv}\nmodel: {name: linear}\n")
     assert not window.session.open(tmp_path / "fit.yaml")
     assert "fit.yaml:1: data.input_fil: unknown key" in window.notice.text
+
+
+def test_sessions_survive_sigkill():
+    assert max(gui_kill.kill_many(6)) < gui_kill.INTERVAL + gui_kill.LATE
+
+
+ENDLESS = "import time\n\n\ndef f(x, a):\n    time.sleep(0.05)\n    return a * x\n"
+
+
+def test_a_window_closes_while_it_fits(opened, data, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))  # who runs what is written down there
+    (tmp_path / "slow.py").write_text(ENDLESS)
+    window, _ = opened()
+    window.app.open(data)
+    window.app.edit("model", {"path": str(tmp_path / "slow.py"), "function": "f", "trusted": True})
+    window.app.fit()
+    assert window.app.running
+    window.close()
+    assert not window.isVisible() and window.app.wait(0)
+
+
+UNCLOSED = """
+import sys
+from PySide6.QtWidgets import QApplication
+from nlsq.gui_qt.adapters import fit_adapter
+from nlsq.gui_qt.app_state import AppState
+from nlsq.gui_qt.main_window import MainWindow
+from nlsq.gui_qt.preferences import Preferences
+fit_adapter.LEAVE = 0.1
+application = QApplication([])
+window = MainWindow(AppState(), Preferences(fit_adapter.__file__ + ".none"))
+window.show()
+window.app.open("decay.csv")
+window.app.edit("model", {"path": "slow.py", "function": "f", "trusted": True})
+window.app.fit()
+assert window.app.running
+sys.exit(3)
+"""
+
+
+def test_an_interpreter_ends_with_an_open_window_and_a_fit_that_does_not(data, tmp_path):
+    (tmp_path / "slow.py").write_text(ENDLESS.replace("0.05", "1000"))
+    environment = {"PYTHONPATH": str(gui_kill.ROOT), "XDG_STATE_HOME": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", UNCLOSED], cwd=tmp_path, env=os.environ | environment,
+        capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (3, "")
+
+
+@pytest.mark.skipif(shutil.which("Xvfb") is None, reason="needs a display to take away")
+def test_a_display_that_disappears_costs_no_session(tmp_path, data, qapp):
+    os.rename(data, tmp_path / "data.csv")
+    reads, writes = os.pipe()
+    display = subprocess.Popen(
+        ["Xvfb", "-displayfd", str(writes), "-screen", "0", "1366x768x24"], pass_fds=[writes],
+        stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    number = os.read(reads, 20).decode().strip()
+    code = f"from tests.gui_kill import *; live(Path({str(tmp_path)!r}), 5)"
+    environment = {"QT_QPA_PLATFORM": "xcb", "DISPLAY": f":{number}"}
+    window = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=gui_kill.ROOT, env=os.environ | environment,
+        stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    log = tmp_path / "5.log"
+    while window.poll() is None and not (log.exists() and len(gui_kill.states(log)) > 9):
+        time.sleep(0.02)
+    display.kill()
+    display.wait()
+    os.close(reads), os.close(writes)
+    window.wait(timeout=30)
+    if not log.exists():
+        pytest.skip("this Qt has no window on a display here")
+    found = AutosaveManager(AppState(), folder=tmp_path / "kept").check_recovery()
+    assert found.state.content in [content for _, content in gui_kill.states(log)]
+    found.lock.unlock()
+
+
+def test_a_safe_mode_keeps_nothing(qapp, tmp_path, monkeypatch):
+    for name in ("XDG_DATA_HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.setenv(name, str(tmp_path / name))
+    monkeypatch.setattr(application, "QApplication", lambda _: qapp)
+    monkeypatch.setattr(qapp, "exec", lambda: 0, raising=False)
+    kept = tmp_path / "XDG_DATA_HOME" / "nlsq" / "sessions"
+    session = tmp_path / "a.nlsq"
+    config_adapter.write_session(session, SessionState({"model": {"name": "linear"}}))
+    monkeypatch.setattr(qapp, "arguments", lambda: ["nlsq", str(session)], raising=False)
+    monkeypatch.setenv("NLSQ_SAFE_MODE", "1")
+    assert application.run([]) == 0 and not kept.exists()
+    monkeypatch.setenv("NLSQ_SAFE_MODE", "0")
+    assert application.run([]) == 0
+    assert "linear" in (kept / "last.json").read_text() and len(list(kept.iterdir())) == 1

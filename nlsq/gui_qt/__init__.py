@@ -12,6 +12,7 @@ The window holds no numerics: what it shows is what ``nlsq fit`` computes from t
 
 from __future__ import annotations
 
+import os
 import sys
 
 MISSING = (
@@ -38,6 +39,7 @@ def run_desktop(arguments: list[str] | None = None) -> int:
     int
         2 where Qt is not installed or unusable, which is said on standard error.
     """
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as the command line does
     from importlib.util import find_spec
 
     if find_spec("PySide6") is None or find_spec("pyqtgraph") is None:

@@ -17,7 +17,7 @@ from PySide6.QtCore import QObject, QStandardPaths, QTimer, Signal
 from PySide6.QtGui import QUndoCommand, QUndoStack
 
 from nlsq.gui_qt.adapters import model_adapter
-from nlsq.gui_qt.adapters.fit_adapter import FitWorker, GuessWorker
+from nlsq.gui_qt.adapters.fit_adapter import LEAVE, FitWorker, GuessWorker
 from nlsq.gui_qt.session_state import SessionState
 from nlsq.io import Table
 from nlsq.session.configuration import Configuration
@@ -286,12 +286,13 @@ class AppState(QObject):
         if self._worker is not None:
             self._worker.stop()
 
-    def wait(self, seconds: float = 3.0) -> bool:
+    def wait(self, seconds: float = LEAVE) -> bool:
         """Stop the fit and wait for it, for a window that closes; False where it does not end."""
         self._later.stop()
-        self.stop()
-        threads = [thread for thread in (self._worker, self._guess) if thread is not None]
-        return all([thread.wait(round(1000 * seconds)) for thread in threads])
+        workers = [worker for worker in (self._worker, self._guess) if worker is not None]
+        for worker in workers:
+            worker.stop()
+        return all([worker.wait(seconds) for worker in workers])
 
     def _drain(self) -> None:
         if self._worker is not None and (rows := self._worker.take()):

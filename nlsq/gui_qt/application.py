@@ -32,6 +32,6 @@ def run(arguments: list[str]) -> int:
     status = application.exec()
     if autosave is not None:
         autosave.stop()
-    if not window.app.wait():  # a model that does not come back must not keep the program
+    if not window.app.wait(0):  # a model that does not come back must not keep the program
         os._exit(status)
     return status

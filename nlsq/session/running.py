@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nlsq.config import env_flag
+from nlsq.core.drive.batch.renting import forget_rents
 from nlsq.session import answers
 from nlsq.session.errors import (
     BY_NAME,
@@ -69,6 +70,8 @@ def execute(
 ) -> tuple[dict[str, Any], CurveFitResult]:
     """Fit; where the model's code runs depends on whether it is trusted.
 
+    Each fit takes the backend, and so has the digits, of the first in a process.
+
     Parameters
     ----------
     points : Points or None
@@ -93,6 +96,7 @@ def execute(
     ------
     ProgramError
     """
+    forget_rents()
     request = {
         "settings": settings.model_dump(mode="json"),
         "points": None if points is None else vars(points),

@@ -1,14 +1,16 @@
-"""A fit beside the window, in a thread; its progress and its end come as signals."""
+"""Fits and guesses beside the window, in threads; their ends come as signals."""
 
 from __future__ import annotations
 
+import atexit
 import sys
 import threading
 from collections import deque
 from typing import Any
 
 import numpy as np
-from PySide6.QtCore import QObject, QThread, Signal
+from PySide6.QtCore import QObject, Signal
+from shiboken6 import isValid
 
 from nlsq.callbacks import StopOptimization
 from nlsq.session.errors import ProgramError
@@ -17,44 +19,84 @@ from nlsq.session.points import Points
 from nlsq.session.running import execute, guess_start
 from nlsq.session.settings import Settings
 
+LEAVE = 3.0  # seconds that a fit may take to its next iteration when the program ends
 _TURN = 0.001  # s that Python in a fit may keep the window waiting, at each call of Qt
 _LATEST = 500  # iterations that are told at once
 
 
-class FitWorker(QThread):
-    """One fit.
+class Worker(QObject):
+    """What runs beside the window; subclasses say what in `work`.
+
+    A thread of Python's, not a `QThread`: one that runs when the interpreter ends, because nobody
+    closed the window or the model does not come back, is then left alone and not an abort.
 
     Signals
     -------
-    succeeded(document, result)
+    succeeded(object, object)
+        The pair that `work` returned.
     refused(ProgramError)
+    finished()
+        After one of these, and after an error of ours.
     """
 
     succeeded = Signal(object, object)
     refused = Signal(object)
+    finished = Signal()
 
     def __init__(self, settings: Settings, points: Points | None, parent: QObject | None = None):
         super().__init__(parent)
         self._settings, self._points = settings, points
         self._stopping = threading.Event()
-        self._progress: deque[tuple[int, float]] = deque(maxlen=_LATEST)
+        self._thread = threading.Thread(target=self._live, name="fit", daemon=True)
 
-    def run(self) -> None:
+    def work(self) -> tuple[Any, Any]:
         """What the thread does."""
-        usual = sys.getswitchinterval()
-        sys.setswitchinterval(_TURN)
-        try:
-            document, result = execute(self._settings, self._points, watch=self._watch)
-        except ProgramError as error:
-            self.refused.emit(error)
-            return
-        finally:
-            sys.setswitchinterval(usual)
-        self.succeeded.emit(document, result)
+        raise NotImplementedError
+
+    def start(self) -> None:
+        """Begin."""
+        atexit.register(self._leave)
+        self._thread.start()
 
     def stop(self) -> None:
         """End at the best point so far, after the iteration that is under way."""
         self._stopping.set()
+
+    def wait(self, seconds: float) -> bool:
+        """Whether it has ended by then."""
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
+
+    def _live(self) -> None:
+        usual = sys.getswitchinterval()
+        sys.setswitchinterval(_TURN)
+        try:
+            self._tell("succeeded", *self.work())
+        except ProgramError as error:
+            self._tell("refused", error)
+        finally:
+            sys.setswitchinterval(usual)
+            atexit.unregister(self._leave)
+            self._tell("finished")
+
+    def _leave(self) -> None:
+        self.stop()
+        self.wait(LEAVE)
+
+    def _tell(self, signal: str, *what: Any) -> None:
+        if isValid(self):  # else the window has gone, and nobody hears it
+            getattr(self, signal).emit(*what)
+
+
+class FitWorker(Worker):
+    """One fit; its pair is document and result."""
+
+    def __init__(self, settings: Settings, points: Points | None, parent: QObject | None = None):
+        super().__init__(settings, points, parent)
+        self._progress: deque[tuple[int, float]] = deque(maxlen=_LATEST)
+
+    def work(self) -> tuple[Any, Any]:
+        return execute(self._settings, self._points, watch=self._watch)
 
     def take(self) -> list[tuple[int, float]]:
         """The latest iterations and costs since the last call.
@@ -69,31 +111,15 @@ class FitWorker(QThread):
             raise StopOptimization
 
 
-class GuessWorker(QThread):
+class GuessWorker(Worker):
     """Where the model of a file begins, which only its code knows.
 
-    Signals
-    -------
-    succeeded(Start, values)
-        values: of the model at the points.
-    refused(ProgramError)
+    Its pair is the `Start`, and the values of the model there at the points.
     """
 
-    succeeded = Signal(object, object)
-    refused = Signal(object)
-
-    def __init__(self, settings: Settings, points: Points, parent: QObject | None = None):
-        super().__init__(parent)
-        self._settings, self._points = settings, points
-
-    def run(self) -> None:
-        """What the thread does."""
-        try:
-            found = guess_start(self._settings, self._points)
-        except ProgramError as error:
-            self.refused.emit(error)
-            return
+    def work(self) -> tuple[Start, np.ndarray]:
+        found = guess_start(self._settings, self._points)
         p0 = np.asarray(found["p0"], float)
         limits = np.full_like(p0, np.inf)
         start = Start(p0, -limits, limits, "guessed from the data")
-        self.succeeded.emit(start, np.asarray(found["values"], float))
+        return start, np.asarray(found["values"], float)

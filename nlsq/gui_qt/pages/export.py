@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from PySide6.QtGui import QGuiApplication
@@ -16,7 +17,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )  # fmt: skip
 
-from nlsq.gui_qt.adapters.export_adapter import KINDS, as_configuration, write
+from nlsq.gui_qt.adapters.config_adapter import export_yaml_config
+from nlsq.gui_qt.adapters.export_adapter import KINDS, as_command, as_python, write
 from nlsq.gui_qt.app_state import AppState
 from nlsq.utils.input_error import InputError
 
@@ -41,10 +43,23 @@ class ExportPage(QWidget):
         self.write = QPushButton("&Write", self)
         self.write.setObjectName("write")
         self.write.clicked.connect(self._write)
-        self.copy = QPushButton("Copy as &configuration file", self)
-        self.copy.setObjectName("copy configuration")
-        self.copy.setToolTip("Saved as FILE.yaml it is fitted by: nlsq fit FILE.yaml")
-        self.copy.clicked.connect(self._copy)
+        copies = {
+            "python": ("Copy as &Python", self._python,
+                       "A script that reads the same points and finds the same digits"),
+            "command": ("Copy as co&mmand", self._command,
+                        "The command line of nlsq fit that finds the same digits"),
+            "configuration": ("Copy as &configuration file", self._configuration,
+                              "Saved as FILE.yaml it is fitted by: nlsq fit FILE.yaml"),
+        }  # fmt: skip
+        self.copies: dict[str, QPushButton] = {}
+        row = QHBoxLayout()
+        for name, (title, text, tip) in copies.items():
+            button = self.copies[name] = QPushButton(title, self)
+            button.setObjectName(f"copy {name}")
+            button.setAccessibleName(title.replace("&", ""))
+            button.setToolTip(tip)
+            button.clicked.connect(lambda _, text=text: self._copy(text))
+            row.addWidget(button)
         self.said = QLabel(self)
         self.said.setObjectName("export state")
         self.said.setWordWrap(True)
@@ -54,7 +69,7 @@ class ExportPage(QWidget):
         layout = QVBoxLayout(self)
         layout.addWidget(self.kind)
         layout.addLayout(line)
-        layout.addWidget(self.copy)
+        layout.addLayout(row)
         layout.addWidget(self.said)
         layout.addStretch(1)
         app.result_changed.connect(self.refresh)
@@ -64,7 +79,8 @@ class ExportPage(QWidget):
         """What can be written now."""
         done = self._app.result is not None
         self.write.setEnabled(done)
-        self.copy.setEnabled(done)
+        for button in self.copies.values():
+            button.setEnabled(done)
         if done and not self.path.text():
             self._suggest()
 
@@ -90,6 +106,21 @@ class ExportPage(QWidget):
         else:
             self.said.setText(f"Written: {path}")
 
-    def _copy(self) -> None:
-        QGuiApplication.clipboard().setText(as_configuration(self._app.fitted))
-        self.said.setText("Copied.")
+    def _copy(self, text: Callable[[], str]) -> None:
+        try:
+            QGuiApplication.clipboard().setText(text())
+        except InputError as error:
+            self.said.setText(f"⚠ {error.message} {error.fix}".strip())
+            return
+        ended = self._app.document["convergence"]
+        stopped = "" if ended["success"] else f" This fit ended early: {ended['message']}"
+        self.said.setText(f"Copied.{stopped}")
+
+    def _python(self) -> str:
+        return as_python(self._app.document, self._app.result, self._app.fitted)
+
+    def _command(self) -> str:
+        return as_command(self._app.fitted)
+
+    def _configuration(self) -> str:
+        return export_yaml_config(self._app.fitted)
