@@ -198,6 +198,19 @@ def test_a_formula_that_is_mended_keeps_the_starts_of_its_names(window, qtbot, p
     assert child(window, "model text").text() == "a*exp(-t/tau)"
 
 
+def test_a_field_that_is_only_left_changes_nothing(window, qtbot, peaks):
+    app = window.app
+    app.open(peaks[0])
+    app.edit("model", {"formula": "a*u + b", "variable": "u"})
+    window.navigate_to("model")
+    child(window, "model text").setFocus()
+    before, steps = app.state.to_json(), app.history.count()
+    for name in ("search models", "model text", "models"):
+        child(window, name).setFocus()
+    assert app.state.to_json() == before and app.history.count() == steps
+    assert child(window, "model check").text().startswith("y = ")
+
+
 # ------------------------------------------------------------------------------- the parameters
 
 SCALES = [  # values, lower, upper, whether by factors

@@ -50,8 +50,15 @@ class Worker(QObject):
         self._thread = threading.Thread(target=self._live, name="fit", daemon=True)
 
     def work(self) -> tuple[Any, Any]:
-        """What the thread does."""
+        """What the thread is for."""
         raise NotImplementedError
+
+    def run(self) -> None:
+        """What the thread does."""
+        try:
+            self._tell("succeeded", *self.work())
+        except ProgramError as error:
+            self._tell("refused", error)
 
     def start(self) -> None:
         """Begin."""
@@ -71,9 +78,7 @@ class Worker(QObject):
         usual = sys.getswitchinterval()
         sys.setswitchinterval(_TURN)
         try:
-            self._tell("succeeded", *self.work())
-        except ProgramError as error:
-            self._tell("refused", error)
+            self.run()
         finally:
             sys.setswitchinterval(usual)
             atexit.unregister(self._leave)

@@ -68,8 +68,8 @@ def peaks() -> list[str]:
     return [n for n in models.categories()["peaks"] if models.get(n).variables == ("x",)]
 
 
-def read(text: str, x_names: list[str]) -> Any:
-    """The model of a text: a name, a sum of names, or a formula.
+def read(text: str, x_names: list[str], variable: str | list[str] | None = None) -> Any:
+    """The model of a text: a name, a sum of names, or a formula, whose variable may be known.
 
     Raises
     ------
@@ -81,7 +81,8 @@ def read(text: str, x_names: list[str]) -> Any:
 
     if is_of_models(text):
         return get(text)
-    return read_formula(text, Columns(tuple(x_names), len(x_names)))
+    variables = (variable,) if isinstance(variable, str) else variable and tuple(variable)
+    return read_formula(text, Columns(tuple(x_names), len(x_names)), variables)
 
 
 # ------------------------------------------------------------------------------ code in files

@@ -146,11 +146,17 @@ class ModelSelectionPage(QWidget):
             rows.addLayout(row)
         return rows
 
+    @property
+    def shown(self) -> str:
+        """The text of the model; empty where it is code."""
+        get = self._app.state.get
+        return get("model.formula") or get("model.name") or ""
+
     def refresh(self) -> None:
         """Show the model that is chosen."""
         app = self._app
         chosen = app.state.get("model") or {}
-        self.field.set_text(chosen.get("formula") or chosen.get("name") or "")
+        self.field.set_text(self.shown)
         if "path" in chosen:
             self.code.set_file(Path(chosen["path"]), chosen.get("function", ""))
             self.field.said.setText("The model is the code on the page Python.")
@@ -186,8 +192,8 @@ class ModelSelectionPage(QWidget):
             self._typed(item.data(_NAME))
 
     def _typed(self, text: str) -> None:
-        if not text and self._app.state.get("model.path"):
-            return  # the empty field of a model that is code
+        if text == self.shown:
+            return  # the field was only left: what else is said of the model stays
         points = self._app.points
         try:
             names = read(text, ["x"] if points is None else points.x_names).names

@@ -76,8 +76,8 @@ class CodeEditor(QPlainTextEdit):
 
     checked = Signal()
 
-    def __init__(self, parent: QWidget | None = None):
-        super().__init__(parent)
+    def __init__(self, code: str = "", parent: QWidget | None = None):
+        super().__init__(code, parent)
         self.setObjectName("model code")
         self.setAccessibleName("Python code of the model")
         self.setToolTip(

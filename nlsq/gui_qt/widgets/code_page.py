@@ -42,8 +42,7 @@ class CodePage(QWidget):
     def __init__(self, app: AppState, parent: QWidget | None = None):
         super().__init__(parent)
         self._app = app
-        self.editor = CodeEditor(self)
-        self.editor.setPlainText(_EXAMPLE)
+        self.editor = CodeEditor(_EXAMPLE, self)
         self.editor.checked.connect(self.refresh)
         self.function = QComboBox(self)
         self.function.setObjectName("model function")

@@ -61,10 +61,12 @@ class FormulaField(QWidget):
     def check(self) -> None:
         """Say what the text is, or what is wrong with it and where."""
         self._timer.stop()
-        text, points = self.text.text(), self._app.points
+        text, points, get = self.text.text(), self._app.points, self._app.state.get
+        variable = get("model.variable") if text == get("model.formula") else None
         self.position = None
         try:
-            model = read(text.strip(), ["x"] if points is None else points.x_names)
+            names = ["x"] if points is None else points.x_names
+            model = read(text.strip(), names, variable)
         except InputError as error:
             if position := getattr(error, "position", None):
                 self.position = position + len(text) - len(text.lstrip())
