@@ -37,9 +37,11 @@ def rendered(formula: str) -> str:
 
 
 def name(word: str) -> str:
-    """A name: tau_1 or tau1 as τ with an index."""
-    stem, index = re.fullmatch(r"(.+?)_?(\d+|(?<=_)\w+)?", word).groups()
-    shown = f"<i>{_GREEK.get(stem, html.escape(stem))}</i>"
+    """A name: tau_1 or tau1 as τ with an index; words joined by _ stay as they are."""
+    found = re.fullmatch(r"([^\W\d_]+?)_?(\d+|(?<=_)[^\W_]{1,8})", word)
+    stem, index = found.groups() if found else (word, "")
+    breaking = html.escape(stem).replace("_", "_&#8203;")  # a long one, at the end of a line
+    shown = f"<i>{_GREEK.get(stem, breaking)}</i>"
     return shown + (f"<sub>{html.escape(index)}</sub>" if index else "")
 
 

@@ -31,6 +31,8 @@ from nlsq.session.words import read_model
 from nlsq.utils.input_error import InputError
 
 _NAME = Qt.ItemDataRole.UserRole
+_GUESS = "Take back the starts that were typed; the model looks for its own in the data."
+_NO_GUESS = "Take back the starts that were typed; this model has no guess, and begins at 1."
 
 
 def button(name: str, text: str, tip: str, parent: QWidget) -> QPushButton:
@@ -117,8 +119,7 @@ class ModelSelectionPage(QWidget):
     def _buttons(self) -> QVBoxLayout:
         app = self._app
         self.guess = button(
-            "guess start", "&Guess the start",
-            "Take back the starts that were typed; the model looks for its own in the data.", self,
+            "guess start", "&Guess the start", _GUESS, self,
         )  # fmt: skip
         self.guess.clicked.connect(lambda: app.edit("fitting.p0", None))
         self.keep = button(
@@ -163,6 +164,8 @@ class ModelSelectionPage(QWidget):
         if (name := chosen.get("name")) and app.model is not None:
             self.about.setHtml(description(name))
         self.guess.setEnabled(app.model is not None)
+        knows = app.model is not None and (app.model.guess or app.model.path)
+        self.guess.setToolTip(_GUESS if knows else _NO_GUESS)
         self.keep.setEnabled(app.result is not None)
         flat = app.points is not None and app.points.x.ndim == 1
         self.add.setEnabled(flat and not {"formula", "path"} & chosen.keys())

@@ -56,6 +56,7 @@ class FormulaField(QWidget):
         """Show another model."""
         if self.text.text() != text:
             self.text.setText(text)
+            self.text.setCursorPosition(0)
         self.check()
 
     def check(self) -> None:
