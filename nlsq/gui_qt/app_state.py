@@ -34,9 +34,12 @@ class _Edit(QUndoCommand):
         self._app, self._key = app, key
         self._before = copy.deepcopy(app.state.get(key))
         self._after = copy.deepcopy(value)
+        self._done = False
 
     def redo(self) -> None:
-        self._app.put(self._key, self._after)
+        if self._done:
+            self._app.put(self._key, self._after)
+        self._done = True
 
     def undo(self) -> None:
         self._app.put(self._key, self._before)
@@ -95,8 +98,11 @@ class AppState(QObject):
 
     def edit(self, key: str, value: Any) -> None:
         """Set an entry such as "data.columns.x", "" is all; None takes it back to its default."""
-        if self.state.get(key) != value:
-            self.history.push(_Edit(self, key, value))
+        if self.state.get(key) == value:
+            return
+        command = _Edit(self, key, value)
+        self.put(key, value)  # not in its redo: an error there would leave a command without owner
+        self.history.push(command)
 
     def put(self, key: str, value: Any) -> None:
         """As `edit`, without a way back."""
