@@ -106,6 +106,29 @@ def test_what_a_crash_left_is_offered_and_restored(opened, data, qtbot, tmp_path
     assert third.notice.text == ""  # what was restored is offered once
 
 
+def test_what_was_typed_is_kept_though_it_is_wrong():
+    content = {
+        "data": {"input_file": "a.csv", "rows": "often", "where": "t >"},
+        "model": {"formula": "a*exp("}, "fitting": {"ftol": -1.0, "loss": "hubris"},
+    }  # fmt: skip
+    assert SessionState.from_json(SessionState(content).to_json()).content == content
+
+
+def test_an_edit_that_fails_leaves_no_command_behind(qapp, monkeypatch):
+    app = AppState()
+
+    def broken():
+        raise TypeError("a defect of ours")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(app, "_model", broken)
+        with pytest.raises(TypeError):
+            app.edit("model", {"name": "linear"})
+    assert app.history.count() == 0
+    app.edit("model", {"name": "gaussian"})  # Qt would ask the lost command here
+    app.history.undo()
+
+
 def test_two_windows_keep_two_sessions(opened, data, qtbot):
     (one, first), (two, second) = opened(), opened()
     for window, tau in ((one, 1.0), (two, 2.0)):
@@ -139,6 +162,8 @@ BROKEN = [
     b"", b"\0" * 300, b'{"nlsq session": 1, "content": {"da', b"\xff\xfe{}", b"[" * 100_000,
     b'{"nlsq session": 1, "content": {"data": 3}}',
     b'{"nlsq session": 1, "content": {"fitting": {"bounds": 4}}}',
+    b'{"nlsq session": 1, "content": {"fitting": {"loss": {"a": 1}}}}',
+    b'{"nlsq session": 1, "content": {"model": {"name": ["x"]}}}',
     b'{"nlsq session": 1, "content": {}, "page": ["data"]}',
     b'{"nlsq session": 2, "content": {}}',
 ]  # fmt: skip

@@ -4,4 +4,5 @@ import sys
 
 from nlsq.gui_qt import run_desktop
 
-sys.exit(run_desktop())
+if __name__ == "__main__":
+    sys.exit(run_desktop())

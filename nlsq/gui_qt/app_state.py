@@ -41,9 +41,12 @@ class _Edit(QUndoCommand):
         self._app, self._key, self._gesture = app, key, gesture
         self._before = copy.deepcopy(app.state.get(key))
         self._after = copy.deepcopy(value)
+        self._done = False
 
     def redo(self) -> None:
-        self._app.put(self._key, self._after)
+        if self._done:
+            self._app.put(self._key, self._after)
+        self._done = True
 
     def undo(self) -> None:
         self._app.put(self._key, self._before)
@@ -118,8 +121,11 @@ class AppState(QObject):
 
         Edits of one entry in one gesture, such as a slider that is dragged, are undone together.
         """
-        if self.state.get(key) != value:
-            self.history.push(_Edit(self, key, value, gesture))
+        if self.state.get(key) == value:
+            return
+        command = _Edit(self, key, value, gesture)
+        self.put(key, value)  # not in its redo: an error there would leave a command without owner
+        self.history.push(command)
 
     @contextmanager
     def step(self, words: str) -> Iterator[None]:

@@ -7,9 +7,14 @@ import dataclasses
 import json
 from typing import Any
 
+from pydantic import ValidationError
+
+from nlsq.session.settings import Settings
+
 VERSION = 1
 PAGES = ("data", "model", "fitting", "results", "export")
 THEMES = ("system", "light", "dark")
+_OF_VALUES = ("missing", "value_error", "extra_forbidden", "greater_than", "greater_than_equal")
 
 
 @dataclasses.dataclass
@@ -81,17 +86,27 @@ class SessionState:
                 "open it with the nlsq that wrote it, or a later one."
             )
         state = cls(**{k: v for k, v in found.items() if k in cls.__dataclass_fields__})
-        if not _has_sections(state.content) or state.page not in PAGES:
-            raise ValueError("This session is damaged: it has no sections, or an unknown page.")
+        wrong = _damage(state.content)
+        if wrong or state.page not in PAGES:
+            raise ValueError(
+                f"This session is damaged: {wrong or 'its page'} is not what it can be."
+            )
         if state.theme not in THEMES:
             state.theme = THEMES[0]
         return state
 
 
-def _has_sections(content: Any) -> bool:
-    """Whether the tree is one, as far down as widgets rely on it; values are checked by a fit."""
+def _damage(content: Any) -> str:
+    """The entry that has another form than any window gives it; "" where there is none.
+
+    A value of the right form that a fit would refuse may stand there: it was typed.
+    """
     if not isinstance(content, dict) or not all(isinstance(v, dict) for v in content.values()):
-        return False
-    data, fitting = content.get("data", {}), content.get("fitting", {})
-    inside = (data.get("columns"), data.get("csv"), fitting.get("bounds"), fitting.get("fixed"))
-    return all(isinstance(found, dict | None) for found in inside)
+        return "its content"
+    try:
+        Settings.model_validate(content)
+    except ValidationError as error:
+        for problem in error.errors(include_url=False):
+            if problem["type"] not in _OF_VALUES and not isinstance(problem["input"], str):
+                return ".".join(map(str, problem["loc"][:2]))
+    return ""
