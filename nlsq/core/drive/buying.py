@@ -72,3 +72,12 @@ def account_of(model) -> Account:
 
 def _opened(f) -> Account:
     return Account(max(count_operations(f), 1), writes_jax(f), asks_for_identity(f))
+
+
+def forget_rents() -> None:
+    """Let the next fit of each model decide as the first of a process does.
+
+    A program that stays open for days must find the digits of one that makes one fit.
+    """
+    for account in _accounts.values():
+        account.paid = 0.0

@@ -72,3 +72,10 @@ def rents_alone(many: Many, count: int, passes: int = ODD) -> bool:
     if many.options.backend == "numpy" or account.refuted:
         return True
     return account.paid + count * account.work(passes, many.n, many.m) < PRICE
+
+
+def forget_rents() -> None:
+    """`buying.forget_rents` for batches and single fits."""
+    buying.forget_rents()
+    for account in _accounts.values():
+        account.paid = 0.0
