@@ -32,7 +32,8 @@ def run_desktop(arguments: list[str] | None = None) -> int:
     Parameters
     ----------
     arguments : list of str, optional
-        A file to open (data, a session, a configuration), and Qt's own options. Default: those of the command line.
+        A file to open (data, a session, a configuration), and Qt's own options. Default: those of
+        the command line.
 
     Returns
     -------
