@@ -39,10 +39,15 @@ _KNOWN = {"A": 2.5, "t0": 4.0, "w": 1.5, "c": 0.1, "amp": 2.9, "mu": 4.0}
 
 @pytest.fixture(scope="module")
 def table(tmp_path_factory):
+    return written(tmp_path_factory.mktemp("a folder, with 'words' $HOME"))
+
+
+def written(folder):
+    """A table with what names and cells can hold."""
     rng = np.random.default_rng(25)
     t = np.linspace(0.01, 10, 90)
     y = 3 * np.exp(-0.5 * ((t - 4.2) / 0.9) ** 2) + 0.3 + 0.05 * rng.normal(size=t.size)
-    path = tmp_path_factory.mktemp("a folder, with 'words' $HOME") / "my data.csv"
+    path = folder / "my data.csv"
     rows = [f"{a!r},{b!r},{0.04 + 0.02 * (i % 3)!r},{'AB'[i // 5 % 2]},{b!r}"
             for i, (a, b) in enumerate(zip(t.tolist(), y.tolist(), strict=True))]  # fmt: skip
     rows[7] = rows[7].replace(rows[7].split(",")[1], "nan")

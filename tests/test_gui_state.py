@@ -207,6 +207,23 @@ def test_a_full_disk_is_said_and_costs_nothing(opened, data, qtbot, monkeypatch,
     qtbot.waitUntil(lambda: any("linear" in p.read_text() for p in manager._folder.glob("*.json")))
 
 
+def test_a_place_where_nothing_can_be_kept_is_said(opened, data, qtbot, tmp_path):
+    (tmp_path / "kept").write_text("a file where a folder should be")
+    window, _ = opened()
+    window.app.open(data)
+    qtbot.waitUntil(lambda: "cannot be kept" in window.notice.text)
+    assert window.app.points.y.size == 60
+
+
+def test_as_many_parameters_as_points(opened, data, qtbot):
+    window, _ = opened()
+    data.write_text("t,V\n0,1\n1,2\n2,4\n")
+    window.app.edit("", {"data": {"input_file": str(data)}, "model": {"name": "quadratic"}})
+    with qtbot.waitSignal(window.app.result_changed, timeout=10_000):
+        window.app.fit()
+    assert window.pages["results"].statistics.values["dof"].text() == "0"
+
+
 def test_a_session_moves_with_its_data(opened, data, tmp_path, monkeypatch):
     window, _ = opened()
     window.app.open(data)

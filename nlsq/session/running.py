@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nlsq.config import env_flag
-from nlsq.core.drive.batch.renting import forget_rents
 from nlsq.session import answers
 from nlsq.session.errors import (
     BY_NAME,
@@ -96,6 +95,8 @@ def execute(
     ------
     ProgramError
     """
+    from nlsq.core.drive.buying import forget_rents  # with the engine, which a fit needs first
+
     forget_rents()
     request = {
         "settings": settings.model_dump(mode="json"),

@@ -31,6 +31,7 @@ PRICE = 1.2e6  # of finding a model's road and compiling its fit
 PASSES = 12  # of a fit that is to come
 
 _accounts = UnifiedCache("rents", maxsize=1024)
+tables = [_accounts]  # `batch.renting` adds its own
 
 
 @dataclasses.dataclass
@@ -79,5 +80,6 @@ def forget_rents() -> None:
 
     A program that stays open for days must find the digits of one that makes one fit.
     """
-    for account in _accounts.values():
-        account.paid = 0.0
+    for table in tables:
+        for account in table.values():
+            account.paid = 0.0

@@ -42,4 +42,5 @@ class FitStatisticsWidget(QWidget):
         document = self._app.document
         for key, label in self.values.items():
             value = None if document is None else document["statistics"].get(key)
-            label.setText("–" if value is None else f"{value:.6g}")
+            known = value is not None  # "nan" and "inf" stand there as texts
+            label.setText(f"{float(value):.6g}" if known else "–")

@@ -19,6 +19,7 @@ STEP, LANE, OWN, BESIDE = 300.0, 0.01, 12.0, 40.0
 ODD = 40  # passes of a fit that lanes cannot judge
 
 _accounts = UnifiedCache("rents of batches", maxsize=1024)
+buying.tables.append(_accounts)
 
 
 @dataclasses.dataclass
@@ -72,10 +73,3 @@ def rents_alone(many: Many, count: int, passes: int = ODD) -> bool:
     if many.options.backend == "numpy" or account.refuted:
         return True
     return account.paid + count * account.work(passes, many.n, many.m) < PRICE
-
-
-def forget_rents() -> None:
-    """`buying.forget_rents` for batches and single fits."""
-    buying.forget_rents()
-    for account in _accounts.values():
-        account.paid = 0.0
