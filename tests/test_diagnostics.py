@@ -498,7 +498,7 @@ def test_what_the_gradient_did():
     assert monitored(stuck).stagnation_detected
     assert not monitored(stuck, stagnation_window=20).stagnation_detected
     flat = [(1.0, (1e-9, 1e-10))] * 4
-    assert monitored(flat).vanishing_detected and monitored(flat).status is Severity.WARNING
+    assert monitored(flat).vanishing_detected
     lame = [(10.0 * 0.5**k, (0.5, 1e-8)) for k in range(5)]
     report = monitored(lame)
     assert report.imbalance_detected and report.findings[0].parameters == ("b",)

@@ -14,13 +14,13 @@ import numpy as np
 
 from nlsq.diagnostics.config import DEFAULT, DiagnosticsConfig
 from nlsq.diagnostics.evidence import Evidence
-from nlsq.diagnostics.finding import INFO, WARNING, Finding, WithFindings
+from nlsq.diagnostics.finding import INFO, WARNING, Finding
 
 _BEGUN = 1e-3  # share of the first gradient from which on the rest is polishing
 
 
 @dataclasses.dataclass(frozen=True)
-class GradientHealthReport(WithFindings):
+class GradientHealthReport:
     """What a `GradientMonitor` saw.
 
     Attributes

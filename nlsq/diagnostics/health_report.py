@@ -16,7 +16,7 @@ from nlsq.diagnostics import (
 )
 from nlsq.diagnostics.config import DEFAULT, DiagnosticsConfig
 from nlsq.diagnostics.evidence import Evidence
-from nlsq.diagnostics.finding import Finding, Severity, worst
+from nlsq.diagnostics.finding import Finding, Severity
 from nlsq.diagnostics.plugins import run_plugins
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class HealthReport:
     @property
     def status(self) -> str:
         """'healthy', 'warning' or 'critical': as the gravest finding."""
-        return _STATUS[worst(self.findings)]
+        return _STATUS[max((f.severity for f in self.findings), default=Severity.INFO)]
 
     @property
     def is_healthy(self) -> bool:

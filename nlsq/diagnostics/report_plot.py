@@ -46,7 +46,7 @@ def draw(evidence: Evidence) -> tuple[Figure, np.ndarray]:
             why = "the data of this fit are not in memory"
         raise ValueError(f"there are no residuals to draw: {why}")
     space = evidence.space
-    axis = Axis.of(evidence)
+    axis = evidence.axis
     fig = figures.new((8.2, 6.4))
     axes = fig.subplots(2, 2)
     t = -space.studentised  # data above the curve are above 0

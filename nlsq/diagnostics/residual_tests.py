@@ -82,7 +82,7 @@ class Residuals:
 
 def examine(evidence: Evidence, false_alarms: float) -> Residuals:
     """Ask all tests, which together call this share of good fits."""
-    space, axis = evidence.space, Axis.of(evidence)
+    space, axis = evidence.space, evidence.axis
     seen = Residuals(space, axis, _size(evidence), _noise(evidence), not evidence.plain)
     if seen.exact:
         return seen
@@ -94,7 +94,7 @@ def examine(evidence: Evidence, false_alarms: float) -> Residuals:
     seen.spread = spread = _spread(clean, kept, level)
     if spread is not None:
         weights = spread.weights(axis)
-        far = space.refitted(None, weights)
+        far = space.refitted(np.ones(space.r.size, bool), weights)
         outlying = outliers(far, axis, level)
         clean, kept = space.refitted(~outlying, weights), axis.only(~outlying)
     seen.outlying = np.flatnonzero(outlying)
