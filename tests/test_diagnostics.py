@@ -493,7 +493,7 @@ def monitored(records, **config):
 
 def test_what_the_gradient_did():
     healthy = [(10.0 * 0.1**k, (0.5 * 0.1**k, 0.3 * 0.1**k)) for k in range(15)]
-    assert monitored(healthy).findings == []
+    assert not monitored(healthy).findings
     stuck = [(1.0 - 1e-6 * k, (0.4, 0.2)) for k in range(15)]
     assert monitored(stuck).stagnation_detected
     assert not monitored(stuck, stagnation_window=20).stagnation_detected

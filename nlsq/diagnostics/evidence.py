@@ -96,11 +96,8 @@ class Evidence:
         r, known = np.asarray(self.residuals, float), self.directions
         if self.jacobian is None:
             return ResidualSpace(r, np.zeros((r.size, 0)))
-        if (
-            known is None
-            or known.condition > _WELL_CONDITIONED
-            or not self.moved[known.places].all()
-        ):
+        good = known is not None and known.condition <= _WELL_CONDITIONED
+        if not good or not self.moved[known.places].all():
             return ResidualSpace(r, orthonormal(self.jacobian[:, self.moved]))
         scaled = self.jacobian[:, known.places] / known.lengths
         return ResidualSpace(r, scaled @ (known.rows.T / known.values))

@@ -147,14 +147,14 @@ def free_directions(evidence: Evidence, config: DiagnosticsConfig) -> np.ndarray
     """
     d, n = evidence.directions, len(evidence.names)
     lost = d.lost(config.rank_tolerance)
+    if not lost and not evidence.null_directions:
+        return np.zeros((0, n))
     own = [[v.get(name, 0.0) for name in evidence.names] for v in evidence.null_directions]
     rows = np.array(own).reshape(-1, n)
     rows = rows[(rows[:, d.places] != 0).any(axis=1)]
     if lost > len(rows):
         rows, last = np.zeros((lost, n)), d.rows[len(d.values) - lost :]
         rows[:, d.places] = np.where(np.abs(last) > _ROUNDING, last, 0.0) / d.lengths
-    if not len(rows):
-        return rows
     lengths = np.linalg.norm(evidence.R, axis=0)
     scale = np.where(lengths > 0, lengths, 1.0)
     scaled = combinations.echelon(rows * scale)
@@ -202,6 +202,8 @@ def together(
     known, or the end is no right one.
     """
     if not 0 < evidence.noise < math.inf:
+        return None
+    if evidence.directions.condition < config.inflation_threshold:  # which no inflation exceeds
         return None
     part, free = evidence, free_directions(evidence, config)
     if len(free) or (evidence.at_bound != 0).any():

@@ -25,7 +25,7 @@ _STIFF = 0.1  # share of the largest eigenvalue from which a direction is stiff
 
 @dataclasses.dataclass(frozen=True)
 class ParameterSensitivityReport:
-    """What a `ParameterSensitivityAnalyzer` found, of the k parameters that the model responds to."""
+    """What a `ParameterSensitivityAnalyzer` found, of the k parameters that have an effect."""
 
     #: (k,) of J^T J with the columns of J scaled to length 1, the largest first; they add up to k
     eigenvalues: np.ndarray
