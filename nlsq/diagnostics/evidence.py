@@ -13,6 +13,7 @@ import numpy as np
 from nlsq.diagnostics.residual_space import Axis, ResidualSpace, orthonormal
 
 _WELL_CONDITIONED = 1e5  # so that left singular vectors by division are orthogonal to 1e-11
+_EXACT = 1e-10  # of the largest |y|: residuals of this size are rounding
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,6 +107,37 @@ class Evidence:
     def axis(self) -> Axis:
         """What the residuals, which must be known, are ordered by."""
         return Axis.of(np.size(self.residuals), self.x, self.fitted)
+
+    @functools.cached_property
+    def size(self) -> float:
+        """Root mean square residual over the largest |y|; inf where that is not known."""
+        if self.residuals is None and self.sums is not None:
+            return self.unexplained
+        if self.residuals is not None and self.space.rss == 0:
+            return 0.0
+        largest = 0.0 if self.y is None else float(np.abs(self.y).max(initial=0.0))
+        if self.fitted is None or not largest:
+            return math.inf
+        plain = self.fitted - self.y
+        return math.sqrt(float(plain @ plain) / plain.size) / largest
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether the residuals are rounding."""
+        return self.size < _EXACT
+
+    @functools.cached_property
+    def unexplained(self) -> float:
+        """Root mean square residual over the deviation of y, both weighted; nan if not known."""
+        if self.residuals is None and self.sums is not None:
+            rss, total = self.sums["chi_squared"], self.sums["total"]
+        elif self.y is None or self.fitted is None:
+            return math.nan
+        else:
+            w = np.ones(self.y.size) if self.sigma is None else 1.0 / self.sigma
+            rest, about = w * (self.fitted - self.y), w * (self.y - (w**2 @ self.y) / (w @ w))
+            rss, total = float(rest @ rest), float(about @ about)
+        return math.sqrt(rss / total) if total > 0 else math.inf
 
     @functools.cached_property
     def cosines(self) -> np.ndarray | None:

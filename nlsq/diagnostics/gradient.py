@@ -16,6 +16,7 @@ from nlsq.diagnostics.config import DEFAULT, DiagnosticsConfig
 from nlsq.diagnostics.evidence import Evidence
 from nlsq.diagnostics.finding import INFO, WARNING, Finding
 
+_ROUNDING = 1e-14  # share of y that rounding leaves
 _BEGUN = 1e-3  # share of the first gradient from which on the rest is polishing
 
 
@@ -146,7 +147,7 @@ def analyse(evidence: Evidence, config: DiagnosticsConfig = DEFAULT) -> list[Fin
     """The gradient at the end, and of the record where there is one."""
     findings: list[Finding] = []
     cosines, r2 = evidence.cosines, evidence.r_squared
-    if _is_rounding(evidence):
+    if evidence.is_exact or (r2 is not None and r2 > 1 - _ROUNDING):  # which has no direction
         return findings
     if cosines is not None:
         steepest = int(np.argmax(np.abs(cosines)))
@@ -163,11 +164,3 @@ def analyse(evidence: Evidence, config: DiagnosticsConfig = DEFAULT) -> list[Fin
         found = monitor.get_report(evidence.names).findings
         findings += [f for f in found if not (good and f.code == "vanishing")]
     return findings
-
-
-def _is_rounding(evidence: Evidence) -> bool:
-    """Whether the residuals are the rounding of y, whose direction means nothing."""
-    if evidence.r_squared is not None and evidence.r_squared > 1 - 1e-14:
-        return True
-    y = evidence.y
-    return y is not None and evidence.sigma is None and 2 * evidence.cost <= 1e-28 * float(y @ y)

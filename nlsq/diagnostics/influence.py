@@ -11,7 +11,6 @@ from nlsq.diagnostics.config import DEFAULT, DiagnosticsConfig
 from nlsq.diagnostics.evidence import Evidence
 from nlsq.diagnostics.finding import INFO, WARNING, Finding
 from nlsq.diagnostics.residual_space import ResidualSpace, unit_columns
-from nlsq.diagnostics.residual_tests import is_exact
 
 _ALONE = 1e-9  # 1 - leverage of a point that the fit passes through, wherever it lies
 _FEWEST = 20  # points: among fewer, single ones always matter
@@ -112,7 +111,7 @@ def analyse(evidence: Evidence, config: DiagnosticsConfig = DEFAULT) -> list[Fin
     if evidence.residuals is None or evidence.jacobian is None or m < _FEWEST or not evidence.plain:
         return []
     space, distance = evidence.space, cooks_distance(evidence.space)
-    if is_exact(evidence) or np.isnan(distance).any():
+    if evidence.is_exact or np.isnan(distance).any():
         return []
     i = int(distance.argmax())
     point = f"point {i}" if evidence.x is None else f"point {i} (x = {float(evidence.x[i]):.4g})"

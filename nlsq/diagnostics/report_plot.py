@@ -9,7 +9,6 @@ import numpy as np
 
 from nlsq.diagnostics.evidence import Evidence
 from nlsq.diagnostics.residual_space import Axis, ResidualSpace
-from nlsq.diagnostics.residual_tests import is_exact
 from nlsq.utils import figures, normal_plot
 
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ _BEYOND = 8.0  # standard errors; what is farther out stands at the edge
 
 def drawable(evidence: Evidence) -> bool:
     """Whether there are residuals to draw."""
-    return evidence.residuals is not None and evidence.space.dof >= 2 and not is_exact(evidence)
+    return evidence.residuals is not None and evidence.space.dof >= 2 and not evidence.is_exact
 
 
 def draw(evidence: Evidence) -> tuple[Figure, np.ndarray]:
