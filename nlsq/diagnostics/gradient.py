@@ -28,25 +28,10 @@ class GradientHealthReport:
     initial_gradient: float = np.nan  #: largest cosine at the first iteration
     final_gradient: float = np.nan  #: ... and at the last
     max_imbalance_ratio: float = 1.0  #: of the largest cosines that two parameters had
+    vanishing_detected: bool = False  #: it was nothing from the start: the fit went nowhere
+    imbalance_detected: bool = False  #: one parameter was never pulled
+    stagnation_detected: bool = False  #: the last iterations gained nothing above a minimum
     findings: tuple[Finding, ...] = ()
-
-    def _found(self, code: str) -> bool:
-        return any(finding.code == code for finding in self.findings)
-
-    @property
-    def vanishing_detected(self) -> bool:
-        """Whether the gradient was nothing from the first to the last: the fit went nowhere."""
-        return self._found("vanishing")
-
-    @property
-    def imbalance_detected(self) -> bool:
-        """Whether one parameter was never pulled."""
-        return self._found("imbalance")
-
-    @property
-    def stagnation_detected(self) -> bool:
-        """Whether the last iterations gained nothing, and no minimum was reached."""
-        return self._found("stagnation")
 
 
 class GradientMonitor:
@@ -130,7 +115,11 @@ class GradientMonitor:
             name = names[lagging]
             fact = f"{name} was never pulled: its gradient stayed {ratio:.0e} times below another's"
             findings.append(Finding("imbalance", INFO, fact, ratio, "", (name,)))
-        return GradientHealthReport(len(costs), float(largest[0]), end, ratio, tuple(findings))
+        codes = {f.code for f in findings}
+        detected = (code in codes for code in ("vanishing", "imbalance", "stagnation"))
+        return GradientHealthReport(
+            len(costs), float(largest[0]), end, ratio, *detected, tuple(findings)
+        )
 
 
 def _imbalance(gradients: np.ndarray, largest: np.ndarray) -> tuple[float, int]:
