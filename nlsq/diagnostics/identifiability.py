@@ -22,6 +22,7 @@ from nlsq.diagnostics.config import DEFAULT, DiagnosticsConfig
 from nlsq.diagnostics.evidence import Evidence
 from nlsq.diagnostics.explained import is_right_end
 from nlsq.diagnostics.finding import CRITICAL, INFO, WARNING, Finding, listed
+from nlsq.utils.digits import near_one
 
 _MOST_PAIRS = 3  # that a line lists
 _MOST = 12  # ill known parameters that are looked at
@@ -109,7 +110,7 @@ class IdentifiabilityAnalyzer(AbstractAnalyzer):
         correlation = _correlation(evidence)
         pairs = _pairs(evidence, correlation, self.config.correlation_threshold)
         if pairs and (evidence.undetermined or not dependent):
-            texts = [f"{a}, {b} ({_near_one(r)})" for a, b, r in pairs]
+            texts = [f"{a}, {b} ({'+' * (r > 0)}{near_one(r, 3)})" for a, b, r in pairs]
             fact = f"strongly correlated: {listed(texts, _MOST_PAIRS)}"
             findings.append(Finding("correlated", INFO, fact, abs(pairs[0][2]), "", pairs[0][:2]))
         return IdentifiabilityReport(condition, rank, n, correlation, pairs, findings)
@@ -252,18 +253,6 @@ def _correlation(evidence: Evidence) -> np.ndarray:
         lost = [evidence.names.index(name) for name in evidence.undetermined]
         out[lost], out[:, lost] = np.nan, np.nan
     return out
-
-
-def _near_one(r: float) -> str:
-    """A correlation with two digits of what is missing to 1.
-
-    Examples
-    --------
-    >>> _near_one(0.9612), _near_one(-0.99999876)
-    ('+0.961', '-0.9999988')
-    """
-    missing = max(1 - abs(r), 1e-12)
-    return f"{r:+.{max(3, 1 - math.floor(math.log10(missing)))}f}"
 
 
 def _pairs(
