@@ -24,7 +24,6 @@ _NONE = 1e-12  # of the variance: a third of the points without noise
 _IN_A_PART, _MOST_PARTS = 15, 8  # in which the noise is taken as even
 _FEWEST_FOR_TAILS = 20
 _FLOOR = 1e-6  # of what the fit leaves of a point, which then cannot be judged
-_COUNTING = 0.5  # of the differences between neighbours, which share points
 
 Tail = tuple[float, float] | None  # a statistic and its p, where it is beyond chance
 
@@ -70,9 +69,8 @@ def examine(evidence: Evidence, false_alarms: float) -> Residuals:
         outlying = outliers(far, axis, level)
         clean, kept = space.refitted(~outlying, weights), axis.only(~outlying)
     pattern = patterns.along(_clipped(clean), kept, level)
-    if pattern is not None and spread is not None:
-        # A pattern alone changes the size of residuals, but hardly that of their differences.
-        spread = _spread(_differences(space.refitted(~outlying), kept), kept, level, _COUNTING)
+    if pattern is not None:  # which alone changes the size of residuals along the axis
+        spread = None
     seen = Residuals(_chi_squared(evidence, space.rss, level), spread=spread, pattern=pattern)
     if outlying.any():
         seen.outlying = np.flatnonzero(outlying)
@@ -212,20 +210,10 @@ def _places(order: np.ndarray) -> np.ndarray:
     return places
 
 
-def _differences(space: ResidualSpace, axis: Axis) -> ResidualSpace:
-    """Each residual less the mean of its neighbours along the axis."""
-    r = space.r[axis.order]
-    out = np.empty(r.size)
-    out[axis.order[1:-1]] = (r[1:-1] - 0.5 * (r[2:] + r[:-2])) / math.sqrt(1.5)
-    out[axis.order[[0, -1]]] = np.array([r[0] - r[1], r[-1] - r[-2]]) / math.sqrt(2.0)
-    return ResidualSpace(out, np.zeros((r.size, 0)))
-
-
-def _spread(space: ResidualSpace, axis: Axis, level: float, counting: float = 1.0) -> Spread | None:
+def _spread(space: ResidualSpace, axis: Axis, level: float) -> Spread | None:
     """Whether the sizes of the residuals follow x or the fitted values (Spearman's correlation).
 
     Ranks make it hold for noise of any distribution, where Breusch and Pagan's takes normal noise.
-    counting: the share of the points that are independent.
     """
     sizes, found = np.abs(space.equalised), []
     if sizes.size < _FEWEST_FOR_SPREAD:
@@ -233,7 +221,7 @@ def _spread(space: ResidualSpace, axis: Axis, level: float, counting: float = 1.
     ranks = _places(np.argsort(sizes, kind="stable"))
     for name in (axis.name, "height") if axis.height is not None else (axis.name,):
         along = _ranks(axis, name)
-        p = 2 * _spearman(ranks, along, counting)
+        p = 2 * _spearman(ranks, along)
         if p < level:
             third, by_rank = sizes.size // 3, sizes[np.argsort(along)]
             first, last = by_rank[:third] / space.error, by_rank[-third:] / space.error
@@ -244,11 +232,10 @@ def _spread(space: ResidualSpace, axis: Axis, level: float, counting: float = 1.
     return min(found, key=lambda spread: spread.p, default=None)
 
 
-def _spearman(ranks: np.ndarray, other: np.ndarray, counting: float) -> float:
-    """p of the correlation of two rankings, of which so many places count."""
+def _spearman(ranks: np.ndarray, other: np.ndarray) -> float:
+    """p of the correlation of two rankings."""
     from scipy.special import stdtr
 
     n, middle = ranks.size, 0.5 * (ranks.size - 1)
     c = float((ranks - middle) @ (other - middle)) / (n * (n * n - 1.0) / 12.0)
-    dof = counting * n - 2
-    return 2.0 * float(stdtr(dof, -abs(c) * math.sqrt(dof / max(1.0 - c * c, 1e-12))))
+    return 2.0 * float(stdtr(n - 2, -abs(c) * math.sqrt((n - 2) / max(1.0 - c * c, 1e-12))))
