@@ -27,7 +27,7 @@ from nlsq.core.problem.parameters import Parameters
 from nlsq.stability.guard import OF_START, stability_guard
 from nlsq.stability.looks import Look
 from nlsq.stability.numbers import tikhonov
-from nlsq.stability.report import Action, Finding, StabilityReport
+from nlsq.stability.report import Action, Hazard, StabilityReport
 from nlsq.utils.input_error import did_you_mean
 
 _LOOKED = 4096  # points that are looked at, of a model whose points do not depend on each other
@@ -53,7 +53,7 @@ class Guarding:
             near = did_you_mean(str(mode), MODES, ".")
             raise ValueError(f"`stability` must be False, 'check' or 'auto', got {mode!r}{near}")
         self._mode, self._actions, self._looked = mode, [], 0
-        self._look: Callable[[], tuple[Finding, ...]] = tuple
+        self._look: Callable[[], tuple[Hazard, ...]] = tuple
 
     def covariance(self, sigma: Any) -> Any:
         """`sigma`; a covariance without a Cholesky factor gets one, where little is needed."""
@@ -77,12 +77,12 @@ class Guarding:
     ) -> tuple[Parameters, Options, Outcome]:  # fmt: skip
         """The fit, and what it was made with. searched: p0 was looked for."""
 
-        def later() -> tuple[Finding, ...]:
+        def later() -> tuple[Hazard, ...]:
             model.require_unchanged()
             return self._seen(model.twin(), data, parameters, options)
 
         self._look = later
-        against: list[Finding] = []
+        against: list[Hazard] = []
         if self._mode == "auto":
             findings = self._seen(model, data, parameters, options)  # which the fit takes over
             self._look = lambda: findings
@@ -124,7 +124,7 @@ class Guarding:
 
     def _seen(
         self, model: Model, data: Observations, parameters: Parameters, options: Options
-    ) -> tuple[Finding, ...]:
+    ) -> tuple[Hazard, ...]:
         part = _part(model, data)
         x, y = part.x.given, part.counted(part.y)
         numbers = isinstance(x, np.ndarray) and x.dtype.kind in "fiu" and x.ndim in (1, 2)
