@@ -26,7 +26,7 @@ from nlsq.core.problem.options import Options
 from nlsq.core.problem.parameters import Parameters
 from nlsq.stability.guard import OF_START, stability_guard
 from nlsq.stability.looks import Look
-from nlsq.stability.numbers import tikhonov
+from nlsq.stability.numbers import with_factor
 from nlsq.stability.report import Action, Finding, StabilityReport
 from nlsq.utils.input_error import did_you_mean
 
@@ -57,14 +57,16 @@ class Guarding:
 
     def covariance(self, sigma: Any) -> Any:
         """`sigma`; a covariance without a Cholesky factor gets one, where little is needed."""
-        if self._mode == "check" or np.ndim(sigma) != 2:
+        K = None if self._mode == "check" or np.ndim(sigma) != 2 else np.asarray(sigma)
+        if K is None or K.dtype.kind not in "fiu" or K.shape[0] != K.shape[1]:
             return sigma
-        K = np.asarray(sigma)
-        numbers = K.dtype.kind in "fiu" and K.shape[0] == K.shape[1] and np.isfinite(K).all()
-        if not numbers or _has_factor(K):
+        if not np.isfinite(K).all():
             return sigma
-        fixed, added = tikhonov(K)
-        if not _has_factor(fixed):
+        try:
+            fixed, added = with_factor(K)
+        except np.linalg.LinAlgError:
+            return sigma
+        if not added:
             return sigma
         reason = "the covariance of y has no Cholesky factor: points are all but copies of others."
         text = f"{added:.2g} is added to the variances, 1e-10 of their mean."
@@ -199,14 +201,6 @@ def _aside(p: Parameters) -> Parameters:
     """Another start near p0, which is none: x**1 may have a value there and no derivative."""
     moved = np.clip(p.p0 * (1 + 1e-3 * p.free), p.lb, p.ub)
     return Parameters(moved, p.lb, p.ub, p.names)
-
-
-def _has_factor(K: np.ndarray) -> bool:
-    try:
-        np.linalg.cholesky(K)
-    except np.linalg.LinAlgError:
-        return False
-    return True
 
 
 def _refuses(model: Model, x: Any, p0: np.ndarray) -> bool:
