@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -37,18 +38,10 @@ class Attempt:
 class FallbackRecord:
     """What was done about a fit that failed; ``result.fallback``.
 
-    Attributes
-    ----------
-    why : str
-        How the call as it was given failed; "" where it did not.
-    tried : tuple of Attempt
-        The remedies in their order.
-    strategy_used : str or None
-        Which one gave the answer; None: none, the end of the call as it was given stands.
-    attempts : int
-        Remedies and the call as it was given, together.
-    recovered : bool
-        Whether a remedy mended the failure.
+    It says `why` the call as it was given failed, "" where it did not; the remedies that were
+    `tried`, in their order; which of them gave the answer, None where that is the end of the call
+    as it was given; how many `attempts` there were, that call among them; and whether a remedy
+    mended the failure.
 
     Examples
     --------
@@ -66,14 +59,8 @@ class FallbackRecord:
         """All of it in one sentence."""
         if not self.why:
             return "none was needed"
-        said: list[list[str]] = []
-        for one in self.tried:
-            gave = f"{one.gave}, kept" if one.kept else one.gave
-            if said and said[-1][-1] == gave:
-                said[-1].insert(-1, one.changed)
-            else:
-                said.append([one.changed, gave])
-        told = "; ".join(f"{', '.join(changed)}: {gave}" for *changed, gave in said)
+        ends = itertools.groupby(self.tried, lambda one: one.gave + ", kept" * one.kept)
+        told = "; ".join(f"{', '.join(one.changed for one in all_)}: {gave}" for gave, all_ in ends)
         end = "" if self.strategy_used else "; none gave a better end"
         return f"{self.why.rstrip('.')}. Tried {told or 'nothing'}{end}"
 
@@ -120,7 +107,9 @@ class OptimizationRecovery:
         optimization_func: Callable[..., Any],
         **kwargs: Any,
     ) -> tuple[bool, Any]:
-        """Begin again until the optimisation succeeds.
+        """(whether a remedy succeeded, its result or else the state): begin again until one does.
+
+        In both ``["fallback"]`` is the record.
 
         Parameters
         ----------
@@ -132,12 +121,6 @@ class OptimizationRecovery:
             ``optimization_func(p0, **kwargs)`` returns a result as `scipy.optimize` does.
         **kwargs
             Its options, which remedies change.
-
-        Returns
-        -------
-        bool, object
-            Whether a remedy succeeded, and its result, or else the state. In both
-            ``result["fallback"]`` is the record.
 
         Raises
         ------
@@ -230,12 +213,8 @@ def _best(ends: Sequence[End]) -> int:
     Of equal ones it is the first, so that a failure which no remedy bettered is told as it was.
     """
 
-    def rank(end: End) -> int:
-        return 2 if not end.converged else 1 if end.kind else 0
+    def rank(k: int) -> tuple[int, float]:
+        end, margin = ends[k], 1 + _SAME * (k > 0)
+        return (1 if end.kind else 0, end.cost * margin) if end.converged else (2, 0.0)
 
-    kept = 0
-    for k, end in enumerate(ends):
-        better = rank(end) == rank(ends[kept]) == 1 and end.cost < ends[kept].cost * (1 - _SAME)
-        if better or rank(end) < rank(ends[kept]):
-            kept = k
-    return kept
+    return min(range(len(ends)), key=rank)

@@ -25,19 +25,9 @@ Call = dict[str, Any]
 class FallbackStrategy:
     """A remedy: how a call of a fit is changed after it failed. Derive from it for one's own.
 
-    Parameters
-    ----------
-    name, description : str
-        What the record calls it, and says of it.
-    priority : int
-        Strategies of a higher one come first.
-
-    Attributes
-    ----------
-    against : tuple of str
-        The failures it is for, of `failure.KINDS`.
-    start_only : bool
-        It changes the problem, so that its end serves as a start alone.
+    Its `name` and `description` are for the record; strategies of a higher `priority` come first.
+    It is `against` these `failure.KINDS`. `start_only`: it changes the problem, so that its end
+    serves as a start alone.
 
     Examples
     --------
