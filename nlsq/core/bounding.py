@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -51,7 +52,7 @@ def read_auto_bounds(
 
 
 class AutoBounds:
-    """Bounds that are inferred where the user gave none.
+    """A companion of a fit (`nlsq.core.companions`): bounds inferred where the user gave none.
 
     They do not stand in the way of a fit that keeps them by itself: a bound changes the steps of
     the reflective method, however far it is.
@@ -71,8 +72,11 @@ class AutoBounds:
         self._released = np.zeros(0, bool)  # parameters that lie outside of theirs
         self._notes: list[str] = []
 
-    def confirmed(self, finished: Finished, config: OptimizationConfig) -> Finished:
+    def fit(
+        self, fit: Callable, model: Model, data: Observations, config: OptimizationConfig
+    ) -> Finished:
         """The fit, if it converged within the bounds; else the best of it and one within them."""
+        finished = fit(model, data, config)
         self._infer(finished, config)
         if finished.status.stopped_from_outside or self._holds(finished):
             return finished

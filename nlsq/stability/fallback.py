@@ -62,7 +62,7 @@ class FallbackOrchestrator:
         if not max_attempts >= 1:
             raise ValueError(f"max_attempts counts the call itself, got {max_attempts!r}.")
         self.recovery = OptimizationRecovery(max_attempts - 1, strategies, verbose)
-        self._told = {"fits": 0, "failed": 0, "recovered": 0, "attempts": 0}
+        self._told = Counter(fits=0, failed=0, recovered=0, attempts=0)
         self._used: Counter[str] = Counter()
 
     def fit_with_fallback(self, f: Any, xdata: Any, ydata: Any, **kwargs: Any) -> FallbackResult:
@@ -77,13 +77,8 @@ class FallbackOrchestrator:
         record = result.fallback
         return FallbackResult(result, record.strategy_used, record.attempts)
 
-    def fit_by(
-        self, fit: Callable, f: Any, xdata: Any, ydata: Any, kwargs: Call, stacklevel: int = 3
-    ) -> Any:
-        """The result of a fit called as ``fit(f, xdata, ydata, **kwargs)``, with `fallback`.
-
-        stacklevel: whose line warnings name; 3 is the caller of the caller.
-        """
+    def fit_by(self, fit: Callable, f: Any, xdata: Any, ydata: Any, kwargs: Call) -> Any:
+        """The result of a fit called as ``fit(f, xdata, ydata, **kwargs)``, with `fallback`."""
         if kwargs.get("full_output"):
             raise ValueError("full_output=True returns a tuple, which cannot tell what was tried.")
 
@@ -94,8 +89,8 @@ class FallbackOrchestrator:
         end, record = End.of(called, kwargs, first=True), FallbackRecord()
         if end.kind:
             end, record = self.recovery.mend(called, resolved(kwargs, end.result), end, began)
-        gains = 1, bool(record.why), record.recovered, record.attempts
-        self._told = {k: v + n for (k, v), n in zip(self._told.items(), gains, strict=True)}
+        failed, mended = bool(record.why), record.recovered
+        self._told.update(fits=1, failed=failed, recovered=mended, attempts=record.attempts)
         self._used.update([record.strategy_used] if record.strategy_used else ())
         if end.result is not None:
             end.result["fallback"] = record
@@ -104,8 +99,8 @@ class FallbackOrchestrator:
                 end.error.add_note(f"fallback: {record.describe()}")
             raise end.error
         for note in end.notes:
-            if note.filename == __file__:  # where the fit was called
-                warnings.warn(note.message, note.category, stacklevel=stacklevel)
+            if note.filename == __file__:  # where the fit was called: for the caller's caller
+                warnings.warn(note.message, note.category, stacklevel=3)
             else:
                 warnings.warn_explicit(note.message, note.category, note.filename, note.lineno)
         return end.result

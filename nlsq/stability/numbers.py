@@ -84,19 +84,26 @@ def detect_parameter_scale_mismatch(p0: Any, threshold: float = 1e6) -> tuple[bo
 def solve_with_cholesky_fallback(A: Any, b: Any) -> np.ndarray:
     """x (n,) of A x = b for a symmetric A (n, n), whatever its signs and its rank.
 
-    By eigenvalues w throughout, as b / w; of a singular A as w / (w**2 + s**2) with Tikhonov's s,
-    which leaves null directions at 0.
+    By Cholesky where all pivots are large; else by eigenvalues w, of a singular A by Tikhonov's
+    w / (w**2 + s**2) in the place of 1 / w, which leaves null directions at 0.
 
     Examples
     --------
     >>> solve_with_cholesky_fallback([[1.0, 1.0], [1.0, 1.0]], [2.0, 2.0]).round(6)
     array([1., 1.])
     """
-    w, V = np.linalg.eigh(np.asarray(A, float))
-    size = np.abs(w).max(initial=0.0)
-    singular = np.abs(w).min(initial=np.inf) <= size / CONDITION
+    A, b = np.asarray(A, float), np.asarray(b, float)
+    try:
+        L = np.linalg.cholesky(A)
+        if L.diagonal().min() > L.diagonal().max() / math.sqrt(CONDITION):
+            return np.linalg.solve(L.T, np.linalg.solve(L, b))
+    except np.linalg.LinAlgError:
+        pass
+    w, V = np.linalg.eigh(A)
+    size = np.abs(w).max()
+    singular = np.abs(w).min() <= size / CONDITION
     s = TIKHONOV * (size or 1.0) if singular else 0.0
-    return V @ ((V.T @ np.asarray(b, float)) * (w / (w**2 + s**2)))
+    return V @ ((V.T @ b) * (w / (w**2 + s**2)))
 
 
 def with_factor(K: np.ndarray) -> tuple[np.ndarray, float]:

@@ -19,10 +19,10 @@ _SAME = 1e-9  # relative difference of two costs that is none
 
 @dataclasses.dataclass(frozen=True)
 class Attempt:
-    """A remedy that was tried: its name, what it changed, what came of it.
+    """A remedy that was tried, what it changed, and what came of it: of the `kept` is the answer.
 
     The cost is that of the caller's own problem, inf where no end was reached; the evaluations are
-    of all its fits, the status is of the last; of the one that is `kept` is the answer.
+    of all its fits, the status is of the last.
     """
 
     strategy: str
@@ -66,16 +66,10 @@ class FallbackRecord:
 
 
 class OptimizationRecovery:
-    """Remedies in turn for an optimisation that failed, until one of them helps.
+    """Remedies in turn, up to `max_retries`, for an optimisation that failed, until one helps.
 
-    Parameters
-    ----------
-    max_retries : int
-        Most remedies that are tried.
-    strategies : sequence of FallbackStrategy, optional
-        The remedies; they are sorted by their priority. Default: `remedies.STRATEGIES`.
-    verbose : bool
-        Print a line for each.
+    The `strategies`, by default those of `remedies.STRATEGIES`, are sorted by their priority;
+    `verbose` prints a line for each.
 
     Examples
     --------
@@ -109,23 +103,10 @@ class OptimizationRecovery:
     ) -> tuple[bool, Any]:
         """(whether a remedy succeeded, its result or else the state): begin again until one does.
 
-        In both ``["fallback"]`` is the record.
-
-        Parameters
-        ----------
-        failure_type : str
-            What failed: one of `failure.KINDS`.
-        optimization_state : mapping
-            Where it stopped: ``x``; and ``p0``, where it began, if that is known.
-        optimization_func : callable
-            ``optimization_func(p0, **kwargs)`` returns a result as `scipy.optimize` does.
-        **kwargs
-            Its options, which remedies change.
-
-        Raises
-        ------
-        ValueError
-            For a failure that is none.
+        In both ``["fallback"]`` is the record. `failure_type` is one of `failure.KINDS`; the state,
+        a mapping, says where it stopped, ``x``, and where it began, ``p0``, if that is known.
+        ``optimization_func(p0, **kwargs)`` returns a result as `scipy.optimize` does; remedies
+        change its options.
         """
         if failure_type not in KINDS:
             near = did_you_mean(failure_type, KINDS, f"; known are {', '.join(KINDS)}.")
@@ -143,8 +124,8 @@ class OptimizationRecovery:
     ) -> tuple[End, FallbackRecord]:
         """The best end of a fit that failed so at `first`, and the record of how it came about.
 
-        ``fit(**call)`` is the caller's own problem, its ``p0`` and ``bounds`` in arrays. A
-        ``time_limit`` in it is of everything since `began`, of `time.monotonic`; default: now.
+        ``fit(**call)`` is the caller's own problem, its ``p0`` and ``bounds`` in arrays; its
+        ``time_limit`` is of everything since `began`, of `time.monotonic`, by default now.
         """
         limit, began = call.get("time_limit"), time.monotonic() if began is None else began
 
@@ -166,11 +147,12 @@ class OptimizationRecovery:
                 print(f"{changed}: {gave}.")
             if not end.kind:
                 break
-        if kept := _best(ends):
+        end, used = ends[kept := _best(ends)], None
+        if kept:
             tried[kept - 1] = dataclasses.replace(tried[kept - 1], kept=True)
-        used = tried[kept - 1].strategy if kept else None
-        sound = kept > 0 and ends[kept].converged and not ends[kept].kind
-        return ends[kept], FallbackRecord(first.why, tuple(tried), used, len(ends), sound)
+            used = tried[kept - 1].strategy
+        sound = kept > 0 and end.converged and not end.kind
+        return end, FallbackRecord(first.why, tuple(tried), used, len(ends), sound)
 
     def _remedies(self, call: Call, ends: list) -> Iterator[tuple[FallbackStrategy, str, Call]]:
         """All ways of the strategies that are against the failure, the first of `ends`."""

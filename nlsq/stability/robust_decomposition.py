@@ -31,15 +31,7 @@ class Done(NamedTuple):
 class RobustDecomposition:
     """Cholesky, QR and singular value decompositions with a way on for each failure.
 
-    Parameters
-    ----------
-    enable_logging : bool
-        Log what was done, at the level INFO.
-
-    Attributes
-    ----------
-    done : Done or None
-        What the last call did.
+    Its attribute `done` says what the last call did; `enable_logging` logs it, at the level INFO.
 
     Examples
     --------
@@ -57,12 +49,7 @@ class RobustDecomposition:
         """L with L L^T = A, or its transpose.
 
         Where Cholesky's fails, L comes from the eigenvalues; where these say that A is singular, A
-        gets `TIKHONOV` added to its scaled diagonal.
-
-        Raises
-        ------
-        LinAlgError
-            When A has negative eigenvalues that are no rounding.
+        gets `TIKHONOV` added to its scaled diagonal. A LinAlgError says that some are negative.
         """
         A = finite_matrix(matrix)
         if not A.size or A.shape[0] != A.shape[1] or not np.allclose(A, A.T, rtol=1e-8, atol=0):
@@ -106,8 +93,8 @@ class RobustDecomposition:
     def solve_least_squares(self, A: np.ndarray, b: np.ndarray) -> np.ndarray:
         """x (n,) that minimises |A x - b|, by QR.
 
-        Where A is nearly singular: by its singular values above the largest / `CONDITION`. Of all x
-        that are as good this is the shortest, in units of the columns' lengths.
+        Where A is nearly singular: by its singular values above the largest / `CONDITION`, the
+        shortest of all x that are as good, in units of the columns' lengths.
         """
         A, b = finite_matrix(A), np.asarray(b, float)
         lengths = SafeFunctions.safe_norm(A, axis=0)
