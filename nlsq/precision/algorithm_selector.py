@@ -50,15 +50,7 @@ class Analysis(NamedTuple):
 
 
 class Advice(dict):
-    """Keywords of a fit, with the reason of each.
-
-    Attributes
-    ----------
-    reasons : dict
-        Keyword -> why.
-    call : {'curve_fit', 'fit'}
-        What takes them: `nlsq.fit` where the data are to be read in pieces.
-    """
+    """Keywords of a fit; `reasons` says why of each."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -66,7 +58,7 @@ class Advice(dict):
 
     @property
     def call(self) -> str:
-        """What takes the keywords."""
+        """What takes them: 'curve_fit', or 'fit' where the data are to be read in pieces."""
         return "fit" if "workflow" in self else "curve_fit"
 
     def add(self, reason: str, **options: Any) -> None:
@@ -196,11 +188,10 @@ def auto_select_algorithm(
 
 def _advise_road(found: Analysis, advice: Advice) -> None:
     """By size: data that take more than the memory are read in pieces."""
-    road = get_large_dataset_config().strategy(found.n_points)
     if found.data_bytes > found.usable_bytes:
         size = f"{found.data_bytes / 1e9:.2g} GB of the {found.usable_bytes / 1e9:.2g} GB allowed"
-        road = "streaming" if road == "streaming" else "chunked"
-        advice.add(f"the data take {size}", workflow=road)
+        road = get_large_dataset_config().strategy(found.n_points)
+        advice.add(f"the data take {size}", workflow=road if road == "streaming" else "chunked")
 
 
 def _advise_method(found: Analysis, wished: dict, advice: Advice) -> None:
@@ -253,14 +244,12 @@ def _outliers(x: np.ndarray | None, y: np.ndarray, noise: float) -> int:
         return 0
     order = np.argsort(x, kind="stable")
     rows, steps = y[order], np.diff(x[order])
-    widest = np.lib.stride_tricks.sliding_window_view(steps, 6).max(axis=1)
-    even = widest <= _EVEN * np.lib.stride_tricks.sliding_window_view(steps, 6).min(axis=1)
+    six = np.lib.stride_tricks.sliding_window_view(steps, 6)
+    even = six.max(axis=1) <= _EVEN * six.min(axis=1)
     near, next_ = rows[1:-3] + rows[3:-1], rows[:-4] + rows[4:]
     off = np.abs(rows[2:-2] - (4 * near - next_) / 6)
     first = off[1:-1] > _FIRST * np.maximum(off[:-2], off[2:])
-    first &= even & (
-        off[1:-1] > np.abs(near - next_)[1:-1]
-    )  # no summit, whose neighbours rise to it
+    first &= even & (off > np.abs(near - next_))[1:-1]  # no summit, to which neighbours rise
     usual = max(math.sqrt(70 / 36) * noise, float(np.median(off)) / 0.6745)  # some curves bend more
     count = int((first & (off[1:-1] > _FAR * usual)).sum())
     return count if count <= _MANY_OUTLIERS * y.size else 0
