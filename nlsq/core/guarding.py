@@ -7,6 +7,7 @@ made from it all the same, and beside it from a start that is looked for in the 
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -41,12 +42,7 @@ _NO_REFERENCE = (
 
 
 class Guarding:
-    """A companion of a fit (`nlsq.core.companions`): the guard.
-
-    Parameters
-    ----------
-    mode : {'check', 'auto'}
-    """
+    """A companion of a fit (`nlsq.core.companions`): the guard, whose mode is one of `MODES`."""
 
     def __init__(self, mode: str):
         if mode not in MODES:
@@ -57,21 +53,18 @@ class Guarding:
 
     def covariance(self, sigma: Any) -> Any:
         """`sigma`; a covariance without a Cholesky factor gets one, where little is needed."""
-        K = None if self._mode == "check" or np.ndim(sigma) != 2 else np.asarray(sigma)
-        if K is None or K.dtype.kind not in "fiu" or K.shape[0] != K.shape[1]:
+        if self._mode == "check" or np.ndim(sigma) != 2:
             return sigma
-        if not np.isfinite(K).all():
-            return sigma
-        try:
-            fixed, added = with_factor(K)
-        except np.linalg.LinAlgError:
-            return sigma
+        K, added = np.asarray(sigma), 0.0
+        if K.dtype.kind in "fiu" and K.shape[0] == K.shape[1] and np.isfinite(K).all():
+            with contextlib.suppress(np.linalg.LinAlgError):  # which the fit refuses
+                K, added = with_factor(K)
         if not added:
             return sigma
         reason = "the covariance of y has no Cholesky factor: points are all but copies of others."
         text = f"{added:.2g} is added to the variances, 1e-10 of their mean."
         self._actions.append(Action("sigma", text, reason, added))
-        return fixed
+        return K
 
     def fit(
         self, fit: Callable, model: Model, data: Observations, config: OptimizationConfig
