@@ -78,11 +78,10 @@ class End:
         return 0 if self.result is None else int(self.result.nfev)
 
     def misfit(self, p: np.ndarray) -> float | None:
-        """The share of the data that the model's curve cannot explain, however high it is.
+        """1 - c^2 with the weighted correlation c of the model's curve and the data.
 
-        That is 1 - c^2 with the weighted correlation c of the curve and the data: sizes and offsets
-        are found by a fit from anywhere, shapes are not. inf where the model is not finite or
-        refuses the parameters, 1 where it is constant; None where model or data are not known.
+        Sizes and offsets are found by a fit from anywhere, shapes are not. inf where the model is
+        not finite or refuses the parameters, 1 where it is constant; None where it is not known.
         """
         r = self.result
         model, x, y = (r.get(name) for name in ("model", "xdata", "ydata"))

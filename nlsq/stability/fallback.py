@@ -8,6 +8,7 @@ problem; where none is found, the failure is reported as it was.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import importlib
 import time
 import warnings
@@ -74,18 +75,13 @@ class FallbackOrchestrator:
         # the one door upward, and lazy: whoever calls this has no fit of his own at hand
         fit = importlib.import_module("nlsq").curve_fit
         result = self.fit_by(fit, f, xdata, ydata, kwargs)
-        record = result.fallback
-        return FallbackResult(result, record.strategy_used, record.attempts)
+        return FallbackResult(result, result.fallback.strategy_used, result.fallback.attempts)
 
     def fit_by(self, fit: Callable, f: Any, xdata: Any, ydata: Any, kwargs: Call) -> Any:
         """The result of a fit called as ``fit(f, xdata, ydata, **kwargs)``, with `fallback`."""
         if kwargs.get("full_output"):
             raise ValueError("full_output=True returns a tuple, which cannot tell what was tried.")
-
-        def called(**call: Any) -> Any:
-            return fit(f, xdata, ydata, **call)
-
-        began = time.monotonic()
+        called, began = functools.partial(fit, f, xdata, ydata), time.monotonic()
         end, record = End.of(called, kwargs, first=True), FallbackRecord()
         if end.kind:
             end, record = self.recovery.mend(called, resolved(kwargs, end.result), end, began)

@@ -53,11 +53,8 @@ OF_START = frozenset(("start", "condition", "idle parameter", "units"))
 class NumericalStabilityGuard(SafeFunctions):
     """Looks for what endangers a fit, and keeps numbers where they can be computed with.
 
-    Parameters
-    ----------
-    max_jacobian_elements_for_svd : int
-        Of a larger Jacobian no singular values are computed: a condition beyond what its Gram
-        matrix shows, 1e7, is then not told apart from infinity.
+    Of a Jacobian of more than `max_jacobian_elements_for_svd` no singular values are computed: a
+    condition beyond what its Gram matrix shows, 1e7, is then not told apart from infinity.
 
     Examples
     --------
@@ -211,14 +208,8 @@ def apply_automatic_fixes(
 
     The units are powers of 2, so that no digit changes: ``xdata = x * done["x_unit"]``, and y
     likewise. `p0` is passed through, since only the model knows what it is measured in; a fit with
-    stability='auto' asks the model. No value is invented for one that is missing.
-
-    Parameters
-    ----------
-    stability_report : StabilityReport, optional
-        Of `check_problem_stability`: what has no finding is not rescaled. Default: look now.
-    rescale_data : bool
-        Whether units are changed.
+    stability='auto' asks the model. No value is invented for one that is missing. What has no
+    finding in the report, by default that of `check_problem_stability`, is not rescaled.
 
     Examples
     --------
@@ -236,7 +227,6 @@ def apply_automatic_fixes(
             units[axis] = unit = 2.0 ** math.frexp(float(np.abs(data).max()))[1]
             text = f"{axis} is divided by {unit:g}."
             actions.append(Action(f"{axis} unit", text, finding.text, unit))
-    left_out = int((~good).sum())
     done = {f"{axis}_unit": unit for axis, unit in units.items()}
-    done |= {"left_out": left_out, "actions": tuple(actions)}
+    done |= {"left_out": int((~good).sum()), "actions": tuple(actions)}
     return x / units["x"], y / units["y"], p0, done
