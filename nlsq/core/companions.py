@@ -69,7 +69,7 @@ class Diagnosing:
         self, fit: Callable, model: Model, data: Observations, config: OptimizationConfig
     ) -> Finished:
         """The fit, which writes its history."""
-        return fit(model, data, config.with_(history=self.history))
+        return fit(model, data, config.with_settings(history=self.history))
 
     def tell(self, result: CurveFitResult) -> None:
         """Let a result have the report."""
@@ -88,7 +88,7 @@ class Crew:
         if not (workers := getattr(config.settings, "workers", None)):  # as in the reference's
             return fit(model, data, config)
         with shared_out(workers) as crew:
-            return fit(model, data, config.with_(workers=crew))
+            return fit(model, data, config.with_settings(workers=crew))
 
     def tell(self, result: CurveFitResult) -> None:
         """Nothing: the answer is the same to the last bit."""

@@ -158,7 +158,7 @@ class Guarding:
         from nlsq.global_optimization.problem import Problem
         from nlsq.global_optimization.strategies import MultiStart
 
-        config = config.with_(x_scale="jac", tried_again=False)
+        config = config.with_settings(x_scale="jac", tried_again=False)
         problem = Problem(model, data, config.parameters, config.settings)
         try:
             with interruption.deferred():

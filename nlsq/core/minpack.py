@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
 
 import numpy as np
 
-from nlsq.core.drive.roads import choose_road
-from nlsq.core.drive.solve import solve
 from nlsq.core.model.calls import CurveCall
 from nlsq.core.model.jacobians import of_curve
 from nlsq.core.model.model import Model
-from nlsq.core.orchestration.reference import solve_by_reference
+from nlsq.core.orchestration.solving import fit_alone
 from nlsq.core.orchestration.stages import stages_for
 from nlsq.core.problem.keywords import (
     FRONT,
@@ -26,10 +24,8 @@ from nlsq.core.problem.keywords import (
 from nlsq.core.problem.observations import Observations, labels_of, require_enough_points
 from nlsq.core.problem.options import check_kept, since
 from nlsq.core.problem.parameters import UNBOUNDED, parse_parameters, speaks_by_name
-from nlsq.core.verdict.finished import Finished, check_start
+from nlsq.core.verdict.finished import check_start
 from nlsq.core.verdict.record import announce, judge, record
-from nlsq.interfaces.orchestration_protocol import OptimizationConfig
-from nlsq.utils import interruption
 from nlsq.utils.given import model_value, numeric, require_numbers
 
 if TYPE_CHECKING:
@@ -340,7 +336,7 @@ def curve_fit(
         company = more + company
     config = taken.selector.select(f, p0, bounds, method, jac, options)
     if not taken.coordinator.decide(prepared.ydata.size, None, True).sampled:
-        config = config.with_(sampled=False)
+        config = config.with_settings(sampled=False)
     data, n = Observations.of(prepared), config.n_params
     held_by_bounds = fixed is None and config.n_free < n  # for which SciPy takes few points
     if method in (None, "lm") and not (config.bounded or held_by_bounds):
@@ -348,7 +344,7 @@ def curve_fit(
     model = Model(CurveCall(f), n, getattr(f, "__name__", type(f).__name__))
     if type(xdata) is np.ndarray and xdata.dtype == np.float64:
         data.x.own = xdata if prepared.xdata.shape == xdata.shape else None
-    fit = _fitted
+    fit = fit_alone
     for one in reversed(company):
         fit = partial(one.fit, fit)
     finished = fit(model, data, config)
@@ -362,19 +358,6 @@ def curve_fit(
         one.tell(result)
     announce(result, finished.status, finished.options.verbose, stacklevel=2)
     return _five_tuple(result) if full_output else result
-
-
-def _fitted(model: Model, data: Observations, config: OptimizationConfig) -> Finished:
-    """The fit by itself, without its companions."""
-    if config.solver == "reference":
-        return solve_by_reference(model, data, config)
-    given = config.parameters, config.settings
-    with interruption.deferred():
-        choose_road(model, data, *given, at_once=True)
-        outcome = solve(model, data, *given)
-        data.x.keep_copy()
-        model.memo.x = data.x.given
-    return Finished(model, data, *given, outcome)
 
 
 def _for_each_point(f: Callable, xdata, ydata, p0, bounds, fixed) -> np.ndarray:

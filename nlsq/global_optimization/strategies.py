@@ -111,7 +111,7 @@ class SearchFirst:
         start = Parameters(self._found.p0, problem.lb, problem.ub, parameters.names)
         config = config._replace(parameters=start)
         # whose other tries are no better than what was searched
-        return config.with_(tried_again=False) if config.solver == "engine" else config
+        return config.with_settings(tried_again=False) if config.solver == "engine" else config
 
 
 def read_search_of_rows(

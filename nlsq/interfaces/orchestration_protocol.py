@@ -22,7 +22,7 @@ class OptimizationConfig(NamedTuple):
     settings: Any  # `method`, `jac`, `ftol` and the other options of `curve_fit`, checked
     solver: str  # 'engine' or 'reference'
 
-    def with_(self, **changed: Any) -> OptimizationConfig:
+    def with_settings(self, **changed: Any) -> OptimizationConfig:
         """The same with other settings."""
         settings = type(self.settings)(**(vars(self.settings) | changed))
         return self._replace(settings=settings)

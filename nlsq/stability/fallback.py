@@ -8,7 +8,6 @@ problem; where none is found, the failure is reported as it was.
 from __future__ import annotations
 
 import dataclasses
-import functools
 import importlib
 import time
 import warnings
@@ -81,7 +80,11 @@ class FallbackOrchestrator:
         """The result of a fit called as ``fit(f, xdata, ydata, **kwargs)``, with `fallback`."""
         if kwargs.get("full_output"):
             raise ValueError("full_output=True returns a tuple, which cannot tell what was tried.")
-        called, began = functools.partial(fit, f, xdata, ydata), time.monotonic()
+
+        def called(**call: Any) -> Any:  # this line is whose warnings go to the caller's
+            return fit(f, xdata, ydata, **call)
+
+        began = time.monotonic()
         end, record = End.of(called, kwargs, first=True), FallbackRecord()
         if end.kind:
             end, record = self.recovery.mend(called, resolved(kwargs, end.result), end, began)
