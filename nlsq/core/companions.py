@@ -41,6 +41,11 @@ def companions(
     found: list[Any] = []
     if diagnoses:
         found.append(Diagnosing(thresholds))
+    if not options.keys().isdisjoint(BOUNDING):
+        from nlsq.core.bounding import read_auto_bounds
+
+        inferred, options = read_auto_bounds(method, options)
+        found += [inferred] if inferred else []
     if options.get("workers"):
         found.append(Crew())
     if asks_for_search(method, options):
@@ -49,12 +54,6 @@ def companions(
         strategy, method, options = read_strategy(method, options)
         if strategy is not None:
             found.append(SearchFirst(strategy, method, jac, has_start, options))
-    if not options.keys().isdisjoint(BOUNDING):
-        from nlsq.core.bounding import read_auto_bounds
-
-        inferred, options = read_auto_bounds(method, options)
-        if inferred is not None:
-            found.insert(diagnoses, inferred)
     return found, method, options
 
 
