@@ -84,9 +84,7 @@ class Crew:
         self, fit: Callable, model: Model, data: Observations, config: OptimizationConfig
     ) -> Finished:
         """The fit, whose model they evaluate."""
-        if not (workers := getattr(config.settings, "workers", None)):  # as in the reference's
-            return fit(model, data, config)
-        with shared_out(workers) as crew:
+        with shared_out(config.settings.workers) as crew:
             return fit(model, data, config.with_settings(workers=crew))
 
     def tell(self, result: CurveFitResult) -> None:
