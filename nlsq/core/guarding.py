@@ -28,7 +28,7 @@ from nlsq.interfaces.orchestration_protocol import OptimizationConfig
 from nlsq.stability.guard import OF_START, stability_guard
 from nlsq.stability.looks import Look
 from nlsq.stability.numbers import with_factor
-from nlsq.stability.report import Action, Finding, StabilityReport
+from nlsq.stability.report import Action, Hazard, StabilityReport
 from nlsq.utils import interruption
 from nlsq.utils.input_error import did_you_mean
 
@@ -49,7 +49,7 @@ class Guarding:
             near = did_you_mean(str(mode), MODES, ".")
             raise ValueError(f"`stability` must be False, 'check' or 'auto', got {mode!r}{near}")
         self._mode, self._actions, self._looked = mode, [], 0
-        self._look: Callable[[], tuple[Finding, ...]] = tuple
+        self._look: Callable[[], tuple[Hazard, ...]] = tuple
 
     def covariance(self, sigma: Any) -> Any:
         """`sigma`; a covariance without a Cholesky factor gets one, where little is needed."""
@@ -73,7 +73,7 @@ class Guarding:
         if config.solver == "reference":
             raise ValueError(_NO_REFERENCE)
 
-        def later() -> tuple[Finding, ...]:
+        def later() -> tuple[Hazard, ...]:
             model.require_unchanged()
             return self._seen(model.twin(), data, config)
 
@@ -123,7 +123,7 @@ class Guarding:
 
     def _seen(
         self, model: Model, data: Observations, config: OptimizationConfig
-    ) -> tuple[Finding, ...]:
+    ) -> tuple[Hazard, ...]:
         parameters, options = config.parameters, config.settings
         part = _part(model, data)
         x, y = part.x.given, part.counted(part.y)

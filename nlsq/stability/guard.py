@@ -43,7 +43,7 @@ from nlsq.stability.numbers import (
 )
 from nlsq.stability.numbers import estimate_condition_number as estimate_condition_number
 from nlsq.stability.numbers import solve_with_cholesky_fallback as solve_with_cholesky_fallback
-from nlsq.stability.report import Action, Finding, StabilityReport
+from nlsq.stability.report import Action, Hazard, StabilityReport
 
 IDLE = 1e-5  # relative change of the model that is next to none
 #: What tells against a start.
@@ -67,12 +67,12 @@ class NumericalStabilityGuard(SafeFunctions):
     def __init__(self, max_jacobian_elements_for_svd: int = SVD_ELEMENTS):
         self.max_jacobian_elements_for_svd = max_jacobian_elements_for_svd
 
-    def check(self, look: Look) -> tuple[Finding, ...]:
+    def check(self, look: Look) -> tuple[Hazard, ...]:
         """Everything in the table above."""
         data = of_data(look.x, look.y, look.p0.tolist())
         return (*data, *of_sigma(look), *self._of_start(look))
 
-    def _of_start(self, look: Look) -> Iterator[Finding]:
+    def _of_start(self, look: Look) -> Iterator[Hazard]:
         JT = np.empty((0, look.f0.size)) if look.JT is None else look.JT
         if fault := tuple(not_finite(look, JT)):
             yield from fault
@@ -83,16 +83,16 @@ class NumericalStabilityGuard(SafeFunctions):
         is_idle = (p > 0) & (p * self.safe_norm(JT, axis=1) <= IDLE * size) & (size > 0)
         if idle := tuple(itertools.compress(names, is_idle)):
             text = f"doubling {' or '.join(idle)} changes the model by less than {IDLE:g} of it."
-            yield Finding("idle parameter", text, len(idle), "doubt", idle)
+            yield Hazard("idle parameter", text, len(idle), "doubt", idle)
         yield from self._condition(JT, names)
         yield from of_edges(look, fitted)
 
-    def _condition(self, JT: np.ndarray, names: Sequence[str]) -> Iterator[Finding]:
+    def _condition(self, JT: np.ndarray, names: Sequence[str]) -> Iterator[Hazard]:
         """The finding of a Jacobian (n, m) whose condition is beyond `CONDITION`."""
         lengths = self.safe_norm(JT, axis=1)
         if silent := tuple(itertools.compress(names, lengths == 0)):
             text = f"the model does not depend on {' or '.join(silent)} at the start."
-            yield Finding("condition", text, math.inf, "fault", silent)
+            yield Hazard("condition", text, math.inf, "fault", silent)
         elif names:
             svd = JT.size <= self.max_jacobian_elements_for_svd
             condition, direction = null_direction(JT / lengths[:, None], svd)
@@ -103,9 +103,9 @@ class NumericalStabilityGuard(SafeFunctions):
                     f"with a condition of {condition:.2g}: the data tell them apart only "
                     "elsewhere, or not at all."
                 )
-                yield Finding("condition", text, condition, "fault", part)
+                yield Hazard("condition", text, condition, "fault", part)
 
-    def check_and_fix_jacobian(self, J: Any) -> tuple[np.ndarray, tuple[Finding, ...]]:
+    def check_and_fix_jacobian(self, J: Any) -> tuple[np.ndarray, tuple[Hazard, ...]]:
         """(J, findings), J (m, n) with which a step can be computed.
 
         Rows that are not finite become 0, as if their points were missing. Where the condition is
@@ -117,7 +117,7 @@ class NumericalStabilityGuard(SafeFunctions):
         if bad.any():
             J[bad] = 0.0
             text = f"{bad.sum()} rows of the Jacobian are not finite: they are taken as 0."
-            found.append(Finding("not finite", text, int(bad.sum()), "fault"))
+            found.append(Hazard("not finite", text, int(bad.sum()), "fault"))
         names = [f"column {j}" for j in range(J.shape[1])]
         if condition := tuple(self._condition(J.T, names)):
             found += condition
@@ -126,25 +126,25 @@ class NumericalStabilityGuard(SafeFunctions):
             J = np.vstack([J, np.diag(math.sqrt(TIKHONOV) * size)])
         return J, tuple(found)
 
-    def check_gradient(self, gradient: Any) -> tuple[Finding, ...]:
+    def check_gradient(self, gradient: Any) -> tuple[Hazard, ...]:
         """Findings of a gradient (n,): not finite, or of sizes that differ by more than 1e12."""
         found = self.detect_numerical_issues(gradient, "the gradient")
         size = np.abs(np.asarray(gradient, float))
         size = size[np.isfinite(size) & (size > 0)]
         if size.size and (ratio := float(size.max() / size.min())) > CONDITION:
             text = f"its components differ by a factor of {ratio:.2g}: scale the parameters."
-            found += (Finding("gradient scales", text, ratio),)
+            found += (Hazard("gradient scales", text, ratio),)
         return found
 
-    def check_parameters(self, params: Any) -> tuple[Finding, ...]:
+    def check_parameters(self, params: Any) -> tuple[Hazard, ...]:
         """Findings of parameters (n,): not finite, or of sizes that differ by more than 1e6."""
         return (*self.detect_numerical_issues(params, "a parameter"), *of_sizes(params))
 
-    def check_residuals(self, residuals: Any) -> tuple[Finding, ...]:
+    def check_residuals(self, residuals: Any) -> tuple[Hazard, ...]:
         """Findings of residuals (m,): not finite, or too large or small to be squared."""
         return self.detect_numerical_issues(residuals, "a residual")
 
-    def detect_numerical_issues(self, x: Any, what: str = "a value") -> tuple[Finding, ...]:
+    def detect_numerical_issues(self, x: Any, what: str = "a value") -> tuple[Hazard, ...]:
         """Findings of any numbers: NaN, infinite, too large or too small to be squared."""
         x = np.ravel(np.asarray(x, float))
         size = np.abs(x[np.isfinite(x)])
@@ -155,7 +155,7 @@ class NumericalStabilityGuard(SafeFunctions):
             "too small to be squared": ((size < 1 / SQUARE) & (size > 0)).sum(),
         }
         return tuple(
-            Finding(kind, f"{what} is {kind} at {count} of {x.size} places.", int(count), "fault")
+            Hazard(kind, f"{what} is {kind} at {count} of {x.size} places.", int(count), "fault")
             for kind, count in counts.items()
             if count
         )

@@ -14,7 +14,7 @@ from nlsq.stability.numbers import (
     detect_parameter_scale_mismatch,
     estimate_condition_number,
 )
-from nlsq.stability.report import Finding
+from nlsq.stability.report import Hazard
 
 SCALE = 1e6  # sizes between its inverse and itself are no matter
 ORDINARY = 1e3  # the same for a start of 1
@@ -42,7 +42,7 @@ class Look(NamedTuple):
     factor: np.ndarray | None = None  # (m, m), lower Cholesky factor of the covariance of y
 
 
-def of_data(x: np.ndarray | None, y: np.ndarray, p: list[float]) -> Iterator[Finding]:
+def of_data(x: np.ndarray | None, y: np.ndarray, p: list[float]) -> Iterator[Hazard]:
     axes = () if x is None else np.atleast_2d(x)
     largest = []
     for i, axis in enumerate(axes):
@@ -52,24 +52,24 @@ def of_data(x: np.ndarray | None, y: np.ndarray, p: list[float]) -> Iterator[Fin
         largest.append(size)
         if _is_odd(size):
             text = f"{name} runs to {size:.3g}: parameters of its unit are of that size."
-            yield Finding("x scale", text, size)
+            yield Hazard("x scale", text, size)
         if 0 < FAR * span < size:
             text = f"{name} is far from 0, {size:.3g} for a span of {span:.3g}: subtract a place."
-            yield Finding("x offset", text, estimate_condition_number(axis))
+            yield Hazard("x offset", text, estimate_condition_number(axis))
     for i, j, r in detect_collinearity(x)[1] if len(axes) > 1 else ():
         text = f"x[{i}] and x[{j}] have the correlation {r:.6g}: their effects are alike."
-        yield Finding("collinear x", text, r)
+        yield Hazard("collinear x", text, r)
     if len(axes):
         points = np.array([*axes, y])
         same = np.diff(points[:, np.lexsort(points)]) == 0
         if count := int(same.all(axis=0).sum()):
             text = f"{count} points are there twice, in x and y: they count twice."
-            yield Finding("duplicated points", text, count)
+            yield Hazard("duplicated points", text, count)
     size = float(np.fmax.reduce(np.abs(y)))
     if _is_odd(size):
         lost = not 1 / SQUARE < size < SQUARE
         more = ", whose square is no number: change its unit." if lost else "."
-        yield Finding("y scale", f"y runs to {size:.3g}{more}", size, "fault" if lost else "note")
+        yield Hazard("y scale", f"y runs to {size:.3g}{more}", size, "fault" if lost else "note")
     yield from of_sizes(p)
     yield from _of_units(largest, p)
 
@@ -78,14 +78,14 @@ def _is_odd(size: float) -> bool:
     return size > SCALE or 0 < size < 1 / SCALE
 
 
-def of_sizes(p: Sequence[float]) -> Iterator[Finding]:
+def of_sizes(p: Sequence[float]) -> Iterator[Hazard]:
     mismatch, ratio = detect_parameter_scale_mismatch(p)
     if mismatch:
         text = f"the largest start is {ratio:.2g} times the smallest; the fit scales them itself."
-        yield Finding("parameter scales", text, ratio)
+        yield Hazard("parameter scales", text, ratio)
 
 
-def _of_units(largest: list[float], p: list[float]) -> Iterator[Finding]:
+def _of_units(largest: list[float], p: list[float]) -> Iterator[Hazard]:
     """Starts among which none is of the size of x, or of 1 / x."""
 
     def is_ordinary(size: float) -> bool:
@@ -97,35 +97,35 @@ def _of_units(largest: list[float], p: list[float]) -> Iterator[Finding]:
             continue
         if not any(is_ordinary(s / size) or is_ordinary(s * size) for s in sizes):
             text = f"x runs to {size:.3g}, and no start is near that size, or near 1 over it."
-            yield Finding("units", text, size, "doubt")
+            yield Hazard("units", text, size, "doubt")
 
 
-def of_sigma(look: Look) -> Iterator[Finding]:
+def of_sigma(look: Look) -> Iterator[Hazard]:
     if look.factor is not None:
         diagonal = np.abs(np.diagonal(look.factor))
         ratio = float(diagonal.max() / diagonal.min()) ** 2
         if ratio > CONDITION:
             text = f"the covariance of y is nearly singular: its condition is {ratio:.2g} at least."
-            yield Finding("sigma", text, ratio)
+            yield Hazard("sigma", text, ratio)
     elif look.weights is not None:
         acting = look.weights[look.weights > 0]
         ratio = float(acting.max() / acting.min())
         if ratio > SPREAD:
             text = f"the largest sigma is {ratio:.2g} times the smallest: few points decide alone."
-            yield Finding("sigma", text, ratio)
+            yield Hazard("sigma", text, ratio)
 
 
-def not_finite(look: Look, JT: np.ndarray) -> Iterator[Finding]:
+def not_finite(look: Look, JT: np.ndarray) -> Iterator[Hazard]:
     """The finding of a start at which the model or a derivative is no number to be squared."""
     bad, of_J = ~(np.abs(look.f0) < SQUARE), ~(np.abs(JT) < SQUARE).all(axis=0)
     if count := int((bad | of_J).sum()):
         what = "the model" if bad.any() else "a derivative of the model"
         start = ", ".join(f"{n}={p:g}" for n, p in zip(look.names, look.p0, strict=True))
         text = f"{what} is not finite, or too large, at {count} of {bad.size} points with {start}."
-        yield Finding("start", text, count, "fault")
+        yield Hazard("start", text, count, "fault")
 
 
-def of_edges(look: Look, places: Sequence[int]) -> Iterator[Finding]:
+def of_edges(look: Look, places: Sequence[int]) -> Iterator[Hazard]:
     """What is not finite near the start; of few parameters, since each is moved both ways."""
     for j in places if len(places) <= _FEW else ():
         for sign in (1, -1):
@@ -134,4 +134,4 @@ def of_edges(look: Look, places: Sequence[int]) -> Iterator[Finding]:
             if count := int((~np.isfinite(look.value(q))).sum()):
                 name = look.names[j]
                 text = f"the model is not finite at {count} points with {name}={q[j]:g}: bound it."
-                yield Finding("edge", text, count, "note", (name,))
+                yield Hazard("edge", text, count, "note", (name,))
