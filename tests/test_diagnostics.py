@@ -336,6 +336,9 @@ def test_a_restored_fit_says_what_is_still_known():
     assert back.diagnostics == result.diagnostics
     assert of_parameters(back.diagnose()) == of_parameters(result.diagnose())
     assert "the model is not here" in back.diagnose().unknown[0]
+    with pytest.warns(nlsq.OptimizeWarning):  # an infinite condition, which JSON has no word for
+        result = nlsq.curve_fit(lambda x, a, b: a + 0 * b * x, T, Y, compute_diagnostics=True)
+    assert nlsq.CurveFitResult.from_json(result.to_json()).diagnostics == result.diagnostics
 
 
 def test_many_stored_fits_keep_what_covariances_say(tmp_path):

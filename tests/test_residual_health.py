@@ -126,7 +126,7 @@ def test_units_change_no_verdict():
     rng = np.random.default_rng(1)
     y = decay(X, 2, 1, 0.3) + 0.3 * np.sin(4 * X) + 0.1 * rng.normal(size=100)
     facts = []
-    for a, b in ((1.0, 1.0), (1e-9, 1e7), (1e12, 1e-5)):
+    for a, b in ((1.0, 1.0), (1e-9, 1e7), (1e12, 1e-5), (1e150, 1.0), (1e-150, 1.0)):
         fit = curve_fit(decay, X * b, y * a, p0=(2 * a, 1 / b, 0.3 * a))
         facts.append([(f.code, f.severity, f.number) for f in _all(fit)])
     assert facts[0]

@@ -259,6 +259,7 @@ def _shape(
     if n < _FEWEST_FOR_TAILS:
         return None, None
     d = values - values.mean()
+    d /= np.abs(d).max() or 1.0  # of y by 1e-100 the fourth powers are no numbers
     squares = d * d
     variance = float(squares.mean())
     excess = float(squares @ squares) / (n * variance**2) - 3.0
