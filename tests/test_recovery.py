@@ -211,6 +211,8 @@ def test_a_healthy_fit_calls_nothing_more():
     assert counts[3] - counts[2] == counts[2] - counts[1] and (plain.popt == fit.popt).all()
     assert fit.fallback.attempts == 1 and fit.fallback.describe() == "none was needed"
     assert "remedy  none was needed" in fit.summary() and "remedy" not in plain.summary()
+    held = curve_fit(decay, X, noisy, fixed={"a": 1, "k": 9, "c": 0}, fallback=True)
+    assert not held.fallback.tried
 
 
 def test_noise_alone_is_no_failure():

@@ -88,6 +88,13 @@ class Evidence:
     jacobian_at: Callable[[np.ndarray], np.ndarray] | None = None
     sums: Mapping[str, float] | None = None
 
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():  # a stranger's plugin must not change the fit
+            if isinstance(value, np.ndarray):
+                view = value.view()
+                view.flags.writeable = False
+                object.__setattr__(self, name, view)
+
     @classmethod
     def of_jacobian(cls, jacobian: Any, names: Any = None) -> Evidence:
         """What a Jacobian (m, n) alone tells; the parameters' values are not known (NaN)."""

@@ -136,7 +136,8 @@ def failure(result: Any) -> tuple[str, str]:
     if not result.success:
         kind = _BY_STATUS.get(int(result.status), "")
         return (kind, str(result.message)) if kind else ("", "")
-    spread = 0.0 if result.get("ydata") is None else _spread(result)
+    known = result.get("ydata") is not None and result.n_free  # else nothing can be mended
+    spread = _spread(result) if known else 0.0
     if not spread > 0:
         return "", ""
     if result.get("loss", "linear") == "linear":
