@@ -304,7 +304,7 @@ def of_parameters(report):
     return [f.fact for f in report.findings if f.code in ("explained", "rank", "spectrum")]
 
 
-def test_every_road_gives_the_report():
+def test_every_road_gives_the_report(monkeypatch):
     plain = nlsq.curve_fit(decay, T, Y)
     report = plain.diagnose()
     assert numbers(nlsq.curve_fit(decay, T, Y, compute_diagnostics=True).diagnostics) == numbers(
@@ -318,6 +318,9 @@ def test_every_road_gives_the_report():
     assert fits.diagnose().status.tolist() == [fit.diagnose().status for fit in fits]
     with pytest.raises(TypeError, match="diagnose"):
         nlsq.fit_many(decay, T, [Y], compute_diagnostics=True)
+    monkeypatch.setenv("NLSQ_SELECTOR_IMPL", "old")
+    reference = nlsq.curve_fit(decay, T, Y, compute_diagnostics=True).diagnostics
+    assert of_parameters(reference) == of_parameters(report)
 
 
 def test_a_streamed_fit_needs_one_pass_and_says_what_it_lacks():

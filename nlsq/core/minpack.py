@@ -349,8 +349,9 @@ def curve_fit(
         inferred, options = read_auto_bounds(method, options)
     config = taken.selector.select(f, p0, bounds, method, jac, options)
     diagnoses = compute_diagnostics or diagnostics_config is not None
-    if diagnoses:
-        config = config._replace(settings=dataclasses.replace(config.settings, history=[]))
+    history: list | None = [] if diagnoses and config.solver != "reference" else None
+    if history is not None:
+        config = config._replace(settings=dataclasses.replace(config.settings, history=history))
     decision = taken.coordinator.decide(prepared.ydata.size, None, True)
     data, n = Observations.of(prepared), config.n_params
     held_by_bounds = fixed is None and config.n_free < n  # for which SciPy takes few points
@@ -381,7 +382,7 @@ def curve_fit(
     if diagnoses:
         from nlsq.result.diagnosing import diagnose  # which few fits need
 
-        result["diagnostics"] = diagnose(result, diagnostics_config, config.settings.history)
+        result["diagnostics"] = diagnose(result, diagnostics_config, history)
     announce(result, finished.status, finished.options.verbose, stacklevel=2)
     return _five_tuple(result) if full_output else result
 
