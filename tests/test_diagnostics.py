@@ -318,6 +318,8 @@ def test_every_road_gives_the_report(monkeypatch):
     assert fits.diagnose().status.tolist() == [fit.diagnose().status for fit in fits]
     with pytest.raises(TypeError, match="diagnose"):
         nlsq.fit_many(decay, T, [Y], compute_diagnostics=True)
+    with pytest.raises(TypeError, match="must be a DiagnosticsConfig, got 3"):
+        nlsq.curve_fit(decay, T, Y, diagnostics_config=3)
     monkeypatch.setenv("NLSQ_SELECTOR_IMPL", "old")
     reference = nlsq.curve_fit(decay, T, Y, compute_diagnostics=True).diagnostics
     assert of_parameters(reference) == of_parameters(report)

@@ -5,7 +5,9 @@ The data are without noise, so that the parameters they were made from are the a
 
 import inspect
 import pickle
+import threading
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import numpy as np
@@ -21,6 +23,7 @@ from nlsq.stability.fallback import FallbackOrchestrator, FallbackStrategy
 from nlsq.stability.recovery import OptimizationRecovery
 from nlsq.stability.robust_decomposition import RobustDecomposition
 from nlsq.stability.svd_fallback import compute_svd_with_fallback, randomized_svd
+from nlsq.utils.warned import kept_warnings
 
 X = np.linspace(0, 10, 80)
 
@@ -282,6 +285,29 @@ def test_warnings_are_those_of_the_end_that_is_kept_at_the_callers_line():
 
 
 # -------------------------------------------------------------------------- calls and records
+
+
+def test_fits_at_once_leave_the_filters_as_they_were():
+    """Of which the first to begin ends first."""
+    before, both, left = list(warnings.filters), threading.Barrier(2), threading.Event()
+
+    def told(name):
+        if name == "second":
+            both.wait()
+        with kept_warnings() as notes:
+            if name == "first":
+                both.wait()
+                both.wait()
+            else:
+                both.wait()
+                left.wait()
+            warnings.warn(name, stacklevel=1)
+        left.set()
+        return [str(note.message) for note in notes]
+
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(told, ("first", "second"))) == [["first"], ["second"]]
+    assert warnings.filters == before
 
 
 def test_every_call_knows_the_word_or_says_why_not():

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from nlsq.utils.unexplained import ROUNDED, UNEXPLAINED, alike
+from nlsq.utils.warned import kept_warnings
 
 KINDS = {
     "max_nfev": "the evaluations did not suffice",
@@ -58,8 +59,7 @@ class End:
         """
         raised: Exception | None = None
         result: Any = None
-        with warnings.catch_warnings(record=True) as notes:
-            warnings.simplefilter("always")
+        with kept_warnings() as notes:
             try:
                 result = fit(**call)
             except (RuntimeError, ValueError, ArithmeticError) as error:
