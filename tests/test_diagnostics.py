@@ -395,6 +395,31 @@ OF_EVERY_KIND = {
 }  # fmt: skip
 
 
+def product(x, a, b, c):
+    return a * b * x + c
+
+
+def saturation(x, v, k):
+    return v * x / (k + x)
+
+
+@pytest.mark.parametrize(
+    ("f", "p", "scales"),
+    [(product, (2, 3, 1), (1, 0, 1)), (product, (2, 3, 1), (0, -1, 0)),
+     (saturation, (2, 400), (1, 0)), (saturation, (2, 400), (0, 1))],
+)  # fmt: skip
+def test_far_units_change_no_finding(f, p, scales):
+    """Of y, or of x, by whose squares the numbers of a diagnosis end; warnings are errors here."""
+    found, x = [], np.linspace(0.1, 4, 40)
+    noisy = f(x, *p) * (1 + 0.01 * np.cos(90 * x**2))
+    for unit in (1.0, 1e-140, 1e140):
+        p0, height = np.array(p) * unit ** np.array(scales), unit ** scales[0]
+        width = unit if not scales[0] else 1.0
+        report = fitted(f, x * width, noisy * height, p0).diagnose()
+        found.append([(one.code, one.severity) for one in report.findings])
+    assert found[0] == found[1] == found[2]
+
+
 @pytest.mark.parametrize("kind", OF_EVERY_KIND)
 def test_fits_of_every_kind_are_healthy(kind):
     f, x, y, options = OF_EVERY_KIND[kind]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -194,4 +195,4 @@ class Directions:
         """Standard error of g^T p, g (k,), for residuals of standard deviation 1."""
         with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
             parts = self.rows @ (combination / self.lengths) / self.values
-        return float(np.linalg.norm(np.where(np.isnan(parts), 0.0, parts)))
+        return math.hypot(*np.where(np.isnan(parts), 0.0, parts))  # squares may be no numbers

@@ -136,9 +136,9 @@ class _Profile:
         with np.errstate(all="ignore"):
             J = self._evidence.jacobian_at(p)[:, self._others]
             r = self._evidence.residual_at(p)
-        if not np.isfinite(J).all():
+            lengths = np.linalg.norm(J, axis=0)
+        if not np.isfinite(lengths).all():
             return p, math.inf
-        lengths = np.linalg.norm(J, axis=0)
         lengths = np.where(lengths > 0, lengths, 1.0)
         U, w, VT = np.linalg.svd(J / lengths, full_matrices=False)
         kept = w > 1e-12 * w.max(initial=0.0)
@@ -163,6 +163,7 @@ def _direction(evidence: Evidence, place: int) -> np.ndarray:
     k = int(np.flatnonzero(d.places == place)[0])
     with np.errstate(all="ignore"):
         scaled = (d.rows / d.values[:, None]).T @ (d.rows[:, k] / d.values)
+        along = scaled / d.lengths / (scaled[k] / d.lengths[k])
     out = np.zeros(len(evidence.names))
-    out[d.places] = scaled / d.lengths / (scaled[k] / d.lengths[k])
+    out[d.places] = along
     return out
