@@ -315,12 +315,14 @@ def test_every_call_knows_the_word_or_says_why_not():
     assert nlsq.CurveFit(fallback=True).curve_fit(decay, X, y).fallback.attempts == 1
     assert nlsq.fit(decay, X, y, fallback=True).fallback.attempts == 1
     assert "fallback" not in nlsq.fit(decay, X, y, fallback=False)
+    pieces = {"workflow": "chunked", "show_progress": False}
+    assert "fallback" not in nlsq.fit(decay, X, y, [1, 1, 1], fallback=False, **pieces)
     *_, info, _, status = curve_fit(decay, X, y, fallback=True, full_output=True)
     assert info["fallback"].attempts == 1 and status > 0
     refused = {
         "from one start": lambda: curve_fit(decay, X, y, fallback=True, multistart=True),
         "in memory, and": lambda: curve_fit(decay, iter([(X, y)]), fallback=True),
-        "data in memory": lambda: nlsq.fit(decay, X, y, workflow="chunked", fallback=True),
+        "in pieces": lambda: nlsq.fit(decay, X, y, workflow="chunked", fallback=True),
         "one fit": lambda: nlsq.fit_many(decay, X, y[None], fallback=True),
         "made again": lambda: nlsq.least_squares(lambda p: p, [1.0], fallback=True),
         "a bool": lambda: curve_fit(decay, X, y, fallback="yes"),
