@@ -58,7 +58,7 @@ def solve(model: Model, data: Observations, parameters: Parameters, options: Opt
                 lambda: solve(model, data, parameters, anew),
                 keep=lambda outcome: outcome.status > 0 and model.info.agrees(road),
             )
-            if not isinstance(found, Outcome) or found.x.shape != parameters.p0.shape:
+            if np.shape(getattr(found, "x", None)) != parameters.p0.shape:
                 raise TypeError(
                     f"`cache` must return what it was given under an equal key, or the default; "
                     f"for this fit get() returned {found!r:.80}."
