@@ -27,6 +27,8 @@ def diagnose(
     history: list | None = None,
 ) -> HealthReport:
     """The report on a fit; history: (nit, cost, gradient) of its iterations (`Options.history`)."""
+    if not isinstance(config, DiagnosticsConfig | None):
+        raise TypeError(f"diagnostics_config must be a DiagnosticsConfig, got {config!r}.")
     evidence, unknown = evidence_of(result, history)
     name = result.get("model_name")
     title = f"Fit of {name}" if name else "Fit"
