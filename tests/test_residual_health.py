@@ -316,7 +316,9 @@ def test_what_is_no_plugin_is_refused(registry, plugin):
 
 
 @pytest.mark.parametrize(
-    "wrong", [ZeroDivisionError("oops"), ["a text"], None, 7, spoil, garble], ids=str
+    "wrong",
+    [ZeroDivisionError("oops"), ["a text"], None, 7, spoil, garble],
+    ids=lambda one: getattr(one, "__name__", repr(one)),
 )
 def test_a_plugin_that_fails_loses_nothing(registry, wrong):
     registry.register(Broken(wrong))
