@@ -1,6 +1,7 @@
 """Diagnoses against sixty models of known truth, public failures, NIST's problems and units."""
 
 import dataclasses
+import re
 import warnings
 
 import numpy as np
@@ -216,6 +217,12 @@ REPORTED = {  # how it is fitted, and what must be said; () where nothing is wro
         ("not converged", "the model explains 0 % of y: wrong model or minimum"),
     ),
     "flip-flop": ((flip_flop, FLIP, CONC, (0.92, 9.8, 19), {}), ()),
+    "data without a curve": ((decay, T, np.ones(40), (1, 1, 1), {}), ("k: not determined",)),
+    "data of nothing": ((decay, T, np.zeros(40), (1, 1, 1), {}), ("k: not determined",)),
+    "a factor and a shift": (
+        (lambda x, a, b, k: a * np.exp(b - k * x), T, 5 * np.exp(-0.6 * T), (1, 1, 1), {}),
+        ("a, b: only a*exp(b) is determined",),
+    ),
     "two lives, 0": (lives(0), ()),
     "two lives, 1": (lives(1), ()),
     "two lives, 2": (lives(2), ()),
@@ -316,6 +323,8 @@ def test_every_road_gives_the_report():
     assert numbers(plain.diagnostics) == numbers(report)
     fits = nlsq.fit_many(decay, T, [Y, np.full(40, 2.0) + Y - Y.mean() * 0, Y])
     assert fits.diagnose().status.tolist() == [fit.diagnose().status for fit in fits]
+    said = nlsq.fit_many(decay, T, [Y, np.where(T > 4, np.nan, Y)]).diagnose().summary()
+    assert re.fullmatch(r"2 fits: 1 healthy.*\nX not-converged in 1.* \(nan_policy='omit'\)", said)
     with pytest.raises(TypeError, match="diagnose"):
         nlsq.fit_many(decay, T, [Y], compute_diagnostics=True)
 
@@ -404,10 +413,10 @@ def test_a_fit_that_failed_brings_its_report():
 def test_bounds_and_degrees_of_freedom():
     report = nlsq.curve_fit(decay, T, Y, bounds=(0, [1.5, 9, 9])).diagnose()
     assert "a is at its upper bound: errors do not account for that" in report.summary()
-    assert (
-        "2 data values for 2 free parameters"
-        in fitted(line, [0, 1.0], [1, 3.0]).diagnose().summary()
-    )
+    for m, sizes in ((2, "2 data values for 2 free parameters"), (1, "1 data value for 1 free p")):
+        fixed = {"b": 1.0} if m == 1 else {}
+        report = fitted(line, [1.0, 2.0][:m], [1, 3.0][:m], fixed=fixed).diagnose()
+        assert f"! {sizes}" in report.summary()
     held = nlsq.curve_fit(decay, T, Y, fixed={"c": 0.5}).diagnose()
     assert "2 of 2 free parameters determined" in held.summary()
 
@@ -545,6 +554,8 @@ def test_twelve_lines_at_most_and_back_from_a_dict():
     many[7] = Finding("dead", Severity.CRITICAL, "b does nothing", 0.0, "fix it", ("b",))
     report = create_health_report(many, "Fit of f", ["residuals"])
     lines = report.summary().splitlines()
+    remarked = [*many[:7], Finding("tails", Severity.INFO, "long tails", 9.0, "take a loss")]
+    assert create_health_report(remarked).verdict == "1 remark"
     assert len(lines) == 12 and lines[1] == "X b does nothing: fix it"
     assert lines[0] == "Fit of f: critical, 1 alarm" and lines[-1] == "? not looked at: residuals"
     assert HealthReport.from_dict(report.to_dict()) == report

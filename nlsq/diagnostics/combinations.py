@@ -93,7 +93,8 @@ def _half_logarithmic(names: list[str], p: np.ndarray, v: np.ndarray) -> Iterato
             q[i], q[j] = p[i] * math.exp(t * rate), p[j] + t * v[j]
             moves.append(q)
         if moves:
-            yield Family((f"{names[i]}*exp({-rate / v[j]:.3g}*{names[j]})",), moves)
+            power = sum_text([names[j]], [float(f"{-rate / v[j]:.3g}")])
+            yield Family((f"{names[i]}*exp({power})",), moves)
 
 
 def _change(evidence: Evidence, at: np.ndarray, moves: list[np.ndarray]) -> float:

@@ -29,6 +29,11 @@ def _ended(evidence: Evidence) -> list[Finding]:
         return []
     fact = f"not converged: {evidence.message.rstrip('.')}"
     remedy = "start nearer to the data, or allow more evaluations"
+    if not math.isfinite(evidence.cost):
+        remedy = (
+            "start where the model is finite (stability='auto' looks for such a start), and leave "
+            "out NaN in the data (nan_policy='omit')"
+        )
     return [Finding("not-converged", CRITICAL, fact, None, remedy)]
 
 
@@ -121,6 +126,8 @@ def _bounds(evidence: Evidence) -> list[Finding]:
 def _freedom(evidence: Evidence) -> list[Finding]:
     if evidence.dof > 0 or not evidence.n_points:
         return []
-    sizes = f"{evidence.n_points} data values for {int(evidence.free.sum())} free parameters"
+    free = int(evidence.free.sum())
+    counts = (evidence.n_points, "data value"), (free, "free parameter")
+    sizes = " for ".join(f"{n} {what}{'' if n == 1 else 's'}" for n, what in counts)
     fact, remedy = f"{sizes}: nothing can check the fit", "add data, or fix parameters"
     return [Finding("freedom", WARNING, fact, float(evidence.dof), remedy)]

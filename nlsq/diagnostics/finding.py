@@ -16,6 +16,7 @@ class Severity(enum.IntEnum):
 
 
 INFO, WARNING, CRITICAL = Severity
+_MARK = {INFO: " ", WARNING: "!", CRITICAL: "X"}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -43,6 +44,11 @@ class Finding:
     number: float | None = None
     remedy: str = ""
     parameters: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """The line of a report: a mark, the fact, the remedy."""
+        remedy = f": {self.remedy}" if self.remedy else ""
+        return f"{_MARK[self.severity]} {self.fact}{remedy}"
 
 
 def listed(names: Sequence[str], most: int = 6) -> str:

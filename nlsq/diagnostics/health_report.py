@@ -34,7 +34,6 @@ ANALYSERS: tuple[Callable[[Evidence, DiagnosticsConfig], list[Finding]], ...] = 
     gradient.analyse,
 )
 _STATUS = {Severity.INFO: "healthy", Severity.WARNING: "warning", Severity.CRITICAL: "critical"}
-_MARK = {Severity.INFO: " ", Severity.WARNING: "!", Severity.CRITICAL: "X"}
 _STYLE = {" ": "green", "!": "yellow", "X": "red", "?": "dim"}  # by the mark
 
 
@@ -91,15 +90,20 @@ class HealthReport:
         """The lines of `summary`."""
         rest = LINES - 1 - len(self.unknown)
         shown = self.findings if len(self.findings) <= rest else self.findings[: rest - 1]
-        lines = [self._head()] + [_line(f) for f in shown]
+        lines = [self._head()] + [str(f) for f in shown]
         if left := len(self.findings) - len(shown):
             lines.append(f"  and {left} more in .findings")
         return lines + [f"? not looked at: {what}" for what in self.unknown]
 
+    @property
+    def verdict(self) -> str:
+        """How many alarms there are; else how many remarks that something can be done about."""
+        remarks = sum(bool(f.remedy) for f in self.findings)
+        word, count = ("alarm", len(self.alarms)) if self.alarms else ("remark", remarks)
+        return f"{count} {word}{'' if count == 1 else 's'}" if count else "nothing to object"
+
     def _head(self) -> str:
-        count = len(self.alarms)
-        said = "nothing to object" if not count else f"{count} alarm{'' if count == 1 else 's'}"
-        return f"{self.title}: {self.status}, {said}"
+        return f"{self.title}: {self.status}, {self.verdict}"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain objects, as JSON takes them; `from_dict` reads them."""
@@ -181,11 +185,6 @@ class HealthReport:
     def __repr__(self) -> str:
         codes = ", ".join(f.code for f in self.alarms) or "no alarm"
         return f"HealthReport({self.status}: {codes})"
-
-
-def _line(finding: Finding) -> str:
-    remedy = f": {finding.remedy}" if finding.remedy else ""
-    return f"{_MARK[finding.severity]} {finding.fact}{remedy}"
 
 
 def create_health_report(

@@ -85,10 +85,12 @@ class IdentifiabilityAnalyzer:
         correlation = _correlation(evidence, d)
         pairs = _pairs(evidence, correlation, self.config.correlation_threshold)
         dependent, findings, settled = self._free_directions(evidence, d)
-        rank = int(evidence.free.sum()) - dependent
         condition = d.condition if not dependent else math.inf
         findings += self._ill_known(evidence, settled)
         findings = _without_repetition(findings)
+        unsaid = _unsaid(evidence, findings)
+        findings += unsaid
+        rank = int(evidence.free.sum()) - dependent - sum(len(f.parameters) for f in unsaid)
         findings += self._conditioning(evidence, condition, rank, bool(findings))
         if pairs and (evidence.undetermined or not dependent):
             texts = [f"{a}, {b} ({_near_one(r)})" for a, b, r in pairs]
@@ -154,7 +156,10 @@ class IdentifiabilityAnalyzer:
             fact = f"the columns of the Jacobian are nearly dependent: condition {condition:.1e}"
             remedy = "write the model in x less its mean, or in other parameters"
             return [Finding("condition", WARNING, fact, condition, remedy)]
-        fact = f"{rank} of {n} free parameters determined, condition {condition:.2g}"
+        what = f"{rank} of {n} free parameters determined"
+        if rank == n and evidence.undetermined:  # here, and not far away, which is said above
+            what = f"the Jacobian has rank {rank} of {n}"
+        fact = f"{what}, condition {condition:.2g}"
         return [Finding("rank", INFO, fact, condition)]
 
 
@@ -169,6 +174,17 @@ def _without_repetition(findings: list[Finding]) -> list[Finding]:
     """A parameter that is bounded on one side does not respond because it lies beyond."""
     beyond = {n for f in findings if f.code == "one-sided" for n in f.parameters}
     return [f for f in findings if f.code != "dead" or not set(f.parameters) <= beyond]
+
+
+def _unsaid(evidence: Evidence, findings: list[Finding]) -> list[Finding]:
+    """What the fit calls undetermined and no finding names: its Jacobian alone does not tell."""
+    said = {name for f in findings for name in f.parameters}
+    which = tuple(name for name in evidence.undetermined if name not in said)
+    if not which:
+        return []
+    it = "it" if len(which) == 1 else "them"
+    fact = f"{listed(which)}: not determined: values far away fit as well"
+    return [Finding("rank", CRITICAL, fact, 0.0, f"fix {it}, or add data that tell", which)]
 
 
 def free_directions(evidence: Evidence, config: DiagnosticsConfig) -> np.ndarray:
@@ -260,7 +276,7 @@ def _of_group(
     elif left > 0:
         text = f"only {left} combination{'s' if left > 1 else ''} of them"
     else:
-        text = "not"
+        text, remedy = "not", "fix it" if len(which) == 1 else "fix them"
     fact = f"{listed(which)}: {text} determined"
     return Finding("rank", CRITICAL, fact, float(left), remedy, which)
 

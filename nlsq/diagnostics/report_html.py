@@ -43,16 +43,15 @@ def page(report: HealthReport) -> str:
 def _body(report: HealthReport) -> str:
     """The verdict and the table of findings."""
     kind, sign = _KIND[report.status]
-    count = len(report.alarms)
-    text = f"{count} alarm{'' if count == 1 else 's'}" if count else "nothing to object"
     rows = "\n".join(map(_row, report.findings))
     table = f"<table><tbody>\n{rows}\n</tbody></table>" if rows else ""
     unknown = "".join(f"<li>{_esc(what)}</li>" for what in report.unknown)
     not_seen = f'<p class="soft small">Not looked at:</p><ul class="warnings">{unknown}</ul>'
+    missed = not_seen if unknown else ""
     return (
         f'<section class="verdict {kind}" role="status"><div class="sign" aria-hidden="true">{sign}'
         f"</div><div><b>{_esc(report.status.capitalize())}</b> "
-        f'<span class="soft">{text}.</span></div></section>\n{table}{not_seen if unknown else ""}'
+        f'<span class="soft">{report.verdict}.</span></div></section>\n{table}{missed}'
     )
 
 

@@ -150,6 +150,8 @@ def _pointwise(result: FitStatistics) -> tuple[dict[str, Any], str]:
     """
     if not {"fun", "jac"} <= set(result.keys()) or result.get("fun") is None:
         return {}, "the data are not here"
+    if not np.isfinite(result.get("cost", 0.0)):
+        return {}, "they are not finite"
     if "ydata" not in result:  # of `least_squares`
         dense = isinstance(result.jac, np.ndarray)
         return {"jacobian": result.jac, "residuals": result.fun} if dense else {}, ""

@@ -51,9 +51,9 @@ class FitsHealth:
         for code, number in self._codes().most_common(_LINES - 1):
             places = self.where(code)
             first = self.reports[int(np.ravel_multi_index(places[0], self.shape or (1,)))]
-            fact = next(f.fact for f in first.alarms if f.code == code)
+            line = next(str(f) for f in first.alarms if f.code == code)
             at = ", ".join(map(str, places[0]))
-            lines.append(f"! {code} in {number}, first in fits[{at}]: {fact}")
+            lines.append(f"{line[0]} {code} in {number}, first in fits[{at}]: {line[2:]}")
         return "\n".join(lines)
 
     def _codes(self) -> Counter:
