@@ -546,6 +546,34 @@ def test_every_loop_gives_its_gradient(options):
     assert len(monitor.history) > 2 and monitor.get_report().final_gradient < 1e-3
 
 
+# ---------------------------------------------------------------------------------- the user's jac
+
+
+def decay_jac(x, a, k, c):
+    e = np.exp(-k * x)
+    return np.stack([e, -a * x * e, np.ones_like(x)], axis=1)
+
+
+JACOBIANS = {  # by what each column is multiplied, and of which the report complains
+    "right": ((1, 1, 1), ()),
+    "rounded": ((1, 1 + 1e-6, 1), ()),
+    "a factor": ((2, 2, 2), ("a", "k", "c")),
+    "a sign": ((1, -1, 1), ("k",)),
+    "forgotten": ((1, 1, 0), ("c",)),
+}
+
+
+@pytest.mark.parametrize("kind", JACOBIANS)
+@pytest.mark.parametrize("shift", [0.0, 1e9], ids=["x", "x from 1e9"])
+def test_a_wrong_jac_is_told(kind, shift):
+    """Twice the derivative finds the same minimum, with half the errors."""
+    factors, wanted = JACOBIANS[kind]
+    how = {"jac": lambda x, a, k, c: decay_jac(x - shift, a, k, c) * factors, "p0": (2, 1, 0.5)}
+    fit = fitted(lambda x, a, k, c: decay(x - shift, a, k, c), T + shift, Y, **how)
+    found = [f.parameters for f in fit.diagnose().alarms if f.code == "jac"]
+    assert found == ([wanted] if wanted else [])
+
+
 # --------------------------------------------------------------------------------------- the report
 
 

@@ -55,6 +55,8 @@ class Evidence:
     bounds : 2-tuple of ndarray (n,)
     residual_at, jacobian_at : callable or None
         Of other parameters (n,): whitened residuals (m,), and their Jacobian (m, n).
+    jacobian_given : bool
+        Whether the user's own function made the Jacobian.
     sums : mapping or None
         Of residuals that are not kept, see `nlsq.streaming.moments`.
     """
@@ -86,6 +88,7 @@ class Evidence:
     bounds: tuple[np.ndarray, np.ndarray] | None = None
     residual_at: Callable[[np.ndarray], np.ndarray] | None = None
     jacobian_at: Callable[[np.ndarray], np.ndarray] | None = None
+    jacobian_given: bool = False
     sums: Mapping[str, float] | None = None
 
     @classmethod

@@ -12,12 +12,16 @@ from nlsq.diagnostics.finding import CRITICAL, INFO, WARNING, Finding, listed
 
 _TREND = 0.5  # correlation of neighbouring residuals that a curve left in them makes
 _CHANCE = 0.05
+_STEP = 1e-2  # of a standard error; with limits as shares of the value
+_SHORTEST, _LONGEST = 1e-7, 1e-3
+_OFF = 1e-2  # a share of a column, from which on a derivative is wrong
 
 
 def analyse(evidence: Evidence, config: DiagnosticsConfig = DEFAULT) -> list[Finding]:
-    """How the fit ended, its bounds and its degrees of freedom, and R-squared."""
+    """How the fit ended, by what derivatives, its bounds, degrees of freedom, and R-squared."""
     return [
         *_ended(evidence),
+        *_derivatives(evidence),
         *_explained(evidence, config),
         *_bounds(evidence),
         *_freedom(evidence),
@@ -35,6 +39,39 @@ def _ended(evidence: Evidence) -> list[Finding]:
             "out NaN in the data (nan_policy='omit')"
         )
     return [Finding("not-converged", CRITICAL, fact, None, remedy)]
+
+
+def _derivatives(evidence: Evidence) -> list[Finding]:
+    """Whether the user's Jacobian is that of the user's model."""
+    if not (evidence.jacobian_given and evidence.plain and evidence.residual_at is not None):
+        return []
+    wrong, worst = [], 0.0
+    for j in np.flatnonzero(evidence.free):
+        given, (slope, half) = evidence.jacobian[:, j], _differences(evidence, j)
+        size = max(np.linalg.norm(given), np.linalg.norm(slope))
+        off, doubt = np.linalg.norm(given - slope), np.linalg.norm(slope - half)
+        if off > _OFF * size and off > 10 * doubt:  # False for NaN, beyond where f is defined
+            wrong.append(evidence.names[j])
+            worst = max(worst, float(off / size))
+    if not wrong:
+        return []
+    fact = f"jac is not the derivative of the model in {listed(wrong)}: {100 * worst:.3g} % off"
+    remedy = "mend it, or leave it out for exact derivatives: values and errors may be wrong"
+    return [Finding("jac", CRITICAL, fact, worst, remedy, tuple(wrong))]
+
+
+def _differences(evidence: Evidence, j: int) -> list[np.ndarray]:
+    """The model's derivatives by one parameter, from a step and from half of it."""
+    size, error = abs(evidence.values[j]), math.sqrt(max(evidence.covariance[j, j], 0.0))
+    h = _STEP * error if math.isfinite(error) else 0.0
+    h = min(max(h, _SHORTEST * size), _LONGEST * size) if size else h or _LONGEST
+    out = []
+    for step in (h, h / 2):
+        p, q = evidence.values.copy(), evidence.values.copy()
+        p[j] += step
+        q[j] -= step
+        out.append((evidence.residual_at(p) - evidence.residual_at(q)) / (p[j] - q[j]))
+    return out
 
 
 def _explained(evidence: Evidence, config: DiagnosticsConfig) -> list[Finding]:

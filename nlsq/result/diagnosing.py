@@ -70,6 +70,7 @@ def evidence_of(result: FitStatistics, history: Any = None) -> tuple[Evidence, l
         tuple(result.get("undetermined") or ()), cost, dof,
         result.n_points if result.knows_dof else 0, noise,
         **pointwise,
+        jacobian_given=getattr(result.get("model_info"), "derivative", "") == "the user's jac",
         sums=result.moments if "moments" in result else None,
         history=_run_of(history, cost),
         converged=bool(result.get("success", True)),
