@@ -52,12 +52,12 @@ class Guarding:
         if mode not in MODES:
             near = did_you_mean(str(mode), MODES, ".")
             raise ValueError(f"`stability` must be False, 'check' or 'auto', got {mode!r}{near}")
-        self._mode, self._actions, self._looked = mode, [], 0
+        self.mode, self._actions, self._looked = mode, [], 0
         self._look: Callable[[], tuple[Finding, ...]] = tuple
 
     def covariance(self, sigma: Any) -> Any:
         """`sigma`; a covariance without a Cholesky factor gets one, where little is needed."""
-        if self._mode == "check" or np.ndim(sigma) != 2:
+        if self.mode == "check" or np.ndim(sigma) != 2:
             return sigma
         K = np.asarray(sigma)
         numbers = K.dtype.kind in "fiu" and K.shape[0] == K.shape[1] and np.isfinite(K).all()
@@ -83,7 +83,7 @@ class Guarding:
 
         self._look = later
         against: list[Finding] = []
-        if self._mode == "auto":
+        if self.mode == "auto":
             findings = self._seen(model, data, parameters, options)  # which the fit takes over
             self._look = lambda: findings
             against = [] if searched else [f for f in findings if f.kind in OF_START]
@@ -107,7 +107,7 @@ class Guarding:
     def tell(self, result: Any) -> None:
         """Let a result have the report, and among its warnings what may explain a bad end."""
         ended_well = result.success and not result.warnings
-        if ended_well and self._mode == "check":
+        if ended_well and self.mode == "check":
             result.defer("stability", self._report)
             return
         result["stability"] = report = self._report()
@@ -120,7 +120,7 @@ class Guarding:
 
     def _report(self) -> StabilityReport:
         findings = self._look()
-        return StabilityReport(self._mode, findings, tuple(self._actions), self._looked)
+        return StabilityReport(self.mode, findings, tuple(self._actions), self._looked)
 
     def _seen(
         self, model: Model, data: Observations, parameters: Parameters, options: Options
@@ -134,7 +134,7 @@ class Guarding:
             return part.counted(tries.values_or_nan(model, x, p))
 
         with double_precision(), np.errstate(all="ignore"):
-            if self._mode == "auto" and _refuses(model, x, parameters.p0):
+            if self.mode == "auto" and _refuses(model, x, parameters.p0):
                 f0, J = np.full(y.size, np.nan), None
             else:
                 f0, J = _at_start(model, part, parameters, options)

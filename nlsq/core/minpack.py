@@ -364,7 +364,7 @@ def curve_fit(
         found, finished = _fitted(model, data, config, search, decision.sampled, crew, guard)
     if inferred is not None:
         finished = inferred.confirmed(finished, config)
-    check_start(finished)
+    check_start(finished, guard)
     covariance = taken.covariance.compute(finished, absolute_sigma)
     verdict = judge(finished, covariance)
     result = record(finished, verdict, absolute_sigma, time.perf_counter() - started)

@@ -53,7 +53,7 @@ class FallbackRecord:
     Examples
     --------
     >>> FallbackRecord().describe()
-    'none was needed'
+    'no fallback was needed'
     """
 
     why: str = ""
@@ -65,7 +65,7 @@ class FallbackRecord:
     def describe(self) -> str:
         """All of it in one sentence."""
         if not self.why:
-            return "none was needed"
+            return "no fallback was needed"
         said: list[list[str]] = []
         for one in self.tried:
             gave = f"{one.gave}, kept" if one.kept else one.gave
@@ -76,6 +76,8 @@ class FallbackRecord:
         told = "; ".join(f"{', '.join(changed)}: {gave}" for *changed, gave in said)
         end = "" if self.strategy_used else "; none gave a better end"
         return f"{self.why.rstrip('.')}. Tried {told or 'nothing'}{end}"
+
+    __str__ = describe
 
 
 class OptimizationRecovery:
