@@ -186,6 +186,12 @@ def public(name):
     return case.model, case.x, case.y, case.p0, {} if case.sigma is None else {"sigma": case.sigma}
 
 
+def cubic(x, a, b, c, d):
+    return a * x**3 + b * x**2 + c * x + d
+
+
+Y30 = 0.01 * (6 * T - 10) ** 2 + 2.5 * (Y - decay(T, 2.0, 1.0, 0.5))
+YEARS = cubic, 6 * T + 1990, Y30, (1, 1, 1, 1), {}
 TWO_FREE = "a, b, c: only a/c and b/c are determined"
 BOUNDED = {"bounds": ([100, 1000, 0.5, 0.5], [200, 1e5, 3, 3])}
 COUNTS = PUBLIC["covid counts, default start"]
@@ -217,6 +223,19 @@ REPORTED = {  # how it is fitted, and what must be said; () where nothing is wro
         ("not converged", "the model explains 0 % of y: wrong model or minimum"),
     ),
     "flip-flop": ((flip_flop, FLIP, CONC, (0.92, 9.8, 19), {}), ()),
+    "a step, from another side": (
+        (lambda x, a, b, x0: np.where(x < x0, a, b), T, np.where(T < 2.02, 1.0, 3.0) + 0.1 * Y,
+         (1, 3, 3.3), {}), ("x0: the model does not respond",),
+    ),
+    "years": (
+        (lambda x, a, b, c: a * x**2 + b * x + c, T + 2000, (T - 2) ** 2 + 0.05 * np.cos(9 * T),
+         (1, -4000, 4e6), {}), (),
+    ),
+    "too few years": (YEARS, ("a, b, c, d: the data know them together",)),
+    "a pulse that nobody reached": (
+        (lambda t, a, mu, s: a * np.exp(-(((t - mu) / s) ** 2)), T, np.exp(-5 * (T - 2) ** 2) + Y,
+         (1, 90, 1), {}), ("not converged",),
+    ),
     "data without a curve": ((decay, T, np.ones(40), (1, 1, 1), {}), ("k: not determined",)),
     "data of nothing": ((decay, T, np.zeros(40), (1, 1, 1), {}), ("k: not determined",)),
     "a factor and a shift": (
@@ -239,6 +258,7 @@ def test_the_right_sentence_on_what_others_reported(name):
     facts = [f.fact for f in report.alarms if f.code in OF_PARAMETERS | OF_THE_END]
     assert all(any(said in fact for fact in facts) for said in wanted), report.summary()
     assert wanted or not facts, report.summary()
+    assert ("in x less its mean" in report.summary()) == ("too few years" in name)
     assert len(report.summary().splitlines()) <= 12
 
 
@@ -480,6 +500,15 @@ def test_a_threshold_acts(name):
     result = make()
     assert (text in result.diagnose().summary()) is not comes
     assert (text in result.diagnose(DiagnosticsConfig(**{name: value})).summary()) is comes
+
+
+def test_what_are_no_thresholds_is_refused_before_the_fit():
+    for options in ({"diagnostics_config": 3}, {"compute_diagnostics": "no"}):
+        for fit in (nlsq.curve_fit, nlsq.fit):
+            with pytest.raises(TypeError, match=r"DiagnosticsConfig, got 3|bool, got 'no'"):
+                fit(decay, T, Y, **options)
+    with pytest.raises(TypeError, match="DiagnosticsConfig, got 0"):
+        nlsq.curve_fit(decay, T, Y).diagnose(0)
 
 
 def test_thresholds_are_positive_numbers():

@@ -23,6 +23,7 @@ from nlsq.core.problem.keywords import (
     DIAGNOSTICS,
     NO_ARGS,
     SEARCH,
+    asks_for_report,
     asks_for_search,
     by_name,
     require_one_start,
@@ -348,7 +349,7 @@ def curve_fit(
 
         inferred, options = read_auto_bounds(method, options)
     config = taken.selector.select(f, p0, bounds, method, jac, options)
-    diagnoses = compute_diagnostics or diagnostics_config is not None
+    diagnoses = asks_for_report(compute_diagnostics, diagnostics_config)
     if diagnoses:
         config = config._replace(settings=dataclasses.replace(config.settings, history=[]))
     decision = taken.coordinator.decide(prepared.ydata.size, None, True)

@@ -23,6 +23,7 @@ from nlsq.diagnostics.explained import is_right_end
 from nlsq.diagnostics.finding import CRITICAL, INFO, WARNING, Finding, WithFindings, listed
 
 _MOST_PAIRS = 3  # that a line lists
+_FAR = 0.1  # of |x|, which a range of x below that calls far from 0
 _MOST = 12  # ill known parameters that are looked at
 
 
@@ -117,7 +118,8 @@ class IdentifiabilityAnalyzer:
         if dead.any():
             which = tuple(n for n, lost in zip(names, dead, strict=True) if lost)
             fact = f"{listed(which)}: the model does not respond"
-            remedy = f"start nearer to the data, or fix {'it' if len(which) == 1 else 'them'}"
+            it = "it" if len(which) == 1 else "them"
+            remedy = f"start nearer to the data, fix {it}, or, where it jumps, take method='cmaes'"
             findings.append(Finding("dead", CRITICAL, fact, 0.0, remedy, which))
         free = free_directions(evidence, self.config)
         for places, rows in _groups(free):
@@ -135,16 +137,18 @@ class IdentifiabilityAnalyzer:
 
     def _together(self, part: Evidence, members: list[int]) -> list[Finding]:
         named = combinations.known_pairs(part, members, self.config.known_well)
+        far = part.x is not None and np.ptp(part.x) < _FAR * np.abs(part.x).max(initial=0.0)
+        centre = "write the model in x less its mean, or " if far else ""
         findings = []
         for known in named:
             a, b = (part.names[i] for i in known.places)
             fact = f"{a}, {b}: only {known.text} is known well"
-            remedy = f"fit {known.text} in place of {a} and {b}, or fix one of them"
+            remedy = f"{centre}fit {known.text} in place of {a} and {b}, or fix one of them"
             findings.append(Finding("near-null", WARNING, fact, known.share, remedy, (a, b)))
         if len(members) > 1 and not named:
             which = tuple(part.names[i] for i in members)
             fact = f"{listed(which)}: the data know them together, none alone"
-            remedy = "fix one of them, or add data where they act differently"
+            remedy = f"{centre}fix one of them, or add data where they act differently"
             findings.append(Finding("near-null", WARNING, fact, None, remedy, which))
         return findings
 

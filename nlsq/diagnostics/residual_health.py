@@ -10,6 +10,7 @@ import math
 
 from nlsq.diagnostics.config import DEFAULT, DiagnosticsConfig
 from nlsq.diagnostics.evidence import Evidence
+from nlsq.diagnostics.explained import is_right_end
 from nlsq.diagnostics.finding import Finding, Severity
 from nlsq.diagnostics.patterns import Pattern
 from nlsq.diagnostics.residual_tests import MOST_OUTLIERS, Residuals, Spread, examine, examine_sums
@@ -40,6 +41,8 @@ def analyse(evidence: Evidence, config: DiagnosticsConfig = DEFAULT) -> list[Fin
         if seen.size:
             fact = f"the fit is exact: its residuals are {seen.size:.1g} of y, rounding"
         return [Finding("exact", Severity.INFO, fact, seen.size)]
+    if not is_right_end(evidence, config):  # whose residuals are y, of whatever size it is there
+        seen.spread = None
     found = [
         *_pattern(seen), *_chi_squared(seen), *_outliers(seen), *_spread(seen), *_shape(seen)
     ]  # fmt: skip

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nlsq.diagnostics.config import DEFAULT, DiagnosticsConfig
+from nlsq.diagnostics.config import DiagnosticsConfig
 from nlsq.diagnostics.evidence import Evidence
 from nlsq.diagnostics.health_report import HealthReport
 from nlsq.diagnostics.health_report import diagnose as diagnose_evidence
@@ -28,10 +28,11 @@ def diagnose(
     history: list | None = None,
 ) -> HealthReport:
     """The report on a fit; history: (nit, cost, gradient) of its iterations (`Options.history`)."""
+    thresholds = DiagnosticsConfig.of(config)
     evidence, unknown = evidence_of(result, history)
     name = result.get("model_name")
     title = f"Fit of {name}" if name else "Fit"
-    return diagnose_evidence(evidence, config or DEFAULT, title, unknown)
+    return diagnose_evidence(evidence, thresholds, title, unknown)
 
 
 def diagnose_residuals(result: OptimizeResult, config: DiagnosticsConfig | None) -> HealthReport:

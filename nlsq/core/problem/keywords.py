@@ -57,6 +57,23 @@ def asks_for_search(method: Any, options: dict) -> bool:
     return named or (bool(options) and not options.keys().isdisjoint(SEARCH))
 
 
+def asks_for_report(compute_diagnostics: Any, config: Any) -> bool:
+    """Whether a call wants a report on its fit's health.
+
+    Raises
+    ------
+    TypeError
+        For what is no bool, or no `DiagnosticsConfig`.
+    """
+    if not isinstance(compute_diagnostics, bool):
+        raise TypeError(f"compute_diagnostics must be a bool, got {compute_diagnostics!r}.")
+    if config is not None:
+        from nlsq.diagnostics.config import DiagnosticsConfig  # which few fits need
+
+        DiagnosticsConfig.of(config)
+    return compute_diagnostics or config is not None
+
+
 def require_one_start(xdata: Any, ydata: Any, method: Any, options: dict) -> None:
     """Refuse `fallback` for what is not one fit of data in memory from one start.
 
