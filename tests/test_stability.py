@@ -445,7 +445,7 @@ def test_a_search_that_is_asked_for_is_not_made_twice():
 def test_long_data_are_sampled():
     x = np.linspace(0, 5, 20_000)
     fit = curve_fit(decay, x, decay(x, 2, 1.3, 0.5), [2, 1, 1], stability="check")
-    assert fit.stability.n_points == 4096 and fit.stability.ok
+    assert 4000 < fit.stability.n_points <= 4096 and not fit.stability.findings  # each once
 
 
 # --------------------------------------------------------------------------------- the services

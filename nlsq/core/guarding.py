@@ -221,7 +221,7 @@ def _part(model: Model, data: Observations) -> Observations:
     alone = buying.account_of(model).pointwise or (not model.on_host and model.info.pointwise)
     if m <= _LOOKED or not alone or data.factor is not None:
         return data
-    at = sample_places(m, _LOOKED)
+    at = np.unique(sample_places(m, _LOOKED))  # strata that share a point may both draw it
     x = data.x.some(at)
     if x is None:
         return data

@@ -112,7 +112,8 @@ def _refitted(evidence: Evidence, moved: np.ndarray, i: int, shift: np.ndarray) 
         p[moved] += shift
         r = np.delete(evidence.residual_at(p), i)
         J = np.delete(evidence.jacobian_at(p), i, axis=0)[:, moved]
-        lengths = np.linalg.norm(J, axis=0)
+        with np.errstate(over="ignore", invalid="ignore"):  # a step may lead out of the numbers
+            lengths = np.linalg.norm(J, axis=0)
         if not (np.isfinite(lengths).all() and (lengths > 0).all() and np.isfinite(r).all()):
             break
         step = np.linalg.lstsq(J / lengths, -r, rcond=None)[0] / lengths
