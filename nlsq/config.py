@@ -18,6 +18,8 @@ Environment variables, read when they are needed
     1: log to standard error (:mod:`nlsq.utils.logging`).
 ``NLSQ_MEMORY_LIMIT_GB``
     The default of ``MemoryConfig.memory_limit_gb``.
+``NLSQ_SAFE_MODE``
+    1: the window keeps no session for after a crash, and offers none (:mod:`nlsq.gui_qt.autosave`).
 ``NLSQ_PREPROCESSOR_IMPL``, ``..._SELECTOR_...``, ``..._STREAMING_...``, ``..._COVARIANCE_...``
     old: the plain reference does this stage of a fit (:mod:`nlsq.core.feature_flags`).
 """

@@ -2,9 +2,10 @@
 
 import os
 
-# Read by matplotlib and JAX when they are first imported.
+# Read by matplotlib, JAX and Qt when they are first imported.
 os.environ.setdefault("MPLBACKEND", "agg")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 # Compilations are counted, and another run's programs must not be found.
 os.environ.setdefault("NLSQ_DISABLE_PERSISTENT_CACHE", "1")
 

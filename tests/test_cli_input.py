@@ -20,10 +20,11 @@ import nlsq
 from nlsq.cli.batch_table import show
 from nlsq.cli.main import _run, _warn
 from nlsq.security import frames
-from nlsq.session import batching, comparing, pieces, plan, running
+from nlsq.session import answers, batching, comparing, pieces, plan, running
 from nlsq.session.batching import find_items
 from nlsq.session.errors import ModelError
 from nlsq.session.journal import Journal
+from nlsq.session.points import Points
 from nlsq.session.settings import Model, Settings
 from nlsq.utils import interruption
 
@@ -342,6 +343,14 @@ def test_a_forged_guess_is_one_sentence(honest, monkeypatch):
         monkeypatch.setattr(running, "_confined", lambda *_, n=name, v=value: good | {n: v})
         with pytest.raises(ModelError, match="the answer of the sandbox is damaged"):
             running.guess_start(settings, points)
+
+
+def test_an_honest_guess_has_the_form_that_is_asked_of_it():
+    content = {"data": {"input_file": "x.csv"}, "model": {"name": "linear"}}
+    settings = Settings.model_validate(content)
+    points = Points(T, 2 * T + 1, None, ["t"], "y")
+    request = {"settings": content, "points": vars(points), "places": {}}
+    answers.check(running.run_guess(request), answers.GUESS, settings, {"points": T.size})
 
 
 def test_a_warning_is_told_without_its_place(capsys):

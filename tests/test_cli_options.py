@@ -245,6 +245,7 @@ CASES = [
     (("config", "batch", "--output", "-"), 0, prints("formula:")),
     (("config", "--check", "fit.yaml"), 0, prints("no mistakes")),
     (("info",), 0, prints("JAX")),
+    (("gui", "a.csv", "b.csv"), 1, prints("extra argument")),  # one that opens no window
     (("completion", "bash"), 0, prints("_NLSQ_COMPLETE")),
     (("--version",), 0, prints("nlsq ")),
     (("--debug", "fit", "nowhere.csv", "-m", "linear"), 2, prints("Traceback", "nowhere.csv")),

@@ -531,12 +531,12 @@ def monitored(records, **config):
 
 def test_what_the_gradient_did():
     healthy = [(10.0 * 0.1**k, (0.5 * 0.1**k, 0.3 * 0.1**k)) for k in range(15)]
-    assert monitored(healthy).findings == []
+    assert not monitored(healthy).findings
     stuck = [(1.0 - 1e-6 * k, (0.4, 0.2)) for k in range(15)]
     assert monitored(stuck).stagnation_detected
     assert not monitored(stuck, stagnation_window=20).stagnation_detected
     flat = [(1.0, (1e-9, 1e-10))] * 4
-    assert monitored(flat).vanishing_detected and monitored(flat).status is Severity.WARNING
+    assert monitored(flat).vanishing_detected
     lame = [(10.0 * 0.5**k, (0.5, 1e-8)) for k in range(5)]
     report = monitored(lame)
     assert report.imbalance_detected and report.findings[0].parameters == ("b",)
@@ -552,7 +552,8 @@ def test_rounding_has_no_gradient():
     stuck = [(1e-33, np.array([0.4, 0.2, 0.1]))] * 15
     rounded = dataclasses.replace(exact, history=stuck, gradient=np.ones(3), cost=1e-33)
     assert gradient.analyse(rounded) == []
-    assert gradient.analyse(dataclasses.replace(rounded, r_squared=0.9, y=None)) != []
+    rough = dataclasses.replace(rounded, r_squared=0.9, y=None, residuals=None)
+    assert gradient.analyse(rough) != []
 
 
 def test_the_monitor_records_what_the_loop_saw():

@@ -19,6 +19,8 @@ MODULES = [info.name for info in pkgutil.walk_packages(nlsq.__path__, "nlsq.")]
 def test_examples_run(name, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(nlsq.JAXConfig, "_instance", None)
+    if name.startswith("nlsq.gui_qt."):
+        pytest.importorskip("pyqtgraph", exc_type=ImportError)  # where Qt is not installed
     module = importlib.import_module(name)
     flags = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
     failed, _ = doctest.testmod(module, optionflags=flags)

@@ -14,7 +14,7 @@ import pytest
 import nlsq
 from nlsq import curve_fit, stability
 from nlsq.result import FitError, OptimizeWarning
-from nlsq.stability import Finding, StabilityReport
+from nlsq.stability import Hazard, StabilityReport
 from tests.nist import PROBLEMS
 
 pytestmark = pytest.mark.filterwarnings("ignore::scipy.optimize.OptimizeWarning")
@@ -554,5 +554,5 @@ def test_a_problem_is_checked_and_its_data_brought_to_size():
     popt = curve_fit(growth, x1, y1, p0).popt * [done["y_unit"], 1 / done["x_unit"]]
     np.testing.assert_allclose(popt, [2e-9, 3e-9], rtol=1e-9)
     assert stability.apply_automatic_fixes(t, y, rescale_data=False)[3]["x_unit"] == 1.0
-    none = StabilityReport("check", (Finding("sigma", "", 1.0),), (), 60)
+    none = StabilityReport("check", (Hazard("sigma", "", 1.0),), (), 60)
     assert stability.apply_automatic_fixes(t, y, None, none)[3]["actions"] == ()

@@ -8,8 +8,9 @@ disk            XLA's compilations, in the user's cache directory
 lowered         what JAX hands to XLA for the step of the loop, beside them
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from nlsq.utils.lazily import lazily
 
 if TYPE_CHECKING:
     from nlsq.caching.memory_manager import MemoryManager as MemoryManager
@@ -38,13 +39,4 @@ _HOME = {
     "get_memory_stats": "memory_manager",
 }
 __all__ = sorted(_HOME)
-
-
-def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = lazily(__name__, _HOME)

@@ -95,6 +95,11 @@ class UnifiedCache:
     def _forget_oldest(self) -> Any:
         return self._entries.popitem(last=False)[1]
 
+    def values(self) -> list[Any]:
+        """What is kept now; that asks for none of it."""
+        with self._lock:
+            return list(self._entries.values())
+
     def info(self) -> CacheInfo:
         """Hits, misses and size."""
         with self._lock:

@@ -29,6 +29,7 @@ COMMANDS = {
     "report": "Show a finished fit, or write it as a page.",
     "resume": "Go on with a fit that was stopped.",
     "config": "Write a template of a configuration, or check one.",
+    "gui": "Open the desktop window.",
     "info": "Show versions, devices, memory and settings.",
     "completion": "Print the completion script of a shell.",
 }

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from nlsq.core.drive.solve import solve
 from nlsq.core.model.model import Model
-from nlsq.core.orchestration.reference import solve_by_reference
+from nlsq.core.orchestration.solving import fit_alone
 from nlsq.core.problem.guesses import counted
 from nlsq.core.problem.keywords import BOUNDING
 from nlsq.core.problem.observations import Observations, sample_places
@@ -18,7 +18,6 @@ from nlsq.core.verdict.finished import Finished
 from nlsq.interfaces.orchestration_protocol import OptimizationConfig
 from nlsq.precision.bound_inference import BoundInference, Inferred, merge_bounds
 from nlsq.result import CurveFitResult
-from nlsq.utils import interruption
 
 _ENOUGH = 1 << 12  # points, of more a sample is looked at
 _SAME = 1e-9  # relative difference of two costs that is none
@@ -51,7 +50,7 @@ def read_auto_bounds(
 
 
 class AutoBounds:
-    """Bounds that are inferred where the user gave none.
+    """A companion of a fit (`nlsq.core.companions`): bounds inferred where the user gave none.
 
     They do not stand in the way of a fit that keeps them by itself: a bound changes the steps of
     the reflective method, however far it is.
@@ -71,8 +70,11 @@ class AutoBounds:
         self._released = np.zeros(0, bool)  # parameters that lie outside of theirs
         self._notes: list[str] = []
 
-    def confirmed(self, finished: Finished, config: OptimizationConfig) -> Finished:
+    def fit(
+        self, fit: Callable, model: Model, data: Observations, config: OptimizationConfig
+    ) -> Finished:
         """The fit, if it converged within the bounds; else the best of it and one within them."""
+        finished = fit(model, data, config)
         self._infer(finished, config)
         if finished.status.stopped_from_outside or self._holds(finished):
             return finished
@@ -129,7 +131,7 @@ class AutoBounds:
         p0 = np.clip(start.p0, lb, ub)
         while True:
             bounded = config._replace(parameters=Parameters(p0, lb, ub, start.names))
-            found = _solved(finished.model, finished.data, bounded)
+            found = fit_alone(finished.model, finished.data, bounded)
             if kept is not None and not found.status.converged:
                 return kept
             if not (met := self._met(found)):
@@ -148,14 +150,6 @@ class AutoBounds:
 
     def _note(self, names, which, text: str) -> None:
         self._notes.append(f"{', '.join(names[j] for j in which)} {text}")
-
-
-def _solved(model: Model, data: Observations, config: OptimizationConfig) -> Finished:
-    if config.solver == "reference":
-        return solve_by_reference(model, data, config)
-    with interruption.deferred():
-        outcome = solve(model, data, config.parameters, config.settings)
-    return Finished(model, data, config.parameters, config.settings, outcome)
 
 
 def _some(x: Any, y: np.ndarray) -> tuple[Any, np.ndarray]:

@@ -7,7 +7,7 @@ made from it all the same, and beside it from a start that is looked for in the 
 
 from __future__ import annotations
 
-import dataclasses
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -15,93 +15,92 @@ import numpy as np
 
 from nlsq.config import double_precision
 from nlsq.core.drive import buying, host, tries
-from nlsq.core.drive.solve import solve
+from nlsq.core.drive.roads import choose_road
 from nlsq.core.loop.outcome import Outcome
-from nlsq.core.loop.status import Status
 from nlsq.core.model.abscissae import Abscissae
 from nlsq.core.model.duals import NoRule
 from nlsq.core.model.model import Model
 from nlsq.core.problem.observations import Observations, sample_places
 from nlsq.core.problem.options import Options
 from nlsq.core.problem.parameters import Parameters
+from nlsq.core.verdict.finished import Finished
+from nlsq.interfaces.orchestration_protocol import OptimizationConfig
 from nlsq.stability.guard import OF_START, stability_guard
 from nlsq.stability.looks import Look
-from nlsq.stability.numbers import tikhonov
-from nlsq.stability.report import Action, Finding, StabilityReport
+from nlsq.stability.numbers import with_factor
+from nlsq.stability.report import Action, Hazard, StabilityReport
+from nlsq.utils import interruption
 from nlsq.utils.input_error import did_you_mean
 
 _LOOKED = 4096  # points that are looked at, of a model whose points do not depend on each other
 _CLEARLY = 1e-6  # relative difference of two costs that is no rounding
 MODES = ("check", "auto")
+_NO_REFERENCE = (
+    "`stability` guards the engine's fits, not those of the plain reference. Unset the variable "
+    "NLSQ_SELECTOR_IMPL=old, or leave it out."
+)
 
 
 class Guarding:
-    """One fit under guard.
-
-    Parameters
-    ----------
-    mode : {'check', 'auto'}
-    """
-
-    NO_REFERENCE = (
-        "`stability` guards the engine's fits, not those of the plain reference. Unset the "
-        "variable NLSQ_SELECTOR_IMPL=old, or leave it out."
-    )
+    """A companion of a fit (`nlsq.core.companions`): the guard, whose mode is one of `MODES`."""
 
     def __init__(self, mode: str):
         if mode not in MODES:
             near = did_you_mean(str(mode), MODES, ".")
             raise ValueError(f"`stability` must be False, 'check' or 'auto', got {mode!r}{near}")
         self.mode, self._actions, self._looked = mode, [], 0
-        self._look: Callable[[], tuple[Finding, ...]] = tuple
+        self._look: Callable[[], tuple[Hazard, ...]] = tuple
 
     def covariance(self, sigma: Any) -> Any:
         """`sigma`; a covariance without a Cholesky factor gets one, where little is needed."""
         if self.mode == "check" or np.ndim(sigma) != 2:
             return sigma
-        K = np.asarray(sigma)
-        numbers = K.dtype.kind in "fiu" and K.shape[0] == K.shape[1] and np.isfinite(K).all()
-        if not numbers or _has_factor(K):
-            return sigma
-        fixed, added = tikhonov(K)
-        if not _has_factor(fixed):
+        K, added = np.asarray(sigma), 0.0
+        if K.dtype.kind in "fiu" and K.shape[0] == K.shape[1] and np.isfinite(K).all():
+            with contextlib.suppress(np.linalg.LinAlgError):  # which the fit refuses
+                K, added = with_factor(K)
+        if not added:
             return sigma
         reason = "the covariance of y has no Cholesky factor: points are all but copies of others."
         text = f"{added:.2g} is added to the variances, 1e-10 of their mean."
         self._actions.append(Action("sigma", text, reason, added))
-        return fixed
+        return K
 
-    def solve(
-        self, model: Model, data: Observations, parameters: Parameters, options: Options,
-        searched: bool,
-    ) -> tuple[Parameters, Options, Outcome]:  # fmt: skip
-        """The fit, and what it was made with. searched: p0 was looked for."""
+    def fit(
+        self, fit: Callable, model: Model, data: Observations, config: OptimizationConfig
+    ) -> Finished:
+        """The fit, or with 'auto' a better one from a start that is found."""
+        if config.solver == "reference":
+            raise ValueError(_NO_REFERENCE)
 
-        def later() -> tuple[Finding, ...]:
+        def later() -> tuple[Hazard, ...]:
             model.require_unchanged()
-            return self._seen(model.twin(), data, parameters, options)
+            return self._seen(model.twin(), data, config)
 
         self._look = later
-        against: list[Finding] = []
-        if self.mode == "auto":
-            findings = self._seen(model, data, parameters, options)  # which the fit takes over
-            self._look = lambda: findings
-            against = [] if searched else [f for f in findings if f.kind in OF_START]
-        if not against or not parameters.n_free:
-            return parameters, options, solve(model, data, parameters, options)
+        if self.mode == "check":
+            return fit(model, data, config)
+        with interruption.deferred():
+            choose_road(model, data, config.parameters, config.settings, at_once=True)
+            findings = self._seen(model, data, config)  # which the fit takes over
+        self._look = lambda: findings
+        against = [f for f in findings if f.kind in OF_START]
+        was_searched = not config.settings.tried_again
+        if was_searched or not against or not config.n_free:
+            return fit(model, data, config)
         reason = min(against, key=lambda f: (f.kind != "start", f.level != "fault"))
-        given = None
-        if reason.kind != "start":
-            given = solve(model, data, parameters, options)
-            exact = 2 * given.cost <= tries.ROUNDED * data.spread()
-            if exact or Status(given.status).stopped_from_outside:
-                return parameters, options, given
-        begin = _aside(parameters) if given is None else parameters
-        found = self._elsewhere(model, data, begin, options)
-        if found is None or not _is_better(found[-1], given):
-            end = solve(model, data, parameters, options) if given is None else given
-            return parameters, options, end
-        self._note(parameters, options, found, given, reason.text)
+        given, begin = None, config.parameters
+        if reason.kind == "start":
+            begin = _aside(begin)
+        else:
+            given = fit(model, data, config)
+            exact = 2 * given.outcome.cost <= tries.ROUNDED * data.spread()
+            if exact or given.status.stopped_from_outside:
+                return given
+        found = self._elsewhere(fit, model, data, config._replace(parameters=begin))
+        if found is None or not _is_better(found.outcome, given and given.outcome):
+            return given or fit(model, data, config)
+        self._note(config, found, given, reason.text)
         return found
 
     def tell(self, result: Any) -> None:
@@ -123,8 +122,9 @@ class Guarding:
         return StabilityReport(self.mode, findings, tuple(self._actions), self._looked)
 
     def _seen(
-        self, model: Model, data: Observations, parameters: Parameters, options: Options
-    ) -> tuple[Finding, ...]:
+        self, model: Model, data: Observations, config: OptimizationConfig
+    ) -> tuple[Hazard, ...]:
+        parameters, options = config.parameters, config.settings
         part = _part(model, data)
         x, y = part.x.given, part.counted(part.y)
         numbers = isinstance(x, np.ndarray) and x.dtype.kind in "fiu" and x.ndim in (1, 2)
@@ -148,8 +148,8 @@ class Guarding:
             return stability_guard.check(look)
 
     def _elsewhere(
-        self, model: Model, data: Observations, parameters: Parameters, options: Options
-    ) -> tuple[Parameters, Options, Outcome] | None:
+        self, fit: Callable, model: Model, data: Observations, config: OptimizationConfig
+    ) -> Finished | None:
         """A fit from a start that is looked for in the units of x and y; None where there is none.
 
         Given scales were for another start, and its further tries are no better than a search.
@@ -158,35 +158,36 @@ class Guarding:
         from nlsq.global_optimization.problem import Problem
         from nlsq.global_optimization.strategies import MultiStart
 
-        options = dataclasses.replace(options, x_scale="jac", tried_again=False)
-        problem = Problem(model, data, parameters, options)
+        config = config.with_settings(x_scale="jac", tried_again=False)
+        problem = Problem(model, data, config.parameters, config.settings)
         try:
-            p0 = MultiStart(GlobalOptimizationConfig()).find(problem, False).p0
+            with interruption.deferred():
+                p0 = MultiStart(GlobalOptimizationConfig()).find(problem, False).p0
         except ValueError:  # the model fails wherever it was looked for
             return None
-        if options.verbose > 1:
+        if config.settings.verbose > 1:
             print("Another start: found in the units of x and y.")
-        sought = Parameters(p0, problem.lb, problem.ub, parameters.names)
-        return sought, options, solve(model, data, sought, options)
+        sought = Parameters(p0, problem.lb, problem.ub, config.parameters.names)
+        return fit(model, data, config._replace(parameters=sought))
 
     def _note(
-        self, before: Parameters, options: Options, found: tuple, given: Outcome | None, reason: str
+        self, config: OptimizationConfig, found: Finished, given: Finished | None, reason: str
     ) -> None:
-        after, _, end = found
+        before, p0, cost = config.parameters, found.parameters.p0, found.outcome.cost
         told = (
             f"{name}={old:g} -> {new:.4g}"
-            for name, old, new in zip(before.names, before.p0, after.p0, strict=True)
+            for name, old, new in zip(before.names, before.p0, p0, strict=True)
             if old != new
         )
         text = f"{', '.join(told)}, found in the units of x and y."
-        left = end.cost / given.cost if given is not None and given.cost > 0 else 0.0
+        left = cost / given.outcome.cost if given is not None and given.outcome.cost > 0 else 0.0
         self._actions.append(Action("start", text, reason, left))
-        if not isinstance(options.x_scale, str):
+        if not isinstance(config.settings.x_scale, str):
             text = "'jac' takes the place of the given scales."
             self._actions.append(Action("x_scale", text, "they belonged to another start.", 1.0))
 
 
-def _is_better(end, given) -> bool:
+def _is_better(end: Outcome, given: Outcome | None) -> bool:
     """Whether an outcome is to be preferred to that from the given start, None for none."""
     if end.status <= 0 or not np.isfinite(end.cost):
         return False
@@ -199,14 +200,6 @@ def _aside(p: Parameters) -> Parameters:
     """Another start near p0, which is none: x**1 may have a value there and no derivative."""
     moved = np.clip(p.p0 * (1 + 1e-3 * p.free), p.lb, p.ub)
     return Parameters(moved, p.lb, p.ub, p.names)
-
-
-def _has_factor(K: np.ndarray) -> bool:
-    try:
-        np.linalg.cholesky(K)
-    except np.linalg.LinAlgError:
-        return False
-    return True
 
 
 def _refuses(model: Model, x: Any, p0: np.ndarray) -> bool:

@@ -2,38 +2,31 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
 
 import numpy as np
 
-from nlsq.core.drive.roads import choose_road
-from nlsq.core.drive.solve import solve
 from nlsq.core.model.calls import CurveCall
 from nlsq.core.model.jacobians import of_curve
 from nlsq.core.model.model import Model
-from nlsq.core.model.sharing import shared_out
-from nlsq.core.orchestration.reference import solve_by_reference
+from nlsq.core.orchestration.solving import fit_alone
 from nlsq.core.orchestration.stages import stages_for
 from nlsq.core.problem.keywords import (
-    BOUNDING,
-    DIAGNOSTICS,
+    FRONT,
     NO_ARGS,
-    SEARCH,
+    asks_for_company,
     asks_for_report,
-    asks_for_search,
     by_name,
     require_one_start,
-)  # fmt: skip
+)
 from nlsq.core.problem.observations import Observations, labels_of, require_enough_points
 from nlsq.core.problem.options import check_kept, since
 from nlsq.core.problem.parameters import UNBOUNDED, parse_parameters, speaks_by_name
-from nlsq.core.verdict.finished import Finished, check_start
+from nlsq.core.verdict.finished import check_start
 from nlsq.core.verdict.record import announce, judge, record
-from nlsq.utils import interruption
 from nlsq.utils.given import model_value, numeric, require_numbers
 
 if TYPE_CHECKING:
@@ -289,32 +282,28 @@ def curve_fit(
     >>> result.popt.round(6), result.fixed
     (array([2.5, 1.3]), ('a',))
     """
-    if fallback:
-        from nlsq.stability.fallback import chosen  # which few fits need
-
-        require_one_start(xdata, ydata, method, options)
+    started, began = time.perf_counter(), time.monotonic()
+    require_numbers("curve_fit")
+    if "args" in options:
+        raise ValueError(f"'args' is not a supported keyword argument. {NO_ARGS}")
+    if fallback or ydata is None:  # others make the fit of this call
         given = {
             "p0": p0, "sigma": sigma, "absolute_sigma": absolute_sigma, "bounds": bounds,
             "check_finite": check_finite, "method": method, "jac": jac, "nan_policy": nan_policy,
             "fixed": fixed, "stability": stability, "compute_diagnostics": compute_diagnostics,
             "diagnostics_config": diagnostics_config, **options,
         }  # fmt: skip
+        if not fallback:
+            if full_output:
+                raise ValueError(_NO_FULL_OUTPUT)
+            from nlsq.streaming.fitting import fit_source
+
+            return fit_source("curve_fit", f, xdata, **given)
+        from nlsq.stability.fallback import chosen
+
+        require_one_start(xdata, ydata, method, options)
         result = chosen(fallback).fit_by(curve_fit, f, xdata, ydata, given)
         return _five_tuple(result) if full_output else result
-    started, began = time.perf_counter(), time.monotonic()
-    require_numbers("curve_fit")
-    if "args" in options:
-        raise ValueError(f"'args' is not a supported keyword argument. {NO_ARGS}")
-    if ydata is None:
-        if full_output:
-            raise ValueError(_NO_FULL_OUTPUT)
-        from nlsq.streaming.fitting import fit_source  # which few fits need
-
-        return fit_source(
-            "curve_fit", f, xdata, p0, sigma, absolute_sigma, check_finite, bounds, method, jac,
-            nan_policy, fixed=fixed, stability=stability, compute_diagnostics=compute_diagnostics,
-            diagnostics_config=diagnostics_config, **options,
-        )  # fmt: skip
     x_name = None
     if isinstance(f, str):
         from nlsq.models.reading import read_with
@@ -324,11 +313,13 @@ def curve_fit(
         jac = of_curve(jac, f)
     if isinstance(ydata, int | float | np.generic | np.ndarray) and np.ndim(ydata) == 0:
         ydata = _for_each_point(f, xdata, ydata, p0, bounds, fixed)
-    guard = None
+    company: list[Any] = []
+    guard: Any = None
     if stability is not False:
         from nlsq.core.guarding import Guarding  # which few fits need
 
         guard = Guarding(stability)
+        company = [guard]
         sigma = guard.covariance(sigma)
     taken = stages_for(f, ydata)
     prepared = taken.preprocessor.preprocess(xdata, ydata, sigma, check_finite, nan_policy)
@@ -338,21 +329,17 @@ def curve_fit(
         p0, bounds, options = named.arrays(f, p0, bounds, fixed, method, options, prepared)
     if "time_limit" in options:
         options = since(began, options)
-    search: Any = None
-    if asks_for_search(method, options):
-        from nlsq.global_optimization.strategies import read_search  # which few fits need
-
-        search, method, options = read_search(method, jac, p0 is not None, options)
-    inferred: Any = None
-    if options and not options.keys().isdisjoint(BOUNDING):
-        from nlsq.core.bounding import read_auto_bounds  # which few fits need
-
-        inferred, options = read_auto_bounds(method, options)
-    config = taken.selector.select(f, p0, bounds, method, jac, options)
     diagnoses = asks_for_report(compute_diagnostics, diagnostics_config)
-    if diagnoses:
-        config = config._replace(settings=dataclasses.replace(config.settings, history=[]))
-    decision = taken.coordinator.decide(prepared.ydata.size, None, True)
+    if diagnoses or asks_for_company(method, options):
+        from nlsq.core.companions import companions  # which few fits need
+
+        more, method, options = companions(
+            method, jac, p0 is not None, options, diagnoses, diagnostics_config
+        )
+        company = more + company
+    config = taken.selector.select(f, p0, bounds, method, jac, options)
+    if not taken.coordinator.decide(prepared.ydata.size, None, True).sampled:
+        config = config.with_settings(sampled=False)
     data, n = Observations.of(prepared), config.n_params
     held_by_bounds = fixed is None and config.n_free < n  # for which SciPy takes few points
     if method in (None, "lm") and not (config.bounded or held_by_bounds):
@@ -360,68 +347,20 @@ def curve_fit(
     model = Model(CurveCall(f), n, getattr(f, "__name__", type(f).__name__))
     if type(xdata) is np.ndarray and xdata.dtype == np.float64:
         data.x.own = xdata if prepared.xdata.shape == xdata.shape else None
-    workers = getattr(config.settings, "workers", None)
-    with shared_out(workers) if workers else nullcontext() as crew:
-        found, finished = _fitted(model, data, config, search, decision.sampled, crew, guard)
-    if inferred is not None:
-        finished = inferred.confirmed(finished, config)
+    fit = fit_alone
+    for one in reversed(company):
+        fit = partial(one.fit, fit)
+    finished = fit(model, data, config)
     check_start(finished, guard)
     covariance = taken.covariance.compute(finished, absolute_sigma)
     verdict = judge(finished, covariance)
     result = record(finished, verdict, absolute_sigma, time.perf_counter() - started)
     if labels := labels_of(xdata, ydata, x_name):
         result["labels"] = labels
-    if found is not None:
-        from nlsq.result.search_sentences import tell
-
-        tell(result, found.told())
-    if guard is not None:
-        guard.tell(result)
-    if inferred is not None:
-        inferred.tell(result)
-    if diagnoses:
-        from nlsq.result.diagnosing import diagnose  # which few fits need
-
-        result["diagnostics"] = diagnose(result, diagnostics_config, config.settings.history)
+    for one in reversed(company):
+        one.tell(result)
     announce(result, finished.status, finished.options.verbose, stacklevel=2)
     return _five_tuple(result) if full_output else result
-
-
-def _fitted(
-    model: Model,
-    data: Observations,
-    config: Any,
-    search: Any,
-    sampled: bool,
-    crew: Any,
-    guard: Any,
-) -> tuple[Any, Finished]:
-    """(what the search found or None, the fit), for which `crew`, if any, evaluates."""
-    found, own = None, data.x.own
-    if crew is not None:
-        config = config._replace(settings=dataclasses.replace(config.settings, workers=crew))
-    if search is not None:
-        data.x.own = None
-        with interruption.deferred():
-            found, config = search(model, data, config)
-    if config.solver == "reference":
-        if guard is not None:
-            raise ValueError(guard.NO_REFERENCE)
-        return found, solve_by_reference(model, data, config)
-    parameters, settings = config.parameters, config.settings
-    if settings.sampled and not sampled:
-        settings = dataclasses.replace(settings, sampled=False)
-    data.x.own = own
-    with interruption.deferred():
-        choose_road(model, data, parameters, settings, at_once=True)
-        if guard is None:
-            outcome = solve(model, data, parameters, settings)
-        else:
-            given = parameters, settings
-            parameters, settings, outcome = guard.solve(model, data, *given, found is not None)
-        data.x.keep_copy()
-        model.memo.x = data.x.given
-    return found, Finished(model, data, parameters, settings, outcome)
 
 
 def _for_each_point(f: Callable, xdata, ydata, p0, bounds, fixed) -> np.ndarray:
@@ -456,13 +395,11 @@ class CurveFit:
     array([3., 1.])
     """
 
-    _own = ("p0", "sigma", "absolute_sigma", "check_finite", "bounds", "method", "jac",
-            "full_output", "nan_policy")  # fmt: skip
+    _own = FRONT[:9]  # which may be given by their place
 
     def __init__(self, **options: Unpack[KeptOptions]):
         self.options: dict[str, Any] = {**options}
-        own = (*self._own, "fixed", "fallback", "stability", *SEARCH, *BOUNDING, *DIAGNOSTICS)
-        check_kept("CurveFit", self.options, own)
+        check_kept("CurveFit", self.options, FRONT)
 
     @overload
     def curve_fit(

@@ -22,25 +22,28 @@ _WHOLE = 1e-3  # distance to a whole number
 _EXPONENTS = 4
 _MOST = 8  # parameters in one combination that has a name
 _STEP = math.log(2.0)
+_POWERS = ((1, 1), (1, -1), (1, 2), (2, 1), (1, -2), (2, -1))  # that a pair is asked for
 _SLOPE = 0.15  # by how much the combination that is known best may differ from a named one
 _WELL = 0.2  # its error, as a share of its size
+_ALIKE = 3.0  # times the least error, up to which simple names compete
 _NEAR = 6.0  # times the shift of the best straight way, that a simple name is worth
+_UNSEEN = 0.1  # of the noise: a shift that nobody sees
+
+Moves = list[np.ndarray]  # values of some parameters at points of a way
 
 
-@dataclasses.dataclass(frozen=True)
-class Family:
-    """A way to write what is determined: texts, and the moves that leave it as it is.
+def _curved(p: np.ndarray, rates: np.ndarray) -> Moves:
+    """Along which products of powers are constant, up to half and twice the values."""
+    return [p * np.exp(sign * _STEP * rates / np.abs(rates).max()) for sign in (1, -1)]
 
-    Attributes
-    ----------
-    texts : tuple of str
-        'a/c', 'b/c'.
-    moves : list of ndarray (g,)
-        Values of the parameters at other points of the way.
-    """
 
-    texts: tuple[str, ...]
-    moves: list[np.ndarray]
+def _straight(p: np.ndarray, v: np.ndarray) -> Moves:
+    """Along which sums are constant, up to half of a value."""
+    scale = np.where(p != 0, np.abs(p), 1.0)
+    return [p + sign * 0.5 * v / np.abs(v / scale).max() for sign in (1, -1)]
+
+
+# -- combinations that alone are determined --------------------------------------------------------
 
 
 def name_free(evidence: Evidence, places: Sequence[int], free: np.ndarray) -> tuple[str, ...]:
@@ -51,62 +54,43 @@ def name_free(evidence: Evidence, places: Sequence[int], free: np.ndarray) -> tu
     at = np.asarray(places)
     if len(at) > _MOST or not np.isfinite(evidence.values[at]).all():
         return ()
-    names = [evidence.names[i] for i in at]
-    families = list(_families(names, evidence.values[at], free))
-    if evidence.residual_at is None or evidence.residuals is None:
-        whole = [f for f in families if "e+" not in "".join(f.texts) and "." not in f.texts[0]]
-        return whole[0].texts if len(whole) == 1 else ()
-    right = (f.texts for f in families if _change(evidence, at, f.moves) <= _SAME)
-    return next(right, ())  # of two names for one way the simpler, which comes first
+    families = list(_families([evidence.names[i] for i in at], evidence.values[at], free))
+    if not evidence.has_model or evidence.residuals is None:
+        whole = [texts for texts, _ in families if "e+" not in str(texts) and "." not in texts[0]]
+        return whole[0] if len(whole) == 1 else ()
+    # of two names for one way the simpler comes first
+    return next((texts for texts, moves in families if _is_same(evidence, at, moves)), ())
 
 
-def _families(names: list[str], p: np.ndarray, free: np.ndarray) -> Iterator[Family]:
-    if (p != 0).all():
-        rates = free / p
-        if powers := _whole_rows(_complement(rates)):
-            yield Family(
-                tuple(product_text(names, row) for row in powers),
-                [p * np.exp(sign * _STEP * u / np.abs(u).max()) for u in rates for sign in (1, -1)],
-            )
-    scale = np.where(p != 0, np.abs(p), 1.0)
-    straight = [
-        p + sign * 0.5 * v / np.abs(v / scale).max() for v in free for sign in (1, -1)
-    ]  # fmt: skip
-    rows = _complement(free)
-    if sums := _whole_rows(rows):
-        yield Family(tuple(sum_text(names, row) for row in sums), straight)
-    elif len(names) == 2 and len(rows) == 1:
-        yield Family((sum_text(names, rows[0]),), straight)
-    if len(names) == 2 and len(free) == 1:
-        yield from _half_logarithmic(names, p, free[0])
+def _families(
+    names: list[str], p: np.ndarray, free: np.ndarray
+) -> Iterator[tuple[tuple[str, ...], Moves]]:
+    """Ways to write what is determined ('a/c', 'b/c'), and the moves that leave it as it is."""
+    if (p != 0).all() and (powers := _whole_rows(_complement(free / p))):
+        moves = [move for rates in free / p for move in _curved(p, rates)]
+        yield tuple(product_text(names, row) for row in powers), moves
+    rows, straight = _complement(free), [move for v in free for move in _straight(p, v)]
+    sums = _whole_rows(rows) or (rows if len(names) == 2 and len(rows) == 1 else [])
+    if len(sums):
+        yield tuple(sum_text(names, row) for row in sums), straight
+    if len(names) == 2 and len(free) == 1:  # an amplitude and a shift of what is exponential
+        for i, j in ((0, 1), (1, 0)):
+            if p[i] == 0 or free[0, i] == 0 or free[0, j] == 0:
+                continue
+            per = free[0, i] / p[i] / free[0, j]  # d log p_i / d p_j
+            moves = [p.copy(), p.copy()]
+            for move, sign in zip(moves, (1, -1), strict=True):
+                move[i], move[j] = p[i] * math.exp(sign * _STEP), p[j] + sign * _STEP / per
+            power = sum_text([names[j]], [float(f"{-per:.3g}")])
+            yield (f"{names[i]}*exp({power})",), moves
 
 
-def _half_logarithmic(names: list[str], p: np.ndarray, v: np.ndarray) -> Iterator[Family]:
-    """a*exp(k*c): an amplitude and a shift of what is exponential."""
-    for i, j in ((0, 1), (1, 0)):
-        if p[i] == 0 or v[j] == 0:
-            continue
-        rate = v[i] / p[i]
-        moves = []
-        for t in (_STEP / abs(rate), -_STEP / abs(rate)) if rate else ():
-            q = p.copy()
-            q[i], q[j] = p[i] * math.exp(t * rate), p[j] + t * v[j]
-            moves.append(q)
-        if moves:
-            power = sum_text([names[j]], [float(f"{-rate / v[j]:.3g}")])
-            yield Family((f"{names[i]}*exp({power})",), moves)
-
-
-def _change(evidence: Evidence, at: np.ndarray, moves: list[np.ndarray]) -> float:
-    """Largest change of the residuals over the moves, as a share of the moved columns' lengths."""
+def _is_same(evidence: Evidence, at: np.ndarray, moves: Moves) -> bool:
+    """Whether the residuals stay, beside what the moves of each parameter alone would make."""
     lengths = np.linalg.norm(evidence.R[:, at], axis=0)
-    worst = 0.0
-    for move in moves:
-        alone = float(lengths @ np.abs(move - evidence.values[at]))
-        if not alone > 0:
-            return math.inf
-        worst = max(worst, _shift(evidence, at, move) / alone)
-    return worst
+    alone = [float(lengths @ np.abs(move - evidence.values[at])) for move in moves]
+    shifts = (_shift(evidence, at, move) for move in moves)
+    return all(one > 0 and shift <= _SAME * one for one, shift in zip(alone, shifts, strict=True))
 
 
 def _shift(evidence: Evidence, at: np.ndarray, move: np.ndarray) -> float:
@@ -149,17 +133,14 @@ def echelon(M: np.ndarray) -> np.ndarray:
 
 def _whole_rows(M: np.ndarray) -> list[np.ndarray]:
     """The rows times the least number that makes them whole; [] where one is not."""
-    out = []
-    for row in M:
-        for factor in (1, 2, 3):
-            whole = np.round(factor * row)
-            near = np.abs(factor * row - whole).max() <= _WHOLE
-            if near and np.abs(whole).max() <= _EXPONENTS:
-                out.append(whole)
-                break
-        else:
-            return []
-    return out
+
+    def whole(row: np.ndarray) -> np.ndarray | None:
+        tries = ((factor * row, np.round(factor * row)) for factor in (1, 2, 3))
+        near = (w for v, w in tries if np.abs(v - w).max() <= _WHOLE)
+        return next((w for w in near if np.abs(w).max() <= _EXPONENTS), None)
+
+    rows = [whole(row) for row in M]
+    return [] if any(row is None for row in rows) else rows
 
 
 def product_text(names: Sequence[str], powers: Sequence[float]) -> str:
@@ -170,14 +151,16 @@ def product_text(names: Sequence[str], powers: Sequence[float]) -> str:
     >>> product_text(["a", "b", "c"], [1, 2, -1]), product_text(["a", "b"], [1, -1])
     ('a*b**2/c', 'a/b')
     """
-
-    def factor(name: str, power: float) -> str:
-        return name if abs(power) == 1 else f"{name}**{abs(power):g}"
-
-    terms = list(zip(names, powers, strict=True))
-    above = "*".join(factor(*t) for t in terms if t[1] > 0) or "1"
-    below = [factor(*t) for t in terms if t[1] < 0]
-    return above + (f"/({'*'.join(below)})" if len(below) > 1 else f"/{below[0]}" if below else "")
+    above, below = (
+        [
+            name if abs(power) == 1 else f"{name}**{abs(power):g}"
+            for name, power in zip(names, powers, strict=True)
+            if sign * power > 0
+        ]
+        for sign in (1, -1)
+    )
+    under = f"({'*'.join(below)})" if len(below) > 1 else "".join(below)
+    return ("*".join(above) or "1") + (f"/{under}" if below else "")
 
 
 def sum_text(names: Sequence[str], weights: Sequence[float]) -> str:
@@ -190,41 +173,40 @@ def sum_text(names: Sequence[str], weights: Sequence[float]) -> str:
     """
     text = ""
     for name, weight in zip(names, weights, strict=True):
-        if weight == 0:
-            continue
-        sign = (" - " if weight < 0 else " + ") if text else ("-" if weight < 0 else "")
-        text += sign + (name if abs(weight) == 1 else f"{abs(weight):.4g}*{name}")
+        if weight != 0:
+            sign = (" - " if weight < 0 else " + ") if text else ("-" if weight < 0 else "")
+            text += sign + (name if abs(weight) == 1 else f"{abs(weight):.4g}*{name}")
     return text
 
 
 # -- combinations that are known much better than their members ------------------------------------
 
-_POWERS = ((1, 1), (1, -1), (1, 2), (2, 1), (1, -2), (2, -1))
-
 
 @dataclasses.dataclass(frozen=True)
 class Known:
-    """A combination of two parameters, and its error as a share of the lesser of theirs."""
+    """A combination of two parameters that is known well."""
 
     places: tuple[int, int]
+    names: tuple[str, ...]
     text: str
-    share: float
-    simple: bool
-    moves: list[np.ndarray]  # of the two, along the way on which it is constant
+    share: float  # its error over the lesser of theirs
+    moves: Moves  # of the two, along the way on which it is constant
+    simple: bool = True  # its name has whole numbers
 
 
 def known_pairs(evidence: Evidence, members: Sequence[int], known_well: float) -> list[Known]:
-    """Of parameters that are ill known: combinations of two that are known well, each once."""
-    at = {int(place): k for k, place in enumerate(evidence.directions.places)}
-    found = []
-    for i, j in itertools.combinations(members, 2):
-        every = [k for k in _pair(evidence, (i, j), (at[i], at[j])) if k.share <= known_well]
-        if best := _best(evidence, every):
-            found.append(best)
-    found.sort(key=lambda k: k.share)
+    """Of parameters that are ill known: combinations of two that are known well, each once.
+
+    None where the model cannot be asked which of several names is right.
+    """
+    if not evidence.has_model or evidence.residuals is None:
+        return []
+    pairs = ([k for k in _pair(evidence, p) if k.share <= known_well]
+             for p in itertools.combinations(members, 2))  # fmt: skip
+    best = (_best(evidence, every) for every in pairs if every)
     used: set[int] = set()
     out = []
-    for known in found:
+    for known in sorted((k for k in best if k), key=lambda k: k.share):
         if used.isdisjoint(known.places):
             used.update(known.places)
             out.append(known)
@@ -232,58 +214,48 @@ def known_pairs(evidence: Evidence, members: Sequence[int], known_well: float) -
 
 
 def _best(evidence: Evidence, every: list[Known]) -> Known | None:
-    """A simple one where it changes the model as little as any straight one does, else that.
-
-    Without the model to ask: the one with the least error, where no other comes near it.
-    """
-    simple, straight = [k for k in every if k.simple], [k for k in every if not k.simple]
-    least = min((k.share for k in simple), default=math.inf)
-    alike = [k for k in simple if k.share <= 3 * least]
-    if evidence.residual_at is None or evidence.residuals is None:
-        if straight and straight[0].share < 0.1 * least:
-            return straight[0]
-        return alike[0] if len(alike) == 1 else None
+    """A simple one where it changes the model as little as any straight one does, else that."""
 
     def shift(known: Known) -> float:
         return max(_shift(evidence, np.array(known.places), move) for move in known.moves)
 
-    shifts = [shift(k) for k in alike]
-    least_shift = min(shifts, default=math.inf)
-    best = alike[shifts.index(least_shift)] if alike else None
-    if not straight:
+    unseen = _UNSEEN * math.sqrt(evidence.noise)
+    least = min((k.share for k in every if k.simple), default=math.inf)
+    alike = [(shift(k), k) for k in every if k.simple and k.share <= _ALIKE * least]
+    moved, best = min(alike, key=lambda one: one[0], default=(math.inf, None))
+    straight = next((k for k in every if not k.simple), None)
+    if straight is None:
         return best
-    on_the_line, noise = shift(straight[0]), math.sqrt(evidence.noise)
-    if least_shift <= max(_NEAR * on_the_line, 0.1 * noise):
+    on_the_line = shift(straight)
+    if moved <= max(_NEAR * on_the_line, unseen):
         return best
-    return straight[0] if on_the_line <= 0.1 * noise else None
+    return straight if on_the_line <= unseen else None
 
 
-def _pair(evidence: Evidence, places: tuple[int, int], at: tuple[int, int]) -> Iterator[Known]:
-    d, names = evidence.directions, [evidence.names[i] for i in places]
-    p = evidence.values[list(places)]
+def _pair(evidence: Evidence, places: tuple[int, int]) -> Iterator[Known]:
+    d, names = evidence.directions, tuple(evidence.names[i] for i in places)
+    p, at = evidence.values[list(places)], np.searchsorted(d.places, places)
 
-    def error(*weights: float) -> float:
+    def error(weights: np.ndarray) -> float:
         g = np.zeros(len(d.places))
-        g[list(at)] = weights
+        g[at] = weights
         return d.error(g)
 
-    single = np.array([error(1.0, 0.0), error(0.0, 1.0)])
-    r = (error(*(1 / single)) ** 2 - error(*([1, -1] / single)) ** 2) / 4  # correlation
+    single = np.array([error(np.array([1.0, 0.0])), error(np.array([0.0, 1.0]))])
+    r = (error(1 / single) ** 2 - error(np.array([1.0, -1.0]) / single) ** 2) / 4  # correlation
     weight = -r * single[0] / single[1]  # of the second in the sum that is known best
 
-    noise = math.sqrt(evidence.noise)
-
-    def known(text: str, g: np.ndarray, size: float, moves: list, simple: bool = True) -> Known:
-        own = error(*g)
-        right = abs(g[1] / g[0] - weight) <= _SLOPE * abs(weight) and noise * own <= _WELL * size
-        share = own / float((np.abs(g) * single).min())
-        return Known(places, text, share if right else math.inf, simple, moves)
+    def share(g: np.ndarray, size: float) -> float:
+        own = error(g)
+        right = abs(g[1] / g[0] - weight) <= _SLOPE * abs(weight)
+        if not right or math.sqrt(evidence.noise) * own > _WELL * size:
+            return math.inf
+        return own / float((np.abs(g) * single).min())
 
     for w in map(np.array, _POWERS) if (p != 0).all() else ():
-        u = np.array([w[1], -w[0]]) * _STEP / np.abs(w).max()
-        yield known(product_text(names, w), w / p, 1.0, [p * np.exp(u), p * np.exp(-u)])
+        moves = _curved(p, np.array([w[1], -w[0]]))
+        yield Known(places, names, product_text(names, w), share(w / p, 1.0), moves)
     for w in (np.array([1.0, 1.0]), np.array([1.0, -1.0]), np.array([1.0, weight])):
-        v = np.array([-w[1], 1.0])
-        v *= 0.5 * float((np.abs(p) / np.abs(v)).min())
-        simple = abs(w[1]) == 1
-        yield known(sum_text(names, w), w, float((np.abs(w * p)).max()), [p + v, p - v], simple)
+        moves = _straight(p, np.array([-w[1], 1.0]))
+        size = float(np.abs(w * p).max())
+        yield Known(places, names, sum_text(names, w), share(w, size), moves, abs(w[1]) == 1)

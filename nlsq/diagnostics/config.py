@@ -10,45 +10,7 @@ import math
 class DiagnosticsConfig:
     """Thresholds of a diagnosis; units of the data and the parameters play no part in any.
 
-    Parameters
-    ----------
-    rank_tolerance : float, default 1e-12
-        Share of the largest singular value below which one is rounding.
-    condition_threshold : float, default 1e10
-        Condition of the column-scaled Jacobian from which its errors have too few digits.
-    correlation_threshold : float, default 0.95
-        Correlations from which a pair is listed; no alarm.
-    relative_error : float, default 0.4
-        Standard error as a share of the value from which a parameter is ill known.
-    inflation_threshold : float, default 20
-        How many times a parameter's error grows because the others are fitted too. Of two that are
-        ill known and inflated the data know a combination at most.
-    known_well : float, default 0.2
-        Error of a combination, as a share of its members', below which it is known well.
-    sloppy_threshold : float, default 1e-6
-        Share of the largest eigenvalue of J^T J, columns scaled, below which a direction is sloppy.
-    explained_threshold : float, default 0.1
-        R-squared below which a model that is not significantly better than a constant, or leaves a
-        trend in the residuals, is wrong.
-    gradient_threshold : float, default 0.03
-        Cosine between the residuals and a column of J above which the end is no minimum.
-    vanishing_threshold : float, default 1e-6
-        The same below which a gradient has vanished.
-    imbalance_threshold : float, default 1e6
-        Ratio of the largest cosines of two parameters, over all iterations.
-    stagnation_window : int, default 10
-        Last iterations that are looked at.
-    stagnation_tolerance : float, default 0.01
-        Share of the cost that they must have gained where the gradient is not yet small.
-    false_alarms : float, default 0.01
-        Share of good fits whose residuals are found fault with, all their tests together.
-    influence_threshold : float, default 3
-        Standard errors by which a point that is named moves a parameter; 3 times that is an alarm.
-
-    Raises
-    ------
-    ValueError
-        A threshold that is no positive number.
+    ValueError when one is no positive number.
 
     Examples
     --------
@@ -56,28 +18,44 @@ class DiagnosticsConfig:
     0.99
     """
 
+    #: share of the largest singular value below which one is rounding
     rank_tolerance: float = 1e-12
+    #: condition of the column-scaled Jacobian from which its errors have too few digits
     condition_threshold: float = 1e10
+    #: correlation from which a pair is listed; no alarm
     correlation_threshold: float = 0.95
+    #: standard error as a share of the value from which a parameter is ill known
     relative_error: float = 0.4
+    #: how many times a parameter's error grows because the others are fitted too; of two that are
+    #: ill known and inflated the data know a combination at most
     inflation_threshold: float = 20.0
+    #: error of a combination, as a share of its members', below which it is known well
     known_well: float = 0.2
+    #: share of the largest eigenvalue of J^T J, columns scaled, below which a direction is sloppy
     sloppy_threshold: float = 1e-6
+    #: R-squared below which a model that is not significantly better than a constant, or leaves a
+    #: trend in the residuals, is wrong
     explained_threshold: float = 0.1
+    #: cosine between the residuals and a column of J above which the end is no minimum
     gradient_threshold: float = 0.03
+    #: ... and below which a gradient has vanished
     vanishing_threshold: float = 1e-6
+    #: ratio of the largest cosines of two parameters, over all iterations
     imbalance_threshold: float = 1e6
+    #: last iterations that are looked at
     stagnation_window: int = 10
+    #: share of the cost that they must have gained where the gradient is not yet small
     stagnation_tolerance: float = 0.01
+    #: share of good fits whose residuals are found fault with, all their tests together
     false_alarms: float = 0.01
+    #: standard errors by which a point that is named moves a parameter; 3 times that is an alarm
     influence_threshold: float = 3.0
 
     def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
+        for name, value in dataclasses.asdict(self).items():
             number = isinstance(value, int | float) and not isinstance(value, bool)
             if not number or not 0 < value < math.inf:
-                raise ValueError(f"{field.name} must be a positive number, got {value!r}")
+                raise ValueError(f"{name} must be a positive number, got {value!r}")
 
     @classmethod
     def of(cls, config: DiagnosticsConfig | None) -> DiagnosticsConfig:

@@ -4,92 +4,56 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
-from nlsq.diagnostics.residual_space import ResidualSpace
+from nlsq.diagnostics.residual_space import Axis, ResidualSpace, orthonormal
 
 _WELL_CONDITIONED = 1e5  # so that left singular vectors by division are orthogonal to 1e-11
+_EXACT = 1e-10  # of the largest |y|: residuals of this size are rounding
 
 
 @dataclasses.dataclass(frozen=True)
 class Evidence:
     """A finished fit of n parameters to m residuals; what is unknown is None.
 
-    Attributes
-    ----------
-    names : tuple of str, length n
-    values : ndarray (n,)
-    free : ndarray of bool (n,)
-        False for fixed parameters.
-    at_bound : ndarray of int (n,)
-        -1 / 0 / 1: at the lower bound, inside, at the upper bound.
-    R : ndarray (k, n) or None
-        The whitened Jacobian, or any matrix of the same J^T J.
-    covariance : ndarray (n, n)
-        `pcov` of the result: inf in undetermined rows, 0 in those of fixed parameters.
-    null_directions : tuple of dict
-        Parameter names and components of the unit vectors along which the model does not change.
-    undetermined : tuple of str
-    cost, dof, n_points, noise
-        Of the fit; noise: variance of a whitened residual (1 where sigma is absolute).
-    jacobian : ndarray (m, n) or None
-        Whitened, with the loss.
-    residuals : ndarray (m,) or None
-        Whitened: (f - y) / sigma.
-    x : ndarray (m,) or None
-        What the points are ordered by, where that is one column of numbers.
-    y, fitted : ndarray (m,) or None
-    sigma : ndarray (m,) or None
-    history : sequence or None
-        Of each iteration of the loop (cost, gradient (n,)), the gradient in `cosines`.
-    converged, message : bool, str
-        How the fit ended.
-    gradient : ndarray (n,) or None
-        Of the cost, J^T r with the loss.
-    r_squared : float or None
-    plain : bool
-        Whether the cost is half the plain sum of squares, no other loss.
-    bounds : 2-tuple of ndarray (n,)
-    residual_at, jacobian_at : callable or None
-        Of other parameters (n,): whitened residuals (m,), and their Jacobian (m, n).
-    jacobian_given : bool
-        Whether the user's own function made the Jacobian.
-    sums : mapping or None
-        Of residuals that are not kept, see `nlsq.streaming.moments`.
+    Residuals are (f - y) / sigma, and Jacobians those of residuals.
     """
 
     names: tuple[str, ...]
-    values: np.ndarray
-    free: np.ndarray
-    at_bound: np.ndarray
-    R: np.ndarray | None
-    covariance: np.ndarray
+    values: np.ndarray  #: (n,)
+    free: np.ndarray  #: (n,) of bool: False for fixed parameters
+    at_bound: np.ndarray  #: (n,) -1 at the lower bound, 0 inside, 1 at the upper bound
+    R: np.ndarray | None  #: (k, n) any matrix with the Jacobian's J^T J
+    covariance: np.ndarray  #: (n, n) `pcov`: inf for undetermined parameters, 0 for fixed ones
+    #: unit vectors along which the model does not change, by name
     null_directions: tuple[dict[str, float], ...]
     undetermined: tuple[str, ...]
     cost: float
     dof: int
     n_points: int
-    noise: float
-    jacobian: np.ndarray | None = None
-    residuals: np.ndarray | None = None
-    x: np.ndarray | None = None
-    y: np.ndarray | None = None
-    fitted: np.ndarray | None = None
-    sigma: np.ndarray | None = None
-    history: Any = None
+    noise: float  #: variance of a residual: 1 where sigma is absolute
+    jacobian: np.ndarray | None = None  #: (m, n) with the loss
+    residuals: np.ndarray | None = None  #: (m,)
+    x: np.ndarray | None = None  #: (m,) where it is one column of numbers, which orders the points
+    y: np.ndarray | None = None  #: (m,)
+    fitted: np.ndarray | None = None  #: (m,)
+    sigma: np.ndarray | None = None  #: (m,)
+    history: Any = None  #: of each iteration (cost, gradient (n,)), the gradient as in `cosines`
     converged: bool = True
-    message: str = ""
-    gradient: np.ndarray | None = None
+    message: str = ""  #: how the fit ended
+    gradient: np.ndarray | None = None  #: (n,) J^T r with the loss
     r_squared: float | None = None
-    plain: bool = True
-    bounds: tuple[np.ndarray, np.ndarray] | None = None
+    plain: bool = True  #: whether the cost is half the plain sum of squares, no other loss
+    bounds: tuple[np.ndarray, np.ndarray] | None = None  #: each (n,)
+    #: residuals (m,) and Jacobian (m, n) at other parameters (n,)
     residual_at: Callable[[np.ndarray], np.ndarray] | None = None
     jacobian_at: Callable[[np.ndarray], np.ndarray] | None = None
-    jacobian_given: bool = False
-    sums: Mapping[str, float] | None = None
+    jacobian_given: bool = False  #: whether the user's own function made the Jacobian
+    sums: Mapping[str, float] | None = None  #: of residuals not kept: `nlsq.streaming.moments`
 
     @classmethod
     def of_jacobian(cls, jacobian: Any, names: Any = None) -> Evidence:
@@ -100,13 +64,21 @@ class Evidence:
                 f"a Jacobian is an array (points, parameters) of finite numbers, got {J.shape}"
             )
         m, n = J.shape
-        nan = np.full(n, np.nan)
-        R = np.linalg.qr(J, mode="r")
         return cls(
-            tuple(names) if names is not None else tuple(f"p{i}" for i in range(n)), nan,
-            np.ones(n, bool), np.zeros(n, int), R, np.full((n, n), np.nan), (), (), np.nan,
-            m - n, m, np.nan, jacobian=J,
+            tuple(names) if names is not None else tuple(f"p{i}" for i in range(n)),
+            np.full(n, np.nan), np.ones(n, bool), np.zeros(n, int), np.linalg.qr(J, mode="r"),
+            np.full((n, n), np.nan), (), (), np.nan, m - n, m, np.nan, jacobian=J,
         )  # fmt: skip
+
+    @functools.cached_property
+    def moved(self) -> np.ndarray:
+        """(n,) the parameters that are free and inside their bounds."""
+        return self.free & (self.at_bound == 0)
+
+    @property
+    def has_model(self) -> bool:
+        """Whether it can be asked at other parameters."""
+        return self.residual_at is not None and self.jacobian_at is not None
 
     @functools.cached_property
     def directions(self) -> Directions | None:
@@ -114,15 +86,59 @@ class Evidence:
         return None if self.R is None else Directions.of(self.R, self.free)
 
     @functools.cached_property
+    def errors(self) -> np.ndarray:
+        """(n,) standard errors of the free parameters; inf where the model does not respond."""
+        d, out = self.directions, np.full(len(self.names), np.inf)
+        out[d.places] = math.sqrt(self.noise) * d.inflations / d.lengths
+        return out
+
+    @functools.cached_property
     def space(self) -> ResidualSpace:
-        """Of the residuals, which must be known."""
-        moved, known = self.free & (self.at_bound == 0), self.directions
-        if self.jacobian is None or known is None or not moved[known.places].all():
-            return ResidualSpace.of(self.residuals, self.jacobian, moved)
-        if known.condition > _WELL_CONDITIONED:
-            return ResidualSpace.of(self.residuals, self.jacobian, moved)
+        """Of the residuals, which must be known; without a Jacobian as if nothing were fitted."""
+        r, known = np.asarray(self.residuals, float), self.directions
+        if self.jacobian is None:
+            return ResidualSpace(r, np.zeros((r.size, 0)))
+        good = known is not None and known.condition <= _WELL_CONDITIONED
+        if not good or not self.moved[known.places].all():
+            return ResidualSpace(r, orthonormal(self.jacobian[:, self.moved]))
         scaled = self.jacobian[:, known.places] / known.lengths
-        return ResidualSpace(self.residuals, scaled @ (known.rows.T / known.values))
+        return ResidualSpace(r, scaled @ (known.rows.T / known.values))
+
+    @functools.cached_property
+    def axis(self) -> Axis:
+        """What the residuals, which must be known, are ordered by."""
+        return Axis.of(np.size(self.residuals), self.x, self.fitted)
+
+    @functools.cached_property
+    def size(self) -> float:
+        """Root mean square residual over the largest |y|; inf where that is not known."""
+        if self.residuals is None and self.sums is not None:
+            return self.unexplained
+        if self.residuals is not None and self.space.rss == 0:
+            return 0.0
+        largest = 0.0 if self.y is None else float(np.abs(self.y).max(initial=0.0))
+        if self.fitted is None or not largest:
+            return math.inf
+        plain = self.fitted - self.y
+        return math.sqrt(float(plain @ plain) / plain.size) / largest
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether the residuals are rounding."""
+        return self.size < _EXACT
+
+    @functools.cached_property
+    def unexplained(self) -> float:
+        """Root mean square residual over the deviation of y, both weighted; nan if not known."""
+        if self.residuals is None and self.sums is not None:
+            rss, total = self.sums["chi_squared"], self.sums["total"]
+        elif self.y is None or self.fitted is None:
+            return math.nan
+        else:
+            w = np.ones(self.y.size) if self.sigma is None else 1.0 / self.sigma
+            rest, about = w * (self.fitted - self.y), w * (self.y - (w**2 @ self.y) / (w @ w))
+            rss, total = float(rest @ rest), float(about @ about)
+        return math.sqrt(rss / total) if total > 0 else math.inf
 
     @functools.cached_property
     def cosines(self) -> np.ndarray | None:
@@ -131,31 +147,23 @@ class Evidence:
             return None
         lengths = np.linalg.norm(self.R, axis=0) * np.sqrt(2 * self.cost)
         size = lengths * np.abs(self.values)  # where that is rounding, so is the slope
-        moving = self.free & (lengths > 0) & (self.at_bound == 0)
+        moving = self.moved & (lengths > 0)
         moving &= (size > 1e-10 * size.max(initial=0.0)) | (self.values == 0)
         return np.where(moving, self.gradient / np.where(lengths > 0, lengths, 1.0), 0.0)
+
+    def named(self, chosen: np.ndarray) -> tuple[str, ...]:
+        """The names of the parameters that are chosen, (n,) of bool."""
+        return tuple(name for name, one in zip(self.names, chosen, strict=True) if one)
 
 
 @dataclasses.dataclass(frozen=True)
 class Directions:
-    """Singular values and directions of a Jacobian whose columns are scaled to length 1.
+    """Singular values and directions of a Jacobian whose columns are scaled to length 1."""
 
-    Attributes
-    ----------
-    places : ndarray of int (k,)
-        Of the free parameters whose column is not zero, among all n.
-    lengths : ndarray (k,)
-        Of their columns.
-    values : ndarray (k,)
-        Singular values, the largest first.
-    rows : ndarray (k, k)
-        Unit vectors of the scaled parameters, one a row.
-    """
-
-    places: np.ndarray
-    lengths: np.ndarray
-    values: np.ndarray
-    rows: np.ndarray
+    places: np.ndarray  # (k,) of the free parameters whose column is not zero, among all n
+    lengths: np.ndarray  # (k,) of their columns
+    values: np.ndarray  # (k,) singular values, the largest first
+    rows: np.ndarray  # (k, k) unit vectors of the scaled parameters, one a row
 
     @classmethod
     def of(cls, R: np.ndarray, free: np.ndarray) -> Directions:
@@ -175,19 +183,20 @@ class Directions:
             return 1.0
         return float(self.values[0] / self.values[-1]) if self.values[-1] > 0 else np.inf
 
-    def rank(self, tolerance: float) -> int:
-        """Number of singular values above this share of the largest."""
-        return int((self.values > tolerance * self.values.max(initial=0.0)).sum())
+    def lost(self, tolerance: float) -> int:
+        """Number of singular values that are not above this share of the largest."""
+        return int((self.values <= tolerance * self.values.max(initial=0.0)).sum())
 
     @functools.cached_property
     def inflations(self) -> np.ndarray:
         """(k,) errors over those that each parameter would have with the others known."""
-        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
-            parts = self.rows / self.values[:, None]
-        return np.linalg.norm(np.where(np.isnan(parts), 0.0, parts), axis=0)
+        return self._over_values(self.rows)
 
     def error(self, combination: np.ndarray) -> float:
         """Standard error of g^T p, g (k,), for residuals of standard deviation 1."""
+        return float(self._over_values(self.rows @ (combination / self.lengths)))
+
+    def _over_values(self, parts: np.ndarray) -> np.ndarray:
         with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
-            parts = self.rows @ (combination / self.lengths) / self.values
-        return float(np.linalg.norm(np.where(np.isnan(parts), 0.0, parts)))
+            divided = (parts.T / self.values).T
+        return np.linalg.norm(np.where(np.isnan(divided), 0.0, divided), axis=0)

@@ -6,39 +6,43 @@ import math
 
 import numpy as np
 
-from nlsq.diagnostics.config import DEFAULT, DiagnosticsConfig
+from nlsq.diagnostics.config import DiagnosticsConfig
 from nlsq.diagnostics.evidence import Evidence
 from nlsq.diagnostics.finding import CRITICAL, INFO, WARNING, Finding, listed
 
 _TREND = 0.5  # correlation of neighbouring residuals that a curve left in them makes
 _CHANCE = 0.05
+_FEWEST = 20  # points that can show a trend
 _STEP = 1e-2  # of a standard error; with limits as shares of the value
 _SHORTEST, _LONGEST = 1e-7, 1e-3
 _OFF = 1e-2  # a share of a column, from which on a derivative is wrong
 
 
-def analyse(evidence: Evidence, config: DiagnosticsConfig = DEFAULT) -> list[Finding]:
+def analyse(evidence: Evidence, config: DiagnosticsConfig) -> list[Finding]:
     """How the fit ended, by what derivatives, its bounds, degrees of freedom, and R-squared."""
-    return [
-        *_ended(evidence),
-        *_derivatives(evidence),
-        *_explained(evidence, config),
-        *_bounds(evidence),
-        *_freedom(evidence),
-    ]
-
-
-def _ended(evidence: Evidence) -> list[Finding]:
-    if evidence.converged:
-        return []
-    fact = f"not converged: {evidence.message.rstrip('.')}"
-    remedy = "start nearer to the data, or allow more evaluations"
-    if not math.isfinite(evidence.cost):
-        remedy = (
-            "start where the model is finite (stability='auto' looks for such a start), and leave "
-            "out NaN in the data (nan_policy='omit')"
-        )
-    return [Finding("not-converged", CRITICAL, fact, None, remedy)]
+    found = []
+    if not evidence.converged:
+        fact = f"not converged: {evidence.message.rstrip('.')}"
+        remedy = "start nearer to the data, or allow more evaluations"
+        if not math.isfinite(evidence.cost):
+            remedy = (
+                "start where the model is finite (stability='auto' looks for such a start), and "
+                "leave out NaN in the data (nan_policy='omit')"
+            )
+        found.append(Finding("not-converged", CRITICAL, fact, None, remedy))
+    found += _derivatives(evidence) + _explained(evidence, config)
+    for side, word in ((-1, "lower"), (1, "upper")):
+        if names := evidence.named(evidence.free & (evidence.at_bound == side)):
+            where = f"is at its {word} bound" if len(names) == 1 else f"are at their {word} bounds"
+            fact = f"{listed(names)} {where}: errors do not account for that"
+            remedy = "widen the bound if nature allows, or fix it there"
+            found.append(Finding("bound", WARNING, fact, float(len(names)), remedy, names))
+    if evidence.dof <= 0 and evidence.n_points:
+        counts = (evidence.n_points, "data value"), (int(evidence.free.sum()), "free parameter")
+        sizes = " for ".join(f"{n} {what}{'' if n == 1 else 's'}" for n, what in counts)
+        fact, remedy = f"{sizes}: nothing can check the fit", "add data, or fix parameters"
+        found.append(Finding("freedom", WARNING, fact, float(evidence.dof), remedy))
+    return found
 
 
 def _derivatives(evidence: Evidence) -> list[Finding]:
@@ -88,11 +92,17 @@ def _explained(evidence: Evidence, config: DiagnosticsConfig) -> list[Finding]:
 
 
 def explains_nothing(evidence: Evidence, config: DiagnosticsConfig) -> bool:
-    """Whether a constant would do as well, or the model is at a wrong minimum."""
+    """Whether a constant does as well, or residuals hold a curve that the model should explain."""
     r2 = evidence.r_squared
     if r2 is None or not r2 < config.explained_threshold or _is_mean(evidence):
         return False
-    return _is_nothing(evidence, r2)
+    more, dof = int(evidence.free.sum()) - 1, evidence.dof
+    if r2 < 0 or more < 1 or dof < 1:
+        return r2 < 0
+    from scipy.special import fdtrc
+
+    ratio = (r2 / more) / ((1 - r2) / dof)
+    return float(fdtrc(more, dof, ratio)) > _CHANCE or _neighbours(evidence) > _TREND
 
 
 def is_right_end(evidence: Evidence, config: DiagnosticsConfig) -> bool:
@@ -111,7 +121,7 @@ def _percent(r2: float) -> str:
     ('2 %', '99.8 %', '99.9997 %', '100 %')
     """
     missing = 100 * (1 - r2)
-    if missing <= 0 or r2 == 1:
+    if missing <= 0:
         return "100 %"
     digits = min(max(0, -math.floor(math.log10(missing))), 12) if missing < 10 else 0
     return f"{100 * r2:.{digits}f} %"
@@ -123,48 +133,10 @@ def _is_mean(evidence: Evidence) -> bool:
     return int(evidence.free.sum()) <= 1 and f is not None and f.size > 0 and np.ptp(f) == 0
 
 
-def _is_nothing(evidence: Evidence, r2: float) -> bool:
-    """Whether a constant does as well, or the residuals still hold a curve."""
-    if r2 < 0:
-        return True
-    more, dof = int(evidence.free.sum()) - 1, evidence.dof
-    if more < 1 or dof < 1:
-        return False
-    from scipy.special import fdtrc
-
-    ratio = (r2 / more) / ((1 - r2) / dof)
-    return float(fdtrc(more, dof, ratio)) > _CHANCE or _neighbours(evidence) > _TREND
-
-
 def _neighbours(evidence: Evidence) -> float:
     """Correlation of residuals that are neighbours in x; 0 where that is not known."""
     r, x = evidence.residuals, evidence.x
-    if r is None or x is None or r.size < 20 or x.size != r.size:
+    if r is None or x is None or r.size < _FEWEST or not evidence.space.rss > 0:
         return 0.0
-    r = r[np.argsort(x, kind="stable")]
-    total = float(r @ r)
-    return float(r[1:] @ r[:-1]) / total if total > 0 else 0.0
-
-
-def _bounds(evidence: Evidence) -> list[Finding]:
-    out = []
-    for side, word in ((-1, "lower"), (1, "upper")):
-        here = evidence.free & (evidence.at_bound == side)
-        names = tuple(n for n, at in zip(evidence.names, here, strict=True) if at)
-        if not names:
-            continue
-        where = f"is at its {word} bound" if len(names) == 1 else f"are at their {word} bounds"
-        fact = f"{listed(names)} {where}: errors do not account for that"
-        remedy = "widen the bound if nature allows, or fix it there"
-        out.append(Finding("bound", WARNING, fact, float(len(names)), remedy, names))
-    return out
-
-
-def _freedom(evidence: Evidence) -> list[Finding]:
-    if evidence.dof > 0 or not evidence.n_points:
-        return []
-    free = int(evidence.free.sum())
-    counts = (evidence.n_points, "data value"), (free, "free parameter")
-    sizes = " for ".join(f"{n} {what}{'' if n == 1 else 's'}" for n, what in counts)
-    fact, remedy = f"{sizes}: nothing can check the fit", "add data, or fix parameters"
-    return [Finding("freedom", WARNING, fact, float(evidence.dof), remedy)]
+    r = r[evidence.axis.order]
+    return float(r[1:] @ r[:-1]) / evidence.space.rss

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 
 class Severity(enum.IntEnum):
@@ -21,29 +21,14 @@ _MARK = {INFO: " ", WARNING: "!", CRITICAL: "X"}
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of a report.
+    """One line of a report."""
 
-    Attributes
-    ----------
-    code : str
-        A stable word for programs: 'rank', 'correlated', 'sloppy', 'runs', 'outlier', ...
-    severity : Severity
-    fact : str
-        A sentence without its number's digits being lost: "a, c: only a/c is determined".
-    number : float or None
-        What the fact rests on: a condition number, a p-value, a share.
-    remedy : str
-        What to do about it; '' where there is nothing to do.
-    parameters : tuple of str
-        Names of the parameters that it is about.
-    """
-
-    code: str
+    code: str  #: a stable word for programs: 'rank', 'sloppy', 'outlier', ...
     severity: Severity
-    fact: str
-    number: float | None = None
-    remedy: str = ""
-    parameters: tuple[str, ...] = ()
+    fact: str  #: a sentence: "a, c: only a/c is determined"
+    number: float | None = None  #: what the fact rests on: a condition number, a p-value, a share
+    remedy: str = ""  #: what to do about it; '' where there is nothing to do
+    parameters: tuple[str, ...] = ()  #: names of those that it is about
 
     def __str__(self) -> str:
         """The line of a report: a mark, the fact, the remedy."""
@@ -61,19 +46,3 @@ def listed(names: Sequence[str], most: int = 6) -> str:
     """
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
-
-
-class WithFindings:
-    """A report with `findings`."""
-
-    findings: list[Finding]
-
-    @property
-    def status(self) -> Severity:
-        """The worst of the findings."""
-        return worst(self.findings)
-
-
-def worst(findings: Iterable[Finding]) -> Severity:
-    """The greatest severity among them; INFO where there are none."""
-    return max((f.severity for f in findings), default=Severity.INFO)

@@ -14,34 +14,24 @@ import numpy as np
 
 from nlsq.diagnostics.config import DEFAULT, DiagnosticsConfig
 from nlsq.diagnostics.evidence import Evidence
-from nlsq.diagnostics.finding import INFO, WARNING, Finding, WithFindings
+from nlsq.diagnostics.finding import INFO, WARNING, Finding
 
+_ROUNDING = 1e-14  # share of y that rounding leaves
 _BEGUN = 1e-3  # share of the first gradient from which on the rest is polishing
 
 
 @dataclasses.dataclass(frozen=True)
-class GradientHealthReport(WithFindings):
-    """What a `GradientMonitor` saw.
-
-    Attributes
-    ----------
-    n_iterations : int
-    initial_gradient, final_gradient : float
-        Largest cosine at the first and at the last iteration; NaN where none was recorded.
-    max_imbalance_ratio : float
-        Ratio of the largest cosines that two parameters had.
-    vanishing_detected, imbalance_detected, stagnation_detected : bool
-    findings : list of Finding
-    """
+class GradientHealthReport:
+    """What a `GradientMonitor` saw."""
 
     n_iterations: int
-    initial_gradient: float
-    final_gradient: float
-    max_imbalance_ratio: float
-    vanishing_detected: bool
-    imbalance_detected: bool
-    stagnation_detected: bool
-    findings: list[Finding]
+    initial_gradient: float = np.nan  #: largest cosine at the first iteration
+    final_gradient: float = np.nan  #: ... and at the last
+    max_imbalance_ratio: float = 1.0  #: of the largest cosines that two parameters had
+    vanishing_detected: bool = False  #: it was nothing from the start: the fit went nowhere
+    imbalance_detected: bool = False  #: one parameter was never pulled
+    stagnation_detected: bool = False  #: the last iterations gained nothing above a minimum
+    findings: tuple[Finding, ...] = ()
 
 
 class GradientMonitor:
@@ -93,99 +83,73 @@ class GradientMonitor:
             if iteration == 0:
                 self.reset()
             self.record_gradient(info["gradient"], cost)
-            if user_callback is not None:
-                return user_callback(iteration, cost, params, info)
-            return None
+            return user_callback and user_callback(iteration, cost, params, info)
 
         return callback
 
     def get_report(self, names: Sequence[str] | None = None) -> GradientHealthReport:
         """What is to be said of the record, with the parameters' names."""
+        if not self.history:
+            return GradientHealthReport(0)
         costs = np.array([cost for cost, _ in self.history])
         gradients = np.abs(np.array([gradient for _, gradient in self.history]))
-        if not len(costs):
-            return GradientHealthReport(0, np.nan, np.nan, 1.0, False, False, False, [])
         gradients = gradients.reshape(len(costs), -1)
         if names is None:
             names = [f"p{j}" for j in range(gradients.shape[1])]
-        largest = gradients.max(axis=1, initial=0.0)
-        findings = []
-        if vanished := self._vanished(largest, costs):
-            findings.append(vanished)
-        if stagnated := self._stagnated(largest, costs):
-            findings.append(stagnated)
-        ratio, lagging = self._imbalance(gradients, largest)
-        if unbalanced := ratio > self.config.imbalance_threshold:
+        largest, findings = gradients.max(axis=1, initial=0.0), []
+        top, end = float(largest.max()), float(largest[-1])
+        if top < self.config.vanishing_threshold and costs[-1] > 0 and len(costs) > 1:
+            fact = f"the gradient was {top:.0e} from the start: no way down was to be seen"
+            findings.append(Finding("vanishing", WARNING, fact, top, "start elsewhere"))
+        window = int(self.config.stagnation_window)
+        if len(costs) > window and end >= self.config.gradient_threshold:
+            before, now = costs[-1 - window], costs[-1]
+            gain = float((before - now) / before) if before > 0 else 0.0
+            if gain < self.config.stagnation_tolerance:
+                share = f"{100 * gain:.1g} % with a gradient of {end:.2g}"
+                fact = f"the last {window} iterations gained {share}"
+                remedy = "start elsewhere, or give x_scale"
+                findings.append(Finding("stagnation", WARNING, fact, gain, remedy))
+        ratio, lagging = _imbalance(gradients, largest)
+        if ratio > self.config.imbalance_threshold:
             name = names[lagging]
             fact = f"{name} was never pulled: its gradient stayed {ratio:.0e} times below another's"
             findings.append(Finding("imbalance", INFO, fact, ratio, "", (name,)))
+        codes = {f.code for f in findings}
+        detected = (code in codes for code in ("vanishing", "imbalance", "stagnation"))
         return GradientHealthReport(
-            len(costs), float(largest[0]), float(largest[-1]), ratio, vanished is not None,
-            unbalanced, stagnated is not None, findings,
-        )  # fmt: skip
-
-    def _vanished(self, largest: np.ndarray, costs: np.ndarray) -> Finding | None:
-        """The gradient was nothing from the first to the last, and so the fit went nowhere."""
-        small = largest.max() < self.config.vanishing_threshold
-        if not small or not costs[-1] > 0 or len(costs) < 2:
-            return None
-        top = float(largest.max())
-        fact = f"the gradient was {top:.0e} from the start: no way down was to be seen"
-        return Finding("vanishing", WARNING, fact, top, "start elsewhere")
-
-    def _stagnated(self, largest: np.ndarray, costs: np.ndarray) -> Finding | None:
-        window = int(self.config.stagnation_window)
-        if len(costs) <= window or largest[-1] < self.config.gradient_threshold:
-            return None
-        before, now = costs[-1 - window], costs[-1]
-        gain = (before - now) / before if before > 0 else 0.0
-        if not gain < self.config.stagnation_tolerance:
-            return None
-        fact = (
-            f"the last {window} iterations gained {100 * gain:.1g} % with a gradient of "
-            f"{largest[-1]:.2g}"
+            len(costs), float(largest[0]), end, ratio, *detected, tuple(findings)
         )
-        return Finding("stagnation", WARNING, fact, float(gain), "start elsewhere, or give x_scale")
 
-    def _imbalance(self, gradients: np.ndarray, largest: np.ndarray) -> tuple[float, int]:
-        """Ratio of the parameters' largest cosines before polishing, and the least one's place."""
-        before = gradients[largest >= _BEGUN * largest[0]]
-        tops = before.max(axis=0, initial=0.0)
-        pulled = tops > 0
-        if pulled.sum() < 2:
-            return 1.0, 0
-        least = int(np.argmin(np.where(pulled, tops, np.inf)))
-        return float(tops.max() / tops[least]), least
+
+def _imbalance(gradients: np.ndarray, largest: np.ndarray) -> tuple[float, int]:
+    """Ratio of the parameters' largest cosines before polishing, and the least one's place."""
+    tops = gradients[largest >= _BEGUN * largest[0]].max(axis=0, initial=0.0)
+    pulled = tops > 0
+    if pulled.sum() < 2:
+        return 1.0, 0
+    least = int(np.argmin(np.where(pulled, tops, np.inf)))
+    return float(tops.max() / tops[least]), least
 
 
 def analyse(evidence: Evidence, config: DiagnosticsConfig = DEFAULT) -> list[Finding]:
     """The gradient at the end, and of the record where there is one."""
     findings: list[Finding] = []
-    if _is_rounding(evidence):
+    cosines, r2 = evidence.cosines, evidence.r_squared
+    if evidence.is_exact or (r2 is not None and r2 > 1 - _ROUNDING):  # which has no direction
         return findings
-    cosines = evidence.cosines
     if cosines is not None:
         steepest = int(np.argmax(np.abs(cosines)))
-        size = float(abs(cosines[steepest]))
+        size, name = float(abs(cosines[steepest])), evidence.names[steepest]
         if size > config.gradient_threshold:
-            name = evidence.names[steepest]
             fact = f"the end is no minimum: gradient {size:.2g} in {name}"
             remedy = "allow more evaluations, or start elsewhere"
             findings.append(Finding("gradient", WARNING, fact, size, remedy, (name,)))
     if evidence.history:
         monitor = GradientMonitor(config)
-        inside = evidence.at_bound == 0
         for cost, gradient in evidence.history:
-            monitor.record_gradient(np.where(inside, gradient, 0.0), cost)
+            monitor.record_gradient(np.where(evidence.at_bound == 0, gradient, 0.0), cost)
+        good = r2 is not None and r2 > 0.5  # as a start at the minimum is
         found = monitor.get_report(evidence.names).findings
-        good = evidence.r_squared is not None and evidence.r_squared > 0.5
-        findings += [f for f in found if not (f.code == "vanishing" and good)]
+        findings += [f for f in found if not (good and f.code == "vanishing")]
     return findings
-
-
-def _is_rounding(evidence: Evidence) -> bool:
-    """Whether the residuals are the rounding of y, whose direction means nothing."""
-    if evidence.r_squared is not None and evidence.r_squared > 1 - 1e-14:
-        return True
-    y = evidence.y
-    return y is not None and evidence.sigma is None and 2 * evidence.cost <= 1e-28 * float(y @ y)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from nlsq.diagnostics import (
@@ -16,7 +16,7 @@ from nlsq.diagnostics import (
 )
 from nlsq.diagnostics.config import DEFAULT, DiagnosticsConfig
 from nlsq.diagnostics.evidence import Evidence
-from nlsq.diagnostics.finding import Finding, Severity, worst
+from nlsq.diagnostics.finding import CRITICAL, INFO, WARNING, Finding, Severity
 from nlsq.diagnostics.plugins import run_plugins
 
 if TYPE_CHECKING:
@@ -25,31 +25,14 @@ if TYPE_CHECKING:
 
 LINES = 12
 # in the order in which their findings of like severity are listed
-ANALYSERS: tuple[Callable[[Evidence, DiagnosticsConfig], list[Finding]], ...] = (
-    explained.analyse,
-    identifiability.analyse,
-    sensitivity.analyse,
-    residual_health.analyse,
-    influence.analyse,
-    gradient.analyse,
-)
-_STATUS = {Severity.INFO: "healthy", Severity.WARNING: "warning", Severity.CRITICAL: "critical"}
+ANALYSERS = (explained, identifiability, sensitivity, residual_health, influence, gradient)
+_STATUS = {INFO: "healthy", WARNING: "warning", CRITICAL: "critical"}
 _STYLE = {" ": "green", "!": "yellow", "X": "red", "?": "dim"}  # by the mark
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class HealthReport:
     """Facts about a fit, the gravest first.
-
-    Attributes
-    ----------
-    title : str
-        Of what fit.
-    findings : tuple of Finding
-    unknown : tuple of str
-        What could not be looked at, and why.
-    evidence : Evidence or None
-        What was looked at, for `plot` and `influence`; a stored report has none.
 
     Examples
     --------
@@ -62,25 +45,33 @@ class HealthReport:
     'healthy'
     """
 
-    title: str
+    title: str  #: of what fit
     findings: tuple[Finding, ...]
-    unknown: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()  #: what could not be looked at, and why
+    #: what was looked at, for `plot` and `influence`; a stored report has none
     evidence: Evidence | None = dataclasses.field(default=None, compare=False)
 
     @property
     def status(self) -> str:
         """'healthy', 'warning' or 'critical': as the gravest finding."""
-        return _STATUS[worst(self.findings)]
+        return _STATUS[max((f.severity for f in self.findings), default=INFO)]
 
     @property
     def is_healthy(self) -> bool:
         """Whether no finding is an alarm."""
-        return self.status == "healthy"
+        return not self.alarms
 
     @property
     def alarms(self) -> tuple[Finding, ...]:
         """The findings that are more than information."""
-        return tuple(f for f in self.findings if f.severity > Severity.INFO)
+        return tuple(f for f in self.findings if f.severity > INFO)
+
+    @property
+    def verdict(self) -> str:
+        """How many alarms there are; else how many remarks that something can be done about."""
+        remarks = sum(bool(f.remedy) for f in self.findings)
+        word, count = ("alarm", len(self.alarms)) if self.alarms else ("remark", remarks)
+        return f"{count} {word}{'s' * (count > 1)}" if count else "nothing to object"
 
     def summary(self) -> str:
         """At most twelve lines: a fact with its number each, and what to do."""
@@ -90,52 +81,34 @@ class HealthReport:
         """The lines of `summary`."""
         rest = LINES - 1 - len(self.unknown)
         shown = self.findings if len(self.findings) <= rest else self.findings[: rest - 1]
-        lines = [self._head()] + [str(f) for f in shown]
+        lines = [f"{self.title}: {self.status}, {self.verdict}"]
+        lines += map(str, shown)
         if left := len(self.findings) - len(shown):
             lines.append(f"  and {left} more in .findings")
         return lines + [f"? not looked at: {what}" for what in self.unknown]
 
-    @property
-    def verdict(self) -> str:
-        """How many alarms there are; else how many remarks that something can be done about."""
-        remarks = sum(bool(f.remedy) for f in self.findings)
-        word, count = ("alarm", len(self.alarms)) if self.alarms else ("remark", remarks)
-        return f"{count} {word}{'' if count == 1 else 's'}" if count else "nothing to object"
-
-    def _head(self) -> str:
-        return f"{self.title}: {self.status}, {self.verdict}"
-
     def to_dict(self) -> dict[str, Any]:
         """Plain objects, as JSON takes them; `from_dict` reads them."""
-        findings = [dataclasses.asdict(f) | {"severity": f.severity.name} for f in self.findings]
-        for finding in findings:
-            finding["parameters"] = list(finding["parameters"])
-        return {
-            "title": self.title, "status": self.status, "findings": findings,
-            "unknown": list(self.unknown),
-        }  # fmt: skip
+        findings = [
+            dataclasses.asdict(f) | {"severity": f.severity.name, "parameters": list(f.parameters)}
+            for f in self.findings
+        ]
+        return {"title": self.title, "status": self.status, "findings": findings,
+                "unknown": list(self.unknown)}  # fmt: skip
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> HealthReport:
         """Inverse of `to_dict`."""
-        findings = [
-            Finding(**{
-                **f, "severity": Severity[f["severity"]], "parameters": tuple(f["parameters"]),
-            })
-            for f in data["findings"]
-        ]  # fmt: skip
-        return cls(data["title"], tuple(findings), tuple(data["unknown"]))
+        changed = ({"severity": Severity[f["severity"]], "parameters": tuple(f["parameters"])}
+                   for f in data["findings"])  # fmt: skip
+        findings = tuple(Finding(**f | c) for f, c in zip(data["findings"], changed, strict=True))
+        return cls(data["title"], findings, tuple(data["unknown"]))
 
     def plot(self) -> tuple[Figure, np.ndarray]:
         """Draw the residuals: along x, in order, their correlations, and over their leverage.
 
         Lines in the last panel show where Cook's distance is 0.5 and 1: a point beyond decides the
-        fit. Numbers are those of points, from 0.
-
-        Returns
-        -------
-        fig : matplotlib Figure
-        axes : ndarray of Axes, shape (2, 2)
+        fit. Numbers are those of points, from 0. The axes are an array (2, 2).
 
         Raises
         ------
@@ -152,6 +125,11 @@ class HealthReport:
         """What each point does to the fit; see `nlsq.diagnostics.influence.influence`."""
         return influence.influence(self._looked_at("influence"), refit=refit)
 
+    def _looked_at(self, verb: str) -> Evidence:
+        if self.evidence is None:
+            raise ValueError(f"{verb}: this report was stored without its fit: diagnose it again")
+        return self.evidence
+
     def to_html(self) -> str:
         """The report as one page of HTML that loads nothing."""
         from nlsq.diagnostics import report_html
@@ -163,22 +141,17 @@ class HealthReport:
 
         return report_html.part(self)
 
-    def _looked_at(self, verb: str) -> Evidence:
-        if self.evidence is None:
-            raise ValueError(f"{verb}: this report was stored without its fit: diagnose it again")
-        return self.evidence
-
     def __reduce__(self) -> tuple:  # the evidence holds the user's model
         return HealthReport, (self.title, self.findings, self.unknown)
 
-    def __str__(self) -> str:
-        return self.summary()
+    __str__ = summary
 
     def __rich__(self) -> Any:
         from rich.text import Text
 
-        text = Text(self._head(), style="bold")
-        for line in self.lines()[1:]:
+        head, *lines = self.lines()
+        text = Text(head, style="bold")
+        for line in lines:
             text.append(f"\n{line}", style=f"not bold {_STYLE[line[0]]}")
         return text
 
@@ -213,5 +186,5 @@ def diagnose(
     unknown: Iterable[str] = (),
 ) -> HealthReport:
     """Run every analyser and every plugin on a fit's evidence."""
-    findings = [f for analyse in ANALYSERS for f in analyse(evidence, config)]
+    findings = [f for analyser in ANALYSERS for f in analyser.analyse(evidence, config)]
     return create_health_report([*findings, *run_plugins(evidence)], title, unknown, evidence)

@@ -10,6 +10,7 @@ D. A. Belsley, E. Kuh, R. E. Welsch, "Regression Diagnostics" (1980), ch. 3, on 
 
 from __future__ import annotations
 
+import abc
 import dataclasses
 import math
 from typing import Any
@@ -18,46 +19,68 @@ import numpy as np
 
 from nlsq.diagnostics import combinations, one_sided
 from nlsq.diagnostics.config import DEFAULT, DiagnosticsConfig
-from nlsq.diagnostics.evidence import Directions, Evidence
+from nlsq.diagnostics.evidence import Evidence
 from nlsq.diagnostics.explained import is_right_end
-from nlsq.diagnostics.finding import CRITICAL, INFO, WARNING, Finding, WithFindings, listed
+from nlsq.diagnostics.finding import CRITICAL, INFO, WARNING, Finding, listed
+from nlsq.utils.digits import near_one
 
 _MOST_PAIRS = 3  # that a line lists
 _FAR = 0.1  # of |x|, which a range of x below that calls far from 0
 _MOST = 12  # ill known parameters that are looked at
+_ROUNDING = 1e-8  # of a direction's largest part
 
 
-@dataclasses.dataclass(frozen=True)
-class IdentifiabilityReport(WithFindings):
-    """What an `IdentifiabilityAnalyzer` found.
-
-    Attributes
-    ----------
-    condition_number : float
-        Of the Jacobian with its columns scaled to length 1.
-    numerical_rank, n_params : int
-        Determined directions, and free parameters.
-    correlation_matrix : ndarray (n, n)
-        NaN for fixed and undetermined parameters.
-    highly_correlated_pairs : list of (name, name, correlation)
-        The strongest first.
-    findings : list of Finding
-    """
-
-    condition_number: float
-    numerical_rank: int
-    n_params: int
-    correlation_matrix: np.ndarray
-    highly_correlated_pairs: list[tuple[str, str, float]]
-    findings: list[Finding]
-
-
-class IdentifiabilityAnalyzer:
-    """Which parameters, and which combinations of them, the data determine.
+class AbstractAnalyzer(abc.ABC):
+    """What is read off a Jacobian, of a fit or alone.
 
     Parameters
     ----------
     config : DiagnosticsConfig, optional
+    """
+
+    def __init__(self, config: DiagnosticsConfig = DEFAULT):
+        self.config = config
+
+    @abc.abstractmethod
+    def _report(self, evidence: Evidence) -> Any: ...
+
+    def analyze(self, what: Any, names: Any = None) -> Any:
+        """The report on a fit's `Evidence`, or on a Jacobian (m, n) alone.
+
+        Raises
+        ------
+        ValueError
+            When it is neither, or the Jacobian was not kept.
+        """
+        evidence = what if isinstance(what, Evidence) else Evidence.of_jacobian(what, names)
+        if evidence.directions is None:
+            raise ValueError("the Jacobian of this fit is not known")
+        return self._report(evidence)
+
+    def analyze_from_fim(self, fim: Any, names: Any = None) -> Any:
+        """From the Fisher information J^T J (n, n); half of the Jacobian's digits are in it."""
+        return self.analyze(root_of_information(fim), names)
+
+    def findings(self, evidence: Evidence) -> list[Finding]:
+        """The findings alone; none where the Jacobian is not known."""
+        return [] if evidence.directions is None else self._report(evidence).findings
+
+
+@dataclasses.dataclass(frozen=True)
+class IdentifiabilityReport:
+    """What an `IdentifiabilityAnalyzer` found."""
+
+    condition_number: float  #: of the Jacobian with its columns scaled to length 1
+    numerical_rank: int  #: determined directions
+    n_params: int  #: free parameters
+    correlation_matrix: np.ndarray  #: (n, n) NaN for fixed and undetermined parameters
+    #: (name, name, correlation), the strongest first
+    highly_correlated_pairs: list[tuple[str, str, float]]
+    findings: list[Finding]
+
+
+class IdentifiabilityAnalyzer(AbstractAnalyzer):
+    """Which parameters, and which combinations of them, the data determine.
 
     Examples
     --------
@@ -68,55 +91,43 @@ class IdentifiabilityAnalyzer:
     (2, 3)
     """
 
-    def __init__(self, config: DiagnosticsConfig = DEFAULT):
-        self.config = config
-
-    def analyze(self, what: Any, names: Any = None) -> IdentifiabilityReport:
-        """From a fit's `Evidence`, or from a Jacobian (m, n) alone.
-
-        Raises
-        ------
-        ValueError
-            When it is neither, or the Jacobian was not kept.
-        """
-        evidence = what if isinstance(what, Evidence) else Evidence.of_jacobian(what, names)
-        d = evidence.directions
-        if d is None:
-            raise ValueError("the Jacobian of this fit is not known")
-        correlation = _correlation(evidence, d)
-        pairs = _pairs(evidence, correlation, self.config.correlation_threshold)
-        dependent, findings, settled = self._free_directions(evidence, d)
-        condition = d.condition if not dependent else math.inf
-        findings += self._ill_known(evidence, settled)
-        findings = _without_repetition(findings)
+    def _report(self, evidence: Evidence) -> IdentifiabilityReport:
+        d, n = evidence.directions, int(evidence.free.sum())
+        dependent, findings, settled = self._free_directions(evidence)
+        rank, condition = n - dependent, math.inf if dependent else d.condition
+        if found := together(evidence, self.config):
+            findings += _of_ill_known(evidence, *found)
+        if one_side := one_sided.analyse(evidence, self.config, settled):
+            beyond = set(one_side[0].parameters)  # which is why the model does not respond there
+            findings = [f for f in findings if f.code != "dead" or not beyond >= set(f.parameters)]
+            findings += one_side
         unsaid = _unsaid(evidence, findings)
         findings += unsaid
-        rank = int(evidence.free.sum()) - dependent - sum(len(f.parameters) for f in unsaid)
-        findings += self._conditioning(evidence, condition, rank, bool(findings))
+        rank -= sum(len(f.parameters) for f in unsaid)
+        if rank == n and condition > self.config.condition_threshold and not findings:
+            fact = f"the columns of the Jacobian are nearly dependent: condition {condition:.1e}"
+            remedy = "write the model in x less its mean, or in other parameters"
+            findings.append(Finding("condition", WARNING, fact, condition, remedy))
+        else:
+            what = f"{rank} of {n} free parameters determined"
+            if rank == n and evidence.undetermined:  # here, and not far away, which is said above
+                what = f"the Jacobian has rank {rank} of {n}"
+            fact = f"{what}, condition {condition:.2g}"
+            findings.append(Finding("rank", INFO, fact, condition))
+        correlation = _correlation(evidence)
+        pairs = _pairs(evidence, correlation, self.config.correlation_threshold)
         if pairs and (evidence.undetermined or not dependent):
-            texts = [f"{a}, {b} ({_near_one(r)})" for a, b, r in pairs]
+            texts = [f"{a}, {b} ({'+' * (r > 0)}{near_one(r, 3)})" for a, b, r in pairs]
             fact = f"strongly correlated: {listed(texts, _MOST_PAIRS)}"
             findings.append(Finding("correlated", INFO, fact, abs(pairs[0][2]), "", pairs[0][:2]))
-        return IdentifiabilityReport(
-            condition, rank, int(evidence.free.sum()), correlation, pairs, findings
-        )
+        return IdentifiabilityReport(condition, rank, n, correlation, pairs, findings)
 
-    def analyze_from_fim(self, fim: Any, names: Any = None) -> IdentifiabilityReport:
-        """From the Fisher information J^T J (n, n); half of the Jacobian's digits are in it."""
-        return self.analyze(root_of_information(fim), names)
-
-    # -- what is not determined at all -------------------------------------------------------------
-
-    def _free_directions(
-        self, evidence: Evidence, d: Directions
-    ) -> tuple[int, list[Finding], set[str]]:
+    def _free_directions(self, evidence: Evidence) -> tuple[int, list[Finding], set[str]]:
         """How many directions the model does not notice, what is to be said, and of whom all is."""
-        names = evidence.names
         dead = evidence.free.copy()
-        dead[d.places] = False
+        dead[evidence.directions.places] = False
         findings, settled = [], set()
-        if dead.any():
-            which = tuple(n for n, lost in zip(names, dead, strict=True) if lost)
+        if which := evidence.named(dead):
             fact = f"{listed(which)}: the model does not respond"
             it = "it" if len(which) == 1 else "them"
             remedy = f"start nearer to the data, fix {it}, or, where it jumps, take method='cmaes'"
@@ -124,60 +135,17 @@ class IdentifiabilityAnalyzer:
         free = free_directions(evidence, self.config)
         for places, rows in _groups(free):
             known = combinations.name_free(evidence, places, rows[:, places])
-            findings.append(_of_group(names, places, len(rows), known))
+            findings.append(_of_group(evidence.names, places, len(rows), known))
             settled |= set(findings[-1].parameters if known else ())
         return int(dead.sum()) + len(free), findings, settled
 
-    # -- what is determined badly ------------------------------------------------------------------
-
-    def _ill_known(self, evidence: Evidence, settled: set[str]) -> list[Finding]:
-        found = ill_known(evidence, self.config)
-        findings = [] if found is None else self._together(*found)
-        return findings + one_sided.analyse(evidence, self.config, settled)
-
-    def _together(self, part: Evidence, members: list[int]) -> list[Finding]:
-        named = combinations.known_pairs(part, members, self.config.known_well)
-        far = part.x is not None and np.ptp(part.x) < _FAR * np.abs(part.x).max(initial=0.0)
-        centre = "write the model in x less its mean, or " if far else ""
-        findings = []
-        for known in named:
-            a, b = (part.names[i] for i in known.places)
-            fact = f"{a}, {b}: only {known.text} is known well"
-            remedy = f"{centre}fit {known.text} in place of {a} and {b}, or fix one of them"
-            findings.append(Finding("near-null", WARNING, fact, known.share, remedy, (a, b)))
-        if len(members) > 1 and not named:
-            which = tuple(part.names[i] for i in members)
-            fact = f"{listed(which)}: the data know them together, none alone"
-            remedy = f"{centre}fix one of them, or add data where they act differently"
-            findings.append(Finding("near-null", WARNING, fact, None, remedy, which))
-        return findings
-
-    def _conditioning(
-        self, evidence: Evidence, condition: float, rank: int, told: bool
-    ) -> list[Finding]:
-        n = int(evidence.free.sum())
-        if rank == n and condition > self.config.condition_threshold and not told:
-            fact = f"the columns of the Jacobian are nearly dependent: condition {condition:.1e}"
-            remedy = "write the model in x less its mean, or in other parameters"
-            return [Finding("condition", WARNING, fact, condition, remedy)]
-        what = f"{rank} of {n} free parameters determined"
-        if rank == n and evidence.undetermined:  # here, and not far away, which is said above
-            what = f"the Jacobian has rank {rank} of {n}"
-        fact = f"{what}, condition {condition:.2g}"
-        return [Finding("rank", INFO, fact, condition)]
-
 
 def analyse(evidence: Evidence, config: DiagnosticsConfig = DEFAULT) -> list[Finding]:
-    """The findings alone; none where the Jacobian is not known."""
-    if evidence.directions is None:
-        return []
-    return IdentifiabilityAnalyzer(config).analyze(evidence).findings
+    """The findings of an `IdentifiabilityAnalyzer`."""
+    return IdentifiabilityAnalyzer(config).findings(evidence)
 
 
-def _without_repetition(findings: list[Finding]) -> list[Finding]:
-    """A parameter that is bounded on one side does not respond because it lies beyond."""
-    beyond = {n for f in findings if f.code == "one-sided" for n in f.parameters}
-    return [f for f in findings if f.code != "dead" or not set(f.parameters) <= beyond]
+# -- what is not determined at all -----------------------------------------------------------------
 
 
 def _unsaid(evidence: Evidence, findings: list[Finding]) -> list[Finding]:
@@ -194,65 +162,24 @@ def _unsaid(evidence: Evidence, findings: list[Finding]) -> list[Finding]:
 def free_directions(evidence: Evidence, config: DiagnosticsConfig) -> np.ndarray:
     """(k, n) along which the model, of what it responds to, stays as it is.
 
-    The fit's own, or those of the singular values that are rounding, where these are more.
+    The fit's own, or those of the singular values that are rounding, where these are more; each
+    with a parameter of its own.
     """
     d, n = evidence.directions, len(evidence.names)
-    lost = len(d.values) - d.rank(config.rank_tolerance)
+    lost = d.lost(config.rank_tolerance)
     if not lost and not evidence.null_directions:
         return np.zeros((0, n))
-    rows = np.array(
-        [[v.get(name, 0.0) for name in evidence.names] for v in evidence.null_directions]
-    )
-    rows = rows.reshape(-1, n)
+    own = [[v.get(name, 0.0) for name in evidence.names] for v in evidence.null_directions]
+    rows = np.array(own).reshape(-1, n)
     rows = rows[(rows[:, d.places] != 0).any(axis=1)]
     if lost > len(rows):
-        rows = np.zeros((lost, n))
-        last = d.rows[len(d.values) - lost :]
-        rows[:, d.places] = np.where(np.abs(last) > 1e-8, last, 0.0) / d.lengths
-    return _apart(rows, np.linalg.norm(evidence.R, axis=0))
-
-
-def ill_known(evidence: Evidence, config: DiagnosticsConfig) -> tuple[Evidence, list[int]] | None:
-    """Parameters that are ill known and inflated, with one of each free direction taken as fixed.
-
-    None where there are none, errors are not known, or the end is no right one.
-    """
-    if not 0 < evidence.noise < math.inf or evidence.directions is None:
-        return None
-    part, at_bound, free = evidence, evidence.at_bound != 0, free_directions(evidence, config)
-    if len(free) or at_bound.any():
-        inside, lengths = evidence.free & ~at_bound, np.linalg.norm(evidence.R, axis=0)
-        for row in free:
-            inside[int(np.argmax(np.abs(row) * lengths))] = False
-        part = dataclasses.replace(evidence, free=inside)
-    d = part.directions
-    ill = (relative_errors(part) > config.relative_error) & (
-        d.inflations >= config.inflation_threshold
-    )
-    if not ill.any() or d.rank(config.rank_tolerance) < len(d.values):
-        return None
-    if not is_right_end(evidence, config):
-        return None
-    order = np.argsort(-d.inflations, kind="stable")  # of many the worst
-    return part, sorted(d.places[order[ill[order]][:_MOST]].tolist())
-
-
-def relative_errors(evidence: Evidence) -> np.ndarray:
-    """Standard errors as shares of the values, (k,) as of `Directions.places`; inf at 0."""
-    d = evidence.directions
-    with np.errstate(divide="ignore", invalid="ignore"):
-        errors = math.sqrt(evidence.noise) * d.inflations / d.lengths
-        return errors / np.abs(evidence.values[d.places])
-
-
-def _apart(rows: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """Directions of the same span, each with a parameter of its own, rounding taken away."""
-    if not len(rows):
-        return rows
+        rows, last = np.zeros((lost, n)), d.rows[len(d.values) - lost :]
+        rows[:, d.places] = np.where(np.abs(last) > _ROUNDING, last, 0.0) / d.lengths
+    lengths = np.linalg.norm(evidence.R, axis=0)
     scale = np.where(lengths > 0, lengths, 1.0)
     scaled = combinations.echelon(rows * scale)
     largest = np.abs(scaled).max(axis=1, keepdims=True)
-    return np.where(np.abs(scaled) > 1e-8 * largest, scaled, 0.0) / scale
+    return np.where(np.abs(scaled) > _ROUNDING * largest, scaled, 0.0) / scale
 
 
 def _groups(rows: np.ndarray) -> list[tuple[list[int], np.ndarray]]:
@@ -262,8 +189,7 @@ def _groups(rows: np.ndarray) -> list[tuple[list[int], np.ndarray]]:
         places, members = set(np.flatnonzero(row).tolist()), [row]
         for group in [g for g in groups if g[0] & places]:
             groups.remove(group)
-            places |= group[0]
-            members = group[1] + members
+            places, members = places | group[0], group[1] + members
         groups.append((places, members))
     return [(sorted(places), np.array(members)) for places, members in groups]
 
@@ -285,41 +211,78 @@ def _of_group(
     return Finding("rank", CRITICAL, fact, float(left), remedy, which)
 
 
-def _correlation(evidence: Evidence, d: Directions) -> np.ndarray:
-    """(n, n); NaN for fixed and undetermined parameters."""
-    n = len(evidence.names)
-    if not d.values.size or d.values[-1] == 0:
-        return np.full((n, n), np.nan)
-    root = d.rows / d.values[:, None] / d.inflations
-    inner = (root.T @ root).clip(-1.0, 1.0)
-    if len(d.places) == n and not evidence.undetermined:
-        return inner
-    out = np.full((n, n), np.nan)
-    out[np.ix_(d.places, d.places)] = inner
-    lost = [evidence.names.index(name) for name in evidence.undetermined]
-    out[lost], out[:, lost] = np.nan, np.nan
-    return out
+# -- what is determined badly ----------------------------------------------------------------------
 
 
-def _near_one(r: float) -> str:
-    """A correlation with two digits of what is missing to 1.
+def together(
+    evidence: Evidence, config: DiagnosticsConfig
+) -> tuple[tuple[str, ...], str, list[combinations.Known]] | None:
+    """Two or more parameters that are ill known because the others are fitted too.
 
-    Examples
-    --------
-    >>> _near_one(0.9612), _near_one(-0.99999876)
-    ('+0.961', '-0.9999988')
+    Their names, that of the worst, and the pairs of which a combination is known well. One
+    parameter of each free direction is taken as fixed. None where there are none, errors are not
+    known, or the end is no right one.
     """
-    missing = max(1 - abs(r), 1e-12)
-    return f"{r:+.{max(3, 1 - math.floor(math.log10(missing)))}f}"
+    if not 0 < evidence.noise < math.inf:
+        return None
+    if evidence.directions.condition < config.inflation_threshold:  # which no inflation exceeds
+        return None
+    part, free = evidence, free_directions(evidence, config)
+    if len(free) or (evidence.at_bound != 0).any():
+        inside, lengths = evidence.moved.copy(), np.linalg.norm(evidence.R, axis=0)
+        for row in free:
+            inside[int(np.argmax(np.abs(row) * lengths))] = False
+        part = dataclasses.replace(evidence, free=inside)
+    d = part.directions
+    with np.errstate(divide="ignore", invalid="ignore"):
+        relative = (part.errors / np.abs(part.values))[d.places]
+    ill = (relative > config.relative_error) & (d.inflations >= config.inflation_threshold)
+    if ill.sum() < 2 or d.lost(config.rank_tolerance) or not is_right_end(evidence, config):
+        return None
+    order = np.argsort(-d.inflations, kind="stable")  # of many the worst
+    worst = d.places[order[ill[order]][:_MOST]].tolist()
+    known = combinations.known_pairs(part, sorted(worst), config.known_well)
+    return tuple(part.names[i] for i in sorted(worst)), part.names[worst[0]], known
+
+
+def _of_ill_known(
+    evidence: Evidence, names: tuple[str, ...], worst: str, known: list[combinations.Known]
+) -> list[Finding]:
+    x, findings = evidence.x, []
+    far = x is not None and np.ptp(x) < _FAR * np.abs(x).max(initial=0.0)
+    centre = "write the model in x less its mean, or " if far else ""
+    for one in known:
+        a, b = one.names
+        fact = f"{a}, {b}: only {one.text} is known well"
+        remedy = f"{centre}fit {one.text} in place of {a} and {b}, or fix one of them"
+        findings.append(Finding("near-null", WARNING, fact, one.share, remedy, one.names))
+    if not known:
+        fact = f"{listed(names)}: the data know them together, none alone"
+        remedy = f"{centre}fix one of them, or add data where they act differently"
+        findings.append(Finding("near-null", WARNING, fact, None, remedy, names))
+    return findings
+
+
+# -- correlations ----------------------------------------------------------------------------------
+
+
+def _correlation(evidence: Evidence) -> np.ndarray:
+    """(n, n); NaN for fixed and undetermined parameters."""
+    d, n = evidence.directions, len(evidence.names)
+    out = np.full((n, n), np.nan)
+    if d.values.size and d.values[-1] > 0:
+        root = d.rows / d.values[:, None] / d.inflations
+        out[np.ix_(d.places, d.places)] = (root.T @ root).clip(-1.0, 1.0)
+        lost = [evidence.names.index(name) for name in evidence.undetermined]
+        out[lost], out[:, lost] = np.nan, np.nan
+    return out
 
 
 def _pairs(
     evidence: Evidence, correlation: np.ndarray, threshold: float
 ) -> list[tuple[str, str, float]]:
-    strong = np.argwhere(np.abs(correlation) > threshold).tolist()
-    found = [
-        (evidence.names[i], evidence.names[j], float(correlation[i, j])) for i, j in strong if i < j
-    ]
+    names, strong = evidence.names, np.argwhere(np.abs(correlation) > threshold).tolist()
+    found = [(names[i], names[j], float(correlation[i, j])) for i, j in strong if i < j]
     return sorted(found, key=lambda pair: -abs(pair[2]))
 
 
@@ -338,7 +301,6 @@ def root_of_information(fim: Any) -> np.ndarray:
     scale = np.where(size > 0, size, 1.0)
     scaled = fim / scale / scale[:, None]
     values, vectors = np.linalg.eigh((scaled + scaled.T) / 2)
-    worst_value = values.min(initial=0.0)
-    if np.abs(scaled - scaled.T).max(initial=0.0) > 1e-8 or worst_value < -1e-8:
+    if np.abs(scaled - scaled.T).max(initial=0.0) > 1e-8 or values.min(initial=0.0) < -1e-8:
         raise ValueError("J^T J must be symmetric and have no negative eigenvalue")
     return np.sqrt(np.maximum(values, 0.0))[:, None] * vectors.T * scale

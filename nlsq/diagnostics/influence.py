@@ -9,9 +9,8 @@ import numpy as np
 
 from nlsq.diagnostics.config import DEFAULT, DiagnosticsConfig
 from nlsq.diagnostics.evidence import Evidence
-from nlsq.diagnostics.finding import Finding, Severity
-from nlsq.diagnostics.residual_space import ResidualSpace
-from nlsq.diagnostics.residual_tests import is_exact
+from nlsq.diagnostics.finding import INFO, WARNING, Finding
+from nlsq.diagnostics.residual_space import ResidualSpace, unit_columns
 
 _ALONE = 1e-9  # 1 - leverage of a point that the fit passes through, wherever it lies
 _FEWEST = 20  # points: among fewer, single ones always matter
@@ -21,25 +20,16 @@ _CLOSE, _NEAR = 1e-4, 1e-6  # of the shift and of the standard error, where a re
 
 @dataclasses.dataclass(frozen=True)
 class Influence:
-    """What each of m points does to a fit of n parameters.
+    """What each of m points does to a fit of n parameters."""
 
-    Attributes
-    ----------
-    leverage : ndarray (m,)
-        Share of a point in its own fitted value, 0 to 1; they add up to the parameters' number.
-    studentised : ndarray (m,)
-        Residuals (f - y) over their standard errors, each estimated without its point.
-    cooks_distance : ndarray (m,)
-        How far all fitted values move without the point: the sum of their squared changes, over the
-        variance of the noise and the number of parameters. 1 is much.
-    shifts : ndarray (m, n)
-        Parameters without the point less those with it; inf where the others do not determine them,
-        nan where a refit did not end.
-    """
-
-    leverage: np.ndarray
+    leverage: np.ndarray  #: (m,) share of a point in its own fitted value; they add up to n
+    #: (m,) residuals (f - y) over their standard errors, each estimated without its point
     studentised: np.ndarray
+    #: (m,) how far all fitted values move without the point: the sum of their squared changes, over
+    #: the variance of the noise and n; 1 is much
     cooks_distance: np.ndarray
+    #: (m, n) parameters without the point less those with it; inf where the others do not determine
+    #: them, nan where a refit did not end
     shifts: np.ndarray
 
 
@@ -55,10 +45,6 @@ def influence(evidence: Evidence, *, refit: bool = True) -> Influence:
         called at m points about 3 m times. False leaves it at the linear estimate, which is exact
         where the model is linear in its parameters and off by some per cent where it is not.
 
-    Returns
-    -------
-    Influence
-
     Raises
     ------
     ValueError
@@ -69,15 +55,13 @@ def influence(evidence: Evidence, *, refit: bool = True) -> Influence:
         raise ValueError("influence needs residuals and Jacobian: keep the data in memory")
     if not evidence.plain:
         raise ValueError("influence is of least squares: fit with loss='linear' to see it")
-    if refit and (evidence.residual_at is None or evidence.jacobian_at is None):
+    if refit and not evidence.has_model:
         raise ValueError("refit=True needs the model (result.attach(f)); refit=False does not")
-    space = evidence.space
-    moved = evidence.free & (evidence.at_bound == 0)
+    space, moved = evidence.space, evidence.moved
     shifts = np.zeros((space.r.size, moved.size))
-    shifts[:, moved] = _linear(evidence, moved)
-    if refit:
-        for i in np.flatnonzero(np.isfinite(shifts).all(axis=1)):
-            shifts[i, moved] = _refitted(evidence, moved, int(i), shifts[i, moved])
+    shifts[:, moved] = _linear(evidence)
+    for i in np.flatnonzero(np.isfinite(shifts).all(axis=1)) if refit else ():
+        shifts[i, moved] = _refitted(evidence, int(i), shifts[i, moved])
     return Influence(space.leverage, space.studentised, cooks_distance(space), shifts)
 
 
@@ -92,19 +76,18 @@ def cooks_distance(space: ResidualSpace) -> np.ndarray:
     return np.where(alone, math.inf, distance)
 
 
-def _linear(evidence: Evidence, moved: np.ndarray) -> np.ndarray:
+def _linear(evidence: Evidence) -> np.ndarray:
     """What a linear model's parameters do when a point is left out, (m, n)."""
-    J, left = evidence.jacobian[:, moved], 1.0 - evidence.space.leverage
-    lengths = np.linalg.norm(J, axis=0)
-    lengths = np.where(lengths > 0, lengths, 1.0)
+    J, lengths = unit_columns(evidence.jacobian[:, evidence.moved])
+    left = 1.0 - evidence.space.leverage
     scaled = evidence.space.r / np.where(left > _ALONE, left, math.nan)
-    shifts = np.linalg.pinv(J / lengths).T / lengths * scaled[:, None]
+    shifts = np.linalg.pinv(J).T / np.where(lengths > 0, lengths, 1.0) * scaled[:, None]
     return np.where(np.isnan(shifts), math.inf, shifts)
 
 
-def _refitted(evidence: Evidence, moved: np.ndarray, i: int, shift: np.ndarray) -> np.ndarray:
+def _refitted(evidence: Evidence, i: int, shift: np.ndarray) -> np.ndarray:
     """Gauss-Newton steps from the linear estimate of the fit without point i."""
-    assert evidence.residual_at is not None and evidence.jacobian_at is not None
+    moved = evidence.moved
     error = np.sqrt(np.diagonal(evidence.covariance)[moved])
     near = _NEAR * np.where(np.isfinite(error), error, np.abs(evidence.values[moved]))
     for _ in range(_STEPS):
@@ -113,10 +96,10 @@ def _refitted(evidence: Evidence, moved: np.ndarray, i: int, shift: np.ndarray) 
         r = np.delete(evidence.residual_at(p), i)
         J = np.delete(evidence.jacobian_at(p), i, axis=0)[:, moved]
         with np.errstate(over="ignore", invalid="ignore"):  # a step may lead out of the numbers
-            lengths = np.linalg.norm(J, axis=0)
-        if not (np.isfinite(lengths).all() and (lengths > 0).all() and np.isfinite(r).all()):
+            J, lengths = unit_columns(J)
+        if not (np.isfinite(lengths).all() and lengths.all() and np.isfinite(r).all()):
             break
-        step = np.linalg.lstsq(J / lengths, -r, rcond=None)[0] / lengths
+        step = np.linalg.lstsq(J, -r, rcond=None)[0] / lengths
         shift = shift + step
         if (np.abs(step) <= np.maximum(_CLOSE * np.abs(shift), near)).all():
             return shift
@@ -128,36 +111,28 @@ def analyse(evidence: Evidence, config: DiagnosticsConfig = DEFAULT) -> list[Fin
     m = evidence.n_points
     if evidence.residuals is None or evidence.jacobian is None or m < _FEWEST or not evidence.plain:
         return []
-    space = evidence.space
-    distance = cooks_distance(space)
-    if is_exact(evidence) or np.isnan(distance).any():
+    space, distance = evidence.space, cooks_distance(evidence.space)
+    if evidence.is_exact or np.isnan(distance).any():
         return []
     i = int(distance.argmax())
+    point = f"point {i}" if evidence.x is None else f"point {i} (x = {float(evidence.x[i]):.4g})"
     if math.isinf(distance[i]):
-        fact = f"nothing but point {_at(evidence, i)} determines one combination of parameters"
+        fact = f"nothing but {point} determines one combination of parameters"
         remedy = "measure more there: nothing can check this point"
-        return [Finding("leverage", Severity.INFO, fact, float(space.leverage[i]), remedy)]
+        return [Finding("leverage", INFO, fact, float(space.leverage[i]), remedy)]
     bound = math.sqrt(distance[i] * space.Q.shape[1])  # of all shifts, in standard errors
     if not bound > config.influence_threshold:
         return []
-    moved = evidence.free & (evidence.at_bound == 0)
-    linear = shift = _linear(evidence, moved)[i]
-    if evidence.residual_at is not None and evidence.jacobian_at is not None:
-        shift = _refitted(evidence, moved, i, shift)
-    error = np.sqrt(np.diagonal(evidence.covariance)[moved])
+    linear = _linear(evidence)[i]
+    shift = _refitted(evidence, i, linear) if evidence.has_model else linear
+    error = np.sqrt(np.diagonal(evidence.covariance)[evidence.moved])
     with np.errstate(invalid="ignore", divide="ignore"):
-        errors = np.nan_to_num(np.abs(shift) / error, posinf=0.0)
-        far = np.nan_to_num(np.abs(linear) / error, posinf=0.0) > 3 * config.influence_threshold
+        errors, straight = np.nan_to_num(np.abs([shift, linear]) / error, posinf=0.0)
     j = int(errors.argmax())
     if not errors[j] > config.influence_threshold:
         return []
-    k = int(np.flatnonzero(moved)[j])
+    k = int(np.flatnonzero(evidence.moved)[j])
     name, value = evidence.names[k], evidence.values[k] + shift[j]
-    fact = f"without point {_at(evidence, i)}, {name} would be {value:.4g}"
-    fact += f", {errors[j]:.3g} standard errors away"
-    severity = Severity.WARNING if far[j] else Severity.INFO
+    fact = f"without {point}, {name} would be {value:.4g}, {errors[j]:.3g} standard errors away"
+    severity = WARNING if straight[j] > 3 * config.influence_threshold else INFO
     return [Finding("influence", severity, fact, float(errors[j]), "check that point", (name,))]
-
-
-def _at(evidence: Evidence, i: int) -> str:
-    return f"{i}" if evidence.x is None else f"{i} (x = {float(evidence.x[i]):.4g})"

@@ -1,6 +1,6 @@
 """Whether residuals, put in an order, still hold a pattern.
 
-Three tests that see different things: an F test of added slow waves, the correlation of neighbours
+Tests that see different things: an F test of added slow waves, the correlation of neighbours
 (Durbin-Watson; Ljung-Box over more lags), and the number of runs of one sign. Their means and
 variances are those of a fit's residuals, not of independent noise (Durbin and Watson 1950), so that
 ten points and three parameters are judged as rightly as ten thousand.
@@ -13,8 +13,8 @@ import math
 
 import numpy as np
 
-from nlsq.diagnostics import tail_probabilities
 from nlsq.diagnostics.residual_space import Axis, ResidualSpace
+from nlsq.diagnostics.tail_probabilities import normal
 
 _FEWEST = 6  # distinct places along the order
 _MOST_WAVES = 10
@@ -25,32 +25,16 @@ _FITTED_ALREADY = 0.02  # a wave of which less than this share is left says noth
 
 @dataclasses.dataclass(frozen=True)
 class Pattern:
-    """What is left along an order.
+    """What is left along an order."""
 
-    Attributes
-    ----------
-    p : float
-        How often noise alone shows as much, of all tests together.
-    share, waves : float
-        Of the sum of squares, that goes on from neighbour to neighbour, and that is slow waves.
-    test : str
-        Which test saw most of it: 'waves', 'neighbours', 'lags' or 'runs'.
-    correlation, score : float
-        Of neighbours, without what the fit itself brings in; and as a normal score.
-    remaining : float
-        That score when slow waves are taken off.
-    runs, expected_runs : int, float
-        Of one sign.
-    """
-
-    p: float
-    share: float
-    waves: float
-    test: str
-    correlation: float = 0.0
-    score: float = 0.0
-    remaining: float = 0.0
-    runs: int = 0
+    p: float  # how often noise alone shows as much, of all tests together
+    share: float  # of the sum of squares, that goes on from neighbour to neighbour
+    waves: float  # of the sum of squares, that is slow waves
+    test: str  # which saw most of it: 'waves', 'neighbours', 'lags' or 'runs'
+    correlation: float = 0.0  # of neighbours, without what the fit itself brings in
+    score: float = 0.0  # the same as a normal score
+    remaining: float = 0.0  # that score when slow waves are taken off
+    runs: int = 0  # of one sign
     expected_runs: float = 0.0
 
 
@@ -60,33 +44,32 @@ def along(space: ResidualSpace, axis: Axis, level: float) -> Pattern | None:
     Residuals at one place count by their mean, since nothing orders them among themselves. Along
     the fitted values neighbours have nothing in common: there only slow waves are looked for.
     """
-    order = axis.order
+    order, dof, rss = axis.order, space.dof, space.rss
     r, Q, counts = _by_place(space.r[order], space.Q[order], axis.places[order])
-    dof, rss = space.dof, space.rss
     if r.size < _FEWEST or dof < 4 or rss == 0:
         return None
-    C, waves_share, p_waves = _waves(r, Q, counts, dof, rss)
+    C, waves, p_waves = _waves(r, Q, counts, dof, rss)
     if axis.name == "the fitted values":
-        return Pattern(p_waves, waves_share, waves_share, "waves") if p_waves < level else None
+        return Pattern(p_waves, waves, waves, "waves") if p_waves < level else None
     if r.size > _MANY:
         Q = Q[:, :0]  # what few fitted directions do to neighbours is lost in the noise
     scores, beyond = _lags(r, Q, min(_MOST_LAGS, r.size // 4), dof, rss)
     runs, expected, score = _runs(r, Q)
     found = {
-        "waves": p_waves,
-        "neighbours": tail_probabilities.normal(scores[0]),
-        "lags": _chi_squared(float(scores @ scores), scores.size),
-        "runs": tail_probabilities.normal(score) if score < 0 else 1.0,
-    }
+        "waves": p_waves, "neighbours": normal(scores[0]),
+        "lags": _chi_squared(float(scores @ scores), scores.size), "runs": normal(min(score, 0.0)),
+    }  # fmt: skip
     test = min(found, key=found.__getitem__)
     p = len(found) * found[test]
     if p >= level:
         return None
-    correlation = min(max(float(beyond[0]), -1.0), 1.0)
-    return Pattern(
-        p, max(waves_share, abs(correlation)), waves_share, test, correlation, float(scores[0]),
-        _without_waves(r, Q, C, dof, rss), runs, expected,
-    )  # fmt: skip
+    parts, remaining, k = r @ C, 0.0, C.shape[1]
+    rest = rss - float(parts @ parts)
+    if rest > 1e-9 * rss and dof - k >= 4:
+        remaining = float(_lags(r - C @ parts, np.hstack((Q, C)), 1, dof - k, rest)[0][0])
+    c = min(max(float(beyond[0]), -1.0), 1.0)
+    share = max(waves, abs(c))
+    return Pattern(p, share, waves, test, c, float(scores[0]), remaining, runs, expected)
 
 
 def _chi_squared(value: float, dof: int) -> float:
@@ -124,8 +107,7 @@ def _waves(
     k = int(left.sum())
     if not k or dof - k < 2:
         return np.zeros((r.size, 0)), 0.0, 1.0
-    axes = vectors[:, left] / np.sqrt(values[left])
-    C = (C - Q @ P) @ axes
+    C = (C - Q @ P) @ (vectors[:, left] / np.sqrt(values[left]))
     parts = r @ C
     explained = min(float(parts @ parts), rss)
     rest = rss - explained
@@ -162,22 +144,13 @@ def _lags(
     return beyond / np.sqrt(np.maximum(variance, 1e-12)), beyond
 
 
-def _without_waves(r: np.ndarray, Q: np.ndarray, C: np.ndarray, dof: int, rss: float) -> float:
-    parts = r @ C
-    rest = rss - float(parts @ parts)
-    if rest <= 1e-9 * rss or dof - C.shape[1] < 4:
-        return 0.0
-    return float(_lags(r - C @ parts, np.hstack((Q, C)), 1, dof - C.shape[1], rest)[0][0])
-
-
 def _runs(r: np.ndarray, Q: np.ndarray) -> tuple[int, float, float]:
     """Runs of one sign, the number expected, and how far they differ, as a normal score.
 
     Neighbours of correlation c have different signs with probability arccos(c) / pi.
     """
     runs = 1 + int(np.count_nonzero((r[1:] > 0) != (r[:-1] > 0)))
-    h = np.minimum(np.einsum("ij,ij->i", Q, Q), 1 - 1e-9)
-    left = np.sqrt(1 - h)
+    left = np.sqrt(1 - np.minimum(np.einsum("ij,ij->i", Q, Q), 1 - 1e-9))
     c = np.einsum("ij,ij->i", Q[1:], Q[:-1]) / (left[1:] * left[:-1])
     change = np.arccos(np.clip(-c, -1.0, 1.0)) / math.pi
     expected = 1 + float(change.sum())

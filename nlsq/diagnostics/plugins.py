@@ -17,6 +17,7 @@ ka and ke may change places, 0.513 and 0.879: the data fit as well (flip-flop)
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Sequence
 from typing import ClassVar, Protocol, runtime_checkable
@@ -24,7 +25,10 @@ from typing import ClassVar, Protocol, runtime_checkable
 import numpy as np
 
 from nlsq.diagnostics.evidence import Evidence
-from nlsq.diagnostics.finding import Finding, Severity
+from nlsq.diagnostics.finding import WARNING, Finding
+from nlsq.diagnostics.one_sided import follow
+
+_SAME = 1e-6  # of the sum of squares
 
 
 @runtime_checkable
@@ -50,43 +54,23 @@ class PluginRegistry:
 
     @classmethod
     def register(cls, plugin: DiagnosticPlugin) -> None:
-        """Add a plugin, or replace that of the same name.
-
-        Raises
-        ------
-        TypeError
-            When it has no `name` or no `analyse`.
-        """
-        if not isinstance(plugin, DiagnosticPlugin) or not isinstance(plugin.name, str):
+        """Add a plugin, or replace that of the same name; TypeError when it is none."""
+        is_one = isinstance(plugin, DiagnosticPlugin) and not isinstance(plugin, type)
+        if not is_one or not isinstance(plugin.name, str):
             raise TypeError(
-                "a plugin has a name (str) and a method analyse(evidence) that returns findings, "
-                f"got {plugin!r}"
+                "a plugin is an instance with a name (str) and a method analyse(evidence) that "
+                f"returns findings, got {plugin!r}"
             )
-        if isinstance(plugin, type):
-            raise TypeError(f"register an instance: {plugin.__name__}(...), not the class")
         cls._plugins[plugin.name] = plugin
 
     @classmethod
     def unregister(cls, name: str) -> None:
-        """Remove a plugin.
-
-        Raises
-        ------
-        KeyError
-            When there is none of this name.
-        """
-        cls.get(name)
-        del cls._plugins[name]
+        """Remove a plugin; KeyError when there is none of this name."""
+        del cls._plugins[cls.get(name).name]
 
     @classmethod
     def get(cls, name: str) -> DiagnosticPlugin:
-        """The plugin of this name.
-
-        Raises
-        ------
-        KeyError
-            When there is none.
-        """
+        """The plugin of this name; KeyError when there is none."""
         if name not in cls._plugins:
             known = ", ".join(map(repr, cls._plugins)) or "none"
             raise KeyError(f"no plugin {name!r} is registered; there are: {known}")
@@ -116,7 +100,7 @@ def run_plugins(
         except Exception as error:  # a stranger's code: whatever it raises, the fit stands
             fact = f"plugin {plugin.name!r} failed: {type(error).__name__}: {error}"
             remedy = "repair it, or PluginRegistry.unregister it"
-            said = [Finding("plugin-failed", Severity.WARNING, fact, None, remedy)]
+            said = [Finding("plugin-failed", WARNING, fact, None, remedy)]
         found += said
     return found
 
@@ -135,83 +119,53 @@ class Kinetics:
     ----------
     rates : sequence of str
         Names of the rate constants, in 1/time.
-    times : sequence of str, default ()
-        Names of the time constants (tau = 1/rate).
     """
 
     name = "kinetics"
 
-    def __init__(self, rates: Sequence[str] = (), times: Sequence[str] = ()) -> None:
-        if isinstance(rates, str) or isinstance(times, str):
-            raise TypeError("rates and times are sequences of names: rates=('k1', 'k2')")
-        self.rates, self.times = tuple(rates), tuple(times)
+    def __init__(self, rates: Sequence[str] = ()) -> None:
+        if isinstance(rates, str):
+            raise TypeError(f"rates is a sequence of names: rates=({rates!r},)")
+        self.rates = tuple(rates)
 
     def analyse(self, evidence: Evidence) -> list[Finding]:
         """Half-lives outside the sampled times, and rates that may change places."""
         places = [evidence.names.index(n) for n in self.rates if n in evidence.names]
-        times = [evidence.names.index(n) for n in self.times if n in evidence.names]
-        found = [f for i in (*places, *times) for f in self._half_life(evidence, i)]
-        for group in (places, times):
-            free = [i for i in group if evidence.free[i]]
-            for n, i in enumerate(free):
-                for j in free[n + 1 :]:
-                    found += _flip_flop(evidence, i, j)
-        return found
-
-    def _half_life(self, evidence: Evidence, i: int) -> list[Finding]:
-        name, value = evidence.names[i], float(evidence.values[i])
-        if not value > 0 or evidence.x is None:
-            return []
-        half = math.log(2) / value if name in self.rates else math.log(2) * value
-        t = np.unique(np.asarray(evidence.x, dtype=float))
-        if t.size < 2:
-            return []
-        first, whole = float(t[1] - t[0]), float(t[-1] - t[0])
-        said = f"the half-life of {name} is {half:.3g}"
-        if half < first / 2:
-            fact = f"{said}: over before the second time, {first:.3g} after the first"
-            remedy = "measure earlier and denser"
-        elif half > whole:
-            fact = f"{said}, longer than the data last ({whole:.3g}): it is extrapolated"
-            remedy = "measure longer"
-        else:
-            return []
-        return [Finding("half-life", Severity.WARNING, fact, half, remedy, (name,))]
+        found = [f for i in places for f in _half_life(evidence, i)]
+        pairs = itertools.combinations((i for i in places if evidence.free[i]), 2)
+        return found + [f for pair in pairs for f in _swap(evidence, *pair)]
 
 
-_STEPS = 30
-_SAME = 1e-6  # of the cost
+def _half_life(evidence: Evidence, i: int) -> list[Finding]:
+    name, rate = evidence.names[i], float(evidence.values[i])
+    t = np.unique(evidence.x) if evidence.x is not None else np.zeros(0)
+    if not rate > 0 or t.size < 2:
+        return []
+    half, first, whole = math.log(2) / rate, float(t[1] - t[0]), float(t[-1] - t[0])
+    if half < first / 2:
+        told = f": over before the second time, {first:.3g} after the first"
+        remedy = "measure earlier and denser"
+    elif half > whole:
+        told = f", longer than the data last ({whole:.3g}): it is extrapolated"
+        remedy = "measure longer"
+    else:
+        return []
+    fact = f"the half-life of {name} is {half:.3g}{told}"
+    return [Finding("half-life", WARNING, fact, half, remedy, (name,))]
 
 
-def _flip_flop(evidence: Evidence, i: int, j: int) -> list[Finding]:
+def _swap(evidence: Evidence, i: int, j: int) -> list[Finding]:
     """Whether the fit is as good with two parameters exchanged and the others fitted anew."""
-    if evidence.residual_at is None or evidence.jacobian_at is None or not evidence.plain:
+    p, others = np.array(evidence.values, dtype=float), evidence.moved.copy()
+    if not evidence.has_model or not evidence.plain or p[i] == p[j]:
         return []
-    p = np.array(evidence.values, dtype=float)
-    if p[i] == p[j]:
-        return []
-    p[i], p[j] = p[j], p[i]
-    others = evidence.free & (evidence.at_bound == 0)
-    others[[i, j]] = False
-    r = evidence.residual_at(p)
-    for _ in range(_STEPS if others.any() else 0):
-        J = evidence.jacobian_at(p)[:, others]
-        if not (np.isfinite(J).all() and np.isfinite(r).all()):
-            return []
-        lengths = np.linalg.norm(J, axis=0)
-        lengths[lengths == 0] = 1.0
-        step = np.linalg.lstsq(J / lengths, -r, rcond=None)[0] / lengths
-        p[others] += step
-        r = evidence.residual_at(p)
-        if (np.abs(step) <= 1e-9 * np.abs(p[others])).all():
-            break
-    cost = 0.5 * float(r @ r)
-    scale = max(evidence.cost, 1e-18 * float(np.sum(np.square(evidence.y))))
-    if not cost <= evidence.cost + _SAME * scale:
+    p[i], p[j], others[[i, j]] = p[j], p[i], False
+    square = 2 * evidence.cost
+    enough = square + _SAME * max(square, 1e-18 * float(np.sum(np.square(evidence.y))))
+    if follow(evidence, p, others, enough) is None:
         return []
     a, b = evidence.names[i], evidence.names[j]
-    fact = f"{a} and {b} may change places, {p[i]:.3g} and {p[j]:.3g}: the data fit as well"
+    at = f"{p[i]:.3g} and {p[j]:.3g}"
+    fact = f"{a} and {b} may change places, {at}: the data fit as well (flip-flop)"
     remedy = f"say by bounds which of {a}, {b} is the larger, or measure one apart"
-    return [
-        Finding("flip-flop", Severity.WARNING, f"{fact} (flip-flop)", None, remedy, (a, b))
-    ]  # fmt: skip
+    return [Finding("flip-flop", WARNING, fact, None, remedy, (a, b))]

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nlsq.diagnostics.evidence import Evidence
+from nlsq.diagnostics.influence import cooks_distance
 from nlsq.diagnostics.residual_space import Axis, ResidualSpace
-from nlsq.diagnostics.residual_tests import is_exact
 from nlsq.utils import figures, normal_plot
 
 if TYPE_CHECKING:
@@ -27,30 +27,26 @@ _BEYOND = 8.0  # standard errors; what is farther out stands at the edge
 
 def drawable(evidence: Evidence) -> bool:
     """Whether there are residuals to draw."""
-    return evidence.residuals is not None and evidence.space.dof >= 2 and not is_exact(evidence)
+    return evidence.residuals is not None and evidence.space.dof >= 2 and not evidence.is_exact
 
 
 def draw(evidence: Evidence) -> tuple[Figure, np.ndarray]:
     """Draw residuals along x, their order, their neighbours' correlation and their leverage.
 
-    Raises
-    ------
-    ValueError
-        When the residuals are not known, or there is nothing left in them.
-    ImportError
-        When matplotlib is not installed.
+    ValueError when the residuals are not known, or there is nothing left in them.
     """
     if not drawable(evidence):
         why = "the fit passes through its points"
         if evidence.residuals is None:
             why = "the data of this fit are not in memory"
         raise ValueError(f"there are no residuals to draw: {why}")
-    space = evidence.space
-    axis = Axis.of(evidence)
+    space, axis = evidence.space, evidence.axis
     fig = figures.new((8.2, 6.4))
     axes = fig.subplots(2, 2)
     t = -space.studentised  # data above the curve are above 0
-    _along(axes[0, 0], axis, t)
+    _scatter(axes[0, 0], axis.places, t, np.abs(t) / _FAR)
+    axes[0, 0].axhspan(-2, 2, color=figures.PREDICTION, alpha=0.09, linewidth=0)
+    axes[0, 0].set_xlabel("number of the point" if axis.name == "the data" else axis.name)
     normal_plot.draw(axes[0, 1], t, _LABEL, standard=True)
     _correlations(axes[1, 0], space.r[axis.order], axis)
     _leverage(axes[1, 1], space, t)
@@ -58,48 +54,27 @@ def draw(evidence: Evidence) -> tuple[Figure, np.ndarray]:
     return fig, axes
 
 
-def _thinned(size: int) -> slice | np.ndarray:
-    if size <= _MOST_POINTS:
-        return slice(None)
-    return np.linspace(0, size - 1, _MOST_POINTS).astype(int)
-
-
-def _dots(ax: Axes, x: np.ndarray, y: np.ndarray) -> None:
-    part = _thinned(x.size)
-    size = 4.5 if x.size <= 200 else 2.5 if x.size <= 3000 else 1.2
-    x, y = x[part], np.clip(y[part], -_BEYOND, _BEYOND)
-    ax.plot(x, y, "o", color=figures.DATA, alpha=0.8, markersize=size, markeredgewidth=0,
-            rasterized=x.size > 3000)  # fmt: skip
-
-
-def _named(ax: Axes, x: np.ndarray, t: np.ndarray, size: np.ndarray) -> None:
-    """Numbers beside the largest points, as far as their size is above 1."""
+def _scatter(ax: Axes, x: np.ndarray, t: np.ndarray, size: np.ndarray) -> None:
+    """Residuals over x, the numbers of the largest beside them as far as their size is above 1."""
+    ax.axhline(0.0, color=figures.FIT, linewidth=1.2)
+    shown, m = np.clip(t, -_BEYOND, _BEYOND), x.size
+    part = np.linspace(0, m - 1, min(m, _MOST_POINTS)).astype(int)
+    ax.plot(x[part], shown[part], "o", color=figures.DATA, alpha=0.8, markeredgewidth=0,
+            markersize=4.5 if m <= 200 else 2.5 if m <= 3000 else 1.2, rasterized=m > 3000,
+            )  # fmt: skip
     for i in np.argsort(-size, kind="stable")[:_MOST_NAMED]:
         if size[i] > 1:
-            at = x[i], float(np.clip(t[i], -_BEYOND, _BEYOND))
+            at = x[i], float(shown[i])
             ax.annotate(str(i), at, xytext=(5, 3), textcoords="offset points", fontsize="small")
-
-
-def _limits(ax: Axes, t: np.ndarray) -> None:
-    most = max(3.0, 1.12 * min(float(np.abs(t[np.isfinite(t)]).max(initial=0.0)), _BEYOND))
+    most = max(3.0, 1.12 * float(np.abs(shown[np.isfinite(shown)]).max(initial=0.0)))
     ax.set_ylim(-most, most)
     ax.set_ylabel(_LABEL)
 
 
-def _along(ax: Axes, axis: Axis, t: np.ndarray) -> None:
-    ax.axhspan(-2, 2, color=figures.PREDICTION, alpha=0.09, linewidth=0)
-    ax.axhline(0.0, color=figures.FIT, linewidth=1.2)
-    _dots(ax, axis.places, t)
-    _named(ax, axis.places, t, np.abs(t) / _FAR)
-    _limits(ax, t)
-    ax.set_xlabel("number of the point" if axis.name == "the data" else axis.name)
-
-
 def _correlations(ax: Axes, r: np.ndarray, axis: Axis) -> None:
-    m = r.size
-    lags = np.arange(1, min(_MOST_LAGS, m // 4) + 1)
+    lags = np.arange(1, min(_MOST_LAGS, r.size // 4) + 1)
     values = np.array([r[:-k] @ r[k:] for k in lags.tolist()]) / float(r @ r)
-    limit = 1.96 / math.sqrt(m)
+    limit = 1.96 / math.sqrt(r.size)
     ax.axhspan(-limit, limit, color=figures.PREDICTION, alpha=0.13, linewidth=0)
     ax.axhline(0.0, color=figures.FIT, linewidth=1.2)
     ax.vlines(lags, 0.0, values, color=figures.DATA, linewidth=2.0)
@@ -112,26 +87,20 @@ def _correlations(ax: Axes, r: np.ndarray, axis: Axis) -> None:
 
 def _leverage(ax: Axes, space: ResidualSpace, t: np.ndarray) -> None:
     """Studentised residuals over leverage, and the lines on which Cook's distance is one number."""
-    from nlsq.diagnostics.influence import cooks_distance
-
     h, k = space.leverage, max(space.Q.shape[1], 1)
-    ax.axhline(0.0, color=figures.FIT, linewidth=1.2)
-    _dots(ax, h, t)
-    _named(ax, h, t, np.maximum(cooks_distance(space) / _COOK[0], np.abs(t) / _FAR))
-    right = min(1.0, max(1.15 * float(h.max()), 1e-6))
-    _limits(ax, t)
-    top = ax.get_ylim()[1]
+    _scatter(ax, h, t, np.maximum(cooks_distance(space) / _COOK[0], np.abs(t) / _FAR))
+    right, top = min(1.0, max(1.15 * float(h.max()), 1e-6)), ax.get_ylim()[1]
     grid = np.linspace(right / 400, min(right, 1 - 1e-6), 400)
     for cook, style in zip(_COOK, (":", "--"), strict=True):
         inner = np.sqrt(cook * k * (1 - grid) / grid)  # residual over its error, that of all points
-        # ... as Student's t, which leaves the point out
         left = space.dof - inner**2
+        # ... as Student's t, which leaves the point out
         line = inner * np.sqrt((space.dof - 1) / np.where(left > 0, left, np.nan))
         line = np.where(line < top, line, np.nan)
         if np.isfinite(line).any():
-            label = f"Cook's distance {cook:g}"
-            ax.plot(grid, line, style, color=figures.PREDICTION, linewidth=1.2, label=label)
-            ax.plot(grid, -line, style, color=figures.PREDICTION, linewidth=1.2)
+            for sign, label in ((1, f"Cook's distance {cook:g}"), (-1, None)):
+                ax.plot(grid, sign * line, style, color=figures.PREDICTION, linewidth=1.2,
+                        label=label)  # fmt: skip
     ax.set_xlim(0, right)
     ax.locator_params(axis="x", nbins=5)
     ax.set_xlabel("leverage")

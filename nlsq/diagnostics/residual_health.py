@@ -11,9 +11,9 @@ import math
 from nlsq.diagnostics.config import DEFAULT, DiagnosticsConfig
 from nlsq.diagnostics.evidence import Evidence
 from nlsq.diagnostics.explained import is_right_end
-from nlsq.diagnostics.finding import Finding, Severity
+from nlsq.diagnostics.finding import INFO, WARNING, Finding, Severity
 from nlsq.diagnostics.patterns import Pattern
-from nlsq.diagnostics.residual_tests import MOST_OUTLIERS, Residuals, Spread, examine, examine_sums
+from nlsq.diagnostics.residual_tests import MOST_OUTLIERS, Residuals, examine, examine_sums
 
 _MATTERS = 0.1  # residuals, of the standard deviation of y
 _FACTOR_MATTERS = 0.2  # a pattern along the fitted values, which few levels of x may make
@@ -34,33 +34,35 @@ def analyse(evidence: Evidence, config: DiagnosticsConfig = DEFAULT) -> list[Fin
     """
     if (evidence.residuals is None and evidence.sums is None) or evidence.dof < 1:
         return []
+    if evidence.is_exact:
+        told = f"its residuals are {evidence.size:.1g} of y, rounding"
+        fact = f"the fit is exact: {told if evidence.size else 'every residual is 0'}"
+        return [Finding("exact", INFO, fact, evidence.size)]
     look = examine if evidence.residuals is not None else examine_sums
     seen = look(evidence, config.false_alarms)
-    if seen.exact:
-        fact = "the fit is exact: every residual is 0"
-        if seen.size:
-            fact = f"the fit is exact: its residuals are {seen.size:.1g} of y, rounding"
-        return [Finding("exact", Severity.INFO, fact, seen.size)]
     if not is_right_end(evidence, config):  # whose residuals are y, of whatever size it is there
         seen.spread = None
-    found = [
-        *_pattern(seen), *_chi_squared(seen), *_outliers(seen), *_spread(seen), *_shape(seen)
-    ]  # fmt: skip
+    found = [f for say in _SAID for f in say(evidence, seen)]
     return sorted(found, key=lambda finding: -finding.severity)
 
 
 def _alarm(condition: bool) -> Severity:
-    return Severity.WARNING if condition else Severity.INFO
+    return WARNING if condition else INFO
 
 
-def _pattern(seen: Residuals) -> list[Finding]:
+def _chance(p: float) -> str:
+    return f"(chance {f'{p:.1g}' if p >= 1e-99 else 'below 1e-99'})"
+
+
+def _pattern(evidence: Evidence, seen: Residuals) -> list[Finding]:
     pattern = seen.pattern
     if pattern is None:
         return []
-    size = seen.noise * math.sqrt(pattern.share)
-    least = _MATTERS if seen.axis.name == "x" else _FACTOR_MATTERS
-    severity, fact = _alarm(size >= least), _what(pattern, seen.axis.name)
-    if severity is Severity.INFO and math.isfinite(size):
+    along = "the data" if evidence.residuals is None else evidence.axis.name
+    size = evidence.unexplained * math.sqrt(pattern.share)
+    severity = _alarm(size >= (_MATTERS if along == "x" else _FACTOR_MATTERS))
+    fact = _what(pattern, along)
+    if severity is INFO and math.isfinite(size):
         fact += f"; it is {100 * size:.2g} % of the deviation of y"
     if _is_slow(pattern):
         remedy = "add the term that is missing, or take another start: this may not be the minimum"
@@ -76,7 +78,7 @@ def _pattern(seen: Residuals) -> list[Finding]:
 
 
 def _what(pattern: Pattern, axis: str) -> str:
-    c, chance = pattern.correlation, f"(chance {_probability(pattern.p)})"
+    c, chance = pattern.correlation, _chance(pattern.p)
     if pattern.test == "runs":
         expected = f"{pattern.runs} runs of one sign where noise has {pattern.expected_runs:.0f}"
         return f"the residuals keep a pattern along {axis}: {expected} {chance}"
@@ -94,85 +96,74 @@ def _is_slow(pattern: Pattern) -> bool:
     return abs(pattern.remaining) < _WAVES_ALONE
 
 
-def _probability(p: float) -> str:
-    return f"{p:.1g}" if p >= 1e-99 else "below 1e-99"
-
-
-def _chi_squared(seen: Residuals) -> list[Finding]:
+def _chi_squared(evidence: Evidence, seen: Residuals) -> list[Finding]:
     if seen.chi_squared is None:
         return []
     reduced, p = seen.chi_squared
-    factor = math.sqrt(reduced if reduced > 1 else 1 / reduced)
     severity = _alarm(not 1 / _WRONG_SIGMA < reduced < _WRONG_SIGMA)
-    fact = f"reduced χ² is {reduced:.3g} where sigma promises 1 (chance {_probability(p)})"
+    fact = f"reduced χ² is {reduced:.3g} where sigma promises 1 {_chance(p)}"
     if reduced > 1:
-        remedy = f"sigma is {factor:.3g} times too small, or the model misses something"
+        remedy = f"sigma is {reduced**0.5:.3g} times too small, or the model misses something"
     else:
-        remedy = f"sigma is {factor:.3g} times too large, and with it the standard errors"
+        remedy = f"sigma is {reduced**-0.5:.3g} times too large, and with it the standard errors"
     return [Finding("chi-squared", severity, fact, reduced, remedy)]
 
 
-def _outliers(seen: Residuals) -> list[Finding]:
-    where = seen.outlying
-    if not where.size:
+def _outliers(evidence: Evidence, seen: Residuals) -> list[Finding]:
+    if seen.outlying is None:
         return []
-    m, largest = seen.space.r.size, float(seen.distances.max())
-    reach = seen.noise * math.sqrt(float((seen.space.r[where] ** 2).max()) * m / seen.space.rss)
-    severity = _alarm(reach >= _MATTERS and not seen.robust)
-    them = "it" if where.size == 1 else "them"
+    where, space, axis = seen.outlying, evidence.space, evidence.axis
+    m, count, largest = space.r.size, where.size, float(seen.distances.max())
+    reach = evidence.unexplained * math.sqrt(float((space.r[where] ** 2).max()) * m / space.rss)
+    severity = _alarm(reach >= _MATTERS and evidence.plain)
+    them = "it" if count == 1 else "them"
     remedy = f"check {them}, or fit with loss='soft_l1'"
-    if seen.robust:
+    if not evidence.plain:
         remedy = f"the loss already gives {them} little weight"
-    far = _listed([f"{d:.3g}" for d in seen.distances])
-    if where.size > _MOST_OUTLIERS:
-        many = f"{where.size} or more" if where.size == MOST_OUTLIERS else str(where.size)
+    if count > _MOST_OUTLIERS:
+        many = f"{count} or more" if count == MOST_OUTLIERS else str(count)
         fact = f"{many} of {m:,} points lie up to {largest:.3g} standard deviations off"
         return [Finding("tails", severity, fact, largest, remedy)]
-    at = [
-        f"{i} (x = {seen.axis.places[i]:.4g})" if seen.axis.name == "x" else f"{i}" for i in where
-    ]
-    verb = "s" if where.size > 1 else "", "lie" if where.size > 1 else "lies"
-    fact = f"point{verb[0]} {_listed(at)} {verb[1]} {far} standard deviations from the others"
+    at = [f"{i} (x = {axis.places[i]:.4g})" if axis.name == "x" else f"{i}" for i in where]
+    points = f"point {at[0]} lies" if count == 1 else f"points {_joined(at)} lie"
+    far = _joined([f"{d:.3g}" for d in seen.distances])
+    fact = f"{points} {far} standard deviations from the others"
     return [Finding("outlier", severity, fact, largest, remedy)]
 
 
-def _listed(items: list[str]) -> str:
-    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"
+def _joined(items: list[str]) -> str:
+    return " and ".join([", ".join(items[:-1])] * (len(items) > 1) + items[-1:])
 
 
-def _spread(seen: Residuals) -> list[Finding]:
-    spread = seen.spread
+def _spread(evidence: Evidence, seen: Residuals) -> list[Finding]:
+    spread, sigma = seen.spread, evidence.sigma
     if spread is None:
         return []
-    factor = max(spread.ratio, 1 / spread.ratio)
-    severity = _alarm(factor >= _UNEVEN and seen.noise >= _MATTERS)
-    grows = "grows" if spread.ratio > 1 else "shrinks"
-    noise = "the noise over sigma" if seen.weighted else "the noise"
-    fact = (
-        f"{noise} {grows} {factor:.2g} times from the first third to the last along {_of(spread)} "
-        f"(chance {_probability(spread.p)})"
-    )
+    factor, grows = max(spread.ratio, 1 / spread.ratio), "grows" if spread.ratio > 1 else "shrinks"
+    noise = "the noise"
     remedy = "give sigma for each point: weights make better values and right errors"
-    if seen.weighted:
+    if sigma is not None and (sigma != sigma[0]).any():
+        noise = "the noise over sigma"
         remedy = "sigma does not follow the noise: correct it, for better values and right errors"
-    return [Finding("spread", severity, fact, factor, remedy)]
+    along = "the size of the fitted values" if spread.along == "height" else spread.along
+    fact = f"{noise} {grows} {factor:.2g} times from the first third to the last along {along}"
+    severity = _alarm(factor >= _UNEVEN and evidence.unexplained >= _MATTERS)
+    return [Finding("spread", severity, f"{fact} {_chance(spread.p)}", factor, remedy)]
 
 
-def _of(spread: Spread) -> str:
-    return "the size of the fitted values" if spread.along == "height" else spread.along
-
-
-def _shape(seen: Residuals) -> list[Finding]:
+def _shape(evidence: Evidence, seen: Residuals) -> list[Finding]:
     found = []
-    if seen.kurtosis is not None and not seen.robust:
+    if seen.kurtosis is not None and evidence.plain:
         excess, p = seen.kurtosis
-        chance = f"(chance {_probability(p)})"
-        fact = f"the noise has longer tails than normal: excess kurtosis {excess:.2g} {chance}"
-        severity = _alarm(excess >= _TAILED and seen.noise >= _MATTERS)
+        fact = f"the noise has longer tails than normal: excess kurtosis {excess:.2g} {_chance(p)}"
+        severity = _alarm(excess >= _TAILED and evidence.unexplained >= _MATTERS)
         found.append(Finding("tails", severity, fact, excess, "fit with loss='soft_l1'"))
     if seen.skewness is not None:
         skewness, p = seen.skewness
-        fact = f"the noise is skewed: {skewness:.2g} (chance {_probability(p)})"
+        fact = f"the noise is skewed: {skewness:.2g} {_chance(p)}"
         remedy = "fit log(y), or take a likelihood that knows the noise (counts: sigma = √y)"
-        found.append(Finding("skewed", Severity.INFO, fact, skewness, remedy))
+        found.append(Finding("skewed", INFO, fact, skewness, remedy))
     return found
+
+
+_SAID = (_pattern, _chi_squared, _outliers, _spread, _shape)

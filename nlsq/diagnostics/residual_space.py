@@ -9,41 +9,18 @@ from __future__ import annotations
 import dataclasses
 import math
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from nlsq.diagnostics.evidence import Evidence
 
 _FLOOR = 1e-9  # of 1 - leverage, below which a residual is zero whatever the noise
 
 
 @dataclasses.dataclass(frozen=True)
 class ResidualSpace:
-    """Residuals and the directions that were fitted to them.
+    """Residuals and the directions that were fitted to them."""
 
-    Attributes
-    ----------
-    r : ndarray (m,)
-        Residuals of equal variance.
-    Q : ndarray (m, k)
-        Orthonormal columns: the directions of the free parameters, as far as they differ.
-    """
-
-    r: np.ndarray
-    Q: np.ndarray
-
-    @classmethod
-    def of(cls, residuals: Any, jacobian: Any, moved: np.ndarray) -> ResidualSpace:
-        """That of residuals (m,) and a Jacobian (m, n), of whose columns those `moved` were fitted.
-
-        Without a Jacobian, as if no direction had been fitted.
-        """
-        r = np.asarray(residuals, dtype=float)
-        if jacobian is None:
-            return cls(r, np.zeros((r.size, 0)))
-        return cls(r, orthonormal(jacobian if moved.all() else jacobian[:, moved]))
+    r: np.ndarray  # (m,) of equal variance
+    Q: np.ndarray  # (m, k) orthonormal columns: directions of the parameters, as far as they differ
 
     @cached_property
     def leverage(self) -> np.ndarray:
@@ -80,66 +57,51 @@ class ResidualSpace:
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.where(self.equalised == 0, 0.0, self.equalised / np.sqrt(others))
 
-    def refitted(
-        self, keep: np.ndarray | None = None, weights: np.ndarray | None = None
-    ) -> ResidualSpace:
+    def refitted(self, keep: np.ndarray, weights: np.ndarray | None = None) -> ResidualSpace:
         """What is left when a linear fit of the points kept, so weighted, follows."""
-        if weights is None and (keep is None or keep.all()):
-            return self
-        r, Q = self.r, self.Q
-        if weights is not None:
-            r, Q = r * weights, Q * weights[:, None]
-        if keep is not None:
-            r, Q = r[keep], Q[keep]
-        Q = orthonormal(Q)
+        if weights is None:
+            if keep.all():
+                return self
+            weights = np.ones(keep.size)
+        r, Q = (self.r * weights)[keep], orthonormal((self.Q * weights[:, None])[keep])
         return ResidualSpace(r - Q @ (Q.T @ r), Q)
 
 
 def orthonormal(columns: np.ndarray) -> np.ndarray:
     """Orthonormal basis of the columns, (m, k); those that others replace are left out."""
-    norms = np.sqrt(np.einsum("ij,ij->j", columns, columns))
-    columns = columns[:, norms > 0] / norms[norms > 0]
-    u, s, _ = np.linalg.svd(columns, full_matrices=False)
+    scaled, lengths = unit_columns(columns)
+    u, s, _ = np.linalg.svd(scaled[:, lengths > 0], full_matrices=False)
     return u[:, s > s.max(initial=0.0) * max(columns.shape) * np.finfo(float).eps]
+
+
+def unit_columns(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Columns of length 1, and their lengths; those of zeros stay as they are."""
+    lengths = np.sqrt(np.einsum("ij,ij->j", columns, columns))
+    return columns / np.where(lengths > 0, lengths, 1.0), lengths
 
 
 @dataclasses.dataclass(frozen=True)
 class Axis:
-    """What the residuals are looked at along.
+    """What the residuals are looked at along."""
 
-    Attributes
-    ----------
-    name : str
-        'x', 'the fitted values', or 'the data' in the order they came.
-    places : ndarray (m,)
-    order : ndarray of int (m,)
-        Of rising places.
-    height : ndarray (m,) or None
-        Size of the fitted values, which a spread may follow.
-    """
-
-    name: str
-    places: np.ndarray
-    order: np.ndarray
-    height: np.ndarray | None
+    name: str  # 'x', 'the fitted values', or 'the data' in the order they came
+    places: np.ndarray  # (m,)
+    order: np.ndarray  # (m,) of int: of rising places
+    height: np.ndarray | None  # (m,) size of the fitted values, which a spread may follow
 
     @classmethod
-    def of(cls, evidence: Evidence) -> Axis:
-        """That of a fit: x where it is one column of numbers, else the fitted values."""
-        m = np.size(evidence.residuals)
-        known = {"x": evidence.x, "the fitted values": evidence.fitted, "the data": np.arange(m)}
-        usable = (n for n, v in known.items() if v is not None and np.shape(v) == (m,))
-        name = next(usable)
+    def of(cls, m: int, x: np.ndarray | None, fitted: np.ndarray | None) -> Axis:
+        """That of m points: x where it is one column of numbers, else the fitted values."""
+        known = {"x": x, "the fitted values": fitted, "the data": np.arange(m)}
+        name = next(n for n, values in known.items() if np.shape(values) == (m,))
         places = np.asarray(known[name], dtype=float)
-        fitted = evidence.fitted if np.shape(evidence.fitted) == (m,) else None
-        height = None if fitted is None else np.abs(np.asarray(fitted, dtype=float))
+        height = np.abs(fitted) if np.shape(fitted) == (m,) else None
         return cls(name, places, np.argsort(places, kind="stable"), height)
 
     def only(self, keep: np.ndarray) -> Axis:
         """The axis of the points that are kept."""
         if keep.all():
             return self
-        position = np.cumsum(keep) - 1
+        order = (np.cumsum(keep) - 1)[self.order[keep[self.order]]]
         height = None if self.height is None else self.height[keep]
-        order = position[self.order[keep[self.order]]]
         return Axis(self.name, self.places[keep], order, height)

@@ -17,7 +17,6 @@ from nlsq.diagnostics.patterns import Pattern
 from nlsq.diagnostics.residual_space import Axis, ResidualSpace
 
 _KINDS = 6  # of faults, which share the rate of false alarms
-_EXACT = 1e-10  # of the largest |y|: residuals of this size are rounding
 _CLIP = 4.0  # standard deviations; what is beyond would drown a pattern
 MOST_OUTLIERS = 20  # and no more than a tenth of the points
 _FEWEST_FOR_SPREAD = 8
@@ -25,154 +24,94 @@ _NONE = 1e-12  # of the variance: a third of the points without noise
 _IN_A_PART, _MOST_PARTS = 15, 8  # in which the noise is taken as even
 _FEWEST_FOR_TAILS = 20
 _FLOOR = 1e-6  # of what the fit leaves of a point, which then cannot be judged
-_COUNTING = 0.5  # of the differences between neighbours, which share points
+
+Tail = tuple[float, float] | None  # a statistic and its p, where it is beyond chance
 
 
 @dataclasses.dataclass(frozen=True)
 class Spread:
-    """Noise that grows, or shrinks, along something: 'x', 'the fitted values', ..."""
+    """Noise that grows, or shrinks, along something."""
 
-    along: str
+    along: str  # 'x', 'the data', ... or 'height': the size of the fitted values
     ratio: float  # of the noise, last third to first
     p: float
     levels: np.ndarray  # (k,) mean sizes in k equal parts
 
     def weights(self, axis: Axis) -> np.ndarray:
         """Weights that make the noise even, (m,)."""
-        rank = _ranks(axis.height if self.along == "height" else _positions(axis))
+        rank = _ranks(axis, self.along)
         middles = (np.arange(self.levels.size) + 0.5) * (rank.size / self.levels.size)
         return np.exp(-np.interp(rank, middles, np.log(self.levels)))
 
 
 @dataclasses.dataclass
 class Residuals:
-    """What the tests saw; None where they saw nothing.
+    """What the tests saw; None where they saw nothing."""
 
-    Attributes
-    ----------
-    size, noise : float
-        Root mean square residual over the largest |y|, and over the standard deviation of y.
-    robust, weighted : bool
-        Whether a loss gave less weight to large residuals, and whether sigma differs by point.
-    outlying : ndarray of int (k,)
-        Points that lie too far out, and `distances` (k,) in standard deviations of the others.
-    chi_squared, kurtosis, skewness : (value, p)
-        Reduced chi-squared; kurtosis beyond that of a normal distribution.
-    """
-
-    space: ResidualSpace
-    axis: Axis
-    size: float
-    noise: float
-    robust: bool
-    weighted: bool = False
-    outlying: np.ndarray | None = None
-    distances: np.ndarray | None = None
+    chi_squared: Tail = None  # reduced, where sigma is absolute
+    outlying: np.ndarray | None = None  # (k,) of int: points that lie too far out
+    distances: np.ndarray | None = None  # (k,) in standard deviations of the others
     spread: Spread | None = None
     pattern: Pattern | None = None
-    chi_squared: tuple[float, float] | None = None
-    kurtosis: tuple[float, float] | None = None
-    skewness: tuple[float, float] | None = None
-
-    @property
-    def exact(self) -> bool:
-        """Whether they are rounding."""
-        return self.size < _EXACT
+    kurtosis: Tail = None  # beyond that of a normal distribution
+    skewness: Tail = None
 
 
 def examine(evidence: Evidence, false_alarms: float) -> Residuals:
     """Ask all tests, which together call this share of good fits."""
-    space, axis = evidence.space, Axis.of(evidence)
-    seen = Residuals(space, axis, _size(evidence), _noise(evidence), not evidence.plain)
-    if seen.exact:
-        return seen
-    seen.weighted = evidence.sigma is not None and bool(np.ptp(evidence.sigma) > 0)
-    level = false_alarms / _KINDS
-    seen.chi_squared = None if seen.robust else _chi_squared(evidence, space.rss, level)
+    level, space, axis = false_alarms / _KINDS, evidence.space, evidence.axis
     outlying = outliers(space, axis, level)
     clean, kept, far = space.refitted(~outlying), axis.only(~outlying), space
-    seen.spread = spread = _spread(clean, kept, level)
+    spread = _spread(clean, kept, level)
     if spread is not None:
         weights = spread.weights(axis)
-        far = space.refitted(None, weights)
+        far = space.refitted(np.ones_like(outlying), weights)
         outlying = outliers(far, axis, level)
         clean, kept = space.refitted(~outlying, weights), axis.only(~outlying)
-    seen.outlying = np.flatnonzero(outlying)
-    seen.distances = np.abs(far.equalised[outlying]) / clean.error
-    seen.pattern = patterns.along(_clipped(clean), kept, level)
-    if seen.pattern is not None and spread is not None:
-        # A pattern alone changes the size of residuals, but hardly that of their differences.
-        differences = _differences(space.refitted(~outlying), kept)
-        seen.spread = _spread(differences, kept, level, _COUNTING)
-    if seen.pattern is None and seen.spread is None and not outlying.any():
-        seen.kurtosis, seen.skewness = _shape(clean.equalised, level)
+    pattern = patterns.along(_clipped(clean), kept, level)
+    if pattern is not None:  # which alone changes the size of residuals along the axis
+        spread = None
+    seen = Residuals(_chi_squared(evidence, space.rss, level), spread=spread, pattern=pattern)
+    if outlying.any():
+        seen.outlying = np.flatnonzero(outlying)
+        seen.distances = np.abs(far.equalised[outlying]) / clean.error
+    elif pattern is None and spread is None and clean.r.size >= _FEWEST_FOR_TAILS:
+        d = clean.equalised - clean.equalised.mean()
+        squares = d * d
+        variance, m = float(squares.mean()), d.size
+        excess = float(squares @ squares) / (m * variance**2) - 3.0
+        skewness = float(squares @ d) / (m * variance**1.5)
+        seen.kurtosis, seen.skewness = _tails(excess, skewness, m, level)
     return seen
 
 
 def examine_sums(evidence: Evidence, false_alarms: float) -> Residuals:
     """What one pass over residuals tells that are not kept: shape, neighbours, their sum."""
     sums, m, level = evidence.sums, evidence.n_points, false_alarms / _KINDS
-    assert sums is not None
-    noise = math.sqrt(sums["chi_squared"] / sums["total"]) if sums["total"] > 0 else math.inf
-    places = np.zeros(0)
-    axis = Axis("the data", places, places.astype(int), None)
-    seen = Residuals(ResidualSpace(places, places[:, None]), axis, noise, noise, not evidence.plain)
-    seen.outlying = axis.order
-    if seen.exact:
-        return seen
-    seen.chi_squared = (
-        _chi_squared(evidence, sums["chi_squared"], level) if evidence.plain else None
-    )
+    seen = Residuals(_chi_squared(evidence, sums["chi_squared"], level))
     pairs = int(sums.get("pairs", 0))
-    if m < _FEWEST_FOR_TAILS or pairs < _FEWEST_FOR_TAILS:
+    if min(m, pairs) < _FEWEST_FOR_TAILS:
         return seen
-    expected = 0.5 * pairs
-    runs = (sums["changes"] - expected) / math.sqrt(0.5 * expected)
-    p = tail_probabilities.normal(sums["score"]), tail_probabilities.normal(min(runs, 0.0))
-    if 2 * min(p) < level:
-        test = "neighbours" if p[0] <= p[1] else "runs"
-        c, score = sums["correlation"], sums["score"]
-        share = max(abs(c), abs(2 * sums["changes"] / pairs - 1) ** 2)
-        changes = int(sums["changes"])
-        seen.pattern = Pattern(2 * min(p), share, 0.0, test, c, score, score, changes, expected)
+    c, score, changes, expected = sums["correlation"], sums["score"], sums["changes"], 0.5 * pairs
+    runs = (changes - expected) / math.sqrt(0.5 * expected)
+    p = {
+        "neighbours": tail_probabilities.normal(score),
+        "runs": tail_probabilities.normal(min(runs, 0.0)),
+    }
+    test = min(p, key=p.__getitem__)
+    if 2 * p[test] < level:
+        share = max(abs(c), (changes / expected - 1) ** 2)
+        seen.pattern = Pattern(
+            2 * p[test], share, 0.0, test, c, score, score, int(changes), expected
+        )
     else:
-        seen.kurtosis, seen.skewness = _beyond(sums["kurtosis"] - 3, sums["skewness"], m, level)
+        seen.kurtosis, seen.skewness = _tails(sums["kurtosis"] - 3, sums["skewness"], m, level)
     return seen
 
 
-# -- sizes -----------------------------------------------------------------------------------------
-
-
-def is_exact(evidence: Evidence) -> bool:
-    """Whether the residuals are rounding."""
-    return _size(evidence) < _EXACT
-
-
-def _size(evidence: Evidence) -> float:
-    """Root mean square residual over the largest |y|."""
-    if evidence.residuals is not None and evidence.space.rss == 0:
-        return 0.0
-    if evidence.y is None or evidence.fitted is None:
-        return math.inf
-    plain = evidence.fitted - evidence.y
-    largest = float(np.abs(evidence.y).max(initial=0.0))
-    return math.sqrt(float(plain @ plain) / plain.size) / largest if largest else math.inf
-
-
-def _noise(evidence: Evidence) -> float:
-    """Root mean square residual over the deviation of y, both with its weights; NaN unknown."""
-    if evidence.y is None or evidence.fitted is None:
-        return math.nan
-    y, plain = evidence.y, evidence.fitted - evidence.y
-    w = np.ones(y.size) if evidence.sigma is None else 1.0 / evidence.sigma
-    about, plain = w * (y - (w**2 @ y) / (w @ w)), w * plain
-    total = float(about @ about)
-    return math.sqrt(float(plain @ plain) / total) if total > 0 else math.inf
-
-
-def _chi_squared(evidence: Evidence, rss: float, level: float) -> tuple[float, float] | None:
+def _chi_squared(evidence: Evidence, rss: float, level: float) -> Tail:
     """The reduced chi-squared where sigma is absolute and it is not 1."""
-    if evidence.noise != 1.0:
+    if evidence.noise != 1.0 or not evidence.plain:
         return None
     from scipy.special import chdtr, chdtrc
 
@@ -190,27 +129,23 @@ def outliers(space: ResidualSpace, axis: Axis, level: float) -> np.ndarray:
     Rosner's test (1983): points are left out one after the other, the farthest first. Three or more
     neighbours on one side are no outliers: something is missing from the model.
     """
-    from scipy.special import stdtr
-
     m, dof = space.r.size, space.dof
     out = np.zeros(m, dtype=bool)
     most = min(MOST_OUTLIERS, m // 10 or 1, dof - 2)
     if most < 1:
         return out
-
-    def chance(squares: np.ndarray) -> np.ndarray:
-        removed = np.arange(1, most + 1)
-        rest = np.maximum(space.rss - np.cumsum(squares), 1e-12 * space.rss)
-        t = np.sqrt(squares * (dof - removed) / rest)
-        return 2.0 * (m - removed + 1) * stdtr(dof - removed, -t)
-
     # As if no point pulled at another, and no tail were longer than normal: most have no outlier.
     squares = np.sort(space.equalised**2)[-most:]
     rest = max(space.rss - float(squares.sum()), 1e-12 * space.rss) / (dof - most)
     if m * tail_probabilities.normal(math.sqrt(squares[-1] / rest)) > level:
         return out
+    from scipy.special import stdtr
+
     farthest, squares = _left_out(space, most)
-    count = int(np.max(np.flatnonzero(chance(squares) < level) + 1, initial=0))
+    left = dof - np.arange(1, most + 1)
+    t = np.sqrt(squares * left / np.maximum(space.rss - np.cumsum(squares), 1e-12 * space.rss))
+    chance = 2.0 * (left + m - dof + 1) * stdtr(left, -t)
+    count = int(np.max(np.flatnonzero(chance < level) + 1, initial=0))
     out[farthest[:count]] = True
     return out & ~_in_a_row(out, space.r, axis.order) if count > 2 else out
 
@@ -251,27 +186,11 @@ def _clipped(space: ResidualSpace) -> ResidualSpace:
     return ResidualSpace(np.clip(space.r, -limit, limit), space.Q)
 
 
-def _shape(
-    values: np.ndarray, level: float
-) -> tuple[tuple[float, float] | None, tuple[float, float] | None]:
-    """Excess kurtosis and skewness with their p, where they are beyond chance."""
-    n = values.size
-    if n < _FEWEST_FOR_TAILS:
-        return None, None
-    d = values - values.mean()
-    squares = d * d
-    variance = float(squares.mean())
-    excess = float(squares @ squares) / (n * variance**2) - 3.0
-    skewness = float(squares @ d) / (n * variance**1.5)
-    return _beyond(excess, skewness, n, level)
-
-
-def _beyond(
-    excess: float, skewness: float, n: int, level: float
-) -> tuple[tuple[float, float] | None, tuple[float, float] | None]:
+def _tails(excess: float, skewness: float, n: int, level: float) -> tuple[Tail, Tail]:
+    """Excess kurtosis or skewness: long tails make the skewness a matter of a few points."""
     p_tails = tail_probabilities.normal(max(tail_probabilities.kurtosis_score(excess, n), 0.0))
     p_skew = tail_probabilities.normal(tail_probabilities.skewness_score(skewness, n))
-    if p_tails < level:  # and long tails make the skewness a matter of a few points
+    if p_tails < level:
         return (excess, p_tails), None
     return None, (skewness, p_skew) if p_skew < level else None
 
@@ -279,58 +198,44 @@ def _beyond(
 # -- spread ----------------------------------------------------------------------------------------
 
 
-def _ranks(values: np.ndarray) -> np.ndarray:
-    ranks = np.empty(values.size)
-    ranks[np.argsort(values, kind="stable")] = np.arange(values.size)
-    return ranks
+def _ranks(axis: Axis, along: str) -> np.ndarray:
+    """Of each point its place along the axis, or by the size of its fitted value."""
+    order = np.argsort(axis.height, kind="stable") if along == "height" else axis.order
+    return _places(order)
 
 
-def _positions(axis: Axis) -> np.ndarray:
-    positions = np.empty(axis.order.size)
-    positions[axis.order] = np.arange(axis.order.size)
-    return positions
+def _places(order: np.ndarray) -> np.ndarray:
+    places = np.empty(order.size)
+    places[order] = np.arange(order.size)
+    return places
 
 
-def _differences(space: ResidualSpace, axis: Axis) -> ResidualSpace:
-    """Each residual less the mean of its neighbours along the axis."""
-    r = space.r[axis.order]
-    out = np.empty(r.size)
-    out[axis.order[1:-1]] = (r[1:-1] - 0.5 * (r[2:] + r[:-2])) / math.sqrt(1.5)
-    out[axis.order[[0, -1]]] = np.array([r[0] - r[1], r[-1] - r[-2]]) / math.sqrt(2.0)
-    return ResidualSpace(out, np.zeros((r.size, 0)))
-
-
-def _spread(space: ResidualSpace, axis: Axis, level: float, counting: float = 1.0) -> Spread | None:
+def _spread(space: ResidualSpace, axis: Axis, level: float) -> Spread | None:
     """Whether the sizes of the residuals follow x or the fitted values (Spearman's correlation).
 
     Ranks make it hold for noise of any distribution, where Breusch and Pagan's takes normal noise.
     """
-    sizes = np.abs(space.equalised)
+    sizes, found = np.abs(space.equalised), []
     if sizes.size < _FEWEST_FOR_SPREAD:
         return None
-    ranks, best = _ranks(sizes), None
-    for name, values in ((axis.name, _positions(axis)), ("height", axis.height)):
-        if values is None:
-            continue
-        along = _ranks(values) if name == "height" else values
-        p = 2 * _spearman(ranks, along, counting)
-        if p < level and (best is None or p < best.p):
+    ranks = _places(np.argsort(sizes, kind="stable"))
+    for name in (axis.name, "height") if axis.height is not None else (axis.name,):
+        along = _ranks(axis, name)
+        p = 2 * _spearman(ranks, along)
+        if p < level:
             third, by_rank = sizes.size // 3, sizes[np.argsort(along)]
             first, last = by_rank[:third] / space.error, by_rank[-third:] / space.error
             ratio = math.sqrt(max(float(last @ last), _NONE) / max(float(first @ first), _NONE))
             parts = np.array_split(by_rank, int(np.clip(sizes.size // _IN_A_PART, 3, _MOST_PARTS)))
             levels = np.array([part.mean() for part in parts])
-            best = Spread(name, ratio, p, np.maximum(levels, 1e-9 * levels.max()))
-    return best
+            found.append(Spread(name, ratio, p, np.maximum(levels, 1e-9 * levels.max())))
+    return min(found, key=lambda spread: spread.p, default=None)
 
 
-def _spearman(ranks: np.ndarray, other: np.ndarray, counting: float) -> float:
-    """p of the correlation of two rankings, of which so many places count."""
+def _spearman(ranks: np.ndarray, other: np.ndarray) -> float:
+    """p of the correlation of two rankings."""
     from scipy.special import stdtr
 
-    n = ranks.size
-    middle = 0.5 * (n - 1)
+    n, middle = ranks.size, 0.5 * (ranks.size - 1)
     c = float((ranks - middle) @ (other - middle)) / (n * (n * n - 1.0) / 12.0)
-    dof = counting * n - 2
-    t = c * math.sqrt(dof / max(1.0 - c * c, 1e-12))
-    return 2.0 * float(stdtr(dof, -abs(t)))
+    return 2.0 * float(stdtr(n - 2, -abs(c) * math.sqrt((n - 2) / max(1.0 - c * c, 1e-12))))

@@ -12,50 +12,30 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Any
 
 import numpy as np
 
-from nlsq.diagnostics.combinations import known_pairs
 from nlsq.diagnostics.config import DEFAULT, DiagnosticsConfig
 from nlsq.diagnostics.evidence import Evidence
-from nlsq.diagnostics.finding import INFO, WARNING, Finding, WithFindings, listed
-from nlsq.diagnostics.identifiability import ill_known, root_of_information
+from nlsq.diagnostics.finding import INFO, WARNING, Finding, listed
+from nlsq.diagnostics.identifiability import AbstractAnalyzer, together
 
 _STIFF = 0.1  # share of the largest eigenvalue from which a direction is stiff
 
 
 @dataclasses.dataclass(frozen=True)
-class ParameterSensitivityReport(WithFindings):
-    """What a `ParameterSensitivityAnalyzer` found.
+class ParameterSensitivityReport:
+    """What a `ParameterSensitivityAnalyzer` found, of the k parameters that have an effect."""
 
-    Attributes
-    ----------
-    eigenvalues : ndarray (k,)
-        Of J^T J with the columns of J scaled to length 1, the largest first; they add up to k.
-    eigenvectors : ndarray (k, k)
-        Directions of the scaled parameters, one a column.
-    names : tuple of str
-        Of the k parameters to which the model responds.
-    eigenvalue_range : float
-        Decades from the largest to the smallest.
-    effective_dimensionality : float
-        (sum)^2 / sum of squares of the eigenvalues.
-    stiff_indices, sloppy_indices : list of int
-        Places of eigenvalues above a tenth of the largest, and below ``sloppy_threshold`` of it.
-    is_sloppy : bool
-        Whether the data leave a sloppy direction open.
-    findings : list of Finding
-    """
-
+    #: (k,) of J^T J with the columns of J scaled to length 1, the largest first; they add up to k
     eigenvalues: np.ndarray
-    eigenvectors: np.ndarray
+    eigenvectors: np.ndarray  #: (k, k) directions of the scaled parameters, one a column
     names: tuple[str, ...]
-    eigenvalue_range: float
-    effective_dimensionality: float
-    stiff_indices: list[int]
-    sloppy_indices: list[int]
-    is_sloppy: bool
+    eigenvalue_range: float  #: decades from the largest to the smallest
+    effective_dimensionality: float  #: (sum)^2 / sum of squares of the eigenvalues
+    stiff_indices: list[int]  #: places of eigenvalues above a tenth of the largest
+    sloppy_indices: list[int]  #: ... and of those below ``sloppy_threshold`` of it
+    is_sloppy: bool  #: whether the data leave a sloppy direction open
     findings: list[Finding]
 
     def get_sloppy_combinations(self) -> list[dict[str, float]]:
@@ -66,12 +46,8 @@ class ParameterSensitivityReport(WithFindings):
         ]
 
 
-class ParameterSensitivityAnalyzer:
+class ParameterSensitivityAnalyzer(AbstractAnalyzer):
     """Stiff and sloppy directions of a fit, and the smaller model that they suggest.
-
-    Parameters
-    ----------
-    config : DiagnosticsConfig, optional
 
     Examples
     --------
@@ -83,71 +59,32 @@ class ParameterSensitivityAnalyzer:
     (1, 1)
     """
 
-    def __init__(self, config: DiagnosticsConfig = DEFAULT):
-        self.config = config
-
-    def analyze(self, what: Any, names: Any = None) -> ParameterSensitivityReport:
-        """From a fit's `Evidence`, or from a Jacobian (m, n) alone.
-
-        Raises
-        ------
-        ValueError
-            When it is neither, or the Jacobian was not kept.
-        """
-        evidence = what if isinstance(what, Evidence) else Evidence.of_jacobian(what, names)
+    def _report(self, evidence: Evidence) -> ParameterSensitivityReport:
         d = evidence.directions
-        if d is None:
-            raise ValueError("the Jacobian of this fit is not known")
-        values = d.values**2
-        largest = values.max(initial=0.0)
-        stiff = np.flatnonzero(values >= _STIFF * largest).tolist()
-        sloppy = np.flatnonzero(values < self.config.sloppy_threshold * largest).tolist()
-        smallest = values.min(initial=math.inf)
-        spread = 0.0 if not values.size else (
-            math.log10(largest / smallest) if smallest > 0 else math.inf
-        )  # fmt: skip
-        total = float((values**2).sum())
-        dimensions = float(values.sum()) ** 2 / total if total > 0 else 0.0
-        left_open = self._left_open(evidence)
-        findings = []
-        if values.size > 1:
-            text = f"eigenvalues of J^T J, columns scaled, {_range(values, self.config)}"
-            findings = [Finding("spectrum", INFO, text, spread)]
-        if left_open is not None:
-            which, remedy = left_open
-            fact = f"sloppy in {listed(which)}: {text}"
+        values, names = d.values**2, tuple(evidence.names[i] for i in d.places)
+        if not values.size:
+            return ParameterSensitivityReport(values, d.rows.T, (), 0.0, 0.0, [], [], False, [])
+        smallest, largest = float(values[-1]), float(values[0])
+        spread = math.log10(largest / smallest) if smallest > 0 else math.inf
+        rounding = smallest <= self.config.rank_tolerance**2 * largest
+        said = f"{largest:.2g} to " + ("rounding" if rounding else f"{smallest:.1e}")
+        fact = f"eigenvalues of J^T J, columns scaled, {said}"
+        findings = [Finding("spectrum", INFO, fact, spread)] if values.size > 1 else []
+        if left_open := together(evidence, self.config):
+            which, worst, known = left_open
+            remedy = f"smaller model: fix {worst}"
+            if known:
+                remedy = f"smaller model: {known[0].text} in place of {', '.join(known[0].names)}"
+            fact = f"sloppy in {listed(which)}: {fact}"
             findings = [Finding("sloppy", WARNING, fact, spread, remedy, which)]
         return ParameterSensitivityReport(
-            values, d.rows.T, tuple(evidence.names[i] for i in d.places), spread, dimensions,
-            stiff, sloppy, left_open is not None, findings,
+            values, d.rows.T, names, spread, float(values.sum()) ** 2 / float(values @ values),
+            np.flatnonzero(values >= _STIFF * largest).tolist(),
+            np.flatnonzero(values < self.config.sloppy_threshold * largest).tolist(),
+            left_open is not None, findings,
         )  # fmt: skip
-
-    def analyze_from_fim(self, fim: Any, names: Any = None) -> ParameterSensitivityReport:
-        """From the Fisher information J^T J (n, n); half of the Jacobian's digits are in it."""
-        return self.analyze(root_of_information(fim), names)
-
-    def _left_open(self, evidence: Evidence) -> tuple[tuple[str, ...], str] | None:
-        """Parameters of sloppy directions that the data leave open, and what to fit instead."""
-        rest = ill_known(evidence, self.config)
-        if rest is None or len(rest[1]) < 2:
-            return None
-        part, members = rest
-        known = known_pairs(part, members, self.config.known_well)
-        names = tuple(evidence.names[i] for i in members)
-        if known:
-            a, b = (evidence.names[i] for i in known[0].places)
-            return names, f"smaller model: {known[0].text} in place of {a}, {b}"
-        inflations = dict(zip(part.directions.places, part.directions.inflations, strict=True))
-        return names, f"smaller model: fix {evidence.names[max(members, key=inflations.get)]}"
-
-
-def _range(values: np.ndarray, config: DiagnosticsConfig) -> str:
-    rounding = values[-1] <= config.rank_tolerance**2 * values[0]
-    return f"{values[0]:.2g} to " + ("rounding" if rounding else f"{values[-1]:.1e}")
 
 
 def analyse(evidence: Evidence, config: DiagnosticsConfig = DEFAULT) -> list[Finding]:
-    """The findings alone; none where the Jacobian is not known."""
-    if evidence.directions is None:
-        return []
-    return ParameterSensitivityAnalyzer(config).analyze(evidence).findings
+    """The findings of a `ParameterSensitivityAnalyzer`."""
+    return ParameterSensitivityAnalyzer(config).findings(evidence)

@@ -12,66 +12,35 @@ Examples
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from nlsq.global_optimization import CMAESOptimizer, MethodSelector, MultiStartOrchestrator
+from typing import Any
 
 
-def _named(path: str) -> Any:
-    module, _, name = path.partition(":")
-    return getattr(import_module(f"nlsq.{module}"), name)
+def _of(module: str, name: str) -> Any:
+    def get() -> Any:
+        return getattr(import_module(f"nlsq.{module}"), name)
+
+    get.__doc__ = f"`nlsq.{module}.{name}`."
+    return staticmethod(get)
 
 
 class OptimizationFacade:
     """What searches for a global minimum: `nlsq.global_optimization`."""
 
-    @staticmethod
-    def get_cmaes_optimizer() -> type[CMAESOptimizer]:
-        """The class `CMAESOptimizer`."""
-        return _named("global_optimization:CMAESOptimizer")
-
-    @staticmethod
-    def get_multistart_optimizer() -> type[MultiStartOrchestrator]:
-        """The class `MultiStartOrchestrator`."""
-        return _named("global_optimization:MultiStartOrchestrator")
-
-    @staticmethod
-    def get_method_selector() -> type[MethodSelector]:
-        """The class `MethodSelector`."""
-        return _named("global_optimization:MethodSelector")
+    get_cmaes_optimizer = _of("global_optimization", "CMAESOptimizer")
+    get_multistart_optimizer = _of("global_optimization", "MultiStartOrchestrator")
+    get_method_selector = _of("global_optimization", "MethodSelector")
 
 
 class StabilityFacade:
     """What keeps numbers sound: `nlsq.stability`."""
 
-    @staticmethod
-    def get_fallback_svd() -> Callable[..., tuple]:
-        """The function `compute_svd_with_fallback`."""
-        return _named("stability.svd_fallback:compute_svd_with_fallback")
-
-    @staticmethod
-    def get_stability_guard() -> type:
-        """The class `NumericalStabilityGuard`."""
-        return _named("stability:NumericalStabilityGuard")
-
-    @staticmethod
-    def get_recovery_handler() -> type:
-        """The class `OptimizationRecovery`."""
-        return _named("stability.recovery:OptimizationRecovery")
+    get_fallback_svd = _of("stability.svd_fallback", "compute_svd_with_fallback")
+    get_stability_guard = _of("stability", "NumericalStabilityGuard")
+    get_recovery_handler = _of("stability.recovery", "OptimizationRecovery")
 
 
 class DiagnosticsFacade:
     """What judges a fit: `nlsq.diagnostics`."""
 
-    @staticmethod
-    def get_convergence_monitor() -> type:
-        """The class `GradientMonitor`."""
-        return _named("diagnostics:GradientMonitor")
-
-    @staticmethod
-    def get_diagnostics_config() -> type:
-        """The class `DiagnosticsConfig`."""
-        return _named("diagnostics:DiagnosticsConfig")
+    get_convergence_monitor = _of("diagnostics", "GradientMonitor")
+    get_diagnostics_config = _of("diagnostics", "DiagnosticsConfig")

@@ -15,11 +15,15 @@ from nlsq.core.problem.keywords import SEARCH, SEARCH_METHODS, is_optimizer
 from nlsq.core.problem.observations import Observations
 from nlsq.core.problem.options import read_options
 from nlsq.core.problem.parameters import Parameters
+from nlsq.core.verdict.finished import Finished
 from nlsq.global_optimization.cmaes_config import CMAES_PRESETS, CMAESConfig, read_config
 from nlsq.global_optimization.config import PRESETS, GlobalOptimizationConfig
 from nlsq.global_optimization.problem import Found, Problem
 from nlsq.global_optimization.search import Search, nothing_found
 from nlsq.interfaces.orchestration_protocol import OptimizationConfig
+from nlsq.result import CurveFitResult
+from nlsq.result.search_sentences import tell
+from nlsq.utils import interruption
 from nlsq.utils.input_error import did_you_mean
 from nlsq.utils.progress import ProgressLine
 
@@ -67,36 +71,47 @@ class MultiStart:
             return search.found()
 
 
-def read_search(
-    method: str | None, jac: Any, has_start: bool, options: dict[str, Any]
-) -> tuple[Callable | None, Any, dict[str, Any]]:
-    """(the search or None, method and options of the fit that follows).
+class SearchFirst:
+    """A companion of a fit (`nlsq.core.companions`): it looks for the start.
 
-    The search is called as search(model, data, config) and gives what it `Found` and the
-    configuration of the fit from there. The engine searches, also where the reference fits.
-    Raises as `read_strategy`.
+    The engine searches, also where the reference fits, for which it reads `method`, `jac` and
+    `options`; has_start: p0 was given, it is no default.
     """
-    strategy, method, options = read_strategy(method, options)
-    if strategy is None:
-        return None, method, options
 
-    def search(model: Model, data: Observations, config: OptimizationConfig):
+    def __init__(self, strategy: Any, method: str | None, jac: Any, has_start: bool, options: dict):
+        self._strategy, self._has_start = strategy, has_start
+        self._given = method, jac, options
+        self._found: Any = None
+
+    def fit(
+        self, fit: Callable, model: Model, data: Observations, config: OptimizationConfig
+    ) -> Finished:
+        """The fit from the start that was found."""
+        own, data.x.own = data.x.own, None
+        with interruption.deferred():
+            config = self._started(model, data, config)
+        data.x.own = own
+        return fit(model, data, config)
+
+    def tell(self, result: CurveFitResult) -> None:
+        """Let a result have the evidence."""
+        tell(result, self._found.told())
+
+    def _started(self, model: Model, data: Observations, config: OptimizationConfig):
         parameters, settings = config.parameters, config.settings
         if config.solver == "reference":
             parameters = Parameters(parameters.p0, parameters.lb, parameters.ub, parameters.names)
+            method, jac, options = self._given
             settings = read_options("curve_fit", method, jac, parameters.bounded, options)
         choose_road(model, data, parameters, settings, at_once=True)
         with shared_out(settings.workers) as workers:  # one crew for all that is evaluated
             every = dataclasses.replace(settings, workers=workers)
             problem = Problem(model, data, parameters, every)
-            found = strategy.find(problem, has_start)
-        start = Parameters(found.p0, problem.lb, problem.ub, parameters.names)
+            self._found = self._strategy.find(problem, self._has_start)
+        start = Parameters(self._found.p0, problem.lb, problem.ub, parameters.names)
         config = config._replace(parameters=start)
-        if config.solver == "engine":  # whose other tries are no better than what was searched
-            config = config._replace(settings=dataclasses.replace(settings, tried_again=False))
-        return found, config
-
-    return search, method, options
+        # whose other tries are no better than what was searched
+        return config.with_settings(tried_again=False) if config.solver == "engine" else config
 
 
 def read_search_of_rows(

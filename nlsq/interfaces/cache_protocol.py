@@ -47,14 +47,7 @@ class CacheProtocol(Protocol):
 
 @runtime_checkable
 class BoundedCacheProtocol(CacheProtocol, Protocol):
-    """A table of limited size, in which room is made before something is set.
-
-    Examples
-    --------
-    >>> from nlsq import SmartCache
-    >>> isinstance(SmartCache(), BoundedCacheProtocol)
-    True
-    """
+    """A table of limited size, in which room is made before something is set: `nlsq.SmartCache`."""
 
     @property
     def size_bytes(self) -> int:

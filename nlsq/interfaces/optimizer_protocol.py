@@ -40,14 +40,7 @@ class OptimizerProtocol(Protocol):
 
 @runtime_checkable
 class LeastSquaresOptimizerProtocol(Protocol):
-    """Something that minimises a sum of squares: `nlsq.LeastSquares`; used as the one above.
-
-    Examples
-    --------
-    >>> from nlsq import LeastSquares
-    >>> isinstance(LeastSquares(), LeastSquaresOptimizerProtocol)
-    True
-    """
+    """Something that minimises a sum of squares: `nlsq.LeastSquares`; used as the one above."""
 
     def least_squares(
         self,
@@ -63,14 +56,7 @@ class LeastSquaresOptimizerProtocol(Protocol):
 
 @runtime_checkable
 class CurveFitProtocol(Protocol):
-    """Something that fits curves: `nlsq.CurveFit`, `nlsq.core.adapters.CurveFitAdapter`.
-
-    Examples
-    --------
-    >>> from nlsq import CurveFit
-    >>> isinstance(CurveFit(), CurveFitProtocol)
-    True
-    """
+    """Something that fits curves: `nlsq.CurveFit`, `nlsq.core.adapters.CurveFitAdapter`."""
 
     def curve_fit(self, f: Callable, xdata: Any, ydata: Any, *args: Any, **options: Any) -> Any:
         """Fit f(x, a, b, ...) and return what unpacks to popt and pcov."""

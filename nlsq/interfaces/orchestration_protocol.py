@@ -11,26 +11,21 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
+from nlsq.facades import StabilityFacade
 from nlsq.utils.validators import PreprocessedData as PreprocessedData
 
 
 class OptimizationConfig(NamedTuple):
-    """What is fitted from where, and how.
+    """What is fitted from where, and how."""
 
-    Attributes
-    ----------
-    parameters : object
-        With `names`, `bounded` (whether some bound is finite), `n_free` (how many may move), and
-        `p0`, `lb`, `ub` of shape (n,).
-    settings : object
-        With `method`, `jac`, `ftol`, `xtol`, `gtol`, `x_scale`, `loss`, `f_scale`, `max_nfev`,
-        `tr_solver` and the other options of `curve_fit`, checked.
-    solver : {'engine', 'reference'}
-    """
+    parameters: Any  # `names`, `bounded`, `n_free`, and `p0`, `lb`, `ub` (n,)
+    settings: Any  # `method`, `jac`, `ftol` and the other options of `curve_fit`, checked
+    solver: str  # 'engine' or 'reference'
 
-    parameters: Any
-    settings: Any
-    solver: str
+    def with_settings(self, **changed: Any) -> OptimizationConfig:
+        """The same with other settings."""
+        settings = type(self.settings)(**(vars(self.settings) | changed))
+        return self._replace(settings=settings)
 
     @property
     def method(self) -> str:
@@ -64,65 +59,28 @@ class OptimizationConfig(NamedTuple):
 
 
 class StreamingDecision(NamedTuple):
-    """Which road a fit takes through its data.
+    """Which road a fit takes through its data."""
 
-    Attributes
-    ----------
-    strategy : {'direct', 'chunked', 'streaming'}
-    reason : str
-    n_points : int or None
-        None where it is not known before the data are read.
-    data_bytes : int or None
-        Of all data in memory; None where nobody asked.
-    usable_bytes : int or None
-        What a fit may plan with; None where the data are in memory and nobody asked.
-    sampled : bool
-        Whether a fit of many points may begin on a sample of them, which saves passes.
-    goal : dict or None
-        The `goal` of the call and what it set.
-    """
-
-    strategy: str
+    strategy: str  # 'direct', 'chunked' or 'streaming'
     reason: str
-    n_points: int | None
-    data_bytes: int | None
-    usable_bytes: int | None
-    sampled: bool
-    goal: dict[str, Any] | None = None
+    n_points: int | None  # None where it is not known before the data are read
+    data_bytes: int | None  # of all data in memory; None where nobody asked
+    usable_bytes: int | None  # that a fit may plan with; None where nobody asked
+    sampled: bool  # whether it may begin on a sample of many points, which saves passes
+    goal: dict[str, Any] | None = None  # the `goal` of the call, and what it set
 
 
 class CovarianceResult(NamedTuple):
-    """What the data say about the parameters' uncertainties.
+    """What the data say about the parameters' uncertainties."""
 
-    Attributes
-    ----------
-    pcov : ndarray (n, n)
-        Infinite in rows and columns of undetermined parameters, 0 in those of fixed ones.
-    determined : ndarray (n, n)
-        The finite covariance within the determined directions.
-    rank : int
-        Number of determined directions.
-    dof : int
-        Residuals that count, less the rank.
-    null_directions : ndarray (k, n)
-        Unit vectors along which the model does not change.
-    undetermined : ndarray of bool (n,)
-        Parameters that take part in a null direction, or of which the data allow any value.
-    notes : list of str
-        What to be careful about, beside the null directions.
-    jacobian : ndarray (k, n) or None
-        The whitened Jacobian with the loss in it, or any matrix of the same J^T J; None where it
-        was not kept.
-    """
-
-    pcov: np.ndarray
-    determined: np.ndarray
-    rank: int
-    dof: int
-    null_directions: np.ndarray
-    undetermined: np.ndarray
-    notes: list[str]
-    jacobian: np.ndarray | None
+    pcov: np.ndarray  # (n, n); infinite for undetermined parameters, 0 for fixed ones
+    determined: np.ndarray  # (n, n), the finite covariance within the determined directions
+    rank: int  # number of determined directions
+    dof: int  # residuals that count, less the rank
+    null_directions: np.ndarray  # (k, n), unit vectors along which the model does not change
+    undetermined: np.ndarray  # (n,), parameters in a null direction, or of any value
+    notes: list[str]  # what to be careful about, beside the null directions
+    jacobian: np.ndarray | None  # whitened, with the loss, or any matrix of its J^T J, if kept
 
     @property
     def condition_number(self) -> float | None:
@@ -134,12 +92,7 @@ class CovarianceResult(NamedTuple):
             return None
         lengths = np.linalg.norm(self.jacobian, axis=0)
         acting = self.jacobian[:, lengths > 0] / lengths[lengths > 0]
-        try:
-            values = np.linalg.svd(acting, compute_uv=False)
-        except np.linalg.LinAlgError:  # it does not converge
-            from nlsq.facades import StabilityFacade
-
-            values = StabilityFacade.get_fallback_svd()(acting).s
+        values = StabilityFacade.get_fallback_svd()(acting).s
         if not values.size:
             return 1.0
         return float(values[0] / values[-1]) if values[-1] > 0 else np.inf

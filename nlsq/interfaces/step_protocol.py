@@ -35,28 +35,22 @@ class StepProtocol(Protocol):
 
     def start_radius(self, x: Any, scale: Any, cost: Any, factor: Any) -> Any:
         """The first radius."""
-        ...
 
     def prepare(self, point: Any, scale: Any, setup: Any, bounded: bool) -> Any:
         """What the steps from an accepted point have in common."""
-        ...
 
     def attempt(self, prepared: Any, radius: Any, alpha: Any) -> Proposal:
         """The step for this radius; alpha: the last damping."""
-        ...
 
     def land(self, x: Any, step: Any, lb: Any, ub: Any) -> Any:
         """The trial point within the bounds."""
-        ...
 
     def update_radius(
         self, radius: Any, alpha: Any, proposal: Proposal, actual: Any, ratio: Any, first: Any
     ) -> tuple[Any, Any]:
         """(radius, alpha) after a trial."""
-        ...
 
     def propose(
         self, point: Any, radius: Any, alpha: Any, scale: Any, setup: Any, bounded: bool
     ) -> Proposal:
         """A step from `point`: prepared and attempted."""
-        ...

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import math
 import re
 from collections.abc import Iterable, Mapping
@@ -25,7 +24,8 @@ from nlsq.result import CurveFitResult, minima_text, report
 from nlsq.result.formatting import exact, near_one, percent
 from nlsq.result.search_sentences import search_sentence
 from nlsq.result.sentences import basis_of_errors
-from nlsq.utils.report_style import CSS
+from nlsq.utils.report_style import escaped as _esc
+from nlsq.utils.report_style import page, verdict
 
 _MOST_CORRELATED = 16  # parameters in a correlation matrix; above, the strongest pairs
 _POSITIVE, _NEGATIVE = "214, 80, 60", "60, 120, 214"
@@ -85,19 +85,7 @@ def html_report(document: Mapping[str, Any], *, title: str | None = None) -> str
         f"<footer>{_esc(_footer(document))}</footer>",
     ]
     body = "\n".join(section for section in sections if section)
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        '<link rel="icon" href="data:,">\n'
-        f"<title>{_esc(title)}</title>\n<style>{CSS}</style>\n</head>\n<body>\n<main>\n"
-        f"{body}\n</main>\n</body>\n</html>\n"
-    )
-
-
-def _esc(value: Any) -> str:
-    # control characters are no HTML, whatever a file may have called its columns
-    text = "".join(c if c.isprintable() or c in "\n\t" else " " for c in str(value))
-    return html.escape(text)
+    return page(title, body)
 
 
 def _title(document: Mapping[str, Any]) -> str:
@@ -132,11 +120,7 @@ def _verdict(document: Mapping[str, Any], rows: list[ParameterRow]) -> str:
     message = re.sub(r"`(\w+)`", r"<code>\1</code>", _esc(message))
     items = "".join(f"<li>{_esc(w)}</li>" for w in warnings)
     listed = f'<ul class="warnings">{items}</ul>' if items else ""
-    return (
-        f'<section class="verdict {kind}" role="status"><div class="sign" aria-hidden="true">{sign}'
-        f'</div><div><b>{_esc(text)}</b> <span class="soft">{message}.</span>{listed}</div>'
-        "</section>"
-    )
+    return verdict(kind, sign, text, f'<span class="soft">{message}.</span>{listed}')
 
 
 def _names(names: list[str]) -> str:

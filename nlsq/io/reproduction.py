@@ -6,7 +6,7 @@ import keyword
 import math
 import pprint
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -45,6 +45,8 @@ class Recipe:
         More keywords of `nlsq.curve_fit`.
     expected : mapping of str to float
         The parameters found, to compare with.
+    unfinished : str
+        Why the fit did not converge, where it did not: the script then takes its best point too.
 
     Examples
     --------
@@ -76,6 +78,7 @@ class Recipe:
     fixed: Mapping[str, float] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
     expected: Mapping[str, float] = field(default_factory=dict)
+    unfinished: str = ""
 
     def __post_init__(self) -> None:
         if not self.names:
@@ -92,30 +95,33 @@ class Recipe:
                 raise InputError(f"{name!r} is no name of a variable.")
 
 
-def reproduction_script(recipe: Recipe) -> str:
+def reproduction_script(recipe: Recipe, reading: Sequence[str] | None = None) -> str:
     """Python source that reads the data, fits, prints, and compares with what was found.
 
     Parameters
     ----------
     recipe : Recipe
+    reading : sequence of str, optional
+        Lines that make x, y and sigma; default: from the file beside the script. With them the
+        script stands alone: it may be pasted anywhere, and the path of a model file is whole.
 
     Returns
     -------
     str
     """
+    beside = reading is None
+    file = _comment(recipe.data_file)
     head = [
-        f"# Repeats a fit; needs numpy and nlsq, and {_comment(recipe.data_file)} beside it.",
-        "from pathlib import Path",
-        "",
+        f"# Repeats a fit; needs numpy and nlsq, and {file}{' beside it' * beside}.",
+        *(["from pathlib import Path", ""] if beside or recipe.kind == "file" else []),
         "import numpy as np",
         "",
         "import nlsq",
         *(["import nlsq.models"] if recipe.kind != "file" else []),
-        "from nlsq.io import read_table",
-        "",
-        "folder = Path(__file__).parent",
+        *(["from nlsq.io import read_table", "", "folder = Path(__file__).parent"] * beside),
     ]
-    return "\n".join([*head, *_data(recipe), "", *_model(recipe), "", *_fit(recipe), ""])
+    data = _data(recipe) if reading is None else list(reading)
+    return "\n".join([*head, *data, "", *_model(recipe, beside), "", *_fit(recipe), ""])
 
 
 def _comment(text: str) -> str:
@@ -145,15 +151,16 @@ def _value(text: str, recipe: Recipe) -> str:
     return text if words & set(recipe.columns) else f"table.numeric({text!r})"
 
 
-def _model(recipe: Recipe) -> list[str]:
+def _model(recipe: Recipe, beside: bool) -> list[str]:
     if recipe.kind == "formula":
         return [f"model = nlsq.models.formula({recipe.model!r}, x={recipe.independent!r})"]
     if recipe.kind == "builtin":
         return [f"model = nlsq.models.get({recipe.model!r})"]
+    path = f"(folder / {recipe.model!r})" if beside else f"Path({recipe.model!r})"
     return [
-        "# the model, from the file beside this script",
+        f"# the model, from the file{' beside this script' * beside}; its code runs unchecked",
         "space = {}",
-        f"exec((folder / {recipe.model!r}).read_text(encoding='utf-8'), space)",
+        f"exec({path}.read_text(encoding='utf-8'), space)",
         f"model = space[{recipe.function!r}]",
     ]
 
@@ -171,7 +178,13 @@ def _fit(recipe: Recipe) -> list[str]:
     if recipe.options:
         lines += _assigned("options", dict(recipe.options))
         keywords.append("**options")
-    lines += [f"fit = nlsq.curve_fit({', '.join(['model, x, y', *keywords])})", "print(fit)"]
+    call = f"fit = nlsq.curve_fit({', '.join(['model, x, y', *keywords])})"
+    if recipe.unfinished:
+        caught = "except nlsq.FitError as error:"
+        call = (
+            f"try:\n    {call}\n{caught}\n    fit = error.result  # {_comment(recipe.unfinished)}"
+        )
+    lines += [call, "print(fit)"]
     if recipe.expected:
         lines += ["", *_assigned("found", dict(recipe.expected))]
         lines += [

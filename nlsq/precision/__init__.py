@@ -1,7 +1,6 @@
 """Parameters and numbers at their natural scale: normalised, bounded, and advice on how to fit."""
 
-from importlib import import_module
-from typing import Any
+from nlsq.utils.lazily import lazily
 
 _HOME = {
     "AlgorithmSelector": "algorithm_selector",
@@ -14,9 +13,4 @@ _HOME = {
     "infer_bounds_for_multistart": "bound_inference",
     "merge_bounds": "bound_inference",
 }
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+__getattr__, __dir__ = lazily(__name__, _HOME)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -52,15 +52,7 @@ class Analysis(NamedTuple):
 
 
 class Advice(dict):
-    """Keywords of a fit, with the reason of each.
-
-    Attributes
-    ----------
-    reasons : dict
-        Keyword -> why.
-    call : {'curve_fit', 'fit'}
-        What takes them: `nlsq.fit` where the data are to be read in pieces.
-    """
+    """Keywords of a fit; `reasons` says why of each."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -68,7 +60,7 @@ class Advice(dict):
 
     @property
     def call(self) -> str:
-        """What takes the keywords."""
+        """What takes them: 'curve_fit', or 'fit' where the data are to be read in pieces."""
         return "fit" if "workflow" in self else "curve_fit"
 
     def add(self, reason: str, **options: Any) -> None:
@@ -150,24 +142,9 @@ class AlgorithmSelector:
         user_preferences: keywords that the user has decided on, which outrank, and to which the
         others are fitted.
         """
-        found, wished, advice = problem_analysis, dict(user_preferences or {}), Advice()
-        _advise_road(found, advice)
-        _advise_method(found, wished, advice)
-        if found.outliers and wished.get("method") != "lm":
-            advice.add(
-                f"{found.outliers} of {found.n_points:,} points lie more than {_FAR:g} times the "
-                f"noise, {found.noise:.3g}, from the curve of their neighbours",
-                loss="cauchy", f_scale=_CAUCHY * found.noise,
-            )  # fmt: skip
-        if found.silent and math.isfinite(found.unexplained) and len(found.silent) < found.n_params:
-            advice.add(
-                "at the start some parameters change nothing, so that the Jacobian tells no scale",
-                x_scale=list(found.sizes),
-            )
-        if found.n_params >= _MANY_PARAMETERS and "workflow" not in advice:
-            why = f"an exact step in {found.n_params:,} parameters costs more than the data"
-            advice.add(why, tr_solver="cg")
-        _advise_tolerances(found, advice)
+        wished, advice = dict(user_preferences or {}), Advice()
+        for reason, options in _advised(problem_analysis, wished):
+            advice.add(reason, **options)
         if "loss" in wished:
             advice.pop("f_scale", None)
         advice.add("it was asked for", **wished)
@@ -207,39 +184,47 @@ def auto_select_algorithm(
     return selector.select_algorithm(analysis, user_preferences)
 
 
-def _advise_road(found: Analysis, advice: Advice) -> None:
-    """By size: data that take more than the memory are read in pieces."""
-    road = get_large_dataset_config().strategy(found.n_points)
-    if found.data_bytes > found.usable_bytes:
+def _advised(found: Analysis, wished: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(reason, options) of all that is advised beside what is wished."""
+    in_pieces = found.data_bytes > found.usable_bytes
+    if in_pieces:
         size = f"{found.data_bytes / 1e9:.2g} GB of the {found.usable_bytes / 1e9:.2g} GB allowed"
-        road = "streaming" if road == "streaming" else "chunked"
-        advice.add(f"the data take {size}", workflow=road)
-
-
-def _advise_method(found: Analysis, wished: dict, advice: Advice) -> None:
-    """A search for the global minimum, where the start or the derivatives say too little."""
-    if "method" in wished or any(wished.get(name) for name in _SEARCHES):
-        return
-    if found.jumps:
-        where = ", ".join(f"number {j + 1}" for j in found.jumps)
-        advice.add(f"the model jumps in parameter {where}: its derivative is 0", method="cmaes")
-    elif not found.unexplained <= 1 and not found.linear:
-        start = "the start" if found.has_start else "1 for each parameter, since no start is given,"
-        what = f"leaves {found.unexplained:.3g} times the squares that the mean of y leaves"
-        if not found.unexplained < math.inf:
-            what = "tells nothing" if found.unexplained > 1 else "gives values that are not finite"
-        advice.add(f"{start} {what}", method="global")
-
-
-def _advise_tolerances(found: Analysis, advice: Advice) -> None:
-    """A share of what the noise leaves open."""
+        road = get_large_dataset_config().strategy(found.n_points)
+        road = road if road == "streaming" else "chunked"
+        yield f"the data take {size}", {"workflow": road}
+    if not ("method" in wished or any(wished.get(name) for name in _SEARCHES)):
+        yield from _search(found)
+    if found.outliers and wished.get("method") != "lm":
+        why = (
+            f"{found.outliers} of {found.n_points:,} points lie more than {_FAR:g} times the "
+            f"noise, {found.noise:.3g}, from the curve of their neighbours"
+        )
+        yield why, {"loss": "cauchy", "f_scale": _CAUCHY * found.noise}
+    if found.silent and math.isfinite(found.unexplained) and len(found.silent) < found.n_params:
+        why = "at the start some parameters change nothing, so that the Jacobian tells no scale"
+        yield why, {"x_scale": list(found.sizes)}
+    if found.n_params >= _MANY_PARAMETERS and not in_pieces:
+        why = f"an exact step in {found.n_params:,} parameters costs more than the data"
+        yield why, {"tr_solver": "cg"}
     known = found.relative / math.sqrt(found.n_points)
     tolerance = float(np.clip(_CLOSE * known, _TIGHTEST, _LOOSEST))
     why = "a hundredth of what the noise leaves open"
     if tolerance == _TIGHTEST:
         why = "no noise is seen: the data are worth every digit"
-    tolerance = float(f"{tolerance:.0e}")
-    advice.add(why, ftol=tolerance, xtol=tolerance)
+    yield why, dict.fromkeys(("ftol", "xtol"), float(f"{tolerance:.0e}"))
+
+
+def _search(found: Analysis) -> Iterator[tuple[str, dict[str, Any]]]:
+    """A search for the global minimum, where the start or the derivatives say too little."""
+    if found.jumps:
+        where = ", ".join(f"number {j + 1}" for j in found.jumps)
+        yield f"the model jumps in parameter {where}: its derivative is 0", {"method": "cmaes"}
+    elif not found.unexplained <= 1 and not found.linear:
+        start = "the start" if found.has_start else "1 for each parameter, since no start is given,"
+        what = f"leaves {found.unexplained:.3g} times the squares that the mean of y leaves"
+        if not found.unexplained < math.inf:
+            what = "tells nothing" if found.unexplained > 1 else "gives values that are not finite"
+        yield f"{start} {what}", {"method": "global"}
 
 
 def _jumps(curves: FunctionCurves, j: int, size: float, least: float) -> bool:
@@ -264,14 +249,12 @@ def _outliers(x: np.ndarray | None, y: np.ndarray, noise: float) -> int:
         return 0
     order = np.argsort(x, kind="stable")
     rows, steps = y[order], np.diff(x[order])
-    widest = np.lib.stride_tricks.sliding_window_view(steps, 6).max(axis=1)
-    even = widest <= _EVEN * np.lib.stride_tricks.sliding_window_view(steps, 6).min(axis=1)
+    six = np.lib.stride_tricks.sliding_window_view(steps, 6)
+    even = six.max(axis=1) <= _EVEN * six.min(axis=1)
     near, next_ = rows[1:-3] + rows[3:-1], rows[:-4] + rows[4:]
     off = np.abs(rows[2:-2] - (4 * near - next_) / 6)
     first = off[1:-1] > _FIRST * np.maximum(off[:-2], off[2:])
-    first &= even & (
-        off[1:-1] > np.abs(near - next_)[1:-1]
-    )  # no summit, whose neighbours rise to it
+    first &= even & (off > np.abs(near - next_))[1:-1]  # no summit, to which neighbours rise
     usual = max(math.sqrt(70 / 36) * noise, float(np.median(off)) / 0.6745)  # some curves bend more
     count = int((first & (off[1:-1] > _FAR * usual)).sum())
     return count if count <= _MANY_OUTLIERS * y.size else 0

@@ -35,7 +35,7 @@ _ORDERS = range(1, 9)  # of the differences that noise is measured by
 _FEW = 12  # points, below which differences say nothing of noise
 _VECTORS = 16  # at which a sign is asked for
 _SAME = 1e-9  # difference of two curves, relative to the largest value, that rounding may make
-_POWERS = (-2, -1, 0, 1, 2), (0, 1)  # of x and y that a parameter of an unknown model may have
+_POWER = 2  # the highest of x, and of 1 / x, that a parameter of an unknown model may have
 
 
 class Inferred(NamedTuple):
@@ -47,26 +47,19 @@ class Inferred(NamedTuple):
 
 
 class BoundInference:
-    """Bounds of a model's parameters from data.
+    """Bounds of a model's parameters from data x (m,) or (k, m) and y (m,).
 
     Parameters
     ----------
-    xdata : array_like (m,) or (k, m)
-    ydata : array_like (m,)
     p0 : array_like (n,)
         A start, whose values the bounds contain.
     safety_factor : float
-        How much farther than the data can see the bounds are (default 10).
+        How much farther than the data can see the bounds are.
     enforce_positivity : bool
-        Whether a parameter whose sign does not matter keeps that of its start (default True).
+        Whether a parameter whose sign does not matter keeps that of its start.
     f : callable, optional
         The model f(x, a, b, ...). Without it nothing tells what a parameter is measured in, and
         each is bounded by the largest that a product of lengths and heights can be.
-
-    Raises
-    ------
-    ValueError
-        For a safety factor below 1, and for a start that is not finite.
 
     Examples
     --------
@@ -112,9 +105,9 @@ class BoundInference:
         """What was inferred of each parameter."""
         if not self._asked:
             return tuple(map(self._of_any, self._curves.p0))
-        units, signs = self._units, self._signs
-        found = [self._of(j, units) for j in range(self._curves.n)]
-        return tuple(self._signed(j, signs[j], one) for j, one in enumerate(found))
+        with np.errstate(all="ignore"):
+            units = units_of(self._curves, np.random.default_rng(0))
+        return tuple(self._signed(j, s, self._of(j, units)) for j, s in enumerate(self._signs()))
 
     @cached_property
     def reach(self) -> float:
@@ -126,19 +119,10 @@ class BoundInference:
     def _axes(self) -> list[Axis]:
         return [] if self._curves.x is None else [Axis(a) for a in np.atleast_2d(self._curves.x)]
 
-    @cached_property
-    def _units(self) -> Units:
-        with np.errstate(all="ignore"):
-            return units_of(self._curves, np.random.default_rng(0))
-
     def _of_any(self, start: float) -> Inferred:
         """Of a parameter of which nothing is known: any product of lengths and heights."""
-        low, high = heights(self._y)
-        ends = [e * end for e in _POWERS[1] for end in (low, high)]
-        largest = max(
-            (d * length + end for a in self._axes for d in _POWERS[0] for end in ends
-             for length in (a.low, a.high)), default=max(ends),
-        )  # fmt: skip
+        most = max(0.0, *heights(self._y))
+        largest = most + max([_POWER * max(-a.low, a.high) for a in self._axes], default=0.0)
         size = self._safety * max(_exp(largest) * self.reach, abs(start))
         return Inferred(-size, size, "what it is measured in is not known without the model")
 
@@ -187,17 +171,14 @@ class BoundInference:
         return Inferred(min(low, start - room) if low < 0 else low, max(high, start + room)
                         if high > 0 else high, why)  # fmt: skip
 
-    @cached_property
     def _signs(self) -> list[str]:
         """Why each parameter may keep its sign; '' where it may not."""
         curves, n = self._curves, self._curves.n
-        if not self._positive:
-            return [""] * n
         P = np.abs(broad(curves, np.random.default_rng(1), _VECTORS))
         values = curves.values(P)
         alive = np.isfinite(values).all(axis=1)
         P, values = P[alive], values[alive]
-        if not len(P):
+        if not (self._positive and len(P)):
             return [""] * n
         flipped = np.where(np.eye(n, dtype=bool)[:, None], -P, P).reshape(-1, n)
         others = np.concatenate([curves.values(p) for p in curves.tiles(flipped)])
@@ -322,12 +303,9 @@ def merge_bounds(inferred_bounds: Bounds, user_bounds: Any = None) -> Bounds:
 def analyze_bounds_quality(bounds: Bounds, p0: Any) -> dict[str, Any]:
     """What bounds (n,) say, beside a start (n,).
 
-    Returns
-    -------
-    dict
-        ``bounded`` (n,): whether both are finite; ``decades`` (n,): log10 of the larger over the
-        smaller size, inf where 0 lies between or a bound is missing; ``p0_inside`` (n,);
-        ``unbounded`` and ``p0_outside``: how many parameters are.
+    ``bounded`` (n,): whether both are finite; ``decades`` (n,): log10 of the larger over the
+    smaller size, inf where 0 lies between or a bound is missing; ``p0_inside`` (n,); ``unbounded``
+    and ``p0_outside``: how many parameters are.
 
     Examples
     --------

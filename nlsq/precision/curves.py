@@ -49,7 +49,7 @@ class FunctionCurves:
         self.in_columns = self.x is not None
 
     def values(self, P: np.ndarray, x: np.ndarray | None = None) -> np.ndarray:
-        """Curves (k, m) at vectors P (k, n), NaN where the function fails."""
+        """As of `Curves`."""
         x = self._given if x is None else x
         if self.in_columns and len(P) > 1:
             found = self._called(x, list(P.T[:, :, None]), (len(P), self._m))

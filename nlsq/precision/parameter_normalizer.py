@@ -52,7 +52,7 @@ class ParameterNormalizer:
     def identity(cls, n: int) -> ParameterNormalizer:
         """The map that leaves n parameters as they are."""
         unbounded = np.full(n, np.inf)
-        return cls(np.ones(n), -unbounded, unbounded, "p0")
+        return cls(np.ones(n), -unbounded, unbounded)
 
     def normalize(self, p):
         """Normalised parameters of p (n,)."""

@@ -27,18 +27,7 @@ class Transition(NamedTuple):
 
 
 class PrecisionState:
-    """The state machine of a fit's precision, with its log.
-
-    Parameters
-    ----------
-    state : {'single', 'sample', 'double'}
-        Where the fit begins.
-    reason : str
-
-    Attributes
-    ----------
-    log : list of Transition
-        All states, the first one too.
+    """The state machine of a fit's precision, with its log: all states, the first one too.
 
     Examples
     --------
@@ -62,13 +51,7 @@ class PrecisionState:
         return self.log[-1].state if self.log else ""
 
     def advance(self, state: str, reason: str) -> None:
-        """Enter another state.
-
-        Raises
-        ------
-        ValueError
-            No fit goes there from here.
-        """
+        """Enter another state; a ValueError where no fit goes there from here."""
         if state not in (known := _NEXT[self.state]):
             here = f"A fit in the state {self.state!r} goes on" if self.log else "A fit goes on"
             raise ValueError(

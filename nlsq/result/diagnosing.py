@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,7 @@ from nlsq.diagnostics.evidence import Evidence
 from nlsq.diagnostics.health_report import HealthReport
 from nlsq.diagnostics.health_report import diagnose as diagnose_evidence
 from nlsq.diagnostics.identifiability import root_of_information
-from nlsq.result import statistics
+from nlsq.result import plotting, statistics
 
 if TYPE_CHECKING:
     from nlsq.result.fit_statistics import FitStatistics
@@ -110,17 +109,15 @@ def _r_squared(result: FitStatistics) -> float | None:
     if result.get("loss", "linear") != "linear":
         return None
     if "moments" in result:
-        total, squares = result.moments["total"], result.moments["chi_squared"]
-        return statistics.r_squared(squares, total) if total > 0 else None
-    if not {"ydata", "fun"} <= set(result.keys()):
+        total, least = result.moments["total"], 0.0
+    elif "ydata" in result and "fun" in result:
+        y, sigma = np.asarray(result.ydata), result.get("sigma")
+        total = statistics.total_sum_of_squares(y, sigma)
+        whitened = y if sigma is None or np.ndim(sigma) > 1 else y / sigma
+        least = 1e-24 * statistics.sum_of_squares(whitened)
+    else:
         return None
-    y, sigma = np.asarray(result.ydata), result.get("sigma")
-    total = statistics.total_sum_of_squares(y, sigma)
-    if np.ndim(sigma) < 2:
-        whitened = y if sigma is None else y / sigma
-        if not total > 1e-24 * statistics.sum_of_squares(whitened):
-            return None
-    return statistics.r_squared(result.chi_squared, total) if total > 0 else None
+    return statistics.r_squared(result.chi_squared, total) if total > least else None
 
 
 def _factor(
@@ -170,11 +167,11 @@ def _pointwise(result: FitStatistics) -> tuple[dict[str, Any], str]:
         values = np.asarray(values, float)
         return values if twice is None else values[twice]
 
-    real = statistics.real_parts
+    real, x = statistics.real_parts, plotting.single_real_x(result)
     out: dict[str, Any] = {
         "jacobian": counted(jacobian),
         "residuals": counted(result.fun),
-        "x": _order(result, y, counts),
+        "x": x if x is None or counts is None else x[counts],
         "y": counted(real(y)),
         "fitted": counted(real(np.broadcast_to(result.predictions, y.shape))),
     }
@@ -182,16 +179,17 @@ def _pointwise(result: FitStatistics) -> tuple[dict[str, Any], str]:
         each = np.broadcast_to(np.asarray(sigma, float), y.shape)
         out["sigma"] = counted(np.tile(each, 2) if np.iscomplexobj(y) else each)
     if result.get("model") is not None:
-        whiten = _whitening(y, sigma)
-        model, x = result.model, result.xdata
+        model, whiten = result.model, statistics.whitening(sigma)
 
         def residual_at(p: np.ndarray) -> np.ndarray:
-            f = _value(model, model.predict, x, p)
-            return counted(whiten(np.broadcast_to(f, y.shape) - y))
+            with np.errstate(all="ignore"):
+                f = _value(model, model.predict, result.xdata, p)
+                return counted(real(whiten(np.broadcast_to(f, y.shape) - y)))
 
         def jacobian_at(p: np.ndarray) -> np.ndarray:
-            J = np.broadcast_to(_value(model, model.jacobian, x, p), (y.size, p.size))
-            return counted(whiten(J))
+            with np.errstate(all="ignore"):
+                J = _value(model, model.jacobian, result.xdata, p)
+                return counted(real(whiten(np.broadcast_to(J, (y.size, p.size)))))
 
         out["residual_at"], out["jacobian_at"] = residual_at, jacobian_at
     return out, ""
@@ -199,40 +197,10 @@ def _pointwise(result: FitStatistics) -> tuple[dict[str, Any], str]:
 
 def _value(model: Any, call: Callable, x: Any, p: np.ndarray) -> Any:
     """What the model has at p; NaN where the user's function refuses such values."""
-    with np.errstate(all="ignore"):
-        try:
-            return np.asarray(call(x, p))
-        except Exception as error:
-            refusal = getattr(model, "take_refusal", None)  # of ours, who knows whose error it is
-            if not (refusal() if refusal else isinstance(error, ArithmeticError | ValueError)):
-                raise
-            return np.nan
-
-
-def _order(result: FitStatistics, y: np.ndarray, counts: np.ndarray | None) -> np.ndarray | None:
-    """What the points are ordered by: x, where it is one column of numbers."""
-    x = result.get("xdata")
-    if not isinstance(x, np.ndarray) or x.dtype.kind not in "iuf" or np.iscomplexobj(y):
-        return None
-    if x.size != y.size or y.ndim != 1:
-        return None
-    x = x.reshape(-1)
-    return x if counts is None else x[counts]
-
-
-def _whitening(y: np.ndarray, sigma: Any) -> Callable[[np.ndarray], np.ndarray]:
-    """Division of differences (m,) or rows (m, n) by sigma, as real numbers."""
-    if sigma is None:
-        return statistics.real_parts
-    if np.ndim(sigma) == 2:
-        from scipy.linalg import cholesky, solve_triangular
-
-        lower = functools.cache(lambda: cholesky(np.asarray(sigma), lower=True))
-        return lambda d: statistics.real_parts(solve_triangular(lower(), d, lower=True))
-    weights = 1.0 / np.broadcast_to(np.asarray(sigma, float), y.shape)
-
-    def divided(d: np.ndarray) -> np.ndarray:
-        with np.errstate(invalid="ignore"):
-            return statistics.real_parts(d * weights.reshape(-1, *[1] * (d.ndim - 1)))
-
-    return divided
+    try:
+        return np.asarray(call(x, p))
+    except Exception as error:
+        refusal = getattr(model, "take_refusal", None)  # of ours, who knows whose error it is
+        if not (refusal() if refusal else isinstance(error, ArithmeticError | ValueError)):
+            raise
+        return np.nan

@@ -37,27 +37,24 @@ class FitsHealth:
 
     def where(self, code: str) -> list[tuple[int, ...]]:
         """Indices of the fits with an alarm of this code."""
-        return [
-            tuple(int(k) for k in np.unravel_index(i, self.shape or (1,)))
-            for i, report in enumerate(self.reports)
-            if any(f.code == code for f in report.alarms)
-        ]
+        return [place for place, facts in self._facts() if code in facts]
 
     def summary(self) -> str:
         """At most twelve lines: how many fits are healthy, and of each kind of alarm an example."""
         counted = Counter(report.status for report in self.reports)
         said = ", ".join(f"{counted[s]} {s}" for s in ("healthy", "warning", "critical"))
         lines = [f"{len(self.reports)} fits: {said}"]
-        for code, number in self._codes().most_common(_LINES - 1):
-            places = self.where(code)
-            first = self.reports[int(np.ravel_multi_index(places[0], self.shape or (1,)))]
-            line = next(str(f) for f in first.alarms if f.code == code)
-            at = ", ".join(map(str, places[0]))
+        codes = Counter(code for _, facts in self._facts() for code in facts)
+        for code, number in codes.most_common(_LINES - 1):
+            place, line = next((p, facts[code]) for p, facts in self._facts() if code in facts)
+            at = ", ".join(map(str, place))
             lines.append(f"{line[0]} {code} in {number}, first in fits[{at}]: {line[2:]}")
         return "\n".join(lines)
 
-    def _codes(self) -> Counter:
-        return Counter(code for r in self.reports for code in {f.code for f in r.alarms})
+    def _facts(self) -> Iterator[tuple[tuple[int, ...], dict[str, str]]]:
+        """Of each fit its place, and by their codes its alarms, of like ones the first."""
+        for place, report in zip(np.ndindex(*self.shape), self.reports, strict=True):
+            yield place, {f.code: str(f) for f in reversed(report.alarms)}
 
     def __iter__(self) -> Iterator[HealthReport]:
         return iter(self.reports)

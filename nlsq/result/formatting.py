@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import math
 
+from nlsq.utils.digits import near_one as near_one
+
 # Replacements for terminals that know only ASCII.
 _ASCII = str.maketrans(
     {"χ": "chi", "Δ": "d", "²": "2", "→": "->", "−": "-", "±": "+/-", "–": "-", "…": "...",
@@ -93,14 +95,6 @@ def percent(ratio: float) -> str:
 def criterion(value: float) -> str:
     """An information criterion: differences below a hundredth mean nothing."""
     return f"{value:.2f}" if abs(value) < 1e7 else significant(value, 9)
-
-
-def near_one(value: float, decimals: int = 4) -> str:
-    """A number such as R^2 or a correlation: two digits of what is missing to one, at most 12."""
-    missing = 1.0 - abs(value)
-    if math.isfinite(value) and 0 < missing < 1:
-        decimals = max(decimals, min(12, 1 - _decade(missing)))
-    return f"{value:.{decimals}f}"
 
 
 def duration(seconds: float) -> str:

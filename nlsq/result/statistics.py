@@ -11,8 +11,9 @@ Seber & Wild, Nonlinear Regression, ch. 5.1 (bands).
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -129,6 +130,19 @@ def sum_of_squares(values: np.ndarray) -> float:
     return float(parts @ parts)
 
 
+def whitening(sigma: np.ndarray | float | None) -> Callable[[np.ndarray], np.ndarray]:
+    """Division of differences (m,) or rows (m, n) by sigma: None, scalar, (m,) or (m, m)."""
+    if sigma is None:
+        return lambda values: values
+    sigma = np.asarray(sigma, float)
+    if sigma.ndim < 2:
+        return lambda values: (values.T / sigma).T
+    from scipy.linalg import cholesky, solve_triangular
+
+    lower = functools.cache(lambda: cholesky(sigma, lower=True))
+    return lambda values: solve_triangular(lower(), values, lower=True)
+
+
 def total_sum_of_squares(y: np.ndarray, sigma: np.ndarray | float | None) -> float:
     """Weighted sum of squares of `y` about its weighted mean.
 
@@ -146,15 +160,8 @@ def total_sum_of_squares(y: np.ndarray, sigma: np.ndarray | float | None) -> flo
             return 0.0
         mean = y.mean(axis=0)
         return sum(sum_of_squares(part - mean) for part in blocks(y))
-    ones = np.ones(len(y))
-    if np.ndim(sigma) < 2:
-        wy, w1 = y / sigma, ones / sigma
-    else:
-        from scipy.linalg import cholesky, solve_triangular
-
-        lower = cholesky(np.asarray(sigma), lower=True)
-        wy = solve_triangular(lower, y, lower=True)
-        w1 = solve_triangular(lower, ones, lower=True)
+    whiten = whitening(sigma)
+    wy, w1 = whiten(y), whiten(np.ones(len(y)))
     # Centre before subtracting: y may be a large constant with small variation.
     if not wy.size:
         return 0.0

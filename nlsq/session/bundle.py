@@ -71,7 +71,7 @@ def recipe(settings: Settings, document: dict[str, Any], result: Any) -> Any:
     model = settings.model
     names = tuple(document["parameter_names"])
     begin = document["provenance"]["begin"]
-    here = columns(result)
+    here, ended = columns(result), document["convergence"]
     x = here["x"]
     return Recipe(
         data_file="data.csv",
@@ -89,6 +89,7 @@ def recipe(settings: Settings, document: dict[str, Any], result: Any) -> Any:
         bounds=_bounds(names, begin),
         options=settings.fitting.options(),
         expected=dict(zip(names, document["popt"], strict=True)),
+        unfinished="" if ended["success"] else ended["message"],
     )
 
 

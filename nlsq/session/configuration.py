@@ -29,15 +29,15 @@ class Configuration:
     ----------
     content : dict
     places : dict
-        (key, key, ...) -> where it was said.
+        (key, key, ...) -> where it was said. Default: all of the content at the origin.
     origin : str
         What to name when an entry is missing.
     """
 
     def __init__(self, content: dict | None = None, places: dict | None = None, origin: str = ""):
         self.content = content if content is not None else {}
-        self.places = places if places is not None else {}
         self.origin = origin or "the command line"
+        self.places = _everywhere(self.content, self.origin) if places is None else places
 
     @classmethod
     def read(cls, path: Path) -> Configuration:
@@ -142,6 +142,17 @@ class Configuration:
             key = f"{_dotted(where)}: " if where else ""
             said[where] = f"{place}: {key}{_sentence(problem, where)}"
         return list(said.values())
+
+
+def _everywhere(content: Any, place: str, at: tuple = ()) -> dict[tuple, str]:
+    """That place for each entry."""
+    inside = content.items() if isinstance(content, dict) else ()
+    if isinstance(content, list):
+        inside = enumerate(content)
+    found = {at: place} if at else {}
+    for key, value in inside:
+        found |= _everywhere(value, place, (*at, key))
+    return found
 
 
 def _yaml(text: str, path: Path) -> tuple[Any, dict[tuple, int]]:

@@ -14,7 +14,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -65,8 +65,11 @@ def execute(
     only_known: bool = False,
     whole: bool = False,
     command: str | None = None,
+    watch: Callable | None = None,
 ) -> tuple[dict[str, Any], CurveFitResult]:
     """Fit; where the model's code runs depends on whether it is trusted.
+
+    Each fit takes the backend, and so has the digits, of the first in a process.
 
     Parameters
     ----------
@@ -80,6 +83,8 @@ def execute(
         The result is to be written with all its content.
     command : str or None
         How the fit was asked for, where that was on a command line.
+    watch : callable or None
+        A callback of the fit, where it runs in this process; default: a line on the terminal.
 
     Returns
     -------
@@ -90,6 +95,9 @@ def execute(
     ------
     ProgramError
     """
+    from nlsq.core.drive.buying import forget_rents  # with the engine, which a fit needs first
+
+    forget_rents()
     request = {
         "settings": settings.model_dump(mode="json"),
         "points": None if points is None else vars(points),
@@ -98,6 +106,7 @@ def execute(
         "resume": resume,
         "only_known": only_known,
         "whole": whole,
+        "watch": watch,
     }
     answer = carry_out(run, request, settings, answers.FIT)
     return received(answer, request["provenance"], points, settings)
@@ -143,7 +152,7 @@ def carry_out(
         prepare_process()
         answer = run(request)
     else:
-        request = request | {"confined": True}
+        request = request | {"confined": True, "watch": None}
         answer = _confined(f"{run.__module__}:{run.__name__}", request, settings)
         answers.check(answer, form, settings, sizes or {})
     if "error" in answer:
@@ -227,7 +236,7 @@ def run_guess(request: dict[str, Any]) -> dict[str, Any]:
         values = np.broadcast_to(np.asarray(model.function(x, *begin.p0), float), y.shape)
     except ProgramError as error:
         return {"error": pack_error(error)}
-    return {"names": list(model.names), "p0": begin.p0.tolist(), "values": values}
+    return {"names": list(model.names), "p0": begin.p0, "values": values}
 
 
 def unpack(request: dict[str, Any]) -> tuple[Settings, Points | None]:
@@ -310,7 +319,7 @@ def _fit(settings: Settings, model: LoadedModel, points: Points | None, request:
     options |= {"bounds": (begin.lb, begin.ub)} if bounded else {}
     p0 = begin.p0 if begin.chosen or fitting.search is None else None
     try:
-        with watching() as callback:
+        with watching() if request["watch"] is None else nullcontext(request["watch"]) as callback:
             if points is not None:
                 found = curve_fit(
                     model.function, points.x, points.y, p0, points.sigma,

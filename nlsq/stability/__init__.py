@@ -9,5 +9,5 @@ from nlsq.stability.guard import estimate_condition_number as estimate_condition
 from nlsq.stability.guard import solve_with_cholesky_fallback as solve_with_cholesky_fallback
 from nlsq.stability.guard import stability_guard as stability_guard
 from nlsq.stability.report import Action as Action
-from nlsq.stability.report import Finding as Finding
+from nlsq.stability.report import Hazard as Hazard
 from nlsq.stability.report import StabilityReport as StabilityReport

@@ -28,18 +28,8 @@ _NORMAL = 1.4826  # standard deviations of a normal distribution in one median o
 class End:
     """What a call of a fit came to.
 
-    Attributes
-    ----------
-    result : object
-        What it returned, or the state that its exception carries; None where there is none.
-    error : Exception or None
-        What it raised.
-    kind : str
-        What failed: one of `KINDS`, "" where nothing did.
-    why : str
-        The same in a sentence.
-    notes : tuple of warnings.WarningMessage
-        What it warned of.
+    Its `result` is what it returned, or the state that its `error` carries; `kind` is what failed,
+    of `KINDS`, "" where nothing did; `why` is the same in a sentence; `notes` are its warnings.
     """
 
     result: Any
@@ -50,7 +40,7 @@ class End:
 
     @classmethod
     def of(cls, fit: Callable[..., Any], call: Mapping[str, Any], first: bool = False) -> End:
-        """Call a fit, whose warnings are kept.
+        """Call a fit.
 
         A failure is a result without success, one that leaves the data unexplained, or an exception
         that carries the state where the fit stopped. Any other exception is the caller's where the
@@ -88,11 +78,10 @@ class End:
         return 0 if self.result is None else int(self.result.nfev)
 
     def misfit(self, p: np.ndarray) -> float | None:
-        """The share of the data that the model's curve cannot explain, however high it is.
+        """1 - c^2 with the weighted correlation c of the model's curve and the data.
 
-        That is 1 - c^2 with the weighted correlation c of the curve and the data: sizes and offsets
-        are found by a fit from anywhere, shapes are not. inf where the model is not finite or
-        refuses the parameters, 1 where it is constant; None where model or data are not known.
+        Sizes and offsets are found by a fit from anywhere, shapes are not. inf where the model is
+        not finite or refuses the parameters, 1 where it is constant; None where it is not known.
         """
         r = self.result
         model, x, y = (r.get(name) for name in ("model", "xdata", "ydata"))
@@ -116,15 +105,12 @@ class End:
 
         Where there are no data, or half of them are equal, by the median of the residuals.
         """
-        r = self.result
-        size = 0.0
-        if (y := r.get("ydata")) is not None and np.size(y) > 2:
-            y, x = np.asarray(y), r.get("xdata")
-            y = y / _widths(r.get("sigma"))
-            if isinstance(x, np.ndarray) and x.shape == y.shape:
-                y = y[np.argsort(x, kind="stable")]
-            size = _NORMAL * float(np.median(np.abs(np.diff(y)))) / math.sqrt(2)
-        return size or _NORMAL * float(np.median(np.abs(r.fun)))
+        r, size = self.result, 0.0
+        if np.size(y := r.get("ydata")) > 2:
+            y, x = y / _widths(r.get("sigma")), r.get("xdata")
+            y = y[np.argsort(x, kind="stable")] if np.shape(x) == y.shape else y
+            size = float(np.median(np.abs(np.diff(y)))) / math.sqrt(2)
+        return _NORMAL * (size or float(np.median(np.abs(r.fun))))
 
 
 def failure(result: Any) -> tuple[str, str]:
@@ -136,16 +122,12 @@ def failure(result: Any) -> tuple[str, str]:
     if not result.success:
         kind = _BY_STATUS.get(int(result.status), "")
         return (kind, str(result.message)) if kind else ("", "")
-    spread = 0.0 if result.get("ydata") is None else _spread(result)
-    if not spread > 0:
+    if result.get("ydata") is None:
         return "", ""
-    if result.get("loss", "linear") == "linear":
-        share = 2 * result.cost / spread
-        if share > 1:
-            return "unexplained", "the fit ended where a constant is nearer to the data"
-    else:  # whose cost of large residuals is small, and which may leave them to outliers
-        share = float(np.square(result.fun).sum()) / spread
-    if share <= (ROUNDED if result.rank < result.n_free else UNEXPLAINED):
+    share = 1 - result.r_squared  # NaN, or infinite, for data that are constant
+    if 1 < share < math.inf and result.get("loss", "linear") == "linear":  # others leave outliers
+        return "unexplained", "the fit ended where a constant is nearer to the data"
+    if not (ROUNDED if result.rank < result.n_free else UNEXPLAINED) < share < math.inf:
         return "", ""
     residual = np.asarray(result.fun)
     if not alike(residual, result.get("xdata"), residual == 0):  # as at points of weight 0
@@ -154,17 +136,6 @@ def failure(result: Any) -> tuple[str, str]:
         f"the fit ended where {100 * share:.0f} % of the data's sum of squares is left, and the "
         "residuals of neighbouring points are alike"
     )
-
-
-def _spread(result: Any) -> float:
-    """Sum of squares of the whitened data about their mean."""
-    y, sigma = np.asarray(result.ydata), result.get("sigma")
-    if np.ndim(sigma) == 2:
-        white = np.linalg.solve(np.linalg.cholesky(np.asarray(sigma)), y - y.mean())
-    else:
-        counts = np.broadcast_to(np.isfinite(_widths(sigma)), y.shape)
-        white = (y - y.mean(where=counts)) / _widths(sigma)
-    return float(np.vdot(white, white).real)
 
 
 def _widths(sigma: Any) -> Any:

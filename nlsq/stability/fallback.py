@@ -40,19 +40,8 @@ class FallbackResult:
 class FallbackOrchestrator:
     """A fit that is tried again in other ways when it fails.
 
-    Parameters
-    ----------
-    strategies : sequence of FallbackStrategy, optional
-        The remedies; they are sorted by their priority. Default: `remedies.STRATEGIES`.
-    max_attempts : int
-        Most remedies and the call as it was given, together.
-    verbose : bool
-        Print a line for each.
-
-    Raises
-    ------
-    ValueError
-        For `max_attempts` below 1.
+    Its strategies and `verbose` are those of `OptimizationRecovery`; `max_attempts` counts remedies
+    and the call as it was given.
 
     Examples
     --------
@@ -73,43 +62,34 @@ class FallbackOrchestrator:
         if not max_attempts >= 1:
             raise ValueError(f"max_attempts counts the call itself, got {max_attempts!r}.")
         self.recovery = OptimizationRecovery(max_attempts - 1, strategies, verbose)
-        self._told = {"fits": 0, "failed": 0, "recovered": 0, "attempts": 0}
+        self._told = Counter(fits=0, failed=0, recovered=0, attempts=0)
         self._used: Counter[str] = Counter()
 
     def fit_with_fallback(self, f: Any, xdata: Any, ydata: Any, **kwargs: Any) -> FallbackResult:
         """`nlsq.curve_fit` of the same arguments, and again in other ways when it fails.
 
-        Raises
-        ------
-        RuntimeError, ValueError
-            The failure of the call as it was given, where no remedy helped; a note says what was
-            tried, which also stands in its ``result.fallback``.
+        Where no remedy helps, the failure of the call as it was given is raised; a note says what
+        was tried, which also stands in its ``result.fallback``.
         """
         # the one door upward, and lazy: whoever calls this has no fit of his own at hand
         fit = importlib.import_module("nlsq").curve_fit
         result = self.fit_by(fit, f, xdata, ydata, kwargs)
-        record = result.fallback
-        return FallbackResult(result, record.strategy_used, record.attempts)
+        return FallbackResult(result, result.fallback.strategy_used, result.fallback.attempts)
 
-    def fit_by(
-        self, fit: Callable, f: Any, xdata: Any, ydata: Any, kwargs: Call, stacklevel: int = 3
-    ) -> Any:
-        """The result of a fit called as ``fit(f, xdata, ydata, **kwargs)``, with `fallback`.
-
-        stacklevel: whose line warnings name; 3 is the caller of the caller.
-        """
+    def fit_by(self, fit: Callable, f: Any, xdata: Any, ydata: Any, kwargs: Call) -> Any:
+        """The result of a fit called as ``fit(f, xdata, ydata, **kwargs)``, with `fallback`."""
         if kwargs.get("full_output"):
             raise ValueError("full_output=True returns a tuple, which cannot tell what was tried.")
 
-        def called(**call: Any) -> Any:
+        def called(**call: Any) -> Any:  # this line is whose warnings go to the caller's
             return fit(f, xdata, ydata, **call)
 
         began = time.monotonic()
         end, record = End.of(called, kwargs, first=True), FallbackRecord()
         if end.kind:
             end, record = self.recovery.mend(called, resolved(kwargs, end.result), end, began)
-        gains = 1, bool(record.why), record.recovered, record.attempts
-        self._told = {k: v + n for (k, v), n in zip(self._told.items(), gains, strict=True)}
+        failed, mended = bool(record.why), record.recovered
+        self._told.update(fits=1, failed=failed, recovered=mended, attempts=record.attempts)
         self._used.update([record.strategy_used] if record.strategy_used else ())
         if end.result is not None:
             end.result["fallback"] = record
@@ -118,8 +98,8 @@ class FallbackOrchestrator:
                 end.error.add_note(f"fallback: {record.describe()}")
             raise end.error
         for note in end.notes:
-            if note.filename == __file__:  # where the fit was called
-                warnings.warn(note.message, note.category, stacklevel=stacklevel)
+            if note.filename == __file__:  # where the fit was called: for the caller's caller
+                warnings.warn(note.message, note.category, stacklevel=3)
             else:
                 warnings.warn_explicit(note.message, note.category, note.filename, note.lineno)
         return end.result
@@ -130,13 +110,7 @@ class FallbackOrchestrator:
 
 
 def chosen(fallback: Any) -> FallbackOrchestrator:
-    """What the option `fallback` of `curve_fit` asks for, where it is not False.
-
-    Raises
-    ------
-    TypeError
-        For anything but True and an orchestrator.
-    """
+    """What the option `fallback` of `curve_fit` asks for; a TypeError for what it must not be."""
     if fallback is True:
         return FallbackOrchestrator()
     if not isinstance(fallback, FallbackOrchestrator):
@@ -147,14 +121,13 @@ def chosen(fallback: Any) -> FallbackOrchestrator:
 def resolved(call: Mapping[str, Any], result: Any) -> Call:
     """The keywords of a call with its start, its bounds and what is fixed in numbers."""
     plain = {k: v for k, v in call.items() if k not in ("p0", "bounds", "fixed")}
-    names, held = result.param_names, set(result.get("fixed") or ())
-    free = np.array([name not in held for name in names])
-    plain["p0"] = np.asarray(result.p0, float)
-    lb, ub = (np.broadcast_to(np.asarray(side, float), free.shape) for side in result.bounds)
+    p0, held = np.asarray(result.p0, float), set(result.get("fixed") or ())
+    free = np.array([name not in held for name in result.param_names])
+    lb, ub = (np.asarray(side, float) for side in result.bounds)
     lb, ub = np.where(free, lb, -np.inf), np.where(free, ub, np.inf)
-    if np.isfinite(lb).any() or np.isfinite(ub).any():
+    if np.isfinite([lb, ub]).any():
         plain["bounds"] = lb, ub
     if held:
-        values = zip(names, plain["p0"].tolist(), strict=True)
+        values = zip(result.param_names, p0.tolist(), strict=True)
         plain["fixed"] = {name: value for name, value in values if name in held}
-    return plain
+    return plain | {"p0": p0}

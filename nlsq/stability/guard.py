@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -43,7 +43,7 @@ from nlsq.stability.numbers import (
 )
 from nlsq.stability.numbers import estimate_condition_number as estimate_condition_number
 from nlsq.stability.numbers import solve_with_cholesky_fallback as solve_with_cholesky_fallback
-from nlsq.stability.report import Action, Finding, StabilityReport
+from nlsq.stability.report import Action, Hazard, StabilityReport
 
 IDLE = 1e-5  # relative change of the model that is next to none
 #: What tells against a start.
@@ -53,11 +53,8 @@ OF_START = frozenset(("start", "condition", "idle parameter", "units"))
 class NumericalStabilityGuard(SafeFunctions):
     """Looks for what endangers a fit, and keeps numbers where they can be computed with.
 
-    Parameters
-    ----------
-    max_jacobian_elements_for_svd : int
-        Of a larger Jacobian no singular values are computed: a condition beyond what its Gram
-        matrix shows, 1e7, is then not told apart from infinity.
+    Of a Jacobian of more than `max_jacobian_elements_for_svd` no singular values are computed: a
+    condition beyond what its Gram matrix shows, 1e7, is then not told apart from infinity.
 
     Examples
     --------
@@ -70,52 +67,45 @@ class NumericalStabilityGuard(SafeFunctions):
     def __init__(self, max_jacobian_elements_for_svd: int = SVD_ELEMENTS):
         self.max_jacobian_elements_for_svd = max_jacobian_elements_for_svd
 
-    # ----------------------------------------------------------------------------- a whole fit
-
-    def check(self, look: Look) -> tuple[Finding, ...]:
+    def check(self, look: Look) -> tuple[Hazard, ...]:
         """Everything in the table above."""
-        found: list[Finding] = []
-        of_data(look.x, look.y, look.p0.tolist(), found)
-        of_sigma(look, found)
-        self._of_start(look, found)
-        return tuple(found)
+        data = of_data(look.x, look.y, look.p0.tolist())
+        return (*data, *of_sigma(look), *self._of_start(look))
 
-    def _of_start(self, look: Look, found: list[Finding]) -> None:
+    def _of_start(self, look: Look) -> Iterator[Hazard]:
         JT = np.empty((0, look.f0.size)) if look.JT is None else look.JT
-        if fault := not_finite(look, JT):
-            found.append(fault)
+        if fault := tuple(not_finite(look, JT)):
+            yield from fault
             return
         fitted = [j for j in range(len(JT)) if look.free[j]]
         names, JT = [look.names[j] for j in fitted], JT[fitted]
         size, p = self.safe_norm(look.f0), np.abs(look.p0[fitted])
         is_idle = (p > 0) & (p * self.safe_norm(JT, axis=1) <= IDLE * size) & (size > 0)
-        if idle := tuple(itertools.compress(names, is_idle.tolist())):
+        if idle := tuple(itertools.compress(names, is_idle)):
             text = f"doubling {' or '.join(idle)} changes the model by less than {IDLE:g} of it."
-            found.append(Finding("idle parameter", text, len(idle), "doubt", idle))
-        if fitted and (condition := self._condition(JT, names)):
-            found.append(condition)
-        of_edges(look, fitted, found)
+            yield Hazard("idle parameter", text, len(idle), "doubt", idle)
+        yield from self._condition(JT, names)
+        yield from of_edges(look, fitted)
 
-    def _condition(self, JT: np.ndarray, names: Sequence[str]) -> Finding | None:
+    def _condition(self, JT: np.ndarray, names: Sequence[str]) -> Iterator[Hazard]:
         """The finding of a Jacobian (n, m) whose condition is beyond `CONDITION`."""
         lengths = self.safe_norm(JT, axis=1)
-        if silent := tuple(itertools.compress(names, (lengths == 0).tolist())):
+        if silent := tuple(itertools.compress(names, lengths == 0)):
             text = f"the model does not depend on {' or '.join(silent)} at the start."
-            return Finding("condition", text, math.inf, "fault", silent)
-        svd = JT.size <= self.max_jacobian_elements_for_svd
-        condition, direction = null_direction(JT / lengths[:, None], svd)
-        if condition <= CONDITION:
-            return None
-        part = tuple(itertools.compress(names, (np.abs(direction) > 0.1).tolist()))
-        text = (
-            f"the columns of the Jacobian of {', '.join(part)} are dependent at the start, with a "
-            f"condition of {condition:.2g}: the data tell them apart only elsewhere, or not at all."
-        )
-        return Finding("condition", text, condition, "fault", part)
+            yield Hazard("condition", text, math.inf, "fault", silent)
+        elif names:
+            svd = JT.size <= self.max_jacobian_elements_for_svd
+            condition, direction = null_direction(JT / lengths[:, None], svd)
+            if condition > CONDITION:
+                part = tuple(itertools.compress(names, np.abs(direction) > 0.1))
+                text = (
+                    f"the columns of the Jacobian of {', '.join(part)} are dependent at the start, "
+                    f"with a condition of {condition:.2g}: the data tell them apart only "
+                    "elsewhere, or not at all."
+                )
+                yield Hazard("condition", text, condition, "fault", part)
 
-    # ------------------------------------------------------------------------- parts of a fit
-
-    def check_and_fix_jacobian(self, J: Any) -> tuple[np.ndarray, tuple[Finding, ...]]:
+    def check_and_fix_jacobian(self, J: Any) -> tuple[np.ndarray, tuple[Hazard, ...]]:
         """(J, findings), J (m, n) with which a step can be computed.
 
         Rows that are not finite become 0, as if their points were missing. Where the condition is
@@ -127,36 +117,34 @@ class NumericalStabilityGuard(SafeFunctions):
         if bad.any():
             J[bad] = 0.0
             text = f"{bad.sum()} rows of the Jacobian are not finite: they are taken as 0."
-            found.append(Finding("not finite", text, int(bad.sum()), "fault"))
+            found.append(Hazard("not finite", text, int(bad.sum()), "fault"))
         names = [f"column {j}" for j in range(J.shape[1])]
-        if condition := self._condition(J.T, names):
-            found.append(condition)
+        if condition := tuple(self._condition(J.T, names)):
+            found += condition
             columns = self.safe_norm(J, axis=0)
             size = np.where(columns > 0, columns, columns.max(initial=0.0) or 1.0)
             J = np.vstack([J, np.diag(math.sqrt(TIKHONOV) * size)])
         return J, tuple(found)
 
-    def check_gradient(self, gradient: Any) -> tuple[Finding, ...]:
+    def check_gradient(self, gradient: Any) -> tuple[Hazard, ...]:
         """Findings of a gradient (n,): not finite, or of sizes that differ by more than 1e12."""
         found = self.detect_numerical_issues(gradient, "the gradient")
         size = np.abs(np.asarray(gradient, float))
         size = size[np.isfinite(size) & (size > 0)]
         if size.size and (ratio := float(size.max() / size.min())) > CONDITION:
             text = f"its components differ by a factor of {ratio:.2g}: scale the parameters."
-            found += (Finding("gradient scales", text, ratio),)
+            found += (Hazard("gradient scales", text, ratio),)
         return found
 
-    def check_parameters(self, params: Any) -> tuple[Finding, ...]:
+    def check_parameters(self, params: Any) -> tuple[Hazard, ...]:
         """Findings of parameters (n,): not finite, or of sizes that differ by more than 1e6."""
-        found = list(self.detect_numerical_issues(params, "a parameter"))
-        of_sizes(np.ravel(params).tolist(), found)
-        return tuple(found)
+        return (*self.detect_numerical_issues(params, "a parameter"), *of_sizes(params))
 
-    def check_residuals(self, residuals: Any) -> tuple[Finding, ...]:
+    def check_residuals(self, residuals: Any) -> tuple[Hazard, ...]:
         """Findings of residuals (m,): not finite, or too large or small to be squared."""
         return self.detect_numerical_issues(residuals, "a residual")
 
-    def detect_numerical_issues(self, x: Any, what: str = "a value") -> tuple[Finding, ...]:
+    def detect_numerical_issues(self, x: Any, what: str = "a value") -> tuple[Hazard, ...]:
         """Findings of any numbers: NaN, infinite, too large or too small to be squared."""
         x = np.ravel(np.asarray(x, float))
         size = np.abs(x[np.isfinite(x)])
@@ -167,7 +155,7 @@ class NumericalStabilityGuard(SafeFunctions):
             "too small to be squared": ((size < 1 / SQUARE) & (size > 0)).sum(),
         }
         return tuple(
-            Finding(kind, f"{what} is {kind} at {count} of {x.size} places.", int(count), "fault")
+            Hazard(kind, f"{what} is {kind} at {count} of {x.size} places.", int(count), "fault")
             for kind, count in counts.items()
             if count
         )
@@ -193,25 +181,20 @@ def check_problem_stability(
     """
     x, y = np.asarray(xdata, float), np.ravel(np.asarray(ydata, float))
     p = np.ravel(np.asarray([] if p0 is None else p0, float))
-    found: list[Finding] = list(stability_guard.detect_numerical_issues(x, "x"))
+    found = [*stability_guard.detect_numerical_issues(x, "x")]
     found += stability_guard.detect_numerical_issues(y, "y")
     if f is None or not p.size:
-        of_data(x, y, p.tolist(), found)
-        return StabilityReport("check", tuple(found), (), y.size)
+        return StabilityReport("check", (*found, *of_data(x, y, p.tolist())), (), y.size)
 
     def value(q: np.ndarray) -> np.ndarray:
-        with np.errstate(all="ignore"):
-            return np.broadcast_to(np.asarray(f(x, *q), float), y.shape)
+        return np.broadcast_to(np.asarray(f(x, *q), float), y.shape)
 
-    step = 1e-6 * np.where(p != 0, np.abs(p), 1.0)
     with np.errstate(all="ignore"):
-        JT = np.array([(value(p + h) - value(p - h)) / (2 * h.sum()) for h in np.diag(step)])
-    open_sides = np.full(p.size, np.inf)
-    names = [f"p{i}" for i in range(p.size)]
-    look = Look(x, y, p, -open_sides, open_sides, names, np.ones(p.size), value(p), JT, value)
-    with np.errstate(all="ignore"):
-        found += stability_guard.check(look)
-    return StabilityReport("check", tuple(found), (), y.size)
+        step = np.diag(1e-6 * np.where(p != 0, np.abs(p), 1.0))
+        JT = np.array([(value(p + h) - value(p - h)) / (2 * h.sum()) for h in step])
+        names, wide = [f"p{i}" for i in range(p.size)], np.full(p.size, np.inf)
+        look = Look(x, y, p, -wide, wide, names, np.ones(p.size), value(p), JT, value)
+        return StabilityReport("check", (*found, *stability_guard.check(look)), (), y.size)
 
 
 def apply_automatic_fixes(
@@ -225,14 +208,8 @@ def apply_automatic_fixes(
 
     The units are powers of 2, so that no digit changes: ``xdata = x * done["x_unit"]``, and y
     likewise. `p0` is passed through, since only the model knows what it is measured in; a fit with
-    stability='auto' asks the model. No value is invented for one that is missing.
-
-    Parameters
-    ----------
-    stability_report : StabilityReport, optional
-        Of `check_problem_stability`: what has no finding is not rescaled. Default: look now.
-    rescale_data : bool
-        Whether units are changed.
+    stability='auto' asks the model. No value is invented for one that is missing. What has no
+    finding in the report, by default that of `check_problem_stability`, is not rescaled.
 
     Examples
     --------
@@ -244,16 +221,12 @@ def apply_automatic_fixes(
     good = np.isfinite(y) & np.isfinite(np.atleast_2d(x)).all(axis=0)
     x, y = x[..., good], y[good]
     report = stability_report or check_problem_stability(x, y, p0)
-    units = {"x": 1.0, "y": 1.0}
-    actions = []
-    for axis, data in (("x", x), ("y", y)):
-        finding = report.of(f"{axis} scale")
-        if rescale_data and finding is not None:
+    units, actions = {"x": 1.0, "y": 1.0}, []
+    for axis, data in (("x", x), ("y", y)) if rescale_data else ():
+        if finding := report.of(f"{axis} scale"):
             units[axis] = unit = 2.0 ** math.frexp(float(np.abs(data).max()))[1]
             text = f"{axis} is divided by {unit:g}."
             actions.append(Action(f"{axis} unit", text, finding.text, unit))
-    done = {
-        "x_unit": units["x"], "y_unit": units["y"], "left_out": int((~good).sum()),
-        "actions": tuple(actions),
-    }  # fmt: skip
+    done = {f"{axis}_unit": unit for axis, unit in units.items()}
+    done |= {"left_out": int((~good).sum()), "actions": tuple(actions)}
     return x / units["x"], y / units["y"], p0, done

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +14,7 @@ from nlsq.stability.numbers import (
     detect_parameter_scale_mismatch,
     estimate_condition_number,
 )
-from nlsq.stability.report import Finding
+from nlsq.stability.report import Hazard
 
 SCALE = 1e6  # sizes between its inverse and itself are no matter
 ORDINARY = 1e3  # the same for a start of 1
@@ -42,102 +42,90 @@ class Look(NamedTuple):
     factor: np.ndarray | None = None  # (m, m), lower Cholesky factor of the covariance of y
 
 
-def of_data(x: np.ndarray | None, y: np.ndarray, p: list[float], found: list[Finding]) -> None:
-    axes = () if x is None else (x,) if x.ndim == 1 else tuple(x)
-    ordered = [np.sort(axis) for axis in axes]
+def of_data(x: np.ndarray | None, y: np.ndarray, p: list[float]) -> Iterator[Hazard]:
+    axes = () if x is None else np.atleast_2d(x)
     largest = []
-    for i, axis in enumerate(ordered):
+    for i, axis in enumerate(axes):
         name = "x" if len(axes) == 1 else f"x[{i}]"
-        low, high = axis.item(0), axis.item(-1)
+        low, high = np.fmin.reduce(axis).item(), np.fmax.reduce(axis).item()
         size, span = max(-low, high), high - low
         largest.append(size)
-        if size > SCALE or 0 < size < 1 / SCALE:
+        if _is_odd(size):
             text = f"{name} runs to {size:.3g}: parameters of its unit are of that size."
-            found.append(Finding("x scale", text, size))
+            yield Hazard("x scale", text, size)
         if 0 < FAR * span < size:
-            number = estimate_condition_number(axis)
             text = f"{name} is far from 0, {size:.3g} for a span of {span:.3g}: subtract a place."
-            found.append(Finding("x offset", text, number))
-    if len(axes) > 1:
-        for i, j, r in detect_collinearity(x)[1]:
-            text = f"x[{i}] and x[{j}] have the correlation {r:.6g}: their effects are alike."
-            found.append(Finding("collinear x", text, r))
-    repeats = axes and all((axis[1:] == axis[:-1]).any() for axis in ordered)
-    if repeats and (count := _duplicates(axes, y)):
-        text = f"{count} points are there twice, in x and y: they count twice."
-        found.append(Finding("duplicated points", text, count))
-    size = math.sqrt(float(y @ y) / y.size)
-    if size > SCALE or size < 1 / SCALE:
-        _of_y(y, found)
-    of_sizes(p, found)
-    _of_units(largest, p, found)
-
-
-def _of_y(y: np.ndarray, found: list[Finding]) -> None:
-    size = np.abs(y).max().item()
-    if size:
+            yield Hazard("x offset", text, estimate_condition_number(axis))
+    for i, j, r in detect_collinearity(x)[1] if len(axes) > 1 else ():
+        text = f"x[{i}] and x[{j}] have the correlation {r:.6g}: their effects are alike."
+        yield Hazard("collinear x", text, r)
+    if len(axes):
+        points = np.array([*axes, y])
+        same = np.diff(points[:, np.lexsort(points)]) == 0
+        if count := int(same.all(axis=0).sum()):
+            text = f"{count} points are there twice, in x and y: they count twice."
+            yield Hazard("duplicated points", text, count)
+    size = float(np.fmax.reduce(np.abs(y)))
+    if _is_odd(size):
         lost = not 1 / SQUARE < size < SQUARE
-        text = f"y runs to {size:.3g}"
-        text += ", whose square is no number: change its unit." if lost else "."
-        found.append(Finding("y scale", text, size, "fault" if lost else "note"))
+        more = ", whose square is no number: change its unit." if lost else "."
+        yield Hazard("y scale", f"y runs to {size:.3g}{more}", size, "fault" if lost else "note")
+    yield from of_sizes(p)
+    yield from _of_units(largest, p)
 
 
-def _duplicates(axes: Sequence[np.ndarray], y: np.ndarray) -> int:
-    """How many points have the x and y of another one."""
-    order = np.lexsort((y, *axes))
-    same = np.ones(y.size - 1, bool)
-    for column in (y, *axes):
-        ordered = column[order]
-        same &= ordered[1:] == ordered[:-1]
-    return int(same.sum())
+def _is_odd(size: float) -> bool:
+    return size > SCALE or 0 < size < 1 / SCALE
 
 
-def of_sizes(p: list[float], found: list[Finding]) -> None:
+def of_sizes(p: Sequence[float]) -> Iterator[Hazard]:
     mismatch, ratio = detect_parameter_scale_mismatch(p)
     if mismatch:
         text = f"the largest start is {ratio:.2g} times the smallest; the fit scales them itself."
-        found.append(Finding("parameter scales", text, ratio))
+        yield Hazard("parameter scales", text, ratio)
 
 
-def _of_units(largest: list[float], p: list[float], found: list[Finding]) -> None:
+def _of_units(largest: list[float], p: list[float]) -> Iterator[Hazard]:
     """Starts among which none is of the size of x, or of 1 / x."""
+
+    def is_ordinary(size: float) -> bool:
+        return 1 / ORDINARY <= size <= ORDINARY
+
     sizes = [abs(value) for value in p if value]
     for size in largest:
-        if not sizes or 1 / ORDINARY <= size <= ORDINARY or not 0 < size < math.inf:
+        if not sizes or is_ordinary(size) or not 0 < size < math.inf:
             continue
-        products = [s / size for s in sizes] + [s * size for s in sizes]
-        if not any(1 / ORDINARY <= q <= ORDINARY for q in products):
+        if not any(is_ordinary(s / size) or is_ordinary(s * size) for s in sizes):
             text = f"x runs to {size:.3g}, and no start is near that size, or near 1 over it."
-            found.append(Finding("units", text, size, "doubt"))
+            yield Hazard("units", text, size, "doubt")
 
 
-def of_sigma(look: Look, found: list[Finding]) -> None:
+def of_sigma(look: Look) -> Iterator[Hazard]:
     if look.factor is not None:
         diagonal = np.abs(np.diagonal(look.factor))
         ratio = float(diagonal.max() / diagonal.min()) ** 2
         if ratio > CONDITION:
             text = f"the covariance of y is nearly singular: its condition is {ratio:.2g} at least."
-            found.append(Finding("sigma", text, ratio))
+            yield Hazard("sigma", text, ratio)
     elif look.weights is not None:
         acting = look.weights[look.weights > 0]
         ratio = float(acting.max() / acting.min())
         if ratio > SPREAD:
             text = f"the largest sigma is {ratio:.2g} times the smallest: few points decide alone."
-            found.append(Finding("sigma", text, ratio))
+            yield Hazard("sigma", text, ratio)
 
 
-def not_finite(look: Look, JT: np.ndarray) -> Finding | None:
+def not_finite(look: Look, JT: np.ndarray) -> Iterator[Hazard]:
     """The finding of a start at which the model or a derivative is no number to be squared."""
     bad, of_J = ~(np.abs(look.f0) < SQUARE), ~(np.abs(JT) < SQUARE).all(axis=0)
-    if not (count := int((bad | of_J).sum())):
-        return None
-    what = "the model" if bad.any() else "a derivative of the model"
-    start = ", ".join(f"{n}={p:g}" for n, p in zip(look.names, look.p0, strict=True))
-    text = f"{what} is not finite, or too large, at {count} of {bad.size} points with {start}."
-    return Finding("start", text, count, "fault")
+    if count := int((bad | of_J).sum()):
+        what = "the model" if bad.any() else "a derivative of the model"
+        start = ", ".join(f"{n}={p:g}" for n, p in zip(look.names, look.p0, strict=True))
+        text = f"{what} is not finite, or too large, at {count} of {bad.size} points with {start}."
+        yield Hazard("start", text, count, "fault")
 
 
-def of_edges(look: Look, places: Sequence[int], found: list[Finding]) -> None:
+def of_edges(look: Look, places: Sequence[int]) -> Iterator[Hazard]:
     """What is not finite near the start; of few parameters, since each is moved both ways."""
     for j in places if len(places) <= _FEW else ():
         for sign in (1, -1):
@@ -146,4 +134,4 @@ def of_edges(look: Look, places: Sequence[int], found: list[Finding]) -> None:
             if count := int((~np.isfinite(look.value(q))).sum()):
                 name = look.names[j]
                 text = f"the model is not finite at {count} points with {name}={q[j]:g}: bound it."
-                found.append(Finding("edge", text, count, "note", (name,)))
+                yield Hazard("edge", text, count, "note", (name,))

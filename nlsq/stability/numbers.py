@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 CONDITION = 1e12  # from which on a matrix is singular for practical purposes
-SVD_ELEMENTS = 10_000_000  # of a Jacobian, above which no singular values are computed
-TIKHONOV = 1e-10  # share of a matrix's mean diagonal that is added to it
+SVD_ELEMENTS = 10_000_000  # of a matrix, above which LAPACK's decomposition is not asked for
+TIKHONOV = 1e-10  # share of a matrix's diagonal that is added to it
 _SCREEN = 1e-10  # least eigenvalue of a Gram matrix of unit vectors with digits left
 _TINY, _HUGE = float(np.finfo(float).tiny), float(np.finfo(float).max)
 _LOWEST, _HIGHEST = math.log(_TINY), math.log(_HUGE)
@@ -43,18 +43,15 @@ def estimate_condition_number(xdata: Any) -> float:
     x = np.atleast_2d(np.asarray(xdata, float))
     rows = np.vstack([np.ones(x.shape[-1]), x])
     lengths = SafeFunctions.safe_norm(rows, axis=1)
-    if not lengths.all():
-        return math.inf
-    return null_direction(rows / lengths[:, None])[0]
+    return null_direction(rows / lengths[:, None])[0] if lengths.all() else math.inf
 
 
 def detect_collinearity(
     xdata: Any, threshold: float = 0.95
 ) -> tuple[bool, list[tuple[int, int, float]]]:
-    """(whether some are, [(i, j, r)]): coordinates of x (k, m) that are nearly lines of each other.
+    """(whether some are, [(i, j, r)]): coordinates of x (k, m) of correlation abs(r) > `threshold`.
 
-    abs(r), their correlation, is then larger than `threshold`. A coordinate that is constant has
-    none.
+    A coordinate that is constant has none.
 
     Examples
     --------
@@ -79,23 +76,16 @@ def detect_parameter_scale_mismatch(p0: Any, threshold: float = 1e6) -> tuple[bo
     >>> detect_parameter_scale_mismatch([0.25, 0.0, 1e9])
     (True, 4000000000.0)
     """
-    values = np.ravel(p0).tolist() if isinstance(p0, np.ndarray) else p0
-    sizes = [abs(p) for p in values if p and math.isfinite(p)]
+    sizes = [abs(p) for p in np.ravel(p0).tolist() if p and math.isfinite(p)]
     ratio = max(sizes) / min(sizes) if sizes else 1.0
     return ratio > threshold, float(ratio)
 
 
-def tikhonov(A: np.ndarray) -> tuple[np.ndarray, float]:
-    """(A + s I, s): s is `TIKHONOV` of the mean diagonal."""
-    added = TIKHONOV * float(np.abs(np.diagonal(A)).mean())
-    return A + added * np.eye(len(A)), added
-
-
 def solve_with_cholesky_fallback(A: Any, b: Any) -> np.ndarray:
-    """x (n,) of A x = b for a symmetric A (n, n), whatever its rank.
+    """x (n,) of A x = b for a symmetric A (n, n), whatever its signs and its rank.
 
-    By Cholesky where A is positive definite; by eigenvalues where it is not singular; else by
-    eigenvalues w as w / (w**2 + s**2) with Tikhonov's s, which leaves null directions at 0.
+    By Cholesky where all pivots are large; else by eigenvalues w, of a singular A by Tikhonov's
+    w / (w**2 + s**2) in the place of 1 / w, which leaves null directions at 0.
 
     Examples
     --------
@@ -103,17 +93,35 @@ def solve_with_cholesky_fallback(A: Any, b: Any) -> np.ndarray:
     array([1., 1.])
     """
     A, b = np.asarray(A, float), np.asarray(b, float)
-    w, V = np.linalg.eigh(A)
-    size = np.abs(w).max(initial=0.0)
-    if size == 0:
-        return np.zeros_like(b)
-    if w[0] > size / CONDITION:
+    try:
         L = np.linalg.cholesky(A)
-        return np.linalg.solve(L.T, np.linalg.solve(L, b))
-    if np.abs(w).min() > size / CONDITION:
-        return V @ ((V.T @ b) / w)
-    s = TIKHONOV * size
+        if L.diagonal().min() > L.diagonal().max() / math.sqrt(CONDITION):
+            return np.linalg.solve(L.T, np.linalg.solve(L, b))
+    except np.linalg.LinAlgError:
+        pass
+    w, V = np.linalg.eigh(A)
+    size = np.abs(w).max()
+    singular = np.abs(w).min() <= size / CONDITION
+    s = TIKHONOV * (size or 1.0) if singular else 0.0
     return V @ ((V.T @ b) * (w / (w**2 + s**2)))
+
+
+def with_factor(K: np.ndarray) -> tuple[np.ndarray, float]:
+    """(K + s I, s): s is 0 where K has a Cholesky factor, else `TIKHONOV` of its mean diagonal.
+
+    Raises
+    ------
+    LinAlgError
+        When that is not enough.
+    """
+    try:
+        np.linalg.cholesky(K)
+    except np.linalg.LinAlgError:
+        added = TIKHONOV * float(np.abs(np.diagonal(K)).mean())
+        K = K + added * np.eye(len(K))
+        np.linalg.cholesky(K)
+        return K, added
+    return K, 0.0
 
 
 class SafeFunctions:

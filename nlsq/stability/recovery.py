@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -18,10 +19,10 @@ _SAME = 1e-9  # relative difference of two costs that is none
 
 @dataclasses.dataclass(frozen=True)
 class Attempt:
-    """A remedy that was tried: its name, what it changed, what came of it.
+    """A remedy that was tried, what it changed, and what came of it: of the `kept` is the answer.
 
     The cost is that of the caller's own problem, inf where no end was reached; the evaluations are
-    of all its fits, the status is of the last; of the one that is `kept` is the answer.
+    of all its fits, the status is of the last.
     """
 
     strategy: str
@@ -37,18 +38,10 @@ class Attempt:
 class FallbackRecord:
     """What was done about a fit that failed; ``result.fallback``.
 
-    Attributes
-    ----------
-    why : str
-        How the call as it was given failed; "" where it did not.
-    tried : tuple of Attempt
-        The remedies in their order.
-    strategy_used : str or None
-        Which one gave the answer; None: none, the end of the call as it was given stands.
-    attempts : int
-        Remedies and the call as it was given, together.
-    recovered : bool
-        Whether a remedy mended the failure.
+    It says `why` the call as it was given failed, "" where it did not; the remedies that were
+    `tried`, in their order; which of them gave the answer, None where that is the end of the call
+    as it was given; how many `attempts` there were, that call among them; and whether a remedy
+    mended the failure.
 
     Examples
     --------
@@ -66,14 +59,8 @@ class FallbackRecord:
         """All of it in one sentence."""
         if not self.why:
             return "no fallback was needed"
-        said: list[list[str]] = []
-        for one in self.tried:
-            gave = f"{one.gave}, kept" if one.kept else one.gave
-            if said and said[-1][-1] == gave:
-                said[-1].insert(-1, one.changed)
-            else:
-                said.append([one.changed, gave])
-        told = "; ".join(f"{', '.join(changed)}: {gave}" for *changed, gave in said)
+        ends = itertools.groupby(self.tried, lambda one: one.gave + ", kept" * one.kept)
+        told = "; ".join(f"{', '.join(one.changed for one in all_)}: {gave}" for gave, all_ in ends)
         end = "" if self.strategy_used else "; none gave a better end"
         return f"{self.why.rstrip('.')}. Tried {told or 'nothing'}{end}"
 
@@ -81,16 +68,10 @@ class FallbackRecord:
 
 
 class OptimizationRecovery:
-    """Remedies in turn for an optimisation that failed, until one of them helps.
+    """Remedies in turn, up to `max_retries`, for an optimisation that failed, until one helps.
 
-    Parameters
-    ----------
-    max_retries : int
-        Most remedies that are tried.
-    strategies : sequence of FallbackStrategy, optional
-        The remedies; they are sorted by their priority. Default: `remedies.STRATEGIES`.
-    verbose : bool
-        Print a line for each.
+    The `strategies`, by default those of `remedies.STRATEGIES`, are sorted by their priority;
+    `verbose` prints a line for each.
 
     Examples
     --------
@@ -122,29 +103,12 @@ class OptimizationRecovery:
         optimization_func: Callable[..., Any],
         **kwargs: Any,
     ) -> tuple[bool, Any]:
-        """Begin again until the optimisation succeeds.
+        """(whether a remedy succeeded, its result or else the state): begin again until one does.
 
-        Parameters
-        ----------
-        failure_type : str
-            What failed: one of `failure.KINDS`.
-        optimization_state : mapping
-            Where it stopped: ``x``; and ``p0``, where it began, if that is known.
-        optimization_func : callable
-            ``optimization_func(p0, **kwargs)`` returns a result as `scipy.optimize` does.
-        **kwargs
-            Its options, which remedies change.
-
-        Returns
-        -------
-        bool, object
-            Whether a remedy succeeded, and its result, or else the state. In both
-            ``result["fallback"]`` is the record.
-
-        Raises
-        ------
-        ValueError
-            For a failure that is none.
+        In both ``["fallback"]`` is the record. `failure_type` is one of `failure.KINDS`; the state,
+        a mapping, says where it stopped, ``x``, and where it began, ``p0``, if that is known.
+        ``optimization_func(p0, **kwargs)`` returns a result as `scipy.optimize` does; remedies
+        change its options.
         """
         if failure_type not in KINDS:
             near = did_you_mean(failure_type, KINDS, f"; known are {', '.join(KINDS)}.")
@@ -162,8 +126,8 @@ class OptimizationRecovery:
     ) -> tuple[End, FallbackRecord]:
         """The best end of a fit that failed so at `first`, and the record of how it came about.
 
-        ``fit(**call)`` is the caller's own problem, its ``p0`` and ``bounds`` in arrays. A
-        ``time_limit`` in it is of everything since `began`, of `time.monotonic`; default: now.
+        ``fit(**call)`` is the caller's own problem, its ``p0`` and ``bounds`` in arrays; its
+        ``time_limit`` is of everything since `began`, of `time.monotonic`, by default now.
         """
         limit, began = call.get("time_limit"), time.monotonic() if began is None else began
 
@@ -185,11 +149,12 @@ class OptimizationRecovery:
                 print(f"{changed}: {gave}.")
             if not end.kind:
                 break
-        if kept := _best(ends):
+        end, used = ends[kept := _best(ends)], None
+        if kept:
             tried[kept - 1] = dataclasses.replace(tried[kept - 1], kept=True)
-        used = tried[kept - 1].strategy if kept else None
-        sound = kept > 0 and ends[kept].converged and not ends[kept].kind
-        return ends[kept], FallbackRecord(first.why, tuple(tried), used, len(ends), sound)
+            used = tried[kept - 1].strategy
+        sound = kept > 0 and end.converged and not end.kind
+        return end, FallbackRecord(first.why, tuple(tried), used, len(ends), sound)
 
     def _remedies(self, call: Call, ends: list) -> Iterator[tuple[FallbackStrategy, str, Call]]:
         """All ways of the strategies that are against the failure, the first of `ends`."""
@@ -232,12 +197,8 @@ def _best(ends: Sequence[End]) -> int:
     Of equal ones it is the first, so that a failure which no remedy bettered is told as it was.
     """
 
-    def rank(end: End) -> int:
-        return 2 if not end.converged else 1 if end.kind else 0
+    def rank(k: int) -> tuple[int, float]:
+        end, margin = ends[k], 1 + _SAME * (k > 0)
+        return (1 if end.kind else 0, end.cost * margin) if end.converged else (2, 0.0)
 
-    kept = 0
-    for k, end in enumerate(ends):
-        better = rank(end) == rank(ends[kept]) == 1 and end.cost < ends[kept].cost * (1 - _SAME)
-        if better or rank(end) < rank(ends[kept]):
-            kept = k
-    return kept
+    return min(range(len(ends)), key=rank)

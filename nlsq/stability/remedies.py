@@ -25,19 +25,9 @@ Call = dict[str, Any]
 class FallbackStrategy:
     """A remedy: how a call of a fit is changed after it failed. Derive from it for one's own.
 
-    Parameters
-    ----------
-    name, description : str
-        What the record calls it, and says of it.
-    priority : int
-        Strategies of a higher one come first.
-
-    Attributes
-    ----------
-    against : tuple of str
-        The failures it is for, of `failure.KINDS`.
-    start_only : bool
-        It changes the problem, so that its end serves as a start alone.
+    Its `name` and `description` are for the record; strategies of a higher `priority` come first.
+    It is `against` these `failure.KINDS`. `start_only`: it changes the problem, so that its end
+    serves as a start alone.
 
     Examples
     --------
@@ -122,21 +112,17 @@ class PerturbInitialGuessStrategy(FallbackStrategy):
     """Begin elsewhere: where the curve's shape is nearest to the data's, of starts around p0.
 
     The first draws differ from p0 by about `perturbation_scale` of each parameter, the second by
-    ten times that, the third by two orders of magnitude and in signs, and so on. The same `seed`
-    gives the same starts.
+    ten times that, the third by two orders of magnitude and in signs, and so on.
     """
 
     name, description, priority = "start", "another start", 30
 
-    def __init__(
-        self, perturbation_scale: float = 0.1, max_perturbations: int = 3, seed: int = 0
-    ) -> None:
+    def __init__(self, perturbation_scale: float = 0.1, max_perturbations: int = 3):
         super().__init__()
         self.perturbation_scale, self.max_perturbations = perturbation_scale, max_perturbations
-        self.seed = seed
 
     def ways(self, kwargs: Call, ends: Sequence[End]) -> Iterator[tuple[str, Call]]:
-        rng, p0 = np.random.default_rng(self.seed), np.asarray(kwargs["p0"], float)
+        rng, p0 = np.random.default_rng(0), np.asarray(kwargs["p0"], float)
         about = np.where(p0 != 0, p0, 1.0)
         points = max(np.size(ends[0].result.get("ydata")), 1) if ends else 1
         draws = int(np.clip(_POINTS / points, 16, _DRAWS))
@@ -144,9 +130,9 @@ class PerturbInitialGuessStrategy(FallbackStrategy):
             size, moves = self.perturbation_scale * 10**k, rng.standard_normal((draws, p0.size))
             starts, amount = p0 + size * about * moves, f"{100 * size:.3g} %"
             if k > 1:
+                decades = 2 * (k - 1)
                 signs = np.where(rng.random(moves.shape) < 0.25, -1.0, 1.0)
-                amount = f"{2 * (k - 1)} decades"
-                starts = signs * about * 10.0 ** (2 * (k - 1) * moves)
+                starts, amount = signs * about * 10.0 ** (decades * moves), f"{decades} decades"
             starts = np.clip(starts, *kwargs.get("bounds", _FREE))
             misfits = [ends[0].misfit(start) if ends else None for start in starts]
             best = 0 if None in misfits else int(np.argmin(misfits))

@@ -10,8 +10,8 @@ _MARKS = {"fault": "!", "doubt": "?", "note": "-"}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was found; the kinds, and what their numbers are, say `nlsq.stability.guard`.
+class Hazard:
+    """What endangers a fit; the kinds, and what their numbers are, say `nlsq.stability.guard`.
 
     text: the sentence for a reader. parameters: whom it is about; empty where it is the data.
     """
@@ -40,7 +40,7 @@ class Action:
     reason: str
     number: float
 
-    describe = Finding.describe
+    describe = Hazard.describe
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -49,14 +49,14 @@ class StabilityReport:
 
     Examples
     --------
-    >>> report = StabilityReport("check", (Finding("y scale", "y runs to 1e+07.", 1e7),), (), 9)
+    >>> report = StabilityReport("check", (Hazard("y scale", "y runs to 1e+07.", 1e7),), (), 9)
     >>> print(report)
     stability='check', 9 points looked at: 1 finding, 0 actions
       - y scale: y runs to 1e+07.
     """
 
     mode: str
-    findings: tuple[Finding, ...]
+    findings: tuple[Hazard, ...]
     actions: tuple[Action, ...]
     n_points: int
 
@@ -65,7 +65,7 @@ class StabilityReport:
         """Whether there is nothing but notes."""
         return all(finding.level == "note" for finding in self.findings)
 
-    def of(self, kind: str) -> Finding | None:
+    def of(self, kind: str) -> Hazard | None:
         """The first finding of a kind; None where there is none."""
         return next((f for f in self.findings if f.kind == kind), None)
 

@@ -15,7 +15,8 @@ from collections.abc import Iterator
 import numpy as np
 from scipy.linalg import svd
 
-LARGE = 10_000_000  # elements above which the randomized one comes first
+from nlsq.stability.numbers import SVD_ELEMENTS as LARGE  # where the randomized one comes first
+
 _OVERSAMPLED, _POWERS = 10, 2  # of a decomposition of fewer directions than there are
 
 
@@ -23,12 +24,7 @@ _OVERSAMPLED, _POWERS = 10, 2  # of a decomposition of fewer directions than the
 class Svd:
     """A = U diag(s) V^T; unpacks to U (m, k), s (k,), V (n, k).
 
-    Attributes
-    ----------
-    used : str
-        'gesdd', 'gesvd' or 'randomized'.
-    failed : tuple of str
-        What was tried before, and what it said.
+    `used` is 'gesdd', 'gesvd' or 'randomized'; `failed` says what was tried before, and why not.
     """
 
     U: np.ndarray
@@ -42,18 +38,9 @@ class Svd:
 
 
 def compute_svd_with_fallback(J_h: np.ndarray, full_matrices: bool = False) -> Svd:
-    """Decompose a matrix by the first routine that succeeds; the result says which it was.
+    """Decompose a matrix (m, n) by the first routine that succeeds; the result says which it was.
 
-    Parameters
-    ----------
-    J_h : array_like (m, n)
-    full_matrices : bool
-        Make U and V square. It is for LAPACK, whatever the size.
-
-    Raises
-    ------
-    ValueError
-        When it is no matrix, or not finite.
+    full_matrices: U and V are square. It is for LAPACK, whatever the size.
 
     Examples
     --------
@@ -93,13 +80,7 @@ def randomized_svd(A: np.ndarray, rank: int | None = None, seed: int = 0) -> tup
 
 
 def finite_matrix(given: np.ndarray) -> np.ndarray:
-    """What was given as a matrix of float64.
-
-    Raises
-    ------
-    ValueError
-        When it is none, or not finite.
-    """
+    """What was given as a matrix of float64; a ValueError where it is none, or not finite."""
     A = np.asarray(given, float)
     if A.ndim != 2:
         raise ValueError(f"a matrix has two dimensions, and this array has {A.ndim}.")

@@ -12,8 +12,9 @@ phases.checkpoint                                       a fit that survives bein
 moments         statistics of all points
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from nlsq.utils.lazily import lazily
 
 if TYPE_CHECKING:
     from nlsq.streaming.adaptive_hybrid import (
@@ -78,15 +79,4 @@ _HOME = {
     "estimate_memory_requirements": "large_dataset",
 }
 __all__ = sorted(_HOME)
-
-
-def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        value = getattr(import_module(f"nlsq.streaming.{_HOME[name]}"), name)
-        globals()[name] = value
-        return value
-    raise AttributeError(f"module 'nlsq.streaming' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = lazily(__name__, _HOME)

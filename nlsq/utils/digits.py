@@ -1,7 +1,8 @@
-"""How many digits of two numbers agree."""
+"""How many digits of a number say something."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -32,3 +33,17 @@ def correct_digits(value: Any, reference: Any, most: float = 11.0) -> np.ndarray
     scale = np.where(reference == 0, 1.0, np.abs(reference))
     error = np.where(np.isfinite(value), np.abs(value - reference) / scale, 1.0)
     return np.clip(-np.log10(np.maximum(error, 10.0**-most)), 0.0, most)
+
+
+def near_one(value: float, decimals: int = 4) -> str:
+    """A number such as R^2 or a correlation: two digits of what is missing to one, at most 12.
+
+    Examples
+    --------
+    >>> near_one(0.9612, 3), near_one(-0.99999876)
+    ('0.961', '-0.9999988')
+    """
+    missing = 1.0 - abs(value)
+    if math.isfinite(value) and 0 < missing < 1:
+        decimals = max(decimals, min(12, 1 - math.floor(math.log10(missing))))
+    return f"{value:.{decimals}f}"

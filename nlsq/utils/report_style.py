@@ -1,4 +1,9 @@
-"""The looks of a report: light and dark, on screen and on paper."""
+"""The frame and the looks of a report: light and dark, on screen and on paper."""
+
+from __future__ import annotations
+
+import html
+from typing import Any
 
 CSS = """
 :root { color-scheme: light dark; --paper:#fff; --card:#f6f7f9; --ink:#1c2330; --soft:#6b7585;
@@ -31,6 +36,7 @@ table { border-collapse:collapse; width:100%; font-variant-numeric:tabular-nums;
 th { font-weight:600; color:var(--soft); font-size:.82rem; text-align:left; }
 th, td { padding:.42rem .7rem; border-bottom:1px solid var(--line); white-space:nowrap; }
 tbody tr:last-child > * { border-bottom:0; }
+td.fact { white-space:normal; } td.fact b { font-weight:550; }
 td.number, th.number { text-align:right; } td.name, th.name { font-weight:600; color:var(--ink); }
 .tag { font-size:.76rem; padding:.1rem .5rem; border-radius:1rem; border:1px solid currentColor; }
 .tag.undetermined { color:var(--bad); } .tag.at-bound { color:var(--warn); }
@@ -59,3 +65,29 @@ footer { margin-top:3rem; color:var(--soft); font-size:.84rem; }
   figure, table, .verdict, .card { break-inside:avoid; }
   * { -webkit-print-color-adjust:exact; print-color-adjust:exact; } @page { margin:16mm; } }
 """
+
+
+def page(title: str, body: str) -> str:
+    """A page that loads nothing and runs nothing; body: HTML."""
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<link rel="icon" href="data:,">\n'
+        f"<title>{escaped(title)}</title>\n<style>{CSS}</style>\n</head>\n<body>\n<main>\n"
+        f"{body}\n</main>\n</body>\n</html>\n"
+    )
+
+
+def verdict(kind: str, sign: str, text: str, rest: str) -> str:
+    """The box at the top of a page; kind: 'good', 'warn' or 'bad', rest: HTML."""
+    return (
+        f'<section class="verdict {kind}" role="status"><div class="sign" aria-hidden="true">{sign}'
+        f"</div><div><b>{escaped(text)}</b> {rest}</div></section>"
+    )
+
+
+def escaped(value: Any) -> str:
+    """Any text as HTML."""
+    # control characters are no HTML, whatever a file may have called its columns
+    text = "".join(c if c.isprintable() or c in "\n\t" else " " for c in str(value))
+    return html.escape(text)

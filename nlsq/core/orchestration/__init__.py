@@ -7,8 +7,7 @@ Examples
 'direct'
 """
 
-from importlib import import_module
-from typing import Any
+from nlsq.utils.lazily import lazily
 
 _HOME = {
     "CovarianceComputer": "covariance_computer",
@@ -16,9 +15,4 @@ _HOME = {
     "OptimizationSelector": "optimization_selector",
     "StreamingCoordinator": "streaming_coordinator",
 }
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+__getattr__, __dir__ = lazily(__name__, _HOME)

@@ -74,6 +74,12 @@ def asks_for_report(compute_diagnostics: Any, config: Any) -> bool:
     return compute_diagnostics or config is not None
 
 
+def asks_for_company(method: Any, options: dict) -> bool:
+    """Whether a call of `curve_fit` asks for one of `nlsq.core.companions`, its reports apart."""
+    own = bool(options) and ("workers" in options or not options.keys().isdisjoint(BOUNDING))
+    return own or asks_for_search(method, options)
+
+
 def require_one_start(xdata: Any, ydata: Any, method: Any, options: dict) -> None:
     """Refuse `fallback` for what is not one fit of data in memory from one start.
 

@@ -1,7 +1,8 @@
 """The phases of a streamed fit: normalise, warm up on a sample, pass over all data, finish."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from nlsq.utils.lazily import lazily
 
 if TYPE_CHECKING:
     from nlsq.streaming.phases.checkpoint import CheckpointManager as CheckpointManager
@@ -18,13 +19,4 @@ _HOME = {
     "WarmupPhase": "warmup",
 }
 __all__ = sorted(_HOME)
-
-
-def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = lazily(__name__, _HOME)

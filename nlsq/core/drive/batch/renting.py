@@ -19,6 +19,7 @@ STEP, LANE, OWN, BESIDE = 300.0, 0.01, 12.0, 40.0
 ODD = 40  # passes of a fit that lanes cannot judge
 
 _accounts = UnifiedCache("rents of batches", maxsize=1024)
+buying.tables.append(_accounts)
 
 
 @dataclasses.dataclass

@@ -1,0 +1,340 @@
+"""The session of a running window, and signals that tell what of it changed.
+
+Every change goes through `edit`, so that it can be undone. What follows from a change (the table of
+another file, the points of another column, the parameters of another model) is found here, once.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PySide6.QtCore import QObject, QStandardPaths, QTimer, Signal
+from PySide6.QtGui import QUndoCommand, QUndoStack
+
+from nlsq.gui_qt.adapters import model_adapter
+from nlsq.gui_qt.adapters.fit_adapter import LEAVE, FitWorker, GuessWorker
+from nlsq.gui_qt.session_state import SessionState
+from nlsq.io import Table
+from nlsq.session.configuration import Configuration
+from nlsq.session.errors import ProgramError
+from nlsq.session.model import LoadedModel, Start, load_model
+from nlsq.session.points import Points, load, select
+from nlsq.session.settings import Settings
+from nlsq.utils.input_error import InputError
+
+_NO_MODEL = {"formula": "0"}  # in the place of a model, where only the data are asked for
+_OF_START = ("p0", "bounds", "fixed", "method")  # what the start of a fit depends on
+_DRAIN = 50  # ms between two looks at the progress of a fit
+_NOTHING = np.empty(0)
+
+
+class _Edit(QUndoCommand):
+    """One entry, before and after."""
+
+    def __init__(self, app: AppState, key: str, value: Any, gesture: object):
+        super().__init__(f"change {key}" if key else "open a session")
+        self._app, self._key, self._gesture = app, key, gesture
+        self._before = copy.deepcopy(app.state.get(key))
+        self._after = copy.deepcopy(value)
+        self._done = False
+
+    def redo(self) -> None:
+        if self._done:
+            self._app.put(self._key, self._after)
+        self._done = True
+
+    def undo(self) -> None:
+        self._app.put(self._key, self._before)
+
+    def id(self) -> int:
+        return hash(self._key) % 2**31
+
+    def mergeWith(self, other: _Edit) -> bool:
+        if other._key != self._key or self._gesture is None or other._gesture != self._gesture:
+            return False
+        self._after = other._after
+        return True
+
+
+class AppState(QObject):
+    """The session that pages show and change.
+
+    Attributes
+    ----------
+    table : Table or None
+        The file that is open.
+    points : Points or None
+        The columns that are chosen, as numbers.
+    model : LoadedModel or None
+    start : Start or None
+        Where a fit would begin; None also while the code of a file looks for it.
+    document, result, fitted
+        The last fit and its settings; None before it, and once data or model are others.
+    problems : dict of str to ProgramError
+        What is wrong, by the section it is in.
+    """
+
+    data_changed = Signal()
+    model_changed = Signal()
+    fitting_changed = Signal()
+    result_changed = Signal()
+    running_changed = Signal(bool)
+    progressed = Signal(list)  # of (iteration, cost), new ones
+    start_changed = Signal()
+    problems_changed = Signal()
+
+    def __init__(self, state: SessionState | None = None, parent: QObject | None = None):
+        super().__init__(parent)
+        self.state = state or SessionState()
+        self.history = QUndoStack(self)
+        self.table: Table | None = None
+        self.points: Points | None = None
+        self.model: LoadedModel | None = None
+        self.document: dict[str, Any] | None = None
+        self.result: Any = None
+        self.fitted: Settings | None = None
+        self.problems: dict[str, InputError] = {}
+        self.start: Start | None = None
+        self.code_folder = Path(
+            QStandardPaths.writableLocation(QStandardPaths.StandardLocation.AppDataLocation)
+        )
+        self._values = _NOTHING  # of the model of a file at the start
+        self._worker: FitWorker | None = None
+        self._guess: GuessWorker | None = None
+        self._clock = QTimer(self, interval=_DRAIN)
+        self._clock.timeout.connect(self._drain)
+        self._later = QTimer(self, interval=300, singleShot=True)
+        self._later.timeout.connect(self._ask_file)
+        if self.state.content:
+            self._data(read=True)
+            self._model()
+
+    # ------------------------------------------------------------------------------- changing
+
+    def edit(self, key: str, value: Any, gesture: object = None) -> None:
+        """Set an entry such as "data.columns.x", "" is all; None takes it back to its default.
+
+        Edits of one entry in one gesture, such as a slider that is dragged, are undone together.
+        """
+        if self.state.get(key) == value:
+            return
+        command = _Edit(self, key, value, gesture)
+        self.put(key, value)  # not in its redo: an error there would leave a command without owner
+        self.history.push(command)
+
+    @contextmanager
+    def step(self, words: str) -> Iterator[None]:
+        """What is edited in this block is undone in one step."""
+        self.history.beginMacro(words)
+        try:
+            yield
+        finally:
+            self.history.endMacro()
+
+    def put(self, key: str, value: Any) -> None:
+        """As `edit`, without a way back."""
+        self.state.put(key, value)
+        section = key.split(".")[0]
+        if section in ("data", ""):
+            self._data(read=not key.startswith("data.columns"))
+        if key == "fitting.nan_policy":
+            self._data(read=False)
+        if section in ("model", "") or key == "data.columns.x":
+            self._model()
+        if section == "fitting" and key.removeprefix("fitting.") in (*_OF_START, section):
+            self._begin()
+        if section in ("fitting", ""):
+            self.fitting_changed.emit()
+
+    def open(self, path: str | Path) -> None:
+        """Open a data file; the columns are those that it begins with."""
+        self.edit("data", {"input_file": str(path)})
+
+    def settings(self) -> Settings:
+        """The settings of the fit, checked.
+
+        Raises
+        ------
+        ConfigurationError
+        """
+        return Configuration(copy.deepcopy(self.state.content), origin="the window").settings()
+
+    def _data(self, read: bool) -> None:
+        self._forget()
+        with self._reporting("data"):
+            self.points = None
+            if read:
+                self.table = None
+            if self.state.get("data") is not None:
+                self._read()
+        self._begin()
+        self.data_changed.emit()
+
+    def _read(self) -> None:
+        content = {"data": self.state.get("data"), "model": _NO_MODEL}
+        data = Configuration(content, origin="the window").settings().data
+        if self.table is None:
+            self.table = load(data)
+        omit = self.state.get("fitting.nan_policy") == "omit"
+        self.points = select(self.table, data, omit)
+
+    def _model(self) -> None:
+        self._forget()
+        self.model = None
+        with self._reporting("model"):
+            if self.state.get("model") is not None:
+                content = {"data": {"input_file": "-"}, "model": self.state.get("model")}
+                wanted = Configuration(content, origin="the window").settings().model
+                said = self.state.get("data.columns.x", "x")
+                names = said if isinstance(said, list) else [said]
+                names = list(map(str, names)) if self.points is None else self.points.x_names
+                if wanted.path is None:
+                    self.model = model_adapter.remembering(load_model(wanted, names))
+                else:  # its code runs in a process of its own
+                    self.model = model_adapter.outlined(wanted)
+        self._begin()
+        self.model_changed.emit()
+
+    def _begin(self) -> None:
+        """Find where a fit would begin."""
+        self.start, self._values = None, _NOTHING
+        self._later.stop()
+        if self.model is None or self.points is None:
+            self.problems.pop("start", None)
+            self.problems_changed.emit()
+        elif self.model.path is not None:
+            self._later.start()
+        else:
+            with self._reporting("start"):
+                given = self.state.get("fitting", {})
+                content = {
+                    "data": {"input_file": "-"},
+                    "model": _NO_MODEL,
+                    "fitting": {k: v for k, v in given.items() if k in _OF_START},
+                }
+                fitting = Configuration(content, origin="the window").settings().fitting
+                self.start = model_adapter.begin(fitting, self.model, self.points)
+        self.start_changed.emit()
+
+    def _ask_file(self) -> None:
+        """Ask the code of a file where it begins, in a process of its own."""
+        if self._guess is not None or self.running:
+            self._later.start()
+            return
+        with self._reporting("start"):
+            self._guess = GuessWorker(self.settings(), self.points, self)
+            self._guess.succeeded.connect(self._take_guess)
+            self._guess.refused.connect(self._refuse_guess)
+            self._guess.finished.connect(self._end_guess)
+            self._guess.start()
+
+    def _take_guess(self, start: Start, values: np.ndarray) -> None:
+        if not self._later.isActive() and self.model is not None and self.model.path is not None:
+            with self._reporting("start"):
+                self.start, self._values = start, values
+            self.start_changed.emit()
+
+    def _refuse_guess(self, error: ProgramError) -> None:
+        with self._reporting("start"):
+            raise error
+
+    def _end_guess(self) -> None:
+        self._guess.deleteLater()
+        self._guess = None
+
+    def begun(self) -> model_adapter.Drawing:
+        """The curve (x, y) of the start, and (x, residual) of some points."""
+        points = self.points
+        if self.start is None or points is None or points.x.ndim > 1:
+            return model_adapter.UNDRAWN
+        if self.model.path is None:
+            return model_adapter.drawn(self.model, points, self.start.p0)
+        order = np.argsort(points.x, kind="stable")
+        x, y = points.x[order], self._values[order]
+        return x, y, x, points.y[order] - y
+
+    def _forget(self) -> None:
+        if self.result is not None:
+            self.document = self.result = self.fitted = None
+            self.result_changed.emit()
+
+    def _reporting(self, section: str) -> _Reporting:
+        return _Reporting(self, section)
+
+    # -------------------------------------------------------------------------------- fitting
+
+    @property
+    def running(self) -> bool:
+        """Whether a fit is under way."""
+        return self._worker is not None
+
+    def fit(self) -> None:
+        """Fit beside the window; `result_changed` comes when it is done."""
+        if self.running:
+            return
+        with self._reporting("fitting"):
+            self._settings = self.settings()
+            self._worker = FitWorker(self._settings, self.points, self)
+            self._worker.succeeded.connect(self._take)
+            self._worker.refused.connect(self._refuse)
+            self._worker.finished.connect(self._finish)
+            self._worker.start()
+            self._clock.start()
+            self.running_changed.emit(True)
+
+    def stop(self) -> None:
+        """End the fit at the best point so far."""
+        if self._worker is not None:
+            self._worker.stop()
+
+    def wait(self, seconds: float = LEAVE) -> bool:
+        """Stop the fit and wait for it, for a window that closes; False where it does not end."""
+        self._later.stop()
+        workers = [worker for worker in (self._worker, self._guess) if worker is not None]
+        for worker in workers:
+            worker.stop()
+        return all([worker.wait(seconds) for worker in workers])
+
+    def _drain(self) -> None:
+        if self._worker is not None and (rows := self._worker.take()):
+            self.progressed.emit(rows)
+
+    def _take(self, document: dict[str, Any], result: Any) -> None:
+        self.document, self.result, self.fitted = document, result, self._settings
+        self.result_changed.emit()
+
+    def _refuse(self, error: ProgramError) -> None:
+        with self._reporting("fitting"):
+            raise error
+
+    def _finish(self) -> None:
+        self._drain()
+        self._clock.stop()
+        self._worker.deleteLater()
+        self._worker = None
+        self.running_changed.emit(False)
+
+
+class _Reporting:
+    """In this block an error of the user's input becomes the problem of a section."""
+
+    def __init__(self, app: AppState, section: str):
+        self._app, self._section = app, section
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind, error, _) -> bool:
+        known = isinstance(error, InputError)
+        problems = self._app.problems
+        if known:
+            problems[self._section] = error
+        elif error is None:
+            problems.pop(self._section, None)
+        self._app.problems_changed.emit()
+        return known

@@ -1,0 +1,227 @@
+"""The window: pages on the left, the data with the fit and its residuals always on the right."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PySide6.QtCore import Qt
+from PySide6.QtGui import (
+    QAction,
+    QActionGroup,
+    QCloseEvent,
+    QDragEnterEvent,
+    QDropEvent,
+    QKeySequence,
+)
+from PySide6.QtWidgets import (
+    QHBoxLayout,
+    QListWidget,
+    QMainWindow,
+    QSplitter,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)  # fmt: skip
+
+from nlsq.gui_qt.adapters.config_adapter import is_session
+from nlsq.gui_qt.adapters.model_adapter import summits
+from nlsq.gui_qt.app_state import AppState
+from nlsq.gui_qt.pages.data_loading import DataLoadingPage
+from nlsq.gui_qt.pages.export import ExportPage
+from nlsq.gui_qt.pages.fitting_options import FittingOptionsPage
+from nlsq.gui_qt.pages.model_selection import ModelSelectionPage
+from nlsq.gui_qt.pages.results import ResultsPage
+from nlsq.gui_qt.plots.base_plot import BasePlotWidget
+from nlsq.gui_qt.plots.fit_plot import FitPlotWidget
+from nlsq.gui_qt.plots.residuals_plot import ResidualsPlotWidget
+from nlsq.gui_qt.preferences import Preferences
+from nlsq.gui_qt.session_state import PAGES, THEMES
+from nlsq.gui_qt.theme import ThemeConfig, ThemeManager
+from nlsq.gui_qt.widgets.notice_bar import NoticeBar
+from nlsq.gui_qt.widgets.session_menu import SessionMenu
+
+_PAGES = (DataLoadingPage, ModelSelectionPage, FittingOptionsPage, ResultsPage, ExportPage)
+_NOTHING = np.empty(0)
+
+
+class MainWindow(QMainWindow):
+    """The window over a session.
+
+    Attributes
+    ----------
+    pages : dict of str to QWidget
+        By the names of `PAGES`.
+    plot, residuals : the two plots
+    themes : ThemeManager
+    """
+
+    MIN_WIDTH, MIN_HEIGHT = 900, 600
+
+    def __init__(self, app: AppState, preferences: Preferences | None = None):
+        super().__init__()
+        self.app = app
+        self.preferences = preferences or Preferences()
+        self.setWindowTitle("nlsq")
+        self.setMinimumSize(self.MIN_WIDTH, self.MIN_HEIGHT)
+        self.resize(1280, 760)
+        self.setAcceptDrops(True)
+        self.sidebar = QListWidget(self)
+        self.sidebar.setObjectName("pages")
+        self.sidebar.setAccessibleName("Pages")
+        self.sidebar.addItems([name.capitalize() for name in PAGES])
+        self.sidebar.setFixedWidth(120)
+        self.stack = QStackedWidget(self)
+        self.pages = {name: page(app, self) for name, page in zip(PAGES, _PAGES, strict=True)}
+        for page in self.pages.values():
+            self.stack.addWidget(page)
+        self.plot, self.residuals = FitPlotWidget(self), ResidualsPlotWidget(self)
+        self.residuals.setXLink(self.plot)
+        plots = QSplitter(Qt.Orientation.Vertical, self)
+        plots.addWidget(self.plot)
+        plots.addWidget(self.residuals)
+        plots.setSizes([500, 200])
+        sides = QSplitter(Qt.Orientation.Horizontal, self)
+        sides.addWidget(self.stack)
+        sides.addWidget(plots)
+        sides.setSizes([520, 640])
+        whole = QWidget(self)
+        self.notice = NoticeBar("notice", self)
+        below = QHBoxLayout()
+        below.addWidget(self.sidebar)
+        below.addWidget(sides)
+        layout = QVBoxLayout(whole)
+        layout.addWidget(self.notice)
+        layout.addLayout(below, stretch=1)
+        self.setCentralWidget(whole)
+        self.sidebar.currentRowChanged.connect(self._turn)
+        self.themes = ThemeManager(self)
+        self.themes.changed.connect(self._paint)
+        self._menus()
+        app.data_changed.connect(self.draw)
+        app.start_changed.connect(self.draw_start)
+        app.result_changed.connect(self.draw_fit)
+        self.plot.clicked.connect(self.pages["model"].clicked)
+        self.plot.dragged.connect(self.pages["model"].drag)
+        self.pages["model"].adding.connect(self._aim)
+        app.result_changed.connect(self._show_result)
+        self.themes.set_theme(app.state.theme)
+        self.navigate_to(app.state.page)
+        self.draw()
+
+    def navigate_to(self, page: str) -> None:
+        """Show a page of `PAGES`."""
+        self.sidebar.setCurrentRow(PAGES.index(page))
+
+    def draw(self) -> None:
+        """Draw data, start, fit and residuals as they are now."""
+        points = self.app.points
+        flat = points is not None and points.x.ndim == 1
+        self.plot.set_data(*((points.x, points.y, points.sigma) if flat else (_NOTHING, _NOTHING)))
+        if flat:
+            self.plot.set_labels(points.x_label, points.y_name)
+        self.draw_fit()
+
+    def draw_fit(self) -> None:
+        """Draw the fit and its residuals; without one, those of the start."""
+        app, points = self.app, self.app.points
+        flat = points is not None and points.x.ndim == 1
+        found = app.document and app.document.get("curve")
+        if found and flat:
+            lower, upper = (np.asarray(side, float) for side in found["confidence"])
+            self.plot.set_fit(
+                np.asarray(found["x"], float), np.asarray(found["y"], float), lower, upper
+            )
+        else:
+            self.plot.set_fit(_NOTHING, _NOTHING)
+        known = app.result is not None and flat and "xdata" in app.result
+        if known and app.result.residuals.shape == points.y.shape:
+            self.residuals.set_labels(points.x_label, "residual of the fit")
+            self.residuals.set_residuals(points.x, np.asarray(app.result.residuals, float))
+        elif app.result is None:
+            self.draw_start()
+
+    def draw_start(self) -> None:
+        """Draw the curve of the start, and the residuals from it: it moved after the last fit."""
+        x, y, at, residuals = self.app.begun()
+        self.plot.set_start(x, y)
+        self.plot.set_handles(summits(self.app.model, self.app.start.p0) if x.size else [])
+        if residuals.size:
+            self.residuals.set_labels(self.app.points.x_label, "residual of the start")
+            self.residuals.set_residuals(at, residuals, of_start=True)
+        else:
+            self.residuals.set_residuals(_NOTHING, _NOTHING)
+
+    def _aim(self, adding: bool) -> None:
+        shape = Qt.CursorShape.CrossCursor if adding else Qt.CursorShape.ArrowCursor
+        self.plot.setCursor(shape)
+
+    def _show_result(self) -> None:
+        if self.app.result is not None:
+            self.navigate_to("results")
+
+    def _turn(self, row: int) -> None:
+        self.stack.setCurrentIndex(row)
+        self.app.state.page = PAGES[row]
+
+    def _paint(self, theme: ThemeConfig) -> None:
+        for plot in self.findChildren(BasePlotWidget):
+            plot.set_theme(theme)
+
+    def _menus(self) -> None:
+        self.session = SessionMenu(self.app, self.notice, self.preferences, self)
+        self.session.opened.connect(lambda: self.navigate_to(self.app.state.page))
+        self.session.named.connect(self._entitle)
+        self.app.history.cleanChanged.connect(self._mark)
+        self.menuBar().addMenu(self.session)
+        edit = self.menuBar().addMenu("&Edit")
+        for action, keys in (
+            (self.app.history.createUndoAction(self, "&Undo"), QKeySequence.StandardKey.Undo),
+            (self.app.history.createRedoAction(self, "&Redo"), QKeySequence.StandardKey.Redo),
+        ):
+            action.setShortcut(keys)
+            edit.addAction(action)
+        view = self.menuBar().addMenu("&View")
+        group = QActionGroup(self)
+        for name in THEMES:
+            action = QAction(f"Colours: {name}", self, checkable=True)
+            action.setChecked(name == self.app.state.theme)
+            action.triggered.connect(lambda _, name=name: self.set_theme(name))
+            group.addAction(action)
+            view.addAction(action)
+
+    def _mark(self, saved: bool) -> None:
+        self.setWindowModified(self.session.path is not None and not saved)
+
+    def _entitle(self, name: str) -> None:
+        self.setWindowTitle(f"{name}[*] – nlsq" if name else "nlsq[*]")
+
+    def set_theme(self, name: str) -> None:
+        """'system', 'light' or 'dark'."""
+        self.app.state.theme = name
+        self.themes.set_theme(name)
+
+    # -- files that are dropped ------------------------------------------------------------------
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if event.mimeData().hasUrls():
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        for url in event.mimeData().urls():
+            if url.isLocalFile():
+                self.open(Path(url.toLocalFile()))
+                break
+
+    def open(self, path: Path) -> None:
+        """Open a session or a configuration, by its suffix, or else data."""
+        if is_session(path):
+            self.session.open(path)
+        else:
+            self.app.open(path)
+            self.navigate_to("data")
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        self.hide()  # at once, however long the iteration is that a fit has to end
+        self.app.wait()
+        event.accept()

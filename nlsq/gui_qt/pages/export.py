@@ -1,0 +1,126 @@
+"""Write the fit to files, or copy it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import (
+    QComboBox,
+    QFileDialog,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)  # fmt: skip
+
+from nlsq.gui_qt.adapters.config_adapter import export_yaml_config
+from nlsq.gui_qt.adapters.export_adapter import KINDS, as_command, as_python, write
+from nlsq.gui_qt.app_state import AppState
+from nlsq.utils.input_error import InputError
+
+
+class ExportPage(QWidget):
+    """The page 'export'."""
+
+    def __init__(self, app: AppState, parent: QWidget | None = None):
+        super().__init__(parent)
+        self._app = app
+        self.kind = QComboBox(self)
+        self.kind.setObjectName("export kind")
+        self.kind.setAccessibleName("What to write")
+        self.kind.addItems(list(KINDS))
+        self.kind.activated.connect(self._suggest)
+        self.path = QLineEdit(self)
+        self.path.setObjectName("export file")
+        self.path.setAccessibleName("File to write")
+        self.browse = QPushButton("&Choose…", self)
+        self.browse.setObjectName("choose export file")
+        self.browse.clicked.connect(self._browse)
+        self.write = QPushButton("&Write", self)
+        self.write.setObjectName("write")
+        self.write.clicked.connect(self._write)
+        copies = {
+            "python": ("Copy as &Python", self._python,
+                       "A script that reads the same points and finds the same digits"),
+            "command": ("Copy as co&mmand", self._command,
+                        "The command line of nlsq fit that finds the same digits"),
+            "configuration": ("Copy as &configuration file", self._configuration,
+                              "Saved as FILE.yaml it is fitted by: nlsq fit FILE.yaml"),
+        }  # fmt: skip
+        self.copies: dict[str, QPushButton] = {}
+        row = QHBoxLayout()
+        for name, (title, text, tip) in copies.items():
+            button = self.copies[name] = QPushButton(title, self)
+            button.setObjectName(f"copy {name}")
+            button.setAccessibleName(title.replace("&", ""))
+            button.setToolTip(tip)
+            button.clicked.connect(lambda _, text=text: self._copy(text))
+            row.addWidget(button)
+        self.said = QLabel(self)
+        self.said.setObjectName("export state")
+        self.said.setWordWrap(True)
+        line = QHBoxLayout()
+        for widget in (self.path, self.browse, self.write):
+            line.addWidget(widget)
+        layout = QVBoxLayout(self)
+        layout.addWidget(self.kind)
+        layout.addLayout(line)
+        layout.addLayout(row)
+        layout.addWidget(self.said)
+        layout.addStretch(1)
+        app.result_changed.connect(self.refresh)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """What can be written now."""
+        done = self._app.result is not None
+        self.write.setEnabled(done)
+        for button in self.copies.values():
+            button.setEnabled(done)
+        if done and not self.path.text():
+            self._suggest()
+
+    def _suggest(self, *_) -> None:
+        data = Path(self._app.state.get("data.input_file", "fit"))
+        suffix = KINDS[self.kind.currentText()]
+        self.path.setText(str(data.with_name(f"{data.stem}-fit{suffix}")))
+
+    def _browse(self) -> None:
+        suffix = KINDS[self.kind.currentText()]
+        name, _ = QFileDialog.getSaveFileName(self, "Write", self.path.text(), f"*{suffix}")
+        if name:
+            self.path.setText(name)
+
+    def _write(self) -> None:
+        app, path = self._app, Path(self.path.text().strip()).expanduser()
+        try:
+            write(path, app.document, app.result, app.fitted)
+        except InputError as error:
+            self.said.setText(f"⚠ {error.message} {error.fix}".strip())
+        except OSError as error:
+            self.said.setText(f"⚠ {path}: cannot be written: {error.strerror or error}.")
+        else:
+            self.said.setText(f"Written: {path}")
+
+    def _copy(self, text: Callable[[], str]) -> None:
+        try:
+            QGuiApplication.clipboard().setText(text())
+        except InputError as error:
+            self.said.setText(f"⚠ {error.message} {error.fix}".strip())
+            return
+        ended = self._app.document["convergence"]
+        stopped = "" if ended["success"] else f" This fit ended early: {ended['message']}"
+        self.said.setText(f"Copied.{stopped}")
+
+    def _python(self) -> str:
+        return as_python(self._app.document, self._app.result, self._app.fitted)
+
+    def _command(self) -> str:
+        return as_command(self._app.fitted)
+
+    def _configuration(self) -> str:
+        return export_yaml_config(self._app.fitted)

@@ -1,0 +1,268 @@
+"""Choose a model, write a formula or code, or click peaks; set where the fit begins."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QHideEvent
+from PySide6.QtWidgets import (
+    QComboBox,
+    QHBoxLayout,
+    QLineEdit,
+    QListWidget,
+    QListWidgetItem,
+    QPushButton,
+    QSplitter,
+    QTabWidget,
+    QTextBrowser,
+    QVBoxLayout,
+    QWidget,
+)  # fmt: skip
+
+from nlsq.gui_qt.adapters.model_adapter import added, catalogue, description, dragged, peaks, read
+from nlsq.gui_qt.app_state import AppState
+from nlsq.gui_qt.widgets.code_page import CodePage
+from nlsq.gui_qt.widgets.formula_field import FormulaField
+from nlsq.gui_qt.widgets.parameter_table import ParameterTable
+from nlsq.gui_qt.widgets.problem_label import ProblemLabel
+from nlsq.session.words import read_model
+from nlsq.utils.input_error import InputError
+
+_NAME = Qt.ItemDataRole.UserRole
+_GUESS = "Take back the starts that were typed; the model looks for its own in the data."
+_NO_GUESS = "Take back the starts that were typed; this model has no guess, and begins at 1."
+
+
+def button(name: str, text: str, tip: str, parent: QWidget) -> QPushButton:
+    """A button with all that a control has."""
+    made = QPushButton(text, parent)
+    made.setObjectName(name)
+    made.setAccessibleName(text.replace("&", ""))
+    made.setToolTip(tip)
+    return made
+
+
+class ModelSelectionPage(QWidget):
+    """The page 'model'.
+
+    Signals
+    -------
+    adding(bool)
+        Whether a click on the plot adds a peak.
+    """
+
+    adding = Signal(bool)
+
+    def __init__(self, app: AppState, parent: QWidget | None = None):
+        super().__init__(parent)
+        self._app = app
+        self.field = FormulaField(app, self)
+        self.field.entered.connect(self._typed)
+        self.code = CodePage(app, self)
+        self.code.chosen.connect(self.take)
+        self.parameters = ParameterTable(app, self)
+        self.tabs = QTabWidget(self)
+        self.tabs.setObjectName("model kinds")
+        self.tabs.setAccessibleName("Catalogue or code")
+        self.tabs.addTab(self._catalogue(), "&Catalogue")
+        self.tabs.addTab(self.code, "&Python")
+        below = QWidget(self)
+        layout = QVBoxLayout(below)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.field)
+        for section in ("model", "start"):
+            layout.addWidget(ProblemLabel(app, section, self))
+        layout.addWidget(self.parameters, 1)
+        layout.addLayout(self._buttons())
+        halves = QSplitter(Qt.Orientation.Vertical, self)
+        halves.addWidget(self.tabs)
+        halves.addWidget(below)
+        halves.setSizes([380, 340])
+        QVBoxLayout(self).addWidget(halves)
+        for signal in (app.model_changed, app.result_changed, app.data_changed):
+            signal.connect(self.refresh)
+        self._fill("")
+        self.refresh()
+
+    def _catalogue(self) -> QWidget:
+        self.search = QLineEdit(self)
+        self.search.setObjectName("search models")
+        self.search.setAccessibleName("Search the catalogue")
+        self.search.setPlaceholderText("Search: gaussian, decay, dose, half-life, …")
+        self.search.setToolTip("Words of a name, a category, a meaning or a reference.")
+        self.search.setClearButtonEnabled(True)
+        self.search.textChanged.connect(self._fill)
+        self.list = QListWidget(self)
+        self.list.setObjectName("models")
+        self.list.setAccessibleName("Catalogue of models")
+        self.list.setToolTip("A click or Enter takes a model; arrow keys show what each one is.")
+        self.list.itemClicked.connect(self._choose)
+        self.list.itemActivated.connect(self._choose)
+        self.list.currentItemChanged.connect(self._describe)
+        self.about = QTextBrowser(self)
+        self.about.setObjectName("about the model")
+        self.about.setAccessibleName("What the model is")
+        self.about.setPlaceholderText("Arrow keys show here what each model is; a click takes it.")
+        self.about.setToolTip("Formula and parameters of the model; units by those of x and y.")
+        halves = QSplitter(Qt.Orientation.Vertical, self)
+        halves.addWidget(self.list)
+        halves.addWidget(self.about)
+        halves.setSizes([180, 160])
+        page = QWidget(self)
+        layout = QVBoxLayout(page)
+        layout.addWidget(self.search)
+        layout.addWidget(halves, 1)
+        return page
+
+    def _buttons(self) -> QVBoxLayout:
+        app = self._app
+        self.guess = button(
+            "guess start", "&Guess the start", _GUESS, self,
+        )  # fmt: skip
+        self.guess.clicked.connect(lambda: app.edit("fitting.p0", None))
+        self.keep = button(
+            "take fit as start", "Start from the &fit",
+            "The parameters of the last fit become the start of the next one.", self,
+        )  # fmt: skip
+        self.keep.clicked.connect(self._take_fit)
+        self.add = button(
+            "add peaks", "&Add peaks by clicking",
+            "Each click on the plot adds a peak to the model with its top there; Esc ends it.",
+            self,
+        )  # fmt: skip
+        self.add.setCheckable(True)
+        self.add.toggled.connect(self.adding)
+        self.peak = QComboBox(self)
+        self.peak.setObjectName("peak to add")
+        self.peak.setAccessibleName("Peak to add")
+        self.peak.setToolTip("What a click on the plot adds")
+        self.peak.addItems(peaks())
+        rows = QVBoxLayout()
+        for pair in ((self.guess, self.keep), (self.add, self.peak)):
+            row = QHBoxLayout()
+            for widget in pair:
+                row.addWidget(widget, 1)
+            rows.addLayout(row)
+        return rows
+
+    @property
+    def shown(self) -> str:
+        """The text of the model; empty where it is code."""
+        get = self._app.state.get
+        return get("model.formula") or get("model.name") or ""
+
+    def refresh(self) -> None:
+        """Show the model that is chosen."""
+        app = self._app
+        chosen = app.state.get("model") or {}
+        self.field.set_text(self.shown)
+        if "path" in chosen:
+            self.code.set_file(Path(chosen["path"]), chosen.get("function", ""))
+            self.field.said.setText("The model is the code on the page Python.")
+        if (name := chosen.get("name")) and app.model is not None:
+            self.about.setHtml(description(name))
+        self.guess.setEnabled(app.model is not None)
+        knows = app.model is not None and (app.model.guess or app.model.path)
+        self.guess.setToolTip(_GUESS if knows else _NO_GUESS)
+        self.keep.setEnabled(app.result is not None)
+        flat = app.points is not None and app.points.x.ndim == 1
+        self.add.setEnabled(flat and not {"formula", "path"} & chosen.keys())
+
+    def _fill(self, words: str) -> None:
+        self.list.clear()
+        last = ""
+        for row in catalogue(words):
+            if row.category != last:
+                heading = QListWidgetItem(row.category.capitalize())
+                heading.setFlags(Qt.ItemFlag.ItemIsEnabled)
+                font = heading.font()
+                font.setBold(True)
+                heading.setFont(font)
+                self.list.addItem(heading)
+                last = row.category
+            item = QListWidgetItem(f"   {row.title}  ({row.name})")
+            item.setData(_NAME, row.name)
+            self.list.addItem(item)
+
+    def _describe(self, item: QListWidgetItem | None) -> None:
+        if item is not None and item.data(_NAME):
+            self.about.setHtml(description(item.data(_NAME)))
+
+    def _choose(self, item: QListWidgetItem) -> None:
+        if item.data(_NAME):
+            self._typed(item.data(_NAME))
+
+    def _typed(self, text: str) -> None:
+        if text == self.shown:
+            return  # the field was only left: what else is said of the model stays
+        points = self._app.points
+        try:
+            names = read(text, ["x"] if points is None else points.x_names).names
+        except InputError:
+            names = None  # which its place says; what is given stays until it is mended
+        self.take(read_model(text) if text else None, names)
+
+    def take(self, wanted: dict[str, Any] | None, names: tuple[str, ...] | None) -> None:
+        """Take another model; what is given of parameters that it has stays."""
+        app = self._app
+        if wanted == app.state.get("model"):
+            return
+        with app.step("choose the model"):
+            for key in ("p0", "bounds", "fixed") if names is not None else ():
+                given = app.state.get(f"fitting.{key}")
+                left = {n: v for n, v in given.items() if n in names} if _named(given) else None
+                app.edit(f"fitting.{key}", left or None)
+            app.edit("model", wanted)
+
+    def _take_fit(self) -> None:
+        result = self._app.result
+        values = dict(zip(result.names, map(float, result.popt), strict=True))
+        self._app.edit("fitting.p0", {n: v for n, v in values.items() if n not in result.fixed})
+
+    # ------------------------------------------------------------------- peaks that are clicked
+
+    def clicked(self, x: float, y: float) -> None:
+        """Add a peak with its top there, where clicks do so."""
+        app = self._app
+        if not (self.add.isChecked() and self.add.isEnabled()):
+            return
+        given = {key: app.state.get(f"fitting.{key}") or {} for key in ("bounds", "fixed")}
+        old, peak = app.state.get("model.name"), self.peak.currentText()
+        if old and app.start is None:
+            return  # its problem is said
+        name, p0, place = added(old, peak, (x, y), app.points, app.start)
+        with app.step(f"add a {peak}"):
+            for key in ("p0", "bounds", "fixed"):
+                app.edit(f"fitting.{key}", None)
+            app.edit("model", {"name": name})
+            app.edit("fitting.p0", p0)
+            for key, those in given.items():
+                if _named(those) and those:
+                    app.edit(f"fitting.{key}", {place[n]: v for n, v in those.items()})
+
+    def drag(self, which: int, x: float, y: float, gesture: object) -> None:
+        """Move a peak of the start; what of it is fixed stays."""
+        app = self._app
+        held = app.state.get("fitting.fixed") or {}
+        moved = dragged(app.model, app.start.p0, which, x, y)
+        given = app.state.get("fitting.p0")
+        values = dict(given if isinstance(given, dict) else {})
+        values |= {name: value for name, value in moved.items() if name not in held}
+        app.edit("fitting.p0", values, gesture)
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        self.add.setChecked(False)
+        super().hideEvent(event)
+
+    def keyPressEvent(self, event) -> None:
+        if event.key() == Qt.Key.Key_Escape and self.add.isChecked():
+            self.add.setChecked(False)
+        else:
+            super().keyPressEvent(event)
+
+
+def _named(given: Any) -> bool:
+    """Whether what is given is by name, and not by order."""
+    return isinstance(given, dict) and not {"lower", "upper"} & given.keys()

@@ -1,0 +1,1 @@
+"""Plots of the live window, by pyqtgraph, in the colours of the theme."""

@@ -1,0 +1,56 @@
+"""What our plots share: colours, labels, lines one pixel wide."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyqtgraph as pg
+from PySide6.QtWidgets import QWidget
+
+from nlsq.gui_qt.theme import LIGHT_THEME, ThemeConfig
+
+
+class BasePlotWidget(pg.PlotWidget):
+    """A plot that knows the theme; subclasses draw in `_paint`."""
+
+    def __init__(self, name: str, parent: QWidget | None = None):
+        super().__init__(parent)
+        self.setObjectName(name)
+        self.setAccessibleName(name)
+        self.theme = LIGHT_THEME
+        self.plotItem.showGrid(x=True, y=True, alpha=0.25)
+        self.plotItem.setDownsampling(auto=True, mode="peak")
+        self.plotItem.setClipToView(True)
+        for side in ("left", "bottom"):  # whose grid takes longer to draw than all points
+            axis = self.plotItem.getAxis(side)
+            axis.setCacheMode(axis.CacheMode.DeviceCoordinateCache)
+
+    def set_theme(self, theme: ThemeConfig) -> None:
+        """Take other colours."""
+        self.theme = theme
+        self.setBackground(theme.background)
+        for side in ("left", "bottom"):
+            axis = self.plotItem.getAxis(side)
+            axis.setPen(theme.foreground)
+            axis.setTextPen(theme.foreground)
+        self._paint()
+
+    def set_labels(self, x: str, y: str) -> None:
+        """Write on the axes."""
+        for side, text in (("bottom", x), ("left", y)):
+            if self.plotItem.getAxis(side).labelText != text:  # to lay it out anew takes a while
+                self.plotItem.setLabel(side, text)
+
+    def _paint(self) -> None:
+        raise NotImplementedError
+
+
+def points_of(item: pg.PlotDataItem, x: np.ndarray, y: np.ndarray, colour: str) -> None:
+    """Draw points, smaller where there are many; their downsampling keeps the extremes."""
+    size = 6 if x.size < 500 else 4 if x.size < 2000 else 2
+    item.setData(x, y, symbol="o", symbolSize=size, symbolPen=None, symbolBrush=colour, pen=None)
+
+
+def in_order(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Points from left to right, as downsampling needs them."""
+    order = np.argsort(x, kind="stable")
+    return x[order], y[order]

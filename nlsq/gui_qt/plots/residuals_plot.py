@@ -1,0 +1,41 @@
+"""Residuals over x, in units of y or of sigma."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyqtgraph as pg
+from PySide6.QtWidgets import QWidget
+
+from nlsq.gui_qt.plots.base_plot import BasePlotWidget, in_order, points_of
+
+_NOTHING = np.empty(0)
+
+
+class ResidualsPlotWidget(BasePlotWidget):
+    """Residuals and the line at zero."""
+
+    def __init__(self, parent: QWidget | None = None):
+        super().__init__("Residuals", parent)
+        self._residuals, self._of_start = (_NOTHING, _NOTHING), False
+        self.zero = pg.InfiniteLine(0, angle=0)
+        self.plotItem.addItem(self.zero, ignoreBounds=True)
+        self.points = self.plotItem.plot()
+
+    def set_residuals(self, x: np.ndarray, residuals: np.ndarray, of_start: bool = False) -> None:
+        """Draw others, of the fit or of its start; nothing where they are empty."""
+        good = np.abs(residuals) < 1e300  # a start may be where the model has no value to draw
+        self._residuals, self._of_start = in_order(x[good], residuals[good]), of_start
+        self._paint()
+        if residuals[good].size:
+            self._make_room(float(residuals[good].min()), float(residuals[good].max()))
+
+    def _make_room(self, low: float, high: float) -> None:
+        """Show all of y, on an axis that stands still while a slider moves; x is the fit's."""
+        bottom, top = self.plotItem.vb.viewRange()[1]
+        if low < bottom or high > top or high - low < (top - bottom) / 4:
+            self.plotItem.setYRange(low, high)
+
+    def _paint(self) -> None:
+        self.zero.setPen(pg.mkPen(self.theme.foreground, width=1))
+        colour = self.theme.start if self._of_start else self.theme.residual
+        points_of(self.points, *self._residuals, colour)

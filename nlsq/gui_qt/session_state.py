@@ -1,0 +1,112 @@
+"""What is kept of a session: plain data, with a version, as JSON."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import json
+from typing import Any
+
+from pydantic import ValidationError
+
+from nlsq.session.settings import Settings
+
+VERSION = 1
+PAGES = ("data", "model", "fitting", "results", "export")
+THEMES = ("system", "light", "dark")
+_OF_VALUES = ("missing", "value_error", "extra_forbidden", "greater_than", "greater_than_equal")
+
+
+@dataclasses.dataclass
+class SessionState:
+    """A session as plain data.
+
+    Attributes
+    ----------
+    content : dict
+        The sections of a configuration file (`nlsq.session.settings`): data, model, fitting, ...
+    page : str
+        One of `PAGES`.
+    theme : str
+        One of `THEMES`.
+    """
+
+    content: dict[str, Any] = dataclasses.field(default_factory=dict)
+    page: str = PAGES[0]
+    theme: str = THEMES[0]
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """The entry at "data.columns.x"; at "" the whole content."""
+        inside: Any = self.content
+        for part in key.split(".") if key else ():
+            if not isinstance(inside, dict) or part not in inside:
+                return default
+            inside = inside[part]
+        return inside
+
+    def put(self, key: str, value: Any) -> None:
+        """Set an entry, "" is all; None removes it, and sections that are empty then."""
+        if not key:
+            self.content = copy.deepcopy(value or {})
+            return
+        *sections, last = key.split(".")
+        inside, chain = self.content, []
+        for section in sections:
+            chain.append((inside, section))
+            inside = inside.setdefault(section, {})
+        if value is None:
+            inside.pop(last, None)
+            for outer, section in reversed(chain):
+                if outer[section] == {}:
+                    del outer[section]
+        else:
+            inside[last] = copy.deepcopy(value)
+
+    def to_json(self) -> str:
+        """As a text that `from_json` reads."""
+        return json.dumps({"nlsq session": VERSION} | dataclasses.asdict(self), indent=1)
+
+    @classmethod
+    def from_json(cls, text: str) -> SessionState:
+        """The session of a text.
+
+        Raises
+        ------
+        ValueError
+            It is no session, or one of a later version.
+        """
+        try:
+            found = json.loads(text)
+            version = found.pop("nlsq session")
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            raise ValueError("This file is no session of nlsq.") from None
+        if version != VERSION:
+            raise ValueError(
+                f"This session is of version {version}, and this program reads version {VERSION}: "
+                "open it with the nlsq that wrote it, or a later one."
+            )
+        state = cls(**{k: v for k, v in found.items() if k in cls.__dataclass_fields__})
+        wrong = _damage(state.content)
+        if wrong or state.page not in PAGES:
+            raise ValueError(
+                f"This session is damaged: {wrong or 'its page'} is not what it can be."
+            )
+        if state.theme not in THEMES:
+            state.theme = THEMES[0]
+        return state
+
+
+def _damage(content: Any) -> str:
+    """The entry that has another form than any window gives it; "" where there is none.
+
+    A value of the right form that a fit would refuse may stand there: it was typed.
+    """
+    if not isinstance(content, dict) or not all(isinstance(v, dict) for v in content.values()):
+        return "its content"
+    try:
+        Settings.model_validate(content)
+    except ValidationError as error:
+        for problem in error.errors(include_url=False):
+            if problem["type"] not in _OF_VALUES and not isinstance(problem["input"], str):
+                return ".".join(map(str, problem["loc"][:2]))
+    return ""

@@ -1,0 +1,119 @@
+"""Options of a fit that are seldom needed: tolerances, limits, and how a search goes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, get_args
+
+from PySide6.QtWidgets import QComboBox, QFormLayout, QLabel, QLineEdit, QWidget
+
+from nlsq.gui_qt.adapters.option_adapter import default_of, refusal, uses
+from nlsq.gui_qt.app_state import AppState
+from nlsq.types import SamplerLiteral
+
+DEFAULT = "(default)"
+
+
+class Option(NamedTuple):
+    """One option.
+
+    Attributes
+    ----------
+    words : tuple of str
+        What it may be; none: a number.
+    """
+
+    title: str
+    tip: str
+    words: tuple[str, ...] = ()
+
+
+OPTIONS = {
+    "ftol": Option("Cost tolerance", "Ends the fit where the cost falls by less than this part."),
+    "xtol": Option("Step tolerance", "Ends the fit where the step is less than this part of p."),
+    "gtol": Option("Gradient tolerance", "Ends the fit where the gradient is smaller than this."),
+    "max_nfev": Option("Most evaluations", "Ends the fit after so many calls of the model."),
+    "time_limit": Option("Most seconds", "Ends the fit after so long, at the best point so far."),
+    "f_scale": Option(
+        "Scale of outliers", "Residuals beyond it count less; in units of y, or of its errors."
+    ),
+    "n_starts": Option("Starts", "From how many points a search sets out."),
+    "sampler": Option("Sampler", "How the starts are spread.", get_args(SamplerLiteral)),
+    "center_on_p0": Option("Around the start", "Whether starts gather there.", ("yes", "no")),
+    "scale_factor": Option("Spread of starts", "How widely they lie, times the usual."),
+    "seed": Option("Seed", "The same seed gives the same starts, and the same answer."),
+}
+_WORDS = {"yes": True, "no": False}
+
+
+class AdvancedOptionsWidget(QWidget):
+    """A field for each option that the present method, loss and search use."""
+
+    def __init__(self, app: AppState, parent: QWidget | None = None):
+        super().__init__(parent)
+        self._app = app
+        self.fields: dict[str, QLineEdit | QComboBox] = {}
+        self._complaints: dict[str, QLabel] = {}
+        self._form = QFormLayout(self)
+        self._form.setContentsMargins(0, 0, 0, 0)
+        for key, option in OPTIONS.items():
+            field = self._choice(key, option) if option.words else self._number(key)
+            field.setObjectName(f"fitting {key}")
+            field.setAccessibleName(option.title)
+            field.setToolTip(f"{option.tip} ({key})")
+            self.fields[key] = field
+            self._complaints[key] = complaint = QLabel(self)
+            complaint.setObjectName(f"fitting {key} problem")
+            complaint.setWordWrap(True)
+            complaint.hide()
+            self._form.addRow(option.title, field)
+            self._form.addRow(complaint)
+        app.fitting_changed.connect(self.refresh)
+        app.model_changed.connect(self.refresh)
+        self.refresh()
+
+    def _number(self, key: str) -> QLineEdit:
+        field = QLineEdit(self)
+        default = default_of(key)
+        field.setPlaceholderText("none" if default is None else f"{default:g}")
+        field.editingFinished.connect(lambda: self._enter(key, field.text()))
+        return field
+
+    def _choice(self, key: str, option: Option) -> QComboBox:
+        box = QComboBox(self)
+        box.addItems([DEFAULT, *option.words])
+        box.activated.connect(lambda _: self._enter(key, box.currentText()))
+        return box
+
+    def refresh(self) -> None:
+        """Show what is set, and only what counts."""
+        fitting = self._app.state.get("fitting", {})
+        for key, field in self.fields.items():
+            self._form.setRowVisible(field, uses(key, fitting))
+            value = fitting.get(key)
+            if isinstance(field, QComboBox):
+                words = {v: k for k, v in _WORDS.items()} if isinstance(value, bool) else {}
+                field.setCurrentText(DEFAULT if value is None else words.get(value, value))
+            elif not field.hasFocus() or self._complaints[key].isHidden():
+                field.setText("" if value is None else str(value))
+                self._complaints[key].hide()
+
+    def _enter(self, key: str, text: str) -> None:
+        text = text.strip()
+        given: Any = None if text in ("", DEFAULT) else _WORDS.get(text, _number(text))
+        said = refusal(self._app.state.content, key, given)
+        self._complaints[key].setText(f"⚠ {said[:1].upper()}{said[1:]}")
+        self._complaints[key].setVisible(bool(said))
+        if not said:
+            self._app.edit(f"fitting.{key}", given)
+
+
+def _number(text: str) -> Any:
+    """A number where it is one; else the text, which is refused with a sentence."""
+    kinds: tuple[Callable, ...] = (int, float)
+    for kind in kinds:
+        try:
+            return kind(text.replace(",", ".").replace("−", "-"))
+        except ValueError:
+            continue
+    return text

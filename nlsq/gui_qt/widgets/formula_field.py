@@ -1,0 +1,106 @@
+"""A model as a line of text, checked while it is typed."""
+
+from __future__ import annotations
+
+import html
+import re
+
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtGui import QColor, QInputMethodEvent, QTextCharFormat
+from PySide6.QtWidgets import QApplication, QLabel, QLineEdit, QVBoxLayout, QWidget
+
+from nlsq.gui_qt.adapters.formula_html import rendered
+from nlsq.gui_qt.adapters.model_adapter import read
+from nlsq.gui_qt.app_state import AppState
+from nlsq.models.reading import is_of_models
+from nlsq.utils.input_error import InputError, ended
+
+_PAUSE = 150  # ms after a key
+
+
+class FormulaField(QWidget):
+    """The field, and what is said of its text.
+
+    Signals
+    -------
+    entered(str)
+        The text is done.
+    """
+
+    entered = Signal(str)
+
+    def __init__(self, app: AppState, parent: QWidget | None = None):
+        super().__init__(parent)
+        self._app = app
+        self.text = QLineEdit(self)
+        self.text.setObjectName("model text")
+        self.text.setAccessibleName("Model")
+        self.text.setPlaceholderText("a*exp(-x/tau) + c, or gaussian + linear")
+        self.text.setToolTip("A formula, or names of the catalogue joined by +. Enter takes it.")
+        self.said = QLabel(self)
+        self.said.setObjectName("model check")
+        self.said.setAccessibleName("What is said of the model")
+        self.said.setWordWrap(True)
+        self.said.setTextFormat(Qt.TextFormat.RichText)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.text)
+        layout.addWidget(self.said)
+        self.position: int | None = None
+        self._timer = QTimer(self, interval=_PAUSE, singleShot=True)
+        self._timer.timeout.connect(self.check)
+        self.text.textEdited.connect(lambda: self._timer.start())
+        self.text.editingFinished.connect(self._enter)
+
+    def set_text(self, text: str) -> None:
+        """Show another model."""
+        if self.text.text() != text:
+            self.text.setText(text)
+            self.text.setCursorPosition(0)
+        self.check()
+
+    def check(self) -> None:
+        """Say what the text is, or what is wrong with it and where."""
+        self._timer.stop()
+        text, points, get = self.text.text(), self._app.points, self._app.state.get
+        variable = get("model.variable") if text == get("model.formula") else None
+        self.position = None
+        try:
+            names = ["x"] if points is None else points.x_names
+            model = read(text.strip(), names, variable)
+        except InputError as error:
+            if position := getattr(error, "position", None):
+                self.position = position + len(text) - len(text.lstrip())
+            what = getattr(error, "what", error.message)
+            where = "" if self.position is None else f"Column {self.position}: "
+            said = f"⚠ {where}{ended(what)} {error.fix}" if text.strip() else ""
+            self.said.setText(html.escape(said))
+        else:
+            named = is_of_models(text)
+            self.said.setText(model.title if named else f"y = {rendered(model.formula)}")
+        self._mark()
+
+    def _mark(self) -> None:
+        """Underline the place of the error."""
+        attributes = []
+        if self.position is not None:
+            wavy = QTextCharFormat()
+            wavy.setUnderlineStyle(QTextCharFormat.UnderlineStyle.WaveUnderline)
+            wavy.setUnderlineColor(QColor("#d55e00"))
+            wavy.setBackground(QColor(213, 94, 0, 80))
+            text = self.text.text()
+            start = min(self.position, max(len(text), 1)) - 1
+            word = re.match(r"\w+|.?", text[start:])[0]
+            attributes.append(
+                QInputMethodEvent.Attribute(
+                    QInputMethodEvent.AttributeType.TextFormat,
+                    start - self.text.cursorPosition(),
+                    len(word),
+                    wavy,
+                )
+            )
+        QApplication.sendEvent(self.text, QInputMethodEvent("", attributes))
+
+    def _enter(self) -> None:
+        self.check()
+        self.entered.emit(self.text.text().strip())
