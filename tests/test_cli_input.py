@@ -136,6 +136,14 @@ def test_configurations_that_are_refused(run, tmp_path, text, message):
         ),
         ((*XY, FORMULA, "--sheet", "a"), 1, "sheet"),
         ((*XY, "log(-1-a*a)*t", "--fallback"), 1, "p0 moved by 2 decades: the same end"),
+        ((*XY, "log(-1-a*a)*t"), 1, "stability='auto' looks for a start"),
+        ((*XY, "log(-1-a*a)*t", "--stability", "check"), 1, "! start: the model is not finite"),
+        (
+            (*XY, FORMULA, "--p0", "tau=2", "--fallback", "--goal", "robust"),
+            1,
+            "Error: the command line: fitting: fallback is for a fit from one start, and robust is "
+            "a search: leave one of them out",
+        ),
         ((*XY, FORMULA, "--chunk-size", "9", "--workflow", "direct"), 1, "piece by piece"),
         ((*XY, FORMULA, "-o", "a.xyz"), 1, "nothing is written with this suffix"),
         ((*XY, FORMULA, "-o", "no/a.json"), 1, "no such folder"),

@@ -79,6 +79,10 @@ def prints(*texts):
     return check
 
 
+def prints_once(text):
+    return lambda shown, folder: (" ".join(shown.split()).count(text) == 1) or pytest.fail(shown)
+
+
 def document(**expected):
     """The JSON that is printed has these parameters."""
 
@@ -191,6 +195,7 @@ CASES = [
     ((*FIT, "--dry-run"), 0, prints("60", "direct", FORMULA)),
     ((*FIT, "--strict", "-m", "a*b*exp(-t/tau)+c"), 5, prints("not determined")),
     ((*FIT, "--diagnose", "-m", "a*b*exp(-t/tau)+c"), 0, prints("a, b: only a*b is determined")),
+    ((*FIT, "--no-plot", "-m", "a*b*exp(-t/tau)+c"), 0, prints_once("only one combination")),
     (("fit", "data.csv", *XY, "model.py:decay", "--limit-memory", "6",
       "--limit-time", "120", "--json"), 0, document(**TRUE)),
     ((*FIT, "--bubblewrap"), 1, prints("limits belong to a model file")),

@@ -1,6 +1,7 @@
 """Diagnoses against sixty models of known truth, public failures, NIST's problems and units."""
 
 import dataclasses
+import re
 import warnings
 
 import numpy as np
@@ -185,6 +186,12 @@ def public(name):
     return case.model, case.x, case.y, case.p0, {} if case.sigma is None else {"sigma": case.sigma}
 
 
+def cubic(x, a, b, c, d):
+    return a * x**3 + b * x**2 + c * x + d
+
+
+Y30 = 0.01 * (6 * T - 10) ** 2 + 2.5 * (Y - decay(T, 2.0, 1.0, 0.5))
+YEARS = cubic, 6 * T + 1990, Y30, (1, 1, 1, 1), {}
 TWO_FREE = "a, b, c: only a/c and b/c are determined"
 BOUNDED = {"bounds": ([100, 1000, 0.5, 0.5], [200, 1e5, 3, 3])}
 COUNTS = PUBLIC["covid counts, default start"]
@@ -216,6 +223,25 @@ REPORTED = {  # how it is fitted, and what must be said; () where nothing is wro
         ("not converged", "the model explains 0 % of y: wrong model or minimum"),
     ),
     "flip-flop": ((flip_flop, FLIP, CONC, (0.92, 9.8, 19), {}), ()),
+    "a step, from another side": (
+        (lambda x, a, b, x0: np.where(x < x0, a, b), T, np.where(T < 2.02, 1.0, 3.0) + 0.1 * Y,
+         (1, 3, 3.3), {}), ("x0: the model does not respond",),
+    ),
+    "years": (
+        (lambda x, a, b, c: a * x**2 + b * x + c, T + 2000, (T - 2) ** 2 + 0.05 * np.cos(9 * T),
+         (1, -4000, 4e6), {}), (),
+    ),
+    "too few years": (YEARS, ("a, b, c, d: the data know them together",)),
+    "a pulse that nobody reached": (
+        (lambda t, a, mu, s: a * np.exp(-(((t - mu) / s) ** 2)), T, np.exp(-5 * (T - 2) ** 2) + Y,
+         (1, 90, 1), {}), ("not converged",),
+    ),
+    "data without a curve": ((decay, T, np.ones(40), (1, 1, 1), {}), ("k: not determined",)),
+    "data of nothing": ((decay, T, np.zeros(40), (1, 1, 1), {}), ("k: not determined",)),
+    "a factor and a shift": (
+        (lambda x, a, b, k: a * np.exp(b - k * x), T, 5 * np.exp(-0.6 * T), (1, 1, 1), {}),
+        ("a, b: only a*exp(b) is determined",),
+    ),
     "two lives, 0": (lives(0), ()),
     "two lives, 1": (lives(1), ()),
     "two lives, 2": (lives(2), ()),
@@ -232,6 +258,7 @@ def test_the_right_sentence_on_what_others_reported(name):
     facts = [f.fact for f in report.alarms if f.code in OF_PARAMETERS | OF_THE_END]
     assert all(any(said in fact for fact in facts) for said in wanted), report.summary()
     assert wanted or not facts, report.summary()
+    assert ("in x less its mean" in report.summary()) == ("too few years" in name)
     assert len(report.summary().splitlines()) <= 12
 
 
@@ -316,6 +343,8 @@ def test_every_road_gives_the_report(monkeypatch):
     assert numbers(plain.diagnostics) == numbers(report)
     fits = nlsq.fit_many(decay, T, [Y, np.full(40, 2.0) + Y - Y.mean() * 0, Y])
     assert fits.diagnose().status.tolist() == [fit.diagnose().status for fit in fits]
+    said = nlsq.fit_many(decay, T, [Y, np.where(T > 4, np.nan, Y)]).diagnose().summary()
+    assert re.fullmatch(r"2 fits: 1 healthy.*\nX not-converged in 1.* \(nan_policy='omit'\)", said)
     with pytest.raises(TypeError, match="diagnose"):
         nlsq.fit_many(decay, T, [Y], compute_diagnostics=True)
     with pytest.raises(TypeError, match="must be a DiagnosticsConfig, got 3"):
@@ -437,10 +466,10 @@ def test_a_fit_that_failed_brings_its_report():
 def test_bounds_and_degrees_of_freedom():
     report = nlsq.curve_fit(decay, T, Y, bounds=(0, [1.5, 9, 9])).diagnose()
     assert "a is at its upper bound: errors do not account for that" in report.summary()
-    assert (
-        "2 data values for 2 free parameters"
-        in fitted(line, [0, 1.0], [1, 3.0]).diagnose().summary()
-    )
+    for m, sizes in ((2, "2 data values for 2 free parameters"), (1, "1 data value for 1 free p")):
+        fixed = {"b": 1.0} if m == 1 else {}
+        report = fitted(line, [1.0, 2.0][:m], [1, 3.0][:m], fixed=fixed).diagnose()
+        assert f"! {sizes}" in report.summary()
     held = nlsq.curve_fit(decay, T, Y, fixed={"c": 0.5}).diagnose()
     assert "2 of 2 free parameters determined" in held.summary()
 
@@ -504,6 +533,15 @@ def test_a_threshold_acts(name):
     result = make()
     assert (text in result.diagnose().summary()) is not comes
     assert (text in result.diagnose(DiagnosticsConfig(**{name: value})).summary()) is comes
+
+
+def test_what_are_no_thresholds_is_refused_before_the_fit():
+    for options in ({"diagnostics_config": 3}, {"compute_diagnostics": "no"}):
+        for fit in (nlsq.curve_fit, nlsq.fit):
+            with pytest.raises(TypeError, match=r"DiagnosticsConfig, got 3|bool, got 'no'"):
+                fit(decay, T, Y, **options)
+    with pytest.raises(TypeError, match="DiagnosticsConfig, got 0"):
+        nlsq.curve_fit(decay, T, Y).diagnose(0)
 
 
 def test_thresholds_are_positive_numbers():
@@ -571,6 +609,34 @@ def test_every_loop_gives_its_gradient(options):
     assert len(monitor.history) > 2 and monitor.get_report().final_gradient < 1e-3
 
 
+# ---------------------------------------------------------------------------------- the user's jac
+
+
+def decay_jac(x, a, k, c):
+    e = np.exp(-k * x)
+    return np.stack([e, -a * x * e, np.ones_like(x)], axis=1)
+
+
+JACOBIANS = {  # by what each column is multiplied, and of which the report complains
+    "right": ((1, 1, 1), ()),
+    "rounded": ((1, 1 + 1e-6, 1), ()),
+    "a factor": ((2, 2, 2), ("a", "k", "c")),
+    "a sign": ((1, -1, 1), ("k",)),
+    "forgotten": ((1, 1, 0), ("c",)),
+}
+
+
+@pytest.mark.parametrize("kind", JACOBIANS)
+@pytest.mark.parametrize("shift", [0.0, 1e9], ids=["x", "x from 1e9"])
+def test_a_wrong_jac_is_told(kind, shift):
+    """Twice the derivative finds the same minimum, with half the errors."""
+    factors, wanted = JACOBIANS[kind]
+    how = {"jac": lambda x, a, k, c: decay_jac(x - shift, a, k, c) * factors, "p0": (2, 1, 0.5)}
+    fit = fitted(lambda x, a, k, c: decay(x - shift, a, k, c), T + shift, Y, **how)
+    found = [f.parameters for f in fit.diagnose().alarms if f.code == "jac"]
+    assert found == ([wanted] if wanted else [])
+
+
 # --------------------------------------------------------------------------------------- the report
 
 
@@ -579,6 +645,8 @@ def test_twelve_lines_at_most_and_back_from_a_dict():
     many[7] = Finding("dead", Severity.CRITICAL, "b does nothing", 0.0, "fix it", ("b",))
     report = create_health_report(many, "Fit of f", ["residuals"])
     lines = report.summary().splitlines()
+    remarked = [*many[:7], Finding("tails", Severity.INFO, "long tails", 9.0, "take a loss")]
+    assert create_health_report(remarked).verdict == "1 remark"
     assert len(lines) == 12 and lines[1] == "X b does nothing: fix it"
     assert lines[0] == "Fit of f: critical, 1 alarm" and lines[-1] == "? not looked at: residuals"
     assert HealthReport.from_dict(report.to_dict()) == report

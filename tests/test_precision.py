@@ -261,14 +261,16 @@ ADVICE = {  # (model, y, p0, what is advised, the truth)
     "nothing": (DECAY, E, [1, 0.5], {}, [2, 0.3]),
     "exact data": (DECAY, DECAY(T, 2.0, 0.3), [1, 0.5], {"ftol": 1e-12, "xtol": 1e-12}, [2, 0.3]),
     "outliers": (DECAY, hit(E, 20, 41), [1, 0.5], {"loss": "cauchy"}, [2, 0.3]),
-    "a poor start": (WAVE, noisy(WAVE(T, 2, 2, 25, 0.5)), [9, 1, 3, 0], {"multistart": True},
+    "a poor start": (WAVE, noisy(WAVE(T, 2, 2, 25, 0.5)), [9, 1, 3, 0], {"method": "global"},
                      [2, 2, 25, 0.5]),
+    "no start for a line": (lambda t, a, b: a * t + b, noisy(9 * T + 7), None, {}, [9, 7]),
+    "a start by name": (DECAY, E, {"tau": 0.5}, {}, [2, 0.3]),
     "no start": (DECAY, E, None, {}, [2, 0.3]),
     "no start that is good": (WAVE, noisy(WAVE(T, 2, 2, 25, 0.5)), None, {"method": "global"},
                               [2, 2, 25, 0.5]),
     "jumps": (steps, steps(T, 2, 4.0), [2.0, 1.5], {"method": "cmaes"}, [2, 4]),
     "a silent parameter": (PEAK, noisy(Y), [0.0, 0.5, 0.2],
-                           {"x_scale": [1.0, 0.5, 0.2], "multistart": True}, [2, 0.4, 0.1]),
+                           {"x_scale": [1.0, 0.5, 0.2], "method": "global"}, [2, 0.4, 0.1]),
 }  # fmt: skip
 
 
@@ -308,6 +310,15 @@ def test_advice_by_size_and_by_preference():
     wished = selector.select_algorithm(analysis._replace(unexplained=9.0), {"method": "lm"})
     assert "loss" not in wished and "multistart" not in wished
     assert wished.reasons["method"] == "it was asked for"
+    wild = selector.analyze_problem(lambda t, a: np.log(t - a), T, E, {"a": 9}, {"a": (0, None)})
+    assert "not finite" in selector.select_algorithm(wild).reasons["method"]
+    for wrong, words in (((DECAY, T, E * np.nan), "`ydata`"), (("a*x", T, E), "models.read"),
+                         ((DECAY, T, E, "auto"), "must be numbers")):  # fmt: skip
+        with pytest.raises((TypeError, ValueError), match=words):
+            auto_select_algorithm(*wrong)
+    tiny = 1e-12 * T
+    flat = auto_select_algorithm(PEAK, tiny, PEAK(tiny, 2, 4e-13, 1e-13), [1, 1, 1])
+    assert flat["method"] == "global"  # though it is straight where all grow alike
     with pytest.raises(ValueError, match="does not name its parameters: give p0"):
         auto_select_algorithm(lambda t, *p: t, T, E)
 

@@ -246,6 +246,15 @@ def test_influence_of_a_line_is_exact_without_refits():
         assert found.studentised[i] == pytest.approx((np.polyval(p, x[i]) - y[i]) / error)
 
 
+def test_a_refit_that_leaves_the_numbers_warns_nobody():
+    """A glitch of 1e5 times the noise; without it the step is far too long."""
+    x = np.linspace(0, 5, 2000)
+    y = decay(x, 3, 1, 0.5) + 0.1 * np.cos(90 * x)
+    y[10] = 1e4
+    report = curve_fit(decay, x, y, p0=(1, 1, 0)).diagnose()
+    assert any("point 10 (x = 0.02501)" in f.fact for f in report.alarms)
+
+
 @pytest.mark.parametrize("options", [{"loss": "soft_l1"}, {}], ids=["loss", "no model"])
 def test_influence_says_what_it_needs(options):
     report = curve_fit(line, X, 2 * X + np.cos(7 * X), **options).diagnose()

@@ -379,8 +379,12 @@ def test_a_bad_end_is_explained_and_a_good_one_only_reported():
     good = curve_fit(rate, x, y, [3, 2e-7], stability="check")
     assert good.success and not good.warnings and not good.is_settled("stability")
     assert good.stability.ok and good.stability.n_points == W.size
-    with pytest.raises(ValueError, match="With a=1, k=1 the model gives inf"):
+    with pytest.raises(ValueError, match="With a=1, k=1 the model gives inf") as caught:
         curve_fit(growth, x, growth(x, 1, 1e-7), stability="check")
+    report = caught.value.result.stability
+    assert report.of("start") and caught.value.__notes__[0] == str(report)
+    assert "stability='auto'" in caught.value.__notes__[1]
+    assert "stability='auto'" in caught.value.result.diagnose().alarms[0].remedy
 
 
 def test_what_is_reported_can_be_kept_and_read():
@@ -401,7 +405,7 @@ def test_what_is_reported_can_be_kept_and_read():
     again = nlsq.CurveFitResult.from_json(fit.to_json())
     assert again.summary() == fit.summary()
     stored = again.stability
-    assert stored.describe() == str(fit.stability) and stored.findings[0].number == 34
+    assert str(stored) == str(fit.stability) and stored.findings[0].number == 34
     with pytest.raises(dataclasses.FrozenInstanceError):
         fit.stability.mode = "check"
     np.testing.assert_allclose(fit.p0, truth, rtol=1e-3)  # where the fit that is kept began
@@ -441,7 +445,7 @@ def test_a_search_that_is_asked_for_is_not_made_twice():
 def test_long_data_are_sampled():
     x = np.linspace(0, 5, 20_000)
     fit = curve_fit(decay, x, decay(x, 2, 1.3, 0.5), [2, 1, 1], stability="check")
-    assert fit.stability.n_points == 4096 and fit.stability.ok
+    assert 4000 < fit.stability.n_points <= 4096 and not fit.stability.findings  # each once
 
 
 # --------------------------------------------------------------------------------- the services

@@ -48,12 +48,12 @@ class Guarding:
         if mode not in MODES:
             near = did_you_mean(str(mode), MODES, ".")
             raise ValueError(f"`stability` must be False, 'check' or 'auto', got {mode!r}{near}")
-        self._mode, self._actions, self._looked = mode, [], 0
+        self.mode, self._actions, self._looked = mode, [], 0
         self._look: Callable[[], tuple[Hazard, ...]] = tuple
 
     def covariance(self, sigma: Any) -> Any:
         """`sigma`; a covariance without a Cholesky factor gets one, where little is needed."""
-        if self._mode == "check" or np.ndim(sigma) != 2:
+        if self.mode == "check" or np.ndim(sigma) != 2:
             return sigma
         K, added = np.asarray(sigma), 0.0
         if K.dtype.kind in "fiu" and K.shape[0] == K.shape[1] and np.isfinite(K).all():
@@ -78,7 +78,7 @@ class Guarding:
             return self._seen(model.twin(), data, config)
 
         self._look = later
-        if self._mode == "check":
+        if self.mode == "check":
             return fit(model, data, config)
         with interruption.deferred():
             choose_road(model, data, config.parameters, config.settings, at_once=True)
@@ -106,7 +106,7 @@ class Guarding:
     def tell(self, result: Any) -> None:
         """Let a result have the report, and among its warnings what may explain a bad end."""
         ended_well = result.success and not result.warnings
-        if ended_well and self._mode == "check":
+        if ended_well and self.mode == "check":
             result.defer("stability", self._report)
             return
         result["stability"] = report = self._report()
@@ -119,7 +119,7 @@ class Guarding:
 
     def _report(self) -> StabilityReport:
         findings = self._look()
-        return StabilityReport(self._mode, findings, tuple(self._actions), self._looked)
+        return StabilityReport(self.mode, findings, tuple(self._actions), self._looked)
 
     def _seen(
         self, model: Model, data: Observations, config: OptimizationConfig
@@ -134,7 +134,7 @@ class Guarding:
             return part.counted(tries.values_or_nan(model, x, p))
 
         with double_precision(), np.errstate(all="ignore"):
-            if self._mode == "auto" and _refuses(model, x, parameters.p0):
+            if self.mode == "auto" and _refuses(model, x, parameters.p0):
                 f0, J = np.full(y.size, np.nan), None
             else:
                 f0, J = _at_start(model, part, parameters, options)
@@ -214,7 +214,7 @@ def _part(model: Model, data: Observations) -> Observations:
     alone = buying.account_of(model).pointwise or (not model.on_host and model.info.pointwise)
     if m <= _LOOKED or not alone or data.factor is not None:
         return data
-    at = sample_places(m, _LOOKED)
+    at = np.unique(sample_places(m, _LOOKED))  # strata that share a point may both draw it
     x = data.x.some(at)
     if x is None:
         return data

@@ -19,6 +19,7 @@ from nlsq.core.problem.keywords import (
     FRONT,
     NO_ARGS,
     asks_for_company,
+    asks_for_report,
     by_name,
     require_one_start,
 )
@@ -315,10 +316,12 @@ def curve_fit(
     if isinstance(ydata, int | float | np.generic | np.ndarray) and np.ndim(ydata) == 0:
         ydata = _for_each_point(f, xdata, ydata, p0, bounds, fixed)
     company: list[Any] = []
+    guard: Any = None
     if stability is not False:
         from nlsq.core.guarding import Guarding  # which few fits need
 
-        company = [guard := Guarding(stability)]
+        guard = Guarding(stability)
+        company = [guard]
         sigma = guard.covariance(sigma)
     taken = stages_for(f, ydata)
     prepared = taken.preprocessor.preprocess(xdata, ydata, sigma, check_finite, nan_policy)
@@ -328,7 +331,7 @@ def curve_fit(
         p0, bounds, options = named.arrays(f, p0, bounds, fixed, method, options, prepared)
     if "time_limit" in options:
         options = since(began, options)
-    diagnoses = compute_diagnostics or diagnostics_config is not None
+    diagnoses = asks_for_report(compute_diagnostics, diagnostics_config)
     if diagnoses or asks_for_company(method, options):
         from nlsq.core.companions import companions  # which few fits need
 
@@ -355,7 +358,7 @@ def curve_fit(
         with interruption.deferred():
             posed = on_its_road(model, data, config)
             finished = concluded(posed, solve(*posed))
-    check_start(finished)
+    check_start(finished, guard)
     covariance = taken.covariance.compute(finished, absolute_sigma)
     verdict = judge(finished, covariance)
     result = record(finished, verdict, absolute_sigma, time.perf_counter() - started)

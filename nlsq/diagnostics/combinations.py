@@ -81,7 +81,8 @@ def _families(
             moves = [p.copy(), p.copy()]
             for move, sign in zip(moves, (1, -1), strict=True):
                 move[i], move[j] = p[i] * math.exp(sign * _STEP), p[j] + sign * _STEP / per
-            yield (f"{names[i]}*exp({-per:.3g}*{names[j]})",), moves
+            power = sum_text([names[j]], [float(f"{-per:.3g}")])
+            yield (f"{names[i]}*exp({power})",), moves
 
 
 def _is_same(evidence: Evidence, at: np.ndarray, moves: Moves) -> bool:

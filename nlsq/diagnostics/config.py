@@ -57,5 +57,18 @@ class DiagnosticsConfig:
             if not number or not 0 < value < math.inf:
                 raise ValueError(f"{name} must be a positive number, got {value!r}")
 
+    @classmethod
+    def of(cls, config: DiagnosticsConfig | None) -> DiagnosticsConfig:
+        """A config, the default one for None.
+
+        Raises
+        ------
+        TypeError
+            For anything else.
+        """
+        if config is not None and not isinstance(config, cls):
+            raise TypeError(f"thresholds come as a DiagnosticsConfig, got {config!r}")
+        return DEFAULT if config is None else config
+
 
 DEFAULT = DiagnosticsConfig()

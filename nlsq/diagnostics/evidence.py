@@ -52,6 +52,7 @@ class Evidence:
     #: residuals (m,) and Jacobian (m, n) at other parameters (n,)
     residual_at: Callable[[np.ndarray], np.ndarray] | None = None
     jacobian_at: Callable[[np.ndarray], np.ndarray] | None = None
+    jacobian_given: bool = False  #: whether the user's own function made the Jacobian
     sums: Mapping[str, float] | None = None  #: of residuals not kept: `nlsq.streaming.moments`
 
     def __post_init__(self) -> None:

@@ -13,16 +13,24 @@ from nlsq.diagnostics.finding import CRITICAL, INFO, WARNING, Finding, listed
 _TREND = 0.5  # correlation of neighbouring residuals that a curve left in them makes
 _CHANCE = 0.05
 _FEWEST = 20  # points that can show a trend
+_STEP = 1e-2  # of a standard error; with limits as shares of the value
+_SHORTEST, _LONGEST = 1e-7, 1e-3
+_OFF = 1e-2  # a share of a column, from which on a derivative is wrong
 
 
 def analyse(evidence: Evidence, config: DiagnosticsConfig) -> list[Finding]:
-    """How the fit ended, its bounds and its degrees of freedom, and R-squared."""
+    """How the fit ended, by what derivatives, its bounds, degrees of freedom, and R-squared."""
     found = []
     if not evidence.converged:
         fact = f"not converged: {evidence.message.rstrip('.')}"
         remedy = "start nearer to the data, or allow more evaluations"
+        if not math.isfinite(evidence.cost):
+            remedy = (
+                "start where the model is finite (stability='auto' looks for such a start), and "
+                "leave out NaN in the data (nan_policy='omit')"
+            )
         found.append(Finding("not-converged", CRITICAL, fact, None, remedy))
-    found += _explained(evidence, config)
+    found += _derivatives(evidence) + _explained(evidence, config)
     for side, word in ((-1, "lower"), (1, "upper")):
         if names := evidence.named(evidence.free & (evidence.at_bound == side)):
             where = f"is at its {word} bound" if len(names) == 1 else f"are at their {word} bounds"
@@ -30,10 +38,44 @@ def analyse(evidence: Evidence, config: DiagnosticsConfig) -> list[Finding]:
             remedy = "widen the bound if nature allows, or fix it there"
             found.append(Finding("bound", WARNING, fact, float(len(names)), remedy, names))
     if evidence.dof <= 0 and evidence.n_points:
-        sizes = f"{evidence.n_points} data values for {int(evidence.free.sum())} free parameters"
+        counts = (evidence.n_points, "data value"), (int(evidence.free.sum()), "free parameter")
+        sizes = " for ".join(f"{n} {what}{'' if n == 1 else 's'}" for n, what in counts)
         fact, remedy = f"{sizes}: nothing can check the fit", "add data, or fix parameters"
         found.append(Finding("freedom", WARNING, fact, float(evidence.dof), remedy))
     return found
+
+
+def _derivatives(evidence: Evidence) -> list[Finding]:
+    """Whether the user's Jacobian is that of the user's model."""
+    if not (evidence.jacobian_given and evidence.plain and evidence.residual_at is not None):
+        return []
+    wrong, worst = [], 0.0
+    for j in np.flatnonzero(evidence.free):
+        given, (slope, half) = evidence.jacobian[:, j], _differences(evidence, j)
+        size = max(np.linalg.norm(given), np.linalg.norm(slope))
+        off, doubt = np.linalg.norm(given - slope), np.linalg.norm(slope - half)
+        if off > _OFF * size and off > 10 * doubt:  # False for NaN, beyond where f is defined
+            wrong.append(evidence.names[j])
+            worst = max(worst, float(off / size))
+    if not wrong:
+        return []
+    fact = f"jac is not the derivative of the model in {listed(wrong)}: {100 * worst:.3g} % off"
+    remedy = "mend it, or leave it out for exact derivatives: values and errors may be wrong"
+    return [Finding("jac", CRITICAL, fact, worst, remedy, tuple(wrong))]
+
+
+def _differences(evidence: Evidence, j: int) -> list[np.ndarray]:
+    """The model's derivatives by one parameter, from a step and from half of it."""
+    size, error = abs(evidence.values[j]), math.sqrt(max(evidence.covariance[j, j], 0.0))
+    h = _STEP * error if math.isfinite(error) else 0.0
+    h = min(max(h, _SHORTEST * size), _LONGEST * size) if size else h or _LONGEST
+    out = []
+    for step in (h, h / 2):
+        p, q = evidence.values.copy(), evidence.values.copy()
+        p[j] += step
+        q[j] -= step
+        out.append((evidence.residual_at(p) - evidence.residual_at(q)) / (p[j] - q[j]))
+    return out
 
 
 def _explained(evidence: Evidence, config: DiagnosticsConfig) -> list[Finding]:

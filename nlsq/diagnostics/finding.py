@@ -18,6 +18,7 @@ class Severity(enum.IntEnum):
 
 
 INFO, WARNING, CRITICAL = Severity
+_MARK = {INFO: " ", WARNING: "!", CRITICAL: "X"}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -40,6 +41,11 @@ class Finding:
                 "a Finding has texts, a Severity and a number or None, got "
                 f"{self.code!r}, {self.severity!r}, {self.fact!r}, {self.number!r}"
             )
+
+    def __str__(self) -> str:
+        """The line of a report: a mark, the fact, the remedy."""
+        remedy = f": {self.remedy}" if self.remedy else ""
+        return f"{_MARK[self.severity]} {self.fact}{remedy}"
 
 
 def listed(names: Sequence[str], most: int = 6) -> str:

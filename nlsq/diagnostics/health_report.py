@@ -27,7 +27,6 @@ LINES = 12
 # in the order in which their findings of like severity are listed
 ANALYSERS = (explained, identifiability, sensitivity, residual_health, influence, gradient)
 _STATUS = {INFO: "healthy", WARNING: "warning", CRITICAL: "critical"}
-_MARK = {INFO: " ", WARNING: "!", CRITICAL: "X"}
 _STYLE = {" ": "green", "!": "yellow", "X": "red", "?": "dim"}  # by the mark
 
 
@@ -69,9 +68,10 @@ class HealthReport:
 
     @property
     def verdict(self) -> str:
-        """The number of alarms, in words."""
-        count = len(self.alarms)
-        return f"{count} alarm{'s' * (count > 1)}" if count else "nothing to object"
+        """How many alarms there are; else how many remarks that something can be done about."""
+        remarks = sum(bool(f.remedy) for f in self.findings)
+        word, count = ("alarm", len(self.alarms)) if self.alarms else ("remark", remarks)
+        return f"{count} {word}{'s' * (count > 1)}" if count else "nothing to object"
 
     def summary(self) -> str:
         """At most twelve lines: a fact with its number each, and what to do."""
@@ -82,9 +82,7 @@ class HealthReport:
         rest = LINES - 1 - len(self.unknown)
         shown = self.findings if len(self.findings) <= rest else self.findings[: rest - 1]
         lines = [f"{self.title}: {self.status}, {self.verdict}"]
-        lines += [
-            f"{_MARK[f.severity]} {f.fact}{f': {f.remedy}' if f.remedy else ''}" for f in shown
-        ]
+        lines += map(str, shown)
         if left := len(self.findings) - len(shown):
             lines.append(f"  and {left} more in .findings")
         return lines + [f"? not looked at: {what}" for what in self.unknown]

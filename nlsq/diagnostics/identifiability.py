@@ -25,6 +25,7 @@ from nlsq.diagnostics.finding import CRITICAL, INFO, WARNING, Finding, listed
 from nlsq.utils.digits import near_one
 
 _MOST_PAIRS = 3  # that a line lists
+_FAR = 0.1  # of |x|, which a range of x below that calls far from 0
 _MOST = 12  # ill known parameters that are looked at
 _ROUNDING = 1e-8  # of a direction's largest part
 
@@ -95,17 +96,23 @@ class IdentifiabilityAnalyzer(AbstractAnalyzer):
         dependent, findings, settled = self._free_directions(evidence)
         rank, condition = n - dependent, math.inf if dependent else d.condition
         if found := together(evidence, self.config):
-            findings += _of_ill_known(*found)
+            findings += _of_ill_known(evidence, *found)
         if one_side := one_sided.analyse(evidence, self.config, settled):
             beyond = set(one_side[0].parameters)  # which is why the model does not respond there
             findings = [f for f in findings if f.code != "dead" or not beyond >= set(f.parameters)]
             findings += one_side
+        unsaid = _unsaid(evidence, findings)
+        findings += unsaid
+        rank -= sum(len(f.parameters) for f in unsaid)
         if rank == n and condition > self.config.condition_threshold and not findings:
             fact = f"the columns of the Jacobian are nearly dependent: condition {condition:.1e}"
             remedy = "write the model in x less its mean, or in other parameters"
             findings.append(Finding("condition", WARNING, fact, condition, remedy))
         else:
-            fact = f"{rank} of {n} free parameters determined, condition {condition:.2g}"
+            what = f"{rank} of {n} free parameters determined"
+            if rank == n and evidence.undetermined:  # here, and not far away, which is said above
+                what = f"the Jacobian has rank {rank} of {n}"
+            fact = f"{what}, condition {condition:.2g}"
             findings.append(Finding("rank", INFO, fact, condition))
         correlation = _correlation(evidence)
         pairs = _pairs(evidence, correlation, self.config.correlation_threshold)
@@ -122,7 +129,8 @@ class IdentifiabilityAnalyzer(AbstractAnalyzer):
         findings, settled = [], set()
         if which := evidence.named(dead):
             fact = f"{listed(which)}: the model does not respond"
-            remedy = f"start nearer to the data, or fix {'it' if len(which) == 1 else 'them'}"
+            it = "it" if len(which) == 1 else "them"
+            remedy = f"start nearer to the data, fix {it}, or, where it jumps, take method='cmaes'"
             findings.append(Finding("dead", CRITICAL, fact, 0.0, remedy, which))
         free = free_directions(evidence, self.config)
         for places, rows in _groups(free):
@@ -138,6 +146,17 @@ def analyse(evidence: Evidence, config: DiagnosticsConfig = DEFAULT) -> list[Fin
 
 
 # -- what is not determined at all -----------------------------------------------------------------
+
+
+def _unsaid(evidence: Evidence, findings: list[Finding]) -> list[Finding]:
+    """What the fit calls undetermined and no finding names: its Jacobian alone does not tell."""
+    said = {name for f in findings for name in f.parameters}
+    which = tuple(name for name in evidence.undetermined if name not in said)
+    if not which:
+        return []
+    it = "it" if len(which) == 1 else "them"
+    fact = f"{listed(which)}: not determined: values far away fit as well"
+    return [Finding("rank", CRITICAL, fact, 0.0, f"fix {it}, or add data that tell", which)]
 
 
 def free_directions(evidence: Evidence, config: DiagnosticsConfig) -> np.ndarray:
@@ -184,8 +203,10 @@ def _of_group(
         text, remedy = f"only {known[0]} is", f"fit {known[0]} as one parameter, or {remedy}"
     elif known:
         text = f"only {', '.join(known[:-1])} and {known[-1]} are"
+    elif left > 0:
+        text = f"only {left} combination{'s' if left > 1 else ''} of them"
     else:
-        text = f"only {left} combination{'s' if left > 1 else ''} of them" if left > 0 else "not"
+        text, remedy = "not", "fix it" if len(which) == 1 else "fix them"
     fact = f"{listed(which)}: {text} determined"
     return Finding("rank", CRITICAL, fact, float(left), remedy, which)
 
@@ -225,17 +246,19 @@ def together(
 
 
 def _of_ill_known(
-    names: tuple[str, ...], worst: str, known: list[combinations.Known]
+    evidence: Evidence, names: tuple[str, ...], worst: str, known: list[combinations.Known]
 ) -> list[Finding]:
-    findings = []
+    x, findings = evidence.x, []
+    far = x is not None and np.ptp(x) < _FAR * np.abs(x).max(initial=0.0)
+    centre = "write the model in x less its mean, or " if far else ""
     for one in known:
         a, b = one.names
         fact = f"{a}, {b}: only {one.text} is known well"
-        remedy = f"fit {one.text} in place of {a} and {b}, or fix one of them"
+        remedy = f"{centre}fit {one.text} in place of {a} and {b}, or fix one of them"
         findings.append(Finding("near-null", WARNING, fact, one.share, remedy, one.names))
     if not known:
         fact = f"{listed(names)}: the data know them together, none alone"
-        remedy = "fix one of them, or add data where they act differently"
+        remedy = f"{centre}fix one of them, or add data where they act differently"
         findings.append(Finding("near-null", WARNING, fact, None, remedy, names))
     return findings
 

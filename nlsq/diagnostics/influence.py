@@ -95,9 +95,10 @@ def _refitted(evidence: Evidence, i: int, shift: np.ndarray) -> np.ndarray:
         p[moved] += shift
         r = np.delete(evidence.residual_at(p), i)
         J = np.delete(evidence.jacobian_at(p), i, axis=0)[:, moved]
-        if not (np.isfinite(J).all() and np.isfinite(r).all() and J.any(axis=0).all()):
+        with np.errstate(over="ignore", invalid="ignore"):  # a step may lead out of the numbers
+            J, lengths = unit_columns(J)
+        if not (np.isfinite(lengths).all() and lengths.all() and np.isfinite(r).all()):
             break
-        J, lengths = unit_columns(J)
         step = np.linalg.lstsq(J, -r, rcond=None)[0] / lengths
         shift = shift + step
         if (np.abs(step) <= np.maximum(_CLOSE * np.abs(shift), near)).all():

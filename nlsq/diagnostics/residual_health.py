@@ -10,6 +10,7 @@ import math
 
 from nlsq.diagnostics.config import DEFAULT, DiagnosticsConfig
 from nlsq.diagnostics.evidence import Evidence
+from nlsq.diagnostics.explained import is_right_end
 from nlsq.diagnostics.finding import INFO, WARNING, Finding, Severity
 from nlsq.diagnostics.patterns import Pattern
 from nlsq.diagnostics.residual_tests import MOST_OUTLIERS, Residuals, examine, examine_sums
@@ -39,6 +40,8 @@ def analyse(evidence: Evidence, config: DiagnosticsConfig = DEFAULT) -> list[Fin
         return [Finding("exact", INFO, fact, evidence.size)]
     look = examine if evidence.residuals is not None else examine_sums
     seen = look(evidence, config.false_alarms)
+    if not is_right_end(evidence, config):  # whose residuals are y, of whatever size it is there
+        seen.spread = None
     found = [f for say in _SAID for f in say(evidence, seen)]
     return sorted(found, key=lambda finding: -finding.severity)
 

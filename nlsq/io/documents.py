@@ -77,6 +77,8 @@ def result_document(
     >>> restore(document).popt.tolist() == fit.popt.tolist()
     True
     """
+    from nlsq.result.sentences import cautions
+
     statistics = {name: getattr(result, name) for name in _STATISTICS} if _known(result) else {}
     intervals = result.confidence_intervals(LEVEL) if result.knows_dof else None
     info = result.get("model_info")
@@ -109,7 +111,7 @@ def result_document(
             "model": info.describe() if info is not None else None,
         },
         "search": _search(result),
-        "warnings": _cautions(result),
+        "warnings": cautions(result),
         "labels": {"x": x_label, "y": y_label},
         "data": dict(table_info or {}),
         "provenance": dict(provenance or {}),
@@ -147,12 +149,6 @@ def _search(result: CurveFitResult) -> dict[str, Any] | None:
         "summary": search_sentence(minima), "minima": found, "unseen": minima.unseen,
         **{name: getattr(minima, name) for name in told},
     }  # fmt: skip
-
-
-def _cautions(result: CurveFitResult) -> list[str]:
-    from nlsq.result.sentences import cautions
-
-    return list(dict.fromkeys([*cautions(result), *(result.get("warnings") or ())]))
 
 
 def plain(value: Any) -> Any:

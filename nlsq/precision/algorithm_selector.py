@@ -16,6 +16,7 @@ import numpy as np
 from nlsq.config import MemoryConfig, get_large_dataset_config, get_memory_config
 from nlsq.precision.bound_inference import noise_share
 from nlsq.precision.curves import FunctionCurves
+from nlsq.utils.given import require_finite
 
 _FAR = 6.0  # times the noise: a point that is far from its neighbours
 _FIRST = 1.2  # times farther off than the next ones
@@ -43,7 +44,8 @@ class Analysis(NamedTuple):
     noise: float  # in units of y
     outliers: int  # points far from the curve of their neighbours
     has_start: bool
-    unexplained: float  # sum of squares at the start, as a share of that of y about its mean
+    unexplained: float  # squares at the start as a share of those about the mean; NaN: no values
+    linear: bool  # in all parameters together: any start will do
     jumps: tuple[int, ...]  # parameters that act, but by jumps: their derivatives are 0
     silent: tuple[int, ...]  # that do not act at the start
     sizes: tuple[float, ...]  # |p0|, 1 for 0
@@ -91,18 +93,28 @@ class AlgorithmSelector:
         bounds: Any = None,
         memory_limit_gb: float | None = None,
     ) -> Analysis:
-        """Look at a fit to be made; the arguments are those of `nlsq.curve_fit`, p0 a list."""
+        """Look at a fit to be made; the arguments are those of `nlsq.curve_fit`.
+
+        Of these f is a function, p0 numbers or a dict of them, and bounds a pair or a dict.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For another f or p0, and for data that are not finite.
+        """
         y = np.ravel(np.asarray(ydata))
+        require_finite(y, "ydata")
         x = np.asarray(xdata) if isinstance(xdata, list | tuple) else xdata
-        start = np.ones(_count(f)) if p0 is None else np.atleast_1d(np.asarray(p0, float))
-        low, high = (np.broadcast_to(np.asarray(b, float), start.shape)
-                     for b in ((-np.inf, np.inf) if bounds is None else bounds))  # fmt: skip
+        start, low, high = _start(f, p0, bounds)
         curves = FunctionCurves(f, x, start, low, high, y.size)
         relative = noise_share(curves.x, y)
         noise = relative * float(np.ptp(np.real(y)))
         sizes = np.where(start != 0, np.abs(start), 1.0)
-        moved = start + np.concatenate([s * np.diag(sizes) for s in (0.0, *_STEPS)])
+        along = np.outer([1.0, 2.0], sizes * np.linspace(1, 2, start.size))  # no ratio stays
+        moved = start + np.concatenate([s * np.diag(sizes) for s in (0.0, *_STEPS)] + [along])
         values = curves.values(moved[[0, *range(start.size, len(moved))]])
+        values, along = values[:-2], values[-2:]
+        straight = np.allclose(along[1] - along[0], along[0] - values[0], rtol=1e-9, atol=0)
         with np.errstate(all="ignore"):
             change = np.linalg.norm(values[1:] - values[0], axis=1).reshape(2, -1)
             rest = np.sum(np.abs(values[0] - y) ** 2) / np.sum(np.abs(y - y.mean()) ** 2)
@@ -116,7 +128,8 @@ class AlgorithmSelector:
             y.size, start.size, y.nbytes + getattr(x, "nbytes", 0),
             MemoryConfig(limit, memory.safety_factor).usable_bytes, relative, noise,
             _outliers(curves.x, y, noise), p0 is not None,
-            float(rest) if math.isfinite(rest) else math.inf,
+            (float(rest) if math.isfinite(rest) else math.inf)
+            if np.isfinite(values[0]).all() else math.nan, straight,
             tuple(map(int, jumps)), tuple(np.flatnonzero(~acts & ~slope).tolist()),
             tuple(sizes.tolist()),
         )  # fmt: skip
@@ -206,13 +219,12 @@ def _search(found: Analysis) -> Iterator[tuple[str, dict[str, Any]]]:
     if found.jumps:
         where = ", ".join(f"number {j + 1}" for j in found.jumps)
         yield f"the model jumps in parameter {where}: its derivative is 0", {"method": "cmaes"}
-    elif found.unexplained > 1 and found.has_start:
-        times = f"{found.unexplained:.3g}" if found.unexplained < math.inf else "infinitely many"
-        why = f"the start leaves {times} times the squares that the mean of y leaves"
-        yield why, {"multistart": True}
-    elif found.unexplained > 1:
-        why = "no start is given, and 1 for each parameter is worse than the mean of y"
-        yield why, {"method": "global"}
+    elif not found.unexplained <= 1 and not found.linear:
+        start = "the start" if found.has_start else "1 for each parameter, since no start is given,"
+        what = f"leaves {found.unexplained:.3g} times the squares that the mean of y leaves"
+        if not found.unexplained < math.inf:
+            what = "tells nothing" if found.unexplained > 1 else "gives values that are not finite"
+        yield f"{start} {what}", {"method": "global"}
 
 
 def _jumps(curves: FunctionCurves, j: int, size: float, least: float) -> bool:
@@ -248,12 +260,32 @@ def _outliers(x: np.ndarray | None, y: np.ndarray, noise: float) -> int:
     return count if count <= _MANY_OUTLIERS * y.size else 0
 
 
-def _count(f: Callable) -> int:
-    """How many parameters f(x, a, b, ...) has."""
+def _start(f: Callable, p0: Any, bounds: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Start and bounds, each (n,); 1 and none where a dict leaves a parameter out."""
+    if not callable(f):
+        raise TypeError(f"f must be a function, got {f!r}. Read a text with nlsq.models.read.")
+    if isinstance(p0, str) or callable(p0):
+        raise TypeError(f"p0 must be numbers, got {p0!r}. Make the guess first.")
+    named = p0 is None or isinstance(p0, Mapping)
+    names = _names(f) if named or isinstance(bounds, Mapping) else ()
+    if named:
+        p0 = [(p0 or {}).get(name, 1.0) for name in names]
+    if isinstance(bounds, Mapping):
+        sides = [bounds.get(name, (None, None)) for name in names]
+        bounds = zip(*(((-np.inf if a is None else a), (np.inf if b is None else b))
+                       for a, b in sides), strict=True)  # fmt: skip
+    start = np.atleast_1d(np.asarray(p0, float))
+    low, high = (np.broadcast_to(np.asarray(b, float), start.shape)
+                 for b in ((-np.inf, np.inf) if bounds is None else bounds))  # fmt: skip
+    return start, low, high
+
+
+def _names(f: Callable) -> list[str]:
+    """The parameters of f(x, a, b, ...)."""
     parameters = list(inspect.signature(f).parameters.values())
     if any(p.kind is p.VAR_POSITIONAL for p in parameters):
         raise ValueError("The signature of f does not name its parameters: give p0.")
-    return len(parameters) - 1
+    return [p.name for p in parameters[1:]]
 
 
 def _short(value: Any) -> str:

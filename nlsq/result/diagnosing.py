@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nlsq.diagnostics.config import DEFAULT, DiagnosticsConfig
+from nlsq.diagnostics.config import DiagnosticsConfig
 from nlsq.diagnostics.evidence import Evidence
 from nlsq.diagnostics.health_report import HealthReport
 from nlsq.diagnostics.health_report import diagnose as diagnose_evidence
@@ -27,12 +27,11 @@ def diagnose(
     history: list | None = None,
 ) -> HealthReport:
     """The report on a fit; history: (nit, cost, gradient) of its iterations (`Options.history`)."""
-    if not isinstance(config, DiagnosticsConfig | None):
-        raise TypeError(f"diagnostics_config must be a DiagnosticsConfig, got {config!r}.")
+    thresholds = DiagnosticsConfig.of(config)
     evidence, unknown = evidence_of(result, history)
     name = result.get("model_name")
     title = f"Fit of {name}" if name else "Fit"
-    return diagnose_evidence(evidence, config or DEFAULT, title, unknown)
+    return diagnose_evidence(evidence, thresholds, title, unknown)
 
 
 def diagnose_residuals(result: OptimizeResult, config: DiagnosticsConfig | None) -> HealthReport:
@@ -71,6 +70,7 @@ def evidence_of(result: FitStatistics, history: Any = None) -> tuple[Evidence, l
         tuple(result.get("undetermined") or ()), cost, dof,
         result.n_points if result.knows_dof else 0, noise,
         **pointwise,
+        jacobian_given=getattr(result.get("model_info"), "derivative", "") == "the user's jac",
         sums=result.moments if "moments" in result else None,
         history=_run_of(history, cost),
         converged=bool(result.get("success", True)),
@@ -149,6 +149,8 @@ def _pointwise(result: FitStatistics) -> tuple[dict[str, Any], str]:
     """
     if not {"fun", "jac"} <= set(result.keys()) or result.get("fun") is None:
         return {}, "the data are not here"
+    if not np.isfinite(result.get("cost", 0.0)):
+        return {}, "they are not finite"
     if "ydata" not in result:  # of `least_squares`
         dense = isinstance(result.jac, np.ndarray)
         return {"jacobian": result.jac, "residuals": result.fun} if dense else {}, ""

@@ -46,15 +46,15 @@ class FitsHealth:
         lines = [f"{len(self.reports)} fits: {said}"]
         codes = Counter(code for _, facts in self._facts() for code in facts)
         for code, number in codes.most_common(_LINES - 1):
-            place, fact = next((p, facts[code]) for p, facts in self._facts() if code in facts)
+            place, line = next((p, facts[code]) for p, facts in self._facts() if code in facts)
             at = ", ".join(map(str, place))
-            lines.append(f"! {code} in {number}, first in fits[{at}]: {fact}")
+            lines.append(f"{line[0]} {code} in {number}, first in fits[{at}]: {line[2:]}")
         return "\n".join(lines)
 
     def _facts(self) -> Iterator[tuple[tuple[int, ...], dict[str, str]]]:
         """Of each fit its place, and by their codes its alarms, of like ones the first."""
         for place, report in zip(np.ndindex(*self.shape), self.reports, strict=True):
-            yield place, {f.code: f.fact for f in reversed(report.alarms)}
+            yield place, {f.code: str(f) for f in reversed(report.alarms)}
 
     def __iter__(self) -> Iterator[HealthReport]:
         return iter(self.reports)

@@ -28,6 +28,8 @@ class ModelRecord:
         """The sentence that described the model when the result was stored."""
         return self.text
 
+    __str__ = describe
+
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") or name == "fields" or name not in self.fields:
             raise AttributeError(f"the stored record has no field {name!r}", name=name, obj=self)

@@ -97,7 +97,8 @@ def cautions(result: CurveFitResult) -> list[str]:
         out += [doubt for doubt in doubts(result) if not any(doubt in said for said in warnings)]
     if (tried := result.get("fallback")) and tried.why and not tried.recovered:
         out.append(f"the fit failed, and {len(tried.tried)} remedies did not mend it: {tried.why}")
-    return out + [w for w in warnings if w not in out]
+    every = list(dict.fromkeys([*out, *warnings]))  # a warning may hold some of the others
+    return [one for one in every if not any(one in other for other in every if other is not one)]
 
 
 def tries_sentence(tries: Sequence[Mapping]) -> str:

@@ -90,7 +90,9 @@ class Configuration:
             inside = inside[section]
         inside[last] = value
         for k in range(1, len(path)):
-            self.places.setdefault(path[:k], place)
+            self.places.setdefault(
+                path[:k], place if k > 1 else self.origin
+            )  # a section is no one's
         self.places = {at: p for at, p in self.places.items() if at[: len(path)] != path}
         self.places[path] = place
 

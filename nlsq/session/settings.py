@@ -258,7 +258,10 @@ class Fitting(_Section):
         if self.preset is not None and self.method in get_args(SearchLiteral):
             raise ValueError(f"give one of preset and method: {self.method}, each is a search")
         if self.fallback and self.search is not None:
-            raise ValueError(f"fallback is for a fit from one start, and {self.search} is a search")
+            raise ValueError(
+                f"fallback is for a fit from one start, and {self.search} is a search: leave one "
+                "of them out"
+            )
         given = [name for name in _OF_SEARCH if getattr(self, name) is not None]
         if given and self.search is None:
             raise ValueError(

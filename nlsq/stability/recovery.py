@@ -46,7 +46,7 @@ class FallbackRecord:
     Examples
     --------
     >>> FallbackRecord().describe()
-    'none was needed'
+    'no fallback was needed'
     """
 
     why: str = ""
@@ -58,11 +58,13 @@ class FallbackRecord:
     def describe(self) -> str:
         """All of it in one sentence."""
         if not self.why:
-            return "none was needed"
+            return "no fallback was needed"
         ends = itertools.groupby(self.tried, lambda one: one.gave + ", kept" * one.kept)
         told = "; ".join(f"{', '.join(one.changed for one in all_)}: {gave}" for gave, all_ in ends)
         end = "" if self.strategy_used else "; none gave a better end"
         return f"{self.why.rstrip('.')}. Tried {told or 'nothing'}{end}"
+
+    __str__ = describe
 
 
 class OptimizationRecovery:

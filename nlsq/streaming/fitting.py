@@ -22,7 +22,7 @@ from nlsq.core.model.model import Model
 from nlsq.core.orchestration.stages import require_engine, stages_for
 from nlsq.core.orchestration.streaming_coordinator import automatic_chunk_size
 from nlsq.core.problem import guesses, named, naming
-from nlsq.core.problem.keywords import asks_for_search
+from nlsq.core.problem.keywords import asks_for_report, asks_for_search
 from nlsq.core.problem.observations import Observations, require_enough_points
 from nlsq.core.problem.options import Options, read_options
 from nlsq.core.problem.parameters import (
@@ -165,7 +165,7 @@ def fit_source(
             k: v for k, v in own.items() if k != "max_nfev" or "maxfev" not in options
         } | options
     settings = _settings(caller, f, method, jac, parameters, options)
-    diagnoses = compute_diagnostics or diagnostics_config is not None
+    diagnoses = asks_for_report(compute_diagnostics, diagnostics_config)
     if diagnoses:
         settings = dataclasses.replace(settings, history=[])
     require_engine(f)

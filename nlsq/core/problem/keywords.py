@@ -57,6 +57,23 @@ def asks_for_search(method: Any, options: dict) -> bool:
     return named or (bool(options) and not options.keys().isdisjoint(SEARCH))
 
 
+def asks_for_report(compute_diagnostics: Any, config: Any) -> bool:
+    """Whether a call wants a report on its fit's health.
+
+    Raises
+    ------
+    TypeError
+        For what is no bool, or no `DiagnosticsConfig`.
+    """
+    if not isinstance(compute_diagnostics, bool):
+        raise TypeError(f"compute_diagnostics must be a bool, got {compute_diagnostics!r}.")
+    if config is not None:
+        from nlsq.diagnostics.config import DiagnosticsConfig  # which few fits need
+
+        DiagnosticsConfig.of(config)
+    return compute_diagnostics or config is not None
+
+
 def asks_for_company(method: Any, options: dict) -> bool:
     """Whether a call of `curve_fit` asks for one of `nlsq.core.companions`, its reports apart."""
     own = bool(options) and ("workers" in options or not options.keys().isdisjoint(BOUNDING))

@@ -204,6 +204,8 @@ def _method(method, bounded) -> str:
             hint = f" Did you mean {near[0]!r}?"
         elif is_optimizer(method):
             hint = " An optimizer is a method of `curve_fit` and `fit`."
+        elif not isinstance(method, str):
+            hint = " A minimiser has a method optimize(fun, x0, args, **options): nlsq.interfaces."
         raise ValueError(f"`method` must be 'trf', 'dogbox' or 'lm', got {method!r}.{hint}")
     if method == "lm" and bounded:
         raise ValueError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
+from typing import Any
 
 import numpy as np
 
@@ -220,8 +221,10 @@ def active_mask(x, lb, ub, free, columns, size) -> np.ndarray:
     return np.where(at_low, -1, np.where(at_high, 1, 0))
 
 
-def check_start(finished: Finished) -> None:
+def check_start(finished: Finished, guard: Any = None) -> None:
     """Raise SciPy's ValueError when the data or the model at the start are not finite.
+
+    guard: a `Guarding`, which lets the error have its report.
 
     Raises
     ------
@@ -242,14 +245,21 @@ def check_start(finished: Finished) -> None:
         if bad.size
         else "its derivatives are not finite"
     )
-    given = "x0" if isinstance(finished.model.call, ResidualCall) else "p0"
+    of_curve = not isinstance(finished.model.call, ResidualCall)
+    given = "p0" if of_curve else "x0"
     from nlsq.result import CurveFitResult, StartError
 
-    raise StartError(
+    error = StartError(
         f"{Status.NOT_FINITE.sentence} With {start} {what}. Choose another {given}, or bounds that "
         "keep the parameters where the model is defined.",
         CurveFitResult(_start_of(finished)),
     )
+    if guard is not None:
+        guard.tell(error.result)
+        error.add_note(str(error.result.stability))
+    if of_curve and (guard is None or guard.mode == "check"):
+        error.add_note("stability='auto' looks for a start at which the model is defined.")
+    raise error
 
 
 def _start_of(finished: Finished) -> dict:
@@ -258,7 +268,7 @@ def _start_of(finished: Finished) -> dict:
     return {
         "x": p.p0, "p0": p.p0, "bounds": (p.lb, p.ub), "param_names": p.names,
         "fixed": tuple(itertools.compress(p.names, p.free == 0)), "cost": math.nan, "nfev": 1,
-        "status": int(status), "message": status.sentence, "success": False,
+        "status": int(status), "message": status.sentence, "success": False, "warnings": (),
         "xdata": data.x.given, "ydata": data.y, "sigma": data.sigma, "model": finished.model,
     }  # fmt: skip
 
