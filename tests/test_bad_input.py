@@ -248,7 +248,7 @@ CURVES = {
         jac=lambda x, a, b: [["one", "two"]] * len(x),
         method="trf",
         ours=ValueError,
-    ),  # fmt: skip
+    ),
     "jac unknown": case("jac '2-point' 'bogus'", jac="bogus", method="trf"),
     "jac number": case("jac callable 5", jac=5, method="trf"),
     "jac array": case("jac callable", jac=np.eye(2), method="trf"),
