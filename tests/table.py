@@ -291,7 +291,7 @@ HOW = {
     "model", "model_info", "backend", "wall_time", "nfev", "njev", "nit", "status", "message",
     "tries", "method", "optimality", "xdata", "ydata", "sigma", "workflow", "streaming", "sample",
     "weighted", "moments", "has_statistics", "sigma_dimensions", "p0", "labels", "warnings",
-    "params", "precision",
+    "params", "precision", "diagnostics",
 }  # fmt: skip
 AS_LONG_AS_DATA = {"predictions", "residuals", "fun", "jac", "xdata", "ydata", "sigma"}
 

@@ -243,6 +243,9 @@ CURVES = {
     # options
     "jac of wrong shape": case("jac (20, 2) (3, 2)", jac=wrong_jac),
     "jac of wrong shape, trf": case("jac (20, 2) (3, 2)", jac=wrong_jac, method="trf"),
+    "jac of words": case(
+        "jac numbers", jac=lambda x, a, b: [["one", "two"]] * len(x), ours=ValueError
+    ),
     "jac unknown": case("jac '2-point' 'bogus'", jac="bogus", method="trf"),
     "jac number": case("jac callable 5", jac=5, method="trf"),
     "jac array": case("jac callable", jac=np.eye(2), method="trf"),

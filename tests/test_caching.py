@@ -73,6 +73,14 @@ def test_a_users_own_cache_keeps_fits():
     assert len(cache.kept) == 2 and all(isinstance(key, str) for key in cache.kept)
     with pytest.raises(TypeError, match=r"methods get\(key, default\), set"):
         curve_fit(decay, X, Y, cache={})
+    for wrong in (
+        0,
+        {},
+        pickle.loads(next(iter(cache.kept.values()))),
+    ):  # the last of another model
+        cache.get = lambda key, default=None, wrong=wrong: wrong
+        with pytest.raises(TypeError, match=r"under an equal key.*get\(\) returned"):
+            curve_fit(lambda x, a: a * x, X, Y, cache=cache)
 
 
 def test_room_is_made_for_a_fit():

@@ -265,6 +265,7 @@ def honest(tmp_path_factory):
 
 
 LONG = "a" * 1_000_000
+RECORD = {"$record": {}, "name": "", "text": ""}
 FORGED = [
     ("", None), ("", []), ("", "document"), ("", {}), ("", {"error": 3}),
     ("", {"error": {"kind": "SystemExit", "message": "", "fix": ""}}),
@@ -283,6 +284,10 @@ FORGED = [
     ("result.model_info", "text"), ("result.model", {}), ("result.tries", [{"kept": False}]),
     ("result.minima", {"$minima": {}}), ("document.search", {"minima": 3}),
     ("result.null_directions", {"$list": [{"z": 1.0}]}), ("result.$extra", {"quantile": 3}),
+    ("result.stability", 3), ("result.stability", RECORD), ("result.diagnostics", {"$health": 3}),
+    ("result.stability", RECORD | {"$record": {"findings": [], "actions": {"$list": [RECORD]}}}),
+    ("result.diagnostics", "healthy"), ("result.fallback", RECORD),
+    ("result.diagnostics", {"$health": {"title": 3, "findings": [], "unknown": []}}),
     ("result.bounds", 7), ("result.warnings", {"$tuple": [3]}),
 ]  # fmt: skip
 FORGED_OF = {

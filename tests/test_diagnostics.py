@@ -331,7 +331,7 @@ def of_parameters(report):
     return [f.fact for f in report.findings if f.code in ("explained", "rank", "spectrum")]
 
 
-def test_every_road_gives_the_report():
+def test_every_road_gives_the_report(monkeypatch):
     plain = nlsq.curve_fit(decay, T, Y)
     report = plain.diagnose()
     assert numbers(nlsq.curve_fit(decay, T, Y, compute_diagnostics=True).diagnostics) == numbers(
@@ -347,6 +347,9 @@ def test_every_road_gives_the_report():
     assert re.fullmatch(r"2 fits: 1 healthy.*\nX not-converged in 1.* \(nan_policy='omit'\)", said)
     with pytest.raises(TypeError, match="diagnose"):
         nlsq.fit_many(decay, T, [Y], compute_diagnostics=True)
+    monkeypatch.setenv("NLSQ_SELECTOR_IMPL", "old")
+    reference = nlsq.curve_fit(decay, T, Y, compute_diagnostics=True).diagnostics
+    assert of_parameters(reference) == of_parameters(report)
 
 
 def test_a_streamed_fit_needs_one_pass_and_says_what_it_lacks():
@@ -365,6 +368,9 @@ def test_a_restored_fit_says_what_is_still_known():
     assert back.diagnostics == result.diagnostics
     assert of_parameters(back.diagnose()) == of_parameters(result.diagnose())
     assert "the model is not here" in back.diagnose().unknown[0]
+    with pytest.warns(nlsq.OptimizeWarning):  # an infinite condition, which JSON has no word for
+        result = nlsq.curve_fit(lambda x, a, b: a + 0 * b * x, T, Y, compute_diagnostics=True)
+    assert nlsq.CurveFitResult.from_json(result.to_json()).diagnostics == result.diagnostics
 
 
 def test_many_stored_fits_keep_what_covariances_say(tmp_path):
@@ -414,6 +420,31 @@ OF_EVERY_KIND = {
     "a search": (decay, T, Y, {"method": "global"}),
     "exact": (decay, T, decay(T, 2.0, 1.0, 0.5), {}),
 }  # fmt: skip
+
+
+def product(x, a, b, c):
+    return a * b * x + c
+
+
+def saturation(x, v, k):
+    return v * x / (k + x)
+
+
+@pytest.mark.parametrize(
+    ("f", "p", "scales"),
+    [(product, (2, 3, 1), (1, 0, 1)), (product, (2, 3, 1), (0, -1, 0)),
+     (saturation, (2, 400), (1, 0)), (saturation, (2, 400), (0, 1))],
+)  # fmt: skip
+def test_far_units_change_no_finding(f, p, scales):
+    """Of y, or of x, by whose squares the numbers of a diagnosis end; warnings are errors here."""
+    found, x = [], np.linspace(0.1, 4, 40)
+    noisy = f(x, *p) * (1 + 0.01 * np.cos(90 * x**2))
+    for unit in (1.0, 1e-140, 1e140):
+        p0, height = np.array(p) * unit ** np.array(scales), unit ** scales[0]
+        width = unit if not scales[0] else 1.0
+        report = fitted(f, x * width, noisy * height, p0).diagnose()
+        found.append([(one.code, one.severity) for one in report.findings])
+    assert found[0] == found[1] == found[2]
 
 
 @pytest.mark.parametrize("kind", OF_EVERY_KIND)

@@ -272,6 +272,21 @@ def test_residuals_in_single_precision(jac):
     np.testing.assert_allclose(ours.x, theirs.x, rtol=1e-2)
 
 
+@pytest.mark.parametrize(
+    ("workers", "said"),
+    [
+        (lambda f, points: None, "as map does, got None"),
+        (lambda f, points: "ab", "as map does, got 'a'"),
+        (lambda f, points: [f(p) for p in points[1:]], "2 points had 1 answers"),
+        (lambda f, points: [f(p) for p in [*points, points[0]]], "2 points had 3 answers"),
+    ],
+)
+def test_what_is_not_like_map_is_refused(workers, said):
+    divide = partial(Attempt(CurveCall(operator.truediv)), 12, None)
+    with shared_out(workers) as mapped, pytest.raises(TypeError, match=said):
+        list(mapped(divide, [[1], [2]]))
+
+
 def test_processes_answer_in_order_and_say_what_went_wrong():
     with shared_out(2) as mapped:
         divide = Attempt(CurveCall(operator.truediv))

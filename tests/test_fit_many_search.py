@@ -95,9 +95,10 @@ def test_no_fit_is_worse_for_a_search_nor_for_its_neighbours(n_starts):
     assert (fits.cost <= plain.cost * (1 + 1e-9)).all()
     same = np.isclose(fits.cost, plain.cost, rtol=1e-6)
     np.testing.assert_array_equal(fits.popt[same], plain.popt[same])  # bit by bit
-    few = fit_many(sine, X, y[2:4], **options | {"p0": p0[2:4]})
-    np.testing.assert_allclose(few.popt, fits.popt[2:4], rtol=1e-9)
-    np.testing.assert_array_equal(few.minima.n_fits, fits.minima.n_fits[2:4])
+    for some in (slice(2, 4), slice(1, 2)):  # a batch that goes on may have one left
+        few = fit_many(sine, X, y[some], **options | {"p0": p0[some]})
+        np.testing.assert_allclose(few.popt, fits.popt[some], rtol=1e-9)
+        np.testing.assert_array_equal(few.minima.n_fits, fits.minima.n_fits[some])
 
 
 def test_the_seed_decides_and_the_way_of_evaluation_does_not():

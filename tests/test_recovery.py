@@ -5,7 +5,9 @@ The data are without noise, so that the parameters they were made from are the a
 
 import inspect
 import pickle
+import threading
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import numpy as np
@@ -21,6 +23,7 @@ from nlsq.stability.fallback import FallbackOrchestrator, FallbackStrategy
 from nlsq.stability.recovery import OptimizationRecovery
 from nlsq.stability.robust_decomposition import RobustDecomposition
 from nlsq.stability.svd_fallback import compute_svd_with_fallback, randomized_svd
+from nlsq.utils.warned import kept_warnings
 
 X = np.linspace(0, 10, 80)
 
@@ -211,6 +214,8 @@ def test_a_healthy_fit_calls_nothing_more():
     assert counts[3] - counts[2] == counts[2] - counts[1] and (plain.popt == fit.popt).all()
     assert fit.fallback.attempts == 1 and fit.fallback.describe() == "no fallback was needed"
     assert "remedy  no fallback was needed" in fit.summary() and "remedy" not in plain.summary()
+    held = curve_fit(decay, X, noisy, fixed={"a": 1, "k": 9, "c": 0}, fallback=True)
+    assert not held.fallback.tried
 
 
 def test_noise_alone_is_no_failure():
@@ -282,17 +287,42 @@ def test_warnings_are_those_of_the_end_that_is_kept_at_the_callers_line():
 # -------------------------------------------------------------------------- calls and records
 
 
+def test_fits_at_once_leave_the_filters_as_they_were():
+    """Of which the first to begin ends first."""
+    before, both, left = list(warnings.filters), threading.Barrier(2), threading.Event()
+
+    def told(name):
+        if name == "second":
+            both.wait()
+        with kept_warnings() as notes:
+            if name == "first":
+                both.wait()
+                both.wait()
+            else:
+                both.wait()
+                left.wait()
+            warnings.warn(name, stacklevel=1)
+        left.set()
+        return [str(note.message) for note in notes]
+
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(told, ("first", "second"))) == [["first"], ["second"]]
+    assert warnings.filters == before
+
+
 def test_every_call_knows_the_word_or_says_why_not():
     y = decay(X, 3, 0.7, 1)
     assert nlsq.CurveFit(fallback=True).curve_fit(decay, X, y).fallback.attempts == 1
     assert nlsq.fit(decay, X, y, fallback=True).fallback.attempts == 1
     assert "fallback" not in nlsq.fit(decay, X, y, fallback=False)
+    pieces = {"workflow": "chunked", "show_progress": False}
+    assert "fallback" not in nlsq.fit(decay, X, y, [1, 1, 1], fallback=False, **pieces)
     *_, info, _, status = curve_fit(decay, X, y, fallback=True, full_output=True)
     assert info["fallback"].attempts == 1 and status > 0
     refused = {
         "from one start": lambda: curve_fit(decay, X, y, fallback=True, multistart=True),
         "in memory, and": lambda: curve_fit(decay, iter([(X, y)]), fallback=True),
-        "data in memory": lambda: nlsq.fit(decay, X, y, workflow="chunked", fallback=True),
+        "in pieces": lambda: nlsq.fit(decay, X, y, workflow="chunked", fallback=True),
         "one fit": lambda: nlsq.fit_many(decay, X, y[None], fallback=True),
         "made again": lambda: nlsq.least_squares(lambda p: p, [1.0], fallback=True),
         "a bool": lambda: curve_fit(decay, X, y, fallback="yes"),

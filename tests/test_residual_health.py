@@ -126,7 +126,7 @@ def test_units_change_no_verdict():
     rng = np.random.default_rng(1)
     y = decay(X, 2, 1, 0.3) + 0.3 * np.sin(4 * X) + 0.1 * rng.normal(size=100)
     facts = []
-    for a, b in ((1.0, 1.0), (1e-9, 1e7), (1e12, 1e-5)):
+    for a, b in ((1.0, 1.0), (1e-9, 1e7), (1e12, 1e-5), (1e150, 1.0), (1e-150, 1.0)):
         fit = curve_fit(decay, X * b, y * a, p0=(2 * a, 1 / b, 0.3 * a))
         facts.append([(f.code, f.severity, f.number) for f in _all(fit)])
     assert facts[0]
@@ -284,7 +284,19 @@ class Broken:
     def analyse(self, evidence):
         if isinstance(self.wrong, BaseException):
             raise self.wrong
-        return self.wrong
+        return self.wrong(evidence) if callable(self.wrong) else self.wrong
+
+
+def spoil(evidence):
+    """Change the fit."""
+    for array in (evidence.values, evidence.covariance, evidence.residuals, evidence.jacobian):
+        array[...] = 99.0
+    return []
+
+
+def garble(evidence):
+    """Return a finding that is none."""
+    return [Finding("code", 7, None)]
 
 
 def test_registry(registry):
@@ -312,10 +324,20 @@ def test_what_is_no_plugin_is_refused(registry, plugin):
     assert registry.all() == ()
 
 
-@pytest.mark.parametrize("wrong", [ZeroDivisionError("oops"), ["a text"], None, 7], ids=repr)
+@pytest.mark.parametrize(
+    "wrong",
+    [ZeroDivisionError("oops"), ["a text"], None, 7, spoil, garble],
+    ids=lambda one: getattr(one, "__name__", repr(one)),
+)
 def test_a_plugin_that_fails_loses_nothing(registry, wrong):
     registry.register(Broken(wrong))
-    report = curve_fit(line, X, 2 * X + np.cos(7 * X), p0=(1, 1)).diagnose()
+    plain, result = (
+        curve_fit(line, X, 2 * X + np.cos(7 * X), p0=(1, 1), compute_diagnostics=asked)
+        for asked in (False, True)
+    )
+    for field in ("popt", "pcov", "fun", "jac"):
+        np.testing.assert_array_equal(result[field], plain[field])
+    report = result.diagnostics
     (failed,) = [f for f in report.findings if f.code == "plugin-failed"]
     assert "'broken'" in failed.fact and type(failed.severity) is Severity
     assert any(f.code == "explained" for f in report.findings)

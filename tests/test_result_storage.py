@@ -110,6 +110,9 @@ def test_what_json_cannot_hold_is_named():
 def test_foreign_json_is_refused(tmp_path):
     with pytest.raises(ValueError, match="not a stored result"):
         OptimizeResult.from_dict({"x": 1})
+    for forged in ({"$record": 1}, {"$health": {}}, {"$tuple": None}, {"$minima": 3}):
+        with pytest.raises(ValueError, match="damaged"):
+            CurveFitResult.from_dict({"nlsq_result": "CurveFitResult", "format": 1, "x": forged})
     stored = OptimizeResult(x=1).to_dict()
     with pytest.raises(ValueError, match=r"use OptimizeResult\.from_dict"):
         CurveFitResult.from_dict(stored)

@@ -596,6 +596,12 @@ def test_where_a_minimiser_ends_is_checked(x, words):
 
     with pytest.raises(ValueError, match=words):
         fit(method=Astray(), bounds=(0, 9))
+    Astray.optimize = lambda *_, **__: {"x": x}
+    with pytest.raises(TypeError, match="must return an object with x, success and message"):
+        fit(method=Astray(), bounds=(0, 9))
+    Astray.optimize = lambda self, fun, x0, **__: fun(x0[:1])
+    with pytest.raises(ValueError, match="cannot reshape"):
+        fit(method=Astray(), bounds=(0, 9))
     with pytest.raises(TypeError, match="'n_starts' is for our searches"):
         fit(method=Astray(), n_starts=5)
 

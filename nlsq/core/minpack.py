@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
 
 import numpy as np
 
+from nlsq.core.drive.solve import solve
 from nlsq.core.model.calls import CurveCall
 from nlsq.core.model.jacobians import of_curve
 from nlsq.core.model.model import Model
-from nlsq.core.orchestration.solving import fit_alone
+from nlsq.core.orchestration.solving import concluded, fit_alone, on_its_road
 from nlsq.core.orchestration.stages import stages_for
 from nlsq.core.problem.keywords import (
     FRONT,
@@ -27,6 +28,7 @@ from nlsq.core.problem.options import check_kept, since
 from nlsq.core.problem.parameters import UNBOUNDED, parse_parameters, speaks_by_name
 from nlsq.core.verdict.finished import check_start
 from nlsq.core.verdict.record import announce, judge, record
+from nlsq.utils import interruption
 from nlsq.utils.given import model_value, numeric, require_numbers
 
 if TYPE_CHECKING:
@@ -347,10 +349,15 @@ def curve_fit(
     model = Model(CurveCall(f), n, getattr(f, "__name__", type(f).__name__))
     if type(xdata) is np.ndarray and xdata.dtype == np.float64:
         data.x.own = xdata if prepared.xdata.shape == xdata.shape else None
-    fit = fit_alone
-    for one in reversed(company):
-        fit = partial(one.fit, fit)
-    finished = fit(model, data, config)
+    if company or config.solver == "reference":
+        fit = fit_alone
+        for one in reversed(company):
+            fit = partial(one.fit, fit)
+        finished = fit(model, data, config)
+    else:  # what `fit_alone` does, a frame nearer to the step
+        with interruption.deferred():
+            posed = on_its_road(model, data, config)
+            finished = concluded(posed, solve(*posed))
     check_start(finished, guard)
     covariance = taken.covariance.compute(finished, absolute_sigma)
     verdict = judge(finished, covariance)

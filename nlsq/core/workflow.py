@@ -248,6 +248,11 @@ def fit(
             if source.labels:
                 result["labels"] = dict(source.labels)
             return result
+        if common.pop("fallback", False):
+            raise ValueError(
+                "fallback is for a fit of data in memory, and this one reads them in pieces. Fit a "
+                "sample with it, and all the data from there: p0=fit."
+            )
         if decision.strategy == "streaming" and hybrid is None:
             hybrid = HybridStreamingConfig()
         return fit_source(

@@ -55,6 +55,13 @@ class Evidence:
     jacobian_given: bool = False  #: whether the user's own function made the Jacobian
     sums: Mapping[str, float] | None = None  #: of residuals not kept: `nlsq.streaming.moments`
 
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():  # a stranger's plugin must not change the fit
+            if isinstance(value, np.ndarray):
+                view = value.view()
+                view.flags.writeable = False
+                object.__setattr__(self, name, view)
+
     @classmethod
     def of_jacobian(cls, jacobian: Any, names: Any = None) -> Evidence:
         """What a Jacobian (m, n) alone tells; the parameters' values are not known (NaN)."""
@@ -199,4 +206,4 @@ class Directions:
     def _over_values(self, parts: np.ndarray) -> np.ndarray:
         with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
             divided = (parts.T / self.values).T
-        return np.linalg.norm(np.where(np.isnan(divided), 0.0, divided), axis=0)
+        return np.hypot.reduce(np.where(np.isnan(divided), 0.0, divided), axis=0)  # no squares

@@ -6,6 +6,8 @@ import dataclasses
 import enum
 from collections.abc import Sequence
 
+import numpy as np
+
 
 class Severity(enum.IntEnum):
     """How much a finding matters; the worst of a report is its status."""
@@ -29,6 +31,16 @@ class Finding:
     number: float | None = None  #: what the fact rests on: a condition number, a p-value, a share
     remedy: str = ""  #: what to do about it; '' where there is nothing to do
     parameters: tuple[str, ...] = ()  #: names of those that it is about
+
+    def __post_init__(self) -> None:
+        texts = (self.code, self.fact, self.remedy, *self.parameters)
+        number = self.number is None or isinstance(self.number, int | float | np.number)
+        right = isinstance(self.severity, Severity) and number
+        if not right or not all(isinstance(text, str) for text in texts):
+            raise TypeError(
+                "a Finding has texts, a Severity and a number or None, got "
+                f"{self.code!r}, {self.severity!r}, {self.fact!r}, {self.number!r}"
+            )
 
     def __str__(self) -> str:
         """The line of a report: a mark, the fact, the remedy."""

@@ -103,8 +103,9 @@ def _tangent(evidence: Evidence, place: int) -> np.ndarray:
     k = int(np.flatnonzero(d.places == place)[0])
     with np.errstate(all="ignore"):
         scaled = (d.rows / d.values[:, None]).T @ (d.rows[:, k] / d.values)
+        along = scaled / d.lengths / (scaled[k] / d.lengths[k])
     out = np.zeros(len(evidence.names))
-    out[d.places] = scaled / d.lengths / (scaled[k] / d.lengths[k])
+    out[d.places] = along
     return out
 
 

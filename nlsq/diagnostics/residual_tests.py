@@ -77,6 +77,7 @@ def examine(evidence: Evidence, false_alarms: float) -> Residuals:
         seen.distances = np.abs(far.equalised[outlying]) / clean.error
     elif pattern is None and spread is None and clean.r.size >= _FEWEST_FOR_TAILS:
         d = clean.equalised - clean.equalised.mean()
+        d /= np.abs(d).max() or 1.0  # of y by 1e-100 the fourth powers are no numbers
         squares = d * d
         variance, m = float(squares.mean()), d.size
         excess = float(squares @ squares) / (m * variance**2) - 3.0

@@ -27,8 +27,8 @@ class UsersOptimizer:
 
         Raises
         ------
-        ValueError
-            It ends at no point, or outside of the bounds.
+        TypeError, ValueError
+            It returns no result, or ends at no point, or outside of the bounds.
         """
         free, name = problem.free, type(self.config).__name__
         if not free.any():
@@ -36,6 +36,9 @@ class UsersOptimizer:
         bounds = problem.lb[free], problem.ub[free]
         least_squares = isinstance(self.config, LeastSquaresOptimizerProtocol)
         found = (_least_squares if least_squares else _minimum)(self.config, problem, bounds)
+        if not isinstance(found, ResultProtocol):
+            raise TypeError(f"{name} must return an object with x, success and message, as "
+                            f"scipy.optimize.OptimizeResult is, got {found!r:.80}.")  # fmt: skip
         x, end = np.asarray(found.x, float), problem.p0.copy()
         if x.shape != bounds[0].shape or not np.isfinite(x).all():
             raise ValueError(f"{name} must end at {free.sum()} finite numbers, got x={found.x!r}.")
@@ -48,7 +51,7 @@ class UsersOptimizer:
 
 def _whole(problem: Problem, x: Any) -> np.ndarray:
     p = problem.p0.copy()
-    p[problem.free] = x
+    p[problem.free] = np.reshape(x, problem.free.sum())  # one number would stand for all
     return p
 
 

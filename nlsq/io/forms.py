@@ -207,7 +207,13 @@ DOCUMENT: dict[str, Any] = {
     },
 }  # fmt: skip
 _RECORD = {"name": str, "text": str, "fields": {"pointwise?": bool}}
-_FALLBACK = {"why": str, "recovered": bool, "tried": [ModelRecord]}
+#: Of what a stored record of a field holds.
+_RECORDS = {
+    "fallback": {"why": str, "recovered": bool, "tried": [ModelRecord]},
+    "stability": {"findings": [ModelRecord], "actions": [ModelRecord]},
+}
+_ACTION = {"kind": str, "text": str}
+_HEALTH = {"title": str, "unknown": [str]}  # a Finding looks after itself
 _VECTOR = OneOf((Numbers(("n",)), Each(float, "n")))
 _FIELDS: dict[str, Any] = {
     "x": Numbers(("n",)),
@@ -225,7 +231,7 @@ _FIELDS: dict[str, Any] = {
     "null_directions?": [{"*": float}],
     "tries?": [{"name": str, "cost": float, "kept": bool}],
     "minima?": OneOf((None, Minima)),
-    "fallback?": OneOf((None, ModelRecord)),
+    "fallback?": OneOf((None, ModelRecord)), "stability?": ModelRecord,
     "precision?": [{"state": str, "reason": str}],
     "inferred_bounds?": {"*": {"lower": OneOf((None, float)), "upper": OneOf((None, float)),
                                "reason": str, "released": bool}},
@@ -251,14 +257,27 @@ _VARIABLES = {
 }  # fmt: skip
 
 
+def _in_health(report: Any) -> str | None:
+    if type(report).__name__ != "HealthReport":  # whose package few results load
+        return " is no HealthReport"
+    wrong = mismatch(report.to_dict(), _HEALTH)
+    return f".{wrong}" if wrong else None
+
+
 def result_mismatch(fields: OptimizeResult) -> str | None:
     """What is wrong with a restored result, or None."""
     if wrong := mismatch(fields, _FIELDS) or mismatch(vars(fields), _VARIABLES):
         return wrong
     if (tries := fields.get("tries")) and not any(one["kept"] for one in tries):
         return "tries has none that was kept"
-    if (told := fields.get("fallback")) and (wrong := mismatch(told.fields, _FALLBACK)):
-        return f"fallback.{wrong}"
+    for name, form in _RECORDS.items():
+        if (told := fields.get(name)) and (wrong := mismatch(told.fields, form)):
+            return f"{name}.{wrong}"
+    actions = fields.stability.actions if "stability" in fields else ()
+    if wrong := mismatch([vars(one)["fields"] for one in actions], [_ACTION], where="actions"):
+        return f"stability.{wrong}"
+    if "diagnostics" in fields and (wrong := _in_health(fields.diagnostics)):
+        return f"diagnostics{wrong}"
     names = fields.get("param_names") or ()
     if (minima := fields.get("minima")) is not None and minima.names != tuple(fields.names):
         return "minima are of other parameters"

@@ -22,7 +22,7 @@ from nlsq.result.minima import Minima
 from nlsq.result.model_record import ModelRecord
 from nlsq.result.recipes import recipe_of
 from nlsq.utils.input_error import InputError
-from nlsq.utils.safe_serialize import Codec
+from nlsq.utils.safe_serialize import DAMAGE, Codec
 
 FORMAT = 1
 _CLASS, _VERSION, _EXTRA = "nlsq_result", "format", "$extra"
@@ -55,7 +55,7 @@ class _ResultCodec(Codec):
         if isinstance(value, Minima):
             return {"$minima": self.encode(value.parts(), level)}
         if type(value).__name__ == "HealthReport":  # whose package few results load
-            return {"$health": value.to_dict()}
+            return {"$health": self.encode(value.to_dict(), level)}
         if isinstance(value, ModelRecord) or (
             dataclasses.is_dataclass(value) and not isinstance(value, type)
         ):
@@ -94,7 +94,7 @@ class _ResultCodec(Codec):
         if tag == "$health":
             from nlsq.diagnostics.health_report import HealthReport
 
-            return HealthReport.from_dict(body)
+            return HealthReport.from_dict(self.decode(body, level))
         if tag == "$minima":
             return Minima.from_parts(self.decode(body, level))
         return super().other_in(tag, value, level)
@@ -157,20 +157,26 @@ def encode_result(
 
 def decode_result(kind: str, data: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Inverse of `encode_result`: (fields, instance variables)."""
-    if not isinstance(data, Mapping) or _CLASS not in data:
+    if not isinstance(data, Mapping) or not {_CLASS, _VERSION} <= data.keys():
         raise ValueError("not a stored result: it was not written by to_dict() or to_json()")
     if data[_CLASS] != kind:
         raise ValueError(
             f"the data hold a {data[_CLASS]}, not a {kind}: use {data[_CLASS]}.from_dict"
         )
-    if data[_VERSION] > FORMAT:
-        raise ValueError(f"format {data[_VERSION]} is newer than this version reads ({FORMAT})")
+    if type(data[_VERSION]) is not int or data[_VERSION] > FORMAT:
+        raise ValueError(
+            f"format {data[_VERSION]!r:.40} is none, or newer than this version reads ({FORMAT})"
+        )
     skip = {_CLASS, _VERSION, _EXTRA}
-    fields = {
-        name: None if name == "model" else decode(value)  # see `CurveFitResult.from_dict`
-        for name, value in data.items() if name not in skip
-    }  # fmt: skip
-    return fields, decode(data.get(_EXTRA, {}))
+    try:
+        fields = {
+            name: None if name == "model" else decode(value)  # see `CurveFitResult.from_dict`
+            for name, value in data.items() if name not in skip
+        }  # fmt: skip
+        return fields, decode(data.get(_EXTRA, {}))
+    except DAMAGE as error:
+        said = f"{type(error).__name__}: {error}"
+        raise ValueError(f"the stored result is damaged: {said:.200}") from None
 
 
 def dump(data: dict[str, Any], path: str | os.PathLike | None, indent: int | None) -> str:

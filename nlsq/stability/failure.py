@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from nlsq.utils.unexplained import ROUNDED, UNEXPLAINED, alike
+from nlsq.utils.warned import kept_warnings
 
 KINDS = {
     "max_nfev": "the evaluations did not suffice",
@@ -48,8 +49,7 @@ class End:
         """
         raised: Exception | None = None
         result: Any = None
-        with warnings.catch_warnings(record=True) as notes:
-            warnings.simplefilter("always")
+        with kept_warnings() as notes:
             try:
                 result = fit(**call)
             except (RuntimeError, ValueError, ArithmeticError) as error:
@@ -122,7 +122,7 @@ def failure(result: Any) -> tuple[str, str]:
     if not result.success:
         kind = _BY_STATUS.get(int(result.status), "")
         return (kind, str(result.message)) if kind else ("", "")
-    if result.get("ydata") is None:
+    if result.get("ydata") is None or not result.n_free:  # else nothing can be mended
         return "", ""
     share = 1 - result.r_squared  # NaN, or infinite, for data that are constant
     if 1 < share < math.inf and result.get("loss", "linear") == "linear":  # others leave outliers

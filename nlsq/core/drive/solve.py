@@ -52,12 +52,18 @@ def solve(model: Model, data: Observations, parameters: Parameters, options: Opt
                 key = _named(key)
             if key is None:
                 return solve(model, data, parameters, anew)
-            return kept_fit(
+            found = kept_fit(
                 options.cache,
                 key,
                 lambda: solve(model, data, parameters, anew),
                 keep=lambda outcome: outcome.status > 0 and model.info.agrees(road),
             )
+            if np.shape(getattr(found, "x", None)) != parameters.p0.shape:
+                raise TypeError(
+                    f"`cache` must return what it was given under an equal key, or the default; "
+                    f"for this fit get() returned {found!r:.80}."
+                )
+            return found
         options = anew
     outcome, budget = None, options.max_nfev
     with interruption.deferred():

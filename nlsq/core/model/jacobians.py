@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from nlsq.interfaces.jacobian_protocol import JacobianProtocol, SparseJacobianProtocol
+from nlsq.utils.given import numeric
 
 # Products of random signs with a LinearOperator, whose column norms cannot be had otherwise: each
 # is right to about a quarter.
@@ -65,7 +66,7 @@ def form(J: Any, m: int, n: int) -> Any:
         J = J.tocsr()
         J = J.astype(np.result_type(J.dtype, float), copy=False)  # squares of int8 overflow
     elif not is_operator(J):
-        J = np.asarray(J)
+        J = numeric(J, "jac")
         if J.ndim < 2 and J.size == m * n and 1 in (m, n):
             J = J.reshape(m, n)
     if J.shape != (m, n):

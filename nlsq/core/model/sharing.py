@@ -28,6 +28,7 @@ _REMEDY = (
     "Define it at the top level of a module that can be imported, or evaluate in this process: "
     "with workers=None, or with threads, workers=ThreadPoolExecutor(2).map of concurrent.futures."
 )
+_NO_MAP = "`workers` must give f(point) of each of the points in their order, as map does"
 
 
 class WorkerError(ChildProcessError):
@@ -94,7 +95,7 @@ def shared_out(workers: Any) -> Iterator[Callable]:
     The processes begin when they are first needed.
     """
     if callable(workers):
-        yield workers
+        yield partial(_answers_of, workers)
     elif workers in (None, 1):
         yield map
     else:
@@ -105,6 +106,19 @@ def shared_out(workers: Any) -> Iterator[Callable]:
             yield processes.map
         finally:
             processes.end()
+
+
+def _answers_of(workers: Callable, f: partial, points: Iterable) -> Iterator:
+    """What the user's `workers` make of the points, each answer looked at."""
+    points, count = list(points), 0
+    found = workers(f, points)
+    for value in found if isinstance(found, Iterable) else [found]:
+        if not isinstance(value, np.ndarray | np.generic | Raised):
+            raise TypeError(f"{_NO_MAP}, got {value!r:.80}.")
+        count += 1
+        yield value
+    if count != len(points):
+        raise TypeError(f"{_NO_MAP}: {len(points)} points had {count} answers.")
 
 
 class Processes:

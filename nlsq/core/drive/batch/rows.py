@@ -45,7 +45,9 @@ class Rows:
 
     def __init__(self, array, shape: tuple[int, ...], tail: int):
         self.tail = array.shape[array.ndim - tail :]
-        self.shared = math.prod(array.shape[: array.ndim - tail]) == 1
+        # a row of its own for the only fit is not for all: the fit is as among others
+        lead = array.shape[: array.ndim - tail]
+        self.shared = not lead or math.prod(lead) == 1 < math.prod(shape)
         in_memory = isinstance(array, np.ndarray)
         self._array = np.broadcast_to(array, shape + self.tail) if in_memory else array
 
