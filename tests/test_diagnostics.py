@@ -347,8 +347,6 @@ def test_every_road_gives_the_report(monkeypatch):
     assert re.fullmatch(r"2 fits: 1 healthy.*\nX not-converged in 1.* \(nan_policy='omit'\)", said)
     with pytest.raises(TypeError, match="diagnose"):
         nlsq.fit_many(decay, T, [Y], compute_diagnostics=True)
-    with pytest.raises(TypeError, match="come as a DiagnosticsConfig, got 3"):
-        nlsq.curve_fit(decay, T, Y, diagnostics_config=3)
     monkeypatch.setenv("NLSQ_SELECTOR_IMPL", "old")
     reference = nlsq.curve_fit(decay, T, Y, compute_diagnostics=True).diagnostics
     assert of_parameters(reference) == of_parameters(report)

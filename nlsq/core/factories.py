@@ -41,8 +41,8 @@ def create_optimizer(*, workflow: Any = None, **options: Any) -> CurveFitProtoco
     array([3., 1.])
     """
     config = options.get("diagnostics_config")
-    if config is not None and not isinstance(config, DiagnosticsFacade.get_diagnostics_config()):
-        raise TypeError(f"`diagnostics_config` must be a DiagnosticsConfig, got {config!r}.")
+    if config is not None:
+        DiagnosticsFacade.get_diagnostics_config().of(config)
     function = curve_fit
     if workflow is not None:
         function, options = fit, {"workflow": workflow, **options}

@@ -67,7 +67,7 @@ class DiagnosticsConfig:
             For anything else.
         """
         if config is not None and not isinstance(config, cls):
-            raise TypeError(f"thresholds come as a DiagnosticsConfig, got {config!r}")
+            raise TypeError(f"diagnostics_config must be a DiagnosticsConfig, got {config!r}.")
         return DEFAULT if config is None else config
 
 
