@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from nlsq.cli.main import COMMANDS
+from nlsq.cli.main import COMMANDS, main
 from nlsq.cli.manual import manual
 from tests import forked
 from tests.program import ROOT, environment, place
@@ -87,7 +87,20 @@ BEFORE = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("line", documented())
+WINDOWS = [line for line in documented() if line.startswith("nlsq gui")]
+
+
+@pytest.mark.parametrize("line", WINDOWS)
+def test_a_line_that_opens_a_window(line, monkeypatch):
+    """What it is opened with; `test_gui_state` opens it."""
+    opened = []
+    monkeypatch.setattr("nlsq.gui_qt.run_desktop", lambda given: opened.append(given) or 0)
+    with pytest.raises(SystemExit, match="0"):
+        main(line.split()[1:])
+    assert opened == [line.split()[2:]]
+
+
+@pytest.mark.parametrize("line", [line for line in documented() if line not in WINDOWS])
 def test_line(line, folder, tmp_path_factory):
     cache = tmp_path_factory.getbasetemp().parent / "compiled"
     env = environment(cache, HOME=str(folder))

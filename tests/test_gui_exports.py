@@ -135,7 +135,7 @@ def run_script(script):
     return space["fit"].popt.tolist()
 
 
-@pytest.mark.parametrize("seed", range(24))
+@pytest.mark.parametrize("seed", range(12))
 def test_scripts_and_commands_repeat_a_fit(table, tmp_path, seed):
     content = drawn(np.random.default_rng(seed), table)
     settings = Configuration(content).settings()

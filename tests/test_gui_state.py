@@ -295,7 +295,7 @@ def test_the_template_of_nlsq_config_opens(opened, tmp_path):
 
 
 def test_sessions_survive_sigkill():
-    assert max(gui_kill.kill_many(3)) < gui_kill.INTERVAL + gui_kill.LATE
+    assert max(gui_kill.kill_many(2)) < gui_kill.INTERVAL + gui_kill.LATE
 
 
 ENDLESS = "import time\n\n\ndef f(x, a):\n    time.sleep(0.05)\n    return a * x\n"
