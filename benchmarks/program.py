@@ -2,7 +2,8 @@
 
     python -m benchmarks.program [1e6 2e7]
 
-Each is run twice with one cache of programs, and the second run counts: of the process itself, the
+Each is run twice with one cache of programs, and the second run counts, with the bytecode of an
+installed package at hand: of the process itself, the
 most memory it held and the time of all its threads. The limits are 4 times the data + 300 MB and
 1.3 times Python's processor time.
 """
@@ -52,6 +53,7 @@ def measure(arguments: tuple[str, ...], folder: Path) -> tuple[float, float]:
     """Megabytes held at most, and seconds of the processor."""
     root = str(Path(nlsq.__file__).parent.parent)
     own = {"PYTHONPATH": root, "XDG_CACHE_HOME": str(folder / "cache"), "JAX_PLATFORMS": "cpu"}
+    own["PYTHONDONTWRITEBYTECODE"] = ""
     with open(os.devnull, "w", encoding="utf-8") as nothing:
         process = subprocess.Popen(
             [sys.executable, *arguments], cwd=folder, env=os.environ | own, stdout=nothing
