@@ -287,7 +287,7 @@ def in_units(e, y, p):
         null_directions=tuple(
             {n: c * p[e.names.index(n)] for n, c in d.items()} for d in e.null_directions
         ),
-        cost=e.cost * y**2, noise=e.noise * y**2, jacobian=e.jacobian * y / p,
+        cost=e.cost * y**2, noise=e.noise * y**2, total=e.total * y**2, jacobian=e.jacobian * y / p,
         residuals=e.residuals * y, y=e.y * y, fitted=e.fitted * y,
         gradient=e.gradient * y**2 / p, bounds=tuple(b * p for b in e.bounds),
         residual_at=lambda q: e.residual_at(q / p) * y,
@@ -583,7 +583,7 @@ def test_rounding_has_no_gradient():
     stuck = [(1e-33, np.array([0.4, 0.2, 0.1]))] * 15
     rounded = dataclasses.replace(exact, history=stuck, gradient=np.ones(3), cost=1e-33)
     assert gradient.analyse(rounded) == []
-    rough = dataclasses.replace(rounded, r_squared=0.9, y=None, residuals=None)
+    rough = dataclasses.replace(rounded, total=2e-32, y=None, residuals=None)
     assert gradient.analyse(rough) != []
 
 

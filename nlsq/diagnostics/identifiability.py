@@ -175,8 +175,7 @@ def free_directions(evidence: Evidence, config: DiagnosticsConfig) -> np.ndarray
     if lost > len(rows):
         rows, last = np.zeros((lost, n)), d.rows[len(d.values) - lost :]
         rows[:, d.places] = np.where(np.abs(last) > _ROUNDING, last, 0.0) / d.lengths
-    lengths = np.linalg.norm(evidence.R, axis=0)
-    scale = np.where(lengths > 0, lengths, 1.0)
+    scale = np.where(evidence.lengths > 0, evidence.lengths, 1.0)
     scaled = combinations.echelon(rows * scale)
     largest = np.abs(scaled).max(axis=1, keepdims=True)
     return np.where(np.abs(scaled) > _ROUNDING * largest, scaled, 0.0) / scale
@@ -229,9 +228,9 @@ def together(
         return None
     part, free = evidence, free_directions(evidence, config)
     if len(free) or (evidence.at_bound != 0).any():
-        inside, lengths = evidence.moved.copy(), np.linalg.norm(evidence.R, axis=0)
+        inside = evidence.moved.copy()
         for row in free:
-            inside[int(np.argmax(np.abs(row) * lengths))] = False
+            inside[int(np.argmax(np.abs(row) * evidence.lengths))] = False
         part = dataclasses.replace(evidence, free=inside)
     d = part.directions
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -272,16 +271,16 @@ def _correlation(evidence: Evidence) -> np.ndarray:
     out = np.full((n, n), np.nan)
     if d.values.size and d.values[-1] > 0:
         root = d.rows / d.values[:, None] / d.inflations
-        out[np.ix_(d.places, d.places)] = (root.T @ root).clip(-1.0, 1.0)
-        lost = [evidence.names.index(name) for name in evidence.undetermined]
-        out[lost], out[:, lost] = np.nan, np.nan
+        out[d.places[:, None], d.places] = (root.T @ root).clip(-1.0, 1.0)
+        for lost in map(evidence.names.index, evidence.undetermined):
+            out[lost], out[:, lost] = np.nan, np.nan
     return out
 
 
 def _pairs(
     evidence: Evidence, correlation: np.ndarray, threshold: float
 ) -> list[tuple[str, str, float]]:
-    names, strong = evidence.names, np.argwhere(np.abs(correlation) > threshold).tolist()
+    names, strong = evidence.names, zip(*np.nonzero(np.abs(correlation) > threshold), strict=True)
     found = [(names[i], names[j], float(correlation[i, j])) for i, j in strong if i < j]
     return sorted(found, key=lambda pair: -abs(pair[2]))
 
