@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
-from nlsq.interfaces.result_protocol import LeastSquaresResultProtocol, ResultProtocol
+from nlsq.interfaces import LeastSquaresResultProtocol, ResultProtocol
 
 if TYPE_CHECKING:
     from nlsq.diagnostics.config import DiagnosticsConfig
