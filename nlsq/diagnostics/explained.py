@@ -6,9 +6,8 @@ import math
 
 import numpy as np
 
-from nlsq.diagnostics.config import DiagnosticsConfig
 from nlsq.diagnostics.evidence import Evidence
-from nlsq.diagnostics.finding import CRITICAL, INFO, WARNING, Finding, listed
+from nlsq.diagnostics.finding import CRITICAL, INFO, WARNING, DiagnosticsConfig, Finding, listed
 
 _TREND = 0.5  # correlation of neighbouring residuals that a curve left in them makes
 _CHANCE = 0.05

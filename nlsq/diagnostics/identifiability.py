@@ -18,10 +18,9 @@ from typing import Any
 import numpy as np
 
 from nlsq.diagnostics import combinations, one_sided
-from nlsq.diagnostics.config import DEFAULT, DiagnosticsConfig
 from nlsq.diagnostics.evidence import Evidence
 from nlsq.diagnostics.explained import is_right_end
-from nlsq.diagnostics.finding import CRITICAL, INFO, WARNING, Finding, listed
+from nlsq.diagnostics.finding import CRITICAL, INFO, WARNING, DiagnosticsConfig, Finding, listed
 from nlsq.utils.digits import near_one
 
 _MOST_PAIRS = 3  # that a line lists
@@ -38,8 +37,8 @@ class AbstractAnalyzer(abc.ABC):
     config : DiagnosticsConfig, optional
     """
 
-    def __init__(self, config: DiagnosticsConfig = DEFAULT):
-        self.config = config
+    def __init__(self, config: DiagnosticsConfig | None = None):
+        self.config = DiagnosticsConfig.of(config)
 
     @abc.abstractmethod
     def _report(self, evidence: Evidence) -> Any: ...
@@ -61,9 +60,10 @@ class AbstractAnalyzer(abc.ABC):
         """From the Fisher information J^T J (n, n); half of the Jacobian's digits are in it."""
         return self.analyze(root_of_information(fim), names)
 
-    def findings(self, evidence: Evidence) -> list[Finding]:
+    @classmethod
+    def analyse(cls, evidence: Evidence, config: DiagnosticsConfig | None = None) -> list[Finding]:
         """The findings alone; none where the Jacobian is not known."""
-        return [] if evidence.directions is None else self._report(evidence).findings
+        return [] if evidence.directions is None else cls(config)._report(evidence).findings
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,11 +138,6 @@ class IdentifiabilityAnalyzer(AbstractAnalyzer):
             findings.append(_of_group(evidence.names, places, len(rows), known))
             settled |= set(findings[-1].parameters if known else ())
         return int(dead.sum()) + len(free), findings, settled
-
-
-def analyse(evidence: Evidence, config: DiagnosticsConfig = DEFAULT) -> list[Finding]:
-    """The findings of an `IdentifiabilityAnalyzer`."""
-    return IdentifiabilityAnalyzer(config).findings(evidence)
 
 
 # -- what is not determined at all -----------------------------------------------------------------

@@ -15,7 +15,6 @@ from collections.abc import Callable
 import numpy as np
 
 from nlsq.diagnostics.residual_space import Axis, ResidualSpace
-from nlsq.diagnostics.tail_probabilities import normal
 
 _FEWEST = 6  # distinct places along the order
 _MOST_WAVES = 10
@@ -37,6 +36,15 @@ class Pattern:
     remaining: float = 0.0  # that score when slow waves are taken off
     runs: int = 0  # of one sign
     expected_runs: float = 0.0
+
+
+def normal(z: float) -> float:
+    """P(|Z| >= |z|) of the normal distribution.
+
+    >>> round(normal(1.959964), 6)
+    0.05
+    """
+    return math.erfc(abs(z) / math.sqrt(2))
 
 
 def along(space: ResidualSpace, axis: Axis, level: float) -> Pattern | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nlsq.diagnostics.config import DiagnosticsConfig
+from nlsq.diagnostics import DiagnosticsConfig
 from nlsq.diagnostics.evidence import Evidence
 from nlsq.diagnostics.health_report import HealthReport
 from nlsq.diagnostics.health_report import diagnose as diagnose_evidence
