@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import functools
 import math
@@ -55,12 +56,14 @@ class Evidence:
     jacobian_given: bool = False  #: whether the user's own function made the Jacobian
     sums: Mapping[str, float] | None = None  #: of residuals not kept: `nlsq.streaming.moments`
 
-    def __post_init__(self) -> None:
-        for name, value in vars(self).items():  # a stranger's plugin must not change the fit
-            if isinstance(value, np.ndarray):
-                view = value.view()
-                view.flags.writeable = False
-                object.__setattr__(self, name, view)
+    def locked(self) -> Evidence:
+        """The same in arrays that a stranger's plugin cannot change."""
+        views = {k: v.view() for k, v in vars(self).items() if isinstance(v, np.ndarray)}
+        for view in views.values():
+            view.flags.writeable = False
+        out = copy.copy(self)
+        vars(out).update(views)
+        return out
 
     @classmethod
     def of_jacobian(cls, jacobian: Any, names: Any = None) -> Evidence:

@@ -107,8 +107,8 @@ def _waves(
     from scipy.special import fdtrc
 
     k = min(max(dof // 3, 1), _MOST_WAVES)
-    turns = np.multiply.outer(np.arange(0.5, r.size) * (math.pi / r.size), np.arange(1, k + 1))
-    C = np.cos(turns) if counts is None else np.cos(turns) * counts[:, None]
+    C = np.cos(np.arange(0.5, r.size)[:, None] * (np.arange(1, k + 1) * (math.pi / r.size)))
+    C = C if counts is None else C * counts[:, None]
     P = Q.T @ C
     whole = C.T @ C
     values, vectors = np.linalg.eigh(whole - P.T @ P)
