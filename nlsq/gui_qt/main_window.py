@@ -104,6 +104,7 @@ class MainWindow(QMainWindow):
         self.plot.clicked.connect(self.pages["model"].clicked)
         self.plot.dragged.connect(self.pages["model"].drag)
         self.pages["model"].adding.connect(self._aim)
+        self.pages["data"].masks.connect_plot(self.plot)
         app.result_changed.connect(self._show_result)
         self.themes.set_theme(app.state.theme)
         self.navigate_to(app.state.page)
@@ -115,9 +116,11 @@ class MainWindow(QMainWindow):
 
     def draw(self) -> None:
         """Draw data, start, fit and residuals as they are now."""
-        points = self.app.points
+        points, rows = self.app.points, self.app.rows
         flat = points is not None and points.x.ndim == 1
         self.plot.set_data(*((points.x, points.y, points.sigma) if flat else (_NOTHING, _NOTHING)))
+        none = (_NOTHING, _NOTHING, np.empty(0, bool))
+        self.plot.set_rows(*(none if rows is None else rows[:3]))
         if flat:
             self.plot.set_labels(points.x_label, points.y_name)
         self.draw_fit()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 
 import numpy as np
 
@@ -28,13 +27,20 @@ def read_rows(text: str) -> list[tuple[int, int]]:
     return found
 
 
-def write_rows(numbers: Iterable[int]) -> str | None:
-    """The text of these rows; None where there are none."""
-    rows = np.unique(np.fromiter(numbers, np.int64))
+def write_rows(rows: np.ndarray) -> str | None:
+    """The text of these rows (k,), which rise; None where there are none."""
     if not rows.size:
         return None
     runs = np.split(rows, np.flatnonzero(np.diff(rows) > 1) + 1)
     return ",".join(f"{r[0]}" if r.size == 1 else f"{r[0]}-{r[-1]}" for r in runs)
+
+
+def changed(text: str | None, numbers: np.ndarray, out: bool | None) -> str | None:
+    """The text with these rows taken in (`out`), taken away, or, None, each the other way round."""
+    parts = [np.arange(first, last + 1) for first, last in read_rows(text)] if text else []
+    before = np.concatenate([np.empty(0, np.int64), *parts])
+    change = {True: np.union1d, False: np.setdiff1d, None: np.setxor1d}[out]
+    return write_rows(change(before, np.unique(numbers)))
 
 
 def among(text: str | None, numbers: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ import os
 import re
 import sys
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -46,6 +46,24 @@ class Points:
     def x_label(self) -> str:
         """What to write on the axis."""
         return ", ".join(self.x_names)
+
+
+class Rows(NamedTuple):
+    """All rows of a table as a plot shows them.
+
+    Attributes
+    ----------
+    x, y : ndarray (m,)
+    kept : ndarray of bool (m,)
+        Which are fitted: neither excluded nor outside the range of x.
+    numbers : ndarray of int (m,)
+        What `exclude` calls them.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    kept: np.ndarray
+    numbers: np.ndarray
 
 
 def _table(source: Any, data: Data) -> Table:
@@ -184,6 +202,20 @@ def kept(table: Table, data: Data) -> np.ndarray:
         return wanted
     x = data.columns.x
     return wanted & inside(data.x_range, column(table, x[0] if isinstance(x, list) else x)[1])
+
+
+def rows(table: Table, data: Data) -> Rows | None:
+    """The rows of a table, those that are left out too; None where x has several columns.
+
+    Raises
+    ------
+    DataError, ConfigurationError
+    """
+    wanted = data.columns
+    if isinstance(wanted.x, list):
+        return None
+    x, y = (column(table, c)[1] for c in (wanted.x, wanted.y))
+    return Rows(x, y, kept(table, data), table.numbers)
 
 
 def column(table: Table, wanted: Column) -> tuple[str, np.ndarray]:

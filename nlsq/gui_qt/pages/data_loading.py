@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
@@ -19,12 +20,34 @@ from PySide6.QtWidgets import (
 from nlsq.gui_qt.adapters.data_adapter import TableModel
 from nlsq.gui_qt.app_state import AppState
 from nlsq.gui_qt.widgets.column_selector import ColumnSelectorWidget
+from nlsq.gui_qt.widgets.mask_bar import MaskBar
+from nlsq.gui_qt.widgets.named import named
 from nlsq.gui_qt.widgets.problem_label import ProblemLabel
 
 _FILES = (
     "Data (*.csv *.tsv *.txt *.dat *.asc *.json *.h5 *.hdf5 *.npz *.npy *.parquet *.arrow *.feather"
     " *.xlsx *.jdx *.dx);;All files (*)"
 )
+_ROWS = "Rows of the file by number; Delete leaves out those selected, Insert takes them in again."
+
+
+class _Rows(QTableView):
+    """Rows that keys leave out or take in.
+
+    Signals
+    -------
+    masked(bool)
+        Whether the rows that are selected are left out.
+    """
+
+    masked = Signal(bool)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        keys = {Qt.Key.Key_Delete: True, Qt.Key.Key_Insert: False}
+        if event.key() in keys:
+            self.masked.emit(keys[event.key()])
+        else:
+            super().keyPressEvent(event)
 
 
 class DataLoadingPage(QWidget):
@@ -42,16 +65,17 @@ class DataLoadingPage(QWidget):
         self.browse.setObjectName("open file")
         self.browse.clicked.connect(self._browse)
         self.columns = ColumnSelectorWidget(app, self)
+        self.masks = MaskBar(app, self)
         self.facts = QLabel(self)
         self.facts.setObjectName("data facts")
         self.facts.setWordWrap(True)
         self.facts.setTextFormat(Qt.TextFormat.PlainText)
         self.table = TableModel(self)
-        self.view = QTableView(self)
-        self.view.setObjectName("data table")
-        self.view.setAccessibleName("Rows of the file")
+        self.view = named(_Rows(self), "data table", "Rows of the file", _ROWS)
         self.view.setTabKeyNavigation(False)
         self.view.setModel(self.table)
+        self.view.setSelectionBehavior(QTableView.SelectionBehavior.SelectRows)
+        self.view.masked.connect(self._mask_rows)
         line = QHBoxLayout()
         line.addWidget(self.path)
         line.addWidget(self.browse)
@@ -59,6 +83,7 @@ class DataLoadingPage(QWidget):
         layout.addLayout(line)
         layout.addWidget(ProblemLabel(app, "data", self))
         layout.addWidget(self.columns)
+        layout.addWidget(self.masks)
         layout.addWidget(self.facts)
         layout.addWidget(self.view, stretch=1)
         app.data_changed.connect(self.refresh)
@@ -68,13 +93,18 @@ class DataLoadingPage(QWidget):
         """Show the table that is open."""
         app = self._app
         self.path.setText(str(app.state.get("data.input_file", "")))
-        self.table.set_table(app.table)
+        self.table.set_table(app.table, None if app.rows is None else app.rows.kept)
         if app.points is None:
             self.facts.setText("")
             return
         said = [f"{app.points.y.size:,} points"]
         said += [f"{name}: {value}" for name, value in app.points.facts.items()]
         self.facts.setText(" · ".join(said))
+
+    def _mask_rows(self, out: bool) -> None:
+        chosen = sorted(index.row() for index in self.view.selectionModel().selectedRows())
+        if chosen:
+            self._app.mask(self._app.table.numbers[chosen], out)
 
     def _open_typed(self) -> None:
         if text := self.path.text().strip():
