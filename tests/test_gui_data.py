@@ -1,13 +1,15 @@
 """The page 'data', by mouse and keys."""
 
+import shutil
+
 import numpy as np
 import pytest
 
 pytest.importorskip("pyqtgraph", exc_type=ImportError)
 pytest.importorskip("pytestqt")
 
-from PySide6.QtCore import QEvent, QPointF, Qt
-from PySide6.QtGui import QMouseEvent
+from PySide6.QtCore import QEvent, QMimeData, QPointF, Qt, QUrl
+from PySide6.QtGui import QDragEnterEvent, QDropEvent, QGuiApplication, QMouseEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QWidget
 
@@ -16,6 +18,7 @@ from nlsq.gui_qt.adapters.export_adapter import as_command, as_python
 from nlsq.gui_qt.app_state import AppState
 from nlsq.gui_qt.main_window import MainWindow
 from nlsq.gui_qt.preferences import Preferences
+from nlsq.gui_qt.session_state import SessionState
 from nlsq.session import masks
 from tests.test_gui_exports import run_command, run_script
 
@@ -28,7 +31,7 @@ LEFT, CONTROL, SHIFT = (
 @pytest.fixture
 def window(qtbot, tmp_path):
     app = AppState()
-    app.code_folder = tmp_path / "kept"
+    app.own_folder = tmp_path / "kept"
     opened = MainWindow(app, Preferences(tmp_path / "window.json"))
     qtbot.addWidget(opened)
     opened.show()
@@ -204,3 +207,109 @@ def test_rows_keep_their_numbers_through_rows_and_where(line):
     wanted = (np.arange(21) >= 2) & (y < 30) & ~np.isin(np.arange(21), [2, 5, 6]) & (x <= 9)
     assert points.x.tolist() == x[wanted].tolist()
     assert curve_fit(lambda t, a, b: a * t + b, points.x, points.y).success
+
+
+# ----------------------------------------------------------- files and tables from elsewhere
+
+PASTED = {  # the text, the columns as read by a person
+    "a header and tabs": ("t\tV\n0\t1.5\n1\t2.5\n2\t4\n", [0, 1, 2], [1.5, 2.5, 4]),
+    "no header": ("0\t1.5\n1\t2.5\n2\t4\n", [0, 1, 2], [1.5, 2.5, 4]),
+    "decimal commas": ("t;V\n0;1,5\n0,5;2,25\n1;4\n", [0, 0.5, 1], [1.5, 2.25, 4]),
+    "commas, tabs, no header": ("0,25\t1,5\r\n1,25\t-2,5\r\n", [0.25, 1.25], [1.5, -2.5]),
+    "thousands": ("t\tV\n1\t1.234,5\n2\t-2.000,25\n", [1, 2], [1234.5, -2000.25]),
+    "CSV": ('"t","V"\n1,2e3\n2,1E-3\n', [1, 2], [2000, 0.001]),
+    "names with blanks": ("time (s)\tthe signal\n1\t2\n3\t4\n", [1, 3], [2, 4]),
+}
+
+
+@pytest.mark.parametrize("text, x, y", PASTED.values(), ids=PASTED)
+def test_a_table_is_pasted(window, qtbot, tmp_path, text, x, y):
+    QGuiApplication.clipboard().setText(text)
+    child(window, "data table").setFocus()
+    qtbot.keyClick(window, Qt.Key.Key_V, CONTROL)
+    points = window.app.points
+    assert (points.x.tolist(), points.y.tolist()) == (x, y)
+    path = window.app.state.get("data.input_file")
+    assert path.startswith(str(tmp_path / "kept"))  # on disk before any autosave refers to it
+    again = AppState(SessionState.from_json(window.app.state.to_json()))
+    assert again.points.y.tolist() == y
+    assert window.preferences.recent("data") == []
+
+
+def test_a_bad_cell_of_what_is_pasted_is_named(window, qtbot):
+    QGuiApplication.clipboard().setText("t\tV\n0\t1\n1\tn.d.\n2\t3\n")
+    field = child(window, "data file")
+    field.setFocus()
+    qtbot.keyClick(field, Qt.Key.Key_V, CONTROL)  # a table is none of this field's
+    assert ".txt:3: 'V' is 'n.d.', not a number" in child(window, "data problem").text()
+
+
+@pytest.mark.parametrize("text", ["", "only words"])
+def test_what_is_no_table_leaves_the_session_alone(window, line, qtbot, text):
+    window.open(line[0])
+    before = window.app.state.to_json()
+    QGuiApplication.clipboard().setText(text)
+    qtbot.keyClick(window, Qt.Key.Key_V, CONTROL)
+    assert "no number" in window.notice.text and window.app.state.to_json() == before
+
+
+def test_pasted_data_move_with_their_session(window, qtbot, tmp_path):
+    QGuiApplication.clipboard().setText("t\tV\n0\t1\n1\t3\n")
+    window.paste()
+    (tmp_path / "here").mkdir()
+    assert window.session._save(tmp_path / "here" / "mine.nlsq")
+    shutil.rmtree(tmp_path / "kept")
+    (tmp_path / "here").rename(tmp_path / "there")
+    window.session.open(tmp_path / "there" / "mine.nlsq")
+    assert window.app.points.y.tolist() == [1, 3]
+
+
+def test_a_full_disk_is_said_when_data_are_pasted(window, tmp_path):
+    (tmp_path / "kept").write_text("a file where a folder should be")
+    QGuiApplication.clipboard().setText("t\tV\n0\t1\n1\t3\n")
+    window.paste()
+    assert "cannot be kept" in window.notice.text and window.app.state.content == {}
+
+
+def drop(window, target, *, files=(), text=""):
+    """Drop on a widget, or on whichever of its parents takes it."""
+    mime = QMimeData()
+    if files:
+        mime.setUrls([QUrl.fromLocalFile(str(file)) for file in files])
+    else:
+        mime.setText(text)
+    actions, place = Qt.DropAction.CopyAction, target.rect().center()
+    moved = QDragEnterEvent(place, actions, mime, LEFT, Qt.KeyboardModifier.NoModifier)
+    QApplication.sendEvent(target, moved)
+    assert moved.isAccepted()
+    dropped = QDropEvent(QPointF(place), actions, mime, LEFT, Qt.KeyboardModifier.NoModifier)
+    QApplication.sendEvent(window, dropped)
+
+
+@pytest.mark.parametrize("name", ["data file", "data table", "Data and fit", "Residuals"])
+def test_files_are_dropped_anywhere(window, line, name):
+    drop(window, child(window, name), files=[line[0], line[0]])
+    assert window.app.points.y.size == 21 and "the first of 2" in window.notice.text
+    drop(window, child(window, name), text="1 2\n3 4\n")
+    assert window.app.points.y.tolist() == [2, 4] and window.notice.text == ""
+
+
+def recent(window, kind):
+    menu = child(window, f"recent {kind}")
+    menu.aboutToShow.emit()
+    return {action.text(): action for action in menu.actions()}
+
+
+def test_files_of_late_are_offered_and_one_that_is_gone_is_said(window, line, tmp_path):
+    path, other = line[0], tmp_path / "other.csv"
+    other.write_text("1,2\n3,4\n")
+    assert list(recent(window, "data")) == ["(none yet)"]
+    window.open(path)
+    window.open(other)
+    assert list(recent(window, "data")) == [str(other), str(path)]
+    recent(window, "data")[str(path)].trigger()
+    assert window.app.points.y.size == 21
+    other.unlink()
+    recent(window, "data")[str(other)].trigger()
+    assert "other.csv is not there any more" in window.notice.text
+    assert window.app.points.y.size == 21 and list(recent(window, "data")) == [str(path)]

@@ -105,7 +105,7 @@ class AppState(QObject):
         self.fitted: Settings | None = None
         self.problems: dict[str, InputError] = {}
         self.start: Start | None = None
-        self.code_folder = Path(
+        self.own_folder = Path(
             QStandardPaths.writableLocation(QStandardPaths.StandardLocation.AppDataLocation)
         )
         self._values = _NOTHING  # of the model of a file at the start

@@ -49,6 +49,10 @@ class Preferences:
         others = [other for other in self.recent(kind) if other != path]
         self.put(f"recent {kind}", [path, *others][:MOST_RECENT])
 
+    def forget(self, kind: str, path: str) -> None:
+        """Take a file out of those of its kind."""
+        self.put(f"recent {kind}", [other for other in self.recent(kind) if other != path])
+
     def _read(self) -> dict[str, Any]:
         try:
             found = json.loads(self._path.read_text("utf-8"))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QKeyEvent
+from PySide6.QtCore import QEvent, Qt, Signal
+from PySide6.QtGui import QGuiApplication, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
@@ -28,7 +28,19 @@ _FILES = (
     "Data (*.csv *.tsv *.txt *.dat *.asc *.json *.h5 *.hdf5 *.npz *.npy *.parquet *.arrow *.feather"
     " *.xlsx *.jdx *.dx);;All files (*)"
 )
+_PATH = "A file of numbers; files may be dropped on the window, and tables pasted with Ctrl+V."
 _ROWS = "Rows of the file by number; Delete leaves out those selected, Insert takes them in again."
+
+
+class _PathField(QLineEdit):
+    """A path may be pasted here; a table is for the window."""
+
+    def event(self, event: QEvent) -> bool:
+        pastes = event.type() == QEvent.Type.ShortcutOverride and event.matches(QKeySequence.Paste)
+        if pastes and "\n" in QGuiApplication.clipboard().text().strip():
+            event.ignore()
+            return False
+        return super().event(event)
 
 
 class _Rows(QTableView):
@@ -56,13 +68,11 @@ class DataLoadingPage(QWidget):
     def __init__(self, app: AppState, parent: QWidget | None = None):
         super().__init__(parent)
         self._app = app
-        self.path = QLineEdit(self)
-        self.path.setObjectName("data file")
-        self.path.setAccessibleName("Data file")
-        self.path.setPlaceholderText("A data file; drop one anywhere on the window")
+        self.path = named(_PathField(self), "data file", "Data file", _PATH)
+        self.path.setAcceptDrops(False)  # which are the window's
+        self.path.setPlaceholderText("A data file; drop one on the window, or paste a table")
         self.path.returnPressed.connect(self._open_typed)
-        self.browse = QPushButton("&Open…", self)
-        self.browse.setObjectName("open file")
+        self.browse = named(QPushButton("&Open…", self), "open file", "Open data", _PATH)
         self.browse.clicked.connect(self._browse)
         self.columns = ColumnSelectorWidget(app, self)
         self.masks = MaskBar(app, self)
