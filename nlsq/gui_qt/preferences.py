@@ -18,14 +18,14 @@ class Preferences:
 
     Parameters
     ----------
-    path : Path, optional
+    path : str or Path, optional
         Default: window.json in the user's folder for configurations.
     """
 
-    def __init__(self, path: Path | None = None):
+    def __init__(self, path: str | Path | None = None):
         place = QStandardPaths.StandardLocation.GenericConfigLocation
         folder = Path(QStandardPaths.writableLocation(place)) / "nlsq"
-        self._path = folder / "window.json" if path is None else path
+        self._path = folder / "window.json" if path is None else Path(path)
 
     def get(self, key: str, default: Any) -> Any:
         """An entry; the default where there is none of the default's type."""

@@ -59,7 +59,7 @@ class SessionMenu(QMenu):
         self.addSeparator()
         self._add("&Save session", _KEYS.Save, self.save, "Write the session to its file.")
         self._add("Save session &as…", "Ctrl+Shift+S", self._save_as,
-                  "Data in its folder or below move with it; pasted ones are put there.")  # fmt: skip
+                  "Data in its folder or below move with it; pasted ones go there.")  # fmt: skip
         self._add("Save as &configuration file…", "", self._save_configuration,
                   "A file that nlsq fit FILE.yaml fits, without the window.")  # fmt: skip
         self.addSeparator()
