@@ -46,7 +46,7 @@ GAUSSIAN = models.get("gaussian")
 @pytest.fixture
 def window(qtbot, tmp_path):
     app = AppState()
-    app.code_folder = tmp_path / "code"
+    app.own_folder = tmp_path / "code"
     opened = MainWindow(app, Preferences(tmp_path / "window.json"))
     qtbot.addWidget(opened)
     opened.show()

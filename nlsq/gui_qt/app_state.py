@@ -22,12 +22,14 @@ from nlsq.gui_qt.session_state import SessionState
 from nlsq.io import Table
 from nlsq.session.configuration import Configuration
 from nlsq.session.errors import ProgramError
+from nlsq.session.masks import changed
 from nlsq.session.model import LoadedModel, Start, load_model
-from nlsq.session.points import Points, load, select
+from nlsq.session.points import Points, Rows, load, rows, select
 from nlsq.session.settings import Settings
 from nlsq.utils.input_error import InputError
 
 _NO_MODEL = {"formula": "0"}  # in the place of a model, where only the data are asked for
+_OF_POINTS = ("data.columns", "data.exclude", "data.x_range")  # for which no file is read again
 _OF_START = ("p0", "bounds", "fixed", "method")  # what the start of a fit depends on
 _DRAIN = 50  # ms between two looks at the progress of a fit
 _NOTHING = np.empty(0)
@@ -70,6 +72,8 @@ class AppState(QObject):
         The file that is open.
     points : Points or None
         The columns that are chosen, as numbers.
+    rows : Rows or None
+        The same with the rows that are left out; None also where x has several columns.
     model : LoadedModel or None
     start : Start or None
         Where a fit would begin; None also while the code of a file looks for it.
@@ -94,13 +98,14 @@ class AppState(QObject):
         self.history = QUndoStack(self)
         self.table: Table | None = None
         self.points: Points | None = None
+        self.rows: Rows | None = None
         self.model: LoadedModel | None = None
         self.document: dict[str, Any] | None = None
         self.result: Any = None
         self.fitted: Settings | None = None
         self.problems: dict[str, InputError] = {}
         self.start: Start | None = None
-        self.code_folder = Path(
+        self.own_folder = Path(
             QStandardPaths.writableLocation(QStandardPaths.StandardLocation.AppDataLocation)
         )
         self._values = _NOTHING  # of the model of a file at the start
@@ -141,7 +146,7 @@ class AppState(QObject):
         self.state.put(key, value)
         section = key.split(".")[0]
         if section in ("data", ""):
-            self._data(read=not key.startswith("data.columns"))
+            self._data(read=not key.startswith(_OF_POINTS))
         if key == "fitting.nan_policy":
             self._data(read=False)
         if section in ("model", "") or key == "data.columns.x":
@@ -155,6 +160,10 @@ class AppState(QObject):
         """Open a data file; the columns are those that it begins with."""
         self.edit("data", {"input_file": str(path)})
 
+    def mask(self, numbers: np.ndarray, out: bool | None) -> None:
+        """Leave rows of the file out, take them in, or, None, each the other way round."""
+        self.edit("data.exclude", changed(self.state.get("data.exclude"), numbers, out))
+
     def settings(self) -> Settings:
         """The settings of the fit, checked.
 
@@ -167,7 +176,7 @@ class AppState(QObject):
     def _data(self, read: bool) -> None:
         self._forget()
         with self._reporting("data"):
-            self.points = None
+            self.points = self.rows = None
             if read:
                 self.table = None
             if self.state.get("data") is not None:
@@ -180,6 +189,7 @@ class AppState(QObject):
         data = Configuration(content, origin="the window").settings().data
         if self.table is None:
             self.table = load(data)
+        self.rows = rows(self.table, data)
         omit = self.state.get("fitting.nan_policy") == "omit"
         self.points = select(self.table, data, omit)
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QMimeData, Qt
 from PySide6.QtGui import (
     QAction,
     QActionGroup,
     QCloseEvent,
     QDragEnterEvent,
     QDropEvent,
+    QGuiApplication,
     QKeySequence,
 )
 from PySide6.QtWidgets import (
@@ -24,7 +25,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )  # fmt: skip
 
-from nlsq.gui_qt.adapters.config_adapter import is_session
+from nlsq.gui_qt.adapters.config_adapter import is_session, kept
 from nlsq.gui_qt.adapters.model_adapter import summits
 from nlsq.gui_qt.app_state import AppState
 from nlsq.gui_qt.pages.data_loading import DataLoadingPage
@@ -99,11 +100,13 @@ class MainWindow(QMainWindow):
         self.themes.changed.connect(self._paint)
         self._menus()
         app.data_changed.connect(self.draw)
+        app.data_changed.connect(self._remember)
         app.start_changed.connect(self.draw_start)
         app.result_changed.connect(self.draw_fit)
         self.plot.clicked.connect(self.pages["model"].clicked)
         self.plot.dragged.connect(self.pages["model"].drag)
         self.pages["model"].adding.connect(self._aim)
+        self.pages["data"].masks.connect_plot(self.plot)
         app.result_changed.connect(self._show_result)
         self.themes.set_theme(app.state.theme)
         self.navigate_to(app.state.page)
@@ -115,9 +118,11 @@ class MainWindow(QMainWindow):
 
     def draw(self) -> None:
         """Draw data, start, fit and residuals as they are now."""
-        points = self.app.points
+        points, rows = self.app.points, self.app.rows
         flat = points is not None and points.x.ndim == 1
         self.plot.set_data(*((points.x, points.y, points.sigma) if flat else (_NOTHING, _NOTHING)))
+        none = (_NOTHING, _NOTHING, np.empty(0, bool))
+        self.plot.set_rows(*(none if rows is None else rows[:3]))
         if flat:
             self.plot.set_labels(points.x_label, points.y_name)
         self.draw_fit()
@@ -170,6 +175,7 @@ class MainWindow(QMainWindow):
 
     def _menus(self) -> None:
         self.session = SessionMenu(self.app, self.notice, self.preferences, self)
+        self.session.wanted.connect(lambda name: self.open(Path(name)))
         self.session.opened.connect(lambda: self.navigate_to(self.app.state.page))
         self.session.named.connect(self._entitle)
         self.app.history.cleanChanged.connect(self._mark)
@@ -181,6 +187,10 @@ class MainWindow(QMainWindow):
         ):
             action.setShortcut(keys)
             edit.addAction(action)
+        paste = edit.addAction("&Paste data", QKeySequence.StandardKey.Paste, self.paste)
+        paste.setObjectName("paste data")
+        paste.setToolTip("A table of a spreadsheet, or a file, that was copied becomes the data.")
+        edit.setToolTipsVisible(True)
         view = self.menuBar().addMenu("&View")
         group = QActionGroup(self)
         for name in THEMES:
@@ -201,17 +211,41 @@ class MainWindow(QMainWindow):
         self.app.state.theme = name
         self.themes.set_theme(name)
 
-    # -- files that are dropped ------------------------------------------------------------------
+    # -- files and tables that come from elsewhere -----------------------------------------------
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if event.mimeData().hasUrls():
+        if event.mimeData().hasUrls() or event.mimeData().hasText():
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:
-        for url in event.mimeData().urls():
-            if url.isLocalFile():
-                self.open(Path(url.toLocalFile()))
-                break
+        self._take(event.mimeData())
+
+    def paste(self) -> None:
+        """Open what the clipboard holds: a table as text, or a file."""
+        self._take(QGuiApplication.clipboard().mimeData())
+
+    def _take(self, found: QMimeData) -> None:
+        files = [url.toLocalFile() for url in found.urls() if url.isLocalFile()]
+        said = ""
+        if files:
+            self.open(Path(files[0]))
+            if len(files) > 1:
+                said = f"{files[0]} is open, the first of {len(files)}: a fit is of one file."
+        elif not any(letter.isdigit() for letter in found.text()):
+            said = "⚠ There is no number in what was pasted or dropped. What is open stays open."
+        else:
+            try:
+                self.open(kept(found.text(), self.app.own_folder, "pasted", ".txt"))
+            except OSError as error:
+                said = f"⚠ What was pasted cannot be kept: {error.strerror or error}. Make room."
+        self.notice.say(said, {"&Close": bool} if said else {})
+
+    def _remember(self) -> None:
+        """Put the data that are open among those of late."""
+        path = Path(self.app.state.get("data.input_file", "-")).absolute()
+        mine = self.app.table is None or path.parent == self.app.own_folder
+        if not mine and str(path) not in self.preferences.recent("data")[:1]:
+            self.preferences.remember("data", str(path))
 
     def open(self, path: Path) -> None:
         """Open a session or a configuration, by its suffix, or else data."""
