@@ -43,13 +43,18 @@ class Spread:
     limits: list[np.ndarray]
 
 
+_NO = np.empty(0)
+#: Of no residuals.
+EMPTY = Spread("residual", np.zeros(1), _NO, (_NO, _NO), _NO, _NO, [])
+
+
 @dataclasses.dataclass(frozen=True)
 class Examination:
-    """What was found on a fit; `spread` is None where there are no residuals."""
+    """What was found on a fit."""
 
     result: CurveFitResult
     report: HealthReport
-    spread: Spread | None
+    spread: Spread
 
 
 def examine(result: CurveFitResult) -> Examination:
@@ -68,17 +73,25 @@ def examine(result: CurveFitResult) -> Examination:
         raise DataError(str(error)) from None
 
 
-def _spread(result: CurveFitResult) -> Spread | None:
+def report_html(found: Examination, *colours: str) -> str:
+    """The report as simple HTML; colours: of remarks, warnings and what is critical."""
+    from nlsq.diagnostics.finding import Severity
+    from nlsq.diagnostics.report_html import coloured
+
+    return coloured(found.report, dict(zip(Severity, colours, strict=True)))
+
+
+def _spread(result: CurveFitResult) -> Spread:
     from nlsq.result.residual_plots import histogram_edges, normal_curve, standardised
     from nlsq.utils import normal_plot
 
     data = result._data_to_look_at()
     if "ydata" not in data:
-        return None
+        return EMPTY
     _, z, label, _ = standardised(data)
     z = np.sort(z[np.isfinite(z)])
     if z.size < 2:
-        return None
+        return EMPTY
     edges = histogram_edges(z)
     density, _ = np.histogram(np.clip(z, edges[0], edges[-1]), edges, density=True)
     ranks, expected = normal_plot.scores(z.size)
@@ -86,6 +99,13 @@ def _spread(result: CurveFitResult) -> Spread | None:
     curve = normal_curve(edges) if known else (edges[:0], edges[:0])
     limits = normal_plot.limits(ranks, z.size) if known else []
     return Spread(label, edges, density, curve, expected, z[ranks], limits)
+
+
+def standard_residuals(result: CurveFitResult) -> tuple[np.ndarray, np.ndarray, str]:
+    """Where each residual is, the residual over its error, and what that is called."""
+    from nlsq.result.residual_plots import standardised
+
+    return standardised(result)[:3]
 
 
 def profile(
