@@ -12,6 +12,7 @@ from nlsq.diagnostics.finding import (
     CRITICAL,
     DEFAULT,
     INFO,
+    LINES,
     WARNING,
     DiagnosticsConfig,
     Finding,
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     import numpy as np
     from matplotlib.figure import Figure
 
-LINES = 12
 # in the order in which their findings of like severity are listed
 ANALYSERS = (
     explained, IdentifiabilityAnalyzer, ParameterSensitivityAnalyzer, residual_health, influence,

@@ -91,6 +91,7 @@ class AppState(QObject):
     progressed = Signal(list)  # of (iteration, cost), new ones
     start_changed = Signal()
     problems_changed = Signal()
+    view_changed = Signal()
 
     def __init__(self, state: SessionState | None = None, parent: QObject | None = None):
         super().__init__(parent)
@@ -172,6 +173,19 @@ class AppState(QObject):
         ConfigurationError
         """
         return Configuration(copy.deepcopy(self.state.content), origin="the window").settings()
+
+    def set_level(self, level: float) -> None:
+        """Show intervals and bands of another confidence level."""
+        if level != self.state.level:
+            self.state.level = level
+            self.view_changed.emit()
+
+    def draw(self, what: str, on: bool) -> None:
+        """Draw one of `DRAWN`, or not."""
+        if on != (what in self.state.draws):
+            others = [name for name in self.state.draws if name != what]
+            self.state.draws = [*others, what] if on else others
+            self.view_changed.emit()
 
     def _data(self, read: bool) -> None:
         self._forget()

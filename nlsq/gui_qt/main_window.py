@@ -41,6 +41,7 @@ from nlsq.gui_qt.session_state import PAGES, THEMES
 from nlsq.gui_qt.theme import ThemeConfig, ThemeManager
 from nlsq.gui_qt.widgets.notice_bar import NoticeBar
 from nlsq.gui_qt.widgets.session_menu import SessionMenu
+from nlsq.session.examining import band, standard_residuals
 
 _PAGES = (DataLoadingPage, ModelSelectionPage, FittingOptionsPage, ResultsPage, ExportPage)
 _NOTHING = np.empty(0)
@@ -78,6 +79,8 @@ class MainWindow(QMainWindow):
             self.stack.addWidget(page)
         self.plot, self.residuals = FitPlotWidget(self), ResidualsPlotWidget(self)
         self.residuals.setXLink(self.plot)
+        for plot in (self.plot, self.residuals):
+            plot.plotItem.getAxis("left").setWidth(62)  # so that one x stands above the other
         plots = QSplitter(Qt.Orientation.Vertical, self)
         plots.addWidget(self.plot)
         plots.addWidget(self.residuals)
@@ -103,6 +106,7 @@ class MainWindow(QMainWindow):
         app.data_changed.connect(self._remember)
         app.start_changed.connect(self.draw_start)
         app.result_changed.connect(self.draw_fit)
+        app.view_changed.connect(self.draw_fit)
         self.plot.clicked.connect(self.pages["model"].clicked)
         self.plot.dragged.connect(self.pages["model"].drag)
         self.pages["model"].adding.connect(self._aim)
@@ -131,18 +135,23 @@ class MainWindow(QMainWindow):
         """Draw the fit and its residuals; without one, those of the start."""
         app, points = self.app, self.app.points
         flat = points is not None and points.x.ndim == 1
-        found = app.document and app.document.get("curve")
+        found, draws = app.document and app.document.get("curve"), app.state.draws
         if found and flat:
-            lower, upper = (np.asarray(side, float) for side in found["confidence"])
-            self.plot.set_fit(
-                np.asarray(found["x"], float), np.asarray(found["y"], float), lower, upper
-            )
+            bands = {
+                kind: band(app.document, app.result, kind, app.state.level)
+                for kind in self.plot.bands if kind in draws
+            }  # fmt: skip
+            self.plot.set_fit(np.asarray(found["x"], float), np.asarray(found["y"], float), bands)
         else:
             self.plot.set_fit(_NOTHING, _NOTHING)
         known = app.result is not None and flat and "xdata" in app.result
         if known and app.result.residuals.shape == points.y.shape:
-            self.residuals.set_labels(points.x_label, "residual of the fit")
-            self.residuals.set_residuals(points.x, np.asarray(app.result.residuals, float))
+            standard = "standardised" in draws and app.result.get("sigma") is not None
+            x, y, label = points.x, app.result.residuals, "residual of the fit"
+            if standard:
+                x, y, label = standard_residuals(app.result)
+            self.residuals.set_labels(points.x_label, label)
+            self.residuals.set_residuals(x, np.asarray(y, float), standard=standard)
         elif app.result is None:
             self.draw_start()
 
@@ -170,8 +179,8 @@ class MainWindow(QMainWindow):
         self.app.state.page = PAGES[row]
 
     def _paint(self, theme: ThemeConfig) -> None:
-        for plot in self.findChildren(BasePlotWidget):
-            plot.set_theme(theme)
+        for part in (*self.findChildren(BasePlotWidget), self.pages["results"]):
+            part.set_theme(theme)
 
     def _menus(self) -> None:
         self.session = SessionMenu(self.app, self.notice, self.preferences, self)

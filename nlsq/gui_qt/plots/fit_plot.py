@@ -39,7 +39,7 @@ class FitPlotWidget(BasePlotWidget):
         self.view.boxed.connect(self._box)
         self._data = self._fit = self._start = (_NOTHING, _NOTHING)
         self._sigma: np.ndarray | None = None
-        self._edges = (_NOTHING, _NOTHING)
+        self._bands: dict[str, tuple[np.ndarray, np.ndarray]] = {}
         self.bars = pg.ErrorBarItem()
         self.points, self.crosses = self.plotItem.plot(), self.plotItem.plot()
         self.span = RangeItem()
@@ -47,9 +47,12 @@ class FitPlotWidget(BasePlotWidget):
         self.start = pg.PlotDataItem()
         self.plotItem.addItem(self.start, ignoreBounds=True)  # it may be anywhere
         self.curve = self.plotItem.plot()
-        self.lower, self.upper = pg.PlotDataItem(), pg.PlotDataItem()
-        self.band = pg.FillBetweenItem(self.lower, self.upper)
-        for item in (self.band, self.bars):
+        self.curve.setZValue(2)  # over the bars
+        self.bands = {
+            kind: pg.FillBetweenItem(pg.PlotDataItem(), pg.PlotDataItem())
+            for kind in ("prediction", "confidence")
+        }
+        for item in (*self.bands.values(), self.bars):
             self.plotItem.addItem(item)
         self.handles: list[pg.TargetItem] = []
         self._gesture = object()
@@ -140,11 +143,11 @@ class FitPlotWidget(BasePlotWidget):
         self._gesture = object()
 
     def set_fit(
-        self, x: np.ndarray, y: np.ndarray, lower: np.ndarray = _NOTHING,
-        upper: np.ndarray = _NOTHING,
+        self, x: np.ndarray, y: np.ndarray,
+        bands: dict[str, tuple[np.ndarray, np.ndarray]] | None = None,
     ) -> None:  # fmt: skip
-        """The fitted curve and its band."""
-        self._fit, self._edges = (x, y), (lower, upper)
+        """The fitted curve and its bands, "confidence" and "prediction": each a pair of edges."""
+        self._fit, self._bands = (x, y), bands or {}
         self._paint_fit()
 
     def _paint(self) -> None:
@@ -170,14 +173,18 @@ class FitPlotWidget(BasePlotWidget):
     def _paint_fit(self) -> None:
         theme = self.theme
         self.curve.setData(*self._fit, pen=pg.mkPen(theme.fit, width=2))
-        shown = self._edges[0].size == self._fit[0].size and self._fit[0].size > 0
-        self.band.setVisible(shown)
-        if shown:
-            self.lower.blockSignals(True)  # between an old and a new edge a band takes long to fill
-            self.lower.setData(self._fit[0], self._edges[0])
-            self.lower.blockSignals(False)
-            self.upper.setData(self._fit[0], self._edges[1])
-            self.band.setBrush(pg.mkBrush(theme.band[:7] + "30"))
+        for (kind, band), colour in zip(
+            self.bands.items(), (theme.data, theme.band[:7]), strict=True
+        ):
+            shown = kind in self._bands and self._fit[0].size > 0
+            band.setVisible(shown)
+            if shown:
+                low, high = band.curves
+                low.blockSignals(True)  # between an old and a new edge a band takes long to fill
+                low.setData(self._fit[0], self._bands[kind][0])
+                low.blockSignals(False)
+                high.setData(self._fit[0], self._bands[kind][1])
+                band.setBrush(pg.mkBrush(f"{colour}30"))
 
     def _paint_start(self) -> None:
         dashed = pg.mkPen(self.theme.start, width=1, style=Qt.PenStyle.DashLine)
