@@ -265,6 +265,5 @@ class MainWindow(QMainWindow):
             self.navigate_to("data")
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        self.hide()  # at once, however long the iteration is that a fit has to end
         self.app.wait()
         event.accept()
