@@ -16,16 +16,7 @@ pytest.importorskip("pytestqt")
 from PySide6.QtCore import QPoint, QPointF, Qt, QTimer
 from PySide6.QtGui import QMouseEvent
 from PySide6.QtWidgets import (
-    QAbstractButton,
     QApplication,
-    QComboBox,
-    QHeaderView,
-    QLineEdit,
-    QListView,
-    QPlainTextEdit,
-    QSlider,
-    QTabBar,
-    QTableView,
     QWidget,
 )
 from scipy.optimize import curve_fit as scipys
@@ -529,20 +520,3 @@ def test_a_busy_fit_does_not_freeze_the_window(window, qtbot, peaks, monkeypatch
         print(f" [longest gap {1e3 * min(gaps):.0f} ms]", end="")
     assert min(gaps) < 0.2
     assert child(window, "iterations").model().rowCount() == 500
-
-
-CONTROLS = (QAbstractButton, QLineEdit, QComboBox, QSlider, QTableView, QListView, QPlainTextEdit)
-
-
-@pytest.mark.parametrize("page", ["model", "fitting"])
-def test_every_control_has_a_name_and_says_what_it_does(window, peaks, page):
-    window.app.open(peaks[0])
-    window.app.edit("model", {"name": "gaussian"})
-    inner = (*CONTROLS, QComboBox, QTabBar, QHeaderView)  # which Qt builds of others
-    for control in window.pages[page].findChildren(QWidget):
-        around = control.parent()
-        if not isinstance(control, CONTROLS) or control.objectName().startswith("qt_"):
-            continue
-        if not isinstance(around, inner) and "QComboBox" not in around.metaObject().className():
-            said = control.objectName(), control.accessibleName(), control.toolTip()
-            assert all(said), (type(control), said)

@@ -28,6 +28,7 @@ class FitPlotWidget(BasePlotWidget):
 
     def __init__(self, parent: QWidget | None = None):
         super().__init__("Data and fit", parent)
+        self.setToolTip("Points, curve and band: drag to move, wheel to zoom, Ctrl+0 shows all.")
         self._data = self._fit = self._start = (_NOTHING, _NOTHING)
         self._sigma: np.ndarray | None = None
         self._edges = (_NOTHING, _NOTHING)
@@ -55,9 +56,9 @@ class FitPlotWidget(BasePlotWidget):
             _, sigma = in_order(x, sigma)
         self._data, self._sigma = in_order(x, y), sigma
         self._paint()
-        self._show_all()
+        self.show_all()
 
-    def _show_all(self) -> None:
+    def show_all(self) -> None:
         """Show all points; what is drawn of them is only what was seen before."""
         x, y = self._data
         good = np.isfinite(x) & np.isfinite(y)
@@ -79,6 +80,7 @@ class FitPlotWidget(BasePlotWidget):
             handle = pg.TargetItem(size=12, movable=True, pen=self.theme.fit)
             handle.setToolTip("Drag the peak: its position and height follow.")
             which = len(self.handles)
+            handle.setObjectName(f"handle {which + 1}")
             handle.sigPositionChanged.connect(lambda _, which=which: self._drag(which))
             handle.sigPositionChangeFinished.connect(self._drop)
             self.plotItem.addItem(handle, ignoreBounds=True)

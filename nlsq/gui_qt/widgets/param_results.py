@@ -26,6 +26,7 @@ class ParamResultsWidget(QTableWidget):
         self._app = app
         self.setObjectName("fitted parameters")
         self.setAccessibleName("Fitted parameters")
+        self.setToolTip("What was found, with its standard error; a cell tells all its digits.")
         self.setHorizontalHeaderLabels(COLUMNS)
         self.setTabKeyNavigation(False)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
