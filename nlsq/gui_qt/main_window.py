@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QListWidget,
     QMainWindow,
+    QMenu,
     QSplitter,
     QStackedWidget,
     QVBoxLayout,
@@ -71,6 +72,7 @@ class MainWindow(QMainWindow):
         self.sidebar = QListWidget(self)
         self.sidebar.setObjectName("pages")
         self.sidebar.setAccessibleName("Pages")
+        self.sidebar.setToolTip("The pages, in the order of the work; arrow keys turn them.")
         self.sidebar.addItems([name.capitalize() for name in PAGES])
         self.sidebar.setFixedWidth(120)
         self.stack = QStackedWidget(self)
@@ -189,25 +191,36 @@ class MainWindow(QMainWindow):
         self.session.named.connect(self._entitle)
         self.app.history.cleanChanged.connect(self._mark)
         self.menuBar().addMenu(self.session)
-        edit = self.menuBar().addMenu("&Edit")
-        for action, keys in (
-            (self.app.history.createUndoAction(self, "&Undo"), QKeySequence.StandardKey.Undo),
-            (self.app.history.createRedoAction(self, "&Redo"), QKeySequence.StandardKey.Redo),
-        ):
-            action.setShortcut(keys)
-            edit.addAction(action)
-        paste = edit.addAction("&Paste data", QKeySequence.StandardKey.Paste, self.paste)
-        paste.setObjectName("paste data")
-        paste.setToolTip("A table of a spreadsheet, or a file, that was copied becomes the data.")
-        edit.setToolTipsVisible(True)
-        view = self.menuBar().addMenu("&View")
+        edit, view = (self.menuBar().addMenu(title) for title in ("&Edit", "&View"))
+        self._entry(edit, self.app.history.createUndoAction(self, "&Undo"), "undo",
+                    "Take the last change back.", QKeySequence.StandardKey.Undo)  # fmt: skip
+        self._entry(edit, self.app.history.createRedoAction(self, "&Redo"), "redo",
+                    "Make the change again.", QKeySequence.StandardKey.Redo)  # fmt: skip
+        paste = self._entry(edit, QAction("&Paste data", self), "paste data",
+                            "A table of a spreadsheet, or a file, that was copied becomes the data.",
+                            QKeySequence.StandardKey.Paste)  # fmt: skip
+        paste.triggered.connect(self.paste)
+        all_ = self._entry(view, QAction("Show &all points", self), "show all",
+                           "Undo all moving and zooming of the plots.", "Ctrl+0")  # fmt: skip
+        all_.triggered.connect(self.plot.show_all)
+        all_.triggered.connect(self.residuals.show_all)
+        view.addSeparator()
         group = QActionGroup(self)
-        for name in THEMES:
-            action = QAction(f"Colours: {name}", self, checkable=True)
+        for name, tip in zip(THEMES, ("As the desktop has them.", "Dark on light.",
+                                      "Light on dark."), strict=True):  # fmt: skip
+            action = QAction(f"Colours: &{name}", self, checkable=True)
             action.setChecked(name == self.app.state.theme)
             action.triggered.connect(lambda _, name=name: self.set_theme(name))
             group.addAction(action)
-            view.addAction(action)
+            self._entry(view, action, f"colours {name}", tip)
+
+    def _entry(self, menu: QMenu, action: QAction, name: str, tip: str, keys="") -> QAction:
+        action.setObjectName(name)
+        action.setToolTip(tip)
+        action.setShortcut(keys)
+        menu.setToolTipsVisible(True)
+        menu.addAction(action)
+        return action
 
     def _mark(self, saved: bool) -> None:
         self.setWindowModified(self.session.path is not None and not saved)

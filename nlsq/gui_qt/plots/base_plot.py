@@ -19,6 +19,10 @@ class BasePlotWidget(pg.PlotWidget):
         self.setObjectName(name)
         self.setAccessibleName(name)
         self.theme = LIGHT_THEME
+        self.setMenuEnabled(
+            False
+        )  # of pyqtgraph's: log axes that our curves do not follow, in English
+        self.hideButtons()
         self.plotItem.showGrid(x=True, y=True, alpha=0.25)
         self.plotItem.setDownsampling(auto=True, mode="peak")
         self.plotItem.setClipToView(True)

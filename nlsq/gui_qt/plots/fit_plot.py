@@ -37,6 +37,7 @@ class FitPlotWidget(BasePlotWidget):
         super().__init__("Data and fit", parent, viewBox=self.view)
         self._rows = self._out = (_NOTHING, _NOTHING)
         self.view.boxed.connect(self._box)
+        self.setToolTip("Points, curve and band: drag to move, wheel to zoom, Ctrl+0 shows all.")
         self._data = self._fit = self._start = (_NOTHING, _NOTHING)
         self._sigma: np.ndarray | None = None
         self._bands: dict[str, tuple[np.ndarray, np.ndarray]] = {}
@@ -96,7 +97,7 @@ class FitPlotWidget(BasePlotWidget):
         self._data, self._sigma = in_order(x, y), sigma
         self._paint()
 
-    def _show_all(self) -> None:
+    def show_all(self) -> None:
         """Show all points; what is drawn of them is only what was seen before."""
         x, y = self._rows
         good = np.isfinite(x) & np.isfinite(y)
@@ -125,6 +126,7 @@ class FitPlotWidget(BasePlotWidget):
             handle = pg.TargetItem(size=12, movable=True, pen=self.theme.fit)
             handle.setToolTip("Drag the peak: its position and height follow.")
             which = len(self.handles)
+            handle.setObjectName(f"handle {which + 1}")
             handle.sigPositionChanged.connect(lambda _, which=which: self._drag(which))
             handle.sigPositionChangeFinished.connect(self._drop)
             self.plotItem.addItem(handle, ignoreBounds=True)
