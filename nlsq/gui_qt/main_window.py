@@ -197,7 +197,7 @@ class MainWindow(QMainWindow):
         self._entry(edit, self.app.history.createRedoAction(self, "&Redo"), "redo",
                     "Make the change again.", QKeySequence.StandardKey.Redo)  # fmt: skip
         paste = self._entry(edit, QAction("&Paste data", self), "paste data",
-                            "A table of a spreadsheet, or a file, that was copied becomes the data.",
+                            "A copied table of a spreadsheet, or a copied file, becomes the data.",
                             QKeySequence.StandardKey.Paste)  # fmt: skip
         paste.triggered.connect(self.paste)
         all_ = self._entry(view, QAction("Show &all points", self), "show all",

@@ -19,9 +19,8 @@ class BasePlotWidget(pg.PlotWidget):
         self.setObjectName(name)
         self.setAccessibleName(name)
         self.theme = LIGHT_THEME
-        self.setMenuEnabled(
-            False
-        )  # of pyqtgraph's: log axes that our curves do not follow, in English
+        # pyqtgraph's menu has log axes, which our curves do not follow
+        self.setMenuEnabled(False)
         self.hideButtons()
         self.plotItem.showGrid(x=True, y=True, alpha=0.25)
         self.plotItem.setDownsampling(auto=True, mode="peak")
@@ -35,7 +34,7 @@ class BasePlotWidget(pg.PlotWidget):
         copy.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)
         copy.triggered.connect(self.copy)
         self.addAction(copy)
-        self.plotItem.vb.menu.addAction(copy)
+        self.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
 
     def copy(self) -> None:
         """Copy the figure as it is seen."""

@@ -88,7 +88,7 @@ class FitPlotWidget(BasePlotWidget):
         self._out = in_order(x[out], y[out])
         self._paint_out()
         if not all(np.array_equal(*pair) for pair in zip(before, self._rows, strict=True)):
-            self._show_all()
+            self.show_all()
 
     def set_data(self, x: np.ndarray, y: np.ndarray, sigma: np.ndarray | None = None) -> None:
         """Points that are fitted, with error bars; nothing where they are empty."""
