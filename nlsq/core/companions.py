@@ -33,10 +33,7 @@ def companions(
 ) -> tuple[list[Any], str | None, dict]:
     """(the companions that a call of `curve_fit` asks for, method and options of the fit itself).
 
-    Raises
-    ------
-    TypeError, ValueError
-        For wishes that are wrong, or contradict each other.
+    A TypeError or ValueError is for wishes that are wrong, or contradict each other.
     """
     found: list[Any] = []
     if diagnoses:

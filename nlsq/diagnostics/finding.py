@@ -114,13 +114,7 @@ class DiagnosticsConfig:
 
     @classmethod
     def of(cls, config: DiagnosticsConfig | None) -> DiagnosticsConfig:
-        """A config, the default one for None.
-
-        Raises
-        ------
-        TypeError
-            For anything else.
-        """
+        """A config, the default one for None; a TypeError for anything else."""
         if config is not None and not isinstance(config, cls):
             raise TypeError(f"diagnostics_config must be a DiagnosticsConfig, got {config!r}.")
         return DEFAULT if config is None else config

@@ -8,15 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from nlsq.diagnostics import explained, gradient, influence, residual_health
 from nlsq.diagnostics.evidence import Evidence
-from nlsq.diagnostics.finding import (
-    CRITICAL,
-    DEFAULT,
-    INFO,
-    WARNING,
-    DiagnosticsConfig,
-    Finding,
-    Severity,
-)
+from nlsq.diagnostics.finding import CRITICAL, INFO, WARNING, DiagnosticsConfig, Finding, Severity
 from nlsq.diagnostics.identifiability import IdentifiabilityAnalyzer
 from nlsq.diagnostics.plugins import run_plugins
 from nlsq.diagnostics.sensitivity import ParameterSensitivityAnalyzer
@@ -113,14 +105,8 @@ class HealthReport:
         """Draw the residuals: along x, in order, their correlations, and over their leverage.
 
         Lines in the last panel show where Cook's distance is 0.5 and 1: a point beyond decides the
-        fit. Numbers are those of points, from 0. The axes are an array (2, 2).
-
-        Raises
-        ------
-        ImportError
-            When matplotlib is not installed.
-        ValueError
-            When the residuals are not known, or there is nothing left in them.
+        fit. Numbers are those of points, from 0. The axes are an array (2, 2). An ImportError says
+        that matplotlib is not installed, a ValueError that residuals are not known or are nothing.
         """
         from nlsq.diagnostics import report_plot
 
@@ -186,10 +172,11 @@ def create_health_report(
 
 def diagnose(
     evidence: Evidence,
-    config: DiagnosticsConfig = DEFAULT,
+    config: DiagnosticsConfig | None = None,
     title: str = "Fit",
     unknown: Iterable[str] = (),
 ) -> HealthReport:
     """Run every analyser and every plugin on a fit's evidence."""
+    config = DiagnosticsConfig.of(config)
     findings = [f for analyser in ANALYSERS for f in analyser.analyse(evidence, config)]
     return create_health_report([*findings, *run_plugins(evidence)], title, unknown, evidence)

@@ -30,12 +30,7 @@ _ROUNDING = 1e-8  # of a direction's largest part
 
 
 class AbstractAnalyzer(abc.ABC):
-    """What is read off a Jacobian, of a fit or alone.
-
-    Parameters
-    ----------
-    config : DiagnosticsConfig, optional
-    """
+    """What is read off a Jacobian, of a fit or alone, by the thresholds of `config`."""
 
     def __init__(self, config: DiagnosticsConfig | None = None):
         self.config = DiagnosticsConfig.of(config)
@@ -44,13 +39,7 @@ class AbstractAnalyzer(abc.ABC):
     def _report(self, evidence: Evidence) -> Any: ...
 
     def analyze(self, what: Any, names: Any = None) -> Any:
-        """The report on a fit's `Evidence`, or on a Jacobian (m, n) alone.
-
-        Raises
-        ------
-        ValueError
-            When it is neither, or the Jacobian was not kept.
-        """
+        """The report on a fit's `Evidence`, or on a Jacobian (m, n) alone; else a ValueError."""
         evidence = what if isinstance(what, Evidence) else Evidence.of_jacobian(what, names)
         if evidence.directions is None:
             raise ValueError("the Jacobian of this fit is not known")
@@ -283,10 +272,7 @@ def _pairs(
 def root_of_information(fim: Any) -> np.ndarray:
     """R (n, n) with R^T R the given matrix.
 
-    Raises
-    ------
-    ValueError
-        When it is not symmetric, or has a negative eigenvalue beyond rounding.
+    A ValueError says that it is not symmetric, or has a negative eigenvalue beyond rounding.
     """
     fim = np.asarray(fim, float)
     if fim.ndim != 2 or fim.shape[0] != fim.shape[1] or not np.isfinite(fim).all():

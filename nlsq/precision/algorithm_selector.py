@@ -95,12 +95,8 @@ class AlgorithmSelector:
     ) -> Analysis:
         """Look at a fit to be made; the arguments are those of `nlsq.curve_fit`.
 
-        Of these f is a function, p0 numbers or a dict of them, and bounds a pair or a dict.
-
-        Raises
-        ------
-        TypeError, ValueError
-            For another f or p0, and for data that are not finite.
+        Of these f is a function, p0 numbers or a dict of them, and bounds a pair or a dict. A
+        TypeError or ValueError is for another f or p0, and for data that are not finite.
         """
         y = np.ravel(np.asarray(ydata))
         require_finite(y, "ydata")

@@ -49,17 +49,10 @@ class Inferred(NamedTuple):
 class BoundInference:
     """Bounds of a model's parameters from data x (m,) or (k, m) and y (m,).
 
-    Parameters
-    ----------
-    p0 : array_like (n,)
-        A start, whose values the bounds contain.
-    safety_factor : float
-        How much farther than the data can see the bounds are.
-    enforce_positivity : bool
-        Whether a parameter whose sign does not matter keeps that of its start.
-    f : callable, optional
-        The model f(x, a, b, ...). Without it nothing tells what a parameter is measured in, and
-        each is bounded by the largest that a product of lengths and heights can be.
+    They contain the start p0 (n,), and are by `safety_factor` farther than the data can see.
+    `enforce_positivity`: a parameter whose sign does not matter keeps that of its start. Without
+    the model f(x, a, b, ...) nothing tells what a parameter is measured in, and each is bounded by
+    the largest that a product of lengths and heights can be.
 
     Examples
     --------

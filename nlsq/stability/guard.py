@@ -30,19 +30,7 @@ from typing import Any
 import numpy as np
 
 from nlsq.stability.looks import SQUARE, Look, not_finite, of_data, of_edges, of_sigma, of_sizes
-from nlsq.stability.numbers import (
-    CONDITION,
-    SVD_ELEMENTS,
-    TIKHONOV,
-    SafeFunctions,
-    null_direction,
-)
-from nlsq.stability.numbers import detect_collinearity as detect_collinearity
-from nlsq.stability.numbers import (
-    detect_parameter_scale_mismatch as detect_parameter_scale_mismatch,
-)
-from nlsq.stability.numbers import estimate_condition_number as estimate_condition_number
-from nlsq.stability.numbers import solve_with_cholesky_fallback as solve_with_cholesky_fallback
+from nlsq.stability.numbers import CONDITION, SVD_ELEMENTS, TIKHONOV, SafeFunctions, null_direction
 from nlsq.stability.report import Action, Hazard, StabilityReport
 
 IDLE = 1e-5  # relative change of the model that is next to none
@@ -147,17 +135,15 @@ class NumericalStabilityGuard(SafeFunctions):
     def detect_numerical_issues(self, x: Any, what: str = "a value") -> tuple[Hazard, ...]:
         """Findings of any numbers: NaN, infinite, too large or too small to be squared."""
         x = np.ravel(np.asarray(x, float))
-        size = np.abs(x[np.isfinite(x)])
-        counts = {
-            "NaN": np.isnan(x).sum(),
-            "infinite": np.isinf(x).sum(),
-            "too large to be squared": (size > SQUARE).sum(),
-            "too small to be squared": ((size < 1 / SQUARE) & (size > 0)).sum(),
-        }
+        size = np.where(np.isfinite(x), np.abs(x), 1.0)
+        places = {
+            "NaN": np.isnan(x), "infinite": np.isinf(x), "too large to be squared": size > SQUARE,
+            "too small to be squared": (size < 1 / SQUARE) & (size > 0),
+        }  # fmt: skip
         return tuple(
-            Hazard(kind, f"{what} is {kind} at {count} of {x.size} places.", int(count), "fault")
-            for kind, count in counts.items()
-            if count
+            Hazard(kind, f"{what} is {kind} at {count} of {x.size} places.", count, "fault")
+            for kind, at in places.items()
+            if (count := int(at.sum()))
         )
 
 
@@ -181,8 +167,8 @@ def check_problem_stability(
     """
     x, y = np.asarray(xdata, float), np.ravel(np.asarray(ydata, float))
     p = np.ravel(np.asarray([] if p0 is None else p0, float))
-    found = [*stability_guard.detect_numerical_issues(x, "x")]
-    found += stability_guard.detect_numerical_issues(y, "y")
+    guard = stability_guard
+    found = *guard.detect_numerical_issues(x, "x"), *guard.detect_numerical_issues(y, "y")
     if f is None or not p.size:
         return StabilityReport("check", (*found, *of_data(x, y, p.tolist())), (), y.size)
 
@@ -194,7 +180,7 @@ def check_problem_stability(
         JT = np.array([(value(p + h) - value(p - h)) / (2 * h.sum()) for h in step])
         names, wide = [f"p{i}" for i in range(p.size)], np.full(p.size, np.inf)
         look = Look(x, y, p, -wide, wide, names, np.ones(p.size), value(p), JT, value)
-        return StabilityReport("check", (*found, *stability_guard.check(look)), (), y.size)
+        return StabilityReport("check", (*found, *guard.check(look)), (), y.size)
 
 
 def apply_automatic_fixes(

@@ -109,10 +109,7 @@ def solve_with_cholesky_fallback(A: Any, b: Any) -> np.ndarray:
 def with_factor(K: np.ndarray) -> tuple[np.ndarray, float]:
     """(K + s I, s): s is 0 where K has a Cholesky factor, else `TIKHONOV` of its mean diagonal.
 
-    Raises
-    ------
-    LinAlgError
-        When that is not enough.
+    A LinAlgError says that this is not enough.
     """
     try:
         np.linalg.cholesky(K)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -138,10 +138,17 @@ class OptimizationRecovery:
             return fit(**keywords)
 
         ends, tried = [first], []
-        for strategy, changed, keywords in self._remedies(call, ends):
-            end, nfev = _try(timed, strategy.start_only, keywords, call)
+        ways = ((strategy, *way) for strategy in self.strategies if first.kind in strategy.against
+                for way in strategy.ways(call, ends))  # fmt: skip
+        for strategy, changed, keywords in itertools.islice(ways, self.max_retries):
+            end = End.of(timed, keywords)
+            nfev = end.nfev
+            if strategy.start_only:
+                changed += ", as a start"
+                if end.result is not None and np.isfinite(end.result.x).all():
+                    end = End.of(timed, call | {"p0": np.asarray(end.result.x)})
+                    nfev += end.nfev
             gave = _gave(end, first)
-            changed += ", as a start" if strategy.start_only else ""
             status = 0 if end.result is None else int(end.result.status)
             tried.append(Attempt(strategy.name, changed, gave, end.cost, status, nfev))
             ends.append(end)
@@ -156,30 +163,11 @@ class OptimizationRecovery:
         sound = kept > 0 and end.converged and not end.kind
         return end, FallbackRecord(first.why, tuple(tried), used, len(ends), sound)
 
-    def _remedies(self, call: Call, ends: list) -> Iterator[tuple[FallbackStrategy, str, Call]]:
-        """All ways of the strategies that are against the failure, the first of `ends`."""
-        for strategy in self.strategies:
-            if ends[0].kind in strategy.against:
-                for changed, keywords in strategy.ways(call, ends):
-                    if len(ends) > self.max_retries:
-                        return
-                    yield strategy, changed, keywords
-
 
 class _State(dict):
     """A mapping whose items are attributes."""
 
     __getattr__ = dict.__getitem__
-
-
-def _try(fit: Callable, start_only: bool, changed: Call, call: Call) -> tuple[End, int]:
-    """The end of the caller's own problem by a remedy, and the evaluations it took."""
-    end = End.of(fit, changed)
-    nfev = end.nfev
-    if start_only and end.result is not None and np.isfinite(end.result.x).all():
-        end = End.of(fit, call | {"p0": np.asarray(end.result.x)})
-        nfev += end.nfev
-    return end, nfev
 
 
 def _gave(end: End, first: End) -> str:
