@@ -151,14 +151,8 @@ def product_text(names: Sequence[str], powers: Sequence[float]) -> str:
     >>> product_text(["a", "b", "c"], [1, 2, -1]), product_text(["a", "b"], [1, -1])
     ('a*b**2/c', 'a/b')
     """
-    above, below = (
-        [
-            name if abs(power) == 1 else f"{name}**{abs(power):g}"
-            for name, power in zip(names, powers, strict=True)
-            if sign * power > 0
-        ]
-        for sign in (1, -1)
-    )
+    texts = [n if abs(p) == 1 else f"{n}**{abs(p):g}" for n, p in zip(names, powers, strict=True)]
+    above, below = ([t for t, p in zip(texts, powers, strict=True) if s * p > 0] for s in (1, -1))
     under = f"({'*'.join(below)})" if len(below) > 1 else "".join(below)
     return ("*".join(above) or "1") + (f"/{under}" if below else "")
 

@@ -90,9 +90,13 @@ class IdentifiabilityAnalyzer(AbstractAnalyzer):
             beyond = set(one_side[0].parameters)  # which is why the model does not respond there
             findings = [f for f in findings if f.code != "dead" or not beyond >= set(f.parameters)]
             findings += one_side
-        unsaid = _unsaid(evidence, findings)
-        findings += unsaid
-        rank -= sum(len(f.parameters) for f in unsaid)
+        said = {name for f in findings for name in f.parameters}
+        if which := tuple(name for name in evidence.undetermined if name not in said):
+            it = "it" if len(which) == 1 else "them"  # which the Jacobian alone does not tell
+            fact = f"{listed(which)}: not determined: values far away fit as well"
+            remedy = f"fix {it}, or add data that tell"
+            findings.append(Finding("rank", CRITICAL, fact, 0.0, remedy, which))
+            rank -= len(which)
         if rank == n and condition > self.config.condition_threshold and not findings:
             fact = f"the columns of the Jacobian are nearly dependent: condition {condition:.1e}"
             remedy = "write the model in x less its mean, or in other parameters"
@@ -104,7 +108,10 @@ class IdentifiabilityAnalyzer(AbstractAnalyzer):
             fact = f"{what}, condition {condition:.2g}"
             findings.append(Finding("rank", INFO, fact, condition))
         correlation = _correlation(evidence)
-        pairs = _pairs(evidence, correlation, self.config.correlation_threshold)
+        strong = np.argwhere(np.abs(correlation) > self.config.correlation_threshold).tolist()
+        names = evidence.names
+        pairs = [(names[i], names[j], float(correlation[i, j])) for i, j in strong if i < j]
+        pairs.sort(key=lambda pair: -abs(pair[2]))
         if pairs and (evidence.undetermined or not dependent):
             texts = [f"{a}, {b} ({'+' * (r > 0)}{near_one(r, 3)})" for a, b, r in pairs]
             fact = f"strongly correlated: {listed(texts, _MOST_PAIRS)}"
@@ -130,17 +137,6 @@ class IdentifiabilityAnalyzer(AbstractAnalyzer):
 
 
 # -- what is not determined at all -----------------------------------------------------------------
-
-
-def _unsaid(evidence: Evidence, findings: list[Finding]) -> list[Finding]:
-    """What the fit calls undetermined and no finding names: its Jacobian alone does not tell."""
-    said = {name for f in findings for name in f.parameters}
-    which = tuple(name for name in evidence.undetermined if name not in said)
-    if not which:
-        return []
-    it = "it" if len(which) == 1 else "them"
-    fact = f"{listed(which)}: not determined: values far away fit as well"
-    return [Finding("rank", CRITICAL, fact, 0.0, f"fix {it}, or add data that tell", which)]
 
 
 def free_directions(evidence: Evidence, config: DiagnosticsConfig) -> np.ndarray:
@@ -259,14 +255,6 @@ def _correlation(evidence: Evidence) -> np.ndarray:
         for lost in map(evidence.names.index, evidence.undetermined):
             out[lost], out[:, lost] = np.nan, np.nan
     return out
-
-
-def _pairs(
-    evidence: Evidence, correlation: np.ndarray, threshold: float
-) -> list[tuple[str, str, float]]:
-    names, strong = evidence.names, zip(*np.nonzero(np.abs(correlation) > threshold), strict=True)
-    found = [(names[i], names[j], float(correlation[i, j])) for i, j in strong if i < j]
-    return sorted(found, key=lambda pair: -abs(pair[2]))
 
 
 def root_of_information(fim: Any) -> np.ndarray:

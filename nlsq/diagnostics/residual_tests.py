@@ -168,9 +168,8 @@ def _left_out(space: ResidualSpace, most: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _in_a_row(chosen: np.ndarray, r: np.ndarray, order: np.ndarray) -> np.ndarray:
-    side = np.where(chosen, np.sign(r), 0.0)[order]
+    side, inside = np.where(chosen, np.sign(r), 0.0)[order], np.zeros(r.size, dtype=bool)
     three = (side[:-2] == side[1:-1]) & (side[1:-1] == side[2:]) & (side[2:] != 0)
-    inside = np.zeros(r.size, dtype=bool)
     for shift in range(3):
         inside[order[shift : r.size - 2 + shift][three]] = True
     return inside
@@ -220,14 +219,7 @@ def _skewness(skewness: float, n: int) -> float:
 
 def _ranks(axis: Axis, along: str) -> np.ndarray:
     """Of each point its place along the axis, or by the size of its fitted value."""
-    order = np.argsort(axis.height, kind="stable") if along == "height" else axis.order
-    return _places(order)
-
-
-def _places(order: np.ndarray) -> np.ndarray:
-    places = np.empty(order.size)
-    places[order] = np.arange(order.size)
-    return places
+    return np.argsort(np.argsort(axis.height, kind="stable") if along == "height" else axis.order)
 
 
 def _spread(space: ResidualSpace, axis: Axis, level: float) -> Spread | None:
@@ -238,7 +230,7 @@ def _spread(space: ResidualSpace, axis: Axis, level: float) -> Spread | None:
     sizes, found = np.abs(space.equalised), []
     if sizes.size < _FEWEST_FOR_SPREAD:
         return None
-    ranks = _places(np.argsort(sizes, kind="stable"))
+    ranks = np.argsort(np.argsort(sizes, kind="stable"))
     for name in (axis.name, "height") if axis.height is not None else (axis.name,):
         along = _ranks(axis, name)
         p = 2 * _spearman(ranks, along)
