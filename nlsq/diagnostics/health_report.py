@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 from nlsq.diagnostics import explained, gradient, influence, residual_health
 from nlsq.diagnostics.evidence import Evidence
 from nlsq.diagnostics.finding import CRITICAL, INFO, WARNING, DiagnosticsConfig, Finding, Severity
-from nlsq.diagnostics.identifiability import IdentifiabilityAnalyzer
+from nlsq.diagnostics.identifiability import IdentifiabilityAnalyzer, ParameterSensitivityAnalyzer
 from nlsq.diagnostics.plugins import run_plugins
-from nlsq.diagnostics.sensitivity import ParameterSensitivityAnalyzer
 
 if TYPE_CHECKING:
     import numpy as np
@@ -108,9 +107,9 @@ class HealthReport:
         fit. Numbers are those of points, from 0. The axes are an array (2, 2). An ImportError says
         that matplotlib is not installed, a ValueError that residuals are not known or are nothing.
         """
-        from nlsq.diagnostics import report_plot
+        from nlsq.diagnostics import report_views
 
-        return report_plot.draw(self._looked_at("plot"))
+        return report_views.draw(self._looked_at("plot"))
 
     def influence(self, *, refit: bool = True) -> influence.Influence:
         """What each point does to the fit; see `nlsq.diagnostics.influence.influence`."""
@@ -123,14 +122,14 @@ class HealthReport:
 
     def to_html(self) -> str:
         """The report as one page of HTML that loads nothing."""
-        from nlsq.diagnostics import report_html
+        from nlsq.diagnostics import report_views
 
-        return report_html.page(self)
+        return report_views.page(self)
 
     def _repr_html_(self) -> str:
-        from nlsq.diagnostics import report_html
+        from nlsq.diagnostics import report_views
 
-        return report_html.part(self)
+        return report_views.part(self)
 
     def __reduce__(self) -> tuple:  # the evidence holds the user's model
         return HealthReport, (self.title, self.findings, self.unknown)

@@ -1,11 +1,15 @@
-"""What the data determine: rank, condition, correlations, and combinations by name.
+"""What the data determine: rank, condition, correlations, spectrum, and combinations by name.
 
 Everything is read off the Jacobian with its columns scaled to length 1, and off errors as shares of
 the values, so that units decide nothing. A large condition is no alarm by itself: NIST's problems
-have up to 10^5 and fine errors.
+have up to 10^5 and fine errors. Nor is a sloppy model, whose eigenvalues of J^T J spread over many
+decades: NIST's Lanczos problems spread over eight and are known to nine digits. It is one where the
+data leave the sloppy directions open, and then a model with fewer parameters says as much.
 
 References: A. Raue et al., Bioinformatics 25 (2009) on structural and practical identifiability;
-D. A. Belsley, E. Kuh, R. E. Welsch, "Regression Diagnostics" (1980), ch. 3, on scaled conditions.
+D. A. Belsley, E. Kuh, R. E. Welsch, "Regression Diagnostics" (1980), ch. 3, on scaled conditions;
+K. S. Brown, J. P. Sethna, Phys. Rev. E 68 (2003) 021904 and M. K. Transtrum et al., J. Chem. Phys.
+143 (2015) 010901 on sloppy models.
 """
 
 from __future__ import annotations
@@ -27,6 +31,7 @@ _MOST_PAIRS = 3  # that a line lists
 _FAR = 0.1  # of |x|, which a range of x below that calls far from 0
 _MOST = 12  # ill known parameters that are looked at
 _ROUNDING = 1e-8  # of a direction's largest part
+_STIFF = 0.1  # share of the largest eigenvalue from which a direction is stiff
 
 
 class AbstractAnalyzer(abc.ABC):
@@ -134,6 +139,68 @@ class IdentifiabilityAnalyzer(AbstractAnalyzer):
             findings.append(_of_group(evidence.names, places, len(rows), known))
             settled |= set(findings[-1].parameters if known else ())
         return int(dead.sum()) + len(free), findings, settled
+
+
+@dataclasses.dataclass(frozen=True)
+class ParameterSensitivityReport:
+    """What a `ParameterSensitivityAnalyzer` found, of the k parameters that have an effect."""
+
+    #: (k,) of J^T J with the columns of J scaled to length 1, the largest first; they add up to k
+    eigenvalues: np.ndarray
+    eigenvectors: np.ndarray  #: (k, k) directions of the scaled parameters, one a column
+    names: tuple[str, ...]
+    eigenvalue_range: float  #: decades from the largest to the smallest
+    effective_dimensionality: float  #: (sum)^2 / sum of squares of the eigenvalues
+    stiff_indices: list[int]  #: places of eigenvalues above a tenth of the largest
+    sloppy_indices: list[int]  #: ... and of those below ``sloppy_threshold`` of it
+    is_sloppy: bool  #: whether the data leave a sloppy direction open
+    findings: list[Finding]
+
+    def get_sloppy_combinations(self) -> list[dict[str, float]]:
+        """Of each sloppy direction its components by name."""
+        return [
+            dict(zip(self.names, self.eigenvectors[:, i].tolist(), strict=True))
+            for i in self.sloppy_indices
+        ]
+
+
+class ParameterSensitivityAnalyzer(AbstractAnalyzer):
+    """Stiff and sloppy directions of a fit, and the smaller model that they suggest.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.linspace(0, 1, 20)
+    >>> J = np.stack([np.exp(-x), np.exp(-1.001 * x)], axis=1)
+    >>> report = ParameterSensitivityAnalyzer().analyze(J)
+    >>> len(report.stiff_indices), len(report.sloppy_indices)
+    (1, 1)
+    """
+
+    def _report(self, evidence: Evidence) -> ParameterSensitivityReport:
+        d = evidence.directions
+        values, names = d.values**2, tuple(evidence.names[i] for i in d.places)
+        if not values.size:
+            return ParameterSensitivityReport(values, d.rows.T, (), 0.0, 0.0, [], [], False, [])
+        smallest, largest = float(values[-1]), float(values[0])
+        spread = math.log10(largest / smallest) if smallest > 0 else math.inf
+        rounding = smallest <= self.config.rank_tolerance**2 * largest
+        said = f"{largest:.2g} to " + ("rounding" if rounding else f"{smallest:.1e}")
+        fact = f"eigenvalues of J^T J, columns scaled, {said}"
+        findings = [Finding("spectrum", INFO, fact, spread)] if values.size > 1 else []
+        if left_open := together(evidence, self.config):
+            which, worst, known = left_open
+            remedy = f"smaller model: fix {worst}"
+            if known:
+                remedy = f"smaller model: {known[0].text} in place of {', '.join(known[0].names)}"
+            fact = f"sloppy in {listed(which)}: {fact}"
+            findings = [Finding("sloppy", WARNING, fact, spread, remedy, which)]
+        return ParameterSensitivityReport(
+            values, d.rows.T, names, spread, float(values.sum()) ** 2 / float(values @ values),
+            np.flatnonzero(values >= _STIFF * largest).tolist(),
+            np.flatnonzero(values < self.config.sloppy_threshold * largest).tolist(),
+            left_open is not None, findings,
+        )  # fmt: skip
 
 
 # -- what is not determined at all -----------------------------------------------------------------

@@ -29,9 +29,9 @@ from typing import Any
 
 import numpy as np
 
-from nlsq.stability.looks import SQUARE, Look, not_finite, of_data, of_edges, of_sigma, of_sizes
+from nlsq.stability import looks
+from nlsq.stability.looks import SQUARE, Action, Hazard, Look, StabilityReport
 from nlsq.stability.numbers import CONDITION, SVD_ELEMENTS, TIKHONOV, SafeFunctions, null_direction
-from nlsq.stability.report import Action, Hazard, StabilityReport
 
 IDLE = 1e-5  # relative change of the model that is next to none
 #: What tells against a start.
@@ -57,12 +57,12 @@ class NumericalStabilityGuard(SafeFunctions):
 
     def check(self, look: Look) -> tuple[Hazard, ...]:
         """Everything in the table above."""
-        data = of_data(look.x, look.y, look.p0.tolist())
-        return (*data, *of_sigma(look), *self._of_start(look))
+        data = looks.of_data(look.x, look.y, look.p0.tolist())
+        return (*data, *looks.of_sigma(look), *self._of_start(look))
 
     def _of_start(self, look: Look) -> Iterator[Hazard]:
         JT = np.empty((0, look.f0.size)) if look.JT is None else look.JT
-        if fault := tuple(not_finite(look, JT)):
+        if fault := tuple(looks.not_finite(look, JT)):
             yield from fault
             return
         fitted = [j for j in range(len(JT)) if look.free[j]]
@@ -73,7 +73,7 @@ class NumericalStabilityGuard(SafeFunctions):
             text = f"doubling {' or '.join(idle)} changes the model by less than {IDLE:g} of it."
             yield Hazard("idle parameter", text, len(idle), "doubt", idle)
         yield from self._condition(JT, names)
-        yield from of_edges(look, fitted)
+        yield from looks.of_edges(look, fitted)
 
     def _condition(self, JT: np.ndarray, names: Sequence[str]) -> Iterator[Hazard]:
         """The finding of a Jacobian (n, m) whose condition is beyond `CONDITION`."""
@@ -126,7 +126,7 @@ class NumericalStabilityGuard(SafeFunctions):
 
     def check_parameters(self, params: Any) -> tuple[Hazard, ...]:
         """Findings of parameters (n,): not finite, or of sizes that differ by more than 1e6."""
-        return (*self.detect_numerical_issues(params, "a parameter"), *of_sizes(params))
+        return (*self.detect_numerical_issues(params, "a parameter"), *looks.of_sizes(params))
 
     def check_residuals(self, residuals: Any) -> tuple[Hazard, ...]:
         """Findings of residuals (m,): not finite, or too large or small to be squared."""
@@ -170,7 +170,7 @@ def check_problem_stability(
     guard = stability_guard
     found = *guard.detect_numerical_issues(x, "x"), *guard.detect_numerical_issues(y, "y")
     if f is None or not p.size:
-        return StabilityReport("check", (*found, *of_data(x, y, p.tolist())), (), y.size)
+        return StabilityReport("check", (*found, *looks.of_data(x, y, p.tolist())), (), y.size)
 
     def value(q: np.ndarray) -> np.ndarray:
         return np.broadcast_to(np.asarray(f(x, *q), float), y.shape)
