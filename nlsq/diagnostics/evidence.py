@@ -206,6 +206,6 @@ class Directions:
         return float(self._over_values(self.rows @ (combination / self.lengths)))
 
     def _over_values(self, parts: np.ndarray) -> np.ndarray:
-        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        with np.errstate(all="ignore"):
             divided = (parts.T / self.values).T
         return np.hypot.reduce(np.where(np.isnan(divided), 0.0, divided), axis=0)

@@ -35,8 +35,8 @@ class Finding:
 
     def __post_init__(self) -> None:
         texts = (self.code, self.fact, self.remedy, *self.parameters)
-        number = self.number is None or isinstance(self.number, int | float | np.number)
-        right = isinstance(self.severity, Severity) and number
+        number = self.number is None or isinstance(self.number, (int, float, np.number))
+        right = number and isinstance(self.severity, Severity)
         if not right or not all(isinstance(text, str) for text in texts):
             raise TypeError(
                 "a Finding has texts, a Severity and a number or None, got "
