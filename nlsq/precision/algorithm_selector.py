@@ -179,9 +179,8 @@ def _advised(found: Analysis, wished: Mapping[str, Any]) -> Iterator[tuple[str, 
     in_pieces = found.data_bytes > found.usable_bytes
     if in_pieces:
         size = f"{found.data_bytes / 1e9:.2g} GB of the {found.usable_bytes / 1e9:.2g} GB allowed"
-        road = get_large_dataset_config().strategy(found.n_points)
-        road = road if road == "streaming" else "chunked"
-        yield f"the data take {size}", {"workflow": road}
+        streams = get_large_dataset_config().strategy(found.n_points) == "streaming"
+        yield f"the data take {size}", {"workflow": "streaming" if streams else "chunked"}
     if not ("method" in wished or any(wished.get(name) for name in _SEARCHES)):
         yield from _search(found)
     if found.outliers and wished.get("method") != "lm" and "loss" not in wished:

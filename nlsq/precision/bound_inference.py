@@ -133,8 +133,7 @@ class BoundInference:
         if not (self._axes and np.isfinite(units.length[j]).all()):
             return Inferred(-math.inf, math.inf, "nothing tells what it is measured in")
         if not (units.length[j].any() or units.height[j]):
-            size = max(self.reach, self._safety * self._y.size)
-            return Inferred(0.0, size, "it is a number")
+            return Inferred(0.0, max(self.reach, self._safety * self._y.size), "it is a number")
         low, high = self._products(units.length[j], units.height[j])
         return Inferred(_exp(low), _exp(high), f"it is {_named(units.length[j], units.height[j])}")
 
@@ -183,9 +182,8 @@ def _sign(values: np.ndarray, other: np.ndarray) -> str:
     if not np.isfinite(other).any():
         return "the model is not defined with the other sign"
     with np.errstate(all="ignore"):
-        size = np.abs(values).max(axis=1, keepdims=True)
-        same = (np.abs(values - other) <= _SAME * size).all()
-    return "its sign changes nothing" if same else ""
+        same = np.abs(values - other) <= _SAME * np.abs(values).max(axis=1, keepdims=True)
+    return "its sign changes nothing" if same.all() else ""
 
 
 def _exp(logarithm: float) -> float:
@@ -194,11 +192,9 @@ def _exp(logarithm: float) -> float:
 
 def _named(length: np.ndarray, height: float) -> str:
     """What a parameter is measured in, in words."""
-    words = {1.0: "a length of x", -1.0: "a rate, one over x"}
-    if not height and np.count_nonzero(length) == 1 and length.sum() in words:
-        return words[length.sum()]
-    several = len(length) > 1
-    parts = [f"x{i if several else ''}^{d:g}" for i, d in enumerate(length) if d]
+    if not height and np.count_nonzero(length) == 1 and abs(length.sum()) == 1:
+        return "a length of x" if length.sum() > 0 else "a rate, one over x"
+    parts = [f"x{i if len(length) > 1 else ''}^{d:g}" for i, d in enumerate(length) if d]
     return "measured in " + " ".join(parts + ([f"y^{height:g}"] if height else []))
 
 

@@ -106,8 +106,7 @@ class NumericalStabilityGuard(SafeFunctions):
             J[bad] = 0.0
             text = f"{bad.sum()} rows of the Jacobian are not finite: they are taken as 0."
             found.append(Hazard("not finite", text, int(bad.sum()), "fault"))
-        names = [f"column {j}" for j in range(J.shape[1])]
-        if condition := tuple(self._condition(J.T, names)):
+        if condition := tuple(self._condition(J.T, [f"column {j}" for j in range(J.shape[1])])):
             found += condition
             columns = self.safe_norm(J, axis=0)
             size = np.where(columns > 0, columns, columns.max(initial=0.0) or 1.0)

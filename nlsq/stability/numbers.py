@@ -24,8 +24,7 @@ def null_direction(unit: np.ndarray, svd: bool = True) -> tuple[float, np.ndarra
     values, vectors = np.linalg.eigh(unit @ unit.T)
     least, most = values.item(0), values.item(-1)
     if least > _SCREEN or not svd:
-        floor = 1e-14 * len(unit)
-        return (math.sqrt(most / least) if least > floor else math.inf), vectors[:, 0]
+        return (math.sqrt(most / least) if least > 1e-14 * len(unit) else math.inf), vectors[:, 0]
     U, S, _ = np.linalg.svd(unit, full_matrices=False)
     if len(S) < len(unit):  # fewer points than parameters
         return math.inf, vectors[:, 0]
@@ -101,8 +100,7 @@ def solve_with_cholesky_fallback(A: Any, b: Any) -> np.ndarray:
         pass
     w, V = np.linalg.eigh(A)
     size = np.abs(w).max()
-    singular = np.abs(w).min() <= size / CONDITION
-    s = TIKHONOV * (size or 1.0) if singular else 0.0
+    s = TIKHONOV * (size or 1.0) if np.abs(w).min() <= size / CONDITION else 0.0
     return V @ ((V.T @ b) * (w / (w**2 + s**2)))
 
 
