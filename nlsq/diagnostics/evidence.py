@@ -30,8 +30,7 @@ class Evidence:
     at_bound: np.ndarray  #: (n,) -1 at the lower bound, 0 inside, 1 at the upper bound
     R: np.ndarray | None  #: (k, n) any matrix with the Jacobian's J^T J
     covariance: np.ndarray  #: (n, n) `pcov`: inf for undetermined parameters, 0 for fixed ones
-    #: unit vectors along which the model does not change, by name
-    null_directions: tuple[dict[str, float], ...]
+    null_directions: tuple[dict[str, float], ...]  #: unit vectors along which the model stays
     undetermined: tuple[str, ...]
     cost: float
     dof: int

@@ -68,8 +68,7 @@ class IdentifiabilityReport:
     numerical_rank: int  #: determined directions
     n_params: int  #: free parameters
     correlation_matrix: np.ndarray  #: (n, n) NaN for fixed and undetermined parameters
-    #: (name, name, correlation), the strongest first
-    highly_correlated_pairs: list[tuple[str, str, float]]
+    highly_correlated_pairs: list[tuple[str, str, float]]  #: with correlation, the strongest first
     findings: list[Finding]
 
 
