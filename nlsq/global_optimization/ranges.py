@@ -25,8 +25,7 @@ from nlsq.core.drive.tries import ROUNDED
 from nlsq.global_optimization.landmarks import spectrum, summits
 from nlsq.global_optimization.problem import Problem
 from nlsq.global_optimization.projecting import project
-from nlsq.precision.measures import Axis, heights
-from nlsq.precision.units import Units, inside
+from nlsq.precision.units import Axis, Units, heights, inside
 
 _WIDE = 1e3  # half a box, in the largest that is likely, from which on it says little
 _DECADES = 100.0  # ratio of two positive bounds from which on logarithms are drawn

@@ -26,8 +26,7 @@ import numpy as np
 
 from nlsq.constants import EPS
 from nlsq.precision.curves import Curves, FunctionCurves
-from nlsq.precision.measures import Axis, heights
-from nlsq.precision.units import Units, broad, units_of
+from nlsq.precision.units import Axis, Units, broad, heights, units_of
 
 Bounds = tuple[np.ndarray, np.ndarray]
 _LEAST, _MOST = 1e3, 1 / math.sqrt(EPS)  # share of a curve that can be seen, inverse
