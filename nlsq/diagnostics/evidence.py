@@ -80,6 +80,11 @@ class Evidence:
         )  # fmt: skip
 
     @functools.cached_property
+    def n_free(self) -> int:
+        """How many parameters are free."""
+        return int(np.count_nonzero(self.free))
+
+    @functools.cached_property
     def moved(self) -> np.ndarray:
         """(n,) the parameters that are free and inside their bounds."""
         return self.free & (self.at_bound == 0)
@@ -94,7 +99,7 @@ class Evidence:
         """What the free parameters' Jacobian determines; None where it is not known."""
         if self.R is None:
             return None
-        places = np.flatnonzero(self.free & (self.lengths > 0))
+        places = (self.free & (self.lengths > 0)).nonzero()[0]
         lengths = self.lengths[places]
         _, values, rows = np.linalg.svd(self.R[:, places] / lengths)
         missing = np.zeros(len(rows) - len(values))
@@ -193,7 +198,7 @@ class Directions:
 
     def lost(self, tolerance: float) -> int:
         """Number of singular values that are not above this share of the largest."""
-        return int((self.values <= tolerance * self.values.max(initial=0.0)).sum())
+        return int(np.count_nonzero(self.values <= tolerance * self.values[:1]))  # of the largest
 
     @functools.cached_property
     def inflations(self) -> np.ndarray:

@@ -85,7 +85,7 @@ class IdentifiabilityAnalyzer(AbstractAnalyzer):
     """
 
     def _report(self, evidence: Evidence) -> IdentifiabilityReport:
-        d, n = evidence.directions, int(evidence.free.sum())
+        d, n = evidence.directions, evidence.n_free
         dependent, findings, settled = self._free_directions(evidence)
         rank, condition = n - dependent, math.inf if dependent else d.condition
         if found := together(evidence, self.config):
@@ -137,7 +137,7 @@ class IdentifiabilityAnalyzer(AbstractAnalyzer):
             known = combinations.name_free(evidence, places, rows[:, places])
             findings.append(_of_group(evidence.names, places, len(rows), known))
             settled |= set(findings[-1].parameters if known else ())
-        return int(dead.sum()) + len(free), findings, settled
+        return int(np.count_nonzero(dead)) + len(free), findings, settled
 
 
 @dataclasses.dataclass(frozen=True)
@@ -196,8 +196,8 @@ class ParameterSensitivityAnalyzer(AbstractAnalyzer):
             findings = [Finding("sloppy", WARNING, fact, spread, remedy, which)]
         return ParameterSensitivityReport(
             values, d.rows.T, names, spread, float(values.sum()) ** 2 / float(values @ values),
-            np.flatnonzero(values >= _STIFF * largest).tolist(),
-            np.flatnonzero(values < self.config.sloppy_threshold * largest).tolist(),
+            (values >= _STIFF * largest).nonzero()[0].tolist(),
+            (values < self.config.sloppy_threshold * largest).nonzero()[0].tolist(),
             left_open is not None, findings,
         )  # fmt: skip
 
