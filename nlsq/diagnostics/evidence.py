@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import functools
 import math
@@ -57,12 +56,11 @@ class Evidence:
 
     def locked(self) -> Evidence:
         """The same in arrays that a stranger's plugin cannot change."""
-        views = {k: v.view() for k, v in vars(self).items() if isinstance(v, np.ndarray)}
+        given = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        views = {k: v.view() for k, v in given.items() if isinstance(v, np.ndarray)}
         for view in views.values():
             view.flags.writeable = False
-        out = copy.copy(self)
-        vars(out).update(views)
-        return out
+        return dataclasses.replace(self, **views)
 
     @classmethod
     def of_jacobian(cls, jacobian: Any, names: Any = None) -> Evidence:
@@ -156,7 +154,8 @@ class Evidence:
         """Root mean square residual over the deviation of y, both weighted; nan if not known."""
         if self.total is None:
             return math.nan
-        rss = self.sums["chi_squared"] if self.residuals is None else self.space.rss
+        kept = self.residuals is not None
+        rss = self.space.rss if kept else (self.sums or {}).get("chi_squared", math.nan)
         return math.sqrt(rss / self.total) if self.total else math.inf
 
     @property

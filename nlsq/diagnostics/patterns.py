@@ -126,7 +126,7 @@ def _waves(
     return lambda: (C - Q @ P) @ unit, beyond / rss, float(fdtrc(k, dof - k, F))
 
 
-@functools.lru_cache(maxsize=8)  # fits that are diagnosed together often have as many points
+@functools.lru_cache(maxsize=4)  # fits that are diagnosed together often have as many points
 def _cosines(m: int, k: int) -> np.ndarray:
     """cos(pi (i + 1/2) j / m) of i = 0 ... m - 1 and j = 1 ... k, (m, k)."""
     return np.cos(np.arange(0.5, m)[:, None] * (np.arange(1, k + 1) * (math.pi / m)))
