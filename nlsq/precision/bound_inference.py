@@ -26,7 +26,7 @@ import numpy as np
 
 from nlsq.constants import EPS
 from nlsq.precision.curves import Curves, FunctionCurves
-from nlsq.precision.units import Axis, Units, broad, heights, units_of
+from nlsq.precision.units import Axis, Units, broad, heights, products, units_of
 
 Bounds = tuple[np.ndarray, np.ndarray]
 _LEAST, _MOST = 1e3, 1 / math.sqrt(EPS)  # share of a curve that can be seen, inverse
@@ -126,25 +126,16 @@ class BoundInference:
             axis = self._axes[at]
             margin = self.reach * math.exp(axis.high) / 3
             return Inferred(axis.first - margin, axis.last + margin, "it is a place on x")
+        y, far = heights(self._y), math.log(self.reach)
         if units.logarithm[j].any():
-            low, high = self._products(units.logarithm[j], 0.0)
+            low, high = products(units.logarithm[j], 0.0, self._axes, y, far)
             return Inferred(low, high, "it is the logarithm of a length of x")
         if not (self._axes and np.isfinite(units.length[j]).all()):
             return Inferred(-math.inf, math.inf, "nothing tells what it is measured in")
         if not (units.length[j].any() or units.height[j]):
             return Inferred(0.0, max(self.reach, self._safety * self._y.size), "it is a number")
-        low, high = self._products(units.length[j], units.height[j])
+        low, high = products(units.length[j], units.height[j], self._axes, y, far)
         return Inferred(_exp(low), _exp(high), f"it is {_named(units.length[j], units.height[j])}")
-
-    def _products(self, length: np.ndarray, height: float) -> tuple[float, float]:
-        """Logarithms of the least and largest product of powers of lengths, and of a height."""
-        low = high = 0.0
-        axes = [(d, a.low, a.high) for d, a in zip(length, self._axes, strict=True)]
-        for power, a, b in [*axes, (height, *heights(self._y))]:
-            far = math.log(self.reach)
-            ends = power * (a - far), power * (b + far)
-            low, high = low + min(ends), high + max(ends)
-        return low, high
 
     def _signed(self, j: int, sign: str, found: Inferred) -> Inferred:
         """With both signs, or that of the start, and such that the start is well inside."""

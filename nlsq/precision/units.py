@@ -350,3 +350,18 @@ def heights(y: np.ndarray) -> tuple[float, float]:
     if not largest > 0:
         return math.log(0.1), math.log(10.0)
     return math.log(0.1 * (spread if spread > 0 else largest)), math.log(3 * largest)
+
+
+def products(
+    length: np.ndarray, height: float, axes: list[Axis], y: tuple[float, float], far: float = 0.0
+) -> tuple[float, float]:
+    """Logarithms of the least and largest product of powers of lengths of x and of a height y.
+
+    far: by how much the logarithms of lengths and heights may be beyond those that data show.
+    """
+    low = high = 0.0
+    seen = [*((axis.low, axis.high) for axis in axes), y]
+    for power, (a, b) in zip([*length, height], seen, strict=True):
+        ends = power * (a - far), power * (b + far)
+        low, high = low + min(ends), high + max(ends)
+    return low, high
