@@ -76,7 +76,7 @@ def examine(result: CurveFitResult) -> Examination:
 def report_html(found: Examination, *colours: str) -> str:
     """The report as simple HTML; colours: of remarks, warnings and what is critical."""
     from nlsq.diagnostics.finding import Severity
-    from nlsq.diagnostics.report_html import coloured
+    from nlsq.diagnostics.report_views import coloured
 
     return coloured(found.report, dict(zip(Severity, colours, strict=True)))
 
