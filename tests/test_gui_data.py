@@ -8,10 +8,10 @@ import pytest
 pytest.importorskip("pyqtgraph", exc_type=ImportError)
 pytest.importorskip("pytestqt")
 
-from PySide6.QtCore import QEvent, QMimeData, QPointF, Qt, QUrl
+from PySide6.QtCore import QEvent, QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QGuiApplication, QMouseEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QWidget
+from PySide6.QtWidgets import QApplication, QComboBox, QWidget
 
 from nlsq import curve_fit
 from nlsq.gui_qt.adapters.export_adapter import as_command, as_python
@@ -79,10 +79,17 @@ def drag(window, begin, end, keys=Qt.KeyboardModifier.NoModifier):
     mouse(window, kinds.MouseButtonRelease, end, Qt.MouseButton.NoButton, keys)
 
 
+def tick(window, name):
+    box = child(window, name)
+    QTest.mouseClick(box, LEFT, pos=QPoint(8, box.height() // 2))
+
+
 def write(window, qtbot, name, text):
     field = child(window, name)
+    field = field.lineEdit() if isinstance(field, QComboBox) else field
     field.setFocus()
     field.selectAll()
+    qtbot.keyClick(field, Qt.Key.Key_Delete)
     qtbot.keyClicks(field, text)
     qtbot.keyClick(field, Qt.Key.Key_Return)
 
@@ -108,11 +115,11 @@ def test_points_are_left_out_with_the_mouse_and_stay_out(window, line, qtbot, tm
     assert plot.crosses.getOriginalDataset()[0].tolist() == [x[3]]
     drag(window, (1.2, 25), (2.8, 40), CONTROL)
     assert app.state.get("data.exclude") == "3-4"
-    qtbot.mouseClick(child(window, "mask points"), LEFT)
+    tick(window, "mask points")
     drag(window, (9.2, 15), (10.2, 25))
     assert app.state.get("data.exclude") == "3-4,19-20"
     drag(window, (9.2, 15), (10.2, 25), SHIFT)
-    qtbot.mouseClick(child(window, "mask points"), LEFT)
+    tick(window, "mask points")
     assert child(window, "masked points").text() == "2 of 21 left out"
 
     fit(window, qtbot)
@@ -136,7 +143,7 @@ def test_a_range_is_dragged_and_survives_a_fit(window, line, qtbot, tmp_path):
     app, plot = window.app, window.plot
     window.open(path)
     app.edit("model", {"formula": "a*t + b"})
-    qtbot.mouseClick(child(window, "fit a range"), LEFT)
+    tick(window, "fit a range")
     assert plot.span.isVisible() and app.state.get("data.x_range") is None
     drag(window, (0.0, 20), (2.25, 20))
     drag(window, (10.0, 20), (8.25, 20))
@@ -313,3 +320,131 @@ def test_files_of_late_are_offered_and_one_that_is_gone_is_said(window, line, tm
     recent(window, "data")[str(other)].trigger()
     assert "other.csv is not there any more" in window.notice.text
     assert window.app.points.y.size == 21 and list(recent(window, "data")) == [str(path)]
+
+
+# ------------------------------------------------------------------ columns, conditions, reading
+
+
+@pytest.fixture
+def volts(tmp_path):
+    """Four columns of words and numbers with units."""
+    path = tmp_path / "volts.csv"
+    rows = "".join(f"{i};{i / 4!r};{i * i};{'AB'[i % 2]}\n".replace(".", ",") for i in range(12))
+    path.write_text("t (s);T (K);V (mV);who\n" + rows)
+    return path
+
+
+def test_columns_are_typed_and_picked(window, volts, qtbot):
+    window.open(volts)
+    app = window.app
+    assert child(window, "data table").model().headerData(1, Qt.Orientation.Horizontal) == "T (K)"
+    assert window.plot.plotItem.getAxis("bottom").labelText == "t (s)"
+    write(window, qtbot, "column y", "sqrt(V) + 1")
+    assert app.points.y.tolist() == pytest.approx([i + 1 for i in range(12)])
+    write(window, qtbot, "column x", "t, T")
+    assert app.points.x.shape == (2, 12) and app.points.x[1].tolist() == [i / 4 for i in range(12)]
+    menu = child(window, "more x").menu()
+    menu.aboutToShow.emit()
+    assert [a.text() for a in menu.actions() if a.isChecked()] == ["t", "T"]
+    menu.actions()[0].trigger()
+    assert app.state.get("data.columns.x") == "T" and app.points.x.ndim == 1
+    box = child(window, "column sigma")
+    box.setCurrentText("t")
+    box.activated.emit(0)
+    assert "sigma is 0" in child(window, "data problem").text()
+    count = app.history.count()
+    child(window, "column y").lineEdit().editingFinished.emit()  # it was only left
+    assert app.history.count() == count
+
+
+TYPED = [  # where, what, what is said there
+    ("column y", "sqrt(V", "Column 5: "), ("column y", "log(W)", "no column 'W'"),
+    ("column x", "t, T +", "Column 7: it is not complete"), ("column y", "who", "not a number"),
+    ("where", "t > ", "not complete"), ("where", "t + 1", "not a condition"),
+    ("where", "t > 2 && T < 1", "Column 8: "), ("rows", "a:b", "start:stop"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name, text, words", TYPED, ids=range(len(TYPED)))
+def test_what_is_typed_is_checked_at_its_place(window, volts, qtbot, name, text, words):
+    window.open(volts)
+    before = window.app.state.to_json()
+    write(window, qtbot, name, text)
+    said = child(window, f"{name} check")
+    assert said.isVisible() and words in said.text()
+    assert window.app.state.to_json() == before and window.app.points is not None
+
+
+def test_a_condition_and_a_range_of_rows(window, volts, qtbot):
+    window.open(volts)
+    write(window, qtbot, "where", "who == 'A' and t > 1")
+    assert window.app.points.x.tolist() == [2, 4, 6, 8, 10]
+    header = child(window, "data table").model().headerData
+    assert [header(i, Qt.Orientation.Vertical) for i in range(3)] == ["2", "4", "6"]
+    write(window, qtbot, "rows", "0:8")
+    assert window.app.points.x.tolist() == [2, 4, 6]
+    window.app.mask(np.array([4]), True)
+    assert window.app.points.x.tolist() == [2, 6]
+    write(window, qtbot, "where", "")
+    assert window.app.points.x.tolist() == [0, 1, 2, 3, 5, 6, 7]
+
+
+def choose(window, name, text):
+    box = child(window, name)
+    box.setCurrentText(text)
+    box.activated.emit(box.currentIndex())
+
+
+def test_how_a_text_is_read_is_shown_and_corrected(window, volts, qtbot):
+    window.open(volts)
+    qtbot.mouseClick(child(window, "how it is read"), LEFT)
+    shown = {name: child(window, f"read {name}").currentText()
+             for name in ("delimiter", "decimal", "header", "encoding")}  # fmt: skip
+    assert shown == {
+        "delimiter": "found: semicolon", "decimal": "found: comma",
+        "header": "found: yes", "encoding": "found: UTF-8",
+    }  # fmt: skip
+    assert not child(window, "read sheet").isVisible() and child(window, "read skip").isVisible()
+    choose(window, "read decimal", "point")
+    assert "'T' is '0,0', not a number" in child(window, "data problem").text()
+    choose(window, "read decimal", "as found")
+    choose(window, "read skip", "3")
+    assert window.app.state.get("data.csv") == {"skip_header": 3}
+    assert window.app.points.x.tolist() == list(range(2, 12))
+    choose(window, "read skip", "some")
+    assert "skip_header" in child(window, "data problem").text()
+    choose(window, "read skip", "")
+    assert window.app.points.y.size == 12
+
+
+def test_numbers_that_could_be_either_are_settled_there(window, tmp_path):
+    path = tmp_path / "either.csv"
+    path.write_text("1,234 2,345\n3,456 4,567\n")
+    window.open(path)
+    assert "decimal" in child(window, "data problem").text()
+    choose(window, "read decimal", "comma")
+    assert window.app.points.x.tolist() == [1.234, 3.456]
+
+
+def test_sheets_and_groups_are_offered(window, tmp_path):
+    openpyxl, h5py = pytest.importorskip("openpyxl"), pytest.importorskip("h5py")
+    book = openpyxl.Workbook()
+    for name, factor in (("notes", None), ("first", 1), ("7", 2)):
+        sheet = book.create_sheet(name)
+        for i in range(4) if factor else ():
+            sheet.append([i, factor * i])
+    book.save(tmp_path / "book.xlsx")
+    window.open(tmp_path / "book.xlsx")
+    box = child(window, "read sheet")
+    assert box.currentText() == "found: first"
+    assert [box.itemText(i) for i in range(1, box.count())] == ["Sheet", "notes", "first", "7"]
+    choose(window, "read sheet", "7")
+    assert window.app.state.get("data.sheet") == "7" and window.app.points.y.tolist()[3] == 6
+    with h5py.File(tmp_path / "runs.h5", "w") as file:
+        for run in ("a", "b"):
+            file[f"{run}/t"], file[f"{run}/V"] = np.arange(5.0), np.arange(5.0) * len(run)
+    window.open(tmp_path / "runs.h5")
+    box = child(window, "read group")
+    assert [box.itemText(i) for i in range(1, box.count())] == ["a", "b"]
+    choose(window, "read group", "b")
+    assert child(window, "column x").itemText(0) in ("V", "t")

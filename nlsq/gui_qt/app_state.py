@@ -24,12 +24,13 @@ from nlsq.session.configuration import Configuration
 from nlsq.session.errors import ProgramError
 from nlsq.session.masks import changed
 from nlsq.session.model import LoadedModel, Start, load_model
-from nlsq.session.points import Points, Rows, load, rows, select
+from nlsq.session.points import Points, Rows, narrowed, rows, select, whole
 from nlsq.session.settings import Settings
 from nlsq.utils.input_error import InputError
 
 _NO_MODEL = {"formula": "0"}  # in the place of a model, where only the data are asked for
-_OF_POINTS = ("data.columns", "data.exclude", "data.x_range")  # for which no file is read again
+# For which no file is read again.
+_OF_ROWS = ("data.columns", "data.exclude", "data.x_range", "data.where", "data.rows")
 _OF_START = ("p0", "bounds", "fixed", "method")  # what the start of a fit depends on
 _DRAIN = 50  # ms between two looks at the progress of a fit
 _NOTHING = np.empty(0)
@@ -68,8 +69,8 @@ class AppState(QObject):
 
     Attributes
     ----------
-    table : Table or None
-        The file that is open.
+    file, table : Table or None
+        The file that is open, and the rows of it that `where` and `rows` take.
     points : Points or None
         The columns that are chosen, as numbers.
     rows : Rows or None
@@ -96,6 +97,7 @@ class AppState(QObject):
         super().__init__(parent)
         self.state = state or SessionState()
         self.history = QUndoStack(self)
+        self.file: Table | None = None
         self.table: Table | None = None
         self.points: Points | None = None
         self.rows: Rows | None = None
@@ -146,7 +148,7 @@ class AppState(QObject):
         self.state.put(key, value)
         section = key.split(".")[0]
         if section in ("data", ""):
-            self._data(read=not key.startswith(_OF_POINTS))
+            self._data(read=not key.startswith(_OF_ROWS))
         if key == "fitting.nan_policy":
             self._data(read=False)
         if section in ("model", "") or key == "data.columns.x":
@@ -178,7 +180,7 @@ class AppState(QObject):
         with self._reporting("data"):
             self.points = self.rows = None
             if read:
-                self.table = None
+                self.file = self.table = None
             if self.state.get("data") is not None:
                 self._read()
         self._begin()
@@ -187,8 +189,12 @@ class AppState(QObject):
     def _read(self) -> None:
         content = {"data": self.state.get("data"), "model": _NO_MODEL}
         data = Configuration(content, origin="the window").settings().data
-        if self.table is None:
-            self.table = load(data)
+        if self.file is None:
+            self.file = whole(data)
+        before, self.table = self.table, None
+        table = narrowed(self.file, data)
+        same = before is not None and np.array_equal(before.numbers, table.numbers)
+        self.table = before if same else table  # which its view then goes on to show
         self.rows = rows(self.table, data)
         omit = self.state.get("fitting.nan_policy") == "omit"
         self.points = select(self.table, data, omit)

@@ -26,6 +26,7 @@ from PySide6.QtWidgets import (
 )  # fmt: skip
 
 from nlsq.gui_qt.adapters.config_adapter import is_session, kept
+from nlsq.gui_qt.adapters.data_adapter import labelled
 from nlsq.gui_qt.adapters.model_adapter import summits
 from nlsq.gui_qt.app_state import AppState
 from nlsq.gui_qt.pages.data_loading import DataLoadingPage
@@ -124,7 +125,8 @@ class MainWindow(QMainWindow):
         none = (_NOTHING, _NOTHING, np.empty(0, bool))
         self.plot.set_rows(*(none if rows is None else rows[:3]))
         if flat:
-            self.plot.set_labels(points.x_label, points.y_name)
+            x, y = (labelled(self.app.table, name) for name in (points.x_label, points.y_name))
+            self.plot.set_labels(x, y)
         self.draw_fit()
 
     def draw_fit(self) -> None:

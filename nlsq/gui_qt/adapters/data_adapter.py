@@ -8,13 +8,22 @@ import numpy as np
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, Qt
 from PySide6.QtGui import QColor
 
-from nlsq.io import Table
+from nlsq.io import Table, ways_to_read
+from nlsq.session.configuration import Configuration
+from nlsq.session.points import column, condition
+from nlsq.utils.input_error import InputError
 
 _ROLES = Qt.ItemDataRole
 
 
 class TableModel(QAbstractTableModel):
-    """The rows of a file, read-only."""
+    """The rows of a file, read-only.
+
+    Attributes
+    ----------
+    numbers : ndarray of int (n_rows,)
+        What the rows are called.
+    """
 
     def __init__(self, parent: QObject | None = None):
         super().__init__(parent)
@@ -30,7 +39,7 @@ class TableModel(QAbstractTableModel):
             return
         self.beginResetModel()
         self._table = table
-        self._numbers = [] if table is None else table.numbers
+        self.numbers = [] if table is None else table.numbers
         self.endResetModel()
 
     def _is_out(self, row: int) -> bool:
@@ -54,5 +63,35 @@ class TableModel(QAbstractTableModel):
         if role != _ROLES.DisplayRole or self._table is None:
             return None
         if orientation == Qt.Orientation.Horizontal:
-            return self._table.names[section]
-        return f"{self._numbers[section]}{' out' * self._is_out(section)}"
+            return labelled(self._table, self._table.names[section])
+        return f"{self.numbers[section]}{' out' * self._is_out(section)}"
+
+
+def refusal(file: Table, key: str, value: int | str) -> InputError | None:
+    """Why a column, a condition or a range of rows cannot be; None where it can."""
+    try:
+        if key.startswith("columns"):
+            column(file, value)
+        elif key == "where":
+            condition(file, value)
+        else:
+            content = {"data": {"input_file": "-", key: value}, "model": {"formula": "0"}}
+            Configuration(content, origin="the window").settings()
+    except InputError as error:
+        error.message = error.message.removeprefix("the window: ").removeprefix("data.")
+        return error
+    return None
+
+
+def ways(path: str | None, format: str | None) -> dict[str, list[str]]:
+    """The options that a file is read with, and what each can be; none where it cannot be read."""
+    try:
+        return {} if path is None else ways_to_read(path, format)
+    except InputError:  # which the problem of the data says
+        return {}
+
+
+def labelled(table: Table | None, name: str) -> str:
+    """A column with its unit, where it has one."""
+    unit = None if table is None else table.units.get(name)
+    return f"{name} ({unit})" if unit else name

@@ -23,6 +23,7 @@ from nlsq.gui_qt.widgets.column_selector import ColumnSelectorWidget
 from nlsq.gui_qt.widgets.mask_bar import MaskBar
 from nlsq.gui_qt.widgets.named import named
 from nlsq.gui_qt.widgets.problem_label import ProblemLabel
+from nlsq.gui_qt.widgets.reading_form import ReadingForm
 
 _FILES = (
     "Data (*.csv *.tsv *.txt *.dat *.asc *.json *.h5 *.hdf5 *.npz *.npy *.parquet *.arrow *.feather"
@@ -75,6 +76,7 @@ class DataLoadingPage(QWidget):
         self.browse = named(QPushButton("&Open…", self), "open file", "Open data", _PATH)
         self.browse.clicked.connect(self._browse)
         self.columns = ColumnSelectorWidget(app, self)
+        self.reading = ReadingForm(app, self)
         self.masks = MaskBar(app, self)
         self.facts = QLabel(self)
         self.facts.setObjectName("data facts")
@@ -82,6 +84,7 @@ class DataLoadingPage(QWidget):
         self.facts.setTextFormat(Qt.TextFormat.PlainText)
         self.table = TableModel(self)
         self.view = named(_Rows(self), "data table", "Rows of the file", _ROWS)
+        self.view.verticalHeader().setDefaultSectionSize(24)
         self.view.setTabKeyNavigation(False)
         self.view.setModel(self.table)
         self.view.setSelectionBehavior(QTableView.SelectionBehavior.SelectRows)
@@ -95,6 +98,7 @@ class DataLoadingPage(QWidget):
         layout.addWidget(self.columns)
         layout.addWidget(self.masks)
         layout.addWidget(self.facts)
+        layout.addWidget(self.reading)
         layout.addWidget(self.view, stretch=1)
         app.data_changed.connect(self.refresh)
         self.refresh()
@@ -103,7 +107,10 @@ class DataLoadingPage(QWidget):
         """Show the table that is open."""
         app = self._app
         self.path.setText(str(app.state.get("data.input_file", "")))
-        self.table.set_table(app.table, None if app.rows is None else app.rows.kept)
+        self.table.set_table(
+            app.file if app.table is None else app.table,
+            None if app.rows is None else app.rows.kept,
+        )
         if app.points is None:
             self.facts.setText("")
             return
@@ -114,7 +121,7 @@ class DataLoadingPage(QWidget):
     def _mask_rows(self, out: bool) -> None:
         chosen = sorted(index.row() for index in self.view.selectionModel().selectedRows())
         if chosen:
-            self._app.mask(self._app.table.numbers[chosen], out)
+            self._app.mask(self.table.numbers[chosen], out)
 
     def _open_typed(self) -> None:
         if text := self.path.text().strip():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QGridLayout, QLabel, QLineEdit, QPushButton, QWidget
+from PySide6.QtWidgets import QCheckBox, QGridLayout, QLabel, QLineEdit, QPushButton, QWidget
 
 from nlsq.gui_qt.app_state import AppState
 from nlsq.gui_qt.plots.fit_plot import FitPlotWidget
@@ -24,8 +24,8 @@ class MaskBar(QWidget):
         super().__init__(parent)
         self._app = app
         self._plot: FitPlotWidget | None = None
-        self.range = named(QPushButton("Fit a &range"), "fit a range", "Fit a range", _RANGE)
-        self.points = named(QPushButton("&Mask points"), "mask points", "Mask points", _POINTS)
+        self.range = named(QCheckBox("Fit a &range"), "fit a range", "Fit a range", _RANGE)
+        self.points = named(QCheckBox("&Mask points"), "mask points", "Mask points", _POINTS)
         self.all = named(
             QPushButton("Use &all points"), "use all points", "Use all points",
             "Takes in all points that were left out, and opens the range.",
@@ -48,8 +48,6 @@ class MaskBar(QWidget):
         )  # fmt: skip
         self.said.setWordWrap(True)
         layout.addWidget(self.said, 1, 2)
-        for tool in (self.range, self.points):
-            tool.setCheckable(True)
         self.range.clicked.connect(self._switch)
         self.points.toggled.connect(self._mask)
         self.all.clicked.connect(self._use_all)
@@ -69,7 +67,7 @@ class MaskBar(QWidget):
         limits = app.state.get("data.x_range")
         rows = app.rows
         for tool in (self.range, self.points, *self.ends):
-            tool.setEnabled(app.table is not None and (rows is not None or "data" in app.problems))
+            tool.setEnabled(app.file is not None and (rows is not None or "data" in app.problems))
         if limits is not None:
             self.range.setChecked(True)
         for end, value in zip(self.ends, limits or (None, None), strict=True):

@@ -1,0 +1,25 @@
+"""The place of an error in a line of text."""
+
+from __future__ import annotations
+
+import re
+
+from PySide6.QtGui import QColor, QInputMethodEvent, QTextCharFormat
+from PySide6.QtWidgets import QApplication, QLineEdit
+
+
+def underline(field: QLineEdit, position: int | None) -> None:
+    """Underline the word at a position, from 1; None takes the line away."""
+    attributes = []
+    if position is not None:
+        wavy = QTextCharFormat()
+        wavy.setUnderlineStyle(QTextCharFormat.UnderlineStyle.WaveUnderline)
+        wavy.setUnderlineColor(QColor("#d55e00"))
+        wavy.setBackground(QColor(213, 94, 0, 80))
+        text = field.text()
+        start = min(position, max(len(text), 1)) - 1
+        word = re.match(r"\w+|.?", text[start:])[0]
+        kind = QInputMethodEvent.AttributeType.TextFormat
+        place = start - field.cursorPosition()
+        attributes.append(QInputMethodEvent.Attribute(kind, place, len(word), wavy))
+    QApplication.sendEvent(field, QInputMethodEvent("", attributes))
