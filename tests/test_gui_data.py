@@ -8,6 +8,8 @@ import pytest
 pytest.importorskip("pyqtgraph", exc_type=ImportError)
 pytest.importorskip("pytestqt")
 
+import itertools
+
 from PySide6.QtCore import QEvent, QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QGuiApplication, QMouseEvent
 from PySide6.QtTest import QTest
@@ -20,6 +22,7 @@ from nlsq.gui_qt.main_window import MainWindow
 from nlsq.gui_qt.preferences import Preferences
 from nlsq.gui_qt.session_state import SessionState
 from nlsq.session import masks
+from nlsq.session.pyramid import Pyramid
 from tests.test_gui_exports import run_command, run_script
 
 LEFT, CONTROL, SHIFT = (
@@ -448,3 +451,46 @@ def test_sheets_and_groups_are_offered(window, tmp_path):
     assert [box.itemText(i) for i in range(1, box.count())] == ["a", "b"]
     choose(window, "read group", "b")
     assert child(window, "column x").itemText(0) in ("V", "t")
+
+
+# ------------------------------------------------------------------------------ a million points
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_extremes_of_columns_are_those_of_their_points(seed):
+    rng = np.random.default_rng(seed)
+    m = (1, 2, 777, 5000)[seed]
+    x, y = np.sort(rng.choice([rng.normal(size=m), rng.integers(0, 9, m)])), rng.normal(size=m)
+    y[1:][rng.random(m - 1) < 0.1] = np.nan
+    edges = np.linspace(-2, 7, 60)
+    which, least, most = Pyramid(x, y).columns(edges)
+    inside = [(x >= a) & (x < b) for a, b in itertools.pairwise(edges)]
+    assert which.tolist() == [k for k, some in enumerate(inside) if some.any()]
+    for k, low, high in zip(which, least, most, strict=True):
+        some = y[inside[k]][np.isfinite(y[inside[k]])]
+        assert (low, high) == (some.min(), some.max()) if some.size else np.isnan([low, high]).all()
+
+
+def test_a_million_points_are_drawn_with_few(window, tmp_path, qtbot):
+    rng = np.random.default_rng(0)
+    x = np.linspace(0, 100, 10**6)
+    y = np.sin(x) + 0.1 * rng.normal(size=x.size)
+    y[[123_456, 700_000]] = 5.0, -7.0  # which no zoom may lose
+    np.save(tmp_path / "many.npy", np.column_stack([x, y]))
+    window.open(tmp_path / "many.npy")
+    plot = window.plot
+    for _ in range(3):
+        seen_x, seen_y = plot.points.getOriginalDataset()
+        assert seen_x.size < 4000
+        (left, right), _ = plot.view.viewRange()
+        inside = (x >= left) & (x <= right)
+        assert seen_y.max() >= y[inside].max() and seen_y.min() <= y[inside].min()
+        pen = plot.points.curve.opts["pen"]
+        assert pen.widthF() == 1 and pen.isCosmetic()
+        plot.view.scaleBy((0.3, 1), center=(12.3456, 0))
+    plot.view.setXRange(12.34, 12.40)
+    seen_x, seen_y = plot.points.getOriginalDataset()
+    inside = (x >= plot.view.viewRange()[0][0]) & (x <= plot.view.viewRange()[0][1])
+    assert seen_x.tolist() == x[inside].tolist() and 5.0 in seen_y
+    QTest.mouseClick(plot.viewport(), LEFT, CONTROL, at(window, x[123_456], 5.0))
+    assert window.app.state.get("data.exclude") == "123456"

@@ -6,6 +6,7 @@ import numpy as np
 import pyqtgraph as pg
 from PySide6.QtWidgets import QWidget
 
+from nlsq.gui_qt.plots.cloud import CloudItem
 from nlsq.gui_qt.theme import LIGHT_THEME, ThemeConfig
 
 
@@ -48,6 +49,9 @@ def points_of(
     item: pg.PlotDataItem, x: np.ndarray, y: np.ndarray, colour: str, symbol: str = "o"
 ) -> None:
     """Draw points, smaller where there are many; their downsampling keeps the extremes."""
+    if isinstance(item, CloudItem):
+        item.show_points(x, y, colour, symbol)
+        return
     size = 6 if x.size < 500 else 4 if x.size < 2000 else 2
     item.setData(x, y, symbol=symbol, symbolSize=size, symbolPen=None, symbolBrush=colour, pen=None)
 

@@ -8,6 +8,7 @@ from PySide6.QtCore import QPointF, QRectF, Qt, Signal
 from PySide6.QtWidgets import QWidget
 
 from nlsq.gui_qt.plots.base_plot import BasePlotWidget, in_order, points_of
+from nlsq.gui_qt.plots.cloud import CloudItem
 from nlsq.gui_qt.plots.masking import MaskingViewBox, RangeItem
 
 _NOTHING = np.empty(0)
@@ -41,7 +42,9 @@ class FitPlotWidget(BasePlotWidget):
         self._sigma: np.ndarray | None = None
         self._edges = (_NOTHING, _NOTHING)
         self.bars = pg.ErrorBarItem()
-        self.points, self.crosses = self.plotItem.plot(), self.plotItem.plot()
+        self.points, self.crosses = CloudItem(), CloudItem()
+        for item in (self.points, self.crosses):
+            self.plotItem.addItem(item)
         self.span = RangeItem()
         self.plotItem.addItem(self.span, ignoreBounds=True)
         self.start = pg.PlotDataItem()

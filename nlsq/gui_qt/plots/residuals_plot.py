@@ -7,6 +7,7 @@ import pyqtgraph as pg
 from PySide6.QtWidgets import QWidget
 
 from nlsq.gui_qt.plots.base_plot import BasePlotWidget, in_order, points_of
+from nlsq.gui_qt.plots.cloud import CloudItem
 
 _NOTHING = np.empty(0)
 
@@ -19,7 +20,8 @@ class ResidualsPlotWidget(BasePlotWidget):
         self._residuals, self._of_start = (_NOTHING, _NOTHING), False
         self.zero = pg.InfiniteLine(0, angle=0)
         self.plotItem.addItem(self.zero, ignoreBounds=True)
-        self.points = self.plotItem.plot()
+        self.points = CloudItem()
+        self.plotItem.addItem(self.points)
 
     def set_residuals(self, x: np.ndarray, residuals: np.ndarray, of_start: bool = False) -> None:
         """Draw others, of the fit or of its start; nothing where they are empty."""

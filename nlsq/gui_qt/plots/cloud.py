@@ -1,0 +1,76 @@
+"""Points of which there may be millions: what is drawn grows with the pixels, not with them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyqtgraph as pg
+
+from nlsq.session.pyramid import Pyramid
+
+FEW = 2000  # points that are drawn one by one
+
+
+class CloudItem(pg.PlotDataItem):
+    """Symbols where few points are seen; else a line in each column of pixels, from least to most.
+
+    The lines are one pixel wide: wider ones take Qt many times as long.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self._pyramid: Pyramid | None = None
+        self._colour, self._symbol = "k", "o"
+
+    def show_points(self, x: np.ndarray, y: np.ndarray, colour: str, symbol: str = "o") -> None:
+        """Draw these points, finite and in the order of x."""
+        self._colour, self._symbol = colour, symbol
+        if x.size <= FEW:
+            self._pyramid = None
+            self._draw_symbols(x, y)
+            return
+        before = self._pyramid
+        if before is None or before.x is not x or before.y is not y:
+            self._pyramid = Pyramid(x, y)
+        self._follow()
+
+    def viewRangeChanged(self, *_: Any, **__: Any) -> None:
+        self._follow()
+
+    def dataBounds(self, ax: int, frac: float = 1.0, orthoRange: Any = None) -> Any:
+        if self._pyramid is None:
+            return super().dataBounds(ax, frac, orthoRange)
+        return self._pyramid.bounds[ax]
+
+    def setDownsampling(self, *_: Any, **__: Any) -> None:
+        pass  # which is done here
+
+    def setClipToView(self, *_: Any) -> None:
+        pass
+
+    def _draw_symbols(self, x: np.ndarray, y: np.ndarray) -> None:
+        size = 6 if x.size < 500 else 4
+        self.setData(
+            x, y, symbol=self._symbol, symbolSize=size, symbolPen=None, symbolBrush=self._colour,
+            pen=None, connect="all",
+        )  # fmt: skip
+
+    def _follow(self) -> None:
+        """Draw what is seen now."""
+        view = self.getViewBox()
+        if self._pyramid is None or view is None:
+            return
+        (left, right), _ = view.viewRange()
+        wide, high = view.viewPixelSize()
+        first, last = np.searchsorted(self._pyramid.x, (left, right))
+        if last - first <= FEW:
+            self._draw_symbols(self._pyramid.x[first:last], self._pyramid.y[first:last])
+            return
+        edges = np.arange(left, right + wide, wide)
+        which, least, most = self._pyramid.columns(edges)
+        short = np.maximum(1.5 * high - (most - least), 0) / 2  # a point has a height too
+        x = np.repeat(edges[which] + wide / 2, 2)
+        y = np.column_stack([least - short, most + short]).ravel()
+        pen = pg.mkPen(self._colour, width=1)
+        self.setData(x, y, symbol=None, pen=pen, connect="pairs")
