@@ -21,7 +21,7 @@ from nlsq.gui_qt.app_state import AppState
 from nlsq.gui_qt.main_window import MainWindow
 from nlsq.gui_qt.preferences import Preferences
 from nlsq.gui_qt.session_state import SessionState
-from nlsq.session import masks
+from nlsq.session import masks, pieces
 from nlsq.session.pyramid import Pyramid
 from tests.test_gui_exports import run_command, run_script
 
@@ -494,3 +494,77 @@ def test_a_million_points_are_drawn_with_few(window, tmp_path, qtbot):
     assert seen_x.tolist() == x[inside].tolist() and 5.0 in seen_y
     QTest.mouseClick(plot.viewport(), LEFT, CONTROL, at(window, x[123_456], 5.0))
     assert window.app.state.get("data.exclude") == "123456"
+
+
+# ------------------------------------------------------------------- files larger than memory
+
+
+def written(path, x, y):
+    """A file of these columns, by its suffix."""
+    if path.suffix == ".csv":
+        np.savetxt(path, np.column_stack([x, y]), "%.17g", ",", header="t,v", comments="")
+    elif path.suffix == ".h5":
+        h5py = pytest.importorskip("h5py")
+        with h5py.File(path, "w") as file:
+            file["t"], file["v"] = x, y
+    else:
+        pa = pytest.importorskip("pyarrow")
+        table = pa.table({"t": x, "v": y})
+        if path.suffix == ".parquet":
+            from pyarrow import parquet
+
+            parquet.write_table(table, path)
+        else:
+            with pa.ipc.new_file(path, table.schema) as file:
+                file.write_table(table)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".h5", ".parquet", ".arrow"])
+def test_a_file_larger_than_memory_is_shown_by_a_sample(window, tmp_path, suffix):
+    x = np.linspace(0, 10, 30_000)
+    y = 2 * x + 1
+    written(tmp_path / f"large{suffix}", x, y)
+    app = window.app
+    app.edit("workflow.memory_limit_gb", 2e-4)
+    window.open(tmp_path / f"large{suffix}")
+    assert app.sampled and not app.problems
+    points = app.points
+    assert 5000 < points.y.size <= 10_000 and (points.y == 2 * points.x + 1).all()
+    gaps = np.histogram(points.x, 20, (0, 10))[0]
+    assert gaps.min() > 0.5 * gaps.mean()  # from everywhere
+    assert "reads it piece by piece" in child(window, "data facts").text()
+    app.edit("data.exclude", "3")
+    assert "leaves out no rows" in child(window, "data problem").text()
+    app.history.undo()
+    app.history.undo()
+    assert app.state.get("data") is None  # one step opened it
+
+
+def test_a_file_that_is_read_in_pieces_is_fitted_so(window, tmp_path, qtbot, quickly):
+    x = np.linspace(0, 10, 30_000)
+    y = 2 * x + 1 + np.sin(99 * x)
+    beside = "," + "0" * 60  # which makes it larger than what reading in pieces takes
+    rows = (f"{a!r},{b!r}{beside}" for a, b in zip(x.tolist(), y.tolist(), strict=True))
+    (tmp_path / "large.csv").write_text("\n".join(["t,v,pad", *rows]) + "\n")
+    app = window.app
+    app.edit("workflow.memory_limit_gb", 0.01)
+    window.open(tmp_path / "large.csv")
+    app.edit("model", {"formula": "a*t + b"})
+    assert app.sampled and app.start is not None
+    fit(window, qtbot)
+    assert not app.problems and app.state.page == "results"
+    assert app.result.n_points == 30_000
+    assert app.result.popt == pytest.approx(np.polyfit(x, y, 1), rel=1e-9)
+
+
+def test_a_long_file_that_fits_into_memory_is_read_in_pieces_too(window, line, monkeypatch):
+    monkeypatch.setattr(pieces, "MANY_LINES", 10)
+    window.open(line[0])
+    assert not window.app.in_pieces  # by number, columns are read at once
+    window.app.edit("data.columns", {"x": "t", "y": "V"})
+    assert window.app.in_pieces and window.app.points.y.size == 21
+    assert "the fit reads the file piece by piece" in child(window, "data facts").text()
+    window.app.edit("data.exclude", "3")
+    assert not window.app.in_pieces and not window.app.problems
+    window.app.edit("fitting.goal", "memory_efficient")
+    assert "leaves out no rows" in child(window, "data problem").text()

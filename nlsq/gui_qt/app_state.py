@@ -20,11 +20,14 @@ from nlsq.gui_qt.adapters import model_adapter
 from nlsq.gui_qt.adapters.fit_adapter import LEAVE, FitWorker, GuessWorker
 from nlsq.gui_qt.session_state import SessionState
 from nlsq.io import Table
+from nlsq.session import pieces
 from nlsq.session.configuration import Configuration
 from nlsq.session.errors import ProgramError
 from nlsq.session.masks import changed
 from nlsq.session.model import LoadedModel, Start, load_model
+from nlsq.session.pieces import in_pieces_by_request, open_source, read_in_pieces, too_large
 from nlsq.session.points import Points, Rows, narrowed, rows, select, whole
+from nlsq.session.sampling import sampled
 from nlsq.session.settings import Settings
 from nlsq.utils.input_error import InputError
 
@@ -71,6 +74,10 @@ class AppState(QObject):
     ----------
     file, table : Table or None
         The file that is open, and the rows of it that `where` and `rows` take.
+    sampled : bool
+        Whether `file` is a few rows of one that is larger than memory.
+    in_pieces : bool
+        Whether a fit reads the file piece by piece, however it is shown.
     points : Points or None
         The columns that are chosen, as numbers.
     rows : Rows or None
@@ -98,6 +105,7 @@ class AppState(QObject):
         self.state = state or SessionState()
         self.history = QUndoStack(self)
         self.file: Table | None = None
+        self.sampled = self.in_pieces = False
         self.table: Table | None = None
         self.points: Points | None = None
         self.rows: Rows | None = None
@@ -147,9 +155,9 @@ class AppState(QObject):
         """As `edit`, without a way back."""
         self.state.put(key, value)
         section = key.split(".")[0]
-        if section in ("data", ""):
+        if section in ("data", "workflow", ""):
             self._data(read=not key.startswith(_OF_ROWS))
-        if key == "fitting.nan_policy":
+        if key in ("fitting.nan_policy", "fitting.goal"):
             self._data(read=False)
         if section in ("model", "") or key == "data.columns.x":
             self._model()
@@ -160,7 +168,11 @@ class AppState(QObject):
 
     def open(self, path: str | Path) -> None:
         """Open a data file; the columns are those that it begins with."""
-        self.edit("data", {"input_file": str(path)})
+        with self.step(f"open {Path(path).name}"):
+            self.edit("data", {"input_file": str(path)})
+            names = self.file.names if self.sampled else []
+            if len(names) > 1:  # what is read piece by piece has columns by name
+                self.edit("data.columns", {"x": names[0], "y": names[1]})
 
     def mask(self, numbers: np.ndarray, out: bool | None) -> None:
         """Leave rows of the file out, take them in, or, None, each the other way round."""
@@ -178,9 +190,9 @@ class AppState(QObject):
     def _data(self, read: bool) -> None:
         self._forget()
         with self._reporting("data"):
-            self.points = self.rows = None
+            self.points, self.rows, self.in_pieces = None, None, False
             if read:
-                self.file = self.table = None
+                self.file, self.table, self.sampled = None, None, False
             if self.state.get("data") is not None:
                 self._read()
         self._begin()
@@ -188,9 +200,14 @@ class AppState(QObject):
 
     def _read(self) -> None:
         content = {"data": self.state.get("data"), "model": _NO_MODEL}
-        data = Configuration(content, origin="the window").settings().data
+        for section, key in (("workflow", "workflow"), ("fitting", "fitting.goal")):
+            if (said := self.state.get(key)) is not None:
+                content[section] = {"goal": said} if section == "fitting" else said
+        settings = Configuration(content, origin="the window").settings()
+        data = settings.data
         if self.file is None:
-            self.file = whole(data)
+            self.sampled = too_large(settings)
+            self.file = sampled(settings) if self.sampled else whole(data)
         before, self.table = self.table, None
         table = narrowed(self.file, data)
         same = before is not None and np.array_equal(before.numbers, table.numbers)
@@ -198,6 +215,11 @@ class AppState(QObject):
         self.rows = rows(self.table, data)
         omit = self.state.get("fitting.nan_policy") == "omit"
         self.points = select(self.table, data, omit)
+        long = self.file.n_rows >= pieces.MANY_LINES or in_pieces_by_request(settings)
+        long |= self.sampled
+        self.in_pieces = long and read_in_pieces(settings)
+        if self.in_pieces:
+            open_source(settings).close()  # which refuses what a fit could not do
 
     def _model(self) -> None:
         self._forget()
@@ -295,7 +317,8 @@ class AppState(QObject):
             return
         with self._reporting("fitting"):
             self._settings = self.settings()
-            self._worker = FitWorker(self._settings, self.points, self)
+            points = None if read_in_pieces(self._settings) else self.points
+            self._worker = FitWorker(self._settings, points, self)
             self._worker.succeeded.connect(self._take)
             self._worker.refused.connect(self._refuse)
             self._worker.finished.connect(self._finish)

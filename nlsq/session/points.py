@@ -66,7 +66,8 @@ class Rows(NamedTuple):
     numbers: np.ndarray
 
 
-def _table(source: Any, data: Data) -> Table:
+def as_table(source: Any, data: Data) -> Table:
+    """A file or stream as `nlsq.io.read_table` reads it with these settings."""
     c = data.csv
     return read_table(
         source, format=data.format, delimiter=c.delimiter, decimal=c.decimal, encoding=c.encoding,
@@ -82,7 +83,7 @@ def select_from(source: Any, data: Data) -> Points:
     DataError
     """
     try:
-        return select(_table(source, data), data, omit=False)
+        return select(as_table(source, data), data, omit=False)
     except (FileError, ValueError) as error:
         raise DataError(str(error)) from None
 
@@ -114,7 +115,7 @@ def whole(data: Data) -> Table:
         elif os.path.isfile(source):  # False where the system takes no such name
             needed = _READING_FACTOR * source.stat().st_size
             manager.require(needed, f"{source}: reading this file")
-        return _table(source, data)
+        return as_table(source, data)
     except FileError as error:
         fix = error.fix
         if not data.from_stdin and not os.path.exists(data.input_file):

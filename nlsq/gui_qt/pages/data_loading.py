@@ -116,6 +116,8 @@ class DataLoadingPage(QWidget):
             return
         said = [f"{app.points.y.size:,} points"]
         said += [f"{name}: {value}" for name, value in app.points.facts.items()]
+        if app.in_pieces and not app.sampled:
+            said.append("the fit reads the file piece by piece")
         self.facts.setText(" · ".join(said))
 
     def _mask_rows(self, out: bool) -> None:
