@@ -1,6 +1,9 @@
 """The page 'data', by mouse and keys."""
 
+import gzip
+import pickle
 import shutil
+import sys
 
 import numpy as np
 import pytest
@@ -568,3 +571,102 @@ def test_a_long_file_that_fits_into_memory_is_read_in_pieces_too(window, line, m
     assert not window.app.in_pieces and not window.app.problems
     window.app.edit("fitting.goal", "memory_efficient")
     assert "leaves out no rows" in child(window, "data problem").text()
+
+
+# -------------------------------------------------------------------------------------- bad input
+
+BAD = {  # a file, what is said of it
+    "empty.csv": (b"", "this file is empty"),
+    "blank.csv": (b"\n\n  \n", "nothing in this file"),
+    "names.csv": (b"t,V\n", "a header but no rows"),
+    "words.txt": (b"only words\n" * 4, "no table of numbers"),
+    "binary.dat": (bytes(range(256)) * 9, "not a text file"),
+    "zeros.csv": (b"1,2\n3,4\n" + b"\0" * 5000, "zero bytes"),
+    "cut.csv.gz": (gzip.compress(b"1,2\n" * 9999)[:60], "damaged or cut off"),
+    "wide.csv": (b"1," * 30_000 + b"1\n", "columns; a table has at most"),
+    "ragged.csv": (b"1,2\n3,4\n5,6,7\n", "ragged.csv:3: 3 cells"),
+    "one.csv": (b"t\n1\n2\n", "no column 1"),
+    "text.csv": (b"t,V\n1,high\n2,low\n", "text.csv:2: 'V' is 'high', not a number"),
+    "nan.csv": (b"t,V\n1,2\n2,\n", "nan.csv:3: 'V' is empty"),
+    "infinite.csv": (b"t,V\n1,2\n2,inf\n", "'V' is inf"),
+    "complex.csv": (b"t,V\n1,2+1j\n2,3j\n", "is complex"),
+    "old.xls": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" * 9, "an old Excel file"),
+    "no.xlsx": (b"PK\x03\x04" + b"x" * 99, "damaged or cut off"),
+    "no.h5": (b"\x89HDF\r\n\x1a\n" + b"x" * 99, "no HDF5 file"),
+    "no.parquet": (b"PAR1" + b"x" * 99, "no Parquet file"),
+    "no.npy": (b"\x93NUMPY" + b"x" * 99, "no NumPy file"),
+    "pickle.npy": (pickle.dumps([1, 2]), "pickle"),
+    "latin.csv": ("t,µV\n1,2\n2,3\n".encode("latin-1"), None),  # which is read
+}
+
+
+@pytest.mark.parametrize("part", range(3))
+def test_bad_files_are_said_in_words_and_cost_nothing(window, line, tmp_path, part):
+    app, problem = window.app, child(window, "data problem")
+    window.open(line[0])
+    app.edit("model", {"formula": "a*t + b"})
+    app.edit("fitting.p0", {"a": 2.0})
+    before = app.state.to_json()
+    for name, (content, words) in list(BAD.items())[part::3]:
+        (tmp_path / name).write_bytes(content)
+        window.open(tmp_path / name)
+        if words is None:
+            assert app.points is not None
+        else:
+            assert problem.isVisible() and words in problem.text(), (name, problem.text())
+            assert name in problem.text() and app.points is None
+            for page in ("model", "fitting", "results", "export", "data"):
+                window.navigate_to(page)
+            assert not child(window, "fit").isEnabled()
+        app.history.undo()
+        assert app.state.to_json() == before and app.points.y.size == 21 and problem.isHidden()
+
+
+@pytest.mark.parametrize(
+    "path, words",
+    [("", "folder"), ("no/such/file.csv", "no such file"), ("a\0b.csv", "no name of a file")],
+)
+def test_paths_that_are_no_files(window, tmp_path, path, words):
+    window.open(tmp_path / path)
+    assert words in child(window, "data problem").text()
+
+
+@pytest.mark.parametrize("package, suffix", [("openpyxl", ".xlsx"), ("pyarrow", ".parquet")])
+def test_a_missing_extra_says_what_to_install(window, tmp_path, monkeypatch, package, suffix):
+    pytest.importorskip(package)
+    path = tmp_path / f"data{suffix}"
+    if suffix == ".parquet":
+        written(path, np.arange(3.0), np.arange(3.0))
+    else:
+        import openpyxl
+
+        book = openpyxl.Workbook()
+        book.active.append([1, 2])
+        book.save(path)
+    for name in [n for n in sys.modules if n.split(".")[0] == package]:
+        monkeypatch.setitem(sys.modules, name, None)
+    window.open(path)
+    assert f"pip install {package}" in child(window, "data problem").text()
+
+
+def test_a_kind_that_is_only_read_whole_may_be_too_large(window, tmp_path):
+    (tmp_path / "large.txt").write_text("1 2\n" * 9999)
+    window.app.edit("workflow.memory_limit_gb", 1e-6)
+    window.open(tmp_path / "large.txt")
+    assert "of these kinds only" in child(window, "data problem").text()
+    window.app.edit("workflow.memory_limit_gb", None)
+    assert window.app.points.y.size == 9999
+
+
+def test_a_file_that_changes_or_goes_is_said_when_it_is_read_again(window, line):
+    app = window.app
+    window.open(line[0])
+    app.mask(np.array([20]), True)
+    line[0].write_text("t,V\n1,2\n2,3\n")
+    app.edit("data.csv.delimiter", ",")
+    assert "there is no row 20 to exclude" in child(window, "data problem").text()
+    line[0].unlink()
+    app.edit("data.csv.delimiter", None)
+    assert "no such file" in child(window, "data problem").text()
+    app.edit("data.exclude", None)
+    assert "no such file" in child(window, "data problem").text() and app.table is None
