@@ -206,8 +206,9 @@ class AppState(QObject):
         settings = Configuration(content, origin="the window").settings()
         data = settings.data
         if self.file is None:
-            self.sampled = too_large(settings)
-            self.file = sampled(settings) if self.sampled else whole(data)
+            large = too_large(settings)
+            self.file = sampled(settings) if large else whole(data)
+            self.sampled = large
         before, self.table = self.table, None
         table = narrowed(self.file, data)
         same = before is not None and np.array_equal(before.numbers, table.numbers)
