@@ -126,7 +126,8 @@ def test_points_are_left_out_with_the_mouse_and_stay_out(window, line, qtbot, tm
     assert app.state.get("data.exclude") == "3-4,19-20"
     drag(window, (9.2, 15), (10.2, 25), SHIFT)
     tick(window, "mask points")
-    assert child(window, "masked points").text() == "2 of 21 left out"
+    assert "masked: 2 of 21 rows" in child(window, "data facts").text()
+    assert child(window, "exclude").text() == "3-4"
 
     fit(window, qtbot)
     kept = np.ones(21, bool)
@@ -164,16 +165,18 @@ def test_a_range_is_dragged_and_survives_a_fit(window, line, qtbot, tmp_path):
     assert run_command(as_command(app.fitted), tmp_path) == app.result.popt.tolist()
     drag(window, (low, 20), (-0.3, 20))
     assert app.state.get("data.x_range") == [None, high]
-    write(window, qtbot, "first x", "1,5")
-    assert app.state.get("data.x_range") == [1.5, high]
-    write(window, qtbot, "first x", "9.9")
-    assert "ends before it begins" in child(window, "data problem").text()
-    write(window, qtbot, "first x", "some")
-    assert "no number: some" in child(window, "masked points").text()
+    assert child(window, "x range").text() == f":{high!r}"
+    write(window, qtbot, "x range", "1,5:8")
+    assert app.points.x.tolist() == x[(x >= 1.5) & (x <= 8)].tolist()
+    assert plot.span.getRegion() == (1.5, 8)
+    for text, words in (("9:8", "ends before it begins"), ("some:", "'some' is not a number"),
+                        ("3", "not LOW:HIGH")):  # fmt: skip
+        write(window, qtbot, "x range", text)
+        assert words in child(window, "x range check").text() and app.points is not None
     qtbot.mouseClick(child(window, "use all points"), LEFT)
     assert app.points.y.size == 21 and not plot.span.isVisible()
     app.history.undo()
-    assert app.state.get("data.x_range") == [9.9, high] and plot.span.isVisible()
+    assert app.state.get("data.x_range") == "1,5:8" and plot.span.isVisible()
 
 
 def test_a_drag_without_tools_moves_the_plot(window, line):
@@ -404,22 +407,22 @@ def choose(window, name, text):
 def test_how_a_text_is_read_is_shown_and_corrected(window, volts, qtbot):
     window.open(volts)
     qtbot.mouseClick(child(window, "how it is read"), LEFT)
-    shown = {name: child(window, f"read {name}").currentText()
+    shown = {name: child(window, fname).currentText()
              for name in ("delimiter", "decimal", "header", "encoding")}  # fmt: skip
     assert shown == {
         "delimiter": "found: semicolon", "decimal": "found: comma",
         "header": "found: yes", "encoding": "found: UTF-8",
     }  # fmt: skip
-    assert not child(window, "read sheet").isVisible() and child(window, "read skip").isVisible()
-    choose(window, "read decimal", "point")
+    assert not child(window, "sheet").isVisible() and child(window, "skip").isVisible()
+    choose(window, "decimal", "point")
     assert "'T' is '0,0', not a number" in child(window, "data problem").text()
-    choose(window, "read decimal", "as found")
-    choose(window, "read skip", "3")
+    choose(window, "decimal", "as found")
+    choose(window, "skip", "3")
     assert window.app.state.get("data.csv") == {"skip_header": 3}
     assert window.app.points.x.tolist() == list(range(2, 12))
-    choose(window, "read skip", "some")
-    assert "skip_header" in child(window, "data problem").text()
-    choose(window, "read skip", "")
+    choose(window, "skip", "some")
+    assert "skip_header" in child(window, "skip check").text()
+    choose(window, "skip", "as found")
     assert window.app.points.y.size == 12
 
 
@@ -428,7 +431,7 @@ def test_numbers_that_could_be_either_are_settled_there(window, tmp_path):
     path.write_text("1,234 2,345\n3,456 4,567\n")
     window.open(path)
     assert "decimal" in child(window, "data problem").text()
-    choose(window, "read decimal", "comma")
+    choose(window, "decimal", "comma")
     assert window.app.points.x.tolist() == [1.234, 3.456]
 
 
@@ -441,18 +444,18 @@ def test_sheets_and_groups_are_offered(window, tmp_path):
             sheet.append([i, factor * i])
     book.save(tmp_path / "book.xlsx")
     window.open(tmp_path / "book.xlsx")
-    box = child(window, "read sheet")
+    box = child(window, "sheet")
     assert box.currentText() == "found: first"
     assert [box.itemText(i) for i in range(1, box.count())] == ["Sheet", "notes", "first", "7"]
-    choose(window, "read sheet", "7")
+    choose(window, "sheet", "7")
     assert window.app.state.get("data.sheet") == "7" and window.app.points.y.tolist()[3] == 6
     with h5py.File(tmp_path / "runs.h5", "w") as file:
         for run in ("a", "b"):
             file[f"{run}/t"], file[f"{run}/V"] = np.arange(5.0), np.arange(5.0) * len(run)
     window.open(tmp_path / "runs.h5")
-    box = child(window, "read group")
+    box = child(window, "group")
     assert [box.itemText(i) for i in range(1, box.count())] == ["a", "b"]
-    choose(window, "read group", "b")
+    choose(window, "group", "b")
     assert child(window, "column x").itemText(0) in ("V", "t")
 
 

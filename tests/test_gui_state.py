@@ -322,7 +322,7 @@ from nlsq.gui_qt.main_window import MainWindow
 from nlsq.gui_qt.preferences import Preferences
 fit_adapter.LEAVE = 0.1
 application = QApplication([])
-window = MainWindow(AppState(), Preferences(fit_adapter.__file__ + ".none"))
+window = MainWindow(AppState(), Preferences("window.json"))
 window.show()
 window.app.open("decay.csv")
 window.app.edit("model", {"path": "slow.py", "function": "f", "trusted": True})

@@ -40,6 +40,7 @@ from nlsq.gui_qt.plots.residuals_plot import ResidualsPlotWidget
 from nlsq.gui_qt.preferences import Preferences
 from nlsq.gui_qt.session_state import PAGES, THEMES
 from nlsq.gui_qt.theme import ThemeConfig, ThemeManager
+from nlsq.gui_qt.widgets.mask_bar import MaskBar
 from nlsq.gui_qt.widgets.notice_bar import NoticeBar
 from nlsq.gui_qt.widgets.session_menu import SessionMenu
 
@@ -85,7 +86,12 @@ class MainWindow(QMainWindow):
         plots.setSizes([500, 200])
         sides = QSplitter(Qt.Orientation.Horizontal, self)
         sides.addWidget(self.stack)
-        sides.addWidget(plots)
+        self.masks = MaskBar(app, self.plot, self)
+        right = QWidget(self)
+        QVBoxLayout(right).addWidget(self.masks)
+        right.layout().addWidget(plots, 1)
+        right.layout().setContentsMargins(0, 0, 0, 0)
+        sides.addWidget(right)
         sides.setSizes([520, 640])
         whole = QWidget(self)
         self.notice = NoticeBar("notice", self)
@@ -107,7 +113,6 @@ class MainWindow(QMainWindow):
         self.plot.clicked.connect(self.pages["model"].clicked)
         self.plot.dragged.connect(self.pages["model"].drag)
         self.pages["model"].adding.connect(self._aim)
-        self.pages["data"].masks.connect_plot(self.plot)
         app.result_changed.connect(self._show_result)
         self.themes.set_theme(app.state.theme)
         self.navigate_to(app.state.page)

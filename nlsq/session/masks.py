@@ -27,6 +27,26 @@ def read_rows(text: str) -> list[tuple[int, int]]:
     return found
 
 
+def read_range(text: str) -> list[float | None]:
+    """The sides of a range such as "2.5:7"; None for one that is empty.
+
+    Raises
+    ------
+    ValueError
+    """
+    low, colon, high = text.partition(":")
+    if not colon:
+        raise ValueError(f"{text!r} is not LOW:HIGH; either side may be empty")
+    return [_number(side) if side.strip() else None for side in (low, high)]
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text.replace(",", ".").replace("−", "-"))
+    except ValueError:
+        raise ValueError(f"{text.strip()!r} is not a number") from None
+
+
 def write_rows(rows: np.ndarray) -> str | None:
     """The text of these rows (k,), which rise; None where there are none."""
     if not rows.size:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import QEvent, Qt, Signal
-from PySide6.QtGui import QGuiApplication, QKeyEvent, QKeySequence
+from PySide6.QtCore import QEvent, Qt
+from PySide6.QtGui import QGuiApplication, QKeySequence, QShortcut
 from PySide6.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
@@ -13,23 +13,23 @@ from PySide6.QtWidgets import (
     QLineEdit,
     QPushButton,
     QTableView,
+    QToolButton,
     QVBoxLayout,
     QWidget,
 )  # fmt: skip
 
 from nlsq.gui_qt.adapters.data_adapter import TableModel
 from nlsq.gui_qt.app_state import AppState
-from nlsq.gui_qt.widgets.column_selector import ColumnSelectorWidget
-from nlsq.gui_qt.widgets.mask_bar import MaskBar
+from nlsq.gui_qt.widgets.data_fields import CHOICE, READING, DataFields
 from nlsq.gui_qt.widgets.named import named
 from nlsq.gui_qt.widgets.problem_label import ProblemLabel
-from nlsq.gui_qt.widgets.reading_form import ReadingForm
 
 _FILES = (
     "Data (*.csv *.tsv *.txt *.dat *.asc *.json *.h5 *.hdf5 *.npz *.npy *.parquet *.arrow *.feather"
     " *.xlsx *.jdx *.dx);;All files (*)"
 )
 _PATH = "A file of numbers; files may be dropped on the window, and tables pasted with Ctrl+V."
+_READ = "What was found out about the file, to be corrected where it is wrong."
 _ROWS = "Rows of the file by number; Delete leaves out those selected, Insert takes them in again."
 
 
@@ -44,25 +44,6 @@ class _PathField(QLineEdit):
         return super().event(event)
 
 
-class _Rows(QTableView):
-    """Rows that keys leave out or take in.
-
-    Signals
-    -------
-    masked(bool)
-        Whether the rows that are selected are left out.
-    """
-
-    masked = Signal(bool)
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        keys = {Qt.Key.Key_Delete: True, Qt.Key.Key_Insert: False}
-        if event.key() in keys:
-            self.masked.emit(keys[event.key()])
-        else:
-            super().keyPressEvent(event)
-
-
 class DataLoadingPage(QWidget):
     """The page 'data'."""
 
@@ -75,30 +56,32 @@ class DataLoadingPage(QWidget):
         self.path.returnPressed.connect(self._open_typed)
         self.browse = named(QPushButton("&Open…", self), "open file", "Open data", _PATH)
         self.browse.clicked.connect(self._browse)
-        self.columns = ColumnSelectorWidget(app, self)
-        self.reading = ReadingForm(app, self)
-        self.masks = MaskBar(app, self)
-        self.facts = QLabel(self)
-        self.facts.setObjectName("data facts")
+        self.choice, self.reading = DataFields(app, CHOICE, self), DataFields(app, READING, self)
+        self.opener = named(QToolButton(self), "how it is read", "How the file is read", _READ)
+        self.opener.setText("How it is read ▸")
+        self.opener.setCheckable(True)
+        self.opener.toggled.connect(self._unfold)
+        self.reading.hide()
+        self.facts = named(QLabel(self), "data facts", "What was found in the file", _READ)
         self.facts.setWordWrap(True)
         self.facts.setTextFormat(Qt.TextFormat.PlainText)
         self.table = TableModel(self)
-        self.view = named(_Rows(self), "data table", "Rows of the file", _ROWS)
+        self.view = named(QTableView(self), "data table", "Rows of the file", _ROWS)
         self.view.verticalHeader().setDefaultSectionSize(24)
         self.view.setTabKeyNavigation(False)
         self.view.setModel(self.table)
         self.view.setSelectionBehavior(QTableView.SelectionBehavior.SelectRows)
-        self.view.masked.connect(self._mask_rows)
+        for key, out in ((Qt.Key.Key_Delete, True), (Qt.Key.Key_Insert, False)):
+            shortcut = QShortcut(key, self.view, context=Qt.ShortcutContext.WidgetShortcut)
+            shortcut.activated.connect(lambda out=out: self._mask_rows(out))
         line = QHBoxLayout()
         line.addWidget(self.path)
         line.addWidget(self.browse)
         layout = QVBoxLayout(self)
         layout.addLayout(line)
         layout.addWidget(ProblemLabel(app, "data", self))
-        layout.addWidget(self.columns)
-        layout.addWidget(self.masks)
-        layout.addWidget(self.facts)
-        layout.addWidget(self.reading)
+        for widget in (self.choice, self.facts, self.opener, self.reading):
+            layout.addWidget(widget)
         layout.addWidget(self.view, stretch=1)
         app.data_changed.connect(self.refresh)
         self.refresh()
@@ -119,6 +102,10 @@ class DataLoadingPage(QWidget):
         if app.in_pieces and not app.sampled:
             said.append("the fit reads the file piece by piece")
         self.facts.setText(" · ".join(said))
+
+    def _unfold(self, on: bool) -> None:
+        self.opener.setText("How it is read ▾" if on else "How it is read ▸")
+        self.reading.setVisible(on)
 
     def _mask_rows(self, out: bool) -> None:
         chosen = sorted(index.row() for index in self.view.selectionModel().selectedRows())
