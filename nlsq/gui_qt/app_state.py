@@ -20,14 +20,13 @@ from nlsq.gui_qt.adapters import model_adapter
 from nlsq.gui_qt.adapters.fit_adapter import LEAVE, FitWorker, GuessWorker
 from nlsq.gui_qt.session_state import SessionState
 from nlsq.io import Table
-from nlsq.session import pieces
 from nlsq.session.configuration import Configuration
 from nlsq.session.errors import ProgramError
 from nlsq.session.masks import changed
 from nlsq.session.model import LoadedModel, Start, load_model
-from nlsq.session.pieces import in_pieces_by_request, open_source, read_in_pieces, too_large
-from nlsq.session.points import Points, Rows, narrowed, rows, select, whole
-from nlsq.session.sampling import sampled
+from nlsq.session.pieces import read_in_pieces
+from nlsq.session.points import Points, Rows, narrowed, rows, select
+from nlsq.session.sampling import fitted_in_pieces, look
 from nlsq.session.settings import Settings
 from nlsq.utils.input_error import InputError
 
@@ -206,9 +205,7 @@ class AppState(QObject):
         settings = Configuration(content, origin="the window").settings()
         data = settings.data
         if self.file is None:
-            large = too_large(settings)
-            self.file = sampled(settings) if large else whole(data)
-            self.sampled = large
+            self.file, self.sampled = look(settings)
         before, self.table = self.table, None
         table = narrowed(self.file, data)
         same = before is not None and np.array_equal(before.numbers, table.numbers)
@@ -216,11 +213,7 @@ class AppState(QObject):
         self.rows = rows(self.table, data)
         omit = self.state.get("fitting.nan_policy") == "omit"
         self.points = select(self.table, data, omit)
-        long = self.file.n_rows >= pieces.MANY_LINES or in_pieces_by_request(settings)
-        long |= self.sampled
-        self.in_pieces = long and read_in_pieces(settings)
-        if self.in_pieces:
-            open_source(settings).close()  # which refuses what a fit could not do
+        self.in_pieces = fitted_in_pieces(settings, self.file.n_rows, self.sampled)
 
     def _model(self) -> None:
         self._forget()

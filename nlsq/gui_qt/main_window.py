@@ -25,7 +25,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )  # fmt: skip
 
-from nlsq.gui_qt.adapters.config_adapter import is_session, kept
+from nlsq.gui_qt.adapters.config_adapter import is_session
 from nlsq.gui_qt.adapters.data_adapter import labelled
 from nlsq.gui_qt.adapters.model_adapter import summits
 from nlsq.gui_qt.app_state import AppState
@@ -43,6 +43,7 @@ from nlsq.gui_qt.theme import ThemeConfig, ThemeManager
 from nlsq.gui_qt.widgets.mask_bar import MaskBar
 from nlsq.gui_qt.widgets.notice_bar import NoticeBar
 from nlsq.gui_qt.widgets.session_menu import SessionMenu
+from nlsq.utils.atomic import kept
 
 _PAGES = (DataLoadingPage, ModelSelectionPage, FittingOptionsPage, ResultsPage, ExportPage)
 _NOTHING = np.empty(0)

@@ -62,3 +62,16 @@ class Pyramid:
             take(low, high, odd, last)
             first, last = first >> 1, last >> 1
         return which, least, largest
+
+    def outline(
+        self, left: float, right: float, wide: float, high: float
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Lines from least to largest in columns `wide` units of x wide: pairs of ends, x and y.
+
+        None is shorter than one and a half times `high`, in units of y: a point has a height too.
+        """
+        edges = np.arange(left, right + wide, wide)
+        which, least, largest = self.columns(edges)
+        more = np.maximum(1.5 * high - (largest - least), 0) / 2
+        y = np.column_stack([least - more, largest + more]).ravel()
+        return np.repeat(edges[which] + wide / 2, 2), y

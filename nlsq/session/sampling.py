@@ -10,14 +10,41 @@ import numpy as np
 from nlsq.io import Table
 from nlsq.io.arrow import read_sample
 from nlsq.io.opening import open_source as open_file
+from nlsq.session import pieces
 from nlsq.session.errors import DataError, ProgramError
 from nlsq.session.pieces import kind_of, open_source
-from nlsq.session.points import as_table
+from nlsq.session.points import as_table, whole
 from nlsq.session.settings import Data, Settings
 from nlsq.utils.input_error import InputError
 
 ROWS = 10_000
 _HEAD, _BLOCK, _BLOCKS = 1 << 16, 1 << 14, 60  # bytes of a text that are read
+
+
+def look(settings: Settings) -> tuple[Table, bool]:
+    """The file as a table, and whether that is a sample, since it is larger than memory.
+
+    Raises
+    ------
+    DataError, ConfigurationError
+    """
+    large = pieces.too_large(settings)
+    return sampled(settings) if large else whole(settings.data), large
+
+
+def fitted_in_pieces(settings: Settings, n_rows: int, is_sample: bool) -> bool:
+    """Whether a fit will read the file piece by piece, however it was looked at.
+
+    Raises
+    ------
+    DataError, ConfigurationError
+        It would, and could not.
+    """
+    asked = is_sample or pieces.in_pieces_by_request(settings)
+    wanted = (asked or n_rows >= pieces.MANY_LINES) and pieces.read_in_pieces(settings)
+    if wanted:
+        open_source(settings).close()
+    return wanted
 
 
 def sampled(settings: Settings) -> Table:

@@ -20,9 +20,10 @@ from PySide6.QtWidgets import (
 
 from nlsq.gui_qt.adapters.data_adapter import TableModel
 from nlsq.gui_qt.app_state import AppState
-from nlsq.gui_qt.widgets.data_fields import CHOICE, READING, DataFields
+from nlsq.gui_qt.widgets.data_fields import DataFields
 from nlsq.gui_qt.widgets.named import named
 from nlsq.gui_qt.widgets.problem_label import ProblemLabel
+from nlsq.session.fields import CHOICE, READING
 
 _FILES = (
     "Data (*.csv *.tsv *.txt *.dat *.asc *.json *.h5 *.hdf5 *.npz *.npy *.parquet *.arrow *.feather"

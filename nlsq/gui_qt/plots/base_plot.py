@@ -19,8 +19,6 @@ class BasePlotWidget(pg.PlotWidget):
         self.setAccessibleName(name)
         self.theme = LIGHT_THEME
         self.plotItem.showGrid(x=True, y=True, alpha=0.25)
-        self.plotItem.setDownsampling(auto=True, mode="peak")
-        self.plotItem.setClipToView(True)
         for side in ("left", "bottom"):  # whose grid takes longer to draw than all points
             axis = self.plotItem.getAxis(side)
             axis.setCacheMode(axis.CacheMode.DeviceCoordinateCache)
@@ -48,7 +46,7 @@ class BasePlotWidget(pg.PlotWidget):
 def points_of(
     item: pg.PlotDataItem, x: np.ndarray, y: np.ndarray, colour: str, symbol: str = "o"
 ) -> None:
-    """Draw points, smaller where there are many; their downsampling keeps the extremes."""
+    """Draw points, smaller where there are many."""
     if isinstance(item, CloudItem):
         item.show_points(x, y, colour, symbol)
         return

@@ -43,18 +43,9 @@ class CloudItem(pg.PlotDataItem):
             return super().dataBounds(ax, frac, orthoRange)
         return self._pyramid.bounds[ax]
 
-    def setDownsampling(self, *_: Any, **__: Any) -> None:
-        pass  # which is done here
-
-    def setClipToView(self, *_: Any) -> None:
-        pass
-
     def _draw_symbols(self, x: np.ndarray, y: np.ndarray) -> None:
-        size = 6 if x.size < 500 else 4
-        self.setData(
-            x, y, symbol=self._symbol, symbolSize=size, symbolPen=None, symbolBrush=self._colour,
-            pen=None, connect="all",
-        )  # fmt: skip
+        symbols = {"symbolSize": 6 if x.size < 500 else 4, "symbolBrush": self._colour}
+        self.setData(x, y, symbol=self._symbol, symbolPen=None, pen=None, connect="all", **symbols)
 
     def _follow(self) -> None:
         """Draw what is seen now."""
@@ -67,10 +58,5 @@ class CloudItem(pg.PlotDataItem):
         if last - first <= FEW:
             self._draw_symbols(self._pyramid.x[first:last], self._pyramid.y[first:last])
             return
-        edges = np.arange(left, right + wide, wide)
-        which, least, most = self._pyramid.columns(edges)
-        short = np.maximum(1.5 * high - (most - least), 0) / 2  # a point has a height too
-        x = np.repeat(edges[which] + wide / 2, 2)
-        y = np.column_stack([least - short, most + short]).ravel()
-        pen = pg.mkPen(self._colour, width=1)
-        self.setData(x, y, symbol=None, pen=pen, connect="pairs")
+        x, y = self._pyramid.outline(left, right, wide, high)
+        self.setData(x, y, symbol=None, pen=pg.mkPen(self._colour, width=1), connect="pairs")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QPointF, QRectF, Qt, Signal
+from PySide6.QtCore import QPointF, Qt, Signal
 from PySide6.QtWidgets import QWidget
 
 from nlsq.gui_qt.plots.base_plot import BasePlotWidget, in_order, points_of
 from nlsq.gui_qt.plots.cloud import CloudItem
 from nlsq.gui_qt.plots.masking import MaskingViewBox, RangeItem
+from nlsq.session.masks import in_box, nearest
 
 _NOTHING = np.empty(0)
 _REACH = 12  # pixels from a click to the point that it means
@@ -37,7 +38,9 @@ class FitPlotWidget(BasePlotWidget):
         self.view = MaskingViewBox()
         super().__init__("Data and fit", parent, viewBox=self.view)
         self._rows = self._out = (_NOTHING, _NOTHING)
-        self.view.boxed.connect(self._box)
+        self.view.boxed.connect(
+            lambda box, back: self._mask(in_box(*self._rows, box.getCoords()), not back)
+        )
         self._data = self._fit = self._start = (_NOTHING, _NOTHING)
         self._sigma: np.ndarray | None = None
         self._edges = (_NOTHING, _NOTHING)
@@ -67,18 +70,11 @@ class FitPlotWidget(BasePlotWidget):
 
     def _toggle(self, at: QPointF) -> None:
         """Mask the point that is nearest on the screen, or take it in again."""
-        x, y = self._rows
-        wide, high = self.view.viewPixelSize()
-        with np.errstate(invalid="ignore"):
-            far = np.hypot((x - at.x()) / wide, (y - at.y()) / high)
-        if np.isfinite(far).any() and far[near := int(np.nanargmin(far))] <= _REACH:
-            self.masked.emit(np.array([near]), None)
+        self._mask(nearest(*self._rows, at.toTuple(), self.view.viewPixelSize(), _REACH), None)
 
-    def _box(self, box: QRectF, back: bool) -> None:
-        (x, y), (left, low, right, high) = self._rows, box.getCoords()
-        inside = np.flatnonzero((x >= left) & (x <= right) & (y >= low) & (y <= high))
-        if inside.size:
-            self.masked.emit(inside, not back)
+    def _mask(self, which: np.ndarray, out: bool | None) -> None:
+        if which.size:
+            self.masked.emit(which, out)
 
     def set_rows(self, x: np.ndarray, y: np.ndarray, kept: np.ndarray) -> None:
         """All points, of which those that are not kept are crosses; all are shown at first."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 import pyqtgraph as pg
 from PySide6.QtCore import QRectF, Qt, Signal
+
+from nlsq.session.masks import rounded
 
 _KEYS = Qt.KeyboardModifier
 
@@ -79,13 +79,5 @@ class RangeItem(pg.LinearRegionItem):
         pass
 
     def _tell(self) -> None:
-        low, high = sorted(map(float, self.getRegion()))
-        first, last = self._ends
-        seen = self.getViewBox().viewRange()[0]
-        digits = 3 - math.floor(math.log10(seen[1] - seen[0]))
-        self.ranged.emit(
-            [
-                None if low <= first else round(low, digits),
-                None if high >= last else round(high, digits),
-            ]
-        )
+        left, right = self.getViewBox().viewRange()[0]
+        self.ranged.emit(rounded(self.getRegion(), self._ends, right - left))

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QLabel, QLineEdit, QVBoxLayout, QWidget
 from nlsq.gui_qt.adapters.formula_html import rendered
 from nlsq.gui_qt.adapters.model_adapter import read
 from nlsq.gui_qt.app_state import AppState
-from nlsq.gui_qt.widgets.underlining import underline
+from nlsq.gui_qt.widgets.named import underline
 from nlsq.models.reading import is_of_models
 from nlsq.utils.input_error import InputError, ended
 
