@@ -672,3 +672,7 @@ def test_a_file_that_changes_or_goes_is_said_when_it_is_read_again(window, line)
     assert "no such file" in child(window, "data problem").text()
     app.edit("data.exclude", None)
     assert "no such file" in child(window, "data problem").text() and app.table is None
+    line[0].write_text("t,V\n1,2\n2,3\n")
+    count = app.history.count()
+    window.open(line[0])
+    assert app.points.y.size == 2 and app.history.count() == count

@@ -167,8 +167,12 @@ class AppState(QObject):
 
     def open(self, path: str | Path) -> None:
         """Open a data file; the columns are those that it begins with."""
+        wanted = {"input_file": str(path)}
+        if self.state.get("data") == wanted:
+            self._data(read=True)  # the file may be another by now
+            return
         with self.step(f"open {Path(path).name}"):
-            self.edit("data", {"input_file": str(path)})
+            self.edit("data", wanted)
             names = self.file.names if self.sampled else []
             if len(names) > 1:  # what is read piece by piece has columns by name
                 self.edit("data.columns", {"x": names[0], "y": names[1]})

@@ -12,6 +12,8 @@ from PySide6.QtWidgets import (
     QLabel,
     QLineEdit,
     QPushButton,
+    QScrollArea,
+    QSplitter,
     QTableView,
     QToolButton,
     QVBoxLayout,
@@ -81,9 +83,19 @@ class DataLoadingPage(QWidget):
         layout = QVBoxLayout(self)
         layout.addLayout(line)
         layout.addWidget(ProblemLabel(app, "data", self))
+        said, area = QWidget(self), QScrollArea(self)  # which a low screen scrolls
+        QVBoxLayout(said).setContentsMargins(0, 0, 0, 0)
         for widget in (self.choice, self.facts, self.opener, self.reading):
-            layout.addWidget(widget)
-        layout.addWidget(self.view, stretch=1)
+            said.layout().addWidget(widget)
+        said.layout().addStretch(1)
+        area.setWidget(said)
+        area.setWidgetResizable(True)
+        area.setFrameShape(QScrollArea.Shape.NoFrame)
+        halves = QSplitter(Qt.Orientation.Vertical, self)
+        for part in (area, self.view):
+            halves.addWidget(part)
+        halves.setSizes([330, 330])
+        layout.addWidget(halves, stretch=1)
         app.data_changed.connect(self.refresh)
         self.refresh()
 

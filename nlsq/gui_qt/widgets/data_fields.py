@@ -42,6 +42,7 @@ class DataFields(QWidget):
     def _control(self, name: str, field: Field) -> QWidget:
         if field.words is None:
             control = self.lines[name] = QLineEdit(self)
+            control.setPlaceholderText("none" if field.key == "exclude" else "all")
         else:
             control = self.boxes[name] = QComboBox(self)
             control.setEditable(True)
