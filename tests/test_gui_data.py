@@ -405,7 +405,7 @@ def choose(window, name, text):
 
 def test_how_a_text_is_read_is_shown_and_corrected(window, volts, qtbot):
     window.open(volts)
-    qtbot.mouseClick(child(window, "how it is read"), LEFT)
+    tick(window, "how it is read")
     shown = {name: child(window, name).currentText()
              for name in ("delimiter", "decimal", "header", "encoding")}  # fmt: skip
     assert shown == {

@@ -7,6 +7,7 @@ from pathlib import Path
 from PySide6.QtCore import QEvent, Qt
 from PySide6.QtGui import QGuiApplication, QKeySequence, QShortcut
 from PySide6.QtWidgets import (
+    QCheckBox,
     QFileDialog,
     QHBoxLayout,
     QLabel,
@@ -15,7 +16,6 @@ from PySide6.QtWidgets import (
     QScrollArea,
     QSplitter,
     QTableView,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )  # fmt: skip
@@ -60,10 +60,9 @@ class DataLoadingPage(QWidget):
         self.browse = named(QPushButton("&Open…", self), "open file", "Open data", _PATH)
         self.browse.clicked.connect(self._browse)
         self.choice, self.reading = DataFields(app, CHOICE, self), DataFields(app, READING, self)
-        self.opener = named(QToolButton(self), "how it is read", "How the file is read", _READ)
-        self.opener.setText("How it is read ▸")
-        self.opener.setCheckable(True)
-        self.opener.toggled.connect(self._unfold)
+        opener = QCheckBox("&How it is read", self)
+        self.opener = named(opener, "how it is read", "How the file is read", _READ)
+        opener.toggled.connect(self.reading.setVisible)
         self.reading.hide()
         self.facts = named(QLabel(self), "data facts", "What was found in the file", _READ)
         self.facts.setWordWrap(True)
@@ -115,10 +114,6 @@ class DataLoadingPage(QWidget):
         if app.in_pieces and not app.sampled:
             said.append("the fit reads the file piece by piece")
         self.facts.setText(" · ".join(said))
-
-    def _unfold(self, on: bool) -> None:
-        self.opener.setText("How it is read ▾" if on else "How it is read ▸")
-        self.reading.setVisible(on)
 
     def _mask_rows(self, out: bool) -> None:
         chosen = sorted(index.row() for index in self.view.selectionModel().selectedRows())

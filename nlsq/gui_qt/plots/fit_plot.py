@@ -9,8 +9,8 @@ from PySide6.QtWidgets import QWidget
 
 from nlsq.gui_qt.plots.base_plot import BasePlotWidget, in_order, points_of
 from nlsq.gui_qt.plots.cloud import CloudItem
-from nlsq.gui_qt.plots.masking import MaskingViewBox, RangeItem
-from nlsq.session.masks import in_box, nearest
+from nlsq.gui_qt.plots.masking import MaskingViewBox
+from nlsq.session.masks import in_box, nearest, rounded
 
 _NOTHING = np.empty(0)
 _REACH = 12  # pixels from a click to the point that it means
@@ -28,11 +28,14 @@ class FitPlotWidget(BasePlotWidget):
     masked(ndarray, object)
         Which of the points of `set_rows`, and True to leave them out, False to take them in, None
         for the other way round: a click with Ctrl, a rectangle with Ctrl (and Shift).
+    ranged(object)
+        [low, high] that is fitted; None for a side that is open.
     """
 
     clicked = Signal(float, float)
     dragged = Signal(int, float, float, object)
     masked = Signal(object, object)
+    ranged = Signal(object)
 
     def __init__(self, parent: QWidget | None = None):
         self.view = MaskingViewBox()
@@ -48,7 +51,13 @@ class FitPlotWidget(BasePlotWidget):
         self.points, self.crosses = CloudItem(), CloudItem()
         for item in (self.points, self.crosses):
             self.plotItem.addItem(item)
-        self.span = RangeItem()
+        self.span = pg.LinearRegionItem(movable=False)  # but its edges are
+        for line in self.span.lines:
+            line.setMovable(True)
+            line.setToolTip("Drag this end of the range that is fitted; beyond all points is open.")
+        self.span.setZValue(-20)
+        self.span.hide()
+        self.span.sigRegionChangeFinished.connect(self._tell_range)
         self.plotItem.addItem(self.span, ignoreBounds=True)
         self.start = pg.PlotDataItem()
         self.plotItem.addItem(self.start, ignoreBounds=True)  # it may be anywhere
@@ -105,7 +114,15 @@ class FitPlotWidget(BasePlotWidget):
         x = self._rows[0][np.isfinite(self._rows[0])]
         self.span.setVisible(shown and x.size > 0)
         if x.size:
-            self.span.show_range(limits or (None, None), (float(x.min()), float(x.max())))
+            self._ends = float(x.min()), float(x.max())
+            pairs = zip(limits or (None, None), self._ends, strict=True)
+            self.span.blockSignals(True)
+            self.span.setRegion([end if limit is None else limit for limit, end in pairs])
+            self.span.blockSignals(False)
+
+    def _tell_range(self) -> None:
+        left, right = self.view.viewRange()[0]
+        self.ranged.emit(rounded(self.span.getRegion(), self._ends, right - left))
 
     def set_start(self, x: np.ndarray, y: np.ndarray) -> None:
         """The curve of the start, dashed."""

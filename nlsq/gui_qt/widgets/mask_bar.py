@@ -29,13 +29,14 @@ class MaskBar(QWidget):
         self.all = named(QPushButton("Use &all points"), "use all points", "Use all points", _ALL)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
+        self.setFixedHeight(self.all.sizeHint().height())
         for tool in (self.range, self.points, self.all):
             layout.addWidget(tool)
         self.range.clicked.connect(self._switch)
         self.points.toggled.connect(self._mask)
         self.all.clicked.connect(self._use_all)
         plot.masked.connect(lambda which, out: app.mask(app.rows.numbers[which], out))
-        plot.span.ranged.connect(lambda limits: app.edit("data.x_range", limits))
+        plot.ranged.connect(lambda limits: app.edit("data.x_range", limits))
         app.data_changed.connect(self.refresh)
         self.refresh()
 
