@@ -240,17 +240,17 @@ PASTED = {  # the text, the columns as read by a person
 }
 
 
-@pytest.mark.parametrize("text, x, y", PASTED.values(), ids=PASTED)
-def test_a_table_is_pasted(window, qtbot, tmp_path, text, x, y):
-    QGuiApplication.clipboard().setText(text)
+def test_tables_are_pasted(window, qtbot, tmp_path):
     child(window, "data table").setFocus()
-    qtbot.keyClick(window, Qt.Key.Key_V, CONTROL)
-    points = window.app.points
-    assert (points.x.tolist(), points.y.tolist()) == (x, y)
-    path = window.app.state.get("data.input_file")
-    assert path.startswith(str(tmp_path / "kept"))  # on disk before any autosave refers to it
-    again = AppState(SessionState.from_json(window.app.state.to_json()))
-    assert again.points.y.tolist() == y
+    for name, (text, x, y) in PASTED.items():
+        QGuiApplication.clipboard().setText(text)
+        qtbot.keyClick(window, Qt.Key.Key_V, CONTROL)
+        points = window.app.points
+        assert (points.x.tolist(), points.y.tolist()) == (x, y), name
+        path = window.app.state.get("data.input_file")
+        assert path.startswith(str(tmp_path / "kept"))  # on disk before any autosave refers to it
+        again = AppState(SessionState.from_json(window.app.state.to_json()))
+        assert again.points.y.tolist() == y
     assert window.preferences.recent("data") == []
 
 
@@ -262,13 +262,13 @@ def test_a_bad_cell_of_what_is_pasted_is_named(window, qtbot):
     assert ".txt:3: 'V' is 'n.d.', not a number" in child(window, "data problem").text()
 
 
-@pytest.mark.parametrize("text", ["", "only words"])
-def test_what_is_no_table_leaves_the_session_alone(window, line, qtbot, text):
+def test_what_is_no_table_leaves_the_session_alone(window, line, qtbot):
     window.open(line[0])
     before = window.app.state.to_json()
-    QGuiApplication.clipboard().setText(text)
-    qtbot.keyClick(window, Qt.Key.Key_V, CONTROL)
-    assert "no number" in window.notice.text and window.app.state.to_json() == before
+    for text in ("", "only words"):
+        QGuiApplication.clipboard().setText(text)
+        qtbot.keyClick(window, Qt.Key.Key_V, CONTROL)
+        assert "no number" in window.notice.text and window.app.state.to_json() == before
 
 
 def test_pasted_data_move_with_their_session(window, qtbot, tmp_path):
@@ -304,12 +304,12 @@ def drop(window, target, *, files=(), text=""):
     QApplication.sendEvent(window, dropped)
 
 
-@pytest.mark.parametrize("name", ["data file", "data table", "Data and fit", "Residuals"])
-def test_files_are_dropped_anywhere(window, line, name):
-    drop(window, child(window, name), files=[line[0], line[0]])
-    assert window.app.points.y.size == 21 and "the first of 2" in window.notice.text
-    drop(window, child(window, name), text="1 2\n3 4\n")
-    assert window.app.points.y.tolist() == [2, 4] and window.notice.text == ""
+def test_files_are_dropped_anywhere(window, line):
+    for name in ("data file", "data table", "Data and fit", "Residuals", "where"):
+        drop(window, child(window, name), files=[line[0], line[0]])
+        assert window.app.points.y.size == 21 and "the first of 2" in window.notice.text
+        drop(window, child(window, name), text="1 2\n3 4\n")
+        assert window.app.points.y.tolist() == [2, 4] and window.notice.text == ""
 
 
 def recent(window, kind):
@@ -373,14 +373,14 @@ TYPED = [  # where, what, what is said there
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("name, text, words", TYPED, ids=range(len(TYPED)))
-def test_what_is_typed_is_checked_at_its_place(window, volts, qtbot, name, text, words):
+def test_what_is_typed_is_checked_at_its_place(window, volts, qtbot):
     window.open(volts)
     before = window.app.state.to_json()
-    write(window, qtbot, name, text)
-    said = child(window, f"{name} check")
-    assert said.isVisible() and words in said.text()
-    assert window.app.state.to_json() == before and window.app.points is not None
+    for name, text, words in TYPED:
+        write(window, qtbot, name, text)
+        said = child(window, f"{name} check")
+        assert said.isVisible() and words in said.text(), (text, said.text())
+        assert window.app.state.to_json() == before and window.app.points is not None
 
 
 def test_a_condition_and_a_range_of_rows(window, volts, qtbot):
@@ -602,14 +602,13 @@ BAD = {  # a file, what is said of it
 }
 
 
-@pytest.mark.parametrize("part", range(3))
-def test_bad_files_are_said_in_words_and_cost_nothing(window, line, tmp_path, part):
+def test_bad_files_are_said_in_words_and_cost_nothing(window, line, tmp_path):
     app, problem = window.app, child(window, "data problem")
     window.open(line[0])
     app.edit("model", {"formula": "a*t + b"})
     app.edit("fitting.p0", {"a": 2.0})
     before = app.state.to_json()
-    for name, (content, words) in list(BAD.items())[part::3]:
+    for name, (content, words) in BAD.items():
         (tmp_path / name).write_bytes(content)
         window.open(tmp_path / name)
         if words is None:
@@ -624,13 +623,10 @@ def test_bad_files_are_said_in_words_and_cost_nothing(window, line, tmp_path, pa
         assert app.state.to_json() == before and app.points.y.size == 21 and problem.isHidden()
 
 
-@pytest.mark.parametrize(
-    "path, words",
-    [("", "folder"), ("no/such/file.csv", "no such file"), ("a\0b.csv", "no name of a file")],
-)
-def test_paths_that_are_no_files(window, tmp_path, path, words):
-    window.open(tmp_path / path)
-    assert words in child(window, "data problem").text()
+def test_paths_that_are_no_files(window, tmp_path):
+    for path, words in (("", "folder"), ("no/a.csv", "no such file"), ("a\0b.csv", "no name of a")):
+        window.open(tmp_path / path)
+        assert words in child(window, "data problem").text()
 
 
 @pytest.mark.parametrize("package, suffix", [("openpyxl", ".xlsx"), ("pyarrow", ".parquet")])

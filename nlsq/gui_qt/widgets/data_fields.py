@@ -50,6 +50,7 @@ class DataFields(QWidget):
             control.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
             control.activated.connect(lambda _: self._choose(name))
             self.lines[name] = control.lineEdit()
+        self.lines[name].setAcceptDrops(False)  # which are the window's
         timer = QTimer(self, interval=_PAUSE, singleShot=True)
         timer.timeout.connect(lambda: self.check(name))
         self.lines[name].textEdited.connect(lambda: timer.start())
