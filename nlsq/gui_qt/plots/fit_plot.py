@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QPointF, Qt, Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QWidget
 
 from nlsq.gui_qt.plots.base_plot import BasePlotWidget, in_order, points_of
@@ -71,15 +71,11 @@ class FitPlotWidget(BasePlotWidget):
         self.scene().sigMouseClicked.connect(self._click)
 
     def _click(self, event) -> None:
+        at = self.view.mapSceneToView(event.scenePos()).toTuple()
         if self.view.masks(event):
-            self._toggle(self.plotItem.vb.mapSceneToView(event.scenePos()))
+            self._mask(nearest(*self._rows, at, self.view.viewPixelSize(), _REACH), None)
         elif event.button() == Qt.MouseButton.LeftButton:
-            at = self.plotItem.vb.mapSceneToView(event.scenePos())
-            self.clicked.emit(at.x(), at.y())
-
-    def _toggle(self, at: QPointF) -> None:
-        """Mask the point that is nearest on the screen, or take it in again."""
-        self._mask(nearest(*self._rows, at.toTuple(), self.view.viewPixelSize(), _REACH), None)
+            self.clicked.emit(*at)
 
     def _mask(self, which: np.ndarray, out: bool | None) -> None:
         if which.size:
@@ -91,7 +87,8 @@ class FitPlotWidget(BasePlotWidget):
         out = ~kept & np.isfinite(x) & np.isfinite(y)
         self._out = in_order(x[out], y[out])
         self._paint_out()
-        if not all(np.array_equal(*pair) for pair in zip(before, self._rows, strict=True)):
+        pairs = zip(before, self._rows, strict=True)
+        if not all(np.array_equal(*pair, equal_nan=True) for pair in pairs):
             self._show_all()
 
     def set_data(self, x: np.ndarray, y: np.ndarray, sigma: np.ndarray | None = None) -> None:
