@@ -120,7 +120,9 @@ def kill_many(count: int, seed: int = 0) -> list[float]:
                 windows.stdin.flush()
                 process = int(windows.stdout.readline())
                 log = folder / f"{number}.log"
+                given_up = time.monotonic() + 60
                 while not (log.exists() and len(states(log)) > 3):
+                    assert time.monotonic() < given_up, f"window {number} does nothing"
                     time.sleep(0.01)
                 time.sleep(rng.uniform(0, 0.3))
                 os.kill(process, signal.SIGKILL)

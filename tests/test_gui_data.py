@@ -176,7 +176,7 @@ def test_a_range_is_dragged_and_survives_a_fit(window, line, qtbot, tmp_path):
     qtbot.mouseClick(child(window, "use all points"), LEFT)
     assert app.points.y.size == 21 and not plot.span.isVisible()
     app.history.undo()
-    assert app.state.get("data.x_range") == "1,5:8" and plot.span.isVisible()
+    assert app.state.get("data.x_range") == [1.5, 8] and plot.span.isVisible()
 
 
 def test_a_drag_without_tools_moves_the_plot(window, line):

@@ -165,7 +165,7 @@ BROKEN = [
     b'{"nlsq session": 1, "content": {"fitting": {"loss": {"a": 1}}}}',
     b'{"nlsq session": 1, "content": {"model": {"name": ["x"]}}}',
     b'{"nlsq session": 1, "content": {}, "page": ["data"]}',
-    b'{"nlsq session": 2, "content": {}}',
+    b'{"nlsq session": 3, "content": {}}',
 ]  # fmt: skip
 
 
@@ -316,11 +316,9 @@ def test_a_window_closes_while_it_fits(opened, data, tmp_path, monkeypatch):
 UNCLOSED = """
 import sys
 from PySide6.QtWidgets import QApplication
-from nlsq.gui_qt.adapters import fit_adapter
 from nlsq.gui_qt.app_state import AppState
 from nlsq.gui_qt.main_window import MainWindow
 from nlsq.gui_qt.preferences import Preferences
-fit_adapter.LEAVE = 0.1
 application = QApplication([])
 window = MainWindow(AppState(), Preferences("window.json"))
 window.show()

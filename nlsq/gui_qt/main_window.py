@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QListWidget,
     QMainWindow,
+    QMenu,
     QSplitter,
     QStackedWidget,
     QVBoxLayout,
@@ -43,6 +44,7 @@ from nlsq.gui_qt.theme import ThemeConfig, ThemeManager
 from nlsq.gui_qt.widgets.mask_bar import MaskBar
 from nlsq.gui_qt.widgets.notice_bar import NoticeBar
 from nlsq.gui_qt.widgets.session_menu import SessionMenu
+from nlsq.session.examining import band, standard_residuals
 from nlsq.utils.atomic import kept
 
 _PAGES = (DataLoadingPage, ModelSelectionPage, FittingOptionsPage, ResultsPage, ExportPage)
@@ -73,6 +75,7 @@ class MainWindow(QMainWindow):
         self.sidebar = QListWidget(self)
         self.sidebar.setObjectName("pages")
         self.sidebar.setAccessibleName("Pages")
+        self.sidebar.setToolTip("The pages, in the order of the work; arrow keys turn them.")
         self.sidebar.addItems([name.capitalize() for name in PAGES])
         self.sidebar.setFixedWidth(120)
         self.stack = QStackedWidget(self)
@@ -81,6 +84,8 @@ class MainWindow(QMainWindow):
             self.stack.addWidget(page)
         self.plot, self.residuals = FitPlotWidget(self), ResidualsPlotWidget(self)
         self.residuals.setXLink(self.plot)
+        for plot in (self.plot, self.residuals):
+            plot.plotItem.getAxis("left").setWidth(62)  # so that one x stands above the other
         plots = QSplitter(Qt.Orientation.Vertical, self)
         self.masks = MaskBar(app, self.plot, self)
         for part in (self.masks, self.plot, self.residuals):
@@ -107,6 +112,7 @@ class MainWindow(QMainWindow):
         app.data_changed.connect(self._remember)
         app.start_changed.connect(self.draw_start)
         app.result_changed.connect(self.draw_fit)
+        app.view_changed.connect(self.draw_fit)
         self.plot.clicked.connect(self.pages["model"].clicked)
         self.plot.dragged.connect(self.pages["model"].drag)
         self.pages["model"].adding.connect(self._aim)
@@ -135,18 +141,23 @@ class MainWindow(QMainWindow):
         """Draw the fit and its residuals; without one, those of the start."""
         app, points = self.app, self.app.points
         flat = points is not None and points.x.ndim == 1
-        found = app.document and app.document.get("curve")
+        found, draws = app.document and app.document.get("curve"), app.state.draws
         if found and flat:
-            lower, upper = (np.asarray(side, float) for side in found["confidence"])
-            self.plot.set_fit(
-                np.asarray(found["x"], float), np.asarray(found["y"], float), lower, upper
-            )
+            bands = {
+                kind: band(app.document, app.result, kind, app.state.level)
+                for kind in self.plot.bands if kind in draws
+            }  # fmt: skip
+            self.plot.set_fit(np.asarray(found["x"], float), np.asarray(found["y"], float), bands)
         else:
             self.plot.set_fit(_NOTHING, _NOTHING)
         known = app.result is not None and flat and "xdata" in app.result
         if known and app.result.residuals.shape == points.y.shape:
-            self.residuals.set_labels(points.x_label, "residual of the fit")
-            self.residuals.set_residuals(points.x, np.asarray(app.result.residuals, float))
+            standard = "standardised" in draws and app.result.get("sigma") is not None
+            x, y, label = points.x, app.result.residuals, "residual of the fit"
+            if standard:
+                x, y, label = standard_residuals(app.result)
+            self.residuals.set_labels(points.x_label, label)
+            self.residuals.set_residuals(x, np.asarray(y, float), standard=standard)
         elif app.result is None:
             self.draw_start()
 
@@ -174,8 +185,8 @@ class MainWindow(QMainWindow):
         self.app.state.page = PAGES[row]
 
     def _paint(self, theme: ThemeConfig) -> None:
-        for plot in self.findChildren(BasePlotWidget):
-            plot.set_theme(theme)
+        for part in (*self.findChildren(BasePlotWidget), self.pages["results"]):
+            part.set_theme(theme)
 
     def _menus(self) -> None:
         self.session = SessionMenu(self.app, self.notice, self.preferences, self)
@@ -184,25 +195,36 @@ class MainWindow(QMainWindow):
         self.session.named.connect(self._entitle)
         self.app.history.cleanChanged.connect(self._mark)
         self.menuBar().addMenu(self.session)
-        edit = self.menuBar().addMenu("&Edit")
-        for action, keys in (
-            (self.app.history.createUndoAction(self, "&Undo"), QKeySequence.StandardKey.Undo),
-            (self.app.history.createRedoAction(self, "&Redo"), QKeySequence.StandardKey.Redo),
-        ):
-            action.setShortcut(keys)
-            edit.addAction(action)
-        paste = edit.addAction("&Paste data", QKeySequence.StandardKey.Paste, self.paste)
-        paste.setObjectName("paste data")
-        paste.setToolTip("A table of a spreadsheet, or a file, that was copied becomes the data.")
-        edit.setToolTipsVisible(True)
-        view = self.menuBar().addMenu("&View")
+        edit, view = (self.menuBar().addMenu(title) for title in ("&Edit", "&View"))
+        self._entry(edit, self.app.history.createUndoAction(self, "&Undo"), "undo",
+                    "Take the last change back.", QKeySequence.StandardKey.Undo)  # fmt: skip
+        self._entry(edit, self.app.history.createRedoAction(self, "&Redo"), "redo",
+                    "Make the change again.", QKeySequence.StandardKey.Redo)  # fmt: skip
+        paste = self._entry(edit, QAction("&Paste data", self), "paste data",
+                            "A copied table of a spreadsheet, or a copied file, becomes the data.",
+                            QKeySequence.StandardKey.Paste)  # fmt: skip
+        paste.triggered.connect(self.paste)
+        all_ = self._entry(view, QAction("Show &all points", self), "show all",
+                           "Undo all moving and zooming of the plots.", "Ctrl+0")  # fmt: skip
+        all_.triggered.connect(self.plot.show_all)
+        all_.triggered.connect(self.residuals.show_all)
+        view.addSeparator()
         group = QActionGroup(self)
-        for name in THEMES:
-            action = QAction(f"Colours: {name}", self, checkable=True)
+        for name, tip in zip(THEMES, ("As the desktop has them.", "Dark on light.",
+                                      "Light on dark."), strict=True):  # fmt: skip
+            action = QAction(f"Colours: &{name}", self, checkable=True)
             action.setChecked(name == self.app.state.theme)
             action.triggered.connect(lambda _, name=name: self.set_theme(name))
             group.addAction(action)
-            view.addAction(action)
+            self._entry(view, action, f"colours {name}", tip)
+
+    def _entry(self, menu: QMenu, action: QAction, name: str, tip: str, keys="") -> QAction:
+        action.setObjectName(name)
+        action.setToolTip(tip)
+        action.setShortcut(keys)
+        menu.setToolTipsVisible(True)
+        menu.addAction(action)
+        return action
 
     def _mark(self, saved: bool) -> None:
         self.setWindowModified(self.session.path is not None and not saved)
@@ -260,6 +282,5 @@ class MainWindow(QMainWindow):
             self.navigate_to("data")
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        self.hide()  # at once, however long the iteration is that a fit has to end
         self.app.wait()
         event.accept()

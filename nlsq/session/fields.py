@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from nlsq.io import Table, ways_to_read
 from nlsq.session.configuration import Configuration
+from nlsq.session.masks import read_range
 from nlsq.session.points import column, condition
 from nlsq.session.words import read_column, read_columns
 from nlsq.utils.input_error import InputError
@@ -94,6 +95,11 @@ def read_field(key: str, text: str, known: Collection[str]) -> Any:
     if key.startswith("columns"):
         columns = read_columns(text, known)
         return text if isinstance(columns, list) and key != "columns.x" else columns
+    if key == "x_range":
+        try:
+            return read_range(text)
+        except ValueError:
+            return text  # which `refusal` explains
     return read_column(text) if key in _NUMBERS and text not in known else text
 
 
@@ -110,15 +116,15 @@ def refusal(file: Table | None, key: str, value: Any) -> InputError | None:
     """Why an entry cannot be; None where it can. What is at a position is in its `text`."""
     part = value
     try:
-        for part in value if isinstance(value, list) else () if value is None else (value,):
-            if key.startswith("columns"):
+        if key.startswith("columns") and value is not None:
+            for part in value if isinstance(value, list) else [value]:
                 column(file, part)
-            elif key == "where":
-                condition(file, part)
-            else:
-                section, _, last = key.rpartition(".")
-                data = {"input_file": "-"} | ({section: {last: value}} if section else {key: value})
-                Configuration({"data": data, "model": {"formula": "0"}}, origin=_HERE).settings()
+        elif key == "where" and value is not None:
+            condition(file, value)
+        elif value is not None:
+            section, _, last = key.rpartition(".")
+            data = {"input_file": "-"} | ({section: {last: value}} if section else {key: value})
+            Configuration({"data": data, "model": {"formula": "0"}}, origin=_HERE).settings()
     except InputError as error:
         error.message = error.message.removeprefix(f"{_HERE}: ").removeprefix("data.")
         error.text = str(part)

@@ -256,10 +256,10 @@ def _peaks_in(model: LoadedModel) -> list[tuple[Any, slice]]:
     """The members of a model that are peaks, with the places of their parameters."""
     from nlsq.models import Model
 
-    first, found, known = 0, [], peaks()
+    first, found = 0, []
     if isinstance(model.function, Model):
         for member in getattr(model.function, "members", (model.function,)):
-            if member.name in known:
+            if member.category == "peaks" and member.variables == ("x",):
                 found.append((member, slice(first, first + member.n)))
             first += member.n
     return found

@@ -89,6 +89,7 @@ class DataLoadingPage(QWidget):
         said.layout().addStretch(1)
         area.setWidget(said)
         area.setWidgetResizable(True)
+        area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         area.setFrameShape(QScrollArea.Shape.NoFrame)
         halves = QSplitter(Qt.Orientation.Vertical, self)
         for part in (area, self.view):

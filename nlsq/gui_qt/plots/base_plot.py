@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pyqtgraph as pg
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QAction, QGuiApplication, QKeySequence
 from PySide6.QtWidgets import QWidget
 
 from nlsq.gui_qt.plots.cloud import CloudItem
@@ -18,10 +20,24 @@ class BasePlotWidget(pg.PlotWidget):
         self.setObjectName(name)
         self.setAccessibleName(name)
         self.theme = LIGHT_THEME
+        # pyqtgraph's menu has log axes, which our curves do not follow
+        self.setMenuEnabled(False)
+        self.hideButtons()
         self.plotItem.showGrid(x=True, y=True, alpha=0.25)
         for side in ("left", "bottom"):  # whose grid takes longer to draw than all points
             axis = self.plotItem.getAxis(side)
             axis.setCacheMode(axis.CacheMode.DeviceCoordinateCache)
+            axis.enableAutoSIPrefix(False)  # nobody writes 300 (x0.001)
+        copy = QAction("Copy figure", self)
+        copy.setShortcut(QKeySequence.StandardKey.Copy)
+        copy.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)
+        copy.triggered.connect(self.copy)
+        self.addAction(copy)
+        self.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
+
+    def copy(self) -> None:
+        """Copy the figure as it is seen."""
+        QGuiApplication.clipboard().setPixmap(self.grab())
 
     def set_theme(self, theme: ThemeConfig) -> None:
         """Take other colours."""

@@ -44,9 +44,10 @@ class FitPlotWidget(BasePlotWidget):
         self.view.boxed.connect(
             lambda box, back: self._mask(in_box(*self._rows, box.getCoords()), not back)
         )
+        self.setToolTip("Points, curve and band: drag to move, wheel to zoom, Ctrl+0 shows all.")
         self._data = self._fit = self._start = (_NOTHING, _NOTHING)
         self._sigma: np.ndarray | None = None
-        self._edges = (_NOTHING, _NOTHING)
+        self._bands: dict[str, tuple[np.ndarray, np.ndarray]] = {}
         self.bars = pg.ErrorBarItem()
         self.points, self.crosses = CloudItem(), CloudItem()
         for item in (self.points, self.crosses):
@@ -62,9 +63,12 @@ class FitPlotWidget(BasePlotWidget):
         self.start = pg.PlotDataItem()
         self.plotItem.addItem(self.start, ignoreBounds=True)  # it may be anywhere
         self.curve = self.plotItem.plot()
-        self.lower, self.upper = pg.PlotDataItem(), pg.PlotDataItem()
-        self.band = pg.FillBetweenItem(self.lower, self.upper)
-        for item in (self.band, self.bars):
+        self.curve.setZValue(2)  # over the bars
+        self.bands = {
+            kind: pg.FillBetweenItem(pg.PlotDataItem(), pg.PlotDataItem())
+            for kind in ("prediction", "confidence")
+        }
+        for item in (*self.bands.values(), self.bars):
             self.plotItem.addItem(item)
         self.handles: list[pg.TargetItem] = []
         self._gesture = object()
@@ -89,7 +93,7 @@ class FitPlotWidget(BasePlotWidget):
         self._paint_out()
         pairs = zip(before, self._rows, strict=True)
         if not all(np.array_equal(*pair, equal_nan=True) for pair in pairs):
-            self._show_all()
+            self.show_all()
 
     def set_data(self, x: np.ndarray, y: np.ndarray, sigma: np.ndarray | None = None) -> None:
         """Points that are fitted, with error bars; nothing where they are empty."""
@@ -98,7 +102,7 @@ class FitPlotWidget(BasePlotWidget):
         self._data, self._sigma = in_order(x, y), sigma
         self._paint()
 
-    def _show_all(self) -> None:
+    def show_all(self) -> None:
         """Show all points; what is drawn of them is only what was seen before."""
         x, y = self._rows
         good = np.isfinite(x) & np.isfinite(y)
@@ -135,6 +139,7 @@ class FitPlotWidget(BasePlotWidget):
             handle = pg.TargetItem(size=12, movable=True, pen=self.theme.fit)
             handle.setToolTip("Drag the peak: its position and height follow.")
             which = len(self.handles)
+            handle.setObjectName(f"handle {which + 1}")
             handle.sigPositionChanged.connect(lambda _, which=which: self._drag(which))
             handle.sigPositionChangeFinished.connect(self._drop)
             self.plotItem.addItem(handle, ignoreBounds=True)
@@ -153,11 +158,11 @@ class FitPlotWidget(BasePlotWidget):
         self._gesture = object()
 
     def set_fit(
-        self, x: np.ndarray, y: np.ndarray, lower: np.ndarray = _NOTHING,
-        upper: np.ndarray = _NOTHING,
+        self, x: np.ndarray, y: np.ndarray,
+        bands: dict[str, tuple[np.ndarray, np.ndarray]] | None = None,
     ) -> None:  # fmt: skip
-        """The fitted curve and its band."""
-        self._fit, self._edges = (x, y), (lower, upper)
+        """The fitted curve and its bands, "confidence" and "prediction": each a pair of edges."""
+        self._fit, self._bands = (x, y), bands or {}
         self._paint_fit()
 
     def _paint(self) -> None:
@@ -183,14 +188,18 @@ class FitPlotWidget(BasePlotWidget):
     def _paint_fit(self) -> None:
         theme = self.theme
         self.curve.setData(*self._fit, pen=pg.mkPen(theme.fit, width=2))
-        shown = self._edges[0].size == self._fit[0].size and self._fit[0].size > 0
-        self.band.setVisible(shown)
-        if shown:
-            self.lower.blockSignals(True)  # between an old and a new edge a band takes long to fill
-            self.lower.setData(self._fit[0], self._edges[0])
-            self.lower.blockSignals(False)
-            self.upper.setData(self._fit[0], self._edges[1])
-            self.band.setBrush(pg.mkBrush(theme.band[:7] + "30"))
+        for (kind, band), colour in zip(
+            self.bands.items(), (theme.data, theme.band[:7]), strict=True
+        ):
+            shown = kind in self._bands and self._fit[0].size > 0
+            band.setVisible(shown)
+            if shown:
+                low, high = band.curves
+                low.blockSignals(True)  # between an old and a new edge a band takes long to fill
+                low.setData(self._fit[0], self._bands[kind][0])
+                low.blockSignals(False)
+                high.setData(self._fit[0], self._bands[kind][1])
+                band.setBrush(pg.mkBrush(f"{colour}30"))
 
     def _paint_start(self) -> None:
         dashed = pg.mkPen(self.theme.start, width=1, style=Qt.PenStyle.DashLine)

@@ -24,9 +24,9 @@ class MaskBar(QWidget):
     def __init__(self, app: AppState, plot: FitPlotWidget, parent: QWidget | None = None):
         super().__init__(parent)
         self._app, self._plot = app, plot
-        self.range = named(QCheckBox("Fit a &range"), "fit a range", "Fit a range", _RANGE)
-        self.points = named(QCheckBox("&Mask points"), "mask points", "Mask points", _POINTS)
-        self.all = named(QPushButton("Use &all points"), "use all points", "Use all points", _ALL)
+        self.range = named(QCheckBox("Fit a range of &x"), "fit a range", "Fit a range", _RANGE)
+        self.points = named(QCheckBox("Mas&k points"), "mask points", "Mask points", _POINTS)
+        self.all = named(QPushButton("Use all points"), "use all points", "Use all points", _ALL)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         self.setFixedHeight(self.all.sizeHint().height())

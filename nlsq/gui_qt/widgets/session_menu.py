@@ -50,7 +50,7 @@ class SessionMenu(QMenu):
         self._app, self._notice, self._preferences = app, notice, preferences
         self._autosave: AutosaveManager | None = None
         self.path: Path | None = None
-        self._add("Open &session…", "Ctrl+Shift+O", self._choose,
+        self._add("&Open session…", "Ctrl+Shift+O", self._choose,
                   "A session that was saved, or a configuration file of nlsq fit.")  # fmt: skip
         self._add_recent("sessions", lambda name: self.open(Path(name)))
         self._add_recent("data", self._reopen_data)
@@ -63,7 +63,7 @@ class SessionMenu(QMenu):
         self._add("Save as &configuration file…", "", self._save_configuration,
                   "A file that nlsq fit FILE.yaml fits, without the window.")  # fmt: skip
         self.addSeparator()
-        self._add("&Quit", _KEYS.Quit, lambda: self.window().close(), "Close the window.")
+        self._add("&Quit", _KEYS.Quit, lambda: self.parentWidget().close(), "Close the window.")
         self._last.setEnabled(False)
 
     def _add(self, text: str, keys, act: Callable, tip: str) -> QAction:
@@ -120,7 +120,7 @@ class SessionMenu(QMenu):
 
     def _save_as(self) -> bool:
         name, _ = QFileDialog.getSaveFileName(
-            self.window(), "Save session", str(self.path or ""), f"Sessions (*{SUFFIX})"
+            self.parentWidget(), "Save session", str(self.path or ""), f"Sessions (*{SUFFIX})"
         )
         return bool(name) and self._save(_with_suffix(name, SUFFIX))
 
@@ -131,14 +131,14 @@ class SessionMenu(QMenu):
             self._notice.say(f"⚠ There is no whole fit yet. {error.message}", {"&Close": bool})
             return
         name, _ = QFileDialog.getSaveFileName(
-            self.window(), "Save as configuration file", "", "Configurations (*.yaml *.yml)"
+            self.parentWidget(), "Save as configuration file", "", "Configurations (*.yaml *.yml)"
         )
         if name:
             path = _with_suffix(name, ".yaml")
             self._wrote(path, lambda: write_atomically(path, text))
 
     def _choose(self) -> None:
-        name, _ = QFileDialog.getOpenFileName(self.window(), "Open session", "", _OPENED)
+        name, _ = QFileDialog.getOpenFileName(self.parentWidget(), "Open session", "", _OPENED)
         if name:
             self.open(Path(name))
 
@@ -150,8 +150,10 @@ class SessionMenu(QMenu):
 
     def _list_recent(self, menu: QMenu, kind: str, act: Callable[[str], object]) -> None:
         menu.clear()
-        for name in self._preferences.recent(kind):
+        for number, name in enumerate(self._preferences.recent(kind), 1):
             action = menu.addAction(name.replace("&", "&&"))
+            action.setObjectName(f"recent {kind} {number}")
+            action.setToolTip("Open it again.")
             action.triggered.connect(lambda _, name=name: act(name))
         if menu.isEmpty():
             menu.addAction("(none yet)").setEnabled(False)
