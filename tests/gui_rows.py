@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PySide6.QtCore import QPointF, Qt
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QFileDialog
+from PySide6.QtWidgets import QFileDialog, QMenu
 from scipy.optimize import curve_fit as scipys
 
 from nlsq import models
@@ -50,6 +50,30 @@ def _unfolded(hand):
     hand.window.pages["fitting"].more.setChecked(True)
 
 
+def _reading(hand):
+    hand.window.pages["data"].opener.setChecked(True)
+
+
+def _book(hand):
+    """A file with two tables: sheets of a workbook."""
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    for name in ("one", "two"):
+        sheet = book.create_sheet(name)
+        for i in range(3):
+            sheet.append([i, i * len(name)])
+    book.save(hand.folder / "book.xlsx")
+    hand.app.put("data", {"input_file": str(hand.folder / "book.xlsx")})
+
+
+def _groups(hand):
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(hand.folder / "runs.h5", "w") as file:
+        for run in ("a", "b"):
+            file[f"{run}/t"], file[f"{run}/v"] = np.arange(3.0), np.arange(3.0)
+    hand.app.put("data", {"input_file": str(hand.folder / "runs.h5")})
+
+
 def _set(**entries):
     def go(hand):
         for key, value in entries.items():
@@ -70,6 +94,9 @@ def _crashed(hand):
 
 PLACES: dict[str, Callable[[Hand], None]] = {
     "data": _page("data"),
+    "data, reading": _page("data", _reading),
+    "data, sheets": _page("data", _reading, _book),
+    "data, groups": _page("data", _reading, _groups),
     "model": _page("model", _tab(0)),
     "model, code": _page("model", _tab(1)),
     "fitting": _page("fitting"),
@@ -272,7 +299,38 @@ def saved_session(hand):
 def recent(hand):
     write_session(hand.folder / "old.nlsq", SessionState({"model": {"name": "linear"}}))
     hand.window.preferences.remember("sessions", str(hand.folder / "old.nlsq"))
-    hand.window.session._recent.aboutToShow.emit()  # as the menu opens
+    hand.window.preferences.remember("data", str(hand.folder / "other.csv"))
+    for menu in hand.window.session.findChildren(QMenu):
+        menu.aboutToShow.emit()  # as it opens
+
+
+def put_table(hand):
+    QGuiApplication.clipboard().setText((hand.folder / "other.csv").read_text())
+
+
+def leave_out(hand):
+    """Click the fourth point."""
+    hand.click()
+    x, y, _ = hand.arrays
+    plot = hand.window.plot
+    at = plot.mapFromScene(plot.plotItem.vb.mapViewToScene(QPointF(x[3], y[3])))
+    hand.qtbot.mouseClick(plot.viewport(), LEFT, pos=at)
+
+
+def left_out(hand):
+    hand.qtbot.waitUntil(lambda: hand.app.points.y.size == 59, timeout=2000)
+    hand.click()
+    return np.array_equal(hand.app.points.x, np.delete(hand.arrays[0], 3))
+
+
+def drag_edge(hand):
+    hand.click()
+    hand.drag(hand.window.plot, (0.0, 2.0), (3.0, 2.0))
+
+
+def reads(key, value):
+    """How the file is read, and that it still is."""
+    return lambda hand: entry(f"data.{key}", value)(hand) and hand.app.points is not None
 
 
 class Row(NamedTuple):
@@ -301,6 +359,28 @@ ROWS = {
     "column y": Row("data", writes("2*V"), column("y", lambda t, v, e: 2 * v)),
     "column sigma": Row("data", picks("e"), column("sigma", lambda t, v, e: e)),
     "data table": Row("data", first(second_row, presses(KEY.Key_Up, KEY.Key_Down)), row_reads),
+    "where": Row("data", writes("t > 5"), lambda h: h.app.points.x.min() > 5),
+    "rows": Row("data", writes("0:10"), lambda h: h.app.points.y.size == 10),
+    "exclude": Row("data", writes("3,7-9"), lambda h: h.app.points.y.size == 56),
+    "x range": Row("data", writes("2,5:"), entry("data.x_range", [2.5, None])),
+    "how it is read": Row("data", clicks, lambda h: h["format"].isVisible()),
+    "format": Row("data, reading", picks("csv"), reads("format", "csv")),
+    "delimiter": Row("data, reading", picks("comma"), reads("csv.delimiter", ",")),
+    "decimal": Row("data, reading", picks("point"), reads("csv.decimal", ".")),
+    "header": Row("data, reading", picks("yes"), reads("csv.header", True)),
+    "encoding": Row("data, reading", picks("utf-8"), reads("csv.encoding", "utf-8")),
+    "comment": Row("data, reading", picks("#"), reads("csv.comment", "#")),
+    "skip": Row("data, reading", writes("4"), lambda h: h.app.points.y.size == 57),
+    "sheet": Row(
+        "data, sheets", picks("two"), lambda h: h.app.points.y.tolist() == [0.0, 3.0, 6.0]),
+    "group": Row("data, groups", picks("b"), reads("group", "b")),
+    "fit a range": Row(
+        "data", drag_edge,
+        lambda h: h.app.state.get("data.x_range")[0] == pytest.approx(3, abs=0.05)),
+    "mask points": Row("data", leave_out, left_out),
+    "use all points": Row(
+        "data", first(lambda h: h.app.put("data.x_range", [2.0, 3.0]), clicks),
+        entry("data.x_range", None)),
     # the page 'model'
     "model kinds": Row("model", take_tab, lambda h: h["model code"].isVisible()),
     "search models": Row(
@@ -386,7 +466,9 @@ ROWS = {
     # the menus
     "open session": Row(
         "data", first(recent, answers("old.nlsq"), clicks), entry("model", {"name": "linear"})),
-    "recent session *": Row("data", first(recent, clicks), entry("model", {"name": "linear"})),
+    "recent data *": Row("data", first(recent, clicks), other_file),
+    "paste data": Row("data", first(put_table, clicks), other_file),
+    "recent sessions *": Row("data", first(recent, clicks), entry("model", {"name": "linear"})),
     "reopen the last session": Row(
         "crashed", first(lambda h: (h.folder / "kept" / "last.json").write_text(
             SessionState({"model": {"name": "quadratic"}}).to_json()),

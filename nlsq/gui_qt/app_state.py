@@ -26,12 +26,15 @@ from nlsq.session.configuration import Configuration
 from nlsq.session.errors import ProgramError
 from nlsq.session.masks import changed
 from nlsq.session.model import LoadedModel, Start, load_model
-from nlsq.session.points import Points, Rows, load, rows, select
+from nlsq.session.pieces import read_in_pieces
+from nlsq.session.points import Points, Rows, narrowed, rows, select
+from nlsq.session.sampling import fitted_in_pieces, look
 from nlsq.session.settings import Settings
 from nlsq.utils.input_error import InputError
 
 _NO_MODEL = {"formula": "0"}  # in the place of a model, where only the data are asked for
-_OF_POINTS = ("data.columns", "data.exclude", "data.x_range")  # for which no file is read again
+# For which no file is read again.
+_OF_ROWS = ("data.columns", "data.exclude", "data.x_range", "data.where", "data.rows")
 _OF_START = ("p0", "bounds", "fixed", "method")  # what the start of a fit depends on
 _DRAIN = 50  # ms between two looks at the progress of a fit
 _NOTHING = np.empty(0)
@@ -70,8 +73,12 @@ class AppState(QObject):
 
     Attributes
     ----------
-    table : Table or None
-        The file that is open.
+    file, table : Table or None
+        The file that is open, and the rows of it that `where` and `rows` take.
+    sampled : bool
+        Whether `file` is a few rows of one that is larger than memory.
+    in_pieces : bool
+        Whether a fit reads the file piece by piece, however it is shown.
     points : Points or None
         The columns that are chosen, as numbers.
     rows : Rows or None
@@ -99,6 +106,8 @@ class AppState(QObject):
         super().__init__(parent)
         self.state = state or SessionState()
         self.history = QUndoStack(self)
+        self.file: Table | None = None
+        self.sampled = self.in_pieces = False
         self.table: Table | None = None
         self.points: Points | None = None
         self.rows: Rows | None = None
@@ -151,9 +160,9 @@ class AppState(QObject):
         """As `edit`, without a way back."""
         self.state.put(key, value)
         section = key.split(".")[0]
-        if section in ("data", ""):
-            self._data(read=not key.startswith(_OF_POINTS))
-        if key == "fitting.nan_policy":
+        if section in ("data", "workflow", ""):
+            self._data(read=not key.startswith(_OF_ROWS))
+        if key in ("fitting.nan_policy", "fitting.goal"):
             self._data(read=False)
         if section in ("model", "") or key == "data.columns.x":
             self._model()
@@ -164,7 +173,15 @@ class AppState(QObject):
 
     def open(self, path: str | Path) -> None:
         """Open a data file; the columns are those that it begins with."""
-        self.edit("data", {"input_file": str(path)})
+        wanted = {"input_file": str(path)}
+        if self.state.get("data") == wanted:
+            self._data(read=True)  # the file may be another by now
+            return
+        with self.step(f"open {Path(path).name}"):
+            self.edit("data", wanted)
+            names = self.file.names if self.sampled else []
+            if len(names) > 1:  # what is read piece by piece has columns by name
+                self.edit("data.columns", {"x": names[0], "y": names[1]})
 
     def mask(self, numbers: np.ndarray, out: bool | None) -> None:
         """Leave rows of the file out, take them in, or, None, each the other way round."""
@@ -195,9 +212,9 @@ class AppState(QObject):
     def _data(self, read: bool) -> None:
         self._forget()
         with self._reporting("data"):
-            self.points = self.rows = None
+            self.points, self.rows, self.in_pieces = None, None, False
             if read:
-                self.table = None
+                self.file, self.table, self.sampled = None, None, False
             if self.state.get("data") is not None:
                 self._read()
         self._begin()
@@ -205,12 +222,21 @@ class AppState(QObject):
 
     def _read(self) -> None:
         content = {"data": self.state.get("data"), "model": _NO_MODEL}
-        data = Configuration(content, origin="the window").settings().data
-        if self.table is None:
-            self.table = load(data)
+        for section, key in (("workflow", "workflow"), ("fitting", "fitting.goal")):
+            if (said := self.state.get(key)) is not None:
+                content[section] = {"goal": said} if section == "fitting" else said
+        settings = Configuration(content, origin="the window").settings()
+        data = settings.data
+        if self.file is None:
+            self.file, self.sampled = look(settings)
+        before, self.table = self.table, None
+        table = narrowed(self.file, data)
+        same = before is not None and np.array_equal(before.numbers, table.numbers)
+        self.table = before if same else table  # which its view then goes on to show
         self.rows = rows(self.table, data)
         omit = self.state.get("fitting.nan_policy") == "omit"
         self.points = select(self.table, data, omit)
+        self.in_pieces = fitted_in_pieces(settings, self.file.n_rows, self.sampled)
 
     def _model(self) -> None:
         self._forget()
@@ -314,7 +340,8 @@ class AppState(QObject):
             return
         with self._reporting("fitting"):
             self._settings = self.settings()
-            self._worker = FitWorker(self._settings, self.points, self)
+            points = None if read_in_pieces(self._settings) else self.points
+            self._worker = FitWorker(self._settings, points, self)
             self._worker.succeeded.connect(self._take)
             self._worker.refused.connect(self._refuse)
             self._worker.finished.connect(self._finish)

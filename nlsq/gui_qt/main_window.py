@@ -26,7 +26,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )  # fmt: skip
 
-from nlsq.gui_qt.adapters.config_adapter import is_session, kept
+from nlsq.gui_qt.adapters.config_adapter import is_session
+from nlsq.gui_qt.adapters.data_adapter import labelled
 from nlsq.gui_qt.adapters.model_adapter import summits
 from nlsq.gui_qt.app_state import AppState
 from nlsq.gui_qt.pages.data_loading import DataLoadingPage
@@ -40,9 +41,11 @@ from nlsq.gui_qt.plots.residuals_plot import ResidualsPlotWidget
 from nlsq.gui_qt.preferences import Preferences
 from nlsq.gui_qt.session_state import PAGES, THEMES
 from nlsq.gui_qt.theme import ThemeConfig, ThemeManager
+from nlsq.gui_qt.widgets.mask_bar import MaskBar
 from nlsq.gui_qt.widgets.notice_bar import NoticeBar
 from nlsq.gui_qt.widgets.session_menu import SessionMenu
 from nlsq.session.examining import band, standard_residuals
+from nlsq.utils.atomic import kept
 
 _PAGES = (DataLoadingPage, ModelSelectionPage, FittingOptionsPage, ResultsPage, ExportPage)
 _NOTHING = np.empty(0)
@@ -84,9 +87,10 @@ class MainWindow(QMainWindow):
         for plot in (self.plot, self.residuals):
             plot.plotItem.getAxis("left").setWidth(62)  # so that one x stands above the other
         plots = QSplitter(Qt.Orientation.Vertical, self)
-        plots.addWidget(self.plot)
-        plots.addWidget(self.residuals)
-        plots.setSizes([500, 200])
+        self.masks = MaskBar(app, self.plot, self)
+        for part in (self.masks, self.plot, self.residuals):
+            plots.addWidget(part)
+        plots.setSizes([30, 500, 200])
         sides = QSplitter(Qt.Orientation.Horizontal, self)
         sides.addWidget(self.stack)
         sides.addWidget(plots)
@@ -112,7 +116,6 @@ class MainWindow(QMainWindow):
         self.plot.clicked.connect(self.pages["model"].clicked)
         self.plot.dragged.connect(self.pages["model"].drag)
         self.pages["model"].adding.connect(self._aim)
-        self.pages["data"].masks.connect_plot(self.plot)
         app.result_changed.connect(self._show_result)
         self.themes.set_theme(app.state.theme)
         self.navigate_to(app.state.page)
@@ -130,7 +133,8 @@ class MainWindow(QMainWindow):
         none = (_NOTHING, _NOTHING, np.empty(0, bool))
         self.plot.set_rows(*(none if rows is None else rows[:3]))
         if flat:
-            self.plot.set_labels(points.x_label, points.y_name)
+            x, y = (labelled(self.app.table, name) for name in (points.x_label, points.y_name))
+            self.plot.set_labels(x, y)
         self.draw_fit()
 
     def draw_fit(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from collections.abc import Callable
@@ -16,7 +15,7 @@ from nlsq.session.model import load_model
 from nlsq.session.plan import read
 from nlsq.session.provenance import x_names
 from nlsq.session.settings import Bounds, Settings
-from nlsq.utils.atomic import encoded, write_atomically
+from nlsq.utils.atomic import write_atomically
 from nlsq.utils.input_error import InputError
 
 SUFFIX = ".nlsq"
@@ -72,20 +71,6 @@ def write_session(path: Path, state: SessionState, own: Path | None = None) -> N
 
     _move(here.content, placed)
     write_atomically(path, here.to_json())
-
-
-def kept(text: str, folder: Path, kind: str, suffix: str) -> Path:
-    """The file of a text, named after its content: what is undone finds its own file again.
-
-    Raises
-    ------
-    OSError
-    """
-    path = folder / f"{kind}-{hashlib.sha256(encoded(text)).hexdigest()[:12]}{suffix}"
-    if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, text)
-    return path
 
 
 def load_yaml_config(path: Path) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction, QGuiApplication, QKeySequence
 from PySide6.QtWidgets import QWidget
 
+from nlsq.gui_qt.plots.cloud import CloudItem
 from nlsq.gui_qt.theme import LIGHT_THEME, ThemeConfig
 
 
@@ -23,8 +24,6 @@ class BasePlotWidget(pg.PlotWidget):
         self.setMenuEnabled(False)
         self.hideButtons()
         self.plotItem.showGrid(x=True, y=True, alpha=0.25)
-        self.plotItem.setDownsampling(auto=True, mode="peak")
-        self.plotItem.setClipToView(True)
         for side in ("left", "bottom"):  # whose grid takes longer to draw than all points
             axis = self.plotItem.getAxis(side)
             axis.setCacheMode(axis.CacheMode.DeviceCoordinateCache)
@@ -63,7 +62,10 @@ class BasePlotWidget(pg.PlotWidget):
 def points_of(
     item: pg.PlotDataItem, x: np.ndarray, y: np.ndarray, colour: str, symbol: str = "o"
 ) -> None:
-    """Draw points, smaller where there are many; their downsampling keeps the extremes."""
+    """Draw points, smaller where there are many."""
+    if isinstance(item, CloudItem):
+        item.show_points(x, y, colour, symbol)
+        return
     size = 6 if x.size < 500 else 4 if x.size < 2000 else 2
     item.setData(x, y, symbol=symbol, symbolSize=size, symbolPen=None, symbolBrush=colour, pen=None)
 

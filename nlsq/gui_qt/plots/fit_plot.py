@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QPointF, QRectF, Qt, Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QWidget
 
 from nlsq.gui_qt.plots.base_plot import BasePlotWidget, in_order, points_of
-from nlsq.gui_qt.plots.masking import MaskingViewBox, RangeItem
+from nlsq.gui_qt.plots.cloud import CloudItem
+from nlsq.gui_qt.plots.masking import MaskingViewBox
+from nlsq.session.masks import in_box, nearest, rounded
 
 _NOTHING = np.empty(0)
 _REACH = 12  # pixels from a click to the point that it means
@@ -26,24 +28,37 @@ class FitPlotWidget(BasePlotWidget):
     masked(ndarray, object)
         Which of the points of `set_rows`, and True to leave them out, False to take them in, None
         for the other way round: a click with Ctrl, a rectangle with Ctrl (and Shift).
+    ranged(object)
+        [low, high] that is fitted; None for a side that is open.
     """
 
     clicked = Signal(float, float)
     dragged = Signal(int, float, float, object)
     masked = Signal(object, object)
+    ranged = Signal(object)
 
     def __init__(self, parent: QWidget | None = None):
         self.view = MaskingViewBox()
         super().__init__("Data and fit", parent, viewBox=self.view)
         self._rows = self._out = (_NOTHING, _NOTHING)
-        self.view.boxed.connect(self._box)
+        self.view.boxed.connect(
+            lambda box, back: self._mask(in_box(*self._rows, box.getCoords()), not back)
+        )
         self.setToolTip("Points, curve and band: drag to move, wheel to zoom, Ctrl+0 shows all.")
         self._data = self._fit = self._start = (_NOTHING, _NOTHING)
         self._sigma: np.ndarray | None = None
         self._bands: dict[str, tuple[np.ndarray, np.ndarray]] = {}
         self.bars = pg.ErrorBarItem()
-        self.points, self.crosses = self.plotItem.plot(), self.plotItem.plot()
-        self.span = RangeItem()
+        self.points, self.crosses = CloudItem(), CloudItem()
+        for item in (self.points, self.crosses):
+            self.plotItem.addItem(item)
+        self.span = pg.LinearRegionItem(movable=False)  # but its edges are
+        for line in self.span.lines:
+            line.setMovable(True)
+            line.setToolTip("Drag this end of the range that is fitted; beyond all points is open.")
+        self.span.setZValue(-20)
+        self.span.hide()
+        self.span.sigRegionChangeFinished.connect(self._tell_range)
         self.plotItem.addItem(self.span, ignoreBounds=True)
         self.start = pg.PlotDataItem()
         self.plotItem.addItem(self.start, ignoreBounds=True)  # it may be anywhere
@@ -60,26 +75,15 @@ class FitPlotWidget(BasePlotWidget):
         self.scene().sigMouseClicked.connect(self._click)
 
     def _click(self, event) -> None:
+        at = self.view.mapSceneToView(event.scenePos()).toTuple()
         if self.view.masks(event):
-            self._toggle(self.plotItem.vb.mapSceneToView(event.scenePos()))
+            self._mask(nearest(*self._rows, at, self.view.viewPixelSize(), _REACH), None)
         elif event.button() == Qt.MouseButton.LeftButton:
-            at = self.plotItem.vb.mapSceneToView(event.scenePos())
-            self.clicked.emit(at.x(), at.y())
+            self.clicked.emit(*at)
 
-    def _toggle(self, at: QPointF) -> None:
-        """Mask the point that is nearest on the screen, or take it in again."""
-        x, y = self._rows
-        wide, high = self.view.viewPixelSize()
-        with np.errstate(invalid="ignore"):
-            far = np.hypot((x - at.x()) / wide, (y - at.y()) / high)
-        if np.isfinite(far).any() and far[near := int(np.nanargmin(far))] <= _REACH:
-            self.masked.emit(np.array([near]), None)
-
-    def _box(self, box: QRectF, back: bool) -> None:
-        (x, y), (left, low, right, high) = self._rows, box.getCoords()
-        inside = np.flatnonzero((x >= left) & (x <= right) & (y >= low) & (y <= high))
-        if inside.size:
-            self.masked.emit(inside, not back)
+    def _mask(self, which: np.ndarray, out: bool | None) -> None:
+        if which.size:
+            self.masked.emit(which, out)
 
     def set_rows(self, x: np.ndarray, y: np.ndarray, kept: np.ndarray) -> None:
         """All points, of which those that are not kept are crosses; all are shown at first."""
@@ -87,7 +91,8 @@ class FitPlotWidget(BasePlotWidget):
         out = ~kept & np.isfinite(x) & np.isfinite(y)
         self._out = in_order(x[out], y[out])
         self._paint_out()
-        if not all(np.array_equal(*pair) for pair in zip(before, self._rows, strict=True)):
+        pairs = zip(before, self._rows, strict=True)
+        if not all(np.array_equal(*pair, equal_nan=True) for pair in pairs):
             self.show_all()
 
     def set_data(self, x: np.ndarray, y: np.ndarray, sigma: np.ndarray | None = None) -> None:
@@ -110,7 +115,15 @@ class FitPlotWidget(BasePlotWidget):
         x = self._rows[0][np.isfinite(self._rows[0])]
         self.span.setVisible(shown and x.size > 0)
         if x.size:
-            self.span.show_range(limits or (None, None), (float(x.min()), float(x.max())))
+            self._ends = float(x.min()), float(x.max())
+            pairs = zip(limits or (None, None), self._ends, strict=True)
+            self.span.blockSignals(True)
+            self.span.setRegion([end if limit is None else limit for limit, end in pairs])
+            self.span.blockSignals(False)
+
+    def _tell_range(self) -> None:
+        left, right = self.view.viewRange()[0]
+        self.ranged.emit(rounded(self.span.getRegion(), self._ends, right - left))
 
     def set_start(self, x: np.ndarray, y: np.ndarray) -> None:
         """The curve of the start, dashed."""

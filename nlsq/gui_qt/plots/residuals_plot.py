@@ -8,6 +8,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QWidget
 
 from nlsq.gui_qt.plots.base_plot import BasePlotWidget, in_order, points_of
+from nlsq.gui_qt.plots.cloud import CloudItem
 
 _NOTHING = np.empty(0)
 
@@ -25,7 +26,8 @@ class ResidualsPlotWidget(BasePlotWidget):
         self.limits = [pg.InfiniteLine(at, angle=0) for at in (-2, 2)]
         for line in (self.zero, *self.limits):
             self.plotItem.addItem(line, ignoreBounds=True)
-        self.points = self.plotItem.plot()
+        self.points = CloudItem()
+        self.plotItem.addItem(self.points)
 
     def set_residuals(
         self, x: np.ndarray, residuals: np.ndarray, of_start: bool = False, standard: bool = False
