@@ -24,6 +24,7 @@ from nlsq.session.configuration import Configuration
 from nlsq.session.errors import ProgramError
 from nlsq.session.model import LoadedModel, Start, load_model
 from nlsq.session.points import Points, load, select
+from nlsq.session.remembering import Results, added, restored, swapped
 from nlsq.session.settings import Settings
 from nlsq.utils.input_error import InputError
 
@@ -61,6 +62,20 @@ class _Edit(QUndoCommand):
         return True
 
 
+class _Swap(QUndoCommand):
+    """Fits that leave the list, and others that come; those made meanwhile stay."""
+
+    def __init__(self, app: AppState, words: str, gone: list[dict], come: list[dict]):
+        super().__init__(words)
+        self._app, self._gone, self._come = app, gone, come
+
+    def redo(self) -> None:
+        self._app.put_fits(self._gone, self._come)
+
+    def undo(self) -> None:
+        self._app.put_fits(self._come, self._gone)
+
+
 class AppState(QObject):
     """The session that pages show and change.
 
@@ -74,7 +89,8 @@ class AppState(QObject):
     start : Start or None
         Where a fit would begin; None also while the code of a file looks for it.
     document, result, fitted
-        The last fit and its settings; None before it, and once data or model are others.
+        The last fit and its settings, or an earlier one whose settings came back; None before
+        it, and once data or model are others.
     problems : dict of str to ProgramError
         What is wrong, by the section it is in.
     """
@@ -88,6 +104,8 @@ class AppState(QObject):
     start_changed = Signal()
     problems_changed = Signal()
     view_changed = Signal()
+    fits_changed = Signal()
+    fit_done = Signal()  # after `result_changed`, which also tells of results that came back
 
     def __init__(self, state: SessionState | None = None, parent: QObject | None = None):
         super().__init__(parent)
@@ -104,6 +122,7 @@ class AppState(QObject):
         self.code_folder = Path(
             QStandardPaths.writableLocation(QStandardPaths.StandardLocation.AppDataLocation)
         )
+        self._results = Results()
         self._values = _NOTHING  # of the model of a file at the start
         self._worker: FitWorker | None = None
         self._guess: GuessWorker | None = None
@@ -151,6 +170,35 @@ class AppState(QObject):
             self._begin()
         if section in ("fitting", ""):
             self.fitting_changed.emit()
+        found = self._results.of(self.state.content, self.points)
+        if found is not None and found[1] is not self.result:
+            self.document, self.result, self.fitted = found
+            self.result_changed.emit()
+
+    def take(self, state: SessionState) -> None:
+        """Put another session in the place of this one; it can be undone."""
+        with self.step("open a session"):
+            self.edit("", state.content)
+            self.history.push(_Swap(self, "open a session", list(self.state.fits), state.fits))
+        self.state.page = state.page
+
+    def restore(self, fit: dict[str, Any]) -> None:
+        """Take the settings of an earlier fit, and its result where that is at hand."""
+        self.edit("", restored(self.state.content, fit))
+
+    def forget(self, fit: dict[str, Any]) -> None:
+        """Take a fit off the list; it can be undone."""
+        self.history.push(_Swap(self, "forget a fit", [fit], []))
+
+    def put_fits(self, gone: list[dict], come: list[dict]) -> None:
+        """Change the list of fits, without a way back."""
+        self.state.fits = swapped(self.state.fits, gone, come)
+        self.fits_changed.emit()
+
+    def show_fit(self, fit: dict[str, Any], on: bool) -> None:
+        """Draw the curve of an earlier fit beside the others, or not."""
+        fit["shown"] = on
+        self.fits_changed.emit()
 
     def open(self, path: str | Path) -> None:
         """Open a data file; the columns are those that it begins with."""
@@ -292,7 +340,7 @@ class AppState(QObject):
         if self.running:
             return
         with self._reporting("fitting"):
-            self._settings = self.settings()
+            self._settings, self._content = self.settings(), copy.deepcopy(self.state.content)
             self._worker = FitWorker(self._settings, self.points, self)
             self._worker.succeeded.connect(self._take)
             self._worker.refused.connect(self._refuse)
@@ -320,7 +368,11 @@ class AppState(QObject):
 
     def _take(self, document: dict[str, Any], result: Any) -> None:
         self.document, self.result, self.fitted = document, result, self._settings
+        self._results.hold(self._content, self.points, (document, result, self._settings))
+        self.state.fits = added(self.state.fits, document, self._content)
         self.result_changed.emit()
+        self.fits_changed.emit()
+        self.fit_done.emit()
 
     def _refuse(self, error: ProgramError) -> None:
         with self._reporting("fitting"):

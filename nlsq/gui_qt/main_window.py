@@ -38,6 +38,7 @@ from nlsq.gui_qt.plots.residuals_plot import ResidualsPlotWidget
 from nlsq.gui_qt.preferences import Preferences
 from nlsq.gui_qt.session_state import PAGES, THEMES
 from nlsq.gui_qt.theme import ThemeConfig, ThemeManager
+from nlsq.gui_qt.widgets.fit_history import colour_of, short_name
 from nlsq.gui_qt.widgets.notice_bar import NoticeBar
 from nlsq.gui_qt.widgets.session_menu import SessionMenu
 from nlsq.session.examining import band, standard_residuals
@@ -108,7 +109,8 @@ class MainWindow(QMainWindow):
         self.plot.clicked.connect(self.pages["model"].clicked)
         self.plot.dragged.connect(self.pages["model"].drag)
         self.pages["model"].adding.connect(self._aim)
-        app.result_changed.connect(self._show_result)
+        app.fit_done.connect(lambda: self.navigate_to("results"))
+        app.fits_changed.connect(self.draw_others)
         self.themes.set_theme(app.state.theme)
         self.navigate_to(app.state.page)
         self.draw()
@@ -125,6 +127,14 @@ class MainWindow(QMainWindow):
         if flat:
             self.plot.set_labels(points.x_label, points.y_name)
         self.draw_fit()
+        self.draw_others()
+
+    def draw_others(self) -> None:
+        """Draw the curves of earlier fits that are to be seen."""
+        shown = [fit for fit in self.app.state.fits if fit["shown"]]
+        self.plot.set_others(
+            [(short_name(fit), colour_of(fit), *fit["curve"].values()) for fit in shown]
+        )
 
     def draw_fit(self) -> None:
         """Draw the fit and its residuals; without one, those of the start."""
@@ -164,10 +174,6 @@ class MainWindow(QMainWindow):
     def _aim(self, adding: bool) -> None:
         shape = Qt.CursorShape.CrossCursor if adding else Qt.CursorShape.ArrowCursor
         self.plot.setCursor(shape)
-
-    def _show_result(self) -> None:
-        if self.app.result is not None:
-            self.navigate_to("results")
 
     def _turn(self, row: int) -> None:
         self.stack.setCurrentIndex(row)

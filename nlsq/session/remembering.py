@@ -29,7 +29,7 @@ def remembered(document: dict[str, Any], content: dict[str, Any], number: int) -
     curve, found = document["curve"] or {"x": [], "y": []}, document["statistics"]
     return {
         "number": number,
-        "content": {k: copy.deepcopy(content[k]) for k in _OF_A_FIT if k in content},
+        "content": copy.deepcopy(of_a_fit(content)),
         "model": str(document["provenance"].get("model") or ""),
         "converged": document["convergence"]["success"],
         "n_points": found["n_points"] or 0,
@@ -38,6 +38,23 @@ def remembered(document: dict[str, Any], content: dict[str, Any], number: int) -
         "shown": False,
         "curve": {axis: [_short(v) for v in curve[axis]] for axis in ("x", "y")},
     }
+
+
+def of_a_fit(content: dict[str, Any]) -> dict[str, Any]:
+    """The sections that a fit depends on."""
+    return {name: content[name] for name in _OF_A_FIT if name in content}
+
+
+def restored(content: dict[str, Any], fit: dict[str, Any]) -> dict[str, Any]:
+    """The content with the settings of a fit in the place of its own."""
+    rest = {name: section for name, section in content.items() if name not in _OF_A_FIT}
+    return rest | fit["content"]
+
+
+def swapped(fits: list[dict], gone: list[dict], come: list[dict]) -> list[dict]:
+    """The fits without some, these very ones, and with others."""
+    kept = [fit for fit in fits if all(fit is not one for one in gone)]
+    return sorted([*kept, *come], key=lambda fit: fit["number"])
 
 
 def _short(value: Any) -> Any:
@@ -49,8 +66,11 @@ def damage(fits: Any) -> str:
     return mismatch({"fits": fits}, {"fits": [FORM]}) or ""
 
 
-def added(fits: list[dict[str, Any]], new: dict[str, Any]) -> list[dict[str, Any]]:
+def added(
+    fits: list[dict[str, Any]], document: dict[str, Any], content: dict[str, Any]
+) -> list[dict[str, Any]]:
     """The fits with a new one, in the place of one with the same settings; the oldest go."""
+    new = remembered(document, content, max((fit["number"] for fit in fits), default=0) + 1)
     same = [fit for fit in fits if fit["content"] == new["content"]]
     new["shown"] = any(fit["shown"] for fit in same)
     return [*(fit for fit in fits if fit not in same), new][-MOST:]
@@ -89,7 +109,7 @@ class Results:
 
     def hold(self, content: dict[str, Any], points: Points | None, found: tuple) -> None:
         """Keep what was found, and let go of the oldest where there is much."""
-        own = {k: content[k] for k in _OF_A_FIT if k in content}
+        own = of_a_fit(content)
         if points is None or "path" in own.get("model", {}):
             return  # a file may be another by then
         held = [one for one in self._held if one[0] != own]
@@ -100,7 +120,7 @@ class Results:
 
     def of(self, content: dict[str, Any], points: Points | None) -> tuple | None:
         """What was found with these settings on these points."""
-        own = {k: content[k] for k in _OF_A_FIT if k in content}
+        own = of_a_fit(content)
         for settings, before, found in self._held:
             if settings == own and points is not None and _same(before, points):
                 return found

@@ -28,7 +28,9 @@ STATISTICS = {
     "n_points": ("Points", "How many points were fitted."),
     "dof": ("Degrees of freedom", "Points less the parameters that they determine."),
 }
-_DELTA = "AICc over that of the best fit to the same data: above 10 the model has no support."
+_DELTA = (
+    "AICc over that of the best fit to the same data, with the same loss: above 10 has no support."
+)
 HISTORY = ("Fit", "Model", "n", "χ² / dof", "AICc", "BIC", "ΔAICc")
 PROFILED = "profile"  # the column of the intervals that were asked for
 

@@ -20,6 +20,7 @@ from nlsq.gui_qt.plots.histogram_plot import HistogramPlotWidget, QuantilePlotWi
 from nlsq.gui_qt.session_state import DRAWN
 from nlsq.gui_qt.theme import ThemeConfig
 from nlsq.gui_qt.widgets.correlation_map import CorrelationMapWidget
+from nlsq.gui_qt.widgets.fit_history import FitHistoryWidget
 from nlsq.gui_qt.widgets.fit_statistics import FitStatisticsWidget
 from nlsq.gui_qt.widgets.health_report import HealthReportWidget
 from nlsq.gui_qt.widgets.param_results import ParamResultsWidget
@@ -53,6 +54,7 @@ class ResultsPage(QWidget):
             ("&Health", self.health),
             ("&Residuals", _stacked(self.histogram, self.quantiles)),
             ("C&orrelations", self.correlations),
+            ("Hi&story", FitHistoryWidget(app, self)),
         ):
             self.parts.addTab(part, title)
         layout = QVBoxLayout(self)

@@ -43,6 +43,8 @@ class FitPlotWidget(BasePlotWidget):
         }
         for item in (*self.bands.values(), self.bars):
             self.plotItem.addItem(item)
+        self.others: list[pg.PlotDataItem] = []
+        self.legend = self.plotItem.addLegend(offset=(-8, 8), labelTextSize="9pt")
         self.handles: list[pg.TargetItem] = []
         self._gesture = object()
         self.scene().sigMouseClicked.connect(self._click)
@@ -107,8 +109,19 @@ class FitPlotWidget(BasePlotWidget):
         self._fit, self._bands = (x, y), bands or {}
         self._paint_fit()
 
+    def set_others(self, curves: list[tuple[str, str, list, list]]) -> None:
+        """Curves of other fits: name, colour, x and y of each."""
+        while self.others:
+            self.plotItem.removeItem(self.others.pop())
+        for name, colour, x, y in curves:
+            pen, x, y = pg.mkPen(colour, width=2), np.asarray(x, float), np.asarray(y, float)
+            self.others.append(pg.PlotDataItem(x, y, pen=pen, name=name))
+            self.plotItem.addItem(self.others[-1], ignoreBounds=True)
+        self.legend.setVisible(bool(curves))
+
     def _paint(self) -> None:
         theme = self.theme
+        self.legend.setLabelTextColor(theme.foreground)
         points_of(self.points, *self._data, theme.data)
         x, y = self._data
         if self._sigma is not None and x.size <= 5000:
