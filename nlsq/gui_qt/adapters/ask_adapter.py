@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -11,6 +12,8 @@ from shiboken6 import isValid
 
 from nlsq.callbacks import StopOptimization
 from nlsq.utils.input_error import InputError
+
+_USUAL, _TURN = sys.getswitchinterval(), 0.0005  # s that the window waits at each call of Qt
 
 
 class Question(QObject):
@@ -38,6 +41,7 @@ class Question(QObject):
         self._stopping.set()
 
     def _live(self) -> None:
+        sys.setswitchinterval(_TURN)
         try:
             self._say("answered", self._question(self._watch, lambda it: self._say("told", it)))
         except StopOptimization:
@@ -45,6 +49,7 @@ class Question(QObject):
         except InputError as error:
             self._say("refused", error)
         finally:
+            sys.setswitchinterval(_USUAL)
             self._say("_done")
 
     def _watch(self) -> None:

@@ -44,6 +44,7 @@ class FitPlotWidget(BasePlotWidget):
         for item in (*self.bands.values(), self.bars):
             self.plotItem.addItem(item)
         self.others: list[pg.PlotDataItem] = []
+        self._curves: list[tuple[str, str, list, list]] = []
         self.legend = self.plotItem.addLegend(offset=(-8, 8), labelTextSize="9pt")
         self.handles: list[pg.TargetItem] = []
         self._gesture = object()
@@ -111,17 +112,21 @@ class FitPlotWidget(BasePlotWidget):
 
     def set_others(self, curves: list[tuple[str, str, list, list]]) -> None:
         """Curves of other fits: name, colour, x and y of each."""
+        self._curves = curves
+        self._paint_others()
+
+    def _paint_others(self) -> None:
         while self.others:
             self.plotItem.removeItem(self.others.pop())
-        for name, colour, x, y in curves:
+        self.legend.setLabelTextColor(self.theme.foreground)  # of names that are added from now on
+        for name, colour, x, y in self._curves:
             pen, x, y = pg.mkPen(colour, width=2), np.asarray(x, float), np.asarray(y, float)
             self.others.append(pg.PlotDataItem(x, y, pen=pen, name=name))
             self.plotItem.addItem(self.others[-1], ignoreBounds=True)
-        self.legend.setVisible(bool(curves))
+        self.legend.setVisible(bool(self._curves))
 
     def _paint(self) -> None:
         theme = self.theme
-        self.legend.setLabelTextColor(theme.foreground)
         points_of(self.points, *self._data, theme.data)
         x, y = self._data
         if self._sigma is not None and x.size <= 5000:
@@ -130,6 +135,7 @@ class FitPlotWidget(BasePlotWidget):
             self.bars.setData(x=None, y=None)
         self._paint_start()
         self._paint_fit()
+        self._paint_others()
         for handle in self.handles:
             handle.setPen(theme.fit)
 

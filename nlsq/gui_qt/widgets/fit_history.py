@@ -7,7 +7,7 @@ from typing import Any
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction, QColor, QFont
-from PySide6.QtWidgets import QTableWidgetItem, QWidget
+from PySide6.QtWidgets import QHeaderView, QTableWidgetItem, QWidget
 
 from nlsq.gui_qt.app_state import AppState
 from nlsq.gui_qt.theme import CURVES
@@ -38,6 +38,9 @@ class FitHistoryWidget(PlainTable):
         super().__init__("fits of the session", tip, parent)
         self._app = app
         self.setSelectionBehavior(self.SelectionBehavior.SelectRows)
+        self.setColumnCount(len(HISTORY))
+        self.horizontalHeader().setStretchLastSection(False)
+        self.horizontalHeader().setSectionResizeMode(1, QHeaderView.ResizeMode.Stretch)
         self._act("&Restore", "Return", app.restore)
         self._act("&Draw or hide", "Space", lambda fit: app.show_fit(fit, not fit["shown"]))
         self._act("&Forget", "Delete", app.forget)

@@ -37,6 +37,8 @@ class PlainTable(QTableWidget):
 
     def __init__(self, name: str, tip: str, parent=None):
         super().__init__(parent)
+        self._columns: Sequence[str] = ()
+        self._rows: Sequence[Sequence[Cell]] = ()
         named(self, name, name.capitalize(), tip)
         self.setTabKeyNavigation(False)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
@@ -45,19 +47,26 @@ class PlainTable(QTableWidget):
         self.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         self.horizontalHeader().setMaximumSectionSize(_WIDEST)
         self.horizontalHeader().setStretchLastSection(True)
+        self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
         copying(self, "table")
 
     def fill(self, columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
         """Show others."""
-        self.setColumnCount(len(columns))
-        self.setHorizontalHeaderLabels(columns)
-        self.setRowCount(len(rows))
+        same = columns == self._columns and len(rows) == len(self._rows)
+        before = dict(enumerate(self._rows)) if same else {}
+        self._columns, self._rows = columns, rows
+        if not same:
+            self.setColumnCount(len(columns))
+            self.setHorizontalHeaderLabels(columns)
+            self.setRowCount(len(rows))
         for row, cells in enumerate(rows):
-            for column, (text, tip, exact) in enumerate(cells):
-                item = QTableWidgetItem(text)
-                item.setToolTip(tip)
-                item.setData(_EXACT, exact)
+            for column, cell in enumerate(cells):
+                if row in before and before[row][column] == cell:
+                    continue  # a call of Qt may wait for a thread, and a new item for all of a row
+                item = QTableWidgetItem(cell[0])
+                item.setToolTip(cell[1])
+                item.setData(_EXACT, cell[2])
                 self.setItem(row, column, item)
 
     def copy(self) -> None:
