@@ -452,7 +452,7 @@ def test_fits_are_kept_in_files(window, qtbot, data, tmp_path):
     assert later.fits[1]["content"]["data"]["input_file"] == str(there / "peak.csv")
     app = AppState()
     app.take(later)
-    app.restore(app.state.fits[1])
+    app.edit("", remembering.restored(app.state.content, app.state.fits[1]))
     assert app.points.y.size == 120 and app.result is None  # a fit is made again, never read
     app.history.undo()
     app.history.undo()

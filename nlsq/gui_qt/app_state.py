@@ -24,7 +24,7 @@ from nlsq.session.configuration import Configuration
 from nlsq.session.errors import ProgramError
 from nlsq.session.model import LoadedModel, Start, load_model
 from nlsq.session.points import Points, load, select
-from nlsq.session.remembering import Results, added, restored, swapped
+from nlsq.session.remembering import Results, added, swapped
 from nlsq.session.settings import Settings
 from nlsq.utils.input_error import InputError
 
@@ -62,7 +62,7 @@ class _Edit(QUndoCommand):
         return True
 
 
-class _Swap(QUndoCommand):
+class Swap(QUndoCommand):
     """Fits that leave the list, and others that come; those made meanwhile stay."""
 
     def __init__(self, app: AppState, words: str, gone: list[dict], come: list[dict]):
@@ -179,25 +179,12 @@ class AppState(QObject):
         """Put another session in the place of this one; it can be undone."""
         with self.step("open a session"):
             self.edit("", state.content)
-            self.history.push(_Swap(self, "open a session", list(self.state.fits), state.fits))
+            self.history.push(Swap(self, "open a session", list(self.state.fits), state.fits))
         self.state.page = state.page
-
-    def restore(self, fit: dict[str, Any]) -> None:
-        """Take the settings of an earlier fit, and its result where that is at hand."""
-        self.edit("", restored(self.state.content, fit))
-
-    def forget(self, fit: dict[str, Any]) -> None:
-        """Take a fit off the list; it can be undone."""
-        self.history.push(_Swap(self, "forget a fit", [fit], []))
 
     def put_fits(self, gone: list[dict], come: list[dict]) -> None:
         """Change the list of fits, without a way back."""
         self.state.fits = swapped(self.state.fits, gone, come)
-        self.fits_changed.emit()
-
-    def show_fit(self, fit: dict[str, Any], on: bool) -> None:
-        """Draw the curve of an earlier fit beside the others, or not."""
-        fit["shown"] = on
         self.fits_changed.emit()
 
     def open(self, path: str | Path) -> None:
@@ -213,17 +200,10 @@ class AppState(QObject):
         """
         return Configuration(copy.deepcopy(self.state.content), origin="the window").settings()
 
-    def set_level(self, level: float) -> None:
-        """Show intervals and bands of another confidence level."""
-        if level != self.state.level:
-            self.state.level = level
-            self.view_changed.emit()
-
-    def draw(self, what: str, on: bool) -> None:
-        """Draw one of `DRAWN`, or not."""
-        if on != (what in self.state.draws):
-            others = [name for name in self.state.draws if name != what]
-            self.state.draws = [*others, what] if on else others
+    def view(self, **what: Any) -> None:
+        """Show results in another way: `level` or `draws` of the session."""
+        if any(getattr(self.state, name) != value for name, value in what.items()):
+            vars(self.state).update(what)
             self.view_changed.emit()
 
     def _data(self, read: bool) -> None:
@@ -340,7 +320,8 @@ class AppState(QObject):
         if self.running:
             return
         with self._reporting("fitting"):
-            self._settings, self._content = self.settings(), copy.deepcopy(self.state.content)
+            self._settings = self.settings()
+            self._asked = copy.deepcopy(self.state.content), self.points
             self._worker = FitWorker(self._settings, self.points, self)
             self._worker.succeeded.connect(self._take)
             self._worker.refused.connect(self._refuse)
@@ -368,8 +349,9 @@ class AppState(QObject):
 
     def _take(self, document: dict[str, Any], result: Any) -> None:
         self.document, self.result, self.fitted = document, result, self._settings
-        self._results.hold(self._content, self.points, (document, result, self._settings))
-        self.state.fits = added(self.state.fits, document, self._content)
+        content, points = self._asked  # not those of now
+        self._results.hold(content, points, (document, result, self._settings))
+        self.state.fits = added(self.state.fits, document, content)
         self.result_changed.emit()
         self.fits_changed.emit()
         self.fit_done.emit()

@@ -38,10 +38,11 @@ from nlsq.gui_qt.plots.residuals_plot import ResidualsPlotWidget
 from nlsq.gui_qt.preferences import Preferences
 from nlsq.gui_qt.session_state import PAGES, THEMES
 from nlsq.gui_qt.theme import ThemeConfig, ThemeManager
-from nlsq.gui_qt.widgets.fit_history import colour_of, short_name
+from nlsq.gui_qt.widgets.fit_history import colour_of
 from nlsq.gui_qt.widgets.notice_bar import NoticeBar
 from nlsq.gui_qt.widgets.session_menu import SessionMenu
 from nlsq.session.examining import band, standard_residuals
+from nlsq.session.showing import legend
 
 _PAGES = (DataLoadingPage, ModelSelectionPage, FittingOptionsPage, ResultsPage, ExportPage)
 _NOTHING = np.empty(0)
@@ -133,7 +134,7 @@ class MainWindow(QMainWindow):
         """Draw the curves of earlier fits that are to be seen."""
         shown = [fit for fit in self.app.state.fits if fit["shown"]]
         self.plot.set_others(
-            [(short_name(fit), colour_of(fit), *fit["curve"].values()) for fit in shown]
+            [(legend(fit), colour_of(fit), *fit["curve"].values()) for fit in shown]
         )
 
     def draw_fit(self) -> None:

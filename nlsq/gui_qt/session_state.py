@@ -17,11 +17,8 @@ _READ = (1, VERSION)
 PAGES = ("data", "model", "fitting", "results", "export")
 THEMES = ("system", "light", "dark")
 DRAWN = {
-    "confidence": (
-        "&Confidence band",
-        "The band that holds the true curve, at each x, this often.",
-    ),
-    "prediction": ("Pre&diction band", "The band that holds a new point, at each x, this often."),
+    "confidence": ("&Confidence band", "At each x it holds the true curve this often."),
+    "prediction": ("Pre&diction band", "At each x it holds a new point this often."),
     "standardised": ("Residual&s / σ", "Residuals over the errors of y, where those are known."),
 }
 _OF_VALUES = ("missing", "value_error", "extra_forbidden", "greater_than", "greater_than_equal")

@@ -31,6 +31,7 @@ STATISTICS = {
 _DELTA = (
     "AICc over that of the best fit to the same data, with the same loss: above 10 has no support."
 )
+_LONGEST = 30  # characters of a model in a legend
 HISTORY = ("Fit", "Model", "n", "χ² / dof", "AICc", "BIC", "ΔAICc")
 PROFILED = "profile"  # the column of the intervals that were asked for
 
@@ -138,6 +139,12 @@ def history_rows(fits: list[dict[str, Any]]) -> list[list[Cell]]:
             row.append(_number(statistic(fit, key), write, STATISTICS[key][1]))
         rows.append([*row, _number(delta, criterion, _DELTA)])
     return rows
+
+
+def legend(fit: dict[str, Any]) -> str:
+    """A fit in few letters."""
+    model = fit["model"]
+    return f"{fit['number']}  {model if len(model) <= _LONGEST else f'{model[:_LONGEST]}…'}"
 
 
 def _number(value: float, write: Any, tip: str) -> Cell:

@@ -21,12 +21,13 @@ class Question(QObject):
 
     Signals
     -------
-    told, answered, refused(object)
-        What it tells meanwhile; what it returned (None where it was stopped); its `InputError`.
+    told(object)
+        What it tells meanwhile.
+    answered(object)
+        What it returned, or its `InputError`; None where it was stopped.
     """
 
-    told, answered, refused = Signal(object), Signal(object), Signal(object)
-    _done = Signal()
+    told, answered, _done = Signal(object), Signal(object), Signal()
 
     def __init__(self, question: Callable[..., Any], parent: QObject, **slots: Callable):
         super().__init__(parent)
@@ -43,14 +44,15 @@ class Question(QObject):
     def _live(self) -> None:
         sys.setswitchinterval(_TURN)
         try:
-            self._say("answered", self._question(self._watch, lambda it: self._say("told", it)))
+            answer = self._question(self._watch, lambda it: self._say("told", it))
         except StopOptimization:
-            self._say("answered", None)
+            answer = None
         except InputError as error:
-            self._say("refused", error)
+            answer = error
         finally:
             sys.setswitchinterval(_USUAL)
-            self._say("_done")
+        self._say("answered", answer)
+        self._say("_done")
 
     def _watch(self) -> None:
         if self._stopping.is_set():

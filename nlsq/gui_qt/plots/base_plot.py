@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QAction, QGuiApplication, QKeySequence
+from PySide6.QtGui import QGuiApplication, QKeySequence
 from PySide6.QtWidgets import QWidget
 
 from nlsq.gui_qt.theme import LIGHT_THEME, ThemeConfig
@@ -26,11 +26,8 @@ class BasePlotWidget(pg.PlotWidget):
             axis = self.plotItem.getAxis(side)
             axis.setCacheMode(axis.CacheMode.DeviceCoordinateCache)
             axis.enableAutoSIPrefix(False)  # nobody writes 300 (x0.001)
-        copy = QAction("Copy figure", self)
-        copy.setShortcut(QKeySequence.StandardKey.Copy)
+        copy = self.addAction("Copy figure", QKeySequence.StandardKey.Copy, self.copy)
         copy.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)
-        copy.triggered.connect(self.copy)
-        self.addAction(copy)
         self.plotItem.vb.menu.addAction(copy)
 
     def copy(self) -> None:

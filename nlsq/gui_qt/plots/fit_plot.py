@@ -142,17 +142,15 @@ class FitPlotWidget(BasePlotWidget):
     def _paint_fit(self) -> None:
         theme = self.theme
         self.curve.setData(*self._fit, pen=pg.mkPen(theme.fit, width=2))
-        for (kind, band), colour in zip(
-            self.bands.items(), (theme.data, theme.band[:7]), strict=True
-        ):
-            shown = kind in self._bands and self._fit[0].size > 0
-            band.setVisible(shown)
-            if shown:
-                low, high = band.curves
+        for kind, band in self.bands.items():
+            band.setVisible(kind in self._bands)
+            if kind in self._bands:
+                (low, high), (lower, upper) = band.curves, self._bands[kind]
                 low.blockSignals(True)  # between an old and a new edge a band takes long to fill
-                low.setData(self._fit[0], self._bands[kind][0])
+                low.setData(self._fit[0], lower)
                 low.blockSignals(False)
-                high.setData(self._fit[0], self._bands[kind][1])
+                high.setData(self._fit[0], upper)
+                colour = theme.fit if kind == "confidence" else theme.data
                 band.setBrush(pg.mkBrush(f"{colour}30"))
 
     def _paint_start(self) -> None:

@@ -6,28 +6,19 @@ from collections.abc import Callable
 from typing import Any
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QAction, QColor, QFont
+from PySide6.QtGui import QColor, QFont
 from PySide6.QtWidgets import QHeaderView, QTableWidgetItem, QWidget
 
-from nlsq.gui_qt.app_state import AppState
+from nlsq.gui_qt.app_state import AppState, Swap
 from nlsq.gui_qt.theme import CURVES
 from nlsq.gui_qt.widgets.tables import PlainTable
-from nlsq.session.remembering import of_a_fit
+from nlsq.session.remembering import of_a_fit, restored
 from nlsq.session.showing import HISTORY, history_rows
-
-_LONGEST = 30  # characters of a name in a legend
 
 
 def colour_of(fit: dict[str, Any]) -> str:
     """Of the curve of a fit."""
     return CURVES[fit["number"] % len(CURVES)]
-
-
-def short_name(fit: dict[str, Any]) -> str:
-    """A fit in a legend."""
-    model = fit["model"]
-    short = model if len(model) <= _LONGEST else f"{model[: _LONGEST - 1]}…"
-    return f"{fit['number']}  {short}"
 
 
 class FitHistoryWidget(PlainTable):
@@ -41,31 +32,36 @@ class FitHistoryWidget(PlainTable):
         self.setColumnCount(len(HISTORY))
         self.horizontalHeader().setStretchLastSection(False)
         self.horizontalHeader().setSectionResizeMode(1, QHeaderView.ResizeMode.Stretch)
-        self._act("&Restore", "Return", app.restore)
-        self._act("&Draw or hide", "Space", lambda fit: app.show_fit(fit, not fit["shown"]))
-        self._act("&Forget", "Delete", app.forget)
-        self.cellClicked.connect(lambda row, column: column and app.restore(app.state.fits[row]))
+        for title, key, do in (
+            ("&Restore", "Return", self._restore),
+            ("&Draw or hide", "Space", lambda fit: self._draw(fit, not fit["shown"])),
+            ("&Forget", "Delete", self._forget),
+        ):
+            self.act(title, key, lambda do=do: self._on_current(do))
+        self.cellClicked.connect(lambda row, column: column and self._on_current(self._restore))
         self.itemChanged.connect(self._check)
         for signal in (app.fits_changed, app.result_changed):
             signal.connect(self.refresh)
         self.refresh()
 
-    def _act(self, title: str, key: str, act: Callable[[dict], None]) -> None:
-        action = QAction(title, self)
-        action.setShortcut(key)
-        action.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)
-        action.triggered.connect(lambda: self._on_current(act))
-        self.addAction(action)
-
     def _on_current(self, act: Callable[[dict], None]) -> None:
         if 0 <= self.currentRow() < len(self._app.state.fits):
             act(self._app.state.fits[self.currentRow()])
 
+    def _restore(self, fit: dict[str, Any]) -> None:
+        """Its result comes with its settings where it is at hand."""
+        self._app.edit("", restored(self._app.state.content, fit))
+
+    def _forget(self, fit: dict[str, Any]) -> None:
+        self._app.history.push(Swap(self._app, "forget a fit", [fit], []))
+
+    def _draw(self, fit: dict[str, Any], on: bool) -> None:
+        fit["shown"] = on
+        self._app.fits_changed.emit()
+
     def _check(self, item: QTableWidgetItem) -> None:
         if item.column() == 0:
-            self._app.show_fit(
-                self._app.state.fits[item.row()], item.checkState() == Qt.CheckState.Checked
-            )
+            self._draw(self._app.state.fits[item.row()], item.checkState() == Qt.CheckState.Checked)
 
     def refresh(self) -> None:
         """Show those of the session."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QAction, QGuiApplication, QKeySequence
+from PySide6.QtGui import QGuiApplication, QKeySequence
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem
 
 from nlsq.session.showing import Cell
@@ -20,16 +20,6 @@ def named(widget, name: str, said: str, tip: str):
     widget.setAccessibleName(said.replace("&", ""))
     widget.setToolTip(tip)
     return widget
-
-
-def copying(widget, what: str) -> QAction:
-    """The action of a widget with a method `copy`: Ctrl+C."""
-    action = QAction(f"&Copy {what}", widget)
-    action.setShortcut(QKeySequence.StandardKey.Copy)
-    action.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)
-    action.triggered.connect(widget.copy)
-    widget.addAction(action)
-    return action
 
 
 class PlainTable(QTableWidget):
@@ -49,7 +39,12 @@ class PlainTable(QTableWidget):
         self.horizontalHeader().setStretchLastSection(True)
         self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
-        copying(self, "table")
+        self.act("&Copy table", QKeySequence.StandardKey.Copy, self.copy)
+
+    def act(self, title: str, key: str | QKeySequence.StandardKey, do: Callable) -> None:
+        """What a key does, and the menu of the other button of the mouse."""
+        action = self.addAction(title, key, do)
+        action.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)
 
     def fill(self, columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
         """Show others."""
