@@ -25,7 +25,7 @@ from nlsq.gui_qt.preferences import Preferences
 from nlsq.gui_qt.session_state import SessionState
 from nlsq.gui_qt.widgets import param_results
 from nlsq.result import CurveFitResult
-from nlsq.session import remembering
+from nlsq.session import examining, remembering
 from nlsq.utils.input_error import InputError
 
 LEFT = Qt.MouseButton.LeftButton
@@ -523,3 +523,9 @@ def test_no_more_is_held_than_memory_should_take(monkeypatch):
         results.hold({"model": {"formula": str(k)}}, points, ({"popt": [1, 2]}, k))
     held = [results.of({"model": {"formula": str(k)}}, points) for k in range(5)]
     assert held[:2] == [None, None] and [one[1] for one in held[2:]] == [2, 3, 4]
+
+
+def test_a_model_that_ran_apart_has_no_profiles():
+    apart = CurveFitResult.from_json(curve_fit(lambda x, a: a * x, X, Y).to_json())
+    with pytest.raises(InputError, match="in a process of its own"):
+        examining.profile(apart, 0.95, None, None)

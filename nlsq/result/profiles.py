@@ -69,11 +69,13 @@ def profiles(
     ValueError
         When the fit has a robust loss, or neither data and model nor degrees of freedom are known.
     """
-    evidence, unknown = diagnosing.evidence_of(result)
+    if result.get("model") is None:
+        raise ValueError("profile intervals fit the model again, which is not here: see attach")
+    evidence, _ = diagnosing.evidence_of(result)
     if not evidence.plain:
         raise ValueError("profile intervals are for the linear loss: a robust one has no χ²")
     if not evidence.has_model:
-        raise ValueError(f"profile intervals need the model and the data: {'; '.join(unknown)}")
+        raise ValueError("profile intervals need every residual, and the data are not here")
     reach = result.quantile(level)
     if not (math.isfinite(reach) and 0 < evidence.noise < math.inf):
         raise ValueError("profile intervals need residuals to measure the noise with")

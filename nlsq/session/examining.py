@@ -120,6 +120,11 @@ def profile(
     """
     from nlsq.result.profiles import profiles
 
+    if result.get("model") is None:
+        raise ConfigurationError(
+            "Profile intervals fit the model again, and this one ran in a process of its own.",
+            "If you know and trust its file, fit it as trusted.",
+        )
     try:
         for one in profiles(result, level, watch):
             tell(one)
