@@ -484,13 +484,14 @@ def test_a_session_of_the_version_before_opens(data, tmp_path):
 def a_fit(**other):
     good = {"number": 1, "content": {"model": {"name": "linear"}}, "model": "linear",
             "converged": True, "n_points": 9, "statistics": {"aicc": "inf"}, "shown": False,
-            "parameters": {"slope": 1.0}, "curve": {"x": [0.0], "y": [1]}}  # fmt: skip
+            "parameters": {"slope": 1.0}, "curve": {"x": "0 1", "y": "1 inf"}}  # fmt: skip
     return good | other
 
 
 BAD_FITS = [
-    3, [4], [{}], [a_fit(number="1")], [a_fit(curve={"x": [1.0], "y": []})], [a_fit(shown=None)],
-    [a_fit(content={"model": 3})], [a_fit(statistics=[])], [a_fit(curve={"x": [[]], "y": [0]})],
+    3, [4], [{}], [a_fit(number="1")], [a_fit(curve={"x": "1", "y": ""})], [a_fit(shown=None)],
+    [a_fit(content={"model": 3})], [a_fit(statistics={"aicc": "low"})],
+    [a_fit(curve={"x": "a", "y": "0"})],
 ]  # fmt: skip
 
 

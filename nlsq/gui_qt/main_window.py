@@ -42,6 +42,7 @@ from nlsq.gui_qt.widgets.fit_history import colour_of
 from nlsq.gui_qt.widgets.notice_bar import NoticeBar
 from nlsq.gui_qt.widgets.session_menu import SessionMenu
 from nlsq.session.examining import band, standard_residuals
+from nlsq.session.remembering import curve
 from nlsq.session.showing import legend
 
 _PAGES = (DataLoadingPage, ModelSelectionPage, FittingOptionsPage, ResultsPage, ExportPage)
@@ -133,9 +134,7 @@ class MainWindow(QMainWindow):
     def draw_others(self) -> None:
         """Draw the curves of earlier fits that are to be seen."""
         shown = [fit for fit in self.app.state.fits if fit["shown"]]
-        self.plot.set_others(
-            [(legend(fit), colour_of(fit), *fit["curve"].values()) for fit in shown]
-        )
+        self.plot.set_others([(legend(fit), colour_of(fit), *curve(fit)) for fit in shown])
 
     def draw_fit(self) -> None:
         """Draw the fit and its residuals; without one, those of the start."""

@@ -8,25 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from nlsq.io.forms import Each, OneOf, Range, mismatch
 from nlsq.session.points import Points
 
 MOST = 50  # fits of a session
 _HELD = 2_000_000  # numbers of the fits whose results are at hand
 _DIGITS = 8  # of a curve that is only drawn
-_NUMBER = OneOf((float, int, str, None))
-FORM = {
-    "number": Range(int, 1), "content": {}, "model": str, "converged": bool, "n_points": int,
-    "statistics": {"*": _NUMBER}, "parameters": {"*": _NUMBER}, "shown": bool,
-    "curve": {"x": Each(_NUMBER, "k"), "y": Each(_NUMBER, "k")},
-}  # fmt: skip
 _COMPARED = ("reduced_chi_squared", "aicc", "bic")
 _OF_A_FIT = ("data", "model", "fitting", "workflow", "limits")
 
 
 def remembered(document: dict[str, Any], content: dict[str, Any], number: int) -> dict[str, Any]:
     """A fit as plain data; content: the settings that it was made with."""
-    curve, found = document["curve"] or {"x": [], "y": []}, document["statistics"]
+    drawn, found = document["curve"] or {"x": [], "y": []}, document["statistics"]
     return {
         "number": number,
         "content": copy.deepcopy(of_a_fit(content)),
@@ -36,7 +29,7 @@ def remembered(document: dict[str, Any], content: dict[str, Any], number: int) -
         "statistics": {name: found.get(name) for name in _COMPARED},
         "parameters": dict(zip(document["parameter_names"], document["popt"], strict=True)),
         "shown": False,
-        "curve": {axis: [_short(v) for v in curve[axis]] for axis in ("x", "y")},
+        "curve": {axis: _text(drawn[axis]) for axis in ("x", "y")},
     }
 
 
@@ -57,13 +50,41 @@ def swapped(fits: list[dict], gone: list[dict], come: list[dict]) -> list[dict]:
     return sorted([*kept, *come], key=lambda fit: fit["number"])
 
 
-def _short(value: Any) -> Any:
-    return float(f"{value:.{_DIGITS}g}") if isinstance(value, float) else value
+def _text(values: list) -> str:
+    """As one text, which is written and read in no time."""
+    return " ".join(f"{float(value):.{_DIGITS}g}" for value in values)
+
+
+def curve(fit: dict[str, Any]) -> list[np.ndarray]:
+    """The x and y of the curve of a remembered fit."""
+    return [np.array(fit["curve"][axis].split(), float) for axis in ("x", "y")]
 
 
 def damage(fits: Any) -> str:
     """What is wrong with fits that a file says were remembered; "" where nothing is."""
-    return mismatch({"fits": fits}, {"fits": [FORM]}) or ""
+    from nlsq.io.forms import (
+        OneOf,
+        Range,
+        Word,
+        mismatch,
+    )  # which a window without any does not load
+
+    number = OneOf((float, int, Word(("nan", "inf", "-inf")), None))
+    form = {
+        "number": Range(int, 1), "content": {}, "model": str, "converged": bool, "n_points": int,
+        "statistics": {"*": number}, "parameters": {"*": number}, "shown": bool,
+        "curve": {"x": str, "y": str},
+    }  # fmt: skip
+    if wrong := mismatch({"fits": fits}, {"fits": [form]}):
+        return wrong
+    for fit in fits:
+        try:
+            x, y = curve(fit)
+        except ValueError:
+            return "a curve of its fits"
+        if x.size != y.size:
+            return "a curve of its fits"
+    return ""
 
 
 def added(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Cell = tuple[str, str, str]
 STATISTICS = {
-    "chi_squared": ("χ²", "Sum of squared residuals, each over its error if known."),
+    "chi_squared": ("χ²", "Sum of squares of residuals, over known errors."),
     "reduced_chi_squared": ("χ² / dof", "About 1 where model and errors of y are right."),
     "r_squared": ("R²", "Share of the variance of y that the model explains."),
     "adj_r_squared": ("Adjusted R²", "R², lowered for each parameter that is spent."),

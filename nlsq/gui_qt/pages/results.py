@@ -53,9 +53,9 @@ class ResultsPage(QWidget):
         tip = "Click, or press Alt and the letter that is underlined."
         self.parts = named(QTabWidget(self), "results parts", "Parts of the results", tip)
         for title, part in (
-            ("&Parameters", _stacked(self.parameters, self.statistics)),
+            ("&Parameters", _stacked(self.parameters, self.statistics, 0)),
             ("&Health", self.health),
-            ("&Residuals", _stacked(self.histogram, self.quantiles)),
+            ("&Residuals", _stacked(self.histogram, self.quantiles, 1)),
             ("C&orrelations", self.correlations),
             ("Hi&story", FitHistoryWidget(app, self)),
         ):
@@ -166,10 +166,13 @@ class ResultsPage(QWidget):
         self.quantiles.set_spread(spread)
 
 
-def _stacked(*widgets: QWidget) -> QSplitter:
+def _stacked(above: QWidget, below: QWidget, grows: int) -> QSplitter:
+    """Both, of which that below takes its share of a larger window, or not."""
     both = QSplitter(Qt.Orientation.Vertical)
-    for widget in widgets:
-        both.addWidget(widget)
-    both.setSizes([500, 500])
+    both.addWidget(above)
+    both.addWidget(below)
+    both.setStretchFactor(0, 1)
+    both.setStretchFactor(1, grows)
+    both.setSizes([260, 260])
     both.setChildrenCollapsible(False)
     return both

@@ -44,7 +44,7 @@ class FitPlotWidget(BasePlotWidget):
         for item in (*self.bands.values(), self.bars):
             self.plotItem.addItem(item)
         self.others: list[pg.PlotDataItem] = []
-        self._curves: list[tuple[str, str, list, list]] = []
+        self._curves: list[tuple[str, str, np.ndarray, np.ndarray]] = []
         self.legend = self.plotItem.addLegend(offset=(-8, 8), labelTextSize="9pt")
         self.handles: list[pg.TargetItem] = []
         self._gesture = object()
@@ -110,7 +110,7 @@ class FitPlotWidget(BasePlotWidget):
         self._fit, self._bands = (x, y), bands or {}
         self._paint_fit()
 
-    def set_others(self, curves: list[tuple[str, str, list, list]]) -> None:
+    def set_others(self, curves: list[tuple[str, str, np.ndarray, np.ndarray]]) -> None:
         """Curves of other fits: name, colour, x and y of each."""
         self._curves = curves
         self._paint_others()
@@ -120,8 +120,7 @@ class FitPlotWidget(BasePlotWidget):
             self.plotItem.removeItem(self.others.pop())
         self.legend.setLabelTextColor(self.theme.foreground)  # of names that are added from now on
         for name, colour, x, y in self._curves:
-            pen, x, y = pg.mkPen(colour, width=2), np.asarray(x, float), np.asarray(y, float)
-            self.others.append(pg.PlotDataItem(x, y, pen=pen, name=name))
+            self.others.append(pg.PlotDataItem(x, y, pen=pg.mkPen(colour, width=2), name=name))
             self.plotItem.addItem(self.others[-1], ignoreBounds=True)
         self.legend.setVisible(bool(self._curves))
 
