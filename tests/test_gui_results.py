@@ -130,6 +130,19 @@ def test_residuals_over_their_errors_or_in_units_of_y(window, qtbot):
     np.testing.assert_allclose(plot.points.getOriginalDataset()[1], plain, rtol=1e-6, atol=1e-9)
 
 
+def test_residuals_are_of_what_moved_last(window, qtbot):
+    fit(window, qtbot)
+    axis = window.residuals.plotItem.getAxis("left")
+    window.app.start_changed.emit()  # as a late guess of a model's file does
+    assert axis.labelText == "residual of the fit"
+    window.app.edit("fitting.p0", {"mu": 5.0})
+    assert axis.labelText == "residual of the start"
+    window.app.history.undo()
+    assert axis.labelText == "residual of the fit"
+    found = window.residuals.points.getOriginalDataset()[1]
+    np.testing.assert_allclose(found, Y - direct().predictions, atol=1e-9)
+
+
 # ------------------------------------------------------------------------------------- health
 
 

@@ -165,7 +165,10 @@ class MainWindow(QMainWindow):
         x, y, at, residuals = self.app.begun()
         self.plot.set_start(x, y)
         self.plot.set_handles(summits(self.app.model, self.app.start.p0) if x.size else [])
-        if residuals.size:
+        fitted = self.app.result is not None and self.app.document["provenance"]["begin"]["p0"]
+        if x.size and fitted == self.app.start.p0.tolist():
+            self.draw_fit()  # it is where the fit began: a guess came late, or a slider back
+        elif residuals.size:
             self.residuals.set_labels(self.app.points.x_label, "residual of the start")
             self.residuals.set_residuals(at, residuals, of_start=True)
         else:
