@@ -16,13 +16,14 @@ from nlsq.diagnostics import (
 )
 from nlsq.diagnostics.config import DEFAULT, DiagnosticsConfig
 from nlsq.diagnostics.evidence import Evidence
-from nlsq.diagnostics.finding import CRITICAL, INFO, LINES, WARNING, Finding, Severity
+from nlsq.diagnostics.finding import CRITICAL, INFO, WARNING, Finding, Severity
 from nlsq.diagnostics.plugins import run_plugins
 
 if TYPE_CHECKING:
     import numpy as np
     from matplotlib.figure import Figure
 
+LINES = 12
 # in the order in which their findings of like severity are listed
 ANALYSERS = (explained, identifiability, sensitivity, residual_health, influence, gradient)
 _STATUS = {INFO: "healthy", WARNING: "warning", CRITICAL: "critical"}

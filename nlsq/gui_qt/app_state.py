@@ -34,6 +34,20 @@ _DRAIN = 50  # ms between two looks at the progress of a fit
 _NOTHING = np.empty(0)
 
 
+class Swap(QUndoCommand):
+    """Fits that leave the list, and others that come; those made meanwhile stay."""
+
+    def __init__(self, app: AppState, words: str, gone: list[dict], come: list[dict]):
+        super().__init__(words)
+        self._app, self._gone, self._come = app, gone, come
+
+    def redo(self) -> None:
+        self._app.put_fits(self._gone, self._come)
+
+    def undo(self) -> None:
+        self._app.put_fits(self._come, self._gone)
+
+
 class _Edit(QUndoCommand):
     """One entry, before and after."""
 
@@ -62,20 +76,6 @@ class _Edit(QUndoCommand):
         return True
 
 
-class Swap(QUndoCommand):
-    """Fits that leave the list, and others that come; those made meanwhile stay."""
-
-    def __init__(self, app: AppState, words: str, gone: list[dict], come: list[dict]):
-        super().__init__(words)
-        self._app, self._gone, self._come = app, gone, come
-
-    def redo(self) -> None:
-        self._app.put_fits(self._gone, self._come)
-
-    def undo(self) -> None:
-        self._app.put_fits(self._come, self._gone)
-
-
 class AppState(QObject):
     """The session that pages show and change.
 
@@ -89,8 +89,7 @@ class AppState(QObject):
     start : Start or None
         Where a fit would begin; None also while the code of a file looks for it.
     document, result, fitted
-        The last fit and its settings, or an earlier one whose settings came back; None before
-        it, and once data or model are others.
+        The last fit and its settings; None before it, and once data or model are others.
     problems : dict of str to ProgramError
         What is wrong, by the section it is in.
     """
@@ -98,14 +97,14 @@ class AppState(QObject):
     data_changed = Signal()
     model_changed = Signal()
     fitting_changed = Signal()
-    result_changed = Signal()
+    view_changed = Signal()
+    result_changed = Signal()  # also: an earlier fit whose settings came back
+    fit_done = Signal()  # after it
+    fits_changed = Signal()
     running_changed = Signal(bool)
     progressed = Signal(list)  # of (iteration, cost), new ones
     start_changed = Signal()
     problems_changed = Signal()
-    view_changed = Signal()
-    fits_changed = Signal()
-    fit_done = Signal()  # after `result_changed`, which also tells of results that came back
 
     def __init__(self, state: SessionState | None = None, parent: QObject | None = None):
         super().__init__(parent)
@@ -319,9 +318,9 @@ class AppState(QObject):
         """Fit beside the window; `result_changed` comes when it is done."""
         if self.running:
             return
+        self._asked = copy.deepcopy(self.state.content), self.points
         with self._reporting("fitting"):
             self._settings = self.settings()
-            self._asked = copy.deepcopy(self.state.content), self.points
             self._worker = FitWorker(self._settings, self.points, self)
             self._worker.succeeded.connect(self._take)
             self._worker.refused.connect(self._refuse)
@@ -350,7 +349,8 @@ class AppState(QObject):
     def _take(self, document: dict[str, Any], result: Any) -> None:
         self.document, self.result, self.fitted = document, result, self._settings
         content, points = self._asked  # not those of now
-        self._results.hold(content, points, (document, result, self._settings))
+        if "xdata" in result:  # else its data may have changed on disk, unseen
+            self._results.hold(content, points, (document, result, self._settings))
         self.state.fits = added(self.state.fits, document, content)
         self.result_changed.emit()
         self.fits_changed.emit()

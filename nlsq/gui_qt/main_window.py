@@ -111,7 +111,7 @@ class MainWindow(QMainWindow):
         self.plot.clicked.connect(self.pages["model"].clicked)
         self.plot.dragged.connect(self.pages["model"].drag)
         self.pages["model"].adding.connect(self._aim)
-        app.fit_done.connect(lambda: self.navigate_to("results"))
+        app.fit_done.connect(self._show_result)
         app.fits_changed.connect(self.draw_others)
         self.themes.set_theme(app.state.theme)
         self.navigate_to(app.state.page)
@@ -156,7 +156,8 @@ class MainWindow(QMainWindow):
             if standard:
                 x, y, label = standard_residuals(app.result)
             self.residuals.set_labels(points.x_label, label)
-            self.residuals.set_residuals(x, np.asarray(y, float), standard=standard)
+            self.residuals.set_residuals(x, np.asarray(y, float))
+            self.residuals.set_standard(standard)
         elif app.result is None:
             self.draw_start()
 
@@ -168,7 +169,9 @@ class MainWindow(QMainWindow):
         fitted = self.app.result is not None and self.app.document["provenance"]["begin"]["p0"]
         if x.size and fitted == self.app.start.p0.tolist():
             self.draw_fit()  # it is where the fit began: a guess came late, or a slider back
-        elif residuals.size:
+            return
+        self.residuals.set_standard(False)
+        if residuals.size:
             self.residuals.set_labels(self.app.points.x_label, "residual of the start")
             self.residuals.set_residuals(at, residuals, of_start=True)
         else:
@@ -177,6 +180,10 @@ class MainWindow(QMainWindow):
     def _aim(self, adding: bool) -> None:
         shape = Qt.CursorShape.CrossCursor if adding else Qt.CursorShape.ArrowCursor
         self.plot.setCursor(shape)
+
+    def _show_result(self) -> None:
+        if self.app.result is not None:
+            self.navigate_to("results")
 
     def _turn(self, row: int) -> None:
         self.stack.setCurrentIndex(row)

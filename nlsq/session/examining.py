@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from nlsq.diagnostics.health_report import HealthReport
     from nlsq.result import CurveFitResult
     from nlsq.result.profiles import Profile
+
+
+_LINES = 12  # of a report
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,12 +77,22 @@ def examine(result: CurveFitResult) -> Examination:
         raise DataError(str(error)) from None
 
 
-def report_html(found: Examination, *colours: str) -> str:
-    """The report as simple HTML; colours: of remarks, warnings and what is critical."""
-    from nlsq.diagnostics.finding import Severity
-    from nlsq.diagnostics.report_html import coloured
+def report_html(report: HealthReport, *colours: str) -> str:
+    """At most twelve paragraphs, each with its severity in words and in a colour.
 
-    return coloured(found.report, dict(zip(Severity, colours, strict=True)))
+    colours: of remarks, warnings and what is critical.
+    """
+    said = f"<p><b>{escape(report.status.capitalize())}: {escape(report.verdict)}.</b></p>"
+    most = _LINES - 1 - len(report.unknown)
+    shown = report.findings if len(report.findings) <= most else report.findings[: most - 1]
+    for one in shown:
+        word = ("Note", "Warning", "Critical")[one.severity - 1]
+        remedy = f"<br>What to do: {escape(one.remedy)}." if one.remedy else ""
+        mark = f"<b style='color:{colours[one.severity - 1]}'>{word}:</b>"
+        said += f"<p>{mark} {escape(one.fact)}{remedy}</p>"
+    if more := len(report.findings) - len(shown):
+        said += f"<p>And {more} more of less weight.</p>"
+    return said + "".join(f"<p>Not looked at: {escape(what)}.</p>" for what in report.unknown)
 
 
 def _spread(result: CurveFitResult) -> Spread:

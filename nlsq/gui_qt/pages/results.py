@@ -157,7 +157,7 @@ class ResultsPage(QWidget):
         if isinstance(found, str):
             self.health.setPlainText(found)
         else:
-            self.health.setHtml(report_html(found, theme.good, theme.doubtful, theme.bad))
+            self.health.setHtml(report_html(found.report, theme.good, theme.doubtful, theme.bad))
             alarms = "" if found.report.is_healthy else f": {found.report.verdict}"
         self.parts.setTabText(1, f"&Health{alarms}")
 

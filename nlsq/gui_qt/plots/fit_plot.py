@@ -125,6 +125,7 @@ class FitPlotWidget(BasePlotWidget):
         self.legend.setVisible(bool(self._curves))
 
     def _paint(self) -> None:
+        self._paint_others()
         theme = self.theme
         points_of(self.points, *self._data, theme.data)
         x, y = self._data
@@ -134,7 +135,6 @@ class FitPlotWidget(BasePlotWidget):
             self.bars.setData(x=None, y=None)
         self._paint_start()
         self._paint_fit()
-        self._paint_others()
         for handle in self.handles:
             handle.setPen(theme.fit)
 
