@@ -172,6 +172,7 @@ class AppState(QObject):
         found = self._results.of(self.state.content, self.points)
         if found is not None and found[1] is not self.result:
             self.document, self.result, self.fitted = found
+            self._begun_from = copy.deepcopy(self.state.get("fitting"))
             self.result_changed.emit()
 
     def take(self, state: SessionState) -> None:
@@ -310,6 +311,11 @@ class AppState(QObject):
     # -------------------------------------------------------------------------------- fitting
 
     @property
+    def is_unmoved(self) -> bool:
+        """Whether the last fit began where the next one would."""
+        return self.result is not None and self._begun_from == self.state.get("fitting")
+
+    @property
     def running(self) -> bool:
         """Whether a fit is under way."""
         return self._worker is not None
@@ -321,6 +327,7 @@ class AppState(QObject):
         self._asked = copy.deepcopy(self.state.content), self.points
         with self._reporting("fitting"):
             self._settings = self.settings()
+            self._begun_from = copy.deepcopy(self.state.get("fitting"))
             self._worker = FitWorker(self._settings, self.points, self)
             self._worker.succeeded.connect(self._take)
             self._worker.refused.connect(self._refuse)

@@ -166,12 +166,9 @@ class MainWindow(QMainWindow):
         x, y, at, residuals = self.app.begun()
         self.plot.set_start(x, y)
         self.plot.set_handles(summits(self.app.model, self.app.start.p0) if x.size else [])
-        fitted = self.app.result is not None and self.app.document["provenance"]["begin"]["p0"]
-        if x.size and fitted == self.app.start.p0.tolist():
-            self.draw_fit()  # it is where the fit began: a guess came late, or a slider back
-            return
-        self.residuals.set_standard(False)
-        if residuals.size:
+        if self.app.is_unmoved:  # the code of a file told its start after the fit, or an undo
+            self.draw_fit()
+        elif residuals.size:
             self.residuals.set_labels(self.app.points.x_label, "residual of the start")
             self.residuals.set_residuals(at, residuals, of_start=True)
         else:
