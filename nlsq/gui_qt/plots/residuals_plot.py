@@ -27,10 +27,10 @@ class ResidualsPlotWidget(BasePlotWidget):
 
     def set_residuals(self, x: np.ndarray, residuals: np.ndarray, of_start: bool = False) -> None:
         """Draw others, of the fit or of its start; nothing where they are empty."""
-        self.set_standard(False)
         good = np.abs(residuals) < 1e300  # a start may be where the model has no value to draw
         self._residuals, self._of_start = in_order(x[good], residuals[good]), of_start
         self._paint()
+        self.set_standard(False)
         if residuals[good].size:
             self._make_room(float(residuals[good].min()), float(residuals[good].max()))
 
