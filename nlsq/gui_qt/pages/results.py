@@ -57,7 +57,7 @@ class ResultsPage(QWidget):
             ("&Health", self.health),
             ("&Residuals", _stacked(self.histogram, self.quantiles, 1)),
             ("C&orrelations", self.correlations),
-            ("Hi&story", FitHistoryWidget(app, self)),
+            ("His&tory", FitHistoryWidget(app, self)),
         ):
             self.parts.addTab(part, title)
         layout = QVBoxLayout(self)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QGuiApplication, QKeySequence
+from PySide6.QtGui import QGuiApplication, QKeySequence, QShortcut
 from PySide6.QtWidgets import QWidget
 
 from nlsq.gui_qt.theme import LIGHT_THEME, ThemeConfig
@@ -19,6 +19,11 @@ class BasePlotWidget(pg.PlotWidget):
         self.setObjectName(name)
         self.setAccessibleName(name)
         self.theme = LIGHT_THEME
+        self.setMenuEnabled(
+            False
+        )  # of pyqtgraph's: log axes that our curves do not follow, in English
+        self.hideButtons()
+        self.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
         self.plotItem.showGrid(x=True, y=True, alpha=0.25)
         self.plotItem.setDownsampling(auto=True, mode="peak")
         self.plotItem.setClipToView(True)
@@ -26,9 +31,7 @@ class BasePlotWidget(pg.PlotWidget):
             axis = self.plotItem.getAxis(side)
             axis.setCacheMode(axis.CacheMode.DeviceCoordinateCache)
             axis.enableAutoSIPrefix(False)  # nobody writes 300 (x0.001)
-        copy = self.addAction("Copy figure", QKeySequence.StandardKey.Copy, self.copy)
-        copy.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)
-        self.plotItem.vb.menu.addAction(copy)
+        copying(self, "figure", "The picture, as it is seen.")
 
     def copy(self) -> None:
         """Copy the figure as it is seen."""
@@ -52,6 +55,15 @@ class BasePlotWidget(pg.PlotWidget):
 
     def _paint(self) -> None:
         raise NotImplementedError
+
+
+def copying(widget: QWidget, what: str, tip: str) -> None:
+    """Let Ctrl+C and the menu of the right button call the widget's `copy`."""
+    keys = QShortcut(QKeySequence.StandardKey.Copy, widget, widget.copy)
+    keys.setContext(Qt.ShortcutContext.WidgetShortcut)  # PySide6 ignores it above
+    action = widget.addAction(f"&Copy {what}", widget.copy)
+    action.setObjectName(f"copy {what}: {widget.objectName()}")
+    action.setToolTip(f"{tip} Ctrl+C")
 
 
 def points_of(item: pg.PlotDataItem, x: np.ndarray, y: np.ndarray, colour: str) -> None:

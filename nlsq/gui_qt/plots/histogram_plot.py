@@ -19,6 +19,9 @@ class _SpreadPlotWidget(BasePlotWidget):
         """Draw another."""
         self.spread = spread
         self._paint()
+        self._show_all()
+
+    def _show_all(self) -> None:
         self.plotItem.enableAutoRange()
 
 

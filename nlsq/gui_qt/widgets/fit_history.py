@@ -32,12 +32,15 @@ class FitHistoryWidget(PlainTable):
         self.setColumnCount(len(HISTORY))
         self.horizontalHeader().setStretchLastSection(False)
         self.horizontalHeader().setSectionResizeMode(1, QHeaderView.ResizeMode.Stretch)
-        for title, key, do in (
-            ("&Restore", "Return", self._restore),
-            ("&Draw or hide", "Space", lambda fit: self._draw(fit, not fit["shown"])),
-            ("&Forget", "Delete", self._forget),
+        for title, key, tip, do in (
+            ("&Restore fit", "Return", "Take its settings, and its result.", self._restore),
+            ("&Draw fit", "Space", "Draw its curve beside others, or not.", self._turn),
+            ("&Forget fit", "Delete", "Take it off the list.", self._forget),
         ):
-            self.act(title, key, lambda do=do: self._on_current(do))
+            action = self.addAction(title, key, lambda do=do: self._on_current(do))
+            action.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)
+            action.setObjectName(title.replace("&", "").lower())
+            action.setToolTip(tip)
         self.cellClicked.connect(lambda row, column: column and self._on_current(self._restore))
         self.itemChanged.connect(self._check)
         for signal in (app.fits_changed, app.result_changed):
@@ -54,6 +57,9 @@ class FitHistoryWidget(PlainTable):
 
     def _forget(self, fit: dict[str, Any]) -> None:
         self._app.history.push(Swap(self._app, "forget a fit", [fit], []))
+
+    def _turn(self, fit: dict[str, Any]) -> None:
+        self._draw(fit, not fit["shown"])
 
     def _draw(self, fit: dict[str, Any], on: bool) -> None:
         fit["shown"] = on

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QGuiApplication, QKeySequence
+from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem
 
+from nlsq.gui_qt.plots.base_plot import copying
 from nlsq.session.showing import Cell
 
 _EXACT = Qt.ItemDataRole.UserRole
@@ -40,12 +41,7 @@ class PlainTable(QTableWidget):
         self.setWordWrap(False)
         self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
-        self.act("&Copy table", QKeySequence.StandardKey.Copy, self.copy)
-
-    def act(self, title: str, key: str | QKeySequence.StandardKey, do: Callable) -> None:
-        """What a key does, and the menu of the other button of the mouse."""
-        action = self.addAction(title, key, do)
-        action.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)
+        copying(self, "table", "All its digits, as a spreadsheet takes them.")
 
     def fill(self, columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
         """Show others."""
