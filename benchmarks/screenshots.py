@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from PySide6.QtCore import QEventLoop, QTimer
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from nlsq.gui_qt.app_state import AppState
@@ -20,15 +20,8 @@ from nlsq.session.configuration import Configuration
 EXAMPLE = Path(__file__).parent.parent / "examples" / "thurber.yaml"
 
 
-def wait(milliseconds: int) -> None:
-    """Let the window and its threads work (`QTest.qWait` keeps Python's lock)."""
-    loop = QEventLoop()
-    QTimer.singleShot(milliseconds, loop.quit)
-    loop.exec()
-
-
 def main() -> None:
-    """Fit, and save ``PAGE-THEME.png`` for each, of the results ``results-PART-THEME.png``."""
+    """Fit, and save ``PAGE-THEME.png`` for each."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.screenshots", description=__doc__.splitlines()[0]
     )
@@ -45,18 +38,13 @@ def main() -> None:
     window.show()
     app.fit()
     while app.running:
-        wait(20)
-    parts = window.pages["results"].parts
-    wait(2000)  # while the fit is examined
+        QTest.qWait(20)
     for theme in ("light", "dark"):
         window.set_theme(theme)
         for page in PAGES:
             window.navigate_to(page)
-            for part in range(parts.count() if page == "results" else 1):
-                parts.setCurrentIndex(part)
-                wait(200)
-                number = f"-{part + 1}" if part else ""
-                window.grab().save(str(folder / f"{page}{number}-{theme}.png"))
+            QTest.qWait(200)
+            window.grab().save(str(folder / f"{page}-{theme}.png"))
     window.close()
 
 

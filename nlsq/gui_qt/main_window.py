@@ -102,6 +102,7 @@ class MainWindow(QMainWindow):
         self.setCentralWidget(whole)
         self.sidebar.currentRowChanged.connect(self._turn)
         self.themes = ThemeManager(self)
+        self.themes.changed.connect(self.pages["results"].set_theme)
         self.themes.changed.connect(self._paint)
         self._menus()
         app.data_changed.connect(self.draw)
@@ -187,8 +188,8 @@ class MainWindow(QMainWindow):
         self.app.state.page = PAGES[row]
 
     def _paint(self, theme: ThemeConfig) -> None:
-        for part in (*self.findChildren(BasePlotWidget), self.pages["results"]):
-            part.set_theme(theme)
+        for plot in self.findChildren(BasePlotWidget):
+            plot.set_theme(theme)
 
     def _menus(self) -> None:
         self.session = SessionMenu(self.app, self.notice, self.preferences, self)

@@ -57,15 +57,6 @@ class BasePlotWidget(pg.PlotWidget):
         raise NotImplementedError
 
 
-def copying(widget: QWidget, what: str, tip: str) -> None:
-    """Let Ctrl+C and the menu of the right button call the widget's `copy`."""
-    keys = QShortcut(QKeySequence.StandardKey.Copy, widget, widget.copy)
-    keys.setContext(Qt.ShortcutContext.WidgetShortcut)  # PySide6 ignores it above
-    action = widget.addAction(f"&Copy {what}", widget.copy)
-    action.setObjectName(f"copy {what}: {widget.objectName()}")
-    action.setToolTip(f"{tip} Ctrl+C")
-
-
 def points_of(item: pg.PlotDataItem, x: np.ndarray, y: np.ndarray, colour: str) -> None:
     """Draw points, smaller where there are many; their downsampling keeps the extremes."""
     size = 6 if x.size < 500 else 4 if x.size < 2000 else 2
@@ -76,3 +67,12 @@ def in_order(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Points from left to right, as downsampling needs them."""
     order = np.argsort(x, kind="stable")
     return x[order], y[order]
+
+
+def copying(widget: QWidget, what: str, tip: str) -> None:
+    """Let Ctrl+C and the menu of the right button call the widget's `copy`."""
+    keys = QShortcut(QKeySequence.StandardKey.Copy, widget, widget.copy)
+    keys.setContext(Qt.ShortcutContext.WidgetShortcut)  # PySide6 ignores it above
+    action = widget.addAction(f"&Copy {what}", widget.copy)
+    action.setObjectName(f"copy {what}: {widget.objectName()}")
+    action.setToolTip(f"{tip} Ctrl+C")
