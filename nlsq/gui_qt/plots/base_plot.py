@@ -71,8 +71,8 @@ def in_order(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def copying(widget: QWidget, what: str, tip: str) -> None:
     """Let Ctrl+C and the menu of the right button call the widget's `copy`."""
-    keys = QShortcut(QKeySequence.StandardKey.Copy, widget, widget.copy)
-    keys.setContext(Qt.ShortcutContext.WidgetShortcut)  # PySide6 ignores it above
     action = widget.addAction(f"&Copy {what}", widget.copy)
     action.setObjectName(f"copy {what}: {widget.objectName()}")
     action.setToolTip(f"{tip} Ctrl+C")
+    keys = QShortcut(QKeySequence.StandardKey.Copy, widget, action.trigger)
+    keys.setContext(Qt.ShortcutContext.WidgetShortcut)  # PySide6 ignores it above
