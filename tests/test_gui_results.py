@@ -307,6 +307,12 @@ def test_tables_are_copied_with_all_digits(window, qtbot):
     qtbot.keyClick(child(window, "statistics"), Qt.Key.Key_C, Qt.KeyboardModifier.ControlModifier)
     rows = dict(line.split("\t")[:2] for line in QGuiApplication.clipboard().text().split("\n"))
     assert float(rows["R²"]) == pytest.approx(direct().r_squared, rel=1e-12)
+    child(window, "correlations").copy()
+    lines = [line.split("\t") for line in QGuiApplication.clipboard().text().split("\n")]
+    assert (
+        lines[0] == ["", "amp", "mu", "sigma"] and [line[0] for line in lines[1:]] == lines[0][1:]
+    )
+    assert float(lines[3][1]) == pytest.approx(direct().correlation[2, 0], rel=1e-9)
 
 
 def test_a_figure_is_copied(window, qtbot):

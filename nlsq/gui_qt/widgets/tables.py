@@ -69,4 +69,8 @@ class PlainTable(QTableWidget):
         columns = sorted({at.column() for at in chosen}) if some else range(self.columnCount())
         heads = [self.horizontalHeaderItem(column).text() for column in columns]
         lines = [[self.item(row, column).data(_EXACT) for column in columns] for row in rows]
+        if self.verticalHeader().isVisibleTo(self):
+            names = [self.verticalHeaderItem(row).text() for row in rows]
+            heads = ["", *heads]
+            lines = [[name, *line] for name, line in zip(names, lines, strict=True)]
         QGuiApplication.clipboard().setText("\n".join(map("\t".join, [heads, *lines])))
