@@ -53,11 +53,11 @@ class ResultsPage(QWidget):
         tip = "Click, or press Alt and the letter that is underlined."
         self.parts = named(QTabWidget(self), "results parts", "Parts of the results", tip)
         for title, part in (
-            ("&Parameters", _stacked(self.parameters, self.statistics, 0)),
-            ("&Health", self.health),
-            ("&Residuals", _stacked(self.histogram, self.quantiles, 1)),
-            ("C&orrelations", self.correlations),
-            ("His&tory", FitHistoryWidget(app, self)),
+            ("&Parameters", _stacked(self.parameters, self.statistics, grows=0)),
+            ("&Health", _stacked(self.health)),
+            ("&Residuals", _stacked(self.histogram, self.quantiles)),
+            ("C&orrelations", _stacked(self.correlations)),
+            ("His&tory", _stacked(FitHistoryWidget(app, self))),
         ):
             self.parts.addTab(part, title)
         layout = QVBoxLayout(self)
@@ -166,13 +166,12 @@ class ResultsPage(QWidget):
         self.quantiles.set_spread(spread)
 
 
-def _stacked(above: QWidget, below: QWidget, grows: int) -> QSplitter:
-    """Both, of which that below takes its share of a larger window, or not."""
-    both = QSplitter(Qt.Orientation.Vertical)
-    both.addWidget(above)
-    both.addWidget(below)
-    both.setStretchFactor(0, 1)
-    both.setStretchFactor(1, grows)
-    both.setSizes([260, 260])
-    both.setChildrenCollapsible(False)
-    return both
+def _stacked(*parts: QWidget, grows: int = 1) -> QSplitter:
+    """One above the other; the last takes its share of a larger window, or not."""
+    stack = QSplitter(Qt.Orientation.Vertical)
+    for part in parts:
+        stack.addWidget(part)
+        stack.setStretchFactor(stack.count() - 1, 1 if part is parts[0] else grows)
+    stack.setSizes([260] * len(parts))
+    stack.setChildrenCollapsible(False)
+    return stack
