@@ -455,6 +455,7 @@ def test_a_fit_is_forgotten_and_comes_back(window, qtbot):
 def test_fits_are_kept_in_files(window, qtbot, data, tmp_path):
     two_fits(window, qtbot)
     state = window.app.state
+    window.app.view(level=0.9, draws=["prediction"])
     assert SessionState.from_json(state.to_json()) == state
     state.fits[0]["content"]["model"] = {
         "path": str(tmp_path / "m.py"),
@@ -473,6 +474,7 @@ def test_fits_are_kept_in_files(window, qtbot, data, tmp_path):
     app.take(later)
     app.edit("", remembering.restored(app.state.content, app.state.fits[1]))
     assert app.points.y.size == 120 and app.result is None  # a fit is made again, never read
+    assert (app.state.level, app.state.draws) == (0.9, ["prediction"])
     app.history.undo()
     app.history.undo()
     assert app.state.content == {} and app.state.fits == []

@@ -180,6 +180,7 @@ class AppState(QObject):
         with self.step("open a session"):
             self.edit("", state.content)
             self.history.push(Swap(self, "open a session", list(self.state.fits), state.fits))
+        self.view(level=state.level, draws=state.draws)
         self.state.page = state.page
 
     def put_fits(self, gone: list[dict], come: list[dict]) -> None:

@@ -79,7 +79,7 @@ class AutosaveManager(QObject):
         self._written.connect(self._report)
         for signal in (
             app_state.history.indexChanged, app_state.data_changed, app_state.model_changed,
-            app_state.fitting_changed, app_state.fits_changed,
+            app_state.fitting_changed, app_state.fits_changed, app_state.view_changed,
         ):  # fmt: skip
             signal.connect(self._changed)
 
