@@ -28,7 +28,6 @@ class FitHistoryWidget(PlainTable):
         tip = "Click or Enter restores a fit, Space draws it beside the others, Delete forgets it."
         super().__init__("fits of the session", tip, parent)
         self._app = app
-        self.setSelectionBehavior(self.SelectionBehavior.SelectRows)
         self.setColumnCount(len(HISTORY))
         self.horizontalHeader().setStretchLastSection(False)
         self.horizontalHeader().setSectionResizeMode(1, QHeaderView.ResizeMode.Stretch)

@@ -55,7 +55,7 @@ class PlainTable(QTableWidget):
         for row, cells in enumerate(rows):
             for column, cell in enumerate(cells):
                 if row in before and before[row][column] == cell:
-                    continue  # a call of Qt may wait for a thread, and a new item for all of a row
+                    continue  # a call of Qt may wait for a thread
                 item = QTableWidgetItem(cell[0])
                 item.setToolTip(cell[1])
                 item.setData(_EXACT, cell[2])
