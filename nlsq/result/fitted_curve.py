@@ -12,7 +12,7 @@ from nlsq.result.sentences import cautions
 from nlsq.result.statistics import LEVEL, level_of
 
 if TYPE_CHECKING:
-    from nlsq.diagnostics.config import DiagnosticsConfig
+    from nlsq.diagnostics import DiagnosticsConfig
     from nlsq.diagnostics.health_report import HealthReport
     from nlsq.result.deriving import Derived, DerivedQuantities
     from nlsq.result.prediction import Band

@@ -14,14 +14,13 @@ from nlsq.gui_qt.theme import LIGHT_THEME, ThemeConfig
 class BasePlotWidget(pg.PlotWidget):
     """A plot that knows the theme; subclasses draw in `_paint`."""
 
-    def __init__(self, name: str, parent: QWidget | None = None):
-        super().__init__(parent)
+    def __init__(self, name: str, parent: QWidget | None = None, **more):
+        super().__init__(parent, **more)
         self.setObjectName(name)
         self.setAccessibleName(name)
         self.theme = LIGHT_THEME
-        self.setMenuEnabled(
-            False
-        )  # of pyqtgraph's: log axes that our curves do not follow, in English
+        # pyqtgraph's menu has log axes, which our curves do not follow
+        self.setMenuEnabled(False)
         self.hideButtons()
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
         self.plotItem.showGrid(x=True, y=True, alpha=0.25)
@@ -57,10 +56,12 @@ class BasePlotWidget(pg.PlotWidget):
         raise NotImplementedError
 
 
-def points_of(item: pg.PlotDataItem, x: np.ndarray, y: np.ndarray, colour: str) -> None:
+def points_of(
+    item: pg.PlotDataItem, x: np.ndarray, y: np.ndarray, colour: str, symbol: str = "o"
+) -> None:
     """Draw points, smaller where there are many; their downsampling keeps the extremes."""
     size = 6 if x.size < 500 else 4 if x.size < 2000 else 2
-    item.setData(x, y, symbol="o", symbolSize=size, symbolPen=None, symbolBrush=colour, pen=None)
+    item.setData(x, y, symbol=symbol, symbolSize=size, symbolPen=None, symbolBrush=colour, pen=None)
 
 
 def in_order(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QPointF, QRectF, Qt, Signal
 from PySide6.QtWidgets import QWidget
 
 from nlsq.gui_qt.plots.base_plot import BasePlotWidget, in_order, points_of
+from nlsq.gui_qt.plots.masking import MaskingViewBox, RangeItem
 
 _NOTHING = np.empty(0)
+_REACH = 12  # pixels from a click to the point that it means
 
 
 class FitPlotWidget(BasePlotWidget):
@@ -21,18 +23,28 @@ class FitPlotWidget(BasePlotWidget):
         Where, in the units of the axes.
     dragged(int, float, float, object)
         Which handle, where to, and the gesture it belongs to.
+    masked(ndarray, object)
+        Which of the points of `set_rows`, and True to leave them out, False to take them in, None
+        for the other way round: a click with Ctrl, a rectangle with Ctrl (and Shift).
     """
 
     clicked = Signal(float, float)
     dragged = Signal(int, float, float, object)
+    masked = Signal(object, object)
 
     def __init__(self, parent: QWidget | None = None):
-        super().__init__("Data and fit", parent)
+        self.view = MaskingViewBox()
+        super().__init__("Data and fit", parent, viewBox=self.view)
+        self._rows = self._out = (_NOTHING, _NOTHING)
+        self.view.boxed.connect(self._box)
+        self.setToolTip("Points, curve and band: drag to move, wheel to zoom, Ctrl+0 shows all.")
         self._data = self._fit = self._start = (_NOTHING, _NOTHING)
         self._sigma: np.ndarray | None = None
         self._bands: dict[str, tuple[np.ndarray, np.ndarray]] = {}
         self.bars = pg.ErrorBarItem()
-        self.points = self.plotItem.plot()
+        self.points, self.crosses = self.plotItem.plot(), self.plotItem.plot()
+        self.span = RangeItem()
+        self.plotItem.addItem(self.span, ignoreBounds=True)
         self.start = pg.PlotDataItem()
         self.plotItem.addItem(self.start, ignoreBounds=True)  # it may be anywhere
         self.curve = self.plotItem.plot()
@@ -51,25 +63,57 @@ class FitPlotWidget(BasePlotWidget):
         self.scene().sigMouseClicked.connect(self._click)
 
     def _click(self, event) -> None:
-        if event.button() == Qt.MouseButton.LeftButton:
+        if self.view.masks(event):
+            self._toggle(self.plotItem.vb.mapSceneToView(event.scenePos()))
+        elif event.button() == Qt.MouseButton.LeftButton:
             at = self.plotItem.vb.mapSceneToView(event.scenePos())
             self.clicked.emit(at.x(), at.y())
 
+    def _toggle(self, at: QPointF) -> None:
+        """Mask the point that is nearest on the screen, or take it in again."""
+        x, y = self._rows
+        wide, high = self.view.viewPixelSize()
+        with np.errstate(invalid="ignore"):
+            far = np.hypot((x - at.x()) / wide, (y - at.y()) / high)
+        if np.isfinite(far).any() and far[near := int(np.nanargmin(far))] <= _REACH:
+            self.masked.emit(np.array([near]), None)
+
+    def _box(self, box: QRectF, back: bool) -> None:
+        (x, y), (left, low, right, high) = self._rows, box.getCoords()
+        inside = np.flatnonzero((x >= left) & (x <= right) & (y >= low) & (y <= high))
+        if inside.size:
+            self.masked.emit(inside, not back)
+
+    def set_rows(self, x: np.ndarray, y: np.ndarray, kept: np.ndarray) -> None:
+        """All points, of which those that are not kept are crosses; all are shown at first."""
+        before, self._rows = self._rows, (x, y)
+        out = ~kept & np.isfinite(x) & np.isfinite(y)
+        self._out = in_order(x[out], y[out])
+        self._paint_out()
+        if not all(np.array_equal(*pair) for pair in zip(before, self._rows, strict=True)):
+            self.show_all()
+
     def set_data(self, x: np.ndarray, y: np.ndarray, sigma: np.ndarray | None = None) -> None:
-        """Points, with error bars; nothing where they are empty."""
+        """Points that are fitted, with error bars; nothing where they are empty."""
         if sigma is not None:
             _, sigma = in_order(x, sigma)
         self._data, self._sigma = in_order(x, y), sigma
         self._paint()
-        self._show_all()
 
-    def _show_all(self) -> None:
+    def show_all(self) -> None:
         """Show all points; what is drawn of them is only what was seen before."""
-        x, y = self._data
+        x, y = self._rows
         good = np.isfinite(x) & np.isfinite(y)
         if good.any():
             xs, ys = ((float(v[good].min()), float(v[good].max())) for v in (x, y))
             self.plotItem.setRange(xRange=xs, yRange=ys)
+
+    def set_range(self, limits: list[float | None] | None, shown: bool) -> None:
+        """The range of x that is fitted, to be dragged."""
+        x = self._rows[0][np.isfinite(self._rows[0])]
+        self.span.setVisible(shown and x.size > 0)
+        if x.size:
+            self.span.show_range(limits or (None, None), (float(x.min()), float(x.max())))
 
     def set_start(self, x: np.ndarray, y: np.ndarray) -> None:
         """The curve of the start, dashed."""
@@ -85,6 +129,7 @@ class FitPlotWidget(BasePlotWidget):
             handle = pg.TargetItem(size=12, movable=True, pen=self.theme.fit)
             handle.setToolTip("Drag the peak: its position and height follow.")
             which = len(self.handles)
+            handle.setObjectName(f"handle {which + 1}")
             handle.sigPositionChanged.connect(lambda _, which=which: self._drag(which))
             handle.sigPositionChangeFinished.connect(self._drop)
             self.plotItem.addItem(handle, ignoreBounds=True)
@@ -133,10 +178,17 @@ class FitPlotWidget(BasePlotWidget):
             self.bars.setData(x=x, y=y, height=2 * self._sigma, pen=theme.data)
         else:
             self.bars.setData(x=None, y=None)
+        self._paint_out()
         self._paint_start()
         self._paint_fit()
+        self.span.setBrush(pg.mkBrush(theme.fit + "14"))
+        for line in self.span.lines:
+            line.setPen(pg.mkPen(theme.fit, width=1))
         for handle in self.handles:
             handle.setPen(theme.fit)
+
+    def _paint_out(self) -> None:
+        points_of(self.crosses, *self._out, self.theme.start, "x")
 
     def _paint_fit(self) -> None:
         theme = self.theme

@@ -17,6 +17,9 @@ class ResidualsPlotWidget(BasePlotWidget):
 
     def __init__(self, parent: QWidget | None = None):
         super().__init__("Residuals", parent)
+        self.setToolTip(
+            "What is left of the points: a pattern says that the model misses something."
+        )
         self._residuals, self._of_start = (_NOTHING, _NOTHING), False
         self.limits = [pg.InfiniteLine(at, angle=0) for at in (-2, 2)]
         for line in self.limits:
@@ -44,6 +47,11 @@ class ResidualsPlotWidget(BasePlotWidget):
         bottom, top = self.plotItem.vb.viewRange()[1]
         if low < bottom or high > top or high - low < (top - bottom) / 4:
             self.plotItem.setYRange(low, high)
+
+    def show_all(self) -> None:
+        """Show all of y again."""
+        if self._residuals[1].size:
+            self.plotItem.setYRange(self._residuals[1].min(), self._residuals[1].max())
 
     def _paint(self) -> None:
         self.zero.setPen(pg.mkPen(self.theme.foreground, width=1))
