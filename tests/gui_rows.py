@@ -493,7 +493,8 @@ ROWS = {
         "results", copies, lambda h: copied(f"^Parameter.*\t{h.popt[0]!r}\t")(h)),
     "copy table: statistics": Row("results", copies, copied("^Statistic.*\nPoints\t60\t")),
     "copy table: correlations": Row(
-        "results, correlations", copies, copied(r"^\tamp\tmu\tsigma\namp\t1\t.*\nsigma\t-0\.\d{9}")),
+        "results, correlations", copies,
+        copied(r"^\tamp\tmu\tsigma\namp\t1\t.*\nsigma\t-0\.\d{9}")),
     "copy table: fits of the session": Row(
         "results, history", copies, copied("^Fit\t.*\tgaussian\t60\t")),
     "copy figure: *": Row(
