@@ -547,6 +547,22 @@ def test_no_more_is_held_than_memory_should_take(monkeypatch):
     assert held[:2] == [None, None] and [one[1] for one in held[2:]] == [2, 3, 4]
 
 
+@pytest.mark.parametrize("model", [GAUSSIAN, "a*exp(-b*x) + c"], ids=["of ours", "a formula"])
+def test_a_result_that_travelled_has_exact_derivatives(model):
+    p0 = GAUSSIAN.guess(X, Y) if model is GAUSSIAN else None
+    found = CurveFitResult.from_json(curve_fit(model, X, Y, p0).to_json())
+    a, b, c = p = np.array([2.0, 1.5, 0.3])
+    z = (X - b) / c
+    e = np.exp(-0.5 * z**2)
+    exact = np.column_stack([e, a * e * z / c, a * e * z**2 / c])
+    if model is not GAUSSIAN:
+        e = np.exp(-b * X)
+        exact = np.column_stack([e, -a * X * e, 1 + 0 * X])
+    J = examining.by_engine(found).model.jacobian(X, p)
+    np.testing.assert_allclose(J, exact, rtol=1e-13, atol=1e-14)
+    assert found.model is not examining.by_engine(found).model
+
+
 def test_a_model_that_ran_apart_has_no_profiles():
     apart = CurveFitResult.from_json(curve_fit(lambda x, a: a * x, X, Y).to_json())
     with pytest.raises(InputError, match="in a process of its own"):

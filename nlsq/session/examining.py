@@ -72,9 +72,28 @@ def examine(result: CurveFitResult) -> Examination:
     from nlsq.streaming import DataSourceError
 
     try:
-        return Examination(result, result.diagnose(), _spread(result))
+        return Examination(result, by_engine(result).diagnose(), _spread(result))
     except DataSourceError as error:
         raise DataError(str(error)) from None
+
+
+def by_engine(result: CurveFitResult) -> CurveFitResult:
+    """The result with exact derivatives of its model, where that is one of ours.
+
+    One that came from another process or a file has differences, which take many times as long.
+    """
+    from nlsq.core.model.calls import CurveCall
+    from nlsq.core.model.model import Model
+    from nlsq.result.recipes import our_model
+
+    ours = our_model(result.get("model"))
+    if ours is None or isinstance(result.model, Model):
+        return result
+    model = Model(CurveCall(ours), len(result.names), result.model.name)
+    model.interpret("it came with its result", final=True)
+    twin = result.copy()
+    dict.__setitem__(twin, "model", model)
+    return twin
 
 
 def report_html(report: HealthReport, *colours: str) -> str:
@@ -140,7 +159,7 @@ def profile(
             "If you know and trust its file, fit it as trusted.",
         )
     try:
-        for one in profiles(result, level, watch):
+        for one in profiles(by_engine(result), level, watch):
             tell(one)
     except ValueError as error:
         raise ConfigurationError(f"{error}.") from None
