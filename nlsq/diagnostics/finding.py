@@ -19,7 +19,6 @@ class Severity(enum.IntEnum):
 
 
 INFO, WARNING, CRITICAL = Severity
-LINES = 12  # of a report
 _MARK = {INFO: " ", WARNING: "!", CRITICAL: "X"}
 
 

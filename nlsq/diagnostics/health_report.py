@@ -8,15 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from nlsq.diagnostics import explained, gradient, influence, residual_health
 from nlsq.diagnostics.evidence import Evidence
-from nlsq.diagnostics.finding import (
-    CRITICAL,
-    INFO,
-    LINES,
-    WARNING,
-    DiagnosticsConfig,
-    Finding,
-    Severity,
-)
+from nlsq.diagnostics.finding import CRITICAL, INFO, WARNING, DiagnosticsConfig, Finding, Severity
 from nlsq.diagnostics.identifiability import IdentifiabilityAnalyzer, ParameterSensitivityAnalyzer
 from nlsq.diagnostics.plugins import run_plugins
 
@@ -24,6 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     from matplotlib.figure import Figure
 
+LINES = 12
 # in the order in which their findings of like severity are listed
 ANALYSERS = (
     explained, IdentifiabilityAnalyzer, ParameterSensitivityAnalyzer, residual_health, influence,
