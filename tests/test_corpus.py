@@ -11,6 +11,9 @@ from nlsq.core.model.model import BY_DUALS
 from tests.corpus import CASES
 
 
+pytestmark = pytest.mark.usefixtures("quickly")
+
+
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_fits(case):
     x, y = case.data()
