@@ -10,7 +10,6 @@ import nlsq
 from nlsq.core.model.model import BY_DUALS
 from tests.corpus import CASES
 
-
 pytestmark = pytest.mark.usefixtures("quickly")
 
 
