@@ -209,6 +209,8 @@ class AppState(QObject):
         """Find where a fit would begin."""
         self.start, self._values = None, _NOTHING
         self._later.stop()
+        if self.points is not None:
+            self._soon.start()
         if self.model is None or self.points is None:
             self.problems.pop("start", None)
             self.problems_changed.emit()
@@ -224,7 +226,6 @@ class AppState(QObject):
                 }
                 fitting = Configuration(content, origin="the window").settings().fitting
                 self.start = model_adapter.begin(fitting, self.model, self.points)
-                self._soon.start()
         self.start_changed.emit()
 
     def _prepare(self) -> None:

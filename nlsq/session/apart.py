@@ -235,6 +235,8 @@ def _whole(
         dict.update(result, {name: getattr(points, of) for name, of in SENT.items()})
     if recipe is not None:
         bring_back(result, recipe)
+        if points is not None:
+            _ = result.predictions  # here, and not in the thread of the window
     return document, result
 
 
