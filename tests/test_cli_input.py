@@ -490,7 +490,7 @@ def test_one_group_is_fitted_by_itself_as_among_all(run, tmp_path):
     one, expected = json.loads((tmp_path / "o.json").read_text()), json.loads(out)[1]
     assert one["popt"] == pytest.approx([expected["a"], expected["b"]], rel=1e-10)
     code, _, err = run("fit", "g.csv", *XY, "linear", *groups)
-    assert code == 2 and "nlsq batch" in err
+    assert code == 1 and "nlsq batch" in err
     code, _, err = run("fit", "g.csv", *XY, "linear", *groups, "--set", "data.only='5'")
     assert code == 2 and "no rows of the group '5'" in err
 

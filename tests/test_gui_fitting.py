@@ -1,5 +1,7 @@
 """The fitting page: fits in a process apart, many curves, options, and what goes wrong."""
 
+import shlex
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,10 @@ pytest.importorskip("pyqtgraph", exc_type=ImportError)
 pytest.importorskip("pytestqt")
 
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QFileDialog
 
+from nlsq.gui_qt.adapters.export_adapter import as_command
 from nlsq.gui_qt.app_state import AppState
 from nlsq.gui_qt.main_window import MainWindow
 from nlsq.session import apart
@@ -166,3 +171,143 @@ def test_the_window_is_not_frozen_while_a_fit_runs(window, decay, qtbot, capsys,
     with capsys.disabled():
         print(f" [frozen for {1e3 * dog.longest:.0f} ms at most]", end="")
     assert window.app.result.success and dog.longest < 1.0
+
+
+@pytest.fixture
+def samples(window, tmp_path):
+    """A line for each temperature; the third has too few points."""
+    rows, lines = [], {"300": (2.0, 1.0), "310.5": (3.0, 0.5), "295": (1.0, 0.0), "305": (4.0, 2.0)}
+    rng = np.random.default_rng(5)
+    for name, (a, b) in lines.items():
+        for t in np.linspace(0, 1, 2 if name == "295" else 9).tolist():
+            rows.append(f"{t!r},{a * t + b + 0.1 * rng.normal()!r},{name}")
+    path = tmp_path / "samples.csv"
+    path.write_text("\n".join(["t,the V,temp K", *rows, ""]))
+    window.app.open(path)
+    window.app.edit("model", {"name": "linear"})
+    window.navigate_to("fitting")
+    return path
+
+
+def choose(window, key, word):
+    box = child(window, f"fitting {key}")
+    box.setCurrentText(word)
+    assert box.currentText() == word
+    box.activated.emit(box.currentIndex())
+
+
+def cells(window):
+    model = child(window, "group fits").model()
+    return [
+        [model.index(i, k).data() for k in range(model.columnCount())]
+        for i in range(model.rowCount())
+    ]
+
+
+def batch(command, folder, monkeypatch):
+    """The table that a command writes."""
+    from nlsq.cli.main import cli
+
+    monkeypatch.chdir(folder)
+    words = shlex.split(command)
+    assert words[0] == "nlsq"
+    cli.main([*words[1:], "-q"], standalone_mode=False)
+    return (folder / words[words.index("--table") + 1]).read_text()
+
+
+def test_all_groups_are_fitted_by_one_click(window, samples, qtbot, tmp_path, monkeypatch):
+    choose(window, "group", "temp K")
+    assert child(window, "fit").text() == "&Fit all groups"
+    press(window, qtbot, "fit")
+    done(window, qtbot)
+    shown = cells(window)
+    assert [row[0] for row in shown] == ["300", "310.5", "295", "305"]
+    assert [row[1] for row in shown] == ["converged"] * 4
+    t, v, name = np.loadtxt(samples, delimiter=",", skiprows=1).T
+    trend = window.pages["fitting"].many.trend
+    for k, group in enumerate((300, 310.5, 295, 305)):
+        a, cov = np.polyfit(t[name == group], v[name == group], 1, cov="unscaled")
+        assert trend.points.points()[k].pos().x() == group
+        assert trend.points.points()[k].pos().y() == pytest.approx(a[0])
+        if group != 295:  # whose two points say nothing of errors
+            rest = v[name == group] - np.polyval(a, t[name == group])
+            error = np.sqrt(cov[0, 0] * (rest @ rest) / 7)
+            assert trend.bars.opts["top"][k] == pytest.approx(error)
+
+    press(window, qtbot, "copy groups command")
+    command = QGuiApplication.clipboard().text()
+    press(window, qtbot, "copy groups")
+    copied = QGuiApplication.clipboard().text()
+    target = tmp_path / "window.csv"
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(target), ""))
+    press(window, qtbot, "write groups")
+    written = batch(command, tmp_path, monkeypatch)
+    assert target.read_text() == written
+    assert copied.split("\n")[0].split("\t") == written.split("\n")[0].split(",")
+    assert {"a", "a_err", "b", "b_err", "message"} <= set(copied.split("\n")[0].split("\t"))
+
+
+def test_a_click_on_a_point_shows_its_fit(window, samples, qtbot):
+    choose(window, "group", "temp K")
+    press(window, qtbot, "fit")
+    done(window, qtbot)
+    table = [row[2] for row in cells(window)]
+    trend = window.pages["fitting"].many.trend
+    trend.plotItem.vb.autoRange()
+    qtbot.wait(20)
+    spot = trend.points.points()[1]
+    at = trend.mapFromScene(trend.points.mapToScene(spot.pos()))
+    qtbot.mouseMove(trend.viewport(), at)
+    qtbot.mouseClick(trend.viewport(), LEFT, pos=at)
+    assert window.app.state.get("data.only") == "310.5"
+    done(window, qtbot)
+    app = window.app
+    assert app.points.y.size == 9 and app.result.success
+    x, y = window.plot.curve.getOriginalDataset()
+    assert y == pytest.approx(np.polyval(np.polyfit(app.points.x, app.points.y, 1), x))
+    assert window.residuals.points.getOriginalDataset()[1].size == 9
+    assert app.state.page == "fitting" and [row[2] for row in cells(window)] == table
+    assert as_command(app.fitted).startswith("nlsq fit") and "310.5" in as_command(app.fitted)
+    child(window, "group fits").selectRow(1)
+    qtbot.keyClick(child(window, "group fits"), Qt.Key.Key_Down)
+    qtbot.keyClick(child(window, "group fits"), Qt.Key.Key_Return)
+    done(window, qtbot)
+    assert app.points.y.size == 2
+    choose(window, "only", "(all groups)")
+    assert app.points.y.size == 29 and len(app.groups.rows) == 4
+
+
+CHANGES = [("fitting.loss", "huber"), ("data.where", "t > 0"), ("model", {"name": "sine"})]
+
+
+def test_tables_of_groups_are_never_stale(window, samples, qtbot):
+    app = window.app
+    choose(window, "group", "temp K")
+    press(window, qtbot, "fit")
+    done(window, qtbot)
+    for key, value in CHANGES:
+        app.edit(key, value)
+        assert app.groups is None and not child(window, "copy groups").isEnabled()
+        assert cells(window)[0][1] == ""
+        app.history.undo()
+        assert len(app.groups.rows) == 4 and child(window, "copy groups").isEnabled()
+    choose(window, "group", "(all rows at once)")
+    assert not child(window, "group fits").isVisible() and child(window, "iterations").isVisible()
+
+
+def test_groups_that_are_fitted_when_it_is_stopped_stay(window, samples, qtbot):
+    path = samples.with_name("many.csv")
+    rows = [f"{t},{g % 7 * t + g},{g}" for g in range(1500) for t in (0.0, 1.0, 2.0)]
+    path.write_text("\n".join(["t,V,g", *rows, ""]))
+    window.app.open(path)
+    choose(window, "group", "g")
+    press(window, qtbot, "fit")
+    qtbot.waitUntil(lambda: window.app.groups_done > 20, timeout=10_000)
+    window.pages["fitting"].refresh()
+    assert f"{window.app.groups_done} of 1500 groups" in child(window, "fit state").text()
+    press(window, qtbot, "stop")
+    done(window, qtbot)
+    found = window.app.groups.rows
+    assert 20 < len(found) < 1500
+    assert sum(row[1] != "" for row in cells(window)) == len(found)
+    assert all(found[g]["a"] == pytest.approx(g % 7, abs=1e-8) for g in found)

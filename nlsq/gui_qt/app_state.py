@@ -7,6 +7,8 @@ another file, the points of another column, the parameters of another model) is 
 from __future__ import annotations
 
 import copy
+import dataclasses
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,14 +20,14 @@ from PySide6.QtCore import QObject, QStandardPaths, QTimer, Signal
 from PySide6.QtGui import QUndoCommand, QUndoStack
 
 from nlsq.gui_qt.adapters import model_adapter
-from nlsq.gui_qt.adapters.fit_adapter import FitWorker, GuessWorker
+from nlsq.gui_qt.adapters.fit_adapter import FitWorker, GroupsWorker, GuessWorker
 from nlsq.gui_qt.session_state import SessionState
 from nlsq.io import Table
 from nlsq.session import apart
 from nlsq.session.configuration import Configuration
 from nlsq.session.errors import ProgramError
 from nlsq.session.model import LoadedModel, Start, load_model
-from nlsq.session.points import Points, load, select
+from nlsq.session.points import Points, groups, load, of_group, select
 from nlsq.session.settings import Settings
 from nlsq.utils.input_error import InputError
 
@@ -63,6 +65,24 @@ class _Edit(QUndoCommand):
         return True
 
 
+@dataclasses.dataclass(frozen=True)
+class GroupFits:
+    """Fits of the groups of a table, as they were asked for.
+
+    Attributes
+    ----------
+    settings : Settings
+    content : dict
+        The session they are of, and when its file was written.
+    rows : dict of int to dict
+        What is known of each, by the place of its group.
+    """
+
+    settings: Settings
+    content: dict[str, Any]
+    rows: dict[int, dict[str, Any]]
+
+
 class AppState(QObject):
     """The session that pages show and change.
 
@@ -77,6 +97,8 @@ class AppState(QObject):
         Where a fit would begin; None also while the code of a file looks for it.
     document, result, fitted
         The last fit and its settings; None before it, and once data or model are others.
+    group_names : list of str
+        The groups of the table, where a column of groups is chosen.
     problems : dict of str to ProgramError
         What is wrong, by the section it is in.
     """
@@ -89,6 +111,7 @@ class AppState(QObject):
     progressed = Signal(list)  # of (iteration, cost), new ones
     start_changed = Signal()
     problems_changed = Signal()
+    groups_changed = Signal()  # more of them are fitted
 
     def __init__(self, state: SessionState | None = None, parent: QObject | None = None):
         super().__init__(parent)
@@ -108,6 +131,9 @@ class AppState(QObject):
         self._values = _NOTHING  # of the model of a file at the start
         self._worker: FitWorker | None = None
         self._stopping = False
+        self.group_names: list[str] = []
+        self._groups: GroupFits | None = None
+        self._file = 0  # when what is open was written
         self._guess: GuessWorker | None = None
         self._clock = QTimer(self, interval=_DRAIN)
         self._clock.timeout.connect(self._drain)
@@ -146,7 +172,7 @@ class AppState(QObject):
         self.state.put(key, value)
         section = key.split(".")[0]
         if section in ("data", ""):
-            self._data(read=not key.startswith("data.columns"))
+            self._data(read=not key.startswith(("data.columns", "data.only")))
         if key == "fitting.nan_policy":
             self._data(read=False)
         if section in ("model", "") or key == "data.columns.x":
@@ -184,9 +210,12 @@ class AppState(QObject):
         content = {"data": self.state.get("data"), "model": _NO_MODEL}
         data = Configuration(content, origin="the window").settings().data
         if self.table is None:
-            self.table = load(data)
+            self.table = load(data.model_copy(update={"only": None}))
+            self._file = os.stat(data.input_file).st_mtime_ns
+        by = data.columns.group
+        self.group_names = [] if by is None else [name for name, _ in groups(self.table, by)]
         omit = self.state.get("fitting.nan_policy") == "omit"
-        self.points = select(self.table, data, omit)
+        self.points = select(of_group(self.table, data), data, omit)
 
     def _model(self) -> None:
         self._forget()
@@ -291,8 +320,16 @@ class AppState(QObject):
             return
         with self._reporting("fitting"):
             self._settings = self.settings()
-            self._worker = FitWorker(self._settings, self.points, self)
-            self._worker.succeeded.connect(self._take)
+            if self.fits_groups:
+                from nlsq.session.batching import require_many  # with the engine
+
+                require_many(self._settings)
+                self._worker = GroupsWorker(self._settings, self)
+                content = self._groups_content()
+                self._groups = GroupFits(self._settings, content, self._worker.rows)
+            else:
+                self._worker = FitWorker(self._settings, self.points, self)
+                self._worker.succeeded.connect(self._take)
             self._worker.refused.connect(self._refuse)
             self._worker.finished.connect(self._finish)
             self._stopping = False
@@ -304,6 +341,35 @@ class AppState(QObject):
     def stopping(self) -> bool:
         """Whether the fit was asked to end."""
         return self._stopping
+
+    @property
+    def fits_groups(self) -> bool:
+        """Whether a fit is one of each group of rows."""
+        get = self.state.get
+        return get("data.columns.group") is not None and get("data.only") is None
+
+    @property
+    def groups(self) -> GroupFits | None:
+        """The fits of the groups, where they are of the session as it is."""
+        content = self._groups_content()
+        return self._groups if self._groups and self._groups.content == content else None
+
+    def _groups_content(self) -> dict[str, Any]:
+        """What decides the fits of groups: also what the file is."""
+        content = copy.deepcopy(self.state.content) | {"file": self._file}
+        content.get("data", {}).pop("only", None)
+        return content
+
+    @property
+    def groups_done(self) -> int:
+        """How many groups the fit that runs has fitted."""
+        return min(getattr(self._worker, "done", 0), len(self.group_names))
+
+    def show_group(self, name: str) -> None:
+        """Fit one group, to see it; the fits of all stay."""
+        if not self.running:
+            self.edit("data.only", name)
+            self.fit()
 
     def stop(self) -> None:
         """End the fit at the best point so far; asked again, at once and without a result."""
@@ -321,7 +387,9 @@ class AppState(QObject):
         return all([worker.wait(seconds) for worker in workers])
 
     def _drain(self) -> None:
-        if self._worker is not None and (rows := self._worker.take()):
+        if isinstance(self._worker, GroupsWorker):
+            self.groups_changed.emit()
+        elif rows := self._worker.take():
             self.progressed.emit(rows)
 
     def _take(self, document: dict[str, Any], result: Any) -> None:

@@ -25,7 +25,6 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from nlsq.session.errors import ProgramError
 from nlsq.session.handover import SENT
-from nlsq.session.running import execute, guess_start
 from nlsq.utils import interruption
 from nlsq.utils.input_error import InputError
 
@@ -220,6 +219,16 @@ def fit(settings: Settings, points: Points | None, told: Callable[[list], None])
     return Call(_fit, settings, points, told=told, received=lambda found: _whole(found, points))
 
 
+def fit_groups(settings: Settings, told: Callable[[list], None]) -> Call:
+    """The fits of all groups as a call, which returns whether it came to the end.
+
+    What is told are numbers of fits that are done, and pairs (place of the group, its row).
+    """
+    from nlsq.session.batching import fit_groups
+
+    return Call(fit_groups, settings, told=told)
+
+
 def guess(settings: Settings, points: Points) -> Call:
     """The start of a fit as a call."""
     return Call(_guess, settings, points)
@@ -243,6 +252,7 @@ def _whole(
 # ------------------------------------------------------------------------------- the other end
 def _fit(settings: Settings, points: Points | None, tell: Callable) -> tuple:
     from nlsq.result.recipes import recipe_of
+    from nlsq.session.running import execute
 
     def watch(iteration: int, cost: float, *_: Any) -> None:
         tell((iteration, float(cost)))
@@ -259,6 +269,8 @@ def _fit(settings: Settings, points: Points | None, tell: Callable) -> tuple:
 
 
 def _guess(settings: Settings, points: Points, tell: Callable) -> dict[str, Any]:
+    from nlsq.session.running import guess_start
+
     return guess_start(settings, points)
 
 
@@ -338,6 +350,7 @@ def serve() -> NoReturn:
 
     server = _Server(*streams())
     threading.Thread(target=server.listen, daemon=True).start()
-    import nlsq.core.minpack  # noqa: F401  which the first fit would wait for
+    import nlsq.core.minpack
+    import nlsq.session.running  # noqa: F401  which the first fit would wait for
 
     server.serve()

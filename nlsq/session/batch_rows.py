@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +34,7 @@ def write_table(path: Path, rows: list[dict[str, Any]]) -> None:
     if suffix == ".json":
         content: str | bytes = table_json(rows)
     elif suffix == ".csv":
-        text = io.StringIO()
-        writer = csv.DictWriter(text, names, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-        content = text.getvalue()
+        content = table_text(rows)
     else:
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -50,6 +47,27 @@ def write_table(path: Path, rows: list[dict[str, Any]]) -> None:
         write_file(path, content)
     except FileError as error:
         raise DataError(error.message, error.fix) from None
+
+
+def table_text(rows: list[dict[str, Any]], delimiter: str = ",") -> str:
+    """The rows as CSV."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, _columns(rows), delimiter=delimiter, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def parameter_columns(rows: list[dict[str, Any]]) -> list[str]:
+    """The columns of parameters; each has another one, with `_err`, beside it."""
+    whole = max(rows, key=len, default={})
+    return [name[:-4] for name in whole if name.endswith("_err") and name[:-4] in whole]
+
+
+def told(rows: list[dict[str, Any]]) -> str:
+    """How many ended how."""
+    counts = Counter(row["outcome"] for row in rows)
+    return ", ".join(f"{counts[o]} {o}" for o in reversed(OUTCOMES) if counts[o])
 
 
 def _columns(rows: list[dict[str, Any]]) -> list[str]:

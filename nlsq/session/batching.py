@@ -28,9 +28,9 @@ from nlsq.session.errors import ConfigurationError, DataError, LimitReached, NoM
 from nlsq.session.journal import Journal
 from nlsq.session.model import USER_CODE_ERRORS, LoadedModel, Start, load_model, start
 from nlsq.session.points import Points, groups, load, select
-from nlsq.session.running import carry_out, pack_error, translated
-from nlsq.session.settings import Data, Settings
-from nlsq.utils import interruption
+from nlsq.session.running import carry_out, pack_error, require_safe, translated
+from nlsq.session.settings import Data, Export, Settings, Workflow
+from nlsq.utils import interruption, progress
 
 PORTION = 256  # fits read and fitted at a time
 SEARCHED = 32  # the same where each is searched for, so that an interruption loses few
@@ -49,6 +49,29 @@ class Item:
         """How it is called in tables."""
         path = str(self.path).encode("utf-8", "backslashreplace").decode()  # any bytes are a name
         return path + ("" if self.group is None else f"[{self.group}]")
+
+
+def require_many(settings: Settings) -> None:
+    """Raise for options of a single fit.
+
+    Raises
+    ------
+    ConfigurationError
+    """
+    settings.fitting.options_of_many()
+    given = {
+        "workflow": settings.workflow != Workflow(),
+        "certified": settings.certified is not None,
+        "fitting.fallback": settings.fitting.fallback,
+        "export": settings.export != Export(),
+        "goal: memory_efficient": settings.fitting.goal == "memory_efficient",
+        "auto_bounds": settings.fitting.auto_bounds,
+    }
+    for section in (name for name, there in given.items() if there):
+        raise ConfigurationError(
+            f"{section} is for a single fit (nlsq fit), not for many (nlsq batch).",
+            "Leave it out; what a batch writes is named by --table and --plots.",
+        )
 
 
 def find_items(paths: Iterable[Path], settings: Settings) -> Iterator[Any]:
@@ -365,3 +388,20 @@ def _portion_rows(
             for half in (portion[:middle], portion[middle:])
             for row in _portion_rows(half, settings, deadline, documents)
         ]
+
+
+def fit_groups(settings: Settings, tell: Callable[[Any], None]) -> bool:
+    """Fit all groups of a file; whether that came to its end.
+
+    What is told are numbers, of so many more that are fitted, and then their places and rows.
+    """
+    if settings.model.path is not None:
+        require_safe(settings)
+    items = find_items([settings.data.input_file], settings)
+    try:
+        with progress.heard(tell):
+            for placed in fit_all(items, settings, Journal(None, False), False, id):
+                tell(placed)
+    except KeyboardInterrupt:  # what was told stays
+        return False
+    return True

@@ -94,6 +94,19 @@ def _rich_bar():
     )
 
 
+_listeners: list[Callable[[int], None]] = []
+
+
+@contextmanager
+def heard(listener: Callable[[int], None]) -> Iterator[None]:
+    """In this block listener(k) is told too by how much a bar advances."""
+    _listeners.append(listener)
+    try:
+        yield
+    finally:
+        _listeners.remove(listener)
+
+
 @contextmanager
 def progress_bar(total: int, unit: str, show: bool | None) -> Iterator[Callable[[int], None]]:
     """Yield advance(k), which tells that k more of `total` are done; see `ProgressLine`."""
@@ -102,6 +115,8 @@ def progress_bar(total: int, unit: str, show: bool | None) -> Iterator[Callable[
     def advance(count: int) -> None:
         nonlocal done
         done += count
+        for listener in _listeners:
+            listener(count)
         line.update(unit, done, total)
 
     try:

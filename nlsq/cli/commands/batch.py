@@ -85,6 +85,7 @@ def _what(context: click.Context, sources: tuple[str, ...], groupby: str | None)
     """Settings and files of the command line."""
     import glob
 
+    from nlsq.session.batching import require_many
     from nlsq.session.configuration import SUFFIXES
     from nlsq.session.errors import DataError
 
@@ -102,28 +103,8 @@ def _what(context: click.Context, sources: tuple[str, ...], groupby: str | None)
     if groupby is not None:
         configuration.set("data.columns.group", groupby, "the command line")
     settings = configuration.settings()
-    settings.fitting.options_of_many()  # refuses what is for one fit, as this does
-    _refuse_what_is_for_one_fit(settings)
+    require_many(settings)
     return settings, list(dict.fromkeys(paths))
-
-
-def _refuse_what_is_for_one_fit(settings: Any) -> None:
-    from nlsq.session.errors import ConfigurationError
-    from nlsq.session.settings import Export, Workflow
-
-    given = {
-        "workflow": settings.workflow != Workflow(),
-        "certified": settings.certified is not None,
-        "fitting.fallback": settings.fitting.fallback,
-        "export": settings.export != Export(),
-        "goal: memory_efficient": settings.fitting.goal == "memory_efficient",
-        "auto_bounds": settings.fitting.auto_bounds,
-    }
-    for section in (name for name, there in given.items() if there):
-        raise ConfigurationError(
-            f"{section} is for a single fit (nlsq fit), not for nlsq batch.",
-            "A batch writes what --table and --plots name.",
-        )
 
 
 class _Job:

@@ -104,6 +104,33 @@ class FitWorker(Worker):
         return [self._progress.popleft() for _ in range(len(self._progress))]
 
 
+class GroupsWorker(Worker):
+    """The fits of all groups; its pair is whether it came to the end, and nothing.
+
+    Attributes
+    ----------
+    rows : dict of int to dict
+        What is known of each group, by its place.
+    done : int
+        How many are fitted; their rows come together.
+    """
+
+    def __init__(self, settings: Settings, parent: QObject | None = None):
+        self.rows: dict[int, dict[str, Any]] = {}
+        self.done = 0
+        super().__init__(settings, None, parent)
+
+    def call(self, settings: Settings, points: Points | None) -> apart.Call:
+        return apart.fit_groups(settings, self._told)
+
+    def _told(self, items: list[Any]) -> None:
+        self.rows.update(item for item in items if not isinstance(item, int))
+        self.done += sum(item for item in items if isinstance(item, int))
+
+    def answer(self, found: Any) -> tuple[Any, Any]:
+        return found, None
+
+
 class GuessWorker(Worker):
     """Where the model of a file begins, which only its code knows.
 

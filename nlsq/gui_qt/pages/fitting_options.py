@@ -23,6 +23,7 @@ from nlsq.gui_qt.app_state import AppState
 from nlsq.gui_qt.plots.live_cost_plot import LiveCostPlotWidget
 from nlsq.gui_qt.presets import PRESETS
 from nlsq.gui_qt.widgets.advanced_options import DEFAULT, AdvancedOptionsWidget
+from nlsq.gui_qt.widgets.group_fits import GroupFitsWidget
 from nlsq.gui_qt.widgets.iteration_table import IterationTableWidget
 from nlsq.gui_qt.widgets.problem_label import ProblemLabel
 from nlsq.types import LossLiteral, MethodLiteral, SearchLiteral
@@ -58,6 +59,18 @@ class FittingOptionsPage(QWidget):
                 box.setItemData(box.findText(word), means, Qt.ItemDataRole.ToolTipRole)
             box.activated.connect(lambda _, key=key: self._choose(key))
             self.boxes[key] = box
+            form.addRow(title, box)
+        self.groups: dict[str, QComboBox] = {}
+        for key, title, tip in (
+            ("columns.group", "Fit each", "A column whose equal values make a group of rows, each "
+             "with a fit of its own"),
+            ("only", "Of these", "Fit all groups at once, or one by itself"),
+        ):  # fmt: skip
+            box = self.groups[key] = QComboBox(self)
+            box.setObjectName(f"fitting {key.removeprefix('columns.')}")
+            box.setAccessibleName(title)
+            box.setToolTip(tip)
+            box.activated.connect(lambda at, key=key: self._choose_group(key, at))
             form.addRow(title, box)
         self.absolute = QCheckBox("The errors of y are in its own units", self)
         self.absolute.setObjectName("absolute sigma")
@@ -108,6 +121,8 @@ class FittingOptionsPage(QWidget):
         app.progressed.connect(self.cost.add)
         app.running_changed.connect(lambda on: self.cost.clear_cost() if on else None)
         self.iterations = IterationTableWidget(app, self)
+        self.many = GroupFitsWidget(app, self)
+        app.groups_changed.connect(self._say)
         layout = QVBoxLayout(self)
         layout.addLayout(form)
         layout.addWidget(self.more)
@@ -117,6 +132,7 @@ class FittingOptionsPage(QWidget):
         layout.addWidget(ProblemLabel(app, "fitting", self))
         layout.addWidget(self.cost, stretch=2)
         layout.addWidget(self.iterations, stretch=2)
+        layout.addWidget(self.many, stretch=5)
         for signal in (
             app.fitting_changed, app.running_changed, app.data_changed, app.model_changed,
             app.result_changed,
@@ -133,16 +149,47 @@ class FittingOptionsPage(QWidget):
         self.absolute.setEnabled(app.state.get("data.columns.sigma") is not None)
         ready = app.points is not None and app.model is not None
         self.fit.setEnabled(ready and not app.running)
+        self._show_groups()
         self.stop.setEnabled(app.running)
         self.stop.setText("&End now" if app.stopping and app.running else "&Stop")
+        self._say()
+
+    def _say(self) -> None:
+        app = self._app
         if app.running:
-            self.said.setText(_STOPPING if app.stopping else "Fitting …")
-        elif not ready:
+            many = f" {app.groups_done} of {len(app.group_names)} groups" * app.fits_groups
+            self.said.setText(_STOPPING if app.stopping else f"Fitting …{many}")
+        elif app.points is None or app.model is None:
             self.said.setText("Open data and choose a model first.")
         elif app.document is None:
             self.said.setText("Ready to fit.")
         else:
             self.said.setText(app.document["convergence"]["message"])
+
+    def _show_groups(self) -> None:
+        app = self._app
+        column, only = app.state.get("data.columns.group"), app.state.get("data.only")
+        columns = [] if app.table is None else list(app.table.names)
+        for key, words, chosen in (
+            ("columns.group", ["(all rows at once)", *columns], column),
+            ("only", ["(all groups)", *app.group_names], only),
+        ):
+            box = self.groups[key]
+            box.clear()
+            box.addItems(words)
+            box.setCurrentIndex(max(box.findText(str(chosen)), 0) if chosen is not None else 0)
+        self._form.setRowVisible(self.groups["only"], column is not None)
+        self.fit.setText("&Fit all groups" if app.fits_groups else "&Fit")
+        folded = not self.more.isChecked()
+        self.cost.setVisible(column is None)
+        self.iterations.setVisible(column is None and folded)
+
+    def _choose_group(self, key: str, at: int) -> None:
+        name = self.groups[key].itemText(at) if at else None
+        with self._app.step("choose the group" if key == "only" else "choose the groups"):
+            if key != "only":
+                self._app.edit("data.only", None)
+            self._app.edit(f"data.{key}", name)
 
     def _choose(self, key: str) -> None:
         text = self.boxes[key].currentText()
@@ -166,4 +213,5 @@ class FittingOptionsPage(QWidget):
     def _unfold(self, on: bool) -> None:
         self.more.setArrowType(Qt.ArrowType.DownArrow if on else Qt.ArrowType.RightArrow)
         self.area.setVisible(on)
-        self.iterations.setVisible(not on)
+        self.many.setMaximumHeight(0 if on else 16777215)
+        self._show_groups()

@@ -1,0 +1,217 @@
+"""Fits of the groups of a table: what was found, trends of the parameters, and a look at each."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PySide6.QtCore import QAbstractTableModel, QModelIndex, Qt
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QComboBox,
+    QFileDialog,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QTableView,
+    QVBoxLayout,
+    QWidget,
+)  # fmt: skip
+
+from nlsq.gui_qt.adapters.export_adapter import as_command
+from nlsq.gui_qt.app_state import AppState
+from nlsq.gui_qt.plots.trend_plot import TrendPlotWidget
+from nlsq.result.formatting import Rounding
+from nlsq.session.batch_rows import parameter_columns, table_text, told, write_table
+from nlsq.session.saving import check_file
+from nlsq.utils.input_error import InputError
+
+_ROLES = Qt.ItemDataRole
+_KINDS = "Table (*.csv);;Table (*.json);;Table (*.parquet)"
+
+
+class _Rows(QAbstractTableModel):
+    """The groups in their order; those that are not fitted yet are empty."""
+
+    def __init__(self, parent: QWidget):
+        super().__init__(parent)
+        self.groups: list[str] = []
+        self.rows: dict[int, dict[str, Any]] = {}
+        self.parameters: list[str] = []
+
+    def set_rows(self, groups: list[str], rows: dict[int, dict[str, Any]]) -> None:
+        """Hold others, or more."""
+        parameters = parameter_columns(list(rows.values()))
+        same = groups == self.groups and parameters == self.parameters
+        if not same:
+            self.beginResetModel()
+        self.groups, self.rows, self.parameters = list(groups), dict(rows), parameters
+        if not same:
+            self.endResetModel()
+        elif groups:
+            last = self.index(len(groups) - 1, self.columnCount() - 1)
+            self.dataChanged.emit(self.index(0, 0), last)
+
+    def rowCount(self, parent: QModelIndex | None = None) -> int:
+        return 0 if parent and parent.isValid() else len(self.groups)
+
+    def columnCount(self, parent: QModelIndex | None = None) -> int:
+        return 0 if parent and parent.isValid() else len(self.parameters) + 3
+
+    def data(self, index: QModelIndex, role: int = _ROLES.DisplayRole) -> Any:
+        row = self.rows.get(index.row(), {})
+        name = self.headerData(index.column(), Qt.Orientation.Horizontal)
+        if role == _ROLES.ToolTipRole:
+            exact = index.column() > 1 and name in self.parameters and row.get(name) is not None
+            return repr(row[name]) if exact else row.get("message")
+        if role != _ROLES.DisplayRole:
+            return None
+        if index.column() == 0:
+            return self.groups[index.row()]
+        if index.column() == 1:
+            return status(row)
+        if index.column() == self.columnCount() - 1:
+            return "" if row.get("r_squared") is None else f"{row['r_squared']:.5f}"
+        return _with_error(row.get(name), row.get(f"{name}_err"))
+
+    def headerData(self, section: int, orientation, role: int = _ROLES.DisplayRole):
+        if role != _ROLES.DisplayRole:
+            return None
+        titles = ("Group", "Status", *self.parameters, "R²")
+        return titles[section] if orientation == Qt.Orientation.Horizontal else section
+
+
+def status(row: dict[str, Any]) -> str:
+    """How a fit ended, in words."""
+    doubts = [
+        f"{words}: {row[key]}"
+        for key, words in (("undetermined", "not determined"), ("at_bound", "on its bound"))
+        if row.get(key)
+    ]
+    return "; ".join([row.get("outcome", ""), *doubts])
+
+
+def _with_error(value: float | None, error: float | None) -> str:
+    if value is None:
+        return ""
+    digits = Rounding.of(value, math.inf if error is None else error)
+    return digits.text(value) + ("" if error is None else f" ± {digits.error(error)}")
+
+
+class GroupFitsWidget(QWidget):
+    """Seen where a column of groups is chosen."""
+
+    def __init__(self, app: AppState, parent: QWidget | None = None):
+        super().__init__(parent)
+        self._app = app
+        self._model = _Rows(self)
+        self.table = QTableView(self)
+        self.table.setObjectName("group fits")
+        self.table.setAccessibleName("Fits of the groups")
+        self.table.setToolTip("Choose a group by a click, or Enter, to see its fit.")
+        self.table.setTabKeyNavigation(False)
+        self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.table.verticalHeader().hide()
+        self.table.setModel(self._model)
+        self.table.clicked.connect(lambda index: self._show(index.row()))
+        self.table.activated.connect(lambda index: self._show(index.row()))
+        self.parameter = QComboBox(self)
+        self.parameter.setObjectName("trend parameter")
+        self.parameter.setAccessibleName("Parameter whose trend is drawn")
+        self.parameter.setToolTip("Which parameter is drawn over the groups, with its errors.")
+        self.parameter.currentTextChanged.connect(self._draw)
+        self.trend = TrendPlotWidget(self)
+        self.trend.clicked.connect(self._show)
+        line = QHBoxLayout()
+        line.addWidget(self.parameter, stretch=1)
+        self.buttons: dict[str, QPushButton] = {}
+        for name, title, tip, act in (
+            ("copy groups", "&Copy table", "All columns of all groups, for a spreadsheet.",
+             lambda: self._copy(table_text(self._rows(), "\t"))),
+            ("copy groups command", "Copy as comman&d",
+             "The command line of nlsq batch that writes the same table.",
+             lambda: self._copy(as_command(self._app.groups.settings))),
+            ("write groups", "&Write table…", "Write all columns of all groups to a file.",
+             self._write),
+        ):  # fmt: skip
+            button = self.buttons[name] = QPushButton(title, self)
+            button.setObjectName(name)
+            button.setAccessibleName(title.replace("&", ""))
+            button.setToolTip(tip)
+            button.clicked.connect(lambda _, act=act: self._reporting(act))
+            line.addWidget(button)
+        self.said = QLabel(self)
+        self.said.setObjectName("groups state")
+        self.said.setWordWrap(True)
+        self.said.setTextFormat(Qt.TextFormat.PlainText)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.table, stretch=3)
+        layout.addLayout(line)
+        layout.addWidget(self.trend, stretch=2)
+        layout.addWidget(self.said)
+        for signal in (
+            app.data_changed, app.model_changed, app.fitting_changed, app.groups_changed,
+            app.running_changed,
+        ):  # fmt: skip
+            signal.connect(self.refresh)
+        self.refresh()
+
+    def _rows(self) -> list[dict[str, Any]]:
+        rows = {} if self._app.groups is None else dict(self._app.groups.rows)
+        return [rows[place] for place in sorted(rows)]
+
+    def refresh(self, *_) -> None:
+        """Show what is fitted so far."""
+        app = self._app
+        self.setVisible(app.state.get("data.columns.group") is not None)
+        rows = {} if app.groups is None else dict(app.groups.rows)
+        self._model.set_rows(app.group_names, rows)
+        if [self.parameter.itemText(k) for k in range(self.parameter.count())] != (
+            names := self._model.parameters
+        ):
+            self.parameter.clear()
+            self.parameter.addItems(names)
+        for button in self.buttons.values():
+            button.setEnabled(bool(rows))
+        done = f"{len(rows)} of {len(app.group_names)} groups are fitted"
+        self.said.setText(f"{done}: {told(list(rows.values()))}." if rows else "")
+        self._draw()
+
+    def _draw(self, *_) -> None:
+        model, name = self._model, self.parameter.currentText()
+        rows = [model.rows.get(k, {}) for k in range(len(model.groups))]
+        y, errors = (
+            np.array([np.nan if row.get(key) is None else row[key] for row in rows], float)
+            for key in (name, f"{name}_err")
+        )
+        good = np.array([row.get("outcome") == "converged" for row in rows], bool)
+        only = self._app.state.get("data.only")
+        shown = model.groups.index(only) if only in model.groups else None
+        self.trend.set_labels(str(self._app.state.get("data.columns.group", "")), name)
+        self.trend.set_trend(model.groups, y, errors, good, shown)
+
+    def _show(self, place: int) -> None:
+        self._app.show_group(self._model.groups[place])
+
+    def _reporting(self, act: Any) -> None:
+        try:
+            act()
+        except InputError as error:
+            self.said.setText(f"⚠ {error}")
+
+    def _copy(self, text: str) -> None:
+        QGuiApplication.clipboard().setText(text)
+        self.said.setText("Copied.")
+
+    def _write(self) -> None:
+        data = Path(self._app.groups.settings.data.input_file)
+        near = str(data.with_name(f"{data.stem}-fits.csv"))
+        name, _ = QFileDialog.getSaveFileName(self, "Write the table", near, _KINDS)
+        if name:
+            check_file(Path(name), data=[data])
+            write_table(Path(name), self._rows())
+            self.said.setText(f"Written: {name}")
