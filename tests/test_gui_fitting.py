@@ -1,5 +1,6 @@
 """The fitting page: fits in a process apart, many curves, options, and what goes wrong."""
 
+import re
 import shlex
 
 import numpy as np
@@ -11,6 +12,7 @@ pytest.importorskip("pytestqt")
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFileDialog
+from scipy.optimize import curve_fit
 
 from nlsq.gui_qt.adapters.export_adapter import as_command
 from nlsq.gui_qt.app_state import AppState
@@ -302,12 +304,58 @@ def test_groups_that_are_fitted_when_it_is_stopped_stay(window, samples, qtbot):
     window.app.open(path)
     choose(window, "group", "g")
     press(window, qtbot, "fit")
-    qtbot.waitUntil(lambda: window.app.groups_done > 20, timeout=10_000)
-    window.pages["fitting"].refresh()
-    assert f"{window.app.groups_done} of 1500 groups" in child(window, "fit state").text()
+    said = child(window, "fit state")
+    words = r"Fitting … groups: [1-9][\d,]+ of 1,500"
+    qtbot.waitUntil(lambda: bool(re.fullmatch(words, said.text())), timeout=10_000)
     press(window, qtbot, "stop")
     done(window, qtbot)
     found = window.app.groups.rows
     assert 20 < len(found) < 1500
     assert sum(row[1] != "" for row in cells(window)) == len(found)
     assert all(found[g]["a"] == pytest.approx(g % 7, abs=1e-8) for g in found)
+
+
+SUITS = [
+    ("method", "lm", "fitting.loss", "huber", "lm is for the linear loss"),
+    ("loss", "cauchy", "fitting.method", "lm", "lm is for the linear loss"),
+    ("method", "lm", "fitting.bounds", {"tau": [0, None]}, "lm takes no bounds"),
+    ("method", "dogbox", "data.columns.group", "t", "dogbox is for a single fit"),
+    ("preset", "cmaes", "data.columns.group", "t", "cmaes is a search for single fits"),
+]
+
+
+@pytest.mark.parametrize("key, word, other, value, why", SUITS)
+def test_what_does_not_suit_is_disabled_with_its_reason(window, key, word, other, value, why):
+    window.app.edit("model", {"formula": "a*exp(-t/tau)"})
+    box = child(window, f"fitting {key}")
+    at = box.findText(word)
+    assert box.model().item(at).isEnabled()
+    window.app.edit(other, value)
+    assert not box.model().item(at).isEnabled()
+    assert why in box.itemData(at, Qt.ItemDataRole.ToolTipRole)
+    window.app.history.undo()
+    assert box.model().item(at).isEnabled()
+
+
+def test_methods_losses_and_searches_find_the_same_minimum(window, decay, qtbot):
+    app = window.app
+    app.edit("model", {"formula": "a*exp(-t/tau)"})
+    expected = curve_fit(lambda t, a, tau: a * np.exp(-t / tau), app.points.x, app.points.y, [2, 1])
+    window.navigate_to("fitting")
+    for key, word in (
+        ("method", "dogbox"), ("method", "lm"), ("method", "multistart"), ("method", "cmaes-fast"),
+        ("preset", "fast"), ("preset", "cmaes"), ("method", "(default)"), ("loss", "huber"),
+    ):  # fmt: skip
+        choose(window, key, word)
+        press(window, qtbot, "fit")
+        done(window, qtbot)
+        close = 1e-6 if key != "loss" else 0.01
+        assert app.result.popt == pytest.approx(expected[0], rel=close), (word, app.problems)
+        assert not child(window, "fitting problem").isVisible()
+        window.navigate_to("fitting")
+
+
+def test_the_cost_of_a_fit_that_is_tried_anew_goes_on_to_the_right(window):
+    plot = window.pages["fitting"].cost
+    plot.add([(0, 5.0), (1, 4.0), (0, 5.0), (1, np.nan), (2, 1.0)])
+    assert plot.line.getOriginalDataset()[0].tolist() == [0, 1, 2, 4]

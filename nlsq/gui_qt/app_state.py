@@ -108,7 +108,7 @@ class AppState(QObject):
     fitting_changed = Signal()
     result_changed = Signal()
     running_changed = Signal(bool)
-    progressed = Signal(list)  # of (iteration, cost), new ones
+    progressed = Signal(list)  # of (iteration, cost), new ones; none where the stage is another
     start_changed = Signal()
     problems_changed = Signal()
     groups_changed = Signal()  # more of them are fitted
@@ -131,6 +131,7 @@ class AppState(QObject):
         self._values = _NOTHING  # of the model of a file at the start
         self._worker: FitWorker | None = None
         self._stopping = False
+        self._seen: tuple = (None, 0)  # of what runs
         self.group_names: list[str] = []
         self._groups: GroupFits | None = None
         self._file = 0  # when what is open was written
@@ -332,7 +333,7 @@ class AppState(QObject):
                 self._worker.succeeded.connect(self._take)
             self._worker.refused.connect(self._refuse)
             self._worker.finished.connect(self._finish)
-            self._stopping = False
+            self._stopping, self._seen = False, (None, 0)
             self._worker.start()
             self._clock.start()
             self.running_changed.emit(True)
@@ -361,9 +362,12 @@ class AppState(QObject):
         return content
 
     @property
-    def groups_done(self) -> int:
-        """How many groups the fit that runs has fitted."""
-        return min(getattr(self._worker, "done", 0), len(self.group_names))
+    def stage(self) -> str:
+        """How far the fit that runs is, in words."""
+        title, done, total = (self._worker and self._worker.stage) or ("", 0, None)
+        if self.fits_groups:
+            title, total = "groups", len(self.group_names)
+        return title and f"{title}: {done:,}" + (f" of {total:,}" if total else "")
 
     def show_group(self, name: str) -> None:
         """Fit one group, to see it; the fits of all stay."""
@@ -387,10 +391,13 @@ class AppState(QObject):
         return all([worker.wait(seconds) for worker in workers])
 
     def _drain(self) -> None:
-        if isinstance(self._worker, GroupsWorker):
-            self.groups_changed.emit()
-        elif rows := self._worker.take():
+        worker = self._worker
+        seen = worker.stage, len(getattr(worker, "rows", ()))
+        if (rows := worker.take()) or seen != self._seen:
             self.progressed.emit(rows)
+        if seen[1] != self._seen[1]:
+            self.groups_changed.emit()
+        self._seen = seen
 
     def _take(self, document: dict[str, Any], result: Any) -> None:
         self.document, self.result, self.fitted = document, result, self._settings

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from nlsq.session.errors import ProgramError
 from nlsq.session.handover import SENT
-from nlsq.utils import interruption
+from nlsq.utils import interruption, progress
 from nlsq.utils.input_error import InputError
 
 try:
@@ -212,9 +212,9 @@ class Call:
 
 
 def fit(settings: Settings, points: Points | None, told: Callable[[list], None]) -> Call:
-    """A fit as a call: document and result; what is told are pairs (iteration, cost).
+    """A fit as a call: document and result, with its model where that is no code.
 
-    A model that is no code comes with the result.
+    What is told are pairs (iteration, cost), and (title, done, total) of what is long.
     """
     return Call(_fit, settings, points, told=told, received=lambda found: _whole(found, points))
 
@@ -222,7 +222,7 @@ def fit(settings: Settings, points: Points | None, told: Callable[[list], None])
 def fit_groups(settings: Settings, told: Callable[[list], None]) -> Call:
     """The fits of all groups as a call, which returns whether it came to the end.
 
-    What is told are numbers of fits that are done, and pairs (place of the group, its row).
+    What is told are (title, done, total) of a portion, and pairs (place of the group, its row).
     """
     from nlsq.session.batching import fit_groups
 
@@ -257,7 +257,8 @@ def _fit(settings: Settings, points: Points | None, tell: Callable) -> tuple:
     def watch(iteration: int, cost: float, *_: Any) -> None:
         tell((iteration, float(cost)))
 
-    document, result = execute(settings, points, watch=watch)
+    with progress.heard(lambda *stage: tell(stage)):
+        document, result = execute(settings, points, watch=watch)
     recipe = recipe_of(result.get("model"))
     if points is not None:
         _ = result.predictions

@@ -393,13 +393,13 @@ def _portion_rows(
 def fit_groups(settings: Settings, tell: Callable[[Any], None]) -> bool:
     """Fit all groups of a file; whether that came to its end.
 
-    What is told are numbers, of so many more that are fitted, and then their places and rows.
+    What is told are how far the fits of a portion are, and then their places and rows.
     """
     if settings.model.path is not None:
         require_safe(settings)
     items = find_items([settings.data.input_file], settings)
     try:
-        with progress.heard(tell):
+        with progress.heard(lambda *stage: tell(stage)):
             for placed in fit_all(items, settings, Journal(None, False), False, id):
                 tell(placed)
     except KeyboardInterrupt:  # what was told stays

@@ -6,10 +6,24 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from nlsq.config import get_memory_config
 
 _PATIENCE = 0.5  # seconds before a bar appears
+
+
+_listeners: list[Callable[[str, int, int | None], Any]] = []
+
+
+@contextmanager
+def heard(listener: Callable[[str, int, int | None], Any]) -> Iterator[None]:
+    """In this block listener(title, done, total) hears of each update of a bar, seen or not."""
+    _listeners.append(listener)
+    try:
+        yield
+    finally:
+        _listeners.remove(listener)
 
 
 class ProgressLine:
@@ -36,6 +50,8 @@ class ProgressLine:
 
         What follows two spaces in the title may change while the work goes on.
         """
+        for listener in _listeners:
+            listener(title, done, total)
         if not self.shown:
             return
         now, name = time.monotonic(), title.split("  ")[0]
@@ -94,19 +110,6 @@ def _rich_bar():
     )
 
 
-_listeners: list[Callable[[int], None]] = []
-
-
-@contextmanager
-def heard(listener: Callable[[int], None]) -> Iterator[None]:
-    """In this block listener(k) is told too by how much a bar advances."""
-    _listeners.append(listener)
-    try:
-        yield
-    finally:
-        _listeners.remove(listener)
-
-
 @contextmanager
 def progress_bar(total: int, unit: str, show: bool | None) -> Iterator[Callable[[int], None]]:
     """Yield advance(k), which tells that k more of `total` are done; see `ProgressLine`."""
@@ -115,8 +118,6 @@ def progress_bar(total: int, unit: str, show: bool | None) -> Iterator[Callable[
     def advance(count: int) -> None:
         nonlocal done
         done += count
-        for listener in _listeners:
-            listener(count)
         line.update(unit, done, total)
 
     try:

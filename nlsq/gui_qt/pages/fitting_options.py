@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import get_args
 
+import numpy as np
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import (
     QCheckBox,
@@ -18,7 +19,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )  # fmt: skip
 
-from nlsq.gui_qt.adapters.option_adapter import idle, refusal
+from nlsq.gui_qt.adapters.option_adapter import idle, refusal, unsuitable
 from nlsq.gui_qt.app_state import AppState
 from nlsq.gui_qt.plots.live_cost_plot import LiveCostPlotWidget
 from nlsq.gui_qt.presets import PRESETS
@@ -38,6 +39,8 @@ _CHOICES = {
              "linear is least squares; the others give outliers less weight"),
     "nan_policy": ("Rows with NaN", ["raise", "omit"], "Refuse them, or leave them out"),
 }  # fmt: skip
+_ABSOLUTE = "Else only their ratios count, and residuals tell their size."
+_NO_ERRORS = "For data with errors of y: choose their column on the page of data."
 _STOPPING = "Stopping after this iteration … Press again to end it at once, without a result."
 
 
@@ -55,8 +58,6 @@ class FittingOptionsPage(QWidget):
             box.setAccessibleName(title)
             box.setToolTip(tip)
             box.addItems([DEFAULT, *words])
-            for word, means in PRESETS.items() if key == "preset" else ():
-                box.setItemData(box.findText(word), means, Qt.ItemDataRole.ToolTipRole)
             box.activated.connect(lambda _, key=key: self._choose(key))
             self.boxes[key] = box
             form.addRow(title, box)
@@ -75,7 +76,6 @@ class FittingOptionsPage(QWidget):
         self.absolute = QCheckBox("The errors of y are in its own units", self)
         self.absolute.setObjectName("absolute sigma")
         self.absolute.setAccessibleName("The errors of y are in its own units")
-        self.absolute.setToolTip("Else only their ratios count, and residuals tell their size.")
         self.absolute.clicked.connect(
             lambda on: app.edit("fitting.absolute_sigma", True if on else None)
         )
@@ -122,7 +122,7 @@ class FittingOptionsPage(QWidget):
         app.running_changed.connect(lambda on: self.cost.clear_cost() if on else None)
         self.iterations = IterationTableWidget(app, self)
         self.many = GroupFitsWidget(app, self)
-        app.groups_changed.connect(self._say)
+        app.progressed.connect(self._say)
         layout = QVBoxLayout(self)
         layout.addLayout(form)
         layout.addWidget(self.more)
@@ -135,7 +135,7 @@ class FittingOptionsPage(QWidget):
         layout.addWidget(self.many, stretch=5)
         for signal in (
             app.fitting_changed, app.running_changed, app.data_changed, app.model_changed,
-            app.result_changed,
+            app.result_changed, app.start_changed,
         ):  # fmt: skip
             signal.connect(self.refresh)
         self.refresh()
@@ -145,8 +145,11 @@ class FittingOptionsPage(QWidget):
         app = self._app
         for key, box in self.boxes.items():
             box.setCurrentText(app.state.get(f"fitting.{key}", DEFAULT))
+        self._rule_out()
+        known = app.state.get("data.columns.sigma") is not None
         self.absolute.setChecked(bool(app.state.get("fitting.absolute_sigma")))
-        self.absolute.setEnabled(app.state.get("data.columns.sigma") is not None)
+        self.absolute.setEnabled(known)
+        self.absolute.setToolTip(_ABSOLUTE if known else _NO_ERRORS)
         ready = app.points is not None and app.model is not None
         self.fit.setEnabled(ready and not app.running)
         self._show_groups()
@@ -154,17 +157,30 @@ class FittingOptionsPage(QWidget):
         self.stop.setText("&End now" if app.stopping and app.running else "&Stop")
         self._say()
 
-    def _say(self) -> None:
+    def _rule_out(self) -> None:
+        """Disable what does not suit the rest, and say why."""
+        start, content = self._app.start, self._app.state.content
+        bounded = start is not None and bool(np.isfinite([start.lb, start.ub]).any())
+        for key in ("method", "preset", "loss"):
+            box = self.boxes[key]
+            for at in range(1, box.count()):
+                word = box.itemText(at)
+                why = unsuitable(key, word, content, bounded)
+                box.model().item(at).setEnabled(not why)
+                tip = why or (PRESETS[word] if key == "preset" else "")
+                box.setItemData(at, tip, Qt.ItemDataRole.ToolTipRole)
+
+    def _say(self, *_) -> None:
         app = self._app
         if app.running:
-            many = f" {app.groups_done} of {len(app.group_names)} groups" * app.fits_groups
-            self.said.setText(_STOPPING if app.stopping else f"Fitting …{many}")
+            self.said.setText(_STOPPING if app.stopping else f"Fitting … {app.stage}".rstrip())
         elif app.points is None or app.model is None:
             self.said.setText("Open data and choose a model first.")
         elif app.document is None:
             self.said.setText("Ready to fit.")
         else:
-            self.said.setText(app.document["convergence"]["message"])
+            ended = app.document["convergence"]
+            self.said.setText(("" if ended["success"] else "⚠ ") + ended["message"])
 
     def _show_groups(self) -> None:
         app = self._app
