@@ -166,6 +166,7 @@ BUSY = SLOW.replace("time.sleep(0.01)", "sum(k * k for k in range(20_000))")
 def test_the_window_is_not_frozen_while_a_fit_runs(window, decay, qtbot, capsys, text):
     """Also where the model keeps Python to itself, or its lock."""
     code(window, decay, text)
+    qtbot.wait(50)  # the page is painted
     with Watchdog() as dog:
         press(window, qtbot, "fit")
         done(window, qtbot)

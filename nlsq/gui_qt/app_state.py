@@ -7,8 +7,6 @@ another file, the points of another column, the parameters of another model) is 
 from __future__ import annotations
 
 import copy
-import dataclasses
-import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +22,7 @@ from nlsq.gui_qt.adapters.fit_adapter import FitWorker, GroupsWorker, GuessWorke
 from nlsq.gui_qt.session_state import SessionState
 from nlsq.io import Table
 from nlsq.session import apart
+from nlsq.session.batch_rows import GroupFits
 from nlsq.session.configuration import Configuration
 from nlsq.session.errors import ProgramError
 from nlsq.session.model import LoadedModel, Start, load_model
@@ -65,24 +64,6 @@ class _Edit(QUndoCommand):
         return True
 
 
-@dataclasses.dataclass(frozen=True)
-class GroupFits:
-    """Fits of the groups of a table, as they were asked for.
-
-    Attributes
-    ----------
-    settings : Settings
-    content : dict
-        The session they are of, and when its file was written.
-    rows : dict of int to dict
-        What is known of each, by the place of its group.
-    """
-
-    settings: Settings
-    content: dict[str, Any]
-    rows: dict[int, dict[str, Any]]
-
-
 class AppState(QObject):
     """The session that pages show and change.
 
@@ -97,6 +78,8 @@ class AppState(QObject):
         Where a fit would begin; None also while the code of a file looks for it.
     document, result, fitted
         The last fit and its settings; None before it, and once data or model are others.
+    stopping : bool
+        Whether the fit that runs was asked to end.
     group_names : list of str
         The groups of the table, where a column of groups is chosen.
     problems : dict of str to ProgramError
@@ -130,7 +113,7 @@ class AppState(QObject):
         )
         self._values = _NOTHING  # of the model of a file at the start
         self._worker: FitWorker | None = None
-        self._stopping = False
+        self.stopping = False
         self._seen: tuple = (None, 0)  # of what runs
         self.group_names: list[str] = []
         self._groups: GroupFits | None = None
@@ -212,7 +195,8 @@ class AppState(QObject):
         data = Configuration(content, origin="the window").settings().data
         if self.table is None:
             self.table = load(data.model_copy(update={"only": None}))
-            self._file = os.stat(data.input_file).st_mtime_ns
+            path = data.input_file
+            self._file = path.stat().st_mtime_ns if path.exists() else 0
         by = data.columns.group
         self.group_names = [] if by is None else [name for name, _ in groups(self.table, by)]
         omit = self.state.get("fitting.nan_policy") == "omit"
@@ -333,15 +317,10 @@ class AppState(QObject):
                 self._worker.succeeded.connect(self._take)
             self._worker.refused.connect(self._refuse)
             self._worker.finished.connect(self._finish)
-            self._stopping, self._seen = False, (None, 0)
+            self.stopping, self._seen = False, (None, 0)
             self._worker.start()
             self._clock.start()
             self.running_changed.emit(True)
-
-    @property
-    def stopping(self) -> bool:
-        """Whether the fit was asked to end."""
-        return self._stopping
 
     @property
     def fits_groups(self) -> bool:
@@ -378,8 +357,8 @@ class AppState(QObject):
     def stop(self) -> None:
         """End the fit at the best point so far; asked again, at once and without a result."""
         if self._worker is not None:
-            (self._worker.kill if self._stopping else self._worker.stop)()
-            self._stopping = True
+            (self._worker.kill if self.stopping else self._worker.stop)()
+            self.stopping = True
 
     def wait(self, seconds: float = 3.0) -> bool:
         """End what runs, for a window that closes; False where it does not end."""

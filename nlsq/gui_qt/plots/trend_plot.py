@@ -8,19 +8,13 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QWidget
 
 from nlsq.gui_qt.plots.base_plot import BasePlotWidget
+from nlsq.session.batch_rows import Trend
 
-_NOTHING = np.empty(0)
 _NAMES = 12  # that find room below the axis
 
 
 class TrendPlotWidget(BasePlotWidget):
-    """A point for each fit, to be clicked.
-
-    Signals
-    -------
-    clicked(int)
-        The place of the fit whose point it was.
-    """
+    """A point for each fit, hollow where it did not converge; a click tells its place."""
 
     clicked = Signal(int)
 
@@ -30,64 +24,31 @@ class TrendPlotWidget(BasePlotWidget):
             "The parameter of each group with its standard error; click a point to see its fit."
         )
         self.setMinimumHeight(130)
-        self._x = self._y = self._errors = _NOTHING
-        self._good, self._shown = np.empty(0, bool), None
-        self.bars = pg.ErrorBarItem(x=_NOTHING, y=_NOTHING)
+        self._trend, self._looked_at = Trend.of([], {}, ""), None
+        self.bars = pg.ErrorBarItem(x=self._trend.x, y=self._trend.y)
         self.points = pg.ScatterPlotItem(hoverable=True, tip=None)
         self.plotItem.addItem(self.bars)
         self.plotItem.addItem(self.points)
         self.points.sigClicked.connect(lambda _, spots, __: self.clicked.emit(spots[0].data()))
 
-    def set_trend(
-        self,
-        names: list[str],
-        y: np.ndarray,
-        errors: np.ndarray,
-        good: np.ndarray,
-        shown: int | None,
-    ) -> None:
-        """Draw others.
-
-        Parameters
-        ----------
-        names : list of str
-            What the fits are of; numbers, where all are, else they are drawn side by side.
-        y, errors : ndarray
-            The parameter and its standard error; nan where there is none.
-        good : ndarray of bool
-            Which fits converged; the others are hollow.
-        shown : int or None
-            The fit that is looked at.
-        """
-        self._x = places(names)
-        ticks = None
-        if names and (self._x == np.arange(len(names))).all():
-            ticks = [[(k, names[k]) for k in range(0, len(names), 1 + len(names) // _NAMES)]]
+    def set_trend(self, trend: Trend, looked_at: int | None) -> None:
+        """Draw another, and the fit that is looked at larger."""
+        self._trend, self._looked_at, names = trend, looked_at, trend.names
+        some = range(0, len(names), 1 + len(names) // _NAMES)
+        ticks = [[(k, names[k]) for k in some]] if names and trend.numbered else None
         self.plotItem.getAxis("bottom").setTicks(ticks)
-        self._y, self._errors, self._good, self._shown = y, errors, good, shown
         self._paint()
 
     def _paint(self) -> None:
-        known = np.isfinite(self._y)
-        x, y, errors = self._x[known], self._y[known], self._errors[known]
+        place = np.flatnonzero(np.isfinite(self._trend.y))
+        x, y, errors = (of[place] for of in (self._trend.x, self._trend.y, self._trend.errors))
         size = np.where(np.isfinite(errors), errors, 0.0)
         beam = 0.3 * float(np.min(np.diff(np.unique(x)))) if np.unique(x).size > 1 else None
         pen = pg.mkPen(self.theme.fit, width=1)
         self.bars.setData(x=x, y=y, top=size, bottom=size, beam=beam, pen=pen)
-        empty, filled = pg.mkBrush(None), pg.mkBrush(self.theme.fit)
-        place = np.flatnonzero(known)
+        inside = (pg.mkBrush(None), pg.mkBrush(self.theme.fit))
         self.points.setData(
             x=x, y=y, data=place, pen=pen, symbol="o",
-            brush=[filled if self._good[k] else empty for k in place],
-            size=[14 if k == self._shown else 8 for k in place],
+            brush=[inside[int(self._trend.good[k])] for k in place],
+            size=[14 if k == self._looked_at else 8 for k in place],
         )  # fmt: skip
-
-
-def places(names: list[str]) -> np.ndarray:
-    """Where the groups are: at their numbers, where all are different numbers, else one by one."""
-    try:
-        found = np.array([float(name) for name in names])
-    except ValueError:
-        found = np.array([np.nan])
-    apart = np.isfinite(found).all() and np.unique(found).size == len(names)
-    return found if apart else np.arange(float(len(names)))

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import (
@@ -24,8 +22,15 @@ from PySide6.QtWidgets import (
 from nlsq.gui_qt.adapters.export_adapter import as_command
 from nlsq.gui_qt.app_state import AppState
 from nlsq.gui_qt.plots.trend_plot import TrendPlotWidget
-from nlsq.result.formatting import Rounding
-from nlsq.session.batch_rows import parameter_columns, table_text, told, write_table
+from nlsq.session.batch_rows import (
+    Trend,
+    parameter_columns,
+    shown,
+    status,
+    table_text,
+    told,
+    write_table,
+)  # fmt: skip
 from nlsq.session.saving import check_file
 from nlsq.utils.input_error import InputError
 
@@ -62,43 +67,19 @@ class _Rows(QAbstractTableModel):
         return 0 if parent and parent.isValid() else len(self.parameters) + 3
 
     def data(self, index: QModelIndex, role: int = _ROLES.DisplayRole) -> Any:
-        row = self.rows.get(index.row(), {})
-        name = self.headerData(index.column(), Qt.Orientation.Horizontal)
-        if role == _ROLES.ToolTipRole:
-            exact = index.column() > 1 and name in self.parameters and row.get(name) is not None
-            return repr(row[name]) if exact else row.get("message")
-        if role != _ROLES.DisplayRole:
-            return None
-        if index.column() == 0:
-            return self.groups[index.row()]
-        if index.column() == 1:
-            return status(row)
-        if index.column() == self.columnCount() - 1:
-            return "" if row.get("r_squared") is None else f"{row['r_squared']:.5f}"
-        return _with_error(row.get(name), row.get(f"{name}_err"))
+        row, at = self.rows.get(index.row(), {}), index.column()
+        if at < 2:
+            text = status(row) if at else self.groups[index.row()]
+            return {_ROLES.DisplayRole: text, _ROLES.ToolTipRole: row.get("message")}.get(role)
+        name = [*self.parameters, "r_squared"][at - 2]
+        if role == _ROLES.ToolTipRole and row.get(name) is not None:
+            return repr(row[name])
+        return shown(row, name) if role == _ROLES.DisplayRole else None
 
     def headerData(self, section: int, orientation, role: int = _ROLES.DisplayRole):
-        if role != _ROLES.DisplayRole:
+        if role != _ROLES.DisplayRole or orientation != Qt.Orientation.Horizontal:
             return None
-        titles = ("Group", "Status", *self.parameters, "R²")
-        return titles[section] if orientation == Qt.Orientation.Horizontal else section
-
-
-def status(row: dict[str, Any]) -> str:
-    """How a fit ended, in words."""
-    doubts = [
-        f"{words}: {row[key]}"
-        for key, words in (("undetermined", "not determined"), ("at_bound", "on its bound"))
-        if row.get(key)
-    ]
-    return "; ".join([row.get("outcome", ""), *doubts])
-
-
-def _with_error(value: float | None, error: float | None) -> str:
-    if value is None:
-        return ""
-    digits = Rounding.of(value, math.inf if error is None else error)
-    return digits.text(value) + ("" if error is None else f" ± {digits.error(error)}")
+        return ("Group", "Status", *self.parameters, "R²")[section]
 
 
 class GroupFitsWidget(QWidget):
@@ -130,7 +111,7 @@ class GroupFitsWidget(QWidget):
         self.buttons: dict[str, QPushButton] = {}
         for name, title, tip, act in (
             ("copy groups", "&Copy table", "All columns of all groups, for a spreadsheet.",
-             lambda: self._copy(table_text(self._rows(), "\t"))),
+             lambda: self._copy(table_text(self._app.groups.table, "\t"))),
             ("copy groups command", "Copy as comman&d",
              "The command line of nlsq batch that writes the same table.",
              lambda: self._copy(as_command(self._app.groups.settings))),
@@ -160,10 +141,6 @@ class GroupFitsWidget(QWidget):
             signal.connect(self.refresh)
         self.refresh()
 
-    def _rows(self) -> list[dict[str, Any]]:
-        rows = {} if self._app.groups is None else dict(self._app.groups.rows)
-        return [rows[place] for place in sorted(rows)]
-
     def refresh(self, *_) -> None:
         """Show what is fitted so far."""
         app = self._app
@@ -182,17 +159,12 @@ class GroupFitsWidget(QWidget):
         self._draw()
 
     def _draw(self, *_) -> None:
-        model, name = self._model, self.parameter.currentText()
-        rows = [model.rows.get(k, {}) for k in range(len(model.groups))]
-        y, errors = (
-            np.array([np.nan if row.get(key) is None else row[key] for row in rows], float)
-            for key in (name, f"{name}_err")
-        )
-        good = np.array([row.get("outcome") == "converged" for row in rows], bool)
+        name, groups = self.parameter.currentText(), self._model.groups
         only = self._app.state.get("data.only")
-        shown = model.groups.index(only) if only in model.groups else None
         self.trend.set_labels(str(self._app.state.get("data.columns.group", "")), name)
-        self.trend.set_trend(model.groups, y, errors, good, shown)
+        self.trend.set_trend(
+            Trend.of(groups, self._model.rows, name), groups.index(only) if only in groups else None
+        )
 
     def _show(self, place: int) -> None:
         self._app.show_group(self._model.groups[place])
@@ -213,5 +185,5 @@ class GroupFitsWidget(QWidget):
         name, _ = QFileDialog.getSaveFileName(self, "Write the table", near, _KINDS)
         if name:
             check_file(Path(name), data=[data])
-            write_table(Path(name), self._rows())
+            write_table(Path(name), self._app.groups.table)
             self.said.setText(f"Written: {name}")
