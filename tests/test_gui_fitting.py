@@ -1,5 +1,7 @@
 """The fitting page: fits in a process apart, many curves, options, and what goes wrong."""
 
+import errno
+import os
 import re
 import shlex
 
@@ -14,6 +16,7 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFileDialog
 from scipy.optimize import curve_fit
 
+from nlsq.gui_qt import app_state
 from nlsq.gui_qt.adapters.export_adapter import as_command
 from nlsq.gui_qt.app_state import AppState
 from nlsq.gui_qt.main_window import MainWindow
@@ -152,7 +155,7 @@ def test_a_model_that_loops_for_ever_is_ended(window, decay, qtbot, trusted):
     press(window, qtbot, "stop")
     press(window, qtbot, "stop")
     done(window, qtbot)
-    assert "ended before it had a result" in child(window, "fitting problem").text()
+    assert "ended before it gave a result" in child(window, "fitting problem").text()
     window.app.edit("model", {"formula": "a*exp(-t/tau)"})
     press(window, qtbot, "fit")
     done(window, qtbot)
@@ -360,3 +363,67 @@ def test_the_cost_of_a_fit_that_is_tried_anew_goes_on_to_the_right(window):
     plot = window.pages["fitting"].cost
     plot.add([(0, 5.0), (1, 4.0), (0, 5.0), (1, np.nan), (2, 1.0)])
     assert plot.line.getOriginalDataset()[0].tolist() == [0, 1, 2, 4]
+
+
+HEAD = (
+    "import os\nimport numpy as np\n\nclass Cold(Exception):\n    pass\n\ndef f(t, a, tau):\n    "
+)
+BAD = {
+    "raise ValueError('no such phase')": "model.py:8: the model failed: ValueError: no such phase",
+    "raise Cold('below zero')": "The fit failed: Cold: below zero",
+    "return a * np.exp(-t[1:] / tau)": "returned 59 values for 60 data points",
+    "return a * t * np.nan": "not finite in the initial point",
+    "os._exit(7)": "The process of the fit ended with status 7, without a result",
+    "return f(t, a, tau)": "RecursionError",
+}
+
+
+def test_what_a_model_does_is_said_and_costs_nothing(window, decay, qtbot):
+    app, said = window.app, child(window, "fitting problem")
+    for line, words in BAD.items():
+        code(window, decay, f"{HEAD}{line}\n")
+        app.edit("model", None)  # the file is another now
+        code(window, decay, f"{HEAD}{line}\n")
+        before = app.state.to_json()
+        press(window, qtbot, "fit")
+        done(window, qtbot)
+        assert said.isVisible() and words in said.text(), said.text()
+        assert app.result is None and app.state.to_json() == before
+    app.edit("model", {"formula": "a*exp(-t/tau)"})
+    app.edit("fitting.max_nfev", 1)
+    press(window, qtbot, "fit")
+    done(window, qtbot)
+    assert not said.isVisible() and child(window, "fit state").text().startswith("⚠ ")
+    app.edit("fitting.max_nfev", None)
+    press(window, qtbot, "fit")
+    done(window, qtbot)
+    assert app.result.success and app.result.popt == pytest.approx([3, 2], rel=0.05)
+
+
+def test_a_full_disk_is_said_and_the_table_stays(window, samples, qtbot, tmp_path, monkeypatch):
+    choose(window, "group", "temp K")
+    press(window, qtbot, "fit")
+    done(window, qtbot)
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    target = tmp_path / "window.csv"
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(target), ""))
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", full)
+        press(window, qtbot, "write groups")
+    said = child(window, "groups state")
+    assert "No space left on device" in said.text() and str(target) in said.text()
+    assert not target.exists() and len(window.app.groups.rows) == 4
+    press(window, qtbot, "write groups")
+    assert said.text() == f"Written: {target}" and target.read_text().count("\n") == 5
+
+
+def test_a_start_that_is_never_found_is_given_up(window, decay, qtbot, monkeypatch):
+    monkeypatch.setattr(app_state, "_PATIENCE", 300)
+    code(window, decay, ENDLESS.replace("import time", ""))
+    qtbot.waitUntil(lambda: "start" in window.app.problems, timeout=10_000)
+    assert "ended before it gave a result" in window.app.problems["start"].message
+    window.app.edit("model", {"formula": "a*exp(-t/tau)"})
+    assert window.app.start is not None and "start" not in window.app.problems

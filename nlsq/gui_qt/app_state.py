@@ -33,6 +33,7 @@ from nlsq.utils.input_error import InputError
 _NO_MODEL = {"formula": "0"}  # in the place of a model, where only the data are asked for
 _OF_START = ("p0", "bounds", "fixed", "method")  # what the start of a fit depends on
 _DRAIN = 50  # ms between two looks at the progress of a fit
+_PATIENCE = 10_000  # ms for a file to say where its model begins
 _NOTHING = np.empty(0)
 
 
@@ -223,6 +224,8 @@ class AppState(QObject):
         """Find where a fit would begin."""
         self.start, self._values = None, _NOTHING
         self._later.stop()
+        if self._guess is not None:
+            self._guess.kill()  # it is of another model
         if self.points is not None:
             self._soon.start()
         if self.model is None or self.points is None:
@@ -258,6 +261,7 @@ class AppState(QObject):
             self._guess.refused.connect(self._refuse_guess)
             self._guess.finished.connect(self._end_guess)
             self._guess.start()
+            QTimer.singleShot(_PATIENCE, self._guess, self._guess.kill)
 
     def _take_guess(self, start: Start, values: np.ndarray) -> None:
         if not self._later.isActive() and self.model is not None and self.model.path is not None:
@@ -266,8 +270,10 @@ class AppState(QObject):
             self.start_changed.emit()
 
     def _refuse_guess(self, error: ProgramError) -> None:
-        with self._reporting("start"):
-            raise error
+        known = self.model is not None and self.model.path is not None
+        if known and not self._later.isActive():
+            with self._reporting("start"):
+                raise error
 
     def _end_guess(self) -> None:
         self._guess.deleteLater()

@@ -203,7 +203,7 @@ class Call:
 
     def _ended(self, code: int) -> Ended:
         if self._killed:
-            return Ended("The fit was ended before it had a result.")
+            return Ended("The model was ended before it gave a result.")
         how = f"by {signal.Signals(-code).name}" if code < 0 else f"with status {code}"
         return Ended(
             f"The process of the fit ended {how}, without a result.",
