@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from nlsq.io import FileError
-from nlsq.io.documents import write_file
 from nlsq.result.formatting import Rounding
 from nlsq.session.errors import ConfigurationError, DataError
 from nlsq.session.settings import Settings
@@ -35,6 +34,8 @@ def badness(row: dict[str, Any]) -> tuple:
 
 def write_table(path: Path, rows: list[dict[str, Any]]) -> None:
     """Write the rows; the suffix gives the format."""
+    from nlsq.io.documents import write_file  # with results, which a window begins without
+
     names = _columns(rows)
     suffix = path.suffix.lower()
     if suffix == ".json":
