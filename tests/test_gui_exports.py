@@ -69,6 +69,10 @@ def drawn(rng, table):
         data["where"] = str(rng.choice(["t > 0.5 and who == 'A'", "t < 9 or who != 'B'"]))
     if pick(0.3):
         data["rows"] = str(rng.choice(["3:", ":80", "::2", "1:85:2"]))
+    if pick(0.3):
+        data["exclude"] = str(rng.choice(["5", "7,30-40,89", "0-2,11"]))
+    if pick(0.3):
+        data["x_range"] = [None if pick(0.3) else rng.random(), None if pick(0.3) else 9.0]
     if pick(0.2):
         data["csv"] = {"delimiter": ",", "decimal": "."}
     model = {"formula": text} if is_formula else {"name": text}

@@ -15,16 +15,7 @@ pytest.importorskip("pytestqt")
 from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtGui import QMouseEvent
 from PySide6.QtWidgets import (
-    QAbstractButton,
     QApplication,
-    QComboBox,
-    QHeaderView,
-    QLineEdit,
-    QListView,
-    QPlainTextEdit,
-    QSlider,
-    QTabBar,
-    QTableView,
     QWidget,
 )
 from scipy.optimize import curve_fit as scipys
@@ -45,7 +36,7 @@ GAUSSIAN = models.get("gaussian")
 @pytest.fixture
 def window(qtbot, tmp_path):
     app = AppState()
-    app.code_folder = tmp_path / "code"
+    app.own_folder = tmp_path / "code"
     opened = MainWindow(app, Preferences(tmp_path / "window.json"))
     qtbot.addWidget(opened)
     opened.show()
@@ -480,20 +471,3 @@ def test_the_cost_is_drawn_and_listed(window, qtbot, peaks):
     assert listed == pytest.approx(list(costs))
     expected = curve_fit(GAUSSIAN, x, y, GAUSSIAN.guess(x, y), bounds=GAUSSIAN.bounds())
     assert costs[-1] == pytest.approx(0.5 * np.sum((y - GAUSSIAN(x, *expected.popt)) ** 2))
-
-
-CONTROLS = (QAbstractButton, QLineEdit, QComboBox, QSlider, QTableView, QListView, QPlainTextEdit)
-
-
-@pytest.mark.parametrize("page", ["model", "fitting"])
-def test_every_control_has_a_name_and_says_what_it_does(window, peaks, page):
-    window.app.open(peaks[0])
-    window.app.edit("model", {"name": "gaussian"})
-    inner = (*CONTROLS, QComboBox, QTabBar, QHeaderView)  # which Qt builds of others
-    for control in window.pages[page].findChildren(QWidget):
-        around = control.parent()
-        if not isinstance(control, CONTROLS) or control.objectName().startswith("qt_"):
-            continue
-        if not isinstance(around, inner) and "QComboBox" not in around.metaObject().className():
-            said = control.objectName(), control.accessibleName(), control.toolTip()
-            assert all(said), (type(control), said)

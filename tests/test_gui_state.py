@@ -165,7 +165,7 @@ BROKEN = [
     b'{"nlsq session": 1, "content": {"fitting": {"loss": {"a": 1}}}}',
     b'{"nlsq session": 1, "content": {"model": {"name": ["x"]}}}',
     b'{"nlsq session": 1, "content": {}, "page": ["data"]}',
-    b'{"nlsq session": 2, "content": {}}',
+    b'{"nlsq session": 3, "content": {}}',
 ]  # fmt: skip
 
 

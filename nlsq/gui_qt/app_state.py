@@ -25,12 +25,15 @@ from nlsq.session import apart
 from nlsq.session.batch_rows import GroupFits
 from nlsq.session.configuration import Configuration
 from nlsq.session.errors import ProgramError
+from nlsq.session.masks import changed
 from nlsq.session.model import LoadedModel, Start, load_model
-from nlsq.session.points import Points, groups, load, of_group, select
+from nlsq.session.points import Points, Rows, groups, load, of_group, rows, select
 from nlsq.session.settings import Settings
 from nlsq.utils.input_error import InputError
 
 _NO_MODEL = {"formula": "0"}  # in the place of a model, where only the data are asked for
+# For which no file is read again.
+_OF_POINTS = ("data.columns", "data.exclude", "data.x_range", "data.only")
 _OF_START = ("p0", "bounds", "fixed", "method")  # what the start of a fit depends on
 _DRAIN = 50  # ms between two looks at the progress of a fit
 _PATIENCE = 10_000  # ms for a file to say where its model begins
@@ -74,6 +77,8 @@ class AppState(QObject):
         The file that is open.
     points : Points or None
         The columns that are chosen, as numbers.
+    rows : Rows or None
+        The same with the rows that are left out; None also where x has several columns.
     model : LoadedModel or None
     start : Start or None
         Where a fit would begin; None also while the code of a file looks for it.
@@ -96,6 +101,7 @@ class AppState(QObject):
     start_changed = Signal()
     problems_changed = Signal()
     groups_changed = Signal()  # more of them are fitted
+    view_changed = Signal()
 
     def __init__(self, state: SessionState | None = None, parent: QObject | None = None):
         super().__init__(parent)
@@ -103,13 +109,14 @@ class AppState(QObject):
         self.history = QUndoStack(self)
         self.table: Table | None = None
         self.points: Points | None = None
+        self.rows: Rows | None = None
         self.model: LoadedModel | None = None
         self.document: dict[str, Any] | None = None
         self.result: Any = None
         self.fitted: Settings | None = None
         self.problems: dict[str, InputError] = {}
         self.start: Start | None = None
-        self.code_folder = Path(
+        self.own_folder = Path(
             QStandardPaths.writableLocation(QStandardPaths.StandardLocation.AppDataLocation)
         )
         self._values = _NOTHING  # of the model of a file at the start
@@ -157,7 +164,7 @@ class AppState(QObject):
         self.state.put(key, value)
         section = key.split(".")[0]
         if section in ("data", ""):
-            self._data(read=not key.startswith(("data.columns", "data.only")))
+            self._data(read=not key.startswith(_OF_POINTS))
         if key == "fitting.nan_policy":
             self._data(read=False)
         if section in ("model", "") or key == "data.columns.x":
@@ -171,6 +178,10 @@ class AppState(QObject):
         """Open a data file; the columns are those that it begins with."""
         self.edit("data", {"input_file": str(path)})
 
+    def mask(self, numbers: np.ndarray, out: bool | None) -> None:
+        """Leave rows of the file out, take them in, or, None, each the other way round."""
+        self.edit("data.exclude", changed(self.state.get("data.exclude"), numbers, out))
+
     def settings(self) -> Settings:
         """The settings of the fit, checked.
 
@@ -180,10 +191,23 @@ class AppState(QObject):
         """
         return Configuration(copy.deepcopy(self.state.content), origin="the window").settings()
 
+    def set_level(self, level: float) -> None:
+        """Show intervals and bands of another confidence level."""
+        if level != self.state.level:
+            self.state.level = level
+            self.view_changed.emit()
+
+    def draw(self, what: str, on: bool) -> None:
+        """Draw one of `DRAWN`, or not."""
+        if on != (what in self.state.draws):
+            others = [name for name in self.state.draws if name != what]
+            self.state.draws = [*others, what] if on else others
+            self.view_changed.emit()
+
     def _data(self, read: bool) -> None:
         self._forget()
         with self._reporting("data"):
-            self.points = None
+            self.points = self.rows = None
             if read:
                 self.table = None
             if self.state.get("data") is not None:
@@ -200,8 +224,10 @@ class AppState(QObject):
             self._file = path.stat().st_mtime_ns if path.exists() else 0
         by = data.columns.group
         self.group_names = [] if by is None else [name for name, _ in groups(self.table, by)]
+        table = of_group(self.table, data)
+        self.rows = rows(table, data)
         omit = self.state.get("fitting.nan_policy") == "omit"
-        self.points = select(of_group(self.table, data), data, omit)
+        self.points = select(table, data, omit)
 
     def _model(self) -> None:
         self._forget()

@@ -103,8 +103,10 @@ def categories() -> dict[str, tuple[str, ...]]:
     >>> "peaks" in models.categories()
     True
     """
-    found = dict.fromkeys(m.category for m in _every().values())
-    return {category: names(category) for category in found}
+    found: dict[str, tuple[str, ...]] = {}
+    for name, model in _every().items():
+        found[model.category] = (*found.get(model.category, ()), name)
+    return found
 
 
 def search(text: str) -> tuple[str, ...]:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import ast
 import dataclasses
-import hashlib
 import html
 import math
 import sys
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -118,20 +116,6 @@ def mistakes(code: str) -> dict[int, str]:
     for violation in validate_model(code.encode()).violations:
         found.setdefault(violation.line, violation.reason)
     return found
-
-
-def kept(code: str, folder: Path) -> Path:
-    """The file of a code, named after its content: what is undone finds its own file again.
-
-    Raises
-    ------
-    OSError
-    """
-    path = folder / f"model-{hashlib.sha256(code.encode()).hexdigest()[:12]}.py"
-    if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        path.write_text(code, encoding="utf-8")
-    return path
 
 
 def outlined(model: Model) -> LoadedModel:
@@ -272,10 +256,10 @@ def _peaks_in(model: LoadedModel) -> list[tuple[Any, slice]]:
     """The members of a model that are peaks, with the places of their parameters."""
     from nlsq.models import Model
 
-    first, found, known = 0, [], peaks()
+    first, found = 0, []
     if isinstance(model.function, Model):
         for member in getattr(model.function, "members", (model.function,)):
-            if member.name in known:
+            if member.category == "peaks" and member.variables == ("x",):
                 found.append((member, slice(first, first + member.n)))
             first += member.n
     return found

@@ -32,23 +32,29 @@ class ExportPage(QWidget):
         self.kind = QComboBox(self)
         self.kind.setObjectName("export kind")
         self.kind.setAccessibleName("What to write")
+        self.kind.setToolTip("The kind of file; its suffix says it too.")
         self.kind.addItems(list(KINDS))
         self.kind.activated.connect(self._suggest)
         self.path = QLineEdit(self)
         self.path.setObjectName("export file")
         self.path.setAccessibleName("File to write")
+        self.path.setToolTip("Where the fit is written; the suffix decides what is written.")
         self.browse = QPushButton("&Choose…", self)
         self.browse.setObjectName("choose export file")
+        self.browse.setAccessibleName("Choose the file to write")
+        self.browse.setToolTip("Choose where to write.")
         self.browse.clicked.connect(self._browse)
         self.write = QPushButton("&Write", self)
         self.write.setObjectName("write")
+        self.write.setAccessibleName("Write the file")
+        self.write.setToolTip("Write the last fit to the file.")
         self.write.clicked.connect(self._write)
         copies = {
             "python": ("Copy as &Python", self._python,
                        "A script that reads the same points and finds the same digits"),
             "command": ("Copy as co&mmand", self._command,
                         "The command line of nlsq fit that finds the same digits"),
-            "configuration": ("Copy as &configuration file", self._configuration,
+            "configuration": ("Copy as confi&guration file", self._configuration,
                               "Saved as FILE.yaml it is fitted by: nlsq fit FILE.yaml"),
         }  # fmt: skip
         self.copies: dict[str, QPushButton] = {}

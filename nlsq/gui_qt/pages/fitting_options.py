@@ -96,8 +96,9 @@ class FittingOptionsPage(QWidget):
         self.area.setWidgetResizable(True)
         self.area.setFrameShape(QScrollArea.Shape.NoFrame)
         self.area.setWidget(self.advanced)
+        self.area.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # its fields take it
         self.area.hide()
-        self.fit = QPushButton("&Fit", self)
+        self.fit = QPushButton("F&it", self)
         self.fit.setObjectName("fit")
         self.fit.setAccessibleName("Fit")
         self.fit.setToolTip("Fit the model to the data, beside the window.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,7 @@ class ModelSelectionPage(QWidget):
         self.tabs = QTabWidget(self)
         self.tabs.setObjectName("model kinds")
         self.tabs.setAccessibleName("Catalogue or code")
+        self.tabs.setToolTip("Choose a model of the catalogue, or write one in Python.")
         self.tabs.addTab(self._catalogue(), "&Catalogue")
         self.tabs.addTab(self.code, "&Python")
         below = QWidget(self)
@@ -83,6 +85,11 @@ class ModelSelectionPage(QWidget):
         QVBoxLayout(self).addWidget(halves)
         for signal in (app.model_changed, app.result_changed, app.data_changed):
             signal.connect(self.refresh)
+        code, text = self.code, self.field.text
+        seen = [self.tabs, self.search, self.list, self.about, code.editor, code.open,
+                code.function, code.use, text, self.parameters, self.guess, self.keep]  # fmt: skip
+        for before, after in pairwise(seen):
+            self.setTabOrder(before, after)
         self._fill("")
         self.refresh()
 
@@ -90,7 +97,7 @@ class ModelSelectionPage(QWidget):
         self.search = QLineEdit(self)
         self.search.setObjectName("search models")
         self.search.setAccessibleName("Search the catalogue")
-        self.search.setPlaceholderText("Search: gaussian, decay, dose, half-life, …")
+        self.search.setPlaceholderText("Search: gaussian, decay, dose, kinetics, …")
         self.search.setToolTip("Words of a name, a category, a meaning or a reference.")
         self.search.setClearButtonEnabled(True)
         self.search.textChanged.connect(self._fill)
@@ -123,7 +130,7 @@ class ModelSelectionPage(QWidget):
         )  # fmt: skip
         self.guess.clicked.connect(lambda: app.edit("fitting.p0", None))
         self.keep = button(
-            "take fit as start", "Start from the &fit",
+            "take fit as start", "&Start from the fit",
             "The parameters of the last fit become the start of the next one.", self,
         )  # fmt: skip
         self.keep.clicked.connect(self._take_fit)

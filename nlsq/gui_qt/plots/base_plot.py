@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pyqtgraph as pg
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QAction, QGuiApplication, QKeySequence
 from PySide6.QtWidgets import QWidget
 
 from nlsq.gui_qt.theme import LIGHT_THEME, ThemeConfig
@@ -12,17 +14,31 @@ from nlsq.gui_qt.theme import LIGHT_THEME, ThemeConfig
 class BasePlotWidget(pg.PlotWidget):
     """A plot that knows the theme; subclasses draw in `_paint`."""
 
-    def __init__(self, name: str, parent: QWidget | None = None):
-        super().__init__(parent)
+    def __init__(self, name: str, parent: QWidget | None = None, **more):
+        super().__init__(parent, **more)
         self.setObjectName(name)
         self.setAccessibleName(name)
         self.theme = LIGHT_THEME
+        # pyqtgraph's menu has log axes, which our curves do not follow
+        self.setMenuEnabled(False)
+        self.hideButtons()
         self.plotItem.showGrid(x=True, y=True, alpha=0.25)
         self.plotItem.setDownsampling(auto=True, mode="peak")
         self.plotItem.setClipToView(True)
         for side in ("left", "bottom"):  # whose grid takes longer to draw than all points
             axis = self.plotItem.getAxis(side)
             axis.setCacheMode(axis.CacheMode.DeviceCoordinateCache)
+            axis.enableAutoSIPrefix(False)  # nobody writes 300 (x0.001)
+        copy = QAction("Copy figure", self)
+        copy.setShortcut(QKeySequence.StandardKey.Copy)
+        copy.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)
+        copy.triggered.connect(self.copy)
+        self.addAction(copy)
+        self.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
+
+    def copy(self) -> None:
+        """Copy the figure as it is seen."""
+        QGuiApplication.clipboard().setPixmap(self.grab())
 
     def set_theme(self, theme: ThemeConfig) -> None:
         """Take other colours."""
@@ -44,10 +60,12 @@ class BasePlotWidget(pg.PlotWidget):
         raise NotImplementedError
 
 
-def points_of(item: pg.PlotDataItem, x: np.ndarray, y: np.ndarray, colour: str) -> None:
+def points_of(
+    item: pg.PlotDataItem, x: np.ndarray, y: np.ndarray, colour: str, symbol: str = "o"
+) -> None:
     """Draw points, smaller where there are many; their downsampling keeps the extremes."""
     size = 6 if x.size < 500 else 4 if x.size < 2000 else 2
-    item.setData(x, y, symbol="o", symbolSize=size, symbolPen=None, symbolBrush=colour, pen=None)
+    item.setData(x, y, symbol=symbol, symbolSize=size, symbolPen=None, symbolBrush=colour, pen=None)
 
 
 def in_order(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

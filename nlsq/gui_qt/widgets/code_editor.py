@@ -117,14 +117,15 @@ class CodeEditor(QPlainTextEdit):
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Tab indents by four; Ctrl+Tab leaves; a new line begins where the last one did."""
-        if event.key() == Qt.Key.Key_Tab and not event.modifiers():
+        tab, back = Qt.Key.Key_Tab, Qt.Key.Key_Backtab
+        if event.key() == tab and not event.modifiers():
             self.insertPlainText("    ")
         elif event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and not event.modifiers():
             line = self.textCursor().block().text()[: self.textCursor().positionInBlock()]
             deeper = "    " if line.rstrip().endswith(":") else ""
             self.insertPlainText("\n" + line[: len(line) - len(line.lstrip())] + deeper)
-        elif event.key() == Qt.Key.Key_Tab and event.modifiers() == Qt.Modifier.CTRL:
-            self.focusNextChild()
+        elif event.key() in (tab, back) and event.modifiers() & Qt.KeyboardModifier.ControlModifier:
+            QWidget.focusNextPrevChild(self, event.key() == tab)  # that of an editor stays in it
         else:
             super().keyPressEvent(event)
 

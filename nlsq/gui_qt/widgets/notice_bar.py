@@ -47,6 +47,7 @@ class NoticeBar(QFrame):
         plain = name.replace("&", "")
         button.setObjectName(f"{self.objectName()} {plain.lower()}")
         button.setAccessibleName(plain)
+        button.setToolTip(f"{plain}, and end this notice.")
         button.clicked.connect(self._end)
         button.clicked.connect(lambda: act())
         self.layout().addWidget(button)

@@ -174,6 +174,7 @@ class ParameterTable(QTableWidget):
             slider = ParameterSlider(name, self)
             slider.turned.connect(lambda value, by, name=name: self._move(name, value, by))
             self.setCellWidget(row, _SLIDER, slider)
+            self.setTabOrder(self.sliders[-1] if row else self, slider)
             self.sliders.append(slider)
 
     def _given(self, key: str) -> dict[str, Any]:

@@ -37,6 +37,7 @@ class SessionMenu(QMenu):
     """
 
     opened = Signal()  # another session is in the window
+    wanted = Signal(str)  # data of late to open
     named = Signal(str)  # the file of the session, "" where it has none
 
     def __init__(
@@ -49,21 +50,20 @@ class SessionMenu(QMenu):
         self._app, self._notice, self._preferences = app, notice, preferences
         self._autosave: AutosaveManager | None = None
         self.path: Path | None = None
-        self._add("Open &session…", "Ctrl+Shift+O", self._choose,
+        self._add("&Open session…", "Ctrl+Shift+O", self._choose,
                   "A session that was saved, or a configuration file of nlsq fit.")  # fmt: skip
-        self._recent = self.addMenu("&Recent sessions")
-        self._recent.setObjectName("recent sessions")
-        self._recent.aboutToShow.connect(self._list_recent)
+        self._add_recent("sessions", lambda name: self.open(Path(name)))
+        self._add_recent("data", self._reopen_data)
         self._last = self._add("Reopen the &last session", "", self._reopen,
                                "What was in the window that was closed last.")  # fmt: skip
         self.addSeparator()
         self._add("&Save session", _KEYS.Save, self.save, "Write the session to its file.")
         self._add("Save session &as…", "Ctrl+Shift+S", self._save_as,
-                  "Data in the folder of the session, or below, can move with it.")  # fmt: skip
+                  "Data in its folder or below move with it; pasted ones go there.")  # fmt: skip
         self._add("Save as &configuration file…", "", self._save_configuration,
                   "A file that nlsq fit FILE.yaml fits, without the window.")  # fmt: skip
         self.addSeparator()
-        self._add("&Quit", _KEYS.Quit, lambda: self.window().close(), "Close the window.")
+        self._add("&Quit", _KEYS.Quit, lambda: self.parentWidget().close(), "Close the window.")
         self._last.setEnabled(False)
 
     def _add(self, text: str, keys, act: Callable, tip: str) -> QAction:
@@ -100,7 +100,7 @@ class SessionMenu(QMenu):
         return self._save_as() if self.path is None else self._save(self.path)
 
     def _save(self, path: Path) -> bool:
-        if self._wrote(path, lambda: write_session(path, self._app.state)):
+        if self._wrote(path, lambda: write_session(path, self._app.state, self._app.own_folder)):
             self._name(path)
             self._preferences.remember("sessions", str(path.absolute()))
             return True
@@ -120,7 +120,7 @@ class SessionMenu(QMenu):
 
     def _save_as(self) -> bool:
         name, _ = QFileDialog.getSaveFileName(
-            self.window(), "Save session", str(self.path or ""), f"Sessions (*{SUFFIX})"
+            self.parentWidget(), "Save session", str(self.path or ""), f"Sessions (*{SUFFIX})"
         )
         return bool(name) and self._save(_with_suffix(name, SUFFIX))
 
@@ -131,24 +131,42 @@ class SessionMenu(QMenu):
             self._notice.say(f"⚠ There is no whole fit yet. {error.message}", {"&Close": bool})
             return
         name, _ = QFileDialog.getSaveFileName(
-            self.window(), "Save as configuration file", "", "Configurations (*.yaml *.yml)"
+            self.parentWidget(), "Save as configuration file", "", "Configurations (*.yaml *.yml)"
         )
         if name:
             path = _with_suffix(name, ".yaml")
             self._wrote(path, lambda: write_atomically(path, text))
 
     def _choose(self) -> None:
-        name, _ = QFileDialog.getOpenFileName(self.window(), "Open session", "", _OPENED)
+        name, _ = QFileDialog.getOpenFileName(self.parentWidget(), "Open session", "", _OPENED)
         if name:
             self.open(Path(name))
 
-    def _list_recent(self) -> None:
-        self._recent.clear()
-        for name in self._preferences.recent("sessions"):
-            action = self._recent.addAction(name.replace("&", "&&"))
-            action.triggered.connect(lambda _, name=name: self.open(Path(name)))
-        if self._recent.isEmpty():
-            self._recent.addAction("(none yet)").setEnabled(False)
+    def _add_recent(self, kind: str, act: Callable[[str], object]) -> None:
+        menu = self.addMenu(f"Recent {kind}")
+        menu.setObjectName(f"recent {kind}")
+        menu.setToolTipsVisible(True)
+        menu.aboutToShow.connect(lambda: self._list_recent(menu, kind, act))
+
+    def _list_recent(self, menu: QMenu, kind: str, act: Callable[[str], object]) -> None:
+        menu.clear()
+        for number, name in enumerate(self._preferences.recent(kind), 1):
+            action = menu.addAction(name.replace("&", "&&"))
+            action.setObjectName(f"recent {kind} {number}")
+            action.setToolTip("Open it again.")
+            action.triggered.connect(lambda _, name=name: act(name))
+        if menu.isEmpty():
+            menu.addAction("(none yet)").setEnabled(False)
+
+    def _reopen_data(self, name: str) -> None:
+        if Path(name).exists():
+            self.wanted.emit(name)
+            return
+        self._preferences.forget("data", name)
+        self._notice.say(
+            f"⚠ {name} is not there any more: it was moved, renamed or removed, or its disk is not "
+            "connected. What is open stays open.", {"&Close": bool},
+        )  # fmt: skip
 
     def _name(self, path: Path | None) -> None:
         self.path = path
