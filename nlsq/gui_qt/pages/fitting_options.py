@@ -26,6 +26,7 @@ from nlsq.gui_qt.presets import PRESETS
 from nlsq.gui_qt.widgets.advanced_options import DEFAULT, AdvancedOptionsWidget
 from nlsq.gui_qt.widgets.group_fits import GroupFitsWidget
 from nlsq.gui_qt.widgets.iteration_table import IterationTableWidget
+from nlsq.gui_qt.widgets.named import named
 from nlsq.gui_qt.widgets.problem_label import ProblemLabel
 from nlsq.session.configuration import unsuitable
 from nlsq.types import LossLiteral, MethodLiteral, SearchLiteral
@@ -42,6 +43,7 @@ _CHOICES = {
 }  # fmt: skip
 _ABSOLUTE = "Else only their ratios count, and residuals tell their size."
 _NO_ERRORS = "For data with errors of y: choose their column on the page of data."
+_STOP = "End the fit and keep the best point so far; a second press ends it without a result."
 _STOPPING = "Stopping after this iteration … Press again to end it at once, without a result."
 
 
@@ -54,10 +56,7 @@ class FittingOptionsPage(QWidget):
         self.boxes: dict[str, QComboBox] = {}
         self._form = form = QFormLayout()
         for key, (title, words, tip) in _CHOICES.items():
-            box = QComboBox(self)
-            box.setObjectName(f"fitting {key}")
-            box.setAccessibleName(title)
-            box.setToolTip(tip)
+            box = named(QComboBox(self), f"fitting {key}", title, tip)
             box.addItems([DEFAULT, *words])
             box.activated.connect(lambda _, key=key: self._choose(key))
             self.boxes[key] = box
@@ -68,24 +67,19 @@ class FittingOptionsPage(QWidget):
              "with a fit of its own"),
             ("only", "Of these", "Fit all groups at once, or one by itself"),
         ):  # fmt: skip
-            box = self.groups[key] = QComboBox(self)
-            box.setObjectName(f"fitting {key.removeprefix('columns.')}")
-            box.setAccessibleName(title)
-            box.setToolTip(tip)
+            name = f"fitting {key.removeprefix('columns.')}"
+            box = self.groups[key] = named(QComboBox(self), name, title, tip)
             box.activated.connect(lambda at, key=key: self._choose_group(key, at))
             form.addRow(title, box)
-        self.absolute = QCheckBox("The errors of y are in its own units", self)
-        self.absolute.setObjectName("absolute sigma")
-        self.absolute.setAccessibleName("The errors of y are in its own units")
+        self.absolute = QCheckBox(said := "The errors of y are in its own units", self)
+        named(self.absolute, "absolute sigma", said, _ABSOLUTE)
         self.absolute.clicked.connect(
             lambda on: app.edit("fitting.absolute_sigma", True if on else None)
         )
         form.addRow("", self.absolute)
-        self.more = QToolButton(self)
-        self.more.setObjectName("advanced options")
-        self.more.setAccessibleName("Advanced options")
-        self.more.setText("&Advanced options")
-        self.more.setToolTip("Tolerances, limits, and how a search goes")
+        self.more = named(QToolButton(self), "advanced options", "Advanced options",
+                          "Tolerances, limits, and how a search goes")  # fmt: skip
+        self.more.setText("A&dvanced options")
         self.more.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.more.setArrowType(Qt.ArrowType.RightArrow)
         self.more.setCheckable(True)
@@ -98,18 +92,11 @@ class FittingOptionsPage(QWidget):
         self.area.setWidget(self.advanced)
         self.area.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # its fields take it
         self.area.hide()
-        self.fit = QPushButton("F&it", self)
-        self.fit.setObjectName("fit")
-        self.fit.setAccessibleName("Fit")
-        self.fit.setToolTip("Fit the model to the data, beside the window.")
+        self.fit = named(QPushButton("F&it", self), "fit", "Fit",
+                         "Fit the model to the data, beside the window.")  # fmt: skip
         self.fit.setDefault(True)
         self.fit.clicked.connect(app.fit)
-        self.stop = QPushButton("&Stop", self)
-        self.stop.setObjectName("stop")
-        self.stop.setAccessibleName("Stop")
-        self.stop.setToolTip(
-            "End the fit and keep the best point so far; a second press ends it without a result."
-        )
+        self.stop = named(QPushButton("&Stop", self), "stop", "Stop", _STOP)
         self.stop.clicked.connect(app.stop)
         self.stop.clicked.connect(self.refresh)
         buttons = QHBoxLayout()
@@ -156,7 +143,7 @@ class FittingOptionsPage(QWidget):
         self.fit.setEnabled(ready and not app.running)
         self._show_groups()
         self.stop.setEnabled(app.running)
-        self.stop.setText("&End now" if app.stopping and app.running else "&Stop")
+        self.stop.setText("End n&ow" if app.stopping and app.running else "&Stop")
         self._say()
 
     def _rule_out(self) -> None:
@@ -197,7 +184,7 @@ class FittingOptionsPage(QWidget):
             box.addItems(words)
             box.setCurrentIndex(max(box.findText(str(chosen)), 0) if chosen is not None else 0)
         self._form.setRowVisible(self.groups["only"], column is not None)
-        self.fit.setText("&Fit all groups" if app.fits_groups else "&Fit")
+        self.fit.setText("F&it all groups" if app.fits_groups else "F&it")
         folded = not self.more.isChecked()
         self.cost.setVisible(column is None)
         self.iterations.setVisible(column is None and folded)

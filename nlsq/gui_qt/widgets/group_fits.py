@@ -22,15 +22,9 @@ from PySide6.QtWidgets import (
 from nlsq.gui_qt.adapters.export_adapter import as_command
 from nlsq.gui_qt.app_state import AppState
 from nlsq.gui_qt.plots.trend_plot import TrendPlotWidget
-from nlsq.session.batch_rows import (
-    Trend,
-    parameter_columns,
-    shown,
-    status,
-    table_text,
-    told,
-    write_table,
-)  # fmt: skip
+from nlsq.gui_qt.widgets.named import named
+from nlsq.session import batch_rows
+from nlsq.session.batch_rows import Trend
 from nlsq.session.saving import check_file
 from nlsq.utils.input_error import InputError
 
@@ -49,7 +43,7 @@ class _Rows(QAbstractTableModel):
 
     def set_rows(self, groups: list[str], rows: dict[int, dict[str, Any]]) -> None:
         """Hold others, or more."""
-        parameters = parameter_columns(list(rows.values()))
+        parameters = batch_rows.parameter_columns(list(rows.values()))
         same = groups == self.groups and parameters == self.parameters
         if not same:
             self.beginResetModel()
@@ -69,12 +63,12 @@ class _Rows(QAbstractTableModel):
     def data(self, index: QModelIndex, role: int = _ROLES.DisplayRole) -> Any:
         row, at = self.rows.get(index.row(), {}), index.column()
         if at < 2:
-            text = status(row) if at else self.groups[index.row()]
+            text = batch_rows.status(row) if at else self.groups[index.row()]
             return {_ROLES.DisplayRole: text, _ROLES.ToolTipRole: row.get("message")}.get(role)
         name = [*self.parameters, "r_squared"][at - 2]
         if role == _ROLES.ToolTipRole and row.get(name) is not None:
             return repr(row[name])
-        return shown(row, name) if role == _ROLES.DisplayRole else None
+        return batch_rows.shown(row, name) if role == _ROLES.DisplayRole else None
 
     def headerData(self, section: int, orientation, role: int = _ROLES.DisplayRole):
         if role != _ROLES.DisplayRole or orientation != Qt.Orientation.Horizontal:
@@ -89,20 +83,16 @@ class GroupFitsWidget(QWidget):
         super().__init__(parent)
         self._app = app
         self._model = _Rows(self)
-        self.table = QTableView(self)
-        self.table.setObjectName("group fits")
-        self.table.setAccessibleName("Fits of the groups")
-        self.table.setToolTip("Choose a group by a click, or Enter, to see its fit.")
+        self.table = named(QTableView(self), "group fits", "Fits of the groups",
+                           "Choose a group by a click, or Enter, to see its fit.")  # fmt: skip
         self.table.setTabKeyNavigation(False)
         self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.table.verticalHeader().hide()
         self.table.setModel(self._model)
         self.table.clicked.connect(lambda index: self._show(index.row()))
         self.table.activated.connect(lambda index: self._show(index.row()))
-        self.parameter = QComboBox(self)
-        self.parameter.setObjectName("trend parameter")
-        self.parameter.setAccessibleName("Parameter whose trend is drawn")
-        self.parameter.setToolTip("Which parameter is drawn over the groups, with its errors.")
+        self.parameter = named(QComboBox(self), "trend parameter", "Parameter of the trend",
+                               "Which parameter is drawn, with its errors.")  # fmt: skip
         self.parameter.currentTextChanged.connect(self._draw)
         self.trend = TrendPlotWidget(self)
         self.trend.clicked.connect(self._show)
@@ -111,17 +101,15 @@ class GroupFitsWidget(QWidget):
         self.buttons: dict[str, QPushButton] = {}
         for name, title, tip, act in (
             ("copy groups", "&Copy table", "All columns of all groups, for a spreadsheet.",
-             lambda: self._copy(table_text(self._app.groups.table, "\t"))),
-            ("copy groups command", "Copy as comman&d",
+             lambda: self._copy(batch_rows.table_text(self._app.groups.table, "\t"))),
+            ("copy groups command", "Copy as comma&nd",
              "The command line of nlsq batch that writes the same table.",
              lambda: self._copy(as_command(self._app.groups.settings))),
             ("write groups", "&Write table…", "Write all columns of all groups to a file.",
              self._write),
         ):  # fmt: skip
-            button = self.buttons[name] = QPushButton(title, self)
-            button.setObjectName(name)
-            button.setAccessibleName(title.replace("&", ""))
-            button.setToolTip(tip)
+            button = named(QPushButton(title, self), name, title.replace("&", ""), tip)
+            self.buttons[name] = button
             button.clicked.connect(lambda _, act=act: self._reporting(act))
             line.addWidget(button)
         self.said = QLabel(self)
@@ -147,15 +135,14 @@ class GroupFitsWidget(QWidget):
         self.setVisible(app.state.get("data.columns.group") is not None)
         rows = {} if app.groups is None else dict(app.groups.rows)
         self._model.set_rows(app.group_names, rows)
-        if [self.parameter.itemText(k) for k in range(self.parameter.count())] != (
-            names := self._model.parameters
-        ):
-            self.parameter.clear()
-            self.parameter.addItems(names)
+        names, box = self._model.parameters, self.parameter
+        if [box.itemText(k) for k in range(box.count())] != names:
+            box.clear()
+            box.addItems(names)
         for button in self.buttons.values():
             button.setEnabled(bool(rows))
         done = f"{len(rows)} of {len(app.group_names)} groups are fitted"
-        self.said.setText(f"{done}: {told(list(rows.values()))}." if rows else "")
+        self.said.setText(f"{done}: {batch_rows.told(list(rows.values()))}." if rows else "")
         self._draw()
 
     def _draw(self, *_) -> None:
@@ -185,5 +172,5 @@ class GroupFitsWidget(QWidget):
         name, _ = QFileDialog.getSaveFileName(self, "Write the table", near, _KINDS)
         if name:
             check_file(Path(name), data=[data])
-            write_table(Path(name), self._app.groups.table)
+            batch_rows.write_table(Path(name), self._app.groups.table)
             self.said.setText(f"Written: {name}")
