@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtWidgets import QTextBrowser, QWidget
 
 from nlsq.gui_qt.theme import LIGHT_THEME, ThemeConfig
-from nlsq.gui_qt.widgets.tables import named
+from nlsq.gui_qt.widgets.named import named
 from nlsq.session.examining import Examination, report_html
 
 

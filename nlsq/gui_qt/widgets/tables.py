@@ -8,18 +8,11 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction, QGuiApplication, QKeySequence
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem
 
+from nlsq.gui_qt.widgets.named import named
 from nlsq.session.showing import Cell
 
 _EXACT = Qt.ItemDataRole.UserRole
 _WIDEST = 200  # pixels; a longer name is elided
-
-
-def named(widget, name: str, said: str, tip: str):
-    """The widget, with its name for us, its name for a reader, and what explains it."""
-    widget.setObjectName(name)
-    widget.setAccessibleName(said.replace("&", ""))
-    widget.setToolTip(tip)
-    return widget
 
 
 def copying(widget, what: str) -> QAction:
