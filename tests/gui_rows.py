@@ -15,6 +15,7 @@ import pytest
 from PySide6.QtCore import QPointF, Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFileDialog, QMenu
+from scipy import stats
 from scipy.optimize import curve_fit as scipys
 
 from nlsq import models
@@ -44,6 +45,10 @@ def _page(name, *steps):
 
 def _tab(number):
     return lambda hand: hand["model kinds"].setCurrentIndex(number)
+
+
+def _part(number):
+    return lambda hand: hand.window.pages["results"].parts.setCurrentIndex(number)
 
 
 def _unfolded(hand):
@@ -111,7 +116,11 @@ PLACES: dict[str, Callable[[Hand], None]] = {
     "fitting, advanced": _page("fitting", _set(loss="huber"), _unfolded),
     "fitting, groups": _page("fitting", _grouped),
     "fitting, search": _page("fitting", _set(preset="fast"), _unfolded),
-    "results": _page("results"),
+    "results": _page("results", _part(0)),
+    "results, health": _page("results", _part(1)),
+    "results, residuals": _page("results", _part(2)),
+    "results, correlations": _page("results", _part(3)),
+    "results, history": _page("results", _part(4)),
     "export": _page("export"),
     "crashed": _page("data", _crashed),
     "failed": _page("data", lambda hand: hand.window.session._say_failure("The disk is full.")),
@@ -201,6 +210,97 @@ def trend_of(name):
         return spot.pos().y() == pytest.approx(hand.popt[GAUSSIAN.names.index(name)], rel=1e-8)
 
     return drawn
+
+
+def copies(hand):
+    hand.key(KEY.Key_C, name=hand.find().objectName().split(": ")[1], held=CTRL)
+
+
+def on_first_fit(hand):
+    """After another model was chosen."""
+    hand.app.edit("model", {"name": "linear"})
+    hand["fits of the session"].setCurrentCell(0, 1)
+    hand.click()
+
+
+def forget_only_fit(hand):
+    del hand.app.state.fits[:-1]
+    hand.app.fits_changed.emit()
+    on_first_fit(hand)
+
+
+def click_first_fit(hand):
+    hand.app.edit("model", {"name": "linear"})
+    table = hand.find()
+    at = table.visualItemRect(table.item(0, 1)).center()
+    hand.qtbot.mouseClick(table.viewport(), LEFT, pos=at)
+
+
+def draw_first_fit(hand):
+    hand.window.app.state.fits[0]["shown"] = False
+    on_first_fit(hand)
+
+
+def standardise(hand):
+    hand.app.put("data.columns.sigma", "e")
+    hand.app.fit()
+    hand.qtbot.waitUntil(lambda: not hand.app.running, timeout=10_000)
+    hand.app.view(draws=[])
+    hand.window.navigate_to("results")
+    hand.click()
+
+
+def standardised(hand):
+    x, y, sigma = hand.arrays
+    popt, _ = scipys(GAUSSIAN.function, x, y, [3, 4, 1])
+    z = (y - GAUSSIAN.function(x, *popt)) / sigma
+    z = z / np.sqrt((z**2).sum() / 57)
+    return np.allclose(hand.window.residuals.points.getOriginalDataset()[1], z, atol=1e-4)
+
+
+def intervals_read(hand):
+    """Those of 99 %, by SciPy."""
+    x, y, _ = hand.arrays
+    popt, pcov = scipys(GAUSSIAN.function, x, y, [3, 4, 1])
+    half = stats.t.ppf(0.995, 57) * np.sqrt(np.diag(pcov))
+    table = hand["fitted parameters"]
+    shown = [table.item(row, 3).toolTip().split(" … ") for row in range(3)]
+    return np.allclose(np.array(shown, float).T, [popt - half, popt + half], rtol=1e-4)
+
+
+def profiles_read(hand):
+    """Near the plain ones: the model is hardly bent here."""
+    table = hand["fitted parameters"]
+    hand.qtbot.waitUntil(
+        lambda: table.columnCount() == 6 and not hand.find().text().startswith("Stop")
+    )
+    ends = [[table.item(row, k).toolTip().split(" … ") for row in range(3)] for k in (3, 4)]
+    plain, profiled = np.array(ends, float)
+    return np.allclose(plain, profiled, rtol=0.01)
+
+
+def correlation_reads(hand):
+    x, y, _ = hand.arrays
+    _, pcov = scipys(GAUSSIAN.function, x, y, [3, 4, 1])
+    found = pcov[2, 0] / np.sqrt(pcov[2, 2] * pcov[0, 0])
+    return abs(float(hand.find().item(2, 0).text().replace("−", "-")) - found) < 0.006
+
+
+def residual_share(hand):
+    """The second statistic: chi-square over the degrees of freedom."""
+    x, y, _ = hand.arrays
+    popt, _ = scipys(GAUSSIAN.function, x, y, [3, 4, 1])
+    found = ((y - GAUSSIAN.function(x, *popt)) ** 2).sum() / 57
+    return float(hand.find().currentItem().text()) == pytest.approx(found, rel=1e-4)
+
+
+def healthy_first(hand):
+    hand.qtbot.waitUntil(lambda: hand.find().spread.found.size == 60)
+
+
+def healthy(hand):
+    hand.qtbot.waitUntil(lambda: hand.find().toPlainText().startswith("Healthy"))
+    return True
 
 
 def stopped(hand):
@@ -482,6 +582,37 @@ ROWS = {
     "Cost of each iteration": Row("fitting", pan, moved),
     # the page 'results'
     "fitted parameters": Row("results", first(second_row, presses(KEY.Key_Right)), value_reads),
+    "results parts": Row("results", take_tab, lambda h: h.find().currentIndex() == 1),
+    "confidence level": Row("results", writes("99"), intervals_read),
+    "draw confidence": Row(
+        "results", first(lambda h: h.app.view(draws=[]), clicks),
+        lambda h: h.window.plot.bands["confidence"].isVisible()),
+    "draw prediction": Row(
+        "results", first(lambda h: h.app.view(draws=[]), clicks),
+        lambda h: h.window.plot.bands["prediction"].isVisible()),
+    "draw standardised": Row("results", standardise, standardised),
+    "profile intervals": Row("results", clicks, profiles_read),
+    "statistics": Row("results", first(second_row, presses(KEY.Key_Right)), residual_share),
+    "health report": Row("results, health", presses(KEY.Key_Down), healthy),
+    "Histogram of residuals": Row("results, residuals", first(healthy_first, pan), moved),
+    "Normal quantiles of residuals": Row("results, residuals", first(healthy_first, pan), moved),
+    "correlations": Row("results, correlations", second_row, correlation_reads),
+    "fits of the session": Row(
+        "results, history", click_first_fit, entry("model", {"name": "gaussian"})),
+    "restore fit": Row("results, history", on_first_fit, entry("model", {"name": "gaussian"})),
+    "draw fit": Row(
+        "results, history", draw_first_fit, lambda h: h.window.plot.others[0].isVisible()),
+    "forget fit": Row("results, history", forget_only_fit, lambda h: not h.app.state.fits),
+    "copy table: fitted parameters": Row(
+        "results", copies, lambda h: copied(f"^Parameter.*\t{h.popt[0]!r}\t")(h)),
+    "copy table: statistics": Row("results", copies, copied("^Statistic.*\nPoints\t60\t")),
+    "copy table: correlations": Row(
+        "results, correlations", copies,
+        copied(r"^\tamp\tmu\tsigma\namp\t1\t.*\nsigma\t-0\.\d{9}")),
+    "copy table: fits of the session": Row(
+        "results, history", copies, copied("^Fit\t.*\tgaussian\t60\t")),
+    "copy figure: *": Row(
+        "results", copies, lambda h: QGuiApplication.clipboard().image().width() > 100),
     # the page 'export'
     "export kind": Row(
         "export", lambda h: h.pick(h.find().itemText(1)),

@@ -29,6 +29,7 @@ from nlsq.session.masks import changed
 from nlsq.session.model import LoadedModel, Start, load_model
 from nlsq.session.pieces import read_in_pieces
 from nlsq.session.points import Points, Rows, groups, narrowed, of_group, rows, select
+from nlsq.session.remembering import Results, added, swapped
 from nlsq.session.sampling import fitted_in_pieces, look
 from nlsq.session.settings import Settings
 from nlsq.utils.input_error import InputError
@@ -42,6 +43,20 @@ _OF_START = ("p0", "bounds", "fixed", "method")  # what the start of a fit depen
 _DRAIN = 50  # ms between two looks at the progress of a fit
 _PATIENCE = 10_000  # ms for a file to say where its model begins
 _NOTHING = np.empty(0)
+
+
+class Swap(QUndoCommand):
+    """Fits that leave the list, and others that come; those made meanwhile stay."""
+
+    def __init__(self, app: AppState, words: str, gone: list[dict], come: list[dict]):
+        super().__init__(words)
+        self._app, self._gone, self._come = app, gone, come
+
+    def redo(self) -> None:
+        self._app.put_fits(self._gone, self._come)
+
+    def undo(self) -> None:
+        self._app.put_fits(self._come, self._gone)
 
 
 class _Edit(QUndoCommand):
@@ -103,13 +118,15 @@ class AppState(QObject):
     data_changed = Signal()
     model_changed = Signal()
     fitting_changed = Signal()
-    result_changed = Signal()
+    view_changed = Signal()
+    result_changed = Signal()  # also: an earlier fit whose settings came back
+    fit_done = Signal()  # after it
+    fits_changed = Signal()
     running_changed = Signal(bool)
     progressed = Signal(list)  # of (iteration, cost), new ones; none where the stage is another
     start_changed = Signal()
     problems_changed = Signal()
     groups_changed = Signal()  # more of them are fitted
-    view_changed = Signal()
 
     def __init__(self, state: SessionState | None = None, parent: QObject | None = None):
         super().__init__(parent)
@@ -129,6 +146,7 @@ class AppState(QObject):
         self.own_folder = Path(
             QStandardPaths.writableLocation(QStandardPaths.StandardLocation.AppDataLocation)
         )
+        self._results = Results()
         self._values = _NOTHING  # of the model of a file at the start
         self._worker: FitWorker | None = None
         self.stopping = False
@@ -183,6 +201,24 @@ class AppState(QObject):
             self._begin()
         if section in ("fitting", ""):
             self.fitting_changed.emit()
+        found = self._results.of(self.state.content, self.points)
+        if found is not None and found[1] is not self.result:
+            self.document, self.result, self.fitted = found
+            self._begun_from = copy.deepcopy(self.state.get("fitting"))
+            self.result_changed.emit()
+
+    def take(self, state: SessionState) -> None:
+        """Put another session in the place of this one; it can be undone."""
+        with self.step("open a session"):
+            self.edit("", state.content)
+            self.history.push(Swap(self, "open a session", list(self.state.fits), state.fits))
+        self.view(level=state.level, draws=state.draws)
+        self.state.page = state.page
+
+    def put_fits(self, gone: list[dict], come: list[dict]) -> None:
+        """Change the list of fits, without a way back."""
+        self.state.fits = swapped(self.state.fits, gone, come)
+        self.fits_changed.emit()
 
     def open(self, path: str | Path) -> None:
         """Open a data file; the columns are those that it begins with."""
@@ -209,17 +245,10 @@ class AppState(QObject):
         """
         return Configuration(copy.deepcopy(self.state.content), origin="the window").settings()
 
-    def set_level(self, level: float) -> None:
-        """Show intervals and bands of another confidence level."""
-        if level != self.state.level:
-            self.state.level = level
-            self.view_changed.emit()
-
-    def draw(self, what: str, on: bool) -> None:
-        """Draw one of `DRAWN`, or not."""
-        if on != (what in self.state.draws):
-            others = [name for name in self.state.draws if name != what]
-            self.state.draws = [*others, what] if on else others
+    def view(self, **what: Any) -> None:
+        """Show results in another way: `level` or `draws` of the session."""
+        if any(getattr(self.state, name) != value for name, value in what.items()):
+            vars(self.state).update(what)
             self.view_changed.emit()
 
     def _data(self, read: bool) -> None:
@@ -353,6 +382,11 @@ class AppState(QObject):
     # -------------------------------------------------------------------------------- fitting
 
     @property
+    def is_unmoved(self) -> bool:
+        """Whether the last fit began where the next one would."""
+        return self.result is not None and self._begun_from == self.state.get("fitting")
+
+    @property
     def running(self) -> bool:
         """Whether a fit is under way."""
         return self._worker is not None
@@ -361,8 +395,10 @@ class AppState(QObject):
         """Fit beside the window; `result_changed` comes when it is done."""
         if self.running:
             return
+        self._asked = copy.deepcopy(self.state.content), self.points
         with self._reporting("fitting"):
             self._settings = self.settings()
+            self._begun_from = copy.deepcopy(self.state.get("fitting"))
             if self.fits_groups:
                 from nlsq.session.batching import require_many  # with the engine
 
@@ -439,7 +475,13 @@ class AppState(QObject):
 
     def _take(self, document: dict[str, Any], result: Any) -> None:
         self.document, self.result, self.fitted = document, result, self._settings
+        content, points = self._asked  # not those of now
+        if "xdata" in result:  # else its data may have changed on disk, unseen
+            self._results.hold(content, points, (document, result, self._settings))
+        self.state.fits = added(self.state.fits, document, content)
         self.result_changed.emit()
+        self.fits_changed.emit()
+        self.fit_done.emit()
 
     def _refuse(self, error: ProgramError) -> None:
         with self._reporting("fitting"):

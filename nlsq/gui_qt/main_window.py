@@ -41,10 +41,13 @@ from nlsq.gui_qt.plots.residuals_plot import ResidualsPlotWidget
 from nlsq.gui_qt.preferences import Preferences
 from nlsq.gui_qt.session_state import PAGES, THEMES
 from nlsq.gui_qt.theme import ThemeConfig, ThemeManager
+from nlsq.gui_qt.widgets.fit_history import colour_of
 from nlsq.gui_qt.widgets.mask_bar import MaskBar
 from nlsq.gui_qt.widgets.notice_bar import NoticeBar
 from nlsq.gui_qt.widgets.session_menu import SessionMenu
 from nlsq.session.examining import band, standard_residuals
+from nlsq.session.remembering import curve
+from nlsq.session.showing import legend
 from nlsq.utils.atomic import kept
 
 _PAGES = (DataLoadingPage, ModelSelectionPage, FittingOptionsPage, ResultsPage, ExportPage)
@@ -106,6 +109,7 @@ class MainWindow(QMainWindow):
         self.setCentralWidget(whole)
         self.sidebar.currentRowChanged.connect(self._turn)
         self.themes = ThemeManager(self)
+        self.themes.changed.connect(self.pages["results"].set_theme)
         self.themes.changed.connect(self._paint)
         self._menus()
         app.data_changed.connect(self.draw)
@@ -116,7 +120,8 @@ class MainWindow(QMainWindow):
         self.plot.clicked.connect(self.pages["model"].clicked)
         self.plot.dragged.connect(self.pages["model"].drag)
         self.pages["model"].adding.connect(self._aim)
-        app.result_changed.connect(self._show_result)
+        app.fit_done.connect(self._show_result)
+        app.fits_changed.connect(self.draw_others)
         self.themes.set_theme(app.state.theme)
         self.navigate_to(app.state.page)
         self.draw()
@@ -136,6 +141,12 @@ class MainWindow(QMainWindow):
             x, y = (labelled(self.app.table, name) for name in (points.x_label, points.y_name))
             self.plot.set_labels(x, y)
         self.draw_fit()
+        self.draw_others()
+
+    def draw_others(self) -> None:
+        """Draw the curves of earlier fits that are to be seen."""
+        shown = [fit for fit in self.app.state.fits if fit["shown"]]
+        self.plot.set_others([(legend(fit), colour_of(fit), *curve(fit)) for fit in shown])
 
     def draw_fit(self) -> None:
         """Draw the fit and its residuals; without one, those of the start."""
@@ -157,7 +168,8 @@ class MainWindow(QMainWindow):
             if standard:
                 x, y, label = standard_residuals(app.result)
             self.residuals.set_labels(points.x_label, label)
-            self.residuals.set_residuals(x, np.asarray(y, float), standard=standard)
+            self.residuals.set_residuals(x, np.asarray(y, float))
+            self.residuals.set_standard(standard)
         elif app.result is None:
             self.draw_start()
 
@@ -166,7 +178,9 @@ class MainWindow(QMainWindow):
         x, y, at, residuals = self.app.begun()
         self.plot.set_start(x, y)
         self.plot.set_handles(summits(self.app.model, self.app.start.p0) if x.size else [])
-        if residuals.size:
+        if self.app.is_unmoved:  # the code of a file told its start after the fit, or an undo
+            self.draw_fit()
+        elif residuals.size:
             self.residuals.set_labels(self.app.points.x_label, "residual of the start")
             self.residuals.set_residuals(at, residuals, of_start=True)
         else:
@@ -185,8 +199,8 @@ class MainWindow(QMainWindow):
         self.app.state.page = PAGES[row]
 
     def _paint(self, theme: ThemeConfig) -> None:
-        for part in (*self.findChildren(BasePlotWidget), self.pages["results"]):
-            part.set_theme(theme)
+        for plot in self.findChildren(BasePlotWidget):
+            plot.set_theme(theme)
 
     def _menus(self) -> None:
         self.session = SessionMenu(self.app, self.notice, self.preferences, self)

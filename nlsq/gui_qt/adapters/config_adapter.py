@@ -45,8 +45,7 @@ def read_session(path: Path) -> SessionState:
         raise ConfigurationError(f"{path}: cannot be read: {error.strerror or error}.") from None
     except ValueError as error:
         raise ConfigurationError(f"{path}: {error}") from None
-    state.content.get("model", {}).pop("trusted", None)
-    _move(state.content, lambda given: _found(given, path.absolute().parent))
+    _move_all(state, lambda given: _found(given, path.absolute().parent))
     return state
 
 
@@ -60,7 +59,6 @@ def write_session(path: Path, state: SessionState, own: Path | None = None) -> N
     OSError
     """
     here = SessionState.from_json(state.to_json())
-    here.content.get("model", {}).pop("trusted", None)
     folder = path.absolute().parent
 
     def placed(given: str) -> str:
@@ -69,7 +67,7 @@ def write_session(path: Path, state: SessionState, own: Path | None = None) -> N
             return Path(given).name
         return _relative(given, folder)
 
-    _move(here.content, placed)
+    _move_all(here, placed)
     write_atomically(path, here.to_json())
 
 
@@ -127,6 +125,12 @@ def _by_name(content: dict[str, Any], settings: Settings, names: tuple[str, ...]
         lower, upper = (side or [None] * len(names) for side in sides)
         pairs = zip(names, lower, upper, strict=True)
         given["bounds"] = {name: [low, high] for name, low, high in pairs}
+
+
+def _move_all(state: SessionState, to: Callable[[str], str]) -> None:
+    for content in (state.content, *(fit["content"] for fit in state.fits)):
+        content.get("model", {}).pop("trusted", None)
+        _move(content, to)
 
 
 def _move(content: dict[str, Any], to: Callable[[str], str]) -> None:

@@ -70,6 +70,9 @@ class FitPlotWidget(BasePlotWidget):
         }
         for item in (*self.bands.values(), self.bars):
             self.plotItem.addItem(item)
+        self.others: list[pg.PlotDataItem] = []
+        self._curves: list[tuple[str, str, np.ndarray, np.ndarray]] = []
+        self.legend = self.plotItem.addLegend(offset=(-8, 8), labelTextSize="9pt")
         self.handles: list[pg.TargetItem] = []
         self._gesture = object()
         self.scene().sigMouseClicked.connect(self._click)
@@ -165,7 +168,22 @@ class FitPlotWidget(BasePlotWidget):
         self._fit, self._bands = (x, y), bands or {}
         self._paint_fit()
 
+    def set_others(self, curves: list[tuple[str, str, np.ndarray, np.ndarray]]) -> None:
+        """Curves of other fits: name, colour, x and y of each."""
+        self._curves = curves
+        self._paint_others()
+
+    def _paint_others(self) -> None:
+        while self.others:
+            self.plotItem.removeItem(self.others.pop())
+        self.legend.setLabelTextColor(self.theme.foreground)  # of names that are added from now on
+        for name, colour, x, y in self._curves:
+            self.others.append(pg.PlotDataItem(x, y, pen=pg.mkPen(colour, width=2), name=name))
+            self.plotItem.addItem(self.others[-1], ignoreBounds=True)
+        self.legend.setVisible(bool(self._curves))
+
     def _paint(self) -> None:
+        self._paint_others()
         theme = self.theme
         points_of(self.points, *self._data, theme.data)
         x, y = self._data
@@ -188,17 +206,15 @@ class FitPlotWidget(BasePlotWidget):
     def _paint_fit(self) -> None:
         theme = self.theme
         self.curve.setData(*self._fit, pen=pg.mkPen(theme.fit, width=2))
-        for (kind, band), colour in zip(
-            self.bands.items(), (theme.data, theme.band[:7]), strict=True
-        ):
-            shown = kind in self._bands and self._fit[0].size > 0
-            band.setVisible(shown)
-            if shown:
-                low, high = band.curves
+        for kind, band in self.bands.items():
+            band.setVisible(kind in self._bands)
+            if kind in self._bands:
+                (low, high), (lower, upper) = band.curves, self._bands[kind]
                 low.blockSignals(True)  # between an old and a new edge a band takes long to fill
-                low.setData(self._fit[0], self._bands[kind][0])
+                low.setData(self._fit[0], lower)
                 low.blockSignals(False)
-                high.setData(self._fit[0], self._bands[kind][1])
+                high.setData(self._fit[0], upper)
+                colour = theme.fit if kind == "confidence" else theme.data
                 band.setBrush(pg.mkBrush(f"{colour}30"))
 
     def _paint_start(self) -> None:
