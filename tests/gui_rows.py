@@ -87,6 +87,14 @@ def _set(**entries):
     return go
 
 
+def _grouped(hand):
+    """The rows are fitted by groups, of which there is one."""
+    hand.app.put("data.columns.group", "e")
+    if hand.app.groups is None:
+        hand.app.fit()
+        hand.qtbot.waitUntil(lambda: not hand.app.running, timeout=10_000)
+
+
 def _crashed(hand):
     """A session that a crash left is offered."""
     kept = hand.folder / "kept"
@@ -106,6 +114,7 @@ PLACES: dict[str, Callable[[Hand], None]] = {
     "model, code": _page("model", _tab(1)),
     "fitting": _page("fitting"),
     "fitting, advanced": _page("fitting", _set(loss="huber"), _unfolded),
+    "fitting, groups": _page("fitting", _grouped),
     "fitting, search": _page("fitting", _set(preset="fast"), _unfolded),
     "results": _page("results", _part(0)),
     "results, health": _page("results", _part(1)),
@@ -187,6 +196,20 @@ def fitted(hand):
     hand.qtbot.waitUntil(lambda: not hand.app.running, timeout=10_000)
     expected, _ = scipys(GAUSSIAN.function, x, y, [3, 4, 1])
     return np.allclose(hand.app.result.popt, expected, rtol=1e-6)
+
+
+def group_seen(hand):
+    return hand.app.state.get("data.only") == "0.05" and fitted(hand)
+
+
+def trend_of(name):
+    """The trend has the parameter of a fit by itself."""
+
+    def drawn(hand):
+        spot = hand.window.pages["fitting"].many.trend.points.points()[0]
+        return spot.pos().y() == pytest.approx(hand.popt[GAUSSIAN.names.index(name)], rel=1e-8)
+
+    return drawn
 
 
 def copies(hand):
@@ -459,6 +482,7 @@ ROWS = {
     "column y": Row("data", writes("2*V"), column("y", lambda t, v, e: 2 * v)),
     "column sigma": Row("data", picks("e"), column("sigma", lambda t, v, e: e)),
     "data table": Row("data", first(second_row, presses(KEY.Key_Up, KEY.Key_Down)), row_reads),
+    "column group": Row("data", picks("e"), lambda h: len(h.app.group_names) == 1),
     "where": Row("data", writes("t > 5"), lambda h: h.app.points.x.min() > 5),
     "rows": Row("data", writes("0:10"), lambda h: h.app.points.y.size == 10),
     "exclude": Row("data", writes("3,7-9"), lambda h: h.app.points.y.size == 56),
@@ -521,10 +545,20 @@ ROWS = {
         "model, code", first(with_code, lambda h: h.pick("half", "model function"), clicks),
         lambda h: h.app.model.names == ("a",)),
     # the page 'fitting'
-    "fitting method": Row("fitting", picks("lm"), entry("fitting.method", "lm")),
+    "fitting method": Row("fitting", picks("dogbox"), entry("fitting.method", "dogbox")),
     "fitting preset": Row("fitting", picks("robust"), entry("fitting.preset", "robust")),
     "fitting loss": Row("fitting", picks("soft_l1"), entry("fitting.loss", "soft_l1")),
     "fitting nan_policy": Row("fitting", picks("omit"), entry("fitting.nan_policy", "omit")),
+    "fitting group": Row("fitting", picks("e"), entry("data.columns.group", "e")),
+    "fitting only": Row("fitting, groups", picks("0.05"), entry("data.only", "0.05")),
+    "group fits": Row("fitting, groups", presses(KEY.Key_Home, KEY.Key_Return), group_seen),
+    "trend parameter": Row("fitting, groups", picks("mu"), trend_of("mu")),
+    "Trend of a parameter over the groups": Row("fitting, groups", pan, moved),
+    "copy groups": Row("fitting, groups", clicks, copied("\tamp\tamp_err\tmu\tmu_err\t")),
+    "copy groups command": Row("fitting, groups", clicks, copied(r"^nlsq batch .*--table")),
+    "write groups": Row(
+        "fitting, groups", first(answers("t.csv"), clicks),
+        lambda h: "amp,amp_err" in (h.folder / "t.csv").read_text()),
     "absolute sigma": Row(
         "fitting", first(lambda h: h.app.put("data.columns.sigma", "e"), clicks),
         entry("fitting.absolute_sigma", True)),

@@ -356,6 +356,14 @@ def test_columns_are_typed_and_picked(window, volts, qtbot):
     assert app.points.x.shape == (2, 12) and app.points.x[1].tolist() == [i / 4 for i in range(12)]
     write(window, qtbot, "column x", "T")
     assert app.state.get("data.columns.x") == "T" and app.points.x.ndim == 1
+    write(window, qtbot, "column group", "who")
+    assert app.group_names == ["A", "B"]
+    write(window, qtbot, "exclude", "1,3-4")
+    app.edit("data.only", "B")
+    assert app.points.x.tolist() == [1.25, 1.75, 2.25, 2.75]
+    header = child(window, "data table").model().headerData
+    assert [header(i, Qt.Orientation.Vertical) for i in range(3)] == ["1 out", "3 out", "5"]
+    app.edit("data.only", None)
     box = child(window, "column sigma")
     box.setCurrentText("t")
     box.activated.emit(0)

@@ -18,16 +18,17 @@ from PySide6.QtCore import QObject, QStandardPaths, QTimer, Signal
 from PySide6.QtGui import QUndoCommand, QUndoStack
 
 from nlsq.gui_qt.adapters import model_adapter
-from nlsq.gui_qt.adapters.fit_adapter import FitWorker, GuessWorker
+from nlsq.gui_qt.adapters.fit_adapter import FitWorker, GroupsWorker, GuessWorker
 from nlsq.gui_qt.session_state import SessionState
 from nlsq.io import Table
 from nlsq.session import apart
+from nlsq.session.batch_rows import GroupFits
 from nlsq.session.configuration import Configuration
 from nlsq.session.errors import ProgramError
 from nlsq.session.masks import changed
 from nlsq.session.model import LoadedModel, Start, load_model
 from nlsq.session.pieces import read_in_pieces
-from nlsq.session.points import Points, Rows, narrowed, rows, select
+from nlsq.session.points import Points, Rows, groups, narrowed, of_group, rows, select
 from nlsq.session.remembering import Results, added, swapped
 from nlsq.session.sampling import fitted_in_pieces, look
 from nlsq.session.settings import Settings
@@ -35,9 +36,12 @@ from nlsq.utils.input_error import InputError
 
 _NO_MODEL = {"formula": "0"}  # in the place of a model, where only the data are asked for
 # For which no file is read again.
-_OF_ROWS = ("data.columns", "data.exclude", "data.x_range", "data.where", "data.rows")
+_OF_ROWS = tuple(
+    f"data.{key}" for key in ("columns", "exclude", "x_range", "where", "rows", "only")
+)
 _OF_START = ("p0", "bounds", "fixed", "method")  # what the start of a fit depends on
 _DRAIN = 50  # ms between two looks at the progress of a fit
+_PATIENCE = 10_000  # ms for a file to say where its model begins
 _NOTHING = np.empty(0)
 
 
@@ -103,6 +107,10 @@ class AppState(QObject):
         Where a fit would begin; None also while the code of a file looks for it.
     document, result, fitted
         The last fit and its settings; None before it, and once data or model are others.
+    stopping : bool
+        Whether the fit that runs was asked to end.
+    group_names : list of str
+        The groups of the table, where a column of groups is chosen.
     problems : dict of str to ProgramError
         What is wrong, by the section it is in.
     """
@@ -115,9 +123,10 @@ class AppState(QObject):
     fit_done = Signal()  # after it
     fits_changed = Signal()
     running_changed = Signal(bool)
-    progressed = Signal(list)  # of (iteration, cost), new ones
+    progressed = Signal(list)  # of (iteration, cost), new ones; none where the stage is another
     start_changed = Signal()
     problems_changed = Signal()
+    groups_changed = Signal()  # more of them are fitted
 
     def __init__(self, state: SessionState | None = None, parent: QObject | None = None):
         super().__init__(parent)
@@ -140,7 +149,11 @@ class AppState(QObject):
         self._results = Results()
         self._values = _NOTHING  # of the model of a file at the start
         self._worker: FitWorker | None = None
-        self._stopping = False
+        self.stopping = False
+        self._seen: tuple = (None, 0)  # of what runs
+        self.group_names: list[str] = []
+        self._groups: GroupFits | None = None
+        self._file = 0  # when what is open was written
         self._guess: GuessWorker | None = None
         self._clock = QTimer(self, interval=_DRAIN)
         self._clock.timeout.connect(self._drain)
@@ -255,11 +268,15 @@ class AppState(QObject):
             if (said := self.state.get(key)) is not None:
                 content[section] = {"goal": said} if section == "fitting" else said
         settings = Configuration(content, origin="the window").settings()
-        data = settings.data
+        data, by = settings.data, settings.data.columns.group
         if self.file is None:
             self.file, self.sampled = look(settings)
+            path = data.input_file
+            self._file = path.stat().st_mtime_ns if path.exists() else 0
         before, self.table = self.table, None
-        table = narrowed(self.file, data)
+        every = narrowed(self.file, data.model_copy(update={"only": None}))
+        self.group_names = [] if by is None else [name for name, _ in groups(every, by)]
+        table = of_group(every, data)
         same = before is not None and np.array_equal(before.numbers, table.numbers)
         self.table = before if same else table  # which its view then goes on to show
         self.rows = rows(self.table, data)
@@ -288,6 +305,10 @@ class AppState(QObject):
         """Find where a fit would begin."""
         self.start, self._values = None, _NOTHING
         self._later.stop()
+        if self._guess is not None:
+            self._guess.kill()  # it is of another model
+        if self.points is not None:
+            self._soon.start()
         if self.model is None or self.points is None:
             self.problems.pop("start", None)
             self.problems_changed.emit()
@@ -303,7 +324,6 @@ class AppState(QObject):
                 }
                 fitting = Configuration(content, origin="the window").settings().fitting
                 self.start = model_adapter.begin(fitting, self.model, self.points)
-                self._soon.start()
         self.start_changed.emit()
 
     def _prepare(self) -> None:
@@ -322,6 +342,7 @@ class AppState(QObject):
             self._guess.refused.connect(self._refuse_guess)
             self._guess.finished.connect(self._end_guess)
             self._guess.start()
+            QTimer.singleShot(_PATIENCE, self._guess, self._guess.kill)
 
     def _take_guess(self, start: Start, values: np.ndarray) -> None:
         if not self._later.isActive() and self.model is not None and self.model.path is not None:
@@ -330,8 +351,10 @@ class AppState(QObject):
             self.start_changed.emit()
 
     def _refuse_guess(self, error: ProgramError) -> None:
-        with self._reporting("start"):
-            raise error
+        known = self.model is not None and self.model.path is not None
+        if known and not self._later.isActive():
+            with self._reporting("start"):
+                raise error
 
     def _end_guess(self) -> None:
         self._guess.deleteLater()
@@ -375,27 +398,62 @@ class AppState(QObject):
         self._asked = copy.deepcopy(self.state.content), self.points
         with self._reporting("fitting"):
             self._settings = self.settings()
-            points = None if read_in_pieces(self._settings) else self.points
             self._begun_from = copy.deepcopy(self.state.get("fitting"))
-            self._worker = FitWorker(self._settings, points, self)
-            self._worker.succeeded.connect(self._take)
+            if self.fits_groups:
+                from nlsq.session.batching import require_many  # with the engine
+
+                require_many(self._settings)
+                self._worker = GroupsWorker(self._settings, self)
+                content = self._groups_content()
+                self._groups = GroupFits(self._settings, content, self._worker.rows)
+            else:
+                points = None if read_in_pieces(self._settings) else self.points
+                self._worker = FitWorker(self._settings, points, self)
+                self._worker.succeeded.connect(self._take)
             self._worker.refused.connect(self._refuse)
             self._worker.finished.connect(self._finish)
-            self._stopping = False
+            self.stopping, self._seen = False, (None, 0)
             self._worker.start()
             self._clock.start()
             self.running_changed.emit(True)
 
     @property
-    def stopping(self) -> bool:
-        """Whether the fit was asked to end."""
-        return self._stopping
+    def fits_groups(self) -> bool:
+        """Whether a fit is one of each group of rows."""
+        get = self.state.get
+        return get("data.columns.group") is not None and get("data.only") is None
+
+    @property
+    def groups(self) -> GroupFits | None:
+        """The fits of the groups, where they are of the session as it is."""
+        content = self._groups_content()
+        return self._groups if self._groups and self._groups.content == content else None
+
+    def _groups_content(self) -> dict[str, Any]:
+        """What decides the fits of groups: also what the file is."""
+        content = copy.deepcopy(self.state.content) | {"file": self._file}
+        content.get("data", {}).pop("only", None)
+        return content
+
+    @property
+    def stage(self) -> str:
+        """How far the fit that runs is, in words."""
+        title, done, total = (self._worker and self._worker.stage) or ("", 0, None)
+        if self.fits_groups:
+            title, total = "groups", len(self.group_names)
+        return title and f"{title}: {done:,}" + (f" of {total:,}" if total else "")
+
+    def show_group(self, name: str) -> None:
+        """Fit one group, to see it; the fits of all stay."""
+        if not self.running:
+            self.edit("data.only", name)
+            self.fit()
 
     def stop(self) -> None:
         """End the fit at the best point so far; asked again, at once and without a result."""
         if self._worker is not None:
-            (self._worker.kill if self._stopping else self._worker.stop)()
-            self._stopping = True
+            (self._worker.kill if self.stopping else self._worker.stop)()
+            self.stopping = True
 
     def wait(self, seconds: float = 3.0) -> bool:
         """End what runs, for a window that closes; False where it does not end."""
@@ -407,8 +465,13 @@ class AppState(QObject):
         return all([worker.wait(seconds) for worker in workers])
 
     def _drain(self) -> None:
-        if self._worker is not None and (rows := self._worker.take()):
+        worker = self._worker
+        seen = worker.stage, len(getattr(worker, "rows", ()))
+        if (rows := worker.take()) or seen != self._seen:
             self.progressed.emit(rows)
+        if seen[1] != self._seen[1]:
+            self.groups_changed.emit()
+        self._seen = seen
 
     def _take(self, document: dict[str, Any], result: Any) -> None:
         self.document, self.result, self.fitted = document, result, self._settings

@@ -191,7 +191,7 @@ class MainWindow(QMainWindow):
         self.plot.setCursor(shape)
 
     def _show_result(self) -> None:
-        if self.app.result is not None:
+        if self.app.result is not None and self.app.groups is None:
             self.navigate_to("results")
 
     def _turn(self, row: int) -> None:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from nlsq.io import Table, ways_to_read
 from nlsq.session.configuration import Configuration
 from nlsq.session.masks import read_range
-from nlsq.session.points import column, condition
+from nlsq.session.points import column, condition, groups
 from nlsq.session.words import read_column, read_columns
 from nlsq.utils.input_error import InputError
 
@@ -46,6 +46,10 @@ CHOICE = {
     "column y": Field("y", f"What is fitted. {_EXPRESSION}", "columns.y", {}),
     "column sigma": Field(
         "Error of y", f"One standard deviation of y, or none. {_EXPRESSION}", "columns.sigma", {}
+    ),
+    "column group": Field(
+        "Group", "Rows with equal values in this column are a curve of their own.",
+        "columns.group", {},
     ),
     "where": Field(
         "Rows where", "Only rows for which this is true, such as t > 3 and who == 'A'.", "where"
@@ -116,7 +120,9 @@ def refusal(file: Table | None, key: str, value: Any) -> InputError | None:
     """Why an entry cannot be; None where it can. What is at a position is in its `text`."""
     part = value
     try:
-        if key.startswith("columns") and value is not None:
+        if key == "columns.group" and value is not None:
+            groups(file, value)
+        elif key.startswith("columns") and value is not None:
             for part in value if isinstance(value, list) else [value]:
                 column(file, part)
         elif key == "where" and value is not None:

@@ -61,6 +61,11 @@ def open_source(settings: Settings) -> Any:
             f"{', '.join(said)} cannot be said."
         )
     columns = data.columns
+    if columns.group is not None:
+        raise ConfigurationError(
+            f"{data.input_file}: the groups of a file that is read piece by piece are not known.",
+            "Read it at once with --workflow direct if it fits into memory.",
+        )
     names = [*(columns.x if isinstance(columns.x, list) else [columns.x]), columns.y]
     names += [] if columns.sigma is None else [columns.sigma]
     chosen = (data.where, data.exclude, data.x_range)

@@ -17,7 +17,8 @@ from nlsq.models.formulas import Formula, FormulaError, parse
 from nlsq.session.errors import ConfigurationError, DataError
 from nlsq.session.masks import among, inside, read_rows
 from nlsq.session.settings import Column, Data
-from nlsq.utils.input_error import InputError
+from nlsq.session.words import read_column
+from nlsq.utils.input_error import InputError, did_you_mean
 
 #: Bytes held per byte of a file at the peak: its text, the parsed columns, their copies.
 _READING_FACTOR = 4
@@ -148,7 +149,54 @@ def narrowed(table: Table, data: Data) -> Table:
         table = table.take(np.flatnonzero(condition(table, data.where)))
     if not table.n_rows:
         raise DataError(f"{table.source}: no rows are left to fit.", "Look at rows and where.")
-    return table
+    return of_group(table, data)
+
+
+def groups(table: Table, wanted: Column) -> list[tuple[str, np.ndarray]]:
+    """The groups of a table by the values of a column, as they begin: name, and numbers of rows.
+
+    Raises
+    ------
+    DataError
+    """
+    try:
+        cells = table[wanted if wanted in table.names else read_column(str(wanted))]
+    except FileError as error:
+        raise DataError(error.message, error.fix) from None
+    values, of = np.unique(cells, return_inverse=True)
+    order = np.argsort(of, kind="stable")
+    rows = np.split(order, np.flatnonzero(np.diff(of[order])) + 1)
+    found = sorted(zip(values.tolist(), rows, strict=True), key=lambda group: group[1][0])
+    return [(_group(value), one) for value, one in found]
+
+
+def _group(value: Any) -> str:
+    """What a group is called; rows whose cell is empty are one group."""
+    if value == "" or value != value:
+        return "(empty)"
+    short = f"{value:.15g}" if isinstance(value, float) else str(value)
+    return short if not isinstance(value, float) or float(short) == value else repr(value)
+
+
+def of_group(table: Table, data: Data) -> Table:
+    """The rows of the group that `data` asks for; all where it asks for none.
+
+    Raises
+    ------
+    DataError
+    """
+    if data.only is None:
+        return table
+    every = groups(table, data.columns.group)
+    found = [rows for name, rows in every if name == data.only]
+    if not found:
+        near = did_you_mean(data.only, [name for name, _ in every], f"; there are {len(every)}")
+        raise DataError(f"{table.source}: no rows of the group {data.only!r}{near}.")
+    if len(found) > 1:
+        raise DataError(
+            f"{table.source}: two groups are called {data.only!r}.", "Call one otherwise there."
+        )
+    return table.take(found[0])
 
 
 def condition(table: Table, text: str) -> np.ndarray:

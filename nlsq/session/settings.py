@@ -56,11 +56,15 @@ class Metadata(_Section):
 
 
 class Columns(_Section):
-    """Columns by number from 0, by name, or expressions of them; several for x make it (k, m)."""
+    """Columns by number from 0, by name, or expressions of them; several for x make it (k, m).
+
+    `group` is the column whose values part the rows into groups, each a fit of its own.
+    """
 
     x: Annotated[Column | list[Column], BeforeValidator(_no_empty_list)] = 0
     y: Column = 1
     sigma: Column | None = None
+    group: Column | None = None
 
 
 class Csv(_Section):
@@ -124,6 +128,13 @@ class Data(_Section):
     csv: Csv = Csv()
     sheet: int | str | None = None
     group: str | None = None
+    only: str | None = None
+
+    @model_validator(mode="after")
+    def _one_of_groups(self) -> Data:
+        if self.only is not None and self.columns.group is None:
+            raise ValueError("only names a group, and needs columns.group, the column of groups")
+        return self
 
     @model_validator(mode="after")
     def _one_x_for_a_range(self) -> Data:

@@ -23,8 +23,8 @@ from nlsq.gui_qt.theme import LIGHT_THEME, ThemeConfig
 from nlsq.gui_qt.widgets.correlation_map import CorrelationMapWidget
 from nlsq.gui_qt.widgets.fit_history import FitHistoryWidget
 from nlsq.gui_qt.widgets.fit_statistics import FitStatisticsWidget
+from nlsq.gui_qt.widgets.named import named
 from nlsq.gui_qt.widgets.param_results import ParamResultsWidget
-from nlsq.gui_qt.widgets.tables import named
 from nlsq.result.statistics import check_level
 from nlsq.session.errors import ProgramError
 from nlsq.session.examining import EMPTY, Examination, Spread, examine, report_html

@@ -69,7 +69,7 @@ class DataFields(QWidget):
         self.setEnabled(asked[0] is not None if self.fields is READING else app.file is not None)
         for at, (name, field) in enumerate(self.fields.items()):
             words = field.words or dict.fromkeys(known.get(name, ()))
-            default = "(none)" if name == "column sigma" else ""
+            default = "(none)" if name in ("column sigma", "column group") else ""
             if self.fields is READING:
                 self._form.setRowVisible(2 * at, name in ("format", *known))
                 told = name in found and said(f"data.{field.key}") is None

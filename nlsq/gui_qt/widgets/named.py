@@ -14,7 +14,7 @@ Control = TypeVar("Control", bound=QWidget)
 def named(control: Control, name: str, title: str, tip: str) -> Control:
     """The control with a name for tests, one for who listens, and a tooltip."""
     control.setObjectName(name)
-    control.setAccessibleName(title)
+    control.setAccessibleName(title.replace("&", ""))
     control.setToolTip(tip)
     return control
 

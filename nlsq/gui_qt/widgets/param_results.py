@@ -6,7 +6,8 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWi
 
 from nlsq.gui_qt.adapters.ask_adapter import Question
 from nlsq.gui_qt.app_state import AppState
-from nlsq.gui_qt.widgets.tables import PlainTable, named
+from nlsq.gui_qt.widgets.named import named
+from nlsq.gui_qt.widgets.tables import PlainTable
 from nlsq.session.errors import ProgramError
 from nlsq.session.examining import profile
 from nlsq.session.showing import parameter_columns, parameter_rows

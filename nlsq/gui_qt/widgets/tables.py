@@ -9,18 +9,11 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem
 
 from nlsq.gui_qt.plots.base_plot import copying
+from nlsq.gui_qt.widgets.named import named
 from nlsq.session.showing import Cell
 
 _EXACT = Qt.ItemDataRole.UserRole
 _WIDEST = 200  # pixels; a longer name is elided
-
-
-def named(widget, name: str, said: str, tip: str):
-    """The widget, with its name for us, its name for a reader, and what explains it."""
-    widget.setObjectName(name)
-    widget.setAccessibleName(said.replace("&", ""))
-    widget.setToolTip(tip)
-    return widget
 
 
 class PlainTable(QTableWidget):
