@@ -25,8 +25,9 @@ from nlsq.gui_qt.widgets.health_report import HealthReportWidget
 from nlsq.gui_qt.widgets.param_results import ParamResultsWidget
 from nlsq.gui_qt.widgets.tables import named
 from nlsq.result.statistics import check_level
+from nlsq.session import apart
 from nlsq.session.errors import ProgramError
-from nlsq.session.examining import EMPTY, Examination, Spread, examine
+from nlsq.session.examining import EMPTY, Examination, Spread
 
 _LATER = 60  # ms, in which the fit is drawn before it is examined
 _LEVELS = ("68.27 %", "90 %", "95 %", "99 %", "99.73 %")
@@ -135,7 +136,9 @@ class ResultsPage(QWidget):
 
     def _examine(self) -> None:
         if (result := self._app.result) is not None:
-            Question(lambda *_: examine(result), self, answered=self._take, refused=self._refuse)
+            Question(
+                lambda *_: apart.examine(result), self, answered=self._take, refused=self._refuse
+            )
 
     def _take(self, found: Examination) -> None:
         if found.result is not self._app.result:
