@@ -47,6 +47,7 @@ serve()
 """
 _TOLD, _DONE, _REFUSED = range(3)  # what an answer is
 _LIBRARIES = ("JAX_", "XLA_", "OMP_", "OPENBLAS_", "MKL_", "VECLIB_", "NUMEXPR_", "PYTHON", "LD_")
+_MOST_IDLE = 2  # one to fit while the other examines the fit before
 _EVERY = 0.03  # s between two messages of what goes on
 
 
@@ -121,7 +122,7 @@ def _take() -> _Process:
 
 def _give_back(process: _Process) -> None:
     with _lock:
-        if not _idle:
+        if len(_idle) < _MOST_IDLE:
             _idle.append(process)
             return
     process.kill()
