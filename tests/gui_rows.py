@@ -59,11 +59,15 @@ def _set(**entries):
 
 
 def _grouped(hand):
-    """The rows are fitted by groups, of which there is one."""
-    hand.app.put("data.columns.group", "e")
-    if hand.app.groups is None:
-        hand.app.fit()
-        hand.qtbot.waitUntil(lambda: not hand.app.running, timeout=10_000)
+    """The rows are fitted by groups, of which there is one; the result of all rows stays."""
+    app = hand.app
+    before = app.document, app.result
+    app.put("data.columns.group", app.table.names[-1])
+    if app.groups is None:
+        app.fit()
+        hand.qtbot.waitUntil(lambda: not app.running, timeout=10_000)
+    app._take(*before)
+    hand.window.navigate_to("fitting")
 
 
 def _crashed(hand):
