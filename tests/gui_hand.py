@@ -63,10 +63,10 @@ def widgets(window: QWidget) -> Iterator[QWidget]:
 
 
 def actions(window: QWidget) -> Iterator[QAction]:
-    """The entries of all menus; those that only open another menu are none."""
-    bars: list[QWidget] = [*window.findChildren(QMenuBar), *window.findChildren(QMenu)]
-    for action in dict.fromkeys(a for bar in bars for a in bar.actions()):
-        if not action.isSeparator() and action.menu() is None:
+    """The entries of all menus and what else has a key; what only opens a menu is none."""
+    for action in dict.fromkeys(a for part in window.findChildren(QWidget) for a in part.actions()):
+        of_qt = action.isSeparator() or action.objectName().startswith("_q_")
+        if not of_qt and action.menu() is None:
             yield action
 
 
@@ -152,6 +152,11 @@ class Hand:
         assert found is not None, name
         return found
 
+    def activate(self) -> None:
+        """Bring the window to the front, where keys come to it."""
+        with self.qtbot.waitActive(self.window):
+            self.window.activateWindow()
+
     def click(self, name: str | None = None) -> None:
         """Click a button, an entry of a menu, or a check box where its box is."""
         control = self.find(name)
@@ -165,6 +170,11 @@ class Hand:
     def _choose(self, action: QAction) -> None:
         """Open the menus that lead to an entry, and click it."""
         bar, chain = self.window.menuBar(), [action]
+        holders = [part for part in self.window.findChildren(QWidget) if action in part.actions()]
+        if not any(isinstance(part, QMenu) for part in holders):  # it has a key in its widget
+            holders[0].setFocus()
+            self.qtbot.keySequence(holders[0], action.shortcut())
+            return
         while chain[0] not in bar.actions():
             inside = next(m for m in self.window.findChildren(QMenu) if chain[0] in m.actions())
             chain.insert(0, inside.menuAction())
@@ -185,9 +195,14 @@ class Hand:
         field.setFocus()
         inside = field.lineEdit() if isinstance(field, QComboBox) else field
         self.qtbot.keyClick(inside, Qt.Key.Key_A, Qt.KeyboardModifier.ControlModifier)
-        self.qtbot.keyClicks(inside, text)
+        self.type(inside, text)
         if end is not None:
             self.qtbot.keyClick(inside, end)
+
+    def type(self, field: QWidget, text: str) -> None:
+        """Type letters, those too that QTest has no key for."""
+        for letter in text:
+            self.qtbot.keyClicks(field, letter) if letter.isascii() else field.insert(letter)
 
     def key(self, *keys: Qt.Key, name: str | None = None, held=NONE) -> None:
         """Press keys."""
@@ -220,7 +235,7 @@ class Hand:
         self.qtbot.keyClick(table, Qt.Key.Key_F2)
         editor = table.viewport().focusWidget()
         editor.selectAll()
-        self.qtbot.keyClicks(editor, text)
+        self.type(editor, text)
         self.qtbot.keyClick(editor, Qt.Key.Key_Return)
         self.qtbot.waitUntil(lambda: table.state() != table.State.EditingState)
 

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 from PySide6.QtCore import QPointF, Qt
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QFileDialog
+from PySide6.QtWidgets import QFileDialog, QMenu
+from scipy import stats
 from scipy.optimize import curve_fit as scipys
 
 from nlsq import models
@@ -46,8 +47,36 @@ def _tab(number):
     return lambda hand: hand["model kinds"].setCurrentIndex(number)
 
 
+def _part(number):
+    return lambda hand: hand.window.pages["results"].parts.setCurrentIndex(number)
+
+
 def _unfolded(hand):
     hand.window.pages["fitting"].more.setChecked(True)
+
+
+def _reading(hand):
+    hand.window.pages["data"].opener.setChecked(True)
+
+
+def _book(hand):
+    """A file with two tables: sheets of a workbook."""
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    for name in ("one", "two"):
+        sheet = book.create_sheet(name)
+        for i in range(3):
+            sheet.append([i, i * len(name)])
+    book.save(hand.folder / "book.xlsx")
+    hand.app.put("data", {"input_file": str(hand.folder / "book.xlsx")})
+
+
+def _groups(hand):
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(hand.folder / "runs.h5", "w") as file:
+        for run in ("a", "b"):
+            file[f"{run}/t"], file[f"{run}/v"] = np.arange(3.0), np.arange(3.0)
+    hand.app.put("data", {"input_file": str(hand.folder / "runs.h5")})
 
 
 def _set(**entries):
@@ -82,13 +111,20 @@ def _crashed(hand):
 
 PLACES: dict[str, Callable[[Hand], None]] = {
     "data": _page("data"),
+    "data, reading": _page("data", _reading),
+    "data, sheets": _page("data", _reading, _book),
+    "data, groups": _page("data", _reading, _groups),
     "model": _page("model", _tab(0)),
     "model, code": _page("model", _tab(1)),
     "fitting": _page("fitting"),
     "fitting, advanced": _page("fitting", _set(loss="huber"), _unfolded),
     "fitting, groups": _page("fitting", _grouped),
     "fitting, search": _page("fitting", _set(preset="fast"), _unfolded),
-    "results": _page("results"),
+    "results": _page("results", _part(0)),
+    "results, health": _page("results", _part(1)),
+    "results, residuals": _page("results", _part(2)),
+    "results, correlations": _page("results", _part(3)),
+    "results, history": _page("results", _part(4)),
     "export": _page("export"),
     "crashed": _page("data", _crashed),
     "failed": _page("data", lambda hand: hand.window.session._say_failure("The disk is full.")),
@@ -178,6 +214,97 @@ def trend_of(name):
         return spot.pos().y() == pytest.approx(hand.popt[GAUSSIAN.names.index(name)], rel=1e-8)
 
     return drawn
+
+
+def copies(hand):
+    hand.key(KEY.Key_C, name=hand.find().objectName().split(": ")[1], held=CTRL)
+
+
+def on_first_fit(hand):
+    """After another model was chosen."""
+    hand.app.edit("model", {"name": "linear"})
+    hand["fits of the session"].setCurrentCell(0, 1)
+    hand.click()
+
+
+def forget_only_fit(hand):
+    del hand.app.state.fits[:-1]
+    hand.app.fits_changed.emit()
+    on_first_fit(hand)
+
+
+def click_first_fit(hand):
+    hand.app.edit("model", {"name": "linear"})
+    table = hand.find()
+    at = table.visualItemRect(table.item(0, 1)).center()
+    hand.qtbot.mouseClick(table.viewport(), LEFT, pos=at)
+
+
+def draw_first_fit(hand):
+    hand.window.app.state.fits[0]["shown"] = False
+    on_first_fit(hand)
+
+
+def standardise(hand):
+    hand.app.put("data.columns.sigma", "e")
+    hand.app.fit()
+    hand.qtbot.waitUntil(lambda: not hand.app.running, timeout=10_000)
+    hand.app.view(draws=[])
+    hand.window.navigate_to("results")
+    hand.click()
+
+
+def standardised(hand):
+    x, y, sigma = hand.arrays
+    popt, _ = scipys(GAUSSIAN.function, x, y, [3, 4, 1])
+    z = (y - GAUSSIAN.function(x, *popt)) / sigma
+    z = z / np.sqrt((z**2).sum() / 57)
+    return np.allclose(hand.window.residuals.points.getOriginalDataset()[1], z, atol=1e-4)
+
+
+def intervals_read(hand):
+    """Those of 99 %, by SciPy."""
+    x, y, _ = hand.arrays
+    popt, pcov = scipys(GAUSSIAN.function, x, y, [3, 4, 1])
+    half = stats.t.ppf(0.995, 57) * np.sqrt(np.diag(pcov))
+    table = hand["fitted parameters"]
+    shown = [table.item(row, 3).toolTip().split(" … ") for row in range(3)]
+    return np.allclose(np.array(shown, float).T, [popt - half, popt + half], rtol=1e-4)
+
+
+def profiles_read(hand):
+    """Near the plain ones: the model is hardly bent here."""
+    table = hand["fitted parameters"]
+    hand.qtbot.waitUntil(
+        lambda: table.columnCount() == 6 and not hand.find().text().startswith("Stop")
+    )
+    ends = [[table.item(row, k).toolTip().split(" … ") for row in range(3)] for k in (3, 4)]
+    plain, profiled = np.array(ends, float)
+    return np.allclose(plain, profiled, rtol=0.01)
+
+
+def correlation_reads(hand):
+    x, y, _ = hand.arrays
+    _, pcov = scipys(GAUSSIAN.function, x, y, [3, 4, 1])
+    found = pcov[2, 0] / np.sqrt(pcov[2, 2] * pcov[0, 0])
+    return abs(float(hand.find().item(2, 0).text().replace("−", "-")) - found) < 0.006
+
+
+def residual_share(hand):
+    """The second statistic: chi-square over the degrees of freedom."""
+    x, y, _ = hand.arrays
+    popt, _ = scipys(GAUSSIAN.function, x, y, [3, 4, 1])
+    found = ((y - GAUSSIAN.function(x, *popt)) ** 2).sum() / 57
+    return float(hand.find().currentItem().text()) == pytest.approx(found, rel=1e-4)
+
+
+def healthy_first(hand):
+    hand.qtbot.waitUntil(lambda: hand.find().spread.found.size == 60)
+
+
+def healthy(hand):
+    hand.qtbot.waitUntil(lambda: hand.find().toPlainText().startswith("Healthy"))
+    return True
 
 
 def stopped(hand):
@@ -299,7 +426,38 @@ def saved_session(hand):
 def recent(hand):
     write_session(hand.folder / "old.nlsq", SessionState({"model": {"name": "linear"}}))
     hand.window.preferences.remember("sessions", str(hand.folder / "old.nlsq"))
-    hand.window.session._recent.aboutToShow.emit()  # as the menu opens
+    hand.window.preferences.remember("data", str(hand.folder / "other.csv"))
+    for menu in hand.window.session.findChildren(QMenu):
+        menu.aboutToShow.emit()  # as it opens
+
+
+def put_table(hand):
+    QGuiApplication.clipboard().setText((hand.folder / "other.csv").read_text())
+
+
+def leave_out(hand):
+    """Click the fourth point."""
+    hand.click()
+    x, y, _ = hand.arrays
+    plot = hand.window.plot
+    at = plot.mapFromScene(plot.plotItem.vb.mapViewToScene(QPointF(x[3], y[3])))
+    hand.qtbot.mouseClick(plot.viewport(), LEFT, pos=at)
+
+
+def left_out(hand):
+    hand.qtbot.waitUntil(lambda: hand.app.points.y.size == 59, timeout=2000)
+    hand.click()
+    return np.array_equal(hand.app.points.x, np.delete(hand.arrays[0], 3))
+
+
+def drag_edge(hand):
+    hand.click()
+    hand.drag(hand.window.plot, (0.0, 2.0), (3.0, 2.0))
+
+
+def reads(key, value):
+    """How the file is read, and that it still is."""
+    return lambda hand: entry(f"data.{key}", value)(hand) and hand.app.points is not None
 
 
 class Row(NamedTuple):
@@ -328,6 +486,29 @@ ROWS = {
     "column y": Row("data", writes("2*V"), column("y", lambda t, v, e: 2 * v)),
     "column sigma": Row("data", picks("e"), column("sigma", lambda t, v, e: e)),
     "data table": Row("data", first(second_row, presses(KEY.Key_Up, KEY.Key_Down)), row_reads),
+    "column group": Row("data", picks("e"), lambda h: len(h.app.group_names) == 1),
+    "where": Row("data", writes("t > 5"), lambda h: h.app.points.x.min() > 5),
+    "rows": Row("data", writes("0:10"), lambda h: h.app.points.y.size == 10),
+    "exclude": Row("data", writes("3,7-9"), lambda h: h.app.points.y.size == 56),
+    "x range": Row("data", writes("2,5:"), entry("data.x_range", [2.5, None])),
+    "how it is read": Row("data", clicks, lambda h: h["format"].isVisible()),
+    "format": Row("data, reading", picks("csv"), reads("format", "csv")),
+    "delimiter": Row("data, reading", picks("comma"), reads("csv.delimiter", ",")),
+    "decimal": Row("data, reading", picks("point"), reads("csv.decimal", ".")),
+    "header": Row("data, reading", picks("yes"), reads("csv.header", True)),
+    "encoding": Row("data, reading", picks("utf-8"), reads("csv.encoding", "utf-8")),
+    "comment": Row("data, reading", picks("#"), reads("csv.comment", "#")),
+    "skip": Row("data, reading", writes("4"), lambda h: h.app.points.y.size == 57),
+    "sheet": Row(
+        "data, sheets", picks("two"), lambda h: h.app.points.y.tolist() == [0.0, 3.0, 6.0]),
+    "group": Row("data, groups", picks("b"), reads("group", "b")),
+    "fit a range": Row(
+        "data", drag_edge,
+        lambda h: h.app.state.get("data.x_range")[0] == pytest.approx(3, abs=0.05)),
+    "mask points": Row("data", leave_out, left_out),
+    "use all points": Row(
+        "data", first(lambda h: h.app.put("data.x_range", [2.0, 3.0]), clicks),
+        entry("data.x_range", None)),
     # the page 'model'
     "model kinds": Row("model", take_tab, lambda h: h["model code"].isVisible()),
     "search models": Row(
@@ -405,6 +586,37 @@ ROWS = {
     "Cost of each iteration": Row("fitting", pan, moved),
     # the page 'results'
     "fitted parameters": Row("results", first(second_row, presses(KEY.Key_Right)), value_reads),
+    "results parts": Row("results", take_tab, lambda h: h.find().currentIndex() == 1),
+    "confidence level": Row("results", writes("99"), intervals_read),
+    "draw confidence": Row(
+        "results", first(lambda h: h.app.view(draws=[]), clicks),
+        lambda h: h.window.plot.bands["confidence"].isVisible()),
+    "draw prediction": Row(
+        "results", first(lambda h: h.app.view(draws=[]), clicks),
+        lambda h: h.window.plot.bands["prediction"].isVisible()),
+    "draw standardised": Row("results", standardise, standardised),
+    "profile intervals": Row("results", clicks, profiles_read),
+    "statistics": Row("results", first(second_row, presses(KEY.Key_Right)), residual_share),
+    "health report": Row("results, health", presses(KEY.Key_Down), healthy),
+    "Histogram of residuals": Row("results, residuals", first(healthy_first, pan), moved),
+    "Normal quantiles of residuals": Row("results, residuals", first(healthy_first, pan), moved),
+    "correlations": Row("results, correlations", second_row, correlation_reads),
+    "fits of the session": Row(
+        "results, history", click_first_fit, entry("model", {"name": "gaussian"})),
+    "restore fit": Row("results, history", on_first_fit, entry("model", {"name": "gaussian"})),
+    "draw fit": Row(
+        "results, history", draw_first_fit, lambda h: h.window.plot.others[0].isVisible()),
+    "forget fit": Row("results, history", forget_only_fit, lambda h: not h.app.state.fits),
+    "copy table: fitted parameters": Row(
+        "results", copies, lambda h: copied(f"^Parameter.*\t{h.popt[0]!r}\t")(h)),
+    "copy table: statistics": Row("results", copies, copied("^Statistic.*\nPoints\t60\t")),
+    "copy table: correlations": Row(
+        "results, correlations", copies,
+        copied(r"^\tamp\tmu\tsigma\namp\t1\t.*\nsigma\t-0\.\d{9}")),
+    "copy table: fits of the session": Row(
+        "results, history", copies, copied("^Fit\t.*\tgaussian\t60\t")),
+    "copy figure: *": Row(
+        "results", copies, lambda h: QGuiApplication.clipboard().image().width() > 100),
     # the page 'export'
     "export kind": Row(
         "export", lambda h: h.pick(h.find().itemText(1)),
@@ -423,7 +635,9 @@ ROWS = {
     # the menus
     "open session": Row(
         "data", first(recent, answers("old.nlsq"), clicks), entry("model", {"name": "linear"})),
-    "recent session *": Row("data", first(recent, clicks), entry("model", {"name": "linear"})),
+    "recent data *": Row("data", first(recent, clicks), other_file),
+    "paste data": Row("data", first(put_table, clicks), other_file),
+    "recent sessions *": Row("data", first(recent, clicks), entry("model", {"name": "linear"})),
     "reopen the last session": Row(
         "crashed", first(lambda h: (h.folder / "kept" / "last.json").write_text(
             SessionState({"model": {"name": "quadratic"}}).to_json()),

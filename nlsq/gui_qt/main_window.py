@@ -26,7 +26,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )  # fmt: skip
 
-from nlsq.gui_qt.adapters.config_adapter import is_session, kept
+from nlsq.gui_qt.adapters.config_adapter import is_session
+from nlsq.gui_qt.adapters.data_adapter import labelled
 from nlsq.gui_qt.adapters.model_adapter import summits
 from nlsq.gui_qt.app_state import AppState
 from nlsq.gui_qt.pages.data_loading import DataLoadingPage
@@ -40,9 +41,14 @@ from nlsq.gui_qt.plots.residuals_plot import ResidualsPlotWidget
 from nlsq.gui_qt.preferences import Preferences
 from nlsq.gui_qt.session_state import PAGES, THEMES
 from nlsq.gui_qt.theme import ThemeConfig, ThemeManager
+from nlsq.gui_qt.widgets.fit_history import colour_of
+from nlsq.gui_qt.widgets.mask_bar import MaskBar
 from nlsq.gui_qt.widgets.notice_bar import NoticeBar
 from nlsq.gui_qt.widgets.session_menu import SessionMenu
 from nlsq.session.examining import band, standard_residuals
+from nlsq.session.remembering import curve
+from nlsq.session.showing import legend
+from nlsq.utils.atomic import kept
 
 _PAGES = (DataLoadingPage, ModelSelectionPage, FittingOptionsPage, ResultsPage, ExportPage)
 _NOTHING = np.empty(0)
@@ -84,9 +90,10 @@ class MainWindow(QMainWindow):
         for plot in (self.plot, self.residuals):
             plot.plotItem.getAxis("left").setWidth(62)  # so that one x stands above the other
         plots = QSplitter(Qt.Orientation.Vertical, self)
-        plots.addWidget(self.plot)
-        plots.addWidget(self.residuals)
-        plots.setSizes([500, 200])
+        self.masks = MaskBar(app, self.plot, self)
+        for part in (self.masks, self.plot, self.residuals):
+            plots.addWidget(part)
+        plots.setSizes([30, 500, 200])
         sides = QSplitter(Qt.Orientation.Horizontal, self)
         sides.addWidget(self.stack)
         sides.addWidget(plots)
@@ -102,6 +109,7 @@ class MainWindow(QMainWindow):
         self.setCentralWidget(whole)
         self.sidebar.currentRowChanged.connect(self._turn)
         self.themes = ThemeManager(self)
+        self.themes.changed.connect(self.pages["results"].set_theme)
         self.themes.changed.connect(self._paint)
         self._menus()
         app.data_changed.connect(self.draw)
@@ -112,8 +120,8 @@ class MainWindow(QMainWindow):
         self.plot.clicked.connect(self.pages["model"].clicked)
         self.plot.dragged.connect(self.pages["model"].drag)
         self.pages["model"].adding.connect(self._aim)
-        self.pages["data"].masks.connect_plot(self.plot)
-        app.result_changed.connect(self._show_result)
+        app.fit_done.connect(self._show_result)
+        app.fits_changed.connect(self.draw_others)
         self.themes.set_theme(app.state.theme)
         self.navigate_to(app.state.page)
         self.draw()
@@ -130,8 +138,15 @@ class MainWindow(QMainWindow):
         none = (_NOTHING, _NOTHING, np.empty(0, bool))
         self.plot.set_rows(*(none if rows is None else rows[:3]))
         if flat:
-            self.plot.set_labels(points.x_label, points.y_name)
+            x, y = (labelled(self.app.table, name) for name in (points.x_label, points.y_name))
+            self.plot.set_labels(x, y)
         self.draw_fit()
+        self.draw_others()
+
+    def draw_others(self) -> None:
+        """Draw the curves of earlier fits that are to be seen."""
+        shown = [fit for fit in self.app.state.fits if fit["shown"]]
+        self.plot.set_others([(legend(fit), colour_of(fit), *curve(fit)) for fit in shown])
 
     def draw_fit(self) -> None:
         """Draw the fit and its residuals; without one, those of the start."""
@@ -153,7 +168,8 @@ class MainWindow(QMainWindow):
             if standard:
                 x, y, label = standard_residuals(app.result)
             self.residuals.set_labels(points.x_label, label)
-            self.residuals.set_residuals(x, np.asarray(y, float), standard=standard)
+            self.residuals.set_residuals(x, np.asarray(y, float))
+            self.residuals.set_standard(standard)
         elif app.result is None:
             self.draw_start()
 
@@ -162,7 +178,9 @@ class MainWindow(QMainWindow):
         x, y, at, residuals = self.app.begun()
         self.plot.set_start(x, y)
         self.plot.set_handles(summits(self.app.model, self.app.start.p0) if x.size else [])
-        if residuals.size:
+        if self.app.is_unmoved:  # the code of a file told its start after the fit, or an undo
+            self.draw_fit()
+        elif residuals.size:
             self.residuals.set_labels(self.app.points.x_label, "residual of the start")
             self.residuals.set_residuals(at, residuals, of_start=True)
         else:
@@ -181,8 +199,8 @@ class MainWindow(QMainWindow):
         self.app.state.page = PAGES[row]
 
     def _paint(self, theme: ThemeConfig) -> None:
-        for part in (*self.findChildren(BasePlotWidget), self.pages["results"]):
-            part.set_theme(theme)
+        for plot in self.findChildren(BasePlotWidget):
+            plot.set_theme(theme)
 
     def _menus(self) -> None:
         self.session = SessionMenu(self.app, self.notice, self.preferences, self)

@@ -67,7 +67,8 @@ class Rows(NamedTuple):
     numbers: np.ndarray
 
 
-def _table(source: Any, data: Data) -> Table:
+def as_table(source: Any, data: Data) -> Table:
+    """A file or stream as `nlsq.io.read_table` reads it with these settings."""
     c = data.csv
     return read_table(
         source, format=data.format, delimiter=c.delimiter, decimal=c.decimal, encoding=c.encoding,
@@ -83,7 +84,7 @@ def select_from(source: Any, data: Data) -> Points:
     DataError
     """
     try:
-        return select(_table(source, data), data, omit=False)
+        return select(as_table(source, data), data, omit=False)
     except (FileError, ValueError) as error:
         raise DataError(str(error)) from None
 
@@ -98,6 +99,16 @@ def load(data: Data) -> Table:
     ConfigurationError
         A condition that is no expression of columns.
     """
+    return narrowed(whole(data), data)
+
+
+def whole(data: Data) -> Table:
+    """The file as a table.
+
+    Raises
+    ------
+    DataError, ConfigurationError
+    """
     try:
         source: Any = data.input_file
         if data.from_stdin:
@@ -105,7 +116,7 @@ def load(data: Data) -> Table:
         elif os.path.isfile(source):  # False where the system takes no such name
             needed = _READING_FACTOR * source.stat().st_size
             manager.require(needed, f"{source}: reading this file")
-        table = _table(source, data)
+        return as_table(source, data)
     except FileError as error:
         fix = error.fix
         if not data.from_stdin and not os.path.exists(data.input_file):
@@ -115,6 +126,15 @@ def load(data: Data) -> Table:
         raise DataError(str(error)) from None
     except ValueError as error:  # an option that means nothing for this kind of file
         raise ConfigurationError(str(error)) from None
+
+
+def narrowed(table: Table, data: Data) -> Table:
+    """The rows of a table that `data` asks for, those that are masked among them.
+
+    Raises
+    ------
+    DataError, ConfigurationError
+    """
     if data.exclude is not None:
         last = max(last for _, last in read_rows(data.exclude))
         if last >= table.n_rows:
@@ -126,12 +146,7 @@ def load(data: Data) -> Table:
     if data.rows is not None:
         table = table.take(np.arange(table.n_rows)[data.slice])
     if data.where is not None:
-        wanted = np.asarray(_evaluate(_expression(data.where, "--where"), table, "--where"))
-        if wanted.dtype != bool or wanted.shape != (table.n_rows,):
-            raise ConfigurationError(
-                f"--where {data.where}: not a condition.", "For example \"t > 3 and s == 'A'\""
-            )
-        table = table.take(np.flatnonzero(wanted))
+        table = table.take(np.flatnonzero(condition(table, data.where)))
     if not table.n_rows:
         raise DataError(f"{table.source}: no rows are left to fit.", "Look at rows and where.")
     return of_group(table, data)
@@ -182,6 +197,21 @@ def of_group(table: Table, data: Data) -> Table:
             f"{table.source}: two groups are called {data.only!r}.", "Call one otherwise there."
         )
     return table.take(found[0])
+
+
+def condition(table: Table, text: str) -> np.ndarray:
+    """Where a condition on columns is true: bool (n_rows,).
+
+    Raises
+    ------
+    DataError, ConfigurationError
+    """
+    wanted = np.asarray(_evaluate(_expression(text, "--where"), table, "--where"))
+    if wanted.dtype != bool or wanted.shape != (table.n_rows,):
+        raise ConfigurationError(
+            f"--where {text}: not a condition.", "For example \"t > 3 and s == 'A'\""
+        )
+    return wanted
 
 
 def select(table: Table, data: Data, omit: bool = False) -> Points:
@@ -288,7 +318,9 @@ def _expression(text: str, where: str) -> Formula:
                 f"Name several columns of x one by one: -x {' -x '.join(names)}, in a file "
                 f"x: [{', '.join(names)}].",
             ) from None
-        raise ConfigurationError(f"{where} {text}: {error.message}", error.fix) from None
+        told = ConfigurationError(f"{where} {text}: {error.message}", error.fix)
+        told.position, told.what = error.position, error.what
+        raise told from None
 
 
 def _evaluate(formula: Formula, table: Table, where: str) -> Any:

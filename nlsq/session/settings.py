@@ -12,7 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr,
 from nlsq.constants import DEFAULT_F_SCALE, DEFAULT_FTOL, DEFAULT_GTOL, DEFAULT_XTOL
 from nlsq.core.goals import OptimizationGoal, calculate_adaptive_tolerances
 from nlsq.session.errors import ConfigurationError
-from nlsq.session.masks import read_rows
+from nlsq.session.masks import read_range, read_rows
 from nlsq.types import (
     GoalLiteral,
     LossLiteral,
@@ -97,6 +97,7 @@ def _check_exclude(value: Any) -> Any:
 def _check_range(value: Any) -> Any:
     if value is None or (isinstance(value, list | tuple) and list(value) == [None, None]):
         return None
+    value = read_range(value) if isinstance(value, str) else value
     sides = list(value) if isinstance(value, list | tuple) else []
     if len(sides) == 2:
         given = [v for v in sides if v is not None]

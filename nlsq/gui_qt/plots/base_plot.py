@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QAction, QGuiApplication, QKeySequence
+from PySide6.QtGui import QGuiApplication, QKeySequence, QShortcut
 from PySide6.QtWidgets import QWidget
 
+from nlsq.gui_qt.plots.cloud import CloudItem
 from nlsq.gui_qt.theme import LIGHT_THEME, ThemeConfig
 
 
@@ -22,19 +23,13 @@ class BasePlotWidget(pg.PlotWidget):
         # pyqtgraph's menu has log axes, which our curves do not follow
         self.setMenuEnabled(False)
         self.hideButtons()
+        self.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
         self.plotItem.showGrid(x=True, y=True, alpha=0.25)
-        self.plotItem.setDownsampling(auto=True, mode="peak")
-        self.plotItem.setClipToView(True)
         for side in ("left", "bottom"):  # whose grid takes longer to draw than all points
             axis = self.plotItem.getAxis(side)
             axis.setCacheMode(axis.CacheMode.DeviceCoordinateCache)
             axis.enableAutoSIPrefix(False)  # nobody writes 300 (x0.001)
-        copy = QAction("Copy figure", self)
-        copy.setShortcut(QKeySequence.StandardKey.Copy)
-        copy.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)
-        copy.triggered.connect(self.copy)
-        self.addAction(copy)
-        self.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
+        copying(self, "figure", "The picture, as it is seen.")
 
     def copy(self) -> None:
         """Copy the figure as it is seen."""
@@ -63,7 +58,10 @@ class BasePlotWidget(pg.PlotWidget):
 def points_of(
     item: pg.PlotDataItem, x: np.ndarray, y: np.ndarray, colour: str, symbol: str = "o"
 ) -> None:
-    """Draw points, smaller where there are many; their downsampling keeps the extremes."""
+    """Draw points, smaller where there are many."""
+    if isinstance(item, CloudItem):
+        item.show_points(x, y, colour, symbol)
+        return
     size = 6 if x.size < 500 else 4 if x.size < 2000 else 2
     item.setData(x, y, symbol=symbol, symbolSize=size, symbolPen=None, symbolBrush=colour, pen=None)
 
@@ -72,3 +70,12 @@ def in_order(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Points from left to right, as downsampling needs them."""
     order = np.argsort(x, kind="stable")
     return x[order], y[order]
+
+
+def copying(widget: QWidget, what: str, tip: str) -> None:
+    """Let Ctrl+C and the menu of the right button call the widget's `copy`."""
+    action = widget.addAction(f"&Copy {what}", widget.copy)
+    action.setObjectName(f"copy {what}: {widget.objectName()}")
+    action.setToolTip(f"{tip} Ctrl+C")
+    keys = QShortcut(QKeySequence.StandardKey.Copy, widget, action.trigger)
+    keys.setContext(Qt.ShortcutContext.WidgetShortcut)  # PySide6 ignores it above
