@@ -26,8 +26,9 @@ from nlsq.gui_qt.widgets.fit_statistics import FitStatisticsWidget
 from nlsq.gui_qt.widgets.named import named
 from nlsq.gui_qt.widgets.param_results import ParamResultsWidget
 from nlsq.result.statistics import check_level
+from nlsq.session import apart
 from nlsq.session.errors import ProgramError
-from nlsq.session.examining import EMPTY, Examination, Spread, examine, report_html
+from nlsq.session.examining import EMPTY, Examination, Spread, report_html
 
 _LATER = 60  # ms, in which the fit is drawn before it is examined
 _LEVELS = ("68.27 %", "90 %", "95 %", "99 %", "99.73 %")
@@ -143,7 +144,7 @@ class ResultsPage(QWidget):
 
     def _examine(self) -> None:
         if (result := self._app.result) is not None:
-            Question(lambda *_: examine(result), self, answered=self._take)
+            Question(lambda *_: apart.examine(result), self, answered=self._take)
 
     def _take(self, found: Examination | ProgramError) -> None:
         if isinstance(found, ProgramError):
