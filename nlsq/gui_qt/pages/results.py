@@ -49,6 +49,7 @@ class ResultsPage(QWidget):
         self.health = named(QTextBrowser(self), "health report", "Health report", tip)
         self.health.setTabChangesFocus(True)
         self._theme = LIGHT_THEME
+        self._question: Question | None = None
         self.histogram, self.quantiles = HistogramPlotWidget(self), QuantilePlotWidget(self)
         self.correlations = CorrelationMapWidget(app, self)
         tip = "Click, or press Alt and the letter that is underlined."
@@ -143,11 +144,16 @@ class ResultsPage(QWidget):
     # -- what is found beside the window ---------------------------------------------------------
 
     def _examine(self) -> None:
-        if (result := self._app.result) is not None:
-            Question(lambda *_: apart.examine(result), self, answered=self._take)
+        if self._question is not None:
+            self._later.start()  # one after the other
+        elif (result := self._app.result) is not None:
+            self._question = Question(lambda *_: apart.examine(result), self, answered=self._take)
 
-    def _take(self, found: Examination | ProgramError) -> None:
-        if isinstance(found, ProgramError):
+    def _take(self, found: Examination | ProgramError | None) -> None:
+        self._question = None
+        if found is None:
+            self._show_health("⚠ It cannot be examined; the terminal says why.")
+        elif isinstance(found, ProgramError):
             self._show_health(f"⚠ {found.message} {found.fix}".strip())
         elif found.result is self._app.result:  # not a fit before
             self._show_health(found)
