@@ -197,7 +197,8 @@ def drawn(model: LoadedModel, points: Points, p: np.ndarray) -> Drawing:
     x = np.linspace(points.x.min(), points.x.max(), _POINTS)
     few = slice(None, None, 1 + points.x.size // _RESIDUALS)
     at, y = points.x[few], points.y[few]
-    return x, _values(model.function, x, p), at, y - _values(model.function, at, p)
+    with np.errstate(over="ignore"):  # a start may be anywhere
+        return x, _values(model.function, x, p), at, y - _values(model.function, at, p)
 
 
 def _values(function: Any, x: np.ndarray, p: Any) -> np.ndarray:

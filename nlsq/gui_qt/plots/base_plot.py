@@ -8,6 +8,9 @@ from PySide6.QtWidgets import QWidget
 
 from nlsq.gui_qt.theme import LIGHT_THEME, ThemeConfig
 
+_MOST = 4000  # points that are drawn at once
+_FAR = 1e300  # beyond it a range has no width that a double holds
+
 
 class BasePlotWidget(pg.PlotWidget):
     """A plot that knows the theme; subclasses draw in `_paint`."""
@@ -22,8 +25,9 @@ class BasePlotWidget(pg.PlotWidget):
         )  # of pyqtgraph's: log axes that our curves do not follow, in English
         self.hideButtons()
         self.plotItem.showGrid(x=True, y=True, alpha=0.25)
-        self.plotItem.setDownsampling(auto=True, mode="peak")
-        self.plotItem.setClipToView(True)
+        far = dict.fromkeys(("xMax", "yMax"), _FAR) | dict.fromkeys(("xMin", "yMin"), -_FAR)
+        self.plotItem.vb.setLimits(**far)
+        self.plotItem.vb.sigXRangeChanged.connect(self._thin)
         for side in ("left", "bottom"):  # whose grid takes longer to draw than all points
             axis = self.plotItem.getAxis(side)
             axis.setCacheMode(axis.CacheMode.DeviceCoordinateCache)
@@ -44,14 +48,42 @@ class BasePlotWidget(pg.PlotWidget):
             if self.plotItem.getAxis(side).labelText != text:  # to lay it out anew takes a while
                 self.plotItem.setLabel(side, text)
 
+    def show_all(self) -> None:
+        """Undo all moving and zooming."""
+        self._show_all()
+
+    def _show_all(self) -> None:
+        raise NotImplementedError
+
     def _paint(self) -> None:
         raise NotImplementedError
 
+    def _thin(self, *_) -> None:
+        for item in self.plotItem.dataItems:
+            if (whole := getattr(item, "whole", None)) is not None and whole[0].size > _MOST:
+                item.setData(*thinned(*whole, *self.plotItem.vb.viewRange()[0]))
+
 
 def points_of(item: pg.PlotDataItem, x: np.ndarray, y: np.ndarray, colour: str) -> None:
-    """Draw points, smaller where there are many; their downsampling keeps the extremes."""
+    """Draw points, smaller where there are many, and of very many only the extremes."""
     size = 6 if x.size < 500 else 4 if x.size < 2000 else 2
-    item.setData(x, y, symbol="o", symbolSize=size, symbolPen=None, symbolBrush=colour, pen=None)
+    item.whole = x, y
+    shown = thinned(x, y, *item.getViewBox().viewRange()[0])
+    item.setData(*shown, symbol="o", symbolSize=size, symbolPen=None, symbolBrush=colour, pen=None)
+
+
+def thinned(x: np.ndarray, y: np.ndarray, left: float, right: float) -> tuple[np.ndarray, ...]:
+    """Of points in order those that are seen; of very many the highest and lowest of neighbours.
+
+    pyqtgraph's own leaves the last ones out, all where they lie close, and fails where closer.
+    """
+    first, last = np.searchsorted(x, (left, right))
+    first, last = max(first - 1, 0), min(last + 1, x.size)
+    if x.size <= _MOST or last - first <= _MOST:
+        return (x, y) if x.size <= _MOST else (x[first:last], y[first:last])
+    starts = np.arange(first, last, -(-2 * (last - first) // _MOST))
+    high, low = (choose.reduceat(y[:last], starts) for choose in (np.fmax, np.fmin))
+    return np.repeat(x[starts], 2), np.column_stack([high, low]).ravel()
 
 
 def in_order(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

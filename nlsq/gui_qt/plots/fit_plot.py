@@ -56,9 +56,9 @@ class FitPlotWidget(BasePlotWidget):
             _, sigma = in_order(x, sigma)
         self._data, self._sigma = in_order(x, y), sigma
         self._paint()
-        self.show_all()
+        self._show_all()
 
-    def show_all(self) -> None:
+    def _show_all(self) -> None:
         """Show all points; what is drawn of them is only what was seen before."""
         x, y = self._data
         good = np.isfinite(x) & np.isfinite(y)

@@ -38,8 +38,7 @@ class ResidualsPlotWidget(BasePlotWidget):
         if low < bottom or high > top or high - low < (top - bottom) / 4:
             self.plotItem.setYRange(low, high)
 
-    def show_all(self) -> None:
-        """Show all of y again."""
+    def _show_all(self) -> None:
         if self._residuals[1].size:
             self.plotItem.setYRange(self._residuals[1].min(), self._residuals[1].max())
 
