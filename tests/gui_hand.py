@@ -185,9 +185,14 @@ class Hand:
         field.setFocus()
         inside = field.lineEdit() if isinstance(field, QComboBox) else field
         self.qtbot.keyClick(inside, Qt.Key.Key_A, Qt.KeyboardModifier.ControlModifier)
-        self.qtbot.keyClicks(inside, text)
+        self.type(inside, text)
         if end is not None:
             self.qtbot.keyClick(inside, end)
+
+    def type(self, field: QWidget, text: str) -> None:
+        """Type letters, those too that QTest has no key for."""
+        for letter in text:
+            self.qtbot.keyClicks(field, letter) if letter.isascii() else field.insert(letter)
 
     def key(self, *keys: Qt.Key, name: str | None = None, held=NONE) -> None:
         """Press keys."""
@@ -220,7 +225,7 @@ class Hand:
         self.qtbot.keyClick(table, Qt.Key.Key_F2)
         editor = table.viewport().focusWidget()
         editor.selectAll()
-        self.qtbot.keyClicks(editor, text)
+        self.type(editor, text)
         self.qtbot.keyClick(editor, Qt.Key.Key_Return)
         self.qtbot.waitUntil(lambda: table.state() != table.State.EditingState)
 

@@ -6,6 +6,7 @@ exceptions, what Qt complains of, moments in which the window stood still, memor
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import os
 import random
@@ -13,6 +14,7 @@ import sys
 import tempfile
 import time
 import traceback
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -113,6 +115,8 @@ def written(folder: Path) -> list[Path]:
 def resident() -> float:
     """Megabytes that this process has in memory."""
     gc.collect()
+    if (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)) is not None:
+        trim(0)  # what is free goes back
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGESIZE") / 2**20
 
@@ -436,6 +440,7 @@ def main(count: int, seed: int) -> None:
         os.environ |= {name: folder for name in ("XDG_DATA_HOME", "XDG_STATE_HOME")}
         storm = Storm(seed, Path(folder))
         storm.warm()
+        warnings.simplefilter("error")
         storm.run(count)
     print(f"seed {seed}: {told(storm)}", flush=True)
     os._exit(bool(storm.faults) or storm.growth > MOST)  # fits may be left to end by themselves

@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QWidget
 from nlsq.gui_qt.theme import LIGHT_THEME, ThemeConfig
 
 _MOST = 4000  # points that are drawn at once
-_FAR = 1e300  # beyond it a range has no width that a double holds
+FAR = 1e300  # beyond it a range has no width that a double holds
 
 
 class BasePlotWidget(pg.PlotWidget):
@@ -25,7 +25,7 @@ class BasePlotWidget(pg.PlotWidget):
         )  # of pyqtgraph's: log axes that our curves do not follow, in English
         self.hideButtons()
         self.plotItem.showGrid(x=True, y=True, alpha=0.25)
-        far = dict.fromkeys(("xMax", "yMax"), _FAR) | dict.fromkeys(("xMin", "yMin"), -_FAR)
+        far = dict.fromkeys(("xMax", "yMax"), FAR) | dict.fromkeys(("xMin", "yMin"), -FAR)
         self.plotItem.vb.setLimits(**far)
         self.plotItem.vb.sigXRangeChanged.connect(self._thin)
         for side in ("left", "bottom"):  # whose grid takes longer to draw than all points
@@ -66,6 +66,8 @@ class BasePlotWidget(pg.PlotWidget):
 
 def points_of(item: pg.PlotDataItem, x: np.ndarray, y: np.ndarray, colour: str) -> None:
     """Draw points, smaller where there are many, and of very many only the extremes."""
+    near = (np.abs(x) < FAR) & (np.abs(y) < FAR)
+    x, y = (x, y) if near.all() else (x[near], y[near])
     size = 6 if x.size < 500 else 4 if x.size < 2000 else 2
     item.whole = x, y
     shown = thinned(x, y, *item.getViewBox().viewRange()[0])

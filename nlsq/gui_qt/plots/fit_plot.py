@@ -7,7 +7,7 @@ import pyqtgraph as pg
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QWidget
 
-from nlsq.gui_qt.plots.base_plot import BasePlotWidget, in_order, points_of
+from nlsq.gui_qt.plots.base_plot import FAR, BasePlotWidget, in_order, points_of
 
 _NOTHING = np.empty(0)
 
@@ -61,7 +61,7 @@ class FitPlotWidget(BasePlotWidget):
     def _show_all(self) -> None:
         """Show all points; what is drawn of them is only what was seen before."""
         x, y = self._data
-        good = np.isfinite(x) & np.isfinite(y)
+        good = (np.abs(x) < FAR) & (np.abs(y) < FAR)
         if good.any():
             xs, ys = ((float(v[good].min()), float(v[good].max())) for v in (x, y))
             self.plotItem.setRange(xRange=xs, yRange=ys)

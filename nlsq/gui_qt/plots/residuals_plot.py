@@ -6,7 +6,7 @@ import numpy as np
 import pyqtgraph as pg
 from PySide6.QtWidgets import QWidget
 
-from nlsq.gui_qt.plots.base_plot import BasePlotWidget, in_order, points_of
+from nlsq.gui_qt.plots.base_plot import FAR, BasePlotWidget, in_order, points_of
 
 _NOTHING = np.empty(0)
 
@@ -26,7 +26,7 @@ class ResidualsPlotWidget(BasePlotWidget):
 
     def set_residuals(self, x: np.ndarray, residuals: np.ndarray, of_start: bool = False) -> None:
         """Draw others, of the fit or of its start; nothing where they are empty."""
-        good = np.abs(residuals) < 1e300  # a start may be where the model has no value to draw
+        good = np.abs(residuals) < FAR  # a start may be where the model has no value to draw
         self._residuals, self._of_start = in_order(x[good], residuals[good]), of_start
         self._paint()
         if residuals[good].size:
