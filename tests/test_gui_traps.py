@@ -85,6 +85,8 @@ def test_undo_goes_back_over_fits(hand):
     fit(hand)
     hand.app.edit("fitting.bounds", {"mu": [0.0, 5.0]})
     after = json.dumps(hand.app.state.content)
+    hand.window.activateWindow()
+    hand.qtbot.waitActive(hand.window)
     for _ in range(3):
         hand.qtbot.keyClick(hand.window, KEY.Key_Z, Qt.KeyboardModifier.ControlModifier)
     assert json.dumps(hand.app.state.content) == content
