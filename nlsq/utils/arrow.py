@@ -33,14 +33,18 @@ def interruptible() -> Iterator[None]:
 
 def floats(column: Any) -> np.ndarray:
     """The values of a column of float64, null as NaN; without a copy where it is in one piece."""
-    if column.null_count:
-        column = column.fill_null(np.nan)
     pieces = column.chunks if hasattr(column, "chunks") else [column]
-    parts = [
-        np.frombuffer(piece.buffers()[1], np.float64)[piece.offset :][: len(piece)]
-        for piece in pieces
-        if len(piece)
-    ]
+    parts = [_piece(piece) for piece in pieces if len(piece)]
     if len(parts) == 1:
         return parts[0]
     return np.concatenate(parts) if parts else np.empty(0)
+
+
+def _piece(piece: Any) -> np.ndarray:
+    known, held = piece.buffers()
+    seen = slice(piece.offset, piece.offset + len(piece))
+    values = np.frombuffer(held, np.float64)[seen]
+    if piece.null_count:
+        bits = np.unpackbits(np.frombuffer(known, np.uint8), bitorder="little")
+        values = np.where(bits[seen], values, np.nan)
+    return values
