@@ -63,10 +63,10 @@ def widgets(window: QWidget) -> Iterator[QWidget]:
 
 
 def actions(window: QWidget) -> Iterator[QAction]:
-    """The entries of all menus; those that only open another menu are none."""
-    bars: list[QWidget] = [*window.findChildren(QMenuBar), *window.findChildren(QMenu)]
-    for action in dict.fromkeys(a for bar in bars for a in bar.actions()):
-        if not action.isSeparator() and action.menu() is None:
+    """The entries of all menus and what else has a key; what only opens a menu is none."""
+    for action in dict.fromkeys(a for part in window.findChildren(QWidget) for a in part.actions()):
+        of_qt = action.isSeparator() or action.objectName().startswith("_q_")
+        if not of_qt and action.menu() is None:
             yield action
 
 
@@ -165,6 +165,11 @@ class Hand:
     def _choose(self, action: QAction) -> None:
         """Open the menus that lead to an entry, and click it."""
         bar, chain = self.window.menuBar(), [action]
+        holders = [part for part in self.window.findChildren(QWidget) if action in part.actions()]
+        if not any(isinstance(part, QMenu) for part in holders):  # it has a key in its widget
+            holders[0].setFocus()
+            self.qtbot.keySequence(holders[0], action.shortcut())
+            return
         while chain[0] not in bar.actions():
             inside = next(m for m in self.window.findChildren(QMenu) if chain[0] in m.actions())
             chain.insert(0, inside.menuAction())

@@ -269,6 +269,11 @@ class AppState(QObject):
     # -------------------------------------------------------------------------------- fitting
 
     @property
+    def is_unmoved(self) -> bool:
+        """Whether the last fit began where the next one would."""
+        return self.result is not None and self._begun_from == self.state.get("fitting")
+
+    @property
     def running(self) -> bool:
         """Whether a fit is under way."""
         return self._worker is not None
@@ -279,6 +284,7 @@ class AppState(QObject):
             return
         with self._reporting("fitting"):
             self._settings = self.settings()
+            self._begun_from = copy.deepcopy(self.state.get("fitting"))
             self._worker = FitWorker(self._settings, self.points, self)
             self._worker.succeeded.connect(self._take)
             self._worker.refused.connect(self._refuse)

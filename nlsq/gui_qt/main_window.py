@@ -13,8 +13,11 @@ from PySide6.QtGui import (
     QDragEnterEvent,
     QDropEvent,
     QKeySequence,
+    QPalette,
 )
 from PySide6.QtWidgets import (
+    QApplication,
+    QFocusFrame,
     QHBoxLayout,
     QListWidget,
     QMainWindow,
@@ -73,12 +76,15 @@ class MainWindow(QMainWindow):
         self.sidebar.setToolTip("The pages, in the order of the work; arrow keys turn them.")
         self.sidebar.addItems([name.capitalize() for name in PAGES])
         self.sidebar.setFixedWidth(120)
+        self.sidebar.setSpacing(3)
         self.stack = QStackedWidget(self)
         self.pages = {name: page(app, self) for name, page in zip(PAGES, _PAGES, strict=True)}
         for page in self.pages.values():
             self.stack.addWidget(page)
         self.plot, self.residuals = FitPlotWidget(self), ResidualsPlotWidget(self)
         self.residuals.setXLink(self.plot)
+        for plot in (self.plot, self.residuals):
+            plot.plotItem.getAxis("left").setWidth(62)  # so that one x stands above the other
         plots = QSplitter(Qt.Orientation.Vertical, self)
         plots.addWidget(self.plot)
         plots.addWidget(self.residuals)
@@ -97,6 +103,10 @@ class MainWindow(QMainWindow):
         layout.addLayout(below, stretch=1)
         self.setCentralWidget(whole)
         self.sidebar.currentRowChanged.connect(self._turn)
+        self.focus = QFocusFrame(self)  # the style shows it on few of our controls
+        for splitter in self.findChildren(QSplitter):
+            splitter.setContentsMargins(*[2] * 4)  # room for it
+        QApplication.instance().focusChanged.connect(self._frame)
         self.themes = ThemeManager(self)
         self.themes.changed.connect(self._paint)
         self._menus()
@@ -148,7 +158,9 @@ class MainWindow(QMainWindow):
         x, y, at, residuals = self.app.begun()
         self.plot.set_start(x, y)
         self.plot.set_handles(summits(self.app.model, self.app.start.p0) if x.size else [])
-        if residuals.size:
+        if self.app.is_unmoved:  # the code of a file told its start after the fit, or an undo
+            self.draw_fit()
+        elif residuals.size:
             self.residuals.set_labels(self.app.points.x_label, "residual of the start")
             self.residuals.set_residuals(at, residuals, of_start=True)
         else:
@@ -166,7 +178,13 @@ class MainWindow(QMainWindow):
         self.stack.setCurrentIndex(row)
         self.app.state.page = PAGES[row]
 
+    def _frame(self, _: QWidget | None, now: QWidget | None) -> None:
+        self.focus.setWidget(now if now is not None and self.isAncestorOf(now) else None)
+
     def _paint(self, theme: ThemeConfig) -> None:
+        palette = QApplication.palette()
+        palette.setColor(QPalette.ColorRole.WindowText, palette.highlight().color())
+        self.focus.setPalette(palette)
         for plot in self.findChildren(BasePlotWidget):
             plot.set_theme(theme)
 

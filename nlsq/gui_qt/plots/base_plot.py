@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import pyqtgraph as pg
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QWidget
 
 from nlsq.gui_qt.theme import LIGHT_THEME, ThemeConfig
 
 _MOST = 4000  # points that are drawn at once
+_KEY = Qt.Key
+_ARROWS = {_KEY.Key_Left: (-0.1, 0), _KEY.Key_Right: (0.1, 0),
+           _KEY.Key_Down: (0, -0.1), _KEY.Key_Up: (0, 0.1)}  # fmt: skip
+_ZOOMS = {_KEY.Key_Plus: 0.8, _KEY.Key_Equal: 0.8, _KEY.Key_Minus: 1.25}
 FAR = 1e300  # beyond it a range has no width that a double holds
 
 
@@ -24,6 +30,7 @@ class BasePlotWidget(pg.PlotWidget):
             False
         )  # of pyqtgraph's: log axes that our curves do not follow, in English
         self.hideButtons()
+        self.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
         self.plotItem.showGrid(x=True, y=True, alpha=0.25)
         far = dict.fromkeys(("xMax", "yMax"), FAR) | dict.fromkeys(("xMin", "yMin"), -FAR)
         self.plotItem.vb.setLimits(**far)
@@ -47,6 +54,18 @@ class BasePlotWidget(pg.PlotWidget):
         for side, text in (("bottom", x), ("left", y)):
             if self.plotItem.getAxis(side).labelText != text:  # to lay it out anew takes a while
                 self.plotItem.setLabel(side, text)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Arrows move what is seen, + and - zoom."""
+        view, key = self.plotItem.vb, event.key()
+        if key in _ARROWS:
+            (left, right), (low, high) = view.viewRange()
+            x, y = _ARROWS[key]
+            view.translateBy((x * (right - left), y * (high - low)))
+        elif key in _ZOOMS:
+            view.scaleBy((_ZOOMS[key],) * 2)
+        else:
+            super().keyPressEvent(event)
 
     def show_all(self) -> None:
         """Undo all moving and zooming."""

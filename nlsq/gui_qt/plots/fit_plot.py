@@ -28,7 +28,7 @@ class FitPlotWidget(BasePlotWidget):
 
     def __init__(self, parent: QWidget | None = None):
         super().__init__("Data and fit", parent)
-        self.setToolTip("Points, curve and band: drag to move, wheel to zoom, Ctrl+0 shows all.")
+        self.setToolTip("Drag or arrow keys move it, the wheel or + and - zoom, Ctrl+0 shows all.")
         self._data = self._fit = self._start = (_NOTHING, _NOTHING)
         self._sigma: np.ndarray | None = None
         self._edges = (_NOTHING, _NOTHING)

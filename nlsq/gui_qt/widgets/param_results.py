@@ -33,6 +33,7 @@ class ParamResultsWidget(QTableWidget):
         self.verticalHeader().hide()
         self.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         self.horizontalHeader().setStretchLastSection(True)
+        self.horizontalHeader().setMaximumSectionSize(200)
         app.result_changed.connect(self.refresh)
         self.refresh()
 
