@@ -95,6 +95,32 @@ def test_undo_goes_back_over_fits(hand):
     assert json.dumps(hand.app.state.content) == after
 
 
+def test_the_residuals_are_said_to_be_of_what_they_are(hand):
+    label = lambda: hand.window.residuals.plotItem.getAxis("left").labelText  # noqa: E731
+    fit(hand)
+    assert label() == "residual of the fit"
+    hand.app.edit("fitting.p0", {"mu": 6.0})
+    assert label() == "residual of the start"
+    hand.app.history.undo()
+    x, y = hand.arrays
+    assert label() == "residual of the fit"
+    shown = hand.window.residuals.points.getOriginalDataset()[1]
+    np.testing.assert_allclose(shown, y - GAUSSIAN(x, *hand.app.result.popt))
+
+
+def test_a_plot_is_moved_by_keys(hand):
+    plot = hand.window.plot
+    hand.qtbot.wait(1)
+    before = np.array(plot.viewRange())
+    for key, moved in ((KEY.Key_Right, 0), (KEY.Key_Up, 1)):
+        hand.qtbot.keyClick(plot, key)
+        assert (np.array(plot.viewRange())[moved] > before[moved]).all()
+    hand.qtbot.keyClick(plot, KEY.Key_Minus)
+    assert (np.ptp(plot.viewRange(), axis=1) > np.ptp(before, axis=1)).all()
+    hand.click("show all")
+    np.testing.assert_allclose(plot.viewRange(), before, atol=0.02)  # the plot may be laid out anew
+
+
 def test_what_is_copied_is_of_the_fit_and_not_of_later_changes(hand):
     fit(hand)
     hand.app.edit("fitting.loss", "cauchy")
