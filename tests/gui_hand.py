@@ -152,6 +152,11 @@ class Hand:
         assert found is not None, name
         return found
 
+    def activate(self) -> None:
+        """Bring the window to the front, where keys come to it."""
+        with self.qtbot.waitActive(self.window):
+            self.window.activateWindow()
+
     def click(self, name: str | None = None) -> None:
         """Click a button, an entry of a menu, or a check box where its box is."""
         control = self.find(name)

@@ -128,8 +128,8 @@ class Storm:
     ----------
     faults : list of str
         Exceptions and what Qt said, with the actions before.
-    frozen : list of (float, str)
-        Moments longer than `LIMIT`, in seconds, and what was done.
+    frozen : list of (float, float, str)
+        Moments longer than `LIMIT`: seconds of work, seconds by the clock, and what was done.
     memory : list of float
         Megabytes, after each tenth of the actions.
     """
@@ -139,7 +139,7 @@ class Storm:
         self.files = written(folder)
         self.folder = folder
         self.faults: list[str] = []
-        self.frozen: list[tuple[float, str]] = []
+        self.frozen: list[tuple[float, float, str]] = []
         self.memory: list[float] = []
         self.log: list[str] = []
         self.longest = 0.0
@@ -183,7 +183,7 @@ class Storm:
         took, worked = time.perf_counter() - begun, time.thread_time() - worked
         self.longest = max(self.longest, took)
         if took > LIMIT:
-            self.frozen.append((took, f"{self.log[-1]} ({worked:.3f} s of its own)"))
+            self.frozen.append((worked, took, self.log[-1]))
 
     # ------------------------------------------------------------------------------- what is done
 
@@ -415,13 +415,16 @@ class Storm:
 
 def told(storm: Storm) -> str:
     """What came of it, in words."""
+    own = [moment for moment in storm.frozen if moment[0] > LIMIT]
     lines = [
-        f"{len(storm.log)} actions, {len(storm.faults)} faults, {len(storm.frozen)} moments beyond "
-        f"{LIMIT:g} s (the longest {storm.longest:.2f} s), {storm.growth:.0f} MB more than after a "
-        f"tenth of them ({storm.memory[-1]:.0f} MB)"
+        f"{len(storm.log)} actions, {len(storm.faults)} faults; {len(storm.frozen)} moments beyond "
+        f"{LIMIT:g} s (the longest {storm.longest:.2f} s), {len(own)} of them by work of the "
+        f"window's; {storm.growth:.0f} MB more than after a tenth ({storm.memory[-1]:.0f} MB)"
     ]
     lines += [f"FAULT {fault}" for fault in dict.fromkeys(storm.faults)]
-    lines += [f"  {took:.2f} s: {what}" for took, what in sorted(storm.frozen)[::-1][:9]]
+    lines += [
+        f"  {w:.2f} s of work, {t:.2f} s: {what}" for w, t, what in sorted(storm.frozen)[:-8:-1]
+    ]
     return "\n".join(lines)
 
 

@@ -147,8 +147,7 @@ def test_focus_is_seen(hand, place, theme):
     window = hand.window
     window.set_theme(theme)
     window.resize(1366, 768)
-    window.activateWindow()
-    hand.qtbot.waitActive(window)
+    hand.activate()
     window.sidebar.setFocus(Qt.FocusReason.TabFocusReason)
     CTRL = Qt.KeyboardModifier.ControlModifier
     before, seen = window.grab().toImage(), 0
@@ -158,6 +157,7 @@ def test_focus_is_seen(hand, place, theme):
         hand.qtbot.keyClick(at, Qt.Key.Key_Tab, held)
         if (now := window.focusWidget()) is window.sidebar:
             break
+        QApplication.processEvents()
         after = window.grab().toImage()
         corner, shape = now.mapTo(window, now.rect().topLeft()), now.rect()
         rect = shape.translated(corner).adjusted(-3, -3, 3, 3)  # with the frame around it

@@ -197,8 +197,9 @@ class MainWindow(QMainWindow):
         edit, view = (self.menuBar().addMenu(title) for title in ("&Edit", "&View"))
         self._entry(edit, self.app.history.createUndoAction(self, "&Undo"), "undo",
                     "Take the last change back.", QKeySequence.StandardKey.Undo)  # fmt: skip
-        self._entry(edit, self.app.history.createRedoAction(self, "&Redo"), "redo",
-                    "Make the change again.", QKeySequence.StandardKey.Redo)  # fmt: skip
+        redo = self._entry(edit, self.app.history.createRedoAction(self, "&Redo"), "redo",
+                           "Make the change again.")  # fmt: skip
+        redo.setShortcuts([QKeySequence("Ctrl+Y"), QKeySequence("Ctrl+Shift+Z")])  # on all desktops
         all_ = self._entry(view, QAction("Show &all points", self), "show all",
                            "Undo all moving and zooming of the plots.", "Ctrl+0")  # fmt: skip
         all_.triggered.connect(self.plot.show_all)
