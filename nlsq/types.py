@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from nlsq.core.goals import OptimizationGoal
-    from nlsq.diagnostics.config import DiagnosticsConfig
+    from nlsq.diagnostics import DiagnosticsConfig
     from nlsq.global_optimization.cmaes_config import CMAESConfig
     from nlsq.global_optimization.config import GlobalOptimizationConfig
     from nlsq.interfaces import (

@@ -8,6 +8,8 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 # Compilations are counted, and another run's programs must not be found.
 os.environ.setdefault("NLSQ_DISABLE_PERSISTENT_CACHE", "1")
+# Hundreds of processes import the package: from bytecode, as an installed one.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 import pytest
 

@@ -23,7 +23,7 @@ LATE = 2.0  # seconds that a busy machine may add to it
 
 def edit(app, rng: random.Random) -> None:
     """One edit as a person makes it, or a fit."""
-    act = rng.choice(["start", "bounds", "loss", "model", "columns", "undo", "redo", "fit"])
+    act = rng.choice(["start", "bounds", "loss", "model", "columns", "mask", "undo", "redo", "fit"])
     if act == "start":
         app.edit("fitting.p0", {"a": rng.gauss(3, 1), "tau": 10 ** rng.uniform(-300, 300)})
     elif act == "bounds":
@@ -34,6 +34,8 @@ def edit(app, rng: random.Random) -> None:
         app.edit("model", {"formula": f"a*exp(-t/tau) + {rng.random()!r}"})
     elif act == "columns":
         app.edit("data.columns.y", rng.choice(["V", "2*V", None]))
+    elif act == "mask":
+        app.edit("data.exclude", rng.choice(["3", "1-4,7", None]))
     elif act == "fit":
         app.fit()
     elif act == "redo" or app.history.index() > 1:  # an empty session is not offered
@@ -118,7 +120,9 @@ def kill_many(count: int, seed: int = 0) -> list[float]:
                 windows.stdin.flush()
                 process = int(windows.stdout.readline())
                 log = folder / f"{number}.log"
+                given_up = time.monotonic() + 60
                 while not (log.exists() and len(states(log)) > 3):
+                    assert time.monotonic() < given_up, f"window {number} does nothing"
                     time.sleep(0.01)
                 time.sleep(rng.uniform(0, 0.3))
                 os.kill(process, signal.SIGKILL)

@@ -14,16 +14,17 @@ import numpy as np
 import pytest
 from PySide6.QtCore import QPointF, Qt
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QFileDialog
+from PySide6.QtWidgets import QFileDialog, QMenu
 from scipy.optimize import curve_fit as scipys
 
 from nlsq import models
-from nlsq.gui_qt.adapters import fit_adapter
 from nlsq.gui_qt.adapters.config_adapter import write_session
+from nlsq.gui_qt.adapters.fit_adapter import FitWorker
 from nlsq.gui_qt.autosave import AutosaveManager
 from nlsq.gui_qt.session_state import SessionState
 from tests.gui_hand import LEFT, Hand
 
+USUAL = SessionState().draws
 CTRL = Qt.KeyboardModifier.ControlModifier
 KEY = Qt.Key
 GAUSSIAN = models.get("gaussian")
@@ -44,6 +45,10 @@ def _page(name, *steps):
 
 def _tab(number):
     return lambda hand: hand["model kinds"].setCurrentIndex(number)
+
+
+def _part(number):
+    return lambda hand: hand["results parts"].setCurrentIndex(number)
 
 
 def _unfolded(hand):
@@ -75,7 +80,10 @@ PLACES: dict[str, Callable[[Hand], None]] = {
     "fitting": _page("fitting"),
     "fitting, advanced": _page("fitting", _set(loss="huber"), _unfolded),
     "fitting, search": _page("fitting", _set(preset="fast"), _unfolded),
-    "results": _page("results"),
+    "results": _page("results", _part(0)),
+    "results, health": _page("results", _part(1)),
+    "results, residuals": _page("results", _part(2)),
+    "results, correlations": _page("results", _part(3)),
     "export": _page("export"),
     "crashed": _page("data", _crashed),
     "failed": _page("data", lambda hand: hand.window.session._say_failure("The disk is full.")),
@@ -154,8 +162,9 @@ def fitted(hand):
 
 
 def stopped(hand):
-    hand.qtbot.waitUntil(lambda: not hand.app.running, timeout=10_000)
-    return not hand.app.document["convergence"]["success"]
+    """It was asked to stop, and did; how is tests/test_gui_fitting.py's."""
+    hand.qtbot.waitUntil(lambda: not hand.app.running, timeout=20_000)
+    return hand.stops == 1
 
 
 # ------------------------------------------------------------------- what takes several steps
@@ -219,18 +228,27 @@ def with_code(hand):
     hand["model code"].check()
 
 
-def start_slow_fit(hand):
-    """A fit that only its button ends."""
-    execute = fit_adapter.execute
+def fit_again(hand):
+    hand.app.fit()
+    hand.qtbot.waitUntil(lambda: not hand.app.running, timeout=10_000)
+    hand.window.navigate_to("fitting")
 
-    def slowly(settings, points, watch):
-        def wait(*told):
-            hand.app._worker._stopping.wait(10)
-            watch(*told)
 
-        return execute(settings, points, watch=wait)
+def ends_at_the_cost(hand):
+    x, y, _ = hand.arrays
+    r, rows = y - GAUSSIAN(x, *hand.popt), hand.find().model()
+    last = rows.index(rows.rowCount() - 1, 1)
+    return hand.find().currentIndex().row() >= 0 and float(last.data()) == pytest.approx(r @ r / 2)
 
-    hand.patch.setattr(fit_adapter, "execute", slowly)
+
+def start_fit(hand):
+    stop, hand.stops = FitWorker.stop, 0
+
+    def told(worker):
+        hand.stops += 1
+        stop(worker)
+
+    hand.patch.setattr(FitWorker, "stop", told)
     hand.app.fit()
 
 
@@ -272,7 +290,66 @@ def saved_session(hand):
 def recent(hand):
     write_session(hand.folder / "old.nlsq", SessionState({"model": {"name": "linear"}}))
     hand.window.preferences.remember("sessions", str(hand.folder / "old.nlsq"))
-    hand.window.session._recent.aboutToShow.emit()  # as the menu opens
+    hand.window.preferences.remember("data", str(hand.folder / "other.csv"))
+    for menu in hand.window.session.findChildren(QMenu):
+        menu.aboutToShow.emit()  # as it opens
+
+
+def put_table(hand):
+    QGuiApplication.clipboard().setText((hand.folder / "other.csv").read_text())
+
+
+def leave_out(hand):
+    """Click the fourth point."""
+    hand.click()
+    x, y, _ = hand.arrays
+    plot = hand.window.plot
+    at = plot.mapFromScene(plot.plotItem.vb.mapViewToScene(QPointF(x[3], y[3])))
+    hand.qtbot.mouseClick(plot.viewport(), LEFT, pos=at)
+
+
+def left_out(hand):
+    hand.qtbot.waitUntil(lambda: hand.app.points.y.size == 59, timeout=2000)
+    return np.array_equal(hand.app.points.x, np.delete(hand.arrays[0], 3))
+
+
+def drag_edge(hand):
+    hand.click("fit a range")
+    hand.drag(hand.window.plot, (0.0, 2.0), (3.0, 2.0))
+
+
+def copies_all(hand):
+    hand.key(KEY.Key_A, held=CTRL)
+    hand.key(KEY.Key_C, held=CTRL)
+
+
+def first_part(hand):
+    bar = hand.find().tabBar()
+    hand.qtbot.mouseClick(bar, LEFT, pos=bar.tabRect(1).center())
+
+
+def correlated(hand):
+    c = hand.app.result.pcov
+    expected = c[0, 1] / np.sqrt(c[0, 0] * c[1, 1])
+    return abs(float(hand.find().item(0, 1).text().replace("−", "-")) - expected) < 0.01
+
+
+def explained(hand):
+    x, y, _ = hand.arrays
+    r = y - GAUSSIAN(x, *hand.app.result.popt)
+    share = 1 - r @ r / ((y - y.mean()) @ (y - y.mean()))
+    table = hand.find()
+    row = table.findItems("R²", Qt.MatchFlag.MatchExactly)[0].row()
+    return float(table.item(row, 1).text()) == pytest.approx(share, rel=1e-5)
+
+
+def profiled(hand):
+    table = hand["fitted parameters"]
+    hand.qtbot.waitUntil(lambda: hand["profile intervals"].text() == "Profile &intervals",
+                         timeout=20_000)  # fmt: skip
+    return "rofile" in "".join(
+        table.horizontalHeaderItem(k).text() for k in range(table.columnCount())
+    )
 
 
 class Row(NamedTuple):
@@ -301,6 +378,16 @@ ROWS = {
     "column y": Row("data", writes("2*V"), column("y", lambda t, v, e: 2 * v)),
     "column sigma": Row("data", picks("e"), column("sigma", lambda t, v, e: e)),
     "data table": Row("data", first(second_row, presses(KEY.Key_Up, KEY.Key_Down)), row_reads),
+    "fit a range": Row("data", clicks, lambda h: h.window.plot.span.isVisible()),
+    "first x": Row("data", writes("2,5"), entry("data.x_range", [2.5, None])),
+    "last x": Row("data", writes("7"), entry("data.x_range", [None, 7.0])),
+    "fitted range": Row(
+        "data", drag_edge,
+        lambda h: h.app.state.get("data.x_range")[0] == pytest.approx(3, abs=0.05)),
+    "mask points": Row("data", leave_out, left_out),
+    "use all points": Row(
+        "data", first(lambda h: h.app.put("data.x_range", [2.0, 3.0]), clicks),
+        entry("data.x_range", None)),
     # the page 'model'
     "model kinds": Row("model", take_tab, lambda h: h["model code"].isVisible()),
     "search models": Row(
@@ -362,12 +449,25 @@ ROWS = {
     "fitting scale_factor": option("0.5", 0.5, "fitting, search"),
     "fitting seed": option("7", 7, "fitting, search"),
     "fit": Row("fitting", clicks, fitted),
-    "stop": Row("fitting", first(start_slow_fit, clicks), stopped),
+    "stop": Row("fitting", first(start_fit, clicks), stopped),
     "iterations": Row(
-        "fitting", presses(KEY.Key_Down), lambda h: h.find().currentIndex().row() == 0),
+        "fitting", first(fit_again, presses(KEY.Key_Down)), ends_at_the_cost),
     "Cost of each iteration": Row("fitting", pan, moved),
     # the page 'results'
     "fitted parameters": Row("results", first(second_row, presses(KEY.Key_Right)), value_reads),
+    "results parts": Row("results", first_part, lambda h: h["health report"].isVisible()),
+    "statistics": Row("results", presses(KEY.Key_Down), explained),
+    "profile intervals": Row("results", clicks, profiled),
+    "confidence level": Row("results", writes("90"), lambda h: h.app.state.level == 0.9),
+    "draw confidence": Row("results", clicks, lambda h: "confidence" not in h.app.state.draws),
+    "draw prediction": Row("results", clicks, lambda h: "prediction" in h.app.state.draws),
+    "draw standardised": Row(
+        "results", first(lambda h: h["draw standardised"].setEnabled(True), clicks),
+        lambda h: ("standardised" in h.app.state.draws) != ("standardised" in USUAL)),
+    "health report": Row("results, health", copies_all, copied(r"\w+")),
+    "Histogram of residuals": Row("results, residuals", pan, moved),
+    "Normal quantiles of residuals": Row("results, residuals", pan, moved),
+    "correlations": Row("results, correlations", presses(KEY.Key_Right), correlated),
     # the page 'export'
     "export kind": Row(
         "export", lambda h: h.pick(h.find().itemText(1)),
@@ -386,7 +486,12 @@ ROWS = {
     # the menus
     "open session": Row(
         "data", first(recent, answers("old.nlsq"), clicks), entry("model", {"name": "linear"})),
-    "recent session *": Row("data", first(recent, clicks), entry("model", {"name": "linear"})),
+    "recent sessions *": Row("data", first(recent, clicks), entry("model", {"name": "linear"})),
+    "recent data *": Row("data", first(recent, clicks), other_file),
+    "paste data": Row(
+        "data", first(put_table, clicks), other_file),
+    "copy figure": Row("data", clicks, lambda h: not QGuiApplication.clipboard().image().isNull()),
+    "copy table": Row("results", clicks, copied(r"Value.*\d\.\d{12}")),
     "reopen the last session": Row(
         "crashed", first(lambda h: (h.folder / "kept" / "last.json").write_text(
             SessionState({"model": {"name": "quadratic"}}).to_json()),

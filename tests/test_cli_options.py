@@ -154,6 +154,7 @@ CASES = [
     (("fit", "data.csv", "--x", "t", "--y", "log(V - 0.4)", "--where", "t < 4 and sample == 'A'",
       "--model", "linear", "--rows", "0:40:1", "-q", "--output", "line.csv"), 0,
      writes("line.csv")),
+    ((*FIT, "--exclude", "0,3-5", "--x-range", ":9", *SHELL), 0, close_to_truth),
     (("fit", "data.csv", "-x", "t", "-x", "dV", "-y", "V", "-m", "a*exp(-u/tau)+c*w/w",
       "--variable", "u", "--variable", "w", *SHELL), 0, close_to_truth),
     (("fit", "komma.txt", "--delimiter", ";", "--decimal", ",", "--encoding", "latin-1",

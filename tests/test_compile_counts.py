@@ -234,7 +234,7 @@ print(json.dumps({
 
 
 def _fit_in_a_process(cache: Path, m: int) -> dict:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
         [sys.executable, "-c", _FIT, str(cache), str(m)],
         capture_output=True, text=True, check=True, timeout=120, env=environment,

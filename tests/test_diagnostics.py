@@ -20,8 +20,6 @@ from nlsq.diagnostics import (
     create_health_report,
     diagnose,
     gradient,
-    identifiability,
-    sensitivity,
 )
 from nlsq.result.diagnosing import evidence_of
 from tests.diagnosed_models import (
@@ -287,7 +285,7 @@ def in_units(e, y, p):
         null_directions=tuple(
             {n: c * p[e.names.index(n)] for n, c in d.items()} for d in e.null_directions
         ),
-        cost=e.cost * y**2, noise=e.noise * y**2, jacobian=e.jacobian * y / p,
+        cost=e.cost * y**2, noise=e.noise * y**2, total=e.total * y**2, jacobian=e.jacobian * y / p,
         residuals=e.residuals * y, y=e.y * y, fitted=e.fitted * y,
         gradient=e.gradient * y**2 / p, bounds=tuple(b * p for b in e.bounds),
         residual_at=lambda q: e.residual_at(q / p) * y,
@@ -583,7 +581,7 @@ def test_rounding_has_no_gradient():
     stuck = [(1e-33, np.array([0.4, 0.2, 0.1]))] * 15
     rounded = dataclasses.replace(exact, history=stuck, gradient=np.ones(3), cost=1e-33)
     assert gradient.analyse(rounded) == []
-    rough = dataclasses.replace(rounded, r_squared=0.9, y=None, residuals=None)
+    rough = dataclasses.replace(rounded, total=2e-32, y=None, residuals=None)
     assert gradient.analyse(rough) != []
 
 
@@ -655,12 +653,16 @@ def test_twelve_lines_at_most_and_back_from_a_dict():
 def test_no_values_no_names():
     """Without the model or the values two names of one tangent are not told apart."""
     evidence = evidence_of(fitted(lambda x, a, b: a * b * x, T, 6 * T, (1, 2)))[0]
-    assert identifiability.analyse(evidence)[0].fact == "a, b: only a*b is determined"
+    assert IdentifiabilityAnalyzer.analyse(evidence)[0].fact == "a, b: only a*b is determined"
     blind = dataclasses.replace(
         evidence, residual_at=None, jacobian_at=None, values=np.array([2.0, 2.0]),
         null_directions=({"a": 0.5**0.5, "b": -(0.5**0.5)},),
     )  # fmt: skip
-    assert "only 1 combination" in identifiability.analyse(blind)[0].fact
+    assert "only 1 combination" in IdentifiabilityAnalyzer.analyse(blind)[0].fact
     nothing = dataclasses.replace(evidence, R=None)
-    assert identifiability.analyse(nothing) == [] == sensitivity.analyse(nothing)
+    assert (
+        IdentifiabilityAnalyzer.analyse(nothing)
+        == []
+        == ParameterSensitivityAnalyzer.analyse(nothing)
+    )
     assert isinstance(evidence, Evidence)

@@ -37,7 +37,7 @@ print(json.dumps({
 def fit(home: Path, **env: str) -> dict:
     environment = {
         "PATH": "/usr/bin:/bin", "HOME": str(home), "XDG_CACHE_HOME": str(home / "cache"),
-        "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", "JAX_PLATFORMS": "cpu",
+        "PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu",
         "NLSQ_BACKEND": "jax",
     }  # fmt: skip
     done = subprocess.run(

@@ -351,7 +351,7 @@ print("DONE", 0 < done < 10**5, np.unique(fits.status[~fits.success]), fits.mess
 @pytest.mark.skipif(os.name == "nt", reason="SIGINT cannot be sent to one process there")
 @pytest.mark.parametrize("backend", ["numpy", "jax"])
 def test_ctrl_c_returns_what_is_finished(backend):
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     with subprocess.Popen(
         [sys.executable, "-c", _INTERRUPTED.replace("BACKEND", repr(backend))],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,

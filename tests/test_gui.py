@@ -13,6 +13,7 @@ from PySide6.QtCore import Qt
 from nlsq import curve_fit, models
 from nlsq.gui_qt.app_state import AppState
 from nlsq.gui_qt.main_window import MainWindow
+from nlsq.gui_qt.preferences import Preferences
 from nlsq.gui_qt.session_state import SessionState
 
 
@@ -27,8 +28,8 @@ def peak(tmp_path):
 
 
 @pytest.fixture
-def window(qtbot):
-    opened = MainWindow(AppState())
+def window(qtbot, tmp_path):
+    opened = MainWindow(AppState(), Preferences(tmp_path / "window.json"))
     qtbot.addWidget(opened)
     opened.show()
     yield opened

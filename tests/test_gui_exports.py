@@ -69,6 +69,10 @@ def drawn(rng, table):
         data["where"] = str(rng.choice(["t > 0.5 and who == 'A'", "t < 9 or who != 'B'"]))
     if pick(0.3):
         data["rows"] = str(rng.choice(["3:", ":80", "::2", "1:85:2"]))
+    if pick(0.3):
+        data["exclude"] = str(rng.choice(["5", "7,30-40,89", "0-2,11"]))
+    if pick(0.3):
+        data["x_range"] = [None if pick(0.3) else rng.random(), None if pick(0.3) else 9.0]
     if pick(0.2):
         data["csv"] = {"delimiter": ",", "decimal": "."}
     model = {"formula": text} if is_formula else {"name": text}
@@ -103,7 +107,7 @@ def drawn(rng, table):
 
 
 def window_fit(settings):
-    """What the window's worker finds, in this thread."""
+    """What the window's worker finds, in the process that has fitted all day."""
     found, worker = [], FitWorker(settings, read(settings))
     worker.succeeded.connect(lambda *both: found.extend(both))
     worker.refused.connect(found.append)
@@ -139,9 +143,8 @@ def run_script(script):
 def test_scripts_and_commands_repeat_a_fit(table, tmp_path, seed):
     content = drawn(np.random.default_rng(seed), table)
     settings = Configuration(content).settings()
-    for account in buying._accounts.values():
-        account.paid = 2 * buying.PRICE  # a window that has been open all day
     document, result = window_fit(settings)
+    buying.forget_rents()  # of what this process fitted: a script has one of its own
     command = as_command(settings)
     assert settings_of(command).model_dump() == settings.model_dump()
     text = as_python(document, result, settings)

@@ -12,7 +12,8 @@ from scipy import optimize, stats
 from uncertainties import umath
 
 from nlsq import curve_fit
-from nlsq.result import StreamedFitResult, bands
+from nlsq.result import OptimizeWarning, StreamedFitResult, bands
+from nlsq.result.profiles import profiles
 from tests.result_fits import (
     DECAY,
     LINE,
@@ -542,3 +543,86 @@ def test_attach_refuses_what_is_not_the_model():
     with pytest.raises(TypeError, match="own jacobian"):
         fit.attach(LINE, line_jac)
     assert fit.attach(LINE) is fit and fit.model is LINE
+
+
+# ------------------------------------------------------------------------------ profile intervals
+
+RATE = np.linspace(0, 5, 30)
+FALL = 3 * np.exp(-0.6 * RATE) + 0.2 * np.random.default_rng(2).normal(size=30)
+
+
+def exponential(x, a, b):
+    return a * np.exp(-b * x)
+
+
+def separable_profile(level, sigma=None):
+    """Ends of b: for each b the best a is known, so that chi-square crosses its limit by bisection.
+
+    scipy.optimize knows nothing of our search.
+    """
+    w = np.ones(30) if sigma is None else 1 / sigma**2
+
+    def square(b):
+        e = np.exp(-b * RATE)
+        return w @ (FALL - (w * e) @ FALL / ((w * e) @ e) * e) ** 2
+
+    best = optimize.minimize_scalar(square, bounds=(0.4, 0.8), options={"xatol": 1e-12})
+    noise = best.fun / 28 if sigma is None else 1.0
+    q = stats.t.ppf((1 + level) / 2, 28) if sigma is None else stats.norm.ppf((1 + level) / 2)
+
+    def rise(b):
+        return square(b) - best.fun - q**2 * noise
+
+    return [optimize.brentq(rise, *pair, xtol=1e-14) for pair in ((0, best.x), (best.x, 3))]
+
+
+@pytest.mark.parametrize("level", [0.5, 0.95, 0.999])
+def test_profile_of_a_separable_model(level):
+    fit = curve_fit(exponential, RATE, FALL, p0=[1, 1])
+    ends = fit.profile_intervals(level)[1]
+    half = ends[1] - ends[0]
+    np.testing.assert_allclose(ends, separable_profile(level), atol=1e-6 * half)
+    sigma = 0.1 + 0.05 * RATE
+    fit = curve_fit(exponential, RATE, FALL, p0=[1, 1], sigma=sigma, absolute_sigma=True)
+    ends = fit.profile_intervals(alpha=level)[1]
+    np.testing.assert_allclose(ends, separable_profile(level, sigma), atol=1e-6 * half)
+
+
+@pytest.mark.parametrize("scale, level", [(1e-12, 0.2), (1.0, 0.95), (1e12, 0.999)])
+def test_profiles_of_a_line_are_the_plain_intervals_in_any_units(scale, level):
+    fit = curve_fit(lambda x, a, b: a + b * x, RATE, scale * FALL)
+    plain = fit.confidence_intervals(level)
+    np.testing.assert_allclose(fit.profile_intervals(level), plain, rtol=1e-6, atol=1e-8 * scale)
+
+
+def test_profiles_end_at_bounds_at_values_and_nowhere():
+    bounds = ([0, 0.55], [3.0, 0.62])
+    fit = curve_fit(exponential, RATE, FALL, p0=[1, 0.6], bounds=bounds)
+    (low, high), b = fit.profile_intervals()
+    assert b.tolist() == [0.55, 0.62] and high == 3.0 and 2.5 < low < 2.9
+    fixed = curve_fit(exponential, RATE, FALL, p0=[1, 0.6], fixed={"b": 0.6})
+    assert fixed.profile_intervals()[1].tolist() == [0.6, 0.6]
+    np.testing.assert_allclose(fixed.profile_intervals()[0], fixed.confidence_intervals()[0])
+    # a saturation far beyond the data: 1/a may be zero, and then a has no end
+    x = np.linspace(0.1, 2, 20)
+    y = 0.3 * x + 0.02 * np.cos(37 * x)
+    with pytest.warns(OptimizeWarning, match="do not determine a, k"):
+        bent = curve_fit(lambda x, a, k: a * x / (k + x), x, y, p0=[5, 10], bounds=([0, 0], INF))
+    assert (bent.profile_intervals()[:, 1] == INF).all()
+    assert (bent.profile_intervals()[:, 0] > 0).all()
+
+
+@pytest.mark.parametrize(
+    "loss, y, words", [("huber", FALL, "robust"), ("linear", 0 * RATE, "measure the noise")]
+)
+def test_fits_without_profiles(loss, y, words):
+    fit = curve_fit("a + b*x", RATE, y, loss=loss)
+    with pytest.raises(ValueError, match=words):
+        fit.profile_intervals()
+
+
+def test_a_profile_that_finds_a_lower_minimum_says_where():
+    fit = curve_fit(exponential, RATE, FALL, p0=[1, 1])
+    fit["x"] = fit.popt + np.array([0.0, 0.2])  # as a fit that ended elsewhere would
+    found = list(profiles(fit, 0.95))
+    assert all(math.isnan(one.low) and "fit again from there" in one.note for one in found)

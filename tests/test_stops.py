@@ -323,7 +323,7 @@ print("BEST", abs(cost - result.cost) <= 1e-9 * cost, cost < at_start)
 
 @pytest.mark.skipif(os.name == "nt", reason="SIGINT cannot be sent to one process there")
 def test_ctrl_c_returns_the_best_point_so_far():
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     with subprocess.Popen(
         [sys.executable, "-c", _INTERRUPTED],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,

@@ -12,7 +12,7 @@ from collections.abc import Callable, Hashable
 from typing import Any
 
 from nlsq.caching.unified_cache import UnifiedCache
-from nlsq.interfaces.cache_protocol import BoundedCacheProtocol, CacheProtocol
+from nlsq.interfaces import BoundedCacheProtocol, CacheProtocol
 
 
 class SmartCache(UnifiedCache):

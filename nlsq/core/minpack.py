@@ -32,7 +32,7 @@ from nlsq.utils import interruption
 from nlsq.utils.given import model_value, numeric, require_numbers
 
 if TYPE_CHECKING:
-    from nlsq.diagnostics.config import DiagnosticsConfig
+    from nlsq.diagnostics import DiagnosticsConfig
     from nlsq.result import CurveFitResult
     from nlsq.types import (
         CurveFitOptions,

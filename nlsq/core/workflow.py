@@ -46,7 +46,7 @@ from nlsq.utils.given import refuse_units
 from nlsq.utils.logging import get_logger
 
 if TYPE_CHECKING:
-    from nlsq.diagnostics.config import DiagnosticsConfig
+    from nlsq.diagnostics import DiagnosticsConfig
     from nlsq.global_optimization.cmaes_config import CMAESConfig
     from nlsq.global_optimization.config import GlobalOptimizationConfig
     from nlsq.result import StreamedFitResult

@@ -16,8 +16,8 @@ Examples
 a, b: only a*b is determined
 """
 
-from nlsq.diagnostics.config import DiagnosticsConfig as DiagnosticsConfig
 from nlsq.diagnostics.evidence import Evidence as Evidence
+from nlsq.diagnostics.finding import DiagnosticsConfig as DiagnosticsConfig
 from nlsq.diagnostics.finding import Finding as Finding
 from nlsq.diagnostics.finding import Severity as Severity
 from nlsq.diagnostics.gradient import GradientHealthReport as GradientHealthReport

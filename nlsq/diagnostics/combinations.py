@@ -87,7 +87,7 @@ def _families(
 
 def _is_same(evidence: Evidence, at: np.ndarray, moves: Moves) -> bool:
     """Whether the residuals stay, beside what the moves of each parameter alone would make."""
-    lengths = np.linalg.norm(evidence.R[:, at], axis=0)
+    lengths = evidence.lengths[at]
     alone = [float(lengths @ np.abs(move - evidence.values[at])) for move in moves]
     shifts = (_shift(evidence, at, move) for move in moves)
     return all(one > 0 and shift <= _SAME * one for one, shift in zip(alone, shifts, strict=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import functools
 import math
@@ -46,7 +47,7 @@ class Evidence:
     converged: bool = True
     message: str = ""  #: how the fit ended
     gradient: np.ndarray | None = None  #: (n,) J^T r with the loss
-    r_squared: float | None = None
+    total: float | None = None  #: of the squares of y about its mean; 0 where that is rounding
     plain: bool = True  #: whether the cost is half the plain sum of squares, no other loss
     bounds: tuple[np.ndarray, np.ndarray] | None = None  #: each (n,)
     #: residuals (m,) and Jacobian (m, n) at other parameters (n,)
@@ -55,12 +56,14 @@ class Evidence:
     jacobian_given: bool = False  #: whether the user's own function made the Jacobian
     sums: Mapping[str, float] | None = None  #: of residuals not kept: `nlsq.streaming.moments`
 
-    def __post_init__(self) -> None:
-        for name, value in vars(self).items():  # a stranger's plugin must not change the fit
-            if isinstance(value, np.ndarray):
-                view = value.view()
-                view.flags.writeable = False
-                object.__setattr__(self, name, view)
+    def locked(self) -> Evidence:
+        """The same in arrays that a stranger's plugin cannot change."""
+        views = {k: v.view() for k, v in vars(self).items() if isinstance(v, np.ndarray)}
+        for view in views.values():
+            view.flags.writeable = False
+        out = copy.copy(self)
+        vars(out).update(views)
+        return out
 
     @classmethod
     def of_jacobian(cls, jacobian: Any, names: Any = None) -> Evidence:
@@ -90,7 +93,18 @@ class Evidence:
     @functools.cached_property
     def directions(self) -> Directions | None:
         """What the free parameters' Jacobian determines; None where it is not known."""
-        return None if self.R is None else Directions.of(self.R, self.free)
+        if self.R is None:
+            return None
+        places = np.flatnonzero(self.free & (self.lengths > 0))
+        lengths = self.lengths[places]
+        _, values, rows = np.linalg.svd(self.R[:, places] / lengths)
+        missing = np.zeros(len(rows) - len(values))
+        return Directions(places, lengths, np.append(values, missing), rows)
+
+    @functools.cached_property
+    def lengths(self) -> np.ndarray:
+        """(n,) of the Jacobian's columns, which must be known."""
+        return np.hypot.reduce(self.R, axis=0)  # no squares, which of 1e-180 would be 0
 
     @functools.cached_property
     def errors(self) -> np.ndarray:
@@ -123,8 +137,7 @@ class Evidence:
             return self.unexplained
         if self.residuals is not None and self.space.rss == 0:
             return 0.0
-        largest = 0.0 if self.y is None else float(np.abs(self.y).max(initial=0.0))
-        if self.fitted is None or not largest:
+        if self.y is None or self.fitted is None or not (largest := float(np.abs(self.y).max())):
             return math.inf
         plain = self.fitted - self.y
         return math.sqrt(float(plain @ plain) / plain.size) / largest
@@ -134,29 +147,29 @@ class Evidence:
         """Whether the residuals are rounding."""
         return self.size < _EXACT
 
-    @functools.cached_property
+    @property
     def unexplained(self) -> float:
         """Root mean square residual over the deviation of y, both weighted; nan if not known."""
-        if self.residuals is None and self.sums is not None:
-            rss, total = self.sums["chi_squared"], self.sums["total"]
-        elif self.y is None or self.fitted is None:
+        if self.total is None:
             return math.nan
-        else:
-            w = np.ones(self.y.size) if self.sigma is None else 1.0 / self.sigma
-            rest, about = w * (self.fitted - self.y), w * (self.y - (w**2 @ self.y) / (w @ w))
-            rss, total = float(rest @ rest), float(about @ about)
-        return math.sqrt(rss / total) if total > 0 else math.inf
+        rss = self.sums["chi_squared"] if self.residuals is None else self.space.rss
+        return math.sqrt(rss / self.total) if self.total else math.inf
+
+    @property
+    def r_squared(self) -> float | None:
+        """None where the data are not known, do not vary beyond rounding, or a loss sees them."""
+        return 1 - 2 * self.cost / self.total if self.total and self.plain else None
 
     @functools.cached_property
     def cosines(self) -> np.ndarray | None:
         """(n,) g_j / (|J_j| |r|), in which units play no part; 0 of dead and fixed parameters."""
         if self.gradient is None or self.R is None or not self.cost > 0:
             return None
-        lengths = np.linalg.norm(self.R, axis=0) * np.sqrt(2 * self.cost)
+        lengths = self.lengths * math.sqrt(2 * self.cost)
         size = lengths * np.abs(self.values)  # where that is rounding, so is the slope
         moving = self.moved & (lengths > 0)
         moving &= (size > 1e-10 * size.max(initial=0.0)) | (self.values == 0)
-        return np.where(moving, self.gradient / np.where(lengths > 0, lengths, 1.0), 0.0)
+        return np.divide(self.gradient, lengths, out=np.zeros(size.size), where=moving)
 
     def named(self, chosen: np.ndarray) -> tuple[str, ...]:
         """The names of the parameters that are chosen, (n,) of bool."""
@@ -171,17 +184,6 @@ class Directions:
     lengths: np.ndarray  # (k,) of their columns
     values: np.ndarray  # (k,) singular values, the largest first
     rows: np.ndarray  # (k, k) unit vectors of the scaled parameters, one a row
-
-    @classmethod
-    def of(cls, R: np.ndarray, free: np.ndarray) -> Directions:
-        """From any matrix (k, n) of the same J^T J."""
-        size = np.abs(R).max(axis=0, initial=0.0)  # first, since squares of 1e-180 would be 0
-        lengths = size * np.linalg.norm(R / np.where(size > 0, size, 1.0), axis=0)
-        places = np.flatnonzero(free & (lengths > 0))
-        lengths = lengths[places]
-        _, values, rows = np.linalg.svd(R[:, places] / lengths, full_matrices=True)
-        values = np.concatenate([values, np.zeros(len(rows) - len(values))])
-        return cls(places, lengths, values, rows)
 
     @property
     def condition(self) -> float:
@@ -206,4 +208,4 @@ class Directions:
     def _over_values(self, parts: np.ndarray) -> np.ndarray:
         with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
             divided = (parts.T / self.values).T
-        return np.hypot.reduce(np.where(np.isnan(divided), 0.0, divided), axis=0)  # no squares
+        return np.hypot.reduce(np.where(np.isnan(divided), 0.0, divided), axis=0)

@@ -6,11 +6,10 @@ import math
 
 import numpy as np
 
-from nlsq.diagnostics.config import DiagnosticsConfig
 from nlsq.diagnostics.evidence import Evidence
-from nlsq.diagnostics.finding import CRITICAL, INFO, WARNING, Finding, listed
+from nlsq.diagnostics.finding import CRITICAL, INFO, WARNING, DiagnosticsConfig, Finding, listed
+from nlsq.utils.unexplained import alike
 
-_TREND = 0.5  # correlation of neighbouring residuals that a curve left in them makes
 _CHANCE = 0.05
 _FEWEST = 20  # points that can show a trend
 _STEP = 1e-2  # of a standard error; with limits as shares of the value
@@ -31,7 +30,7 @@ def analyse(evidence: Evidence, config: DiagnosticsConfig) -> list[Finding]:
             )
         found.append(Finding("not-converged", CRITICAL, fact, None, remedy))
     found += _derivatives(evidence) + _explained(evidence, config)
-    for side, word in ((-1, "lower"), (1, "upper")):
+    for side, word in ((-1, "lower"), (1, "upper")) if evidence.at_bound.any() else ():
         if names := evidence.named(evidence.free & (evidence.at_bound == side)):
             where = f"is at its {word} bound" if len(names) == 1 else f"are at their {word} bounds"
             fact = f"{listed(names)} {where}: errors do not account for that"
@@ -101,8 +100,9 @@ def explains_nothing(evidence: Evidence, config: DiagnosticsConfig) -> bool:
         return r2 < 0
     from scipy.special import fdtrc
 
-    ratio = (r2 / more) / ((1 - r2) / dof)
-    return float(fdtrc(more, dof, ratio)) > _CHANCE or _neighbours(evidence) > _TREND
+    r, x, ratio = evidence.residuals, evidence.x, (r2 / more) / ((1 - r2) / dof)
+    ordered = r is not None and x is not None and r.size >= _FEWEST
+    return float(fdtrc(more, dof, ratio)) > _CHANCE or (ordered and alike(r, x, None))
 
 
 def is_right_end(evidence: Evidence, config: DiagnosticsConfig) -> bool:
@@ -131,12 +131,3 @@ def _is_mean(evidence: Evidence) -> bool:
     """Whether the model is a constant by its nature: one parameter, one value."""
     f = evidence.fitted
     return int(evidence.free.sum()) <= 1 and f is not None and f.size > 0 and np.ptp(f) == 0
-
-
-def _neighbours(evidence: Evidence) -> float:
-    """Correlation of residuals that are neighbours in x; 0 where that is not known."""
-    r, x = evidence.residuals, evidence.x
-    if r is None or x is None or r.size < _FEWEST or not evidence.space.rss > 0:
-        return 0.0
-    r = r[evidence.axis.order]
-    return float(r[1:] @ r[:-1]) / evidence.space.rss

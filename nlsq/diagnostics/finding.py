@@ -1,9 +1,10 @@
-"""What a diagnosis says: one fact, its number, and what to do."""
+"""What a diagnosis says: one fact, its number, and what to do; and from where on it is an alarm."""
 
 from __future__ import annotations
 
 import dataclasses
 import enum
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -18,6 +19,7 @@ class Severity(enum.IntEnum):
 
 
 INFO, WARNING, CRITICAL = Severity
+LINES = 12  # of a report
 _MARK = {INFO: " ", WARNING: "!", CRITICAL: "X"}
 
 
@@ -58,3 +60,71 @@ def listed(names: Sequence[str], most: int = 6) -> str:
     """
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
+
+
+@dataclasses.dataclass(frozen=True)
+class DiagnosticsConfig:
+    """Thresholds of a diagnosis; units of the data and the parameters play no part in any.
+
+    ValueError when one is no positive number.
+
+    Examples
+    --------
+    >>> DiagnosticsConfig(correlation_threshold=0.99).correlation_threshold
+    0.99
+    """
+
+    #: share of the largest singular value below which one is rounding
+    rank_tolerance: float = 1e-12
+    #: condition of the column-scaled Jacobian from which its errors have too few digits
+    condition_threshold: float = 1e10
+    #: correlation from which a pair is listed; no alarm
+    correlation_threshold: float = 0.95
+    #: standard error as a share of the value from which a parameter is ill known
+    relative_error: float = 0.4
+    #: how many times a parameter's error grows because the others are fitted too; of two that are
+    #: ill known and inflated the data know a combination at most
+    inflation_threshold: float = 20.0
+    #: error of a combination, as a share of its members', below which it is known well
+    known_well: float = 0.2
+    #: share of the largest eigenvalue of J^T J, columns scaled, below which a direction is sloppy
+    sloppy_threshold: float = 1e-6
+    #: R-squared below which a model that is not significantly better than a constant, or leaves a
+    #: trend in the residuals, is wrong
+    explained_threshold: float = 0.1
+    #: cosine between the residuals and a column of J above which the end is no minimum
+    gradient_threshold: float = 0.03
+    #: ... and below which a gradient has vanished
+    vanishing_threshold: float = 1e-6
+    #: ratio of the largest cosines of two parameters, over all iterations
+    imbalance_threshold: float = 1e6
+    #: last iterations that are looked at
+    stagnation_window: int = 10
+    #: share of the cost that they must have gained where the gradient is not yet small
+    stagnation_tolerance: float = 0.01
+    #: share of good fits whose residuals are found fault with, all their tests together
+    false_alarms: float = 0.01
+    #: standard errors by which a point that is named moves a parameter; 3 times that is an alarm
+    influence_threshold: float = 3.0
+
+    def __post_init__(self) -> None:
+        for name, value in dataclasses.asdict(self).items():
+            number = isinstance(value, int | float) and not isinstance(value, bool)
+            if not number or not 0 < value < math.inf:
+                raise ValueError(f"{name} must be a positive number, got {value!r}")
+
+    @classmethod
+    def of(cls, config: DiagnosticsConfig | None) -> DiagnosticsConfig:
+        """A config, the default one for None.
+
+        Raises
+        ------
+        TypeError
+            For anything else.
+        """
+        if config is not None and not isinstance(config, cls):
+            raise TypeError(f"diagnostics_config must be a DiagnosticsConfig, got {config!r}.")
+        return DEFAULT if config is None else config
+
+
+DEFAULT = DiagnosticsConfig()

@@ -12,9 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from nlsq.diagnostics.config import DEFAULT, DiagnosticsConfig
 from nlsq.diagnostics.evidence import Evidence
-from nlsq.diagnostics.finding import INFO, WARNING, Finding
+from nlsq.diagnostics.finding import DEFAULT, INFO, WARNING, DiagnosticsConfig, Finding
 
 _ROUNDING = 1e-14  # share of y that rounding leaves
 _BEGUN = 1e-3  # share of the first gradient from which on the rest is polishing

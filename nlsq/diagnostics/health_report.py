@@ -6,26 +6,31 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from nlsq.diagnostics import (
-    explained,
-    gradient,
-    identifiability,
-    influence,
-    residual_health,
-    sensitivity,
-)
-from nlsq.diagnostics.config import DEFAULT, DiagnosticsConfig
+from nlsq.diagnostics import explained, gradient, influence, residual_health
 from nlsq.diagnostics.evidence import Evidence
-from nlsq.diagnostics.finding import CRITICAL, INFO, WARNING, Finding, Severity
+from nlsq.diagnostics.finding import (
+    CRITICAL,
+    DEFAULT,
+    INFO,
+    LINES,
+    WARNING,
+    DiagnosticsConfig,
+    Finding,
+    Severity,
+)
+from nlsq.diagnostics.identifiability import IdentifiabilityAnalyzer
 from nlsq.diagnostics.plugins import run_plugins
+from nlsq.diagnostics.sensitivity import ParameterSensitivityAnalyzer
 
 if TYPE_CHECKING:
     import numpy as np
     from matplotlib.figure import Figure
 
-LINES = 12
 # in the order in which their findings of like severity are listed
-ANALYSERS = (explained, identifiability, sensitivity, residual_health, influence, gradient)
+ANALYSERS = (
+    explained, IdentifiabilityAnalyzer, ParameterSensitivityAnalyzer, residual_health, influence,
+    gradient,
+)  # fmt: skip
 _STATUS = {INFO: "healthy", WARNING: "warning", CRITICAL: "critical"}
 _STYLE = {" ": "green", "!": "yellow", "X": "red", "?": "dim"}  # by the mark
 

@@ -18,10 +18,9 @@ from typing import Any
 import numpy as np
 
 from nlsq.diagnostics import combinations, one_sided
-from nlsq.diagnostics.config import DEFAULT, DiagnosticsConfig
 from nlsq.diagnostics.evidence import Evidence
 from nlsq.diagnostics.explained import is_right_end
-from nlsq.diagnostics.finding import CRITICAL, INFO, WARNING, Finding, listed
+from nlsq.diagnostics.finding import CRITICAL, INFO, WARNING, DiagnosticsConfig, Finding, listed
 from nlsq.utils.digits import near_one
 
 _MOST_PAIRS = 3  # that a line lists
@@ -38,8 +37,8 @@ class AbstractAnalyzer(abc.ABC):
     config : DiagnosticsConfig, optional
     """
 
-    def __init__(self, config: DiagnosticsConfig = DEFAULT):
-        self.config = config
+    def __init__(self, config: DiagnosticsConfig | None = None):
+        self.config = DiagnosticsConfig.of(config)
 
     @abc.abstractmethod
     def _report(self, evidence: Evidence) -> Any: ...
@@ -61,9 +60,10 @@ class AbstractAnalyzer(abc.ABC):
         """From the Fisher information J^T J (n, n); half of the Jacobian's digits are in it."""
         return self.analyze(root_of_information(fim), names)
 
-    def findings(self, evidence: Evidence) -> list[Finding]:
+    @classmethod
+    def analyse(cls, evidence: Evidence, config: DiagnosticsConfig | None = None) -> list[Finding]:
         """The findings alone; none where the Jacobian is not known."""
-        return [] if evidence.directions is None else self._report(evidence).findings
+        return [] if evidence.directions is None else cls(config)._report(evidence).findings
 
 
 @dataclasses.dataclass(frozen=True)
@@ -140,11 +140,6 @@ class IdentifiabilityAnalyzer(AbstractAnalyzer):
         return int(dead.sum()) + len(free), findings, settled
 
 
-def analyse(evidence: Evidence, config: DiagnosticsConfig = DEFAULT) -> list[Finding]:
-    """The findings of an `IdentifiabilityAnalyzer`."""
-    return IdentifiabilityAnalyzer(config).findings(evidence)
-
-
 # -- what is not determined at all -----------------------------------------------------------------
 
 
@@ -175,8 +170,7 @@ def free_directions(evidence: Evidence, config: DiagnosticsConfig) -> np.ndarray
     if lost > len(rows):
         rows, last = np.zeros((lost, n)), d.rows[len(d.values) - lost :]
         rows[:, d.places] = np.where(np.abs(last) > _ROUNDING, last, 0.0) / d.lengths
-    lengths = np.linalg.norm(evidence.R, axis=0)
-    scale = np.where(lengths > 0, lengths, 1.0)
+    scale = np.where(evidence.lengths > 0, evidence.lengths, 1.0)
     scaled = combinations.echelon(rows * scale)
     largest = np.abs(scaled).max(axis=1, keepdims=True)
     return np.where(np.abs(scaled) > _ROUNDING * largest, scaled, 0.0) / scale
@@ -229,9 +223,9 @@ def together(
         return None
     part, free = evidence, free_directions(evidence, config)
     if len(free) or (evidence.at_bound != 0).any():
-        inside, lengths = evidence.moved.copy(), np.linalg.norm(evidence.R, axis=0)
+        inside = evidence.moved.copy()
         for row in free:
-            inside[int(np.argmax(np.abs(row) * lengths))] = False
+            inside[int(np.argmax(np.abs(row) * evidence.lengths))] = False
         part = dataclasses.replace(evidence, free=inside)
     d = part.directions
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -272,16 +266,16 @@ def _correlation(evidence: Evidence) -> np.ndarray:
     out = np.full((n, n), np.nan)
     if d.values.size and d.values[-1] > 0:
         root = d.rows / d.values[:, None] / d.inflations
-        out[np.ix_(d.places, d.places)] = (root.T @ root).clip(-1.0, 1.0)
-        lost = [evidence.names.index(name) for name in evidence.undetermined]
-        out[lost], out[:, lost] = np.nan, np.nan
+        out[d.places[:, None], d.places] = (root.T @ root).clip(-1.0, 1.0)
+        for lost in map(evidence.names.index, evidence.undetermined):
+            out[lost], out[:, lost] = np.nan, np.nan
     return out
 
 
 def _pairs(
     evidence: Evidence, correlation: np.ndarray, threshold: float
 ) -> list[tuple[str, str, float]]:
-    names, strong = evidence.names, np.argwhere(np.abs(correlation) > threshold).tolist()
+    names, strong = evidence.names, zip(*np.nonzero(np.abs(correlation) > threshold), strict=True)
     found = [(names[i], names[j], float(correlation[i, j])) for i, j in strong if i < j]
     return sorted(found, key=lambda pair: -abs(pair[2]))
 

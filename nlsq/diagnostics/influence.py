@@ -7,9 +7,8 @@ import math
 
 import numpy as np
 
-from nlsq.diagnostics.config import DEFAULT, DiagnosticsConfig
 from nlsq.diagnostics.evidence import Evidence
-from nlsq.diagnostics.finding import INFO, WARNING, Finding
+from nlsq.diagnostics.finding import DEFAULT, INFO, WARNING, DiagnosticsConfig, Finding
 from nlsq.diagnostics.residual_space import ResidualSpace, unit_columns
 
 _ALONE = 1e-9  # 1 - leverage of a point that the fit passes through, wherever it lies

@@ -13,10 +13,9 @@ from collections.abc import Collection, Iterator
 
 import numpy as np
 
-from nlsq.diagnostics.config import DiagnosticsConfig
 from nlsq.diagnostics.evidence import Evidence
 from nlsq.diagnostics.explained import is_right_end
-from nlsq.diagnostics.finding import WARNING, Finding, listed
+from nlsq.diagnostics.finding import WARNING, DiagnosticsConfig, Finding, listed
 from nlsq.diagnostics.residual_space import unit_columns
 
 _OUT = (1.2, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 100.0, 300.0, 1000.0)

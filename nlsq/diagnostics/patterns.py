@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Callable
 
 import numpy as np
 
 from nlsq.diagnostics.residual_space import Axis, ResidualSpace
-from nlsq.diagnostics.tail_probabilities import normal
 
 _FEWEST = 6  # distinct places along the order
 _MOST_WAVES = 10
@@ -38,6 +38,15 @@ class Pattern:
     expected_runs: float = 0.0
 
 
+def normal(z: float) -> float:
+    """P(|Z| >= |z|) of the normal distribution.
+
+    >>> round(normal(1.959964), 6)
+    0.05
+    """
+    return math.erfc(abs(z) / math.sqrt(2))
+
+
 def along(space: ResidualSpace, axis: Axis, level: float) -> Pattern | None:
     """The pattern of residuals along an axis; None where chance shows as much at this level.
 
@@ -48,7 +57,7 @@ def along(space: ResidualSpace, axis: Axis, level: float) -> Pattern | None:
     r, Q, counts = _by_place(space.r[order], space.Q[order], axis.places[order])
     if r.size < _FEWEST or dof < 4 or rss == 0:
         return None
-    C, waves, p_waves = _waves(r, Q, counts, dof, rss)
+    span, waves, p_waves = _waves(r, Q, counts, dof, rss)
     if axis.name == "the fitted values":
         return Pattern(p_waves, waves, waves, "waves") if p_waves < level else None
     if r.size > _MANY:
@@ -63,7 +72,8 @@ def along(space: ResidualSpace, axis: Axis, level: float) -> Pattern | None:
     p = len(found) * found[test]
     if p >= level:
         return None
-    parts, remaining, k = r @ C, 0.0, C.shape[1]
+    C, remaining = span(), 0.0
+    parts, k = r @ C, C.shape[1]
     rest = rss - float(parts @ parts)
     if rest > 1e-9 * rss and dof - k >= 4:
         remaining = float(_lags(r - C @ parts, np.hstack((Q, C)), 1, dof - k, rest)[0][0])
@@ -82,38 +92,37 @@ def _by_place(
     r: np.ndarray, Q: np.ndarray, places: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     """Sums over equal places, divided by the roots of their counts: of the noise's variance."""
-    new = np.empty(r.size, dtype=bool)
-    new[:1], new[1:] = True, places[1:] != places[:-1]
-    first = np.flatnonzero(new)
-    if first.size == r.size:
+    new = places[1:] != places[:-1]
+    if new.all():
         return r, Q, None
+    first = np.append(0, np.flatnonzero(new) + 1)
     roots = np.sqrt(np.diff(first, append=r.size))
     return np.add.reduceat(r, first) / roots, np.add.reduceat(Q, first) / roots[:, None], roots
 
 
 def _waves(
     r: np.ndarray, Q: np.ndarray, counts: np.ndarray | None, dof: int, rss: float
-) -> tuple[np.ndarray, float, float]:
+) -> tuple[Callable[[], np.ndarray], float, float]:
     """The slow waves as far as the fit leaves them, their share of `rss`, and the F test's p."""
     from scipy.special import fdtrc
 
     k = min(max(dof // 3, 1), _MOST_WAVES)
-    turns = np.multiply.outer(np.arange(0.5, r.size) * (math.pi / r.size), np.arange(1, k + 1))
-    C = np.cos(turns) if counts is None else np.cos(turns) * counts[:, None]
+    C = np.cos(np.arange(0.5, r.size)[:, None] * (np.arange(1, k + 1) * (math.pi / r.size)))
+    C = C if counts is None else C * counts[:, None]
     P = Q.T @ C
     whole = C.T @ C
     values, vectors = np.linalg.eigh(whole - P.T @ P)
     left = values > _FITTED_ALREADY * whole.diagonal().max()
-    k = int(left.sum())
+    unit = vectors[:, left] / np.sqrt(values[left])
+    k = unit.shape[1]
     if not k or dof - k < 2:
-        return np.zeros((r.size, 0)), 0.0, 1.0
-    C = (C - Q @ P) @ (vectors[:, left] / np.sqrt(values[left]))
-    parts = r @ C
+        return lambda: np.zeros((r.size, 0)), 0.0, 1.0
+    parts = (r @ C - (r @ Q) @ P) @ unit
     explained = min(float(parts @ parts), rss)
     rest = rss - explained
     F = (explained / k) / (rest / (dof - k)) if rest > 0 else math.inf
     beyond = max(0.0, explained - k * rss / dof)  # noise too has a share in them
-    return C, beyond / rss, float(fdtrc(k, dof - k, F))
+    return lambda: (C - Q @ P) @ unit, beyond / rss, float(fdtrc(k, dof - k, F))
 
 
 def _lags(
@@ -126,11 +135,12 @@ def _lags(
     """
     m, n = Q.shape
     k = np.arange(1, most + 1)
-    padded = np.zeros((m + 2 * most, n))
-    padded[:m] = Q
-    row = padded.strides[0]
-    rows = np.ndarray((2 * most, m, n), buffer=padded, offset=row, strides=(row, *padded.strides))
-    B = Q.T @ rows  # (2 most, n, n): Q' times Q shifted
+    E = np.zeros((m + 2 * most, n + 1))
+    E[:m, :n], E[:m, n] = Q, r
+    strides = (E.strides[0], *E.strides)
+    shifted = np.ndarray((2 * most, m, n + 1), buffer=E, offset=strides[0], strides=strides)
+    B = E[:m].T @ shifted
+    products, B = B[:most, n, n], B[:, :n, :n]  # of r, and (2 most, n, n) of Q
     traces = B.trace(axis1=1, axis2=2)
     S = 0.5 * (B[:most] + B[:most].transpose(0, 2, 1))
     h = np.einsum("ij,ij->i", Q, Q)
@@ -139,7 +149,6 @@ def _lags(
     mean = -traces[:most]
     second = 0.5 * (m - k) - 2 * squares + (S * S).sum(axis=(1, 2))
     variance = 2 * (dof * second - mean**2) / (dof * dof * (dof + 2.0))
-    products = np.array([r[:-i] @ r[i:] for i in k.tolist()])
     beyond = products / rss - mean / dof
     return beyond / np.sqrt(np.maximum(variance, 1e-12)), beyond
 

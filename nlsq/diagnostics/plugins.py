@@ -94,7 +94,7 @@ def run_plugins(
     found: list[Finding] = []
     for plugin in PluginRegistry.all() if plugins is None else plugins:
         try:
-            said = list(plugin.analyse(evidence))
+            said = list(plugin.analyse(evidence.locked()))
             if wrong := [f for f in said if not isinstance(f, Finding)]:
                 raise TypeError(f"a plugin returns findings, got {wrong[0]!r}")
         except Exception as error:  # a stranger's code: whatever it raises, the fit stands

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from nlsq.diagnostics import report_plot
-from nlsq.diagnostics.finding import CRITICAL, INFO, WARNING, Finding
+from nlsq.diagnostics.finding import CRITICAL, INFO, LINES, WARNING, Finding, Severity
 from nlsq.utils import figures, page_figures, report_style
 from nlsq.utils.report_style import escaped
 
@@ -46,6 +47,21 @@ def part(report: HealthReport) -> str:
     """A fragment for notebooks; it takes over their font and colours."""
     head, *lines = report.lines()
     return f"<div class='nlsq-result'><b>{escaped(head)}</b>{_list(lines)}</div>"
+
+
+def coloured(report: HealthReport, colours: Mapping[Severity, str]) -> str:
+    """At most twelve paragraphs, each with its severity in a colour and in words."""
+    said = f"<p><b>{escaped(report.status.capitalize())}: {escaped(report.verdict)}.</b></p>"
+    most = LINES - 1 - len(report.unknown)
+    shown = report.findings if len(report.findings) <= most else report.findings[: most - 1]
+    for one in shown:
+        word = "Note" if one.severity == INFO else one.severity.name.capitalize()
+        remedy = f"<br>What to do: {escaped(one.remedy)}." if one.remedy else ""
+        mark = f"<b style='color:{colours[one.severity]}'>{word}:</b>"
+        said += f"<p>{mark} {escaped(one.fact)}{remedy}</p>"
+    if more := len(report.findings) - len(shown):
+        said += f"<p>And {more} more of less weight.</p>"
+    return said + "".join(f"<p>Not looked at: {escaped(what)}.</p>" for what in report.unknown)
 
 
 def _list(lines: list[str] | tuple[str, ...]) -> str:

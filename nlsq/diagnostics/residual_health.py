@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import math
 
-from nlsq.diagnostics.config import DEFAULT, DiagnosticsConfig
 from nlsq.diagnostics.evidence import Evidence
 from nlsq.diagnostics.explained import is_right_end
-from nlsq.diagnostics.finding import INFO, WARNING, Finding, Severity
+from nlsq.diagnostics.finding import DEFAULT, INFO, WARNING, DiagnosticsConfig, Finding, Severity
 from nlsq.diagnostics.patterns import Pattern
 from nlsq.diagnostics.residual_tests import MOST_OUTLIERS, Residuals, examine, examine_sums
 

@@ -11,9 +11,9 @@ import math
 
 import numpy as np
 
-from nlsq.diagnostics import patterns, tail_probabilities
+from nlsq.diagnostics import patterns
 from nlsq.diagnostics.evidence import Evidence
-from nlsq.diagnostics.patterns import Pattern
+from nlsq.diagnostics.patterns import Pattern, normal
 from nlsq.diagnostics.residual_space import Axis, ResidualSpace
 
 _KINDS = 6  # of faults, which share the rate of false alarms
@@ -95,10 +95,7 @@ def examine_sums(evidence: Evidence, false_alarms: float) -> Residuals:
         return seen
     c, score, changes, expected = sums["correlation"], sums["score"], sums["changes"], 0.5 * pairs
     runs = (changes - expected) / math.sqrt(0.5 * expected)
-    p = {
-        "neighbours": tail_probabilities.normal(score),
-        "runs": tail_probabilities.normal(min(runs, 0.0)),
-    }
+    p = {"neighbours": normal(score), "runs": normal(min(runs, 0.0))}
     test = min(p, key=p.__getitem__)
     if 2 * p[test] < level:
         share = max(abs(c), (changes / expected - 1) ** 2)
@@ -138,7 +135,7 @@ def outliers(space: ResidualSpace, axis: Axis, level: float) -> np.ndarray:
     # As if no point pulled at another, and no tail were longer than normal: most have no outlier.
     squares = np.sort(space.equalised**2)[-most:]
     rest = max(space.rss - float(squares.sum()), 1e-12 * space.rss) / (dof - most)
-    if m * tail_probabilities.normal(math.sqrt(squares[-1] / rest)) > level:
+    if m * normal(math.sqrt(squares[-1] / rest)) > level:
         return out
     from scipy.special import stdtr
 
@@ -189,11 +186,33 @@ def _clipped(space: ResidualSpace) -> ResidualSpace:
 
 def _tails(excess: float, skewness: float, n: int, level: float) -> tuple[Tail, Tail]:
     """Excess kurtosis or skewness: long tails make the skewness a matter of a few points."""
-    p_tails = tail_probabilities.normal(max(tail_probabilities.kurtosis_score(excess, n), 0.0))
-    p_skew = tail_probabilities.normal(tail_probabilities.skewness_score(skewness, n))
+    p_tails, p_skew = normal(max(_kurtosis(excess, n), 0.0)), normal(_skewness(skewness, n))
     if p_tails < level:
         return (excess, p_tails), None
     return None, (skewness, p_skew) if p_skew < level else None
+
+
+def _kurtosis(excess: float, n: int) -> float:
+    """The excess kurtosis of n >= 20 values as a normal score (Anscombe and Glynn 1983)."""
+    mean = -6.0 / (n + 1)
+    variance = 24.0 * n * (n - 2) * (n - 3) / ((n + 1) ** 2 * (n + 3) * (n + 5))
+    x = (excess - mean) / math.sqrt(variance)
+    skew = (
+        6.0 * (n * n - 5 * n + 2) / ((n + 7) * (n + 9))
+        * math.sqrt(6.0 * (n + 3) * (n + 5) / (n * (n - 2) * (n - 3)))
+    )  # fmt: skip
+    a = 6.0 + 8.0 / skew * (2.0 / skew + math.sqrt(1 + 4.0 / skew**2))
+    root = (1 - 2.0 / a) / max(1 + x * math.sqrt(2.0 / (a - 4)), 1e-9)
+    return (1 - 2.0 / (9 * a) - root ** (1 / 3)) / math.sqrt(2.0 / (9 * a))
+
+
+def _skewness(skewness: float, n: int) -> float:
+    """The skewness of n >= 8 values as a normal score (D'Agostino 1970)."""
+    y = skewness * math.sqrt((n + 1) * (n + 3) / (6.0 * (n - 2)))
+    b = 3.0 * (n * n + 27 * n - 70) * (n + 1) * (n + 3)
+    b /= (n - 2.0) * (n + 5) * (n + 7) * (n + 9)
+    w = math.sqrt(2 * (b - 1)) - 1
+    return math.asinh(y / math.sqrt(2 / (w - 1))) / math.sqrt(0.5 * math.log(w))
 
 
 # -- spread ----------------------------------------------------------------------------------------

@@ -15,7 +15,6 @@ import math
 
 import numpy as np
 
-from nlsq.diagnostics.config import DEFAULT, DiagnosticsConfig
 from nlsq.diagnostics.evidence import Evidence
 from nlsq.diagnostics.finding import INFO, WARNING, Finding, listed
 from nlsq.diagnostics.identifiability import AbstractAnalyzer, together
@@ -83,8 +82,3 @@ class ParameterSensitivityAnalyzer(AbstractAnalyzer):
             np.flatnonzero(values < self.config.sloppy_threshold * largest).tolist(),
             left_open is not None, findings,
         )  # fmt: skip
-
-
-def analyse(evidence: Evidence, config: DiagnosticsConfig = DEFAULT) -> list[Finding]:
-    """The findings of a `ParameterSensitivityAnalyzer`."""
-    return ParameterSensitivityAnalyzer(config).findings(evidence)

@@ -7,6 +7,7 @@ another file, the points of another column, the parameters of another model) is 
 from __future__ import annotations
 
 import copy
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,17 +18,20 @@ from PySide6.QtCore import QObject, QStandardPaths, QTimer, Signal
 from PySide6.QtGui import QUndoCommand, QUndoStack
 
 from nlsq.gui_qt.adapters import model_adapter
-from nlsq.gui_qt.adapters.fit_adapter import LEAVE, FitWorker, GuessWorker
+from nlsq.gui_qt.adapters.fit_adapter import FitWorker, GuessWorker
 from nlsq.gui_qt.session_state import SessionState
 from nlsq.io import Table
+from nlsq.session import apart
 from nlsq.session.configuration import Configuration
 from nlsq.session.errors import ProgramError
+from nlsq.session.masks import changed
 from nlsq.session.model import LoadedModel, Start, load_model
-from nlsq.session.points import Points, load, select
+from nlsq.session.points import Points, Rows, load, rows, select
 from nlsq.session.settings import Settings
 from nlsq.utils.input_error import InputError
 
 _NO_MODEL = {"formula": "0"}  # in the place of a model, where only the data are asked for
+_OF_POINTS = ("data.columns", "data.exclude", "data.x_range")  # for which no file is read again
 _OF_START = ("p0", "bounds", "fixed", "method")  # what the start of a fit depends on
 _DRAIN = 50  # ms between two looks at the progress of a fit
 _NOTHING = np.empty(0)
@@ -70,6 +74,8 @@ class AppState(QObject):
         The file that is open.
     points : Points or None
         The columns that are chosen, as numbers.
+    rows : Rows or None
+        The same with the rows that are left out; None also where x has several columns.
     model : LoadedModel or None
     start : Start or None
         Where a fit would begin; None also while the code of a file looks for it.
@@ -87,6 +93,7 @@ class AppState(QObject):
     progressed = Signal(list)  # of (iteration, cost), new ones
     start_changed = Signal()
     problems_changed = Signal()
+    view_changed = Signal()
 
     def __init__(self, state: SessionState | None = None, parent: QObject | None = None):
         super().__init__(parent)
@@ -94,22 +101,26 @@ class AppState(QObject):
         self.history = QUndoStack(self)
         self.table: Table | None = None
         self.points: Points | None = None
+        self.rows: Rows | None = None
         self.model: LoadedModel | None = None
         self.document: dict[str, Any] | None = None
         self.result: Any = None
         self.fitted: Settings | None = None
         self.problems: dict[str, InputError] = {}
         self.start: Start | None = None
-        self.code_folder = Path(
+        self.own_folder = Path(
             QStandardPaths.writableLocation(QStandardPaths.StandardLocation.AppDataLocation)
         )
         self._values = _NOTHING  # of the model of a file at the start
         self._worker: FitWorker | None = None
+        self._stopping = False
         self._guess: GuessWorker | None = None
         self._clock = QTimer(self, interval=_DRAIN)
         self._clock.timeout.connect(self._drain)
         self._later = QTimer(self, interval=300, singleShot=True)
         self._later.timeout.connect(self._ask_file)
+        self._soon = QTimer(self, interval=300, singleShot=True)
+        self._soon.timeout.connect(self._prepare)
         if self.state.content:
             self._data(read=True)
             self._model()
@@ -141,7 +152,7 @@ class AppState(QObject):
         self.state.put(key, value)
         section = key.split(".")[0]
         if section in ("data", ""):
-            self._data(read=not key.startswith("data.columns"))
+            self._data(read=not key.startswith(_OF_POINTS))
         if key == "fitting.nan_policy":
             self._data(read=False)
         if section in ("model", "") or key == "data.columns.x":
@@ -155,6 +166,10 @@ class AppState(QObject):
         """Open a data file; the columns are those that it begins with."""
         self.edit("data", {"input_file": str(path)})
 
+    def mask(self, numbers: np.ndarray, out: bool | None) -> None:
+        """Leave rows of the file out, take them in, or, None, each the other way round."""
+        self.edit("data.exclude", changed(self.state.get("data.exclude"), numbers, out))
+
     def settings(self) -> Settings:
         """The settings of the fit, checked.
 
@@ -164,10 +179,23 @@ class AppState(QObject):
         """
         return Configuration(copy.deepcopy(self.state.content), origin="the window").settings()
 
+    def set_level(self, level: float) -> None:
+        """Show intervals and bands of another confidence level."""
+        if level != self.state.level:
+            self.state.level = level
+            self.view_changed.emit()
+
+    def draw(self, what: str, on: bool) -> None:
+        """Draw one of `DRAWN`, or not."""
+        if on != (what in self.state.draws):
+            others = [name for name in self.state.draws if name != what]
+            self.state.draws = [*others, what] if on else others
+            self.view_changed.emit()
+
     def _data(self, read: bool) -> None:
         self._forget()
         with self._reporting("data"):
-            self.points = None
+            self.points = self.rows = None
             if read:
                 self.table = None
             if self.state.get("data") is not None:
@@ -180,6 +208,7 @@ class AppState(QObject):
         data = Configuration(content, origin="the window").settings().data
         if self.table is None:
             self.table = load(data)
+        self.rows = rows(self.table, data)
         omit = self.state.get("fitting.nan_policy") == "omit"
         self.points = select(self.table, data, omit)
 
@@ -219,7 +248,13 @@ class AppState(QObject):
                 }
                 fitting = Configuration(content, origin="the window").settings().fitting
                 self.start = model_adapter.begin(fitting, self.model, self.points)
+                self._soon.start()
         self.start_changed.emit()
+
+    def _prepare(self) -> None:
+        """Have a process ready, so that the first fit need not wait for one."""
+        if not self.running:
+            threading.Thread(target=apart.prepare, daemon=True).start()
 
     def _ask_file(self) -> None:
         """Ask the code of a file where it begins, in a process of its own."""
@@ -289,21 +324,29 @@ class AppState(QObject):
             self._worker.succeeded.connect(self._take)
             self._worker.refused.connect(self._refuse)
             self._worker.finished.connect(self._finish)
+            self._stopping = False
             self._worker.start()
             self._clock.start()
             self.running_changed.emit(True)
 
-    def stop(self) -> None:
-        """End the fit at the best point so far."""
-        if self._worker is not None:
-            self._worker.stop()
+    @property
+    def stopping(self) -> bool:
+        """Whether the fit was asked to end."""
+        return self._stopping
 
-    def wait(self, seconds: float = LEAVE) -> bool:
-        """Stop the fit and wait for it, for a window that closes; False where it does not end."""
+    def stop(self) -> None:
+        """End the fit at the best point so far; asked again, at once and without a result."""
+        if self._worker is not None:
+            (self._worker.kill if self._stopping else self._worker.stop)()
+            self._stopping = True
+
+    def wait(self, seconds: float = 3.0) -> bool:
+        """End what runs, for a window that closes; False where it does not end."""
         self._later.stop()
+        self._soon.stop()
         workers = [worker for worker in (self._worker, self._guess) if worker is not None]
         for worker in workers:
-            worker.stop()
+            worker.kill()
         return all([worker.wait(seconds) for worker in workers])
 
     def _drain(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
@@ -32,6 +31,5 @@ def run(arguments: list[str]) -> int:
     status = application.exec()
     if autosave is not None:
         autosave.stop()
-    if not window.app.wait(0):  # a model that does not come back must not keep the program
-        os._exit(status)
+    window.app.wait()
     return status

@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QMimeData, Qt
 from PySide6.QtGui import (
     QAction,
     QActionGroup,
     QCloseEvent,
     QDragEnterEvent,
     QDropEvent,
+    QGuiApplication,
     QKeySequence,
     QPalette,
 )
@@ -28,7 +29,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )  # fmt: skip
 
-from nlsq.gui_qt.adapters.config_adapter import is_session
+from nlsq.gui_qt.adapters.config_adapter import is_session, kept
 from nlsq.gui_qt.adapters.model_adapter import summits
 from nlsq.gui_qt.app_state import AppState
 from nlsq.gui_qt.pages.data_loading import DataLoadingPage
@@ -44,6 +45,7 @@ from nlsq.gui_qt.session_state import PAGES, THEMES
 from nlsq.gui_qt.theme import ThemeConfig, ThemeManager
 from nlsq.gui_qt.widgets.notice_bar import NoticeBar
 from nlsq.gui_qt.widgets.session_menu import SessionMenu
+from nlsq.session.examining import band, standard_residuals
 
 _PAGES = (DataLoadingPage, ModelSelectionPage, FittingOptionsPage, ResultsPage, ExportPage)
 _NOTHING = np.empty(0)
@@ -104,18 +106,21 @@ class MainWindow(QMainWindow):
         self.setCentralWidget(whole)
         self.sidebar.currentRowChanged.connect(self._turn)
         self.focus = QFocusFrame(self)  # the style shows it on few of our controls
-        for splitter in self.findChildren(QSplitter):
-            splitter.setContentsMargins(*[2] * 4)  # room for it
+        for frame in (*self.findChildren(QSplitter), *self.findChildren(QStackedWidget)):
+            frame.setContentsMargins(*[2] * 4)  # room for it
         QApplication.instance().focusChanged.connect(self._frame)
         self.themes = ThemeManager(self)
         self.themes.changed.connect(self._paint)
         self._menus()
         app.data_changed.connect(self.draw)
+        app.data_changed.connect(self._remember)
         app.start_changed.connect(self.draw_start)
         app.result_changed.connect(self.draw_fit)
+        app.view_changed.connect(self.draw_fit)
         self.plot.clicked.connect(self.pages["model"].clicked)
         self.plot.dragged.connect(self.pages["model"].drag)
         self.pages["model"].adding.connect(self._aim)
+        self.pages["data"].masks.connect_plot(self.plot)
         app.result_changed.connect(self._show_result)
         self.themes.set_theme(app.state.theme)
         self.navigate_to(app.state.page)
@@ -127,9 +132,11 @@ class MainWindow(QMainWindow):
 
     def draw(self) -> None:
         """Draw data, start, fit and residuals as they are now."""
-        points = self.app.points
+        points, rows = self.app.points, self.app.rows
         flat = points is not None and points.x.ndim == 1
         self.plot.set_data(*((points.x, points.y, points.sigma) if flat else (_NOTHING, _NOTHING)))
+        none = (_NOTHING, _NOTHING, np.empty(0, bool))
+        self.plot.set_rows(*(none if rows is None else rows[:3]))
         if flat:
             self.plot.set_labels(points.x_label, points.y_name)
         self.draw_fit()
@@ -138,18 +145,23 @@ class MainWindow(QMainWindow):
         """Draw the fit and its residuals; without one, those of the start."""
         app, points = self.app, self.app.points
         flat = points is not None and points.x.ndim == 1
-        found = app.document and app.document.get("curve")
+        found, draws = app.document and app.document.get("curve"), app.state.draws
         if found and flat:
-            lower, upper = (np.asarray(side, float) for side in found["confidence"])
-            self.plot.set_fit(
-                np.asarray(found["x"], float), np.asarray(found["y"], float), lower, upper
-            )
+            bands = {
+                kind: band(app.document, app.result, kind, app.state.level)
+                for kind in self.plot.bands if kind in draws
+            }  # fmt: skip
+            self.plot.set_fit(np.asarray(found["x"], float), np.asarray(found["y"], float), bands)
         else:
             self.plot.set_fit(_NOTHING, _NOTHING)
         known = app.result is not None and flat and "xdata" in app.result
         if known and app.result.residuals.shape == points.y.shape:
-            self.residuals.set_labels(points.x_label, "residual of the fit")
-            self.residuals.set_residuals(points.x, np.asarray(app.result.residuals, float))
+            standard = "standardised" in draws and app.result.get("sigma") is not None
+            x, y, label = points.x, app.result.residuals, "residual of the fit"
+            if standard:
+                x, y, label = standard_residuals(app.result)
+            self.residuals.set_labels(points.x_label, label)
+            self.residuals.set_residuals(x, np.asarray(y, float), standard=standard)
         elif app.result is None:
             self.draw_start()
 
@@ -185,11 +197,12 @@ class MainWindow(QMainWindow):
         palette = QApplication.palette()
         palette.setColor(QPalette.ColorRole.WindowText, palette.highlight().color())
         self.focus.setPalette(palette)
-        for plot in self.findChildren(BasePlotWidget):
-            plot.set_theme(theme)
+        for part in (*self.findChildren(BasePlotWidget), self.pages["results"]):
+            part.set_theme(theme)
 
     def _menus(self) -> None:
         self.session = SessionMenu(self.app, self.notice, self.preferences, self)
+        self.session.wanted.connect(lambda name: self.open(Path(name)))
         self.session.opened.connect(lambda: self.navigate_to(self.app.state.page))
         self.session.named.connect(self._entitle)
         self.app.history.cleanChanged.connect(self._mark)
@@ -200,6 +213,10 @@ class MainWindow(QMainWindow):
         redo = self._entry(edit, self.app.history.createRedoAction(self, "&Redo"), "redo",
                            "Make the change again.")  # fmt: skip
         redo.setShortcuts([QKeySequence("Ctrl+Y"), QKeySequence("Ctrl+Shift+Z")])  # on all desktops
+        paste = self._entry(edit, QAction("&Paste data", self), "paste data",
+                            "A copied table of a spreadsheet, or a copied file, becomes the data.",
+                            QKeySequence.StandardKey.Paste)  # fmt: skip
+        paste.triggered.connect(self.paste)
         all_ = self._entry(view, QAction("Show &all points", self), "show all",
                            "Undo all moving and zooming of the plots.", "Ctrl+0")  # fmt: skip
         all_.triggered.connect(self.plot.show_all)
@@ -233,17 +250,41 @@ class MainWindow(QMainWindow):
         self.app.state.theme = name
         self.themes.set_theme(name)
 
-    # -- files that are dropped ------------------------------------------------------------------
+    # -- files and tables that come from elsewhere -----------------------------------------------
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if event.mimeData().hasUrls():
+        if event.mimeData().hasUrls() or event.mimeData().hasText():
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:
-        for url in event.mimeData().urls():
-            if url.isLocalFile():
-                self.open(Path(url.toLocalFile()))
-                break
+        self._take(event.mimeData())
+
+    def paste(self) -> None:
+        """Open what the clipboard holds: a table as text, or a file."""
+        self._take(QGuiApplication.clipboard().mimeData())
+
+    def _take(self, found: QMimeData) -> None:
+        files = [url.toLocalFile() for url in found.urls() if url.isLocalFile()]
+        said = ""
+        if files:
+            self.open(Path(files[0]))
+            if len(files) > 1:
+                said = f"{files[0]} is open, the first of {len(files)}: a fit is of one file."
+        elif not any(letter.isdigit() for letter in found.text()):
+            said = "⚠ There is no number in what was pasted or dropped. What is open stays open."
+        else:
+            try:
+                self.open(kept(found.text(), self.app.own_folder, "pasted", ".txt"))
+            except OSError as error:
+                said = f"⚠ What was pasted cannot be kept: {error.strerror or error}. Make room."
+        self.notice.say(said, {"&Close": bool} if said else {})
+
+    def _remember(self) -> None:
+        """Put the data that are open among those of late."""
+        path = Path(self.app.state.get("data.input_file", "-")).absolute()
+        mine = self.app.table is None or path.parent == self.app.own_folder
+        if not mine and str(path) not in self.preferences.recent("data")[:1]:
+            self.preferences.remember("data", str(path))
 
     def open(self, path: Path) -> None:
         """Open a session or a configuration, by its suffix, or else data."""
@@ -254,6 +295,5 @@ class MainWindow(QMainWindow):
             self.navigate_to("data")
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        self.hide()  # at once, however long the iteration is that a fit has to end
         self.app.wait()
         event.accept()

@@ -18,14 +18,14 @@ class Preferences:
 
     Parameters
     ----------
-    path : Path, optional
+    path : str or Path, optional
         Default: window.json in the user's folder for configurations.
     """
 
-    def __init__(self, path: Path | None = None):
+    def __init__(self, path: str | Path | None = None):
         place = QStandardPaths.StandardLocation.GenericConfigLocation
         folder = Path(QStandardPaths.writableLocation(place)) / "nlsq"
-        self._path = folder / "window.json" if path is None else path
+        self._path = folder / "window.json" if path is None else Path(path)
 
     def get(self, key: str, default: Any) -> Any:
         """An entry; the default where there is none of the default's type."""
@@ -48,6 +48,10 @@ class Preferences:
         """Put a file before the others of its kind."""
         others = [other for other in self.recent(kind) if other != path]
         self.put(f"recent {kind}", [path, *others][:MOST_RECENT])
+
+    def forget(self, kind: str, path: str) -> None:
+        """Take a file out of those of its kind."""
+        self.put(f"recent {kind}", [other for other in self.recent(kind) if other != path])
 
     def _read(self) -> dict[str, Any]:
         try:

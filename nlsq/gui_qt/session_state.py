@@ -11,9 +11,18 @@ from pydantic import ValidationError
 
 from nlsq.session.settings import Settings
 
-VERSION = 1
+VERSION = 2
+_READ = (1, VERSION)
 PAGES = ("data", "model", "fitting", "results", "export")
 THEMES = ("system", "light", "dark")
+DRAWN = {
+    "confidence": (
+        "&Confidence band",
+        "The band that holds the true curve, at each x, this often.",
+    ),
+    "prediction": ("Pre&diction band", "The band that holds a new point, at each x, this often."),
+    "standardised": ("Residual&s / σ", "Residuals over the errors of y, where those are known."),
+}
 _OF_VALUES = ("missing", "value_error", "extra_forbidden", "greater_than", "greater_than_equal")
 
 
@@ -29,11 +38,17 @@ class SessionState:
         One of `PAGES`.
     theme : str
         One of `THEMES`.
+    level : float
+        Confidence level of intervals and bands.
+    draws : list of str
+        What of `DRAWN` is drawn.
     """
 
     content: dict[str, Any] = dataclasses.field(default_factory=dict)
     page: str = PAGES[0]
     theme: str = THEMES[0]
+    level: float = 0.95
+    draws: list[str] = dataclasses.field(default_factory=lambda: ["confidence", "standardised"])
 
     def get(self, key: str, default: Any = None) -> Any:
         """The entry at "data.columns.x"; at "" the whole content."""
@@ -80,7 +95,7 @@ class SessionState:
             version = found.pop("nlsq session")
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             raise ValueError("This file is no session of nlsq.") from None
-        if version != VERSION:
+        if version not in _READ:
             raise ValueError(
                 f"This session is of version {version}, and this program reads version {VERSION}: "
                 "open it with the nlsq that wrote it, or a later one."
@@ -93,6 +108,10 @@ class SessionState:
             )
         if state.theme not in THEMES:
             state.theme = THEMES[0]
+        if not (isinstance(state.level, float) and 0 < state.level < 1):
+            state.level = cls.level
+        draws = state.draws if isinstance(state.draws, list) else ()
+        state.draws = [name for name in DRAWN if name in draws]
         return state
 
 

@@ -107,5 +107,9 @@ class ThemeManager(QObject):
         return DARK_THEME if dark else LIGHT_THEME
 
     def _tell(self) -> None:
-        QApplication.setPalette(_palette(self.current.is_dark))
+        palette = _palette(self.current.is_dark)
+        QApplication.setPalette(palette)
+        if self.current.is_dark:  # where an empty box is else as dark as what it stands on
+            palette.setColor(QPalette.ColorRole.Base, QColor("#5f656c"))
+        QApplication.setPalette(palette, "QCheckBox")
         self.changed.emit(self.current)

@@ -1,13 +1,13 @@
-"""The four stages around a solve, and what each hands to the next.
+"""What each of the four stages around a solve hands to the next.
 
 `curve_fit` reads as ``preprocess``, ``select``, ``decide``, solve, ``compute``. Each stage has two
 implementations, `new` (the engine's) and `old` (`nlsq.core.orchestration.old`, the plain
-reference); `nlsq.core.feature_flags` says which one runs.
+reference); `nlsq.core.feature_flags` says which one runs. `nlsq.interfaces` has their protocols.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -96,53 +96,3 @@ class CovarianceResult(NamedTuple):
         if not values.size:
             return 1.0
         return float(values[0] / values[-1]) if values[-1] > 0 else np.inf
-
-
-@runtime_checkable
-class DataPreprocessorProtocol(Protocol):
-    """Checks the data and lays them out."""
-
-    def preprocess(
-        self,
-        xdata: Any,
-        ydata: Any,
-        sigma: Any = None,
-        check_finite: bool | None = None,
-        nan_policy: str | None = None,
-    ) -> PreprocessedData:
-        """The arguments are those of `curve_fit`."""
-
-
-@runtime_checkable
-class OptimizationSelectorProtocol(Protocol):
-    """Reads start, bounds and options, and chooses method and solver."""
-
-    def select(
-        self, f: Any, p0: Any, bounds: Any, method: str | None, jac: Any, options: dict[str, Any]
-    ) -> OptimizationConfig:
-        """The arguments are those of `curve_fit`, `options` its further keywords."""
-
-
-@runtime_checkable
-class StreamingCoordinatorProtocol(Protocol):
-    """Chooses the road through the data by size and memory."""
-
-    def decide(
-        self,
-        n_points: int | None,
-        bytes_per_point: int | None,
-        in_memory: bool,
-        usable_bytes: int | None = None,
-        config: Any = None,
-        workflow: str = "auto",
-        needs_source: str = "",
-    ) -> StreamingDecision:
-        """A pure function of sizes and settings."""
-
-
-@runtime_checkable
-class CovarianceComputerProtocol(Protocol):
-    """Finds what the data say about the uncertainties at the solution."""
-
-    def compute(self, finished: Any, absolute_sigma: bool) -> CovarianceResult:
-        """`finished` is the solved fit: model, data, parameters, options and outcome."""

@@ -75,6 +75,7 @@ class Table:
         )
         self.units = {name: unit for name, unit in (units or {}).items() if unit}
         self._lines = lines
+        self._numbers: np.ndarray | None = None
         self._absent, self._decimal = dict(absent or {}), decimal
         lengths = {n: len(c) for n, c in self._columns.items() if not callable(c)}
         self.n_rows = n_rows if n_rows is not None else next(iter(lengths.values()), 0)
@@ -171,6 +172,11 @@ class Table:
         """Line of the file (from 1) that a row came from; None for files without lines."""
         return None if self._lines is None else int(self._lines[row])
 
+    @property
+    def numbers(self) -> np.ndarray:
+        """Of each row, its number (from 0) in the table of the file: int64 (n_rows,)."""
+        return np.arange(self.n_rows) if self._numbers is None else self._numbers
+
     def place(self, row: int) -> str:
         """``run.csv:17`` or ``run.h5, row 12``, for messages."""
         line = self.line(row)
@@ -191,7 +197,7 @@ class Table:
             lines=None if self._lines is None else np.asarray(self._lines)[index],
             detected=self.detected, absent=self._absent, decimal=self._decimal,
         )  # fmt: skip
-        table._headings = self._headings
+        table._headings, table._numbers = self._headings, self.numbers[index]
         return table
 
     def where(self, mask: Any) -> Table:

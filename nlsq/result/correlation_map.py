@@ -89,12 +89,12 @@ def short(value: float) -> str:
 
     Examples
     --------
-    >>> short(0.5), short(-0.9987), short(0.9999999)
-    ('0.50', '−0.999', '>0.9999')
+    >>> short(0.5), short(-0.9987), short(0.9999999), short(-0.001)
+    ('0.50', '−0.999', '>0.9999', '0.00')
     """
     sign = "−" if value < 0 else ""
     for decimals in (2, 3, 4):
         text = f"{abs(value):.{decimals}f}"
         if not text.startswith("1"):
-            return sign + text
+            return sign + text if text.strip("0.") else text
     return f"<{sign}0.9999" if sign else ">0.9999"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
-from nlsq.interfaces.result_protocol import CurveFitResultProtocol
+from nlsq.interfaces import CurveFitResultProtocol
 from nlsq.result.fit_plots import FitPlots
 from nlsq.result.params import unknown_parameter
 from nlsq.result.statistics import LEVEL, level_of

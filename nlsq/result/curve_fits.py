@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from nlsq.diagnostics.config import DiagnosticsConfig
+    from nlsq.diagnostics import DiagnosticsConfig
     from nlsq.result.fits_diagnosing import FitsHealth
 
 _BESIDE = {"chi_squared", "r_squared", *FIELDS}  # kept with the fields of the fits

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nlsq.diagnostics.config import DiagnosticsConfig
+from nlsq.diagnostics import DiagnosticsConfig
 from nlsq.diagnostics.evidence import Evidence
 from nlsq.diagnostics.health_report import HealthReport
 from nlsq.diagnostics.health_report import diagnose as diagnose_evidence
@@ -76,9 +76,9 @@ def evidence_of(result: FitStatistics, history: Any = None) -> tuple[Evidence, l
         converged=bool(result.get("success", True)),
         message=str(result.get("message", "")),
         gradient=None if gradient is None else np.asarray(gradient, float),
-        r_squared=_r_squared(result),
+        total=_total(result),
         plain=result.get("loss", "linear") == "linear",
-        bounds=None if bounds is None else tuple(np.broadcast_to(b, x.shape) for b in bounds),
+        bounds=None if bounds is None else tuple(b + np.zeros(x.size) for b in bounds),
     ), unknown  # fmt: skip
 
 
@@ -104,20 +104,15 @@ def _covariance(result: FitStatistics, n: int) -> np.ndarray:
     return np.full((n, n), np.nan) if pcov is None else np.asarray(pcov, float)
 
 
-def _r_squared(result: FitStatistics) -> float | None:
-    """None where the data are not here, do not vary beyond rounding, or a loss sees them."""
-    if result.get("loss", "linear") != "linear":
-        return None
+def _total(result: FitStatistics) -> float | None:
     if "moments" in result:
-        total, least = result.moments["total"], 0.0
-    elif "ydata" in result and "fun" in result:
-        y, sigma = np.asarray(result.ydata), result.get("sigma")
-        total = statistics.total_sum_of_squares(y, sigma)
-        whitened = y if sigma is None or np.ndim(sigma) > 1 else y / sigma
-        least = 1e-24 * statistics.sum_of_squares(whitened)
-    else:
+        return result.moments["total"]
+    if "ydata" not in result or "fun" not in result:
         return None
-    return statistics.r_squared(result.chi_squared, total) if total > least else None
+    y, sigma = np.asarray(result.ydata), result.get("sigma")
+    total = statistics.total_sum_of_squares(y, sigma)
+    whitened = y if sigma is None or np.ndim(sigma) > 1 else y / sigma
+    return total if total > 1e-24 * statistics.sum_of_squares(whitened) else 0.0
 
 
 def _factor(
@@ -147,7 +142,7 @@ def _pointwise(result: FitStatistics) -> tuple[dict[str, Any], str]:
 
     Or nothing, and why.
     """
-    if not {"fun", "jac"} <= set(result.keys()) or result.get("fun") is None:
+    if "jac" not in result or result.get("fun") is None:
         return {}, "the data are not here"
     if not np.isfinite(result.get("cost", 0.0)):
         return {}, "they are not finite"

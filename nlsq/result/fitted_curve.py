@@ -12,7 +12,7 @@ from nlsq.result.sentences import cautions
 from nlsq.result.statistics import LEVEL, level_of
 
 if TYPE_CHECKING:
-    from nlsq.diagnostics.config import DiagnosticsConfig
+    from nlsq.diagnostics import DiagnosticsConfig
     from nlsq.diagnostics.health_report import HealthReport
     from nlsq.result.deriving import Derived, DerivedQuantities
     from nlsq.result.prediction import Band
@@ -153,6 +153,46 @@ class FittedCurve(FitStatistics):
 
         self._require_points(x, "interval")
         return prediction.prediction_interval(self, x, level_of(level, alpha), sigma_new)
+
+    def profile_intervals(self, level: float = LEVEL, *, alpha: float | None = None) -> np.ndarray:
+        """Confidence intervals that follow the bend of the model, not its tangent.
+
+        Each parameter is moved away from its best value, the others fitted again at each place,
+        until chi-square has risen by what the level allows. For a model that is linear in its
+        parameters this is `confidence_intervals`; a fit takes some tens of evaluations for each.
+
+        Parameters
+        ----------
+        level : float, default 0.95
+            Confidence level; `alpha` is another name for it.
+
+        Returns
+        -------
+        ndarray, shape (n, 2)
+            Lower and upper ends, in the parameters' units; infinite where chi-square never rises
+            enough, a parameter's bound where it stops there, nan where the search found a lower
+            chi-square than the fit.
+
+        Raises
+        ------
+        ValueError
+            When the level is none, the loss is robust, or model, data or noise are not known.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from nlsq import curve_fit
+        >>> x = np.linspace(0, 4, 20)
+        >>> y = 2 * np.exp(-x) + 0.1 * np.cos(20 * x)
+        >>> fit = curve_fit(lambda x, a, k: a * np.exp(-k * x), x, y, p0=[1, 1])
+        >>> low, high = fit.profile_intervals()[1]
+        >>> bool(high - fit["k"] > fit["k"] - low)
+        True
+        """
+        from nlsq.result import profiles
+
+        found = profiles.profiles(self, level_of(level, alpha))
+        return np.array([(one.low, one.high) for one in found])
 
     # -- what follows from the parameters --------------------------------------------------------
 

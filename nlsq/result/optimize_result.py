@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
-from nlsq.interfaces.result_protocol import LeastSquaresResultProtocol, ResultProtocol
+from nlsq.interfaces import LeastSquaresResultProtocol, ResultProtocol
 
 if TYPE_CHECKING:
-    from nlsq.diagnostics.config import DiagnosticsConfig
+    from nlsq.diagnostics import DiagnosticsConfig
     from nlsq.diagnostics.health_report import HealthReport
 
 _FIRST_IN_REPR = ("message", "success", "status", "cost", "fun", "x", "pcov", "nit", "nfev", "njev")

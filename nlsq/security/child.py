@@ -34,7 +34,7 @@ def held(_: dict) -> dict:
 
 def main() -> NoReturn:
     """Read the order, confine, run it, answer; never return."""
-    source, answer = _streams()
+    source, answer = streams()
     interruption.listen(lambda number: os._exit(1), signal.SIGINT)
     try:
         value, kept = _run(source)
@@ -50,7 +50,8 @@ def main() -> NoReturn:
     os._exit(0)  # threads of libraries and a stranger's exit handlers are not waited for
 
 
-def _streams() -> tuple[int, int]:
+def streams() -> tuple[int, int]:
+    """Copies of standard input and output; what is printed goes to standard error from now on."""
     source, answer = os.dup(0), os.dup(1)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)

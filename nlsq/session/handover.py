@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from nlsq.session.points import Points
     from nlsq.session.settings import Settings
 
-_SENT = {"xdata": "x", "ydata": "y", "sigma": "sigma"}  # the asking process has them
+SENT = {"xdata": "x", "ydata": "y", "sigma": "sigma"}  # the asking process has them
 _FOUND = ("start", "begin", "seconds")  # what a fit adds to its provenance
 
 
@@ -44,7 +44,7 @@ def packed(result: CurveFitResult, points: Points | None, whole: bool) -> dict[s
     names = set(result.keys())
     if "xdata" in names:
         _ = result.predictions  # which only the model knows
-    names -= set() if points is None else _SENT.keys()
+    names -= set() if points is None else SENT.keys()
     names -= set() if whole or result.is_settled("jac") else {"jac"}
     names -= set() if result.is_settled("moments") else {"moments"}  # a pass over all data
     fields = {name: result.get(name) for name in dict.keys(result) if name in names}
@@ -73,7 +73,7 @@ def received(
     from nlsq.io.documents import plain
     from nlsq.session.answers import fit_in
 
-    own = {} if points is None else {name: getattr(points, of) for name, of in _SENT.items()}
+    own = {} if points is None else {name: getattr(points, of) for name, of in SENT.items()}
     result = fit_in(document, found | own, settings, points and points.y.size)
     said = {name: document["provenance"].get(name) for name in _FOUND}
     facts = told["data"] | ({} if points is None else points.facts)

@@ -57,10 +57,11 @@ def open_source(settings: Settings) -> Any:
     columns = data.columns
     names = [*(columns.x if isinstance(columns.x, list) else [columns.x]), columns.y]
     names += [] if columns.sigma is None else [columns.sigma]
-    if data.where is not None or not all(isinstance(name, str) for name in names):
+    chosen = (data.where, data.exclude, data.x_range)
+    if any(v is not None for v in chosen) or not all(isinstance(name, str) for name in names):
         raise ConfigurationError(
             f"{data.input_file}: a file that is read piece by piece needs columns by name, not by "
-            "number, and takes no condition (--where).",
+            "number, and leaves out no rows (--where, --exclude, --x-range).",
             "Read it at once with --workflow direct if it fits into memory.",
         )
     if data.group is not None and kind not in (streaming.HDF5Source, streaming.ZarrSource):

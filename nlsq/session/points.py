@@ -7,7 +7,7 @@ import os
 import re
 import sys
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from nlsq.caching.memory_manager import manager
 from nlsq.io import FileError, Table, read_table
 from nlsq.models.formulas import Formula, FormulaError, parse
 from nlsq.session.errors import ConfigurationError, DataError
+from nlsq.session.masks import among, inside, read_rows
 from nlsq.session.settings import Column, Data
 from nlsq.utils.input_error import InputError
 
@@ -45,6 +46,24 @@ class Points:
     def x_label(self) -> str:
         """What to write on the axis."""
         return ", ".join(self.x_names)
+
+
+class Rows(NamedTuple):
+    """All rows of a table as a plot shows them.
+
+    Attributes
+    ----------
+    x, y : ndarray (m,)
+    kept : ndarray of bool (m,)
+        Which are fitted: neither excluded nor outside the range of x.
+    numbers : ndarray of int (m,)
+        What `exclude` calls them.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    kept: np.ndarray
+    numbers: np.ndarray
 
 
 def _table(source: Any, data: Data) -> Table:
@@ -95,6 +114,14 @@ def load(data: Data) -> Table:
         raise DataError(str(error)) from None
     except ValueError as error:  # an option that means nothing for this kind of file
         raise ConfigurationError(str(error)) from None
+    if data.exclude is not None:
+        last = max(last for _, last in read_rows(data.exclude))
+        if last >= table.n_rows:
+            raise ConfigurationError(
+                f"{table.source}: there is no row {last} to exclude; rows are 0 to "
+                f"{table.n_rows - 1}.",
+                "Say the rows of this file, --exclude 3,7,10-20.",
+            )
     if data.rows is not None:
         table = table.take(np.arange(table.n_rows)[data.slice])
     if data.where is not None:
@@ -124,12 +151,20 @@ def select(table: Table, data: Data, omit: bool = False) -> Points:
     """
     wanted = data.columns
     several = isinstance(wanted.x, list)
+    facts = dict(table.detected)
+    unmasked = kept(table, data)
+    if not unmasked.all():
+        facts["masked"] = f"{np.count_nonzero(~unmasked):,} of {unmasked.size:,} rows"
+        if not unmasked.any():
+            raise DataError(
+                f"{table.source}: no rows are left to fit.", "Look at exclude and x_range."
+            )
+        table = table.take(np.flatnonzero(unmasked))
     xs = [column(table, c) for c in (wanted.x if several else [wanted.x])]
     ys = column(table, wanted.y)
     sigma = None if wanted.sigma is None else column(table, wanted.sigma)
     lines = [*xs, ys] + ([] if sigma is None else [sigma])
     finite = np.all([np.isfinite(values) for _, values in lines], axis=0)
-    facts = dict(table.detected)
     if omit and not finite.all():
         missing = np.any([np.isnan(values) for _, values in lines], axis=0)
         facts["left out"] = f"{missing.sum()} of {missing.size} rows, which have a NaN"
@@ -153,6 +188,34 @@ def select(table: Table, data: Data, omit: bool = False) -> Points:
         lines[len(xs)][0],
         facts,
     )
+
+
+def kept(table: Table, data: Data) -> np.ndarray:
+    """Which rows are neither excluded nor outside the range of x: bool (n_rows,).
+
+    Raises
+    ------
+    DataError, ConfigurationError
+    """
+    wanted = ~among(data.exclude, table.numbers)
+    if data.x_range is None:
+        return wanted
+    x = data.columns.x
+    return wanted & inside(data.x_range, column(table, x[0] if isinstance(x, list) else x)[1])
+
+
+def rows(table: Table, data: Data) -> Rows | None:
+    """The rows of a table, those that are left out too; None where x has several columns.
+
+    Raises
+    ------
+    DataError, ConfigurationError
+    """
+    wanted = data.columns
+    if isinstance(wanted.x, list):
+        return None
+    x, y = (column(table, c)[1] for c in (wanted.x, wanted.y))
+    return Rows(x, y, kept(table, data), table.numbers)
 
 
 def column(table: Table, wanted: Column) -> tuple[str, np.ndarray]:

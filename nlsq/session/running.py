@@ -326,7 +326,7 @@ def _fit(settings: Settings, model: LoadedModel, points: Points | None, request:
                     callback=callback, **options,
                 )  # fmt: skip
             else:
-                options |= {"p0": p0, "resume": request["resume"] or None}
+                options |= {"p0": p0, "resume": request["resume"] or None, "callback": callback}
                 found = _fit_in_pieces(settings, model, options)
     except ProgramError:
         raise

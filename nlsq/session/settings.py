@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -11,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr,
 from nlsq.constants import DEFAULT_F_SCALE, DEFAULT_FTOL, DEFAULT_GTOL, DEFAULT_XTOL
 from nlsq.core.goals import OptimizationGoal, calculate_adaptive_tolerances
 from nlsq.session.errors import ConfigurationError
+from nlsq.session.masks import read_rows
 from nlsq.types import (
     GoalLiteral,
     LossLiteral,
@@ -80,8 +82,32 @@ def _check_rows(value: Any) -> Any:
     return value
 
 
+def _check_exclude(value: Any) -> Any:
+    if value is None or value == []:
+        return None
+    text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+    read_rows(text)
+    return text
+
+
+def _check_range(value: Any) -> Any:
+    if value is None or (isinstance(value, list | tuple) and list(value) == [None, None]):
+        return None
+    sides = list(value) if isinstance(value, list | tuple) else []
+    if len(sides) == 2:
+        given = [v for v in sides if v is not None]
+        if all(isinstance(v, int | float) and math.isfinite(v) for v in given):
+            if given != sorted(given):
+                raise ValueError(f"x_range ends before it begins: {given[0]} is above {given[1]}")
+            return sides
+    raise ValueError("x_range is [low, high], finite numbers; null leaves a side open")
+
+
 class Data(_Section):
-    """The file and which of its rows and columns are fitted."""
+    """The file and which of its rows and columns are fitted.
+
+    `exclude` counts the rows of the table in the file, whatever `rows` and `where` take of them.
+    """
 
     input_file: Path
     format: (
@@ -90,9 +116,20 @@ class Data(_Section):
     columns: Columns = Columns()
     where: str | None = None
     rows: Annotated[str | None, BeforeValidator(_check_rows)] = None
+    exclude: Annotated[str | None, BeforeValidator(_check_exclude)] = None
+    x_range: Annotated[tuple[float | None, float | None] | None, BeforeValidator(_check_range)] = (
+        None
+    )
     csv: Csv = Csv()
     sheet: int | str | None = None
     group: str | None = None
+
+    @model_validator(mode="after")
+    def _one_x_for_a_range(self) -> Data:
+        x = self.columns.x
+        if self.x_range is not None and isinstance(x, list) and len(x) > 1:
+            raise ValueError(f"x_range is of one x, and there are {len(x)}: say it by where")
+        return self
 
     @property
     def slice(self) -> slice:

@@ -50,7 +50,7 @@ from nlsq.streaming.survey import PART, Survey, sample_alone, survey
 from nlsq.utils import interruption
 
 if TYPE_CHECKING:
-    from nlsq.diagnostics.config import DiagnosticsConfig
+    from nlsq.diagnostics import DiagnosticsConfig
 
 
 @dataclasses.dataclass(frozen=True)

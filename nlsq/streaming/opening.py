@@ -39,7 +39,7 @@ def as_source(xdata: Any, ydata: Any = None, sigma: Any = None) -> Source | Sequ
     xdata : object
         Arrays (m,) or (k, m) with `ydata`, or all data in one: a tuple (x, y) or (x, y, sigma), a
         source, a path, an object with `get_chunk`, or chunks to iterate over (see
-        `nlsq.interfaces.data_source_protocol`). Of a file the columns x and y are read, and sigma
+        `nlsq.interfaces`). Of a file the columns x and y are read, and sigma
         if there is one.
     ydata : array_like (m,) or path, optional
         Only with arrays, datasets and .npy files.

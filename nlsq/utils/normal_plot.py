@@ -34,17 +34,23 @@ def _expected(rank: int, size: int) -> float:
     return _NORMAL.inv_cdf((rank + 0.625) / (size + 0.25))
 
 
-def draw(ax: Axes, z: np.ndarray, label: str, standard: bool) -> None:
-    """Draw the values; where they are `standard`, with the line and the 95 % band of order."""
+def limits(ranks: np.ndarray, size: int) -> list[np.ndarray]:
+    """Between which two values 95 % of the values of these ranks are, of a normal distribution."""
     from scipy.special import betaincinv, ndtri
 
+    # The value of a rank is distributed as Beta(rank, size - rank + 1) in its probability.
+    return [ndtri(betaincinv(ranks + 1.0, size - ranks, p)) for p in (0.025, 0.975)]
+
+
+def draw(ax: Axes, z: np.ndarray, label: str, standard: bool) -> None:
+    """Draw the values; where they are `standard`, with the line and the 95 % band of order."""
     z = np.sort(z[np.isfinite(z)])
     size = len(z)
     ranks, expected = scores(size)
     if standard:
-        # The value of a rank is distributed as Beta(rank, size - rank + 1) in its probability.
-        limits = [ndtri(betaincinv(ranks + 1.0, size - ranks, p)) for p in (0.025, 0.975)]
-        ax.fill_between(expected, *limits, color=figures.PREDICTION, alpha=0.13, linewidth=0)
+        ax.fill_between(
+            expected, *limits(ranks, size), color=figures.PREDICTION, alpha=0.13, linewidth=0
+        )
         ends = expected[[0, -1]]
         ax.plot(ends, ends, color=figures.FIT, linewidth=1.4)
     ax.plot(expected, z[ranks], "o", color=figures.DATA, markersize=3.2, markeredgewidth=0)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from nlsq.interfaces.jacobian_protocol import JacobianProtocol, SparseJacobianProtocol
+from nlsq.interfaces import JacobianProtocol, SparseJacobianProtocol
 from nlsq.utils.given import numeric
 
 # Products of random signs with a LinearOperator, whose column norms cannot be had otherwise: each

@@ -13,7 +13,7 @@ from nlsq.core.orchestration.covariance_computer import CovarianceComputer
 from nlsq.core.orchestration.data_preprocessor import DataPreprocessor
 from nlsq.core.orchestration.optimization_selector import OptimizationSelector
 from nlsq.core.orchestration.streaming_coordinator import StreamingCoordinator
-from nlsq.interfaces.orchestration_protocol import (
+from nlsq.interfaces import (
     CovarianceComputerProtocol,
     DataPreprocessorProtocol,
     OptimizationSelectorProtocol,

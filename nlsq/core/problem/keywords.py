@@ -68,7 +68,7 @@ def asks_for_report(compute_diagnostics: Any, config: Any) -> bool:
     if not isinstance(compute_diagnostics, bool):
         raise TypeError(f"compute_diagnostics must be a bool, got {compute_diagnostics!r}.")
     if config is not None:
-        from nlsq.diagnostics.config import DiagnosticsConfig  # which few fits need
+        from nlsq.diagnostics import DiagnosticsConfig  # which few fits need
 
         DiagnosticsConfig.of(config)
     return compute_diagnostics or config is not None

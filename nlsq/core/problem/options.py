@@ -18,7 +18,7 @@ from nlsq.core.loss_functions import BUILT_IN, user_loss
 from nlsq.core.loss_functions import NAMES as LOSSES
 from nlsq.core.model.differences import SCHEMES
 from nlsq.core.problem.keywords import FRONT, SEARCH_METHODS, check_names, is_optimizer
-from nlsq.interfaces.cache_protocol import CacheProtocol
+from nlsq.interfaces import CacheProtocol
 from nlsq.utils.input_error import closest
 
 # name in SciPy's leastsq -> ours

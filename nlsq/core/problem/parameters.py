@@ -11,7 +11,7 @@ import numpy as np
 
 from nlsq.core.algebra.geometry import MANY
 from nlsq.core.model.model import parameter_names
-from nlsq.interfaces.result_protocol import CurveFitResultProtocol
+from nlsq.interfaces import CurveFitResultProtocol
 from nlsq.utils.given import is_plain, numeric, real, refuse_masks, refuse_units
 
 UNBOUNDED = (-np.inf, np.inf)

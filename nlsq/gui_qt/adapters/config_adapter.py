@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from nlsq.session.model import load_model
 from nlsq.session.plan import read
 from nlsq.session.provenance import x_names
 from nlsq.session.settings import Bounds, Settings
-from nlsq.utils.atomic import write_atomically
+from nlsq.utils.atomic import encoded, write_atomically
 from nlsq.utils.input_error import InputError
 
 SUFFIX = ".nlsq"
@@ -50,8 +51,10 @@ def read_session(path: Path) -> SessionState:
     return state
 
 
-def write_session(path: Path, state: SessionState) -> None:
+def write_session(path: Path, state: SessionState, own: Path | None = None) -> None:
     """Write a session; data in its folder are named relative to it, so that both can move.
+
+    What lies in `own`, the folder of the window's own files (`kept`), is copied beside it.
 
     Raises
     ------
@@ -59,8 +62,30 @@ def write_session(path: Path, state: SessionState) -> None:
     """
     here = SessionState.from_json(state.to_json())
     here.content.get("model", {}).pop("trusted", None)
-    _move(here.content, lambda given: _relative(given, path.absolute().parent))
+    folder = path.absolute().parent
+
+    def placed(given: str) -> str:
+        if own is not None and Path(given).parent == own and os.path.exists(given):
+            write_atomically(folder / Path(given).name, Path(given).read_bytes())
+            return Path(given).name
+        return _relative(given, folder)
+
+    _move(here.content, placed)
     write_atomically(path, here.to_json())
+
+
+def kept(text: str, folder: Path, kind: str, suffix: str) -> Path:
+    """The file of a text, named after its content: what is undone finds its own file again.
+
+    Raises
+    ------
+    OSError
+    """
+    path = folder / f"{kind}-{hashlib.sha256(encoded(text)).hexdigest()[:12]}{suffix}"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, text)
+    return path
 
 
 def load_yaml_config(path: Path) -> dict[str, Any]:

@@ -29,8 +29,8 @@ assert set(KINDS.values()) <= {*DOCUMENTS, *FIGURES}
 
 # Entries with an option whose text is the value; what has none is said by --set.
 _OPTIONS = {
-    "data.where": "--where", "data.rows": "--rows", "data.format": "--format",
-    "data.csv.delimiter": "--delimiter", "data.csv.decimal": "--decimal",
+    "data.where": "--where", "data.rows": "--rows", "data.exclude": "--exclude",
+    "data.format": "--format", "data.csv.delimiter": "--delimiter", "data.csv.decimal": "--decimal",
     "data.csv.comment": "--comment", "data.csv.encoding": "--encoding",
     "data.csv.skip_header": "--skip", "data.group": "--group", "fitting.method": "--method",
     "fitting.n_starts": "--multistart", "fitting.preset": "--preset",
@@ -163,7 +163,11 @@ def _said(key: str, value: Any, settings: Settings) -> list[str]:
     elif key == "fitting.p0":
         return ["--p0", value if isinstance(value, str) else ",".join(map(repr, value))]
     elif key == "fitting.bounds" and not isinstance(settings.fitting.bounds, Bounds):
-        return [word for name, pair in value.items() for word in ("--bounds", _range(name, pair))]
+        return [
+            word for name, pair in value.items() for word in ("--bounds", f"{name}={_range(pair)}")
+        ]
+    elif key == "data.x_range":
+        return ["--x-range", _range(value)]
     elif key == "fitting.fixed":
         named = ((name if at is None else f"{name}={at!r}") for name, at in value.items())
         return [word for name in named for word in ("--fix", name)]
@@ -174,9 +178,8 @@ def _said(key: str, value: Any, settings: Settings) -> list[str]:
     return _set(key, value)
 
 
-def _range(name: str, pair: list[float | None]) -> str:
-    low, high = ("" if side is None else repr(side) for side in pair)
-    return f"{name}={low}:{high}"
+def _range(pair: list[float | None]) -> str:
+    return ":".join("" if side is None else repr(side) for side in pair)
 
 
 def _set(key: str, value: Any) -> list[str]:

@@ -1,9 +1,7 @@
-"""Fits and guesses beside the window, in threads; their ends come as signals."""
+"""Fits and guesses beside the window, each in a process apart; their ends come as signals."""
 
 from __future__ import annotations
 
-import atexit
-import sys
 import threading
 from collections import deque
 from typing import Any
@@ -12,29 +10,26 @@ import numpy as np
 from PySide6.QtCore import QObject, Signal
 from shiboken6 import isValid
 
-from nlsq.callbacks import StopOptimization
-from nlsq.session.errors import ProgramError
+from nlsq.session import apart
 from nlsq.session.model import Start
 from nlsq.session.points import Points
-from nlsq.session.running import execute, guess_start
 from nlsq.session.settings import Settings
+from nlsq.utils.input_error import InputError
 
-LEAVE = 3.0  # seconds that a fit may take to its next iteration when the program ends
-_TURN = 0.001  # s that Python in a fit may keep the window waiting, at each call of Qt
 _LATEST = 500  # iterations that are told at once
 
 
 class Worker(QObject):
-    """What runs beside the window; subclasses say what in `work`.
+    """What runs beside the window; subclasses say what in `call`.
 
-    A thread of Python's, not a `QThread`: one that runs when the interpreter ends, because nobody
-    closed the window or the model does not come back, is then left alone and not an abort.
+    Its thread, one of Python's and not a `QThread`, which must not outlive its owner, only waits
+    for what another process answers.
 
     Signals
     -------
     succeeded(object, object)
-        The pair that `work` returned.
-    refused(ProgramError)
+        The pair that `answer` makes of what the call returned.
+    refused(InputError)
     finished()
         After one of these, and after an error of ours.
     """
@@ -45,29 +40,35 @@ class Worker(QObject):
 
     def __init__(self, settings: Settings, points: Points | None, parent: QObject | None = None):
         super().__init__(parent)
-        self._settings, self._points = settings, points
-        self._stopping = threading.Event()
+        self._call = self.call(settings, points)
         self._thread = threading.Thread(target=self._live, name="fit", daemon=True)
 
-    def work(self) -> tuple[Any, Any]:
-        """What the thread is for."""
+    def call(self, settings: Settings, points: Points | None) -> apart.Call:
+        """What the process is for."""
         raise NotImplementedError
+
+    def answer(self, found: Any) -> tuple[Any, Any]:
+        """The pair of what was found."""
+        return found
 
     def run(self) -> None:
         """What the thread does."""
         try:
-            self._tell("succeeded", *self.work())
-        except ProgramError as error:
+            self._tell("succeeded", *self.answer(self._call.run()))
+        except InputError as error:
             self._tell("refused", error)
 
     def start(self) -> None:
         """Begin."""
-        atexit.register(self._leave)
         self._thread.start()
 
     def stop(self) -> None:
         """End at the best point so far, after the iteration that is under way."""
-        self._stopping.set()
+        self._call.stop()
+
+    def kill(self) -> None:
+        """End without a result, at once."""
+        self._call.kill()
 
     def wait(self, seconds: float) -> bool:
         """Whether it has ended by then."""
@@ -75,18 +76,10 @@ class Worker(QObject):
         return not self._thread.is_alive()
 
     def _live(self) -> None:
-        usual = sys.getswitchinterval()
-        sys.setswitchinterval(_TURN)
         try:
             self.run()
         finally:
-            sys.setswitchinterval(usual)
-            atexit.unregister(self._leave)
             self._tell("finished")
-
-    def _leave(self) -> None:
-        self.stop()
-        self.wait(LEAVE)
 
     def _tell(self, signal: str, *what: Any) -> None:
         if isValid(self):  # else the window has gone, and nobody hears it
@@ -97,11 +90,11 @@ class FitWorker(Worker):
     """One fit; its pair is document and result."""
 
     def __init__(self, settings: Settings, points: Points | None, parent: QObject | None = None):
-        super().__init__(settings, points, parent)
         self._progress: deque[tuple[int, float]] = deque(maxlen=_LATEST)
+        super().__init__(settings, points, parent)
 
-    def work(self) -> tuple[Any, Any]:
-        return execute(self._settings, self._points, watch=self._watch)
+    def call(self, settings: Settings, points: Points | None) -> apart.Call:
+        return apart.fit(settings, points, self._progress.extend)
 
     def take(self) -> list[tuple[int, float]]:
         """The latest iterations and costs since the last call.
@@ -110,11 +103,6 @@ class FitWorker(Worker):
         """
         return [self._progress.popleft() for _ in range(len(self._progress))]
 
-    def _watch(self, iteration: int, cost: float, *_: Any) -> None:
-        self._progress.append((iteration, float(cost)))
-        if self._stopping.is_set():
-            raise StopOptimization
-
 
 class GuessWorker(Worker):
     """Where the model of a file begins, which only its code knows.
@@ -122,8 +110,10 @@ class GuessWorker(Worker):
     Its pair is the `Start`, and the values of the model there at the points.
     """
 
-    def work(self) -> tuple[Start, np.ndarray]:
-        found = guess_start(self._settings, self._points)
+    def call(self, settings: Settings, points: Points | None) -> apart.Call:
+        return apart.guess(settings, points)
+
+    def answer(self, found: Any) -> tuple[Start, np.ndarray]:
         p0 = np.asarray(found["p0"], float)
         limits = np.full_like(p0, np.inf)
         start = Start(p0, -limits, limits, "guessed from the data")

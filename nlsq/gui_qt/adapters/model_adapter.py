@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import ast
 import dataclasses
-import hashlib
 import html
 import math
 import sys
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -119,20 +117,6 @@ def mistakes(code: str) -> dict[int, str]:
     for violation in validate_model(code.encode()).violations:
         found.setdefault(violation.line, violation.reason)
     return found
-
-
-def kept(code: str, folder: Path) -> Path:
-    """The file of a code, named after its content: what is undone finds its own file again.
-
-    Raises
-    ------
-    OSError
-    """
-    path = folder / f"model-{hashlib.sha256(code.encode()).hexdigest()[:12]}.py"
-    if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        path.write_text(code, encoding="utf-8")
-    return path
 
 
 def outlined(model: Model) -> LoadedModel:

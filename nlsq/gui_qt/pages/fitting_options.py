@@ -37,6 +37,7 @@ _CHOICES = {
              "linear is least squares; the others give outliers less weight"),
     "nan_policy": ("Rows with NaN", ["raise", "omit"], "Refuse them, or leave them out"),
 }  # fmt: skip
+_STOPPING = "Stopping after this iteration … Press again to end it at once, without a result."
 
 
 class FittingOptionsPage(QWidget):
@@ -92,8 +93,11 @@ class FittingOptionsPage(QWidget):
         self.stop = QPushButton("&Stop", self)
         self.stop.setObjectName("stop")
         self.stop.setAccessibleName("Stop")
-        self.stop.setToolTip("End the fit and keep the best point so far.")
+        self.stop.setToolTip(
+            "End the fit and keep the best point so far; a second press ends it without a result."
+        )
         self.stop.clicked.connect(app.stop)
+        self.stop.clicked.connect(self.refresh)
         buttons = QHBoxLayout()
         buttons.addWidget(self.fit)
         buttons.addWidget(self.stop)
@@ -130,11 +134,10 @@ class FittingOptionsPage(QWidget):
         self.absolute.setEnabled(app.state.get("data.columns.sigma") is not None)
         ready = app.points is not None and app.model is not None
         self.fit.setEnabled(ready and not app.running)
-        confined = app.model is not None and app.model.path is not None
-        self.stop.setEnabled(app.running and not confined)
+        self.stop.setEnabled(app.running)
+        self.stop.setText("&End now" if app.stopping and app.running else "&Stop")
         if app.running:
-            ends = " It ends by itself: code runs in a process of its own." if confined else ""
-            self.said.setText(f"Fitting …{ends}")
+            self.said.setText(_STOPPING if app.stopping else "Fitting …")
         elif not ready:
             self.said.setText("Open data and choose a model first.")
         elif app.document is None:

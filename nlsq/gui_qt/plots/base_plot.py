@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QKeyEvent
+from PySide6.QtGui import QAction, QGuiApplication, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QWidget
 
 from nlsq.gui_qt.theme import LIGHT_THEME, ThemeConfig
@@ -21,16 +21,14 @@ FAR = 1e300  # beyond it a range has no width that a double holds
 class BasePlotWidget(pg.PlotWidget):
     """A plot that knows the theme; subclasses draw in `_paint`."""
 
-    def __init__(self, name: str, parent: QWidget | None = None):
-        super().__init__(parent)
+    def __init__(self, name: str, parent: QWidget | None = None, **more):
+        super().__init__(parent, **more)
         self.setObjectName(name)
         self.setAccessibleName(name)
         self.theme = LIGHT_THEME
-        self.setMenuEnabled(
-            False
-        )  # of pyqtgraph's: log axes that our curves do not follow, in English
+        # pyqtgraph's menu has log axes, which our curves do not follow
+        self.setMenuEnabled(False)
         self.hideButtons()
-        self.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
         self.plotItem.showGrid(x=True, y=True, alpha=0.25)
         far = dict.fromkeys(("xMax", "yMax"), FAR) | dict.fromkeys(("xMin", "yMin"), -FAR)
         self.plotItem.vb.setLimits(**far)
@@ -38,6 +36,17 @@ class BasePlotWidget(pg.PlotWidget):
         for side in ("left", "bottom"):  # whose grid takes longer to draw than all points
             axis = self.plotItem.getAxis(side)
             axis.setCacheMode(axis.CacheMode.DeviceCoordinateCache)
+            axis.enableAutoSIPrefix(False)  # nobody writes 300 (x0.001)
+        copy = QAction("Copy figure", self)
+        copy.setShortcut(QKeySequence.StandardKey.Copy)
+        copy.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)
+        copy.triggered.connect(self.copy)
+        self.addAction(copy)
+        self.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
+
+    def copy(self) -> None:
+        """Copy the figure as it is seen."""
+        QGuiApplication.clipboard().setPixmap(self.grab())
 
     def set_theme(self, theme: ThemeConfig) -> None:
         """Take other colours."""
@@ -69,10 +78,7 @@ class BasePlotWidget(pg.PlotWidget):
 
     def show_all(self) -> None:
         """Undo all moving and zooming."""
-        self._show_all()
-
-    def _show_all(self) -> None:
-        raise NotImplementedError
+        self.plotItem.enableAutoRange()
 
     def _paint(self) -> None:
         raise NotImplementedError
@@ -83,14 +89,18 @@ class BasePlotWidget(pg.PlotWidget):
                 item.setData(*thinned(*whole, *self.plotItem.vb.viewRange()[0]))
 
 
-def points_of(item: pg.PlotDataItem, x: np.ndarray, y: np.ndarray, colour: str) -> None:
+def points_of(
+    item: pg.PlotDataItem, x: np.ndarray, y: np.ndarray, colour: str, symbol: str = "o"
+) -> None:
     """Draw points, smaller where there are many, and of very many only the extremes."""
     near = (np.abs(x) < FAR) & (np.abs(y) < FAR)
     x, y = (x, y) if near.all() else (x[near], y[near])
     size = 6 if x.size < 500 else 4 if x.size < 2000 else 2
     item.whole = x, y
     shown = thinned(x, y, *item.getViewBox().viewRange()[0])
-    item.setData(*shown, symbol="o", symbolSize=size, symbolPen=None, symbolBrush=colour, pen=None)
+    item.setData(
+        *shown, symbol=symbol, symbolSize=size, symbolPen=None, symbolBrush=colour, pen=None
+    )
 
 
 def thinned(x: np.ndarray, y: np.ndarray, left: float, right: float) -> tuple[np.ndarray, ...]:

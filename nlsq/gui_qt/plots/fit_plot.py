@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QPointF, QRectF, Qt, Signal
 from PySide6.QtWidgets import QWidget
 
 from nlsq.gui_qt.plots.base_plot import FAR, BasePlotWidget, in_order, points_of
+from nlsq.gui_qt.plots.masking import MaskingViewBox, RangeItem
 
 _NOTHING = np.empty(0)
+_REACH = 12  # pixels from a click to the point that it means
 
 
 class FitPlotWidget(BasePlotWidget):
@@ -21,50 +23,96 @@ class FitPlotWidget(BasePlotWidget):
         Where, in the units of the axes.
     dragged(int, float, float, object)
         Which handle, where to, and the gesture it belongs to.
+    masked(ndarray, object)
+        Which of the points of `set_rows`, and True to leave them out, False to take them in, None
+        for the other way round: a click with Ctrl, a rectangle with Ctrl (and Shift).
     """
 
     clicked = Signal(float, float)
     dragged = Signal(int, float, float, object)
+    masked = Signal(object, object)
 
     def __init__(self, parent: QWidget | None = None):
-        super().__init__("Data and fit", parent)
+        self.view = MaskingViewBox()
+        super().__init__("Data and fit", parent, viewBox=self.view)
+        self._rows = self._out = (_NOTHING, _NOTHING)
+        self.view.boxed.connect(self._box)
         self.setToolTip("Drag or arrow keys move it, the wheel or + and - zoom, Ctrl+0 shows all.")
         self._data = self._fit = self._start = (_NOTHING, _NOTHING)
         self._sigma: np.ndarray | None = None
-        self._edges = (_NOTHING, _NOTHING)
+        self._bands: dict[str, tuple[np.ndarray, np.ndarray]] = {}
         self.bars = pg.ErrorBarItem()
-        self.points = self.plotItem.plot()
+        self.points, self.crosses = self.plotItem.plot(), self.plotItem.plot()
+        self.span = RangeItem()
+        self.span.setObjectName("fitted range")
+        self.span.setToolTip("Drag an edge to fit more or less of x.")
+        self.plotItem.addItem(self.span, ignoreBounds=True)
         self.start = pg.PlotDataItem()
         self.plotItem.addItem(self.start, ignoreBounds=True)  # it may be anywhere
         self.curve = self.plotItem.plot()
-        self.lower, self.upper = pg.PlotDataItem(), pg.PlotDataItem()
-        self.band = pg.FillBetweenItem(self.lower, self.upper)
-        for item in (self.band, self.bars):
+        self.curve.setZValue(2)  # over the bars
+        self.bands = {
+            kind: pg.FillBetweenItem(pg.PlotDataItem(), pg.PlotDataItem())
+            for kind in ("prediction", "confidence")
+        }
+        for item in (*self.bands.values(), self.bars):
             self.plotItem.addItem(item)
         self.handles: list[pg.TargetItem] = []
         self._gesture = object()
         self.scene().sigMouseClicked.connect(self._click)
 
     def _click(self, event) -> None:
-        if event.button() == Qt.MouseButton.LeftButton:
+        if self.view.masks(event):
+            self._toggle(self.plotItem.vb.mapSceneToView(event.scenePos()))
+        elif event.button() == Qt.MouseButton.LeftButton:
             at = self.plotItem.vb.mapSceneToView(event.scenePos())
             self.clicked.emit(at.x(), at.y())
 
+    def _toggle(self, at: QPointF) -> None:
+        """Mask the point that is nearest on the screen, or take it in again."""
+        x, y = self._rows
+        wide, high = self.view.viewPixelSize()
+        with np.errstate(invalid="ignore"):
+            far = np.hypot((x - at.x()) / wide, (y - at.y()) / high)
+        if np.isfinite(far).any() and far[near := int(np.nanargmin(far))] <= _REACH:
+            self.masked.emit(np.array([near]), None)
+
+    def _box(self, box: QRectF, back: bool) -> None:
+        (x, y), (left, low, right, high) = self._rows, box.getCoords()
+        inside = np.flatnonzero((x >= left) & (x <= right) & (y >= low) & (y <= high))
+        if inside.size:
+            self.masked.emit(inside, not back)
+
+    def set_rows(self, x: np.ndarray, y: np.ndarray, kept: np.ndarray) -> None:
+        """All points, of which those that are not kept are crosses; all are shown at first."""
+        before, self._rows = self._rows, (x, y)
+        out = ~kept & np.isfinite(x) & np.isfinite(y)
+        self._out = in_order(x[out], y[out])
+        self._paint_out()
+        if not all(np.array_equal(*pair) for pair in zip(before, self._rows, strict=True)):
+            self.show_all()
+
     def set_data(self, x: np.ndarray, y: np.ndarray, sigma: np.ndarray | None = None) -> None:
-        """Points, with error bars; nothing where they are empty."""
+        """Points that are fitted, with error bars; nothing where they are empty."""
         if sigma is not None:
             _, sigma = in_order(x, sigma)
         self._data, self._sigma = in_order(x, y), sigma
         self._paint()
-        self._show_all()
 
-    def _show_all(self) -> None:
+    def show_all(self) -> None:
         """Show all points; what is drawn of them is only what was seen before."""
-        x, y = self._data
+        x, y = self._rows
         good = (np.abs(x) < FAR) & (np.abs(y) < FAR)
         if good.any():
             xs, ys = ((float(v[good].min()), float(v[good].max())) for v in (x, y))
             self.plotItem.setRange(xRange=xs, yRange=ys)
+
+    def set_range(self, limits: list[float | None] | None, shown: bool) -> None:
+        """The range of x that is fitted, to be dragged."""
+        x = self._rows[0][np.isfinite(self._rows[0])]
+        self.span.setVisible(shown and x.size > 0)
+        if x.size:
+            self.span.show_range(limits or (None, None), (float(x.min()), float(x.max())))
 
     def set_start(self, x: np.ndarray, y: np.ndarray) -> None:
         """The curve of the start, dashed."""
@@ -99,11 +147,11 @@ class FitPlotWidget(BasePlotWidget):
         self._gesture = object()
 
     def set_fit(
-        self, x: np.ndarray, y: np.ndarray, lower: np.ndarray = _NOTHING,
-        upper: np.ndarray = _NOTHING,
+        self, x: np.ndarray, y: np.ndarray,
+        bands: dict[str, tuple[np.ndarray, np.ndarray]] | None = None,
     ) -> None:  # fmt: skip
-        """The fitted curve and its band."""
-        self._fit, self._edges = (x, y), (lower, upper)
+        """The fitted curve and its bands, "confidence" and "prediction": each a pair of edges."""
+        self._fit, self._bands = (x, y), bands or {}
         self._paint_fit()
 
     def _paint(self) -> None:
@@ -114,22 +162,33 @@ class FitPlotWidget(BasePlotWidget):
             self.bars.setData(x=x, y=y, height=2 * self._sigma, pen=theme.data)
         else:
             self.bars.setData(x=None, y=None)
+        self._paint_out()
         self._paint_start()
         self._paint_fit()
+        self.span.setBrush(pg.mkBrush(theme.fit + "14"))
+        for line in self.span.lines:
+            line.setPen(pg.mkPen(theme.fit, width=1))
         for handle in self.handles:
             handle.setPen(theme.fit)
+
+    def _paint_out(self) -> None:
+        points_of(self.crosses, *self._out, self.theme.start, "x")
 
     def _paint_fit(self) -> None:
         theme = self.theme
         self.curve.setData(*self._fit, pen=pg.mkPen(theme.fit, width=2))
-        shown = self._edges[0].size == self._fit[0].size and self._fit[0].size > 0
-        self.band.setVisible(shown)
-        if shown:
-            self.lower.blockSignals(True)  # between an old and a new edge a band takes long to fill
-            self.lower.setData(self._fit[0], self._edges[0])
-            self.lower.blockSignals(False)
-            self.upper.setData(self._fit[0], self._edges[1])
-            self.band.setBrush(pg.mkBrush(theme.band[:7] + "30"))
+        for (kind, band), colour in zip(
+            self.bands.items(), (theme.data, theme.band[:7]), strict=True
+        ):
+            shown = kind in self._bands and self._fit[0].size > 0
+            band.setVisible(shown)
+            if shown:
+                low, high = band.curves
+                low.blockSignals(True)  # between an old and a new edge a band takes long to fill
+                low.setData(self._fit[0], self._bands[kind][0])
+                low.blockSignals(False)
+                high.setData(self._fit[0], self._bands[kind][1])
+                band.setBrush(pg.mkBrush(f"{colour}30"))
 
     def _paint_start(self) -> None:
         dashed = pg.mkPen(self.theme.start, width=1, style=Qt.PenStyle.DashLine)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pyqtgraph as pg
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QWidget
 
 from nlsq.gui_qt.plots.base_plot import FAR, BasePlotWidget, in_order, points_of
@@ -21,11 +22,20 @@ class ResidualsPlotWidget(BasePlotWidget):
         )
         self._residuals, self._of_start = (_NOTHING, _NOTHING), False
         self.zero = pg.InfiniteLine(0, angle=0)
-        self.plotItem.addItem(self.zero, ignoreBounds=True)
+        self.limits = [pg.InfiniteLine(at, angle=0) for at in (-2, 2)]
+        for line in (self.zero, *self.limits):
+            self.plotItem.addItem(line, ignoreBounds=True)
         self.points = self.plotItem.plot()
 
-    def set_residuals(self, x: np.ndarray, residuals: np.ndarray, of_start: bool = False) -> None:
-        """Draw others, of the fit or of its start; nothing where they are empty."""
+    def set_residuals(
+        self, x: np.ndarray, residuals: np.ndarray, of_start: bool = False, standard: bool = False
+    ) -> None:
+        """Draw others, of the fit or of its start; nothing where they are empty.
+
+        Between the lines of `standard` ones, over their errors, 95 % of them should be.
+        """
+        for line in self.limits:
+            line.setVisible(standard)
         good = np.abs(residuals) < FAR  # a start may be where the model has no value to draw
         self._residuals, self._of_start = in_order(x[good], residuals[good]), of_start
         self._paint()
@@ -38,11 +48,13 @@ class ResidualsPlotWidget(BasePlotWidget):
         if low < bottom or high > top or high - low < (top - bottom) / 4:
             self.plotItem.setYRange(low, high)
 
-    def _show_all(self) -> None:
+    def show_all(self) -> None:
         if self._residuals[1].size:
             self.plotItem.setYRange(self._residuals[1].min(), self._residuals[1].max())
 
     def _paint(self) -> None:
         self.zero.setPen(pg.mkPen(self.theme.foreground, width=1))
+        for line in self.limits:
+            line.setPen(pg.mkPen(self.theme.start, width=1, style=Qt.PenStyle.DashLine))
         colour = self.theme.start if self._of_start else self.theme.residual
         points_of(self.points, *self._residuals, colour)

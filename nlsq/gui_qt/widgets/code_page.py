@@ -15,7 +15,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from nlsq.gui_qt.adapters.model_adapter import kept, outline
+from nlsq.gui_qt.adapters.config_adapter import kept
+from nlsq.gui_qt.adapters.model_adapter import outline
 from nlsq.gui_qt.app_state import AppState
 from nlsq.gui_qt.widgets.code_editor import CodeEditor
 
@@ -119,7 +120,7 @@ class CodePage(QWidget):
             return
         function = self._functions[self.function.currentText()]
         try:
-            path = kept(self.editor.toPlainText(), self._app.code_folder)
+            path = kept(self.editor.toPlainText(), self._app.own_folder, "model", ".py")
         except OSError as error:
             self._complain(f"The code cannot be kept: {error.strerror or error}.")
             return

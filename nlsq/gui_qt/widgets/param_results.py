@@ -1,72 +1,92 @@
-"""The fitted parameters: value, standard error, interval, and what to be careful about."""
+"""The fitted parameters: value, standard error, intervals, and what to be careful about."""
 
 from __future__ import annotations
 
-import math
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from PySide6.QtWidgets import (
-    QAbstractItemView,
-    QHeaderView,
-    QTableWidget,
-    QTableWidgetItem,
-    QWidget,
-)
-
+from nlsq.gui_qt.adapters.ask_adapter import Question
 from nlsq.gui_qt.app_state import AppState
-from nlsq.result.formatting import Rounding
+from nlsq.gui_qt.widgets.tables import PlainTable, named
+from nlsq.result.profiles import Profile
+from nlsq.session.errors import ProgramError
+from nlsq.session.examining import profile
+from nlsq.session.showing import parameter_columns, parameter_rows
 
-COLUMNS = ("Parameter", "Value", "± error", "95 % interval", "Note")
+_ASK, _STOP = "Profile &intervals", "Stop prof&iles"
 
 
-class ParamResultsWidget(QTableWidget):
+class ParamResultsWidget(QWidget):
     """One row for each parameter of the last fit; tooltips have all digits."""
 
     def __init__(self, app: AppState, parent: QWidget | None = None):
-        super().__init__(0, len(COLUMNS), parent)
+        super().__init__(parent)
         self._app = app
-        self.setObjectName("fitted parameters")
-        self.setAccessibleName("Fitted parameters")
-        self.setToolTip("What was found, with its standard error; a cell tells all its digits.")
-        self.setHorizontalHeaderLabels(COLUMNS)
-        self.setTabKeyNavigation(False)
-        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.verticalHeader().hide()
-        self.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        self.horizontalHeader().setStretchLastSection(True)
-        self.horizontalHeader().setMaximumSectionSize(200)
-        app.result_changed.connect(self.refresh)
-        self.refresh()
+        self._question: Question | None = None
+        self._profiles: list[Profile] = []
+        tip = "What the fit found: the value, one standard error, and the interval of the level."
+        self.table = PlainTable("fitted parameters", tip, self)
+        tip = (
+            "Intervals that follow the bend of the model: each parameter is moved until χ² says no."
+        )
+        self.ask = named(QPushButton(_ASK, self), "profile intervals", _ASK, tip)
+        self.ask.clicked.connect(self._ask)
+        self.said = named(QLabel(self), "profile state", "State of the profiles", "")
+        row = QHBoxLayout()
+        row.addWidget(self.ask)
+        row.addWidget(self.said, stretch=1)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.table)
+        layout.addLayout(row)
+        app.result_changed.connect(self._forget)
+        app.view_changed.connect(self._forget)
+        self._forget()
 
-    def refresh(self) -> None:
-        """Show the last fit."""
-        result = self._app.result
-        names = () if result is None else result.names
-        self.setRowCount(len(names))
-        if result is None:
+    def _forget(self) -> None:
+        """Show the last fit, or another level."""
+        self._end()
+        self._profiles = []
+        self.said.clear()
+        self._show()
+
+    def _show(self) -> None:
+        result, level, profiles = self._app.result, self._app.state.level, self._profiles
+        self.ask.setEnabled(result is not None)
+        self.table.fill(
+            parameter_columns(level, bool(profiles)), parameter_rows(result, level, profiles)
+        )
+
+    # -- profiles, found beside the window -------------------------------------------------------
+
+    def _ask(self) -> None:
+        if self._question is not None:
+            self._end("Stopped.")
             return
-        intervals = result.confidence_intervals()
-        for row, name in enumerate(names):
-            error, (low, high) = float(result.perr[row]), intervals[row]
-            note = [
-                word
-                for word, those in (
-                    ("fixed", result.fixed),
-                    ("on its bound", result.at_bound),
-                    ("not determined", result.undetermined),
-                )
-                if name in those
-            ]
-            known = math.isfinite(error)
-            value = float(result.popt[row])
-            digits = Rounding.of(value, error)
-            cells = (
-                (name, name),
-                (digits.text(value), repr(value)),
-                (digits.error(error) if known else "infinite", repr(error)),
-                (f"{digits.text(low)} … {digits.text(high)}" if known else "",) * 2,
-                (", ".join(note),) * 2,
-            )
-            for column, (text, exact) in enumerate(cells):
-                item = QTableWidgetItem(text)
-                item.setToolTip(exact)
-                self.setItem(row, column, item)
+        result, level = self._app.result, self._app.state.level
+        self._profiles = []
+        self.ask.setText(_STOP)
+        self.said.setText("Following the parameters …")
+        self._question = Question(
+            lambda watch, tell: profile(result, level, watch, tell), self,
+            told=self._take, answered=self._done, refused=self._refuse,
+        )  # fmt: skip
+
+    def _end(self, said: str = "") -> None:
+        if self._question is not None:
+            self._question.stop()
+            self._question = None
+        self.ask.setText(_ASK)
+        self.said.setText(said)
+
+    def _take(self, one: Profile) -> None:
+        if self.sender() is self._question:  # else it was stopped
+            self._profiles.append(one)
+            self._show()
+
+    def _done(self, _: object) -> None:
+        if self.sender() is self._question:
+            self._end()
+
+    def _refuse(self, error: ProgramError) -> None:
+        if self.sender() is self._question:
+            self._end(f"⚠ {error.message} {error.fix}".strip())

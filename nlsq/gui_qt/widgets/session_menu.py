@@ -37,6 +37,7 @@ class SessionMenu(QMenu):
     """
 
     opened = Signal()  # another session is in the window
+    wanted = Signal(str)  # data of late to open
     named = Signal(str)  # the file of the session, "" where it has none
 
     def __init__(
@@ -51,15 +52,14 @@ class SessionMenu(QMenu):
         self.path: Path | None = None
         self._add("&Open session…", "Ctrl+Shift+O", self._choose,
                   "A session that was saved, or a configuration file of nlsq fit.")  # fmt: skip
-        self._recent = self.addMenu("&Recent sessions")
-        self._recent.setObjectName("recent sessions")
-        self._recent.aboutToShow.connect(self._list_recent)
+        self._add_recent("sessions", lambda name: self.open(Path(name)))
+        self._add_recent("data", self._reopen_data)
         self._last = self._add("Reopen the &last session", "", self._reopen,
                                "What was in the window that was closed last.")  # fmt: skip
         self.addSeparator()
         self._add("&Save session", _KEYS.Save, self.save, "Write the session to its file.")
         self._add("Save session &as…", "Ctrl+Shift+S", self._save_as,
-                  "Data in the folder of the session, or below, can move with it.")  # fmt: skip
+                  "Data in its folder or below move with it; pasted ones go there.")  # fmt: skip
         self._add("Save as &configuration file…", "", self._save_configuration,
                   "A file that nlsq fit FILE.yaml fits, without the window.")  # fmt: skip
         self.addSeparator()
@@ -100,7 +100,7 @@ class SessionMenu(QMenu):
         return self._save_as() if self.path is None else self._save(self.path)
 
     def _save(self, path: Path) -> bool:
-        if self._wrote(path, lambda: write_session(path, self._app.state)):
+        if self._wrote(path, lambda: write_session(path, self._app.state, self._app.own_folder)):
             self._name(path)
             self._preferences.remember("sessions", str(path.absolute()))
             return True
@@ -142,15 +142,31 @@ class SessionMenu(QMenu):
         if name:
             self.open(Path(name))
 
-    def _list_recent(self) -> None:
-        self._recent.clear()
-        for number, name in enumerate(self._preferences.recent("sessions"), 1):
-            action = self._recent.addAction(name.replace("&", "&&"))
-            action.setObjectName(f"recent session {number}")
-            action.setToolTip("Open this session again.")
-            action.triggered.connect(lambda _, name=name: self.open(Path(name)))
-        if self._recent.isEmpty():
-            self._recent.addAction("(none yet)").setEnabled(False)
+    def _add_recent(self, kind: str, act: Callable[[str], object]) -> None:
+        menu = self.addMenu(f"Recent {kind}")
+        menu.setObjectName(f"recent {kind}")
+        menu.setToolTipsVisible(True)
+        menu.aboutToShow.connect(lambda: self._list_recent(menu, kind, act))
+
+    def _list_recent(self, menu: QMenu, kind: str, act: Callable[[str], object]) -> None:
+        menu.clear()
+        for number, name in enumerate(self._preferences.recent(kind), 1):
+            action = menu.addAction(name.replace("&", "&&"))
+            action.setObjectName(f"recent {kind} {number}")
+            action.setToolTip("Open it again.")
+            action.triggered.connect(lambda _, name=name: act(name))
+        if menu.isEmpty():
+            menu.addAction("(none yet)").setEnabled(False)
+
+    def _reopen_data(self, name: str) -> None:
+        if Path(name).exists():
+            self.wanted.emit(name)
+            return
+        self._preferences.forget("data", name)
+        self._notice.say(
+            f"⚠ {name} is not there any more: it was moved, renamed or removed, or its disk is not "
+            "connected. What is open stays open.", {"&Close": bool},
+        )  # fmt: skip
 
     def _name(self, path: Path | None) -> None:
         self.path = path

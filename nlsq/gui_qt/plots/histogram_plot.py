@@ -1,0 +1,70 @@
+"""How residuals are spread: a histogram, and their quantiles against those of a normal one."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyqtgraph as pg
+from PySide6.QtWidgets import QWidget
+
+from nlsq.gui_qt.plots.base_plot import BasePlotWidget, points_of
+from nlsq.session.examining import EMPTY, Spread
+
+
+class HistogramPlotWidget(BasePlotWidget):
+    """Residuals as a histogram, with the normal density."""
+
+    spread = EMPTY
+
+    def __init__(self, parent: QWidget | None = None):
+        super().__init__("Histogram of residuals", parent)
+        self.setToolTip("Residuals of a right model follow the line: the normal density.")
+        self.bars = pg.BarGraphItem(x0=[], x1=[], height=[])
+        self.plotItem.addItem(self.bars)
+        self.normal = self.plotItem.plot()
+
+    def set_spread(self, spread: Spread) -> None:
+        """Draw another."""
+        self.spread = spread
+        self.set_labels(spread.label, "density")
+        self._paint()
+        self.plotItem.enableAutoRange()
+
+    def _paint(self) -> None:
+        spread, brush = self.spread, pg.mkColor(self.theme.residual)
+        brush.setAlpha(140)
+        sides = {"x0": spread.edges[:-1], "x1": spread.edges[1:], "height": spread.density}
+        self.bars.setOpts(**sides, brush=brush, pen=self.theme.background)
+        self.normal.setData(*map(np.asarray, spread.curve), pen=pg.mkPen(self.theme.fit, width=2))
+
+
+class QuantilePlotWidget(BasePlotWidget):
+    """Each residual against the one that a normal distribution would have in its place."""
+
+    spread = EMPTY
+
+    def __init__(self, parent: QWidget | None = None):
+        super().__init__("Normal quantiles of residuals", parent)
+        self.setToolTip("Normal residuals lie along the line, inside the band; heavy tails do not.")
+        self.line = self.plotItem.plot()
+        self.lower, self.upper = pg.PlotDataItem(), pg.PlotDataItem()
+        self.band = pg.FillBetweenItem(self.lower, self.upper)
+        self.plotItem.addItem(self.band)
+        self.points = self.plotItem.plot()
+
+    def set_spread(self, spread: Spread) -> None:
+        """Draw another."""
+        self.spread = spread
+        self.set_labels("expected of a normal distribution", spread.label)
+        self._paint()
+        self.plotItem.enableAutoRange()
+
+    def _paint(self) -> None:
+        spread, theme = self.spread, self.theme
+        points_of(self.points, spread.expected, spread.found, theme.residual)
+        known = bool(spread.limits)
+        self.band.setVisible(known)
+        ends = spread.expected[[0, -1]] if known else spread.expected[:0]
+        self.line.setData(ends, ends, pen=pg.mkPen(theme.fit, width=1))
+        for side, limit in zip((self.lower, self.upper), spread.limits, strict=False):
+            side.setData(spread.expected, limit)
+        self.band.setBrush(pg.mkBrush(theme.band[:7] + "30"))

@@ -1,0 +1,341 @@
+"""Work in a process of its own, which stays for the next: a window beside it never waits for it.
+
+A thread would hold Python's lock while it loads and traces, could not be ended, and would take the
+window down where it fails in C. Both ends run our code for one user, so pickles go between them; a
+file that is not trusted is confined from the process that fits as it is from any other.
+"""
+
+from __future__ import annotations
+
+import _thread
+import atexit
+import json
+import os
+import pickle
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from nlsq.session.errors import ProgramError
+from nlsq.session.handover import SENT
+from nlsq.session.running import execute, guess_start
+from nlsq.utils import interruption
+from nlsq.utils.input_error import InputError
+
+try:
+    import fcntl
+except ImportError:  # no pipes of another size there
+    fcntl = None  # type: ignore[assignment]
+
+if TYPE_CHECKING:
+    from nlsq.result import CurveFitResult
+    from nlsq.session.points import Points
+    from nlsq.session.settings import Settings
+
+_START = """
+import json, sys
+sys.path[:] = json.loads(sys.argv.pop())
+from nlsq.session.apart import serve
+serve()
+"""
+_TOLD, _DONE, _REFUSED = range(3)  # what an answer is
+_LIBRARIES = ("JAX_", "XLA_", "OMP_", "OPENBLAS_", "MKL_", "VECLIB_", "NUMEXPR_", "PYTHON", "LD_")
+_EVERY = 0.03  # s between two messages of what goes on
+
+
+class Ended(ProgramError):
+    """The process ended before its work was done."""
+
+
+class _Process:
+    """The other process, which does one thing after the other."""
+
+    def __init__(self):
+        self._begun_with = _of_libraries()
+        path = [os.path.abspath(place) for place in sys.path]
+        # A group of its own: the Ctrl-C of a terminal is for the window.
+        group = {} if sys.platform == "win32" else {"process_group": 0}
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", _START, json.dumps(path)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, **group,
+        )  # fmt: skip
+        self._sending = threading.Lock()
+        if hasattr(fcntl, "F_SETPIPE_SZ"):
+            for pipe in (self._process.stdin, self._process.stdout):
+                with suppress(OSError):  # more than this system grants
+                    fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, 1 << 20)
+
+    def usable(self) -> bool:
+        """Whether it lives, and its libraries read what they would read now."""
+        return self._process.poll() is None and self._begun_with == _of_libraries()
+
+    def send(self, message: Any) -> None:
+        """A request, or None to stop the one under way; nothing where the process has gone."""
+        with self._sending, suppress(OSError, ValueError):
+            pickle.dump(message, self._process.stdin, protocol=5)
+            self._process.stdin.flush()
+
+    def receive(self) -> tuple[int, Any]:
+        """The next answer; EOFError where the process has gone."""
+        return pickle.load(self._process.stdout)
+
+    def kill(self) -> int:
+        """End it; how it ended."""
+        self._process.kill()
+        code = self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            with suppress(OSError, ValueError):
+                pipe.close()
+        return code
+
+
+def _of_libraries() -> dict[str, str]:
+    """The variables of the environment that are read once, when a library is loaded."""
+    return {k: v for k, v in os.environ.items() if k.startswith(_LIBRARIES)}
+
+
+_idle: list[_Process] = []
+_lock = threading.Lock()
+
+
+def prepare() -> None:
+    """Have a process ready for the next call, with the engine loaded."""
+    _give_back(_take())
+
+
+def _take() -> _Process:
+    with _lock:
+        while _idle:
+            if (process := _idle.pop()).usable():
+                return process
+            process.kill()
+    return _Process()
+
+
+def _give_back(process: _Process) -> None:
+    with _lock:
+        if not _idle:
+            _idle.append(process)
+            return
+    process.kill()
+
+
+@atexit.register
+def _end_idle() -> None:
+    while _idle:
+        _idle.pop().kill()
+
+
+class Call:
+    """One call of a function in a process apart; `stop` and `kill` are for other threads.
+
+    Parameters
+    ----------
+    function : callable
+        ``function(*given, tell)`` of a module; what it tells comes to `told` in lists, and what it
+        returns through `received`.
+    """
+
+    def __init__(
+        self,
+        function: Callable,
+        *given: Any,
+        told: Callable[[list], None] = id,
+        received: Callable[[Any], Any] | None = None,
+    ):
+        self._request = function, given
+        self._told, self._received = told, received
+        self._process: _Process | None = None
+        self._stopped = self._killed = False
+        self._changing = threading.Lock()
+
+    def run(self) -> Any:
+        """What the function returned.
+
+        Raises
+        ------
+        InputError
+            As it raised it.
+        Ended
+            Its process ended, or was ended, before that.
+        """
+        process = _take()
+        process.send((os.getcwd(), dict(os.environ), *self._request))
+        with self._changing:
+            self._process = process
+            if self._stopped:
+                process.send(None)
+            if self._killed:
+                process.kill()
+        try:
+            kind, content = process.receive()
+            while kind == _TOLD:
+                self._told(content)
+                kind, content = process.receive()
+        except (EOFError, OSError, ValueError, pickle.UnpicklingError):
+            raise self._ended(process.kill()) from None
+        with self._changing:
+            self._process = None
+        _give_back(process)
+        if kind == _REFUSED:
+            raise content
+        return content if self._received is None else self._received(content)
+
+    def stop(self) -> None:
+        """Ask it to end at the best so far."""
+        with self._changing:
+            if self._process is not None and not self._stopped:
+                threading.Thread(target=self._process.send, args=(None,)).start()
+            self._stopped = True
+
+    def kill(self) -> None:
+        """End it now, without a result."""
+        with self._changing:
+            self._killed = True
+            if self._process is not None:
+                self._process.kill()
+
+    def _ended(self, code: int) -> Ended:
+        if self._killed:
+            return Ended("The fit was ended before it had a result.")
+        how = f"by {signal.Signals(-code).name}" if code < 0 else f"with status {code}"
+        return Ended(
+            f"The process of the fit ended {how}, without a result.",
+            "What it printed says why; short of memory, fit fewer points at a time (workflow).",
+        )
+
+
+def fit(settings: Settings, points: Points | None, told: Callable[[list], None]) -> Call:
+    """A fit as a call: document and result; what is told are pairs (iteration, cost).
+
+    A model that is no code comes with the result.
+    """
+    return Call(_fit, settings, points, told=told, received=lambda found: _whole(found, points))
+
+
+def guess(settings: Settings, points: Points) -> Call:
+    """The start of a fit as a call."""
+    return Call(_guess, settings, points)
+
+
+def _whole(
+    answer: tuple[dict, CurveFitResult, Any], points: Points | None
+) -> tuple[dict, CurveFitResult]:
+    from nlsq.result.recipes import bring_back
+
+    document, result, recipe = answer
+    if points is not None:
+        dict.update(result, {name: getattr(points, of) for name, of in SENT.items()})
+    if recipe is not None:
+        bring_back(result, recipe)
+    return document, result
+
+
+# ------------------------------------------------------------------------------- the other end
+def _fit(settings: Settings, points: Points | None, tell: Callable) -> tuple:
+    from nlsq.result.recipes import recipe_of
+
+    def watch(iteration: int, cost: float, *_: Any) -> None:
+        tell((iteration, float(cost)))
+
+    document, result = execute(settings, points, watch=watch)
+    recipe = recipe_of(result.get("model"))
+    if points is not None:
+        _ = result.predictions
+        for name in SENT:
+            result.pop(name, None)
+    elif not result.is_settled("moments"):
+        result.pop("moments", None)  # which pickle would pass over all data for
+    return document, result, recipe
+
+
+def _guess(settings: Settings, points: Points, tell: Callable) -> dict[str, Any]:
+    return guess_start(settings, points)
+
+
+class _Server:
+    """Reads requests in a thread, so that one can be stopped, and does them in the main thread."""
+
+    def __init__(self, source: int, answer: int):
+        self._source, self._answer = os.fdopen(source, "rb"), os.fdopen(answer, "wb")
+        self._requests: queue.SimpleQueue = queue.SimpleQueue()
+        self._under_way = threading.Lock()
+        self._busy = False
+        self._rows: list[Any] = []
+        self._last = 0.0
+
+    def listen(self) -> NoReturn:
+        with suppress(EOFError, OSError, pickle.UnpicklingError):
+            while True:
+                message = pickle.load(self._source)
+                with self._under_way:
+                    if message is not None:
+                        self._busy = True
+                        self._requests.put(message)
+                    elif self._busy:
+                        _thread.interrupt_main()
+        os._exit(1)  # the window has gone
+
+    def serve(self) -> NoReturn:
+        while True:
+            with interruption.deferred():  # a request to stop is a flag, which loops look at
+                self._send(*self._answer_to(*self._requests.get()))
+                interruption.acted_upon()
+
+    def _answer_to(
+        self, folder: str, environment: dict[str, str], function: Callable, given: tuple
+    ) -> tuple[int, Any]:
+        try:
+            os.chdir(folder)
+            os.environ.clear()
+            os.environ.update(environment)
+            answer = _DONE, function(*given, self._tell)
+        except KeyboardInterrupt:
+            answer = _REFUSED, ProgramError("The fit was stopped before it had a result.")
+        except InputError as error:
+            answer = _REFUSED, error
+        except Exception as error:  # of the user's own kind, or a fault of ours
+            traceback.print_exc()
+            answer = (
+                _REFUSED,
+                Ended(
+                    f"The fit failed: {type(error).__name__}: {error}.",
+                    "Where it was raised stands on the standard error of the window.",
+                ),
+            )
+        with self._under_way:
+            self._busy = False  # nobody interrupts from here on
+        self._flush()
+        return answer
+
+    def _tell(self, row: Any) -> None:
+        self._rows.append(row)
+        if time.monotonic() - self._last > _EVERY:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._rows:
+            self._send(_TOLD, self._rows)
+        self._rows, self._last = [], time.monotonic()
+
+    def _send(self, kind: int, content: Any) -> None:
+        pickle.dump((kind, content), self._answer, protocol=5)
+        self._answer.flush()
+
+
+def serve() -> NoReturn:
+    """Do what is asked on standard input, until it closes."""
+    from nlsq.security.child import streams
+
+    server = _Server(*streams())
+    threading.Thread(target=server.listen, daemon=True).start()
+    import nlsq.core.minpack  # noqa: F401  which the first fit would wait for
+
+    server.serve()
