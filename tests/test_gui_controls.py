@@ -65,9 +65,10 @@ def hand(shared, qtbot, monkeypatch):
     made.arrays, made.patch, made.closing = arrays, monkeypatch, []
     made.popt = result.popt.tolist()
     window.show()
-    app.put("", content(folder))
-    app._settings = app.settings()
-    app._take(document, result)
+    if app.state.content != content(folder) or app.result is not result:
+        app.put("", content(folder))
+        app._settings = app.settings()
+        app._take(document, result)
     app.history.clear()
     window.set_theme("system")
     window.notice.say("", {})

@@ -24,7 +24,7 @@ class TableModel(QAbstractTableModel):
     def set_table(self, table: Table | None, kept: np.ndarray | None = None) -> None:
         """Show another table, or the same, where others of its rows are left out."""
         self._kept = kept
-        if table is self._table:
+        if table is not None and table is self._table:
             last = self.index(self.rowCount() - 1, self.columnCount() - 1)
             self.dataChanged.emit(self.index(0, 0), last)
             return

@@ -72,7 +72,7 @@ class FitPlotWidget(BasePlotWidget):
         """Mask the point that is nearest on the screen, or take it in again."""
         x, y = self._rows
         wide, high = self.view.viewPixelSize()
-        with np.errstate(invalid="ignore"):
+        with np.errstate(invalid="ignore", divide="ignore"):
             far = np.hypot((x - at.x()) / wide, (y - at.y()) / high)
         if np.isfinite(far).any() and far[near := int(np.nanargmin(far))] <= _REACH:
             self.masked.emit(np.array([near]), None)
