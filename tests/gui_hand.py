@@ -63,7 +63,7 @@ def widgets(window: QWidget) -> Iterator[QWidget]:
 
 
 def actions(window: QWidget) -> Iterator[QAction]:
-    """The entries of all menus and what else has a key; what only opens a menu is none."""
+    """The entries of menus, of the buttons' too; what only opens a menu is none."""
     for action in dict.fromkeys(a for part in window.findChildren(QWidget) for a in part.actions()):
         of_qt = action.isSeparator() or action.objectName().startswith("_q_")
         if not of_qt and action.menu() is None:
@@ -90,7 +90,10 @@ def told(control: QObject) -> tuple[str, str, str]:
     if isinstance(control, QWidget):
         return name, control.accessibleName(), tip
     if isinstance(control, QAction):  # its text is its tooltip where it has none
-        return name, control.text(), "" if tip == control.text().replace("&", "") else tip
+        title = control.text().replace("&", "")
+        if control.shortcutContext() == Qt.ShortcutContext.WidgetShortcut:  # which its widget tells
+            return name or title.lower(), title, title
+        return name, title, "" if tip == title else tip
     return name, name, tip
 
 
@@ -104,6 +107,10 @@ def mouse(port: QWidget, kind: QEvent.Type, at: QPointF, button=LEFT, held=LEFT)
     """One event of the mouse; a move with a button held is what QTest does not make."""
     there = QPointF(port.mapToGlobal(at.toPoint()))
     QApplication.sendEvent(port, QMouseEvent(kind, QPointF(at), there, button, held, NONE))
+
+
+def _is_seen(action: QAction) -> bool:
+    return any(w.isVisible() for w in action.associatedObjects() if isinstance(w, QWidget))
 
 
 class Touched(QObject):
@@ -141,10 +148,10 @@ class Hand:
     def find(self, name: str | None = None) -> QObject:
         """The control of a name or of a family."""
         name = self.name if name is None else name
-        for top in (self.window, *QApplication.topLevelWidgets()):
-            for control in controls(top):
-                if row_of(control.objectName(), [name]):
-                    return control
+        tops = (self.window, *QApplication.topLevelWidgets())
+        found = [c for top in tops for c in controls(top) if row_of(told(c)[0], [name])]
+        if found:  # plots have their entries each
+            return next((c for c in found if isinstance(c, QAction) and _is_seen(c)), found[0])
         raise AssertionError(f"There is no control {name!r}.")
 
     def __getitem__(self, name: str) -> QWidget:
@@ -154,8 +161,12 @@ class Hand:
 
     def activate(self) -> None:
         """Bring the window to the front, where keys come to it."""
-        with self.qtbot.waitActive(self.window):
-            self.window.activateWindow()
+        other = QWidget()  # without which Qt may go on taking a menu that closed for the active one
+        other.show()
+        for window in (other, self.window):
+            with self.qtbot.waitActive(window):
+                window.activateWindow()
+        other.close()
 
     def click(self, name: str | None = None) -> None:
         """Click a button, an entry of a menu, or a check box where its box is."""
@@ -172,6 +183,8 @@ class Hand:
         bar, chain = self.window.menuBar(), [action]
         holders = [part for part in self.window.findChildren(QWidget) if action in part.actions()]
         if not any(isinstance(part, QMenu) for part in holders):  # it has a key in its widget
+            holders = [part for part in holders if part.isVisible()]
+            self.activate()
             holders[0].setFocus()
             self.qtbot.keySequence(holders[0], action.shortcut())
             return

@@ -290,7 +290,8 @@ def test_peaks_are_added_where_the_plot_is_clicked(window, qtbot, peaks):
     app.open(path)
     window.navigate_to("model")
     press(window, qtbot, "add peaks")
-    qtbot.waitExposed(window)
+    with qtbot.waitExposed(window):
+        QApplication.processEvents()  # the plots are laid out
     before = copy.deepcopy(app.state.content)
     for top in ((3.0, 3.0), (7.0, 2.0)):
         at = plot.mapFromScene(plot.plotItem.vb.mapViewToScene(QPointF(*top)))
@@ -314,7 +315,8 @@ def test_a_peak_is_dragged_by_its_handle(window, qtbot, peaks):
     app.edit("model", {"name": "gaussian + lorentzian + linear"})
     app.edit("fitting.p0", dict(zip(app.model.names, (3, 3, 0.5, 2, 7, 0.8, 0.1, 0), strict=True)))
     before = app.state.to_json()
-    qtbot.waitExposed(window)
+    with qtbot.waitExposed(window):
+        QApplication.processEvents()  # the plots are laid out
 
     def seen(x, y):
         return plot.mapFromScene(plot.plotItem.vb.mapViewToScene(QPointF(x, y)))

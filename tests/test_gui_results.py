@@ -54,6 +54,8 @@ def window(qtbot, data, tmp_path):
     opened = MainWindow(app, Preferences(tmp_path / "window.json"))
     qtbot.addWidget(opened)
     opened.show()
+    with qtbot.waitActive(opened):  # else its keys do nothing
+        opened.activateWindow()
     yield opened
     app.wait()
 

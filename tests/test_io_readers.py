@@ -31,6 +31,7 @@ from nlsq.io import text as text_module
 from nlsq.streaming import CSVSource
 from nlsq.streaming.columns import did_you_mean as source_suggestion
 from nlsq.utils import interruption
+from nlsq.utils.arrow import floats
 from nlsq.utils.input_error import closest, did_you_mean
 from tests.odd_text_files import AB, FILES, jcamp
 
@@ -135,6 +136,35 @@ def test_text_needs_no_pyarrow(tmp_path):
         f"assert read_table({str(path)!r})['V'].tolist() == [1.5, 2.5]"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_empty_cells_need_no_pandas(tmp_path):
+    path = tmp_path / "run.csv"
+    path.write_text("t,V,W\n" + "".join(f"{i},{'' if i % 7 else i},{i}\n" for i in range(90)))
+    code = (
+        "import sys, pyarrow; from nlsq.io import read_table\n"
+        "for name in sys.argv[1:]:\n"
+        "    table = read_table(name)\n"
+        "    assert [v for v in table['V'].tolist() if v == v] == list(range(0, 90, 7))\n"
+        "    assert table['W'].tolist() == list(range(90))\n"
+        "assert 'pandas' not in sys.modules"
+    )
+    frame = pd.read_csv(path, dtype={"W": np.int32}).assign(even=lambda d: d["t"] % 2 == 0)
+    frame.to_parquet(tmp_path / "run.parquet")
+    assert read_table(tmp_path / "run.parquet")["even"].tolist() == [True, False] * 45
+    files = [path, tmp_path / "run.parquet"]
+    subprocess.run([sys.executable, "-c", code, *files], check=True)
+
+
+NULLS = [[], [None], [1.5, None, 2.5], [None] * 9, [1.5] * 20 + [None] + [2.5] * 20]
+
+
+@pytest.mark.parametrize("column", NULLS, ids=range(len(NULLS)))
+def test_null_is_nan_in_every_piece(column):
+    whole = pa.array(column, pa.float64())
+    for cut in (whole, whole[1:], whole[2:-1], pa.chunked_array([whole[3:], whole], pa.float64())):
+        expected = [np.nan if v is None else v for v in cut.to_pylist()]
+        np.testing.assert_array_equal(floats(cut), expected)
 
 
 def test_a_late_surprise_is_found_far_below_the_sample(tmp_path):

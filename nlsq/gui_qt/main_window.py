@@ -14,8 +14,11 @@ from PySide6.QtGui import (
     QDropEvent,
     QGuiApplication,
     QKeySequence,
+    QPalette,
 )
 from PySide6.QtWidgets import (
+    QApplication,
+    QFocusFrame,
     QHBoxLayout,
     QListWidget,
     QMainWindow,
@@ -81,6 +84,7 @@ class MainWindow(QMainWindow):
         self.sidebar.setToolTip("The pages, in the order of the work; arrow keys turn them.")
         self.sidebar.addItems([name.capitalize() for name in PAGES])
         self.sidebar.setFixedWidth(120)
+        self.sidebar.setSpacing(3)
         self.stack = QStackedWidget(self)
         self.pages = {name: page(app, self) for name, page in zip(PAGES, _PAGES, strict=True)}
         for page in self.pages.values():
@@ -108,6 +112,10 @@ class MainWindow(QMainWindow):
         layout.addLayout(below, stretch=1)
         self.setCentralWidget(whole)
         self.sidebar.currentRowChanged.connect(self._turn)
+        self.focus = QFocusFrame(self)  # the style shows it on few of our controls
+        for frame in (*self.findChildren(QSplitter), *self.findChildren(QStackedWidget)):
+            frame.setContentsMargins(*[2] * 4)  # room for it
+        QApplication.instance().focusChanged.connect(self._frame)
         self.themes = ThemeManager(self)
         self.themes.changed.connect(self.pages["results"].set_theme)
         self.themes.changed.connect(self._paint)
@@ -199,9 +207,15 @@ class MainWindow(QMainWindow):
         self.stack.setCurrentIndex(row)
         self.app.state.page = PAGES[row]
 
+    def _frame(self, _: QWidget | None, now: QWidget | None) -> None:
+        self.focus.setWidget(now if now is not None and self.isAncestorOf(now) else None)
+
     def _paint(self, theme: ThemeConfig) -> None:
-        for plot in self.findChildren(BasePlotWidget):
-            plot.set_theme(theme)
+        palette = QApplication.palette()
+        palette.setColor(QPalette.ColorRole.WindowText, palette.highlight().color())
+        self.focus.setPalette(palette)
+        for part in self.findChildren(BasePlotWidget):
+            part.set_theme(theme)
 
     def _menus(self) -> None:
         self.session = SessionMenu(self.app, self.notice, self.preferences, self)
@@ -213,8 +227,9 @@ class MainWindow(QMainWindow):
         edit, view = (self.menuBar().addMenu(title) for title in ("&Edit", "&View"))
         self._entry(edit, self.app.history.createUndoAction(self, "&Undo"), "undo",
                     "Take the last change back.", QKeySequence.StandardKey.Undo)  # fmt: skip
-        self._entry(edit, self.app.history.createRedoAction(self, "&Redo"), "redo",
-                    "Make the change again.", QKeySequence.StandardKey.Redo)  # fmt: skip
+        redo = self._entry(edit, self.app.history.createRedoAction(self, "&Redo"), "redo",
+                           "Make the change again.")  # fmt: skip
+        redo.setShortcuts([QKeySequence("Ctrl+Y"), QKeySequence("Ctrl+Shift+Z")])  # on all desktops
         paste = self._entry(edit, QAction("&Paste data", self), "paste data",
                             "A copied table of a spreadsheet, or a copied file, becomes the data.",
                             QKeySequence.StandardKey.Paste)  # fmt: skip

@@ -45,7 +45,7 @@ class ThemeConfig:
 # Okabe and Ito's colours, which people who see few colours can tell apart.
 LIGHT_THEME = ThemeConfig(
     "light", "#ffffff", "#202020", "#d8d8d8", "#3a6ea5", "#d55e00", "#8a8a8a", "#3a6ea5",
-    "#d55e0030", "#00734d", "#9a6700", "#b3261e",
+    "#d55e0030", "#00734d", "#8a5a00", "#b3261e",
 )  # fmt: skip
 DARK_THEME = ThemeConfig(
     "dark", "#1b1d20", "#e4e4e4", "#3c4043", "#7fb3e6", "#ffa257", "#9aa0a6", "#7fb3e6",
@@ -58,10 +58,10 @@ CURVES = ("#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8f7fb3")
 
 def _palette(dark: bool) -> QPalette:
     """The palette of widgets; not every platform has a dark one of its own."""
-    palette = QPalette(QApplication.style().standardPalette())
+    palette, role = QPalette(QApplication.style().standardPalette()), QPalette.ColorRole
     if not dark:
+        palette.setColor(role.Highlight, QColor("#2a74ad"))  # white on it can be read
         return palette
-    role = QPalette.ColorRole
     for roles, colour in (
         ((role.Window, role.Button, role.ToolTipBase), "#26292d"),
         ((role.Base,), "#1b1d20"),

@@ -13,7 +13,7 @@ import numpy as np
 from nlsq.io.errors import DAMAGE, FileError, missing_package
 from nlsq.io.opening import Opened
 from nlsq.io.table import MOST_COLUMNS, Table, too_many_columns
-from nlsq.utils.arrow import floats
+from nlsq.utils.arrow import floats, integers
 
 _PARTS = 20  # of a file that are read for a sample
 
@@ -145,9 +145,9 @@ def _values(column: Any, pa: Any) -> np.ndarray:
     """Numbers as float64, or as integers when none is missing; all else as text."""
     types, kind = pa.types, column.type
     if types.is_boolean(kind) and not column.null_count:
-        return column.to_numpy()
+        return integers(column.cast(pa.int8())).astype(bool)
     if types.is_integer(kind) and not column.null_count:
-        return column.to_numpy()
+        return integers(column)
     if any(t(kind) for t in (types.is_integer, types.is_floating, types.is_boolean)):
         if types.is_boolean(kind):
             column = column.cast(pa.int8())

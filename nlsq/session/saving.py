@@ -33,16 +33,22 @@ def check_files(settings: Settings, own: Collection[Path] = ()) -> None:
         folder = None if path in own else Path.cwd()
         check_file(path, folder, [settings.data.input_file])
     for path in files:
-        if path.suffix.lower() not in DOCUMENTS:
-            raise ConfigurationError(
-                f"{path}: nothing is written with this suffix.",
-                f"Known are {' '.join(DOCUMENTS)}, and for figures {' '.join(FIGURES[:3])}.",
-            )
-    drawn = [
-        p for p in (*settings.export.figure, *files) if p.suffix.lower() in (".html", *FIGURES)
-    ]
-    if drawn:
-        require_matplotlib(drawn[0])
+        check_kind(path, DOCUMENTS)
+    for path in settings.export.figure:
+        if path.suffix.lower() in FIGURES:
+            check_kind(path)
+
+
+def check_kind(path: Path, kinds: Collection[str] = (*DOCUMENTS, *FIGURES)) -> None:
+    """Raise when nothing is written with its suffix, or what draws it is missing."""
+    suffix = path.suffix.lower()
+    if suffix not in kinds:
+        raise ConfigurationError(
+            f"{path}: nothing is written with {'this' if suffix else 'no'} suffix.",
+            f"Known are {' '.join(DOCUMENTS)}, and for figures {' '.join(FIGURES[:3])}.",
+        )
+    if suffix in (".html", *FIGURES):
+        require_matplotlib(path)
 
 
 def check_file(path: Path, folder: Path | None = None, data: Iterable[Path] = ()) -> None:

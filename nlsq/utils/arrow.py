@@ -33,14 +33,27 @@ def interruptible() -> Iterator[None]:
 
 def floats(column: Any) -> np.ndarray:
     """The values of a column of float64, null as NaN; without a copy where it is in one piece."""
-    if column.null_count:
-        column = column.fill_null(np.nan)
+    return _values(column, np.float64)
+
+
+def integers(column: Any) -> np.ndarray:
+    """The values of a column of whole numbers without null, in their own type."""
+    return _values(column, column.type.to_pandas_dtype())
+
+
+def _values(column: Any, kind: type) -> np.ndarray:
     pieces = column.chunks if hasattr(column, "chunks") else [column]
-    parts = [
-        np.frombuffer(piece.buffers()[1], np.float64)[piece.offset :][: len(piece)]
-        for piece in pieces
-        if len(piece)
-    ]
+    parts = [_piece(piece, kind) for piece in pieces if len(piece)]
     if len(parts) == 1:
         return parts[0]
-    return np.concatenate(parts) if parts else np.empty(0)
+    return np.concatenate(parts) if parts else np.empty(0, kind)
+
+
+def _piece(piece: Any, kind: type) -> np.ndarray:
+    known, held = piece.buffers()
+    seen = slice(piece.offset, piece.offset + len(piece))
+    values = np.frombuffer(held, kind)[seen]
+    if piece.null_count:
+        bits = np.unpackbits(np.frombuffer(known, np.uint8), bitorder="little")
+        values = np.where(bits[seen], values, np.nan)
+    return values

@@ -16,7 +16,7 @@ from typing import Any
 
 from nlsq.session.configuration import SUFFIXES
 from nlsq.session.errors import ConfigurationError
-from nlsq.session.saving import DOCUMENTS, FIGURES, check_file, save
+from nlsq.session.saving import DOCUMENTS, FIGURES, check_file, check_kind, save
 from nlsq.session.settings import Bounds, Settings
 from nlsq.session.words import read_column, read_model
 
@@ -67,6 +67,7 @@ def write(path: Path, document: dict[str, Any], result: Any, settings: Settings)
     ProgramError
     """
     check_file(path, path.resolve().parent, [settings.data.input_file])
+    check_kind(path)
     save(path, document, result, settings)
 
 

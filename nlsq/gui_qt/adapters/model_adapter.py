@@ -17,6 +17,7 @@ from nlsq.session.model import LoadedModel, Start, start
 from nlsq.session.points import Points
 from nlsq.session.settings import Fitting, Model
 
+_FAR = 1e300  # beyond it no plot has a width
 _POINTS = 1000  # of a smooth curve
 _RESIDUALS = 1500  # of a start, which follow a slider
 _NOTHING = np.empty(0)
@@ -176,12 +177,13 @@ UNDRAWN: Drawing = (_NOTHING, _NOTHING, _NOTHING, _NOTHING)
 
 def drawn(model: LoadedModel, points: Points, p: np.ndarray) -> Drawing:
     """(x, y) of the model at p over the range of the data, and (x, residual) of some points."""
-    if points.x.ndim > 1 or not points.x.size:
+    if points.x.ndim > 1 or not points.x.size or np.abs(points.x).max() > _FAR:
         return UNDRAWN
     x = np.linspace(points.x.min(), points.x.max(), _POINTS)
     few = slice(None, None, 1 + points.x.size // _RESIDUALS)
     at, y = points.x[few], points.y[few]
-    return x, _values(model.function, x, p), at, y - _values(model.function, at, p)
+    with np.errstate(over="ignore"):  # a start may be anywhere
+        return x, _values(model.function, x, p), at, y - _values(model.function, at, p)
 
 
 def _values(function: Any, x: np.ndarray, p: Any) -> np.ndarray:

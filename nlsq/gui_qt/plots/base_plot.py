@@ -5,11 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QGuiApplication, QKeySequence, QShortcut
+from PySide6.QtGui import QGuiApplication, QKeyEvent, QKeySequence, QShortcut
 from PySide6.QtWidgets import QWidget
 
 from nlsq.gui_qt.plots.cloud import CloudItem
 from nlsq.gui_qt.theme import LIGHT_THEME, ThemeConfig
+
+_KEY = Qt.Key
+_ARROWS = {_KEY.Key_Left: (-0.1, 0), _KEY.Key_Right: (0.1, 0),
+           _KEY.Key_Down: (0, -0.1), _KEY.Key_Up: (0, 0.1)}  # fmt: skip
+_ZOOMS = {_KEY.Key_Plus: 0.8, _KEY.Key_Equal: 0.8, _KEY.Key_Minus: 1.25}
+FAR = 1e300  # beyond it a range has no width that a double holds
 
 
 class BasePlotWidget(pg.PlotWidget):
@@ -25,6 +31,8 @@ class BasePlotWidget(pg.PlotWidget):
         self.hideButtons()
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
         self.plotItem.showGrid(x=True, y=True, alpha=0.25)
+        far = dict.fromkeys(("xMax", "yMax"), FAR) | dict.fromkeys(("xMin", "yMin"), -FAR)
+        self.plotItem.vb.setLimits(**far)
         for side in ("left", "bottom"):  # whose grid takes longer to draw than all points
             axis = self.plotItem.getAxis(side)
             axis.setCacheMode(axis.CacheMode.DeviceCoordinateCache)
@@ -51,14 +59,32 @@ class BasePlotWidget(pg.PlotWidget):
             if self.plotItem.getAxis(side).labelText != text:  # to lay it out anew takes a while
                 self.plotItem.setLabel(side, text)
 
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Arrows move what is seen, + and - zoom."""
+        view, key = self.plotItem.vb, event.key()
+        if key in _ARROWS:
+            (left, right), (low, high) = view.viewRange()
+            x, y = _ARROWS[key]
+            view.translateBy((x * (right - left), y * (high - low)))
+        elif key in _ZOOMS:
+            view.scaleBy((_ZOOMS[key],) * 2)
+        else:
+            super().keyPressEvent(event)
+
+    def show_all(self) -> None:
+        """Undo all moving and zooming."""
+        self.plotItem.enableAutoRange()
+
     def _paint(self) -> None:
         raise NotImplementedError
 
 
 def points_of(
-    item: pg.PlotDataItem, x: np.ndarray, y: np.ndarray, colour: str, symbol: str = "o"
+    item: pg.PlotDataItem | CloudItem, x: np.ndarray, y: np.ndarray, colour: str, symbol: str = "o"
 ) -> None:
     """Draw points, smaller where there are many."""
+    near = (np.abs(x) < FAR) & (np.abs(y) < FAR)
+    x, y = (x, y) if near.all() else (x[near], y[near])
     if isinstance(item, CloudItem):
         item.show_points(x, y, colour, symbol)
         return

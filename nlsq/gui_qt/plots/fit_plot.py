@@ -7,7 +7,7 @@ import pyqtgraph as pg
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QWidget
 
-from nlsq.gui_qt.plots.base_plot import BasePlotWidget, in_order, points_of
+from nlsq.gui_qt.plots.base_plot import FAR, BasePlotWidget, in_order, points_of
 from nlsq.gui_qt.plots.cloud import CloudItem
 from nlsq.gui_qt.plots.masking import MaskingViewBox
 from nlsq.session.masks import in_box, nearest, rounded
@@ -44,7 +44,7 @@ class FitPlotWidget(BasePlotWidget):
         self.view.boxed.connect(
             lambda box, back: self._mask(in_box(*self._rows, box.getCoords()), not back)
         )
-        self.setToolTip("Points, curve and band: drag to move, wheel to zoom, Ctrl+0 shows all.")
+        self.setToolTip("Drag or arrow keys move it, the wheel or + and - zoom, Ctrl+0 shows all.")
         self._data = self._fit = self._start = (_NOTHING, _NOTHING)
         self._sigma: np.ndarray | None = None
         self._bands: dict[str, tuple[np.ndarray, np.ndarray]] = {}
@@ -108,7 +108,7 @@ class FitPlotWidget(BasePlotWidget):
     def show_all(self) -> None:
         """Show all points; what is drawn of them is only what was seen before."""
         x, y = self._rows
-        good = np.isfinite(x) & np.isfinite(y)
+        good = (np.abs(x) < FAR) & (np.abs(y) < FAR)
         if good.any():
             xs, ys = ((float(v[good].min()), float(v[good].max())) for v in (x, y))
             self.plotItem.setRange(xRange=xs, yRange=ys)

@@ -7,7 +7,7 @@ import pyqtgraph as pg
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QWidget
 
-from nlsq.gui_qt.plots.base_plot import BasePlotWidget, in_order, points_of
+from nlsq.gui_qt.plots.base_plot import FAR, BasePlotWidget, in_order, points_of
 from nlsq.gui_qt.plots.cloud import CloudItem
 
 _NOTHING = np.empty(0)
@@ -32,7 +32,7 @@ class ResidualsPlotWidget(BasePlotWidget):
 
     def set_residuals(self, x: np.ndarray, residuals: np.ndarray, of_start: bool = False) -> None:
         """Draw others, of the fit or of its start; nothing where they are empty."""
-        good = np.abs(residuals) < 1e300  # a start may be where the model has no value to draw
+        good = np.abs(residuals) < FAR  # a start may be where the model has no value to draw
         self._residuals, self._of_start = in_order(x[good], residuals[good]), of_start
         self._paint()
         self.set_standard(False)
@@ -51,7 +51,6 @@ class ResidualsPlotWidget(BasePlotWidget):
             self.plotItem.setYRange(low, high)
 
     def show_all(self) -> None:
-        """Show all of y again."""
         if self._residuals[1].size:
             self.plotItem.setYRange(self._residuals[1].min(), self._residuals[1].max())
 
