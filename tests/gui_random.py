@@ -145,7 +145,7 @@ class Storm:
         self.longest = 0.0
         self._running = 0
         app = AppState()
-        app.code_folder = folder / "code"
+        app.own_folder = folder / "code"
         self.window = MainWindow(app, Preferences(folder / "window.json"))
         self._closer = QTimer(self.window, interval=100)
         self._closer.timeout.connect(self._close_what_opened)

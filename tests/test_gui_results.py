@@ -166,7 +166,7 @@ def test_fits_are_examined_one_after_the_other(window, qtbot, monkeypatch):
         go.wait(10)
         return examining.examine(result)
 
-    monkeypatch.setattr(results, "examine", slowly)
+    monkeypatch.setattr(results.apart, "examine", slowly)
     for name in ("gaussian", "lorentzian", "linear"):
         window.app.edit("model", {"name": name})
         fit(window, qtbot)

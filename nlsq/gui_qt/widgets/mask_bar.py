@@ -24,11 +24,12 @@ class MaskBar(QWidget):
     def __init__(self, app: AppState, plot: FitPlotWidget, parent: QWidget | None = None):
         super().__init__(parent)
         self._app, self._plot = app, plot
-        self.range = named(QCheckBox("Fit a range of &x"), "fit a range", "Fit a range", _RANGE)
-        self.points = named(QCheckBox("Mas&k points"), "mask points", "Mask points", _POINTS)
-        self.all = named(QPushButton("Use all points"), "use all points", "Use all points", _ALL)
+        self.range = named(QCheckBox("Fit &x range"), "fit a range", "Fit a range", _RANGE)
+        self.points = named(QCheckBox("Mas&k"), "mask points", "Mask points", _POINTS)
+        self.all = named(QPushButton("Use all"), "use all points", "Use all points", _ALL)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(2)
         self.setFixedHeight(self.all.sizeHint().height())
         for tool in (self.range, self.points, self.all):
             layout.addWidget(tool)
