@@ -15,6 +15,7 @@ import pytest
 from PySide6.QtCore import QPointF, Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFileDialog, QMenu
+from scipy import stats
 from scipy.optimize import curve_fit as scipys
 
 from nlsq import models
@@ -24,7 +25,6 @@ from nlsq.gui_qt.autosave import AutosaveManager
 from nlsq.gui_qt.session_state import SessionState
 from tests.gui_hand import LEFT, Hand
 
-USUAL = SessionState().draws
 CTRL = Qt.KeyboardModifier.ControlModifier
 KEY = Qt.Key
 GAUSSIAN = models.get("gaussian")
@@ -48,11 +48,35 @@ def _tab(number):
 
 
 def _part(number):
-    return lambda hand: hand["results parts"].setCurrentIndex(number)
+    return lambda hand: hand.window.pages["results"].parts.setCurrentIndex(number)
 
 
 def _unfolded(hand):
     hand.window.pages["fitting"].more.setChecked(True)
+
+
+def _reading(hand):
+    hand.window.pages["data"].opener.setChecked(True)
+
+
+def _book(hand):
+    """A file with two tables: sheets of a workbook."""
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    for name in ("one", "two"):
+        sheet = book.create_sheet(name)
+        for i in range(3):
+            sheet.append([i, i * len(name)])
+    book.save(hand.folder / "book.xlsx")
+    hand.app.put("data", {"input_file": str(hand.folder / "book.xlsx")})
+
+
+def _groups(hand):
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(hand.folder / "runs.h5", "w") as file:
+        for run in ("a", "b"):
+            file[f"{run}/t"], file[f"{run}/v"] = np.arange(3.0), np.arange(3.0)
+    hand.app.put("data", {"input_file": str(hand.folder / "runs.h5")})
 
 
 def _set(**entries):
@@ -61,6 +85,14 @@ def _set(**entries):
             hand.app.put(f"fitting.{key}", value)
 
     return go
+
+
+def _grouped(hand):
+    """The rows are fitted by groups, of which there is one."""
+    hand.app.put("data.columns.group", "e")
+    if hand.app.groups is None:
+        hand.app.fit()
+        hand.qtbot.waitUntil(lambda: not hand.app.running, timeout=10_000)
 
 
 def _crashed(hand):
@@ -75,15 +107,20 @@ def _crashed(hand):
 
 PLACES: dict[str, Callable[[Hand], None]] = {
     "data": _page("data"),
+    "data, reading": _page("data", _reading),
+    "data, sheets": _page("data", _reading, _book),
+    "data, groups": _page("data", _reading, _groups),
     "model": _page("model", _tab(0)),
     "model, code": _page("model", _tab(1)),
     "fitting": _page("fitting"),
     "fitting, advanced": _page("fitting", _set(loss="huber"), _unfolded),
+    "fitting, groups": _page("fitting", _grouped),
     "fitting, search": _page("fitting", _set(preset="fast"), _unfolded),
     "results": _page("results", _part(0)),
     "results, health": _page("results", _part(1)),
     "results, residuals": _page("results", _part(2)),
     "results, correlations": _page("results", _part(3)),
+    "results, history": _page("results", _part(4)),
     "export": _page("export"),
     "crashed": _page("data", _crashed),
     "failed": _page("data", lambda hand: hand.window.session._say_failure("The disk is full.")),
@@ -159,6 +196,111 @@ def fitted(hand):
     hand.qtbot.waitUntil(lambda: not hand.app.running, timeout=10_000)
     expected, _ = scipys(GAUSSIAN.function, x, y, [3, 4, 1])
     return np.allclose(hand.app.result.popt, expected, rtol=1e-6)
+
+
+def group_seen(hand):
+    return hand.app.state.get("data.only") == "0.05" and fitted(hand)
+
+
+def trend_of(name):
+    """The trend has the parameter of a fit by itself."""
+
+    def drawn(hand):
+        spot = hand.window.pages["fitting"].many.trend.points.points()[0]
+        return spot.pos().y() == pytest.approx(hand.popt[GAUSSIAN.names.index(name)], rel=1e-8)
+
+    return drawn
+
+
+def copies(hand):
+    hand.key(KEY.Key_C, name=hand.find().objectName().split(": ")[1], held=CTRL)
+
+
+def on_first_fit(hand):
+    """After another model was chosen."""
+    hand.app.edit("model", {"name": "linear"})
+    hand["fits of the session"].setCurrentCell(0, 1)
+    hand.click()
+
+
+def forget_only_fit(hand):
+    del hand.app.state.fits[:-1]
+    hand.app.fits_changed.emit()
+    on_first_fit(hand)
+
+
+def click_first_fit(hand):
+    hand.app.edit("model", {"name": "linear"})
+    table = hand.find()
+    at = table.visualItemRect(table.item(0, 1)).center()
+    hand.qtbot.mouseClick(table.viewport(), LEFT, pos=at)
+
+
+def draw_first_fit(hand):
+    hand.window.app.state.fits[0]["shown"] = False
+    on_first_fit(hand)
+
+
+def standardise(hand):
+    hand.app.put("data.columns.sigma", "e")
+    hand.app.fit()
+    hand.qtbot.waitUntil(lambda: not hand.app.running, timeout=10_000)
+    hand.app.view(draws=[])
+    hand.window.navigate_to("results")
+    hand.click()
+
+
+def standardised(hand):
+    x, y, sigma = hand.arrays
+    popt, _ = scipys(GAUSSIAN.function, x, y, [3, 4, 1])
+    z = (y - GAUSSIAN.function(x, *popt)) / sigma
+    z = z / np.sqrt((z**2).sum() / 57)
+    return np.allclose(hand.window.residuals.points.getOriginalDataset()[1], z, atol=1e-4)
+
+
+def intervals_read(hand):
+    """Those of 99 %, by SciPy."""
+    x, y, _ = hand.arrays
+    popt, pcov = scipys(GAUSSIAN.function, x, y, [3, 4, 1])
+    half = stats.t.ppf(0.995, 57) * np.sqrt(np.diag(pcov))
+    table = hand["fitted parameters"]
+    shown = [table.item(row, 3).toolTip().split(" … ") for row in range(3)]
+    return np.allclose(np.array(shown, float).T, [popt - half, popt + half], rtol=1e-4)
+
+
+def profiles_read(hand):
+    """Near the plain ones: the model is hardly bent here."""
+    table = hand["fitted parameters"]
+    hand.qtbot.waitUntil(
+        lambda: table.columnCount() == 6 and not hand.find().text().startswith("Stop")
+    )
+    ends = [[table.item(row, k).toolTip().split(" … ") for row in range(3)] for k in (3, 4)]
+    plain, profiled = np.array(ends, float)
+    return np.allclose(plain, profiled, rtol=0.01)
+
+
+def correlation_reads(hand):
+    x, y, _ = hand.arrays
+    _, pcov = scipys(GAUSSIAN.function, x, y, [3, 4, 1])
+    found = pcov[2, 0] / np.sqrt(pcov[2, 2] * pcov[0, 0])
+    return abs(float(hand.find().item(2, 0).text().replace("−", "-")) - found) < 0.006
+
+
+def residual_share(hand):
+    """The second statistic: chi-square over the degrees of freedom."""
+    x, y, _ = hand.arrays
+    popt, _ = scipys(GAUSSIAN.function, x, y, [3, 4, 1])
+    found = ((y - GAUSSIAN.function(x, *popt)) ** 2).sum() / 57
+    return float(hand.find().currentItem().text()) == pytest.approx(found, rel=1e-4)
+
+
+def healthy_first(hand):
+    hand.qtbot.waitUntil(lambda: hand.find().spread.found.size == 60)
+
+
+def healthy(hand):
+    hand.qtbot.waitUntil(lambda: hand.find().toPlainText().startswith("Healthy"))
+    return True
 
 
 def stopped(hand):
@@ -310,46 +452,18 @@ def leave_out(hand):
 
 def left_out(hand):
     hand.qtbot.waitUntil(lambda: hand.app.points.y.size == 59, timeout=2000)
+    hand.click()
     return np.array_equal(hand.app.points.x, np.delete(hand.arrays[0], 3))
 
 
 def drag_edge(hand):
-    hand.click("fit a range")
+    hand.click()
     hand.drag(hand.window.plot, (0.0, 2.0), (3.0, 2.0))
 
 
-def copies_all(hand):
-    hand.key(KEY.Key_A, held=CTRL)
-    hand.key(KEY.Key_C, held=CTRL)
-
-
-def first_part(hand):
-    bar = hand.find().tabBar()
-    hand.qtbot.mouseClick(bar, LEFT, pos=bar.tabRect(1).center())
-
-
-def correlated(hand):
-    c = hand.app.result.pcov
-    expected = c[0, 1] / np.sqrt(c[0, 0] * c[1, 1])
-    return abs(float(hand.find().item(0, 1).text().replace("−", "-")) - expected) < 0.01
-
-
-def explained(hand):
-    x, y, _ = hand.arrays
-    r = y - GAUSSIAN(x, *hand.app.result.popt)
-    share = 1 - r @ r / ((y - y.mean()) @ (y - y.mean()))
-    table = hand.find()
-    row = table.findItems("R²", Qt.MatchFlag.MatchExactly)[0].row()
-    return float(table.item(row, 1).text()) == pytest.approx(share, rel=1e-5)
-
-
-def profiled(hand):
-    table = hand["fitted parameters"]
-    hand.qtbot.waitUntil(lambda: hand["profile intervals"].text() == "Profile &intervals",
-                         timeout=20_000)  # fmt: skip
-    return "rofile" in "".join(
-        table.horizontalHeaderItem(k).text() for k in range(table.columnCount())
-    )
+def reads(key, value):
+    """How the file is read, and that it still is."""
+    return lambda hand: entry(f"data.{key}", value)(hand) and hand.app.points is not None
 
 
 class Row(NamedTuple):
@@ -378,10 +492,23 @@ ROWS = {
     "column y": Row("data", writes("2*V"), column("y", lambda t, v, e: 2 * v)),
     "column sigma": Row("data", picks("e"), column("sigma", lambda t, v, e: e)),
     "data table": Row("data", first(second_row, presses(KEY.Key_Up, KEY.Key_Down)), row_reads),
-    "fit a range": Row("data", clicks, lambda h: h.window.plot.span.isVisible()),
-    "first x": Row("data", writes("2,5"), entry("data.x_range", [2.5, None])),
-    "last x": Row("data", writes("7"), entry("data.x_range", [None, 7.0])),
-    "fitted range": Row(
+    "column group": Row("data", picks("e"), lambda h: len(h.app.group_names) == 1),
+    "where": Row("data", writes("t > 5"), lambda h: h.app.points.x.min() > 5),
+    "rows": Row("data", writes("0:10"), lambda h: h.app.points.y.size == 10),
+    "exclude": Row("data", writes("3,7-9"), lambda h: h.app.points.y.size == 56),
+    "x range": Row("data", writes("2,5:"), entry("data.x_range", [2.5, None])),
+    "how it is read": Row("data", clicks, lambda h: h["format"].isVisible()),
+    "format": Row("data, reading", picks("csv"), reads("format", "csv")),
+    "delimiter": Row("data, reading", picks("comma"), reads("csv.delimiter", ",")),
+    "decimal": Row("data, reading", picks("point"), reads("csv.decimal", ".")),
+    "header": Row("data, reading", picks("yes"), reads("csv.header", True)),
+    "encoding": Row("data, reading", picks("utf-8"), reads("csv.encoding", "utf-8")),
+    "comment": Row("data, reading", picks("#"), reads("csv.comment", "#")),
+    "skip": Row("data, reading", writes("4"), lambda h: h.app.points.y.size == 57),
+    "sheet": Row(
+        "data, sheets", picks("two"), lambda h: h.app.points.y.tolist() == [0.0, 3.0, 6.0]),
+    "group": Row("data, groups", picks("b"), reads("group", "b")),
+    "fit a range": Row(
         "data", drag_edge,
         lambda h: h.app.state.get("data.x_range")[0] == pytest.approx(3, abs=0.05)),
     "mask points": Row("data", leave_out, left_out),
@@ -428,10 +555,20 @@ ROWS = {
         "model, code", first(with_code, lambda h: h.pick("half", "model function"), clicks),
         lambda h: h.app.model.names == ("a",)),
     # the page 'fitting'
-    "fitting method": Row("fitting", picks("lm"), entry("fitting.method", "lm")),
+    "fitting method": Row("fitting", picks("dogbox"), entry("fitting.method", "dogbox")),
     "fitting preset": Row("fitting", picks("robust"), entry("fitting.preset", "robust")),
     "fitting loss": Row("fitting", picks("soft_l1"), entry("fitting.loss", "soft_l1")),
     "fitting nan_policy": Row("fitting", picks("omit"), entry("fitting.nan_policy", "omit")),
+    "fitting group": Row("fitting", picks("e"), entry("data.columns.group", "e")),
+    "fitting only": Row("fitting, groups", picks("0.05"), entry("data.only", "0.05")),
+    "group fits": Row("fitting, groups", presses(KEY.Key_Home, KEY.Key_Return), group_seen),
+    "trend parameter": Row("fitting, groups", picks("mu"), trend_of("mu")),
+    "Trend of a parameter over the groups": Row("fitting, groups", pan, moved),
+    "copy groups": Row("fitting, groups", clicks, copied("\tamp\tamp_err\tmu\tmu_err\t")),
+    "copy groups command": Row("fitting, groups", clicks, copied(r"^nlsq batch .*--table")),
+    "write groups": Row(
+        "fitting, groups", first(answers("t.csv"), clicks),
+        lambda h: "amp,amp_err" in (h.folder / "t.csv").read_text()),
     "absolute sigma": Row(
         "fitting", first(lambda h: h.app.put("data.columns.sigma", "e"), clicks),
         entry("fitting.absolute_sigma", True)),
@@ -455,19 +592,37 @@ ROWS = {
     "Cost of each iteration": Row("fitting", pan, moved),
     # the page 'results'
     "fitted parameters": Row("results", first(second_row, presses(KEY.Key_Right)), value_reads),
-    "results parts": Row("results", first_part, lambda h: h["health report"].isVisible()),
-    "statistics": Row("results", presses(KEY.Key_Down), explained),
-    "profile intervals": Row("results", clicks, profiled),
-    "confidence level": Row("results", writes("90"), lambda h: h.app.state.level == 0.9),
-    "draw confidence": Row("results", clicks, lambda h: "confidence" not in h.app.state.draws),
-    "draw prediction": Row("results", clicks, lambda h: "prediction" in h.app.state.draws),
-    "draw standardised": Row(
-        "results", first(lambda h: h["draw standardised"].setEnabled(True), clicks),
-        lambda h: ("standardised" in h.app.state.draws) != ("standardised" in USUAL)),
-    "health report": Row("results, health", copies_all, copied(r"\w+")),
-    "Histogram of residuals": Row("results, residuals", pan, moved),
-    "Normal quantiles of residuals": Row("results, residuals", pan, moved),
-    "correlations": Row("results, correlations", presses(KEY.Key_Right), correlated),
+    "results parts": Row("results", take_tab, lambda h: h.find().currentIndex() == 1),
+    "confidence level": Row("results", writes("99"), intervals_read),
+    "draw confidence": Row(
+        "results", first(lambda h: h.app.view(draws=[]), clicks),
+        lambda h: h.window.plot.bands["confidence"].isVisible()),
+    "draw prediction": Row(
+        "results", first(lambda h: h.app.view(draws=[]), clicks),
+        lambda h: h.window.plot.bands["prediction"].isVisible()),
+    "draw standardised": Row("results", standardise, standardised),
+    "profile intervals": Row("results", clicks, profiles_read),
+    "statistics": Row("results", first(second_row, presses(KEY.Key_Right)), residual_share),
+    "health report": Row("results, health", presses(KEY.Key_Down), healthy),
+    "Histogram of residuals": Row("results, residuals", first(healthy_first, pan), moved),
+    "Normal quantiles of residuals": Row("results, residuals", first(healthy_first, pan), moved),
+    "correlations": Row("results, correlations", second_row, correlation_reads),
+    "fits of the session": Row(
+        "results, history", click_first_fit, entry("model", {"name": "gaussian"})),
+    "restore fit": Row("results, history", on_first_fit, entry("model", {"name": "gaussian"})),
+    "draw fit": Row(
+        "results, history", draw_first_fit, lambda h: h.window.plot.others[0].isVisible()),
+    "forget fit": Row("results, history", forget_only_fit, lambda h: not h.app.state.fits),
+    "copy table: fitted parameters": Row(
+        "results", copies, lambda h: copied(f"^Parameter.*\t{h.popt[0]!r}\t")(h)),
+    "copy table: statistics": Row("results", copies, copied("^Statistic.*\nPoints\t60\t")),
+    "copy table: correlations": Row(
+        "results, correlations", copies,
+        copied(r"^\tamp\tmu\tsigma\namp\t1\t.*\nsigma\t-0\.\d{9}")),
+    "copy table: fits of the session": Row(
+        "results, history", copies, copied("^Fit\t.*\tgaussian\t60\t")),
+    "copy figure: *": Row(
+        "results", copies, lambda h: QGuiApplication.clipboard().image().width() > 100),
     # the page 'export'
     "export kind": Row(
         "export", lambda h: h.pick(h.find().itemText(1)),
@@ -486,12 +641,9 @@ ROWS = {
     # the menus
     "open session": Row(
         "data", first(recent, answers("old.nlsq"), clicks), entry("model", {"name": "linear"})),
-    "recent sessions *": Row("data", first(recent, clicks), entry("model", {"name": "linear"})),
     "recent data *": Row("data", first(recent, clicks), other_file),
-    "paste data": Row(
-        "data", first(put_table, clicks), other_file),
-    "copy figure": Row("data", clicks, lambda h: not QGuiApplication.clipboard().image().isNull()),
-    "copy table": Row("results", clicks, copied(r"Value.*\d\.\d{12}")),
+    "paste data": Row("data", first(put_table, clicks), other_file),
+    "recent sessions *": Row("data", first(recent, clicks), entry("model", {"name": "linear"})),
     "reopen the last session": Row(
         "crashed", first(lambda h: (h.folder / "kept" / "last.json").write_text(
             SessionState({"model": {"name": "quadratic"}}).to_json()),

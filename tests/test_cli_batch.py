@@ -131,7 +131,7 @@ def test_a_search_is_told_resumed_and_of_its_settings(tmp_path):
             {"data": {"input_file": tmp_path / "0.csv"}, "model": {"formula": "a*sin(w*x+phi)"},
              "fitting": fitting}
         )  # fmt: skip
-        items = batching.find_items([tmp_path / name for name in names], settings, None)
+        items = batching.find_items([tmp_path / name for name in names], settings)
         journal, rows = Journal(tmp_path / "journal", True), []
         try:
             for _, row in batching.fit_all(items, settings, journal, False, lambda rows: None):

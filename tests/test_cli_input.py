@@ -469,15 +469,37 @@ def test_names_and_numbers_of_tables_are_whole(width, name):
 def test_no_group_is_lost_by_its_name(tmp_path, cells, names):
     rows = [f"{i},{i},{cell}" for cell in cells for i in range(3)]
     (tmp_path / "g.csv").write_text("\n".join(["t,V,s", *rows, ""]))
-    content = {"data": {"input_file": "g.csv"}, "model": {"name": "linear"}}
-    settings = Settings.model_validate(content)
-    found = list(find_items([tmp_path / "g.csv"], settings, "s"))
+
+    def by(column):
+        data = {"input_file": "g.csv", "columns": {"group": column}}
+        settings = Settings.model_validate({"data": data, "model": {"name": "linear"}})
+        return list(find_items([tmp_path / "g.csv"], settings))
+
+    found = by("s")
     if names is not None:
         assert [item.group for item, _ in found] == names
-    assert [item for item, _ in find_items([tmp_path / "g.csv"], settings, "2")] == [
-        item for item, _ in found
-    ]
+    for column in ("2", 2):
+        assert [item for item, _ in by(column)] == [item for item, _ in found]
     assert sum(points.y.size for _, points in found) == 9
+
+
+def test_one_group_is_fitted_by_itself_as_among_all(run, tmp_path):
+    t = np.linspace(0, 4, 9)
+    rows = [f"{a!r},{k * a + 1 + 0.1 * (i % 3)!r},{k}" for k in (2, 0.5)
+            for i, a in enumerate(t.tolist())]  # fmt: skip
+    (tmp_path / "g.csv").write_text("\n".join(["t,V,s", *rows, ""]))
+    groups = ("--set", "data.columns.group=s")
+    code, out, _ = run("batch", "g.csv", *XY, "linear", *groups, "--json")
+    assert code == 0 and [row["fit"] for row in json.loads(out)] == ["g.csv[2]", "g.csv[0.5]"]
+    code, _, _ = run(
+        "fit", "g.csv", *XY, "linear", *groups, "--set", "data.only='0.5'", "-o", "o.json"
+    )
+    one, expected = json.loads((tmp_path / "o.json").read_text()), json.loads(out)[1]
+    assert one["popt"] == pytest.approx([expected["a"], expected["b"]], rel=1e-10)
+    code, _, err = run("fit", "g.csv", *XY, "linear", *groups)
+    assert code == 1 and "nlsq batch" in err
+    code, _, err = run("fit", "g.csv", *XY, "linear", *groups, "--set", "data.only='5'")
+    assert code == 2 and "no rows of the group '5'" in err
 
 
 def test_a_batch_keeps_order_and_names_and_fits_again_what_was_damaged(run, tmp_path):

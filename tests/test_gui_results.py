@@ -1,5 +1,6 @@
 """The page 'results': what a fit found, how sure it is, and the fits before it."""
 
+import json
 import math
 import time
 
@@ -16,11 +17,16 @@ from PySide6.QtWidgets import QApplication, QTabWidget, QWidget
 from scipy import stats
 
 from nlsq import curve_fit, models
+from nlsq.gui_qt.adapters.config_adapter import read_session, write_session
 from nlsq.gui_qt.app_state import AppState
+from nlsq.gui_qt.autosave import AutosaveManager
 from nlsq.gui_qt.main_window import MainWindow
 from nlsq.gui_qt.preferences import Preferences
+from nlsq.gui_qt.session_state import SessionState
 from nlsq.gui_qt.widgets import param_results
 from nlsq.result import CurveFitResult
+from nlsq.session import examining, remembering
+from nlsq.utils.input_error import InputError
 
 LEFT = Qt.MouseButton.LeftButton
 GAUSSIAN = models.get("gaussian")
@@ -124,6 +130,19 @@ def test_residuals_over_their_errors_or_in_units_of_y(window, qtbot):
     assert plot.plotItem.getAxis("left").labelText == "residual / σ"
     qtbot.mouseClick(box, LEFT, pos=box_of(window, "draw standardised"))
     np.testing.assert_allclose(plot.points.getOriginalDataset()[1], plain, rtol=1e-6, atol=1e-9)
+
+
+def test_residuals_are_of_what_moved_last(window, qtbot):
+    fit(window, qtbot)
+    axis = window.residuals.plotItem.getAxis("left")
+    window.app.start_changed.emit()  # as a late guess of a model's file does
+    assert axis.labelText == "residual of the fit"
+    window.app.edit("fitting.p0", {"mu": 5.0})
+    assert axis.labelText == "residual of the start"
+    window.app.history.undo()
+    assert axis.labelText == "residual of the fit"
+    found = window.residuals.points.getOriginalDataset()[1]
+    np.testing.assert_allclose(found, Y - direct().predictions, atol=1e-9)
 
 
 # ------------------------------------------------------------------------------------- health
@@ -290,6 +309,12 @@ def test_tables_are_copied_with_all_digits(window, qtbot):
     qtbot.keyClick(child(window, "statistics"), Qt.Key.Key_C, Qt.KeyboardModifier.ControlModifier)
     rows = dict(line.split("\t")[:2] for line in QGuiApplication.clipboard().text().split("\n"))
     assert float(rows["R²"]) == pytest.approx(direct().r_squared, rel=1e-12)
+    child(window, "correlations").copy()
+    lines = [line.split("\t") for line in QGuiApplication.clipboard().text().split("\n")]
+    assert (
+        lines[0] == ["", "amp", "mu", "sigma"] and [line[0] for line in lines[1:]] == lines[0][1:]
+    )
+    assert float(lines[3][1]) == pytest.approx(direct().correlation[2, 0], rel=1e-9)
 
 
 def test_a_figure_is_copied(window, qtbot):
@@ -321,3 +346,226 @@ def test_each_statistic_is_explained(window, qtbot):
     for row in range(table.rowCount()):
         meaning = table.item(row, 1).toolTip()
         assert meaning.endswith(".") and len(meaning.split()) >= 5
+
+
+# ----------------------------------------------------------------------------------- history
+
+LORENTZIAN = models.get("lorentzian")
+
+
+def two_fits(window, qtbot):
+    """A gaussian, then a lorentzian; the table of the fits."""
+    fit(window, qtbot)
+    window.app.edit("model", {"name": "lorentzian"})
+    fit(window, qtbot)
+    turn(window, "History")
+    return child(window, "fits of the session")
+
+
+def press_cell(qtbot, table, row, column):
+    at = table.visualItemRect(table.item(row, column)).center()
+    qtbot.mouseClick(table.viewport(), LEFT, pos=at)
+
+
+def shown(window):
+    table = child(window, "fitted parameters")
+    return [float(table.item(row, 1).toolTip()) for row in range(table.rowCount())]
+
+
+def test_fits_are_compared(window, qtbot):
+    table = two_fits(window, qtbot)
+    texts = [[table.item(row, column).text() for column in range(7)] for row in range(2)]
+    assert [row[1] for row in texts] == ["gaussian", "lorentzian"]
+    found = [direct(), direct(model=LORENTZIAN)]
+    for row, one in zip(texts, found, strict=True):
+        rss, n, k = float(((Y - one.predictions) ** 2).sum()), 120, 4  # and the noise
+        aicc = n * math.log(rss / n) + 2 * 3 + 2 * k * (k + 1) / (n - k - 1)
+        bic = n * math.log(rss / n) + 3 * math.log(n)
+        assert row[2] == "120" and float(row[3]) == pytest.approx(rss / 117, rel=1e-4)
+        assert (float(row[4]), float(row[5])) == pytest.approx((aicc, bic), abs=0.006)
+    delta = found[1].aicc - found[0].aicc
+    assert texts[0][6] == "0.00" and float(texts[1][6]) == pytest.approx(delta, abs=0.01)
+    assert table.item(1, 1).font().bold() and not table.item(0, 1).font().bold()
+    fit(window, qtbot)
+    assert table.rowCount() == 2  # the same settings
+
+
+def test_a_click_restores_a_fit_and_undo_takes_it_back(window, qtbot):
+    table, app = two_fits(window, qtbot), window.app
+    content, page = json.dumps(app.state.content), window.pages["results"]
+    press_cell(qtbot, table, 0, 1)
+    assert app.state.content["model"] == {"name": "gaussian"} and app.state.page == "results"
+    assert shown(window) == direct().popt.tolist() and table.item(0, 1).font().bold()
+    assert page.verdict.text().startswith("Converged")
+    app.history.undo()
+    assert json.dumps(app.state.content) == content
+    assert shown(window) == direct(model=LORENTZIAN).popt.tolist()
+    table.setFocus()
+    table.setCurrentCell(0, 2)
+    qtbot.keyClick(table, Qt.Key.Key_Return)
+    assert shown(window) == direct().popt.tolist()
+    window.navigate_to("model")
+    app.history.undo()
+    assert app.state.page == "model"  # a result that comes back turns no page
+
+
+def test_a_result_does_not_come_back_for_other_data(window, qtbot, data):
+    table, app = two_fits(window, qtbot), window.app
+    text = data.read_text().splitlines()
+    data.write_text("\n".join(text[:-20]))  # meanwhile
+    app.edit("data.where", "t >= 0")
+    app.edit("data.where", None)
+    press_cell(qtbot, table, 0, 1)
+    assert app.state.content["model"] == {"name": "gaussian"}
+    assert app.points.y.size == 100 and app.result is None
+
+
+def test_curves_of_fits_are_drawn_beside_each_other(window, qtbot):
+    table = two_fits(window, qtbot)
+    table.setFocus()
+    for row in (0, 1):
+        table.setCurrentCell(row, 3)
+        qtbot.keyClick(table, Qt.Key.Key_Space)
+    for curve, model in zip(window.plot.others, (GAUSSIAN, LORENTZIAN), strict=True):
+        x, y = curve.getOriginalDataset()
+        np.testing.assert_allclose(y, model(x, *direct(model=model).popt), atol=1e-6)
+    assert window.plot.legend.isVisible()
+    box = table.visualItemRect(table.item(1, 0))
+    qtbot.mouseClick(
+        table.viewport(), LEFT, pos=box.center() - (box.topRight() - box.topLeft()) * 0.38
+    )
+    assert len(window.plot.others) == 1
+    assert [one["shown"] for one in window.app.state.fits] == [True, False]
+    qtbot.keyClick(table, Qt.Key.Key_Space)
+    window.app.open("/nowhere.csv")
+    assert window.plot.others  # until somebody hides them
+
+
+def test_a_fit_is_forgotten_and_comes_back(window, qtbot):
+    table, app = two_fits(window, qtbot), window.app
+    table.setFocus()
+    table.setCurrentCell(0, 1)
+    qtbot.keyClick(table, Qt.Key.Key_Delete)
+    assert [one["model"] for one in app.state.fits] == ["lorentzian"]
+    window.app.edit("model", {"name": "linear"})
+    fit(window, qtbot)
+    app.history.undo()
+    app.history.undo()
+    assert [one["model"] for one in app.state.fits] == ["gaussian", "lorentzian", "linear"]
+
+
+def test_fits_are_kept_in_files(window, qtbot, data, tmp_path):
+    two_fits(window, qtbot)
+    state = window.app.state
+    window.app.view(level=0.9, draws=["prediction"])
+    assert SessionState.from_json(state.to_json()) == state
+    state.fits[0]["content"]["model"] = {
+        "path": str(tmp_path / "m.py"),
+        "function": "f",
+        "trusted": True,
+    }
+    write_session(tmp_path / "mine.nlsq", state)
+    there = tmp_path / "there"
+    there.mkdir()
+    for name in ("mine.nlsq", "peak.csv"):
+        (tmp_path / name).rename(there / name)
+    later = read_session(there / "mine.nlsq")
+    assert "trusted" not in later.fits[0]["content"]["model"]
+    assert later.fits[1]["content"]["data"]["input_file"] == str(there / "peak.csv")
+    app = AppState()
+    app.take(later)
+    app.edit("", remembering.restored(app.state.content, app.state.fits[1]))
+    assert app.points.y.size == 120 and app.result is None  # a fit is made again, never read
+    assert (app.state.level, app.state.draws) == (0.9, ["prediction"])
+    app.history.undo()
+    app.history.undo()
+    assert app.state.content == {} and app.state.fits == []
+    app.history.redo()
+    assert len(app.state.fits) == 2
+
+
+def test_a_fit_alone_is_saved_for_a_crash(window, qtbot, tmp_path):
+    manager = AutosaveManager(window.app, window, tmp_path / "kept", 0.02)
+    manager.start()
+    fit(window, qtbot)
+    qtbot.waitUntil(lambda: any(
+        SessionState.from_json(one.read_text()).fits == window.app.state.fits
+        for one in (tmp_path / "kept").glob("*.json")
+    ))  # fmt: skip
+    manager.stop()
+
+
+def test_a_session_of_the_version_before_opens(data, tmp_path):
+    content = {"data": {"input_file": "peak.csv"}, "model": {"name": "gaussian"}}
+    old = {"nlsq session": 1, "content": content, "page": "model", "theme": "dark"}
+    (tmp_path / "old.nlsq").write_text(json.dumps(old))
+    state = read_session(tmp_path / "old.nlsq")
+    assert (state.page, state.theme, state.fits, state.level) == ("model", "dark", [], 0.95)
+    assert AppState(state).model.names == ("amp", "mu", "sigma")
+
+
+def a_fit(**other):
+    good = {"number": 1, "content": {"model": {"name": "linear"}}, "model": "linear",
+            "converged": True, "n_points": 9, "statistics": {"aicc": "inf"}, "shown": False,
+            "parameters": {"slope": 1.0}, "curve": {"x": "0 1", "y": "1 inf"}}  # fmt: skip
+    return good | other
+
+
+BAD_FITS = [
+    3, [4], [{}], [a_fit(number="1")], [a_fit(curve={"x": "1", "y": ""})], [a_fit(shown=None)],
+    [a_fit(content={"model": 3})], [a_fit(statistics={"aicc": "low"})],
+    [a_fit(curve={"x": "a", "y": "0"})],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("fits", BAD_FITS, ids=range(len(BAD_FITS)))
+def test_damaged_fits_are_refused(tmp_path, fits):
+    text = json.dumps({"nlsq session": 2, "content": {}, "fits": [a_fit()]})
+    assert len(SessionState.from_json(text).fits) == 1
+    (tmp_path / "bad.nlsq").write_text(json.dumps({"nlsq session": 2, "content": {}, "fits": fits}))
+    with pytest.raises(InputError, match="damaged"):
+        read_session(tmp_path / "bad.nlsq")
+
+
+def test_differences_are_among_fits_to_the_same_data():
+    linear, huber = {"fitting": {}}, {"fitting": {"loss": "huber"}}
+    fits = [
+        a_fit(statistics={"aicc": aicc}, content=content, converged=ended)
+        for aicc, content, ended in (
+            (5.0, linear, True), (2.0, linear, True), (1.0, linear, False), (9.0, huber, True),
+            ("-inf", {"data": {"input_file": "b"}}, True), ("nan", linear, True),
+        )
+    ]  # fmt: skip
+    found = remembering.differences(fits)
+    assert found[:5] == [3.0, 0.0, -1.0, 0.0, 0.0] and math.isnan(found[5])
+
+
+def test_no_more_is_held_than_memory_should_take(monkeypatch):
+    monkeypatch.setattr(remembering, "_HELD", 3 * 9 * (4 + 2))
+    results, points = remembering.Results(), remembering.Points(X[:9], Y[:9], None, ["t"], "V")
+    for k in range(5):
+        results.hold({"model": {"formula": str(k)}}, points, ({"popt": [1, 2]}, k))
+    held = [results.of({"model": {"formula": str(k)}}, points) for k in range(5)]
+    assert held[:2] == [None, None] and [one[1] for one in held[2:]] == [2, 3, 4]
+
+
+@pytest.mark.parametrize("model", [GAUSSIAN, "a*exp(-b*x) + c"], ids=["of ours", "a formula"])
+def test_a_result_that_travelled_has_exact_derivatives(model):
+    p0 = GAUSSIAN.guess(X, Y) if model is GAUSSIAN else None
+    found = CurveFitResult.from_json(curve_fit(model, X, Y, p0).to_json())
+    a, b, c = p = np.array([2.0, 1.5, 0.3])
+    z = (X - b) / c
+    e = np.exp(-0.5 * z**2)
+    exact = np.column_stack([e, a * e * z / c, a * e * z**2 / c])
+    if model is not GAUSSIAN:
+        e = np.exp(-b * X)
+        exact = np.column_stack([e, -a * X * e, 1 + 0 * X])
+    J = examining.by_engine(found).model.jacobian(X, p)
+    np.testing.assert_allclose(J, exact, rtol=1e-13, atol=1e-14)
+    assert found.model is not examining.by_engine(found).model
+
+
+def test_a_model_that_ran_apart_has_no_profiles():
+    apart = CurveFitResult.from_json(curve_fit(lambda x, a: a * x, X, Y).to_json())
+    with pytest.raises(InputError, match="in a process of its own"):
+        examining.profile(apart, 0.95, None, None)

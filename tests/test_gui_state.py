@@ -320,7 +320,7 @@ from nlsq.gui_qt.app_state import AppState
 from nlsq.gui_qt.main_window import MainWindow
 from nlsq.gui_qt.preferences import Preferences
 application = QApplication([])
-window = MainWindow(AppState(), Preferences(sys.executable + ".none"))
+window = MainWindow(AppState(), Preferences("window.json"))
 window.show()
 window.app.open("decay.csv")
 window.app.edit("model", {"path": "slow.py", "function": "f", "trusted": True})

@@ -21,7 +21,6 @@ import nlsq.gui_qt
 from nlsq import models
 from nlsq.gui_qt.app_state import AppState
 from nlsq.gui_qt.main_window import MainWindow
-from nlsq.gui_qt.plots.base_plot import thinned
 from nlsq.gui_qt.preferences import Preferences
 from tests.gui_hand import Hand
 
@@ -276,22 +275,6 @@ def test_what_a_fit_tells_arrives_in_the_thread_of_the_window(hand):
     hand.qtbot.waitUntil(lambda: not app.running)
     assert {"running_changed", "result_changed", "problems_changed"} <= threads.keys()
     assert {t for all_ in threads.values() for t in all_} == {threading.main_thread()}
-
-
-SIZES = [0, 1, 3999, 4001, 40_003, 1_000_003]
-
-
-@pytest.mark.parametrize("n", SIZES)
-def test_many_points_are_thinned_to_their_extremes(n):
-    rng = np.random.default_rng(n)
-    x, y = np.sort(rng.uniform(0, 1, n)), rng.normal(size=n)
-    for left, right in ((-1e300, 1e300), (0.25, 0.5), (0.7, 0.7001), (0.99, 9.0), (3.0, 4.0)):
-        at, shown = thinned(x, y, left, right)
-        seen = (x >= left) & (x <= right)
-        assert at.size <= 4000 + 2 and at.size == shown.size
-        if seen.any():
-            assert shown.max() >= y[seen].max() and shown.min() <= y[seen].min()
-            assert np.isin(shown, y).all()
 
 
 def test_points_of_another_scale_are_drawn(hand, tmp_path):

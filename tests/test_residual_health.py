@@ -1,5 +1,6 @@
 """What a diagnosis says of residuals: tests against SciPy, refits, and fits of known truth."""
 
+import contextlib
 import dataclasses
 import pickle
 import re
@@ -112,6 +113,7 @@ def test_no_alarm_on_certified_fits(problem):
         tuple(f"b{i}" for i in range(n)), problem.certified, np.ones(n, bool), np.zeros(n, int),
         None, np.diag(problem.stderr**2), (), (), 0.5 * float(r @ r), problem.dof, r.size,
         problem.rsd**2, J, r, problem.x if problem.x.ndim == 1 else None, problem.y, f,
+        total=problem.y.size * float(problem.y.var()),
     )  # fmt: skip
     found = residual_health.analyse(evidence) + influence.analyse(evidence)
     assert [f for f in found if f.severity > Severity.INFO] == []
@@ -287,10 +289,12 @@ class Broken:
 
 
 def spoil(evidence):
-    """Change the fit."""
-    for array in (evidence.values, evidence.covariance, evidence.residuals, evidence.jacobian):
-        array[...] = 99.0
-    return []
+    """Change the fit wherever that can be done."""
+    e = evidence
+    for array in (e.values, e.covariance, e.residuals, e.jacobian, e.space.r, e.axis.places):
+        with contextlib.suppress(ValueError):
+            array[...] = 99.0
+    raise ValueError("nothing could be changed")
 
 
 def garble(evidence):

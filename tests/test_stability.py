@@ -359,7 +359,7 @@ def test_what_is_found(what):
     assert seen.keys() == kinds
     if number is not None:
         assert list(seen.values())[-1].number == pytest.approx(number, rel=1e-12)
-    assert all(f.text.endswith(".") and f.level in stability.report.LEVELS for f in seen.values())
+    assert all(f.text.endswith(".") and f.level in stability.looks.LEVELS for f in seen.values())
 
 
 def test_a_dependence_is_named_and_its_condition_measured():

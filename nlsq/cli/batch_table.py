@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any
 
 from rich import box
@@ -11,7 +10,7 @@ from rich.text import Text
 
 from nlsq.cli.whole import natural_width, print_whole
 from nlsq.result.search_sentences import best_of_many, found_sentence
-from nlsq.session.batch_rows import OUTCOMES
+from nlsq.session.batch_rows import parameter_columns, told
 from nlsq.utils.input_error import harmless
 
 _LEAST_NOTE = 24  # columns of the terminal for what is said of a fit
@@ -19,15 +18,12 @@ _LEAST_NOTE = 24  # columns of the terminal for what is said of a fit
 
 def show(console: Any, rows: list[dict[str, Any]], worst: int) -> None:
     """Print how many ended how, and the worst fits."""
-    counts = Counter(row["outcome"] for row in rows)
-    said = ", ".join(f"{counts[o]} {o}" for o in reversed(OUTCOMES) if counts[o])
-    console.print(Text(f"{len(rows)} fits: ", "bold") + Text(said))
+    console.print(Text(f"{len(rows)} fits: ", "bold") + Text(told(rows)))
     if searched := [row for row in rows if row.get("local_fits")]:
         console.print(Text("search: ", "bold") + Text(_search(searched)))
     if not (worst and rows):
         return
-    fitted = next((r for r in rows if r["outcome"] == "converged"), {})
-    names = [n[:-4] for n in fitted if n.endswith("_err") and n[:-4] in fitted]
+    names = parameter_columns(rows)
     listed, shown = rows[:worst], len(names)
     while (least := _least_width(listed, names[:shown])) > console.width and shown:
         shown -= 1

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from nlsq.cli.options import Setting, read_range
+from nlsq.cli.options import Setting
 from nlsq.session.words import read_column
 
 FORMATS = ("csv", "json", "hdf5", "npz", "npy", "parquet", "arrow", "excel", "jcamp")
@@ -18,10 +18,6 @@ FORMATS = ("csv", "json", "hdf5", "npz", "npy", "parquet", "arrow", "excel", "jc
 def _columns(texts: tuple[str, ...]) -> Any:
     found = [read_column(text) for text in texts]
     return found if len(found) > 1 else found[0]
-
-
-def _range(text: str) -> list[float | None]:
-    return list(read_range(text, "--x-range", f"{text!r} is not LOW:HIGH"))
 
 
 DATA = [
@@ -45,7 +41,7 @@ DATA = [
     Setting(["--rows"], key="data.rows", metavar="A:B[:STEP]", help="Range of rows, from 0."),
     Setting(["--exclude"], key="data.exclude", metavar="ROWS",
             help="Leave out these rows of the file, counted from 0: 3,7,10-20."),
-    Setting(["--x-range"], key="data.x_range", metavar="LOW:HIGH", read=_range,
+    Setting(["--x-range"], key="data.x_range", metavar="LOW:HIGH",
             help="Fit only where x is in this range, 2.5:7; an empty side is open: 2.5:"),
     Setting(
         ["--format"], key="data.format", type=click.Choice(FORMATS),

@@ -65,17 +65,13 @@ def _bounds(texts: tuple[str, ...]) -> dict:
     found = {}
     for text in texts:
         name, equals, limits = text.partition("=")
-        what = f"{text!r} is not NAME=LOW:HIGH"
-        found[name.strip()] = read_range(limits if equals else "", "--bounds", what)
+        low, colon, high = limits.partition(":")
+        if not (equals and colon):
+            hint = f"{text!r} is not NAME=LOW:HIGH; either side may be empty."
+            raise click.BadParameter(hint, param_hint="--bounds")
+        sides = (_number(v, "--bounds") if v.strip() else None for v in (low, high))
+        found[name.strip()] = tuple(sides)
     return found
-
-
-def read_range(text: str, option: str, what: str) -> tuple[float | None, ...]:
-    """The sides of ``0:10``, None for one that is empty; `what` is said where there is no colon."""
-    low, colon, high = text.partition(":")
-    if not colon:
-        raise click.BadParameter(f"{what}; either side may be empty.", param_hint=option)
-    return tuple(_number(v, option) if v.strip() else None for v in (low, high))
 
 
 def _fixed(texts: tuple[str, ...]) -> dict:

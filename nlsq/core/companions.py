@@ -24,19 +24,11 @@ from nlsq.result import CurveFitResult
 
 
 def companions(
-    method: Any,
-    jac: Any,
-    has_start: bool,
-    options: dict[str, Any],
-    diagnoses: bool,
-    thresholds: Any,
+    method: Any, jac: Any, has_start: bool, options: dict, diagnoses: bool, thresholds: Any
 ) -> tuple[list[Any], str | None, dict]:
     """(the companions that a call of `curve_fit` asks for, method and options of the fit itself).
 
-    Raises
-    ------
-    TypeError, ValueError
-        For wishes that are wrong, or contradict each other.
+    A TypeError or ValueError is for wishes that are wrong, or contradict each other.
     """
     found: list[Any] = []
     if diagnoses:

@@ -26,9 +26,8 @@ from nlsq.core.problem.parameters import Parameters
 from nlsq.core.verdict.finished import Finished
 from nlsq.interfaces.orchestration_protocol import OptimizationConfig
 from nlsq.stability.guard import OF_START, stability_guard
-from nlsq.stability.looks import Look
+from nlsq.stability.looks import Action, Hazard, Look, StabilityReport
 from nlsq.stability.numbers import with_factor
-from nlsq.stability.report import Action, Hazard, StabilityReport
 from nlsq.utils import interruption
 from nlsq.utils.input_error import did_you_mean
 

@@ -27,12 +27,14 @@ from nlsq.diagnostics.health_report import create_health_report as create_health
 from nlsq.diagnostics.health_report import diagnose as diagnose
 from nlsq.diagnostics.identifiability import IdentifiabilityAnalyzer as IdentifiabilityAnalyzer
 from nlsq.diagnostics.identifiability import IdentifiabilityReport as IdentifiabilityReport
+from nlsq.diagnostics.identifiability import (
+    ParameterSensitivityAnalyzer as ParameterSensitivityAnalyzer,
+)
+from nlsq.diagnostics.identifiability import (
+    ParameterSensitivityReport as ParameterSensitivityReport,
+)
 from nlsq.diagnostics.influence import Influence as Influence
 from nlsq.diagnostics.plugins import DiagnosticPlugin as DiagnosticPlugin
 from nlsq.diagnostics.plugins import Kinetics as Kinetics
 from nlsq.diagnostics.plugins import PluginRegistry as PluginRegistry
 from nlsq.diagnostics.plugins import run_plugins as run_plugins
-from nlsq.diagnostics.sensitivity import (
-    ParameterSensitivityAnalyzer as ParameterSensitivityAnalyzer,
-)
-from nlsq.diagnostics.sensitivity import ParameterSensitivityReport as ParameterSensitivityReport

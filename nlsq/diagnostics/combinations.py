@@ -87,8 +87,7 @@ def _families(
 
 def _is_same(evidence: Evidence, at: np.ndarray, moves: Moves) -> bool:
     """Whether the residuals stay, beside what the moves of each parameter alone would make."""
-    lengths = evidence.lengths[at]
-    alone = [float(lengths @ np.abs(move - evidence.values[at])) for move in moves]
+    alone = [float(evidence.lengths[at] @ np.abs(move - evidence.values[at])) for move in moves]
     shifts = (_shift(evidence, at, move) for move in moves)
     return all(one > 0 and shift <= _SAME * one for one, shift in zip(alone, shifts, strict=True))
 
@@ -107,8 +106,7 @@ def _complement(rows: np.ndarray) -> np.ndarray:
     size = np.abs(rows).max(axis=0)
     scale = np.where(size > 0, size, 1.0)
     _, values, VT = np.linalg.svd(rows / scale)
-    rank = int((values > 1e-9 * values[0]).sum())
-    rest = echelon(VT[rank:])
+    rest = echelon(VT[int((values > 1e-9 * values[0]).sum()) :])
     leading = scale[np.argmax(np.abs(rest) > 1e-9, axis=1)]  # of each row the first is 1
     return rest / scale * leading[:, None]
 
@@ -151,14 +149,8 @@ def product_text(names: Sequence[str], powers: Sequence[float]) -> str:
     >>> product_text(["a", "b", "c"], [1, 2, -1]), product_text(["a", "b"], [1, -1])
     ('a*b**2/c', 'a/b')
     """
-    above, below = (
-        [
-            name if abs(power) == 1 else f"{name}**{abs(power):g}"
-            for name, power in zip(names, powers, strict=True)
-            if sign * power > 0
-        ]
-        for sign in (1, -1)
-    )
+    texts = [n if abs(p) == 1 else f"{n}**{abs(p):g}" for n, p in zip(names, powers, strict=True)]
+    above, below = ([t for t, p in zip(texts, powers, strict=True) if s * p > 0] for s in (1, -1))
     under = f"({'*'.join(below)})" if len(below) > 1 else "".join(below)
     return ("*".join(above) or "1") + (f"/{under}" if below else "")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import functools
 import math
@@ -30,8 +29,7 @@ class Evidence:
     at_bound: np.ndarray  #: (n,) -1 at the lower bound, 0 inside, 1 at the upper bound
     R: np.ndarray | None  #: (k, n) any matrix with the Jacobian's J^T J
     covariance: np.ndarray  #: (n, n) `pcov`: inf for undetermined parameters, 0 for fixed ones
-    #: unit vectors along which the model does not change, by name
-    null_directions: tuple[dict[str, float], ...]
+    null_directions: tuple[dict[str, float], ...]  #: unit vectors along which the model stays
     undetermined: tuple[str, ...]
     cost: float
     dof: int
@@ -58,12 +56,11 @@ class Evidence:
 
     def locked(self) -> Evidence:
         """The same in arrays that a stranger's plugin cannot change."""
-        views = {k: v.view() for k, v in vars(self).items() if isinstance(v, np.ndarray)}
+        given = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        views = {k: v.view() for k, v in given.items() if isinstance(v, np.ndarray)}
         for view in views.values():
             view.flags.writeable = False
-        out = copy.copy(self)
-        vars(out).update(views)
-        return out
+        return dataclasses.replace(self, **views)
 
     @classmethod
     def of_jacobian(cls, jacobian: Any, names: Any = None) -> Evidence:
@@ -81,6 +78,11 @@ class Evidence:
         )  # fmt: skip
 
     @functools.cached_property
+    def n_free(self) -> int:
+        """How many parameters are free."""
+        return int(np.count_nonzero(self.free))
+
+    @functools.cached_property
     def moved(self) -> np.ndarray:
         """(n,) the parameters that are free and inside their bounds."""
         return self.free & (self.at_bound == 0)
@@ -95,7 +97,7 @@ class Evidence:
         """What the free parameters' Jacobian determines; None where it is not known."""
         if self.R is None:
             return None
-        places = np.flatnonzero(self.free & (self.lengths > 0))
+        places = (self.free & (self.lengths > 0)).nonzero()[0]
         lengths = self.lengths[places]
         _, values, rows = np.linalg.svd(self.R[:, places] / lengths)
         missing = np.zeros(len(rows) - len(values))
@@ -152,7 +154,8 @@ class Evidence:
         """Root mean square residual over the deviation of y, both weighted; nan if not known."""
         if self.total is None:
             return math.nan
-        rss = self.sums["chi_squared"] if self.residuals is None else self.space.rss
+        kept = self.residuals is not None
+        rss = self.space.rss if kept else (self.sums or {}).get("chi_squared", math.nan)
         return math.sqrt(rss / self.total) if self.total else math.inf
 
     @property
@@ -194,7 +197,7 @@ class Directions:
 
     def lost(self, tolerance: float) -> int:
         """Number of singular values that are not above this share of the largest."""
-        return int((self.values <= tolerance * self.values.max(initial=0.0)).sum())
+        return int(np.count_nonzero(self.values <= tolerance * self.values[:1]))  # of the largest
 
     @functools.cached_property
     def inflations(self) -> np.ndarray:
@@ -206,6 +209,6 @@ class Directions:
         return float(self._over_values(self.rows @ (combination / self.lengths)))
 
     def _over_values(self, parts: np.ndarray) -> np.ndarray:
-        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        with np.errstate(all="ignore"):
             divided = (parts.T / self.values).T
         return np.hypot.reduce(np.where(np.isnan(divided), 0.0, divided), axis=0)

@@ -37,7 +37,7 @@ def analyse(evidence: Evidence, config: DiagnosticsConfig) -> list[Finding]:
             remedy = "widen the bound if nature allows, or fix it there"
             found.append(Finding("bound", WARNING, fact, float(len(names)), remedy, names))
     if evidence.dof <= 0 and evidence.n_points:
-        counts = (evidence.n_points, "data value"), (int(evidence.free.sum()), "free parameter")
+        counts = (evidence.n_points, "data value"), (evidence.n_free, "free parameter")
         sizes = " for ".join(f"{n} {what}{'' if n == 1 else 's'}" for n, what in counts)
         fact, remedy = f"{sizes}: nothing can check the fit", "add data, or fix parameters"
         found.append(Finding("freedom", WARNING, fact, float(evidence.dof), remedy))
@@ -95,7 +95,7 @@ def explains_nothing(evidence: Evidence, config: DiagnosticsConfig) -> bool:
     r2 = evidence.r_squared
     if r2 is None or not r2 < config.explained_threshold or _is_mean(evidence):
         return False
-    more, dof = int(evidence.free.sum()) - 1, evidence.dof
+    more, dof = evidence.n_free - 1, evidence.dof
     if r2 < 0 or more < 1 or dof < 1:
         return r2 < 0
     from scipy.special import fdtrc
@@ -130,4 +130,4 @@ def _percent(r2: float) -> str:
 def _is_mean(evidence: Evidence) -> bool:
     """Whether the model is a constant by its nature: one parameter, one value."""
     f = evidence.fitted
-    return int(evidence.free.sum()) <= 1 and f is not None and f.size > 0 and np.ptp(f) == 0
+    return evidence.n_free <= 1 and f is not None and f.size > 0 and np.ptp(f) == 0

@@ -19,7 +19,6 @@ class Severity(enum.IntEnum):
 
 
 INFO, WARNING, CRITICAL = Severity
-LINES = 12  # of a report
 _MARK = {INFO: " ", WARNING: "!", CRITICAL: "X"}
 
 
@@ -36,8 +35,8 @@ class Finding:
 
     def __post_init__(self) -> None:
         texts = (self.code, self.fact, self.remedy, *self.parameters)
-        number = self.number is None or isinstance(self.number, int | float | np.number)
-        right = isinstance(self.severity, Severity) and number
+        number = self.number is None or isinstance(self.number, (int, float, np.number))
+        right = number and isinstance(self.severity, Severity)
         if not right or not all(isinstance(text, str) for text in texts):
             raise TypeError(
                 "a Finding has texts, a Severity and a number or None, got "
@@ -74,36 +73,27 @@ class DiagnosticsConfig:
     0.99
     """
 
-    #: share of the largest singular value below which one is rounding
-    rank_tolerance: float = 1e-12
+    rank_tolerance: float = 1e-12  #: share of the largest singular value that is rounding
     #: condition of the column-scaled Jacobian from which its errors have too few digits
     condition_threshold: float = 1e10
-    #: correlation from which a pair is listed; no alarm
-    correlation_threshold: float = 0.95
-    #: standard error as a share of the value from which a parameter is ill known
-    relative_error: float = 0.4
+    correlation_threshold: float = 0.95  #: correlation from which a pair is listed; no alarm
+    relative_error: float = 0.4  #: standard error over the value from which one is ill known
     #: how many times a parameter's error grows because the others are fitted too; of two that are
     #: ill known and inflated the data know a combination at most
     inflation_threshold: float = 20.0
-    #: error of a combination, as a share of its members', below which it is known well
-    known_well: float = 0.2
+    known_well: float = 0.2  #: error of a combination over its members', below which it is known
     #: share of the largest eigenvalue of J^T J, columns scaled, below which a direction is sloppy
     sloppy_threshold: float = 1e-6
     #: R-squared below which a model that is not significantly better than a constant, or leaves a
     #: trend in the residuals, is wrong
     explained_threshold: float = 0.1
-    #: cosine between the residuals and a column of J above which the end is no minimum
-    gradient_threshold: float = 0.03
-    #: ... and below which a gradient has vanished
-    vanishing_threshold: float = 1e-6
-    #: ratio of the largest cosines of two parameters, over all iterations
-    imbalance_threshold: float = 1e6
-    #: last iterations that are looked at
-    stagnation_window: int = 10
+    gradient_threshold: float = 0.03  #: cosine of residuals and a column of J that no minimum has
+    vanishing_threshold: float = 1e-6  #: such a cosine below which a gradient has vanished
+    imbalance_threshold: float = 1e6  #: ratio of two parameters' largest cosines, of all iterations
+    stagnation_window: int = 10  #: last iterations that are looked at
     #: share of the cost that they must have gained where the gradient is not yet small
     stagnation_tolerance: float = 0.01
-    #: share of good fits whose residuals are found fault with, all their tests together
-    false_alarms: float = 0.01
+    false_alarms: float = 0.01  #: share of good fits with whose residuals some test finds fault
     #: standard errors by which a point that is named moves a parameter; 3 times that is an alarm
     influence_threshold: float = 3.0
 
@@ -115,13 +105,7 @@ class DiagnosticsConfig:
 
     @classmethod
     def of(cls, config: DiagnosticsConfig | None) -> DiagnosticsConfig:
-        """A config, the default one for None.
-
-        Raises
-        ------
-        TypeError
-            For anything else.
-        """
+        """A config, the default one for None; a TypeError for anything else."""
         if config is not None and not isinstance(config, cls):
             raise TypeError(f"diagnostics_config must be a DiagnosticsConfig, got {config!r}.")
         return DEFAULT if config is None else config

@@ -36,14 +36,7 @@ class GradientHealthReport:
 class GradientMonitor:
     """Records costs and gradients of a fit, and says what was wrong with them.
 
-    Parameters
-    ----------
-    config : DiagnosticsConfig, optional
-
-    Attributes
-    ----------
-    history : list of (cost, gradient (n,))
-        Of each iteration, the gradient in cosines.
+    Its `history` is a list of (cost, gradient (n,)) of all iterations, the gradient in cosines.
 
     Examples
     --------

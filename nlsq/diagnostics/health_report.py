@@ -8,24 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from nlsq.diagnostics import explained, gradient, influence, residual_health
 from nlsq.diagnostics.evidence import Evidence
-from nlsq.diagnostics.finding import (
-    CRITICAL,
-    DEFAULT,
-    INFO,
-    LINES,
-    WARNING,
-    DiagnosticsConfig,
-    Finding,
-    Severity,
-)
-from nlsq.diagnostics.identifiability import IdentifiabilityAnalyzer
+from nlsq.diagnostics.finding import CRITICAL, INFO, WARNING, DiagnosticsConfig, Finding, Severity
+from nlsq.diagnostics.identifiability import IdentifiabilityAnalyzer, ParameterSensitivityAnalyzer
 from nlsq.diagnostics.plugins import run_plugins
-from nlsq.diagnostics.sensitivity import ParameterSensitivityAnalyzer
 
 if TYPE_CHECKING:
     import numpy as np
     from matplotlib.figure import Figure
 
+LINES = 12
 # in the order in which their findings of like severity are listed
 ANALYSERS = (
     explained, IdentifiabilityAnalyzer, ParameterSensitivityAnalyzer, residual_health, influence,
@@ -113,18 +104,12 @@ class HealthReport:
         """Draw the residuals: along x, in order, their correlations, and over their leverage.
 
         Lines in the last panel show where Cook's distance is 0.5 and 1: a point beyond decides the
-        fit. Numbers are those of points, from 0. The axes are an array (2, 2).
-
-        Raises
-        ------
-        ImportError
-            When matplotlib is not installed.
-        ValueError
-            When the residuals are not known, or there is nothing left in them.
+        fit. Numbers are those of points, from 0. The axes are an array (2, 2). An ImportError says
+        that matplotlib is not installed, a ValueError that residuals are not known or are nothing.
         """
-        from nlsq.diagnostics import report_plot
+        from nlsq.diagnostics import report_views
 
-        return report_plot.draw(self._looked_at("plot"))
+        return report_views.draw(self._looked_at("plot"))
 
     def influence(self, *, refit: bool = True) -> influence.Influence:
         """What each point does to the fit; see `nlsq.diagnostics.influence.influence`."""
@@ -137,14 +122,14 @@ class HealthReport:
 
     def to_html(self) -> str:
         """The report as one page of HTML that loads nothing."""
-        from nlsq.diagnostics import report_html
+        from nlsq.diagnostics import report_views
 
-        return report_html.page(self)
+        return report_views.page(self)
 
     def _repr_html_(self) -> str:
-        from nlsq.diagnostics import report_html
+        from nlsq.diagnostics import report_views
 
-        return report_html.part(self)
+        return report_views.part(self)
 
     def __reduce__(self) -> tuple:  # the evidence holds the user's model
         return HealthReport, (self.title, self.findings, self.unknown)
@@ -186,10 +171,11 @@ def create_health_report(
 
 def diagnose(
     evidence: Evidence,
-    config: DiagnosticsConfig = DEFAULT,
+    config: DiagnosticsConfig | None = None,
     title: str = "Fit",
     unknown: Iterable[str] = (),
 ) -> HealthReport:
     """Run every analyser and every plugin on a fit's evidence."""
+    config = DiagnosticsConfig.of(config)
     findings = [f for analyser in ANALYSERS for f in analyser.analyse(evidence, config)]
     return create_health_report([*findings, *run_plugins(evidence)], title, unknown, evidence)

@@ -1,11 +1,15 @@
-"""What the data determine: rank, condition, correlations, and combinations by name.
+"""What the data determine: rank, condition, correlations, spectrum, and combinations by name.
 
 Everything is read off the Jacobian with its columns scaled to length 1, and off errors as shares of
 the values, so that units decide nothing. A large condition is no alarm by itself: NIST's problems
-have up to 10^5 and fine errors.
+have up to 10^5 and fine errors. Nor is a sloppy model, whose eigenvalues of J^T J spread over many
+decades: NIST's Lanczos problems spread over eight and are known to nine digits. It is one where the
+data leave the sloppy directions open, and then a model with fewer parameters says as much.
 
 References: A. Raue et al., Bioinformatics 25 (2009) on structural and practical identifiability;
-D. A. Belsley, E. Kuh, R. E. Welsch, "Regression Diagnostics" (1980), ch. 3, on scaled conditions.
+D. A. Belsley, E. Kuh, R. E. Welsch, "Regression Diagnostics" (1980), ch. 3, on scaled conditions;
+K. S. Brown, J. P. Sethna, Phys. Rev. E 68 (2003) 021904 and M. K. Transtrum et al., J. Chem. Phys.
+143 (2015) 010901 on sloppy models.
 """
 
 from __future__ import annotations
@@ -27,15 +31,11 @@ _MOST_PAIRS = 3  # that a line lists
 _FAR = 0.1  # of |x|, which a range of x below that calls far from 0
 _MOST = 12  # ill known parameters that are looked at
 _ROUNDING = 1e-8  # of a direction's largest part
+_STIFF = 0.1  # share of the largest eigenvalue from which a direction is stiff
 
 
 class AbstractAnalyzer(abc.ABC):
-    """What is read off a Jacobian, of a fit or alone.
-
-    Parameters
-    ----------
-    config : DiagnosticsConfig, optional
-    """
+    """What is read off a Jacobian, of a fit or alone, by the thresholds of `config`."""
 
     def __init__(self, config: DiagnosticsConfig | None = None):
         self.config = DiagnosticsConfig.of(config)
@@ -44,13 +44,7 @@ class AbstractAnalyzer(abc.ABC):
     def _report(self, evidence: Evidence) -> Any: ...
 
     def analyze(self, what: Any, names: Any = None) -> Any:
-        """The report on a fit's `Evidence`, or on a Jacobian (m, n) alone.
-
-        Raises
-        ------
-        ValueError
-            When it is neither, or the Jacobian was not kept.
-        """
+        """The report on a fit's `Evidence`, or on a Jacobian (m, n) alone; else a ValueError."""
         evidence = what if isinstance(what, Evidence) else Evidence.of_jacobian(what, names)
         if evidence.directions is None:
             raise ValueError("the Jacobian of this fit is not known")
@@ -74,8 +68,7 @@ class IdentifiabilityReport:
     numerical_rank: int  #: determined directions
     n_params: int  #: free parameters
     correlation_matrix: np.ndarray  #: (n, n) NaN for fixed and undetermined parameters
-    #: (name, name, correlation), the strongest first
-    highly_correlated_pairs: list[tuple[str, str, float]]
+    highly_correlated_pairs: list[tuple[str, str, float]]  #: with correlation, the strongest first
     findings: list[Finding]
 
 
@@ -92,7 +85,7 @@ class IdentifiabilityAnalyzer(AbstractAnalyzer):
     """
 
     def _report(self, evidence: Evidence) -> IdentifiabilityReport:
-        d, n = evidence.directions, int(evidence.free.sum())
+        d, n = evidence.directions, evidence.n_free
         dependent, findings, settled = self._free_directions(evidence)
         rank, condition = n - dependent, math.inf if dependent else d.condition
         if found := together(evidence, self.config):
@@ -101,9 +94,13 @@ class IdentifiabilityAnalyzer(AbstractAnalyzer):
             beyond = set(one_side[0].parameters)  # which is why the model does not respond there
             findings = [f for f in findings if f.code != "dead" or not beyond >= set(f.parameters)]
             findings += one_side
-        unsaid = _unsaid(evidence, findings)
-        findings += unsaid
-        rank -= sum(len(f.parameters) for f in unsaid)
+        said = {name for f in findings for name in f.parameters}
+        if which := tuple(name for name in evidence.undetermined if name not in said):
+            it = "it" if len(which) == 1 else "them"  # which the Jacobian alone does not tell
+            fact = f"{listed(which)}: not determined: values far away fit as well"
+            remedy = f"fix {it}, or add data that tell"
+            findings.append(Finding("rank", CRITICAL, fact, 0.0, remedy, which))
+            rank -= len(which)
         if rank == n and condition > self.config.condition_threshold and not findings:
             fact = f"the columns of the Jacobian are nearly dependent: condition {condition:.1e}"
             remedy = "write the model in x less its mean, or in other parameters"
@@ -115,7 +112,10 @@ class IdentifiabilityAnalyzer(AbstractAnalyzer):
             fact = f"{what}, condition {condition:.2g}"
             findings.append(Finding("rank", INFO, fact, condition))
         correlation = _correlation(evidence)
-        pairs = _pairs(evidence, correlation, self.config.correlation_threshold)
+        strong = np.argwhere(np.abs(correlation) > self.config.correlation_threshold).tolist()
+        names = evidence.names
+        pairs = [(names[i], names[j], float(correlation[i, j])) for i, j in strong if i < j]
+        pairs.sort(key=lambda pair: -abs(pair[2]))
         if pairs and (evidence.undetermined or not dependent):
             texts = [f"{a}, {b} ({'+' * (r > 0)}{near_one(r, 3)})" for a, b, r in pairs]
             fact = f"strongly correlated: {listed(texts, _MOST_PAIRS)}"
@@ -137,21 +137,72 @@ class IdentifiabilityAnalyzer(AbstractAnalyzer):
             known = combinations.name_free(evidence, places, rows[:, places])
             findings.append(_of_group(evidence.names, places, len(rows), known))
             settled |= set(findings[-1].parameters if known else ())
-        return int(dead.sum()) + len(free), findings, settled
+        return int(np.count_nonzero(dead)) + len(free), findings, settled
+
+
+@dataclasses.dataclass(frozen=True)
+class ParameterSensitivityReport:
+    """What a `ParameterSensitivityAnalyzer` found, of the k parameters that have an effect."""
+
+    #: (k,) of J^T J with the columns of J scaled to length 1, the largest first; they add up to k
+    eigenvalues: np.ndarray
+    eigenvectors: np.ndarray  #: (k, k) directions of the scaled parameters, one a column
+    names: tuple[str, ...]
+    eigenvalue_range: float  #: decades from the largest to the smallest
+    effective_dimensionality: float  #: (sum)^2 / sum of squares of the eigenvalues
+    stiff_indices: list[int]  #: places of eigenvalues above a tenth of the largest
+    sloppy_indices: list[int]  #: ... and of those below ``sloppy_threshold`` of it
+    is_sloppy: bool  #: whether the data leave a sloppy direction open
+    findings: list[Finding]
+
+    def get_sloppy_combinations(self) -> list[dict[str, float]]:
+        """Of each sloppy direction its components by name."""
+        return [
+            dict(zip(self.names, self.eigenvectors[:, i].tolist(), strict=True))
+            for i in self.sloppy_indices
+        ]
+
+
+class ParameterSensitivityAnalyzer(AbstractAnalyzer):
+    """Stiff and sloppy directions of a fit, and the smaller model that they suggest.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.linspace(0, 1, 20)
+    >>> J = np.stack([np.exp(-x), np.exp(-1.001 * x)], axis=1)
+    >>> report = ParameterSensitivityAnalyzer().analyze(J)
+    >>> len(report.stiff_indices), len(report.sloppy_indices)
+    (1, 1)
+    """
+
+    def _report(self, evidence: Evidence) -> ParameterSensitivityReport:
+        d = evidence.directions
+        values, names = d.values**2, tuple(evidence.names[i] for i in d.places)
+        if not values.size:
+            return ParameterSensitivityReport(values, d.rows.T, (), 0.0, 0.0, [], [], False, [])
+        smallest, largest = float(values[-1]), float(values[0])
+        spread = math.log10(largest / smallest) if smallest > 0 else math.inf
+        rounding = smallest <= self.config.rank_tolerance**2 * largest
+        said = f"{largest:.2g} to " + ("rounding" if rounding else f"{smallest:.1e}")
+        fact = f"eigenvalues of J^T J, columns scaled, {said}"
+        findings = [Finding("spectrum", INFO, fact, spread)] if values.size > 1 else []
+        if left_open := together(evidence, self.config):
+            which, worst, known = left_open
+            remedy = f"smaller model: fix {worst}"
+            if known:
+                remedy = f"smaller model: {known[0].text} in place of {', '.join(known[0].names)}"
+            fact = f"sloppy in {listed(which)}: {fact}"
+            findings = [Finding("sloppy", WARNING, fact, spread, remedy, which)]
+        return ParameterSensitivityReport(
+            values, d.rows.T, names, spread, float(values.sum()) ** 2 / float(values @ values),
+            (values >= _STIFF * largest).nonzero()[0].tolist(),
+            (values < self.config.sloppy_threshold * largest).nonzero()[0].tolist(),
+            left_open is not None, findings,
+        )  # fmt: skip
 
 
 # -- what is not determined at all -----------------------------------------------------------------
-
-
-def _unsaid(evidence: Evidence, findings: list[Finding]) -> list[Finding]:
-    """What the fit calls undetermined and no finding names: its Jacobian alone does not tell."""
-    said = {name for f in findings for name in f.parameters}
-    which = tuple(name for name in evidence.undetermined if name not in said)
-    if not which:
-        return []
-    it = "it" if len(which) == 1 else "them"
-    fact = f"{listed(which)}: not determined: values far away fit as well"
-    return [Finding("rank", CRITICAL, fact, 0.0, f"fix {it}, or add data that tell", which)]
 
 
 def free_directions(evidence: Evidence, config: DiagnosticsConfig) -> np.ndarray:
@@ -272,21 +323,10 @@ def _correlation(evidence: Evidence) -> np.ndarray:
     return out
 
 
-def _pairs(
-    evidence: Evidence, correlation: np.ndarray, threshold: float
-) -> list[tuple[str, str, float]]:
-    names, strong = evidence.names, zip(*np.nonzero(np.abs(correlation) > threshold), strict=True)
-    found = [(names[i], names[j], float(correlation[i, j])) for i, j in strong if i < j]
-    return sorted(found, key=lambda pair: -abs(pair[2]))
-
-
 def root_of_information(fim: Any) -> np.ndarray:
     """R (n, n) with R^T R the given matrix.
 
-    Raises
-    ------
-    ValueError
-        When it is not symmetric, or has a negative eigenvalue beyond rounding.
+    A ValueError says that it is not symmetric, or has a negative eigenvalue beyond rounding.
     """
     fim = np.asarray(fim, float)
     if fim.ndim != 2 or fim.shape[0] != fim.shape[1] or not np.isfinite(fim).all():

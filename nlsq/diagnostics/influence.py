@@ -33,22 +33,15 @@ class Influence:
 
 
 def influence(evidence: Evidence, *, refit: bool = True) -> Influence:
-    """The influence of each point.
+    """The influence of each point, from a fit's residuals and Jacobian.
 
-    Parameters
-    ----------
-    evidence : Evidence
-        With residuals and Jacobian.
-    refit : bool, default True
-        Fit the parameters anew without each point, from the linear estimate on: the model is
-        called at m points about 3 m times. False leaves it at the linear estimate, which is exact
-        where the model is linear in its parameters and off by some per cent where it is not.
+    refit: fit the parameters anew without each point, from the linear estimate on: the model is
+    called at m points about 3 m times. False leaves it at the linear estimate, which is exact where
+    the model is linear in its parameters and off by some per cent where it is not.
 
-    Raises
-    ------
-    ValueError
-        When residuals or Jacobian are not known, when the cost is not a sum of squares (a robust
-        loss makes the influence of a point depend on its residual), or `refit` lacks the model.
+    A ValueError says that residuals or Jacobian are not known, that the cost is no sum of squares
+    (with a robust loss the influence of a point depends on its residual), or that `refit` lacks the
+    model.
     """
     if evidence.residuals is None or evidence.jacobian is None:
         raise ValueError("influence needs residuals and Jacobian: keep the data in memory")

@@ -59,7 +59,7 @@ def _doubtful(evidence: Evidence) -> list[int]:
     ill = evidence.errors > _ILL * np.abs(evidence.values)
     if evidence.undetermined:
         ill |= np.isin(evidence.names, evidence.undetermined)
-    return np.flatnonzero(ill & evidence.moved & (evidence.values != 0))[:_MOST].tolist()
+    return (ill & evidence.moved & (evidence.values != 0)).nonzero()[0][:_MOST].tolist()
 
 
 def _stays(evidence: Evidence, place: int, factors: tuple[float, ...]) -> bool:

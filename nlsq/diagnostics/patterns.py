@@ -9,6 +9,7 @@ ten points and three parameters are judged as rightly as ten thousand.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable
 
@@ -107,12 +108,12 @@ def _waves(
     from scipy.special import fdtrc
 
     k = min(max(dof // 3, 1), _MOST_WAVES)
-    C = np.cos(np.arange(0.5, r.size)[:, None] * (np.arange(1, k + 1) * (math.pi / r.size)))
+    C = (_cosines if r.size <= _MANY else _cosines.__wrapped__)(r.size, k)
     C = C if counts is None else C * counts[:, None]
     P = Q.T @ C
     whole = C.T @ C
     values, vectors = np.linalg.eigh(whole - P.T @ P)
-    left = values > _FITTED_ALREADY * whole.diagonal().max()
+    left = values > _FITTED_ALREADY * whole.max()
     unit = vectors[:, left] / np.sqrt(values[left])
     k = unit.shape[1]
     if not k or dof - k < 2:
@@ -123,6 +124,12 @@ def _waves(
     F = (explained / k) / (rest / (dof - k)) if rest > 0 else math.inf
     beyond = max(0.0, explained - k * rss / dof)  # noise too has a share in them
     return lambda: (C - Q @ P) @ unit, beyond / rss, float(fdtrc(k, dof - k, F))
+
+
+@functools.lru_cache(maxsize=4)  # fits that are diagnosed together often have as many points
+def _cosines(m: int, k: int) -> np.ndarray:
+    """cos(pi (i + 1/2) j / m) of i = 0 ... m - 1 and j = 1 ... k, (m, k)."""
+    return np.cos(np.arange(0.5, m)[:, None] * (np.arange(1, k + 1) * (math.pi / m)))
 
 
 def _lags(

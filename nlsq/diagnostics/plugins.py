@@ -115,10 +115,7 @@ class Kinetics:
     - whether two rates may change places ("flip-flop" of absorption and elimination): the fit with
       the two exchanged, all else fitted anew, leaves the same sum of squares.
 
-    Parameters
-    ----------
-    rates : sequence of str
-        Names of the rate constants, in 1/time.
+    `rates` are the names of the rate constants, which are in 1/time.
     """
 
     name = "kinetics"

@@ -39,7 +39,7 @@ class Spread:
 
     def weights(self, axis: Axis) -> np.ndarray:
         """Weights that make the noise even, (m,)."""
-        rank = _ranks(axis, self.along)
+        rank = np.argsort(_order(axis, self.along))
         middles = (np.arange(self.levels.size) + 0.5) * (rank.size / self.levels.size)
         return np.exp(-np.interp(rank, middles, np.log(self.levels)))
 
@@ -76,10 +76,10 @@ def examine(evidence: Evidence, false_alarms: float) -> Residuals:
         seen.outlying = np.flatnonzero(outlying)
         seen.distances = np.abs(far.equalised[outlying]) / clean.error
     elif pattern is None and spread is None and clean.r.size >= _FEWEST_FOR_TAILS:
-        d = clean.equalised - clean.equalised.mean()
+        m = clean.r.size
+        d = clean.equalised - clean.equalised.sum() / m
         d /= np.abs(d).max() or 1.0  # of y by 1e-100 the fourth powers are no numbers
-        squares = d * d
-        variance, m = float(squares.mean()), d.size
+        squares, variance = d * d, float(d @ d) / m
         excess = float(squares @ squares) / (m * variance**2) - 3.0
         skewness = float(squares @ d) / (m * variance**1.5)
         seen.kurtosis, seen.skewness = _tails(excess, skewness, m, level)
@@ -168,9 +168,8 @@ def _left_out(space: ResidualSpace, most: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _in_a_row(chosen: np.ndarray, r: np.ndarray, order: np.ndarray) -> np.ndarray:
-    side = np.where(chosen, np.sign(r), 0.0)[order]
+    side, inside = np.where(chosen, np.sign(r), 0.0)[order], np.zeros(r.size, dtype=bool)
     three = (side[:-2] == side[1:-1]) & (side[1:-1] == side[2:]) & (side[2:] != 0)
-    inside = np.zeros(r.size, dtype=bool)
     for shift in range(3):
         inside[order[shift : r.size - 2 + shift][three]] = True
     return inside
@@ -218,16 +217,9 @@ def _skewness(skewness: float, n: int) -> float:
 # -- spread ----------------------------------------------------------------------------------------
 
 
-def _ranks(axis: Axis, along: str) -> np.ndarray:
-    """Of each point its place along the axis, or by the size of its fitted value."""
-    order = np.argsort(axis.height, kind="stable") if along == "height" else axis.order
-    return _places(order)
-
-
-def _places(order: np.ndarray) -> np.ndarray:
-    places = np.empty(order.size)
-    places[order] = np.arange(order.size)
-    return places
+def _order(axis: Axis, along: str) -> np.ndarray:
+    """The points along the axis, or by the sizes of their fitted values."""
+    return np.argsort(axis.height, kind="stable") if along == "height" else axis.order
 
 
 def _spread(space: ResidualSpace, axis: Axis, level: float) -> Spread | None:
@@ -235,27 +227,23 @@ def _spread(space: ResidualSpace, axis: Axis, level: float) -> Spread | None:
 
     Ranks make it hold for noise of any distribution, where Breusch and Pagan's takes normal noise.
     """
-    sizes, found = np.abs(space.equalised), []
-    if sizes.size < _FEWEST_FOR_SPREAD:
+    sizes, n, found = np.abs(space.equalised), space.r.size, []
+    if n < _FEWEST_FOR_SPREAD:
         return None
-    ranks = _places(np.argsort(sizes, kind="stable"))
+    from scipy.special import stdtr
+
+    places = np.arange(n) - 0.5 * (n - 1)
+    ranks, square = places[np.argsort(np.argsort(sizes, kind="stable"))], n * (n * n - 1.0) / 12.0
     for name in (axis.name, "height") if axis.height is not None else (axis.name,):
-        along = _ranks(axis, name)
-        p = 2 * _spearman(ranks, along)
+        order = _order(axis, name)
+        c = float(ranks[order] @ places) / square
+        t = abs(c) * math.sqrt((n - 2) / max(1.0 - c * c, 1e-12))
+        p = 4.0 * float(stdtr(n - 2, -t))  # two-sided, along two axes
         if p < level:
-            third, by_rank = sizes.size // 3, sizes[np.argsort(along)]
+            third, by_rank = n // 3, sizes[order]
             first, last = by_rank[:third] / space.error, by_rank[-third:] / space.error
             ratio = math.sqrt(max(float(last @ last), _NONE) / max(float(first @ first), _NONE))
-            parts = np.array_split(by_rank, int(np.clip(sizes.size // _IN_A_PART, 3, _MOST_PARTS)))
+            parts = np.array_split(by_rank, int(np.clip(n // _IN_A_PART, 3, _MOST_PARTS)))
             levels = np.array([part.mean() for part in parts])
             found.append(Spread(name, ratio, p, np.maximum(levels, 1e-9 * levels.max())))
     return min(found, key=lambda spread: spread.p, default=None)
-
-
-def _spearman(ranks: np.ndarray, other: np.ndarray) -> float:
-    """p of the correlation of two rankings."""
-    from scipy.special import stdtr
-
-    n, middle = ranks.size, 0.5 * (ranks.size - 1)
-    c = float((ranks - middle) @ (other - middle)) / (n * (n * n - 1.0) / 12.0)
-    return 2.0 * float(stdtr(n - 2, -abs(c) * math.sqrt((n - 2) / max(1.0 - c * c, 1e-12))))

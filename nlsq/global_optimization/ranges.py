@@ -25,8 +25,7 @@ from nlsq.core.drive.tries import ROUNDED
 from nlsq.global_optimization.landmarks import spectrum, summits
 from nlsq.global_optimization.problem import Problem
 from nlsq.global_optimization.projecting import project
-from nlsq.precision.measures import Axis, heights
-from nlsq.precision.units import Units, inside
+from nlsq.precision.units import Axis, Units, heights, inside, products
 
 _WIDE = 1e3  # half a box, in the largest that is likely, from which on it says little
 _DECADES = 100.0  # ratio of two positive bounds from which on logarithms are drawn
@@ -77,15 +76,10 @@ class Ranges:
             self._kind[j] = "place"
             self._low[j], self._high[j] = axis.first - margin, axis.last + margin
         elif self._axes and units.logarithm[j].any():
-            constants = zip(units.logarithm[j], self._axes, strict=True)
-            ends = np.array([[c * axis.low, c * axis.high] for c, axis in constants if c])
             self._kind[j] = "place"
-            self._low[j], self._high[j] = ends.min(axis=1).sum(), ends.max(axis=1).sum()
+            self._low[j], self._high[j] = products(units.logarithm[j], 0.0, self._axes, self._y)
         elif self._axes and np.isfinite(units.length[j]).all():
-            low = high = 0.0
-            parts = [(d, a.low, a.high) for d, a in zip(units.length[j], self._axes, strict=True)]
-            for power, a, b in [*parts, (units.height[j], *self._y)]:
-                low, high = low + min(power * a, power * b), high + max(power * a, power * b)
+            low, high = products(units.length[j], units.height[j], self._axes, self._y)
             if low == high:  # a number
                 low, high = math.log(0.1), math.log(10.0)
             elif len(self._axes) == 1:  # the data show nothing of lengths below their steps

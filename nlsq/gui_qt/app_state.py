@@ -18,23 +18,45 @@ from PySide6.QtCore import QObject, QStandardPaths, QTimer, Signal
 from PySide6.QtGui import QUndoCommand, QUndoStack
 
 from nlsq.gui_qt.adapters import model_adapter
-from nlsq.gui_qt.adapters.fit_adapter import FitWorker, GuessWorker
+from nlsq.gui_qt.adapters.fit_adapter import FitWorker, GroupsWorker, GuessWorker
 from nlsq.gui_qt.session_state import SessionState
 from nlsq.io import Table
 from nlsq.session import apart
+from nlsq.session.batch_rows import GroupFits
 from nlsq.session.configuration import Configuration
 from nlsq.session.errors import ProgramError
 from nlsq.session.masks import changed
 from nlsq.session.model import LoadedModel, Start, load_model
-from nlsq.session.points import Points, Rows, load, rows, select
+from nlsq.session.pieces import read_in_pieces
+from nlsq.session.points import Points, Rows, groups, narrowed, of_group, rows, select
+from nlsq.session.remembering import Results, added, swapped
+from nlsq.session.sampling import fitted_in_pieces, look
 from nlsq.session.settings import Settings
 from nlsq.utils.input_error import InputError
 
 _NO_MODEL = {"formula": "0"}  # in the place of a model, where only the data are asked for
-_OF_POINTS = ("data.columns", "data.exclude", "data.x_range")  # for which no file is read again
+# For which no file is read again.
+_OF_ROWS = tuple(
+    f"data.{key}" for key in ("columns", "exclude", "x_range", "where", "rows", "only")
+)
 _OF_START = ("p0", "bounds", "fixed", "method")  # what the start of a fit depends on
 _DRAIN = 50  # ms between two looks at the progress of a fit
+_PATIENCE = 10_000  # ms for a file to say where its model begins
 _NOTHING = np.empty(0)
+
+
+class Swap(QUndoCommand):
+    """Fits that leave the list, and others that come; those made meanwhile stay."""
+
+    def __init__(self, app: AppState, words: str, gone: list[dict], come: list[dict]):
+        super().__init__(words)
+        self._app, self._gone, self._come = app, gone, come
+
+    def redo(self) -> None:
+        self._app.put_fits(self._gone, self._come)
+
+    def undo(self) -> None:
+        self._app.put_fits(self._come, self._gone)
 
 
 class _Edit(QUndoCommand):
@@ -70,8 +92,12 @@ class AppState(QObject):
 
     Attributes
     ----------
-    table : Table or None
-        The file that is open.
+    file, table : Table or None
+        The file that is open, and the rows of it that `where` and `rows` take.
+    sampled : bool
+        Whether `file` is a few rows of one that is larger than memory.
+    in_pieces : bool
+        Whether a fit reads the file piece by piece, however it is shown.
     points : Points or None
         The columns that are chosen, as numbers.
     rows : Rows or None
@@ -81,6 +107,10 @@ class AppState(QObject):
         Where a fit would begin; None also while the code of a file looks for it.
     document, result, fitted
         The last fit and its settings; None before it, and once data or model are others.
+    stopping : bool
+        Whether the fit that runs was asked to end.
+    group_names : list of str
+        The groups of the table, where a column of groups is chosen.
     problems : dict of str to ProgramError
         What is wrong, by the section it is in.
     """
@@ -88,17 +118,22 @@ class AppState(QObject):
     data_changed = Signal()
     model_changed = Signal()
     fitting_changed = Signal()
-    result_changed = Signal()
+    view_changed = Signal()
+    result_changed = Signal()  # also: an earlier fit whose settings came back
+    fit_done = Signal()  # after it
+    fits_changed = Signal()
     running_changed = Signal(bool)
-    progressed = Signal(list)  # of (iteration, cost), new ones
+    progressed = Signal(list)  # of (iteration, cost), new ones; none where the stage is another
     start_changed = Signal()
     problems_changed = Signal()
-    view_changed = Signal()
+    groups_changed = Signal()  # more of them are fitted
 
     def __init__(self, state: SessionState | None = None, parent: QObject | None = None):
         super().__init__(parent)
         self.state = state or SessionState()
         self.history = QUndoStack(self)
+        self.file: Table | None = None
+        self.sampled = self.in_pieces = False
         self.table: Table | None = None
         self.points: Points | None = None
         self.rows: Rows | None = None
@@ -111,9 +146,14 @@ class AppState(QObject):
         self.own_folder = Path(
             QStandardPaths.writableLocation(QStandardPaths.StandardLocation.AppDataLocation)
         )
+        self._results = Results()
         self._values = _NOTHING  # of the model of a file at the start
         self._worker: FitWorker | None = None
-        self._stopping = False
+        self.stopping = False
+        self._seen: tuple = (None, 0)  # of what runs
+        self.group_names: list[str] = []
+        self._groups: GroupFits | None = None
+        self._file = 0  # when what is open was written
         self._guess: GuessWorker | None = None
         self._clock = QTimer(self, interval=_DRAIN)
         self._clock.timeout.connect(self._drain)
@@ -151,9 +191,9 @@ class AppState(QObject):
         """As `edit`, without a way back."""
         self.state.put(key, value)
         section = key.split(".")[0]
-        if section in ("data", ""):
-            self._data(read=not key.startswith(_OF_POINTS))
-        if key == "fitting.nan_policy":
+        if section in ("data", "workflow", ""):
+            self._data(read=not key.startswith(_OF_ROWS))
+        if key in ("fitting.nan_policy", "fitting.goal"):
             self._data(read=False)
         if section in ("model", "") or key == "data.columns.x":
             self._model()
@@ -161,10 +201,36 @@ class AppState(QObject):
             self._begin()
         if section in ("fitting", ""):
             self.fitting_changed.emit()
+        found = self._results.of(self.state.content, self.points)
+        if found is not None and found[1] is not self.result:
+            self.document, self.result, self.fitted = found
+            self._begun_from = copy.deepcopy(self.state.get("fitting"))
+            self.result_changed.emit()
+
+    def take(self, state: SessionState) -> None:
+        """Put another session in the place of this one; it can be undone."""
+        with self.step("open a session"):
+            self.edit("", state.content)
+            self.history.push(Swap(self, "open a session", list(self.state.fits), state.fits))
+        self.view(level=state.level, draws=state.draws)
+        self.state.page = state.page
+
+    def put_fits(self, gone: list[dict], come: list[dict]) -> None:
+        """Change the list of fits, without a way back."""
+        self.state.fits = swapped(self.state.fits, gone, come)
+        self.fits_changed.emit()
 
     def open(self, path: str | Path) -> None:
         """Open a data file; the columns are those that it begins with."""
-        self.edit("data", {"input_file": str(path)})
+        wanted = {"input_file": str(path)}
+        if self.state.get("data") == wanted:
+            self._data(read=True)  # the file may be another by now
+            return
+        with self.step(f"open {Path(path).name}"):
+            self.edit("data", wanted)
+            names = self.file.names if self.sampled else []
+            if len(names) > 1:  # what is read piece by piece has columns by name
+                self.edit("data.columns", {"x": names[0], "y": names[1]})
 
     def mask(self, numbers: np.ndarray, out: bool | None) -> None:
         """Leave rows of the file out, take them in, or, None, each the other way round."""
@@ -179,25 +245,18 @@ class AppState(QObject):
         """
         return Configuration(copy.deepcopy(self.state.content), origin="the window").settings()
 
-    def set_level(self, level: float) -> None:
-        """Show intervals and bands of another confidence level."""
-        if level != self.state.level:
-            self.state.level = level
-            self.view_changed.emit()
-
-    def draw(self, what: str, on: bool) -> None:
-        """Draw one of `DRAWN`, or not."""
-        if on != (what in self.state.draws):
-            others = [name for name in self.state.draws if name != what]
-            self.state.draws = [*others, what] if on else others
+    def view(self, **what: Any) -> None:
+        """Show results in another way: `level` or `draws` of the session."""
+        if any(getattr(self.state, name) != value for name, value in what.items()):
+            vars(self.state).update(what)
             self.view_changed.emit()
 
     def _data(self, read: bool) -> None:
         self._forget()
         with self._reporting("data"):
-            self.points = self.rows = None
+            self.points, self.rows, self.in_pieces = None, None, False
             if read:
-                self.table = None
+                self.file, self.table, self.sampled = None, None, False
             if self.state.get("data") is not None:
                 self._read()
         self._begin()
@@ -205,12 +264,25 @@ class AppState(QObject):
 
     def _read(self) -> None:
         content = {"data": self.state.get("data"), "model": _NO_MODEL}
-        data = Configuration(content, origin="the window").settings().data
-        if self.table is None:
-            self.table = load(data)
+        for section, key in (("workflow", "workflow"), ("fitting", "fitting.goal")):
+            if (said := self.state.get(key)) is not None:
+                content[section] = {"goal": said} if section == "fitting" else said
+        settings = Configuration(content, origin="the window").settings()
+        data, by = settings.data, settings.data.columns.group
+        if self.file is None:
+            self.file, self.sampled = look(settings)
+            path = data.input_file
+            self._file = path.stat().st_mtime_ns if path.exists() else 0
+        before, self.table = self.table, None
+        every = narrowed(self.file, data.model_copy(update={"only": None}))
+        self.group_names = [] if by is None else [name for name, _ in groups(every, by)]
+        table = of_group(every, data)
+        same = before is not None and np.array_equal(before.numbers, table.numbers)
+        self.table = before if same else table  # which its view then goes on to show
         self.rows = rows(self.table, data)
         omit = self.state.get("fitting.nan_policy") == "omit"
         self.points = select(self.table, data, omit)
+        self.in_pieces = fitted_in_pieces(settings, self.file.n_rows, self.sampled)
 
     def _model(self) -> None:
         self._forget()
@@ -233,6 +305,10 @@ class AppState(QObject):
         """Find where a fit would begin."""
         self.start, self._values = None, _NOTHING
         self._later.stop()
+        if self._guess is not None:
+            self._guess.kill()  # it is of another model
+        if self.points is not None:
+            self._soon.start()
         if self.model is None or self.points is None:
             self.problems.pop("start", None)
             self.problems_changed.emit()
@@ -248,7 +324,6 @@ class AppState(QObject):
                 }
                 fitting = Configuration(content, origin="the window").settings().fitting
                 self.start = model_adapter.begin(fitting, self.model, self.points)
-                self._soon.start()
         self.start_changed.emit()
 
     def _prepare(self) -> None:
@@ -267,6 +342,7 @@ class AppState(QObject):
             self._guess.refused.connect(self._refuse_guess)
             self._guess.finished.connect(self._end_guess)
             self._guess.start()
+            QTimer.singleShot(_PATIENCE, self._guess, self._guess.kill)
 
     def _take_guess(self, start: Start, values: np.ndarray) -> None:
         if not self._later.isActive() and self.model is not None and self.model.path is not None:
@@ -275,8 +351,10 @@ class AppState(QObject):
             self.start_changed.emit()
 
     def _refuse_guess(self, error: ProgramError) -> None:
-        with self._reporting("start"):
-            raise error
+        known = self.model is not None and self.model.path is not None
+        if known and not self._later.isActive():
+            with self._reporting("start"):
+                raise error
 
     def _end_guess(self) -> None:
         self._guess.deleteLater()
@@ -317,28 +395,65 @@ class AppState(QObject):
         """Fit beside the window; `result_changed` comes when it is done."""
         if self.running:
             return
+        self._asked = copy.deepcopy(self.state.content), self.points
         with self._reporting("fitting"):
             self._settings = self.settings()
             self._begun_from = copy.deepcopy(self.state.get("fitting"))
-            self._worker = FitWorker(self._settings, self.points, self)
-            self._worker.succeeded.connect(self._take)
+            if self.fits_groups:
+                from nlsq.session.batching import require_many  # with the engine
+
+                require_many(self._settings)
+                self._worker = GroupsWorker(self._settings, self)
+                content = self._groups_content()
+                self._groups = GroupFits(self._settings, content, self._worker.rows)
+            else:
+                points = None if read_in_pieces(self._settings) else self.points
+                self._worker = FitWorker(self._settings, points, self)
+                self._worker.succeeded.connect(self._take)
             self._worker.refused.connect(self._refuse)
             self._worker.finished.connect(self._finish)
-            self._stopping = False
+            self.stopping, self._seen = False, (None, 0)
             self._worker.start()
             self._clock.start()
             self.running_changed.emit(True)
 
     @property
-    def stopping(self) -> bool:
-        """Whether the fit was asked to end."""
-        return self._stopping
+    def fits_groups(self) -> bool:
+        """Whether a fit is one of each group of rows."""
+        get = self.state.get
+        return get("data.columns.group") is not None and get("data.only") is None
+
+    @property
+    def groups(self) -> GroupFits | None:
+        """The fits of the groups, where they are of the session as it is."""
+        content = self._groups_content()
+        return self._groups if self._groups and self._groups.content == content else None
+
+    def _groups_content(self) -> dict[str, Any]:
+        """What decides the fits of groups: also what the file is."""
+        content = copy.deepcopy(self.state.content) | {"file": self._file}
+        content.get("data", {}).pop("only", None)
+        return content
+
+    @property
+    def stage(self) -> str:
+        """How far the fit that runs is, in words."""
+        title, done, total = (self._worker and self._worker.stage) or ("", 0, None)
+        if self.fits_groups:
+            title, total = "groups", len(self.group_names)
+        return title and f"{title}: {done:,}" + (f" of {total:,}" if total else "")
+
+    def show_group(self, name: str) -> None:
+        """Fit one group, to see it; the fits of all stay."""
+        if not self.running:
+            self.edit("data.only", name)
+            self.fit()
 
     def stop(self) -> None:
         """End the fit at the best point so far; asked again, at once and without a result."""
         if self._worker is not None:
-            (self._worker.kill if self._stopping else self._worker.stop)()
-            self._stopping = True
+            (self._worker.kill if self.stopping else self._worker.stop)()
+            self.stopping = True
 
     def wait(self, seconds: float = 3.0) -> bool:
         """End what runs, for a window that closes; False where it does not end."""
@@ -350,12 +465,23 @@ class AppState(QObject):
         return all([worker.wait(seconds) for worker in workers])
 
     def _drain(self) -> None:
-        if self._worker is not None and (rows := self._worker.take()):
+        worker = self._worker
+        seen = worker.stage, len(getattr(worker, "rows", ()))
+        if (rows := worker.take()) or seen != self._seen:
             self.progressed.emit(rows)
+        if seen[1] != self._seen[1]:
+            self.groups_changed.emit()
+        self._seen = seen
 
     def _take(self, document: dict[str, Any], result: Any) -> None:
         self.document, self.result, self.fitted = document, result, self._settings
+        content, points = self._asked  # not those of now
+        if "xdata" in result:  # else its data may have changed on disk, unseen
+            self._results.hold(content, points, (document, result, self._settings))
+        self.state.fits = added(self.state.fits, document, content)
         self.result_changed.emit()
+        self.fits_changed.emit()
+        self.fit_done.emit()
 
     def _refuse(self, error: ProgramError) -> None:
         with self._reporting("fitting"):

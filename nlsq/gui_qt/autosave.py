@@ -79,7 +79,7 @@ class AutosaveManager(QObject):
         self._written.connect(self._report)
         for signal in (
             app_state.history.indexChanged, app_state.data_changed, app_state.model_changed,
-            app_state.fitting_changed,
+            app_state.fitting_changed, app_state.fits_changed, app_state.view_changed,
         ):  # fmt: skip
             signal.connect(self._changed)
 
@@ -196,8 +196,7 @@ class AutosaveManager(QObject):
         """Make the session that `check_recovery` found the window's; it can be undone."""
         if self._offer is None:
             return False
-        self._app.edit("", self._offer.state.content)
-        self._app.state.page = self._offer.state.page
+        self._app.take(self._offer.state)
         if self.save_now():  # else the file of the crashed window stays, and is offered again
             self.clear_recovery()
         return True

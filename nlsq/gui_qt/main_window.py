@@ -18,18 +18,21 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import (
     QApplication,
+    QComboBox,
     QFocusFrame,
     QHBoxLayout,
     QListWidget,
     QMainWindow,
     QMenu,
+    QScrollArea,
     QSplitter,
     QStackedWidget,
     QVBoxLayout,
     QWidget,
 )  # fmt: skip
 
-from nlsq.gui_qt.adapters.config_adapter import is_session, kept
+from nlsq.gui_qt.adapters.config_adapter import is_session
+from nlsq.gui_qt.adapters.data_adapter import labelled
 from nlsq.gui_qt.adapters.model_adapter import summits
 from nlsq.gui_qt.app_state import AppState
 from nlsq.gui_qt.pages.data_loading import DataLoadingPage
@@ -43,9 +46,14 @@ from nlsq.gui_qt.plots.residuals_plot import ResidualsPlotWidget
 from nlsq.gui_qt.preferences import Preferences
 from nlsq.gui_qt.session_state import PAGES, THEMES
 from nlsq.gui_qt.theme import ThemeConfig, ThemeManager
+from nlsq.gui_qt.widgets.fit_history import colour_of
+from nlsq.gui_qt.widgets.mask_bar import MaskBar
 from nlsq.gui_qt.widgets.notice_bar import NoticeBar
 from nlsq.gui_qt.widgets.session_menu import SessionMenu
 from nlsq.session.examining import band, standard_residuals
+from nlsq.session.remembering import curve
+from nlsq.session.showing import legend
+from nlsq.utils.atomic import kept
 
 _PAGES = (DataLoadingPage, ModelSelectionPage, FittingOptionsPage, ResultsPage, ExportPage)
 _NOTHING = np.empty(0)
@@ -62,7 +70,7 @@ class MainWindow(QMainWindow):
     themes : ThemeManager
     """
 
-    MIN_WIDTH, MIN_HEIGHT = 900, 600
+    MIN_WIDTH, MIN_HEIGHT = 1000, 600
 
     def __init__(self, app: AppState, preferences: Preferences | None = None):
         super().__init__()
@@ -88,9 +96,10 @@ class MainWindow(QMainWindow):
         for plot in (self.plot, self.residuals):
             plot.plotItem.getAxis("left").setWidth(62)  # so that one x stands above the other
         plots = QSplitter(Qt.Orientation.Vertical, self)
-        plots.addWidget(self.plot)
-        plots.addWidget(self.residuals)
-        plots.setSizes([500, 200])
+        self.masks = MaskBar(app, self.plot, self)
+        for part in (self.masks, self.plot, self.residuals):
+            plots.addWidget(part)
+        plots.setSizes([30, 500, 200])
         sides = QSplitter(Qt.Orientation.Horizontal, self)
         sides.addWidget(self.stack)
         sides.addWidget(plots)
@@ -107,9 +116,10 @@ class MainWindow(QMainWindow):
         self.sidebar.currentRowChanged.connect(self._turn)
         self.focus = QFocusFrame(self)  # the style shows it on few of our controls
         for frame in (*self.findChildren(QSplitter), *self.findChildren(QStackedWidget)):
-            frame.setContentsMargins(*[2] * 4)  # room for it
+            frame.setContentsMargins(0, 2, 0, 2)  # room for it
         QApplication.instance().focusChanged.connect(self._frame)
         self.themes = ThemeManager(self)
+        self.themes.changed.connect(self.pages["results"].set_theme)
         self.themes.changed.connect(self._paint)
         self._menus()
         app.data_changed.connect(self.draw)
@@ -120,8 +130,8 @@ class MainWindow(QMainWindow):
         self.plot.clicked.connect(self.pages["model"].clicked)
         self.plot.dragged.connect(self.pages["model"].drag)
         self.pages["model"].adding.connect(self._aim)
-        self.pages["data"].masks.connect_plot(self.plot)
-        app.result_changed.connect(self._show_result)
+        app.fit_done.connect(self._show_result)
+        app.fits_changed.connect(self.draw_others)
         self.themes.set_theme(app.state.theme)
         self.navigate_to(app.state.page)
         self.draw()
@@ -138,8 +148,15 @@ class MainWindow(QMainWindow):
         none = (_NOTHING, _NOTHING, np.empty(0, bool))
         self.plot.set_rows(*(none if rows is None else rows[:3]))
         if flat:
-            self.plot.set_labels(points.x_label, points.y_name)
+            x, y = (labelled(self.app.table, name) for name in (points.x_label, points.y_name))
+            self.plot.set_labels(x, y)
         self.draw_fit()
+        self.draw_others()
+
+    def draw_others(self) -> None:
+        """Draw the curves of earlier fits that are to be seen."""
+        shown = [fit for fit in self.app.state.fits if fit["shown"]]
+        self.plot.set_others([(legend(fit), colour_of(fit), *curve(fit)) for fit in shown])
 
     def draw_fit(self) -> None:
         """Draw the fit and its residuals; without one, those of the start."""
@@ -161,7 +178,8 @@ class MainWindow(QMainWindow):
             if standard:
                 x, y, label = standard_residuals(app.result)
             self.residuals.set_labels(points.x_label, label)
-            self.residuals.set_residuals(x, np.asarray(y, float), standard=standard)
+            self.residuals.set_residuals(x, np.asarray(y, float))
+            self.residuals.set_standard(standard)
         elif app.result is None:
             self.draw_start()
 
@@ -183,7 +201,7 @@ class MainWindow(QMainWindow):
         self.plot.setCursor(shape)
 
     def _show_result(self) -> None:
-        if self.app.result is not None:
+        if self.app.result is not None and self.app.groups is None:
             self.navigate_to("results")
 
     def _turn(self, row: int) -> None:
@@ -191,14 +209,20 @@ class MainWindow(QMainWindow):
         self.app.state.page = PAGES[row]
 
     def _frame(self, _: QWidget | None, now: QWidget | None) -> None:
+        if now is not None and isinstance(now.parentWidget(), QComboBox):
+            now = now.parentWidget()  # whose field it is
         self.focus.setWidget(now if now is not None and self.isAncestorOf(now) else None)
+        around = now
+        while around is not None and (around := around.parentWidget()) is not None:
+            if isinstance(around, QScrollArea):  # which follows keys only inside of it
+                around.ensureWidgetVisible(now)
 
     def _paint(self, theme: ThemeConfig) -> None:
         palette = QApplication.palette()
         palette.setColor(QPalette.ColorRole.WindowText, palette.highlight().color())
         self.focus.setPalette(palette)
-        for part in (*self.findChildren(BasePlotWidget), self.pages["results"]):
-            part.set_theme(theme)
+        for plot in self.findChildren(BasePlotWidget):
+            plot.set_theme(theme)
 
     def _menus(self) -> None:
         self.session = SessionMenu(self.app, self.notice, self.preferences, self)

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from nlsq.session.remembering import damage
 from nlsq.session.settings import Settings
 
 VERSION = 2
@@ -16,11 +17,8 @@ _READ = (1, VERSION)
 PAGES = ("data", "model", "fitting", "results", "export")
 THEMES = ("system", "light", "dark")
 DRAWN = {
-    "confidence": (
-        "&Confidence band",
-        "The band that holds the true curve, at each x, this often.",
-    ),
-    "prediction": ("Pre&diction band", "The band that holds a new point, at each x, this often."),
+    "confidence": ("&Confidence band", "At each x it holds the true curve this often."),
+    "prediction": ("Pre&diction band", "At each x it holds a new point this often."),
     "standardised": ("Residual&s / σ", "Residuals over the errors of y, where those are known."),
 }
 _OF_VALUES = ("missing", "value_error", "extra_forbidden", "greater_than", "greater_than_equal")
@@ -42,6 +40,8 @@ class SessionState:
         Confidence level of intervals and bands.
     draws : list of str
         What of `DRAWN` is drawn.
+    fits : list of dict
+        The fits that were made, the latest last (`nlsq.session.remembering`).
     """
 
     content: dict[str, Any] = dataclasses.field(default_factory=dict)
@@ -49,6 +49,7 @@ class SessionState:
     theme: str = THEMES[0]
     level: float = 0.95
     draws: list[str] = dataclasses.field(default_factory=lambda: ["confidence", "standardised"])
+    fits: list[dict[str, Any]] = dataclasses.field(default_factory=list)
 
     def get(self, key: str, default: Any = None) -> Any:
         """The entry at "data.columns.x"; at "" the whole content."""
@@ -79,7 +80,9 @@ class SessionState:
 
     def to_json(self) -> str:
         """As a text that `from_json` reads."""
-        return json.dumps({"nlsq session": VERSION} | dataclasses.asdict(self), indent=1)
+        head = {"nlsq session": VERSION} | {k: v for k, v in vars(self).items() if k != "fits"}
+        fits = ",\n  ".join(map(json.dumps, self.fits))  # a line each: they are long
+        return json.dumps(head, indent=1).removesuffix("\n}") + f',\n "fits": [{fits}]\n}}'
 
     @classmethod
     def from_json(cls, text: str) -> SessionState:
@@ -101,7 +104,8 @@ class SessionState:
                 "open it with the nlsq that wrote it, or a later one."
             )
         state = cls(**{k: v for k, v in found.items() if k in cls.__dataclass_fields__})
-        wrong = _damage(state.content)
+        wrong = _damage(state.content) or (damage(state.fits) if state.fits else "")
+        wrong = wrong or next(filter(None, (_damage(fit["content"]) for fit in state.fits)), "")
         if wrong or state.page not in PAGES:
             raise ValueError(
                 f"This session is damaged: {wrong or 'its page'} is not what it can be."

@@ -52,6 +52,9 @@ DARK_THEME = ThemeConfig(
     "#ffa25730", "#5fd3a5", "#f2c14e", "#ff8a80",
 )  # fmt: skip
 
+#: Of curves of earlier fits, in both themes.
+CURVES = ("#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8f7fb3")
+
 
 def _palette(dark: bool) -> QPalette:
     """The palette of widgets; not every platform has a dark one of its own."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from nlsq.io.exports import to_markdown as to_markdown
     from nlsq.io.exports import to_shell as to_shell
     from nlsq.io.readers import read_table as read_table
+    from nlsq.io.readers import ways_to_read as ways_to_read
     from nlsq.io.reproduction import Recipe as Recipe
     from nlsq.io.reproduction import reproduction_script as reproduction_script
     from nlsq.io.table import Table as Table
@@ -38,6 +39,7 @@ _HOME = {
     "to_latex": "exports",
     "to_markdown": "exports",
     "to_shell": "exports",
+    "ways_to_read": "readers",
     "write_bundle": "bundle",
     "write_document": "documents",
 }

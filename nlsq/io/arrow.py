@@ -15,6 +15,8 @@ from nlsq.io.opening import Opened
 from nlsq.io.table import MOST_COLUMNS, Table, too_many_columns
 from nlsq.utils.arrow import floats, integers
 
+_PARTS = 20  # of a file that are read for a sample
+
 
 def _pyarrow() -> Any:
     try:
@@ -56,6 +58,42 @@ def read_feather(opened: Opened) -> Table:
         with pa.ipc.open_file(pa.BufferReader(opened.bytes())) as file:
             table = file.read_all()
         return _table(opened, "Feather (Arrow)", table.schema, table.num_rows, table.column)
+
+
+def read_sample(opened: Opened, n_rows: int) -> Table:
+    """A few rows of a Parquet or Feather file, evenly from parts that lie evenly in it.
+
+    Raises
+    ------
+    FileError, InputError
+    """
+    pa = _pyarrow()
+    from pyarrow import parquet
+
+    is_parquet = opened.head.startswith(b"PAR1")
+    kind = "Parquet" if is_parquet else "Feather (Arrow)"
+    with _reading(opened, kind):
+        if is_parquet:
+            file = parquet.ParquetFile(opened.file())
+            lengths = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
+            schema = file.schema_arrow
+        else:
+            file = pa.ipc.open_file(pa.memory_map(str(opened.path)))
+            lengths = [file.get_batch(i).num_rows for i in range(file.num_record_batches)]
+            schema = file.schema
+        parts = np.unique(np.linspace(0, len(lengths) - 1, min(len(lengths), _PARTS)).astype(int))
+        step = max(1, -(-sum(lengths[i] for i in parts) // n_rows))
+
+        def read(name: str) -> Any:
+            found = []
+            for i in parts.tolist():
+                one = file.read_row_group(i, [name]) if is_parquet else file.get_batch(i)
+                found.append(one.column(name).take(pa.array(np.arange(0, lengths[i], step))))
+            chunks = [c for f in found for c in (f.chunks if is_parquet else [f])]
+            return pa.chunked_array(chunks, schema.field(name).type)
+
+        number = sum(-(-lengths[i] // step) for i in parts)
+        return _table(opened, kind, schema, number, read)
 
 
 @contextmanager

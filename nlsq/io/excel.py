@@ -51,6 +51,18 @@ def read_excel(
     return _table(rows, name, opened.name, wishes, skip or 0)
 
 
+def sheets(opened: Opened) -> list[str]:
+    """The names of the sheets.
+
+    Raises
+    ------
+    FileError, InputError
+    """
+    book = _book(opened)
+    book.close()
+    return book.sheetnames
+
+
 def _book(opened: Opened) -> Any:
     try:
         import openpyxl
@@ -116,11 +128,13 @@ def _table(
     columns = [_column(cells) for cells in zip(*(row for _, row in body), strict=True)]
     heading = layout.heading
     found = "no header" if heading.line is None else f"header in row {heading.line}"
-    return Table(
+    table = Table(
         list(zip(heading.names, columns, strict=True)), units=heading.units, source=place,
         lines=np.array([number for number, _ in body]),
         detected={"format": f"Excel, sheet {sheet!r}, {found}, numbers from row {layout.first}"},
     )  # fmt: skip
+    table.options = {"sheet": sheet, "header": heading.line is not None}
+    return table
 
 
 def _text(cell: Any) -> str:

@@ -49,6 +49,17 @@ def read_hdf5(opened: Opened, group: str | None = None) -> Table:
     )  # fmt: skip
 
 
+def groups(opened: Opened) -> list[str]:
+    """The names of the groups in which there are datasets.
+
+    Raises
+    ------
+    FileError
+    """
+    datasets, _ = _inventory(opened, None)
+    return sorted({name.rpartition("/")[0] for name in datasets} - {""})
+
+
 def _opened(opened: Opened) -> Any:
     import h5py
 

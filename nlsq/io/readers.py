@@ -130,6 +130,40 @@ def read_table(
     return table if rows is None else table.take(rows)
 
 
+def ways_to_read(
+    source: str | os.PathLike | BinaryIO, format: str | None = None
+) -> dict[str, list[str]]:
+    """The options of `read_table` that a file knows, and what is known that they can be.
+
+    Parameters
+    ----------
+    source, format
+        As for `read_table`.
+
+    Raises
+    ------
+    FileError, InputError
+
+    Examples
+    --------
+    >>> import io
+    >>> sorted(ways_to_read(io.BytesIO(b"t,V\\n1,2\\n")))
+    ['comment', 'decimal', 'delimiter', 'encoding', 'header', 'skip']
+    """
+    opened = open_source(source)
+    kind = _FORMATS.get(str(format).lower()) or find_format(opened)
+    found: dict[str, list[str]] = {name: [] for name in sorted(_OPTIONS.get(kind, ()))}
+    if kind == "excel":
+        from nlsq.io.excel import sheets
+
+        found["sheet"] = sheets(opened)
+    elif kind == "hdf5":
+        from nlsq.io.hdf5 import groups
+
+        found["group"] = groups(opened)
+    return found
+
+
 def _check(options: dict[str, Any]) -> None:
     if (delimiter := options.get("delimiter")) is not None and len(delimiter) != 1:
         raise ValueError(f"delimiter is one character, got {delimiter!r}")

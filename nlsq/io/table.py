@@ -38,6 +38,11 @@ class Table:
     decimal : {".", ","}
         How the numbers in its text columns are written.
 
+    Attributes
+    ----------
+    options : dict of str to Any
+        With which options of `read_table` the file was read, given or found out.
+
     Examples
     --------
     >>> import numpy as np
@@ -75,6 +80,7 @@ class Table:
         )
         self.units = {name: unit for name, unit in (units or {}).items() if unit}
         self._lines = lines
+        self.options: dict[str, Any] = {}
         self._numbers: np.ndarray | None = None
         self._absent, self._decimal = dict(absent or {}), decimal
         lengths = {n: len(c) for n, c in self._columns.items() if not callable(c)}
@@ -198,6 +204,7 @@ class Table:
             detected=self.detected, absent=self._absent, decimal=self._decimal,
         )  # fmt: skip
         table._headings, table._numbers = self._headings, self.numbers[index]
+        table.options = self.options
         return table
 
     def where(self, mask: Any) -> Table:

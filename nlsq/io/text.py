@@ -76,11 +76,16 @@ def read_text(
     layout = _without_late_settings(layout, rows)
     heading = layout.heading
     columns = list(zip(heading.names, rows.columns, strict=True))
-    return Table(
+    table = Table(
         [column for i, column in enumerate(columns) if i not in layout.beside],
         n_rows=len(rows.lines), units=_units(heading, rows.percent), source=source,
         lines=rows.lines, detected=_facts(layout, encoded, rows, wishes), decimal=layout.decimal,
     )  # fmt: skip
+    table.options = {
+        "delimiter": layout.delimiter or " ", "decimal": layout.decimal, "encoding": encoded,
+        "header": heading.line is not None,
+    }  # fmt: skip
+    return table
 
 
 def _refuse_wide(data: bytes, source: str) -> None:

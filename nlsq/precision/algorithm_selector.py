@@ -63,11 +63,6 @@ class Advice(dict):
         """What takes them: 'curve_fit', or 'fit' where the data are to be read in pieces."""
         return "fit" if "workflow" in self else "curve_fit"
 
-    def add(self, reason: str, **options: Any) -> None:
-        """Advise options for a reason."""
-        self.update(options)
-        self.reasons.update(dict.fromkeys(options, reason))
-
 
 class AlgorithmSelector:
     """Advises how to fit.
@@ -95,12 +90,8 @@ class AlgorithmSelector:
     ) -> Analysis:
         """Look at a fit to be made; the arguments are those of `nlsq.curve_fit`.
 
-        Of these f is a function, p0 numbers or a dict of them, and bounds a pair or a dict.
-
-        Raises
-        ------
-        TypeError, ValueError
-            For another f or p0, and for data that are not finite.
+        Of these f is a function, p0 numbers or a dict of them, and bounds a pair or a dict. A
+        TypeError or ValueError is for another f or p0, and for data that are not finite.
         """
         y = np.ravel(np.asarray(ydata))
         require_finite(y, "ydata")
@@ -144,21 +135,20 @@ class AlgorithmSelector:
         """
         wished, advice = dict(user_preferences or {}), Advice()
         for reason, options in _advised(problem_analysis, wished):
-            advice.add(reason, **options)
-        if "loss" in wished:
-            advice.pop("f_scale", None)
-        advice.add("it was asked for", **wished)
+            advice.update(options)
+            advice.reasons.update(dict.fromkeys(options, reason))
         return advice
 
     def get_algorithm_explanation(self, recommendations: Advice) -> str:
         """The call, and a line for each reason."""
+        if not recommendations:
+            return "curve_fit(...)\n  the defaults are right for this fit"
         options = ", ".join(f"{k}={_short(v)}" for k, v in recommendations.items())
-        lines = [f"{recommendations.call}(..., {options})" if options else "curve_fit(...)"]
         why: dict[str, list[str]] = {}
         for name in recommendations:
             why.setdefault(recommendations.reasons[name], []).append(name)
-        lines += [f"  {', '.join(names)}: {reason}" for reason, names in why.items()]
-        return "\n".join(lines if options else [*lines, "  the defaults are right for this fit"])
+        lines = [f"  {', '.join(names)}: {reason}" for reason, names in why.items()]
+        return "\n".join([f"{recommendations.call}(..., {options})", *lines])
 
 
 def auto_select_algorithm(
@@ -189,12 +179,11 @@ def _advised(found: Analysis, wished: Mapping[str, Any]) -> Iterator[tuple[str, 
     in_pieces = found.data_bytes > found.usable_bytes
     if in_pieces:
         size = f"{found.data_bytes / 1e9:.2g} GB of the {found.usable_bytes / 1e9:.2g} GB allowed"
-        road = get_large_dataset_config().strategy(found.n_points)
-        road = road if road == "streaming" else "chunked"
-        yield f"the data take {size}", {"workflow": road}
+        streams = get_large_dataset_config().strategy(found.n_points) == "streaming"
+        yield f"the data take {size}", {"workflow": "streaming" if streams else "chunked"}
     if not ("method" in wished or any(wished.get(name) for name in _SEARCHES)):
         yield from _search(found)
-    if found.outliers and wished.get("method") != "lm":
+    if found.outliers and wished.get("method") != "lm" and "loss" not in wished:
         why = (
             f"{found.outliers} of {found.n_points:,} points lie more than {_FAR:g} times the "
             f"noise, {found.noise:.3g}, from the curve of their neighbours"
@@ -212,6 +201,7 @@ def _advised(found: Analysis, wished: Mapping[str, Any]) -> Iterator[tuple[str, 
     if tolerance == _TIGHTEST:
         why = "no noise is seen: the data are worth every digit"
     yield why, dict.fromkeys(("ftol", "xtol"), float(f"{tolerance:.0e}"))
+    yield "it was asked for", dict(wished)
 
 
 def _search(found: Analysis) -> Iterator[tuple[str, dict[str, Any]]]:

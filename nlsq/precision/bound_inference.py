@@ -26,8 +26,7 @@ import numpy as np
 
 from nlsq.constants import EPS
 from nlsq.precision.curves import Curves, FunctionCurves
-from nlsq.precision.measures import Axis, heights
-from nlsq.precision.units import Units, broad, units_of
+from nlsq.precision.units import Axis, Units, broad, heights, products, units_of
 
 Bounds = tuple[np.ndarray, np.ndarray]
 _LEAST, _MOST = 1e3, 1 / math.sqrt(EPS)  # share of a curve that can be seen, inverse
@@ -49,17 +48,10 @@ class Inferred(NamedTuple):
 class BoundInference:
     """Bounds of a model's parameters from data x (m,) or (k, m) and y (m,).
 
-    Parameters
-    ----------
-    p0 : array_like (n,)
-        A start, whose values the bounds contain.
-    safety_factor : float
-        How much farther than the data can see the bounds are.
-    enforce_positivity : bool
-        Whether a parameter whose sign does not matter keeps that of its start.
-    f : callable, optional
-        The model f(x, a, b, ...). Without it nothing tells what a parameter is measured in, and
-        each is bounded by the largest that a product of lengths and heights can be.
+    They contain the start p0 (n,), and are by `safety_factor` farther than the data can see.
+    `enforce_positivity`: a parameter whose sign does not matter keeps that of its start. Without
+    the model f(x, a, b, ...) nothing tells what a parameter is measured in, and each is bounded by
+    the largest that a product of lengths and heights can be.
 
     Examples
     --------
@@ -134,26 +126,16 @@ class BoundInference:
             axis = self._axes[at]
             margin = self.reach * math.exp(axis.high) / 3
             return Inferred(axis.first - margin, axis.last + margin, "it is a place on x")
+        y, far = heights(self._y), math.log(self.reach)
         if units.logarithm[j].any():
-            low, high = self._products(units.logarithm[j], 0.0)
+            low, high = products(units.logarithm[j], 0.0, self._axes, y, far)
             return Inferred(low, high, "it is the logarithm of a length of x")
         if not (self._axes and np.isfinite(units.length[j]).all()):
             return Inferred(-math.inf, math.inf, "nothing tells what it is measured in")
         if not (units.length[j].any() or units.height[j]):
-            size = max(self.reach, self._safety * self._y.size)
-            return Inferred(0.0, size, "it is a number")
-        low, high = self._products(units.length[j], units.height[j])
+            return Inferred(0.0, max(self.reach, self._safety * self._y.size), "it is a number")
+        low, high = products(units.length[j], units.height[j], self._axes, y, far)
         return Inferred(_exp(low), _exp(high), f"it is {_named(units.length[j], units.height[j])}")
-
-    def _products(self, length: np.ndarray, height: float) -> tuple[float, float]:
-        """Logarithms of the least and largest product of powers of lengths, and of a height."""
-        low = high = 0.0
-        axes = [(d, a.low, a.high) for d, a in zip(length, self._axes, strict=True)]
-        for power, a, b in [*axes, (height, *heights(self._y))]:
-            far = math.log(self.reach)
-            ends = power * (a - far), power * (b + far)
-            low, high = low + min(ends), high + max(ends)
-        return low, high
 
     def _signed(self, j: int, sign: str, found: Inferred) -> Inferred:
         """With both signs, or that of the start, and such that the start is well inside."""
@@ -190,9 +172,8 @@ def _sign(values: np.ndarray, other: np.ndarray) -> str:
     if not np.isfinite(other).any():
         return "the model is not defined with the other sign"
     with np.errstate(all="ignore"):
-        size = np.abs(values).max(axis=1, keepdims=True)
-        same = (np.abs(values - other) <= _SAME * size).all()
-    return "its sign changes nothing" if same else ""
+        same = np.abs(values - other) <= _SAME * np.abs(values).max(axis=1, keepdims=True)
+    return "its sign changes nothing" if same.all() else ""
 
 
 def _exp(logarithm: float) -> float:
@@ -201,11 +182,9 @@ def _exp(logarithm: float) -> float:
 
 def _named(length: np.ndarray, height: float) -> str:
     """What a parameter is measured in, in words."""
-    words = {1.0: "a length of x", -1.0: "a rate, one over x"}
-    if not height and np.count_nonzero(length) == 1 and length.sum() in words:
-        return words[length.sum()]
-    several = len(length) > 1
-    parts = [f"x{i if several else ''}^{d:g}" for i, d in enumerate(length) if d]
+    if not height and np.count_nonzero(length) == 1 and abs(length.sum()) == 1:
+        return "a length of x" if length.sum() > 0 else "a rate, one over x"
+    parts = [f"x{i if len(length) > 1 else ''}^{d:g}" for i, d in enumerate(length) if d]
     return "measured in " + " ".join(parts + ([f"y^{height:g}"] if height else []))
 
 

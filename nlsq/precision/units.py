@@ -21,12 +21,13 @@ center: x f_x and the derivative by a place are then larger than all others by |
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import numpy as np
 
 from nlsq.precision.curves import Curves
-from nlsq.precision.measures import is_far
 
+_FAR = 10.0  # times its span, from which on x is far from 0
 _STEP = 1e-4  # relative, of the differences
 _LEFT = 1e-3  # share of a derivative that a solution may leave
 _STRAIGHT = 1e-9  # relative departure from a straight line that is rounding
@@ -303,3 +304,64 @@ def _agreed(values: np.ndarray) -> float | None:
         return None
     value = round(2 * float(np.median(known))) / 2
     return value if abs(value) <= 4 and _common(known, value) else None
+
+
+# -- the lengths and heights that data show, with which parameters are compared --------------------
+
+
+def is_far(axis: np.ndarray) -> bool:
+    """Whether a coordinate is far from 0 for its span."""
+    return bool(0 < _FAR * np.ptp(axis) < np.abs(axis).max())
+
+
+class Axis:
+    """A coordinate's ends, and the logarithms of its shortest and longest lengths.
+
+    Parameters
+    ----------
+    x : ndarray
+        The coordinate of all points, or of a sample of them.
+    m : int, optional
+        How many points there are in all.
+    """
+
+    def __init__(self, x: np.ndarray, m: int | None = None):
+        places = np.unique(x[np.isfinite(x)])
+        self.first, self.last = places[0], places[-1]
+        span = self.last - self.first
+        largest = max(span, abs(self.first), abs(self.last)) or 1.0
+        if is_far(places):
+            largest = span
+        steps = np.diff(places)
+        shortest = np.median(steps) if steps.size else largest
+        if m is not None and places.size > 0.9 * x.size:  # each point has a place of its own
+            shortest *= x.size / m
+        positive = places[places > 0]
+        if positive.size and positive[0] < shortest:
+            shortest = positive[0]
+        self.low = math.log(max(shortest, 1e-6 * largest))
+        self.high = math.log(3 * largest)
+
+
+def heights(y: np.ndarray) -> tuple[float, float]:
+    """Logarithms of the least and the largest height of data y."""
+    y = np.abs(y)
+    largest, spread = float(y.max()), float(np.std(y))
+    if not largest > 0:
+        return math.log(0.1), math.log(10.0)
+    return math.log(0.1 * (spread if spread > 0 else largest)), math.log(3 * largest)
+
+
+def products(
+    length: np.ndarray, height: float, axes: list[Axis], y: tuple[float, float], far: float = 0.0
+) -> tuple[float, float]:
+    """Logarithms of the least and largest product of powers of lengths of x and of a height y.
+
+    far: by how much the logarithms of lengths and heights may be beyond those that data show.
+    """
+    low = high = 0.0
+    seen = [*((axis.low, axis.high) for axis in axes), y]
+    for power, (a, b) in zip([*length, height], seen, strict=True):
+        ends = power * (a - far), power * (b + far)
+        low, high = low + min(ends), high + max(ends)
+    return low, high

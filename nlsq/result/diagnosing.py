@@ -27,11 +27,10 @@ def diagnose(
     history: list | None = None,
 ) -> HealthReport:
     """The report on a fit; history: (nit, cost, gradient) of its iterations (`Options.history`)."""
-    thresholds = DiagnosticsConfig.of(config)
     evidence, unknown = evidence_of(result, history)
     name = result.get("model_name")
     title = f"Fit of {name}" if name else "Fit"
-    return diagnose_evidence(evidence, thresholds, title, unknown)
+    return diagnose_evidence(evidence, config, title, unknown)
 
 
 def diagnose_residuals(result: OptimizeResult, config: DiagnosticsConfig | None) -> HealthReport:

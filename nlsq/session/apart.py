@@ -25,8 +25,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from nlsq.session.errors import ProgramError
 from nlsq.session.handover import SENT
-from nlsq.session.running import execute, guess_start
-from nlsq.utils import interruption
+from nlsq.utils import interruption, progress
 from nlsq.utils.input_error import InputError
 
 try:
@@ -204,7 +203,7 @@ class Call:
 
     def _ended(self, code: int) -> Ended:
         if self._killed:
-            return Ended("The fit was ended before it had a result.")
+            return Ended("The model was ended before it gave a result.")
         how = f"by {signal.Signals(-code).name}" if code < 0 else f"with status {code}"
         return Ended(
             f"The process of the fit ended {how}, without a result.",
@@ -213,11 +212,21 @@ class Call:
 
 
 def fit(settings: Settings, points: Points | None, told: Callable[[list], None]) -> Call:
-    """A fit as a call: document and result; what is told are pairs (iteration, cost).
+    """A fit as a call: document and result, with its model where that is no code.
 
-    A model that is no code comes with the result.
+    What is told are pairs (iteration, cost), and (title, done, total) of what is long.
     """
     return Call(_fit, settings, points, told=told, received=lambda found: _whole(found, points))
+
+
+def fit_groups(settings: Settings, told: Callable[[list], None]) -> Call:
+    """The fits of all groups as a call, which returns whether it came to the end.
+
+    What is told are (title, done, total) of a portion, and pairs (place of the group, its row).
+    """
+    from nlsq.session.batching import fit_groups
+
+    return Call(fit_groups, settings, told=told)
 
 
 def guess(settings: Settings, points: Points) -> Call:
@@ -235,17 +244,21 @@ def _whole(
         dict.update(result, {name: getattr(points, of) for name, of in SENT.items()})
     if recipe is not None:
         bring_back(result, recipe)
+        if points is not None:
+            _ = result.predictions  # here, and not in the thread of the window
     return document, result
 
 
 # ------------------------------------------------------------------------------- the other end
 def _fit(settings: Settings, points: Points | None, tell: Callable) -> tuple:
     from nlsq.result.recipes import recipe_of
+    from nlsq.session.running import execute
 
     def watch(iteration: int, cost: float, *_: Any) -> None:
         tell((iteration, float(cost)))
 
-    document, result = execute(settings, points, watch=watch)
+    with progress.heard(lambda *stage: tell(stage)):
+        document, result = execute(settings, points, watch=watch)
     recipe = recipe_of(result.get("model"))
     if points is not None:
         _ = result.predictions
@@ -257,6 +270,8 @@ def _fit(settings: Settings, points: Points | None, tell: Callable) -> tuple:
 
 
 def _guess(settings: Settings, points: Points, tell: Callable) -> dict[str, Any]:
+    from nlsq.session.running import guess_start
+
     return guess_start(settings, points)
 
 
@@ -336,6 +351,7 @@ def serve() -> NoReturn:
 
     server = _Server(*streams())
     threading.Thread(target=server.listen, daemon=True).start()
-    import nlsq.core.minpack  # noqa: F401  which the first fit would wait for
+    import nlsq.core.minpack
+    import nlsq.session.running  # noqa: F401  which the first fit would wait for
 
     server.serve()

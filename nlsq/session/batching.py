@@ -22,16 +22,15 @@ import numpy as np
 import nlsq
 from nlsq.core.loop.status import Status
 from nlsq.device import usable_cores
-from nlsq.io import FileError
+from nlsq.io import Table
 from nlsq.session import answers
 from nlsq.session.errors import ConfigurationError, DataError, LimitReached, NoModel, ProgramError
 from nlsq.session.journal import Journal
 from nlsq.session.model import USER_CODE_ERRORS, LoadedModel, Start, load_model, start
-from nlsq.session.points import Points, load, select
-from nlsq.session.running import carry_out, pack_error, translated
-from nlsq.session.settings import Settings
-from nlsq.session.words import read_column
-from nlsq.utils import interruption
+from nlsq.session.points import Points, groups, load, select
+from nlsq.session.running import carry_out, pack_error, require_safe, translated
+from nlsq.session.settings import Data, Export, Settings, Workflow
+from nlsq.utils import interruption, progress
 
 PORTION = 256  # fits read and fitted at a time
 SEARCHED = 32  # the same where each is searched for, so that an interruption loses few
@@ -52,50 +51,54 @@ class Item:
         return path + ("" if self.group is None else f"[{self.group}]")
 
 
-def find_items(paths: Iterable[Path], settings: Settings, groupby: str | None) -> Iterator[Any]:
+def require_many(settings: Settings) -> None:
+    """Raise for options of a single fit.
+
+    Raises
+    ------
+    ConfigurationError
+    """
+    settings.fitting.options_of_many()
+    given = {
+        "workflow": settings.workflow != Workflow(),
+        "certified": settings.certified is not None,
+        "fitting.fallback": settings.fitting.fallback,
+        "export": settings.export != Export(),
+        "goal: memory_efficient": settings.fitting.goal == "memory_efficient",
+        "auto_bounds": settings.fitting.auto_bounds,
+    }
+    for section in (name for name, there in given.items() if there):
+        raise ConfigurationError(
+            f"{section} is for a single fit (nlsq fit), not for many (nlsq batch).",
+            "Leave it out; what a batch writes is named by --table and --plots.",
+        )
+
+
+def find_items(paths: Iterable[Path], settings: Settings) -> Iterator[Any]:
     """The items of the files, each with its points or the error that reading it gave."""
-    omit = settings.fitting.nan_policy == "omit"
+    omit, groupby = settings.fitting.nan_policy == "omit", settings.data.columns.group
 
     def read(path: Path) -> list[tuple[Item, Points | ProgramError]]:
         data = settings.data.model_copy(update={"input_file": path})
         try:
             table = load(data)
-            groups = [(None, table)] if groupby is None else _groups(table, groupby)
+            one = groupby is None or data.only is not None
+            found = [(data.only, None)] if one else groups(table, groupby)
         except ProgramError as error:
             return [(Item(path), error)]
-        found = []
-        for name, rows in groups:
-            try:
-                found.append((Item(path, name), select(rows, data, omit)))
-            except ProgramError as error:
-                found.append((Item(path, name), error))
-        return found
+        return [(Item(path, name), points_of(table, rows, data)) for name, rows in found]
+
+    def points_of(table: Table, rows: np.ndarray | None, data: Data) -> Points | ProgramError:
+        try:
+            return select(table if rows is None else table.take(rows), data, omit)
+        except ProgramError as error:
+            return error
 
     with ThreadPoolExecutor(usable_cores()) as threads:
         paths = list(paths)
         for first in range(0, len(paths), PORTION):  # no further ahead than a portion
             for found in threads.map(read, paths[first : first + PORTION]):
                 yield from found
-
-
-def _groups(table: Any, name: str) -> list[tuple[str, Any]]:
-    try:
-        cells = table[name if name in table.names else read_column(name)]
-    except FileError as error:
-        raise DataError(error.message, error.fix) from None
-    values, of = np.unique(cells, return_inverse=True)
-    order = np.argsort(of, kind="stable")
-    rows = np.split(order, np.flatnonzero(np.diff(of[order])) + 1)
-    groups = sorted(zip(values.tolist(), rows, strict=True), key=lambda group: group[1][0])
-    return [(_group(value), table.take(one)) for value, one in groups]  # as they begin in the file
-
-
-def _group(value: Any) -> str:
-    """What a group is called; rows whose cell is empty are one group."""
-    if value == "" or value != value:
-        return "(empty)"
-    short = f"{value:.15g}" if isinstance(value, float) else str(value)
-    return short if not isinstance(value, float) or float(short) == value else repr(value)
 
 
 def key_of(points: Points, settings: Settings) -> str:
@@ -385,3 +388,20 @@ def _portion_rows(
             for half in (portion[:middle], portion[middle:])
             for row in _portion_rows(half, settings, deadline, documents)
         ]
+
+
+def fit_groups(settings: Settings, tell: Callable[[Any], None]) -> bool:
+    """Fit all groups of a file; whether that came to its end.
+
+    What is told are how far the fits of a portion are, and then their places and rows.
+    """
+    if settings.model.path is not None:
+        require_safe(settings)
+    items = find_items([settings.data.input_file], settings)
+    try:
+        with progress.heard(lambda *stage: tell(stage)):
+            for placed in fit_all(items, settings, Journal(None, False), False, id):
+                tell(placed)
+    except KeyboardInterrupt:  # what was told stays
+        return False
+    return True

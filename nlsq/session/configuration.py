@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from nlsq.session.errors import ConfigurationError
-from nlsq.session.settings import SECTIONS, Settings
+from nlsq.session.settings import SECTIONS, Fitting, Settings
 from nlsq.utils.input_error import did_you_mean
 
 if TYPE_CHECKING:
@@ -253,3 +253,23 @@ def _dotted(where: tuple) -> str:
     for part in where:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
     return text
+
+
+def unsuitable(key: str, word: str, content: dict[str, Any], bounded: bool) -> str:
+    """Why a method, a search or a loss does not suit the rest; "" where it does.
+
+    Another method and another search are no reason: to choose one takes the other back.
+    """
+    fitting = content.get("fitting", {})
+    if word in ("lm", "linear") or fitting.get("method") == "lm":
+        loss = word if key == "loss" else fitting.get("loss", "linear")
+        if loss != "linear" and key in ("method", "loss"):
+            return "lm is for the linear loss; trf and dogbox take the others."
+        if key == "method" and word == "lm" and bounded:
+            return "lm takes no bounds, and these parameters have some; trf and dogbox do."
+    if content.get("data", {}).get("columns", {}).get("group") is not None and key != "loss":
+        try:
+            Fitting(**{key: word}).options_of_many()
+        except ConfigurationError as error:
+            return str(error)
+    return ""

@@ -10,7 +10,16 @@ class ProgramError(InputError):
 
 
 class ConfigurationError(ProgramError):
-    """The command line or the configuration file."""
+    """The command line or the configuration file.
+
+    Attributes
+    ----------
+    position, what
+        Where in the text of a formula it is wrong, from 1, and what is wrong there.
+    """
+
+    position: int | None = None
+    what: str | None = None
 
 
 class DataError(ProgramError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from nlsq.diagnostics.health_report import HealthReport
     from nlsq.result import CurveFitResult
     from nlsq.result.profiles import Profile
+
+
+_LINES = 12  # of a report
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,17 +72,46 @@ def examine(result: CurveFitResult) -> Examination:
     from nlsq.streaming import DataSourceError
 
     try:
-        return Examination(result, result.diagnose(), _spread(result))
+        return Examination(result, by_engine(result).diagnose(), _spread(result))
     except DataSourceError as error:
         raise DataError(str(error)) from None
 
 
-def report_html(found: Examination, *colours: str) -> str:
-    """The report as simple HTML; colours: of remarks, warnings and what is critical."""
-    from nlsq.diagnostics.finding import Severity
-    from nlsq.diagnostics.report_html import coloured
+def by_engine(result: CurveFitResult) -> CurveFitResult:
+    """The result with exact derivatives of its model, where that is one of ours.
 
-    return coloured(found.report, dict(zip(Severity, colours, strict=True)))
+    One that came from another process or a file has differences, which take many times as long.
+    """
+    from nlsq.core.model.calls import CurveCall
+    from nlsq.core.model.model import Model
+    from nlsq.result.recipes import our_model
+
+    ours = our_model(result.get("model"))
+    if ours is None or isinstance(result.model, Model):
+        return result
+    model = Model(CurveCall(ours), len(result.names), result.model.name)
+    model.interpret("it came with its result", final=True)
+    twin = result.copy()
+    dict.__setitem__(twin, "model", model)
+    return twin
+
+
+def report_html(report: HealthReport, *colours: str) -> str:
+    """At most twelve paragraphs, each with its severity in words and in a colour.
+
+    colours: of remarks, warnings and what is critical.
+    """
+    said = f"<p><b>{escape(report.status.capitalize())}: {escape(report.verdict)}.</b></p>"
+    most = _LINES - 1 - len(report.unknown)
+    shown = report.findings if len(report.findings) <= most else report.findings[: most - 1]
+    for one in shown:
+        word = ("Note", "Warning", "Critical")[one.severity - 1]
+        remedy = f"<br>What to do: {escape(one.remedy)}." if one.remedy else ""
+        mark = f"<b style='color:{colours[one.severity - 1]}'>{word}:</b>"
+        said += f"<p>{mark} {escape(one.fact)}{remedy}</p>"
+    if more := len(report.findings) - len(shown):
+        said += f"<p>And {more} more of less weight.</p>"
+    return said + "".join(f"<p>Not looked at: {escape(what)}.</p>" for what in report.unknown)
 
 
 def _spread(result: CurveFitResult) -> Spread:
@@ -120,8 +153,13 @@ def profile(
     """
     from nlsq.result.profiles import profiles
 
+    if result.get("model") is None:
+        raise ConfigurationError(
+            "Profile intervals fit the model again, and this one ran in a process of its own.",
+            "If you know and trust its file, fit it as trusted.",
+        )
     try:
-        for one in profiles(result, level, watch):
+        for one in profiles(by_engine(result), level, watch):
             tell(one)
     except ValueError as error:
         raise ConfigurationError(f"{error}.") from None

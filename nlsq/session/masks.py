@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -25,6 +27,26 @@ def read_rows(text: str) -> list[tuple[int, int]]:
             )
         found.append((int(match[1]), int(match[2] or match[1])))
     return found
+
+
+def read_range(text: str) -> list[float | None]:
+    """The sides of a range such as "2.5:7"; None for one that is empty.
+
+    Raises
+    ------
+    ValueError
+    """
+    low, colon, high = text.partition(":")
+    if not colon:
+        raise ValueError(f"{text!r} is not LOW:HIGH; either side may be empty")
+    return [_number(side) if side.strip() else None for side in (low, high)]
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text.replace(",", ".").replace("−", "-"))
+    except ValueError:
+        raise ValueError(f"{text.strip()!r} is not a number") from None
 
 
 def write_rows(rows: np.ndarray) -> str | None:
@@ -62,3 +84,29 @@ def inside(limits: tuple[float | None, float | None] | None, x: np.ndarray) -> n
     if high is not None:
         within &= x <= high
     return within
+
+
+def nearest(
+    x: np.ndarray, y: np.ndarray, at: tuple[float, float], pixel: tuple[float, float], reach: float
+) -> np.ndarray:
+    """Which point (0 or 1 of them) is nearest to a place, and not further than `reach` pixels."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        far = np.hypot((x - at[0]) / pixel[0], (y - at[1]) / pixel[1])
+    if not np.isfinite(far).any():
+        return np.empty(0, np.int64)
+    near = np.array([np.nanargmin(far)])
+    return near[far[near] <= reach]
+
+
+def in_box(x: np.ndarray, y: np.ndarray, box: tuple[float, float, float, float]) -> np.ndarray:
+    """Which points are in a rectangle: left, low, right, high."""
+    left, low, right, high = box
+    return np.flatnonzero((x >= left) & (x <= right) & (y >= low) & (y <= high))
+
+
+def rounded(limits: Sequence[float], ends: Sequence[float], seen: float) -> list[float | None]:
+    """A range with the digits that a plot of this width resolves; open where it leaves the ends."""
+    digits = 3 - math.floor(math.log10(seen))
+    low, high = sorted(map(float, limits))
+    first, last = None if low <= ends[0] else low, None if high >= ends[1] else high
+    return [None if v is None else round(v, digits) for v in (first, last)]

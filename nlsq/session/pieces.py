@@ -12,7 +12,7 @@ import numpy as np
 
 from nlsq.session.errors import ConfigurationError, DataError, ProgramError
 from nlsq.session.points import select_from
-from nlsq.session.settings import Settings
+from nlsq.session.settings import Data, Settings
 
 if TYPE_CHECKING:
     from nlsq.interfaces.orchestration_protocol import StreamingDecision
@@ -21,6 +21,14 @@ if TYPE_CHECKING:
 # before JAX is imported. Reading a text at once takes several times the memory of its numbers.
 MANY, MANY_LINES = 2 * 10**6, 10**6
 _HEAD = 1 << 16  # bytes of a text file that are looked at
+
+
+def kind_of(data: Data) -> str | None:
+    """Which of the kinds that are read piece by piece a file is; None where it is another."""
+    suffix = data.input_file.suffix.lower()[1:]
+    same = {"h5": "hdf5", "he5": "hdf5", "feather": "arrow"}
+    kind = data.format or same.get(suffix, suffix)
+    return kind if kind in ("hdf5", "parquet", "arrow", "csv", "zarr") else None
 
 
 def open_source(settings: Settings) -> Any:
@@ -37,9 +45,7 @@ def open_source(settings: Settings) -> Any:
         "hdf5": streaming.HDF5Source, "parquet": streaming.ParquetSource,
         "arrow": streaming.ArrowSource, "csv": streaming.CSVSource, "zarr": streaming.ZarrSource,
     }  # fmt: skip
-    suffix = data.input_file.suffix.lower()[1:]
-    same = {"h5": "hdf5", "he5": "hdf5", "feather": "arrow"}
-    kind = kinds.get(data.format or same.get(suffix, suffix))
+    kind = kinds.get(kind_of(data) or "")
     if kind is None:
         raise ConfigurationError(
             f"{data.input_file}: of these kinds only are files read piece by piece: "
@@ -55,6 +61,11 @@ def open_source(settings: Settings) -> Any:
             f"{', '.join(said)} cannot be said."
         )
     columns = data.columns
+    if columns.group is not None:
+        raise ConfigurationError(
+            f"{data.input_file}: the groups of a file that is read piece by piece are not known.",
+            "Read it at once with --workflow direct if it fits into memory.",
+        )
     names = [*(columns.x if isinstance(columns.x, list) else [columns.x]), columns.y]
     names += [] if columns.sigma is None else [columns.sigma]
     chosen = (data.where, data.exclude, data.x_range)
@@ -113,10 +124,13 @@ def read_in_pieces(settings: Settings) -> bool:
         return False
     if in_pieces_by_request(settings):
         return True
-    path = data.input_file
-    return os.path.isfile(path) and (
-        not _fits(4 * path.stat().st_size, settings) or has_many(settings)
-    )
+    return too_large(settings) or (os.path.isfile(data.input_file) and has_many(settings))
+
+
+def too_large(settings: Settings) -> bool:
+    """Whether a file is more than fits into memory as a table."""
+    path = settings.data.input_file
+    return os.path.isfile(path) and not _fits(4 * path.stat().st_size, settings)
 
 
 def in_pieces_by_request(settings: Settings) -> bool:

@@ -17,7 +17,8 @@ from nlsq.models.formulas import Formula, FormulaError, parse
 from nlsq.session.errors import ConfigurationError, DataError
 from nlsq.session.masks import among, inside, read_rows
 from nlsq.session.settings import Column, Data
-from nlsq.utils.input_error import InputError
+from nlsq.session.words import read_column
+from nlsq.utils.input_error import InputError, did_you_mean
 
 #: Bytes held per byte of a file at the peak: its text, the parsed columns, their copies.
 _READING_FACTOR = 4
@@ -66,7 +67,8 @@ class Rows(NamedTuple):
     numbers: np.ndarray
 
 
-def _table(source: Any, data: Data) -> Table:
+def as_table(source: Any, data: Data) -> Table:
+    """A file or stream as `nlsq.io.read_table` reads it with these settings."""
     c = data.csv
     return read_table(
         source, format=data.format, delimiter=c.delimiter, decimal=c.decimal, encoding=c.encoding,
@@ -82,7 +84,7 @@ def select_from(source: Any, data: Data) -> Points:
     DataError
     """
     try:
-        return select(_table(source, data), data, omit=False)
+        return select(as_table(source, data), data, omit=False)
     except (FileError, ValueError) as error:
         raise DataError(str(error)) from None
 
@@ -97,6 +99,16 @@ def load(data: Data) -> Table:
     ConfigurationError
         A condition that is no expression of columns.
     """
+    return narrowed(whole(data), data)
+
+
+def whole(data: Data) -> Table:
+    """The file as a table.
+
+    Raises
+    ------
+    DataError, ConfigurationError
+    """
     try:
         source: Any = data.input_file
         if data.from_stdin:
@@ -104,7 +116,7 @@ def load(data: Data) -> Table:
         elif os.path.isfile(source):  # False where the system takes no such name
             needed = _READING_FACTOR * source.stat().st_size
             manager.require(needed, f"{source}: reading this file")
-        table = _table(source, data)
+        return as_table(source, data)
     except FileError as error:
         fix = error.fix
         if not data.from_stdin and not os.path.exists(data.input_file):
@@ -114,6 +126,15 @@ def load(data: Data) -> Table:
         raise DataError(str(error)) from None
     except ValueError as error:  # an option that means nothing for this kind of file
         raise ConfigurationError(str(error)) from None
+
+
+def narrowed(table: Table, data: Data) -> Table:
+    """The rows of a table that `data` asks for, those that are masked among them.
+
+    Raises
+    ------
+    DataError, ConfigurationError
+    """
     if data.exclude is not None:
         last = max(last for _, last in read_rows(data.exclude))
         if last >= table.n_rows:
@@ -125,15 +146,72 @@ def load(data: Data) -> Table:
     if data.rows is not None:
         table = table.take(np.arange(table.n_rows)[data.slice])
     if data.where is not None:
-        wanted = np.asarray(_evaluate(_expression(data.where, "--where"), table, "--where"))
-        if wanted.dtype != bool or wanted.shape != (table.n_rows,):
-            raise ConfigurationError(
-                f"--where {data.where}: not a condition.", "For example \"t > 3 and s == 'A'\""
-            )
-        table = table.take(np.flatnonzero(wanted))
+        table = table.take(np.flatnonzero(condition(table, data.where)))
     if not table.n_rows:
         raise DataError(f"{table.source}: no rows are left to fit.", "Look at rows and where.")
-    return table
+    return of_group(table, data)
+
+
+def groups(table: Table, wanted: Column) -> list[tuple[str, np.ndarray]]:
+    """The groups of a table by the values of a column, as they begin: name, and numbers of rows.
+
+    Raises
+    ------
+    DataError
+    """
+    try:
+        cells = table[wanted if wanted in table.names else read_column(str(wanted))]
+    except FileError as error:
+        raise DataError(error.message, error.fix) from None
+    values, of = np.unique(cells, return_inverse=True)
+    order = np.argsort(of, kind="stable")
+    rows = np.split(order, np.flatnonzero(np.diff(of[order])) + 1)
+    found = sorted(zip(values.tolist(), rows, strict=True), key=lambda group: group[1][0])
+    return [(_group(value), one) for value, one in found]
+
+
+def _group(value: Any) -> str:
+    """What a group is called; rows whose cell is empty are one group."""
+    if value == "" or value != value:
+        return "(empty)"
+    short = f"{value:.15g}" if isinstance(value, float) else str(value)
+    return short if not isinstance(value, float) or float(short) == value else repr(value)
+
+
+def of_group(table: Table, data: Data) -> Table:
+    """The rows of the group that `data` asks for; all where it asks for none.
+
+    Raises
+    ------
+    DataError
+    """
+    if data.only is None:
+        return table
+    every = groups(table, data.columns.group)
+    found = [rows for name, rows in every if name == data.only]
+    if not found:
+        near = did_you_mean(data.only, [name for name, _ in every], f"; there are {len(every)}")
+        raise DataError(f"{table.source}: no rows of the group {data.only!r}{near}.")
+    if len(found) > 1:
+        raise DataError(
+            f"{table.source}: two groups are called {data.only!r}.", "Call one otherwise there."
+        )
+    return table.take(found[0])
+
+
+def condition(table: Table, text: str) -> np.ndarray:
+    """Where a condition on columns is true: bool (n_rows,).
+
+    Raises
+    ------
+    DataError, ConfigurationError
+    """
+    wanted = np.asarray(_evaluate(_expression(text, "--where"), table, "--where"))
+    if wanted.dtype != bool or wanted.shape != (table.n_rows,):
+        raise ConfigurationError(
+            f"--where {text}: not a condition.", "For example \"t > 3 and s == 'A'\""
+        )
+    return wanted
 
 
 def select(table: Table, data: Data, omit: bool = False) -> Points:
@@ -240,7 +318,9 @@ def _expression(text: str, where: str) -> Formula:
                 f"Name several columns of x one by one: -x {' -x '.join(names)}, in a file "
                 f"x: [{', '.join(names)}].",
             ) from None
-        raise ConfigurationError(f"{where} {text}: {error.message}", error.fix) from None
+        told = ConfigurationError(f"{where} {text}: {error.message}", error.fix)
+        told.position, told.what = error.position, error.what
+        raise told from None
 
 
 def _evaluate(formula: Formula, table: Table, where: str) -> Any:

@@ -8,49 +8,90 @@ from typing import Any
 
 import numpy as np
 
-from nlsq.io.forms import Each, OneOf, Range, mismatch
 from nlsq.session.points import Points
 
 MOST = 50  # fits of a session
 _HELD = 2_000_000  # numbers of the fits whose results are at hand
 _DIGITS = 8  # of a curve that is only drawn
-_NUMBER = OneOf((float, int, str, None))
-FORM = {
-    "number": Range(int, 1), "content": {}, "model": str, "converged": bool, "n_points": int,
-    "statistics": {"*": _NUMBER}, "parameters": {"*": _NUMBER}, "shown": bool,
-    "curve": {"x": Each(_NUMBER, "k"), "y": Each(_NUMBER, "k")},
-}  # fmt: skip
 _COMPARED = ("reduced_chi_squared", "aicc", "bic")
 _OF_A_FIT = ("data", "model", "fitting", "workflow", "limits")
 
 
 def remembered(document: dict[str, Any], content: dict[str, Any], number: int) -> dict[str, Any]:
     """A fit as plain data; content: the settings that it was made with."""
-    curve, found = document["curve"] or {"x": [], "y": []}, document["statistics"]
+    drawn, found = document["curve"] or {"x": [], "y": []}, document["statistics"]
     return {
         "number": number,
-        "content": {k: copy.deepcopy(content[k]) for k in _OF_A_FIT if k in content},
+        "content": copy.deepcopy(of_a_fit(content)),
         "model": str(document["provenance"].get("model") or ""),
         "converged": document["convergence"]["success"],
         "n_points": found["n_points"] or 0,
         "statistics": {name: found.get(name) for name in _COMPARED},
         "parameters": dict(zip(document["parameter_names"], document["popt"], strict=True)),
         "shown": False,
-        "curve": {axis: [_short(v) for v in curve[axis]] for axis in ("x", "y")},
+        "curve": {axis: _text(drawn[axis]) for axis in ("x", "y")},
     }
 
 
-def _short(value: Any) -> Any:
-    return float(f"{value:.{_DIGITS}g}") if isinstance(value, float) else value
+def of_a_fit(content: dict[str, Any]) -> dict[str, Any]:
+    """The sections that a fit depends on."""
+    return {name: content[name] for name in _OF_A_FIT if name in content}
+
+
+def restored(content: dict[str, Any], fit: dict[str, Any]) -> dict[str, Any]:
+    """The content with the settings of a fit in the place of its own."""
+    rest = {name: section for name, section in content.items() if name not in _OF_A_FIT}
+    return rest | fit["content"]
+
+
+def swapped(fits: list[dict], gone: list[dict], come: list[dict]) -> list[dict]:
+    """The fits without some, these very ones, and with others."""
+    kept = [fit for fit in fits if all(fit is not one for one in gone)]
+    return sorted([*kept, *come], key=lambda fit: fit["number"])
+
+
+def _text(values: list) -> str:
+    """As one text, which is written and read in no time."""
+    return " ".join(f"{float(value):.{_DIGITS}g}" for value in values)
+
+
+def curve(fit: dict[str, Any]) -> list[np.ndarray]:
+    """The x and y of the curve of a remembered fit."""
+    return [np.array(fit["curve"][axis].split(), float) for axis in ("x", "y")]
 
 
 def damage(fits: Any) -> str:
     """What is wrong with fits that a file says were remembered; "" where nothing is."""
-    return mismatch({"fits": fits}, {"fits": [FORM]}) or ""
+    from nlsq.io.forms import (
+        OneOf,
+        Range,
+        Word,
+        mismatch,
+    )  # which a window without any does not load
+
+    number = OneOf((float, int, Word(("nan", "inf", "-inf")), None))
+    form = {
+        "number": Range(int, 1), "content": {}, "model": str, "converged": bool, "n_points": int,
+        "statistics": {"*": number}, "parameters": {"*": number}, "shown": bool,
+        "curve": {"x": str, "y": str},
+    }  # fmt: skip
+    if wrong := mismatch({"fits": fits}, {"fits": [form]}):
+        return wrong
+    for fit in fits:
+        try:
+            x, y = curve(fit)
+        except ValueError:
+            return "a curve of its fits"
+        if x.size != y.size:
+            return "a curve of its fits"
+    return ""
 
 
-def added(fits: list[dict[str, Any]], new: dict[str, Any]) -> list[dict[str, Any]]:
+def added(
+    fits: list[dict[str, Any]], document: dict[str, Any], content: dict[str, Any]
+) -> list[dict[str, Any]]:
     """The fits with a new one, in the place of one with the same settings; the oldest go."""
+    new = remembered(document, content, max((fit["number"] for fit in fits), default=0) + 1)
     same = [fit for fit in fits if fit["content"] == new["content"]]
     new["shown"] = any(fit["shown"] for fit in same)
     return [*(fit for fit in fits if fit not in same), new][-MOST:]
@@ -89,7 +130,7 @@ class Results:
 
     def hold(self, content: dict[str, Any], points: Points | None, found: tuple) -> None:
         """Keep what was found, and let go of the oldest where there is much."""
-        own = {k: content[k] for k in _OF_A_FIT if k in content}
+        own = of_a_fit(content)
         if points is None or "path" in own.get("model", {}):
             return  # a file may be another by then
         held = [one for one in self._held if one[0] != own]
@@ -100,7 +141,7 @@ class Results:
 
     def of(self, content: dict[str, Any], points: Points | None) -> tuple | None:
         """What was found with these settings on these points."""
-        own = {k: content[k] for k in _OF_A_FIT if k in content}
+        own = of_a_fit(content)
         for settings, before, found in self._held:
             if settings == own and points is not None and _same(before, points):
                 return found

@@ -95,6 +95,12 @@ def execute(
     ------
     ProgramError
     """
+    columns = settings.data.columns
+    if columns.group is not None and settings.data.only is None:
+        raise ConfigurationError(
+            f"data.columns.group: {columns.group} makes a fit of each group, and this is one fit.",
+            "Fit all with nlsq batch, or name one: data.only.",
+        )
     from nlsq.core.drive.buying import forget_rents  # with the engine, which a fit needs first
 
     forget_rents()

@@ -12,7 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr,
 from nlsq.constants import DEFAULT_F_SCALE, DEFAULT_FTOL, DEFAULT_GTOL, DEFAULT_XTOL
 from nlsq.core.goals import OptimizationGoal, calculate_adaptive_tolerances
 from nlsq.session.errors import ConfigurationError
-from nlsq.session.masks import read_rows
+from nlsq.session.masks import read_range, read_rows
 from nlsq.types import (
     GoalLiteral,
     LossLiteral,
@@ -56,11 +56,15 @@ class Metadata(_Section):
 
 
 class Columns(_Section):
-    """Columns by number from 0, by name, or expressions of them; several for x make it (k, m)."""
+    """Columns by number from 0, by name, or expressions of them; several for x make it (k, m).
+
+    `group` is the column whose values part the rows into groups, each a fit of its own.
+    """
 
     x: Annotated[Column | list[Column], BeforeValidator(_no_empty_list)] = 0
     y: Column = 1
     sigma: Column | None = None
+    group: Column | None = None
 
 
 class Csv(_Section):
@@ -93,6 +97,7 @@ def _check_exclude(value: Any) -> Any:
 def _check_range(value: Any) -> Any:
     if value is None or (isinstance(value, list | tuple) and list(value) == [None, None]):
         return None
+    value = read_range(value) if isinstance(value, str) else value
     sides = list(value) if isinstance(value, list | tuple) else []
     if len(sides) == 2:
         given = [v for v in sides if v is not None]
@@ -123,6 +128,13 @@ class Data(_Section):
     csv: Csv = Csv()
     sheet: int | str | None = None
     group: str | None = None
+    only: str | None = None
+
+    @model_validator(mode="after")
+    def _one_of_groups(self) -> Data:
+        if self.only is not None and self.columns.group is None:
+            raise ValueError("only names a group, and needs columns.group, the column of groups")
+        return self
 
     @model_validator(mode="after")
     def _one_x_for_a_range(self) -> Data:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Cell = tuple[str, str, str]
 STATISTICS = {
-    "chi_squared": ("χ²", "Sum of squared residuals, each over its error if known."),
+    "chi_squared": ("χ²", "Sum of squares of residuals, over known errors."),
     "reduced_chi_squared": ("χ² / dof", "About 1 where model and errors of y are right."),
     "r_squared": ("R²", "Share of the variance of y that the model explains."),
     "adj_r_squared": ("Adjusted R²", "R², lowered for each parameter that is spent."),
@@ -28,7 +28,10 @@ STATISTICS = {
     "n_points": ("Points", "How many points were fitted."),
     "dof": ("Degrees of freedom", "Points less the parameters that they determine."),
 }
-_DELTA = "AICc over that of the best fit to the same data: above 10 the model has no support."
+_DELTA = (
+    "AICc over that of the best fit to the same data, with the same loss: above 10 has no support."
+)
+_LONGEST = 30  # characters of a model in a legend
 HISTORY = ("Fit", "Model", "n", "χ² / dof", "AICc", "BIC", "ΔAICc")
 PROFILED = "profile"  # the column of the intervals that were asked for
 
@@ -136,6 +139,12 @@ def history_rows(fits: list[dict[str, Any]]) -> list[list[Cell]]:
             row.append(_number(statistic(fit, key), write, STATISTICS[key][1]))
         rows.append([*row, _number(delta, criterion, _DELTA)])
     return rows
+
+
+def legend(fit: dict[str, Any]) -> str:
+    """A fit in few letters."""
+    model = fit["model"]
+    return f"{fit['number']}  {model if len(model) <= _LONGEST else f'{model[:_LONGEST]}…'}"
 
 
 def _number(value: float, write: Any, tip: str) -> Cell:

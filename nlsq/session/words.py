@@ -3,11 +3,34 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
 
 def read_column(text: str) -> int | str:
     """A column by its number, or by its name."""
     return int(text) if re.fullmatch("[0-9]{1,9}", text) else text
+
+
+def read_columns(text: str, names: Collection[str]) -> int | str | list[int | str]:
+    """One column, or several that commas part; no comma in a name or in brackets does.
+
+    Examples
+    --------
+    >>> read_columns("t, hypot(u, v)", ["t", "u", "v"]), read_columns("V, mV", ["V, mV"])
+    (['t', 'hypot(u, v)'], 'V, mV')
+    """
+    if text in names:
+        return text
+    parts = [""]
+    for letter in text:
+        inside = sum(map(parts[-1].count, "([")) > sum(map(parts[-1].count, ")]"))
+        if letter == "," and not inside:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    said = [part.strip() for part in parts if part.strip()]
+    found = [part if part in names else read_column(part) for part in said]
+    return found if len(found) != 1 else found[0]
 
 
 def read_model(text: str) -> dict:

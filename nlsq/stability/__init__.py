@@ -3,11 +3,13 @@
 from nlsq.stability.guard import NumericalStabilityGuard as NumericalStabilityGuard
 from nlsq.stability.guard import apply_automatic_fixes as apply_automatic_fixes
 from nlsq.stability.guard import check_problem_stability as check_problem_stability
-from nlsq.stability.guard import detect_collinearity as detect_collinearity
-from nlsq.stability.guard import detect_parameter_scale_mismatch as detect_parameter_scale_mismatch
-from nlsq.stability.guard import estimate_condition_number as estimate_condition_number
-from nlsq.stability.guard import solve_with_cholesky_fallback as solve_with_cholesky_fallback
 from nlsq.stability.guard import stability_guard as stability_guard
-from nlsq.stability.report import Action as Action
-from nlsq.stability.report import Hazard as Hazard
-from nlsq.stability.report import StabilityReport as StabilityReport
+from nlsq.stability.looks import Action as Action
+from nlsq.stability.looks import Hazard as Hazard
+from nlsq.stability.looks import StabilityReport as StabilityReport
+from nlsq.stability.numbers import detect_collinearity as detect_collinearity
+from nlsq.stability.numbers import (
+    detect_parameter_scale_mismatch as detect_parameter_scale_mismatch,
+)
+from nlsq.stability.numbers import estimate_condition_number as estimate_condition_number
+from nlsq.stability.numbers import solve_with_cholesky_fallback as solve_with_cholesky_fallback

@@ -25,12 +25,19 @@ _BY_STATUS = {0: "max_nfev", -3: "start", -6: "no progress"}
 _NORMAL = 1.4826  # standard deviations of a normal distribution in one median of |r|
 
 
+class State(dict):
+    """Where a fit stopped: a mapping whose items are attributes."""
+
+    __getattr__ = dict.__getitem__
+
+
 @dataclasses.dataclass(frozen=True)
 class End:
     """What a call of a fit came to.
 
-    Its `result` is what it returned, or the state that its `error` carries; `kind` is what failed,
-    of `KINDS`, "" where nothing did; `why` is the same in a sentence; `notes` are its warnings.
+    Its `result` is what it returned, or the state that its `error` carries, which has no `x` where
+    the fit got nowhere; `kind` is what failed, of `KINDS`, "" where nothing did; `why` is the same
+    in a sentence; `notes` are its warnings.
     """
 
     result: Any
@@ -48,7 +55,6 @@ class End:
         call is the `first`, and his model's where a remedy led to parameters that it refuses.
         """
         raised: Exception | None = None
-        result: Any = None
         with kept_warnings() as notes:
             try:
                 result = fit(**call)
@@ -57,25 +63,22 @@ class End:
                     raise
                 raised, result = error, getattr(error, "result", None)
         if result is None:
-            return cls(None, raised, "refused", f"{type(raised).__name__}: {raised}", tuple(notes))
+            why = f"{type(raised).__name__}: {raised}"
+            state = State(success=False, cost=math.inf, nfev=0, status=0)
+            return cls(state, raised, "refused", why, tuple(notes))
         kind, why = failure(result)
         return cls(result, raised, kind, why, tuple(notes))
 
     @property
     def converged(self) -> bool:
         """Whether a tolerance stopped it, at a minimum worth having or not."""
-        return self.result is not None and bool(self.result.success)
+        return bool(self.result.success)
 
     @property
     def cost(self) -> float:
         """Its cost; inf where that is not finite."""
-        cost = math.inf if self.result is None else float(self.result.cost)
+        cost = float(self.result.cost)
         return cost if math.isfinite(cost) else math.inf
-
-    @property
-    def nfev(self) -> int:
-        """Evaluations; 0 where there is no result."""
-        return 0 if self.result is None else int(self.result.nfev)
 
     def misfit(self, p: np.ndarray) -> float | None:
         """1 - c^2 with the weighted correlation c of the model's curve and the data.

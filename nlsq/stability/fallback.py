@@ -91,8 +91,7 @@ class FallbackOrchestrator:
         failed, mended = bool(record.why), record.recovered
         self._told.update(fits=1, failed=failed, recovered=mended, attempts=record.attempts)
         self._used.update([record.strategy_used] if record.strategy_used else ())
-        if end.result is not None:
-            end.result["fallback"] = record
+        end.result["fallback"] = record
         if end.error is not None:
             if record.tried:
                 end.error.add_note(f"fallback: {record.describe()}")

@@ -29,21 +29,9 @@ from typing import Any
 
 import numpy as np
 
-from nlsq.stability.looks import SQUARE, Look, not_finite, of_data, of_edges, of_sigma, of_sizes
-from nlsq.stability.numbers import (
-    CONDITION,
-    SVD_ELEMENTS,
-    TIKHONOV,
-    SafeFunctions,
-    null_direction,
-)
-from nlsq.stability.numbers import detect_collinearity as detect_collinearity
-from nlsq.stability.numbers import (
-    detect_parameter_scale_mismatch as detect_parameter_scale_mismatch,
-)
-from nlsq.stability.numbers import estimate_condition_number as estimate_condition_number
-from nlsq.stability.numbers import solve_with_cholesky_fallback as solve_with_cholesky_fallback
-from nlsq.stability.report import Action, Hazard, StabilityReport
+from nlsq.stability import looks
+from nlsq.stability.looks import SQUARE, Action, Hazard, Look, StabilityReport
+from nlsq.stability.numbers import CONDITION, SVD_ELEMENTS, TIKHONOV, SafeFunctions, null_direction
 
 IDLE = 1e-5  # relative change of the model that is next to none
 #: What tells against a start.
@@ -69,12 +57,12 @@ class NumericalStabilityGuard(SafeFunctions):
 
     def check(self, look: Look) -> tuple[Hazard, ...]:
         """Everything in the table above."""
-        data = of_data(look.x, look.y, look.p0.tolist())
-        return (*data, *of_sigma(look), *self._of_start(look))
+        data = looks.of_data(look.x, look.y, look.p0.tolist())
+        return (*data, *looks.of_sigma(look), *self._of_start(look))
 
     def _of_start(self, look: Look) -> Iterator[Hazard]:
         JT = np.empty((0, look.f0.size)) if look.JT is None else look.JT
-        if fault := tuple(not_finite(look, JT)):
+        if fault := tuple(looks.not_finite(look, JT)):
             yield from fault
             return
         fitted = [j for j in range(len(JT)) if look.free[j]]
@@ -85,7 +73,7 @@ class NumericalStabilityGuard(SafeFunctions):
             text = f"doubling {' or '.join(idle)} changes the model by less than {IDLE:g} of it."
             yield Hazard("idle parameter", text, len(idle), "doubt", idle)
         yield from self._condition(JT, names)
-        yield from of_edges(look, fitted)
+        yield from looks.of_edges(look, fitted)
 
     def _condition(self, JT: np.ndarray, names: Sequence[str]) -> Iterator[Hazard]:
         """The finding of a Jacobian (n, m) whose condition is beyond `CONDITION`."""
@@ -118,8 +106,7 @@ class NumericalStabilityGuard(SafeFunctions):
             J[bad] = 0.0
             text = f"{bad.sum()} rows of the Jacobian are not finite: they are taken as 0."
             found.append(Hazard("not finite", text, int(bad.sum()), "fault"))
-        names = [f"column {j}" for j in range(J.shape[1])]
-        if condition := tuple(self._condition(J.T, names)):
+        if condition := tuple(self._condition(J.T, [f"column {j}" for j in range(J.shape[1])])):
             found += condition
             columns = self.safe_norm(J, axis=0)
             size = np.where(columns > 0, columns, columns.max(initial=0.0) or 1.0)
@@ -138,7 +125,7 @@ class NumericalStabilityGuard(SafeFunctions):
 
     def check_parameters(self, params: Any) -> tuple[Hazard, ...]:
         """Findings of parameters (n,): not finite, or of sizes that differ by more than 1e6."""
-        return (*self.detect_numerical_issues(params, "a parameter"), *of_sizes(params))
+        return (*self.detect_numerical_issues(params, "a parameter"), *looks.of_sizes(params))
 
     def check_residuals(self, residuals: Any) -> tuple[Hazard, ...]:
         """Findings of residuals (m,): not finite, or too large or small to be squared."""
@@ -147,17 +134,15 @@ class NumericalStabilityGuard(SafeFunctions):
     def detect_numerical_issues(self, x: Any, what: str = "a value") -> tuple[Hazard, ...]:
         """Findings of any numbers: NaN, infinite, too large or too small to be squared."""
         x = np.ravel(np.asarray(x, float))
-        size = np.abs(x[np.isfinite(x)])
-        counts = {
-            "NaN": np.isnan(x).sum(),
-            "infinite": np.isinf(x).sum(),
-            "too large to be squared": (size > SQUARE).sum(),
-            "too small to be squared": ((size < 1 / SQUARE) & (size > 0)).sum(),
-        }
+        size = np.where(np.isfinite(x), np.abs(x), 1.0)
+        places = {
+            "NaN": np.isnan(x), "infinite": np.isinf(x), "too large to be squared": size > SQUARE,
+            "too small to be squared": (size < 1 / SQUARE) & (size > 0),
+        }  # fmt: skip
         return tuple(
-            Hazard(kind, f"{what} is {kind} at {count} of {x.size} places.", int(count), "fault")
-            for kind, count in counts.items()
-            if count
+            Hazard(kind, f"{what} is {kind} at {count} of {x.size} places.", count, "fault")
+            for kind, at in places.items()
+            if (count := int(at.sum()))
         )
 
 
@@ -181,10 +166,10 @@ def check_problem_stability(
     """
     x, y = np.asarray(xdata, float), np.ravel(np.asarray(ydata, float))
     p = np.ravel(np.asarray([] if p0 is None else p0, float))
-    found = [*stability_guard.detect_numerical_issues(x, "x")]
-    found += stability_guard.detect_numerical_issues(y, "y")
+    guard = stability_guard
+    found = *guard.detect_numerical_issues(x, "x"), *guard.detect_numerical_issues(y, "y")
     if f is None or not p.size:
-        return StabilityReport("check", (*found, *of_data(x, y, p.tolist())), (), y.size)
+        return StabilityReport("check", (*found, *looks.of_data(x, y, p.tolist())), (), y.size)
 
     def value(q: np.ndarray) -> np.ndarray:
         return np.broadcast_to(np.asarray(f(x, *q), float), y.shape)
@@ -194,7 +179,7 @@ def check_problem_stability(
         JT = np.array([(value(p + h) - value(p - h)) / (2 * h.sum()) for h in step])
         names, wide = [f"p{i}" for i in range(p.size)], np.full(p.size, np.inf)
         look = Look(x, y, p, -wide, wide, names, np.ones(p.size), value(p), JT, value)
-        return StabilityReport("check", (*found, *stability_guard.check(look)), (), y.size)
+        return StabilityReport("check", (*found, *guard.check(look)), (), y.size)
 
 
 def apply_automatic_fixes(

@@ -1,7 +1,8 @@
-"""What is looked at before a fit, and what the data, sigma and the neighbourhood of p0 show."""
+"""What is looked at before a fit, what it shows, and the records of what was found and done."""
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
@@ -14,7 +15,6 @@ from nlsq.stability.numbers import (
     detect_parameter_scale_mismatch,
     estimate_condition_number,
 )
-from nlsq.stability.report import Hazard
 
 SCALE = 1e6  # sizes between its inverse and itself are no matter
 ORDINARY = 1e3  # the same for a start of 1
@@ -23,6 +23,83 @@ FAR = 1e3  # times its span, from which on x is far from 0
 SQUARE = 1e150  # beyond it, and below its inverse, squares are no numbers
 NEAR = 0.1  # how far from the start an edge is looked for, relative
 _FEW = 30  # parameters, around which edges are looked for
+#: A fault may explain a bad end; a doubt lets 'auto' compare; a note is to be known.
+LEVELS = ("fault", "doubt", "note")
+_MARKS = {"fault": "!", "doubt": "?", "note": "-"}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Hazard:
+    """What endangers a fit; the kinds, and what their numbers are, say `nlsq.stability.guard`.
+
+    text: the sentence for a reader. parameters: whom it is about; empty where it is the data.
+    """
+
+    kind: str
+    text: str
+    number: float
+    level: str = "note"
+    parameters: tuple[str, ...] = ()
+
+    def describe(self) -> str:
+        """The sentence, which a stored result keeps too."""
+        return self.text
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Action:
+    """One thing that was done, because of a `reason`.
+
+    number: of 'start' the share of the cost that is left; of 'sigma' what was added to the
+    variances; of a unit that unit.
+    """
+
+    kind: str
+    text: str
+    reason: str
+    number: float
+
+    describe = Hazard.describe
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class StabilityReport:
+    """The findings and actions of one fit, of which `n_points` were looked at.
+
+    Examples
+    --------
+    >>> report = StabilityReport("check", (Hazard("y scale", "y runs to 1e+07.", 1e7),), (), 9)
+    >>> print(report)
+    stability='check', 9 points looked at: 1 finding, 0 actions
+      - y scale: y runs to 1e+07.
+    """
+
+    mode: str
+    findings: tuple[Hazard, ...]
+    actions: tuple[Action, ...]
+    n_points: int
+
+    @property
+    def ok(self) -> bool:
+        """Whether there is nothing but notes."""
+        return all(finding.level == "note" for finding in self.findings)
+
+    def of(self, kind: str) -> Hazard | None:
+        """The first finding of a kind; None where there is none."""
+        return next((f for f in self.findings if f.kind == kind), None)
+
+    def summary(self) -> str:
+        """A line for each finding and each action."""
+        some, done = (f"{len(a)} %s{'s' * (len(a) != 1)}" for a in (self.findings, self.actions))
+        lines = [
+            f"stability={self.mode!r}, {self.n_points} points looked at: {some % 'finding'}, "
+            f"{done % 'action'}",
+            *(f"  {_MARKS[f.level]} {f.kind}: {f.text}" for f in self.findings),
+            *(f"  > {a.kind}: {a.text} Reason: {a.reason}" for a in self.actions),
+        ]
+        return "\n".join(lines)
+
+    describe = __str__ = __repr__ = summary
 
 
 class Look(NamedTuple):

@@ -24,8 +24,7 @@ def null_direction(unit: np.ndarray, svd: bool = True) -> tuple[float, np.ndarra
     values, vectors = np.linalg.eigh(unit @ unit.T)
     least, most = values.item(0), values.item(-1)
     if least > _SCREEN or not svd:
-        floor = 1e-14 * len(unit)
-        return (math.sqrt(most / least) if least > floor else math.inf), vectors[:, 0]
+        return (math.sqrt(most / least) if least > 1e-14 * len(unit) else math.inf), vectors[:, 0]
     U, S, _ = np.linalg.svd(unit, full_matrices=False)
     if len(S) < len(unit):  # fewer points than parameters
         return math.inf, vectors[:, 0]
@@ -101,18 +100,14 @@ def solve_with_cholesky_fallback(A: Any, b: Any) -> np.ndarray:
         pass
     w, V = np.linalg.eigh(A)
     size = np.abs(w).max()
-    singular = np.abs(w).min() <= size / CONDITION
-    s = TIKHONOV * (size or 1.0) if singular else 0.0
+    s = TIKHONOV * (size or 1.0) if np.abs(w).min() <= size / CONDITION else 0.0
     return V @ ((V.T @ b) * (w / (w**2 + s**2)))
 
 
 def with_factor(K: np.ndarray) -> tuple[np.ndarray, float]:
     """(K + s I, s): s is 0 where K has a Cholesky factor, else `TIKHONOV` of its mean diagonal.
 
-    Raises
-    ------
-    LinAlgError
-        When that is not enough.
+    A LinAlgError says that this is not enough.
     """
     try:
         np.linalg.cholesky(K)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from nlsq.stability.failure import KINDS, End
+from nlsq.stability.failure import KINDS, End, State
 from nlsq.stability.remedies import STRATEGIES, Call, FallbackStrategy
 from nlsq.utils.input_error import did_you_mean
 
@@ -113,7 +113,7 @@ class OptimizationRecovery:
         if failure_type not in KINDS:
             near = did_you_mean(failure_type, KINDS, f"; known are {', '.join(KINDS)}.")
             raise ValueError(f"failure_type {failure_type!r} is no failure{near}")
-        state = _State({"success": False, "cost": np.nan} | dict(optimization_state))
+        state = State({"success": False, "cost": np.nan} | dict(optimization_state))
         state["success"] = bool(state.success and failure_type == "unexplained")
         call = {"p0": np.asarray(state.get("p0", state.x), float), **kwargs}
         first = End(state, None, failure_type, f"{KINDS[failure_type]}.")
@@ -138,12 +138,18 @@ class OptimizationRecovery:
             return fit(**keywords)
 
         ends, tried = [first], []
-        for strategy, changed, keywords in self._remedies(call, ends):
-            end, nfev = _try(timed, strategy.start_only, keywords, call)
-            gave = _gave(end, first)
-            changed += ", as a start" if strategy.start_only else ""
-            status = 0 if end.result is None else int(end.result.status)
-            tried.append(Attempt(strategy.name, changed, gave, end.cost, status, nfev))
+        ways = ((strategy, *way) for strategy in self.strategies if first.kind in strategy.against
+                for way in strategy.ways(call, ends))  # fmt: skip
+        for strategy, changed, keywords in itertools.islice(ways, self.max_retries):
+            end, nfev = End.of(timed, keywords), 0
+            if strategy.start_only:
+                changed += ", as a start"
+                if np.isfinite(end.result.get("x", np.nan)).all():
+                    nfev = int(end.result.nfev)
+                    end = End.of(timed, call | {"p0": np.asarray(end.result.x)})
+            gave, result = _gave(end, first), end.result
+            counts = int(result.status), nfev + int(result.nfev)
+            tried.append(Attempt(strategy.name, changed, gave, end.cost, *counts))
             ends.append(end)
             if self.verbose:
                 print(f"{changed}: {gave}.")
@@ -155,31 +161,6 @@ class OptimizationRecovery:
             used = tried[kept - 1].strategy
         sound = kept > 0 and end.converged and not end.kind
         return end, FallbackRecord(first.why, tuple(tried), used, len(ends), sound)
-
-    def _remedies(self, call: Call, ends: list) -> Iterator[tuple[FallbackStrategy, str, Call]]:
-        """All ways of the strategies that are against the failure, the first of `ends`."""
-        for strategy in self.strategies:
-            if ends[0].kind in strategy.against:
-                for changed, keywords in strategy.ways(call, ends):
-                    if len(ends) > self.max_retries:
-                        return
-                    yield strategy, changed, keywords
-
-
-class _State(dict):
-    """A mapping whose items are attributes."""
-
-    __getattr__ = dict.__getitem__
-
-
-def _try(fit: Callable, start_only: bool, changed: Call, call: Call) -> tuple[End, int]:
-    """The end of the caller's own problem by a remedy, and the evaluations it took."""
-    end = End.of(fit, changed)
-    nfev = end.nfev
-    if start_only and end.result is not None and np.isfinite(end.result.x).all():
-        end = End.of(fit, call | {"p0": np.asarray(end.result.x)})
-        nfev += end.nfev
-    return end, nfev
 
 
 def _gave(end: End, first: End) -> str:

@@ -74,7 +74,7 @@ class AdjustTolerancesStrategy(FallbackStrategy):
         given = {name: kwargs.get(name, 1e-8) for name in ("ftol", "xtol", "gtol")}
         looser = {k: v and min(v * self.relaxation_factor, 0.1) for k, v in given.items()}
         for k in range(_ROUNDS):
-            if ends and (ends[-1].result is None or (k and not ends[-1].cost < ends[-2].cost)):
+            if ends and ("x" not in ends[-1].result or (k and not ends[-1].cost < ends[-2].cost)):
                 return
             start = {"p0": np.asarray(ends[-1].result.x)} if ends else {}
             yield self.description, kwargs | looser | start

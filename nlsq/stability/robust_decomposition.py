@@ -77,8 +77,7 @@ class RobustDecomposition:
 
     def qr(self, matrix: np.ndarray, mode: str = "reduced") -> tuple[np.ndarray, np.ndarray]:
         """(Q, R) of NumPy's QR decomposition, of which `done` knows the rank."""
-        A = finite_matrix(matrix)
-        Q, R = np.linalg.qr(A, mode=mode)
+        Q, R = np.linalg.qr(finite_matrix(matrix), mode=mode)
         pivots = R.diagonal()
         lengths = SafeFunctions.safe_norm(R, axis=0)[: pivots.size]
         self._say(Done("qr", int((np.abs(pivots) > lengths / CONDITION).sum())))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import os
 import secrets
 import stat
@@ -83,3 +84,17 @@ def sync_folder(folder: Path) -> None:
             raise
     finally:
         os.close(handle)
+
+
+def kept(text: str, folder: Path, kind: str, suffix: str) -> Path:
+    """The file of a text, named after its content: what is undone finds its own file again.
+
+    Raises
+    ------
+    OSError
+    """
+    path = folder / f"{kind}-{hashlib.sha256(encoded(text)).hexdigest()[:12]}{suffix}"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, text)
+    return path

@@ -6,10 +6,24 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from nlsq.config import get_memory_config
 
 _PATIENCE = 0.5  # seconds before a bar appears
+
+
+_listeners: list[Callable[[str, int, int | None], Any]] = []
+
+
+@contextmanager
+def heard(listener: Callable[[str, int, int | None], Any]) -> Iterator[None]:
+    """In this block listener(title, done, total) hears of each update of a bar, seen or not."""
+    _listeners.append(listener)
+    try:
+        yield
+    finally:
+        _listeners.remove(listener)
 
 
 class ProgressLine:
@@ -36,6 +50,8 @@ class ProgressLine:
 
         What follows two spaces in the title may change while the work goes on.
         """
+        for listener in _listeners:
+            listener(title, done, total)
         if not self.shown:
             return
         now, name = time.monotonic(), title.split("  ")[0]

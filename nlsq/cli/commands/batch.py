@@ -68,7 +68,7 @@ def batch(context: click.Context, sources: tuple[str, ...], **given: Any) -> Non
     from nlsq.cli.signals import terminated
     from nlsq.session.running import require_safe
 
-    settings, paths = _what(context, sources)
+    settings, paths = _what(context, sources, given["groupby"])
     if settings.model.path is not None:
         require_safe(settings)
     job = _Job(settings, given, paths)
@@ -81,10 +81,11 @@ def batch(context: click.Context, sources: tuple[str, ...], **given: Any) -> Non
     job.conclude()
 
 
-def _what(context: click.Context, sources: tuple[str, ...]):
+def _what(context: click.Context, sources: tuple[str, ...], groupby: str | None):
     """Settings and files of the command line."""
     import glob
 
+    from nlsq.session.batching import require_many
     from nlsq.session.configuration import SUFFIXES
     from nlsq.session.errors import DataError
 
@@ -99,29 +100,11 @@ def _what(context: click.Context, sources: tuple[str, ...]):
     if not paths:
         raise DataError("no files to fit.", "Name them after the configuration file.")
     configuration.set("data.input_file", str(paths[0]), "the command line")
+    if groupby is not None:
+        configuration.set("data.columns.group", groupby, "the command line")
     settings = configuration.settings()
-    settings.fitting.options_of_many()  # refuses what is for one fit, as this does
-    _refuse_what_is_for_one_fit(settings)
+    require_many(settings)
     return settings, list(dict.fromkeys(paths))
-
-
-def _refuse_what_is_for_one_fit(settings: Any) -> None:
-    from nlsq.session.errors import ConfigurationError
-    from nlsq.session.settings import Export, Workflow
-
-    given = {
-        "workflow": settings.workflow != Workflow(),
-        "certified": settings.certified is not None,
-        "fitting.fallback": settings.fitting.fallback,
-        "export": settings.export != Export(),
-        "goal: memory_efficient": settings.fitting.goal == "memory_efficient",
-        "auto_bounds": settings.fitting.auto_bounds,
-    }
-    for section in (name for name, there in given.items() if there):
-        raise ConfigurationError(
-            f"{section} is for a single fit (nlsq fit), not for nlsq batch.",
-            "A batch writes what --table and --plots name.",
-        )
 
 
 class _Job:
@@ -183,7 +166,7 @@ class _Job:
                 advance(len(rows))
                 self._draw(rows)
 
-            items = find_items(paths, self.settings, self.given["groupby"])
+            items = find_items(paths, self.settings)
             try:
                 for place, row in fit_all(
                     items, self.settings, self.journal, self.plots is not None, done

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -12,18 +13,21 @@ from shiboken6 import isValid
 from nlsq.callbacks import StopOptimization
 from nlsq.utils.input_error import InputError
 
+_USUAL, _TURN = sys.getswitchinterval(), 0.0005  # s that the window waits at each call of Qt
+
 
 class Question(QObject):
     """``question(watch, tell)``, where `watch` raises once it is to stop; it begins at once.
 
     Signals
     -------
-    told, answered, refused(object)
-        What it tells meanwhile; what it returned (None where it was stopped); its `InputError`.
+    told(object)
+        What it tells meanwhile.
+    answered(object)
+        What it returned, or its `InputError`; None where it was stopped.
     """
 
-    told, answered, refused = Signal(object), Signal(object), Signal(object)
-    _done = Signal()
+    told, answered, _done = Signal(object), Signal(object), Signal()
 
     def __init__(self, question: Callable[..., Any], parent: QObject, **slots: Callable):
         super().__init__(parent)
@@ -38,14 +42,17 @@ class Question(QObject):
         self._stopping.set()
 
     def _live(self) -> None:
+        sys.setswitchinterval(_TURN)
         try:
-            self._say("answered", self._question(self._watch, lambda it: self._say("told", it)))
+            answer = self._question(self._watch, lambda it: self._say("told", it))
         except StopOptimization:
-            self._say("answered", None)
+            answer = None
         except InputError as error:
-            self._say("refused", error)
+            answer = error
         finally:
-            self._say("_done")
+            sys.setswitchinterval(_USUAL)
+        self._say("answered", answer)
+        self._say("_done")
 
     def _watch(self) -> None:
         if self._stopping.is_set():

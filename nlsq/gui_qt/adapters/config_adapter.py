@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from collections.abc import Callable
@@ -16,7 +15,7 @@ from nlsq.session.model import load_model
 from nlsq.session.plan import read
 from nlsq.session.provenance import x_names
 from nlsq.session.settings import Bounds, Settings
-from nlsq.utils.atomic import encoded, write_atomically
+from nlsq.utils.atomic import write_atomically
 from nlsq.utils.input_error import InputError
 
 SUFFIX = ".nlsq"
@@ -46,8 +45,7 @@ def read_session(path: Path) -> SessionState:
         raise ConfigurationError(f"{path}: cannot be read: {error.strerror or error}.") from None
     except ValueError as error:
         raise ConfigurationError(f"{path}: {error}") from None
-    state.content.get("model", {}).pop("trusted", None)
-    _move(state.content, lambda given: _found(given, path.absolute().parent))
+    _move_all(state, lambda given: _found(given, path.absolute().parent))
     return state
 
 
@@ -61,7 +59,6 @@ def write_session(path: Path, state: SessionState, own: Path | None = None) -> N
     OSError
     """
     here = SessionState.from_json(state.to_json())
-    here.content.get("model", {}).pop("trusted", None)
     folder = path.absolute().parent
 
     def placed(given: str) -> str:
@@ -70,22 +67,8 @@ def write_session(path: Path, state: SessionState, own: Path | None = None) -> N
             return Path(given).name
         return _relative(given, folder)
 
-    _move(here.content, placed)
+    _move_all(here, placed)
     write_atomically(path, here.to_json())
-
-
-def kept(text: str, folder: Path, kind: str, suffix: str) -> Path:
-    """The file of a text, named after its content: what is undone finds its own file again.
-
-    Raises
-    ------
-    OSError
-    """
-    path = folder / f"{kind}-{hashlib.sha256(encoded(text)).hexdigest()[:12]}{suffix}"
-    if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, text)
-    return path
 
 
 def load_yaml_config(path: Path) -> dict[str, Any]:
@@ -142,6 +125,12 @@ def _by_name(content: dict[str, Any], settings: Settings, names: tuple[str, ...]
         lower, upper = (side or [None] * len(names) for side in sides)
         pairs = zip(names, lower, upper, strict=True)
         given["bounds"] = {name: [low, high] for name, low, high in pairs}
+
+
+def _move_all(state: SessionState, to: Callable[[str], str]) -> None:
+    for content in (state.content, *(fit["content"] for fit in state.fits)):
+        content.get("model", {}).pop("trusted", None)
+        _move(content, to)
 
 
 def _move(content: dict[str, Any], to: Callable[[str], str]) -> None:

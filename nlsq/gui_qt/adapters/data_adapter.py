@@ -14,7 +14,13 @@ _ROLES = Qt.ItemDataRole
 
 
 class TableModel(QAbstractTableModel):
-    """The rows of a file, read-only."""
+    """The rows of a file, read-only.
+
+    Attributes
+    ----------
+    numbers : ndarray of int (n_rows,)
+        What the rows are called.
+    """
 
     def __init__(self, parent: QObject | None = None):
         super().__init__(parent)
@@ -30,7 +36,7 @@ class TableModel(QAbstractTableModel):
             return
         self.beginResetModel()
         self._table = table
-        self._numbers = [] if table is None else table.numbers
+        self.numbers = [] if table is None else table.numbers
         self.endResetModel()
 
     def _is_out(self, row: int) -> bool:
@@ -54,5 +60,11 @@ class TableModel(QAbstractTableModel):
         if role != _ROLES.DisplayRole or self._table is None:
             return None
         if orientation == Qt.Orientation.Horizontal:
-            return self._table.names[section]
-        return f"{self._numbers[section]}{' out' * self._is_out(section)}"
+            return labelled(self._table, self._table.names[section])
+        return f"{self.numbers[section]}{' out' * self._is_out(section)}"
+
+
+def labelled(table: Table | None, name: str) -> str:
+    """A column with its unit, where it has one."""
+    unit = None if table is None else table.units.get(name)
+    return f"{name} ({unit})" if unit else name

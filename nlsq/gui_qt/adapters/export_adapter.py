@@ -111,7 +111,7 @@ def _reading(settings: Settings) -> list[str]:
 
 
 def as_command(settings: Settings) -> str:
-    """The command line of `nlsq fit` that makes this fit.
+    """The command line that makes this fit, or, where each group has one, a table of all.
 
     Raises
     ------
@@ -122,7 +122,9 @@ def as_command(settings: Settings) -> str:
         raise NotSaid(f"{file}: nlsq fit takes this for a configuration file by its name.")
     content = settings.model_dump(mode="json", exclude_defaults=True, exclude={"export"})
     del content["data"]["input_file"]
-    words = ["nlsq", "fit", file, *_model_words(content["model"])]
+    many = settings.data.columns.group is not None and settings.data.only is None
+    words = ["nlsq", "batch" if many else "fit", file, *_model_words(content["model"])]
+    words += ["--table", f"{Path(file).stem}-fits.csv"] if many else []
     for key, value in _leaves(content):
         words += _said(key, value, settings)
     return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)

@@ -37,6 +37,7 @@ class Worker(QObject):
     succeeded = Signal(object, object)
     refused = Signal(object)
     finished = Signal()
+    stage: tuple[str, int, int | None] | None = None  # title, done, total of what is long
 
     def __init__(self, settings: Settings, points: Points | None, parent: QObject | None = None):
         super().__init__(parent)
@@ -57,6 +58,10 @@ class Worker(QObject):
             self._tell("succeeded", *self.answer(self._call.run()))
         except InputError as error:
             self._tell("refused", error)
+
+    def take(self) -> list[tuple[int, float]]:
+        """The latest iterations and costs since the last call."""
+        return []
 
     def start(self) -> None:
         """Begin."""
@@ -94,14 +99,45 @@ class FitWorker(Worker):
         super().__init__(settings, points, parent)
 
     def call(self, settings: Settings, points: Points | None) -> apart.Call:
-        return apart.fit(settings, points, self._progress.extend)
+        return apart.fit(settings, points, self._told)
+
+    def _told(self, items: list[tuple]) -> None:
+        self._progress.extend(item for item in items if len(item) == 2)
+        self.stage = next((item for item in reversed(items) if len(item) == 3), self.stage)
 
     def take(self) -> list[tuple[int, float]]:
-        """The latest iterations and costs since the last call.
-
-        A signal for each one would crowd out what a person does.
-        """
+        # a signal for each one would crowd out what a person does
         return [self._progress.popleft() for _ in range(len(self._progress))]
+
+
+class GroupsWorker(Worker):
+    """The fits of all groups; its pair is whether it came to the end, and nothing.
+
+    Attributes
+    ----------
+    rows : dict of int to dict
+        What is known of each group, by its place.
+    """
+
+    _before = 0  # rows of the portions before
+
+    def __init__(self, settings: Settings, parent: QObject | None = None):
+        self.rows: dict[int, dict[str, Any]] = {}
+        super().__init__(settings, None, parent)
+
+    def call(self, settings: Settings, points: Points | None) -> apart.Call:
+        return apart.fit_groups(settings, self._told)
+
+    def _told(self, items: list[tuple]) -> None:
+        for item in items:
+            if len(item) == 2:
+                self.rows.update([item])
+                self._before = len(self.rows)
+            elif item[0] == "fits":
+                self.stage = "groups", self._before + item[1], None
+
+    def answer(self, found: Any) -> tuple[Any, Any]:
+        return found, None
 
 
 class GuessWorker(Worker):

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import QEvent, Qt, Signal
-from PySide6.QtGui import QGuiApplication, QKeyEvent, QKeySequence
+from PySide6.QtCore import QEvent, Qt
+from PySide6.QtGui import QGuiApplication, QKeySequence, QShortcut
 from PySide6.QtWidgets import (
+    QCheckBox,
     QFileDialog,
     QHBoxLayout,
     QLabel,
     QLineEdit,
     QPushButton,
+    QScrollArea,
+    QSplitter,
     QTableView,
     QVBoxLayout,
     QWidget,
@@ -19,16 +22,17 @@ from PySide6.QtWidgets import (
 
 from nlsq.gui_qt.adapters.data_adapter import TableModel
 from nlsq.gui_qt.app_state import AppState
-from nlsq.gui_qt.widgets.column_selector import ColumnSelectorWidget
-from nlsq.gui_qt.widgets.mask_bar import MaskBar
+from nlsq.gui_qt.widgets.data_fields import DataFields
 from nlsq.gui_qt.widgets.named import named
 from nlsq.gui_qt.widgets.problem_label import ProblemLabel
+from nlsq.session.fields import CHOICE, READING
 
 _FILES = (
     "Data (*.csv *.tsv *.txt *.dat *.asc *.json *.h5 *.hdf5 *.npz *.npy *.parquet *.arrow *.feather"
     " *.xlsx *.jdx *.dx);;All files (*)"
 )
 _PATH = "A file of numbers; files may be dropped on the window, and tables pasted with Ctrl+V."
+_READ = "What was found out about the file, to be corrected where it is wrong."
 _ROWS = "Rows of the file by number; Delete leaves out those selected, Insert takes them in again."
 
 
@@ -43,25 +47,6 @@ class _PathField(QLineEdit):
         return super().event(event)
 
 
-class _Rows(QTableView):
-    """Rows that keys leave out or take in.
-
-    Signals
-    -------
-    masked(bool)
-        Whether the rows that are selected are left out.
-    """
-
-    masked = Signal(bool)
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        keys = {Qt.Key.Key_Delete: True, Qt.Key.Key_Insert: False}
-        if event.key() in keys:
-            self.masked.emit(keys[event.key()])
-        else:
-            super().keyPressEvent(event)
-
-
 class DataLoadingPage(QWidget):
     """The page 'data'."""
 
@@ -74,28 +59,43 @@ class DataLoadingPage(QWidget):
         self.path.returnPressed.connect(self._open_typed)
         self.browse = named(QPushButton("&Open…", self), "open file", "Open data", _PATH)
         self.browse.clicked.connect(self._browse)
-        self.columns = ColumnSelectorWidget(app, self)
-        self.masks = MaskBar(app, self)
-        self.facts = QLabel(self)
-        self.facts.setObjectName("data facts")
+        self.choice, self.reading = DataFields(app, CHOICE, self), DataFields(app, READING, self)
+        opener = QCheckBox("&How it is read", self)
+        self.opener = named(opener, "how it is read", "How the file is read", _READ)
+        opener.toggled.connect(self.reading.setVisible)
+        self.reading.hide()
+        self.facts = named(QLabel(self), "data facts", "What was found in the file", _READ)
         self.facts.setWordWrap(True)
         self.facts.setTextFormat(Qt.TextFormat.PlainText)
         self.table = TableModel(self)
-        self.view = named(_Rows(self), "data table", "Rows of the file", _ROWS)
+        self.view = named(QTableView(self), "data table", "Rows of the file", _ROWS)
+        self.view.verticalHeader().setDefaultSectionSize(24)
         self.view.setTabKeyNavigation(False)
         self.view.setModel(self.table)
         self.view.setSelectionBehavior(QTableView.SelectionBehavior.SelectRows)
-        self.view.masked.connect(self._mask_rows)
+        for key, out in ((Qt.Key.Key_Delete, True), (Qt.Key.Key_Insert, False)):
+            shortcut = QShortcut(key, self.view, context=Qt.ShortcutContext.WidgetShortcut)
+            shortcut.activated.connect(lambda out=out: self._mask_rows(out))
         line = QHBoxLayout()
         line.addWidget(self.path)
         line.addWidget(self.browse)
         layout = QVBoxLayout(self)
         layout.addLayout(line)
         layout.addWidget(ProblemLabel(app, "data", self))
-        layout.addWidget(self.columns)
-        layout.addWidget(self.masks)
-        layout.addWidget(self.facts)
-        layout.addWidget(self.view, stretch=1)
+        said, area = QWidget(self), QScrollArea(self)  # which a low screen scrolls
+        QVBoxLayout(said).setContentsMargins(0, 0, 0, 0)
+        for widget in (self.choice, self.facts, self.opener, self.reading):
+            said.layout().addWidget(widget)
+        said.layout().addStretch(1)
+        area.setWidget(said)
+        area.setWidgetResizable(True)
+        area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        area.setFrameShape(QScrollArea.Shape.NoFrame)
+        halves = QSplitter(Qt.Orientation.Vertical, self)
+        for part in (area, self.view):
+            halves.addWidget(part)
+        halves.setSizes([330, 330])
+        layout.addWidget(halves, stretch=1)
         app.data_changed.connect(self.refresh)
         self.refresh()
 
@@ -103,18 +103,23 @@ class DataLoadingPage(QWidget):
         """Show the table that is open."""
         app = self._app
         self.path.setText(str(app.state.get("data.input_file", "")))
-        self.table.set_table(app.table, None if app.rows is None else app.rows.kept)
+        self.table.set_table(
+            app.file if app.table is None else app.table,
+            None if app.rows is None else app.rows.kept,
+        )
         if app.points is None:
             self.facts.setText("")
             return
         said = [f"{app.points.y.size:,} points"]
         said += [f"{name}: {value}" for name, value in app.points.facts.items()]
+        if app.in_pieces and not app.sampled:
+            said.append("the fit reads the file piece by piece")
         self.facts.setText(" · ".join(said))
 
     def _mask_rows(self, out: bool) -> None:
         chosen = sorted(index.row() for index in self.view.selectionModel().selectedRows())
         if chosen:
-            self._app.mask(self._app.table.numbers[chosen], out)
+            self._app.mask(self.table.numbers[chosen], out)
 
     def _open_typed(self) -> None:
         if text := self.path.text().strip():

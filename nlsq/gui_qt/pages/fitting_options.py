@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import get_args
 
+import numpy as np
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import (
     QCheckBox,
@@ -23,8 +24,11 @@ from nlsq.gui_qt.app_state import AppState
 from nlsq.gui_qt.plots.live_cost_plot import LiveCostPlotWidget
 from nlsq.gui_qt.presets import PRESETS
 from nlsq.gui_qt.widgets.advanced_options import DEFAULT, AdvancedOptionsWidget
+from nlsq.gui_qt.widgets.group_fits import GroupFitsWidget
 from nlsq.gui_qt.widgets.iteration_table import IterationTableWidget
+from nlsq.gui_qt.widgets.named import named
 from nlsq.gui_qt.widgets.problem_label import ProblemLabel
+from nlsq.session.configuration import unsuitable
 from nlsq.types import LossLiteral, MethodLiteral, SearchLiteral
 
 _CHOICES = {
@@ -37,6 +41,9 @@ _CHOICES = {
              "linear is least squares; the others give outliers less weight"),
     "nan_policy": ("Rows with NaN", ["raise", "omit"], "Refuse them, or leave them out"),
 }  # fmt: skip
+_ABSOLUTE = "Else only their ratios count, and residuals tell their size."
+_NO_ERRORS = "For data with errors of y: choose their column on the page of data."
+_STOP = "End the fit and keep the best point so far; a second press ends it without a result."
 _STOPPING = "Stopping after this iteration … Press again to end it at once, without a result."
 
 
@@ -49,29 +56,30 @@ class FittingOptionsPage(QWidget):
         self.boxes: dict[str, QComboBox] = {}
         self._form = form = QFormLayout()
         for key, (title, words, tip) in _CHOICES.items():
-            box = QComboBox(self)
-            box.setObjectName(f"fitting {key}")
-            box.setAccessibleName(title)
-            box.setToolTip(tip)
+            box = named(QComboBox(self), f"fitting {key}", title, tip)
             box.addItems([DEFAULT, *words])
-            for word, means in PRESETS.items() if key == "preset" else ():
-                box.setItemData(box.findText(word), means, Qt.ItemDataRole.ToolTipRole)
             box.activated.connect(lambda _, key=key: self._choose(key))
             self.boxes[key] = box
             form.addRow(title, box)
-        self.absolute = QCheckBox("The errors of y are in its own units", self)
-        self.absolute.setObjectName("absolute sigma")
-        self.absolute.setAccessibleName("The errors of y are in its own units")
-        self.absolute.setToolTip("Else only their ratios count, and residuals tell their size.")
+        self.groups: dict[str, QComboBox] = {}
+        for key, title, tip in (
+            ("columns.group", "Fit each", "A column whose equal values make a group of rows, each "
+             "with a fit of its own"),
+            ("only", "Of these", "Fit all groups at once, or one by itself"),
+        ):  # fmt: skip
+            name = f"fitting {key.removeprefix('columns.')}"
+            box = self.groups[key] = named(QComboBox(self), name, title, tip)
+            box.activated.connect(lambda at, key=key: self._choose_group(key, at))
+            form.addRow(title, box)
+        self.absolute = QCheckBox(said := "The errors of y are in its own units", self)
+        named(self.absolute, "absolute sigma", said, _ABSOLUTE)
         self.absolute.clicked.connect(
             lambda on: app.edit("fitting.absolute_sigma", True if on else None)
         )
         form.addRow("", self.absolute)
-        self.more = QToolButton(self)
-        self.more.setObjectName("advanced options")
-        self.more.setAccessibleName("Advanced options")
-        self.more.setText("&Advanced options")
-        self.more.setToolTip("Tolerances, limits, and how a search goes")
+        self.more = named(QToolButton(self), "advanced options", "Advanced options",
+                          "Tolerances, limits, and how a search goes")  # fmt: skip
+        self.more.setText("A&dvanced options")
         self.more.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.more.setArrowType(Qt.ArrowType.RightArrow)
         self.more.setCheckable(True)
@@ -84,18 +92,11 @@ class FittingOptionsPage(QWidget):
         self.area.setWidget(self.advanced)
         self.area.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # its fields take it
         self.area.hide()
-        self.fit = QPushButton("F&it", self)
-        self.fit.setObjectName("fit")
-        self.fit.setAccessibleName("Fit")
-        self.fit.setToolTip("Fit the model to the data, beside the window.")
+        self.fit = named(QPushButton("F&it", self), "fit", "Fit",
+                         "Fit the model to the data, beside the window.")  # fmt: skip
         self.fit.setDefault(True)
         self.fit.clicked.connect(app.fit)
-        self.stop = QPushButton("&Stop", self)
-        self.stop.setObjectName("stop")
-        self.stop.setAccessibleName("Stop")
-        self.stop.setToolTip(
-            "End the fit and keep the best point so far; a second press ends it without a result."
-        )
+        self.stop = named(QPushButton("&Stop", self), "stop", "Stop", _STOP)
         self.stop.clicked.connect(app.stop)
         self.stop.clicked.connect(self.refresh)
         buttons = QHBoxLayout()
@@ -109,6 +110,8 @@ class FittingOptionsPage(QWidget):
         app.progressed.connect(self.cost.add)
         app.running_changed.connect(lambda on: self.cost.clear_cost() if on else None)
         self.iterations = IterationTableWidget(app, self)
+        self.many = GroupFitsWidget(app, self)
+        app.progressed.connect(self._say)
         layout = QVBoxLayout(self)
         layout.addLayout(form)
         layout.addWidget(self.more)
@@ -118,9 +121,10 @@ class FittingOptionsPage(QWidget):
         layout.addWidget(ProblemLabel(app, "fitting", self))
         layout.addWidget(self.cost, stretch=2)
         layout.addWidget(self.iterations, stretch=2)
+        layout.addWidget(self.many, stretch=5)
         for signal in (
             app.fitting_changed, app.running_changed, app.data_changed, app.model_changed,
-            app.result_changed,
+            app.result_changed, app.start_changed,
         ):  # fmt: skip
             signal.connect(self.refresh)
         self.refresh()
@@ -130,20 +134,67 @@ class FittingOptionsPage(QWidget):
         app = self._app
         for key, box in self.boxes.items():
             box.setCurrentText(app.state.get(f"fitting.{key}", DEFAULT))
+        self._rule_out()
+        known = app.state.get("data.columns.sigma") is not None
         self.absolute.setChecked(bool(app.state.get("fitting.absolute_sigma")))
-        self.absolute.setEnabled(app.state.get("data.columns.sigma") is not None)
+        self.absolute.setEnabled(known)
+        self.absolute.setToolTip(_ABSOLUTE if known else _NO_ERRORS)
         ready = app.points is not None and app.model is not None
         self.fit.setEnabled(ready and not app.running)
+        self._show_groups()
         self.stop.setEnabled(app.running)
-        self.stop.setText("&End now" if app.stopping and app.running else "&Stop")
+        self.stop.setText("End n&ow" if app.stopping and app.running else "&Stop")
+        self._say()
+
+    def _rule_out(self) -> None:
+        """Disable what does not suit the rest, and say why."""
+        start, content = self._app.start, self._app.state.content
+        bounded = start is not None and bool(np.isfinite([start.lb, start.ub]).any())
+        for key in ("method", "preset", "loss"):
+            box = self.boxes[key]
+            for at in range(1, box.count()):
+                word = box.itemText(at)
+                why = unsuitable(key, word, content, bounded)
+                box.model().item(at).setEnabled(not why)
+                tip = why or (PRESETS[word] if key == "preset" else "")
+                box.setItemData(at, tip, Qt.ItemDataRole.ToolTipRole)
+
+    def _say(self, *_) -> None:
+        app = self._app
         if app.running:
-            self.said.setText(_STOPPING if app.stopping else "Fitting …")
-        elif not ready:
+            self.said.setText(_STOPPING if app.stopping else f"Fitting … {app.stage}".rstrip())
+        elif app.points is None or app.model is None:
             self.said.setText("Open data and choose a model first.")
         elif app.document is None:
             self.said.setText("Ready to fit.")
         else:
-            self.said.setText(app.document["convergence"]["message"])
+            ended = app.document["convergence"]
+            self.said.setText(("" if ended["success"] else "⚠ ") + ended["message"])
+
+    def _show_groups(self) -> None:
+        app = self._app
+        column, only = app.state.get("data.columns.group"), app.state.get("data.only")
+        columns = [] if app.table is None else list(app.table.names)
+        for key, words, chosen in (
+            ("columns.group", ["(all rows at once)", *columns], column),
+            ("only", ["(all groups)", *app.group_names], only),
+        ):
+            box = self.groups[key]
+            box.clear()
+            box.addItems(words)
+            box.setCurrentIndex(max(box.findText(str(chosen)), 0) if chosen is not None else 0)
+        self._form.setRowVisible(self.groups["only"], column is not None)
+        self.fit.setText("F&it all groups" if app.fits_groups else "F&it")
+        folded = not self.more.isChecked()
+        self.cost.setVisible(column is None)
+        self.iterations.setVisible(column is None and folded)
+
+    def _choose_group(self, key: str, at: int) -> None:
+        name = self.groups[key].itemText(at) if at else None
+        with self._app.step("choose the group" if key == "only" else "choose the groups"):
+            if key != "only":
+                self._app.edit("data.only", None)
+            self._app.edit(f"data.{key}", name)
 
     def _choose(self, key: str) -> None:
         text = self.boxes[key].currentText()
@@ -167,4 +218,5 @@ class FittingOptionsPage(QWidget):
     def _unfold(self, on: bool) -> None:
         self.more.setArrowType(Qt.ArrowType.DownArrow if on else Qt.ArrowType.RightArrow)
         self.area.setVisible(on)
-        self.iterations.setVisible(not on)
+        self.many.setMaximumHeight(0 if on else 16777215)
+        self._show_groups()

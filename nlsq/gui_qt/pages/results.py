@@ -10,6 +10,7 @@ from PySide6.QtWidgets import (
     QLabel,
     QSplitter,
     QTabWidget,
+    QTextBrowser,
     QVBoxLayout,
     QWidget,
 )
@@ -18,15 +19,15 @@ from nlsq.gui_qt.adapters.ask_adapter import Question
 from nlsq.gui_qt.app_state import AppState
 from nlsq.gui_qt.plots.histogram_plot import HistogramPlotWidget, QuantilePlotWidget
 from nlsq.gui_qt.session_state import DRAWN
-from nlsq.gui_qt.theme import ThemeConfig
+from nlsq.gui_qt.theme import LIGHT_THEME, ThemeConfig
 from nlsq.gui_qt.widgets.correlation_map import CorrelationMapWidget
+from nlsq.gui_qt.widgets.fit_history import FitHistoryWidget
 from nlsq.gui_qt.widgets.fit_statistics import FitStatisticsWidget
-from nlsq.gui_qt.widgets.health_report import HealthReportWidget
+from nlsq.gui_qt.widgets.named import named
 from nlsq.gui_qt.widgets.param_results import ParamResultsWidget
-from nlsq.gui_qt.widgets.tables import named
 from nlsq.result.statistics import check_level
 from nlsq.session.errors import ProgramError
-from nlsq.session.examining import EMPTY, Examination, Spread, examine
+from nlsq.session.examining import EMPTY, Examination, Spread, examine, report_html
 
 _LATER = 60  # ms, in which the fit is drawn before it is examined
 _LEVELS = ("68.27 %", "90 %", "95 %", "99 %", "99.73 %")
@@ -43,16 +44,20 @@ class ResultsPage(QWidget):
         self.warnings = self._label("warnings", "What to be careful about")
         self.parameters = ParamResultsWidget(app, self)
         self.statistics = FitStatisticsWidget(app, self)
-        self.health = HealthReportWidget(self)
+        tip = "What is wrong with the fit, if anything, and what to do about it."
+        self.health = named(QTextBrowser(self), "health report", "Health report", tip)
+        self.health.setTabChangesFocus(True)
+        self._theme = LIGHT_THEME
         self.histogram, self.quantiles = HistogramPlotWidget(self), QuantilePlotWidget(self)
         self.correlations = CorrelationMapWidget(app, self)
         tip = "Click, or press Alt and the letter that is underlined."
         self.parts = named(QTabWidget(self), "results parts", "Parts of the results", tip)
         for title, part in (
-            ("&Parameters", _stacked(self.parameters, self.statistics)),
-            ("&Health", self.health),
+            ("&Parameters", _stacked(self.parameters, self.statistics, grows=0)),
+            ("&Health", _stacked(self.health)),
             ("&Residuals", _stacked(self.histogram, self.quantiles)),
-            ("C&orrelations", self.correlations),
+            ("C&orrelations", _stacked(self.correlations)),
+            ("His&tory", _stacked(FitHistoryWidget(app, self))),
         ):
             self.parts.addTab(part, title)
         layout = QVBoxLayout(self)
@@ -87,7 +92,7 @@ class ResultsPage(QWidget):
         self.boxes: dict[str, QCheckBox] = {}
         for name, (title, tip) in DRAWN.items():
             box = self.boxes[name] = named(QCheckBox(title, self), f"draw {name}", title, tip)
-            box.toggled.connect(lambda on, name=name: self._app.draw(name, on))
+            box.clicked.connect(self._take_boxes)
             row.addWidget(box)
         row.addStretch(1)
         self._show_choices()
@@ -102,61 +107,71 @@ class ResultsPage(QWidget):
     def _take_level(self, *_) -> None:
         try:
             given = float(self.level.currentText().replace("%", "").replace(",", "."))
-            self._app.set_level(check_level(given / 100))
+            self._app.view(level=check_level(given / 100))
         except ValueError:
             pass
         self._show_choices()  # what was no level goes
 
+    def _take_boxes(self) -> None:
+        self._app.view(draws=[name for name, box in self.boxes.items() if box.isChecked()])
+
     def set_theme(self, theme: ThemeConfig) -> None:
         """Take other colours."""
+        self._theme = theme
         self.warnings.setStyleSheet(f"color: {theme.doubtful}")
-        self.health.set_theme(theme)
+        self._show_health(self._found)
         self.correlations.set_theme(theme)
 
     def refresh(self) -> None:
         """Show the last fit."""
         document = self._app.document
-        self.parts.setTabText(1, "&Health")
         self._show_spread(EMPTY)
         self.warnings.setVisible(bool(document and document["warnings"]))
         if document is None:
             self.verdict.setText(_NONE)
-            self.health.show_report(_NONE)
+            self._show_health(_NONE)
             return
         ended = document["convergence"]
         word = "Converged" if ended["success"] else "Not converged"
         self.verdict.setText(f"{word}: {ended['message']}")
         self.warnings.setText("\n".join(f"⚠ {said}" for said in document["warnings"]))
         self.boxes["standardised"].setEnabled(self._app.result.get("sigma") is not None)
-        self.health.show_report("The fit is being examined …")
+        self._show_health("The fit is being examined …")
         self._later.start()
 
     # -- what is found beside the window ---------------------------------------------------------
 
     def _examine(self) -> None:
         if (result := self._app.result) is not None:
-            Question(lambda *_: examine(result), self, answered=self._take, refused=self._refuse)
+            Question(lambda *_: examine(result), self, answered=self._take)
 
-    def _take(self, found: Examination) -> None:
-        if found.result is not self._app.result:
-            return  # of a fit before
-        self.health.show_report(found)
-        self._show_spread(found.spread)
-        if not found.report.is_healthy:
-            self.parts.setTabText(1, f"&Health: {found.report.verdict}")
+    def _take(self, found: Examination | ProgramError) -> None:
+        if isinstance(found, ProgramError):
+            self._show_health(f"⚠ {found.message} {found.fix}".strip())
+        elif found.result is self._app.result:  # not a fit before
+            self._show_health(found)
+            self._show_spread(found.spread)
 
-    def _refuse(self, error: ProgramError) -> None:
-        self.health.show_report(f"⚠ {error.message} {error.fix}".strip())
+    def _show_health(self, found: Examination | str) -> None:
+        self._found, theme, alarms = found, self._theme, ""
+        if isinstance(found, str):
+            self.health.setPlainText(found)
+        else:
+            self.health.setHtml(report_html(found.report, theme.good, theme.doubtful, theme.bad))
+            alarms = "" if found.report.is_healthy else f": {found.report.verdict}"
+        self.parts.setTabText(1, f"&Health{alarms}")
 
     def _show_spread(self, spread: Spread) -> None:
         self.histogram.set_spread(spread)
         self.quantiles.set_spread(spread)
 
 
-def _stacked(*widgets: QWidget) -> QSplitter:
-    both = QSplitter(Qt.Orientation.Vertical)
-    for widget in widgets:
-        both.addWidget(widget)
-    both.setSizes([500, 500])
-    both.setChildrenCollapsible(False)
-    return both
+def _stacked(*parts: QWidget, grows: int = 1) -> QSplitter:
+    """One above the other; the last takes its share of a larger window, or not."""
+    stack = QSplitter(Qt.Orientation.Vertical)
+    for part in parts:
+        stack.addWidget(part)
+        stack.setStretchFactor(stack.count() - 1, 1 if part is parts[0] else grows)
+    stack.setSizes([260] * len(parts))
+    stack.setChildrenCollapsible(False)
+    return stack

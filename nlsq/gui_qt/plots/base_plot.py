@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QAction, QGuiApplication, QKeyEvent, QKeySequence
+from PySide6.QtGui import QGuiApplication, QKeyEvent, QKeySequence, QShortcut
 from PySide6.QtWidgets import QWidget
 
+from nlsq.gui_qt.plots.cloud import CloudItem
 from nlsq.gui_qt.theme import LIGHT_THEME, ThemeConfig
 
-_MOST = 4000  # points that are drawn at once
 _KEY = Qt.Key
 _ARROWS = {_KEY.Key_Left: (-0.1, 0), _KEY.Key_Right: (0.1, 0),
            _KEY.Key_Down: (0, -0.1), _KEY.Key_Up: (0, 0.1)}  # fmt: skip
@@ -29,20 +29,15 @@ class BasePlotWidget(pg.PlotWidget):
         # pyqtgraph's menu has log axes, which our curves do not follow
         self.setMenuEnabled(False)
         self.hideButtons()
+        self.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
         self.plotItem.showGrid(x=True, y=True, alpha=0.25)
         far = dict.fromkeys(("xMax", "yMax"), FAR) | dict.fromkeys(("xMin", "yMin"), -FAR)
         self.plotItem.vb.setLimits(**far)
-        self.plotItem.vb.sigXRangeChanged.connect(self._thin)
         for side in ("left", "bottom"):  # whose grid takes longer to draw than all points
             axis = self.plotItem.getAxis(side)
             axis.setCacheMode(axis.CacheMode.DeviceCoordinateCache)
             axis.enableAutoSIPrefix(False)  # nobody writes 300 (x0.001)
-        copy = QAction("Copy figure", self)
-        copy.setShortcut(QKeySequence.StandardKey.Copy)
-        copy.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)
-        copy.triggered.connect(self.copy)
-        self.addAction(copy)
-        self.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
+        copying(self, "figure", "The picture, as it is seen.")
 
     def copy(self) -> None:
         """Copy the figure as it is seen."""
@@ -83,41 +78,30 @@ class BasePlotWidget(pg.PlotWidget):
     def _paint(self) -> None:
         raise NotImplementedError
 
-    def _thin(self, *_) -> None:
-        for item in self.plotItem.dataItems:
-            if (whole := getattr(item, "whole", None)) is not None and whole[0].size > _MOST:
-                item.setData(*thinned(*whole, *self.plotItem.vb.viewRange()[0]))
-
 
 def points_of(
     item: pg.PlotDataItem, x: np.ndarray, y: np.ndarray, colour: str, symbol: str = "o"
 ) -> None:
-    """Draw points, smaller where there are many, and of very many only the extremes."""
+    """Draw points, smaller where there are many."""
     near = (np.abs(x) < FAR) & (np.abs(y) < FAR)
     x, y = (x, y) if near.all() else (x[near], y[near])
+    if isinstance(item, CloudItem):
+        item.show_points(x, y, colour, symbol)
+        return
     size = 6 if x.size < 500 else 4 if x.size < 2000 else 2
-    item.whole = x, y
-    shown = thinned(x, y, *item.getViewBox().viewRange()[0])
-    item.setData(
-        *shown, symbol=symbol, symbolSize=size, symbolPen=None, symbolBrush=colour, pen=None
-    )
-
-
-def thinned(x: np.ndarray, y: np.ndarray, left: float, right: float) -> tuple[np.ndarray, ...]:
-    """Of points in order those that are seen; of very many the highest and lowest of neighbours.
-
-    pyqtgraph's own leaves the last ones out, all where they lie close, and fails where closer.
-    """
-    first, last = np.searchsorted(x, (left, right))
-    first, last = max(first - 1, 0), min(last + 1, x.size)
-    if x.size <= _MOST or last - first <= _MOST:
-        return (x, y) if x.size <= _MOST else (x[first:last], y[first:last])
-    starts = np.arange(first, last, -(-2 * (last - first) // _MOST))
-    high, low = (choose.reduceat(y[:last], starts) for choose in (np.fmax, np.fmin))
-    return np.repeat(x[starts], 2), np.column_stack([high, low]).ravel()
+    item.setData(x, y, symbol=symbol, symbolSize=size, symbolPen=None, symbolBrush=colour, pen=None)
 
 
 def in_order(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Points from left to right, as downsampling needs them."""
     order = np.argsort(x, kind="stable")
     return x[order], y[order]
+
+
+def copying(widget: QWidget, what: str, tip: str) -> None:
+    """Let Ctrl+C and the menu of the right button call the widget's `copy`."""
+    action = widget.addAction(f"&Copy {what}", widget.copy)
+    action.setObjectName(f"copy {what}: {widget.objectName()}")
+    action.setToolTip(f"{tip} Ctrl+C")
+    keys = QShortcut(QKeySequence.StandardKey.Copy, widget, action.trigger)
+    keys.setContext(Qt.ShortcutContext.WidgetShortcut)  # PySide6 ignores it above

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QPointF, QRectF, Qt, Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QWidget
 
 from nlsq.gui_qt.plots.base_plot import FAR, BasePlotWidget, in_order, points_of
-from nlsq.gui_qt.plots.masking import MaskingViewBox, RangeItem
+from nlsq.gui_qt.plots.cloud import CloudItem
+from nlsq.gui_qt.plots.masking import MaskingViewBox
+from nlsq.session.masks import in_box, nearest, rounded
 
 _NOTHING = np.empty(0)
 _REACH = 12  # pixels from a click to the point that it means
@@ -26,26 +28,37 @@ class FitPlotWidget(BasePlotWidget):
     masked(ndarray, object)
         Which of the points of `set_rows`, and True to leave them out, False to take them in, None
         for the other way round: a click with Ctrl, a rectangle with Ctrl (and Shift).
+    ranged(object)
+        [low, high] that is fitted; None for a side that is open.
     """
 
     clicked = Signal(float, float)
     dragged = Signal(int, float, float, object)
     masked = Signal(object, object)
+    ranged = Signal(object)
 
     def __init__(self, parent: QWidget | None = None):
         self.view = MaskingViewBox()
         super().__init__("Data and fit", parent, viewBox=self.view)
         self._rows = self._out = (_NOTHING, _NOTHING)
-        self.view.boxed.connect(self._box)
+        self.view.boxed.connect(
+            lambda box, back: self._mask(in_box(*self._rows, box.getCoords()), not back)
+        )
         self.setToolTip("Drag or arrow keys move it, the wheel or + and - zoom, Ctrl+0 shows all.")
         self._data = self._fit = self._start = (_NOTHING, _NOTHING)
         self._sigma: np.ndarray | None = None
         self._bands: dict[str, tuple[np.ndarray, np.ndarray]] = {}
         self.bars = pg.ErrorBarItem()
-        self.points, self.crosses = self.plotItem.plot(), self.plotItem.plot()
-        self.span = RangeItem()
-        self.span.setObjectName("fitted range")
-        self.span.setToolTip("Drag an edge to fit more or less of x.")
+        self.points, self.crosses = CloudItem(), CloudItem()
+        for item in (self.points, self.crosses):
+            self.plotItem.addItem(item)
+        self.span = pg.LinearRegionItem(movable=False)  # but its edges are
+        for line in self.span.lines:
+            line.setMovable(True)
+            line.setToolTip("Drag this end of the range that is fitted; beyond all points is open.")
+        self.span.setZValue(-20)
+        self.span.hide()
+        self.span.sigRegionChangeFinished.connect(self._tell_range)
         self.plotItem.addItem(self.span, ignoreBounds=True)
         self.start = pg.PlotDataItem()
         self.plotItem.addItem(self.start, ignoreBounds=True)  # it may be anywhere
@@ -57,31 +70,23 @@ class FitPlotWidget(BasePlotWidget):
         }
         for item in (*self.bands.values(), self.bars):
             self.plotItem.addItem(item)
+        self.others: list[pg.PlotDataItem] = []
+        self._curves: list[tuple[str, str, np.ndarray, np.ndarray]] = []
+        self.legend = self.plotItem.addLegend(offset=(-8, 8), labelTextSize="9pt")
         self.handles: list[pg.TargetItem] = []
         self._gesture = object()
         self.scene().sigMouseClicked.connect(self._click)
 
     def _click(self, event) -> None:
+        at = self.view.mapSceneToView(event.scenePos()).toTuple()
         if self.view.masks(event):
-            self._toggle(self.plotItem.vb.mapSceneToView(event.scenePos()))
+            self._mask(nearest(*self._rows, at, self.view.viewPixelSize(), _REACH), None)
         elif event.button() == Qt.MouseButton.LeftButton:
-            at = self.plotItem.vb.mapSceneToView(event.scenePos())
-            self.clicked.emit(at.x(), at.y())
+            self.clicked.emit(*at)
 
-    def _toggle(self, at: QPointF) -> None:
-        """Mask the point that is nearest on the screen, or take it in again."""
-        x, y = self._rows
-        wide, high = self.view.viewPixelSize()
-        with np.errstate(invalid="ignore", divide="ignore"):
-            far = np.hypot((x - at.x()) / wide, (y - at.y()) / high)
-        if np.isfinite(far).any() and far[near := int(np.nanargmin(far))] <= _REACH:
-            self.masked.emit(np.array([near]), None)
-
-    def _box(self, box: QRectF, back: bool) -> None:
-        (x, y), (left, low, right, high) = self._rows, box.getCoords()
-        inside = np.flatnonzero((x >= left) & (x <= right) & (y >= low) & (y <= high))
-        if inside.size:
-            self.masked.emit(inside, not back)
+    def _mask(self, which: np.ndarray, out: bool | None) -> None:
+        if which.size:
+            self.masked.emit(which, out)
 
     def set_rows(self, x: np.ndarray, y: np.ndarray, kept: np.ndarray) -> None:
         """All points, of which those that are not kept are crosses; all are shown at first."""
@@ -89,7 +94,8 @@ class FitPlotWidget(BasePlotWidget):
         out = ~kept & np.isfinite(x) & np.isfinite(y)
         self._out = in_order(x[out], y[out])
         self._paint_out()
-        if not all(np.array_equal(*pair) for pair in zip(before, self._rows, strict=True)):
+        pairs = zip(before, self._rows, strict=True)
+        if not all(np.array_equal(*pair, equal_nan=True) for pair in pairs):
             self.show_all()
 
     def set_data(self, x: np.ndarray, y: np.ndarray, sigma: np.ndarray | None = None) -> None:
@@ -112,7 +118,15 @@ class FitPlotWidget(BasePlotWidget):
         x = self._rows[0][np.isfinite(self._rows[0])]
         self.span.setVisible(shown and x.size > 0)
         if x.size:
-            self.span.show_range(limits or (None, None), (float(x.min()), float(x.max())))
+            self._ends = float(x.min()), float(x.max())
+            pairs = zip(limits or (None, None), self._ends, strict=True)
+            self.span.blockSignals(True)
+            self.span.setRegion([end if limit is None else limit for limit, end in pairs])
+            self.span.blockSignals(False)
+
+    def _tell_range(self) -> None:
+        left, right = self.view.viewRange()[0]
+        self.ranged.emit(rounded(self.span.getRegion(), self._ends, right - left))
 
     def set_start(self, x: np.ndarray, y: np.ndarray) -> None:
         """The curve of the start, dashed."""
@@ -154,7 +168,22 @@ class FitPlotWidget(BasePlotWidget):
         self._fit, self._bands = (x, y), bands or {}
         self._paint_fit()
 
+    def set_others(self, curves: list[tuple[str, str, np.ndarray, np.ndarray]]) -> None:
+        """Curves of other fits: name, colour, x and y of each."""
+        self._curves = curves
+        self._paint_others()
+
+    def _paint_others(self) -> None:
+        while self.others:
+            self.plotItem.removeItem(self.others.pop())
+        self.legend.setLabelTextColor(self.theme.foreground)  # of names that are added from now on
+        for name, colour, x, y in self._curves:
+            self.others.append(pg.PlotDataItem(x, y, pen=pg.mkPen(colour, width=2), name=name))
+            self.plotItem.addItem(self.others[-1], ignoreBounds=True)
+        self.legend.setVisible(bool(self._curves))
+
     def _paint(self) -> None:
+        self._paint_others()
         theme = self.theme
         points_of(self.points, *self._data, theme.data)
         x, y = self._data
@@ -177,17 +206,15 @@ class FitPlotWidget(BasePlotWidget):
     def _paint_fit(self) -> None:
         theme = self.theme
         self.curve.setData(*self._fit, pen=pg.mkPen(theme.fit, width=2))
-        for (kind, band), colour in zip(
-            self.bands.items(), (theme.data, theme.band[:7]), strict=True
-        ):
-            shown = kind in self._bands and self._fit[0].size > 0
-            band.setVisible(shown)
-            if shown:
-                low, high = band.curves
+        for kind, band in self.bands.items():
+            band.setVisible(kind in self._bands)
+            if kind in self._bands:
+                (low, high), (lower, upper) = band.curves, self._bands[kind]
                 low.blockSignals(True)  # between an old and a new edge a band takes long to fill
-                low.setData(self._fit[0], self._bands[kind][0])
+                low.setData(self._fit[0], lower)
                 low.blockSignals(False)
-                high.setData(self._fit[0], self._bands[kind][1])
+                high.setData(self._fit[0], upper)
+                colour = theme.fit if kind == "confidence" else theme.data
                 band.setBrush(pg.mkBrush(f"{colour}30"))
 
     def _paint_start(self) -> None:

@@ -10,10 +10,23 @@ from nlsq.gui_qt.plots.base_plot import BasePlotWidget, points_of
 from nlsq.session.examining import EMPTY, Spread
 
 
-class HistogramPlotWidget(BasePlotWidget):
-    """Residuals as a histogram, with the normal density."""
+class _SpreadPlotWidget(BasePlotWidget):
+    """Draws standardised residuals."""
 
     spread = EMPTY
+
+    def set_spread(self, spread: Spread) -> None:
+        """Draw another."""
+        self.spread = spread
+        self._paint()
+        self._show_all()
+
+    def _show_all(self) -> None:
+        self.plotItem.enableAutoRange()
+
+
+class HistogramPlotWidget(_SpreadPlotWidget):
+    """Residuals as a histogram, with the normal density."""
 
     def __init__(self, parent: QWidget | None = None):
         super().__init__("Histogram of residuals", parent)
@@ -22,25 +35,17 @@ class HistogramPlotWidget(BasePlotWidget):
         self.plotItem.addItem(self.bars)
         self.normal = self.plotItem.plot()
 
-    def set_spread(self, spread: Spread) -> None:
-        """Draw another."""
-        self.spread = spread
-        self.set_labels(spread.label, "density")
-        self._paint()
-        self.plotItem.enableAutoRange()
-
     def _paint(self) -> None:
         spread, brush = self.spread, pg.mkColor(self.theme.residual)
         brush.setAlpha(140)
+        self.set_labels(spread.label, "density")
         sides = {"x0": spread.edges[:-1], "x1": spread.edges[1:], "height": spread.density}
         self.bars.setOpts(**sides, brush=brush, pen=self.theme.background)
         self.normal.setData(*map(np.asarray, spread.curve), pen=pg.mkPen(self.theme.fit, width=2))
 
 
-class QuantilePlotWidget(BasePlotWidget):
+class QuantilePlotWidget(_SpreadPlotWidget):
     """Each residual against the one that a normal distribution would have in its place."""
-
-    spread = EMPTY
 
     def __init__(self, parent: QWidget | None = None):
         super().__init__("Normal quantiles of residuals", parent)
@@ -51,15 +56,9 @@ class QuantilePlotWidget(BasePlotWidget):
         self.plotItem.addItem(self.band)
         self.points = self.plotItem.plot()
 
-    def set_spread(self, spread: Spread) -> None:
-        """Draw another."""
-        self.spread = spread
-        self.set_labels("expected of a normal distribution", spread.label)
-        self._paint()
-        self.plotItem.enableAutoRange()
-
     def _paint(self) -> None:
         spread, theme = self.spread, self.theme
+        self.set_labels("expected of a normal distribution", spread.label)
         points_of(self.points, spread.expected, spread.found, theme.residual)
         known = bool(spread.limits)
         self.band.setVisible(known)

@@ -27,14 +27,16 @@ class LiveCostPlotWidget(BasePlotWidget):
         """Begin anew."""
         self._iterations: list[int] = []
         self._costs: list[float] = []
+        self._count = 0
         self._paint()
 
     def add(self, rows: list[tuple[int, float]]) -> None:
         """Append iterations; a cost of zero or none has no place on the axis."""
-        for iteration, cost in rows:
+        for _, cost in rows:
             if math.isfinite(cost) and cost > 0:
-                self._iterations.append(iteration)
+                self._iterations.append(self._count)
                 self._costs.append(cost)
+            self._count += 1  # a fit that is tried anew counts its iterations from 0
         if len(self._costs) > _MOST:  # every second one tells the same
             del self._iterations[-2::-2], self._costs[-2::-2]
         self._paint()

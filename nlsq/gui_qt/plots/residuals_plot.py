@@ -8,6 +8,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QWidget
 
 from nlsq.gui_qt.plots.base_plot import FAR, BasePlotWidget, in_order, points_of
+from nlsq.gui_qt.plots.cloud import CloudItem
 
 _NOTHING = np.empty(0)
 
@@ -21,26 +22,27 @@ class ResidualsPlotWidget(BasePlotWidget):
             "What is left of the points: a pattern says that the model misses something."
         )
         self._residuals, self._of_start = (_NOTHING, _NOTHING), False
-        self.zero = pg.InfiniteLine(0, angle=0)
         self.limits = [pg.InfiniteLine(at, angle=0) for at in (-2, 2)]
-        for line in (self.zero, *self.limits):
-            self.plotItem.addItem(line, ignoreBounds=True)
-        self.points = self.plotItem.plot()
-
-    def set_residuals(
-        self, x: np.ndarray, residuals: np.ndarray, of_start: bool = False, standard: bool = False
-    ) -> None:
-        """Draw others, of the fit or of its start; nothing where they are empty.
-
-        Between the lines of `standard` ones, over their errors, 95 % of them should be.
-        """
         for line in self.limits:
-            line.setVisible(standard)
+            self.plotItem.addItem(line, ignoreBounds=True)
+        self.zero = pg.InfiniteLine(0, angle=0)
+        self.plotItem.addItem(self.zero, ignoreBounds=True)
+        self.points = CloudItem()
+        self.plotItem.addItem(self.points)
+
+    def set_residuals(self, x: np.ndarray, residuals: np.ndarray, of_start: bool = False) -> None:
+        """Draw others, of the fit or of its start; nothing where they are empty."""
         good = np.abs(residuals) < FAR  # a start may be where the model has no value to draw
         self._residuals, self._of_start = in_order(x[good], residuals[good]), of_start
         self._paint()
+        self.set_standard(False)
         if residuals[good].size:
             self._make_room(float(residuals[good].min()), float(residuals[good].max()))
+
+    def set_standard(self, standard: bool) -> None:
+        """Draw two lines, between which 95 % of residuals over their errors are, or none."""
+        for line in self.limits:
+            line.setVisible(standard)
 
     def _make_room(self, low: float, high: float) -> None:
         """Show all of y, on an axis that stands still while a slider moves; x is the fit's."""

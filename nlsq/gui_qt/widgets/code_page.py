@@ -15,10 +15,10 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from nlsq.gui_qt.adapters.config_adapter import kept
 from nlsq.gui_qt.adapters.model_adapter import outline
 from nlsq.gui_qt.app_state import AppState
 from nlsq.gui_qt.widgets.code_editor import CodeEditor
+from nlsq.utils.atomic import kept
 
 _EXAMPLE = """\
 import numpy as np

@@ -62,4 +62,5 @@ class CorrelationMapWidget(PlainTable):
         pairs = zip(QColor(sign).getRgbF(), QColor(theme.background).getRgbF(), strict=True)
         colour = QColor.fromRgbF(*(share * a + (1 - share) * b for a, b in pairs))
         item.setBackground(colour)
-        item.setForeground(QColor("#000000" if colour.lightnessF() > 0.45 else "#ffffff"))
+        light = 0.3 * colour.redF() + 0.59 * colour.greenF() + 0.11 * colour.blueF() > 0.44
+        item.setForeground(QColor("#000000" if light else "#ffffff"))

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import html
-import re
 
 from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtGui import QColor, QInputMethodEvent, QTextCharFormat
-from PySide6.QtWidgets import QApplication, QLabel, QLineEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QLabel, QLineEdit, QVBoxLayout, QWidget
 
 from nlsq.gui_qt.adapters.formula_html import rendered
 from nlsq.gui_qt.adapters.model_adapter import read
 from nlsq.gui_qt.app_state import AppState
+from nlsq.gui_qt.widgets.named import underline
 from nlsq.models.reading import is_of_models
 from nlsq.utils.input_error import InputError, ended
 
@@ -78,28 +77,7 @@ class FormulaField(QWidget):
         else:
             named = is_of_models(text)
             self.said.setText(model.title if named else f"y = {rendered(model.formula)}")
-        self._mark()
-
-    def _mark(self) -> None:
-        """Underline the place of the error."""
-        attributes = []
-        if self.position is not None:
-            wavy = QTextCharFormat()
-            wavy.setUnderlineStyle(QTextCharFormat.UnderlineStyle.WaveUnderline)
-            wavy.setUnderlineColor(QColor("#d55e00"))
-            wavy.setBackground(QColor(213, 94, 0, 80))
-            text = self.text.text()
-            start = min(self.position, max(len(text), 1)) - 1
-            word = re.match(r"\w+|.?", text[start:])[0]
-            attributes.append(
-                QInputMethodEvent.Attribute(
-                    QInputMethodEvent.AttributeType.TextFormat,
-                    start - self.text.cursorPosition(),
-                    len(word),
-                    wavy,
-                )
-            )
-        QApplication.sendEvent(self.text, QInputMethodEvent("", attributes))
+        underline(self.text, self.position)
 
     def _enter(self) -> None:
         self.check()

@@ -6,13 +6,15 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWi
 
 from nlsq.gui_qt.adapters.ask_adapter import Question
 from nlsq.gui_qt.app_state import AppState
-from nlsq.gui_qt.widgets.tables import PlainTable, named
-from nlsq.result.profiles import Profile
+from nlsq.gui_qt.widgets.named import named
+from nlsq.gui_qt.widgets.tables import PlainTable
 from nlsq.session.errors import ProgramError
 from nlsq.session.examining import profile
 from nlsq.session.showing import parameter_columns, parameter_rows
 
 _ASK, _STOP = "Profile &intervals", "Stop prof&iles"
+_TIP = "What the fit found: the value, one standard error, and the interval of the level."
+_TIP_ASK = "Intervals that follow the bend of the model: each parameter is moved until χ² says no."
 
 
 class ParamResultsWidget(QWidget):
@@ -22,13 +24,8 @@ class ParamResultsWidget(QWidget):
         super().__init__(parent)
         self._app = app
         self._question: Question | None = None
-        self._profiles: list[Profile] = []
-        tip = "What the fit found: the value, one standard error, and the interval of the level."
-        self.table = PlainTable("fitted parameters", tip, self)
-        tip = (
-            "Intervals that follow the bend of the model: each parameter is moved until χ² says no."
-        )
-        self.ask = named(QPushButton(_ASK, self), "profile intervals", _ASK, tip)
+        self.table = PlainTable("fitted parameters", _TIP, self)
+        self.ask = named(QPushButton(_ASK, self), "profile intervals", _ASK, _TIP_ASK)
         self.ask.clicked.connect(self._ask)
         self.said = named(QLabel(self), "profile state", "State of the profiles", "")
         row = QHBoxLayout()
@@ -38,23 +35,21 @@ class ParamResultsWidget(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.table)
         layout.addLayout(row)
-        app.result_changed.connect(self._forget)
-        app.view_changed.connect(self._forget)
-        self._forget()
+        app.result_changed.connect(self.refresh)
+        app.view_changed.connect(self.refresh)
+        self.refresh()
 
-    def _forget(self) -> None:
-        """Show the last fit, or another level."""
-        self._end()
+    def refresh(self) -> None:
+        """Show the last fit, without profiles: they are of another level, or another fit."""
+        self._end("")
         self._profiles = []
-        self.said.clear()
+        self.ask.setEnabled(self._app.result is not None)
         self._show()
 
     def _show(self) -> None:
-        result, level, profiles = self._app.result, self._app.state.level, self._profiles
-        self.ask.setEnabled(result is not None)
-        self.table.fill(
-            parameter_columns(level, bool(profiles)), parameter_rows(result, level, profiles)
-        )
+        level, profiles = self._app.state.level, self._profiles
+        rows = parameter_rows(self._app.result, level, profiles)
+        self.table.fill(parameter_columns(level, bool(profiles)), rows)
 
     # -- profiles, found beside the window -------------------------------------------------------
 
@@ -62,31 +57,25 @@ class ParamResultsWidget(QWidget):
         if self._question is not None:
             self._end("Stopped.")
             return
-        result, level = self._app.result, self._app.state.level
-        self._profiles = []
+        result, level, self._profiles = self._app.result, self._app.state.level, []
         self.ask.setText(_STOP)
         self.said.setText("Following the parameters …")
         self._question = Question(
-            lambda watch, tell: profile(result, level, watch, tell), self,
-            told=self._take, answered=self._done, refused=self._refuse,
-        )  # fmt: skip
+            lambda *how: profile(result, level, *how), self, told=self._take, answered=self._done
+        )
 
-    def _end(self, said: str = "") -> None:
+    def _end(self, said: str) -> None:
         if self._question is not None:
             self._question.stop()
-            self._question = None
+        self._question = None
         self.ask.setText(_ASK)
         self.said.setText(said)
 
-    def _take(self, one: Profile) -> None:
+    def _take(self, one: object) -> None:
         if self.sender() is self._question:  # else it was stopped
             self._profiles.append(one)
             self._show()
 
-    def _done(self, _: object) -> None:
+    def _done(self, error: ProgramError | None) -> None:
         if self.sender() is self._question:
-            self._end()
-
-    def _refuse(self, error: ProgramError) -> None:
-        if self.sender() is self._question:
-            self._end(f"⚠ {error.message} {error.fix}".strip())
+            self._end("" if error is None else f"⚠ {error.message} {error.fix}".strip())

@@ -91,8 +91,7 @@ class SessionMenu(QMenu):
         return True
 
     def _take(self, state: SessionState) -> None:
-        self._app.edit("", state.content)
-        self._app.state.page = state.page
+        self._app.take(state)
         self.opened.emit()
 
     def save(self) -> bool:

@@ -5,31 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QAction, QGuiApplication, QKeySequence
+from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem
 
+from nlsq.gui_qt.plots.base_plot import copying
+from nlsq.gui_qt.widgets.named import named
 from nlsq.session.showing import Cell
 
 _EXACT = Qt.ItemDataRole.UserRole
 _WIDEST = 200  # pixels; a longer name is elided
-
-
-def named(widget, name: str, said: str, tip: str):
-    """The widget, with its name for us, its name for a reader, and what explains it."""
-    widget.setObjectName(name)
-    widget.setAccessibleName(said.replace("&", ""))
-    widget.setToolTip(tip)
-    return widget
-
-
-def copying(widget, what: str) -> QAction:
-    """The action of a widget with a method `copy`: Ctrl+C."""
-    action = QAction(f"&Copy {what}", widget)
-    action.setShortcut(QKeySequence.StandardKey.Copy)
-    action.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)
-    action.triggered.connect(widget.copy)
-    widget.addAction(action)
-    return action
 
 
 class PlainTable(QTableWidget):
@@ -37,6 +21,8 @@ class PlainTable(QTableWidget):
 
     def __init__(self, name: str, tip: str, parent=None):
         super().__init__(parent)
+        self._columns: Sequence[str] = ()
+        self._rows: Sequence[Sequence[Cell]] = ()
         named(self, name, name.capitalize(), tip)
         self.setTabKeyNavigation(False)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
@@ -45,19 +31,27 @@ class PlainTable(QTableWidget):
         self.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         self.horizontalHeader().setMaximumSectionSize(_WIDEST)
         self.horizontalHeader().setStretchLastSection(True)
+        self.setWordWrap(False)
+        self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
-        copying(self, "table")
+        copying(self, "table", "All its digits, as a spreadsheet takes them.")
 
     def fill(self, columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
         """Show others."""
-        self.setColumnCount(len(columns))
-        self.setHorizontalHeaderLabels(columns)
-        self.setRowCount(len(rows))
+        same = columns == self._columns and len(rows) == len(self._rows)
+        before = dict(enumerate(self._rows)) if same else {}
+        self._columns, self._rows = columns, rows
+        if not same:
+            self.setColumnCount(len(columns))
+            self.setHorizontalHeaderLabels(columns)
+            self.setRowCount(len(rows))
         for row, cells in enumerate(rows):
-            for column, (text, tip, exact) in enumerate(cells):
-                item = QTableWidgetItem(text)
-                item.setToolTip(tip)
-                item.setData(_EXACT, exact)
+            for column, cell in enumerate(cells):
+                if row in before and before[row][column] == cell:
+                    continue  # a call of Qt may wait for a thread
+                item = QTableWidgetItem(cell[0])
+                item.setToolTip(cell[1])
+                item.setData(_EXACT, cell[2])
                 self.setItem(row, column, item)
 
     def copy(self) -> None:
@@ -68,4 +62,8 @@ class PlainTable(QTableWidget):
         columns = sorted({at.column() for at in chosen}) if some else range(self.columnCount())
         heads = [self.horizontalHeaderItem(column).text() for column in columns]
         lines = [[self.item(row, column).data(_EXACT) for column in columns] for row in rows]
+        if self.verticalHeader().isVisibleTo(self):
+            names = [self.verticalHeaderItem(row).text() for row in rows]
+            heads = ["", *heads]
+            lines = [[name, *line] for name, line in zip(names, lines, strict=True)]
         QGuiApplication.clipboard().setText("\n".join(map("\t".join, [heads, *lines])))

@@ -1,20 +1,25 @@
-"""The residuals of a fit in four panels: `HealthReport.plot`."""
+"""A `HealthReport` to look at: its residuals in four panels, and HTML."""
 
 from __future__ import annotations
 
 import math
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nlsq.diagnostics.evidence import Evidence
+from nlsq.diagnostics.finding import CRITICAL, INFO, WARNING, Finding
 from nlsq.diagnostics.influence import cooks_distance
 from nlsq.diagnostics.residual_space import Axis, ResidualSpace
-from nlsq.utils import figures, normal_plot
+from nlsq.utils import figures, normal_plot, page_figures, report_style
+from nlsq.utils.report_style import escaped
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from nlsq.diagnostics.health_report import HealthReport
 
 _LABEL = "residual / standard error"
 _MOST_LAGS = 30
@@ -23,6 +28,12 @@ _COOK = (0.5, 1.0)
 _MOST_NAMED = 3  # points
 _FAR = 3.5  # standard errors, from where on a point is named
 _BEYOND = 8.0  # standard errors; what is farther out stands at the edge
+_KIND = {"healthy": ("good", "✓"), "warning": ("warn", "!"), "critical": ("bad", "✕")}
+_TAG = {INFO: "fixed", WARNING: "at-bound", CRITICAL: "undetermined"}
+_COLOURS = page_figures.VARIABLES | {
+    figures.DATA: "--data", figures.FIT: "--fit", figures.PREDICTION: "--accent",
+    figures.GRID: "--line",
+}  # fmt: skip
 
 
 def drawable(evidence: Evidence) -> bool:
@@ -106,3 +117,56 @@ def _leverage(ax: Axes, space: ResidualSpace, t: np.ndarray) -> None:
     ax.set_xlabel("leverage")
     if ax.get_legend_handles_labels()[0]:
         ax.legend(frameon=False, fontsize="small", loc="best")
+
+
+def page(report: HealthReport) -> str:
+    """The report as one page: the verdict, the findings, and the panels of `HealthReport.plot`.
+
+    The panels need matplotlib and residuals.
+    """
+    parts = [
+        f"<header><h1>{escaped(report.title)}</h1></header>",
+        report_style.verdict(
+            *_KIND[report.status], report.status.capitalize(),
+            f'<span class="soft">{report.verdict}.</span>',
+        ),
+        "<table><tbody>", *map(_row, report.findings), "</tbody></table>",
+    ]  # fmt: skip
+    if report.unknown:
+        parts += ['<p class="soft small">Not looked at:</p>', _list(report.unknown)]
+    if figure := _figure(report):
+        parts.append(f"<h2>Residuals</h2>\n<figure style='margin:0'>{figure}</figure>")
+    parts.append("<footer>nlsq: nonlinear least squares</footer>")
+    return report_style.page(f"{report.title}: {report.status}", "\n".join(parts))
+
+
+def part(report: HealthReport) -> str:
+    """A fragment for notebooks; it takes over their font and colours."""
+    head, *lines = report.lines()
+    return f"<div class='nlsq-result'><b>{escaped(head)}</b>{_list(lines)}</div>"
+
+
+def _list(lines: list[str] | tuple[str, ...]) -> str:
+    items = "".join(f"<li>{escaped(line.strip())}</li>" for line in lines)
+    return f'<ul class="warnings">{items}</ul>'
+
+
+def _row(finding: Finding) -> str:
+    word = finding.severity.name.lower()
+    remedy = f'<br><span class="soft">{escaped(finding.remedy)}</span>' if finding.remedy else ""
+    return (
+        f'<tr><td><span class="tag {_TAG[finding.severity]}">{word}</span></td>'
+        f'<td class="fact"><b>{escaped(finding.fact)}</b>{remedy}</td></tr>'
+    )
+
+
+def _figure(report: HealthReport) -> str:
+    """The panels as SVG; '' where there is nothing to draw or nothing to draw with."""
+    evidence = report.evidence
+    if evidence is None or not drawable(evidence) or find_spec("matplotlib") is None:
+        return ""
+    import matplotlib as mpl
+
+    with figures.apart(), mpl.rc_context({**page_figures.STYLE, "svg.hashsalt": "nlsq-residuals"}):
+        figure, _ = draw(evidence)
+        return page_figures.svg(figure, "Residuals in four panels", _COLOURS)
