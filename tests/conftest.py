@@ -36,6 +36,8 @@ def quickly():
 
     For tests of what is compiled and how it is driven; `tests.table` has all roads as users do.
     """
+    import jax
+
     import nlsq
     from nlsq.caching import programs
 
@@ -48,7 +50,9 @@ def quickly():
     nlsq.clear_cache()  # other modules have models of the same content
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(programs, "compiler_options", quick)
+        jax.config.update("jax_disable_most_optimizations", True)  # of the tests' own programs
         yield
+        jax.config.update("jax_disable_most_optimizations", False)
     nlsq.clear_cache()
 
 

@@ -16,7 +16,7 @@ from scipy.integrate import solve_ivp
 from nlsq.core.model.carry import NotCarried, carry
 from tests.corpus import CARRIED, CASES, HOST
 
-pytestmark = [pytest.mark.core, pytest.mark.usefixtures("compiled")]
+pytestmark = [pytest.mark.core, pytest.mark.usefixtures("compiled", "quickly")]
 X = np.linspace(0.5, 4.0, 8)
 
 

@@ -10,6 +10,8 @@ import nlsq
 from nlsq.core.model.model import BY_DUALS
 from tests.corpus import CASES
 
+pytestmark = pytest.mark.usefixtures("quickly")
+
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_fits(case):

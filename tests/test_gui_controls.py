@@ -24,6 +24,7 @@ from PySide6.QtWidgets import (
 from nlsq.gui_qt.app_state import AppState
 from nlsq.gui_qt.main_window import MainWindow
 from nlsq.gui_qt.preferences import Preferences
+from nlsq.gui_qt.session_state import SessionState
 from tests.gui_hand import Hand, Touched, actions, controls, row_of, told, widgets
 from tests.gui_rows import CODE, CTRL, GAUSSIAN, KEY, PLACES, ROWS
 
@@ -80,6 +81,11 @@ def hand(shared, qtbot, monkeypatch):
     window.masks.range.setChecked(False)
     window.pages["model"].search.clear()
     window.pages["export"].path.clear()
+    hand_back = SessionState()
+    vars(app.state).update(level=hand_back.level, draws=hand_back.draws)
+    app.view_changed.emit()
+    made["fit a range"].setChecked(False)
+    made["mask points"].setChecked(False)
     yield made
     for close in made.closing:
         close()
@@ -126,12 +132,10 @@ def test_a_control_does_what_it_is_for(hand, name):
     row = ROWS[name]
     PLACES[row.place](hand)
     hand.name = name
-    if name not in MADE:
-        seen = Touched(hand.find())
+    made = name.startswith("recent ") or name == "notice close"  # by what is done
+    seen = None if made else Touched(hand.find())
     row.act(hand)
-    assert name in ("recent sessions *", "recent data *", "notice close") or seen.count, (
-        "nothing touched it"
-    )
+    assert made or seen.count, "nothing touched it"
     assert row.then(hand)
     for top in QApplication.topLevelWidgets():  # a dialog that this opened, too
         if top is not hand.window and top.isVisible() and not top.parent():

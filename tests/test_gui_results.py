@@ -2,6 +2,7 @@
 
 import json
 import math
+import threading
 import time
 
 import numpy as np
@@ -21,6 +22,7 @@ from nlsq.gui_qt.adapters.config_adapter import read_session, write_session
 from nlsq.gui_qt.app_state import AppState
 from nlsq.gui_qt.autosave import AutosaveManager
 from nlsq.gui_qt.main_window import MainWindow
+from nlsq.gui_qt.pages import results
 from nlsq.gui_qt.preferences import Preferences
 from nlsq.gui_qt.session_state import SessionState
 from nlsq.gui_qt.widgets import param_results
@@ -154,6 +156,24 @@ def test_the_health_report_says_what_the_library_says(window, qtbot):
     said = examined(window, qtbot)
     report = direct().diagnose()
     assert report.status.capitalize() in said and all(one.fact in said for one in report.findings)
+
+
+def test_fits_are_examined_one_after_the_other(window, qtbot, monkeypatch):
+    began, go = [], threading.Event()
+
+    def slowly(result):
+        began.append(result)
+        go.wait(10)
+        return examining.examine(result)
+
+    monkeypatch.setattr(results, "examine", slowly)
+    for name in ("gaussian", "lorentzian", "linear"):
+        window.app.edit("model", {"name": name})
+        fit(window, qtbot)
+        qtbot.waitUntil(lambda: bool(began))
+    assert len(began) == 1
+    go.set()
+    assert examined(window, qtbot) and began[1:] == [window.app.result]
 
 
 def test_alarms_are_said_with_what_to_do(window, qtbot):

@@ -25,7 +25,7 @@ from tests.pointwise_models import (
     T,
 )
 
-pytestmark = pytest.mark.core
+pytestmark = [pytest.mark.core, pytest.mark.usefixtures("quickly")]
 
 P = np.array([1.3, 0.7, 0.4])
 

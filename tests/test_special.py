@@ -8,7 +8,7 @@ from scipy import special as sp
 
 from nlsq.core.model.carry import special
 
-pytestmark = pytest.mark.core
+pytestmark = [pytest.mark.core, pytest.mark.usefixtures("quickly")]
 POSITIVE = np.logspace(-8, 2.3, 150)
 REAL = np.concatenate([-np.logspace(-8, 1.3, 80)[::-1], [0.0], np.logspace(-8, 1.3, 80)])
 UNIT = np.concatenate([np.logspace(-10, -0.01, 80), 1 - np.logspace(-10, -0.01, 80)])

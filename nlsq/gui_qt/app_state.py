@@ -403,7 +403,7 @@ class AppState(QObject):
                 from nlsq.session.batching import require_many  # with the engine
 
                 require_many(self._settings)
-                self._worker = GroupsWorker(self._settings, self)
+                self._worker = GroupsWorker(self._settings, None, self)
                 content = self._groups_content()
                 self._groups = GroupFits(self._settings, content, self._worker.rows)
             else:
@@ -466,7 +466,7 @@ class AppState(QObject):
 
     def _drain(self) -> None:
         worker = self._worker
-        seen = worker.stage, len(getattr(worker, "rows", ()))
+        seen = worker.stage, len(worker.rows)
         if (rows := worker.take()) or seen != self._seen:
             self.progressed.emit(rows)
         if seen[1] != self._seen[1]:

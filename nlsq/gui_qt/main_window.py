@@ -177,7 +177,7 @@ class MainWindow(QMainWindow):
             x, y, label = points.x, app.result.residuals, "residual of the fit"
             if standard:
                 x, y, label = standard_residuals(app.result)
-            self.residuals.set_labels(points.x_label, label)
+            self.residuals.set_labels(labelled(self.app.table, points.x_label), label)
             self.residuals.set_residuals(x, np.asarray(y, float))
             self.residuals.set_standard(standard)
         elif app.result is None:
@@ -191,7 +191,8 @@ class MainWindow(QMainWindow):
         if self.app.is_unmoved:  # the code of a file told its start after the fit, or an undo
             self.draw_fit()
         elif residuals.size:
-            self.residuals.set_labels(self.app.points.x_label, "residual of the start")
+            label = labelled(self.app.table, self.app.points.x_label)
+            self.residuals.set_labels(label, "residual of the start")
             self.residuals.set_residuals(at, residuals, of_start=True)
         else:
             self.residuals.set_residuals(_NOTHING, _NOTHING)

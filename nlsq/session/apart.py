@@ -35,6 +35,7 @@ except ImportError:  # no pipes of another size there
 
 if TYPE_CHECKING:
     from nlsq.result import CurveFitResult
+    from nlsq.session.examining import Examination
     from nlsq.session.points import Points
     from nlsq.session.settings import Settings
 
@@ -46,6 +47,7 @@ serve()
 """
 _TOLD, _DONE, _REFUSED = range(3)  # what an answer is
 _LIBRARIES = ("JAX_", "XLA_", "OMP_", "OPENBLAS_", "MKL_", "VECLIB_", "NUMEXPR_", "PYTHON", "LD_")
+_MOST_IDLE = 2  # one to fit while the other examines the fit before
 _EVERY = 0.03  # s between two messages of what goes on
 
 
@@ -120,7 +122,7 @@ def _take() -> _Process:
 
 def _give_back(process: _Process) -> None:
     with _lock:
-        if not _idle:
+        if len(_idle) < _MOST_IDLE:
             _idle.append(process)
             return
     process.kill()
@@ -234,6 +236,20 @@ def guess(settings: Settings, points: Points) -> Call:
     return Call(_guess, settings, points)
 
 
+def examine(result: CurveFitResult) -> Examination:
+    """As `nlsq.session.examining.examine`, where loading what that needs holds nobody up.
+
+    Raises
+    ------
+    InputError
+    """
+    from nlsq.result.recipes import recipe_of
+    from nlsq.session.examining import Examination
+
+    report, spread = Call(_examine, result, recipe_of(result.get("model"))).run()
+    return Examination(result, report, spread)
+
+
 def _whole(
     answer: tuple[dict, CurveFitResult, Any], points: Points | None
 ) -> tuple[dict, CurveFitResult]:
@@ -267,6 +283,16 @@ def _fit(settings: Settings, points: Points | None, tell: Callable) -> tuple:
     elif not result.is_settled("moments"):
         result.pop("moments", None)  # which pickle would pass over all data for
     return document, result, recipe
+
+
+def _examine(result: CurveFitResult, recipe: Any, tell: Callable) -> tuple:
+    from nlsq.result.recipes import bring_back
+    from nlsq.session.examining import examine
+
+    if recipe is not None:
+        bring_back(result, recipe)
+    found = examine(result)
+    return found.report, found.spread
 
 
 def _guess(settings: Settings, points: Points, tell: Callable) -> dict[str, Any]:

@@ -166,7 +166,7 @@ def _places(names: list[str]) -> np.ndarray:
         found = np.array([float(name) for name in names])
     except ValueError:
         found = np.array([np.nan])
-    apart = np.isfinite(found).all() and np.unique(found).size == len(names)
+    apart = np.isfinite(found).all() and len(set(found.tolist())) == len(names)
     return found if apart else np.arange(float(len(names)))
 
 

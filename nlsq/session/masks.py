@@ -90,7 +90,7 @@ def nearest(
     x: np.ndarray, y: np.ndarray, at: tuple[float, float], pixel: tuple[float, float], reach: float
 ) -> np.ndarray:
     """Which point (0 or 1 of them) is nearest to a place, and not further than `reach` pixels."""
-    with np.errstate(invalid="ignore", over="ignore"):
+    with np.errstate(all="ignore"):
         far = np.hypot((x - at[0]) / pixel[0], (y - at[1]) / pixel[1])
     if not np.isfinite(far).any():
         return np.empty(0, np.int64)

@@ -24,7 +24,7 @@ class Question(QObject):
     told(object)
         What it tells meanwhile.
     answered(object)
-        What it returned, or its `InputError`; None where it was stopped.
+        What it returned, or its `InputError`; None where it was stopped or failed.
     """
 
     told, answered, _done = Signal(object), Signal(object), Signal()
@@ -43,16 +43,17 @@ class Question(QObject):
 
     def _live(self) -> None:
         sys.setswitchinterval(_TURN)
+        answer = None
         try:
             answer = self._question(self._watch, lambda it: self._say("told", it))
         except StopOptimization:
-            answer = None
+            pass
         except InputError as error:
             answer = error
         finally:
             sys.setswitchinterval(_USUAL)
-        self._say("answered", answer)
-        self._say("_done")
+            self._say("answered", answer)
+            self._say("_done")
 
     def _watch(self) -> None:
         if self._stopping.is_set():

@@ -32,15 +32,24 @@ class Worker(QObject):
     refused(InputError)
     finished()
         After one of these, and after an error of ours.
+
+    Attributes
+    ----------
+    stage : tuple or None
+        Title, done and total of what is long.
+    rows : dict of int to dict
+        What is known of each group, by its place.
     """
 
     succeeded = Signal(object, object)
     refused = Signal(object)
     finished = Signal()
-    stage: tuple[str, int, int | None] | None = None  # title, done, total of what is long
 
     def __init__(self, settings: Settings, points: Points | None, parent: QObject | None = None):
         super().__init__(parent)
+        self.stage: tuple[str, int, int | None] | None = None
+        self.rows: dict[int, dict[str, Any]] = {}
+        self._progress: deque[tuple[int, float]] = deque(maxlen=_LATEST)
         self._call = self.call(settings, points)
         self._thread = threading.Thread(target=self._live, name="fit", daemon=True)
 
@@ -60,8 +69,11 @@ class Worker(QObject):
             self._tell("refused", error)
 
     def take(self) -> list[tuple[int, float]]:
-        """The latest iterations and costs since the last call."""
-        return []
+        """The latest iterations and costs since the last call.
+
+        A signal for each one would crowd out what a person does.
+        """
+        return [self._progress.popleft() for _ in range(len(self._progress))]
 
     def start(self) -> None:
         """Begin."""
@@ -80,6 +92,17 @@ class Worker(QObject):
         self._thread.join(seconds)
         return not self._thread.is_alive()
 
+    def told(self, items: list[tuple]) -> None:
+        """Take what the other process tells."""
+        for item in items:
+            if len(item) == 3:
+                title, done, total = item
+                self.stage = title, done + len(self.rows), total
+            elif isinstance(item[1], dict):
+                self.rows.update([item])
+            else:
+                self._progress.append(item)
+
     def _live(self) -> None:
         try:
             self.run()
@@ -94,47 +117,15 @@ class Worker(QObject):
 class FitWorker(Worker):
     """One fit; its pair is document and result."""
 
-    def __init__(self, settings: Settings, points: Points | None, parent: QObject | None = None):
-        self._progress: deque[tuple[int, float]] = deque(maxlen=_LATEST)
-        super().__init__(settings, points, parent)
-
     def call(self, settings: Settings, points: Points | None) -> apart.Call:
-        return apart.fit(settings, points, self._told)
-
-    def _told(self, items: list[tuple]) -> None:
-        self._progress.extend(item for item in items if len(item) == 2)
-        self.stage = next((item for item in reversed(items) if len(item) == 3), self.stage)
-
-    def take(self) -> list[tuple[int, float]]:
-        # a signal for each one would crowd out what a person does
-        return [self._progress.popleft() for _ in range(len(self._progress))]
+        return apart.fit(settings, points, self.told)
 
 
 class GroupsWorker(Worker):
-    """The fits of all groups; its pair is whether it came to the end, and nothing.
-
-    Attributes
-    ----------
-    rows : dict of int to dict
-        What is known of each group, by its place.
-    """
-
-    _before = 0  # rows of the portions before
-
-    def __init__(self, settings: Settings, parent: QObject | None = None):
-        self.rows: dict[int, dict[str, Any]] = {}
-        super().__init__(settings, None, parent)
+    """The fits of all groups; its pair is whether it came to the end, and nothing."""
 
     def call(self, settings: Settings, points: Points | None) -> apart.Call:
-        return apart.fit_groups(settings, self._told)
-
-    def _told(self, items: list[tuple]) -> None:
-        for item in items:
-            if len(item) == 2:
-                self.rows.update([item])
-                self._before = len(self.rows)
-            elif item[0] == "fits":
-                self.stage = "groups", self._before + item[1], None
+        return apart.fit_groups(settings, self.told)
 
     def answer(self, found: Any) -> tuple[Any, Any]:
         return found, None

@@ -110,7 +110,7 @@ class FittingOptionsPage(QWidget):
         app.progressed.connect(self.cost.add)
         app.running_changed.connect(lambda on: self.cost.clear_cost() if on else None)
         self.iterations = IterationTableWidget(app, self)
-        self.many = GroupFitsWidget(app, self)
+        self.many: GroupFitsWidget | None = None  # until a column of groups is chosen
         app.progressed.connect(self._say)
         layout = QVBoxLayout(self)
         layout.addLayout(form)
@@ -121,7 +121,6 @@ class FittingOptionsPage(QWidget):
         layout.addWidget(ProblemLabel(app, "fitting", self))
         layout.addWidget(self.cost, stretch=2)
         layout.addWidget(self.iterations, stretch=2)
-        layout.addWidget(self.many, stretch=5)
         for signal in (
             app.fitting_changed, app.running_changed, app.data_changed, app.model_changed,
             app.result_changed, app.start_changed,
@@ -188,6 +187,12 @@ class FittingOptionsPage(QWidget):
         folded = not self.more.isChecked()
         self.cost.setVisible(column is None)
         self.iterations.setVisible(column is None and folded)
+        if column is not None and self.many is None:
+            self.many = GroupFitsWidget(app, self)
+            self.many.trend.set_theme(self.cost.theme)
+            self.layout().addWidget(self.many, stretch=5)
+        if self.many is not None:
+            self.many.setVisible(column is not None and folded)
 
     def _choose_group(self, key: str, at: int) -> None:
         name = self.groups[key].itemText(at) if at else None
@@ -218,5 +223,4 @@ class FittingOptionsPage(QWidget):
     def _unfold(self, on: bool) -> None:
         self.more.setArrowType(Qt.ArrowType.DownArrow if on else Qt.ArrowType.RightArrow)
         self.area.setVisible(on)
-        self.many.setMaximumHeight(0 if on else 16777215)
         self._show_groups()

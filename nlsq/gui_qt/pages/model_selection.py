@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QHideEvent
+from PySide6.QtGui import QHideEvent, QShowEvent
 from PySide6.QtWidgets import (
     QComboBox,
     QHBoxLayout,
@@ -90,8 +90,13 @@ class ModelSelectionPage(QWidget):
                 code.function, code.use, text, self.parameters, self.guess, self.keep]  # fmt: skip
         for before, after in pairwise(seen):
             self.setTabOrder(before, after)
-        self._fill("")
         self.refresh()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        if not self.peak.count():  # the chapters of models take a while to load
+            self.peak.addItems(peaks())
+            self._fill(self.search.text())
+        super().showEvent(event)
 
     def _catalogue(self) -> QWidget:
         self.search = QLineEdit(self)
@@ -145,7 +150,6 @@ class ModelSelectionPage(QWidget):
         self.peak.setObjectName("peak to add")
         self.peak.setAccessibleName("Peak to add")
         self.peak.setToolTip("What a click on the plot adds")
-        self.peak.addItems(peaks())
         rows = QVBoxLayout()
         for pair in ((self.guess, self.keep), (self.add, self.peak)):
             row = QHBoxLayout()

@@ -26,8 +26,9 @@ from nlsq.gui_qt.widgets.fit_statistics import FitStatisticsWidget
 from nlsq.gui_qt.widgets.named import named
 from nlsq.gui_qt.widgets.param_results import ParamResultsWidget
 from nlsq.result.statistics import check_level
+from nlsq.session import apart
 from nlsq.session.errors import ProgramError
-from nlsq.session.examining import EMPTY, Examination, Spread, examine, report_html
+from nlsq.session.examining import EMPTY, Examination, Spread, report_html
 
 _LATER = 60  # ms, in which the fit is drawn before it is examined
 _LEVELS = ("68.27 %", "90 %", "95 %", "99 %", "99.73 %")
@@ -48,6 +49,7 @@ class ResultsPage(QWidget):
         self.health = named(QTextBrowser(self), "health report", "Health report", tip)
         self.health.setTabChangesFocus(True)
         self._theme = LIGHT_THEME
+        self._question: Question | None = None
         self.histogram, self.quantiles = HistogramPlotWidget(self), QuantilePlotWidget(self)
         self.correlations = CorrelationMapWidget(app, self)
         tip = "Click, or press Alt and the letter that is underlined."
@@ -142,11 +144,16 @@ class ResultsPage(QWidget):
     # -- what is found beside the window ---------------------------------------------------------
 
     def _examine(self) -> None:
-        if (result := self._app.result) is not None:
-            Question(lambda *_: examine(result), self, answered=self._take)
+        if self._question is not None:
+            self._later.start()  # one after the other
+        elif (result := self._app.result) is not None:
+            self._question = Question(lambda *_: apart.examine(result), self, answered=self._take)
 
-    def _take(self, found: Examination | ProgramError) -> None:
-        if isinstance(found, ProgramError):
+    def _take(self, found: Examination | ProgramError | None) -> None:
+        self._question = None
+        if found is None:
+            self._show_health("⚠ It cannot be examined; the terminal says why.")
+        elif isinstance(found, ProgramError):
             self._show_health(f"⚠ {found.message} {found.fix}".strip())
         elif found.result is self._app.result:  # not a fit before
             self._show_health(found)

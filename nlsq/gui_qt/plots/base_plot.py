@@ -80,7 +80,7 @@ class BasePlotWidget(pg.PlotWidget):
 
 
 def points_of(
-    item: pg.PlotDataItem, x: np.ndarray, y: np.ndarray, colour: str, symbol: str = "o"
+    item: pg.PlotDataItem | CloudItem, x: np.ndarray, y: np.ndarray, colour: str, symbol: str = "o"
 ) -> None:
     """Draw points, smaller where there are many."""
     near = (np.abs(x) < FAR) & (np.abs(y) < FAR)

@@ -52,8 +52,8 @@ class CloudItem(pg.PlotDataItem):
         view = self.getViewBox()
         if self._pyramid is None or view is None:
             return
-        (left, right), _ = view.viewRange()
-        wide, high = view.viewPixelSize()
+        (left, right), (low, high) = view.viewRange()
+        wide, high = (right - left) / max(view.width(), 1), (high - low) / max(view.height(), 1)
         first, last = np.searchsorted(self._pyramid.x, (left, right))
         if last - first <= FEW:
             self._draw_symbols(self._pyramid.x[first:last], self._pyramid.y[first:last])

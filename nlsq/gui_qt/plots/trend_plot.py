@@ -43,7 +43,7 @@ class TrendPlotWidget(BasePlotWidget):
         place = np.flatnonzero(np.isfinite(self._trend.y))
         x, y, errors = (of[place] for of in (self._trend.x, self._trend.y, self._trend.errors))
         size = np.where(np.isfinite(errors), errors, 0.0)
-        beam = 0.3 * float(np.min(np.diff(np.unique(x)))) if np.unique(x).size > 1 else None
+        beam = 0.3 * float(np.diff(np.sort(x)).min()) if x.size > 1 else None
         pen = pg.mkPen(self.theme.fit, width=1)
         self.bars.setData(x=x, y=y, top=size, bottom=size, beam=beam, pen=pen)
         inside = (pg.mkBrush(None), pg.mkBrush(self.theme.fit))

@@ -132,7 +132,6 @@ class GroupFitsWidget(QWidget):
     def refresh(self, *_) -> None:
         """Show what is fitted so far."""
         app = self._app
-        self.setVisible(app.state.get("data.columns.group") is not None)
         rows = {} if app.groups is None else dict(app.groups.rows)
         self._model.set_rows(app.group_names, rows)
         names, box = self._model.parameters, self.parameter
