@@ -25,7 +25,6 @@ from nlsq.gui_qt.autosave import AutosaveManager
 from nlsq.gui_qt.session_state import SessionState
 from tests.gui_hand import LEFT, Hand
 
-USUAL = SessionState().draws
 CTRL = Qt.KeyboardModifier.ControlModifier
 KEY = Qt.Key
 GAUSSIAN = models.get("gaussian")

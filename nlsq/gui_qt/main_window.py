@@ -18,11 +18,13 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import (
     QApplication,
+    QComboBox,
     QFocusFrame,
     QHBoxLayout,
     QListWidget,
     QMainWindow,
     QMenu,
+    QScrollArea,
     QSplitter,
     QStackedWidget,
     QVBoxLayout,
@@ -68,7 +70,7 @@ class MainWindow(QMainWindow):
     themes : ThemeManager
     """
 
-    MIN_WIDTH, MIN_HEIGHT = 900, 600
+    MIN_WIDTH, MIN_HEIGHT = 1000, 600
 
     def __init__(self, app: AppState, preferences: Preferences | None = None):
         super().__init__()
@@ -114,7 +116,7 @@ class MainWindow(QMainWindow):
         self.sidebar.currentRowChanged.connect(self._turn)
         self.focus = QFocusFrame(self)  # the style shows it on few of our controls
         for frame in (*self.findChildren(QSplitter), *self.findChildren(QStackedWidget)):
-            frame.setContentsMargins(*[2] * 4)  # room for it
+            frame.setContentsMargins(0, 2, 0, 2)  # room for it
         QApplication.instance().focusChanged.connect(self._frame)
         self.themes = ThemeManager(self)
         self.themes.changed.connect(self.pages["results"].set_theme)
@@ -208,14 +210,20 @@ class MainWindow(QMainWindow):
         self.app.state.page = PAGES[row]
 
     def _frame(self, _: QWidget | None, now: QWidget | None) -> None:
+        if now is not None and isinstance(now.parentWidget(), QComboBox):
+            now = now.parentWidget()  # whose field it is
         self.focus.setWidget(now if now is not None and self.isAncestorOf(now) else None)
+        around = now
+        while around is not None and (around := around.parentWidget()) is not None:
+            if isinstance(around, QScrollArea):  # which follows keys only inside of it
+                around.ensureWidgetVisible(now)
 
     def _paint(self, theme: ThemeConfig) -> None:
         palette = QApplication.palette()
         palette.setColor(QPalette.ColorRole.WindowText, palette.highlight().color())
         self.focus.setPalette(palette)
-        for part in self.findChildren(BasePlotWidget):
-            part.set_theme(theme)
+        for plot in self.findChildren(BasePlotWidget):
+            plot.set_theme(theme)
 
     def _menus(self) -> None:
         self.session = SessionMenu(self.app, self.notice, self.preferences, self)

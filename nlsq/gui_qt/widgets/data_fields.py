@@ -29,7 +29,7 @@ class DataFields(QWidget):
         self._none: dict[str, str] = {}  # the text that says nothing
         self._known: tuple[Any, dict[str, list[str]]] = (None, {})
         self._form = QFormLayout(self)
-        self._form.setContentsMargins(0, 0, 0, 0)
+        self._form.setContentsMargins(0, 2, 0, 2)
         for name, field in fields.items():
             said = named(QLabel(self), f"{name} check", f"What is said of {field.title}", field.tip)
             said.setWordWrap(True)
