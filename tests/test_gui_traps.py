@@ -22,6 +22,7 @@ from nlsq import models
 from nlsq.gui_qt.app_state import AppState
 from nlsq.gui_qt.main_window import MainWindow
 from nlsq.gui_qt.preferences import Preferences
+from nlsq.session.fields import refusal
 from tests.gui_hand import Hand
 
 KEY = Qt.Key
@@ -254,6 +255,20 @@ def test_a_file_that_cannot_be_written_is_said(hand, name, monkeypatch):
     assert hand["export state"].text().startswith("⚠")
     assert {p.name for p in hand.folder.iterdir()} == {"peak.csv", "window.json"}
     assert (hand.folder / "peak.csv").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "key", ["columns.x", "columns.y", "columns.sigma", "columns.group", "where"]
+)
+def test_what_is_typed_while_no_file_is_read_waits_for_one(key):
+    assert refusal(None, key, "t > 2") is None
+
+
+def test_an_empty_clipboard_is_said(hand):
+    content = hand.app.state.to_json()
+    QGuiApplication.clipboard().clear()
+    hand.window.paste()
+    assert "no number" in hand.window.notice.text and hand.app.state.to_json() == content
 
 
 def test_nothing_is_disconnected():

@@ -286,7 +286,7 @@ class MainWindow(QMainWindow):
 
     def paste(self) -> None:
         """Open what the clipboard holds: a table as text, or a file."""
-        self._take(QGuiApplication.clipboard().mimeData())
+        self._take(QGuiApplication.clipboard().mimeData() or QMimeData())
 
     def _take(self, found: QMimeData) -> None:
         files = [url.toLocalFile() for url in found.urls() if url.isLocalFile()]

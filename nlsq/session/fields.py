@@ -118,6 +118,8 @@ def written(value: Any, words: Mapping[str, Any] = MappingProxyType({})) -> str:
 
 def refusal(file: Table | None, key: str, value: Any) -> InputError | None:
     """Why an entry cannot be; None where it can. What is at a position is in its `text`."""
+    if file is None and (key == "where" or key.startswith("columns")):
+        return None  # nothing is read that could have it
     part = value
     try:
         if key == "columns.group" and value is not None:
