@@ -28,8 +28,8 @@ class Pyramid:
     --------
     >>> import numpy as np
     >>> pyramid = Pyramid(np.arange(6.0), np.array([3.0, 1.0, 4.0, 1.0, 5.0, 9.0]))
-    >>> pyramid.columns(np.array([0.0, 3.0, 3.5, 6.0]))
-    (array([0, 2]), array([1., 5.]), array([4., 9.]))
+    >>> pyramid.columns(np.array([0.0, 2.5, 2.8, 6.0]))
+    (array([0, 2]), array([1., 1.]), array([4., 9.]))
     """
 
     def __init__(self, x: np.ndarray, y: np.ndarray):
