@@ -9,7 +9,7 @@ import nlsq
 from nlsq import curve_fit, fit_many, least_squares
 from nlsq.result import FitError
 
-pytestmark = pytest.mark.core
+pytestmark = [pytest.mark.core, pytest.mark.usefixtures("quickly")]
 X = np.linspace(0.0, 4.0, 20)
 Y = 2.0 * np.exp(-0.7 * X) + 0.01 * np.sin(7 * X)
 START = [-1.2, 1.0]

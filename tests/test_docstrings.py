@@ -11,6 +11,8 @@ import pytest
 
 import nlsq
 
+pytestmark = pytest.mark.usefixtures("quickly")
+
 ROOT = Path(nlsq.__file__).parent.parent
 MODULES = [info.name for info in pkgutil.walk_packages(nlsq.__path__, "nlsq.")]
 

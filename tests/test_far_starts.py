@@ -18,7 +18,7 @@ from scipy import optimize
 from nlsq import curve_fit, fit_many
 from nlsq.result import FitError, OptimizeWarning
 
-pytestmark = pytest.mark.core
+pytestmark = [pytest.mark.core, pytest.mark.usefixtures("quickly")]
 
 
 def numbers(text: str) -> np.ndarray:

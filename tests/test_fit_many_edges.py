@@ -7,7 +7,7 @@ import scipy.optimize
 from nlsq import CurveFits, FitError, OptimizeWarning, curve_fit, fit_many
 from nlsq.core.loop.status import Status
 
-pytestmark = pytest.mark.usefixtures("unpaid")
+pytestmark = pytest.mark.usefixtures("unpaid", "quickly")
 
 T = np.linspace(0, 5, 50)
 P0 = [1.5, 1.0, 0.3]

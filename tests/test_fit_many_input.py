@@ -20,7 +20,7 @@ _COMPILED = "/jax/core/compile/backend_compile_duration"
 _log: list[str] = []
 jax.monitoring.register_event_duration_secs_listener(lambda event, *_, **__: _log.append(event))
 
-pytestmark = pytest.mark.usefixtures("unpaid")
+pytestmark = pytest.mark.usefixtures("unpaid", "quickly")
 
 T = np.linspace(0, 5, 50)
 P0 = [1.5, 1.0, 0.3]

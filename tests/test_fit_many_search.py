@@ -8,7 +8,7 @@ from nlsq import CurveFits, curve_fit, fit_many
 from nlsq.core.loop.status import Status
 from nlsq.global_optimization import GlobalOptimizationConfig
 
-pytestmark = pytest.mark.usefixtures("unpaid")
+pytestmark = pytest.mark.usefixtures("unpaid", "quickly")
 
 X = np.linspace(0, 10, 80)
 SINE = np.array([[2.0, 18.7, 1.3], [4.5, 10.8, 5.0], [1.6, 13.4, 2.0], [3.1, 3.5, 0.4]])

@@ -14,7 +14,7 @@ from nlsq.core.passes.layout import CHUNKS, SLACK, choose_layout
 from nlsq.core.passes.reduction import Sums
 from nlsq.core.problem.observations import Observations
 
-pytestmark = [pytest.mark.core, pytest.mark.usefixtures("compiled")]
+pytestmark = [pytest.mark.core, pytest.mark.usefixtures("compiled", "quickly")]
 
 CHUNK = CHUNKS[0][0]
 M = 4 * CHUNK + 12_345  # several chunks, the last one partly filled

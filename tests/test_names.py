@@ -10,6 +10,8 @@ import pytest
 import nlsq
 from nlsq import models
 
+pytestmark = pytest.mark.usefixtures("quickly")
+
 T = np.linspace(0, 5, 60)
 NAMES = ("a", "tau", "c")
 P0 = [1.5, 2.0, 0.5]

@@ -10,6 +10,8 @@ from hypothesis.extra.numpy import arrays
 
 from nlsq import OptimizeWarning, curve_fit, least_squares
 
+pytestmark = pytest.mark.usefixtures("quickly")
+
 LENGTHS = (3, 17, 40)
 common = settings(
     deadline=None,

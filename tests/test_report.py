@@ -14,6 +14,8 @@ from nlsq.io import FileError, result_document
 from nlsq.io.html_report import html_report
 from tests.browser import CHROMIUM, Browser
 
+pytestmark = pytest.mark.usefixtures("quickly")
+
 VOID = {"meta", "link", "br", "hr", "img", "input"}
 
 

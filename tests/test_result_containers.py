@@ -24,6 +24,8 @@ from nlsq.session.handover import packed
 from nlsq.utils.safe_serialize import safe_dumps, safe_loads
 from tests.result_fits import LINE, fitted, noisy_line
 
+pytestmark = pytest.mark.usefixtures("quickly")
+
 
 class Counter:
     def __init__(self, value):

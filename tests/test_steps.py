@@ -14,6 +14,8 @@ from nlsq.core import dogbox, lm, trf
 from nlsq.core.algebra import dense, geometry, subproblem
 from nlsq.core.loop.state import Point, Setup
 
+pytestmark = pytest.mark.usefixtures("quickly")
+
 TRF, DOGBOX = trf.TrustRegionReflective(), dogbox.Dogbox()
 
 N = 4
