@@ -563,7 +563,6 @@ ROWS = {
     "fitting preset": Row("fitting", picks("robust"), entry("fitting.preset", "robust")),
     "fitting loss": Row("fitting", picks("soft_l1"), entry("fitting.loss", "soft_l1")),
     "fitting nan_policy": Row("fitting", picks("omit"), entry("fitting.nan_policy", "omit")),
-    "fitting group": Row("fitting", picks("e"), entry("data.columns.group", "e")),
     "fitting only": Row("fitting, groups", picks("0.05"), entry("data.only", "0.05")),
     "group fits": Row("fitting, groups", presses(KEY.Key_Home, KEY.Key_Return), group_seen),
     "trend parameter": Row("fitting, groups", picks("mu"), trend_of("mu")),

@@ -5,6 +5,8 @@ import json
 import os
 import re
 import shlex
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -114,6 +116,36 @@ def test_a_process_apart_finds_what_this_one_finds(decay, model, fitting):
     assert document.keys() == own.keys() and document["statistics"] == own["statistics"]
 
 
+STOPPED = """
+import os, pickle, threading, time
+from nlsq.session import apart
+from nlsq.utils import interruption
+
+def look(tell):
+    for _ in range(500):
+        interruption.check()
+        time.sleep(0.01)
+
+def report():
+    print(pickle.load(os.fdopen(answers, "rb"))[1], flush=True)
+    os._exit(0)
+
+(source, asked), (answers, answer) = os.pipe(), os.pipe()
+for message in (os.getcwd(), dict(os.environ), look, ()), None:
+    os.write(asked, pickle.dumps(message))
+server = apart._Server(source, answer)
+for work in server.listen, report:
+    threading.Thread(target=work, daemon=True).start()
+time.sleep(0.1)  # in which it loads its libraries
+server.serve()
+"""
+
+
+def test_a_process_that_is_stopped_before_it_is_ready_says_so():
+    done = subprocess.run([sys.executable, "-c", STOPPED], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("The fit was stopped before it had a result.\n", "")
+
+
 SLOW = """
 import time
 import numpy as np
@@ -197,8 +229,8 @@ def samples(window, tmp_path):
     return path
 
 
-def choose(window, key, word):
-    box = child(window, f"fitting {key}")
+def choose(window, name, word):
+    box = child(window, name)
     box.setCurrentText(word)
     assert box.currentText() == word
     box.activated.emit(box.currentIndex())
@@ -222,7 +254,7 @@ def batch(command, folder, monkeypatch):
 
 
 def test_all_groups_are_fitted_by_one_click(window, samples, qtbot, tmp_path, monkeypatch):
-    choose(window, "group", "temp K")
+    choose(window, "column group", "temp K")
     assert child(window, "fit").text() == "F&it all groups"
     press(window, qtbot, "fit")
     done(window, qtbot)
@@ -254,7 +286,7 @@ def test_all_groups_are_fitted_by_one_click(window, samples, qtbot, tmp_path, mo
 
 
 def test_a_click_on_a_point_shows_its_fit(window, samples, qtbot, tmp_path):
-    choose(window, "group", "temp K")
+    choose(window, "column group", "temp K")
     press(window, qtbot, "fit")
     done(window, qtbot)
     table = [row[2] for row in cells(window)]
@@ -281,8 +313,13 @@ def test_a_click_on_a_point_shows_its_fit(window, samples, qtbot, tmp_path):
     qtbot.keyClick(child(window, "group fits"), Qt.Key.Key_Return)
     done(window, qtbot)
     assert app.points.y.size == 2
-    choose(window, "only", "(all groups)")
+    choose(window, "fitting only", "(all groups)")
     assert app.points.y.size == 29 and len(app.groups.rows) == 4
+    app.edit("data.only", "295")
+    choose(window, "column group", "t")  # which has no such group
+    assert app.points is not None and app.state.get("data.only") is None
+    app.history.undo()
+    assert app.points.y.size == 2
 
 
 CHANGES = [("fitting.loss", "huber"), ("data.where", "t > 0"), ("model", {"name": "sine"})]
@@ -290,7 +327,7 @@ CHANGES = [("fitting.loss", "huber"), ("data.where", "t > 0"), ("model", {"name"
 
 def test_tables_of_groups_are_never_stale(window, samples, qtbot):
     app = window.app
-    choose(window, "group", "temp K")
+    choose(window, "column group", "temp K")
     press(window, qtbot, "fit")
     done(window, qtbot)
     for key, value in CHANGES:
@@ -299,7 +336,7 @@ def test_tables_of_groups_are_never_stale(window, samples, qtbot):
         assert cells(window)[0][1] == ""
         app.history.undo()
         assert len(app.groups.rows) == 4 and child(window, "copy groups").isEnabled()
-    choose(window, "group", "(all rows at once)")
+    choose(window, "column group", "(none)")
     assert not child(window, "group fits").isVisible() and child(window, "iterations").isVisible()
 
 
@@ -308,7 +345,7 @@ def test_groups_that_are_fitted_when_it_is_stopped_stay(window, samples, qtbot):
     rows = [f"{t},{g % 7 * t + g},{g}" for g in range(1500) for t in (0.0, 1.0, 2.0)]
     path.write_text("\n".join(["t,V,g", *rows, ""]))
     window.app.open(path)
-    choose(window, "group", "g")
+    choose(window, "column group", "g")
     press(window, qtbot, "fit")
     said = child(window, "fit state")
     words = r"Fitting … groups: [1-9][\d,]+ of 1,500"
@@ -352,7 +389,7 @@ def test_methods_losses_and_searches_find_the_same_minimum(window, decay, qtbot)
         ("method", "dogbox"), ("method", "lm"), ("method", "multistart"), ("method", "cmaes-fast"),
         ("preset", "fast"), ("preset", "cmaes"), ("method", "(default)"), ("loss", "huber"),
     ):  # fmt: skip
-        choose(window, key, word)
+        choose(window, f"fitting {key}", word)
         press(window, qtbot, "fit")
         done(window, qtbot)
         close = 1e-6 if key != "loss" else 0.01
@@ -403,7 +440,7 @@ def test_what_a_model_does_is_said_and_costs_nothing(window, decay, qtbot):
 
 
 def test_a_full_disk_is_said_and_the_table_stays(window, samples, qtbot, tmp_path, monkeypatch):
-    choose(window, "group", "temp K")
+    choose(window, "column group", "temp K")
     press(window, qtbot, "fit")
     done(window, qtbot)
 

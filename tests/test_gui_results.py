@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import threading
 import time
 
@@ -18,6 +19,7 @@ from PySide6.QtWidgets import QApplication, QTabWidget, QWidget
 from scipy import stats
 
 from nlsq import curve_fit, models
+from nlsq.core.loop.status import Status
 from nlsq.gui_qt.adapters.config_adapter import read_session, write_session
 from nlsq.gui_qt.app_state import AppState
 from nlsq.gui_qt.autosave import AutosaveManager
@@ -28,6 +30,7 @@ from nlsq.gui_qt.session_state import SessionState
 from nlsq.gui_qt.widgets import param_results
 from nlsq.result import CurveFitResult
 from nlsq.session import examining, remembering
+from nlsq.session.showing import ending
 from nlsq.utils.input_error import InputError
 
 LEFT = Qt.MouseButton.LeftButton
@@ -408,6 +411,14 @@ def test_fits_are_compared(window, qtbot):
     assert table.item(1, 1).font().bold() and not table.item(0, 1).font().bold()
     fit(window, qtbot)
     assert table.rowCount() == 2  # the same settings
+
+
+def test_how_a_fit_ended_is_said_in_plain_words():
+    for code in Status:
+        ended = {"success": code.converged, "message": code.sentence}
+        said = ending({"convergence": ended})
+        assert said.startswith("Converged" if code > 0 else "Not converged")
+        assert "`" not in said and (code > 0) == bool(re.search(r"\([fgx, tol]+\)\.$", said))
 
 
 def test_a_click_restores_a_fit_and_undo_takes_it_back(window, qtbot):

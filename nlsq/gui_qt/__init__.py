@@ -1,6 +1,7 @@
 """The desktop window: Qt and pyqtgraph over `nlsq.session`, which the command line stands on too.
 
 app_state     the session, and signals that tell what of it changed
+undoing       the steps that can be undone
 session_state what is saved of a session: the sections of a configuration file, the page, the theme
 adapters      tables, models, fits and files of the library as widgets want them
 pages         data, model, fitting, results, export

@@ -15,11 +15,12 @@ from typing import Any
 
 import numpy as np
 from PySide6.QtCore import QObject, QStandardPaths, QTimer, Signal
-from PySide6.QtGui import QUndoCommand, QUndoStack
+from PySide6.QtGui import QUndoStack
 
 from nlsq.gui_qt.adapters import model_adapter
 from nlsq.gui_qt.adapters.fit_adapter import FitWorker, GroupsWorker, GuessWorker
 from nlsq.gui_qt.session_state import SessionState
+from nlsq.gui_qt.undoing import Edit, Swap
 from nlsq.io import Table
 from nlsq.session import apart
 from nlsq.session.batch_rows import GroupFits
@@ -43,48 +44,6 @@ _OF_START = ("p0", "bounds", "fixed", "method")  # what the start of a fit depen
 _DRAIN = 50  # ms between two looks at the progress of a fit
 _PATIENCE = 10_000  # ms for a file to say where its model begins
 _NOTHING = np.empty(0)
-
-
-class Swap(QUndoCommand):
-    """Fits that leave the list, and others that come; those made meanwhile stay."""
-
-    def __init__(self, app: AppState, words: str, gone: list[dict], come: list[dict]):
-        super().__init__(words)
-        self._app, self._gone, self._come = app, gone, come
-
-    def redo(self) -> None:
-        self._app.put_fits(self._gone, self._come)
-
-    def undo(self) -> None:
-        self._app.put_fits(self._come, self._gone)
-
-
-class _Edit(QUndoCommand):
-    """One entry, before and after."""
-
-    def __init__(self, app: AppState, key: str, value: Any, gesture: object):
-        super().__init__(f"change {key}" if key else "open a session")
-        self._app, self._key, self._gesture = app, key, gesture
-        self._before = copy.deepcopy(app.state.get(key))
-        self._after = copy.deepcopy(value)
-        self._done = False
-
-    def redo(self) -> None:
-        if self._done:
-            self._app.put(self._key, self._after)
-        self._done = True
-
-    def undo(self) -> None:
-        self._app.put(self._key, self._before)
-
-    def id(self) -> int:
-        return hash(self._key) % 2**31
-
-    def mergeWith(self, other: _Edit) -> bool:
-        if other._key != self._key or self._gesture is None or other._gesture != self._gesture:
-            return False
-        self._after = other._after
-        return True
 
 
 class AppState(QObject):
@@ -174,7 +133,7 @@ class AppState(QObject):
         """
         if self.state.get(key) == value:
             return
-        command = _Edit(self, key, value, gesture)
+        command = Edit(self.put, key, self.state.get(key), value, gesture)
         self.put(key, value)  # not in its redo: an error there would leave a command without owner
         self.history.push(command)
 
@@ -211,7 +170,8 @@ class AppState(QObject):
         """Put another session in the place of this one; it can be undone."""
         with self.step("open a session"):
             self.edit("", state.content)
-            self.history.push(Swap(self, "open a session", list(self.state.fits), state.fits))
+            now = list(self.state.fits)
+            self.history.push(Swap(self.put_fits, "open a session", now, state.fits))
         self.view(level=state.level, draws=state.draws)
         self.state.page = state.page
 
@@ -351,10 +311,8 @@ class AppState(QObject):
             self.start_changed.emit()
 
     def _refuse_guess(self, error: ProgramError) -> None:
-        known = self.model is not None and self.model.path is not None
-        if known and not self._later.isActive():
-            with self._reporting("start"):
-                raise error
+        if not self._later.isActive() and self.model is not None and self.model.path is not None:
+            self._complain("start", error)
 
     def _end_guess(self) -> None:
         self._guess.deleteLater()
@@ -376,8 +334,20 @@ class AppState(QObject):
             self.document = self.result = self.fitted = None
             self.result_changed.emit()
 
-    def _reporting(self, section: str) -> _Reporting:
-        return _Reporting(self, section)
+    def _complain(self, section: str, error: InputError) -> None:
+        self.problems[section] = error
+        self.problems_changed.emit()
+
+    @contextmanager
+    def _reporting(self, section: str) -> Iterator[None]:
+        """In this block an error of the user's input becomes the problem of a section."""
+        try:
+            yield
+            self.problems.pop(section, None)
+        except InputError as error:
+            self.problems[section] = error
+        finally:
+            self.problems_changed.emit()
 
     # -------------------------------------------------------------------------------- fitting
 
@@ -484,8 +454,7 @@ class AppState(QObject):
         self.fit_done.emit()
 
     def _refuse(self, error: ProgramError) -> None:
-        with self._reporting("fitting"):
-            raise error
+        self._complain("fitting", error)
 
     def _finish(self) -> None:
         self._drain()
@@ -493,23 +462,3 @@ class AppState(QObject):
         self._worker.deleteLater()
         self._worker = None
         self.running_changed.emit(False)
-
-
-class _Reporting:
-    """In this block an error of the user's input becomes the problem of a section."""
-
-    def __init__(self, app: AppState, section: str):
-        self._app, self._section = app, section
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind, error, _) -> bool:
-        known = isinstance(error, InputError)
-        problems = self._app.problems
-        if known:
-            problems[self._section] = error
-        elif error is None:
-            problems.pop(self._section, None)
-        self._app.problems_changed.emit()
-        return known

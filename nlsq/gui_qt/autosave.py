@@ -72,9 +72,7 @@ class AutosaveManager(QObject):
         self._newest = self._on_disk = ""
         self._writing = threading.Lock()
         self._thread = ThreadPoolExecutor(1)  # a slow disk does not stop the window
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(round(1000 * interval))
+        self._timer = QTimer(self, singleShot=True, interval=round(1000 * interval))
         self._timer.timeout.connect(self._save_beside)
         self._written.connect(self._report)
         for signal in (

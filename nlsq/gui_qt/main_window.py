@@ -46,8 +46,10 @@ from nlsq.gui_qt.plots.residuals_plot import ResidualsPlotWidget
 from nlsq.gui_qt.preferences import Preferences
 from nlsq.gui_qt.session_state import PAGES, THEMES
 from nlsq.gui_qt.theme import ThemeConfig, ThemeManager
+from nlsq.gui_qt.widgets.building import filled, split
 from nlsq.gui_qt.widgets.fit_history import colour_of
 from nlsq.gui_qt.widgets.mask_bar import MaskBar
+from nlsq.gui_qt.widgets.named import named
 from nlsq.gui_qt.widgets.notice_bar import NoticeBar
 from nlsq.gui_qt.widgets.session_menu import SessionMenu
 from nlsq.session.examining import band, standard_residuals
@@ -80,10 +82,8 @@ class MainWindow(QMainWindow):
         self.setMinimumSize(self.MIN_WIDTH, self.MIN_HEIGHT)
         self.resize(1280, 760)
         self.setAcceptDrops(True)
-        self.sidebar = QListWidget(self)
-        self.sidebar.setObjectName("pages")
-        self.sidebar.setAccessibleName("Pages")
-        self.sidebar.setToolTip("The pages, in the order of the work; arrow keys turn them.")
+        tip = "The pages, in the order of the work; arrow keys turn them."
+        self.sidebar = named(QListWidget(self), "pages", "Pages", tip)
         self.sidebar.addItems([name.capitalize() for name in PAGES])
         self.sidebar.setFixedWidth(120)
         self.sidebar.setSpacing(3)
@@ -95,23 +95,14 @@ class MainWindow(QMainWindow):
         self.residuals.setXLink(self.plot)
         for plot in (self.plot, self.residuals):
             plot.plotItem.getAxis("left").setWidth(62)  # so that one x stands above the other
-        plots = QSplitter(Qt.Orientation.Vertical, self)
         self.masks = MaskBar(app, self.plot, self)
-        for part in (self.masks, self.plot, self.residuals):
-            plots.addWidget(part)
-        plots.setSizes([30, 500, 200])
-        sides = QSplitter(Qt.Orientation.Horizontal, self)
-        sides.addWidget(self.stack)
-        sides.addWidget(plots)
-        sides.setSizes([520, 640])
+        parts = {self.masks: 30, self.plot: 500, self.residuals: 200}
+        plots = split(Qt.Orientation.Vertical, parts, self)
+        sides = split(Qt.Orientation.Horizontal, {self.stack: 520, plots: 640}, self)
         whole = QWidget(self)
         self.notice = NoticeBar("notice", self)
-        below = QHBoxLayout()
-        below.addWidget(self.sidebar)
-        below.addWidget(sides)
-        layout = QVBoxLayout(whole)
-        layout.addWidget(self.notice)
-        layout.addLayout(below, stretch=1)
+        below = filled(QHBoxLayout(), self.sidebar, sides)
+        filled(QVBoxLayout(whole), self.notice, (below, 1))
         self.setCentralWidget(whole)
         self.sidebar.currentRowChanged.connect(self._turn)
         self.focus = QFocusFrame(self)  # the style shows it on few of our controls
@@ -144,9 +135,9 @@ class MainWindow(QMainWindow):
         """Draw data, start, fit and residuals as they are now."""
         points, rows = self.app.points, self.app.rows
         flat = points is not None and points.x.ndim == 1
-        self.plot.set_data(*((points.x, points.y, points.sigma) if flat else (_NOTHING, _NOTHING)))
-        none = (_NOTHING, _NOTHING, np.empty(0, bool))
-        self.plot.set_rows(*(none if rows is None else rows[:3]))
+        nothing = (_NOTHING, _NOTHING)
+        self.plot.set_data(*((points.x, points.y, points.sigma) if flat else nothing))
+        self.plot.set_rows(*((*nothing, np.empty(0, bool)) if rows is None else rows[:3]))
         if flat:
             x, y = (labelled(self.app.table, name) for name in (points.x_label, points.y_name))
             self.plot.set_labels(x, y)

@@ -309,6 +309,7 @@ class _Server:
         self._requests: queue.SimpleQueue = queue.SimpleQueue()
         self._under_way = threading.Lock()
         self._busy = False
+        self._ready = threading.Event()  # the main thread took the request inside `deferred`
         self._rows: list[Any] = []
         self._last = 0.0
 
@@ -321,13 +322,16 @@ class _Server:
                         self._busy = True
                         self._requests.put(message)
                     elif self._busy:
+                        self._ready.wait()
                         _thread.interrupt_main()
         os._exit(1)  # the window has gone
 
     def serve(self) -> NoReturn:
         while True:
             with interruption.deferred():  # a request to stop is a flag, which loops look at
-                self._send(*self._answer_to(*self._requests.get()))
+                request = self._requests.get()
+                self._ready.set()
+                self._send(*self._answer_to(*request))
                 interruption.acted_upon()
 
     def _answer_to(
@@ -353,6 +357,7 @@ class _Server:
             )
         with self._under_way:
             self._busy = False  # nobody interrupts from here on
+            self._ready.clear()
         self._flush()
         return answer
 

@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from nlsq.core.loop.status import Status
 from nlsq.result.formatting import Rounding, criterion, significant
 from nlsq.session.remembering import differences, statistic
 
@@ -33,7 +34,21 @@ _DELTA = (
 )
 _LONGEST = 30  # characters of a model in a legend
 HISTORY = ("Fit", "Model", "n", "χ² / dof", "AICc", "BIC", "ΔAICc")
+_WHY = {  # where a tolerance ended it, for whom SciPy's sentence is no plain words
+    Status.GTOL: "the gradient is flat (gtol)",
+    Status.FTOL: "the cost no longer falls (ftol)",
+    Status.XTOL: "the parameters no longer move (xtol)",
+    Status.FTOL_XTOL: "neither cost nor parameters change any more (ftol, xtol)",
+}
+_PLAIN = {code.sentence: f"{why}." for code, why in _WHY.items()}
 PROFILED = "profile"  # the column of the intervals that were asked for
+
+
+def ending(document: Mapping[str, Any]) -> str:
+    """How a fit ended, in plain words."""
+    ended = document["convergence"]
+    word = "Converged" if ended["success"] else "Not converged"
+    return f"{word}: {_PLAIN.get(ended['message'], ended['message'])}"
 
 
 def statistic_rows(document: Mapping[str, Any] | None) -> list[list[Cell]]:

@@ -10,11 +10,8 @@ from PySide6.QtWidgets import (
     QCheckBox,
     QFileDialog,
     QHBoxLayout,
-    QLabel,
     QLineEdit,
     QPushButton,
-    QScrollArea,
-    QSplitter,
     QTableView,
     QVBoxLayout,
     QWidget,
@@ -22,6 +19,7 @@ from PySide6.QtWidgets import (
 
 from nlsq.gui_qt.adapters.data_adapter import TableModel
 from nlsq.gui_qt.app_state import AppState
+from nlsq.gui_qt.widgets.building import filled, scrolled, sentence, split
 from nlsq.gui_qt.widgets.data_fields import DataFields
 from nlsq.gui_qt.widgets.named import named
 from nlsq.gui_qt.widgets.problem_label import ProblemLabel
@@ -64,9 +62,7 @@ class DataLoadingPage(QWidget):
         self.opener = named(opener, "how it is read", "How the file is read", _READ)
         opener.toggled.connect(self.reading.setVisible)
         self.reading.hide()
-        self.facts = named(QLabel(self), "data facts", "What was found in the file", _READ)
-        self.facts.setWordWrap(True)
-        self.facts.setTextFormat(Qt.TextFormat.PlainText)
+        self.facts = sentence("data facts", "What was found in the file", _READ, self)
         self.table = TableModel(self)
         self.view = named(QTableView(self), "data table", "Rows of the file", _ROWS)
         self.view.verticalHeader().setDefaultSectionSize(24)
@@ -76,26 +72,12 @@ class DataLoadingPage(QWidget):
         for key, out in ((Qt.Key.Key_Delete, True), (Qt.Key.Key_Insert, False)):
             shortcut = QShortcut(key, self.view, context=Qt.ShortcutContext.WidgetShortcut)
             shortcut.activated.connect(lambda out=out: self._mask_rows(out))
-        line = QHBoxLayout()
-        line.addWidget(self.path)
-        line.addWidget(self.browse)
-        layout = QVBoxLayout(self)
-        layout.addLayout(line)
-        layout.addWidget(ProblemLabel(app, "data", self))
-        said, area = QWidget(self), QScrollArea(self)  # which a low screen scrolls
-        QVBoxLayout(said).setContentsMargins(0, 0, 0, 0)
-        for widget in (self.choice, self.facts, self.opener, self.reading):
-            said.layout().addWidget(widget)
-        said.layout().addStretch(1)
-        area.setWidget(said)
-        area.setWidgetResizable(True)
-        area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        area.setFrameShape(QScrollArea.Shape.NoFrame)
-        halves = QSplitter(Qt.Orientation.Vertical, self)
-        for part in (area, self.view):
-            halves.addWidget(part)
-        halves.setSizes([330, 330])
-        layout.addWidget(halves, stretch=1)
+        above = filled(QHBoxLayout(), self.path, self.browse), ProblemLabel(app, "data", self)
+        said = QWidget(self)
+        parts = self.choice, self.facts, self.opener, self.reading
+        filled(QVBoxLayout(said), *parts, edge=False).addStretch(1)
+        halves = split(Qt.Orientation.Vertical, {scrolled(said, self): 330, self.view: 330}, self)
+        filled(QVBoxLayout(self), *above, (halves, 1))
         app.data_changed.connect(self.refresh)
         self.refresh()
 

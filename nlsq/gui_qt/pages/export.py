@@ -10,7 +10,6 @@ from PySide6.QtWidgets import (
     QComboBox,
     QFileDialog,
     QHBoxLayout,
-    QLabel,
     QLineEdit,
     QPushButton,
     QVBoxLayout,
@@ -20,6 +19,8 @@ from PySide6.QtWidgets import (
 from nlsq.gui_qt.adapters.config_adapter import export_yaml_config
 from nlsq.gui_qt.adapters.export_adapter import KINDS, as_command, as_python, write
 from nlsq.gui_qt.app_state import AppState
+from nlsq.gui_qt.widgets.building import filled, sentence
+from nlsq.gui_qt.widgets.named import named
 from nlsq.utils.input_error import InputError
 
 
@@ -29,55 +30,35 @@ class ExportPage(QWidget):
     def __init__(self, app: AppState, parent: QWidget | None = None):
         super().__init__(parent)
         self._app = app
-        self.kind = QComboBox(self)
-        self.kind.setObjectName("export kind")
-        self.kind.setAccessibleName("What to write")
-        self.kind.setToolTip("The kind of file; its suffix says it too.")
+        self.kind = named(QComboBox(self), "export kind", "What to write",
+                          "The kind of file; its suffix says it too.")  # fmt: skip
         self.kind.addItems(list(KINDS))
         self.kind.activated.connect(self._suggest)
-        self.path = QLineEdit(self)
-        self.path.setObjectName("export file")
-        self.path.setAccessibleName("File to write")
-        self.path.setToolTip("Where the fit is written; the suffix decides what is written.")
-        self.browse = QPushButton("&Choose…", self)
-        self.browse.setObjectName("choose export file")
-        self.browse.setAccessibleName("Choose the file to write")
-        self.browse.setToolTip("Choose where to write.")
+        tip = "Where the fit is written; the suffix decides what is written."
+        self.path = named(QLineEdit(self), "export file", "File to write", tip)
+        self.browse = named(QPushButton("&Choose…", self), "choose export file",
+                            "Choose the file to write", "Choose where to write.")  # fmt: skip
         self.browse.clicked.connect(self._browse)
-        self.write = QPushButton("&Write", self)
-        self.write.setObjectName("write")
-        self.write.setAccessibleName("Write the file")
-        self.write.setToolTip("Write the last fit to the file.")
+        self.write = named(QPushButton("&Write", self), "write", "Write the file",
+                           "Write the last fit to the file.")  # fmt: skip
         self.write.clicked.connect(self._write)
         copies = {
-            "python": ("Copy as &Python", self._python,
+            "python": ("Copy as &Python", lambda: as_python(app.document, app.result, app.fitted),
                        "A script that reads the same points and finds the same digits"),
-            "command": ("Copy as co&mmand", self._command,
+            "command": ("Copy as co&mmand", lambda: as_command(app.fitted),
                         "The command line of nlsq fit that finds the same digits"),
-            "configuration": ("Copy as confi&guration file", self._configuration,
+            "configuration": ("Copy as confi&guration file", lambda: export_yaml_config(app.fitted),
                               "Saved as FILE.yaml it is fitted by: nlsq fit FILE.yaml"),
         }  # fmt: skip
         self.copies: dict[str, QPushButton] = {}
         row = QHBoxLayout()
         for name, (title, text, tip) in copies.items():
-            button = self.copies[name] = QPushButton(title, self)
-            button.setObjectName(f"copy {name}")
-            button.setAccessibleName(title.replace("&", ""))
-            button.setToolTip(tip)
+            button = self.copies[name] = named(QPushButton(title, self), f"copy {name}", title, tip)
             button.clicked.connect(lambda _, text=text: self._copy(text))
             row.addWidget(button)
-        self.said = QLabel(self)
-        self.said.setObjectName("export state")
-        self.said.setWordWrap(True)
-        line = QHBoxLayout()
-        for widget in (self.path, self.browse, self.write):
-            line.addWidget(widget)
-        layout = QVBoxLayout(self)
-        layout.addWidget(self.kind)
-        layout.addLayout(line)
-        layout.addLayout(row)
-        layout.addWidget(self.said)
-        layout.addStretch(1)
+        self.said = sentence("export state", "What was written or copied", "", self)
+        line = filled(QHBoxLayout(), self.path, self.browse, self.write)
+        filled(QVBoxLayout(self), self.kind, line, row, self.said).addStretch(1)
         app.result_changed.connect(self.refresh)
         self.refresh()
 
@@ -121,12 +102,3 @@ class ExportPage(QWidget):
         ended = self._app.document["convergence"]
         stopped = "" if ended["success"] else f" This fit ended early: {ended['message']}"
         self.said.setText(f"Copied.{stopped}")
-
-    def _python(self) -> str:
-        return as_python(self._app.document, self._app.result, self._app.fitted)
-
-    def _command(self) -> str:
-        return as_command(self._app.fitted)
-
-    def _configuration(self) -> str:
-        return export_yaml_config(self._app.fitted)

@@ -11,9 +11,7 @@ from PySide6.QtWidgets import (
     QComboBox,
     QFormLayout,
     QHBoxLayout,
-    QLabel,
     QPushButton,
-    QScrollArea,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -24,11 +22,13 @@ from nlsq.gui_qt.app_state import AppState
 from nlsq.gui_qt.plots.live_cost_plot import LiveCostPlotWidget
 from nlsq.gui_qt.presets import PRESETS
 from nlsq.gui_qt.widgets.advanced_options import DEFAULT, AdvancedOptionsWidget
+from nlsq.gui_qt.widgets.building import filled, scrolled, sentence
 from nlsq.gui_qt.widgets.group_fits import GroupFitsWidget
 from nlsq.gui_qt.widgets.iteration_table import IterationTableWidget
 from nlsq.gui_qt.widgets.named import named
 from nlsq.gui_qt.widgets.problem_label import ProblemLabel
 from nlsq.session.configuration import unsuitable
+from nlsq.session.showing import ending
 from nlsq.types import LossLiteral, MethodLiteral, SearchLiteral
 
 _CHOICES = {
@@ -61,16 +61,12 @@ class FittingOptionsPage(QWidget):
             box.activated.connect(lambda _, key=key: self._choose(key))
             self.boxes[key] = box
             form.addRow(title, box)
-        self.groups: dict[str, QComboBox] = {}
-        for key, title, tip in (
-            ("columns.group", "Fit each", "A column whose equal values make a group of rows, each "
-             "with a fit of its own"),
-            ("only", "Of these", "Fit all groups at once, or one by itself"),
-        ):  # fmt: skip
-            name = f"fitting {key.removeprefix('columns.')}"
-            box = self.groups[key] = named(QComboBox(self), name, title, tip)
-            box.activated.connect(lambda at, key=key: self._choose_group(key, at))
-            form.addRow(title, box)
+        tip = "Fit all groups at once, or one by itself"
+        self.only = named(QComboBox(self), "fitting only", "Of the groups", tip)
+        self.only.activated.connect(
+            lambda at: app.edit("data.only", self.only.itemText(at) if at else None)
+        )
+        form.addRow("Of the groups", self.only)
         self.absolute = QCheckBox(said := "The errors of y are in its own units", self)
         named(self.absolute, "absolute sigma", said, _ABSOLUTE)
         self.absolute.clicked.connect(
@@ -86,11 +82,7 @@ class FittingOptionsPage(QWidget):
         self.more.setAutoRaise(True)
         self.more.toggled.connect(self._unfold)
         self.advanced = AdvancedOptionsWidget(app, self)
-        self.area = QScrollArea(self)
-        self.area.setWidgetResizable(True)
-        self.area.setFrameShape(QScrollArea.Shape.NoFrame)
-        self.area.setWidget(self.advanced)
-        self.area.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # its fields take it
+        self.area = scrolled(self.advanced, self)
         self.area.hide()
         self.fit = named(QPushButton("F&it", self), "fit", "Fit",
                          "Fit the model to the data, beside the window.")  # fmt: skip
@@ -99,28 +91,17 @@ class FittingOptionsPage(QWidget):
         self.stop = named(QPushButton("&Stop", self), "stop", "Stop", _STOP)
         self.stop.clicked.connect(app.stop)
         self.stop.clicked.connect(self.refresh)
-        buttons = QHBoxLayout()
-        buttons.addWidget(self.fit)
-        buttons.addWidget(self.stop)
-        self.said = QLabel(self)
-        self.said.setObjectName("fit state")
-        self.said.setWordWrap(True)
-        self.said.setTextFormat(Qt.TextFormat.PlainText)
+        buttons = filled(QHBoxLayout(), self.fit, self.stop)
+        self.said = sentence("fit state", "How far the fit is", "", self)
         self.cost = LiveCostPlotWidget(self)
         app.progressed.connect(self.cost.add)
         app.running_changed.connect(lambda on: self.cost.clear_cost() if on else None)
         self.iterations = IterationTableWidget(app, self)
         self.many: GroupFitsWidget | None = None  # until a column of groups is chosen
         app.progressed.connect(self._say)
-        layout = QVBoxLayout(self)
-        layout.addLayout(form)
-        layout.addWidget(self.more)
-        layout.addWidget(self.area, stretch=3)
-        layout.addLayout(buttons)
-        layout.addWidget(self.said)
-        layout.addWidget(ProblemLabel(app, "fitting", self))
-        layout.addWidget(self.cost, stretch=2)
-        layout.addWidget(self.iterations, stretch=2)
+        said = self.said, ProblemLabel(app, "fitting", self)
+        filled(QVBoxLayout(self), form, self.more, (self.area, 3), buttons, *said,
+               (self.cost, 2), (self.iterations, 2))  # fmt: skip
         for signal in (
             app.fitting_changed, app.running_changed, app.data_changed, app.model_changed,
             app.result_changed, app.start_changed,
@@ -167,22 +148,17 @@ class FittingOptionsPage(QWidget):
         elif app.document is None:
             self.said.setText("Ready to fit.")
         else:
-            ended = app.document["convergence"]
-            self.said.setText(("" if ended["success"] else "⚠ ") + ended["message"])
+            alarm = "" if app.document["convergence"]["success"] else "⚠ "
+            self.said.setText(alarm + ending(app.document))
 
     def _show_groups(self) -> None:
         app = self._app
         column, only = app.state.get("data.columns.group"), app.state.get("data.only")
-        columns = [] if app.table is None else list(app.table.names)
-        for key, words, chosen in (
-            ("columns.group", ["(all rows at once)", *columns], column),
-            ("only", ["(all groups)", *app.group_names], only),
-        ):
-            box = self.groups[key]
-            box.clear()
-            box.addItems(words)
-            box.setCurrentIndex(max(box.findText(str(chosen)), 0) if chosen is not None else 0)
-        self._form.setRowVisible(self.groups["only"], column is not None)
+        self.only.clear()
+        self.only.addItems(["(all groups)", *app.group_names])
+        at = 0 if only is None else self.only.findText(str(only))
+        self.only.setCurrentIndex(max(at, 0))
+        self._form.setRowVisible(self.only, column is not None)
         self.fit.setText("F&it all groups" if app.fits_groups else "F&it")
         folded = not self.more.isChecked()
         self.cost.setVisible(column is None)
@@ -193,13 +169,6 @@ class FittingOptionsPage(QWidget):
             self.layout().addWidget(self.many, stretch=5)
         if self.many is not None:
             self.many.setVisible(column is not None and folded)
-
-    def _choose_group(self, key: str, at: int) -> None:
-        name = self.groups[key].itemText(at) if at else None
-        with self._app.step("choose the group" if key == "only" else "choose the groups"):
-            if key != "only":
-                self._app.edit("data.only", None)
-            self._app.edit(f"data.{key}", name)
 
     def _choose(self, key: str) -> None:
         text = self.boxes[key].currentText()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,6 @@ from PySide6.QtWidgets import (
     QListWidget,
     QListWidgetItem,
     QPushButton,
-    QSplitter,
     QTabWidget,
     QTextBrowser,
     QVBoxLayout,
@@ -24,8 +23,10 @@ from PySide6.QtWidgets import (
 
 from nlsq.gui_qt.adapters.model_adapter import added, catalogue, description, dragged, peaks, read
 from nlsq.gui_qt.app_state import AppState
+from nlsq.gui_qt.widgets.building import filled, split
 from nlsq.gui_qt.widgets.code_page import CodePage
 from nlsq.gui_qt.widgets.formula_field import FormulaField
+from nlsq.gui_qt.widgets.named import named
 from nlsq.gui_qt.widgets.parameter_table import ParameterTable
 from nlsq.gui_qt.widgets.problem_label import ProblemLabel
 from nlsq.session.words import read_model
@@ -34,15 +35,13 @@ from nlsq.utils.input_error import InputError
 _NAME = Qt.ItemDataRole.UserRole
 _GUESS = "Take back the starts that were typed; the model looks for its own in the data."
 _NO_GUESS = "Take back the starts that were typed; this model has no guess, and begins at 1."
-
-
-def button(name: str, text: str, tip: str, parent: QWidget) -> QPushButton:
-    """A button with all that a control has."""
-    made = QPushButton(text, parent)
-    made.setObjectName(name)
-    made.setAccessibleName(text.replace("&", ""))
-    made.setToolTip(tip)
-    return made
+_BUTTONS = (
+    ("guess start", "&Guess the start", _GUESS),
+    ("take fit as start", "&Start from the fit",
+     "The parameters of the last fit become the start of the next one."),
+    ("add peaks", "&Add peaks by clicking",
+     "Each click on the plot adds a peak to the model with its top there; Esc ends it."),
+)  # fmt: skip
 
 
 class ModelSelectionPage(QWidget):
@@ -64,25 +63,16 @@ class ModelSelectionPage(QWidget):
         self.code = CodePage(app, self)
         self.code.chosen.connect(self.take)
         self.parameters = ParameterTable(app, self)
-        self.tabs = QTabWidget(self)
-        self.tabs.setObjectName("model kinds")
-        self.tabs.setAccessibleName("Catalogue or code")
-        self.tabs.setToolTip("Choose a model of the catalogue, or write one in Python.")
+        self.tabs = named(QTabWidget(self), "model kinds", "Catalogue or code",
+                          "Choose a model of the catalogue, or write one in Python.")  # fmt: skip
         self.tabs.addTab(self._catalogue(), "&Catalogue")
         self.tabs.addTab(self.code, "&Python")
         below = QWidget(self)
-        layout = QVBoxLayout(below)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.field)
-        for section in ("model", "start"):
-            layout.addWidget(ProblemLabel(app, section, self))
-        layout.addWidget(self.parameters, 1)
-        layout.addLayout(self._buttons())
-        halves = QSplitter(Qt.Orientation.Vertical, self)
-        halves.addWidget(self.tabs)
-        halves.addWidget(below)
-        halves.setSizes([380, 340])
-        QVBoxLayout(self).addWidget(halves)
+        problems = (ProblemLabel(app, section, self) for section in ("model", "start"))
+        parts = self.field, *problems, (self.parameters, 1), self._buttons()
+        filled(QVBoxLayout(below), *parts, edge=False)
+        halves = split(Qt.Orientation.Vertical, {self.tabs: 380, below: 340}, self)
+        filled(QVBoxLayout(self), halves)
         for signal in (app.model_changed, app.result_changed, app.data_changed):
             signal.connect(self.refresh)
         code, text = self.code, self.field.text
@@ -99,64 +89,40 @@ class ModelSelectionPage(QWidget):
         super().showEvent(event)
 
     def _catalogue(self) -> QWidget:
-        self.search = QLineEdit(self)
-        self.search.setObjectName("search models")
-        self.search.setAccessibleName("Search the catalogue")
+        self.search = named(QLineEdit(self), "search models", "Search the catalogue",
+                            "Words of a name, a category, a meaning or a reference.")  # fmt: skip
         self.search.setPlaceholderText("Search: gaussian, decay, dose, kinetics, …")
-        self.search.setToolTip("Words of a name, a category, a meaning or a reference.")
         self.search.setClearButtonEnabled(True)
         self.search.textChanged.connect(self._fill)
-        self.list = QListWidget(self)
-        self.list.setObjectName("models")
-        self.list.setAccessibleName("Catalogue of models")
-        self.list.setToolTip("A click or Enter takes a model; arrow keys show what each one is.")
+        tip = "A click or Enter takes a model; arrow keys show what each one is."
+        self.list = named(QListWidget(self), "models", "Catalogue of models", tip)
         self.list.itemClicked.connect(self._choose)
         self.list.itemActivated.connect(self._choose)
         self.list.currentItemChanged.connect(self._describe)
-        self.about = QTextBrowser(self)
-        self.about.setObjectName("about the model")
-        self.about.setAccessibleName("What the model is")
+        tip = "Formula and parameters of the model; units by those of x and y."
+        self.about = named(QTextBrowser(self), "about the model", "What the model is", tip)
         self.about.setPlaceholderText("Arrow keys show here what each model is; a click takes it.")
-        self.about.setToolTip("Formula and parameters of the model; units by those of x and y.")
-        halves = QSplitter(Qt.Orientation.Vertical, self)
-        halves.addWidget(self.list)
-        halves.addWidget(self.about)
-        halves.setSizes([180, 160])
+        halves = split(Qt.Orientation.Vertical, {self.list: 180, self.about: 160}, self)
         page = QWidget(self)
-        layout = QVBoxLayout(page)
-        layout.addWidget(self.search)
-        layout.addWidget(halves, 1)
+        filled(QVBoxLayout(page), self.search, (halves, 1))
         return page
 
     def _buttons(self) -> QVBoxLayout:
         app = self._app
-        self.guess = button(
-            "guess start", "&Guess the start", _GUESS, self,
-        )  # fmt: skip
+        self.guess, self.keep, self.add = (
+            named(QPushButton(text, self), name, text, tip) for name, text, tip in _BUTTONS
+        )
         self.guess.clicked.connect(lambda: app.edit("fitting.p0", None))
-        self.keep = button(
-            "take fit as start", "&Start from the fit",
-            "The parameters of the last fit become the start of the next one.", self,
-        )  # fmt: skip
         self.keep.clicked.connect(self._take_fit)
-        self.add = button(
-            "add peaks", "&Add peaks by clicking",
-            "Each click on the plot adds a peak to the model with its top there; Esc ends it.",
-            self,
-        )  # fmt: skip
         self.add.setCheckable(True)
         self.add.toggled.connect(self.adding)
-        self.peak = QComboBox(self)
-        self.peak.setObjectName("peak to add")
-        self.peak.setAccessibleName("Peak to add")
-        self.peak.setToolTip("What a click on the plot adds")
-        rows = QVBoxLayout()
-        for pair in ((self.guess, self.keep), (self.add, self.peak)):
-            row = QHBoxLayout()
-            for widget in pair:
-                row.addWidget(widget, 1)
-            rows.addLayout(row)
-        return rows
+        tip = "What a click on the plot adds"
+        self.peak = named(QComboBox(self), "peak to add", "Peak to add", tip)
+        above, below = (
+            filled(QHBoxLayout(), (left, 1), (right, 1))
+            for left, right in ((self.guess, self.keep), (self.add, self.peak))
+        )
+        return filled(QVBoxLayout(), above, below)
 
     @property
     def shown(self) -> str:
@@ -183,19 +149,15 @@ class ModelSelectionPage(QWidget):
 
     def _fill(self, words: str) -> None:
         self.list.clear()
-        last = ""
-        for row in catalogue(words):
-            if row.category != last:
-                heading = QListWidgetItem(row.category.capitalize())
-                heading.setFlags(Qt.ItemFlag.ItemIsEnabled)
-                font = heading.font()
-                font.setBold(True)
-                heading.setFont(font)
-                self.list.addItem(heading)
-                last = row.category
-            item = QListWidgetItem(f"   {row.title}  ({row.name})")
-            item.setData(_NAME, row.name)
-            self.list.addItem(item)
+        bold = self.list.font()
+        bold.setBold(True)
+        for category, rows in groupby(catalogue(words), lambda row: row.category):
+            heading = QListWidgetItem(category.capitalize(), self.list)
+            heading.setFlags(Qt.ItemFlag.ItemIsEnabled)
+            heading.setFont(bold)
+            for row in rows:
+                item = QListWidgetItem(f"   {row.title}  ({row.name})", self.list)
+                item.setData(_NAME, row.name)
 
     def _describe(self, item: QListWidgetItem | None) -> None:
         if item is not None and item.data(_NAME):

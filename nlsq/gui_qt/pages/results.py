@@ -7,7 +7,6 @@ from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
     QHBoxLayout,
-    QLabel,
     QSplitter,
     QTabWidget,
     QTextBrowser,
@@ -20,6 +19,7 @@ from nlsq.gui_qt.app_state import AppState
 from nlsq.gui_qt.plots.histogram_plot import HistogramPlotWidget, QuantilePlotWidget
 from nlsq.gui_qt.session_state import DRAWN
 from nlsq.gui_qt.theme import LIGHT_THEME, ThemeConfig
+from nlsq.gui_qt.widgets.building import filled, sentence, split
 from nlsq.gui_qt.widgets.correlation_map import CorrelationMapWidget
 from nlsq.gui_qt.widgets.fit_history import FitHistoryWidget
 from nlsq.gui_qt.widgets.fit_statistics import FitStatisticsWidget
@@ -29,6 +29,7 @@ from nlsq.result.statistics import check_level
 from nlsq.session import apart
 from nlsq.session.errors import ProgramError
 from nlsq.session.examining import EMPTY, Examination, Spread, report_html
+from nlsq.session.showing import ending
 
 _LATER = 60  # ms, in which the fit is drawn before it is examined
 _LEVELS = ("68.27 %", "90 %", "95 %", "99 %", "99.73 %")
@@ -41,8 +42,8 @@ class ResultsPage(QWidget):
     def __init__(self, app: AppState, parent: QWidget | None = None):
         super().__init__(parent)
         self._app = app
-        self.verdict = self._label("verdict", "How the fit ended")
-        self.warnings = self._label("warnings", "What to be careful about")
+        self.verdict = sentence("verdict", "How the fit ended", "", self)
+        self.warnings = sentence("warnings", "What to be careful about", "", self)
         self.parameters = ParamResultsWidget(app, self)
         self.statistics = FitStatisticsWidget(app, self)
         tip = "What is wrong with the fit, if anything, and what to do about it."
@@ -62,22 +63,12 @@ class ResultsPage(QWidget):
             ("His&tory", _stacked(FitHistoryWidget(app, self))),
         ):
             self.parts.addTab(part, title)
-        layout = QVBoxLayout(self)
-        layout.addWidget(self.verdict)
-        layout.addWidget(self.warnings)
-        layout.addLayout(self._choices())
-        layout.addWidget(self.parts, stretch=1)
+        said = self.verdict, self.warnings
+        filled(QVBoxLayout(self), *said, self._choices(), (self.parts, 1))
         self._later = QTimer(self, interval=_LATER, singleShot=True)
         self._later.timeout.connect(self._examine)
         app.result_changed.connect(self.refresh)
         self.refresh()
-
-    def _label(self, name: str, said: str) -> QLabel:
-        label = named(QLabel(self), name, said, "")
-        label.setWordWrap(True)
-        label.setTextFormat(Qt.TextFormat.PlainText)
-        label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        return label
 
     def _choices(self) -> QHBoxLayout:
         """The level, and what is drawn beside the data."""
@@ -89,13 +80,11 @@ class ResultsPage(QWidget):
         self.level.setFixedWidth(92)
         self.level.lineEdit().editingFinished.connect(self._take_level)
         self.level.activated.connect(self._take_level)
-        row = QHBoxLayout()
-        row.addWidget(self.level)
         self.boxes: dict[str, QCheckBox] = {}
         for name, (title, tip) in DRAWN.items():
             box = self.boxes[name] = named(QCheckBox(title, self), f"draw {name}", title, tip)
             box.clicked.connect(self._take_boxes)
-            row.addWidget(box)
+        row = filled(QHBoxLayout(), self.level, *self.boxes.values())
         row.addStretch(1)
         self._show_choices()
         self._app.view_changed.connect(self._show_choices)
@@ -133,9 +122,7 @@ class ResultsPage(QWidget):
             self.verdict.setText(_NONE)
             self._show_health(_NONE)
             return
-        ended = document["convergence"]
-        word = "Converged" if ended["success"] else "Not converged"
-        self.verdict.setText(f"{word}: {ended['message']}")
+        self.verdict.setText(ending(document))
         self.warnings.setText("\n".join(f"⚠ {said}" for said in document["warnings"]))
         self.boxes["standardised"].setEnabled(self._app.result.get("sigma") is not None)
         self._show_health("The fit is being examined …")
@@ -175,10 +162,8 @@ class ResultsPage(QWidget):
 
 def _stacked(*parts: QWidget, grows: int = 1) -> QSplitter:
     """One above the other; the last takes its share of a larger window, or not."""
-    stack = QSplitter(Qt.Orientation.Vertical)
-    for part in parts:
-        stack.addWidget(part)
-        stack.setStretchFactor(stack.count() - 1, 1 if part is parts[0] else grows)
-    stack.setSizes([260] * len(parts))
+    stack = split(Qt.Orientation.Vertical, dict.fromkeys(parts, 260), None)
+    for at in range(len(parts)):
+        stack.setStretchFactor(at, grows if at else 1)
     stack.setChildrenCollapsible(False)
     return stack

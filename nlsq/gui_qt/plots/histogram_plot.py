@@ -19,10 +19,7 @@ class _SpreadPlotWidget(BasePlotWidget):
         """Draw another."""
         self.spread = spread
         self._paint()
-        self._show_all()
-
-    def _show_all(self) -> None:
-        self.plotItem.enableAutoRange()
+        self.show_all()
 
 
 class HistogramPlotWidget(_SpreadPlotWidget):

@@ -9,6 +9,8 @@ from PySide6.QtWidgets import QComboBox, QFormLayout, QLabel, QLineEdit, QWidget
 
 from nlsq.gui_qt.adapters.option_adapter import default_of, refusal, uses
 from nlsq.gui_qt.app_state import AppState
+from nlsq.gui_qt.widgets.building import sentence
+from nlsq.gui_qt.widgets.named import named
 from nlsq.types import SamplerLiteral
 
 DEFAULT = "(default)"
@@ -58,13 +60,9 @@ class AdvancedOptionsWidget(QWidget):
         self._form.setContentsMargins(0, 0, 0, 0)
         for key, option in OPTIONS.items():
             field = self._choice(key, option) if option.words else self._number(key)
-            field.setObjectName(f"fitting {key}")
-            field.setAccessibleName(option.title)
-            field.setToolTip(f"{option.tip} ({key})")
-            self.fields[key] = field
-            self._complaints[key] = complaint = QLabel(self)
-            complaint.setObjectName(f"fitting {key} problem")
-            complaint.setWordWrap(True)
+            self.fields[key] = named(field, f"fitting {key}", option.title, f"{option.tip} ({key})")
+            title = f"What is wrong with {option.title}"
+            self._complaints[key] = complaint = sentence(f"fitting {key} problem", title, "", self)
             complaint.hide()
             self._form.addRow(option.title, field)
             self._form.addRow(complaint)

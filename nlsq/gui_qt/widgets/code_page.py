@@ -9,7 +9,6 @@ from PySide6.QtWidgets import (
     QComboBox,
     QFileDialog,
     QHBoxLayout,
-    QLabel,
     QPushButton,
     QVBoxLayout,
     QWidget,
@@ -17,7 +16,9 @@ from PySide6.QtWidgets import (
 
 from nlsq.gui_qt.adapters.model_adapter import outline
 from nlsq.gui_qt.app_state import AppState
+from nlsq.gui_qt.widgets.building import filled, sentence
 from nlsq.gui_qt.widgets.code_editor import CodeEditor
+from nlsq.gui_qt.widgets.named import named
 from nlsq.utils.atomic import kept
 
 _EXAMPLE = """\
@@ -45,33 +46,19 @@ class CodePage(QWidget):
         self._app = app
         self.editor = CodeEditor(_EXAMPLE, self)
         self.editor.checked.connect(self.refresh)
-        self.function = QComboBox(self)
-        self.function.setObjectName("model function")
-        self.function.setAccessibleName("Function of the code")
-        self.function.setToolTip("Which function is the model; its first argument is x.")
-        self.open = QPushButton("&Open…", self)
-        self.open.setObjectName("open code")
-        self.open.setAccessibleName("Open code")
-        self.open.setToolTip("Read the code of a Python file.")
+        self.function = named(QComboBox(self), "model function", "Function of the code",
+                              "Which function is the model; its first argument is x.")  # fmt: skip
+        self.open = named(QPushButton("&Open…", self), "open code", "Open code",
+                          "Read the code of a Python file.")  # fmt: skip
         self.open.clicked.connect(self._open)
-        self.use = QPushButton("&Use this function", self)
-        self.use.setObjectName("use code")
-        self.use.setAccessibleName("Use this function")
-        self.use.setToolTip("The code runs in a process of its own, which may touch nothing else.")
+        self.use = QPushButton(said := "&Use this function", self)
+        named(self.use, "use code", said,
+              "The code runs in a process of its own, which may touch nothing else.")  # fmt: skip
         self.use.setShortcut("Ctrl+Return")
         self.use.clicked.connect(self._use)
-        self.said = QLabel(self)
-        self.said.setObjectName("code check")
-        self.said.setAccessibleName("What is said of the code")
-        self.said.setWordWrap(True)
-        line = QHBoxLayout()
-        line.addWidget(self.open)
-        line.addWidget(self.function, 1)
-        line.addWidget(self.use)
-        layout = QVBoxLayout(self)
-        layout.addWidget(self.editor, 1)
-        layout.addWidget(self.said)
-        layout.addLayout(line)
+        self.said = sentence("code check", "What is said of the code", "", self)
+        line = filled(QHBoxLayout(), self.open, (self.function, 1), self.use)
+        filled(QVBoxLayout(self), (self.editor, 1), self.said, line)
         self.refresh()
 
     def set_file(self, path: Path, function: str) -> None:

@@ -9,6 +9,7 @@ from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QComboBox, QFormLayout, QLabel, QLineEdit, QWidget
 
 from nlsq.gui_qt.app_state import AppState
+from nlsq.gui_qt.widgets.building import sentence
 from nlsq.gui_qt.widgets.named import named, underline
 from nlsq.session.fields import CHOICE, READING, Field, read_field, refusal, ways, written
 from nlsq.utils.input_error import ended
@@ -31,9 +32,8 @@ class DataFields(QWidget):
         self._form = QFormLayout(self)
         self._form.setContentsMargins(0, 2, 0, 2)
         for name, field in fields.items():
-            said = named(QLabel(self), f"{name} check", f"What is said of {field.title}", field.tip)
-            said.setWordWrap(True)
-            self.said[name] = said
+            title = f"What is said of {field.title}"
+            said = self.said[name] = sentence(f"{name} check", title, field.tip, self)
             self._form.addRow(field.title, self._control(name, field))
             self._form.addRow(said)
         app.data_changed.connect(self.refresh)
@@ -120,4 +120,7 @@ class DataFields(QWidget):
     def _choose(self, name: str) -> None:
         changed = self.lines[name].text() != self._shown[name]  # else it was only left
         if changed and self.check(name):
-            self._app.edit(f"data.{self.fields[name].key}", self._value(name))
+            with self._app.step(f"choose the {name}"):
+                if name == "column group":
+                    self._app.edit("data.only", None)  # a group of the column before
+                self._app.edit(f"data.{self.fields[name].key}", self._value(name))

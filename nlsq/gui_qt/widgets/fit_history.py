@@ -9,8 +9,9 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QFont
 from PySide6.QtWidgets import QHeaderView, QTableWidgetItem, QWidget
 
-from nlsq.gui_qt.app_state import AppState, Swap
+from nlsq.gui_qt.app_state import AppState
 from nlsq.gui_qt.theme import CURVES
+from nlsq.gui_qt.undoing import Swap
 from nlsq.gui_qt.widgets.tables import PlainTable
 from nlsq.session.remembering import of_a_fit, restored
 from nlsq.session.showing import HISTORY, history_rows
@@ -55,7 +56,7 @@ class FitHistoryWidget(PlainTable):
         self._app.edit("", restored(self._app.state.content, fit))
 
     def _forget(self, fit: dict[str, Any]) -> None:
-        self._app.history.push(Swap(self._app, "forget a fit", [fit], []))
+        self._app.history.push(Swap(self._app.put_fits, "forget a fit", [fit], []))
 
     def _turn(self, fit: dict[str, Any]) -> None:
         self._draw(fit, not fit["shown"])

@@ -5,12 +5,13 @@ from __future__ import annotations
 import html
 
 from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtWidgets import QLabel, QLineEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QLineEdit, QVBoxLayout, QWidget
 
 from nlsq.gui_qt.adapters.formula_html import rendered
 from nlsq.gui_qt.adapters.model_adapter import read
 from nlsq.gui_qt.app_state import AppState
-from nlsq.gui_qt.widgets.named import underline
+from nlsq.gui_qt.widgets.building import filled, sentence
+from nlsq.gui_qt.widgets.named import named, underline
 from nlsq.models.reading import is_of_models
 from nlsq.utils.input_error import InputError, ended
 
@@ -31,20 +32,12 @@ class FormulaField(QWidget):
     def __init__(self, app: AppState, parent: QWidget | None = None):
         super().__init__(parent)
         self._app = app
-        self.text = QLineEdit(self)
-        self.text.setObjectName("model text")
-        self.text.setAccessibleName("Model")
+        tip = "A formula, or names of the catalogue joined by +. Enter takes it."
+        self.text = named(QLineEdit(self), "model text", "Model", tip)
         self.text.setPlaceholderText("a*exp(-x/tau) + c, or gaussian + linear")
-        self.text.setToolTip("A formula, or names of the catalogue joined by +. Enter takes it.")
-        self.said = QLabel(self)
-        self.said.setObjectName("model check")
-        self.said.setAccessibleName("What is said of the model")
-        self.said.setWordWrap(True)
+        self.said = sentence("model check", "What is said of the model", "", self)
         self.said.setTextFormat(Qt.TextFormat.RichText)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.text)
-        layout.addWidget(self.said)
+        filled(QVBoxLayout(self), self.text, self.said, edge=False)
         self.position: int | None = None
         self._timer = QTimer(self, interval=_PAUSE, singleShot=True)
         self._timer.timeout.connect(self.check)
@@ -75,8 +68,8 @@ class FormulaField(QWidget):
             said = f"⚠ {where}{ended(what)} {error.fix}" if text.strip() else ""
             self.said.setText(html.escape(said))
         else:
-            named = is_of_models(text)
-            self.said.setText(model.title if named else f"y = {rendered(model.formula)}")
+            title = model.title if is_of_models(text) else ""
+            self.said.setText(title or f"y = {rendered(model.formula)}")
         underline(self.text, self.position)
 
     def _enter(self) -> None:

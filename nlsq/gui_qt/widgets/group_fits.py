@@ -12,7 +12,6 @@ from PySide6.QtWidgets import (
     QComboBox,
     QFileDialog,
     QHBoxLayout,
-    QLabel,
     QPushButton,
     QTableView,
     QVBoxLayout,
@@ -22,6 +21,7 @@ from PySide6.QtWidgets import (
 from nlsq.gui_qt.adapters.export_adapter import as_command
 from nlsq.gui_qt.app_state import AppState
 from nlsq.gui_qt.plots.trend_plot import TrendPlotWidget
+from nlsq.gui_qt.widgets.building import filled, readable, sentence
 from nlsq.gui_qt.widgets.named import named
 from nlsq.session import batch_rows
 from nlsq.session.batch_rows import Trend
@@ -85,9 +85,7 @@ class GroupFitsWidget(QWidget):
         self._model = _Rows(self)
         self.table = named(QTableView(self), "group fits", "Fits of the groups",
                            "Choose a group by a click, or Enter, to see its fit.")  # fmt: skip
-        self.table.setTabKeyNavigation(False)
-        self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        self.table.verticalHeader().hide()
+        readable(self.table).setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.table.setModel(self._model)
         self.table.clicked.connect(lambda index: self._show(index.row()))
         self.table.activated.connect(lambda index: self._show(index.row()))
@@ -96,8 +94,7 @@ class GroupFitsWidget(QWidget):
         self.parameter.currentTextChanged.connect(self._draw)
         self.trend = TrendPlotWidget(self)
         self.trend.clicked.connect(self._show)
-        line = QHBoxLayout()
-        line.addWidget(self.parameter, stretch=1)
+        line = filled(QHBoxLayout(), (self.parameter, 1))
         self.buttons: dict[str, QPushButton] = {}
         for name, title, tip, act in (
             ("copy groups", "&Copy table", "All columns of all groups, for a spreadsheet.",
@@ -108,20 +105,13 @@ class GroupFitsWidget(QWidget):
             ("write groups", "&Write table…", "Write all columns of all groups to a file.",
              self._write),
         ):  # fmt: skip
-            button = named(QPushButton(title, self), name, title.replace("&", ""), tip)
+            button = named(QPushButton(title, self), name, title, tip)
             self.buttons[name] = button
             button.clicked.connect(lambda _, act=act: self._reporting(act))
             line.addWidget(button)
-        self.said = QLabel(self)
-        self.said.setObjectName("groups state")
-        self.said.setWordWrap(True)
-        self.said.setTextFormat(Qt.TextFormat.PlainText)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.table, stretch=3)
-        layout.addLayout(line)
-        layout.addWidget(self.trend, stretch=2)
-        layout.addWidget(self.said)
+        self.said = sentence("groups state", "What came of the groups", "", self)
+        parts = (self.table, 3), line, (self.trend, 2), self.said
+        filled(QVBoxLayout(self), *parts, edge=False)
         for signal in (
             app.data_changed, app.model_changed, app.fitting_changed, app.groups_changed,
             app.running_changed,

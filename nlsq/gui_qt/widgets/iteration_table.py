@@ -8,6 +8,8 @@ from PySide6.QtCore import QAbstractTableModel, QModelIndex, Qt
 from PySide6.QtWidgets import QHeaderView, QTableView, QWidget
 
 from nlsq.gui_qt.app_state import AppState
+from nlsq.gui_qt.widgets.building import readable
+from nlsq.gui_qt.widgets.named import named
 
 MOST_ROWS = 500
 _TITLES = ("Iteration", "Cost")
@@ -49,12 +51,8 @@ class IterationTableWidget(QTableView):
 
     def __init__(self, app: AppState, parent: QWidget | None = None):
         super().__init__(parent)
-        self.setObjectName("iterations")
-        self.setAccessibleName("Iterations")
-        self.setToolTip("The cost after each iteration: half the sum of squared residuals.")
-        self.setTabKeyNavigation(False)
-        self.verticalHeader().hide()
-        self.verticalHeader().setDefaultSectionSize(24)
+        tip = "The cost after each iteration: half the sum of squared residuals."
+        readable(named(self, "iterations", "Iterations", tip))
         self.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
         self._rows = _Iterations(self)
         self.setModel(self._rows)

@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QPushButton, QWidget
 
 from nlsq.gui_qt.app_state import AppState
 from nlsq.gui_qt.plots.fit_plot import FitPlotWidget
+from nlsq.gui_qt.widgets.building import filled
 from nlsq.gui_qt.widgets.named import named
 from nlsq.session.masks import read_range
 
@@ -27,12 +28,9 @@ class MaskBar(QWidget):
         self.range = named(QCheckBox("Fit &x range"), "fit a range", "Fit a range", _RANGE)
         self.points = named(QCheckBox("Mas&k"), "mask points", "Mask points", _POINTS)
         self.all = named(QPushButton("Use all"), "use all points", "Use all points", _ALL)
-        layout = QHBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(2)
         self.setFixedHeight(self.all.sizeHint().height())
-        for tool in (self.range, self.points, self.all):
-            layout.addWidget(tool)
+        tools = self.range, self.points, self.all
+        filled(QHBoxLayout(self), *tools, edge=False).setSpacing(2)
         self.range.clicked.connect(self._switch)
         self.points.toggled.connect(self._mask)
         self.all.clicked.connect(self._use_all)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QSizePolicy, QWidget
+
+from nlsq.gui_qt.widgets.building import filled, sentence
+from nlsq.gui_qt.widgets.named import named
 
 
 class NoticeBar(QFrame):
@@ -13,18 +15,12 @@ class NoticeBar(QFrame):
 
     def __init__(self, name: str, parent: QWidget | None = None):
         super().__init__(parent)
-        self.setObjectName(name)
-        self.setAccessibleName(name.capitalize())
+        named(self, name, name.capitalize(), "")
         self.setFrameShape(QFrame.Shape.StyledPanel)
-        self._text = QLabel(self)
-        self._text.setObjectName(f"{name} text")
-        self._text.setWordWrap(True)
-        self._text.setTextFormat(Qt.TextFormat.PlainText)
-        self._text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self._text = sentence(f"{name} text", "What is to be known", "", self)
         self._text.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         self._buttons: list[QPushButton] = []
-        layout = QHBoxLayout(self)
-        layout.addWidget(self._text)
+        filled(QHBoxLayout(self), self._text)
         self.hide()
 
     @property
@@ -43,15 +39,10 @@ class NoticeBar(QFrame):
         self.setVisible(bool(text))
 
     def _button(self, name: str, act: Callable[[], object]) -> QPushButton:
-        button = QPushButton(name, self)
         plain = name.replace("&", "")
-        button.setObjectName(f"{self.objectName()} {plain.lower()}")
-        button.setAccessibleName(plain)
-        button.setToolTip(f"{plain}, and end this notice.")
-        button.clicked.connect(self._end)
+        button = named(QPushButton(name, self), f"{self.objectName()} {plain.lower()}", plain,
+                       f"{plain}, and end this notice.")  # fmt: skip
+        button.clicked.connect(lambda: self.say("", {}))
         button.clicked.connect(lambda: act())
         self.layout().addWidget(button)
         return button
-
-    def _end(self) -> None:
-        self.say("", {})

@@ -6,6 +6,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWi
 
 from nlsq.gui_qt.adapters.ask_adapter import Question
 from nlsq.gui_qt.app_state import AppState
+from nlsq.gui_qt.widgets.building import filled
 from nlsq.gui_qt.widgets.named import named
 from nlsq.gui_qt.widgets.tables import PlainTable
 from nlsq.session.errors import ProgramError
@@ -28,13 +29,8 @@ class ParamResultsWidget(QWidget):
         self.ask = named(QPushButton(_ASK, self), "profile intervals", _ASK, _TIP_ASK)
         self.ask.clicked.connect(self._ask)
         self.said = named(QLabel(self), "profile state", "State of the profiles", "")
-        row = QHBoxLayout()
-        row.addWidget(self.ask)
-        row.addWidget(self.said, stretch=1)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.table)
-        layout.addLayout(row)
+        row = filled(QHBoxLayout(), self.ask, (self.said, 1))
+        filled(QVBoxLayout(self), self.table, row, edge=False)
         app.result_changed.connect(self.refresh)
         app.view_changed.connect(self.refresh)
         self.refresh()

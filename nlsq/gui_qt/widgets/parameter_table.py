@@ -11,6 +11,8 @@ from PySide6.QtWidgets import QHeaderView, QSlider, QTableWidget, QTableWidgetIt
 
 from nlsq.gui_qt.adapters.model_adapter import Scale, scale
 from nlsq.gui_qt.app_state import AppState
+from nlsq.gui_qt.widgets.building import readable
+from nlsq.gui_qt.widgets.named import named
 from nlsq.session.model import LoadedModel
 
 COLUMNS = {
@@ -105,16 +107,12 @@ class ParameterTable(QTableWidget):
         self._names: tuple[str, ...] = ()
         self._model: LoadedModel | None = None
         self.sliders: list[ParameterSlider] = []
-        self.setObjectName("parameters")
-        self.setAccessibleName("Starts and bounds of the parameters")
-        self.setToolTip("Each start, its bounds, and whether it is held; the heads say more.")
+        tip = "Each start, its bounds, and whether it is held; the heads say more."
+        readable(named(self, "parameters", "Starts and bounds of the parameters", tip), 26)
         for column, (title, tip) in enumerate(COLUMNS.items()):
             head = QTableWidgetItem(title)
             head.setToolTip(tip)
             self.setHorizontalHeaderItem(column, head)
-        self.setTabKeyNavigation(False)
-        self.verticalHeader().hide()
-        self.verticalHeader().setDefaultSectionSize(26)
         header = self.horizontalHeader()
         header.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
         header.setSectionResizeMode(_FIXED, QHeaderView.ResizeMode.ResizeToContents)

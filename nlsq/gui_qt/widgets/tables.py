@@ -9,6 +9,7 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem
 
 from nlsq.gui_qt.plots.base_plot import copying
+from nlsq.gui_qt.widgets.building import readable
 from nlsq.gui_qt.widgets.named import named
 from nlsq.session.showing import Cell
 
@@ -23,11 +24,8 @@ class PlainTable(QTableWidget):
         super().__init__(parent)
         self._columns: Sequence[str] = ()
         self._rows: Sequence[Sequence[Cell]] = ()
-        named(self, name, name.capitalize(), tip)
-        self.setTabKeyNavigation(False)
+        readable(named(self, name, name.capitalize(), tip))
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.verticalHeader().hide()
-        self.verticalHeader().setDefaultSectionSize(24)
         self.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         self.horizontalHeader().setMaximumSectionSize(_WIDEST)
         self.horizontalHeader().setStretchLastSection(True)
