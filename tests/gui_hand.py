@@ -29,6 +29,7 @@ from PySide6.QtWidgets import (
     QTextEdit,
     QWidget,
 )
+from shiboken6 import isValid
 
 from nlsq.gui_qt.main_window import MainWindow
 
@@ -104,7 +105,12 @@ def row_of(name: str, rows: Iterable[str]) -> str | None:
 
 
 def mouse(port: QWidget, kind: QEvent.Type, at: QPointF, button=LEFT, held=LEFT) -> None:
-    """One event of the mouse; a move with a button held is what QTest does not make."""
+    """One event of the mouse; a move with a button held is what QTest does not make.
+
+    None where what was pressed is gone, since the press ended an edit that made others of it.
+    """
+    if not isValid(port):
+        return
     there = QPointF(port.mapToGlobal(at.toPoint()))
     QApplication.sendEvent(port, QMouseEvent(kind, QPointF(at), there, button, held, NONE))
 

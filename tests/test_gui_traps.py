@@ -295,9 +295,11 @@ def test_what_a_fit_tells_arrives_in_the_thread_of_the_window(hand):
 def test_points_of_another_scale_are_drawn(hand, tmp_path):
     plot = hand.window.plot
     for scale in (1e300, 1e-300, 1e18, 1.0, 1e308, 1.0):
-        (tmp_path / "s.csv").write_text(f"t,V\n{-scale!r},{-scale!r}\n0,0\n{scale!r},{scale!r}\n")
+        s = repr(scale)
+        (tmp_path / "s.csv").write_text(f"t,V,e\n-{s},-{s},{s}\n0,0,{s}\n{s},{s},{s}\n")
         hand.app.put("data", None)
         hand.app.open(tmp_path / "s.csv")
+        hand.app.edit("data.columns.sigma", "e")
         hand.qtbot.wait(1)
         drawn = plot.points.getOriginalDataset()[0]
         assert drawn.tolist() == ([-scale, 0.0, scale] if scale < 1e300 else [0.0])

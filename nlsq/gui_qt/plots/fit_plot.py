@@ -188,7 +188,7 @@ class FitPlotWidget(BasePlotWidget):
         points_of(self.points, *self._data, theme.data)
         x, y = self._data
         if self._sigma is not None and x.size <= 5000:
-            self.bars.setData(x=x, y=y, height=2 * self._sigma, pen=theme.data)
+            self.bars.setData(x=x, y=y, height=2 * np.minimum(self._sigma, FAR), pen=theme.data)
         else:
             self.bars.setData(x=None, y=None)
         self._paint_out()
