@@ -1,5 +1,6 @@
 """The window, driven as a person drives it, against the command line and Python."""
 
+import importlib
 import json
 
 import numpy as np
@@ -143,3 +144,17 @@ def test_a_session_as_text(peak):
     app.open(peak[0])
     app.edit("fitting.bounds", {"mu": [None, 1e-300]})
     assert SessionState.from_json(app.state.to_json()) == app.state
+
+
+PARTS = """
+adapters.config_adapter adapters.data_adapter adapters.export_adapter adapters.fit_adapter
+adapters.model_adapter app_state autosave main_window pages.data_loading pages.export
+pages.fitting_options pages.model_selection pages.results plots.fit_plot plots.histogram_plot
+plots.residuals_plot presets session_state theme widgets.advanced_options widgets.code_editor
+widgets.column_selector widgets.fit_statistics widgets.iteration_table widgets.param_results
+""".split()
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_parts_stand_where_the_source_names_them(part):
+    assert importlib.import_module(f"nlsq.gui_qt.{part}").__doc__

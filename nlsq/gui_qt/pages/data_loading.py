@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
 from nlsq.gui_qt.adapters.data_adapter import TableModel
 from nlsq.gui_qt.app_state import AppState
 from nlsq.gui_qt.widgets.building import filled, scrolled, sentence, split
-from nlsq.gui_qt.widgets.data_fields import DataFields
+from nlsq.gui_qt.widgets.column_selector import ColumnSelectorWidget
 from nlsq.gui_qt.widgets.named import named
 from nlsq.gui_qt.widgets.problem_label import ProblemLabel
 from nlsq.session.fields import CHOICE, READING
@@ -57,7 +57,9 @@ class DataLoadingPage(QWidget):
         self.path.returnPressed.connect(self._open_typed)
         self.browse = named(QPushButton("&Open…", self), "open file", "Open data", _PATH)
         self.browse.clicked.connect(self._browse)
-        self.choice, self.reading = DataFields(app, CHOICE, self), DataFields(app, READING, self)
+        self.choice, self.reading = (
+            ColumnSelectorWidget(app, fields, self) for fields in (CHOICE, READING)
+        )
         opener = QCheckBox("&How it is read", self)
         self.opener = named(opener, "how it is read", "How the file is read", _READ)
         opener.toggled.connect(self.reading.setVisible)

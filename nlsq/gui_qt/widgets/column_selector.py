@@ -17,7 +17,7 @@ from nlsq.utils.input_error import ended
 _PAUSE = 150  # ms after a key
 
 
-class DataFields(QWidget):
+class ColumnSelectorWidget(QWidget):
     """Fields of one of these tables; what is typed is checked there, and taken when it is right."""
 
     def __init__(self, app: AppState, fields: Mapping[str, Field], parent: QWidget | None = None):
