@@ -174,6 +174,13 @@ class Hand:
                 window.activateWindow()
         other.close()
 
+    def export(self, name: str) -> None:
+        """Write a file from the page that is open, to the end."""
+        self["export file"].setText(name)
+        self.click("write")
+        said = self["export state"]
+        self.qtbot.waitUntil(lambda: said.text().startswith(("Written", "⚠")), timeout=10_000)
+
     def click(self, name: str | None = None) -> None:
         """Click a button, an entry of a menu, or a check box where its box is."""
         control = self.find(name)

@@ -636,7 +636,7 @@ ROWS = {
         "export", first(answers("chosen.json"), clicks),
         lambda h: h["export file"].text() == str(h.folder / "chosen.json")),
     "write": Row(
-        "export", first(lambda h: h["export file"].setText(str(h.folder / "f.json")), clicks),
+        "export", lambda h: h.export(str(h.folder / "f.json")),
         lambda h: json.loads((h.folder / "f.json").read_text())["popt"] == h.popt),
     "copy python": Row("export", clicks, copied(r"import nlsq.*curve_fit|from nlsq import")),
     "copy command": Row("export", clicks, copied(r"^nlsq fit .*peak\.csv.*gaussian")),

@@ -78,6 +78,8 @@ def test_from_a_file_to_a_file(window, peak, qtbot, tmp_path):
     target = tmp_path / "out.json"
     child(window, "export file").setText(str(target))
     qtbot.mouseClick(child(window, "write"), Qt.MouseButton.LeftButton)
+    said = child(window, "export state")
+    qtbot.waitUntil(lambda: said.text().startswith("Written"), timeout=10_000)
     assert json.loads(target.read_text())["popt"] == expected.popt.tolist()
 
 

@@ -5,6 +5,8 @@ import io
 import json
 import shlex
 import warnings
+import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,13 +24,14 @@ from nlsq.cli.main import cli
 from nlsq.cli.options import configure
 from nlsq.core.drive import buying
 from nlsq.gui_qt.adapters.config_adapter import export_yaml_config
-from nlsq.gui_qt.adapters.export_adapter import NotSaid, as_command, as_python
+from nlsq.gui_qt.adapters.export_adapter import KINDS, NotSaid, as_command, as_python, writing
 from nlsq.gui_qt.adapters.fit_adapter import FitWorker
 from nlsq.gui_qt.app_state import AppState
 from nlsq.gui_qt.main_window import MainWindow
 from nlsq.gui_qt.preferences import Preferences
 from nlsq.session.configuration import Configuration
 from nlsq.session.plan import read
+from nlsq.session.saving import save
 
 MODELS = {
     "gaussian": "amp mu", "lorentzian + constant": "", "polynomial3": "",
@@ -238,3 +241,34 @@ def test_the_buttons_copy(table, tmp_path, qtbot):
     (tmp_path / "a.yaml").write_text(copied["configuration"])
     found = run_command(f"nlsq fit {shlex.quote(str(tmp_path / 'a.yaml'))}", tmp_path)
     assert found == app.result.popt.tolist()
+
+
+def zipped(path):
+    """The names in a bundle; its members carry their time."""
+    return sorted(zipfile.ZipFile(path).namelist())
+
+
+@pytest.mark.parametrize(
+    "which, kinds", [("name", KINDS.values()), ("file", [".png"]), ("pieces", [".png", ".json"])]
+)
+def test_what_is_written_beside_the_window_is_what_is_written_here(table, tmp_path, which, kinds):
+    (tmp_path / "line.py").write_text("def line(t, a, b):\n    return a * t + b\n")
+    content = {
+        "data": {"input_file": str(table), "columns": {"x": "t", "y": "u"}},
+        "model": {"name": "linear"}, "fitting": {"nan_policy": "omit"},
+    }  # fmt: skip
+    if which == "file":
+        content["model"] = {"path": str(tmp_path / "line.py"), "function": "line"}
+    if which == "pieces":
+        content |= {"workflow": {"strategy": "streaming"}}
+    settings = Configuration(content).settings()
+    document, result = window_fit(settings)
+    for suffix in kinds:
+        here, beside = (tmp_path / f"{side}{suffix}" for side in ("here", "beside"))
+        save(here, document, result, settings)
+        assert writing(beside, document, result, settings).run() == beside
+        read = zipped if suffix == ".zip" else Path.read_bytes
+        if suffix == ".pdf":  # which tells when it was made
+            assert beside.read_bytes()[:4] == b"%PDF"
+        else:
+            assert read(here) == read(beside), suffix

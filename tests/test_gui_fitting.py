@@ -412,7 +412,7 @@ BAD = {
     "raise Cold('below zero')": "The fit failed: Cold: below zero",
     "return a * np.exp(-t[1:] / tau)": "returned 59 values for 60 data points",
     "return a * t * np.nan": "not finite in the initial point",
-    "os._exit(7)": "The process of the fit ended with status 7, without a result",
+    "os._exit(7)": "The process beside the window ended with status 7, without a result",
     "return f(t, a, tau)": "RecursionError",
 }
 

@@ -212,8 +212,7 @@ def test_a_desktop_with_decimal_commas(german, hand, text, value, qtbot):
     assert [float(table.item(i, 1).toolTip()) for i in range(3)] == pytest.approx(expected)
     np.testing.assert_allclose(float(table.item(1, 1).text()), expected[1], rtol=1e-2)
     hand.window.navigate_to("export")
-    hand.write(str(hand.folder / "f.csv"), "export file")
-    hand.click("write")
+    hand.export(str(hand.folder / "f.csv"))
     assert re.search(r"\d,\d+ ", (hand.folder / "f.csv").read_text()) is None
     assert repr(float(hand.app.result.popt[1])) in (hand.folder / "f.csv").read_text()
 
@@ -250,8 +249,7 @@ def test_a_file_that_cannot_be_written_is_said(hand, name, monkeypatch):
     before = (hand.folder / "peak.csv").read_bytes()
     fit(hand)
     hand.window.navigate_to("export")
-    hand["export file"].setText(name)
-    hand.click("write")
+    hand.export(name)
     assert hand["export state"].text().startswith("⚠")
     assert {p.name for p in hand.folder.iterdir()} == {"peak.csv", "window.json"}
     assert (hand.folder / "peak.csv").read_bytes() == before

@@ -311,5 +311,6 @@ class MainWindow(QMainWindow):
             self.navigate_to("data")
 
     def closeEvent(self, event: QCloseEvent) -> None:
+        self.pages["export"].wait()
         self.app.wait()
         event.accept()

@@ -34,6 +34,8 @@ except ImportError:  # no pipes of another size there
     fcntl = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from nlsq.result import CurveFitResult
     from nlsq.session.examining import Examination
     from nlsq.session.points import Points
@@ -208,7 +210,7 @@ class Call:
             return Ended("The model was ended before it gave a result.")
         how = f"by {signal.Signals(-code).name}" if code < 0 else f"with status {code}"
         return Ended(
-            f"The process of the fit ended {how}, without a result.",
+            f"The process beside the window ended {how}, without a result.",
             "What it printed says why; short of memory, fit fewer points at a time (workflow).",
         )
 
@@ -248,6 +250,13 @@ def examine(result: CurveFitResult) -> Examination:
 
     report, spread = Call(_examine, result, recipe_of(result.get("model"))).run()
     return Examination(result, report, spread)
+
+
+def write(path: Path, document: dict[str, Any], result: CurveFitResult, settings: Settings) -> Call:
+    """The writing of one file as a call, which returns its path."""
+    from nlsq.result.recipes import recipe_of
+
+    return Call(_write, path, document, result, recipe_of(result.get("model")), settings)
 
 
 def _whole(
@@ -293,6 +302,26 @@ def _examine(result: CurveFitResult, recipe: Any, tell: Callable) -> tuple:
         bring_back(result, recipe)
     found = examine(result)
     return found.report, found.spread
+
+
+def _write(
+    path: Path,
+    document: dict,
+    result: CurveFitResult,
+    recipe: Any,
+    settings: Settings,
+    tell: Callable,
+) -> Path:
+    from nlsq.result.recipes import bring_back
+    from nlsq.session.saving import save
+
+    if recipe is not None:
+        bring_back(result, recipe)
+    try:
+        save(path, document, result, settings)
+    except OSError as error:
+        raise ProgramError(f"{path}: cannot be written: {error.strerror or error}.") from None
+    return path
 
 
 def _guess(settings: Settings, points: Points, tell: Callable) -> dict[str, Any]:

@@ -35,11 +35,16 @@ class Question(QObject):
         for signal, slot in slots.items():
             getattr(self, signal).connect(slot)
         self._done.connect(self.deleteLater)
-        threading.Thread(target=self._live, name="question", daemon=True).start()
+        self._thread = threading.Thread(target=self._live, name="question", daemon=True)
+        self._thread.start()
 
     def stop(self) -> None:
         """End it at its next look."""
         self._stopping.set()
+
+    def wait(self, seconds: float) -> None:
+        """Until it is answered, or as long."""
+        self._thread.join(seconds)
 
     def _live(self) -> None:
         sys.setswitchinterval(_TURN)

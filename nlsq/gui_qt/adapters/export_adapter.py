@@ -14,9 +14,10 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from nlsq.session.apart import Call, write
 from nlsq.session.configuration import SUFFIXES
 from nlsq.session.errors import ConfigurationError
-from nlsq.session.saving import DOCUMENTS, FIGURES, check_file, check_kind, save
+from nlsq.session.saving import DOCUMENTS, FIGURES, check_file, check_kind
 from nlsq.session.settings import Bounds, Settings
 from nlsq.session.words import read_column, read_model
 
@@ -59,8 +60,8 @@ class NotSaid(ConfigurationError):
         super().__init__(what, "Copy it as a configuration file: nlsq fit FILE.yaml repeats it.")
 
 
-def write(path: Path, document: dict[str, Any], result: Any, settings: Settings) -> None:
-    """Write a file; its suffix says what.
+def writing(path: Path, document: dict[str, Any], result: Any, settings: Settings) -> Call:
+    """The writing of a file, whose suffix says what, as a call.
 
     Raises
     ------
@@ -68,7 +69,7 @@ def write(path: Path, document: dict[str, Any], result: Any, settings: Settings)
     """
     check_file(path, path.resolve().parent, [settings.data.input_file])
     check_kind(path)
-    save(path, document, result, settings)
+    return write(path, document, result, settings)
 
 
 def as_python(document: dict[str, Any], result: Any, settings: Settings) -> str:

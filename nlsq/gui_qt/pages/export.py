@@ -16,8 +16,9 @@ from PySide6.QtWidgets import (
     QWidget,
 )  # fmt: skip
 
+from nlsq.gui_qt.adapters.ask_adapter import Question
 from nlsq.gui_qt.adapters.config_adapter import export_yaml_config
-from nlsq.gui_qt.adapters.export_adapter import KINDS, as_command, as_python, write
+from nlsq.gui_qt.adapters.export_adapter import KINDS, as_command, as_python, writing
 from nlsq.gui_qt.app_state import AppState
 from nlsq.gui_qt.widgets.building import filled, sentence
 from nlsq.gui_qt.widgets.named import named
@@ -30,6 +31,7 @@ class ExportPage(QWidget):
     def __init__(self, app: AppState, parent: QWidget | None = None):
         super().__init__(parent)
         self._app = app
+        self._question: Question | None = None
         self.kind = named(QComboBox(self), "export kind", "What to write",
                           "The kind of file; its suffix says it too.")  # fmt: skip
         self.kind.addItems(list(KINDS))
@@ -65,7 +67,7 @@ class ExportPage(QWidget):
     def refresh(self) -> None:
         """What can be written now."""
         done = self._app.result is not None
-        self.write.setEnabled(done)
+        self.write.setEnabled(done and self._question is None)
         for button in self.copies.values():
             button.setEnabled(done)
         if done and not self.path.text():
@@ -85,13 +87,28 @@ class ExportPage(QWidget):
     def _write(self) -> None:
         app, path = self._app, Path(self.path.text().strip()).expanduser()
         try:
-            write(path, app.document, app.result, app.fitted)
-        except InputError as error:
-            self.said.setText(f"⚠ {error.message} {error.fix}".strip())
-        except OSError as error:
-            self.said.setText(f"⚠ {path}: cannot be written: {error.strerror or error}.")
+            call = writing(path, app.document, app.result, app.fitted)
+        except (InputError, OSError) as error:
+            self._tell(error)
         else:
-            self.said.setText(f"Written: {path}")
+            self._question = Question(lambda *_: call.run(), self, answered=self._tell)
+            self.said.setText(f"Writing {path} …")
+            self.refresh()
+
+    def _tell(self, found: Path | InputError | OSError | None) -> None:
+        self._question = None
+        if isinstance(found, InputError):
+            self.said.setText(f"⚠ {found.message} {found.fix}".strip())
+        else:
+            why = "the terminal says why" if found is None else found
+            written = isinstance(found, Path)
+            self.said.setText(f"Written: {found}" if written else f"⚠ Not written: {why}.")
+        self.refresh()
+
+    def wait(self, seconds: float = 10.0) -> None:
+        """Let a file that is being written come to its end."""
+        if self._question is not None:
+            self._question.wait(seconds)
 
     def _copy(self, text: Callable[[], str]) -> None:
         try:
