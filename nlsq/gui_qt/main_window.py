@@ -163,9 +163,10 @@ class MainWindow(QMainWindow):
         else:
             self.plot.set_fit(_NOTHING, _NOTHING)
         known = app.result is not None and flat and "xdata" in app.result
-        if known and app.result.residuals.shape == points.y.shape:
+        residuals = app.result.residuals if known else _NOTHING
+        if known and residuals.shape == points.y.shape:
             standard = "standardised" in draws and app.result.get("sigma") is not None
-            x, y, label = points.x, app.result.residuals, "residual of the fit"
+            x, y, label = points.x, residuals, "residual of the fit"
             if standard:
                 x, y, label = standard_residuals(app.result)
             self.residuals.set_labels(labelled(self.app.table, points.x_label), label)

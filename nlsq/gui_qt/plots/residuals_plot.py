@@ -33,11 +33,12 @@ class ResidualsPlotWidget(BasePlotWidget):
     def set_residuals(self, x: np.ndarray, residuals: np.ndarray, of_start: bool = False) -> None:
         """Draw others, of the fit or of its start; nothing where they are empty."""
         good = np.abs(residuals) < FAR  # a start may be where the model has no value to draw
-        self._residuals, self._of_start = in_order(x[good], residuals[good]), of_start
+        x, residuals = (x, residuals) if good.all() else (x[good], residuals[good])
+        self._residuals, self._of_start = in_order(x, residuals), of_start
         self._paint()
         self.set_standard(False)
-        if residuals[good].size:
-            self._make_room(float(residuals[good].min()), float(residuals[good].max()))
+        if residuals.size:
+            self._make_room(float(residuals.min()), float(residuals.max()))
 
     def set_standard(self, standard: bool) -> None:
         """Draw two lines, between which 95 % of residuals over their errors are, or none."""
