@@ -1,11 +1,14 @@
 """Settings of the suite: quiet, offline, nothing left behind."""
 
 import os
+from importlib import metadata
 
 # Read by matplotlib, JAX and Qt when they are first imported.
 os.environ.setdefault("MPLBACKEND", "agg")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+if metadata.version("jax").startswith("0.10."):  # the tests' own programs as `xla.compiler_options`
+    os.environ.setdefault("XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false")
 # Compilations are counted, and another run's programs must not be found.
 os.environ.setdefault("NLSQ_DISABLE_PERSISTENT_CACHE", "1")
 # Hundreds of processes import the package: from bytecode, as an installed one.
