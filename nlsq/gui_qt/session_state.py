@@ -22,6 +22,7 @@ DRAWN = {
     "standardised": ("Residual&s / σ", "Residuals over the errors of y, where those are known."),
 }
 _OF_VALUES = ("missing", "value_error", "extra_forbidden", "greater_than", "greater_than_equal")
+_NUMBERS = (("fitting", "p0"), ("fitting", "bounds"), ("fitting", "fixed"))  # never typed as text
 
 
 @dataclasses.dataclass
@@ -130,6 +131,7 @@ def _damage(content: Any) -> str:
         Settings.model_validate(content)
     except ValidationError as error:
         for problem in error.errors(include_url=False):
-            if problem["type"] not in _OF_VALUES and not isinstance(problem["input"], str):
+            typed = problem["type"] in _OF_VALUES or isinstance(problem["input"], str)
+            if not typed or problem["loc"][:2] in _NUMBERS:
                 return ".".join(map(str, problem["loc"][:2]))
     return ""
