@@ -169,6 +169,7 @@ BROKEN = [
     b'{"nlsq session": 1, "content": {"fitting": {"fixed": {"a": "x"}}}}',
     b'{"nlsq session": 1, "content": {"model": {"name": ["x"]}}}',
     b'{"nlsq session": 1, "content": {}, "page": ["data"]}',
+    b'{"nlsq session": 2, "content": {}, "fits": null}',
     b'{"nlsq session": 3, "content": {}}',
 ]  # fmt: skip
 

@@ -105,7 +105,7 @@ class SessionState:
                 "open it with the nlsq that wrote it, or a later one."
             )
         state = cls(**{k: v for k, v in found.items() if k in cls.__dataclass_fields__})
-        wrong = _damage(state.content) or (damage(state.fits) if state.fits else "")
+        wrong = _damage(state.content) or (damage(state.fits) if state.fits != [] else "")
         wrong = wrong or next(filter(None, (_damage(fit["content"]) for fit in state.fits)), "")
         if wrong or state.page not in PAGES:
             raise ValueError(
