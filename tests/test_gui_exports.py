@@ -4,6 +4,8 @@ import contextlib
 import io
 import json
 import shlex
+import subprocess
+import sys
 import warnings
 import zipfile
 from pathlib import Path
@@ -30,8 +32,10 @@ from nlsq.gui_qt.app_state import AppState
 from nlsq.gui_qt.main_window import MainWindow
 from nlsq.gui_qt.preferences import Preferences
 from nlsq.session.configuration import Configuration
+from nlsq.session.errors import ModelError
 from nlsq.session.plan import read
 from nlsq.session.saving import save
+from tests.gui_kill import ROOT
 
 MODELS = {
     "gaussian": "amp mu", "lorentzian + constant": "", "polynomial3": "",
@@ -214,6 +218,9 @@ def test_a_model_file(table, tmp_path):
     assert "its code runs unchecked" in text and run_script(text) == document["popt"]
     assert run_command(as_command(settings), tmp_path) == document["popt"]
     assert "trust" not in export_yaml_config(settings)
+    path.unlink()
+    with pytest.raises(ModelError, match=r"my model\.py.*No such file.*put it back"):
+        writing(tmp_path / "a.zip", document, result, settings).run()
 
 
 def test_the_buttons_copy(table, tmp_path, qtbot):
@@ -272,3 +279,43 @@ def test_what_is_written_beside_the_window_is_what_is_written_here(table, tmp_pa
             assert beside.read_bytes()[:4] == b"%PDF"
         else:
             assert read(here) == read(beside), suffix
+
+
+CLOSED = """
+import os, sys, threading, time
+import numpy as np
+from pathlib import Path
+from nlsq.session import apart
+from nlsq.session.configuration import Configuration
+from nlsq.session.plan import read
+from nlsq.session.running import execute
+content = {"data": {"input_file": sys.argv[1], "columns": {"x": "t", "y": "u"}},
+           "model": {"name": "linear"}, "fitting": {"nan_policy": "omit"}}
+settings = Configuration(content).settings()
+call = apart.write(Path(sys.argv[2]), *execute(settings, read(settings)), settings)
+threading.Thread(target=call.run, daemon=True).start()
+while call._process is None:
+    time.sleep(0.01)
+os._exit(0)
+"""
+
+
+def test_what_is_being_written_is_written_though_the_window_goes(table, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", CLOSED, table, tmp_path / "a.html"], cwd=ROOT, capture_output=True,
+        text=True, timeout=60,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")  # which the other process had too
+    assert (tmp_path / "a.html").read_text().endswith("</html>\n")
+
+
+@pytest.mark.parametrize("place", [".", "/", "..", "~no-such-user", "a\0b"])
+def test_what_is_no_file_of_data_is_said(qtbot, tmp_path, place):
+    window = MainWindow(AppState(), Preferences(tmp_path / "window.json"))
+    qtbot.addWidget(window)
+    page, export = window.pages["data"], window.pages["export"]
+    page.path.setText(place)
+    page.path.returnPressed.emit()
+    assert window.app.problems["data"].message
+    export.kind.activated.emit(0)
+    assert export.path.text().endswith("-fit.json")

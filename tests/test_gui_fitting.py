@@ -196,6 +196,30 @@ def test_a_model_that_loops_for_ever_is_ended(window, decay, qtbot, trusted):
     assert window.app.result.success and not child(window, "fitting problem").isVisible()
 
 
+def test_a_fit_of_what_was_before_is_not_shown_with_what_is_here(window, decay, qtbot):
+    """Other data or another model come while it runs, perhaps by undo."""
+    code(window, decay, SLOW)
+    for key, value in (("data.exclude", "3-5"), ("model", {"name": "linear"})):
+        press(window, qtbot, "fit")
+        window.app.edit(key, value)
+        done(window, qtbot)
+        assert window.app.result is None and len(window.app.state.fits) == 1
+        assert "from before" in child(window, "fitting problem").text()
+        window.app.history.undo()
+        assert not child(window, "fitting problem").isVisible()  # with other settings it goes
+
+
+def test_a_fit_whose_folder_is_gone(window, qtbot, tmp_path, monkeypatch):
+    """A stick that was pulled out, a folder that was removed."""
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    window.app.edit("model", {"formula": "a*exp(-t/tau)"})
+    window.app.fit()
+    done(window, qtbot)
+    assert window.app.result.success
+
+
 BUSY = SLOW.replace("time.sleep(0.01)", "sum(k * k for k in range(20_000))")
 
 
@@ -338,6 +362,23 @@ def test_tables_of_groups_are_never_stale(window, samples, qtbot):
         assert len(app.groups.rows) == 4 and child(window, "copy groups").isEnabled()
     choose(window, "column group", "(none)")
     assert not child(window, "group fits").isVisible() and child(window, "iterations").isVisible()
+
+
+def test_groups_of_a_file_that_changed_have_their_own_names(window, samples, qtbot):
+    """Their process reads the file anew."""
+    choose(window, "column group", "temp K")
+    head, *rows = samples.read_text().splitlines()
+    rows = [f"{t},{2 * t + 5},280" for t in range(4)] + [r for r in rows if not r.endswith(",300")]
+    samples.write_text("\n".join([head, *rows, ""]))
+    os.utime(samples, (1, 1))
+    press(window, qtbot, "fit")
+    done(window, qtbot)
+    assert [row[0] for row in cells(window)] == ["280", "310.5", "295", "305"]
+    found = [row["fit"] for row in window.app.groups.table]
+    assert found == [f"{samples}[{name}]" for name in ("280", "310.5", "295", "305")]
+    samples.unlink()
+    press(window, qtbot, "fit")
+    assert not window.app.running and "no such file" in child(window, "data problem").text()
 
 
 def test_groups_that_are_fitted_when_it_is_stopped_stay(window, samples, qtbot):

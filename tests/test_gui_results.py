@@ -179,6 +179,20 @@ def test_fits_are_examined_one_after_the_other(window, qtbot, monkeypatch):
     assert examined(window, qtbot) and began[1:] == [window.app.result]
 
 
+@pytest.mark.parametrize("fault", [InputError("It has no end.", "Cut it."), ValueError("a defect")])
+def test_an_examination_that_fails_is_said(window, qtbot, monkeypatch, fault):
+    def failing(result):
+        raise fault
+
+    monkeypatch.setattr(results.apart, "examine", failing)
+    monkeypatch.setattr(threading, "excepthook", lambda *_: None)
+    fit(window, qtbot)
+    said = window.pages["results"].health
+    qtbot.waitUntil(lambda: said.toPlainText().startswith("⚠"))
+    words = "⚠ It has no end. Cut it." if "end" in str(fault) else "⚠ It cannot be examined"
+    assert said.toPlainText().startswith(words)
+
+
 def test_alarms_are_said_with_what_to_do(window, qtbot):
     window.app.edit("model", {"formula": "a*b*t + c"})
     fit(window, qtbot)

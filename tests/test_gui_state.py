@@ -163,8 +163,13 @@ BROKEN = [
     b'{"nlsq session": 1, "content": {"data": 3}}',
     b'{"nlsq session": 1, "content": {"fitting": {"bounds": 4}}}',
     b'{"nlsq session": 1, "content": {"fitting": {"loss": {"a": 1}}}}',
+    b'{"nlsq session": 1, "content": {"fitting": {"bounds": {"a": ["x", null]}}}}',
+    b'{"nlsq session": 1, "content": {"fitting": {"bounds": {"a": [1.0]}}}}',
+    b'{"nlsq session": 1, "content": {"fitting": {"bounds": {"a": "xy"}}}}',
+    b'{"nlsq session": 1, "content": {"fitting": {"fixed": {"a": "x"}}}}',
     b'{"nlsq session": 1, "content": {"model": {"name": ["x"]}}}',
     b'{"nlsq session": 1, "content": {}, "page": ["data"]}',
+    b'{"nlsq session": 2, "content": {}, "fits": null}',
     b'{"nlsq session": 3, "content": {}}',
 ]  # fmt: skip
 
@@ -209,10 +214,24 @@ def test_a_full_disk_is_said_and_costs_nothing(opened, data, qtbot, monkeypatch,
 
 def test_a_place_where_nothing_can_be_kept_is_said(opened, data, qtbot, tmp_path):
     (tmp_path / "kept").write_text("a file where a folder should be")
-    window, _ = opened()
+    window, manager = opened()
     window.app.open(data)
     qtbot.waitUntil(lambda: "cannot be kept" in window.notice.text)
     assert window.app.points.y.size == 60
+    manager.stop()
+    qtbot.wait(50)  # and not tried again, with the thread gone
+
+
+def test_a_folder_that_is_removed_is_made_again(opened, data, qtbot, tmp_path):
+    window, manager = opened()
+    window.app.open(data)
+    assert manager.save_now()
+    shutil.rmtree(tmp_path / "kept")
+    window.app.edit("model", {"name": "linear"})
+    assert manager.save_now() and window.notice.text == ""
+    assert "linear" in manager._path.read_text()
+    later = AutosaveManager(AppState(), folder=tmp_path / "kept")
+    assert later.check_recovery() is None  # the lock is there too
 
 
 def test_as_many_parameters_as_points(opened, data, qtbot):

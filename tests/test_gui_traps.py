@@ -240,7 +240,10 @@ def test_no_preferences_prevent_the_start(qtbot, tmp_path, text):
     assert window.preferences.recent("sessions") == ([] if text is None else ["a.nlsq"])
 
 
-BAD_TARGETS = ["", "a", "a.xyz", "none/a.json", "peak.csv", ".", "x" * 300 + ".json"]
+BAD_TARGETS = [
+    "", "a", "a.xyz", "none/a.json", "peak.csv", ".", "x" * 300 + ".json", "~no-such-user/a.json",
+    "a\0.json",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", BAD_TARGETS, ids=range(len(BAD_TARGETS)))

@@ -30,8 +30,8 @@ from nlsq.session.masks import changed
 from nlsq.session.model import LoadedModel, Start, load_model
 from nlsq.session.pieces import read_in_pieces
 from nlsq.session.points import Points, Rows, groups, narrowed, of_group, rows, select
-from nlsq.session.remembering import Results, added, swapped
-from nlsq.session.sampling import fitted_in_pieces, look
+from nlsq.session.remembering import Results, added, is_of, swapped
+from nlsq.session.sampling import fitted_in_pieces, look, written
 from nlsq.session.settings import Settings
 from nlsq.utils.input_error import InputError
 
@@ -41,6 +41,7 @@ _OF_ROWS = tuple(
     f"data.{key}" for key in ("columns", "exclude", "x_range", "where", "rows", "only")
 )
 _OF_START = ("p0", "bounds", "fixed", "method")  # what the start of a fit depends on
+_ELSE = "The fit that ended is of data or a model from before: the history of the results has it."
 _DRAIN = 50  # ms between two looks at the progress of a fit
 _PATIENCE = 10_000  # ms for a file to say where its model begins
 _NOTHING = np.empty(0)
@@ -149,6 +150,8 @@ class AppState(QObject):
     def put(self, key: str, value: Any) -> None:
         """As `edit`, without a way back."""
         self.state.put(key, value)
+        self.problems.pop("fitting", None)  # it was of what was there before
+        self.problems_changed.emit()
         section = key.split(".")[0]
         if section in ("data", "workflow", ""):
             self._data(read=not key.startswith(_OF_ROWS))
@@ -231,8 +234,7 @@ class AppState(QObject):
         data, by = settings.data, settings.data.columns.group
         if self.file is None:
             self.file, self.sampled = look(settings)
-            path = data.input_file
-            self._file = path.stat().st_mtime_ns if path.exists() else 0
+            self._file = written(data.input_file)
         before, self.table = self.table, None
         every = narrowed(self.file, data.model_copy(update={"only": None}))
         self.group_names = [] if by is None else [name for name, _ in groups(every, by)]
@@ -365,6 +367,11 @@ class AppState(QObject):
         """Fit beside the window; `result_changed` comes when it is done."""
         if self.running:
             return
+        again = self.fits_groups or self.in_pieces  # which read the file anew, as it is by then
+        if again and written(Path(self.state.get("data.input_file"))) != self._file:
+            self._data(read=True)
+            if self.points is None:
+                return
         self._asked = copy.deepcopy(self.state.content), self.points
         with self._reporting("fitting"):
             self._settings = self.settings()
@@ -444,8 +451,11 @@ class AppState(QObject):
         self._seen = seen
 
     def _take(self, document: dict[str, Any], result: Any) -> None:
-        self.document, self.result, self.fitted = document, result, self._settings
         content, points = self._asked  # not those of now
+        if is_of(self.state.content, content):
+            self.document, self.result, self.fitted = document, result, self._settings
+        else:
+            self._complain("fitting", ProgramError(_ELSE))
         if "xdata" in result:  # else its data may have changed on disk, unseen
             self._results.hold(content, points, (document, result, self._settings))
         self.state.fits = added(self.state.fits, document, content)

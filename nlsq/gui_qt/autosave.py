@@ -92,9 +92,9 @@ class AutosaveManager(QObject):
     def stop(self) -> None:
         """End because the window is closed: nothing is left to recover, `last` has the session."""
         self._timer.stop()
-        if self._running and self._app.state.content:
+        running, self._running = self._running, False
+        if running and self._app.state.content:
             self.save_now()
-        self._running = False
         self._thread.shutdown()
         with self._writing:
             if self._lock is not None:
@@ -145,6 +145,8 @@ class AutosaveManager(QObject):
             return ""
 
     def _own(self) -> None:
+        if not self._folder.exists():
+            self._lock = None  # it went with the folder
         if self._lock is None:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock = _locked(self._path)
@@ -178,10 +180,8 @@ class AutosaveManager(QObject):
             try:
                 saved = datetime.datetime.fromtimestamp(path.stat().st_mtime)
                 state = SessionState.from_json(path.read_text("utf-8"))
-            except FileNotFoundError:  # its window closed just now
-                lock.unlock()
             except (OSError, ValueError):
-                _set_aside(path)
+                _set_aside(path)  # nothing, where its window closed just now
                 lock.unlock()
             else:
                 self._offer = Recovery(state, saved, path, lock)

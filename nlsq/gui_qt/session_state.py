@@ -22,6 +22,7 @@ DRAWN = {
     "standardised": ("Residual&s / σ", "Residuals over the errors of y, where those are known."),
 }
 _OF_VALUES = ("missing", "value_error", "extra_forbidden", "greater_than", "greater_than_equal")
+_NUMBERS = (("fitting", "p0"), ("fitting", "bounds"), ("fitting", "fixed"))  # never typed as text
 
 
 @dataclasses.dataclass
@@ -104,7 +105,7 @@ class SessionState:
                 "open it with the nlsq that wrote it, or a later one."
             )
         state = cls(**{k: v for k, v in found.items() if k in cls.__dataclass_fields__})
-        wrong = _damage(state.content) or (damage(state.fits) if state.fits else "")
+        wrong = _damage(state.content) or (damage(state.fits) if state.fits != [] else "")
         wrong = wrong or next(filter(None, (_damage(fit["content"]) for fit in state.fits)), "")
         if wrong or state.page not in PAGES:
             raise ValueError(
@@ -130,6 +131,7 @@ def _damage(content: Any) -> str:
         Settings.model_validate(content)
     except ValidationError as error:
         for problem in error.errors(include_url=False):
-            if problem["type"] not in _OF_VALUES and not isinstance(problem["input"], str):
+            typed = problem["type"] in _OF_VALUES or isinstance(problem["input"], str)
+            if not typed or problem["loc"][:2] in _NUMBERS:
                 return ".".join(map(str, problem["loc"][:2]))
     return ""

@@ -51,6 +51,7 @@ _TOLD, _DONE, _REFUSED = range(3)  # what an answer is
 _LIBRARIES = ("JAX_", "XLA_", "OMP_", "OPENBLAS_", "MKL_", "VECLIB_", "NUMEXPR_", "PYTHON", "LD_")
 _MOST_IDLE = 2  # one to fit while the other examines the fit before
 _EVERY = 0.03  # s between two messages of what goes on
+_CALLED = {"_examine": "The examination", "_write": "The writing", "_guess": "The guess"}
 
 
 class Ended(ProgramError):
@@ -62,7 +63,7 @@ class _Process:
 
     def __init__(self):
         self._begun_with = _of_libraries()
-        path = [os.path.abspath(place) for place in sys.path]
+        path = [os.path.join(_folder(), place) for place in sys.path]
         # A group of its own: the Ctrl-C of a terminal is for the window.
         group = {} if sys.platform == "win32" else {"process_group": 0}
         self._process = subprocess.Popen(
@@ -97,6 +98,14 @@ class _Process:
             with suppress(OSError, ValueError):
                 pipe.close()
         return code
+
+
+def _folder() -> str:
+    """The current folder; that of the root where it was removed, and names lead nowhere."""
+    try:
+        return os.getcwd()
+    except FileNotFoundError:
+        return os.path.abspath(os.sep)
 
 
 def _of_libraries() -> dict[str, str]:
@@ -170,7 +179,7 @@ class Call:
             Its process ended, or was ended, before that.
         """
         process = _take()
-        process.send((os.getcwd(), dict(os.environ), *self._request))
+        process.send((_folder(), dict(os.environ), *self._request))
         with self._changing:
             self._process = process
             if self._stopped:
@@ -337,28 +346,32 @@ class _Server:
         self._source, self._answer = os.fdopen(source, "rb"), os.fdopen(answer, "wb")
         self._requests: queue.SimpleQueue = queue.SimpleQueue()
         self._under_way = threading.Lock()
-        self._busy = False
+        self._busy = self._lasts = False
         self._ready = threading.Event()  # the main thread took the request inside `deferred`
         self._rows: list[Any] = []
         self._last = 0.0
 
-    def listen(self) -> NoReturn:
+    def listen(self) -> None:
         with suppress(EOFError, OSError, pickle.UnpicklingError):
             while True:
                 message = pickle.load(self._source)
                 with self._under_way:
                     if message is not None:
-                        self._busy = True
+                        self._busy, self._lasts = True, message[2] is _write
                         self._requests.put(message)
                     elif self._busy:
                         self._ready.wait()
                         _thread.interrupt_main()
-        os._exit(1)  # the window has gone
+        with self._under_way:  # the window has gone; what it was to write is written
+            if not (self._busy and self._lasts):
+                os._exit(1)
+        self._requests.put(None)
 
     def serve(self) -> NoReturn:
         while True:
             with interruption.deferred():  # a request to stop is a flag, which loops look at
-                request = self._requests.get()
+                if (request := self._requests.get()) is None:
+                    os._exit(1)
                 self._ready.set()
                 self._send(*self._answer_to(*request))
                 interruption.acted_upon()
@@ -377,10 +390,11 @@ class _Server:
             answer = _REFUSED, error
         except Exception as error:  # of the user's own kind, or a fault of ours
             traceback.print_exc()
+            what = _CALLED.get(function.__name__, "The fit")
             answer = (
                 _REFUSED,
                 Ended(
-                    f"The fit failed: {type(error).__name__}: {error}.",
+                    f"{what} failed: {type(error).__name__}: {error}.",
                     "Where it was raised stands on the standard error of the window.",
                 ),
             )
@@ -401,12 +415,15 @@ class _Server:
         self._rows, self._last = [], time.monotonic()
 
     def _send(self, kind: int, content: Any) -> None:
-        pickle.dump((kind, content), self._answer, protocol=5)
-        self._answer.flush()
+        try:
+            pickle.dump((kind, content), self._answer, protocol=5)
+            self._answer.flush()
+        except BrokenPipeError:  # the window has gone
+            os._exit(1)
 
 
 def serve() -> NoReturn:
-    """Do what is asked on standard input, until it closes."""
+    """Do what is asked on standard input, until it closes, and a file that is begun to its end."""
     from nlsq.security.child import streams
 
     server = _Server(*streams())

@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from nlsq.session.errors import ModelError
 from nlsq.session.settings import Settings
 
 MODEL_FILE = "model.py"
@@ -28,8 +29,18 @@ def write(path: Path, document: dict[str, Any], result: Any, settings: Settings)
         document=completed(document, result),
         config_text=configuration_text(settings, None if streamed else result, names),
         script_text=script,
-        files={} if model_file is None else {MODEL_FILE: model_file.read_bytes()},
+        files={} if model_file is None else {MODEL_FILE: _read(model_file)},
     )
+
+
+def _read(model_file: Path) -> bytes:
+    try:
+        return model_file.read_bytes()
+    except OSError as error:
+        raise ModelError(
+            f"{model_file}: the file of the model cannot be read: {error.strerror or error}.",
+            "The bundle holds it: put it back.",
+        ) from None
 
 
 def columns(result: Any) -> dict[str, Any]:

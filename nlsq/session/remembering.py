@@ -38,6 +38,11 @@ def of_a_fit(content: dict[str, Any]) -> dict[str, Any]:
     return {name: content[name] for name in _OF_A_FIT if name in content}
 
 
+def is_of(content: dict[str, Any], asked: dict[str, Any]) -> bool:
+    """Whether the fit that was asked for is one of the data and of the model that are here."""
+    return all(content.get(name) == asked.get(name) for name in ("data", "model", "workflow"))
+
+
 def restored(content: dict[str, Any], fit: dict[str, Any]) -> dict[str, Any]:
     """The content with the settings of a fit in the place of its own."""
     rest = {name: section for name, section in content.items() if name not in _OF_A_FIT}

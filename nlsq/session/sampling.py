@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 
@@ -30,6 +31,11 @@ def look(settings: Settings) -> tuple[Table, bool]:
     """
     large = pieces.too_large(settings)
     return sampled(settings) if large else whole(settings.data), large
+
+
+def written(path: Path) -> int:
+    """When a file was written; 0 where there is none."""
+    return path.stat().st_mtime_ns if path.exists() else 0
 
 
 def fitted_in_pieces(settings: Settings, n_rows: int, is_sample: bool) -> bool:

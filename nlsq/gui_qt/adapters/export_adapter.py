@@ -67,7 +67,7 @@ def writing(path: Path, document: dict[str, Any], result: Any, settings: Setting
     ------
     ProgramError
     """
-    check_file(path, path.resolve().parent, [settings.data.input_file])
+    check_file(path, data=[settings.data.input_file])
     check_kind(path)
     return write(path, document, result, settings)
 

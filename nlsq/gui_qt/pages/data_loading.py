@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
 
 from PySide6.QtCore import QEvent, Qt
 from PySide6.QtGui import QGuiApplication, QKeySequence, QShortcut
@@ -107,7 +107,7 @@ class DataLoadingPage(QWidget):
 
     def _open_typed(self) -> None:
         if text := self.path.text().strip():
-            self._app.open(Path(text).expanduser())
+            self._app.open(os.path.expanduser(text))
 
     def _browse(self) -> None:
         name, _ = QFileDialog.getOpenFileName(self, "Open data", "", _FILES)

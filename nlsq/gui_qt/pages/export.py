@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -76,7 +77,7 @@ class ExportPage(QWidget):
     def _suggest(self, *_) -> None:
         data = Path(self._app.state.get("data.input_file", "fit"))
         suffix = KINDS[self.kind.currentText()]
-        self.path.setText(str(data.with_name(f"{data.stem}-fit{suffix}")))
+        self.path.setText(str(data.parent / f"{data.stem}-fit{suffix}"))
 
     def _browse(self) -> None:
         suffix = KINDS[self.kind.currentText()]
@@ -85,7 +86,7 @@ class ExportPage(QWidget):
             self.path.setText(name)
 
     def _write(self) -> None:
-        app, path = self._app, Path(self.path.text().strip()).expanduser()
+        app, path = self._app, Path(os.path.expanduser(self.path.text().strip()))
         try:
             call = writing(path, app.document, app.result, app.fitted)
         except (InputError, OSError) as error:
@@ -97,12 +98,9 @@ class ExportPage(QWidget):
 
     def _tell(self, found: Path | InputError | OSError | None) -> None:
         self._question = None
-        if isinstance(found, InputError):
-            self.said.setText(f"⚠ {found.message} {found.fix}".strip())
-        else:
-            why = "the terminal says why" if found is None else found
-            written = isinstance(found, Path)
-            self.said.setText(f"Written: {found}" if written else f"⚠ Not written: {why}.")
+        why = "the terminal says why" if found is None else found
+        said = f"⚠ {found}" if isinstance(found, InputError) else f"⚠ Not written: {why}."
+        self.said.setText(f"Written: {found}" if isinstance(found, Path) else said)
         self.refresh()
 
     def wait(self, seconds: float = 10.0) -> None:

@@ -27,9 +27,9 @@ from nlsq.gui_qt.widgets.named import named
 from nlsq.gui_qt.widgets.param_results import ParamResultsWidget
 from nlsq.result.statistics import check_level
 from nlsq.session import apart
-from nlsq.session.errors import ProgramError
 from nlsq.session.examining import EMPTY, Examination, Spread, report_html
 from nlsq.session.showing import ending
+from nlsq.utils.input_error import InputError
 
 _LATER = 60  # ms, in which the fit is drawn before it is examined
 _LEVELS = ("68.27 %", "90 %", "95 %", "99 %", "99.73 %")
@@ -136,12 +136,10 @@ class ResultsPage(QWidget):
         elif (result := self._app.result) is not None:
             self._question = Question(lambda *_: apart.examine(result), self, answered=self._take)
 
-    def _take(self, found: Examination | ProgramError | None) -> None:
+    def _take(self, found: Examination | InputError | None) -> None:
         self._question = None
-        if found is None:
-            self._show_health("⚠ It cannot be examined; the terminal says why.")
-        elif isinstance(found, ProgramError):
-            self._show_health(f"⚠ {found.message} {found.fix}".strip())
+        if not isinstance(found, Examination):
+            self._show_health(f"⚠ {found or 'It cannot be examined; the terminal says why.'}")
         elif found.result is self._app.result:  # not a fit before
             self._show_health(found)
             self._show_spread(found.spread)

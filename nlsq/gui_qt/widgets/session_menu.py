@@ -85,14 +85,11 @@ class SessionMenu(QMenu):
         except InputError as error:
             self._notice.say(f"⚠ {error.message} {error.fix}".strip(), {"&Close": bool})
             return False
-        self._take(state)
+        self._app.take(state)
+        self.opened.emit()
         self._name(path if path.suffix.lower() == SUFFIX else None)
         self._preferences.remember("sessions", str(path.absolute()))
         return True
-
-    def _take(self, state: SessionState) -> None:
-        self._app.take(state)
-        self.opened.emit()
 
     def save(self) -> bool:
         """Write the session to its file, which is asked for where it has none."""
@@ -201,7 +198,8 @@ class SessionMenu(QMenu):
 
     def _reopen(self) -> None:
         if (state := self._autosave and self._autosave.last()) is not None:
-            self._take(state)
+            self._app.take(state)
+            self.opened.emit()
             self._name(None)
 
     def _say_failure(self, problem: str) -> None:
