@@ -139,8 +139,14 @@ def in_calling_thread() -> AbstractContextManager:
     """
     import jax
 
-    device = _in_calling_thread() if _on_cpu() else None
-    return nullcontext() if device is None else jax.default_device(device)
+    if not small_programs_run_here():
+        return nullcontext()
+    return jax.default_device(_in_calling_thread())
+
+
+def small_programs_run_here() -> bool:
+    """Whether `in_calling_thread` has an effect."""
+    return _on_cpu() and _in_calling_thread() is not None
 
 
 def double_is_slow() -> str:

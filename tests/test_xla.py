@@ -12,6 +12,7 @@ import scipy.optimize
 
 import nlsq
 from nlsq import curve_fit, device, xla
+from nlsq.core.drive import staging
 from nlsq.core.passes.layout import CHUNKS
 
 pytestmark = pytest.mark.core
@@ -205,3 +206,30 @@ def test_nobody_else_knows_jaxs_private_names():
     }
     assert found == {}
     assert private_names((PACKAGE / "xla.py").read_text(encoding="utf-8"))
+
+
+def test_a_program_that_keeps_its_buffers_computes_the_same_bits(monkeypatch):
+    def wave(x, a, k):
+        return a * np.exp(-k * x[0]) * np.cos(x[1])
+
+    def fits():
+        rng = np.random.default_rng(0)
+        for m in (300, 40, 256, 7):
+            x = rng.uniform(0, 2, (2, m))
+            y, sigma = wave(x, 2.0, 0.7) + 0.1 * rng.standard_normal(m), rng.uniform(1, 2, m)
+            for options in ({}, {"sigma": sigma}, {"bounds": (0, 3)}):
+                yield curve_fit(wave, x, y, (1, 1), backend="jax", **options)
+
+    taken, at_desk = [], staging.at_desk
+
+    def watched(*given):
+        taken.append(at_desk(*given))
+        return taken[-1]
+
+    monkeypatch.setattr(staging, "at_desk", watched)
+    first, again = list(fits()), list(fits())
+    assert sum(vector is None for vector in taken) == 3  # a program each: the first call compiles
+    monkeypatch.setattr(staging, "at_desk", lambda *_: None)
+    for one, two, three in zip(first, again, fits(), strict=True):
+        assert one.popt.tobytes() == two.popt.tobytes() == three.popt.tobytes()
+        assert one.pcov.tobytes() == two.pcov.tobytes() == three.pcov.tobytes()

@@ -20,7 +20,7 @@ import platformdirs
 
 from nlsq.config import env_flag
 from nlsq.utils.kept import in_memory
-from nlsq.xla import programs_kept_in
+from nlsq.xla import in_place, programs_kept_in
 
 
 def cache_directory() -> str | None:
@@ -60,19 +60,33 @@ def on_disk() -> Iterator[None]:
 
 
 class Program:
-    """A jitted function whose first call, which compiles, uses the disk."""
+    """A jitted function whose first call, which compiles, uses the disk.
+
+    Attributes
+    ----------
+    compiled : bool
+        Whether it was called.
+    desks : list or None
+        What `nlsq.core.drive.staging` keeps with it for its next calls.
+    """
 
     def __init__(self, jitted: Callable):
         self._jitted = jitted
-        self._compiled = False
+        self.compiled = False
+        self.desks: list | None = []
 
     def __call__(self, *operands):
-        if self._compiled:
+        if self.compiled:
             return self._jitted(*operands)
         with on_disk():
             result = self._jitted(*operands)
-        self._compiled = True
+        self.compiled = True
         return result
+
+    def in_place(self, operands: tuple) -> Callable | None:
+        """`xla.in_place` for operands like those of a call before."""
+        with on_disk():
+            return in_place(self._jitted, operands)
 
     def __getattr__(self, name: str):  # trace, lower
         return getattr(self._jitted, name)

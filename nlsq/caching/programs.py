@@ -15,4 +15,4 @@ cache = UnifiedCache("programs", maxsize=128)
 
 def compiled(f: Callable, unrolled: bool = False) -> Callable:
     """`jax.jit` with our disk cache and `xla.compiler_options`."""
-    return Program(jax.jit(f, compiler_options=compiler_options(unrolled)))
+    return Program(jax.jit(f, compiler_options=compiler_options(unrolled), keep_unused=True))

@@ -53,21 +53,30 @@ def fit(
     iterates = options.tr_solver != "exact"
     long = m > _LONG_PASS[0] or m * model.n > _LONG_PASS[1]
     began = None  # on less than all data or digits
-    with double_precision():
-        layout = layout_of(model, data, m, chunked=long and not iterates)
-        loss = options.loss
-        kind = loss if type(loss) is str else model_key(loss)
-        key = (model.program_key, kind, data.is_complex)
-        loss = options.loss_function
+    at_once = not (watched or long or rents or iterates)
+    layout = layout_of(model, data, m, chunked=long and not iterates)
+    loss = options.loss
+    kind = loss if type(loss) is str else model_key(loss)
+    key = (model.program_key, kind, data.is_complex)
+    loss = options.loss_function
 
-        def call():
+    def call():
+        with double_precision():
             return model.traceable(data.x)
 
-        def watch() -> Watch:
-            watch = Watch(options, functools.partial(host.residual, model, data))
-            watch.interprets |= rents
-            return watch
+    if at_once and staging.has_desks(layout):
+        program = programs.fit_program(key, call, layout, loss, method)
+        flat = pack_setup(setup, m, start_vector(x0, method))
+        vector = staging.at_desk(program, data, layout, flat)
+        if vector is not None:
+            return Outcome(vector, method)
 
+    def watch() -> Watch:
+        watch = Watch(options, functools.partial(host.residual, model, data))
+        watch.interprets |= rents
+        return watch
+
+    with double_precision():
         if options.sampled and m > MANY_POINTS and layout.block and not iterates:
             sample = data.sample(sample_size(m))
             on_sample = functools.partial(fit_sample, model)
@@ -88,7 +97,7 @@ def fit(
             if iterates:
                 task = iterative.Task(key, call(), layout, loss, method)
                 return iterative.fit(task, arrays, setup, m, options)
-            if not (watched or long or rents):
+            if at_once:
                 program = programs.fit_program(key, call, layout, loss, method)
                 flat = pack_setup(setup, m, start_vector(x0, method))
                 with in_calling_thread():

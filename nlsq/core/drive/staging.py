@@ -16,10 +16,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from nlsq.caching.disk import Program
 from nlsq.caching.memory_manager import manager
 from nlsq.caching.memory_pool import ALIGNMENT
-from nlsq.core.passes.layout import SLACK, Layout
+from nlsq.config import double_precision
+from nlsq.core.passes.layout import SIZES, SLACK, Layout
 from nlsq.core.problem.observations import Observations
+from nlsq.device import in_calling_thread, small_programs_run_here
 
 # Bytes of a fit's long data that are copied once; more are copied anew in every pass.
 _LARGEST_COPY = 1 << 26
@@ -65,13 +68,64 @@ def _padded(array, axis: int, first: int, m: int, layout: Layout, slack: int = 0
     buffer = manager.pool.allocate(
         (*array.shape[:axis], layout.capacity + slack, *array.shape[axis + 1 :]), array.dtype
     )
+    _fill(buffer, array, axis, first, m, layout.block)
+    return buffer
+
+
+def _fill(buffer: np.ndarray, array, axis: int, first: int, m: int, block: int) -> None:
     target, source = buffer, array
     if axis:
         target, source = np.moveaxis(buffer, axis, 0), np.moveaxis(array, axis, 0)
     target[:m] = source[first : first + m]
-    if m < layout.block:
-        target[m : layout.block] = source[first + m - 1]
-    return buffer
+    if m < block:
+        target[m:block] = source[first + m - 1]
+
+
+def has_desks(layout: Layout) -> bool:
+    """Whether the data are so short that a program may keep their buffers: some 100 kB."""
+    return layout.block > 0 and layout.capacity <= SIZES[0][1] and None not in layout.axes
+
+
+class _Desk:
+    """Buffers that stay with a program of short data, which reads them in place fit after fit."""
+
+    def __init__(self, program: Program, data: Observations, layout: Layout, flat: np.ndarray):
+        leaves, y, weights, _ = Staged(data, layout).__enter__()
+        self._flat = manager.pool.allocate(flat.shape, flat.dtype)
+        self._buffers, self._axes = (*leaves, y, weights), (*layout.axes, 0, 0)
+        self._block = layout.block
+        self.run = program.in_place((leaves, y, weights, None, self._flat))
+
+    def write(self, data: Observations, flat: np.ndarray) -> None:
+        self._flat[:] = flat
+        m, leaves = data.y.size, data.x.leaves[: len(self._axes) - 2]
+        arrays = zip(self._buffers, (*leaves, data.y, data.weights), self._axes, strict=True)
+        for buffer, array, axis in arrays:
+            if buffer is not None:
+                _fill(buffer, array, axis, 0, m, self._block)
+
+
+def at_desk(program: Program, data: Observations, layout: Layout, flat: np.ndarray):
+    """What a program makes of short data and `flat`, an array; None where it must be called.
+
+    The buffers are those of an earlier fit. To hand over others takes, with JAX's contexts around
+    it, a tenth of a fit of 100 points.
+    """
+    desks = program.desks
+    if desks is None or not (program.compiled and small_programs_run_here()):
+        return None
+    try:
+        desk = desks.pop()  # nobody else has it
+    except IndexError:
+        with double_precision(), in_calling_thread():
+            desk = _Desk(program, data, layout, flat)
+        if desk.run is None:
+            program.desks = None
+            return None
+    desk.write(data, flat)
+    values = desk.run()
+    desks.append(desk)
+    return values
 
 
 class Chunks:
