@@ -313,7 +313,7 @@ def curve_fit(
         f, xdata, x_name = read_with(f, xdata)
     if jac is not None:
         jac = of_curve(jac, f)
-    if isinstance(ydata, int | float | np.generic | np.ndarray) and np.ndim(ydata) == 0:
+    if isinstance(ydata, (np.ndarray, np.generic, int, float)) and not getattr(ydata, "ndim", 0):
         ydata = _for_each_point(f, xdata, ydata, p0, bounds, fixed)
     company: list[Any] = []
     guard: Any = None

@@ -27,16 +27,16 @@ def agrees(model: Model, data: Observations, options: Options, outcome: Outcome)
     """Whether the user's function has the cost that a converged fit by a program says."""
     if outcome.status <= 0 or data.y.size > MOST_POINTS:
         return True
-    try:
-        with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"):
+        try:
             values = model_value(model.evaluate(data.x.given, outcome.x)).ravel()
-    except Exception:
-        if not model.take_refusal():
-            raise
-        return False  # the user's function refuses what its program does not
-    if values.size not in (1, data.y.size):
-        return False
-    own, known, rtol = _cost(values, data, options), outcome.cost, tolerance(values)
+        except Exception:
+            if not model.take_refusal():
+                raise
+            return False  # the user's function refuses what its program does not
+        if values.size not in (1, data.y.size):
+            return False
+        own, known, rtol = _cost(values, data, options), outcome.cost, tolerance(values)
     if abs(own - known) <= rtol * known:
         return True
     if not math.isfinite(own):
@@ -48,10 +48,9 @@ def agrees(model: Model, data: Observations, options: Options, outcome: Outcome)
 
 
 def _cost(values: np.ndarray, data: Observations, options: Options) -> float:
-    with np.errstate(all="ignore"):
-        r = data.whiten(data.counted(values - data.y))
-        loss = options.loss_function
-        if loss is None:
-            return 0.5 * float(r.dot(r))
-        costs, _, _ = scale_rows(loss, options.f_scale, r, np.zeros((1, r.size)), np)
-        return float(np.sum(costs))
+    r = data.whiten(data.counted(values - data.y))
+    loss = options.loss_function
+    if loss is None:
+        return 0.5 * float(r.dot(r))
+    costs, _, _ = scale_rows(loss, options.f_scale, r, np.zeros((1, r.size)), np)
+    return float(np.sum(costs))

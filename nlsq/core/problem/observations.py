@@ -147,6 +147,8 @@ def labels_of(xdata: Any, ydata: Any, x_name: str | None = None) -> dict[str, st
     >>> labels_of([1, 2], [3, 4])
     {}
     """
+    if type(xdata) is type(ydata) is np.ndarray and x_name is None:
+        return {}
     columns = getattr(xdata, "columns", None)
     x = getattr(xdata, "name", None)
     if columns is not None and len(columns) in (1, 2):

@@ -24,6 +24,7 @@ from nlsq.utils.input_error import closest
 # name in SciPy's leastsq -> ours
 _ALIASES = {"maxfev": "max_nfev"}
 _EITHER = (("maxfev", "max_nfev"), ("diag", "x_scale"), ("epsfcn", "diff_step"))
+_SAYS_WHERE = frozenset(("backend",))
 TR_SOLVERS = ("exact", "lsmr", "cg")
 # of 'lsmr' SciPy's, of which a program that JAX traced knows `maxiter`
 TR_OPTIONS = {
@@ -131,8 +132,8 @@ def read_options(
         A value out of its range.
     """
     check_names(caller, given, front, model)
-    if not given and jac is None:
-        return _defaults(_method(method, bounded), backend())
+    if jac is None and given.keys() <= _SAYS_WHERE:
+        return _defaults(_method(method, bounded), _backend(given.get("backend")))
     for one, other in _EITHER:
         if given.get(one) is not None and given.get(other) is not None:
             raise TypeError(f"{caller}() got both {one!r} and {other!r}; give one of them.")

@@ -60,8 +60,11 @@ class Parameters:
             self.free = moving.astype(float)
             return
         low, high = self.lb.tolist(), self.ub.tolist()
+        if low.count(-math.inf) == len(low) == high.count(math.inf):
+            self.bounded, self.n_free, self.free = False, len(low), np.ones(len(low))
+            return
         free = [float(a < b) for a, b in zip(low, high, strict=True)]
-        self.bounded, self.n_free = max(low) > -math.inf or min(high) < math.inf, len(free)
+        self.bounded, self.n_free = True, len(free)
         if 0.0 in free:
             self.n_free -= free.count(0.0)
             self.bounded = any(-math.inf < a < b or a < b < math.inf

@@ -160,7 +160,7 @@ def announce(result: CurveFitResult, status: Status, verbose: int, stacklevel: i
     kept = status.stopped_from_outside or status is Status.NO_PROGRESS
     if not status.converged and not kept:
         raise FitError(f"Optimal parameters not found: {result.message}", result)
-    if result.warnings:
+    if result.get("warnings"):
         text = "; ".join(result.warnings)
         if not np.isfinite(result.pcov).all():
             text = f"Covariance of the parameters could not be estimated: {text}"
