@@ -37,16 +37,6 @@ def model(case, p):
     return np.ravel(np.asarray(case.f(case.x, *p)))
 
 
-def numerical_jacobian(case, p):
-    """Central differences."""
-    columns = []
-    for i in range(len(p)):
-        h = 1e-6 * (abs(p[i]) or 1.0)
-        step = h * np.eye(len(p))[i]
-        columns.append((model(case, p + step) - model(case, p - step)) / (2 * h))
-    return np.stack(columns, axis=1)
-
-
 def both_roads(f, *p, x=X):
     """The model's value by NumPy, and carried with x traced and with x concrete."""
     want = np.asarray(f(x, *p))
@@ -75,24 +65,20 @@ def test_corpus_is_large_and_distinct():
 
 @pytest.mark.parametrize("case", [c for c in CASES if c.road == CARRIED], ids=str)
 def test_carried_model_equals_numpy(case):
+    """Its derivatives are those of a fit, which `tests.test_corpus` compares."""
     g, p = carry(case.f), points(case)
 
-    def value_and_jacobian(x, p):
-        f = lambda q: jnp.ravel(g(x, *q))  # noqa: E731
-        return jax.lax.map(f, p), jax.jacfwd(f)(p[0])
+    def values(x, p):
+        return jax.lax.map(lambda q: jnp.ravel(g(x, *q)), p)
 
     if case.concrete or hasattr(case.x, "columns"):
-        value, jacobian = jax.jit(lambda p: value_and_jacobian(case.x, p))(p)
+        value = jax.jit(lambda p: values(case.x, p))(p)
     else:
-        value, jacobian = jax.jit(value_and_jacobian)(case.x, p)
-        shapes = jax.eval_shape(lambda p: value_and_jacobian(case.x, p), p)
-        assert shapes[0].shape == value.shape
+        value = jax.jit(values)(case.x, p)
+        assert jax.eval_shape(lambda p: values(case.x, p), p).shape == value.shape
     want = np.stack([model(case, q) for q in p])
     np.testing.assert_allclose(value, want, rtol=0, atol=1e-11 * np.abs(want).max())
     assert value.dtype == want.dtype
-    slope = numerical_jacobian(case, p[0])
-    scale = np.abs(slope).max(axis=0)
-    assert (np.abs(jacobian - slope).max(axis=0) <= 1e-5 * scale).all()
 
 
 @pytest.mark.parametrize("case", [c for c in CASES if c.road == HOST], ids=str)
