@@ -23,11 +23,11 @@ from scipy.optimize import curve_fit as scipys
 from nlsq import curve_fit, models
 from nlsq.global_optimization.config import PRESETS as SEARCHES
 from nlsq.gui_qt import presets
-from nlsq.gui_qt.adapters import formula_html, model_adapter
+from nlsq.gui_qt.adapters import formula_html
 from nlsq.gui_qt.app_state import AppState
 from nlsq.gui_qt.main_window import MainWindow
 from nlsq.gui_qt.preferences import Preferences
-from nlsq.session import running
+from nlsq.session import running, starting
 
 LEFT = Qt.MouseButton.LeftButton
 GAUSSIAN = models.get("gaussian")
@@ -218,7 +218,7 @@ SCALES = [  # values, lower, upper, whether by factors
 
 @pytest.mark.parametrize("values, lower, upper, log", SCALES)
 def test_a_slider_reaches_its_value_and_the_answer(values, lower, upper, log):
-    scale = model_adapter.scale(values, lower, upper)
+    scale = starting.scale(values, lower, upper)
     assert scale.holds(values) and scale.log == log
     assert scale.value(0.0) == pytest.approx(scale.low)
     assert scale.value(1.0) == pytest.approx(scale.high)

@@ -17,17 +17,17 @@ import numpy as np
 from PySide6.QtCore import QObject, QStandardPaths, QTimer, Signal
 from PySide6.QtGui import QUndoStack
 
-from nlsq.gui_qt.adapters import model_adapter
 from nlsq.gui_qt.adapters.fit_adapter import FitWorker, GroupsWorker, GuessWorker
+from nlsq.gui_qt.adapters.model_adapter import outlined
 from nlsq.gui_qt.session_state import SessionState
 from nlsq.gui_qt.undoing import Edit, Swap
 from nlsq.io import Table
-from nlsq.session import apart
+from nlsq.session import apart, starting
 from nlsq.session.batch_rows import GroupFits
 from nlsq.session.configuration import Configuration
 from nlsq.session.errors import ProgramError
 from nlsq.session.masks import changed
-from nlsq.session.model import LoadedModel, Start, load_model
+from nlsq.session.model import LoadedModel, Start, load_model, start
 from nlsq.session.pieces import read_in_pieces
 from nlsq.session.points import Points, Rows, groups, narrowed, of_group, rows, select
 from nlsq.session.remembering import Results, added, is_of, swapped
@@ -257,9 +257,9 @@ class AppState(QObject):
                 names = said if isinstance(said, list) else [said]
                 names = list(map(str, names)) if self.points is None else self.points.x_names
                 if wanted.path is None:
-                    self.model = model_adapter.remembering(load_model(wanted, names))
+                    self.model = starting.remembering(load_model(wanted, names))
                 else:  # its code runs in a process of its own
-                    self.model = model_adapter.outlined(wanted)
+                    self.model = outlined(wanted)
         self._begin()
         self.model_changed.emit()
 
@@ -285,7 +285,7 @@ class AppState(QObject):
                     "fitting": {k: v for k, v in given.items() if k in _OF_START},
                 }
                 fitting = Configuration(content, origin="the window").settings().fitting
-                self.start = model_adapter.begin(fitting, self.model, self.points)
+                self.start = start(fitting, self.model, self.points.x, self.points.y)
         self.start_changed.emit()
 
     def _prepare(self) -> None:
@@ -320,13 +320,13 @@ class AppState(QObject):
         self._guess.deleteLater()
         self._guess = None
 
-    def begun(self) -> model_adapter.Drawing:
+    def begun(self) -> starting.Drawing:
         """The curve (x, y) of the start, and (x, residual) of some points."""
         points = self.points
         if self.start is None or points is None or points.x.ndim > 1:
-            return model_adapter.UNDRAWN
+            return starting.UNDRAWN
         if self.model.path is None:
-            return model_adapter.drawn(self.model, points, self.start.p0)
+            return starting.drawn(self.model, points, self.start.p0)
         order = np.argsort(points.x, kind="stable")
         x, y = points.x[order], self._values[order]
         return x, y, x, points.y[order] - y

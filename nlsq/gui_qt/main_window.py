@@ -33,7 +33,6 @@ from PySide6.QtWidgets import (
 
 from nlsq.gui_qt.adapters.config_adapter import is_session
 from nlsq.gui_qt.adapters.data_adapter import labelled
-from nlsq.gui_qt.adapters.model_adapter import summits
 from nlsq.gui_qt.app_state import AppState
 from nlsq.gui_qt.pages.data_loading import DataLoadingPage
 from nlsq.gui_qt.pages.export import ExportPage
@@ -55,6 +54,7 @@ from nlsq.gui_qt.widgets.session_menu import SessionMenu
 from nlsq.session.examining import band, standard_residuals
 from nlsq.session.remembering import curve
 from nlsq.session.showing import legend
+from nlsq.session.starting import summits
 from nlsq.utils.atomic import kept
 
 _PAGES = (DataLoadingPage, ModelSelectionPage, FittingOptionsPage, ResultsPage, ExportPage)

@@ -21,7 +21,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )  # fmt: skip
 
-from nlsq.gui_qt.adapters.model_adapter import added, catalogue, description, dragged, peaks, read
+from nlsq.gui_qt.adapters.model_adapter import catalogue, description, peaks, read
 from nlsq.gui_qt.app_state import AppState
 from nlsq.gui_qt.widgets.building import filled, split
 from nlsq.gui_qt.widgets.code_page import CodePage
@@ -29,6 +29,7 @@ from nlsq.gui_qt.widgets.formula_field import FormulaField
 from nlsq.gui_qt.widgets.named import named
 from nlsq.gui_qt.widgets.parameter_table import ParameterTable
 from nlsq.gui_qt.widgets.problem_label import ProblemLabel
+from nlsq.session.starting import added, dragged
 from nlsq.session.words import read_model
 from nlsq.utils.input_error import InputError
 

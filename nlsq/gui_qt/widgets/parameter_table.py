@@ -9,11 +9,11 @@ from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtGui import QFocusEvent, QWheelEvent
 from PySide6.QtWidgets import QHeaderView, QSlider, QTableWidget, QTableWidgetItem, QWidget
 
-from nlsq.gui_qt.adapters.model_adapter import Scale, scale
 from nlsq.gui_qt.app_state import AppState
 from nlsq.gui_qt.widgets.building import readable
 from nlsq.gui_qt.widgets.named import named
 from nlsq.session.model import LoadedModel
+from nlsq.session.starting import Scale, scale
 
 COLUMNS = {
     "Parameter": "Its name in the model",
