@@ -24,7 +24,7 @@ from nlsq.gui_qt.undoing import Edit, Swap
 from nlsq.io import Table
 from nlsq.session import apart, starting
 from nlsq.session.batch_rows import GroupFits
-from nlsq.session.configuration import Configuration
+from nlsq.session.configuration import WINDOW, Configuration, settings_of
 from nlsq.session.errors import ProgramError
 from nlsq.session.masks import changed
 from nlsq.session.model import LoadedModel, Start, load_model, start
@@ -35,7 +35,6 @@ from nlsq.session.sampling import fitted_in_pieces, look, written
 from nlsq.session.settings import Settings
 from nlsq.utils.input_error import InputError
 
-_NO_MODEL = {"formula": "0"}  # in the place of a model, where only the data are asked for
 # For which no file is read again.
 _OF_ROWS = tuple(
     f"data.{key}" for key in ("columns", "exclude", "x_range", "where", "rows", "only")
@@ -206,7 +205,7 @@ class AppState(QObject):
         ------
         ConfigurationError
         """
-        return Configuration(copy.deepcopy(self.state.content), origin="the window").settings()
+        return Configuration(copy.deepcopy(self.state.content), origin=WINDOW).settings()
 
     def view(self, **what: Any) -> None:
         """Show results in another way: `level` or `draws` of the session."""
@@ -226,11 +225,11 @@ class AppState(QObject):
         self.data_changed.emit()
 
     def _read(self) -> None:
-        content = {"data": self.state.get("data"), "model": _NO_MODEL}
+        content = {"data": self.state.get("data")}
         for section, key in (("workflow", "workflow"), ("fitting", "fitting.goal")):
             if (said := self.state.get(key)) is not None:
                 content[section] = {"goal": said} if section == "fitting" else said
-        settings = Configuration(content, origin="the window").settings()
+        settings = settings_of(content)
         data, by = settings.data, settings.data.columns.group
         if self.file is None:
             self.file, self.sampled = look(settings)
@@ -251,8 +250,7 @@ class AppState(QObject):
         self.model = None
         with self._reporting("model"):
             if self.state.get("model") is not None:
-                content = {"data": {"input_file": "-"}, "model": self.state.get("model")}
-                wanted = Configuration(content, origin="the window").settings().model
+                wanted = settings_of({"model": self.state.get("model")}).model
                 said = self.state.get("data.columns.x", "x")
                 names = said if isinstance(said, list) else [said]
                 names = list(map(str, names)) if self.points is None else self.points.x_names
@@ -279,12 +277,8 @@ class AppState(QObject):
         else:
             with self._reporting("start"):
                 given = self.state.get("fitting", {})
-                content = {
-                    "data": {"input_file": "-"},
-                    "model": _NO_MODEL,
-                    "fitting": {k: v for k, v in given.items() if k in _OF_START},
-                }
-                fitting = Configuration(content, origin="the window").settings().fitting
+                given = {key: value for key, value in given.items() if key in _OF_START}
+                fitting = settings_of({"fitting": given}).fitting
                 self.start = start(fitting, self.model, self.points.x, self.points.y)
         self.start_changed.emit()
 

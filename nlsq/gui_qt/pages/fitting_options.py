@@ -17,7 +17,6 @@ from PySide6.QtWidgets import (
     QWidget,
 )  # fmt: skip
 
-from nlsq.gui_qt.adapters.option_adapter import idle, refusal
 from nlsq.gui_qt.app_state import AppState
 from nlsq.gui_qt.plots.live_cost_plot import LiveCostPlotWidget
 from nlsq.gui_qt.presets import PRESETS
@@ -27,7 +26,7 @@ from nlsq.gui_qt.widgets.group_fits import GroupFitsWidget
 from nlsq.gui_qt.widgets.iteration_table import IterationTableWidget
 from nlsq.gui_qt.widgets.named import named
 from nlsq.gui_qt.widgets.problem_label import ProblemLabel
-from nlsq.session.configuration import unsuitable
+from nlsq.session.options import idle, refusal, unsuitable
 from nlsq.session.showing import ending
 from nlsq.types import LossLiteral, MethodLiteral, SearchLiteral
 

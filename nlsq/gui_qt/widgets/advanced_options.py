@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, NamedTuple, get_args
 
 from PySide6.QtWidgets import QComboBox, QFormLayout, QLabel, QLineEdit, QWidget
 
-from nlsq.gui_qt.adapters.option_adapter import default_of, refusal, uses
 from nlsq.gui_qt.app_state import AppState
 from nlsq.gui_qt.widgets.building import sentence
 from nlsq.gui_qt.widgets.named import named
+from nlsq.session.options import default_of, refusal, uses
+from nlsq.session.words import read_number
 from nlsq.types import SamplerLiteral
 
 DEFAULT = "(default)"
@@ -108,10 +108,9 @@ class AdvancedOptionsWidget(QWidget):
 
 def _number(text: str) -> Any:
     """A number where it is one; else the text, which is refused with a sentence."""
-    kinds: tuple[Callable, ...] = (int, float)
-    for kind in kinds:
+    for read in (int, read_number):
         try:
-            return kind(text.replace(",", ".").replace("−", "-"))
+            return read(text)
         except ValueError:
             continue
     return text
