@@ -17,7 +17,7 @@ import numpy as np
 from PySide6.QtCore import QObject, QStandardPaths, QTimer, Signal
 from PySide6.QtGui import QUndoStack
 
-from nlsq.gui_qt.adapters.fit_adapter import FitWorker, GroupsWorker, GuessWorker
+from nlsq.gui_qt.adapters.fit_adapter import Worker
 from nlsq.gui_qt.adapters.model_adapter import outlined
 from nlsq.gui_qt.session_state import SessionState
 from nlsq.gui_qt.undoing import Edit, Swap
@@ -70,7 +70,7 @@ class AppState(QObject):
         Whether the fit that runs was asked to end.
     group_names : list of str
         The groups of the table, where a column of groups is chosen.
-    problems : dict of str to ProgramError
+    problems : dict of str to InputError
         What is wrong, by the section it is in.
     """
 
@@ -107,13 +107,13 @@ class AppState(QObject):
         )
         self._results = Results()
         self._values = _NOTHING  # of the model of a file at the start
-        self._worker: FitWorker | None = None
+        self._worker: Worker | None = None
         self.stopping = False
         self._seen: tuple = (None, 0)  # of what runs
         self.group_names: list[str] = []
         self._groups: GroupFits | None = None
         self._file = 0  # when what is open was written
-        self._guess: GuessWorker | None = None
+        self._guess: Worker | None = None
         self._clock = QTimer(self, interval=_DRAIN)
         self._clock.timeout.connect(self._drain)
         self._later = QTimer(self, interval=300, singleShot=True)
@@ -293,26 +293,22 @@ class AppState(QObject):
             self._later.start()
             return
         with self._reporting("start"):
-            self._guess = GuessWorker(self.settings(), self.points, self)
-            self._guess.succeeded.connect(self._take_guess)
-            self._guess.refused.connect(self._refuse_guess)
-            self._guess.finished.connect(self._end_guess)
+            settings, points = self.settings(), self.points
+            self._guess = Worker(
+                lambda _: apart.guess(settings, points), self, answered=self._take_guess
+            )
             self._guess.start()
             QTimer.singleShot(_PATIENCE, self._guess, self._guess.kill)
 
-    def _take_guess(self, start: Start, values: np.ndarray) -> None:
-        if not self._later.isActive() and self.model is not None and self.model.path is not None:
-            with self._reporting("start"):
-                self.start, self._values = start, values
-            self.start_changed.emit()
-
-    def _refuse_guess(self, error: ProgramError) -> None:
-        if not self._later.isActive() and self.model is not None and self.model.path is not None:
-            self._complain("start", error)
-
-    def _end_guess(self) -> None:
-        self._guess.deleteLater()
+    def _take_guess(self, found: tuple[Start, np.ndarray] | InputError | None) -> None:
         self._guess = None
+        if self._later.isActive() or self.model is None or self.model.path is None or found is None:
+            return
+        with self._reporting("start"):
+            if isinstance(found, InputError):
+                raise found
+            self.start, self._values = found
+        self.start_changed.emit()
 
     def begun(self) -> starting.Drawing:
         """The curve (x, y) of the start, and (x, residual) of some points."""
@@ -329,10 +325,6 @@ class AppState(QObject):
         if self.result is not None:
             self.document = self.result = self.fitted = None
             self.result_changed.emit()
-
-    def _complain(self, section: str, error: InputError) -> None:
-        self.problems[section] = error
-        self.problems_changed.emit()
 
     @contextmanager
     def _reporting(self, section: str) -> Iterator[None]:
@@ -368,21 +360,21 @@ class AppState(QObject):
                 return
         self._asked = copy.deepcopy(self.state.content), self.points
         with self._reporting("fitting"):
-            self._settings = self.settings()
+            self._settings = settings = self.settings()
             self._begun_from = copy.deepcopy(self.state.get("fitting"))
             if self.fits_groups:
                 from nlsq.session.batching import require_many  # with the engine
 
-                require_many(self._settings)
-                self._worker = GroupsWorker(self._settings, None, self)
-                content = self._groups_content()
-                self._groups = GroupFits(self._settings, content, self._worker.rows)
+                require_many(settings)
+                self._worker = Worker(
+                    lambda told: apart.fit_groups(settings, told), self, answered=self._finish
+                )
+                self._groups = GroupFits(settings, self._groups_content(), self._worker.rows)
             else:
-                points = None if read_in_pieces(self._settings) else self.points
-                self._worker = FitWorker(self._settings, points, self)
-                self._worker.succeeded.connect(self._take)
-            self._worker.refused.connect(self._refuse)
-            self._worker.finished.connect(self._finish)
+                points = None if read_in_pieces(settings) else self.points
+                self._worker = Worker(
+                    lambda told: apart.fit(settings, points, told), self, answered=self._finish
+                )
             self.stopping, self._seen = False, (None, 0)
             self._worker.start()
             self._clock.start()
@@ -444,25 +436,27 @@ class AppState(QObject):
             self.groups_changed.emit()
         self._seen = seen
 
-    def _take(self, document: dict[str, Any], result: Any) -> None:
+    def _take(self, document: dict[str, Any], result: Any) -> bool:
+        """Keep a fit; whether it is of the data and the model that are here, and shown."""
         content, points = self._asked  # not those of now
-        if is_of(self.state.content, content):
+        if current := is_of(self.state.content, content):
             self.document, self.result, self.fitted = document, result, self._settings
-        else:
-            self._complain("fitting", ProgramError(_ELSE))
         if "xdata" in result:  # else its data may have changed on disk, unseen
             self._results.hold(content, points, (document, result, self._settings))
         self.state.fits = added(self.state.fits, document, content)
         self.result_changed.emit()
         self.fits_changed.emit()
         self.fit_done.emit()
+        return current
 
-    def _refuse(self, error: ProgramError) -> None:
-        self._complain("fitting", error)
-
-    def _finish(self) -> None:
+    def _finish(self, found: tuple[dict, Any] | bool | InputError | None) -> None:
+        """Take document and result of one fit; those of groups came row by row."""
+        with self._reporting("fitting"):
+            if isinstance(found, InputError):
+                raise found
+            if isinstance(found, tuple) and not self._take(*found):
+                raise ProgramError(_ELSE)
         self._drain()
         self._clock.stop()
-        self._worker.deleteLater()
         self._worker = None
         self.running_changed.emit(False)

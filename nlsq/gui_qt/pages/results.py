@@ -14,7 +14,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from nlsq.gui_qt.adapters.ask_adapter import Question
+from nlsq.gui_qt.adapters.fit_adapter import Question
 from nlsq.gui_qt.app_state import AppState
 from nlsq.gui_qt.plots.histogram_plot import HistogramPlotWidget, QuantilePlotWidget
 from nlsq.gui_qt.session_state import DRAWN

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from nlsq.gui_qt.adapters.ask_adapter import Question
+from nlsq.gui_qt.adapters.fit_adapter import Question
 from nlsq.gui_qt.app_state import AppState
 from nlsq.gui_qt.widgets.building import filled
 from nlsq.gui_qt.widgets.named import named
