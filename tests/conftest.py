@@ -69,6 +69,30 @@ def unpaid():
     renting._accounts.clear()
 
 
+@pytest.fixture(scope="module")
+def one_window(qapp):
+    """What makes the window of a module, and brings it back."""
+    from tests.gui_window import OneWindow
+
+    made = OneWindow()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def window(one_window, qtbot, tmp_path, request):
+    """The window as it opens, with its files in the folder of the test."""
+    return one_window.fresh(tmp_path, request.session.testsfailed)
+
+
+@pytest.fixture
+def active(window, qtbot):
+    """The window, to which keys come."""
+    with qtbot.waitActive(window):
+        window.activateWindow()
+    return window
+
+
 def pytest_collection_modifyitems(config, items):
     """What C prints of an exception is one of Qt's in the window's tests alone.
 

@@ -13,8 +13,6 @@ from PySide6.QtCore import Qt
 
 from nlsq import curve_fit, models
 from nlsq.gui_qt.app_state import AppState
-from nlsq.gui_qt.main_window import MainWindow
-from nlsq.gui_qt.preferences import Preferences
 from nlsq.gui_qt.session_state import SessionState
 
 
@@ -26,15 +24,6 @@ def peak(tmp_path):
     path = tmp_path / "peak.csv"
     np.savetxt(path, np.column_stack([x, y]), delimiter=",", header="t,V", comments="")
     return path, x, y
-
-
-@pytest.fixture
-def window(qtbot, tmp_path):
-    opened = MainWindow(AppState(), Preferences(tmp_path / "window.json"))
-    qtbot.addWidget(opened)
-    opened.show()
-    yield opened
-    opened.app.wait()
 
 
 def child(window, name):

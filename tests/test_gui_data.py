@@ -21,8 +21,6 @@ from PySide6.QtWidgets import QApplication, QComboBox, QWidget
 from nlsq import curve_fit
 from nlsq.gui_qt.adapters.export_adapter import as_command, as_python
 from nlsq.gui_qt.app_state import AppState
-from nlsq.gui_qt.main_window import MainWindow
-from nlsq.gui_qt.preferences import Preferences
 from nlsq.gui_qt.session_state import SessionState
 from nlsq.session import masks, pieces
 from nlsq.session.pyramid import Pyramid
@@ -35,16 +33,8 @@ LEFT, CONTROL, SHIFT = (
 
 
 @pytest.fixture
-def window(qtbot, tmp_path):
-    app = AppState()
-    app.own_folder = tmp_path / "kept"
-    opened = MainWindow(app, Preferences(tmp_path / "window.json"))
-    qtbot.addWidget(opened)
-    opened.show()
-    with qtbot.waitActive(opened):  # else its keys do nothing
-        opened.activateWindow()
-    yield opened
-    app.wait()
+def window(active):
+    return active
 
 
 @pytest.fixture

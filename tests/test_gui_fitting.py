@@ -22,8 +22,6 @@ from scipy.optimize import curve_fit
 from nlsq.cli.main import cli
 from nlsq.gui_qt import app_state
 from nlsq.gui_qt.adapters.export_adapter import as_command
-from nlsq.gui_qt.app_state import AppState
-from nlsq.gui_qt.main_window import MainWindow
 from nlsq.session import apart
 from nlsq.session.configuration import Configuration
 from nlsq.session.plan import read
@@ -46,13 +44,9 @@ def decay(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def window(qtbot, decay):
-    opened = MainWindow(AppState())
-    qtbot.addWidget(opened)
-    opened.show()
-    opened.app.open(decay)
-    yield opened
-    opened.app.wait()
+def window(window, decay):
+    window.app.open(decay)
+    return window
 
 
 def child(window, name):

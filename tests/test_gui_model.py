@@ -24,24 +24,10 @@ from nlsq import curve_fit, models
 from nlsq.global_optimization.config import PRESETS as SEARCHES
 from nlsq.gui_qt import presets
 from nlsq.gui_qt.adapters import formula_html
-from nlsq.gui_qt.app_state import AppState
-from nlsq.gui_qt.main_window import MainWindow
-from nlsq.gui_qt.preferences import Preferences
 from nlsq.session import running, starting
 
 LEFT = Qt.MouseButton.LeftButton
 GAUSSIAN = models.get("gaussian")
-
-
-@pytest.fixture
-def window(qtbot, tmp_path):
-    app = AppState()
-    app.own_folder = tmp_path / "code"
-    opened = MainWindow(app, Preferences(tmp_path / "window.json"))
-    qtbot.addWidget(opened)
-    opened.show()
-    yield opened
-    app.wait()
 
 
 @pytest.fixture

@@ -23,9 +23,7 @@ from nlsq.core.loop.status import Status
 from nlsq.gui_qt.adapters.config_adapter import read_session, write_session
 from nlsq.gui_qt.app_state import AppState
 from nlsq.gui_qt.autosave import AutosaveManager
-from nlsq.gui_qt.main_window import MainWindow
 from nlsq.gui_qt.pages import results
-from nlsq.gui_qt.preferences import Preferences
 from nlsq.gui_qt.session_state import SessionState
 from nlsq.gui_qt.widgets import param_results
 from nlsq.result import CurveFitResult
@@ -50,17 +48,10 @@ def data(tmp_path):
 
 
 @pytest.fixture
-def window(qtbot, data, tmp_path):
-    app = AppState()
-    app.put("data", {"input_file": str(data), "columns": {"x": 0, "y": 1}})
-    app.put("model", {"name": "gaussian"})
-    opened = MainWindow(app, Preferences(tmp_path / "window.json"))
-    qtbot.addWidget(opened)
-    opened.show()
-    with qtbot.waitActive(opened):  # else its keys do nothing
-        opened.activateWindow()
-    yield opened
-    app.wait()
+def window(active, data):
+    active.app.put("data", {"input_file": str(data), "columns": {"x": 0, "y": 1}})
+    active.app.put("model", {"name": "gaussian"})
+    return active
 
 
 def child(window, name):
