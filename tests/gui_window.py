@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from PySide6.QtCore import QEvent, Qt
+from PySide6.QtCore import QEvent, QEventLoop, Qt
 from PySide6.QtWidgets import (
     QAbstractButton,
     QAbstractScrollArea,
@@ -26,7 +26,7 @@ class OneWindow:
         self._window: MainWindow | None = None
         self._failures = 0
 
-    def fresh(self, folder: Path, failures: int) -> MainWindow:
+    def fresh(self, folder: Path, failures: int = 0) -> MainWindow:
         """The window as it opens, with its files in a folder; another one after a failure."""
         if failures != self._failures:
             self.close()
@@ -54,11 +54,22 @@ class OneWindow:
         self._window = None
 
 
+def fit(window: MainWindow) -> None:
+    """Fit, to the end."""
+    window.app.fit()
+    _hear(window.app)
+    assert window.app.result is not None, window.app.problems
+
+
 def end(app: AppState) -> None:
     """End what runs, until nothing of it is heard any more."""
     app.wait()
+    _hear(app)
+
+
+def _hear(app: AppState) -> None:
     while app.running or app._guess is not None:
-        QApplication.processEvents()
+        QApplication.processEvents(QEventLoop.ProcessEventsFlag.WaitForMoreEvents)
 
 
 def _as_made(window: MainWindow) -> None:
