@@ -1,5 +1,9 @@
-"""One window for the tests of a module: to make one takes longer than most of them."""
+"""One window for the tests of a module, and what they do with it by the names of its controls.
 
+To make a window takes longer than most tests. `tests.gui_hand` touches it as a person does.
+"""
+
+import time
 from pathlib import Path
 
 from PySide6.QtCore import QEvent, QEventLoop, Qt
@@ -7,8 +11,10 @@ from PySide6.QtWidgets import (
     QAbstractButton,
     QAbstractScrollArea,
     QApplication,
+    QComboBox,
     QSplitter,
     QTabWidget,
+    QWidget,
 )
 
 from nlsq.gui_qt.app_state import AppState
@@ -54,11 +60,42 @@ class OneWindow:
         self._window = None
 
 
+def child(window: QWidget, name: str, kind: type[QWidget] = QWidget) -> QWidget:
+    """The control of a name."""
+    found = window.findChild(kind, name)
+    assert found is not None, name
+    return found
+
+
+def press(window: QWidget, qtbot, name: str) -> None:
+    """Click a button."""
+    qtbot.mouseClick(child(window, name), Qt.MouseButton.LeftButton)
+
+
+def write(window: QWidget, qtbot, name: str, text: str) -> None:
+    """Type into a field, in the place of what is there."""
+    field = child(window, name)
+    field = field.lineEdit() if isinstance(field, QComboBox) else field
+    field.setFocus()
+    field.selectAll()
+    qtbot.keyClick(field, Qt.Key.Key_Delete)
+    qtbot.keyClicks(field, text)
+    qtbot.keyClick(field, Qt.Key.Key_Return)
+
+
+def choose(window: QWidget, name: str, text: str) -> None:
+    """Take an entry of a box."""
+    box = child(window, name)
+    box.setCurrentText(text)
+    assert box.currentText() == text
+    box.activated.emit(box.currentIndex())
+
+
 def fit(window: MainWindow) -> None:
     """Fit, to the end."""
     window.app.fit()
     _hear(window.app)
-    assert window.app.result is not None, window.app.problems
+    assert "fitting" not in window.app.problems, window.app.problems["fitting"]
 
 
 def end(app: AppState) -> None:
@@ -68,7 +105,9 @@ def end(app: AppState) -> None:
 
 
 def _hear(app: AppState) -> None:
+    until = time.monotonic() + 60
     while app.running or app._guess is not None:
+        assert time.monotonic() < until, "what runs does not end"
         QApplication.processEvents(QEventLoop.ProcessEventsFlag.WaitForMoreEvents)
 
 

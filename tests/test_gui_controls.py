@@ -61,7 +61,7 @@ def hand(shared, qtbot, monkeypatch):
     window.show()
     if app.state.content != content(folder) or app.result is not result:
         app.put("", content(folder))
-        app._settings = app.settings()
+        app._settings, app._asked = app.settings(), (content(folder), app.points)
         app._take(document, result)
     app.history.clear()
     if app.state.theme != "system":

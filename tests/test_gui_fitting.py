@@ -27,6 +27,7 @@ from nlsq.session.configuration import Configuration
 from nlsq.session.plan import read
 from nlsq.session.running import execute
 from tests.gui_watchdog import Watchdog
+from tests.gui_window import child, choose, press
 
 LEFT = Qt.MouseButton.LeftButton
 MODEL = "import numpy as np\n\ndef f(t, a, tau):\n    return a * np.exp(-t / tau)\n"
@@ -47,18 +48,6 @@ def decay(tmp_path, monkeypatch):
 def window(window, decay):
     window.app.open(decay)
     return window
-
-
-def child(window, name):
-    from PySide6.QtWidgets import QWidget
-
-    found = window.findChild(QWidget, name)
-    assert found is not None, name
-    return found
-
-
-def press(window, qtbot, name):
-    qtbot.mouseClick(child(window, name), LEFT)
 
 
 def done(window, qtbot):
@@ -245,13 +234,6 @@ def samples(window, tmp_path):
     window.app.edit("model", {"name": "linear"})
     window.navigate_to("fitting")
     return path
-
-
-def choose(window, name, word):
-    box = child(window, name)
-    box.setCurrentText(word)
-    assert box.currentText() == word
-    box.activated.emit(box.currentIndex())
 
 
 def cells(window):
