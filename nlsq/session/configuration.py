@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -72,15 +73,9 @@ class Configuration:
                 "Look at the model, then say --trust on the command line.",
             )
         found = cls(content, places, str(path))
-        found._resolve(path.resolve().parent)
+        folder = path.resolve().parent
+        move_files(content, lambda given: str(folder / given))
         return found
-
-    def _resolve(self, folder: Path) -> None:
-        for section, key in (("data", "input_file"), ("model", "path")):
-            inside = self.content.get(section)
-            given = inside.get(key) if isinstance(inside, dict) else None
-            if isinstance(given, str) and given != "-":
-                inside[key] = str(folder / given)
 
     def set(self, key: str, value: Any, place: str) -> None:
         """Replace an entry, such as "data.columns.x"."""
@@ -144,6 +139,15 @@ class Configuration:
             key = f"{_dotted(where)}: " if where else ""
             said[where] = f"{place}: {key}{_sentence(problem, where)}"
         return list(said.values())
+
+
+def move_files(content: dict[str, Any], to: Callable[[str], str]) -> None:
+    """Put other paths, ``to(path)``, in the place of those of data and model."""
+    for section, key in (("data", "input_file"), ("model", "path")):
+        inside = content.get(section)
+        given = inside.get(key) if isinstance(inside, dict) else None
+        if isinstance(given, str) and given != "-":
+            inside[key] = to(given)
 
 
 def _everywhere(content: Any, place: str, at: tuple = ()) -> dict[tuple, str]:

@@ -1,4 +1,4 @@
-"""The catalogue of models as rows, and what a text or the code of a file offers."""
+"""The catalogue of models, and what a text or the code of a file offers."""
 
 from __future__ import annotations
 
@@ -12,26 +12,16 @@ from nlsq.session.model import LoadedModel
 from nlsq.session.settings import Model
 
 
-class CatalogueRow(NamedTuple):
-    """One model of the catalogue."""
-
-    name: str
-    title: str
-    category: str
-    formula: str
-
-
-def catalogue(words: str = "") -> list[CatalogueRow]:
+def catalogue(words: str = "") -> dict[str, list[Any]]:
     """The models that mention all these words, by category; all without words."""
     from nlsq import models
 
-    found = set(models.search(words))
-    return [
-        CatalogueRow(name, models.get(name).title, category, models.get(name).formula or "")
-        for category, names in models.categories().items()
-        for name in names
-        if name in found
-    ]
+    found, by_category = set(models.search(words)), models.categories().items()
+    return {
+        category: [models.get(name) for name in names if name in found]
+        for category, names in by_category
+        if found.intersection(names)
+    }
 
 
 def description(name: str) -> str:

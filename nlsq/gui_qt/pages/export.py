@@ -112,7 +112,7 @@ class ExportPage(QWidget):
         try:
             QGuiApplication.clipboard().setText(text())
         except InputError as error:
-            self.said.setText(f"⚠ {error.message} {error.fix}".strip())
+            self.said.setText(f"⚠ {error}")
             return
         ended = self._app.document["convergence"]
         stopped = "" if ended["success"] else f" This fit ended early: {ended['message']}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import groupby, pairwise
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -152,13 +152,13 @@ class ModelSelectionPage(QWidget):
         self.list.clear()
         bold = self.list.font()
         bold.setBold(True)
-        for category, rows in groupby(catalogue(words), lambda row: row.category):
+        for category, members in catalogue(words).items():
             heading = QListWidgetItem(category.capitalize(), self.list)
             heading.setFlags(Qt.ItemFlag.ItemIsEnabled)
             heading.setFont(bold)
-            for row in rows:
-                item = QListWidgetItem(f"   {row.title}  ({row.name})", self.list)
-                item.setData(_NAME, row.name)
+            for model in members:
+                item = QListWidgetItem(f"   {model.title}  ({model.name})", self.list)
+                item.setData(_NAME, model.name)
 
     def _describe(self, item: QListWidgetItem | None) -> None:
         if item is not None and item.data(_NAME):

@@ -63,4 +63,4 @@ class QuantilePlotWidget(_SpreadPlotWidget):
         self.line.setData(ends, ends, pen=pg.mkPen(theme.fit, width=1))
         for side, limit in zip((self.lower, self.upper), spread.limits, strict=False):
             side.setData(spread.expected, limit)
-        self.band.setBrush(pg.mkBrush(theme.band[:7] + "30"))
+        self.band.setBrush(pg.mkBrush(theme.fit + "30"))

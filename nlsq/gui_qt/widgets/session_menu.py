@@ -83,7 +83,7 @@ class SessionMenu(QMenu):
         try:
             state = read_session(path)
         except InputError as error:
-            self._notice.say(f"⚠ {error.message} {error.fix}".strip(), {"&Close": bool})
+            self._notice.say(f"⚠ {error}", {"&Close": bool})
             return False
         self._app.take(state)
         self.opened.emit()
