@@ -121,8 +121,8 @@ class AppState(QObject):
         self._soon = QTimer(self, interval=300, singleShot=True)
         self._soon.timeout.connect(self._prepare)
         if self.state.content:
-            self._data(read=True)
-            self._model()
+            self._read_data(read=True)
+            self._read_model()
 
     # ------------------------------------------------------------------------------- changing
 
@@ -153,19 +153,19 @@ class AppState(QObject):
         self.problems_changed.emit()
         section = key.split(".")[0]
         if section in ("data", "workflow", ""):
-            self._data(read=not key.startswith(_OF_ROWS))
+            self._read_data(read=not key.startswith(_OF_ROWS))
         if key in ("fitting.nan_policy", "fitting.goal"):
-            self._data(read=False)
+            self._read_data(read=False)
         if section in ("model", "") or key == "data.columns.x":
-            self._model()
+            self._read_model()
         if section == "fitting" and key.removeprefix("fitting.") in (*_OF_START, section):
-            self._begin()
+            self._find_start()
         if section in ("fitting", ""):
             self.fitting_changed.emit()
         found = self._results.of(self.state.content, self.points)
         if found is not None and found[1] is not self.result:
             self.document, self.result, self.fitted = found
-            self._begun_from = copy.deepcopy(self.state.get("fitting"))
+            self._fitted_from = copy.deepcopy(self.state.get("fitting"))
             self.result_changed.emit()
 
     def take(self, state: SessionState) -> None:
@@ -186,7 +186,7 @@ class AppState(QObject):
         """Open a data file; the columns are those that it begins with."""
         wanted = {"input_file": str(path)}
         if self.state.get("data") == wanted:
-            self._data(read=True)  # the file may be another by now
+            self._read_data(read=True)  # the file may be another by now
             return
         with self.step(f"open {Path(path).name}"):
             self.edit("data", wanted)
@@ -213,18 +213,18 @@ class AppState(QObject):
             vars(self.state).update(what)
             self.view_changed.emit()
 
-    def _data(self, read: bool) -> None:
+    def _read_data(self, read: bool) -> None:
         self._forget()
         with self._reporting("data"):
             self.points, self.rows, self.in_pieces = None, None, False
             if read:
                 self.file, self.table, self.sampled = None, None, False
             if self.state.get("data") is not None:
-                self._read()
-        self._begin()
+                self._look()
+        self._find_start()
         self.data_changed.emit()
 
-    def _read(self) -> None:
+    def _look(self) -> None:
         content = {"data": self.state.get("data")}
         for section, key in (("workflow", "workflow"), ("fitting", "fitting.goal")):
             if (said := self.state.get(key)) is not None:
@@ -245,7 +245,7 @@ class AppState(QObject):
         self.points = select(self.table, data, omit)
         self.in_pieces = fitted_in_pieces(settings, self.file.n_rows, self.sampled)
 
-    def _model(self) -> None:
+    def _read_model(self) -> None:
         self._forget()
         self.model = None
         with self._reporting("model"):
@@ -258,10 +258,10 @@ class AppState(QObject):
                     self.model = starting.remembering(load_model(wanted, names))
                 else:  # its code runs in a process of its own
                     self.model = outlined(wanted)
-        self._begin()
+        self._find_start()
         self.model_changed.emit()
 
-    def _begin(self) -> None:
+    def _find_start(self) -> None:
         """Find where a fit would begin."""
         self.start, self._values = None, _NOTHING
         self._later.stop()
@@ -310,7 +310,7 @@ class AppState(QObject):
             self.start, self._values = found
         self.start_changed.emit()
 
-    def begun(self) -> starting.Drawing:
+    def start_curves(self) -> starting.Drawing:
         """The curve (x, y) of the start, and (x, residual) of some points."""
         points = self.points
         if self.start is None or points is None or points.x.ndim > 1:
@@ -342,7 +342,7 @@ class AppState(QObject):
     @property
     def is_unmoved(self) -> bool:
         """Whether the last fit began where the next one would."""
-        return self.result is not None and self._begun_from == self.state.get("fitting")
+        return self.result is not None and self._fitted_from == self.state.get("fitting")
 
     @property
     def running(self) -> bool:
@@ -355,13 +355,13 @@ class AppState(QObject):
             return
         again = self.fits_groups or self.in_pieces  # which read the file anew, as it is by then
         if again and written(Path(self.state.get("data.input_file"))) != self._file:
-            self._data(read=True)
+            self._read_data(read=True)
             if self.points is None:
                 return
         self._asked = copy.deepcopy(self.state.content), self.points
         with self._reporting("fitting"):
             self._settings = settings = self.settings()
-            self._begun_from = copy.deepcopy(self.state.get("fitting"))
+            self._fitted_from = copy.deepcopy(self.state.get("fitting"))
             if self.fits_groups:
                 from nlsq.session.batching import require_many  # with the engine
 

@@ -53,25 +53,8 @@ class FittingOptionsPage(QWidget):
         super().__init__(parent)
         self._app = app
         self.boxes: dict[str, QComboBox] = {}
-        self._form = form = QFormLayout()
-        for key, (title, words, tip) in _CHOICES.items():
-            box = named(QComboBox(self), f"fitting {key}", title, tip)
-            box.addItems([DEFAULT, *words])
-            box.activated.connect(lambda _, key=key: self._choose(key))
-            self.boxes[key] = box
-            form.addRow(title, box)
-        tip = "Fit all groups at once, or one by itself"
-        self.only = named(QComboBox(self), "fitting only", "Of the groups", tip)
-        self.only.activated.connect(
-            lambda at: app.edit("data.only", self.only.itemText(at) if at else None)
-        )
-        form.addRow("Of the groups", self.only)
-        self.absolute = QCheckBox(said := "The errors of y are in its own units", self)
-        named(self.absolute, "absolute sigma", said, _ABSOLUTE)
-        self.absolute.clicked.connect(
-            lambda on: app.edit("fitting.absolute_sigma", True if on else None)
-        )
-        form.addRow("", self.absolute)
+        self._form = QFormLayout()
+        self._fill_form()
         self.more = named(QToolButton(self), "advanced options", "Advanced options",
                           "Tolerances, limits, and how a search goes")  # fmt: skip
         self.more.setText("A&dvanced options")
@@ -99,7 +82,7 @@ class FittingOptionsPage(QWidget):
         self.many: GroupFitsWidget | None = None  # until a column of groups is chosen
         app.progressed.connect(self._say)
         said = self.said, ProblemLabel(app, "fitting", self)
-        filled(QVBoxLayout(self), form, self.more, (self.area, 3), buttons, *said,
+        filled(QVBoxLayout(self), self._form, self.more, (self.area, 3), buttons, *said,
                (self.cost, 2), (self.iterations, 2))  # fmt: skip
         for signal in (
             app.fitting_changed, app.running_changed, app.data_changed, app.model_changed,
@@ -107,6 +90,28 @@ class FittingOptionsPage(QWidget):
         ):  # fmt: skip
             signal.connect(self.refresh)
         self.refresh()
+
+    def _fill_form(self) -> None:
+        """Put the choices of each fit into the form."""
+        app, form = self._app, self._form
+        for key, (title, words, tip) in _CHOICES.items():
+            box = named(QComboBox(self), f"fitting {key}", title, tip)
+            box.addItems([DEFAULT, *words])
+            box.activated.connect(lambda _, key=key: self._choose(key))
+            self.boxes[key] = box
+            form.addRow(title, box)
+        tip = "Fit all groups at once, or one by itself"
+        self.only = named(QComboBox(self), "fitting only", "Of the groups", tip)
+        self.only.activated.connect(
+            lambda at: app.edit("data.only", self.only.itemText(at) if at else None)
+        )
+        form.addRow("Of the groups", self.only)
+        self.absolute = QCheckBox(said := "The errors of y are in its own units", self)
+        named(self.absolute, "absolute sigma", said, _ABSOLUTE)
+        self.absolute.clicked.connect(
+            lambda on: app.edit("fitting.absolute_sigma", True if on else None)
+        )
+        form.addRow("", self.absolute)
 
     def refresh(self, *_) -> None:
         """Show the settings, and what can be done now."""
