@@ -40,8 +40,8 @@ _CHOICES = {
              "linear is least squares; the others give outliers less weight"),
     "nan_policy": ("Rows with NaN", ["raise", "omit"], "Refuse them, or leave them out"),
 }  # fmt: skip
-_ABSOLUTE = "Else only their ratios count, and residuals tell their size."
-_NO_ERRORS = "For data with errors of y: choose their column on the page of data."
+_ABSOLUTE = "Off: only their ratios count, and the residuals tell their size."
+_NO_ERRORS = "For data with errors of y: choose their column on the page Data."
 _STOP = "End the fit and keep the best point so far; a second press ends it without a result."
 _STOPPING = "Stopping after this iteration … Press again to end it at once, without a result."
 
@@ -106,7 +106,7 @@ class FittingOptionsPage(QWidget):
             lambda at: app.edit("data.only", self.only.itemText(at) if at else None)
         )
         form.addRow("Of the groups", self.only)
-        self.absolute = QCheckBox(said := "The errors of y are in its own units", self)
+        self.absolute = QCheckBox(said := "The errors of y are in the units of y", self)
         named(self.absolute, "absolute sigma", said, _ABSOLUTE)
         self.absolute.clicked.connect(
             lambda on: app.edit("fitting.absolute_sigma", True if on else None)

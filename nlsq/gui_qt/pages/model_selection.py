@@ -100,7 +100,7 @@ class ModelSelectionPage(QWidget):
         self.list.itemClicked.connect(self._choose)
         self.list.itemActivated.connect(self._choose)
         self.list.currentItemChanged.connect(self._describe)
-        tip = "Formula and parameters of the model; units by those of x and y."
+        tip = "Formula and parameters of the model; units follow those of x and y."
         self.about = named(QTextBrowser(self), "about the model", "What the model is", tip)
         self.about.setPlaceholderText("Arrow keys show here what each model is; a click takes it.")
         halves = split(Qt.Orientation.Vertical, {self.list: 180, self.about: 160}, self)
@@ -138,7 +138,7 @@ class ModelSelectionPage(QWidget):
         self.field.set_text(self.shown)
         if "path" in chosen:
             self.code.set_file(Path(chosen["path"]), chosen.get("function", ""))
-            self.field.said.setText("The model is the code on the page Python.")
+            self.field.said.setText("The model is the code on the tab Python.")
         if (name := chosen.get("name")) and app.model is not None:
             self.about.setHtml(description(name))
         self.guess.setEnabled(app.model is not None)

@@ -27,7 +27,7 @@ class HistogramPlotWidget(_SpreadPlotWidget):
 
     def __init__(self, parent: QWidget | None = None):
         super().__init__("Histogram of residuals", parent)
-        self.setToolTip("Residuals of a right model follow the line: the normal density.")
+        self.setToolTip("The residuals of a right model follow the line, the normal density.")
         self.bars = pg.BarGraphItem(x0=[], x1=[], height=[])
         self.plotItem.addItem(self.bars)
         self.normal = self.plotItem.plot()

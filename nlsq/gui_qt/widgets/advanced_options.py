@@ -39,10 +39,12 @@ OPTIONS = {
     "f_scale": Option(
         "Scale of outliers", "Residuals beyond it count less; in units of y, or of its errors."
     ),
-    "n_starts": Option("Starts", "From how many points a search sets out."),
+    "n_starts": Option("Starts", "How many points a search starts from."),
     "sampler": Option("Sampler", "How the starts are spread.", get_args(SamplerLiteral)),
-    "center_on_p0": Option("Around the start", "Whether starts gather there.", ("yes", "no")),
-    "scale_factor": Option("Spread of starts", "How widely they lie, times the usual."),
+    "center_on_p0": Option(
+        "Around the start", "Whether starts lie around the given one.", ("yes", "no")
+    ),
+    "scale_factor": Option("Spread of starts", "How widely they spread, times the usual."),
     "seed": Option("Seed", "The same seed gives the same starts, and the same answer."),
 }
 _WORDS = {"yes": True, "no": False}

@@ -15,7 +15,7 @@ from nlsq.utils.input_error import InputError
 
 _ASK, _STOP = "Profile &intervals", "Stop prof&iles"
 _TIP = "What the fit found: the value, one standard error, and the interval of the level."
-_TIP_ASK = "Intervals that follow the bend of the model: each parameter is moved until χ² says no."
+_TIP_ASK = "Intervals that follow a curved model: each parameter moves until χ² has risen too far."
 
 
 class ParamResultsWidget(QWidget):

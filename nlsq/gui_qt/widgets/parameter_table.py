@@ -90,7 +90,7 @@ class ParameterTable(QTableWidget):
         self._names: tuple[str, ...] = ()
         self._model: LoadedModel | None = None
         self.sliders: list[ParameterSlider] = []
-        tip = "Each start, its bounds, and whether it is held; the heads say more."
+        tip = "Each start, its bounds, and whether it is held; the heads of the columns say more."
         readable(named(self, "parameters", "Starts and bounds of the parameters", tip), 26)
         for column, (title, tip) in enumerate(COLUMNS.items()):
             head = QTableWidgetItem(title)
