@@ -81,16 +81,11 @@ def one_window(qapp):
 
 @pytest.fixture
 def window(one_window, qtbot, tmp_path, request):
-    """The window as it opens, with its files in the folder of the test."""
-    return one_window.fresh(tmp_path, request.session.testsfailed)
-
-
-@pytest.fixture
-def active(window, qtbot):
-    """The window, to which keys come."""
-    with qtbot.waitActive(window):
-        window.activateWindow()
-    return window
+    """The window as it opens, to which keys come, with its files in the folder of the test."""
+    opened = one_window.fresh(tmp_path, request.session.testsfailed)
+    with qtbot.waitActive(opened):  # another may have been opened since
+        opened.activateWindow()
+    return opened
 
 
 def pytest_collection_modifyitems(config, items):

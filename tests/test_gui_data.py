@@ -34,11 +34,6 @@ LEFT, CONTROL, SHIFT = (
 
 
 @pytest.fixture
-def window(active):
-    return active
-
-
-@pytest.fixture
 def line(tmp_path):
     """A straight line with outliers in rows 3 and 4, as a file and as arrays."""
     x = np.linspace(0, 10, 21)

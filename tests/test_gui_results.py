@@ -49,10 +49,10 @@ def data(tmp_path):
 
 
 @pytest.fixture
-def window(active, data):
-    active.app.put("data", {"input_file": str(data), "columns": {"x": 0, "y": 1}})
-    active.app.put("model", {"name": "gaussian"})
-    return active
+def window(window, data):
+    window.app.put("data", {"input_file": str(data), "columns": {"x": 0, "y": 1}})
+    window.app.put("model", {"name": "gaussian"})
+    return window
 
 
 def turn(window, title):
