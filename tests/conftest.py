@@ -69,6 +69,25 @@ def unpaid():
     renting._accounts.clear()
 
 
+@pytest.fixture(scope="module")
+def one_window(qapp):
+    """What makes the window of a module, and brings it back."""
+    from tests.gui_window import OneWindow
+
+    made = OneWindow()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def window(one_window, qtbot, tmp_path, request):
+    """The window as it opens, to which keys come, with its files in the folder of the test."""
+    opened = one_window.fresh(tmp_path, request.session.testsfailed)
+    with qtbot.waitActive(opened):  # another may have been opened since
+        opened.activateWindow()
+    return opened
+
+
 def pytest_collection_modifyitems(config, items):
     """What C prints of an exception is one of Qt's in the window's tests alone.
 

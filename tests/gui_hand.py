@@ -53,13 +53,12 @@ def widgets(window: QWidget) -> Iterator[QWidget]:
             continue
         if widget.metaObject().className() == "QExpandingLineEdit":  # the cell that is edited
             continue
-        above, parts = widget.parentWidget(), []
-        while above is not None:
-            parts.append(above)
-            above = above.parentWidget()
-        if any(isinstance(part, _HOLDERS) for part in parts):
+        if widget.objectName().startswith("qt_"):
             continue
-        if not widget.objectName().startswith("qt_"):
+        above = widget.parentWidget()
+        while above is not None and not isinstance(above, _HOLDERS):
+            above = above.parentWidget()
+        if above is None:
             yield widget
 
 
@@ -154,10 +153,10 @@ class Hand:
     def find(self, name: str | None = None) -> QObject:
         """The control of a name or of a family."""
         name = self.name if name is None else name
-        tops = (self.window, *QApplication.topLevelWidgets())
-        found = [c for top in tops for c in controls(top) if row_of(told(c)[0], [name])]
-        if found:  # plots have their entries each
-            return next((c for c in found if isinstance(c, QAction) and _is_seen(c)), found[0])
+        for top in (self.window, *QApplication.topLevelWidgets()):
+            found = [c for c in controls(top) if row_of(told(c)[0], [name])]
+            if found:  # plots have their entries each
+                return next((c for c in found if isinstance(c, QAction) and _is_seen(c)), found[0])
         raise AssertionError(f"There is no control {name!r}.")
 
     def __getitem__(self, name: str) -> QWidget:

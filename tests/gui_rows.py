@@ -20,7 +20,7 @@ from scipy.optimize import curve_fit as scipys
 
 from nlsq import models
 from nlsq.gui_qt.adapters.config_adapter import write_session
-from nlsq.gui_qt.adapters.fit_adapter import FitWorker
+from nlsq.gui_qt.adapters.fit_adapter import Worker
 from nlsq.gui_qt.autosave import AutosaveManager
 from nlsq.gui_qt.session_state import SessionState
 from tests.gui_hand import LEFT, Hand
@@ -389,13 +389,13 @@ def ends_at_the_cost(hand):
 
 
 def start_fit(hand):
-    stop, hand.stops = FitWorker.stop, 0
+    stop, hand.stops = Worker.stop, 0
 
     def told(worker):
         hand.stops += 1
         stop(worker)
 
-    hand.patch.setattr(FitWorker, "stop", told)
+    hand.patch.setattr(Worker, "stop", told)
     hand.app.fit()
 
 

@@ -25,7 +25,8 @@ from nlsq.session.batching import find_items
 from nlsq.session.errors import ModelError
 from nlsq.session.journal import Journal
 from nlsq.session.points import Points
-from nlsq.session.settings import Model, Settings
+from nlsq.session.settings import Settings
+from nlsq.session.words import read_model
 from nlsq.utils import interruption
 
 T = np.linspace(0, 5, 40)
@@ -235,9 +236,9 @@ def test_polynomials_and_models_from_texts():
     given = {"type": "polynomial", "degree": 2}
     assert Settings(data=data, model=given).model.name == "polynomial2"
     assert given == {"type": "polynomial", "degree": 2}
-    assert Model.parse("gaussian + poly2") == {"name": "gaussian + poly2"}
-    assert Model.parse("a + b*x") == {"formula": "a + b*x"}
-    assert Model.parse("m.py:f") == {"path": "m.py", "function": "f"}
+    assert read_model("gaussian + poly2") == {"name": "gaussian + poly2"}
+    assert read_model("a + b*x") == {"formula": "a + b*x"}
+    assert read_model("m.py:f") == {"path": "m.py", "function": "f"}
 
 
 @pytest.fixture(scope="module")

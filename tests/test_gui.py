@@ -13,9 +13,8 @@ from PySide6.QtCore import Qt
 
 from nlsq import curve_fit, models
 from nlsq.gui_qt.app_state import AppState
-from nlsq.gui_qt.main_window import MainWindow
-from nlsq.gui_qt.preferences import Preferences
 from nlsq.gui_qt.session_state import SessionState
+from tests.gui_window import child
 
 
 @pytest.fixture
@@ -26,23 +25,6 @@ def peak(tmp_path):
     path = tmp_path / "peak.csv"
     np.savetxt(path, np.column_stack([x, y]), delimiter=",", header="t,V", comments="")
     return path, x, y
-
-
-@pytest.fixture
-def window(qtbot, tmp_path):
-    opened = MainWindow(AppState(), Preferences(tmp_path / "window.json"))
-    qtbot.addWidget(opened)
-    opened.show()
-    yield opened
-    opened.app.wait()
-
-
-def child(window, name):
-    from PySide6.QtWidgets import QWidget
-
-    found = window.findChild(QWidget, name)
-    assert found is not None, name
-    return found
 
 
 def test_from_a_file_to_a_file(window, peak, qtbot, tmp_path):

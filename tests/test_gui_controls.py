@@ -21,18 +21,16 @@ from PySide6.QtWidgets import (
     QTabBar,
 )
 
-from nlsq.gui_qt.app_state import AppState
-from nlsq.gui_qt.main_window import MainWindow
-from nlsq.gui_qt.preferences import Preferences
 from nlsq.gui_qt.session_state import SessionState
 from tests.gui_hand import Hand, Touched, actions, controls, row_of, told, widgets
 from tests.gui_rows import CODE, CTRL, GAUSSIAN, KEY, PLACES, ROWS
+from tests.gui_window import fit
 
 MADE = ("recent sessions *", "recent data *", "notice close")  # by what is done
 
 
 @pytest.fixture(scope="module")
-def shared(qapp, tmp_path_factory):
+def shared(one_window, tmp_path_factory):
     """One window, a file, and the numbers in it."""
     folder = tmp_path_factory.mktemp("controls")
     t = np.linspace(0, 10, 60)
@@ -41,18 +39,12 @@ def shared(qapp, tmp_path_factory):
                header="t,V,e", comments="")  # fmt: skip
     (folder / "other.csv").write_text("u,w\n1,2\n2,4\n3,8\n")
     (folder / "code.py").write_text(CODE)
-    window = MainWindow(AppState(), Preferences(folder / "window.json"))
-    window.app.own_folder = folder / "kept code"
+    window = one_window.fresh(folder)
     window.resize(1366, 768)
-    window.show()
     window.app.put("", content(folder))
-    window.app.fit()
-    while window.app.running:
-        QApplication.processEvents()
+    fit(window)
     arrays = np.loadtxt(folder / "peak.csv", delimiter=",", skiprows=1).T
-    yield window, folder, arrays, window.app.document, window.app.result
-    window.close()
-    window.deleteLater()
+    return window, folder, arrays, window.app.document, window.app.result
 
 
 def content(folder):
@@ -69,10 +61,11 @@ def hand(shared, qtbot, monkeypatch):
     window.show()
     if app.state.content != content(folder) or app.result is not result:
         app.put("", content(folder))
-        app._settings = app.settings()
+        app._settings, app._asked = app.settings(), (content(folder), app.points)
         app._take(document, result)
     app.history.clear()
-    window.set_theme("system")
+    if app.state.theme != "system":
+        window.set_theme("system")
     window.notice.say("", {})
     QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)  # the buttons of notices
     window.session.path = None

@@ -16,35 +16,21 @@ import itertools
 from PySide6.QtCore import QEvent, QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QGuiApplication, QMouseEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QComboBox, QWidget
+from PySide6.QtWidgets import QApplication
 
 from nlsq import curve_fit
 from nlsq.gui_qt.adapters.export_adapter import as_command, as_python
 from nlsq.gui_qt.app_state import AppState
-from nlsq.gui_qt.main_window import MainWindow
-from nlsq.gui_qt.preferences import Preferences
 from nlsq.gui_qt.session_state import SessionState
 from nlsq.session import masks, pieces
 from nlsq.session.pyramid import Pyramid
+from tests.gui_window import child, choose, fit, write
 from tests.test_gui_exports import run_command, run_script
 
 LEFT, CONTROL, SHIFT = (
     Qt.MouseButton.LeftButton, Qt.KeyboardModifier.ControlModifier,
     Qt.KeyboardModifier.ShiftModifier,
 )  # fmt: skip
-
-
-@pytest.fixture
-def window(qtbot, tmp_path):
-    app = AppState()
-    app.own_folder = tmp_path / "kept"
-    opened = MainWindow(app, Preferences(tmp_path / "window.json"))
-    qtbot.addWidget(opened)
-    opened.show()
-    with qtbot.waitActive(opened):  # else its keys do nothing
-        opened.activateWindow()
-    yield opened
-    app.wait()
 
 
 @pytest.fixture
@@ -56,12 +42,6 @@ def line(tmp_path):
     path = tmp_path / "line.csv"
     np.savetxt(path, np.column_stack([x, y]), delimiter=",", header="t,V", comments="")
     return path, *np.loadtxt(path, delimiter=",", skiprows=1).T
-
-
-def child(window, name, kind=QWidget):
-    found = window.findChild(kind, name)
-    assert found is not None, name
-    return found
 
 
 def at(window, x, y):
@@ -92,22 +72,6 @@ def tick(window, name):
     QTest.mouseClick(box, LEFT, pos=QPoint(8, box.height() // 2))
 
 
-def write(window, qtbot, name, text):
-    field = child(window, name)
-    field = field.lineEdit() if isinstance(field, QComboBox) else field
-    field.setFocus()
-    field.selectAll()
-    qtbot.keyClick(field, Qt.Key.Key_Delete)
-    qtbot.keyClicks(field, text)
-    qtbot.keyClick(field, Qt.Key.Key_Return)
-
-
-def fit(window, qtbot):
-    ended = {"timeout": 20_000, "check_params_cb": lambda on: not on}
-    with qtbot.waitSignal(window.app.running_changed, **ended):
-        window.app.fit()
-
-
 # -------------------------------------------------------------------------------------- masks
 
 
@@ -131,7 +95,7 @@ def test_points_are_left_out_with_the_mouse_and_stay_out(window, line, qtbot, tm
     assert "masked: 2 of 21 rows" in child(window, "data facts").text()
     assert child(window, "exclude").text() == "3-4"
 
-    fit(window, qtbot)
+    fit(window)
     kept = np.ones(21, bool)
     kept[3:5] = False
     expected = np.polyfit(x[kept], y[kept], 1)
@@ -160,7 +124,7 @@ def test_a_range_is_dragged_and_survives_a_fit(window, line, qtbot, tmp_path):
     assert abs(low - 2.25) < 0.05 and abs(high - 8.25) < 0.05 and len(repr(low)) < 7
     assert app.points.x.tolist() == x[(x >= low) & (x <= high)].tolist()
     before = plot.span.getRegion()
-    fit(window, qtbot)
+    fit(window)
     assert app.state.get("data.x_range") == [low, high] and plot.span.getRegion() == before
     wanted = (x >= low) & (x <= high)
     assert app.result.popt == pytest.approx(np.polyfit(x[wanted], y[wanted], 1), rel=1e-9)
@@ -407,12 +371,6 @@ def test_a_condition_and_a_range_of_rows(window, volts, qtbot):
     assert window.app.points.x.tolist() == [0, 1, 2, 3, 5, 6, 7]
 
 
-def choose(window, name, text):
-    box = child(window, name)
-    box.setCurrentText(text)
-    box.activated.emit(box.currentIndex())
-
-
 def test_how_a_text_is_read_is_shown_and_corrected(window, volts, qtbot):
     window.open(volts)
     tick(window, "how it is read")
@@ -566,7 +524,7 @@ def test_a_file_that_is_read_in_pieces_is_fitted_so(window, tmp_path, qtbot, qui
     window.open(tmp_path / "large.csv")
     app.edit("model", {"formula": "a*t + b"})
     assert app.sampled and app.start is not None
-    fit(window, qtbot)
+    fit(window)
     assert not app.problems and app.state.page == "results"
     assert app.result.n_points == 30_000
     assert app.result.popt == pytest.approx(np.polyfit(x, y, 1), rel=1e-9)

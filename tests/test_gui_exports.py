@@ -27,10 +27,10 @@ from nlsq.cli.options import configure
 from nlsq.core.drive import buying
 from nlsq.gui_qt.adapters.config_adapter import export_yaml_config
 from nlsq.gui_qt.adapters.export_adapter import KINDS, NotSaid, as_command, as_python, writing
-from nlsq.gui_qt.adapters.fit_adapter import FitWorker
 from nlsq.gui_qt.app_state import AppState
 from nlsq.gui_qt.main_window import MainWindow
 from nlsq.gui_qt.preferences import Preferences
+from nlsq.session import apart
 from nlsq.session.configuration import Configuration
 from nlsq.session.errors import ModelError
 from nlsq.session.plan import read
@@ -114,13 +114,8 @@ def drawn(rng, table):
 
 
 def window_fit(settings):
-    """What the window's worker finds, in the process that has fitted all day."""
-    found, worker = [], FitWorker(settings, read(settings))
-    worker.succeeded.connect(lambda *both: found.extend(both))
-    worker.refused.connect(found.append)
-    worker.run()
-    assert len(found) == 2, found
-    return found
+    """What the window finds, in the process that has fitted all day."""
+    return apart.fit(settings, read(settings), id).run()
 
 
 def settings_of(command):

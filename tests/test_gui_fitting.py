@@ -22,13 +22,12 @@ from scipy.optimize import curve_fit
 from nlsq.cli.main import cli
 from nlsq.gui_qt import app_state
 from nlsq.gui_qt.adapters.export_adapter import as_command
-from nlsq.gui_qt.app_state import AppState
-from nlsq.gui_qt.main_window import MainWindow
 from nlsq.session import apart
 from nlsq.session.configuration import Configuration
 from nlsq.session.plan import read
 from nlsq.session.running import execute
 from tests.gui_watchdog import Watchdog
+from tests.gui_window import child, choose, press
 
 LEFT = Qt.MouseButton.LeftButton
 MODEL = "import numpy as np\n\ndef f(t, a, tau):\n    return a * np.exp(-t / tau)\n"
@@ -46,25 +45,9 @@ def decay(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def window(qtbot, decay):
-    opened = MainWindow(AppState())
-    qtbot.addWidget(opened)
-    opened.show()
-    opened.app.open(decay)
-    yield opened
-    opened.app.wait()
-
-
-def child(window, name):
-    from PySide6.QtWidgets import QWidget
-
-    found = window.findChild(QWidget, name)
-    assert found is not None, name
-    return found
-
-
-def press(window, qtbot, name):
-    qtbot.mouseClick(child(window, name), LEFT)
+def window(window, decay):
+    window.app.open(decay)
+    return window
 
 
 def done(window, qtbot):
@@ -251,13 +234,6 @@ def samples(window, tmp_path):
     window.app.edit("model", {"name": "linear"})
     window.navigate_to("fitting")
     return path
-
-
-def choose(window, name, word):
-    box = child(window, name)
-    box.setCurrentText(word)
-    assert box.currentText() == word
-    box.activated.emit(box.currentIndex())
 
 
 def cells(window):

@@ -20,27 +20,19 @@ from PySide6.QtWidgets import (
     QTabBar,
 )
 
-from nlsq.gui_qt.app_state import AppState
 from nlsq.gui_qt.main_window import MainWindow
-from nlsq.gui_qt.preferences import Preferences
 from nlsq.gui_qt.theme import DARK_THEME, LIGHT_THEME
 from tests.gui_hand import Hand, widgets
 from tests.gui_rows import PLACES
+from tests.gui_window import fit
 
 # all but those that open other data
 SEEN = [p for p in PLACES if p not in ("crashed", "failed", "data, sheets", "data, groups")]
 LONG = ["a_very_" + "long_" * 13 + f"name_{k}" for k in range(3)]  # of 80 letters
 
 
-def fit(window):
-    window.app.fit()
-    while window.app.running:
-        QApplication.processEvents()
-    assert window.app.result is not None, window.app.problems
-
-
 @pytest.fixture(scope="module")
-def shared(qapp, tmp_path_factory):
+def shared(one_window, tmp_path_factory):
     """A window with names of 80 letters, in columns, parameters and files, after a fit."""
     folder = tmp_path_factory.mktemp("looks-" + "x" * 80)
     x = np.linspace(0, 10, 60)
@@ -48,18 +40,14 @@ def shared(qapp, tmp_path_factory):
     rows = np.column_stack([x, y, 0.02 + 0 * x])
     names = ",".join(f"column_{name}" for name in LONG)
     np.savetxt(folder / "long.csv", rows, delimiter=",", header=names, comments="")
-    window = MainWindow(AppState(), Preferences(folder / "window.json"))
-    window.app.own_folder = folder
-    window.show()
+    window = one_window.fresh(folder)
     text = f"{LONG[0]}*exp(-x/{LONG[1]}) + {LONG[2]}"
     window.app.put("", {"data": {"input_file": str(folder / "long.csv")},
                         "model": {"formula": text, "variable": "x"},
                         "fitting": {"p0": {LONG[1]: 1.25e-300 + 2}}})  # fmt: skip
     window.before = copy.deepcopy(window.app.state.content)
     fit(window)
-    yield window
-    window.close()
-    window.deleteLater()
+    return window
 
 
 @pytest.fixture

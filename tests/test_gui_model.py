@@ -16,32 +16,18 @@ from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtGui import QMouseEvent
 from PySide6.QtWidgets import (
     QApplication,
-    QWidget,
 )
 from scipy.optimize import curve_fit as scipys
 
 from nlsq import curve_fit, models
 from nlsq.global_optimization.config import PRESETS as SEARCHES
 from nlsq.gui_qt import presets
-from nlsq.gui_qt.adapters import formula_html, model_adapter
-from nlsq.gui_qt.app_state import AppState
-from nlsq.gui_qt.main_window import MainWindow
-from nlsq.gui_qt.preferences import Preferences
-from nlsq.session import running
+from nlsq.gui_qt.adapters import formula_html
+from nlsq.session import running, starting
+from tests.gui_window import child, choose, press, write
 
 LEFT = Qt.MouseButton.LeftButton
 GAUSSIAN = models.get("gaussian")
-
-
-@pytest.fixture
-def window(qtbot, tmp_path):
-    app = AppState()
-    app.own_folder = tmp_path / "code"
-    opened = MainWindow(app, Preferences(tmp_path / "window.json"))
-    qtbot.addWidget(opened)
-    opened.show()
-    yield opened
-    app.wait()
 
 
 @pytest.fixture
@@ -53,25 +39,6 @@ def peaks(tmp_path):
     path = tmp_path / "peaks.csv"
     np.savetxt(path, np.column_stack([x, y]), delimiter=",", header="t,V", comments="")
     return path, *np.loadtxt(path, delimiter=",", skiprows=1).T
-
-
-def child(window, name):
-    found = window.findChild(QWidget, name)
-    assert found is not None, name
-    return found
-
-
-def press(window, qtbot, name):
-    qtbot.mouseClick(child(window, name), LEFT)
-
-
-def write(window, qtbot, name, text):
-    """Type into a field, in the place of what is there."""
-    field = child(window, name)
-    field.setFocus()
-    field.selectAll()
-    qtbot.keyClicks(field, text)
-    qtbot.keyClick(field, Qt.Key.Key_Return)
 
 
 def cell(window, qtbot, row, column, text):
@@ -218,7 +185,7 @@ SCALES = [  # values, lower, upper, whether by factors
 
 @pytest.mark.parametrize("values, lower, upper, log", SCALES)
 def test_a_slider_reaches_its_value_and_the_answer(values, lower, upper, log):
-    scale = model_adapter.scale(values, lower, upper)
+    scale = starting.scale(values, lower, upper)
     assert scale.holds(values) and scale.log == log
     assert scale.value(0.0) == pytest.approx(scale.low)
     assert scale.value(1.0) == pytest.approx(scale.high)
@@ -434,24 +401,18 @@ def test_options_of_a_search_go_with_it_and_come_back(window, qtbot):
     window.navigate_to("fitting")
     press(window, qtbot, "advanced options")
     assert not child(window, "fitting n_starts").isVisible()
-    choose(window, "preset", "fast")
+    choose(window, "fitting preset", "fast")
     write(window, qtbot, "fitting n_starts", "12")
-    choose(window, "sampler", "sobol")
-    choose(window, "center_on_p0", "no")
+    choose(window, "fitting sampler", "sobol")
+    choose(window, "fitting center_on_p0", "no")
     found = {"preset": "fast", "n_starts": 12, "sampler": "sobol", "center_on_p0": False}
     assert app.state.get("fitting") == found
-    choose(window, "method", "cmaes")  # is a search of its own
+    choose(window, "fitting method", "cmaes")  # is a search of its own
     assert app.state.get("fitting") == {"method": "cmaes"}
     app.history.undo()
     assert app.state.get("fitting") == found
-    choose(window, "preset", "(default)")
+    choose(window, "fitting preset", "(default)")
     assert app.state.get("fitting.sampler") is None
-
-
-def choose(window, key, word):
-    box = child(window, f"fitting {key}")
-    box.setCurrentText(word)
-    box.activated.emit(box.currentIndex())
 
 
 def test_the_presets_are_those_of_the_library():

@@ -15,7 +15,7 @@ pytest.importorskip("pytestqt")
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QTabWidget, QWidget
+from PySide6.QtWidgets import QApplication, QTabWidget
 from scipy import stats
 
 from nlsq import curve_fit, models
@@ -23,15 +23,14 @@ from nlsq.core.loop.status import Status
 from nlsq.gui_qt.adapters.config_adapter import read_session, write_session
 from nlsq.gui_qt.app_state import AppState
 from nlsq.gui_qt.autosave import AutosaveManager
-from nlsq.gui_qt.main_window import MainWindow
 from nlsq.gui_qt.pages import results
-from nlsq.gui_qt.preferences import Preferences
 from nlsq.gui_qt.session_state import SessionState
 from nlsq.gui_qt.widgets import param_results
 from nlsq.result import CurveFitResult
 from nlsq.session import examining, remembering
 from nlsq.session.showing import ending
 from nlsq.utils.input_error import InputError
+from tests.gui_window import child, fit
 
 LEFT = Qt.MouseButton.LeftButton
 GAUSSIAN = models.get("gaussian")
@@ -50,30 +49,10 @@ def data(tmp_path):
 
 
 @pytest.fixture
-def window(qtbot, data, tmp_path):
-    app = AppState()
-    app.put("data", {"input_file": str(data), "columns": {"x": 0, "y": 1}})
-    app.put("model", {"name": "gaussian"})
-    opened = MainWindow(app, Preferences(tmp_path / "window.json"))
-    qtbot.addWidget(opened)
-    opened.show()
-    with qtbot.waitActive(opened):  # else its keys do nothing
-        opened.activateWindow()
-    yield opened
-    app.wait()
-
-
-def child(window, name):
-    found = window.findChild(QWidget, name)
-    assert found is not None, name
-    return found
-
-
-def fit(window, qtbot):
-    ended = {"timeout": 20_000, "check_params_cb": lambda on: not on}
-    with qtbot.waitSignal(window.app.running_changed, **ended):
-        window.app.fit()
-    assert not window.app.problems
+def window(window, data):
+    window.app.put("data", {"input_file": str(data), "columns": {"x": 0, "y": 1}})
+    window.app.put("model", {"name": "gaussian"})
+    return window
 
 
 def turn(window, title):
@@ -101,7 +80,7 @@ def direct(sigma=None, model=GAUSSIAN, **options):
 
 def test_residuals_beside_a_normal_distribution(window, qtbot):
     window.app.edit("data.columns", WITH_SIGMA)
-    fit(window, qtbot)
+    fit(window)
     turn(window, "Residuals")
     examined(window, qtbot)
     found = direct(SIGMA)
@@ -123,12 +102,12 @@ def test_residuals_beside_a_normal_distribution(window, qtbot):
 
 
 def test_residuals_over_their_errors_or_in_units_of_y(window, qtbot):
-    fit(window, qtbot)
+    fit(window)
     box, plot = child(window, "draw standardised"), window.residuals
     assert not box.isEnabled() and plot.plotItem.getAxis("left").labelText == "residual of the fit"
     window.app.edit("data.columns", WITH_SIGMA)
     window.app.edit("fitting.absolute_sigma", True)
-    fit(window, qtbot)
+    fit(window)
     plain = Y - direct(SIGMA).predictions
     shown = plot.points.getOriginalDataset()[1]
     np.testing.assert_allclose(shown, plain / SIGMA, rtol=1e-6, atol=1e-9)
@@ -138,7 +117,7 @@ def test_residuals_over_their_errors_or_in_units_of_y(window, qtbot):
 
 
 def test_residuals_are_of_what_moved_last(window, qtbot):
-    fit(window, qtbot)
+    fit(window)
     axis = window.residuals.plotItem.getAxis("left")
     window.app.start_changed.emit()  # as a late guess of a model's file does
     assert axis.labelText == "residual of the fit"
@@ -154,7 +133,7 @@ def test_residuals_are_of_what_moved_last(window, qtbot):
 
 
 def test_the_health_report_says_what_the_library_says(window, qtbot):
-    fit(window, qtbot)
+    fit(window)
     turn(window, "Health")
     said = examined(window, qtbot)
     report = direct().diagnose()
@@ -172,7 +151,7 @@ def test_fits_are_examined_one_after_the_other(window, qtbot, monkeypatch):
     monkeypatch.setattr(results.apart, "examine", slowly)
     for name in ("gaussian", "lorentzian", "linear"):
         window.app.edit("model", {"name": name})
-        fit(window, qtbot)
+        fit(window)
         qtbot.waitUntil(lambda: bool(began))
     assert len(began) == 1
     go.set()
@@ -186,7 +165,7 @@ def test_an_examination_that_fails_is_said(window, qtbot, monkeypatch, fault):
 
     monkeypatch.setattr(results.apart, "examine", failing)
     monkeypatch.setattr(threading, "excepthook", lambda *_: None)
-    fit(window, qtbot)
+    fit(window)
     said = window.pages["results"].health
     qtbot.waitUntil(lambda: said.toPlainText().startswith("⚠"))
     words = "⚠ It has no end. Cut it." if "end" in str(fault) else "⚠ It cannot be examined"
@@ -195,7 +174,7 @@ def test_an_examination_that_fails_is_said(window, qtbot, monkeypatch, fault):
 
 def test_alarms_are_said_with_what_to_do(window, qtbot):
     window.app.edit("model", {"formula": "a*b*t + c"})
-    fit(window, qtbot)
+    fit(window)
     said = examined(window, qtbot)
     assert "only a*b is determined" in said and "What to do:" in said
     lines = [line for line in said.splitlines() if line]
@@ -228,7 +207,7 @@ def interval(window, row, column=3):
 
 
 def test_the_level_is_that_of_intervals_and_bands(window, qtbot):
-    fit(window, qtbot)
+    fit(window)
     found, table = direct(), child(window, "fitted parameters")
     qtbot.mouseClick(child(window, "draw prediction"), LEFT, pos=box_of(window, "draw prediction"))
     for text, level in (("90", 0.9), ("99,73 %", 0.9973), ("95 %", 0.95)):
@@ -262,7 +241,7 @@ def box_of(window, name):
 
 
 def test_profile_intervals_are_found_where_asked(window, qtbot):
-    fit(window, qtbot)
+    fit(window)
     button, table = child(window, "profile intervals"), child(window, "fitted parameters")
     qtbot.mouseClick(button, LEFT)
     qtbot.waitUntil(lambda: table.columnCount() == 6 and "…" not in table.item(2, 4).text()[:1])
@@ -279,7 +258,7 @@ def test_profiles_are_stopped_and_refused_in_words(window, qtbot, monkeypatch):
             watch()
             time.sleep(0.001)
 
-    fit(window, qtbot)
+    fit(window)
     button, said = child(window, "profile intervals"), child(window, "profile state")
     with monkeypatch.context() as patch:
         patch.setattr(param_results, "profile", endless)
@@ -288,7 +267,7 @@ def test_profiles_are_stopped_and_refused_in_words(window, qtbot, monkeypatch):
         qtbot.keyClick(button, Qt.Key.Key_Space)
     assert button.text() == "Profile &intervals" and said.text() == "Stopped."
     window.app.edit("fitting.loss", "huber")
-    fit(window, qtbot)
+    fit(window)
     qtbot.mouseClick(button, LEFT)
     qtbot.waitUntil(lambda: "robust" in said.text())
 
@@ -297,7 +276,7 @@ def test_profiles_are_stopped_and_refused_in_words(window, qtbot, monkeypatch):
 
 
 def test_correlations_in_numbers_and_colours(window, qtbot):
-    fit(window, qtbot)
+    fit(window)
     turn(window, "Correlations")
     table = child(window, "correlations")
     _, pcov = direct()
@@ -334,7 +313,7 @@ def test_thirty_long_names_do_not_overlap(window):
 
 
 def test_tables_are_copied_with_all_digits(window, qtbot):
-    fit(window, qtbot)
+    fit(window)
     table = child(window, "fitted parameters")
     table.setFocus()
     qtbot.keyClick(table, Qt.Key.Key_C, Qt.KeyboardModifier.ControlModifier)
@@ -362,7 +341,7 @@ def test_a_figure_is_copied(window, qtbot):
 
 
 def test_tab_goes_through_every_part(window, qtbot):
-    fit(window, qtbot)
+    fit(window)
     window.activateWindow()
     page = window.pages["results"]
     for at in range(page.parts.count()):
@@ -378,7 +357,7 @@ def test_tab_goes_through_every_part(window, qtbot):
 
 
 def test_each_statistic_is_explained(window, qtbot):
-    fit(window, qtbot)
+    fit(window)
     table = child(window, "statistics")
     for row in range(table.rowCount()):
         meaning = table.item(row, 1).toolTip()
@@ -392,9 +371,9 @@ LORENTZIAN = models.get("lorentzian")
 
 def two_fits(window, qtbot):
     """A gaussian, then a lorentzian; the table of the fits."""
-    fit(window, qtbot)
+    fit(window)
     window.app.edit("model", {"name": "lorentzian"})
-    fit(window, qtbot)
+    fit(window)
     turn(window, "History")
     return child(window, "fits of the session")
 
@@ -423,7 +402,7 @@ def test_fits_are_compared(window, qtbot):
     delta = found[1].aicc - found[0].aicc
     assert texts[0][6] == "0.00" and float(texts[1][6]) == pytest.approx(delta, abs=0.01)
     assert table.item(1, 1).font().bold() and not table.item(0, 1).font().bold()
-    fit(window, qtbot)
+    fit(window)
     assert table.rowCount() == 2  # the same settings
 
 
@@ -493,7 +472,7 @@ def test_a_fit_is_forgotten_and_comes_back(window, qtbot):
     qtbot.keyClick(table, Qt.Key.Key_Delete)
     assert [one["model"] for one in app.state.fits] == ["lorentzian"]
     window.app.edit("model", {"name": "linear"})
-    fit(window, qtbot)
+    fit(window)
     app.history.undo()
     app.history.undo()
     assert [one["model"] for one in app.state.fits] == ["gaussian", "lorentzian", "linear"]
@@ -532,7 +511,7 @@ def test_fits_are_kept_in_files(window, qtbot, data, tmp_path):
 def test_a_fit_alone_is_saved_for_a_crash(window, qtbot, tmp_path):
     manager = AutosaveManager(window.app, window, tmp_path / "kept", 0.02)
     manager.start()
-    fit(window, qtbot)
+    fit(window)
     qtbot.waitUntil(lambda: any(
         SessionState.from_json(one.read_text()).fits == window.app.state.fits
         for one in (tmp_path / "kept").glob("*.json")

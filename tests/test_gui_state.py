@@ -121,7 +121,7 @@ def test_an_edit_that_fails_leaves_no_command_behind(qapp, monkeypatch):
         raise TypeError("a defect of ours")
 
     with monkeypatch.context() as patch:
-        patch.setattr(app, "_model", broken)
+        patch.setattr(app, "_read_model", broken)
         with pytest.raises(TypeError):
             app.edit("model", {"name": "linear"})
     assert app.history.count() == 0

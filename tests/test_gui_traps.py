@@ -30,21 +30,17 @@ GAUSSIAN = models.get("gaussian")
 
 
 @pytest.fixture
-def hand(qtbot, tmp_path):
+def hand(window, qtbot, tmp_path):
     """A hand on a window with a peak, and the numbers of its file."""
     x = np.linspace(0, 10, 120)
     y = GAUSSIAN(x, 3.0, 4.2, 0.7) + 0.05 * np.random.default_rng(3).normal(size=x.size)
     np.savetxt(tmp_path / "peak.csv", np.column_stack([x, y]), delimiter=",", header="t,V",
                comments="")  # fmt: skip
-    window = MainWindow(AppState(), Preferences(tmp_path / "window.json"))
-    qtbot.addWidget(window)
-    window.show()
     window.app.open(tmp_path / "peak.csv")
     window.app.edit("model", {"name": "gaussian"})
     made = Hand(window, qtbot, tmp_path)
     made.arrays = np.loadtxt(tmp_path / "peak.csv", delimiter=",", skiprows=1).T
-    yield made
-    window.app.wait()
+    return made
 
 
 def fit(hand):

@@ -17,17 +17,17 @@ import numpy as np
 from PySide6.QtCore import QObject, QStandardPaths, QTimer, Signal
 from PySide6.QtGui import QUndoStack
 
-from nlsq.gui_qt.adapters import model_adapter
-from nlsq.gui_qt.adapters.fit_adapter import FitWorker, GroupsWorker, GuessWorker
+from nlsq.gui_qt.adapters.fit_adapter import Worker
+from nlsq.gui_qt.adapters.model_adapter import outlined
 from nlsq.gui_qt.session_state import SessionState
 from nlsq.gui_qt.undoing import Edit, Swap
 from nlsq.io import Table
-from nlsq.session import apart
+from nlsq.session import apart, starting
 from nlsq.session.batch_rows import GroupFits
-from nlsq.session.configuration import Configuration
+from nlsq.session.configuration import WINDOW, Configuration, settings_of
 from nlsq.session.errors import ProgramError
 from nlsq.session.masks import changed
-from nlsq.session.model import LoadedModel, Start, load_model
+from nlsq.session.model import LoadedModel, Start, load_model, start
 from nlsq.session.pieces import read_in_pieces
 from nlsq.session.points import Points, Rows, groups, narrowed, of_group, rows, select
 from nlsq.session.remembering import Results, added, is_of, swapped
@@ -35,7 +35,6 @@ from nlsq.session.sampling import fitted_in_pieces, look, written
 from nlsq.session.settings import Settings
 from nlsq.utils.input_error import InputError
 
-_NO_MODEL = {"formula": "0"}  # in the place of a model, where only the data are asked for
 # For which no file is read again.
 _OF_ROWS = tuple(
     f"data.{key}" for key in ("columns", "exclude", "x_range", "where", "rows", "only")
@@ -71,7 +70,7 @@ class AppState(QObject):
         Whether the fit that runs was asked to end.
     group_names : list of str
         The groups of the table, where a column of groups is chosen.
-    problems : dict of str to ProgramError
+    problems : dict of str to InputError
         What is wrong, by the section it is in.
     """
 
@@ -108,13 +107,13 @@ class AppState(QObject):
         )
         self._results = Results()
         self._values = _NOTHING  # of the model of a file at the start
-        self._worker: FitWorker | None = None
+        self._worker: Worker | None = None
         self.stopping = False
         self._seen: tuple = (None, 0)  # of what runs
         self.group_names: list[str] = []
         self._groups: GroupFits | None = None
         self._file = 0  # when what is open was written
-        self._guess: GuessWorker | None = None
+        self._guess: Worker | None = None
         self._clock = QTimer(self, interval=_DRAIN)
         self._clock.timeout.connect(self._drain)
         self._later = QTimer(self, interval=300, singleShot=True)
@@ -122,8 +121,8 @@ class AppState(QObject):
         self._soon = QTimer(self, interval=300, singleShot=True)
         self._soon.timeout.connect(self._prepare)
         if self.state.content:
-            self._data(read=True)
-            self._model()
+            self._read_data(read=True)
+            self._read_model()
 
     # ------------------------------------------------------------------------------- changing
 
@@ -154,19 +153,19 @@ class AppState(QObject):
         self.problems_changed.emit()
         section = key.split(".")[0]
         if section in ("data", "workflow", ""):
-            self._data(read=not key.startswith(_OF_ROWS))
+            self._read_data(read=not key.startswith(_OF_ROWS))
         if key in ("fitting.nan_policy", "fitting.goal"):
-            self._data(read=False)
+            self._read_data(read=False)
         if section in ("model", "") or key == "data.columns.x":
-            self._model()
+            self._read_model()
         if section == "fitting" and key.removeprefix("fitting.") in (*_OF_START, section):
-            self._begin()
+            self._find_start()
         if section in ("fitting", ""):
             self.fitting_changed.emit()
         found = self._results.of(self.state.content, self.points)
         if found is not None and found[1] is not self.result:
             self.document, self.result, self.fitted = found
-            self._begun_from = copy.deepcopy(self.state.get("fitting"))
+            self._fitted_from = copy.deepcopy(self.state.get("fitting"))
             self.result_changed.emit()
 
     def take(self, state: SessionState) -> None:
@@ -187,7 +186,7 @@ class AppState(QObject):
         """Open a data file; the columns are those that it begins with."""
         wanted = {"input_file": str(path)}
         if self.state.get("data") == wanted:
-            self._data(read=True)  # the file may be another by now
+            self._read_data(read=True)  # the file may be another by now
             return
         with self.step(f"open {Path(path).name}"):
             self.edit("data", wanted)
@@ -206,7 +205,7 @@ class AppState(QObject):
         ------
         ConfigurationError
         """
-        return Configuration(copy.deepcopy(self.state.content), origin="the window").settings()
+        return Configuration(copy.deepcopy(self.state.content), origin=WINDOW).settings()
 
     def view(self, **what: Any) -> None:
         """Show results in another way: `level` or `draws` of the session."""
@@ -214,23 +213,23 @@ class AppState(QObject):
             vars(self.state).update(what)
             self.view_changed.emit()
 
-    def _data(self, read: bool) -> None:
+    def _read_data(self, read: bool) -> None:
         self._forget()
         with self._reporting("data"):
             self.points, self.rows, self.in_pieces = None, None, False
             if read:
                 self.file, self.table, self.sampled = None, None, False
             if self.state.get("data") is not None:
-                self._read()
-        self._begin()
+                self._look()
+        self._find_start()
         self.data_changed.emit()
 
-    def _read(self) -> None:
-        content = {"data": self.state.get("data"), "model": _NO_MODEL}
+    def _look(self) -> None:
+        content = {"data": self.state.get("data")}
         for section, key in (("workflow", "workflow"), ("fitting", "fitting.goal")):
             if (said := self.state.get(key)) is not None:
                 content[section] = {"goal": said} if section == "fitting" else said
-        settings = Configuration(content, origin="the window").settings()
+        settings = settings_of(content)
         data, by = settings.data, settings.data.columns.group
         if self.file is None:
             self.file, self.sampled = look(settings)
@@ -246,24 +245,23 @@ class AppState(QObject):
         self.points = select(self.table, data, omit)
         self.in_pieces = fitted_in_pieces(settings, self.file.n_rows, self.sampled)
 
-    def _model(self) -> None:
+    def _read_model(self) -> None:
         self._forget()
         self.model = None
         with self._reporting("model"):
             if self.state.get("model") is not None:
-                content = {"data": {"input_file": "-"}, "model": self.state.get("model")}
-                wanted = Configuration(content, origin="the window").settings().model
+                wanted = settings_of({"model": self.state.get("model")}).model
                 said = self.state.get("data.columns.x", "x")
                 names = said if isinstance(said, list) else [said]
                 names = list(map(str, names)) if self.points is None else self.points.x_names
                 if wanted.path is None:
-                    self.model = model_adapter.remembering(load_model(wanted, names))
+                    self.model = starting.remembering(load_model(wanted, names))
                 else:  # its code runs in a process of its own
-                    self.model = model_adapter.outlined(wanted)
-        self._begin()
+                    self.model = outlined(wanted)
+        self._find_start()
         self.model_changed.emit()
 
-    def _begin(self) -> None:
+    def _find_start(self) -> None:
         """Find where a fit would begin."""
         self.start, self._values = None, _NOTHING
         self._later.stop()
@@ -279,13 +277,9 @@ class AppState(QObject):
         else:
             with self._reporting("start"):
                 given = self.state.get("fitting", {})
-                content = {
-                    "data": {"input_file": "-"},
-                    "model": _NO_MODEL,
-                    "fitting": {k: v for k, v in given.items() if k in _OF_START},
-                }
-                fitting = Configuration(content, origin="the window").settings().fitting
-                self.start = model_adapter.begin(fitting, self.model, self.points)
+                given = {key: value for key, value in given.items() if key in _OF_START}
+                fitting = settings_of({"fitting": given}).fitting
+                self.start = start(fitting, self.model, self.points.x, self.points.y)
         self.start_changed.emit()
 
     def _prepare(self) -> None:
@@ -299,34 +293,30 @@ class AppState(QObject):
             self._later.start()
             return
         with self._reporting("start"):
-            self._guess = GuessWorker(self.settings(), self.points, self)
-            self._guess.succeeded.connect(self._take_guess)
-            self._guess.refused.connect(self._refuse_guess)
-            self._guess.finished.connect(self._end_guess)
+            settings, points = self.settings(), self.points
+            self._guess = Worker(
+                lambda _: apart.guess(settings, points), self, answered=self._take_guess
+            )
             self._guess.start()
             QTimer.singleShot(_PATIENCE, self._guess, self._guess.kill)
 
-    def _take_guess(self, start: Start, values: np.ndarray) -> None:
-        if not self._later.isActive() and self.model is not None and self.model.path is not None:
-            with self._reporting("start"):
-                self.start, self._values = start, values
-            self.start_changed.emit()
-
-    def _refuse_guess(self, error: ProgramError) -> None:
-        if not self._later.isActive() and self.model is not None and self.model.path is not None:
-            self._complain("start", error)
-
-    def _end_guess(self) -> None:
-        self._guess.deleteLater()
+    def _take_guess(self, found: tuple[Start, np.ndarray] | InputError | None) -> None:
         self._guess = None
+        if self._later.isActive() or self.model is None or self.model.path is None or found is None:
+            return
+        with self._reporting("start"):
+            if isinstance(found, InputError):
+                raise found
+            self.start, self._values = found
+        self.start_changed.emit()
 
-    def begun(self) -> model_adapter.Drawing:
+    def start_curves(self) -> starting.Drawing:
         """The curve (x, y) of the start, and (x, residual) of some points."""
         points = self.points
         if self.start is None or points is None or points.x.ndim > 1:
-            return model_adapter.UNDRAWN
+            return starting.UNDRAWN
         if self.model.path is None:
-            return model_adapter.drawn(self.model, points, self.start.p0)
+            return starting.drawn(self.model, points, self.start.p0)
         order = np.argsort(points.x, kind="stable")
         x, y = points.x[order], self._values[order]
         return x, y, x, points.y[order] - y
@@ -335,10 +325,6 @@ class AppState(QObject):
         if self.result is not None:
             self.document = self.result = self.fitted = None
             self.result_changed.emit()
-
-    def _complain(self, section: str, error: InputError) -> None:
-        self.problems[section] = error
-        self.problems_changed.emit()
 
     @contextmanager
     def _reporting(self, section: str) -> Iterator[None]:
@@ -356,7 +342,7 @@ class AppState(QObject):
     @property
     def is_unmoved(self) -> bool:
         """Whether the last fit began where the next one would."""
-        return self.result is not None and self._begun_from == self.state.get("fitting")
+        return self.result is not None and self._fitted_from == self.state.get("fitting")
 
     @property
     def running(self) -> bool:
@@ -369,26 +355,26 @@ class AppState(QObject):
             return
         again = self.fits_groups or self.in_pieces  # which read the file anew, as it is by then
         if again and written(Path(self.state.get("data.input_file"))) != self._file:
-            self._data(read=True)
+            self._read_data(read=True)
             if self.points is None:
                 return
         self._asked = copy.deepcopy(self.state.content), self.points
         with self._reporting("fitting"):
-            self._settings = self.settings()
-            self._begun_from = copy.deepcopy(self.state.get("fitting"))
+            self._settings = settings = self.settings()
+            self._fitted_from = copy.deepcopy(self.state.get("fitting"))
             if self.fits_groups:
                 from nlsq.session.batching import require_many  # with the engine
 
-                require_many(self._settings)
-                self._worker = GroupsWorker(self._settings, None, self)
-                content = self._groups_content()
-                self._groups = GroupFits(self._settings, content, self._worker.rows)
+                require_many(settings)
+                self._worker = Worker(
+                    lambda told: apart.fit_groups(settings, told), self, answered=self._finish
+                )
+                self._groups = GroupFits(settings, self._groups_content(), self._worker.rows)
             else:
-                points = None if read_in_pieces(self._settings) else self.points
-                self._worker = FitWorker(self._settings, points, self)
-                self._worker.succeeded.connect(self._take)
-            self._worker.refused.connect(self._refuse)
-            self._worker.finished.connect(self._finish)
+                points = None if read_in_pieces(settings) else self.points
+                self._worker = Worker(
+                    lambda told: apart.fit(settings, points, told), self, answered=self._finish
+                )
             self.stopping, self._seen = False, (None, 0)
             self._worker.start()
             self._clock.start()
@@ -450,25 +436,27 @@ class AppState(QObject):
             self.groups_changed.emit()
         self._seen = seen
 
-    def _take(self, document: dict[str, Any], result: Any) -> None:
+    def _take(self, document: dict[str, Any], result: Any) -> bool:
+        """Keep a fit; whether it is of the data and the model that are here, and shown."""
         content, points = self._asked  # not those of now
-        if is_of(self.state.content, content):
+        if current := is_of(self.state.content, content):
             self.document, self.result, self.fitted = document, result, self._settings
-        else:
-            self._complain("fitting", ProgramError(_ELSE))
         if "xdata" in result:  # else its data may have changed on disk, unseen
             self._results.hold(content, points, (document, result, self._settings))
         self.state.fits = added(self.state.fits, document, content)
         self.result_changed.emit()
         self.fits_changed.emit()
         self.fit_done.emit()
+        return current
 
-    def _refuse(self, error: ProgramError) -> None:
-        self._complain("fitting", error)
-
-    def _finish(self) -> None:
+    def _finish(self, found: tuple[dict, Any] | bool | InputError | None) -> None:
+        """Take document and result of one fit; those of groups came row by row."""
+        with self._reporting("fitting"):
+            if isinstance(found, InputError):
+                raise found
+            if isinstance(found, tuple) and not self._take(*found):
+                raise ProgramError(_ELSE)
         self._drain()
         self._clock.stop()
-        self._worker.deleteLater()
         self._worker = None
         self.running_changed.emit(False)

@@ -33,7 +33,6 @@ from PySide6.QtWidgets import (
 
 from nlsq.gui_qt.adapters.config_adapter import is_session
 from nlsq.gui_qt.adapters.data_adapter import labelled
-from nlsq.gui_qt.adapters.model_adapter import summits
 from nlsq.gui_qt.app_state import AppState
 from nlsq.gui_qt.pages.data_loading import DataLoadingPage
 from nlsq.gui_qt.pages.export import ExportPage
@@ -55,6 +54,7 @@ from nlsq.gui_qt.widgets.session_menu import SessionMenu
 from nlsq.session.examining import band, standard_residuals
 from nlsq.session.remembering import curve
 from nlsq.session.showing import legend
+from nlsq.session.starting import summits
 from nlsq.utils.atomic import kept
 
 _PAGES = (DataLoadingPage, ModelSelectionPage, FittingOptionsPage, ResultsPage, ExportPage)
@@ -113,6 +113,13 @@ class MainWindow(QMainWindow):
         self.themes.changed.connect(self.pages["results"].set_theme)
         self.themes.changed.connect(self._paint)
         self._menus()
+        self._connect()
+        self.themes.set_theme(app.state.theme)
+        self.navigate_to(app.state.page)
+        self.draw()
+
+    def _connect(self) -> None:
+        app = self.app
         app.data_changed.connect(self.draw)
         app.data_changed.connect(self._remember)
         app.start_changed.connect(self.draw_start)
@@ -123,9 +130,6 @@ class MainWindow(QMainWindow):
         self.pages["model"].adding.connect(self._aim)
         app.fit_done.connect(self._show_result)
         app.fits_changed.connect(self.draw_others)
-        self.themes.set_theme(app.state.theme)
-        self.navigate_to(app.state.page)
-        self.draw()
 
     def navigate_to(self, page: str) -> None:
         """Show a page of `PAGES`."""
@@ -177,7 +181,7 @@ class MainWindow(QMainWindow):
 
     def draw_start(self) -> None:
         """Draw the curve of the start, and the residuals from it: it moved after the last fit."""
-        x, y, at, residuals = self.app.begun()
+        x, y, at, residuals = self.app.start_curves()
         self.plot.set_start(x, y)
         self.plot.set_handles(summits(self.app.model, self.app.start.p0) if x.size else [])
         if self.app.is_unmoved:  # the code of a file told its start after the fit, or an undo

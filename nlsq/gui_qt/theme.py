@@ -17,8 +17,8 @@ class ThemeConfig:
     ----------
     background, foreground, grid : str
         Of plots.
-    data, fit, start, residual, band : str
-        Points, fitted curve, curve of the start, residuals, confidence band.
+    data, fit, start, residual : str
+        Points, fitted curve, curve of the start, residuals.
     good, doubtful, bad : str
         Marks beside words that say the same.
     """
@@ -31,7 +31,6 @@ class ThemeConfig:
     fit: str
     start: str
     residual: str
-    band: str
     good: str
     doubtful: str
     bad: str
@@ -45,11 +44,11 @@ class ThemeConfig:
 # Okabe and Ito's colours, which people who see few colours can tell apart.
 LIGHT_THEME = ThemeConfig(
     "light", "#ffffff", "#202020", "#d8d8d8", "#3a6ea5", "#d55e00", "#8a8a8a", "#3a6ea5",
-    "#d55e0030", "#00734d", "#8a5a00", "#b3261e",
+    "#00734d", "#8a5a00", "#b3261e",
 )  # fmt: skip
 DARK_THEME = ThemeConfig(
     "dark", "#1b1d20", "#e4e4e4", "#3c4043", "#7fb3e6", "#ffa257", "#9aa0a6", "#7fb3e6",
-    "#ffa25730", "#5fd3a5", "#f2c14e", "#ff8a80",
+    "#5fd3a5", "#f2c14e", "#ff8a80",
 )  # fmt: skip
 
 #: Of curves of earlier fits, in both themes.

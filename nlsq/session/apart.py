@@ -23,8 +23,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
+import numpy as np
+
 from nlsq.session.errors import ProgramError
 from nlsq.session.handover import SENT
+from nlsq.session.model import Start
 from nlsq.utils import interruption, progress
 from nlsq.utils.input_error import InputError
 
@@ -243,8 +246,8 @@ def fit_groups(settings: Settings, told: Callable[[list], None]) -> Call:
 
 
 def guess(settings: Settings, points: Points) -> Call:
-    """The start of a fit as a call."""
-    return Call(_guess, settings, points)
+    """The start of a fit as a call: it, and the values of the model there at the points."""
+    return Call(_guess, settings, points, received=_begun)
 
 
 def examine(result: CurveFitResult) -> Examination:
@@ -281,6 +284,13 @@ def _whole(
         if points is not None:
             _ = result.predictions  # here, and not in the thread of the window
     return document, result
+
+
+def _begun(found: dict[str, Any]) -> tuple[Start, np.ndarray]:
+    p0 = np.asarray(found["p0"], float)
+    limits = np.full_like(p0, np.inf)
+    start = Start(p0, -limits, limits, "guessed from the data")
+    return start, np.asarray(found["values"], float)
 
 
 # ------------------------------------------------------------------------------- the other end

@@ -6,20 +6,23 @@ the file says. Every entry remembers its place, "run.yaml:5" or "--p0", for the 
 
 from __future__ import annotations
 
+import copy
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from nlsq.session.errors import ConfigurationError
-from nlsq.session.settings import SECTIONS, Fitting, Settings
+from nlsq.session.settings import SECTIONS, Settings
 from nlsq.utils.input_error import did_you_mean
 
 if TYPE_CHECKING:
     import yaml
 
 SUFFIXES = (".yaml", ".yml", ".toml")
+WINDOW = "the window"  # where its settings are said
 
 
 class Configuration:
@@ -70,15 +73,9 @@ class Configuration:
                 "Look at the model, then say --trust on the command line.",
             )
         found = cls(content, places, str(path))
-        found._resolve(path.resolve().parent)
+        folder = path.resolve().parent
+        move_files(content, lambda given: str(folder / given))
         return found
-
-    def _resolve(self, folder: Path) -> None:
-        for section, key in (("data", "input_file"), ("model", "path")):
-            inside = self.content.get(section)
-            given = inside.get(key) if isinstance(inside, dict) else None
-            if isinstance(given, str) and given != "-":
-                inside[key] = str(folder / given)
 
     def set(self, key: str, value: Any, place: str) -> None:
         """Replace an entry, such as "data.columns.x"."""
@@ -142,6 +139,15 @@ class Configuration:
             key = f"{_dotted(where)}: " if where else ""
             said[where] = f"{place}: {key}{_sentence(problem, where)}"
         return list(said.values())
+
+
+def move_files(content: dict[str, Any], to: Callable[[str], str]) -> None:
+    """Put other paths, ``to(path)``, in the place of those of data and model."""
+    for section, key in (("data", "input_file"), ("model", "path")):
+        inside = content.get(section)
+        given = inside.get(key) if isinstance(inside, dict) else None
+        if isinstance(given, str) and given != "-":
+            inside[key] = to(given)
 
 
 def _everywhere(content: Any, place: str, at: tuple = ()) -> dict[tuple, str]:
@@ -255,21 +261,12 @@ def _dotted(where: tuple) -> str:
     return text
 
 
-def unsuitable(key: str, word: str, content: dict[str, Any], bounded: bool) -> str:
-    """Why a method, a search or a loss does not suit the rest; "" where it does.
+def settings_of(sections: dict[str, Any]) -> Settings:
+    """The settings of a few sections of a window, checked; data or model it lacks are any.
 
-    Another method and another search are no reason: to choose one takes the other back.
+    Raises
+    ------
+    ConfigurationError
     """
-    fitting = content.get("fitting", {})
-    if word in ("lm", "linear") or fitting.get("method") == "lm":
-        loss = word if key == "loss" else fitting.get("loss", "linear")
-        if loss != "linear" and key in ("method", "loss"):
-            return "lm is for the linear loss; trf and dogbox take the others."
-        if key == "method" and word == "lm" and bounded:
-            return "lm takes no bounds, and these parameters have some; trf and dogbox do."
-    if content.get("data", {}).get("columns", {}).get("group") is not None and key != "loss":
-        try:
-            Fitting(**{key: word}).options_of_many()
-        except ConfigurationError as error:
-            return str(error)
-    return ""
+    whole = {"data": {"input_file": "-"}, "model": {"formula": "0"}} | sections
+    return Configuration(copy.deepcopy(whole), origin=WINDOW).settings()

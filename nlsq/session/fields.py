@@ -7,13 +7,12 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from nlsq.io import Table, ways_to_read
-from nlsq.session.configuration import Configuration
+from nlsq.session.configuration import WINDOW, settings_of
 from nlsq.session.masks import read_range
 from nlsq.session.points import column, condition, groups
 from nlsq.session.words import read_column, read_columns
 from nlsq.utils.input_error import InputError
 
-_HERE = "the window"
 _NUMBERS = ("csv.skip_header", "sheet")  # what may be said by number
 
 
@@ -132,9 +131,9 @@ def refusal(file: Table | None, key: str, value: Any) -> InputError | None:
         elif value is not None:
             section, _, last = key.rpartition(".")
             data = {"input_file": "-"} | ({section: {last: value}} if section else {key: value})
-            Configuration({"data": data, "model": {"formula": "0"}}, origin=_HERE).settings()
+            settings_of({"data": data})
     except InputError as error:
-        error.message = error.message.removeprefix(f"{_HERE}: ").removeprefix("data.")
+        error.message = error.message.removeprefix(f"{WINDOW}: ").removeprefix("data.")
         error.text = str(part)
         return error
     return None

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from nlsq.session.words import read_number
+
 _PART = re.compile(r"([0-9]{1,15})(?:-([0-9]{1,15}))?")
 
 
@@ -44,7 +46,7 @@ def read_range(text: str) -> list[float | None]:
 
 def _number(text: str) -> float:
     try:
-        return float(text.replace(",", ".").replace("−", "-"))
+        return read_number(text)
     except ValueError:
         raise ValueError(f"{text.strip()!r} is not a number") from None
 

@@ -200,18 +200,6 @@ class Model(_Section):
         """The model in a few words, as the user gave it."""
         return self.formula or self.name or f"{self.path.name}:{self.function}"
 
-    @classmethod
-    def parse(cls, text: str) -> dict[str, Any]:
-        """The section that ``-m TEXT`` stands for."""
-        path, colon, function = text.rpartition(":")
-        if colon and path.endswith(".py"):
-            return {"path": path, "function": function}
-        if text.endswith(".py"):
-            return {"path": text}  # which then asks for its function
-        from nlsq.models.reading import is_of_models
-
-        return {"name" if is_of_models(text) else "formula": text}
-
 
 class Bounds(_Section):
     """One limit per parameter, in their order; null is no limit."""

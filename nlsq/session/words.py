@@ -1,9 +1,29 @@
-"""What a user writes in one word: a column, a model."""
+"""What a user writes in one word: a number, a column, a model."""
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Collection
+
+
+def read_number(text: str) -> float:
+    """A number as people write it, with a point or a comma.
+
+    Raises
+    ------
+    ValueError
+        It is none, or NaN.
+
+    Examples
+    --------
+    >>> read_number(" −1,5e3 ")
+    -1500.0
+    """
+    value = float(text.replace(",", ".").replace("−", "-"))
+    if math.isnan(value):
+        raise ValueError(text)
+    return value
 
 
 def read_column(text: str) -> int | str:
@@ -33,8 +53,13 @@ def read_columns(text: str, names: Collection[str]) -> int | str | list[int | st
     return found if len(found) != 1 else found[0]
 
 
-def read_model(text: str) -> dict:
-    """The section of the configuration that such a text stands for."""
-    from nlsq.session.settings import Model
+def read_model(text: str) -> dict[str, str]:
+    """The section 'model' of the configuration that ``-m TEXT`` stands for."""
+    path, colon, function = text.rpartition(":")
+    if colon and path.endswith(".py"):
+        return {"path": path, "function": function}
+    if text.endswith(".py"):
+        return {"path": text}  # which then asks for its function
+    from nlsq.models.reading import is_of_models
 
-    return Model.parse(text)
+    return {"name" if is_of_models(text) else "formula": text}

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nlsq.gui_qt.session_state import SessionState
-from nlsq.session.configuration import SUFFIXES, Configuration
+from nlsq.session.configuration import SUFFIXES, Configuration, move_files
 from nlsq.session.errors import ConfigurationError
 from nlsq.session.model import load_model
 from nlsq.session.plan import read
@@ -19,7 +19,6 @@ from nlsq.utils.atomic import write_atomically
 from nlsq.utils.input_error import InputError
 
 SUFFIX = ".nlsq"
-_PATHS = (("data", "input_file"), ("model", "path"))
 
 
 def is_session(path: str | Path) -> bool:
@@ -104,7 +103,7 @@ def export_yaml_config(settings: Settings) -> str:
 
     content = settings.model_dump(mode="json", exclude_defaults=True)
     content["model"].pop("trusted", None)  # which is for the command line to say
-    _move(content, os.path.abspath)
+    move_files(content, os.path.abspath)
     return yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
 
 
@@ -130,14 +129,7 @@ def _by_name(content: dict[str, Any], settings: Settings, names: tuple[str, ...]
 def _move_all(state: SessionState, to: Callable[[str], str]) -> None:
     for content in (state.content, *(fit["content"] for fit in state.fits)):
         content.get("model", {}).pop("trusted", None)
-        _move(content, to)
-
-
-def _move(content: dict[str, Any], to: Callable[[str], str]) -> None:
-    for section, key in _PATHS:
-        given = content.get(section, {}).get(key)
-        if isinstance(given, str) and given != "-":
-            content[section][key] = to(given)
+        move_files(content, to)
 
 
 def _relative(given: str, folder: Path) -> str:

@@ -1,37 +1,79 @@
-"""Fits and guesses beside the window, each in a process apart; their ends come as signals."""
+"""Work beside the window: fits in a process apart, questions in a thread; ends come as signals."""
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 from PySide6.QtCore import QObject, Signal
 from shiboken6 import isValid
 
-from nlsq.session import apart
-from nlsq.session.model import Start
-from nlsq.session.points import Points
-from nlsq.session.settings import Settings
+from nlsq.callbacks import StopOptimization
+from nlsq.session.apart import Call
 from nlsq.utils.input_error import InputError
 
 _LATEST = 500  # iterations that are told at once
+_USUAL, _TURN = sys.getswitchinterval(), 0.0005  # s that the window waits at each call of Qt
 
 
-class Worker(QObject):
-    """What runs beside the window; subclasses say what in `call`.
-
-    Its thread, one of Python's and not a `QThread`, which must not outlive its owner, only waits
-    for what another process answers.
+class Beside(QObject):
+    """What a thread does, one of Python's and not a `QThread`, which must not outlive its owner.
 
     Signals
     -------
-    succeeded(object, object)
-        The pair that `answer` makes of what the call returned.
-    refused(InputError)
-    finished()
-        After one of these, and after an error of ours.
+    answered(object)
+        What `work` returned, or its `InputError`; None where it was stopped, or failed. It is
+        deleted after that.
+    """
+
+    answered, _done = Signal(object), Signal()
+
+    def __init__(self, parent: QObject | None, **slots: Callable):
+        super().__init__(parent)
+        for signal, slot in slots.items():
+            getattr(self, signal).connect(slot)
+        self._done.connect(self.deleteLater)
+        self._thread = threading.Thread(target=self._live, name="beside the window", daemon=True)
+
+    def work(self) -> Any:
+        """What the thread does."""
+        raise NotImplementedError
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def wait(self, seconds: float) -> bool:
+        """Whether it has ended by then."""
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
+
+    def tell(self, signal: str, *what: Any) -> None:
+        """Emit a signal."""
+        if isValid(self):  # else the window has gone, and nobody hears it
+            getattr(self, signal).emit(*what)
+
+    def _live(self) -> None:
+        answer = None
+        try:
+            answer = self.work()
+        except InputError as error:
+            answer = error
+        finally:
+            self.tell("answered", answer)
+            self.tell("_done")
+
+
+class Worker(Beside):
+    """A call of another process, for whose answer the thread waits.
+
+    Parameters
+    ----------
+    make : callable
+        ``make(told)`` is the call, which tells lists of what goes on.
 
     Attributes
     ----------
@@ -41,32 +83,15 @@ class Worker(QObject):
         What is known of each group, by its place.
     """
 
-    succeeded = Signal(object, object)
-    refused = Signal(object)
-    finished = Signal()
-
-    def __init__(self, settings: Settings, points: Points | None, parent: QObject | None = None):
-        super().__init__(parent)
+    def __init__(self, make: Callable[[Callable[[list], None]], Call], parent: QObject, **slots):
+        super().__init__(parent, **slots)
         self.stage: tuple[str, int, int | None] | None = None
         self.rows: dict[int, dict[str, Any]] = {}
         self._progress: deque[tuple[int, float]] = deque(maxlen=_LATEST)
-        self._call = self.call(settings, points)
-        self._thread = threading.Thread(target=self._live, name="fit", daemon=True)
+        self._call = make(self._told)
 
-    def call(self, settings: Settings, points: Points | None) -> apart.Call:
-        """What the process is for."""
-        raise NotImplementedError
-
-    def answer(self, found: Any) -> tuple[Any, Any]:
-        """The pair of what was found."""
-        return found
-
-    def run(self) -> None:
-        """What the thread does."""
-        try:
-            self._tell("succeeded", *self.answer(self._call.run()))
-        except InputError as error:
-            self._tell("refused", error)
+    def work(self) -> Any:
+        return self._call.run()
 
     def take(self) -> list[tuple[int, float]]:
         """The latest iterations and costs since the last call.
@@ -74,10 +99,6 @@ class Worker(QObject):
         A signal for each one would crowd out what a person does.
         """
         return [self._progress.popleft() for _ in range(len(self._progress))]
-
-    def start(self) -> None:
-        """Begin."""
-        self._thread.start()
 
     def stop(self) -> None:
         """End at the best point so far, after the iteration that is under way."""
@@ -87,13 +108,7 @@ class Worker(QObject):
         """End without a result, at once."""
         self._call.kill()
 
-    def wait(self, seconds: float) -> bool:
-        """Whether it has ended by then."""
-        self._thread.join(seconds)
-        return not self._thread.is_alive()
-
-    def told(self, items: list[tuple]) -> None:
-        """Take what the other process tells."""
+    def _told(self, items: list[tuple]) -> None:
         for item in items:
             if len(item) == 3:
                 title, done, total = item
@@ -103,45 +118,36 @@ class Worker(QObject):
             else:
                 self._progress.append(item)
 
-    def _live(self) -> None:
-        try:
-            self.run()
-        finally:
-            self._tell("finished")
 
-    def _tell(self, signal: str, *what: Any) -> None:
-        if isValid(self):  # else the window has gone, and nobody hears it
-            getattr(self, signal).emit(*what)
+class Question(Beside):
+    """``question(watch, tell)``, where `watch` raises once it is to stop; it begins at once.
 
-
-class FitWorker(Worker):
-    """One fit; its pair is document and result."""
-
-    def call(self, settings: Settings, points: Points | None) -> apart.Call:
-        return apart.fit(settings, points, self.told)
-
-
-class GroupsWorker(Worker):
-    """The fits of all groups; its pair is whether it came to the end, and nothing."""
-
-    def call(self, settings: Settings, points: Points | None) -> apart.Call:
-        return apart.fit_groups(settings, self.told)
-
-    def answer(self, found: Any) -> tuple[Any, Any]:
-        return found, None
-
-
-class GuessWorker(Worker):
-    """Where the model of a file begins, which only its code knows.
-
-    Its pair is the `Start`, and the values of the model there at the points.
+    Signals
+    -------
+    told(object)
+        What it tells meanwhile.
     """
 
-    def call(self, settings: Settings, points: Points | None) -> apart.Call:
-        return apart.guess(settings, points)
+    told = Signal(object)
 
-    def answer(self, found: Any) -> tuple[Start, np.ndarray]:
-        p0 = np.asarray(found["p0"], float)
-        limits = np.full_like(p0, np.inf)
-        start = Start(p0, -limits, limits, "guessed from the data")
-        return start, np.asarray(found["values"], float)
+    def __init__(self, question: Callable[..., Any], parent: QObject, **slots: Callable):
+        super().__init__(parent, **slots)
+        self._question, self._stopping = question, threading.Event()
+        self.start()
+
+    def work(self) -> Any:
+        sys.setswitchinterval(_TURN)
+        try:
+            return self._question(self._watch, lambda it: self.tell("told", it))
+        except StopOptimization:
+            return None
+        finally:
+            sys.setswitchinterval(_USUAL)
+
+    def stop(self) -> None:
+        """End it at its next look."""
+        self._stopping.set()
+
+    def _watch(self) -> None:
+        if self._stopping.is_set():
+            raise StopOptimization

@@ -30,7 +30,7 @@ _FILES = (
     " *.xlsx *.jdx *.dx);;All files (*)"
 )
 _PATH = "A file of numbers; files may be dropped on the window, and tables pasted with Ctrl+V."
-_READ = "What was found out about the file, to be corrected where it is wrong."
+_READ = "What was found in the file; correct it where it is wrong."
 _ROWS = "Rows of the file by number; Delete leaves out those selected, Insert takes them in again."
 
 

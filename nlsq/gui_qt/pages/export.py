@@ -17,9 +17,9 @@ from PySide6.QtWidgets import (
     QWidget,
 )  # fmt: skip
 
-from nlsq.gui_qt.adapters.ask_adapter import Question
 from nlsq.gui_qt.adapters.config_adapter import export_yaml_config
 from nlsq.gui_qt.adapters.export_adapter import KINDS, as_command, as_python, writing
+from nlsq.gui_qt.adapters.fit_adapter import Question
 from nlsq.gui_qt.app_state import AppState
 from nlsq.gui_qt.widgets.building import filled, sentence
 from nlsq.gui_qt.widgets.named import named
@@ -112,7 +112,7 @@ class ExportPage(QWidget):
         try:
             QGuiApplication.clipboard().setText(text())
         except InputError as error:
-            self.said.setText(f"⚠ {error.message} {error.fix}".strip())
+            self.said.setText(f"⚠ {error}")
             return
         ended = self._app.document["convergence"]
         stopped = "" if ended["success"] else f" This fit ended early: {ended['message']}"

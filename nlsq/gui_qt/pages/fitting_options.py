@@ -17,7 +17,6 @@ from PySide6.QtWidgets import (
     QWidget,
 )  # fmt: skip
 
-from nlsq.gui_qt.adapters.option_adapter import idle, refusal
 from nlsq.gui_qt.app_state import AppState
 from nlsq.gui_qt.plots.live_cost_plot import LiveCostPlotWidget
 from nlsq.gui_qt.presets import PRESETS
@@ -27,7 +26,7 @@ from nlsq.gui_qt.widgets.group_fits import GroupFitsWidget
 from nlsq.gui_qt.widgets.iteration_table import IterationTableWidget
 from nlsq.gui_qt.widgets.named import named
 from nlsq.gui_qt.widgets.problem_label import ProblemLabel
-from nlsq.session.configuration import unsuitable
+from nlsq.session.options import idle, refusal, unsuitable
 from nlsq.session.showing import ending
 from nlsq.types import LossLiteral, MethodLiteral, SearchLiteral
 
@@ -41,8 +40,8 @@ _CHOICES = {
              "linear is least squares; the others give outliers less weight"),
     "nan_policy": ("Rows with NaN", ["raise", "omit"], "Refuse them, or leave them out"),
 }  # fmt: skip
-_ABSOLUTE = "Else only their ratios count, and residuals tell their size."
-_NO_ERRORS = "For data with errors of y: choose their column on the page of data."
+_ABSOLUTE = "Off: only their ratios count, and the residuals tell their size."
+_NO_ERRORS = "For data with errors of y: choose their column on the page Data."
 _STOP = "End the fit and keep the best point so far; a second press ends it without a result."
 _STOPPING = "Stopping after this iteration … Press again to end it at once, without a result."
 
@@ -54,25 +53,8 @@ class FittingOptionsPage(QWidget):
         super().__init__(parent)
         self._app = app
         self.boxes: dict[str, QComboBox] = {}
-        self._form = form = QFormLayout()
-        for key, (title, words, tip) in _CHOICES.items():
-            box = named(QComboBox(self), f"fitting {key}", title, tip)
-            box.addItems([DEFAULT, *words])
-            box.activated.connect(lambda _, key=key: self._choose(key))
-            self.boxes[key] = box
-            form.addRow(title, box)
-        tip = "Fit all groups at once, or one by itself"
-        self.only = named(QComboBox(self), "fitting only", "Of the groups", tip)
-        self.only.activated.connect(
-            lambda at: app.edit("data.only", self.only.itemText(at) if at else None)
-        )
-        form.addRow("Of the groups", self.only)
-        self.absolute = QCheckBox(said := "The errors of y are in its own units", self)
-        named(self.absolute, "absolute sigma", said, _ABSOLUTE)
-        self.absolute.clicked.connect(
-            lambda on: app.edit("fitting.absolute_sigma", True if on else None)
-        )
-        form.addRow("", self.absolute)
+        self._form = QFormLayout()
+        self._fill_form()
         self.more = named(QToolButton(self), "advanced options", "Advanced options",
                           "Tolerances, limits, and how a search goes")  # fmt: skip
         self.more.setText("A&dvanced options")
@@ -100,7 +82,7 @@ class FittingOptionsPage(QWidget):
         self.many: GroupFitsWidget | None = None  # until a column of groups is chosen
         app.progressed.connect(self._say)
         said = self.said, ProblemLabel(app, "fitting", self)
-        filled(QVBoxLayout(self), form, self.more, (self.area, 3), buttons, *said,
+        filled(QVBoxLayout(self), self._form, self.more, (self.area, 3), buttons, *said,
                (self.cost, 2), (self.iterations, 2))  # fmt: skip
         for signal in (
             app.fitting_changed, app.running_changed, app.data_changed, app.model_changed,
@@ -108,6 +90,28 @@ class FittingOptionsPage(QWidget):
         ):  # fmt: skip
             signal.connect(self.refresh)
         self.refresh()
+
+    def _fill_form(self) -> None:
+        """Put the choices of each fit into the form."""
+        app, form = self._app, self._form
+        for key, (title, words, tip) in _CHOICES.items():
+            box = named(QComboBox(self), f"fitting {key}", title, tip)
+            box.addItems([DEFAULT, *words])
+            box.activated.connect(lambda _, key=key: self._choose(key))
+            self.boxes[key] = box
+            form.addRow(title, box)
+        tip = "Fit all groups at once, or one by itself"
+        self.only = named(QComboBox(self), "fitting only", "Of the groups", tip)
+        self.only.activated.connect(
+            lambda at: app.edit("data.only", self.only.itemText(at) if at else None)
+        )
+        form.addRow("Of the groups", self.only)
+        self.absolute = QCheckBox(said := "The errors of y are in the units of y", self)
+        named(self.absolute, "absolute sigma", said, _ABSOLUTE)
+        self.absolute.clicked.connect(
+            lambda on: app.edit("fitting.absolute_sigma", True if on else None)
+        )
+        form.addRow("", self.absolute)
 
     def refresh(self, *_) -> None:
         """Show the settings, and what can be done now."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import groupby, pairwise
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )  # fmt: skip
 
-from nlsq.gui_qt.adapters.model_adapter import added, catalogue, description, dragged, peaks, read
+from nlsq.gui_qt.adapters.model_adapter import catalogue, description, peaks, read
 from nlsq.gui_qt.app_state import AppState
 from nlsq.gui_qt.widgets.building import filled, split
 from nlsq.gui_qt.widgets.code_page import CodePage
@@ -29,6 +29,7 @@ from nlsq.gui_qt.widgets.formula_field import FormulaField
 from nlsq.gui_qt.widgets.named import named
 from nlsq.gui_qt.widgets.parameter_table import ParameterTable
 from nlsq.gui_qt.widgets.problem_label import ProblemLabel
+from nlsq.session.starting import added, dragged
 from nlsq.session.words import read_model
 from nlsq.utils.input_error import InputError
 
@@ -99,7 +100,7 @@ class ModelSelectionPage(QWidget):
         self.list.itemClicked.connect(self._choose)
         self.list.itemActivated.connect(self._choose)
         self.list.currentItemChanged.connect(self._describe)
-        tip = "Formula and parameters of the model; units by those of x and y."
+        tip = "Formula and parameters of the model; units follow those of x and y."
         self.about = named(QTextBrowser(self), "about the model", "What the model is", tip)
         self.about.setPlaceholderText("Arrow keys show here what each model is; a click takes it.")
         halves = split(Qt.Orientation.Vertical, {self.list: 180, self.about: 160}, self)
@@ -137,7 +138,7 @@ class ModelSelectionPage(QWidget):
         self.field.set_text(self.shown)
         if "path" in chosen:
             self.code.set_file(Path(chosen["path"]), chosen.get("function", ""))
-            self.field.said.setText("The model is the code on the page Python.")
+            self.field.said.setText("The model is the code on the tab Python.")
         if (name := chosen.get("name")) and app.model is not None:
             self.about.setHtml(description(name))
         self.guess.setEnabled(app.model is not None)
@@ -151,13 +152,13 @@ class ModelSelectionPage(QWidget):
         self.list.clear()
         bold = self.list.font()
         bold.setBold(True)
-        for category, rows in groupby(catalogue(words), lambda row: row.category):
+        for category, members in catalogue(words).items():
             heading = QListWidgetItem(category.capitalize(), self.list)
             heading.setFlags(Qt.ItemFlag.ItemIsEnabled)
             heading.setFont(bold)
-            for row in rows:
-                item = QListWidgetItem(f"   {row.title}  ({row.name})", self.list)
-                item.setData(_NAME, row.name)
+            for model in members:
+                item = QListWidgetItem(f"   {model.title}  ({model.name})", self.list)
+                item.setData(_NAME, model.name)
 
     def _describe(self, item: QListWidgetItem | None) -> None:
         if item is not None and item.data(_NAME):

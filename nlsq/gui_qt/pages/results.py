@@ -14,7 +14,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from nlsq.gui_qt.adapters.ask_adapter import Question
+from nlsq.gui_qt.adapters.fit_adapter import Question
 from nlsq.gui_qt.app_state import AppState
 from nlsq.gui_qt.plots.histogram_plot import HistogramPlotWidget, QuantilePlotWidget
 from nlsq.gui_qt.session_state import DRAWN
@@ -29,6 +29,7 @@ from nlsq.result.statistics import check_level
 from nlsq.session import apart
 from nlsq.session.examining import EMPTY, Examination, Spread, report_html
 from nlsq.session.showing import ending
+from nlsq.session.words import read_number
 from nlsq.utils.input_error import InputError
 
 _LATER = 60  # ms, in which the fit is drawn before it is examined
@@ -97,7 +98,7 @@ class ResultsPage(QWidget):
 
     def _take_level(self, *_) -> None:
         try:
-            given = float(self.level.currentText().replace("%", "").replace(",", "."))
+            given = read_number(self.level.currentText().replace("%", ""))
             self._app.view(level=check_level(given / 100))
         except ValueError:
             pass

@@ -22,12 +22,11 @@ class BasePlotWidget(pg.PlotWidget):
     """A plot that knows the theme; subclasses draw in `_paint`."""
 
     def __init__(self, name: str, parent: QWidget | None = None, **more):
-        super().__init__(parent, **more)
+        # pyqtgraph's menu has log axes, which our curves do not follow
+        super().__init__(parent, enableMenu=False, **more)
         self.setObjectName(name)
         self.setAccessibleName(name)
         self.theme = LIGHT_THEME
-        # pyqtgraph's menu has log axes, which our curves do not follow
-        self.setMenuEnabled(False)
         self.hideButtons()
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
         self.plotItem.showGrid(x=True, y=True, alpha=0.25)

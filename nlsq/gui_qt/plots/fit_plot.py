@@ -55,7 +55,7 @@ class FitPlotWidget(BasePlotWidget):
         self.span = pg.LinearRegionItem(movable=False)  # but its edges are
         for line in self.span.lines:
             line.setMovable(True)
-            line.setToolTip("Drag this end of the range that is fitted; beyond all points is open.")
+            line.setToolTip("Drag this end of the fitted range; beyond all points it is open.")
         self.span.setZValue(-20)
         self.span.hide()
         self.span.sigRegionChangeFinished.connect(self._tell_range)

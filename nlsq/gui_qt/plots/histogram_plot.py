@@ -27,7 +27,7 @@ class HistogramPlotWidget(_SpreadPlotWidget):
 
     def __init__(self, parent: QWidget | None = None):
         super().__init__("Histogram of residuals", parent)
-        self.setToolTip("Residuals of a right model follow the line: the normal density.")
+        self.setToolTip("The residuals of a right model follow the line, the normal density.")
         self.bars = pg.BarGraphItem(x0=[], x1=[], height=[])
         self.plotItem.addItem(self.bars)
         self.normal = self.plotItem.plot()
@@ -63,4 +63,4 @@ class QuantilePlotWidget(_SpreadPlotWidget):
         self.line.setData(ends, ends, pen=pg.mkPen(theme.fit, width=1))
         for side, limit in zip((self.lower, self.upper), spread.limits, strict=False):
             side.setData(spread.expected, limit)
-        self.band.setBrush(pg.mkBrush(theme.band[:7] + "30"))
+        self.band.setBrush(pg.mkBrush(theme.fit + "30"))

@@ -20,7 +20,7 @@ class MaskingViewBox(pg.ViewBox):
     boxed = Signal(object, bool)
 
     def __init__(self):
-        super().__init__()
+        super().__init__(enableMenu=False)
         self.masking = False
 
     def masks(self, event) -> bool:

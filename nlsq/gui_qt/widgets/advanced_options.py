@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, NamedTuple, get_args
 
 from PySide6.QtWidgets import QComboBox, QFormLayout, QLabel, QLineEdit, QWidget
 
-from nlsq.gui_qt.adapters.option_adapter import default_of, refusal, uses
 from nlsq.gui_qt.app_state import AppState
 from nlsq.gui_qt.widgets.building import sentence
 from nlsq.gui_qt.widgets.named import named
+from nlsq.session.options import default_of, refusal, uses
+from nlsq.session.words import read_number
 from nlsq.types import SamplerLiteral
 
 DEFAULT = "(default)"
@@ -39,10 +39,12 @@ OPTIONS = {
     "f_scale": Option(
         "Scale of outliers", "Residuals beyond it count less; in units of y, or of its errors."
     ),
-    "n_starts": Option("Starts", "From how many points a search sets out."),
+    "n_starts": Option("Starts", "How many points a search starts from."),
     "sampler": Option("Sampler", "How the starts are spread.", get_args(SamplerLiteral)),
-    "center_on_p0": Option("Around the start", "Whether starts gather there.", ("yes", "no")),
-    "scale_factor": Option("Spread of starts", "How widely they lie, times the usual."),
+    "center_on_p0": Option(
+        "Around the start", "Whether starts lie around the given one.", ("yes", "no")
+    ),
+    "scale_factor": Option("Spread of starts", "How widely they spread, times the usual."),
     "seed": Option("Seed", "The same seed gives the same starts, and the same answer."),
 }
 _WORDS = {"yes": True, "no": False}
@@ -108,10 +110,9 @@ class AdvancedOptionsWidget(QWidget):
 
 def _number(text: str) -> Any:
     """A number where it is one; else the text, which is refused with a sentence."""
-    kinds: tuple[Callable, ...] = (int, float)
-    for kind in kinds:
+    for read in (int, read_number):
         try:
-            return kind(text.replace(",", ".").replace("−", "-"))
+            return read(text)
         except ValueError:
             continue
     return text

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from nlsq.gui_qt.adapters.ask_adapter import Question
+from nlsq.gui_qt.adapters.fit_adapter import Question
 from nlsq.gui_qt.app_state import AppState
 from nlsq.gui_qt.widgets.building import filled
 from nlsq.gui_qt.widgets.named import named
 from nlsq.gui_qt.widgets.tables import PlainTable
-from nlsq.session.errors import ProgramError
 from nlsq.session.examining import profile
 from nlsq.session.showing import parameter_columns, parameter_rows
+from nlsq.utils.input_error import InputError
 
 _ASK, _STOP = "Profile &intervals", "Stop prof&iles"
 _TIP = "What the fit found: the value, one standard error, and the interval of the level."
-_TIP_ASK = "Intervals that follow the bend of the model: each parameter is moved until χ² says no."
+_TIP_ASK = "Intervals that follow a curved model: each parameter moves until χ² has risen too far."
 
 
 class ParamResultsWidget(QWidget):
@@ -72,6 +72,6 @@ class ParamResultsWidget(QWidget):
             self._profiles.append(one)
             self._show()
 
-    def _done(self, error: ProgramError | None) -> None:
+    def _done(self, error: InputError | None) -> None:
         if self.sender() is self._question:
-            self._end("" if error is None else f"⚠ {error.message} {error.fix}".strip())
+            self._end("" if error is None else f"⚠ {error}")

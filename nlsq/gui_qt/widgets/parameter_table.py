@@ -9,11 +9,12 @@ from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtGui import QFocusEvent, QWheelEvent
 from PySide6.QtWidgets import QHeaderView, QSlider, QTableWidget, QTableWidgetItem, QWidget
 
-from nlsq.gui_qt.adapters.model_adapter import Scale, scale
 from nlsq.gui_qt.app_state import AppState
 from nlsq.gui_qt.widgets.building import readable
 from nlsq.gui_qt.widgets.named import named
 from nlsq.session.model import LoadedModel
+from nlsq.session.starting import Scale, scale
+from nlsq.session.words import read_number
 
 COLUMNS = {
     "Parameter": "Its name in the model",
@@ -26,24 +27,6 @@ COLUMNS = {
 _NAME, _START, _SLIDER, _FIXED, _LOWER, _UPPER = range(6)
 _STEPS = 1000
 _FLAGS = Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable
-
-
-def read_number(text: str) -> float:
-    """A number as people write it, with a point or a comma.
-
-    Raises
-    ------
-    ValueError
-    """
-    value = float(text.strip().replace(",", ".").replace("−", "-"))
-    if math.isnan(value):
-        raise ValueError(text)
-    return value
-
-
-def written(value: float) -> str:
-    """All digits that a number has."""
-    return repr(float(value))
 
 
 class ParameterSlider(QSlider):
@@ -107,7 +90,7 @@ class ParameterTable(QTableWidget):
         self._names: tuple[str, ...] = ()
         self._model: LoadedModel | None = None
         self.sliders: list[ParameterSlider] = []
-        tip = "Each start, its bounds, and whether it is held; the heads say more."
+        tip = "Each start, its bounds, and whether it is held; the heads of the columns say more."
         readable(named(self, "parameters", "Starts and bounds of the parameters", tip), 26)
         for column, (title, tip) in enumerate(COLUMNS.items()):
             head = QTableWidgetItem(title)
@@ -192,7 +175,7 @@ class ParameterTable(QTableWidget):
     def _show(self, row: int, column: int, value: float | None, given: bool) -> None:
         item = self.item(row, column)
         known = value is not None and math.isfinite(value)
-        exact = written(value) if known else ""
+        exact = repr(float(value)) if known else ""
         # short where nobody typed it; what was typed comes back as it was
         item.setText(exact if given or not known else f"{value:.6g}")
         item.setToolTip(exact)

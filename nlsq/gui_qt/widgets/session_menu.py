@@ -59,7 +59,7 @@ class SessionMenu(QMenu):
         self.addSeparator()
         self._add("&Save session", _KEYS.Save, self.save, "Write the session to its file.")
         self._add("Save session &as…", "Ctrl+Shift+S", self._save_as,
-                  "Data in its folder or below move with it; pasted ones go there.")  # fmt: skip
+                  "Data in its folder or below move with it; pasted data too.")  # fmt: skip
         self._add("Save as &configuration file…", "", self._save_configuration,
                   "A file that nlsq fit FILE.yaml fits, without the window.")  # fmt: skip
         self.addSeparator()
@@ -70,7 +70,6 @@ class SessionMenu(QMenu):
         action = self.addAction(text)
         action.setObjectName(text.replace("&", "").rstrip("…").lower())
         action.setToolTip(tip)
-        action.setStatusTip(tip)
         if keys:
             action.setShortcut(keys)
         action.triggered.connect(lambda: act())
@@ -83,7 +82,7 @@ class SessionMenu(QMenu):
         try:
             state = read_session(path)
         except InputError as error:
-            self._notice.say(f"⚠ {error.message} {error.fix}".strip(), {"&Close": bool})
+            self._notice.say(f"⚠ {error}", {"&Close": bool})
             return False
         self._app.take(state)
         self.opened.emit()
@@ -124,7 +123,7 @@ class SessionMenu(QMenu):
         try:
             text = export_yaml_config(self._app.settings())
         except InputError as error:
-            self._notice.say(f"⚠ There is no whole fit yet. {error.message}", {"&Close": bool})
+            self._notice.say(f"⚠ No file can be written yet. {error.message}", {"&Close": bool})
             return
         name, _ = QFileDialog.getSaveFileName(
             self.parentWidget(), "Save as configuration file", "", "Configurations (*.yaml *.yml)"

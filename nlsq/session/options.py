@@ -1,11 +1,10 @@
-"""What the settings say of single options: defaults, whether they count, what is wrong."""
+"""Single options of a fit beside the others: defaults, which count, which suit, what is wrong."""
 
 from __future__ import annotations
 
-import copy
 from typing import Any, get_args
 
-from nlsq.session.configuration import Configuration
+from nlsq.session.configuration import WINDOW, settings_of
 from nlsq.session.errors import ConfigurationError
 from nlsq.session.settings import Fitting
 from nlsq.types import SearchLiteral
@@ -23,13 +22,13 @@ def refusal(content: dict[str, Any], key: str, value: Any) -> str:
     fitting = {k: v for k, v in content.get("fitting", {}).items() if k != key}
     if value is not None:
         fitting[key] = value
-    whole = {"data": {"input_file": "-"}, "model": {"formula": "0"}, "fitting": fitting}
+    data = {"input_file": "-"}
     if columns := content.get("data", {}).get("columns"):
-        whole["data"]["columns"] = columns  # which errors of y need
+        data["columns"] = columns  # which errors of y need
     try:
-        Configuration(copy.deepcopy(whole), origin="the window").settings()
+        settings_of({"data": data, "fitting": fitting})
     except ConfigurationError as error:
-        return error.message.removeprefix("the window: ").removeprefix("fitting: ")
+        return error.message.removeprefix(f"{WINDOW}: ").removeprefix("fitting: ")
     return ""
 
 
@@ -50,3 +49,23 @@ def idle(fitting: dict[str, Any]) -> list[str]:
     return [
         key for key in (*_OF_STARTS, "seed", "f_scale") if key in fitting and not uses(key, fitting)
     ]
+
+
+def unsuitable(key: str, word: str, content: dict[str, Any], bounded: bool) -> str:
+    """Why a method, a search or a loss does not suit the rest; "" where it does.
+
+    Another method and another search are no reason: to choose one takes the other back.
+    """
+    fitting = content.get("fitting", {})
+    if word in ("lm", "linear") or fitting.get("method") == "lm":
+        loss = word if key == "loss" else fitting.get("loss", "linear")
+        if loss != "linear" and key in ("method", "loss"):
+            return "lm is for the linear loss; trf and dogbox take the others."
+        if key == "method" and word == "lm" and bounded:
+            return "lm takes no bounds, and these parameters have some; trf and dogbox do."
+    if content.get("data", {}).get("columns", {}).get("group") is not None and key != "loss":
+        try:
+            Fitting(**{key: word}).options_of_many()
+        except ConfigurationError as error:
+            return str(error)
+    return ""
