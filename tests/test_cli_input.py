@@ -29,6 +29,7 @@ from nlsq.session.settings import Settings
 from nlsq.session.words import read_model
 from nlsq.utils import interruption
 
+pytestmark = pytest.mark.usefixtures("quickly")
 T = np.linspace(0, 5, 40)
 V = 3 * np.exp(-T / 2) + 0.5 + 0.01 * np.sin(9 * T)
 FORMULA = "a*exp(-t/tau)+c"

@@ -30,6 +30,7 @@ from nlsq.streaming import CSVSource
 from nlsq.utils.input_error import InputError
 from tests.test_compile_counts import Compilations
 
+pytestmark = pytest.mark.usefixtures("quickly")
 ROOT = Path(nlsq.__file__).parent.parent
 NAMES = models.names()
 ORIGINAL = {
