@@ -133,9 +133,11 @@ def _least_squares_few(columns: list, b: list):
             continue
         for j in range(k + 1, n):
             part = parts[k][j] = sum(map(mul, columns[j], v)) / square
-            columns[j] = [a - part * c for a, c in zip(columns[j], v, strict=True)]
+            if part:
+                columns[j] = [a - part * c for a, c in zip(columns[j], v, strict=True)]
         part = rest[k] = sum(map(mul, b, v)) / square
-        b = [a - part * c for a, c in zip(b, v, strict=True)]
+        if part:
+            b = [a - part * c for a, c in zip(b, v, strict=True)]
     x = [0.0] * n
     for k in range(n - 1, -1, -1):
         x[k] = -rest[k] - sum(map(mul, parts[k][k + 1 :], x[k + 1 :]))

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from nlsq.core.algebra.namespace import where, xp
+from nlsq.core.algebra.namespace import is_short, where, xp
 
 TINY = 1e-300
-MANY = 64  # parameters, from which on a NumPy call costs less than a turn for each
 FAR = 1e20  # times |x|, and times 1: a bound so far off is none
 
 
@@ -89,7 +88,7 @@ def scaled_optimality(x, g, columns, cost, lb, ub, bounded=True):
     """
     rss = 2 * cost
     rnorm = xp.sqrt(rss)
-    if not bounded and type(g) is np.ndarray and g.ndim == 1 and g.size <= MANY:
+    if not bounded and type(g) is np.ndarray and is_short(g):
         pairs = zip(g.tolist(), columns.tolist(), strict=True)
         measure = max(abs(slope) / max(column * rnorm, TINY) for slope, column in pairs)
         return where(rss == 0, 0.0, np.float64(measure))

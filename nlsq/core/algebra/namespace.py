@@ -33,6 +33,9 @@ _NUMBER = {
 
 
 _INTEGERS = {i: np.int64(i) for i in range(-100, 1000)}  # to make one costs more than the rest
+_FLOAT, _ARRAY, _DOUBLE = np.float64, np.ndarray, np.dtype(float)
+_TRUE, _FALSE = np.True_, np.False_
+MANY = 64  # numbers, from which on a NumPy call costs less than a turn for each
 
 
 def _number(x):
@@ -40,6 +43,11 @@ def _number(x):
     if make is None:
         return x
     return (_INTEGERS.get(x) if make is np.int64 else None) or make(x)
+
+
+def is_short(a) -> bool:
+    """Whether an array is a vector of so few numbers that Python's are quicker."""
+    return a.ndim == 1 and a.size <= MANY
 
 
 def of_jax(values) -> bool:
@@ -63,24 +71,29 @@ def _traced():
     return traced
 
 
-def _reduction(name: str, ufunc: np.ufunc) -> staticmethod:
-    """NumPy's or JAX's reduction of this name, of an array."""
+def _reduction(name: str, ufunc: np.ufunc, few: Callable | None = None) -> staticmethod:
+    """NumPy's or JAX's reduction of this name, of an array; `few` is Python's, of a list."""
 
     def reduce(a, axis=None):
-        if type(a) is np.ndarray:
+        if type(a) is _ARRAY:
+            if few is not None and is_short(a):
+                return _TRUE if few(a.tolist()) else _FALSE
             return ufunc.reduce(a, axis)
         return getattr(_traced().jnp if of_jax((a,)) else np, name)(a, axis=axis)
 
     return staticmethod(reduce)
 
 
-def _larger(name: str, first: Callable) -> staticmethod:
+def _larger(ufunc: np.ufunc, first: Callable) -> staticmethod:
     """`maximum` or `minimum`: a where first(a, b), or NaN where one is."""
 
     def choose(a, b):
+        if type(a) is type(b) is _ARRAY:
+            return ufunc(a, b)
         if type(a) in _NUMBER and type(b) in _NUMBER:
-            return _number(a if first(a, b) or a != a else b)
-        return getattr(_traced().jnp if of_jax((a, b)) else np, name)(a, b)
+            chosen = a if first(a, b) or a != a else b
+            return chosen if type(chosen) is _FLOAT else _number(chosen)
+        return getattr(_traced().jnp, ufunc.__name__)(a, b) if of_jax((a, b)) else ufunc(a, b)
 
     return staticmethod(choose)
 
@@ -101,24 +114,24 @@ class _Either:
         setattr(self, name, call)
         return call
 
-    sum, all, any = (_reduction("sum", np.add), _reduction("all", np.logical_and),
-                     _reduction("any", np.logical_or))  # fmt: skip
+    sum = _reduction("sum", np.add)
+    all, any = _reduction("all", np.logical_and, all), _reduction("any", np.logical_or, any)
     max, min = _reduction("max", np.maximum), _reduction("min", np.minimum)
-    maximum = _larger("maximum", operator.ge)
-    minimum = _larger("minimum", operator.le)
+    maximum = _larger(np.maximum, operator.ge)
+    minimum = _larger(np.minimum, operator.le)
 
     @staticmethod
     def sqrt(x):
         """The square root; NaN of a negative number."""
-        if type(x) is np.float64:
-            return np.float64(math.sqrt(x)) if x >= 0 else np.float64(np.nan)
+        if type(x) is _FLOAT:
+            return _FLOAT(math.sqrt(x) if x >= 0 else math.nan)
         return (_traced().jnp if of_jax((x,)) else np).sqrt(x)
 
     @staticmethod
     def zeros_like(a):
         """Zeros of the shape of a."""
-        if type(a) is np.float64:
-            return np.float64(0.0)
+        if type(a) is _FLOAT:
+            return _FLOAT(0.0)
         return (_traced().jnp if of_jax((a,)) else np).zeros_like(a)
 
     @staticmethod
@@ -129,8 +142,8 @@ class _Either:
     @staticmethod
     def isfinite(x):
         """Whether x is finite."""
-        if type(x) is np.float64:
-            return np.bool_(math.isfinite(x))
+        if type(x) is _FLOAT:
+            return _TRUE if math.isfinite(x) else _FALSE
         return (_traced().jnp if of_jax((x,)) else np).isfinite(x)
 
 
@@ -138,20 +151,37 @@ xp: Any = _Either()
 
 
 def where(condition, a, b):
-    """`where` of the namespace of its arguments; of a plain truth value `a` or `b` itself."""
+    """`where` of the namespace of its arguments; of a plain truth value `a` or `b` itself.
+
+    What is the same for all of a few elements is `a` or `b` itself as well.
+    """
     if type(condition) in _TRUTHS:
         chosen, other = (a, b) if condition else (b, a)
-        if type(chosen) not in _NUMBER:
+        kind = type(chosen)
+        if kind not in _NUMBER:
             return chosen
         if type(other) in _NUMBER:
-            return _number(chosen)
-        if type(other) is np.ndarray:
+            return chosen if kind is _FLOAT else _number(chosen)
+        if type(other) is _ARRAY:
             return np.full(other.shape, chosen)
-    if type(condition) is type(a) is np.ndarray and type(b) in _PLAIN:
-        return np.where(condition, a, b)
+    elif type(condition) is _ARRAY and type(b) in _PLAIN and type(a) in _PLAIN:
+        whole = _whole(condition, a, b) if is_short(condition) else None
+        return np.where(condition, a, b) if whole is None else whole
     if of_jax((condition, a, b)):
         return _traced().where(condition, a, b)
     return np.where(condition, a, b)
+
+
+def _whole(condition: np.ndarray, a, b) -> np.ndarray | None:
+    """`a` or `b` where the condition takes it everywhere, and the other has no other form."""
+    truths = condition.tolist()
+    if False not in truths:
+        a, b = b, a
+    elif True in truths:
+        return None
+    if type(b) is not _ARRAY or b.dtype is not _DOUBLE or b.shape != condition.shape:
+        return None
+    return b if type(a) is not _ARRAY or (a.dtype is _DOUBLE and a.shape == b.shape) else None
 
 
 def eye(n: int, like):
@@ -185,7 +215,7 @@ def once(*values):
 
 def no(condition):
     """`not`, of one or many; `~` of NumPy's truth values is slow."""
-    return (np.False_ if condition else np.True_) if type(condition) in _TRUTHS else ~condition
+    return (_FALSE if condition else _TRUE) if type(condition) in _TRUTHS else ~condition
 
 
 def either(condition, yes: Callable, no: Callable):

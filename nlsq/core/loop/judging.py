@@ -21,8 +21,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
+
 from nlsq.core.algebra import dense
-from nlsq.core.algebra.namespace import no, once, shortcut, where, xp
+from nlsq.core.algebra.namespace import either, is_short, no, once, shortcut, where, xp
 from nlsq.core.loop.state import DONE, ITERATE, POLISH, PREPARE, SHARPEN, Point, Setup, State
 from nlsq.core.loop.status import Status
 
@@ -46,15 +48,23 @@ LEVEL = 1e-3
 TINY = 1e-300
 
 
-def guarded(state: State, point: Point, status, rounding, setup: Setup, reached: bool):
+def guarded(state: State, point: Point, status, setup: Setup, reached: bool):
     """(status, whether the fit went astray, whether an exact R showed that it had)."""
-    believed = xp.maximum(RELAPSE * most_optimality(setup), rounding)
-    relapse = (state.phase == PREPARE) & (point.pivot >= SAFE_PIVOT)
-    relapse = once(relapse & (point.optimality > believed))
+    doubtful = (state.phase == PREPARE) & (point.pivot >= SAFE_PIVOT)
+
+    def revoked():
+        noise = rounding(point.norms, point.x, point.cost)
+        believed = xp.maximum(RELAPSE * most_optimality(setup), noise)
+        return doubtful & (point.optimality > believed)
+
+    relapse = once(shortcut(no(doubtful), lambda: doubtful, revoked))
     astray = once((status == ASTRAY) | relapse)
-    lost = state.renewals >= (0 if reached else MOST_RENEWALS)
-    going_on = where(lost, NO_PROGRESS, RUNNING)
-    return where(astray, going_on, status), astray, relapse
+
+    def renewed():
+        lost = state.renewals >= (0 if reached else MOST_RENEWALS)
+        return where(lost, NO_PROGRESS, RUNNING)
+
+    return either(astray, renewed, lambda: status), astray, relapse
 
 
 def holds(point: Point, trust, bounded: bool):
@@ -84,6 +94,9 @@ def fresh_radius(columns, x, cost, renewals, setup: Setup):
 
 def columns_or_one(columns):
     """Column norms as a scale; a dead column scales by 1."""
+    few = type(columns) is np.ndarray and is_short(columns)
+    if few and False not in map((0.0).__lt__, columns.tolist()):
+        return columns
     return where(columns > 0, columns, 1.0)
 
 
@@ -120,22 +133,25 @@ def most_optimality(setup):
 def judge(e: Evidence, setup):
     """Status after a trial, RUNNING when no test fires."""
     stepped = no(e.first | e.again)
-    f = (
+    small = (
         (xp.abs(e.actual) <= setup.ftol * e.cost)
         & (e.predicted <= setup.ftol * e.cost)
         & (e.ratio <= 2)
-        & (e.optimality <= xp.maximum(10 * xp.sqrt(setup.ftol), e.rounding))
         & stepped
     )
     x = (e.step <= setup.xtol * e.length) & stepped
     stuck = e.stuck & stepped
-    agrees = e.optimality <= xp.maximum(0.1 * most_optimality(setup), e.rounding)
     g = e.optimality <= setup.gtol
     status = where(e.nfev >= setup.max_nfev, MAX_NFEV, RUNNING)
-    status = where(x | stuck, where(agrees, XTOL, ASTRAY), status)
-    status = where(f, where(x, FTOL_XTOL, FTOL), status)
-    status = where(g, GTOL, status)
-    return where(e.first & no(e.finite), NOT_FINITE, status)
+
+    def tested():
+        f = small & (e.optimality <= xp.maximum(10 * xp.sqrt(setup.ftol), e.rounding))
+        agrees = e.optimality <= xp.maximum(0.1 * most_optimality(setup), e.rounding)
+        by_step = where(x | stuck, where(agrees, XTOL, ASTRAY), status)
+        by_cost = where(f, where(x, FTOL_XTOL, FTOL), by_step)
+        return where(e.first & no(e.finite), NOT_FINITE, where(g, GTOL, by_cost))
+
+    return shortcut(no(small | x | stuck | g | e.first), lambda: status, tested)
 
 
 def next_phase(state, status, point, moved, step, length, over, relapse):
@@ -156,15 +172,14 @@ def _next_phase(state, status, point, moved, step, length, over, relapse):
     again = no(safe) & (rounds < SHARPEN_LIMIT)
 
     contraction = where(state.last > 0, step / xp.maximum(state.last, TINY), 1.0)
-    accelerated = xp.any(state.secants.dx != 0)
     # one step much shorter than the last tells little of the next where either is accelerated
     ratio = where(state.rounds > 0, xp.maximum(contraction, 0.5), contraction)
-    left = step * ratio / (1 - xp.clip(ratio, 0.0, 0.9))
+    left = step * ratio / (1 - xp.minimum(xp.maximum(ratio, 0.0), 0.9))
+    worse = no(moved) | ((contraction > 1) & (state.rounds > 0))
     settled = (
         (left <= NEGLIGIBLE * length)
         | (rounds >= POLISH_LIMIT)
-        | (no(moved) & no(accelerated))
-        | ((contraction > 1) & (state.rounds > 0) & no(accelerated))
+        | shortcut(no(worse), lambda: worse, lambda: worse & no(xp.any(state.secants.dx != 0)))
     )
     phase = where(again, SHARPEN, DONE)
     phase = where(state.phase == PREPARE, where(again, PREPARE, POLISH), phase)

@@ -50,6 +50,7 @@ from nlsq.core.loop.state import (
     PREPARE,
     Method,
     Point,
+    Secants,
     Setup,
     State,
 )
@@ -77,13 +78,12 @@ def absorb(state: State, total: Sums, setup: Setup, method: Method, reached: boo
     """
     rules = METHODS[method.name]
     summary = factor(total, state.point.R)
-    first = state.nfev == 0
+    first, iterating = state.nfev == 0, state.phase == ITERATE
     # a column collapsed in the last pass: this one, at the same point, measures it
-    again = once((state.phase == ITERATE) & no(first) & (state.point.pivot == 0))
+    again = once(iterating & no(first) & (state.point.pivot == 0))
     finite = summary.finite
     old, proposal = state.point, state.proposal
     actual, ratio = gain(old.cost, summary.cost, finite, proposal)
-    iterating = state.phase == ITERATE
 
     R, z, columns = summary.R, summary.z, summary.norms
     g = dense.dot(R.T, z)
@@ -98,16 +98,20 @@ def absorb(state: State, total: Sums, setup: Setup, method: Method, reached: boo
     later = iterating & no(first) & no(xp.isfinite(setup.trust))
     new = shortcut(later, lambda: new, lambda: _with_face(new, setup, method))
     better = (actual > 0) & (ratio > rules.ACCEPT_RATIO)
-    scale = columns_or_one(state.columns)
-    step = dense.norm(scale * (state.trial - old.x))
+    scale, change = columns_or_one(state.columns), state.trial - old.x
+    step = dense.norm(scale * change)
     length = dense.norm(scale * old.x)
     # read by nearly everything below
     finite, actual, ratio, better, measure, step, length = once(
         finite, actual, ratio, better, measure, step, length
     )
     near = step <= POLISH_REACH * length  # a fit that has converged moves no further
-    level = (actual >= -COST_NOISE * old.cost) & (measure <= 2 * old.optimality)
-    moved = finite & (first | where(iterating, better, near & ((actual > 0) | level)))
+
+    def closer():
+        level = (actual >= -COST_NOISE * old.cost) & (measure <= 2 * old.optimality)
+        return near & ((actual > 0) | level)
+
+    moved = finite & (first | either(iterating, lambda: better, closer))
     moved = moved | (finite & (again | (state.phase >= PREPARE)))
 
     def beyond():  # a start other than x0 that is not to be believed
@@ -116,7 +120,12 @@ def absorb(state: State, total: Sums, setup: Setup, method: Method, reached: boo
 
     doubted = shortcut(no(first), lambda: first, beyond)
     moved, doubted = once(moved & no(doubted), doubted)
-    old = old._replace(x=where(doubted, setup.x0, old.x))
+    begun = old
+    old = shortcut(
+        no(doubted),
+        lambda: begun,
+        lambda: begun._replace(x=where(doubted, setup.x0, begun.x)),
+    )
     point = select(moved, new, old)
     running_max = either(
         moved,
@@ -124,34 +133,43 @@ def absorb(state: State, total: Sums, setup: Setup, method: Method, reached: boo
         lambda: state.columns,
     )
 
-    radius, alpha = rules.update_radius(
-        state.radius, state.alpha, proposal, actual, ratio, state.nit == 0
-    )
-    radius = where(iterating & no(first) & no(again), radius, state.radius)
-    # where J all but vanished (a peak beside the data, a loss far outside its inner region) and
-    # comes back, the region that D measures would shrink to nothing
-    change = state.trial - old.x
-    grown = shortcut(
-        no(moved & iterating) | first,
-        lambda: step,
-        lambda: dense.norm(columns_or_one(running_max) * change),
-    )
-    leap = iterating & no(first) & (grown > LEAP * step)
-    leap = shortcut(no(leap), lambda: leap, lambda: leap & xp.all(setup.x_scale == 0))
-    radius = where(leap, radius * (grown / where(leap, step, 1.0)), radius)
-    alpha = where(iterating & no(first) & xp.isfinite(alpha), alpha, state.alpha)
-
     nfev = where(doubted, state.nfev, state.nfev + 1)
-    stuck = shortcut(step > 0, lambda: no(step > 0), lambda: xp.all(state.trial == old.x))
-    evidence = Evidence(
-        first, finite, nfev, old.cost, actual, proposal.predicted, ratio, step, length, stuck,
-        point.optimality, rounding(point.norms, point.x, point.cost), again,
-    )  # fmt: skip
-    status = judge(evidence, setup)
-    blind = iterating & moved & (point.pivot == 0)  # its next pass is `again`
-    status = where(blind & (status != MAX_NFEV), RUNNING, status)
-    status = where(iterating & no(doubted), status, state.status)
-    status, astray, relapse = guarded(state, point, status, evidence.rounding, setup, reached)
+    stepped = iterating & no(first)
+
+    def resized():
+        radius, alpha = rules.update_radius(
+            state.radius, state.alpha, proposal, actual, ratio, state.nit == 0
+        )
+        radius = where(no(again), radius, state.radius)
+        # where J all but vanished (a peak beside the data, a loss far outside its inner region) and
+        # comes back, the region that D measures would shrink to nothing
+        grown = shortcut(
+            no(moved) | first,
+            lambda: step,
+            lambda: dense.norm(columns_or_one(running_max) * change),
+        )
+        leap = stepped & (grown > LEAP * step)
+
+        def kept_wide():
+            measured = leap & xp.all(setup.x_scale == 0)
+            return where(measured, radius * (grown / where(measured, step, 1.0)), radius)
+
+        alpha = where(xp.isfinite(alpha), alpha, state.alpha)
+        return shortcut(no(leap), lambda: radius, kept_wide), alpha
+
+    def judged():
+        stuck = shortcut(step > 0, lambda: no(step > 0), lambda: xp.all(state.trial == old.x))
+        evidence = Evidence(
+            first, finite, nfev, old.cost, actual, proposal.predicted, ratio, step, length, stuck,
+            point.optimality, rounding(point.norms, point.x, point.cost), again,
+        )  # fmt: skip
+        status = judge(evidence, setup)
+        blind = moved & (point.pivot == 0)  # its next pass is `again`
+        return where(blind & (status != MAX_NFEV), RUNNING, status)
+
+    radius, alpha = either(stepped, resized, lambda: (state.radius, state.alpha))
+    status = either(iterating & no(doubted), judged, lambda: state.status)
+    status, astray, relapse = guarded(state, point, status, setup, reached)
     spent = (status == RUNNING) & (nfev >= setup.max_nfev)
     status = once(where(spent, MAX_NFEV, status))
     renewals = where(astray, state.renewals + 1, state.renewals)
@@ -167,26 +185,19 @@ def absorb(state: State, total: Sums, setup: Setup, method: Method, reached: boo
     )
     # a rejected accelerated step: forget the history, a plain one gets its turn
     known = state.secants.known & moved
-    return state._replace(
-        point=point,
-        radius=radius,
-        alpha=alpha,
-        columns=running_max,
-        renewals=renewals,
-        phase=phase,
-        status=status,
-        rounds=rounds,
-        last=where(moved & no(first), step, state.last),
-        nfev=nfev,
-        njev=where(moved, state.njev + 1, state.njev),
-        nit=where(moved & no(first) & (step > 0), state.nit + 1, state.nit),
-        secants=state.secants._replace(known=known),
-    )
+    last = where(moved & no(first), step, state.last)
+    njev = where(moved, state.njev + 1, state.njev)
+    nit = where(moved & no(first) & (step > 0), state.nit + 1, state.nit)
+    secants = Secants(*state.secants[:-1], known)
+    return State(  # by place, which takes a quarter of `_replace`
+        point, state.trial, proposal, radius, alpha, running_max, phase, status, rounds, last,
+        nfev, njev, nit, renewals, secants,
+    )  # fmt: skip
 
 
 def _with_face(point: Point, setup: Setup, method: Method) -> Point:
     face = trf.gauss_newton_on_face(point, setup, point.pivot < SAFE_PIVOT, method.bounded)
-    return point._replace(face=face)
+    return Point(*point[:-1], face)
 
 
 def _anew(point: Point, renewals, setup: Setup):
@@ -266,9 +277,7 @@ def propose(state: State, setup: Setup, method: Method, reached: bool = False) -
         lambda: where((setup.free > 0) & (state.nfev > 0), trial, setup.x0),
     )
     alpha = where(state.nfev > 0, proposal.alpha, 0.0)
-    return state._replace(
-        trial=trial, proposal=proposal, radius=radius, alpha=alpha, secants=secants
-    )
+    return State(point, trial, proposal, radius, alpha, *state[5:-1], secants)
 
 
 def advance(

@@ -37,14 +37,14 @@ def _learnt(x, s, dx, ds) -> Secants:
 def _accelerate(point, target, s, secants: Secants):
     new_dx = xp.concatenate([(point.x - secants.x)[None], secants.dx[:-1]])
     new_ds = xp.concatenate([(s - secants.step)[None], secants.dstep[:-1]])
-    dx = where(secants.known, new_dx, 0.0)
-    ds = where(secants.known, new_ds, 0.0)
+    dx, ds = where(secants.known, new_dx, 0.0), where(secants.known, new_ds, 0.0)
     M = dense.dot(ds, point.R.T)  # (MEMORY, n), rows R dS_i
     norms = xp.sqrt(xp.sum(M * M, axis=1))
-    M = M / where(norms > 0, norms, 1.0)[:, None]
+    some = norms > 0
+    M = M / where(some, norms, 1.0)[:, None]
     rows = xp.concatenate([M.T, RIDGE * eye(MEMORY, M)])
     rhs = xp.concatenate([-dense.dot(point.R, s), xp.zeros(MEMORY)])
-    gamma = dense.least_squares(rows, rhs)[0] / where(norms > 0, norms, xp.inf)
+    gamma = dense.least_squares(rows, rhs)[0] / where(some, norms, xp.inf)
     accelerated = target - dense.dot(gamma, dx + ds)
     accelerated = where(xp.all(xp.isfinite(accelerated)), accelerated, target)
     return accelerated, _learnt(point.x, s, dx, ds)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nlsq.core.algebra.geometry import MANY
+from nlsq.core.algebra.namespace import MANY
 from nlsq.core.model.model import parameter_names
 from nlsq.interfaces import CurveFitResultProtocol
 from nlsq.utils.given import is_plain, numeric, real, refuse_masks, refuse_units

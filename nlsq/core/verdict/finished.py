@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from nlsq.config import double_precision
-from nlsq.core.algebra.geometry import MANY
+from nlsq.core.algebra.namespace import MANY
 from nlsq.core.loop.judging import SAFE_PIVOT
 from nlsq.core.loop.outcome import Outcome
 from nlsq.core.loop.status import Status
