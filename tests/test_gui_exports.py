@@ -213,9 +213,13 @@ def test_a_model_file(table, tmp_path):
     assert "its code runs unchecked" in text and run_script(text) == document["popt"]
     assert run_command(as_command(settings), tmp_path) == document["popt"]
     assert "trust" not in export_yaml_config(settings)
-    path.unlink()
-    with pytest.raises(ModelError, match=r"my model\.py.*No such file.*put it back"):
-        writing(tmp_path / "a.zip", document, result, settings).run()
+    for change, said in (
+        (lambda: path.write_text(path.read_text() + "\n"), "changed since the fit.*fit again"),
+        (path.unlink, "No such file.*put it back"),
+    ):
+        change()
+        with pytest.raises(ModelError, match=rf"my model\.py.*{said}"):
+            writing(tmp_path / "a.zip", document, result, settings).run()
 
 
 def test_the_buttons_copy(table, tmp_path, qtbot):

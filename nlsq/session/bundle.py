@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from nlsq.session.errors import ModelError
+from nlsq.session.provenance import CODE
 from nlsq.session.settings import Settings
 
 MODEL_FILE = "model.py"
@@ -29,18 +30,27 @@ def write(path: Path, document: dict[str, Any], result: Any, settings: Settings)
         document=completed(document, result),
         config_text=configuration_text(settings, None if streamed else result, names),
         script_text=script,
-        files={} if model_file is None else {MODEL_FILE: _read(model_file)},
+        files={} if model_file is None else {MODEL_FILE: _code(model_file, document)},
     )
 
 
-def _read(model_file: Path) -> bytes:
+def _code(model_file: Path, document: dict[str, Any]) -> bytes:
+    """The code that was fitted."""
+    import hashlib
+
     try:
-        return model_file.read_bytes()
+        code = model_file.read_bytes()
     except OSError as error:
         raise ModelError(
             f"{model_file}: the file of the model cannot be read: {error.strerror or error}.",
             "The bundle holds it: put it back.",
         ) from None
+    if document["provenance"].get(CODE) not in (None, hashlib.sha256(code).hexdigest()):
+        raise ModelError(
+            f"{model_file}: the file of the model has changed since the fit.",
+            "The bundle holds what was fitted: fit again.",
+        )
+    return code
 
 
 def columns(result: Any) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import platform
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,8 @@ import numpy as np
 import nlsq
 from nlsq.session.points import Points
 from nlsq.session.settings import Settings
+
+CODE = "SHA-256 of the model's file"
 
 
 def x_names(settings: Settings, points: Points | None) -> list[str]:
@@ -29,13 +32,16 @@ def provenance(settings: Settings, points: Points | None, command: str | None) -
     title = (
         names.workflow_name or f"{settings.model.text} fitted to {settings.data.input_file.name}"
     )
-    digest = None if points is None else _sha256(settings)
+    known = points is not None and not settings.data.from_stdin
+    digest = sha256(settings.data.input_file) if known else None
+    code = settings.model.path and sha256(settings.model.path)
     data = {"file": str(settings.data.input_file), "sha256": digest}
     return {
         "data": {k: v for k, v in data.items() if v is not None},
         "provenance": {
             "title": title + (f" ({names.dataset_id})" if names.dataset_id else ""),
             "model": settings.model.text,
+            **({} if code is None else {CODE: code}),
             **({} if command is None else {"command": command}),
             "columns of x": x_names(settings, points),
             "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -48,11 +54,11 @@ def provenance(settings: Settings, points: Points | None, command: str | None) -
     }  # fmt: skip
 
 
-def _sha256(settings: Settings) -> str | None:
+def sha256(path: Path) -> str | None:
+    """The digest of a file's content; None where there is no file."""
     import hashlib
 
-    path = settings.data.input_file
-    if settings.data.from_stdin or not path.is_file():
+    if not path.is_file():
         return None
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
