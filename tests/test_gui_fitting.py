@@ -404,7 +404,7 @@ def test_methods_losses_and_searches_find_the_same_minimum(window, decay, qtbot)
     window.navigate_to("fitting")
     for key, word in (
         ("method", "dogbox"), ("method", "lm"), ("method", "multistart"), ("method", "cmaes-fast"),
-        ("preset", "fast"), ("preset", "cmaes"), ("method", "(default)"), ("loss", "huber"),
+        ("preset", "fast"), ("preset", "cmaes"), ("method", "default (trf)"), ("loss", "huber"),
     ):  # fmt: skip
         choose(window, f"fitting {key}", word)
         press(window, qtbot, "fit")

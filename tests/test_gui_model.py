@@ -16,6 +16,7 @@ from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtGui import QMouseEvent
 from PySide6.QtWidgets import (
     QApplication,
+    QLineEdit,
 )
 from scipy.optimize import curve_fit as scipys
 
@@ -396,6 +397,26 @@ def test_an_option_is_set_or_refused_at_its_place(window, qtbot, key, others, te
     assert complaint.isVisible() == bool(words) and words in complaint.text()
 
 
+DEFAULTS = [  # option, what else is set, what counts where nothing is said of it
+    ("method", {}, "trf"), ("preset", {}, "none"), ("loss", {}, "linear"),
+    ("nan_policy", {}, "raise"), ("sampler", {"preset": "fast"}, "lhs"),
+    ("center_on_p0", {"preset": "fast"}, "yes"), ("center_on_p0", {"method": "global"}, "no"),
+    ("n_starts", {"preset": "robust"}, "192"), ("n_starts", {"method": "global"}, "2048"),
+    ("ftol", {}, "1e-08"), ("max_nfev", {}, "none"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("key, others, word", DEFAULTS)
+def test_each_option_says_its_default(window, key, others, word):
+    for other, given in others.items():
+        window.app.edit(f"fitting.{other}", given)
+    field = child(window, f"fitting {key}")
+    if isinstance(field, QLineEdit):
+        assert field.placeholderText() == word
+    else:
+        assert field.currentText() == field.itemText(0) == f"default ({word})"
+
+
 def test_options_of_a_search_go_with_it_and_come_back(window, qtbot):
     app = window.app
     window.navigate_to("fitting")
@@ -411,7 +432,7 @@ def test_options_of_a_search_go_with_it_and_come_back(window, qtbot):
     assert app.state.get("fitting") == {"method": "cmaes"}
     app.history.undo()
     assert app.state.get("fitting") == found
-    choose(window, "fitting preset", "(default)")
+    choose(window, "fitting preset", "default (none)")
     assert app.state.get("fitting.sampler") is None
 
 

@@ -12,9 +12,17 @@ from nlsq.types import SearchLiteral
 _OF_STARTS = ("n_starts", "sampler", "center_on_p0", "scale_factor")
 
 
-def default_of(key: str) -> Any:
-    """What an option of a fit is where nothing is said."""
-    return Fitting.model_fields[key].default
+def default_of(key: str, fitting: dict[str, Any]) -> str:
+    """What counts where nothing is said of an option, in a word; a search has its own."""
+    from nlsq.global_optimization.config import PRESETS, GlobalOptimizationConfig
+
+    search = "global" if fitting.get("method") == "global" else fitting.get("preset")
+    starts = GlobalOptimizationConfig(**PRESETS.get(search, {}))
+    own = starts if key in (*_OF_STARTS, "seed") else Fitting()
+    value = "trf" if key == "method" else getattr(own, key)
+    if value is None or isinstance(value, bool):
+        return {None: "none", True: "yes", False: "no"}[value]
+    return value if isinstance(value, str) else f"{value:g}"
 
 
 def refusal(content: dict[str, Any], key: str, value: Any) -> str:

@@ -20,13 +20,13 @@ from PySide6.QtWidgets import (
 from nlsq.gui_qt.app_state import AppState
 from nlsq.gui_qt.plots.live_cost_plot import LiveCostPlotWidget
 from nlsq.gui_qt.presets import PRESETS
-from nlsq.gui_qt.widgets.advanced_options import DEFAULT, AdvancedOptionsWidget
+from nlsq.gui_qt.widgets.advanced_options import AdvancedOptionsWidget, show_choice
 from nlsq.gui_qt.widgets.building import filled, scrolled, sentence
 from nlsq.gui_qt.widgets.group_fits import GroupFitsWidget
 from nlsq.gui_qt.widgets.iteration_table import IterationTableWidget
 from nlsq.gui_qt.widgets.named import named
 from nlsq.gui_qt.widgets.problem_label import ProblemLabel
-from nlsq.session.options import idle, refusal, unsuitable
+from nlsq.session.options import default_of, idle, refusal, unsuitable
 from nlsq.session.showing import ending
 from nlsq.types import LossLiteral, MethodLiteral, SearchLiteral
 
@@ -96,7 +96,7 @@ class FittingOptionsPage(QWidget):
         app, form = self._app, self._form
         for key, (title, words, tip) in _CHOICES.items():
             box = named(QComboBox(self), f"fitting {key}", title, tip)
-            box.addItems([DEFAULT, *words])
+            box.addItems(["", *words])
             box.activated.connect(lambda _, key=key: self._choose(key))
             self.boxes[key] = box
             form.addRow(title, box)
@@ -117,7 +117,8 @@ class FittingOptionsPage(QWidget):
         """Show the settings, and what can be done now."""
         app = self._app
         for key, box in self.boxes.items():
-            box.setCurrentText(app.state.get(f"fitting.{key}", DEFAULT))
+            fitting = app.state.get("fitting", {})
+            show_choice(box, default_of(key, fitting), fitting.get(key))
         self._rule_out()
         known = app.state.get("data.columns.sigma") is not None
         self.absolute.setChecked(bool(app.state.get("fitting.absolute_sigma")))
@@ -175,13 +176,14 @@ class FittingOptionsPage(QWidget):
             self.many.setVisible(column is not None and folded)
 
     def _choose(self, key: str) -> None:
-        text = self.boxes[key].currentText()
+        box = self.boxes[key]
+        text = box.currentText() if box.currentIndex() else None
         with self._app.step(f"choose the {_CHOICES[key][0].lower()}"):
-            if text != DEFAULT and key in ("method", "preset"):
+            if text is not None and key in ("method", "preset"):
                 other = "preset" if key == "method" else "method"
                 if refusal(self._app.state.content, key, text):  # each is a search
                     self._app.edit(f"fitting.{other}", None)
-            self._app.edit(f"fitting.{key}", None if text == DEFAULT else text)
+            self._app.edit(f"fitting.{key}", text)
             if key in ("method", "preset") and not self._search():
                 self._app.edit("fitting.n_starts", None)  # which alone would be a search
             for option in idle(self._app.state.get("fitting", {})):

@@ -13,8 +13,6 @@ from nlsq.session.options import default_of, refusal, uses
 from nlsq.session.words import read_number
 from nlsq.types import SamplerLiteral
 
-DEFAULT = "(default)"
-
 
 class Option(NamedTuple):
     """One option.
@@ -74,15 +72,13 @@ class AdvancedOptionsWidget(QWidget):
 
     def _number(self, key: str) -> QLineEdit:
         field = QLineEdit(self)
-        default = default_of(key)
-        field.setPlaceholderText("none" if default is None else f"{default:g}")
         field.editingFinished.connect(lambda: self._enter(key, field.text()))
         return field
 
     def _choice(self, key: str, option: Option) -> QComboBox:
         box = QComboBox(self)
-        box.addItems([DEFAULT, *option.words])
-        box.activated.connect(lambda _: self._enter(key, box.currentText()))
+        box.addItems(["", *option.words])
+        box.activated.connect(lambda at: self._enter(key, box.itemText(at) if at else ""))
         return box
 
     def refresh(self) -> None:
@@ -90,22 +86,30 @@ class AdvancedOptionsWidget(QWidget):
         fitting = self._app.state.get("fitting", {})
         for key, field in self.fields.items():
             self._form.setRowVisible(field, uses(key, fitting))
-            value = fitting.get(key)
+            value, default = fitting.get(key), default_of(key, fitting)
             if isinstance(field, QComboBox):
                 words = {v: k for k, v in _WORDS.items()} if isinstance(value, bool) else {}
-                field.setCurrentText(DEFAULT if value is None else words.get(value, value))
-            elif not field.hasFocus() or self._complaints[key].isHidden():
+                show_choice(field, default, None if value is None else words.get(value, value))
+                continue
+            field.setPlaceholderText(default)
+            if not field.hasFocus() or self._complaints[key].isHidden():
                 field.setText("" if value is None else str(value))
                 self._complaints[key].hide()
 
     def _enter(self, key: str, text: str) -> None:
         text = text.strip()
-        given: Any = None if text in ("", DEFAULT) else _WORDS.get(text, _number(text))
+        given: Any = None if not text else _WORDS.get(text, _number(text))
         said = refusal(self._app.state.content, key, given)
         self._complaints[key].setText(f"⚠ {said[:1].upper()}{said[1:]}")
         self._complaints[key].setVisible(bool(said))
         if not said:
             self._app.edit(f"fitting.{key}", given)
+
+
+def show_choice(box: QComboBox, default: str, chosen: str | None) -> None:
+    """Show what is chosen, or that nothing is, with what then counts."""
+    box.setItemText(0, f"default ({default})")
+    box.setCurrentIndex(0 if chosen is None else box.findText(chosen))
 
 
 def _number(text: str) -> Any:
