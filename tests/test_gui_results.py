@@ -462,7 +462,9 @@ def test_curves_of_fits_are_drawn_beside_each_other(window, qtbot):
     assert [one["shown"] for one in window.app.state.fits] == [True, False]
     qtbot.keyClick(table, Qt.Key.Key_Space)
     window.app.open("/nowhere.csv")
-    assert window.plot.others  # until somebody hides them
+    assert not window.plot.others  # which are of other data
+    window.app.history.undo()
+    assert window.plot.others
 
 
 def test_a_fit_is_forgotten_and_comes_back(window, qtbot):

@@ -52,7 +52,7 @@ from nlsq.gui_qt.widgets.named import named
 from nlsq.gui_qt.widgets.notice_bar import NoticeBar
 from nlsq.gui_qt.widgets.session_menu import SessionMenu
 from nlsq.session.examining import band, standard_residuals
-from nlsq.session.remembering import curve
+from nlsq.session.remembering import curve, drawn
 from nlsq.session.showing import legend
 from nlsq.session.starting import summits
 from nlsq.utils.atomic import kept
@@ -149,8 +149,8 @@ class MainWindow(QMainWindow):
         self.draw_others()
 
     def draw_others(self) -> None:
-        """Draw the curves of earlier fits that are to be seen."""
-        shown = [fit for fit in self.app.state.fits if fit["shown"]]
+        """Draw the curves of earlier fits of these data that are to be seen."""
+        shown = drawn(self.app.state.fits, self.app.state.content)
         self.plot.set_others([(legend(fit), colour_of(fit), *curve(fit)) for fit in shown])
 
     def draw_fit(self) -> None:

@@ -102,6 +102,16 @@ def added(
     return [*(fit for fit in fits if fit not in same), new][-MOST:]
 
 
+def drawn(fits: list[dict[str, Any]], content: dict[str, Any]) -> list[dict[str, Any]]:
+    """The fits that are to be drawn beside the data of the content: those of its x and y."""
+    return [fit for fit in fits if fit["shown"] and _axes(fit["content"]) == _axes(content)]
+
+
+def _axes(content: dict[str, Any]) -> list[Any]:
+    data = content.get("data", {})
+    return [data.get("input_file"), *(data.get("columns", {}).get(axis) for axis in "xy")]
+
+
 def statistic(fit: dict[str, Any], name: str) -> float:
     """A statistic of a remembered fit; nan where it is not known."""
     value = fit["statistics"].get(name)
