@@ -362,6 +362,10 @@ def test_each_statistic_is_explained(window, qtbot):
     for row in range(table.rowCount()):
         meaning = table.item(row, 1).toolTip()
         assert meaning.endswith(".") and len(meaning.split()) >= 5
+    assert "no errors" in table.item(1, 1).toolTip()  # where χ² / dof is not about 1
+    window.app.edit("data.columns.sigma", 2)
+    fit(window)
+    assert "About 1" in table.item(1, 1).toolTip()
 
 
 # ----------------------------------------------------------------------------------- history

@@ -29,6 +29,10 @@ STATISTICS = {
     "n_points": ("Points", "How many points were fitted."),
     "dof": ("Degrees of freedom", "Points less the parameters that they determine."),
 }
+_UNKNOWN = {  # where there are no errors of y
+    "chi_squared": "Sum of squares of residuals, in units of y.",
+    "reduced_chi_squared": "Variance of the residuals; no errors of y are known.",
+}
 _DELTA = (
     "AICc over that of the best fit to the same data, with the same loss: above 10 has no support."
 )
@@ -59,11 +63,14 @@ def statistic_rows(document: Mapping[str, Any] | None) -> list[list[Cell]]:
         value = known.get(key)  # "nan" and "inf" stand there as texts
         shown = "–" if value is None else f"{float(value):.6g}"
         number = "" if value is None else str(value)
+    told = {} if document is None else document["provenance"]["config"]["data"]
+    unknown = _UNKNOWN if told and told.get("columns", {}).get("sigma") is None else {}
         rows.append([(title, meaning, title), (shown, meaning, number), (meaning,) * 3])
     return rows
 
 
 def parameter_columns(level: float, profiled: bool) -> list[str]:
+        meaning = unknown.get(key, meaning)
     """Heads of the table of parameters."""
     percent = f"{100 * level:.10g} %"
     more = [f"{percent} {PROFILED}"] if profiled else []
