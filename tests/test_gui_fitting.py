@@ -256,8 +256,16 @@ def batch(command, folder, monkeypatch):
 def test_all_groups_are_fitted_by_one_click(window, samples, qtbot, tmp_path, monkeypatch):
     choose(window, "column group", "temp K")
     assert child(window, "fit").text() == "F&it all groups"
+    assert "each of the 4 groups by itself" in child(window, "fit state").text()
+    press(window, qtbot, "advanced options")  # which take the place of the table
     press(window, qtbot, "fit")
     done(window, qtbot)
+    table = child(window, "group fits")
+    assert table.isVisible()
+    for k in range(table.model().columnCount()):
+        assert table.columnWidth(k) >= min(table.sizeHintForColumn(k), 200)
+    why = table.model().index(0, 1).data(Qt.ItemDataRole.ToolTipRole)
+    assert why.endswith("tol).") and "`" not in why  # plain words, not SciPy's
     shown = cells(window)
     assert [row[0] for row in shown] == ["300", "310.5", "295", "305"]
     assert [row[1] for row in shown] == ["converged"] * 4

@@ -98,7 +98,7 @@ def test_long_names_leave_room_for_the_numbers(hand, name, place, first):
     QApplication.processEvents()
     table = hand[name]
     assert table.item(0, 0).text() == LONG[0] and LONG[0] in table.item(0, 0).toolTip()
-    assert table.textElideMode() != Qt.TextElideMode.ElideNone
+    assert table.textElideMode() == Qt.TextElideMode.ElideMiddle  # their ends differ
     number = table.visualItemRect(table.item(1, first))
     assert table.viewport().rect().contains(number)
     text = table.fontMetrics().horizontalAdvance(table.item(1, first).text())

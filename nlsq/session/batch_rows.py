@@ -74,7 +74,9 @@ def parameter_columns(rows: list[dict[str, Any]]) -> list[str]:
 def told(rows: list[dict[str, Any]]) -> str:
     """How many ended how."""
     counts = Counter(row["outcome"] for row in rows)
-    return ", ".join(f"{counts[o]} {o}" for o in reversed(OUTCOMES) if counts[o])
+    doubtful = sum(bool(row.get("undetermined") or row.get("at_bound")) for row in rows)
+    said = ", ".join(f"{counts[o]} {o}" for o in reversed(OUTCOMES) if counts[o])
+    return said + f", {doubtful} doubtful" * bool(doubtful)
 
 
 def status(row: dict[str, Any]) -> str:

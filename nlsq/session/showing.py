@@ -52,25 +52,30 @@ def ending(document: Mapping[str, Any]) -> str:
     """How a fit ended, in plain words."""
     ended = document["convergence"]
     word = "Converged" if ended["success"] else "Not converged"
-    return f"{word}: {_PLAIN.get(ended['message'], ended['message'])}"
+    return f"{word}: {plain(ended['message'])}"
+
+
+def plain(message: str) -> str:
+    """Why a fit ended, in plain words."""
+    return _PLAIN.get(message, message)
 
 
 def statistic_rows(document: Mapping[str, Any] | None) -> list[list[Cell]]:
     """Name, value and meaning of each statistic."""
     known = {} if document is None else document["statistics"]
+    told = {} if document is None else document["provenance"]["config"]["data"]
+    unknown = _UNKNOWN if told and told.get("columns", {}).get("sigma") is None else {}
     rows = []
     for key, (title, meaning) in STATISTICS.items():
         value = known.get(key)  # "nan" and "inf" stand there as texts
         shown = "–" if value is None else f"{float(value):.6g}"
         number = "" if value is None else str(value)
-    told = {} if document is None else document["provenance"]["config"]["data"]
-    unknown = _UNKNOWN if told and told.get("columns", {}).get("sigma") is None else {}
+        meaning = unknown.get(key, meaning)
         rows.append([(title, meaning, title), (shown, meaning, number), (meaning,) * 3])
     return rows
 
 
 def parameter_columns(level: float, profiled: bool) -> list[str]:
-        meaning = unknown.get(key, meaning)
     """Heads of the table of parameters."""
     percent = f"{100 * level:.10g} %"
     more = [f"{percent} {PROFILED}"] if profiled else []

@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
 
 from nlsq.gui_qt.adapters.data_adapter import TableModel
 from nlsq.gui_qt.app_state import AppState
-from nlsq.gui_qt.widgets.building import filled, scrolled, sentence, split
+from nlsq.gui_qt.widgets.building import filled, fitting, scrolled, sentence, split
 from nlsq.gui_qt.widgets.column_selector import ColumnSelectorWidget
 from nlsq.gui_qt.widgets.named import named
 from nlsq.gui_qt.widgets.problem_label import ProblemLabel
@@ -70,6 +70,7 @@ class DataLoadingPage(QWidget):
         self.view.verticalHeader().setDefaultSectionSize(24)
         self.view.setTabKeyNavigation(False)
         self.view.setModel(self.table)
+        fitting(self.view)
         self.view.setSelectionBehavior(QTableView.SelectionBehavior.SelectRows)
         for key, out in ((Qt.Key.Key_Delete, True), (Qt.Key.Key_Insert, False)):
             shortcut = QShortcut(key, self.view, context=Qt.ShortcutContext.WidgetShortcut)

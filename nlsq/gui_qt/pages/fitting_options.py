@@ -77,7 +77,7 @@ class FittingOptionsPage(QWidget):
         self.said = sentence("fit state", "How far the fit is", "", self)
         self.cost = LiveCostPlotWidget(self)
         app.progressed.connect(self.cost.add)
-        app.running_changed.connect(lambda on: self.cost.clear_cost() if on else None)
+        app.running_changed.connect(self._run)
         self.iterations = IterationTableWidget(app, self)
         self.many: GroupFitsWidget | None = None  # until a column of groups is chosen
         app.progressed.connect(self._say)
@@ -144,6 +144,11 @@ class FittingOptionsPage(QWidget):
                 tip = why or (PRESETS[word] if key == "preset" else "")
                 box.setItemData(at, tip, Qt.ItemDataRole.ToolTipRole)
 
+    def _run(self, on: bool) -> None:
+        if on:
+            self.cost.clear_cost()
+            self.more.setChecked(self.more.isChecked() and not self._app.fits_groups)
+
     def _say(self, *_) -> None:
         app = self._app
         if app.running:
@@ -151,7 +156,8 @@ class FittingOptionsPage(QWidget):
         elif app.points is None or app.model is None:
             self.said.setText("Open data and choose a model first.")
         elif app.document is None:
-            self.said.setText("Ready to fit.")
+            words = f"each of the {len(app.group_names)} groups by itself" * app.fits_groups
+            self.said.setText(f"Ready to fit {words}".rstrip() + ".")
         else:
             alarm = "" if app.document["convergence"]["success"] else "⚠ "
             self.said.setText(alarm + ending(app.document))

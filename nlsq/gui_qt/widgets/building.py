@@ -9,6 +9,8 @@ from PySide6.QtWidgets import QBoxLayout, QLabel, QLayout, QScrollArea, QSplitte
 
 from nlsq.gui_qt.widgets.named import Control, named
 
+_WIDEST = 200  # pixels of a column; what is longer is elided
+
 
 def filled(
     layout: QBoxLayout, *parts: QWidget | QLayout | tuple[QWidget | QLayout, int], edge: bool = True
@@ -48,6 +50,16 @@ def sentence(name: str, title: str, tip: str, parent: QWidget) -> QLabel:
     label.setTextFormat(Qt.TextFormat.PlainText)
     label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
     return label
+
+
+def fitting(table: Control) -> None:
+    """Make columns as wide as what is seen of them, but for very long cells."""
+    header = table.horizontalHeader()
+    header.setSectionResizeMode(header.ResizeMode.ResizeToContents)
+    header.setResizeContentsPrecision(0)
+    header.setMaximumSectionSize(_WIDEST)
+    table.setWordWrap(False)
+    table.setTextElideMode(Qt.TextElideMode.ElideMiddle)
 
 
 def readable(table: Control, height: int = 24) -> Control:

@@ -21,11 +21,12 @@ from PySide6.QtWidgets import (
 from nlsq.gui_qt.adapters.export_adapter import as_command
 from nlsq.gui_qt.app_state import AppState
 from nlsq.gui_qt.plots.trend_plot import TrendPlotWidget
-from nlsq.gui_qt.widgets.building import filled, readable, sentence
+from nlsq.gui_qt.widgets.building import filled, fitting, readable, sentence
 from nlsq.gui_qt.widgets.named import named
 from nlsq.session import batch_rows
 from nlsq.session.batch_rows import Trend
 from nlsq.session.saving import check_file
+from nlsq.session.showing import plain
 from nlsq.utils.input_error import InputError
 
 _ROLES = Qt.ItemDataRole
@@ -64,7 +65,8 @@ class _Rows(QAbstractTableModel):
         row, at = self.rows.get(index.row(), {}), index.column()
         if at < 2:
             text = batch_rows.status(row) if at else self.groups[index.row()]
-            return {_ROLES.DisplayRole: text, _ROLES.ToolTipRole: row.get("message")}.get(role)
+            why = plain(row.get("message", "")) if at else text
+            return {_ROLES.DisplayRole: text, _ROLES.ToolTipRole: why}.get(role)
         name = [*self.parameters, "r_squared"][at - 2]
         if role == _ROLES.ToolTipRole and row.get(name) is not None:
             return repr(row[name])
@@ -87,6 +89,7 @@ class GroupFitsWidget(QWidget):
                            "Choose a group by a click, or Enter, to see its fit.")  # fmt: skip
         readable(self.table).setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.table.setModel(self._model)
+        fitting(self.table)
         self.table.clicked.connect(lambda index: self._show(index.row()))
         self.table.activated.connect(lambda index: self._show(index.row()))
         self.parameter = named(QComboBox(self), "trend parameter", "Parameter of the trend",

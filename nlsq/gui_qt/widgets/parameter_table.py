@@ -99,6 +99,7 @@ class ParameterTable(QTableWidget):
         header = self.horizontalHeader()
         header.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
         header.setSectionResizeMode(_FIXED, QHeaderView.ResizeMode.ResizeToContents)
+        self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.itemChanged.connect(self._changed)
         app.start_changed.connect(self.refresh)
         app.result_changed.connect(self.refresh)

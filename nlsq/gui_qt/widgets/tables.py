@@ -6,15 +6,14 @@ from collections.abc import Sequence
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem
+from PySide6.QtWidgets import QAbstractItemView, QTableWidget, QTableWidgetItem
 
 from nlsq.gui_qt.plots.base_plot import copying
-from nlsq.gui_qt.widgets.building import readable
+from nlsq.gui_qt.widgets.building import fitting, readable
 from nlsq.gui_qt.widgets.named import named
 from nlsq.session.showing import Cell
 
 _EXACT = Qt.ItemDataRole.UserRole
-_WIDEST = 200  # pixels; a longer name is elided
 
 
 class PlainTable(QTableWidget):
@@ -26,11 +25,8 @@ class PlainTable(QTableWidget):
         self._rows: Sequence[Sequence[Cell]] = ()
         readable(named(self, name, name.capitalize(), tip))
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        self.horizontalHeader().setMaximumSectionSize(_WIDEST)
+        fitting(self)
         self.horizontalHeader().setStretchLastSection(True)
-        self.setWordWrap(False)
-        self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
         copying(self, "table", "All its digits, as a spreadsheet takes them.")
 
