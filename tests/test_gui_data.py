@@ -311,6 +311,19 @@ def volts(tmp_path):
     return path
 
 
+def test_columns_of_text_are_passed_over_and_units_are_shown(window, tmp_path, qtbot):
+    (tmp_path / "who.csv").write_text("who,t (s),V (mV)\n" + "".join(
+        f"{'ab'[i % 2]},{i},{2 * i + 1}\n" for i in range(9)))  # fmt: skip
+    app = window.app
+    window.open(tmp_path / "who.csv")
+    assert (app.points.x_names, app.points.y_name) == (["t"], "V")
+    app.edit("model", {"name": "linear"})
+    app.fit()
+    qtbot.waitUntil(lambda: app.document is not None, timeout=20_000)
+    assert app.document["labels"] == {"x": "t (s)", "y": "V (mV)"}  # as figures have them
+    assert app.result.popt == pytest.approx([2, 1])
+
+
 def test_columns_are_typed_and_picked(window, volts, qtbot):
     window.open(volts)
     app = window.app
@@ -556,7 +569,7 @@ BAD = {  # a file, what is said of it
     "wide.csv": (b"1," * 30_000 + b"1\n", "columns; a table has at most"),
     "ragged.csv": (b"1,2\n3,4\n5,6,7\n", "ragged.csv:3: 3 cells"),
     "one.csv": (b"t\n1\n2\n", "no column 1"),
-    "text.csv": (b"t,V\n1,high\n2,low\n", "text.csv:2: 'V' is 'high', not a number"),
+    "text.csv": (b"t,V\n1,high\n2,low\n", "'high', not a number.\nThis column holds text"),
     "nan.csv": (b"t,V\n1,2\n2,\n", "nan.csv:3: 'V' is empty"),
     "infinite.csv": (b"t,V\n1,2\n2,inf\n", "'V' is inf"),
     "complex.csv": (b"t,V\n1,2+1j\n2,3j\n", "is complex"),

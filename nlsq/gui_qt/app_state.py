@@ -29,7 +29,7 @@ from nlsq.session.errors import ProgramError
 from nlsq.session.masks import changed
 from nlsq.session.model import LoadedModel, Start, load_model, start
 from nlsq.session.pieces import read_in_pieces
-from nlsq.session.points import Points, Rows, groups, narrowed, of_group, rows, select
+from nlsq.session.points import Points, Rows, groups, narrowed, of_group, of_numbers, rows, select
 from nlsq.session.remembering import Results, added, is_of, swapped
 from nlsq.session.sampling import fitted_in_pieces, look, written
 from nlsq.session.settings import Settings
@@ -183,14 +183,15 @@ class AppState(QObject):
         self.fits_changed.emit()
 
     def open(self, path: str | Path) -> None:
-        """Open a data file; the columns are those that it begins with."""
+        """Open a data file; the columns are the first that hold numbers."""
         wanted = {"input_file": str(path)}
         if self.state.get("data") == wanted:
             self._read_data(read=True)  # the file may be another by now
             return
         with self.step(f"open {Path(path).name}"):
             self.edit("data", wanted)
-            names = self.file.names if self.sampled else []
+            wrong = self.file is not None and self.points is None  # text is no x
+            names = of_numbers(self.file) if wrong or self.sampled else []
             if len(names) > 1:  # what is read piece by piece has columns by name
                 self.edit("data.columns", {"x": names[0], "y": names[1]})
 

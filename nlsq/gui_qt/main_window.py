@@ -32,7 +32,6 @@ from PySide6.QtWidgets import (
 )  # fmt: skip
 
 from nlsq.gui_qt.adapters.config_adapter import is_session
-from nlsq.gui_qt.adapters.data_adapter import labelled
 from nlsq.gui_qt.app_state import AppState
 from nlsq.gui_qt.pages.data_loading import DataLoadingPage
 from nlsq.gui_qt.pages.export import ExportPage
@@ -143,8 +142,7 @@ class MainWindow(QMainWindow):
         self.plot.set_data(*((points.x, points.y, points.sigma) if flat else nothing))
         self.plot.set_rows(*((*nothing, np.empty(0, bool)) if rows is None else rows[:3]))
         if flat:
-            x, y = (labelled(self.app.table, name) for name in (points.x_label, points.y_name))
-            self.plot.set_labels(x, y)
+            self.plot.set_labels(points.x_label, points.y_label)
         self.draw_fit()
         self.draw_others()
 
@@ -173,7 +171,7 @@ class MainWindow(QMainWindow):
             x, y, label = points.x, residuals, "residual of the fit"
             if standard:
                 x, y, label = standard_residuals(app.result)
-            self.residuals.set_labels(labelled(self.app.table, points.x_label), label)
+            self.residuals.set_labels(points.x_label, label)
             self.residuals.set_residuals(x, np.asarray(y, float))
             self.residuals.set_standard(standard)
         elif app.result is None:
@@ -187,8 +185,7 @@ class MainWindow(QMainWindow):
         if self.app.is_unmoved:  # the code of a file told its start after the fit, or an undo
             self.draw_fit()
         elif residuals.size:
-            label = labelled(self.app.table, self.app.points.x_label)
-            self.residuals.set_labels(label, "residual of the start")
+            self.residuals.set_labels(self.app.points.x_label, "residual of the start")
             self.residuals.set_residuals(at, residuals, of_start=True)
         else:
             self.residuals.set_residuals(_NOTHING, _NOTHING)

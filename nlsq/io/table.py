@@ -11,6 +11,7 @@ from nlsq.io.errors import FileError, suggestion
 
 #: A file with more columns is transposed, or no table.
 MOST_COLUMNS = 10_000
+_SEEN = 1000  # cells that tell whether a column is text
 
 Cells = np.ndarray | Callable[[], np.ndarray]
 
@@ -166,11 +167,21 @@ class Table:
 
         for row, cell in enumerate(values.tolist()):
             if cell != "" and parse(str(cell), self._decimal) is None:
-                raise FileError(
-                    f"{self.place(row)}: {name!r} is {_shortened(cell)}, not a number.",
-                    "Correct the cell, comment the row out or leave it out.",
-                )
+                fix = "Correct the cell, comment the row out or leave it out."
+                if not self.has_numbers(name):
+                    fix = "This column holds text: choose another one."
+                said = f"{self.place(row)}: {name!r} is {_shortened(cell)}, not a number."
+                raise FileError(said, fix)
         raise FileError(f"{self.source}: column {name!r} holds no numbers.")
+
+    def has_numbers(self, name: str) -> bool:
+        """Whether a column is of numbers, or of text some of whose first cells are numbers."""
+        from nlsq.io.numbers import parse
+
+        values = self._values(name)
+        return values.dtype.kind in "fiub" or any(
+            parse(str(cell), self._decimal) is not None for cell in values[:_SEEN].tolist()
+        )
 
     # -- rows ------------------------------------------------------------------------------------
 

@@ -288,7 +288,7 @@ def _document(fit: Any, points: Points, settings: Settings, label: str, request:
             provenance={"title": label, "model": settings.model.text},
             table_info=points.facts,
             x_label=points.x_label,
-            y_label=points.y_name,
+            y_label=points.y_label,
         )
     }
 

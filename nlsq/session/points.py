@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import itertools
 import os
 import re
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -34,6 +36,8 @@ class Points:
         Column names of x that a formula may use as its variables.
     facts : dict
         What was found in the file and what was left out, for the reader.
+    units : dict
+        Of columns, where the file tells them.
     """
 
     x: np.ndarray
@@ -42,11 +46,22 @@ class Points:
     x_names: list[str]
     y_name: str
     facts: dict[str, str] = field(default_factory=dict)
+    units: dict[str, str] = field(default_factory=dict)
 
     @property
     def x_label(self) -> str:
         """What to write on the axis."""
-        return ", ".join(self.x_names)
+        return ", ".join(headed(name, self.units) for name in self.x_names)
+
+    @property
+    def y_label(self) -> str:
+        """What to write on the other axis."""
+        return headed(self.y_name, self.units)
+
+
+def headed(name: str, units: Mapping[str, str]) -> str:
+    """A column with its unit, where it has one."""
+    return f"{name} ({units[name]})" if name in units else name
 
 
 class Rows(NamedTuple):
@@ -150,6 +165,14 @@ def narrowed(table: Table, data: Data) -> Table:
     if not table.n_rows:
         raise DataError(f"{table.source}: no rows are left to fit.", "Look at rows and where.")
     return of_group(table, data)
+
+
+def of_numbers(table: Table) -> list[str]:
+    """The first two columns of numbers; each column is read only until they are found."""
+    try:
+        return list(itertools.islice(filter(table.has_numbers, table.names), 2))
+    except FileError:
+        return []  # which is said where the column is chosen
 
 
 def groups(table: Table, wanted: Column) -> list[tuple[str, np.ndarray]]:
@@ -265,6 +288,7 @@ def select(table: Table, data: Data, omit: bool = False) -> Points:
         [name for name, _ in lines[: len(xs)]],
         lines[len(xs)][0],
         facts,
+        dict(table.units),
     )
 
 

@@ -293,8 +293,8 @@ def _document(
             "seconds": round(time.perf_counter() - began, 3),
         },
         table_info=told["data"] | ({} if points is None else points.facts),
-        x_label=", ".join(names_of_x),
-        y_label=points.y_name if points else str(settings.data.columns.y),
+        x_label=points.x_label if points else ", ".join(names_of_x),
+        y_label=points.y_label if points else str(settings.data.columns.y),
         whole=False,
     )
     if (report := result.get("stability")) is not None:

@@ -57,7 +57,7 @@ def _show(console, settings, points, found, plot: bool) -> None:
         order = np.argsort(points.x, kind="stable")
         drawn = Series(
             points.x, points.y, points.x[order], np.asarray(found["values"])[order],
-            points.x_label, points.y_name, line_name=f"guess of {settings.model.text}",
+            points.x_label, points.y_label, line_name=f"guess of {settings.model.text}",
         )  # fmt: skip
         ascii_only = not console.encoding.lower().startswith("utf")
         console.print()

@@ -9,6 +9,7 @@ from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, Qt
 from PySide6.QtGui import QColor
 
 from nlsq.io import Table
+from nlsq.session.points import headed
 
 _ROLES = Qt.ItemDataRole
 
@@ -60,11 +61,5 @@ class TableModel(QAbstractTableModel):
         if role != _ROLES.DisplayRole or self._table is None:
             return None
         if orientation == Qt.Orientation.Horizontal:
-            return labelled(self._table, self._table.names[section])
+            return headed(self._table.names[section], self._table.units)
         return f"{self.numbers[section]}{' out' * self._is_out(section)}"
-
-
-def labelled(table: Table | None, name: str) -> str:
-    """A column with its unit, where it has one."""
-    unit = None if table is None else table.units.get(name)
-    return f"{name} ({unit})" if unit else name
