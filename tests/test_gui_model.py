@@ -67,11 +67,17 @@ def fit(window, qtbot):
 def test_the_catalogue_is_searched_and_says_what_a_model_is(window, qtbot):
     window.navigate_to("model")
     listed, about = child(window, "models"), child(window, "about the model")
-    qtbot.keyClicks(child(window, "search models"), "peaks standard deviation")
+    search = child(window, "search models")
+    with qtbot.waitActive(window):
+        window.activateWindow()
+    search.setFocus()
+    qtbot.keyClicks(search, "peaks standard deviation")
     texts = [listed.item(i).text() for i in range(listed.count())]
     assert texts[0] == "Peaks" and any("(gaussian)" in text for text in texts)
     assert not any("(linear)" in text for text in texts)
-    listed.setFocus()
+    assert "standard deviation" in about.toPlainText()  # of the first that was found
+    qtbot.keyClick(search, Qt.Key.Key_Down)
+    assert listed.hasFocus()
     while "(gaussian)" not in (listed.currentItem().text() if listed.currentItem() else ""):
         qtbot.keyClick(listed, Qt.Key.Key_Down)
     shown = about.toPlainText()
@@ -79,6 +85,8 @@ def test_the_catalogue_is_searched_and_says_what_a_model_is(window, qtbot):
     assert window.app.model is None  # arrow keys only look
     qtbot.keyClick(listed, Qt.Key.Key_Return)
     assert window.app.state.get("model.name") == "gaussian"
+    window.app.edit("model", {"formula": "a*exp(-x)"})
+    assert not about.toPlainText()  # nothing of the gaussian
 
 
 def read_back(text):

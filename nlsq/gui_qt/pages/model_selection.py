@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QHideEvent, QShowEvent
+from PySide6.QtGui import QHideEvent, QShortcut, QShowEvent
 from PySide6.QtWidgets import (
     QComboBox,
     QHBoxLayout,
@@ -97,6 +97,9 @@ class ModelSelectionPage(QWidget):
         self.search.textChanged.connect(self._fill)
         tip = "A click or Enter takes a model; arrow keys show what each one is."
         self.list = named(QListWidget(self), "models", "Catalogue of models", tip)
+        down = QShortcut(Qt.Key.Key_Down, self.search, context=Qt.ShortcutContext.WidgetShortcut)
+        for signal in (down.activated, self.search.returnPressed):
+            signal.connect(self.list.setFocus)
         self.list.itemClicked.connect(self._choose)
         self.list.itemActivated.connect(self._choose)
         self.list.currentItemChanged.connect(self._describe)
@@ -141,6 +144,8 @@ class ModelSelectionPage(QWidget):
             self.field.said.setText("The model is the code on the tab Python.")
         if (name := chosen.get("name")) and app.model is not None:
             self.about.setHtml(description(name))
+        elif chosen:
+            self.about.clear()  # which was of another model
         self.guess.setEnabled(app.model is not None)
         knows = app.model is not None and (app.model.guess or app.model.path)
         self.guess.setToolTip(_GUESS if knows else _NO_GUESS)
@@ -159,6 +164,7 @@ class ModelSelectionPage(QWidget):
             for model in members:
                 item = QListWidgetItem(f"   {model.title}  ({model.name})", self.list)
                 item.setData(_NAME, model.name)
+        self.list.setCurrentRow(1 if words else -1)  # below the first heading
 
     def _describe(self, item: QListWidgetItem | None) -> None:
         if item is not None and item.data(_NAME):

@@ -59,7 +59,7 @@ class AdvancedOptionsWidget(QWidget):
         self._form = QFormLayout(self)
         self._form.setContentsMargins(0, 0, 0, 0)
         for key, option in OPTIONS.items():
-            field = self._choice(key, option) if option.words else self._number(key)
+            field = self._field(key, option.words)
             self.fields[key] = named(field, f"fitting {key}", option.title, f"{option.tip} ({key})")
             title = f"What is wrong with {option.title}"
             self._complaints[key] = complaint = sentence(f"fitting {key} problem", title, "", self)
@@ -70,14 +70,13 @@ class AdvancedOptionsWidget(QWidget):
         app.model_changed.connect(self.refresh)
         self.refresh()
 
-    def _number(self, key: str) -> QLineEdit:
-        field = QLineEdit(self)
-        field.editingFinished.connect(lambda: self._enter(key, field.text()))
-        return field
-
-    def _choice(self, key: str, option: Option) -> QComboBox:
+    def _field(self, key: str, words: tuple[str, ...]) -> QLineEdit | QComboBox:
+        if not words:
+            field = QLineEdit(self)
+            field.editingFinished.connect(lambda: self._enter(key, field.text()))
+            return field
         box = QComboBox(self)
-        box.addItems(["", *option.words])
+        box.addItems(["", *words])
         box.activated.connect(lambda at: self._enter(key, box.itemText(at) if at else ""))
         return box
 
