@@ -19,10 +19,7 @@ THEMES = ("system", "light", "dark")
 DRAWN = {
     "confidence": ("&Confidence band", "At each x it holds the true curve this often."),
     "prediction": ("Pre&diction band", "At each x it holds a new point this often."),
-    "standardised": (
-        "Residual&s / σ",
-        "Over the errors of y; s scales those that are relative.",
-    ),
+    "standardised": ("Residual&s / σ", "Over the errors of y; s scales those that are relative."),
 }
 _OF_VALUES = ("missing", "value_error", "extra_forbidden", "greater_than", "greater_than_equal")
 _NUMBERS = (("fitting", "p0"), ("fitting", "bounds"), ("fitting", "fixed"))  # never typed as text

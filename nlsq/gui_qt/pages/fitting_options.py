@@ -97,7 +97,7 @@ class FittingOptionsPage(QWidget):
         for key, (title, words, tip) in _CHOICES.items():
             box = named(QComboBox(self), f"fitting {key}", title, tip)
             box.addItems(["", *words])
-            box.activated.connect(lambda _, key=key: self._choose(key))
+            box.activated.connect(lambda at, key=key: self._choose(key, at))
             self.boxes[key] = box
             form.addRow(title, box)
         tip = "Fit all groups at once, or one by itself"
@@ -116,8 +116,8 @@ class FittingOptionsPage(QWidget):
     def refresh(self, *_) -> None:
         """Show the settings, and what can be done now."""
         app = self._app
+        fitting = app.state.get("fitting", {})
         for key, box in self.boxes.items():
-            fitting = app.state.get("fitting", {})
             show_choice(box, default_of(key, fitting), fitting.get(key))
         self._rule_out()
         known = app.state.get("data.columns.sigma") is not None
@@ -181,9 +181,8 @@ class FittingOptionsPage(QWidget):
         if self.many is not None:
             self.many.setVisible(column is not None and folded)
 
-    def _choose(self, key: str) -> None:
-        box = self.boxes[key]
-        text = box.currentText() if box.currentIndex() else None
+    def _choose(self, key: str, at: int) -> None:
+        text = self.boxes[key].itemText(at) if at else None
         with self._app.step(f"choose the {_CHOICES[key][0].lower()}"):
             if text is not None and key in ("method", "preset"):
                 other = "preset" if key == "method" else "method"
