@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.linalg import hilbert, solve_triangular
 
-from nlsq import curve_fit
+from nlsq import OptimizeWarning, curve_fit, fit_many
 from nlsq.config import double_precision
 from nlsq.core.algebra import traced
 from nlsq.core.loop.judging import SAFE_PIVOT, SHARPEN_LIMIT
@@ -469,3 +469,29 @@ def test_a_model_that_leaves_an_operand_unread(name, options):
         np.testing.assert_allclose(f(x, *result.popt), expected(y), rtol=1e-9)
     else:
         assert not result.success
+
+
+EQUAL = {  # columns of equal numbers, which are added up with an error that grows with their count
+    "a constant by a line": (lambda x, a, b: a * x + b, lambda x, c: 0 * x + c),
+    "two constants": (lambda x, a, b, c: a + 0.37 * b + c * x, lambda x, c: c + x**2),
+    "a constant twice": (lambda x, a, b: 0.1 * a + 0.7 * b + 0 * x, lambda x, c: c + x),
+    "parallel": (lambda x, a, b, c: (a + 1.7 * b) * np.exp(-x) + c, lambda x, c: c + x),
+}
+
+
+@pytest.mark.parametrize("m", [100, 700, 3000])
+@pytest.mark.parametrize("which", EQUAL)
+def test_equal_numbers_are_added_up_to_a_few_eps(which, m):
+    f, of = EQUAL[which]
+    x, n = np.linspace(0, 1, m), f.__code__.co_argcount - 1
+    A = np.stack([f(x, *unit) for unit in np.eye(n)], axis=1)
+    y = np.stack([of(x, 10.0**k * np.pi) for k in np.linspace(-3, 3, 25)])
+    least = np.array([np.sum((A @ np.linalg.lstsq(A, row)[0] - row) ** 2) for row in y])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", OptimizeWarning)  # no covariance of what is parallel
+        one = [curve_fit(f, x, row, np.zeros(n), backend="numpy").popt for row in y]
+    many = fit_many(f, x, y, p0=np.zeros(n), backend="numpy")
+    assert many.success.all()
+    for found in (np.array(one), many.popt):
+        cost = np.sum((found @ A.T - y) ** 2, axis=1)
+        assert (cost <= least * (1 + 1e-9) + 1e-24 * np.sum(y**2, axis=1)).all()

@@ -42,6 +42,7 @@ COLLAPSE = 1e-11
 DEPENDENT = 1e-13
 FEW = 7  # rows of G, up to which plain numbers are quicker than NumPy
 PIN = 1e-8
+TILE = 32  # points whose products BLAS adds up one after the other
 
 
 class Sums(NamedTuple):
@@ -69,7 +70,25 @@ class Summary(NamedTuple):
 def sums(costs, r, KT, xp):
     """One block's Sums, from what `scale_rows` returns for r (b,) and KT = (J P)^T (n, b)."""
     rows = xp.concatenate([KT, r[None]])
-    return Sums(None if costs is None else xp.sum(costs), rows @ rows.T)
+    G = _gram(rows) if xp is np else rows @ rows.T
+    return Sums(None if costs is None else xp.sum(costs), G)
+
+
+def _gram(rows):
+    """``rows @ rows.T`` by tiles, to a few eps.
+
+    BLAS adds up one point after the other. The sum of m equal numbers, as of a column of ones, is
+    then off by up to m eps, and two parallel columns look further from parallel than s allows.
+    """
+    k, m = rows.shape
+    whole = m // TILE * TILE
+    rest = rows[:, whole:]
+    G = rest @ rest.T
+    if whole:
+        tiles = rows[:, :whole].reshape(k, -1, TILE).swapaxes(0, 1)
+        products = (tiles @ tiles.swapaxes(1, 2)).reshape(-1, k * k)
+        G = G + np.ascontiguousarray(products.T).sum(1).reshape(k, k)  # pairs of pairs
+    return G
 
 
 def factor(total: Sums, R_prev) -> Summary:
@@ -98,7 +117,8 @@ def _factor(G, R_prev, cost) -> Summary:
     zero = diagonal <= 0
     measured = xp.all(R_prev == eye(n, R_prev), axis=0)  # K_j is J_j, nothing cancels
     D = xp.sqrt(where(zero, 1.0, diagonal))
-    shift = eye(n + 1, R_prev) * where(zero, 1.0, 10 * n * EPS)
+    last = np.arange(n + 1) == n  # whose pivot nobody reads: an exact fit's is 0 but for rounding
+    shift = eye(n + 1, R_prev) * where(zero | last, 1.0, 10 * n * EPS)
     T = dense.cholesky(G / (D[:, None] * D) + shift).T
     C, z = T[:n, :n], T[:n, n] * D[n]
     dead = zero[:n] & measured
@@ -144,13 +164,15 @@ def _factor_few(G, R_prev, cost) -> Summary | None:
             for k in range(j):
                 rest -= new[k] * other[k]
             new.append(rest / other[j])
+        L.append(new)
+        if i == n:  # whose own pivot nobody reads
+            break
         rest = 1 + 10 * n * EPS
         for value in new:
             rest -= value * value
         if not rest > 0:
             return None
         new.append(math.sqrt(rest))
-        L.append(new)
     R = [[0.0] * n for _ in range(n)]
     for k in range(n):
         for i in range(k + 1):
