@@ -1,6 +1,7 @@
 """Settings of the suite: quiet, offline, nothing left behind."""
 
 import os
+import signal
 from importlib import metadata
 
 # Read by matplotlib, JAX and Qt when they are first imported.
@@ -11,6 +12,8 @@ if metadata.version("jax").startswith("0.10."):  # the tests' own programs as `x
     os.environ.setdefault("XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false")
 # Compilations are counted, and another run's programs must not be found.
 os.environ.setdefault("NLSQ_DISABLE_PERSISTENT_CACHE", "1")
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell starts what ends with &
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 # Hundreds of processes import the package: from bytecode, as an installed one.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 

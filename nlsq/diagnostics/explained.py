@@ -8,7 +8,7 @@ import numpy as np
 
 from nlsq.diagnostics.evidence import Evidence
 from nlsq.diagnostics.finding import CRITICAL, INFO, WARNING, DiagnosticsConfig, Finding, listed
-from nlsq.utils.unexplained import alike
+from nlsq.utils.unexplained import EVEN, alike
 
 _CHANCE = 0.05
 _FEWEST = 20  # points that can show a trend
@@ -81,10 +81,10 @@ def _explained(evidence: Evidence, config: DiagnosticsConfig) -> list[Finding]:
     r2 = evidence.r_squared
     if r2 is None or not math.isfinite(r2) or _is_mean(evidence):
         return []
-    fact = f"the model explains {_percent(r2)} of y"
+    fact = f"the model explains {_percent(max(r2, 0.0))} of y"
     if not explains_nothing(evidence, config):
         return [Finding("explained", INFO, fact, r2)]
-    if r2 < 0:
+    if r2 < -EVEN:
         fact = f"the model is worse than a constant: R² {r2:.3g}"
     remedy = "start elsewhere (method='global') or take another model, unless y is noise alone"
     return [Finding("explained", CRITICAL, f"{fact}: wrong model or minimum", r2, remedy)]
@@ -96,11 +96,11 @@ def explains_nothing(evidence: Evidence, config: DiagnosticsConfig) -> bool:
     if r2 is None or not r2 < config.explained_threshold or _is_mean(evidence):
         return False
     more, dof = evidence.n_free - 1, evidence.dof
-    if r2 < 0 or more < 1 or dof < 1:
-        return r2 < 0
+    if r2 < -EVEN or more < 1 or dof < 1:
+        return r2 < -EVEN
     from scipy.special import fdtrc
 
-    r, x, ratio = evidence.residuals, evidence.x, (r2 / more) / ((1 - r2) / dof)
+    r, x, ratio = evidence.residuals, evidence.x, (max(r2, 0.0) / more) / ((1 - r2) / dof)
     ordered = r is not None and x is not None and r.size >= _FEWEST
     return float(fdtrc(more, dof, ratio)) > _CHANCE or (ordered and alike(r, x, None))
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from nlsq.utils.unexplained import ROUNDED, UNEXPLAINED, alike
+from nlsq.utils.unexplained import EVEN, ROUNDED, UNEXPLAINED, alike
 from nlsq.utils.warned import kept_warnings
 
 KINDS = {
@@ -128,7 +128,9 @@ def failure(result: Any) -> tuple[str, str]:
     if result.get("ydata") is None or not result.n_free:  # else nothing can be mended
         return "", ""
     share = 1 - result.r_squared  # NaN, or infinite, for data that are constant
-    if 1 < share < math.inf and result.get("loss", "linear") == "linear":  # others leave outliers
+    if (
+        1 + EVEN < share < math.inf and result.get("loss", "linear") == "linear"
+    ):  # others leave outliers
         return "unexplained", "the fit ended where a constant is nearer to the data"
     if not (ROUNDED if result.rank < result.n_free else UNEXPLAINED) < share < math.inf:
         return "", ""

@@ -6,6 +6,7 @@ import numpy as np
 
 UNEXPLAINED = 0.1  # a share of the data's sum of squares about their mean that calls for a look
 ROUNDED = 1e-20  # one that is nothing but rounding
+EVEN = 1e-9  # beside 1, one that does not tell whether a constant is better
 
 
 def alike(residual: np.ndarray, x, idle: np.ndarray | None) -> bool:
