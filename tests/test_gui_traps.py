@@ -1,5 +1,6 @@
 """Traps that other fitting programs fell into, as a person meets them in the window."""
 
+import itertools
 import json
 import locale
 import re
@@ -22,6 +23,7 @@ from nlsq import models
 from nlsq.gui_qt.app_state import AppState
 from nlsq.gui_qt.main_window import MainWindow
 from nlsq.gui_qt.preferences import Preferences
+from nlsq.gui_qt.widgets import group_fits
 from nlsq.session.fields import refusal
 from tests.gui_hand import Hand
 
@@ -302,3 +304,16 @@ def test_points_of_another_scale_are_drawn(hand, tmp_path):
         assert drawn.tolist() == ([-scale, 0.0, scale] if scale < 1e300 else [0.0])
         (left, right), _ = plot.viewRange()
         assert left < right and (left < -scale and right > scale) == (scale < 1e300)
+
+
+def test_a_table_that_is_not_seen_reads_few_rows(hand, monkeypatch):
+    np.save(hand.folder / "many.npy", np.column_stack([np.arange(5000.0)] * 2))
+    count, data = itertools.count(), group_fits._Rows.data
+    monkeypatch.setattr(group_fits._Rows, "data", lambda *given: (next(count), data(*given))[1])
+    for page in ("results", "data", "fitting", "model"):
+        hand.window.navigate_to(page)
+        hand.app.open(hand.folder / "many.npy")
+        hand.app.edit("data.columns.group", "c0")
+        hand.qtbot.wait(1)
+        hand.app.history.undo()
+    assert 0 < next(count) < 30_000

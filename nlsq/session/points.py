@@ -188,9 +188,10 @@ def groups(table: Table, wanted: Column) -> list[tuple[str, np.ndarray]]:
         raise DataError(error.message, error.fix) from None
     values, of = np.unique(cells, return_inverse=True)
     order = np.argsort(of, kind="stable")
-    rows = np.split(order, np.flatnonzero(np.diff(of[order])) + 1)
-    found = sorted(zip(values.tolist(), rows, strict=True), key=lambda group: group[1][0])
-    return [(_group(value), one) for value, one in found]
+    ends = np.cumsum(np.bincount(of)).tolist()  # of each value's rows in that order
+    begins, names = [0, *ends][:-1], values.tolist()
+    as_they_begin = np.argsort(order[begins]).tolist()
+    return [(_group(names[k]), order[begins[k] : ends[k]]) for k in as_they_begin]
 
 
 def _group(value: Any) -> str:

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QBoxLayout, QLabel, QLayout, QScrollArea, QSplitte
 
 from nlsq.gui_qt.widgets.named import Control, named
 
+_LOOKED_AT = 100  # rows; none but those seen, 0, is all where the table is hidden
 _WIDEST = 200  # pixels of a column; what is longer is elided
 
 
@@ -53,10 +54,10 @@ def sentence(name: str, title: str, tip: str, parent: QWidget) -> QLabel:
 
 
 def fitting(table: Control) -> None:
-    """Make columns as wide as what is seen of them, but for very long cells."""
+    """Make columns as wide as some of their rows, but for very long cells."""
     header = table.horizontalHeader()
     header.setSectionResizeMode(header.ResizeMode.ResizeToContents)
-    header.setResizeContentsPrecision(0)
+    header.setResizeContentsPrecision(_LOOKED_AT)
     header.setMaximumSectionSize(_WIDEST)
     table.setWordWrap(False)
     table.setTextElideMode(Qt.TextElideMode.ElideMiddle)
