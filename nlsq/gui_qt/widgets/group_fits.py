@@ -138,7 +138,8 @@ class GroupFitsWidget(QWidget):
         self._draw()
 
     def _draw(self, *_) -> None:
-        name, groups = self.parameter.currentText(), self._model.groups
+        name = self.parameter.currentText()
+        groups = self._model.groups if self._model.rows else []  # may be thousands
         only = self._app.state.get("data.only")
         self.trend.set_labels(str(self._app.state.get("data.columns.group", "")), name)
         self.trend.set_trend(
