@@ -102,6 +102,8 @@ class FittingOptionsPage(QWidget):
             form.addRow(title, box)
         tip = "Fit all groups at once, or one by itself"
         self.only = named(QComboBox(self), "fitting only", "Of the groups", tip)
+        policy = QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+        self.only.setSizeAdjustPolicy(policy)  # others measure all of thousands
         self.only.activated.connect(
             lambda at: app.edit("data.only", self.only.itemText(at) if at else None)
         )
