@@ -42,7 +42,7 @@ COLLAPSE = 1e-11
 DEPENDENT = 1e-13
 FEW = 7  # rows of G, up to which plain numbers are quicker than NumPy
 PIN = 1e-8
-TILE = 32  # points whose products BLAS adds up one after the other
+_TOGETHER = 32  # points whose products BLAS adds up one after the other
 
 
 class Sums(NamedTuple):
@@ -75,17 +75,17 @@ def sums(costs, r, KT, xp):
 
 
 def _gram(rows):
-    """``rows @ rows.T`` by tiles, to a few eps.
+    """``rows @ rows.T`` of a few points at a time, to a few eps.
 
     BLAS adds up one point after the other. The sum of m equal numbers, as of a column of ones, is
     then off by up to m eps, and two parallel columns look further from parallel than s allows.
     """
     k, m = rows.shape
-    whole = m // TILE * TILE
+    whole = m // _TOGETHER * _TOGETHER
     rest = rows[:, whole:]
     G = rest @ rest.T
     if whole:
-        tiles = rows[:, :whole].reshape(k, -1, TILE).swapaxes(0, 1)
+        tiles = rows[:, :whole].reshape(k, -1, _TOGETHER).swapaxes(0, 1)
         products = (tiles @ tiles.swapaxes(1, 2)).reshape(-1, k * k)
         G = G + np.ascontiguousarray(products.T).sum(1).reshape(k, k)  # pairs of pairs
     return G
