@@ -119,6 +119,7 @@ _SUBMODULES = frozenset(
         "core",
         "device",
         "diagnostics",
+        "distributed",
         "facades",
         "functions",
         "global_optimization",

@@ -14,6 +14,7 @@ execute                 (of jaxlib's executables) short data are handed over ane
 set_xla_metadata        XLA compiles and inlines as it sees fit
 compilation_cache       programs are compiled in every process
 trace_context, mlir     the step is traced and lowered in every process
+ClusterEnv              processes of one fit are told where the first is, how many, and which
 jaxpr_as_fun            a program is evaluated equation by equation
 
 The options of XLA go only to releases of JAX with which the suite has run. The tables of
@@ -95,6 +96,19 @@ def in_place(jitted: Any, operands: tuple) -> Callable[[], np.ndarray] | None:
     if not hasattr(executable, "execute") or seen != [a.ctypes.data for a in arrays]:
         return None
     return lambda: np.asarray(executable.execute(buffers)[0])
+
+
+# What a cluster says of a process
+
+(_ClusterEnv,) = _found("jax._src.clusters", "ClusterEnv")
+
+
+def told_by_cluster(address: str | None, count: int | None, rank: int | None) -> tuple:
+    """The arguments of `jax.distributed.initialize`, those that are None as JAX detects them."""
+    if _ClusterEnv is None:
+        return address, count, rank
+    detect = _ClusterEnv.auto_detect_unset_distributed_params
+    return detect(address, count, rank, None, None, 60)[:3]
 
 
 # How XLA compiles

@@ -298,9 +298,11 @@ def curve_fit(
         if not fallback:
             if full_output:
                 raise ValueError(_NO_FULL_OUTPUT)
+            from nlsq.distributed import current
             from nlsq.streaming.fitting import fit_source
 
-            return fit_source("curve_fit", f, xdata, **given)
+            with current().together():
+                return fit_source("curve_fit", f, xdata, **given)
         from nlsq.stability.fallback import chosen
 
         require_one_start(xdata, ydata, method, options)

@@ -11,6 +11,8 @@ import dataclasses
 import os
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
 
 import numpy as np
@@ -34,6 +36,8 @@ from nlsq.core.problem.keywords import BOUNDING, DIAGNOSTICS, SEARCH, check_name
 from nlsq.core.problem.observations import labels_of
 from nlsq.core.problem.options import since
 from nlsq.core.problem.parameters import UNBOUNDED
+from nlsq.distributed import current
+from nlsq.distributed.alone import ALONE
 from nlsq.interfaces.orchestration_protocol import StreamingDecision
 from nlsq.models.model import Model
 from nlsq.models.reading import arrays_for, read, read_with
@@ -220,7 +224,8 @@ def fit(
     memory = get_memory_config()
     if memory_limit_gb is not None:
         memory = dataclasses.replace(memory, memory_limit_gb=memory_limit_gb)
-    with memory_context(memory):
+    ranks = ALONE if road == "direct" else current()
+    with memory_context(memory), ExitStack() as together:
         held = in_memory(xdata, ydata)
         refuse_units(ydata, "ydata")
         if held and road in ("auto", "direct") and not _first_given(reading):
@@ -231,7 +236,10 @@ def fit(
                 coordinator.decide(n, size // max(n, 1), True, manager.usable_bytes()), set_by_goal
             )
             return _direct(f, xdata, ydata, sigma, common, decision)
-        f, source = _opened(f, xdata, ydata, sigma, held)
+        together.enter_context(ranks.together())
+        f, source = ranks.agree(partial(_opened, f, xdata, ydata, sigma, held), named=True)
+        if ranks.count > 1 and road == "auto":
+            road = "chunked"  # what memory one of them has must not part it from the others
         decision = _logged(
             stages_for(f).coordinator.decide(
                 source.n_points, source.form.bytes_per_point, held, memory.held_bytes,

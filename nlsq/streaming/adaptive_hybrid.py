@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from nlsq.core.problem.parameters import UNBOUNDED
+from nlsq.distributed import current
 from nlsq.result import StreamedFitResult
 from nlsq.streaming.fitting import Reading, fit_source
 from nlsq.streaming.hybrid_config import HybridStreamingConfig
@@ -66,12 +67,13 @@ class AdaptiveHybridStreamingOptimizer:
         func, p0, bounds, absolute_sigma, callback, verbose
             As in `curve_fit`.
         """
-        return fit_source(
-            "AdaptiveHybridStreamingOptimizer.fit", func, data_source, p0, bounds=bounds,
-            absolute_sigma=absolute_sigma, hybrid=self.config,
-            reading=Reading.merged({}, self.config),
-            **{"callback": callback, "verbose": verbose} | options,
-        )  # fmt: skip
+        with current().together():
+            return fit_source(
+                "AdaptiveHybridStreamingOptimizer.fit", func, data_source, p0, bounds=bounds,
+                absolute_sigma=absolute_sigma, hybrid=self.config,
+                reading=Reading.merged({}, self.config),
+                **{"callback": callback, "verbose": verbose} | options,
+            )  # fmt: skip
 
     def __repr__(self) -> str:
         return f"AdaptiveHybridStreamingOptimizer({self.config!r})"

@@ -16,7 +16,7 @@ were at first, whatever happens to the file.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from typing import NamedTuple
@@ -65,6 +65,8 @@ class Feed:
         Leave out points with a NaN in x or y.
     check : bool
         Refuse points that are no good as they are read; a pass over them notices too, if late.
+    own : sequence of int, optional
+        The numbers of the chunks that `chunks` gives, in their order; default: all.
     """
 
     def __init__(
@@ -74,8 +76,9 @@ class Feed:
         read_size: int,
         omit: bool = False,
         check: bool = False,
+        own: Sequence[int] | None = None,
     ):
-        self.source, self.capacity = source, capacity
+        self.source, self.capacity, self._own = source, capacity, own
         self._read_size = min(read_size, capacity)
         self.omit, self.check = omit, check
         self._free: deque[Columns] = deque()
@@ -86,9 +89,11 @@ class Feed:
         if not isinstance(self.source, Source) or not self.source.stored or self.omit:
             return
         size = (self.capacity + SLACK) * self.source.form.bytes_per_point
-        count = min(n_bytes // size, -(-self.source.n_points // self.capacity))
+        chunks = -(-self.source.n_points // self.capacity)
+        count = min(n_bytes // size, chunks if self._own is None else len(self._own))
         with suppress(MemoryError):
-            self._kept = _Kept(_allocate_at_once(self.source.form, self.capacity + SLACK, count))
+            buffers = _allocate_at_once(self.source.form, self.capacity + SLACK, count)
+            self._kept = _Kept(buffers, self._own)
 
     def forget(self) -> None:
         """Free what is kept."""
@@ -102,10 +107,10 @@ class Feed:
         DataSourceError
             For a source that cannot be read, and for points that are refused.
         """
-        there = self._kept.chunks[first:]
-        start = first + len(there)
-        skip = start if isinstance(self.source, Source) and not self.omit else 0
-        items = self._filled(skip)
+        there = [chunk for chunk in self._kept.chunks if chunk.index >= first]
+        start = there[-1].index + 1 if there else first
+        anywhere = isinstance(self.source, Source) and not self.omit
+        items = self._filled(start if anywhere else 0, anywhere)
         try:
             with closing(read_ahead(items, AHEAD)) as ready:
                 yield from there
@@ -128,30 +133,50 @@ class Feed:
             manager.pool.release(b for b in self._free.popleft() if b is not None)
 
     def _buffers(self, index: int) -> Columns:
-        if index < len(self._kept.buffers):
-            return self._kept.buffers[index]
+        if (buffers := self._kept.room(index)) is not None:
+            return buffers
         if self._free:
             return self._free.popleft()
         return self.source.form.allocate(self.capacity + SLACK, manager.pool.allocate)
 
-    def _filled(self, index: int) -> Generator[Chunk]:
-        """Chunks from number `index` on, in the reader's thread."""
-        pieces = (
-            self._ranges(index * self.capacity)
-            if isinstance(self.source, Source)
-            else self._pieces()
-        )
-        buffers, filled, omitted = self._buffers(index), 0, 0
+    def _filled(self, first: int, anywhere: bool) -> Generator[Chunk]:
+        """Its chunks from number `first` on, in the reader's thread.
+
+        anywhere: nothing else need be read.
+        """
+        if not anywhere:
+            yield from self._among_all()
+        elif self._own is None:
+            yield from self._packed([self._range(first, None)], first)
+        else:
+            for index in self._own:
+                if index >= first:
+                    yield from self._packed([self._range(index, index + 1)], index)
+
+    def _among_all(self) -> Iterator[Chunk]:
+        """Its chunks, found by reading all."""
+        own = None if self._own is None else set(self._own)
+        whole = isinstance(self.source, Source)
+        for chunk in self._packed([self._range(0, None)] if whole else self._pieces(), 0):
+            if own is None or chunk.index in own:
+                yield chunk
+            else:
+                self._free.append(chunk.buffers)
+
+    def _packed(self, pieces: Iterable, index: int) -> Iterator[Chunk]:
+        """Pieces as chunks, the first of which is number `index`."""
+        buffers, filled, omitted = None, 0, 0
         for give in pieces:
             while (count := give.upto(self.capacity - filled)) is not None:
+                buffers = buffers or self._buffers(index)
                 part = buffers.part(filled, filled + count)
                 kept = self._keep(part, give.into(part))
                 filled, omitted = filled + kept, omitted + count - kept
                 if filled == self.capacity:
                     yield self._chunk(index, filled, omitted, buffers)
                     index += 1
-                    buffers, filled, omitted = self._buffers(index), 0, 0
-        if filled or omitted:
+                    buffers, filled, omitted = None, 0, 0
+        if buffers is not None:
             yield self._chunk(index, filled, omitted, buffers)
 
     def _chunk(self, index, filled, omitted, buffers: Columns) -> Chunk:
@@ -159,8 +184,11 @@ class Feed:
         points = buffers.part(0, filled)
         return Chunk(index, index * self.capacity, filled, omitted, points, buffers)
 
-    def _ranges(self, start: int):
-        yield _Range(self.source, start, self._read_size)
+    def _range(self, first: int, stop: int | None) -> _Range:
+        """The points of the chunks first ... stop - 1."""
+        end = self.source.n_points
+        end = end if stop is None else min(stop * self.capacity, end)
+        return _Range(self.source, first * self.capacity, self._read_size, end)
 
     def _pieces(self):
         at = 0
@@ -223,17 +251,25 @@ class Feed:
 
 
 class _Kept:
-    """The first chunks of a source, which stay in their buffers from the first reading on."""
+    """The first chunks of a feed, which stay in their buffers from the first reading on."""
 
-    def __init__(self, buffers: list[Columns]):
-        self.buffers = buffers
+    def __init__(self, buffers: list[Columns], own: Sequence[int] | None = None):
+        numbers = range(len(buffers)) if own is None else own[: len(buffers)]
+        self._buffers = dict(zip(numbers, buffers, strict=True))
+        self._next = iter(numbers)
+        self.next = next(self._next, None)  # number of the first chunk that is not there yet
         self.chunks: list[Chunk] = []
+
+    def room(self, index: int) -> Columns | None:
+        """The buffers of a chunk that belongs here."""
+        return self._buffers.get(index)
 
     def take(self, chunk: Chunk) -> bool:
         """Whether a chunk's buffers belong here; keeps the chunk that comes next."""
-        if chunk.index == len(self.chunks) < len(self.buffers):
+        if chunk.index == self.next:
             self.chunks.append(chunk)
-        return chunk.index < len(self.buffers)
+            self.next = next(self._next, None)
+        return chunk.index in self._buffers
 
 
 def repeat_last(buffers: Columns, filled: int) -> None:
@@ -293,14 +329,14 @@ def _positive(weights: np.ndarray) -> np.ndarray:
 
 
 class _Range:
-    """Points of a source that can be read anywhere, from `at` to its end."""
+    """Points of a source that can be read anywhere, from `at` to `end`."""
 
-    def __init__(self, source: Source, at: int, size: int):
-        self._source, self._at, self._size = source, at, size
+    def __init__(self, source: Source, at: int, size: int, end: int):
+        self._source, self._at, self._size, self._end = source, at, size, end
 
     def upto(self, room: int) -> int | None:
         """How many points to read next into `room`; None at the end."""
-        stop = min(self._at + min(room, self._size), self._source.n_points)
+        stop = min(self._at + min(room, self._size), self._end)
         if stop <= self._at:
             return None
         return self._source.boundary(self._at, stop) - self._at

@@ -7,16 +7,19 @@ import os
 import signal
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import xxhash
 
 from nlsq.caching.memory_manager import manager
 from nlsq.config import get_memory_config
 from nlsq.core.drive.roads import choose_road
 from nlsq.core.loop.status import Status
 from nlsq.core.model.calls import CurveCall
+from nlsq.core.model.identity.fingerprint import fingerprint
+from nlsq.core.model.identity.walk import model_key
 from nlsq.core.model.jacobians import of_curve
 from nlsq.core.model.model import Model
 from nlsq.core.orchestration.stages import require_engine, stages_for
@@ -33,6 +36,7 @@ from nlsq.core.problem.parameters import (
 )
 from nlsq.core.verdict.finished import Finished
 from nlsq.core.verdict.record import announce, covariance_of, fields, judge, numbers_on_demand
+from nlsq.distributed import current
 from nlsq.interfaces.orchestration_protocol import StreamingDecision
 from nlsq.models.reading import read
 from nlsq.result import StreamedFitResult
@@ -41,16 +45,19 @@ from nlsq.streaming.full_passes import FullPasses, buffer_bytes
 from nlsq.streaming.hybrid_config import HybridStreamingConfig
 from nlsq.streaming.moments import moments
 from nlsq.streaming.opening import as_source
-from nlsq.streaming.phases.checkpoint import CheckpointManager
+from nlsq.streaming.phases.checkpoint import CheckpointManager, KeptElsewhere
 from nlsq.streaming.phases.orchestrator import PhaseOrchestrator
 from nlsq.streaming.problem import StreamedProblem
 from nlsq.streaming.progress import PassDisplay
-from nlsq.streaming.sources import DataSourceError
+from nlsq.streaming.shares import Shares
+from nlsq.streaming.sources import DataSourceError, SequentialSource, Source
 from nlsq.streaming.survey import PART, Survey, sample_alone, survey
 from nlsq.utils import interruption
 
 if TYPE_CHECKING:
     from nlsq.diagnostics import DiagnosticsConfig
+    from nlsq.distributed.alone import Alone
+    from nlsq.distributed.ranks import Ranks
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,6 +132,8 @@ def fit_source(
 ) -> StreamedFitResult:
     """Fit a source; the arguments of `nlsq.fit`, brought to `reading`, `hybrid` and `decision`.
 
+    Called inside `together` of the processes that fit: each reads its share of the data.
+
     Where they ask for a search for the global minimum, see `nlsq.streaming.phases.searching`.
 
     Raises
@@ -134,13 +143,13 @@ def fit_source(
     ValueError, TypeError, FitError
         As `curve_fit`.
     """
-    started = time.perf_counter()
+    started, ranks = time.perf_counter(), current()
     if stability is not False:
         raise ValueError(
             "`stability` looks at data in memory; a fit of a source has none of it. Fit a part of "
             "the data with curve_fit(..., stability='check') first."
         )
-    source = as_source(xdata, ydata, sigma)
+    source = ranks.agree(lambda: as_source(xdata, ydata, sigma), named=True)
     if isinstance(f, str):
         f = read(f, source)
     if options.pop("auto_bounds", False) or options.pop("bounds_safety_factor", None) is not None:
@@ -175,6 +184,14 @@ def fit_source(
     else:
         decided = decision
     settings = dataclasses.replace(settings, sampled=decided.sampled)
+    if ranks.count > 1:
+        _require_same_call(ranks, source, reading, parameters, settings, {
+            "hybrid": hybrid, "strategy": strategy, "has_start": has_start, "fixed": fixed,
+            "absolute_sigma": absolute_sigma, "check_finite": check_finite,
+            "nan_policy": nan_policy, "compute_diagnostics": diagnoses,
+        })  # fmt: skip
+        if ranks.rank:
+            settings = dataclasses.replace(settings, callback=None, verbose=0)
     if nan_policy not in (None, "raise", "omit"):
         raise ValueError(f"nan_policy must be None, 'raise' or 'omit', got {nan_policy!r}.")
     size = reading.chunk_size or automatic_chunk_size(
@@ -188,12 +205,15 @@ def fit_source(
         stack.callback(source.close)
         checkpoints = None
         if reading.checkpoint is not None:
-            checkpoints = stack.enter_context(
-                CheckpointManager(reading.checkpoint, interval=reading.checkpoint_interval)
-            )
-        display = stack.enter_context(PassDisplay(source.n_points, reading.show_progress))
-        found = None if omit or checkpoints else sample_alone(source, check)
-        found = found or survey(source, size, omit, check, display.reading)
+            checkpoints = ranks.agree(lambda: _checkpoints(reading, ranks, stack))
+        shown = False if ranks.rank else reading.show_progress
+        display = stack.enter_context(PassDisplay(source.n_points, shown))
+        found = None
+        if not (omit or checkpoints):
+            found = sample_alone(source, check)
+            if None in ranks.each(lambda: found and found.n_points):
+                found = None
+        found = found or survey(source, size, omit, check, display.reading, ranks)
         one = found.sample
         data = _AllPoints(one.x, one.y, one.sigma, one.weights, one.factor, survey=found)
         if said is not None and said.asks_data:
@@ -206,28 +226,43 @@ def fit_source(
         choose_road(model, found.sample, parameters, settings, found.n_points)
         problem = StreamedProblem(model, found, parameters, settings, check)
         problem.require_pointwise()
+        shares = None
+        if ranks.count > 1:
+            _require_same_model(ranks, problem)
+            shares = Shares(ranks, found.n_points, problem.layout.capacity)
         buffers = buffer_bytes(source.form.bytes_per_point, problem.layout.capacity)
         manager.require(buffers, f"Reading {source.name} in pieces")
-        feed = Feed(source, problem.layout.capacity, size, omit)
+        own = None if shares is None else shares.own
+        feed = Feed(source, problem.layout.capacity, size, omit, own=own)
         stack.callback(feed.forget)
         feed.keep(bytes_to_keep(buffers))
-        whole = FullPasses(feed, found, display.passing, check)
+        whole = FullPasses(feed, found, display.passing, check, shares)
         search = None
         if strategy is not None:
             from nlsq.streaming.phases.searching import SearchPhase
 
             part = Feed(source, PART, size, omit, check)
-            search = SearchPhase(strategy, has_start, part, display.judging)
-        phases = PhaseOrchestrator(problem, whole, hybrid, checkpoints, reading.resume, search)
+            search = SearchPhase(strategy, has_start, part, display.judging, ranks)
+        phases = PhaseOrchestrator(
+            problem, whole, hybrid, checkpoints, reading.resume, search, ranks
+        )
         problem.options = dataclasses.replace(settings, callback=display.watch(settings.callback))
         outcome = phases.run()
         parameters = phases.problem.parameters  # with the start that a search found
         finished = Finished(model, data, parameters, settings, outcome)
         if finished.status is Status.NOT_FINITE:
-            _refuse_start(feed, model, parameters, outcome.x)
+            _refuse_start(ranks, feed, model, parameters, outcome.x)
+        sums = None
+        if ranks.count > 1:  # together: whoever asks later is alone
+            if not finished.status.stopped_from_outside:
+                with suppress(KeyboardInterrupt):
+                    once_more = FullPasses(feed, found, shares=shares)
+                    sums = moments(phases.problem, once_more, outcome.x)._asdict()
+            ranks.apart()
+            feed = Feed(source, feed.capacity, size, omit)
         if checkpoints is not None and not finished.status.stopped_from_outside:
             checkpoints.remove()
-    result = _result(finished, phases, feed, absolute_sigma, time.perf_counter() - started)
+    result = _result(finished, phases, feed, absolute_sigma, time.perf_counter() - started, sums)
     if phases.found is not None:
         from nlsq.result.search_sentences import tell
 
@@ -264,12 +299,19 @@ def _settings(caller, f, method, jac, parameters: Parameters, options: dict) -> 
 
 
 def _result(
-    finished: Finished, phases: PhaseOrchestrator, feed: Feed, absolute_sigma: bool, seconds: float
+    finished: Finished,
+    phases: PhaseOrchestrator,
+    feed: Feed,
+    absolute_sigma: bool,
+    seconds: float,
+    known: dict[str, float] | None,
 ) -> StreamedFitResult:
     problem, sample = phases.problem, phases.problem.survey.sample
     whole = FullPasses(feed, problem.survey)
 
     def sums() -> dict[str, float]:
+        if known is not None:
+            return known
         finished.model.require_unchanged()
         try:
             return moments(problem, whole, finished.outcome.x)._asdict()
@@ -294,29 +336,94 @@ def _result(
     return result
 
 
-def _refuse_start(feed: Feed, model: Model, parameters: Parameters, p: np.ndarray) -> None:
+def _checkpoints(
+    reading: Reading, ranks: Alone | Ranks, stack: ExitStack
+) -> CheckpointManager | KeptElsewhere:
+    """Who keeps the checkpoints of this process."""
+    ranks.hint = (
+        f" Its checkpoint is in {reading.checkpoint}: start the fit again with resume=True, in any "
+        "number of processes."
+    )
+    if ranks.rank:
+        return KeptElsewhere()
+    return stack.enter_context(
+        CheckpointManager(reading.checkpoint, interval=reading.checkpoint_interval)
+    )
+
+
+def _require_same_call(
+    ranks: Ranks,
+    source: Source | SequentialSource,
+    reading: Reading,
+    parameters: Parameters,
+    settings: Options,
+    others: dict[str, Any],
+) -> None:
+    """Refuse processes that were asked for different fits."""
+    quiet = ("callback", "verbose", "deadline", "history")
+    told = {k: v for k, v in vars(settings).items() if k not in quiet} | others
+    told |= {
+        "time_limit": settings.deadline is not None,
+        "checkpoint": None if reading.checkpoint is None else str(reading.checkpoint),
+        "resume": reading.resume,
+    }
+    plain = str, int, float, bool, type(None)
+    said = {
+        "the source": type(source).__name__,
+        "the columns of the data": repr(source.form),
+        "the number of points": source.n_points,
+        "p0": [parameters.names, parameters.p0.tolist()],
+        "bounds": [parameters.lb.tolist(), parameters.ub.tolist()],
+    }
+    said |= {k: v if isinstance(v, plain) else fingerprint(model_key(v)) for k, v in told.items()}
+    ranks.alike(said, "Call the fit alike on all of them.")
+
+
+def _require_same_model(ranks: Ranks, problem: StreamedProblem) -> None:
+    """Refuse processes with different models, or data."""
+    sample = problem.survey.sample
+    arrays = (sample.x.given, sample.y, sample.weights)
+    content = b"".join(np.ascontiguousarray(a).tobytes() for a in arrays if a is not None)
+    said = {
+        "the model": fingerprint(problem.model.key),
+        "how the model is computed": "NumPy" if problem.model.interpreted else "JAX",
+        "the number of points": problem.survey.n_points,
+        "the data": xxhash.xxh3_128_hexdigest(content),
+    }
+    ranks.alike(said, "Give all of them the same model and data.")
+
+
+def _refuse_start(
+    ranks: Alone | Ranks, feed: Feed, model: Model, parameters: Parameters, p: np.ndarray
+) -> None:
     """Raise with the first row at which the model is not finite at the start."""
     start = ", ".join(f"{n}={v:g}" for n, v in zip(parameters.names, p, strict=True))
     where = "its derivatives are not finite"
-    for chunk in feed.chunks():
-        weights = chunk.points.sigma
-        counts = np.ones(chunk.count, bool) if weights is None else weights != 0
-        bad = np.flatnonzero(counts & ~np.isfinite(chunk.points.y))
-        if bad.size:
-            point = chunk.first + int(bad[0])
+    found = [bad for bad in ranks.each(lambda: _not_finite(feed, model, p)) if bad is not None]
+    if found:
+        row, of_data, value = min(found)
+        where = f"the model gives {value} in row {row} of {feed.source.name}"
+        if of_data:
             raise DataSourceError(
-                f"{Status.NOT_FINITE.sentence} y is {chunk.points.y[bad[0]]} in row "
-                f"{feed.source.row(point)} of {feed.source.name}. Remove such points, or pass "
-                "nan_policy='omit'."
+                f"{Status.NOT_FINITE.sentence} y is {value} in row {row} of {feed.source.name}. "
+                "Remove such points, or pass nan_policy='omit'."
             )
-        value = np.broadcast_to(model.predict(chunk.points.x, p), chunk.count)
-        bad = np.flatnonzero(counts & ~np.isfinite(value))
-        if bad.size:
-            row = feed.source.row(chunk.first + int(bad[0]))
-            where = f"the model gives {value[bad[0]]} in row {row} of {feed.source.name}"
-            break
-        feed.release(chunk)
     raise DataSourceError(
         f"{Status.NOT_FINITE.sentence} With {start} {where}. Choose another p0, or bounds that "
         "keep the parameters where the model is defined."
     )
+
+
+def _not_finite(feed: Feed, model: Model, p: np.ndarray) -> tuple[int, bool, str] | None:
+    """(row, whether it is y and not the model, its value there) of the first such point."""
+    for chunk in feed.chunks():
+        weights, y = chunk.points.sigma, chunk.points.y
+        counts = np.ones(chunk.count, bool) if weights is None else weights != 0
+        value = np.broadcast_to(model.predict(chunk.points.x, p), chunk.count)
+        for of_data, values in ((True, y), (False, value)):
+            bad = np.flatnonzero(counts & ~np.isfinite(values))
+            if bad.size:
+                row = feed.source.row(chunk.first + int(bad[0]))
+                return row, of_data, str(values[bad[0]])
+        feed.release(chunk)
+    return None

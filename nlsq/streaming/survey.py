@@ -16,7 +16,10 @@ first one, where everything was read before, by the digests.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from itertools import chain, islice
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xxhash
@@ -25,10 +28,15 @@ from nlsq.core.drive.sampling import sample_size
 from nlsq.core.model.abscissae import Abscissae
 from nlsq.core.passes.layout import CHUNKS
 from nlsq.core.problem.observations import Observations, sample_places
+from nlsq.distributed.alone import ALONE, Alone
 from nlsq.streaming.feed import Chunk, Feed, are_good, to_weights
 from nlsq.streaming.loading import empty
+from nlsq.streaming.shares import Shares
 from nlsq.streaming.sources import Columns, DataSourceError, SequentialSource, Source
 from nlsq.utils import interruption
+
+if TYPE_CHECKING:
+    from nlsq.distributed.ranks import Ranks
 
 PART = CHUNKS[0][0]  # points under one digest; divides the chunks of every length
 FAR = 512  # points between two of a sample, from which on it is read alone: 4 KiB, a page
@@ -129,26 +137,30 @@ def survey(
     omit: bool,
     check: bool,
     advance: Callable[[int], None],
+    ranks: Alone | Ranks = ALONE,
 ) -> Survey:
     """Read the source once, or twice where a sample needs it; advance(k) hears of k more points.
+
+    Each of the `ranks` reads its share, where single points can be found without those before.
 
     Raises
     ------
     DataSourceError
         Points that are no numbers, naming the row, or no points at all.
     """
-    feed = Feed(source, PART, read_size, omit, check)
+    shares = None
+    if ranks.count > 1 and isinstance(source, Source) and not omit:
+        shares = Shares(ranks, source.n_points, PART)
+    feed = Feed(source, PART, read_size, omit, check, None if shares is None else shares.own)
     expected = source.n_points or 0
     taker = _Taker(expected)
     found, count, omitted, idle = [], 0, 0, {}
-    for chunk in feed.chunks():
-        found += digests(chunk.points)
-        idle[chunk.index] = count_idle(chunk)
-        taker.take(chunk)
-        count, omitted = count + chunk.count, omitted + chunk.omitted
-        feed.release(chunk)
-        advance(chunk.count)
-        interruption.check()
+    for index, points, left_out, digest, weightless, taken in _looked_at(feed, taker, shares):
+        found += digest
+        idle[index] = weightless
+        taker.add(taken)
+        count, omitted = count + points, omitted + left_out
+        advance(points)
     if not count:
         raise DataSourceError(
             f"{source.name}: there are no points"
@@ -156,13 +168,31 @@ def survey(
         )
     if count != expected:
         taker = _Taker(count)
-        for chunk in feed.chunks():
-            taker.take(chunk)
-            feed.release(chunk)
-            interruption.check()
+        for *_, taken in _looked_at(feed, taker, shares):
+            taker.add(taken)
     if sum(idle.values()) == count:
         raise DataSourceError(f"{source.name}: every point has weight 0 (sigma = inf, or masked).")
     return Survey(count, omitted, tuple(found), taker.observations(), idle=idle)
+
+
+def _looked_at(feed: Feed, taker: _Taker, shares: Shares | None) -> Iterator[tuple]:
+    """(index, points, omitted ones, digests, idle ones, those of the sample) of each chunk."""
+
+    def see(chunks: Iterable[Chunk]) -> Iterator[tuple]:
+        for chunk in chunks:
+            idle, taken = count_idle(chunk), taker.of(chunk)
+            digest = digests(chunk.points)
+            feed.release(chunk)
+            yield chunk.index, chunk.count, chunk.omitted, digest, idle, taken
+            interruption.check()
+
+    with closing(feed.chunks()) as chunks:
+        if shares is None:
+            yield from see(chunks)
+            return
+        for first, stop in shares.rounds:
+            mine = islice(chunks, len(shares.mine(first, stop)))
+            yield from chain(*shares.ranks.each(lambda mine=mine: list(see(mine))))
 
 
 def count_idle(chunk: Chunk) -> int:
@@ -188,12 +218,17 @@ class _Taker:
         self._places = sample_places(m, sample_size(m)) if m else np.zeros(0, int)
         self._taken: list[Columns] = []
 
-    def take(self, chunk: Chunk) -> None:
+    def of(self, chunk: Chunk) -> tuple:
+        """Those of a chunk."""
         low, high = np.searchsorted(self._places, (chunk.first, chunk.first + chunk.count))
         at = self._places[low:high] - chunk.first
         points = chunk.points
         weights = None if points.sigma is None else points.sigma[at]
-        self._taken.append(Columns(points.x[..., at], points.y[at], weights))
+        return points.x[..., at], points.y[at], weights
+
+    def add(self, taken: tuple) -> None:
+        """Take those of the next chunk."""
+        self._taken.append(Columns(*taken))
 
     def observations(self) -> Observations:
         return _observations(

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _heard: list[int] = []  # signals since the outermost block, or the program, began
 _pending = False  # one of them was not acted upon yet
+_failure: Exception | None = None  # what another thread learnt that ends the work
 _depth = 0  # of blocks `deferred`
 _worth = False  # whether there is something to save
 _end: Callable[[int], NoReturn] | None = None  # how the program ends at once
@@ -37,11 +38,21 @@ def check() -> None:
     Raises
     ------
     KeyboardInterrupt
+        Or the error of `fail`.
     """
     global _pending
     if _pending and _in_main_thread():
         _pending = False
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt if _failure is None else _failure
+
+
+def fail(error: Exception | None) -> None:
+    """Let the main thread raise an error where it looks for signals; None takes it back."""
+    global _pending, _failure
+    if error is None and _failure is not None:
+        _pending = False
+    _failure = error
+    _pending = _pending or error is not None
 
 
 def acted_upon() -> None:

@@ -354,6 +354,21 @@ class CheckpointManager:
             raise CheckpointError(f"The checkpoints in {self.folder} were closed.")
 
 
+class KeptElsewhere:
+    """The checkpoints of a fit of many processes, on all but the first, which keeps them."""
+
+    failure = None
+
+    def due(self) -> bool:
+        return False
+
+    def save(self, checkpoint: Checkpoint) -> bool:
+        return True
+
+    def remove(self) -> None:
+        """Nothing is here."""
+
+
 def _lock(folder: Path) -> int | None:
     """Lock the lock file; the system drops the lock when the process ends."""
     while fcntl is not None:

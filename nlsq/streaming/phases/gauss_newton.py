@@ -8,18 +8,26 @@ holds: a fit that goes on from it computes the same bits as one that was never i
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nlsq.config import double_precision
 from nlsq.core.loop.outcome import Outcome
-from nlsq.core.loop.state import Setup, start_vector
+from nlsq.core.loop.state import start_vector
 from nlsq.core.loop.status import Status
 from nlsq.core.loop.watch import Watch, drive_passes
 from nlsq.core.passes.reduction import Sums
 from nlsq.streaming.full_passes import NOTHING, FullPasses, Part
 from nlsq.streaming.problem import StreamedProblem
+
+if TYPE_CHECKING:
+    from nlsq.core.loop.state import State
+    from nlsq.core.problem.options import Options
+    from nlsq.distributed.alone import Alone
+    from nlsq.distributed.ranks import Ranks
 
 Save = Callable[[dict, bool], None]
 
@@ -33,16 +41,19 @@ class GaussNewtonPhase:
     passes : FullPasses
     save : callable
         save(numbers, now): keep a checkpoint, at once or when it is due.
+    ranks : Alone or Ranks
+        The processes that make this fit.
     """
 
-    def __init__(self, problem: StreamedProblem, passes: FullPasses, save: Save):
-        self._problem, self._passes, self._save = problem, passes, save
+    def __init__(
+        self, problem: StreamedProblem, passes: FullPasses, save: Save, ranks: Alone | Ranks
+    ):
+        self._problem, self._passes, self._save, self._ranks = problem, passes, save, ranks
         self._begun, self._latest = NOTHING, None
 
-    def run(self, start: np.ndarray, setup: Setup) -> Outcome:
-        """Fit from the trial point `start`."""
-        state = start_vector(start, self._problem.method)
-        return self._drive(state, self._problem.flat(setup), NOTHING)
+    def run(self, start: np.ndarray, flat: np.ndarray) -> Outcome:
+        """Fit from the trial point `start`, with the setup as a program takes it."""
+        return self._drive(start_vector(start, self._problem.method), flat, NOTHING)
 
     def go_on(self, numbers: dict[str, np.ndarray]) -> Outcome:
         """Fit on from the numbers of a checkpoint."""
@@ -51,7 +62,7 @@ class GaussNewtonPhase:
     def _drive(self, state: np.ndarray, flat: np.ndarray, begun: Part) -> Outcome:
         self._flat, self._begun = flat, begun
         self._program, options = self._problem.pass_program(), self._problem.options
-        watch = Watch(options)
+        watch = Watch(options) if self._ranks.count == 1 else _SharedWatch(options, self._ranks)
         try:
             with double_precision():
                 outcome = drive_passes(self._pass, self._problem.method, flat, state, watch)
@@ -79,7 +90,33 @@ class GaussNewtonPhase:
             return total._replace(checksum=None), total.checksum
 
         checkpoint(begun)
-        return self._passes.fold(work, begun, checkpoint)
+        return self._passes.fold(work, begun, checkpoint, Sums)
+
+
+class _SharedWatch(Watch):
+    """A watch of all processes: the callback and the clock are the first's, all stop together."""
+
+    def __init__(self, options: Options, ranks: Alone | Ranks):
+        if ranks.rank:
+            options = dataclasses.replace(options, callback=None, verbose=0, deadline=None)
+        super().__init__(options)
+        self._ranks = ranks
+
+    def stops(self, state: State, running: bool) -> bool:
+        def look() -> tuple[bool, int | None, bytes]:
+            stopped = super(_SharedWatch, self).stops(state, running)
+            came_to = np.append(state.point.x, state.point.cost).tobytes()
+            return stopped, None if self.stop is None else int(self.stop), came_to
+
+        found = self._ranks.each(look)
+        if any(came_to != found[0][2] for *_, came_to in found):
+            raise RuntimeError(
+                "The processes of this fit came to different numbers from the same sums: their "
+                "machines have different processors. Use machines of one kind."
+            )
+        stopped, stop, _ = found[0]
+        self.stop = None if stop is None else Status(stop)
+        return stopped
 
 
 def _numbers(part: Part) -> dict[str, np.ndarray]:

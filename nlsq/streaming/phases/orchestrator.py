@@ -19,6 +19,7 @@ from nlsq.core.loop.state import Setup
 from nlsq.core.model.identity.fingerprint import fingerprint
 from nlsq.core.model.identity.walk import model_key
 from nlsq.core.problem.setup import make_setup
+from nlsq.distributed.alone import ALONE, Alone
 from nlsq.precision.parameter_normalizer import ParameterNormalizer
 from nlsq.streaming.full_passes import FullPasses
 from nlsq.streaming.hybrid_config import HybridStreamingConfig
@@ -30,10 +31,12 @@ from nlsq.streaming.telemetry import DefenseLayerTelemetry
 from nlsq.utils import interruption
 
 if TYPE_CHECKING:
+    from nlsq.distributed.ranks import Ranks
     from nlsq.global_optimization.problem import Found
     from nlsq.streaming.phases.searching import SearchPhase
 
 FULL_PASSES, TOURNAMENT = "full passes", "tournament"  # what a checkpoint is of
+_SEARCHES = "Give the search a seed, the same on all, and use machines of one kind."
 _NOTHING: Mapping = MappingProxyType({})
 
 
@@ -58,6 +61,8 @@ class PhaseOrchestrator:
         Go on from the checkpoint, where there is one.
     search : SearchPhase or None
         Its start takes the place of p0, in `problem` too.
+    ranks : Alone or Ranks
+        The processes that make this fit: the first finds where it begins, keeps its checkpoints.
 
     Attributes
     ----------
@@ -74,6 +79,7 @@ class PhaseOrchestrator:
     checkpoints: CheckpointManager | None = None
     resume: bool = False
     search: SearchPhase | None = None
+    ranks: Alone | Ranks = ALONE
     found: Found | None = dataclasses.field(default=None, init=False)
 
     def __post_init__(self) -> None:
@@ -82,19 +88,22 @@ class PhaseOrchestrator:
 
     def run(self) -> Outcome:
         """Fit; the outcome of the loop, whatever its status."""
-        kept = None if self.checkpoints is None else self._kept(self.checkpoints)
+        kept = None
+        if self.checkpoints is not None:
+            kept = self.ranks.first(partial(self._kept, self.checkpoints))
         if kept is not None:
+            kept = Checkpoint(**kept)
             self.facts |= kept.facts | {"resumed": True}
         if self.search is not None:
             with self._timed("search"):
                 self._search(self.search, kept)
-        phase = GaussNewtonPhase(self.problem, self.passes, self._save)
+        phase = GaussNewtonPhase(self.problem, self.passes, self._save, self.ranks)
         if kept is not None and kept.phase == FULL_PASSES:
             with self._timed("full passes"):
                 return phase.go_on(kept.numbers)
-        start, setup = self._near()
+        start, flat, self.facts = self.ranks.first(self._begin)
         with self._timed("full passes"):
-            return phase.run(start, setup)
+            return phase.run(start, flat)
 
     def _search(self, search: SearchPhase, kept: Checkpoint | None) -> None:
         """Put the start that the search finds in the place of p0."""
@@ -108,6 +117,7 @@ class PhaseOrchestrator:
         told = self.facts.get("tournament")
         self.found, told = search.best(found, self.problem, told, state, save)
         self.facts |= {"tournament": told} if told else {}
+        self.ranks.alike({"the start that the search found": self.found.p0.tolist()}, _SEARCHES)
         parameters = dataclasses.replace(self.problem.parameters, p0=self.found.p0)
         self.problem = dataclasses.replace(self.problem, parameters=parameters)
 
@@ -133,6 +143,11 @@ class PhaseOrchestrator:
             "defense": self.telemetry.export(),
         }
         return found.params
+
+    def _begin(self) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
+        """(first trial of the full passes, setup as programs take it, facts)."""
+        start, setup = self._near()
+        return start, self.problem.flat(setup), self.facts
 
     def _near(self) -> tuple[np.ndarray, Setup]:
         """(first trial of the full passes, setup).
@@ -182,8 +197,8 @@ class PhaseOrchestrator:
             parts["search"] = fingerprint(model_key(settings))
         return self.problem.fingerprint | parts
 
-    def _kept(self, checkpoints: CheckpointManager) -> Checkpoint | None:
-        """The checkpoint to go on from, None where there is none.
+    def _kept(self, checkpoints: CheckpointManager) -> dict[str, Any] | None:
+        """What the checkpoint to go on from holds, None where there is none.
 
         Raises
         ------
@@ -206,7 +221,7 @@ class PhaseOrchestrator:
                 "to go on from there, give another folder, or delete it."
             )
         checkpoints.require(kept, self._fingerprint)
-        return kept
+        return vars(kept)
 
     def _save(
         self, numbers: dict, now: bool, phase: str = FULL_PASSES, more: Mapping = _NOTHING

@@ -14,7 +14,7 @@ import dataclasses
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from nlsq.core.drive.roads import choose_road
 from nlsq.core.model.calls import CurveCall
 from nlsq.core.model.model import Model
 from nlsq.core.problem.observations import Observations, parse_observations
+from nlsq.distributed.alone import ALONE, Alone
 from nlsq.global_optimization.batch_costs import Batch, BatchCosts
 from nlsq.global_optimization.problem import Found, Problem
 from nlsq.global_optimization.tournament import TournamentSelector
@@ -31,6 +32,9 @@ from nlsq.streaming.loading import load
 from nlsq.streaming.problem import StreamedProblem
 from nlsq.streaming.spread import spread
 from nlsq.utils import interruption
+
+if TYPE_CHECKING:
+    from nlsq.distributed.ranks import Ranks
 
 IN_FULL = 10**6  # points
 
@@ -49,6 +53,8 @@ class SearchPhase:
     feed : Feed
     judged : callable
         judged(batches done, of how many) after each batch of a tournament.
+    ranks : Alone or Ranks
+        The processes that make this fit: each searches alike, and they stop together.
     """
 
     def __init__(
@@ -57,9 +63,10 @@ class SearchPhase:
         has_start: bool,
         feed: Feed,
         judged: Callable[[int, int], None] = lambda done, total: None,
+        ranks: Alone | Ranks = ALONE,
     ):
         self.strategy, self.has_start = strategy, has_start
-        self._feed, self._judged = feed, judged
+        self._feed, self._judged, self._ranks = feed, judged, ranks
 
     def find(self, problem: StreamedProblem) -> Found:
         """What the search finds on all points, or on the sample."""
@@ -126,9 +133,9 @@ class SearchPhase:
                 yield batch
                 self._judged(selector.n_batches, total)
                 save(*_parts(selector), False)
-                if deadline is not None and time.monotonic() > deadline:
+                if self._ranks.first(lambda: deadline is not None and time.monotonic() > deadline):
                     return
-                interruption.check()
+                self._ranks.agree(interruption.check)
 
         try:
             selector.run_tournament(batches(), costs)
