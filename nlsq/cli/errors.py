@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nlsq.session.errors import DataError, ModelError, ProgramError
+from nlsq.session.errors import DataError, LostProcess, ModelError, ProgramError
 
 
 class NotConverged(ProgramError):
@@ -17,10 +17,13 @@ class Terminated(ProgramError):
     """SIGTERM: what there was is saved, and the work can be taken up again."""
 
 
-_CODES = {DataError: 2, ModelError: 3, NotConverged: 4, Undetermined: 5, Terminated: 75}
+_CODES = {
+    DataError: 2, ModelError: 3, NotConverged: 4, Undetermined: 5, LostProcess: 6, Terminated: 75,
+}  # fmt: skip
 EXIT_CODES = (
     "Exit codes: 0 done, 1 usage or configuration, 2 data, 3 model, 4 not converged, 5 (with "
-    "--strict) undetermined or on a bound, 75 terminated, 130 interrupted twice."
+    "--strict) undetermined or on a bound, 6 (with --processes) one was lost, 75 terminated, 130 "
+    "interrupted twice."
 )
 
 

@@ -141,6 +141,10 @@ WORKFLOW = [
             type=click.Path(path_type=Path, file_okay=False),
             help="Folder for the state of a long fit; nlsq resume continues from it."),
 ]  # fmt: skip
+PROCESSES = [
+    Setting(["--processes"], key="workflow.processes", type=click.IntRange(1), metavar="N",
+            help="Processes on this machine that read and fit the data together."),
+]  # fmt: skip
 SET = [
     click.Option(["--set"], multiple=True, metavar="KEY=VALUE",
                  help="Set any entry of a configuration file, e.g. fitting.loss=huber."),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import click
+
 from nlsq.cli.options import command_line
 
 if TYPE_CHECKING:
@@ -23,23 +25,30 @@ def run(settings: Settings, output: Output, strict: bool = False, resume: bool =
     ------
     ProgramError
     """
-    from nlsq.cli import signals
+    from nlsq.cli import processes, signals
     from nlsq.cli.errors import NotConverged, Terminated, Undetermined
     from nlsq.result.minima import INTERRUPTED, OUT_OF_TIME
-    from nlsq.session.pieces import allowed_memory
+    from nlsq.session.pieces import allowed_memory, read_in_pieces
     from nlsq.session.plan import read
     from nlsq.session.resuming import keep_request
     from nlsq.session.running import execute
 
     signals.way_on = _way_on(settings)
-    if settings.workflow.checkpoint is not None and not resume:
+    rank, count = 0, settings.workflow.processes
+    if count > 1:
+        read_in_pieces(settings)  # or it is refused
+        if not processes.launched():
+            click.get_current_context().exit(processes.launch(count, _way_on(settings)))
+        rank = processes.join()
+    if settings.workflow.checkpoint is not None and not resume and not rank:
         keep_request(settings)
     with allowed_memory(settings):
         whole = output.is_whole(settings)
         document, result = execute(
             settings, read(settings), resume, whole=whole, command=command_line()
         )
-        output.write(document, result, settings)
+        if not rank:
+            output.write(document, result, settings)
     stopped = (document.get("search") or {}).get("stopped")
     cut_short = stopped in (INTERRUPTED, OUT_OF_TIME)
     if cut_short or not document["convergence"]["success"]:

@@ -13,6 +13,7 @@ _FLAGS = ("NLSQ_", "XLA_", "JAX_")  # settings of the environment that numbers d
 _OWN = (
     "JAX_COORDINATOR_ADDRESS", "JAX_COORDINATOR_BIND_ADDRESS", "JAX_PROCESS_ID",
     "JAX_NUM_PROCESSES", "JAX_LOCAL_DEVICE_IDS", "JAX_COMPILATION_CACHE_DIR", "NLSQ_CACHE_DIR",
+    "NLSQ_LAUNCHED",
 )  # fmt: skip
 
 

@@ -38,7 +38,11 @@ class LimitReached(ModelError):
     """A confined fit took more memory or time than it may."""
 
 
+class LostProcess(ProgramError):
+    """One of the processes that make a fit together is not there any more."""
+
+
 BY_NAME = {
     kind.__name__: kind
-    for kind in (ConfigurationError, DataError, ModelError, NoModel, LimitReached)
+    for kind in (ConfigurationError, DataError, ModelError, NoModel, LimitReached, LostProcess)
 }

@@ -120,11 +120,30 @@ def allowed_memory(settings: Settings) -> AbstractContextManager:
 def read_in_pieces(settings: Settings) -> bool:
     """Whether the file is read piece by piece: asked for, long, or more than fits into memory."""
     work, data = settings.workflow, settings.data
+    if work.processes > 1:
+        _require_shared(settings)
+        return True
     if work.strategy == "direct" or data.from_stdin:
         return False
     if in_pieces_by_request(settings):
         return True
     return too_large(settings) or (os.path.isfile(data.input_file) and has_many(settings))
+
+
+def _require_shared(settings: Settings) -> None:
+    """Refuse what several processes do not share."""
+    work, model = settings.workflow, settings.model
+    why = ""
+    if work.strategy == "direct":
+        why = "--workflow direct holds the data in the memory of one"
+    elif settings.data.from_stdin:
+        why = "standard input can be read by one only"
+    elif model.path is not None and not model.trusted:
+        why = f"{model.path} runs confined in one unless it is trusted (--trust)"
+    if why:
+        raise ConfigurationError(
+            f"{work.processes} processes are to share the fit, but {why}.", "Leave one away."
+        )
 
 
 def too_large(settings: Settings) -> bool:
@@ -137,7 +156,7 @@ def in_pieces_by_request(settings: Settings) -> bool:
     """Whether the user asked for what only a fit in pieces has."""
     work = settings.workflow
     asked = work.strategy != "auto" or work.checkpoint is not None or work.chunk_size is not None
-    return asked or settings.fitting.goal == "memory_efficient"
+    return asked or work.processes > 1 or settings.fitting.goal == "memory_efficient"
 
 
 def has_many(settings: Settings) -> bool:
@@ -184,6 +203,7 @@ def decision(settings: Settings, source: Any) -> StreamingDecision:
 
     work, n_points = settings.workflow, source.n_points
     asked = "checkpoint" if work.checkpoint else "chunk_size" if work.chunk_size else ""
+    asked = asked or ("processes" if work.processes > 1 else "")
     asked = asked or ("goal" if settings.fitting.goal == "memory_efficient" else "")
     made = StreamingCoordinator().decide(
         n_points, source.form.bytes_per_point, False, _usable(settings),

@@ -26,6 +26,7 @@ from nlsq.session.errors import (
     ConfigurationError,
     DataError,
     LimitReached,
+    LostProcess,
     ModelError,
     NoModel,
     ProgramError,
@@ -364,8 +365,11 @@ def _fit_in_pieces(settings: Settings, model: LoadedModel, options: dict[str, An
 
 def translated(error: Exception, model: LoadedModel) -> ProgramError:
     """What a failure inside a fit was: of the model, the data or the request."""
+    from nlsq.distributed import LostRank
     from nlsq.streaming import DataSourceError
 
+    if isinstance(error, LostRank):
+        return LostProcess(str(error))
     if model.path is not None and raised_in(error, model.path):
         return failure(error, model.path)
     if isinstance(error, DataSourceError | MemoryError):

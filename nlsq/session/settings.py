@@ -348,13 +348,14 @@ class Fitting(_Section):
 
 
 class Workflow(_Section):
-    """How much data is held in memory, and where a long fit keeps its state."""
+    """How much data is held in memory, where a long fit keeps its state, who shares its work."""
 
     strategy: RoadLiteral = "auto"
     memory_limit_gb: float | None = Field(None, gt=0)
     chunk_size: int | None = Field(None, ge=1)
     checkpoint: Path | None = None
     checkpoint_interval: float = Field(30.0, ge=0)
+    processes: int = Field(1, ge=1)
 
 
 class Limits(_Section):

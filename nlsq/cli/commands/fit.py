@@ -8,7 +8,7 @@ import click
 
 from nlsq.cli.data_loaders import DATA
 from nlsq.cli.model_registry import MODEL
-from nlsq.cli.options import FITTING, SET, STRICT, WORKFLOW, configure, options
+from nlsq.cli.options import FITTING, PROCESSES, SET, STRICT, WORKFLOW, configure, options
 from nlsq.cli.result_exporter import OUTPUT, Output
 from nlsq.cli.workflow_runner import run
 
@@ -26,7 +26,7 @@ Examples:
 """
 
 
-@options(DATA, MODEL, FITTING, WORKFLOW, OUTPUT, SET)
+@options(DATA, MODEL, FITTING, WORKFLOW, PROCESSES, OUTPUT, SET)
 @click.command(epilog=EXAMPLES)
 @click.argument("source", metavar="FILE")
 @click.option("--dry-run", is_flag=True, help="Show points, memory and method, and stop.")

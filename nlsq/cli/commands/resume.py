@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from nlsq.cli.options import STRICT, options
+from nlsq.cli.options import PROCESSES, STRICT, options
 from nlsq.cli.result_exporter import OUTPUT, Output
 from nlsq.cli.workflow_runner import run
 
@@ -19,7 +19,7 @@ Examples:
 """
 
 
-@options(OUTPUT)
+@options(PROCESSES, OUTPUT)
 @click.command(epilog=EXAMPLES)
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False), metavar="DIR")
 @click.option("--trust", is_flag=True, help="Run the model file without checks, as at the start.")
@@ -38,6 +38,8 @@ def resume(folder: Path, trust: bool, strict: bool, **given) -> None:
     configuration = Configuration.read(path)
     if trust:
         configuration.set("model.trusted", True, "--trust")
+    if given["processes"] is not None:
+        configuration.set("workflow.processes", given["processes"], "--processes")
     output = Output.of(configuration, given)
     settings = configuration.settings()
     output.check(settings)
