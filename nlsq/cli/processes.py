@@ -22,7 +22,7 @@ from nlsq.session.errors import LostProcess
 from nlsq.utils import interruption
 
 _PIPE = "NLSQ_LAUNCHED"  # number of the pipe that ends with the process that started this one
-_GRACE = 8.0  # seconds from the end of one to that of all
+_ASKED, _MADE = 3.0, 8.0  # seconds after the first that failed, when the others are made to end
 
 
 def launched() -> bool:
@@ -120,11 +120,16 @@ def _started(
 
 def _wait(running: list[subprocess.Popen]) -> None:
     """Until all have ended, some time after the first that failed at the latest."""
-    until = None
-    while any(process.poll() is None for process in running):
-        if until is None and any(process.returncode for process in running):
-            until = time.monotonic() + _GRACE
-        if until is not None and time.monotonic() > until:
+    failed = asked = None
+    while left := [process for process in running if process.poll() is None]:
+        now = time.monotonic()
+        if failed is None and any(process.returncode for process in running):
+            failed = now
+        if failed is not None and asked is None and now > failed + _ASKED:
+            asked = now
+            for process in left:
+                process.terminate()
+        if failed is not None and now > failed + _MADE:
             return
         time.sleep(0.02)
 

@@ -63,9 +63,9 @@ class Ranks:
         self._inbox: dict[int, dict[int, bytes]] = defaultdict(dict)
         self._lost: str | None = None
         self._left: set[int] = set()
-        self._news = threading.Condition()
+        self._news = threading.Condition(threading.RLock())
         self._turn, self._fitting, self._told = 0, False, None
-        self._closing = False
+        self._closing, self._sending = False, threading.Lock()
         threading.Thread(target=self._listen, daemon=True, name="nlsq-ranks").start()
         atexit.register(self.close)
 
@@ -173,11 +173,13 @@ class Ranks:
     def _gather(self, own: bytes) -> list[bytes]:
         self._turn += 1
         if self.rank:
-            self._send_or_lose(0, own)
+            with contextlib.suppress(OSError):  # what follows says that the first is lost
+                self._send(0, _DATA, own)
             return _parted(self._answer(0))
         answers = [own, *(self._answer(r) for r in range(1, self.count))]
         for r in self._peers:
-            self._send_or_lose(r, _joined(answers))
+            with contextlib.suppress(OSError):  # the next turn says who is lost
+                self._send(r, _DATA, _joined(answers))
         return answers
 
     def _answer(self, r: int) -> bytes:
@@ -185,10 +187,10 @@ class Ranks:
         with self._news:
             while (answer := self._inbox[r].pop(self._turn, None)) is None:
                 self._require_all()
-                if r in self._left:
-                    self._lose(f"{self.names[r]} of {self.count} has ended without this fit")
-                    continue
-                self._news.wait()
+                if r not in self._left:
+                    self._news.wait()
+                else:
+                    self._lose(r, f"{self.names[r]} of {self.count} has ended without this fit")
             for old in [turn for turn in self._inbox[r] if turn < self._turn]:
                 del self._inbox[r][old]  # of a fit that it left
         return answer
@@ -203,28 +205,28 @@ class Ranks:
             with contextlib.suppress(OSError):
                 self._send(r, _DATA, answer if self.rank else _joined(own))
 
-    def _send_or_lose(self, r: int, payload: bytes) -> None:
-        self._require_all()
-        try:
-            self._send(r, _DATA, payload)
-        except OSError:
-            with self._news:  # the listener knows more, if it is not this rank alone
-                self._news.wait_for(lambda: self._lost or r in self._left, 1.0)
-                self._lose(f"{self.names[r]} of {self.count} was lost")
-            self._require_all()
-
     def _send(self, r: int, kind: bytes, payload: bytes = b"") -> None:
         head = _FRAME.pack(_MARK, kind, self._turn, len(payload))
-        self._peers[r].sendall(head + payload)
+        with self._sending:
+            self._peers[r].sendall(head + payload)
 
     def _require_all(self) -> None:
         if self._lost is not None:
             raise LostRank(self._lost + self.hint)
 
-    def _lose(self, sentence: str) -> None:
-        if self._lost is None:
+    def _lose(self, r: int, sentence: str) -> None:
+        """Note that rank r is lost, and tell the others."""
+        with self._news:
+            if self._lost is not None:
+                return
             self._lost = f"{sentence}, so that this fit cannot go on: it would miss its data."
-        self._news.notify_all()
+            self._news.notify_all()
+        for other in () if self.rank else self._peers:
+            if other != r:
+                with contextlib.suppress(OSError):
+                    self._send(other, _LOST, sentence.encode())
+        if self._fitting and not self._closing:  # long work between two gathers
+            interruption.fail(LostRank(self._lost + self.hint))
 
     # ------------------------------------------------------------------ the listener's thread
 
@@ -243,7 +245,7 @@ class Ranks:
         try:
             kind, turn, payload = _received(peer)
         except (OSError, ValueError):
-            self._gone(r, f"{self.names[r]} of {self.count} was lost (its connection broke)")
+            self._lose(r, f"{self.names[r]} of {self.count} was lost (its connection broke)")
             return False
         with self._news:
             if kind == _DATA:
@@ -252,22 +254,8 @@ class Ranks:
                 self._left.add(r)
             self._news.notify_all()
         if kind == _LOST:
-            self._gone(r, payload.decode())
+            self._lose(r, payload.decode())
         return kind != _BYE
-
-    def _gone(self, r: int, sentence: str) -> None:
-        with self._news:
-            first = self._lost is None
-            self._lose(sentence)
-        if self._closing or not first:
-            return
-        if not self.rank:
-            for other in self._peers:
-                if other != r:
-                    with contextlib.suppress(OSError):
-                        self._send(other, _LOST, sentence.encode())
-        if self._fitting:  # long work between two gathers
-            interruption.fail(LostRank(self._lost + self.hint))
 
 
 def joined(address: str, count: int, rank: int, timeout: float) -> Ranks:

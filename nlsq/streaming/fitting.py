@@ -43,6 +43,7 @@ from nlsq.result import StreamedFitResult
 from nlsq.streaming.feed import Feed, bytes_to_keep
 from nlsq.streaming.full_passes import FullPasses, buffer_bytes
 from nlsq.streaming.hybrid_config import HybridStreamingConfig
+from nlsq.streaming.loading import empty
 from nlsq.streaming.moments import moments
 from nlsq.streaming.opening import as_source
 from nlsq.streaming.phases.checkpoint import CheckpointManager, KeptElsewhere
@@ -58,6 +59,9 @@ if TYPE_CHECKING:
     from nlsq.diagnostics import DiagnosticsConfig
     from nlsq.distributed.alone import Alone
     from nlsq.distributed.ranks import Ranks
+
+
+_PROBES, _PROBE = 16, 256  # runs of points, and their length, by which files are compared
 
 
 @dataclasses.dataclass(frozen=True)
@@ -372,8 +376,9 @@ def _require_same_call(
         "the source": type(source).__name__,
         "the columns of the data": repr(source.form),
         "the number of points": source.n_points,
-        "p0": [parameters.names, parameters.p0.tolist()],
+        "p0": [list(parameters.names), parameters.p0.tolist()],
         "bounds": [parameters.lb.tolist(), parameters.ub.tolist()],
+        "the data": _probed(source) if isinstance(source, Source) else None,
     }
     said |= {k: v if isinstance(v, plain) else fingerprint(model_key(v)) for k, v in told.items()}
     ranks.alike(said, "Call the fit alike on all of them.")
@@ -381,16 +386,25 @@ def _require_same_call(
 
 def _require_same_model(ranks: Ranks, problem: StreamedProblem) -> None:
     """Refuse processes with different models, or data."""
-    sample = problem.survey.sample
-    arrays = (sample.x.given, sample.y, sample.weights)
-    content = b"".join(np.ascontiguousarray(a).tobytes() for a in arrays if a is not None)
+    found = problem.survey
     said = {
         "the model": fingerprint(problem.model.key),
         "how the model is computed": "NumPy" if problem.model.interpreted else "JAX",
-        "the number of points": problem.survey.n_points,
-        "the data": xxhash.xxh3_128_hexdigest(content),
+        "the number of points": found.n_points,
+        "the data": found.fingerprint,
     }
     ranks.alike(said, "Give all of them the same model and data.")
+
+
+def _probed(source: Source) -> str:
+    """A digest of points from all over a source."""
+    size = min(_PROBE, source.n_points)
+    points, digest = empty(source.form, size), xxhash.xxh3_128()
+    for start in np.linspace(0, source.n_points - size, _PROBES).astype(int).tolist():
+        source.read_into(start, points)
+        for column in points:
+            digest.update(b"" if column is None else np.ascontiguousarray(column).tobytes())
+    return digest.hexdigest()
 
 
 def _refuse_start(
