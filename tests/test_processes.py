@@ -12,6 +12,8 @@ import time
 import h5py
 import numpy as np
 import psutil
+import pyarrow as pa
+import pyarrow.parquet
 import pytest
 
 from nlsq.distributed import LostRank, facts, launchers
@@ -194,10 +196,10 @@ def test_a_place_that_is_none(given, message, monkeypatch):
 class Workers:
     """Processes that make fits together; those that were killed are started again."""
 
-    def __init__(self, cache):
-        self._env = os.environ | {"PYTHONPATH": str(ROOT), "NLSQ_CACHE_DIR": str(cache)}
+    def __init__(self, cache, count=WORKERS, **env):
+        self._env = os.environ | {"PYTHONPATH": str(ROOT), "NLSQ_CACHE_DIR": str(cache)} | env
         self._env.pop("NLSQ_DISABLE_PERSISTENT_CACHE", None)  # one compiles for all
-        self.running = [self._started() for _ in range(WORKERS)]
+        self.running = [self._started() for _ in range(count)]
         self._ended = []
 
     def __enter__(self):
@@ -253,6 +255,8 @@ def folder(tmp_path_factory):
         with h5py.File(place / f"{name}.h5", "w") as file:
             file.update({"x": x, "y": values, "sigma": sigma})
         np.savez(place / f"{name}.npz", x=x, y=values, sigma=sigma)
+    table = pa.table({"x": x, "y": y, "sigma": sigma})
+    pa.parquet.write_table(table, place / "good.parquet", row_group_size=35_000)
     with h5py.File(place / "short.h5", "w") as file:
         file.update({"x": x[:100_000], "y": y[:100_000], "sigma": sigma[:100_000]})
     return place
@@ -278,12 +282,19 @@ ROADS = [  # processes, kind of source, file
     (2, "hdf5", "good.h5"),
     (4, "arrays", "good.npz"),
     (3, "pieces", "good.npz"),
+    (3, "parquet", "good.parquet"),
 ]
 
 
 @pytest.mark.parametrize("count, kind, name", ROADS)
 def test_the_bits_are_those_of_one(workers, folder, one, count, kind, name):
     assert alike(workers.fit(count, data=f"{folder}/{name}", kind=kind, p0=P0)) == one
+
+
+def test_processes_with_several_devices(folder, one, tmp_path):
+    with Workers(tmp_path, 2, JAX_NUM_CPU_DEVICES="3") as group:
+        for count in (1, 2):
+            assert alike(group.fit(count, data=f"{folder}/good.h5", p0=P0)) == one
 
 
 def test_more_processes_than_chunks(workers, folder):

@@ -69,7 +69,13 @@ def initialize(
 
     Notes
     -----
-    A process that is lost, killed or with its machine, ends the fits of the others with a
+    Each process reads its own part of arrays, HDF5, Zarr, npy and Parquet files (whole row groups),
+    and of what has ``get_chunk``. All read the whole of CSV and Arrow files, of an iterable, and
+    where points are left out (``nan_policy='omit'``), since a point's place is then known only from
+    those before it; they still compute their own part alone.
+
+    The callback, the progress, the time limit and the checkpoints are those of process 0. A process
+    that is lost, killed or with its machine, ends the fits of the others with a
     `LostRank` that names it, within some seconds. Where the fit has a checkpoint, start any number
     of processes anew with ``resume=True``.
 

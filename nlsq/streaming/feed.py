@@ -19,6 +19,7 @@ from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
+from itertools import groupby
 from typing import NamedTuple
 
 import numpy as np
@@ -144,14 +145,13 @@ class Feed:
 
         anywhere: nothing else need be read.
         """
-        if not anywhere:
-            yield from self._among_all()
-        elif self._own is None:
+        if self._own is None and anywhere:
             yield from self._packed([self._range(first, None)], first)
+        elif self._own is None or not apart(self.source, self.omit):
+            yield from self._among_all()
         else:
-            for index in self._own:
-                if index >= first:
-                    yield from self._packed([self._range(index, index + 1)], index)
+            for start, stop in _runs([index for index in self._own if index >= first]):
+                yield from self._packed(self._between(start, stop), start)
 
     def _among_all(self) -> Iterator[Chunk]:
         """Its chunks, found by reading all."""
@@ -190,9 +190,15 @@ class Feed:
         end = end if stop is None else min(stop * self.capacity, end)
         return _Range(self.source, first * self.capacity, self._read_size, end)
 
-    def _pieces(self):
-        at = 0
-        with closing(iter(self.source)) as pieces:
+    def _between(self, start: int, stop: int) -> Iterator:
+        """What fills the chunks start ... stop - 1."""
+        if isinstance(self.source, Source):
+            return iter([self._range(start, stop)])
+        at, end = start * self.capacity, min(stop * self.capacity, self.source.n_points)
+        return self._pieces(self.source.between(at, end), at)
+
+    def _pieces(self, pieces: Iterator[Columns] | None = None, at: int = 0) -> Iterator[_Piece]:
+        with closing(iter(self.source) if pieces is None else pieces) as pieces:
             for piece in pieces:
                 yield _Piece(piece, at, self._read_size)
                 at += len(piece.y)
@@ -290,6 +296,20 @@ def _allocate_at_once(form: Form, length: int, count: int) -> list[Columns]:
         return array
 
     return [form.allocate(length, cut) for _ in range(count)]
+
+
+def apart(source: Source | SequentialSource, omit: bool) -> bool:
+    """Whether a part of a source can be read without what is before it."""
+    if omit or source.n_points is None:
+        return False
+    return isinstance(source, Source) or source.between(0, 1) is not None
+
+
+def _runs(numbers: list[int]) -> Iterator[tuple[int, int]]:
+    """(first, stop) of the runs of consecutive numbers."""
+    for _, run in groupby(enumerate(numbers), lambda one: one[1] - one[0]):
+        run = [number for _, number in run]
+        yield run[0], run[-1] + 1
 
 
 def bytes_to_keep(buffers: int) -> int:

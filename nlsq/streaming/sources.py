@@ -157,6 +157,10 @@ class SequentialSource(ABC):
             When the data cannot be read on, or are not numbers.
         """
 
+    def between(self, first: int, stop: int) -> Iterator[Columns] | None:
+        """The points first ... stop - 1 in pieces, where those before need not be read."""
+        return None
+
     def row(self, point: int) -> int:
         """Row of the file that a point stands in, from 0."""
         return point

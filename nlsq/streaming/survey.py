@@ -29,7 +29,7 @@ from nlsq.core.model.abscissae import Abscissae
 from nlsq.core.passes.layout import CHUNKS
 from nlsq.core.problem.observations import Observations, sample_places
 from nlsq.distributed.alone import ALONE, Alone
-from nlsq.streaming.feed import Chunk, Feed, are_good, to_weights
+from nlsq.streaming.feed import Chunk, Feed, apart, are_good, to_weights
 from nlsq.streaming.loading import empty
 from nlsq.streaming.shares import Shares
 from nlsq.streaming.sources import Columns, DataSourceError, SequentialSource, Source
@@ -149,7 +149,7 @@ def survey(
         Points that are no numbers, naming the row, or no points at all.
     """
     shares = None
-    if ranks.count > 1 and isinstance(source, Source) and not omit:
+    if ranks.count > 1 and apart(source, omit):
         shares = Shares(ranks, source.n_points, PART)
     feed = Feed(source, PART, read_size, omit, check, None if shares is None else shares.own)
     expected = source.n_points or 0

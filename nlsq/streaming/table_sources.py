@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from nlsq.streaming.columns import Names
-from nlsq.streaming.sources import ALL_ROWS, DataSourceError
+from nlsq.streaming.sources import ALL_ROWS, Columns, DataSourceError
 from nlsq.streaming.tables import TableSource, arrow
 from nlsq.utils.arrow import interruptible
 
@@ -73,6 +73,10 @@ class ParquetSource(TableSource):
         # buffered: a column of a row group is read page by page, not as a whole
         return pyarrow.parquet.ParquetFile(self._path, buffer_size=BUFFER, memory_map=False)
 
+    def between(self, first: int, stop: int) -> Iterator[Columns]:
+        rows = self._rows.of(first, stop - first)
+        return self._pieces(rows.start, rows.stop)
+
     @staticmethod
     def _schema(path: Path) -> Any:
         import pyarrow.parquet
@@ -83,7 +87,7 @@ class ParquetSource(TableSource):
         with self._opened() as file:
             return file.metadata.num_rows
 
-    def _batches(self) -> Iterator[tuple[int, Any]]:
+    def _batches(self, first: int, stop: int) -> Iterator[tuple[int, Any]]:
         with self._opened() as file:
             metadata = file.metadata
             self._require(file.schema_arrow.names)
@@ -96,7 +100,7 @@ class ParquetSource(TableSource):
             ends = np.cumsum(sizes)
             used = [
                 k for k, end in enumerate(ends)
-                if end > self._rows.first and end - sizes[k] < self._rows.stop
+                if end > first and end - sizes[k] < stop
             ]  # fmt: skip
             at = int(ends[used[0]]) - sizes[used[0]]
             for batch in file.iter_batches(BATCH, row_groups=used, columns=self._names):
@@ -152,7 +156,7 @@ class ArrowSource(TableSource):
 
         return pyarrow.dataset.dataset(self._path, format="ipc").count_rows()
 
-    def _batches(self) -> Iterator[tuple[int, Any]]:
+    def _batches(self, first: int, stop: int) -> Iterator[tuple[int, Any]]:
         with self._pa.OSFile(str(self._path)) as file:
             schema = self._pa.ipc.open_file(file).schema
             self._require(schema.names)
@@ -224,13 +228,13 @@ class CSVSource(TableSource):
                 f"{self.name}: the first line must name the columns, but it is {self._header}."
             )
         self._require(self._header)
-        with closing(self._batches()) as batches:
+        with closing(self._batches(0, 1)) as batches:
             next(batches, None)
 
     def _total(self) -> None:
         return None
 
-    def _batches(self) -> Iterator[tuple[int, Any]]:
+    def _batches(self, first: int, stop: int) -> Iterator[tuple[int, Any]]:
         types = {name: self._pa.float64() for name in self._names}
         options = {"include_columns": list(types), "column_types": types}
         with _open_csv(self._path, self._delimiter, **options) as file:

@@ -81,28 +81,34 @@ class TableSource(SequentialSource):
         """Number of rows."""
 
     @abstractmethod
-    def _batches(self) -> Iterator[tuple[int, Any]]:
-        """Record batches with the columns asked for, and the row that each begins with."""
+    def _batches(self, first: int, stop: int) -> Iterator[tuple[int, Any]]:
+        """Record batches with the columns asked for, and the row that each begins with.
+
+        Those without any of the rows first ... stop - 1 may be left out.
+        """
 
     def row(self, point: int) -> int:
         return self._rows.row(point)
 
     def __iter__(self) -> Iterator[Columns]:
-        rows, end, given = self._rows, 0, 0
-        with closing(self._safe_batches()) as batches:
-            for at, batch in batches:
-                end = at + batch.num_rows
-                first = rows.first - at if at <= rows.first else (rows.first - at) % rows.step
-                piece = slice(first, min(rows.stop - at, batch.num_rows), rows.step)
-                if piece.start < piece.stop:
-                    points = self._points(batch, piece)
-                    given += len(points.y)
-                    yield points
-                if end >= rows.stop:
-                    break
+        rows, given = self._rows, 0
+        for points in self._pieces(rows.first, rows.stop):
+            given += len(points.y)
+            yield points
         if not given and self._count is None:
-            raise DataSourceError(f"{self.name}: no point is left of {end} rows.")
+            raise DataSourceError(f"{self.name}: no point is left of its rows.")
         self._require_count(given)
+
+    def _pieces(self, first: int, stop: int) -> Iterator[Columns]:
+        """The points in the rows first ... stop - 1, the first of which is one."""
+        with closing(self._safe_batches(first, stop)) as batches:
+            for at, batch in batches:
+                start = first - at if at <= first else (first - at) % self._rows.step
+                piece = slice(start, min(stop - at, batch.num_rows), self._rows.step)
+                if piece.start < piece.stop:
+                    yield self._points(batch, piece)
+                if at + batch.num_rows >= stop:
+                    break
 
     def _require_count(self, given: int) -> None:
         """Check that this pass gave as many points as the first."""
@@ -116,8 +122,8 @@ class TableSource(SequentialSource):
 
     _given: int | None = None  # points of the first pass
 
-    def _safe_batches(self) -> Iterator[tuple[int, Any]]:
-        batches, end = self._batches(), 0
+    def _safe_batches(self, first: int, stop: int) -> Iterator[tuple[int, Any]]:
+        batches, end = self._batches(first, stop), 0
         while True:
             with self._reading(f"rows from {end} on"):
                 item = next(batches, None)
