@@ -417,24 +417,3 @@ def test_the_program_names_who_was_killed_and_leaves_nobody(folder):
     assert running.returncode == 6
     assert f"rank 1 (process {children[1]}) was killed by SIGKILL" in error
     assert not any(psutil.pid_exists(pid) for pid in children)
-
-
-REFUSED_BY_PROGRAM = [
-    (["--workflow", "direct"], "--workflow direct holds the data in the memory of one"),
-    (["-m", "model.py:f"], "model.py runs confined in one unless it is trusted"),
-]
-
-
-@pytest.mark.parametrize("more, message", REFUSED_BY_PROGRAM)
-def test_what_processes_do_not_share(folder, more, message):
-    from click.testing import CliRunner
-
-    from nlsq.cli.main import cli
-
-    model = [] if "-m" in more else ["-m", "a*x"]
-    with pytest.raises(Exception, match="2 processes are to share") as caught:
-        CliRunner().invoke(
-            cli, ["fit", f"{folder}/good.h5", "--processes", "2", *model, *more],
-            catch_exceptions=False, standalone_mode=False,
-        )  # fmt: skip
-    assert message in str(caught.value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from contextlib import AbstractContextManager, closing, nullcontext
 from io import BytesIO
 from pathlib import Path
@@ -140,6 +141,10 @@ def _require_shared(settings: Settings) -> None:
         why = "standard input can be read by one only"
     elif model.path is not None and not model.trusted:
         why = f"{model.path} runs confined in one unless it is trusted (--trust)"
+    elif sys.platform == "win32":
+        why = (
+            "on Windows this program does not start them (nlsq.distributed.initialize joins yours)"
+        )
     if why:
         raise ConfigurationError(
             f"{work.processes} processes are to share the fit, but {why}.", "Leave one away."

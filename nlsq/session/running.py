@@ -102,6 +102,14 @@ def execute(
             f"data.columns.group: {columns.group} makes a fit of each group, and this is one fit.",
             "Fit all with nlsq batch, or name one: data.only.",
         )
+    if settings.workflow.processes > 1:
+        from nlsq.distributed import current
+
+        if current().count != settings.workflow.processes:
+            raise ConfigurationError(
+                f"workflow.processes: {settings.workflow.processes} are started by nlsq fit alone.",
+                "Fit with nlsq fit, or set workflow.processes to 1.",
+            )
     from nlsq.core.drive.buying import forget_rents  # with the engine, which a fit needs first
 
     forget_rents()
