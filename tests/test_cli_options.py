@@ -200,7 +200,7 @@ CASES = [
     (("fit", "data.csv", *XY, "model.py:decay", "--limit-memory", "6",
       "--limit-time", "120", "--json"), 0, document(**TRUE)),
     ((*FIT, "--processes", "2", "--workflow", "direct"), 1,
-     prints("2 processes are to share the fit, but --workflow direct holds the data in the memory")),
+     prints("2 processes are to share the fit, but --workflow direct holds the data in")),
     (("fit", "-", "--processes", "2", "-m", FORMULA), 1,
      prints("but standard input can be read by one only")),
     ((*FIT[:-2], "model.py:decay", "--processes", "2"), 1,

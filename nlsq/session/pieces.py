@@ -142,9 +142,7 @@ def _require_shared(settings: Settings) -> None:
     elif model.path is not None and not model.trusted:
         why = f"{model.path} runs confined in one unless it is trusted (--trust)"
     elif sys.platform == "win32":
-        why = (
-            "on Windows this program does not start them (nlsq.distributed.initialize joins yours)"
-        )
+        why = "on Windows the program starts none; nlsq.distributed joins your own"
     if why:
         raise ConfigurationError(
             f"{work.processes} processes are to share the fit, but {why}.", "Leave one away."

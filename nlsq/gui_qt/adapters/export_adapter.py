@@ -40,8 +40,8 @@ _OPTIONS = {
     "fitting.gtol": "--gtol", "fitting.max_nfev": "--max-nfev",
     "fitting.time_limit": "--time-limit", "workflow.strategy": "--workflow",
     "workflow.memory_limit_gb": "--memory-limit", "workflow.chunk_size": "--chunk-size",
-    "workflow.checkpoint": "--checkpoint", "workflow.processes": "--processes", "limits.memory_gb": "--limit-memory",
-    "limits.seconds": "--limit-time",
+    "workflow.checkpoint": "--checkpoint", "workflow.processes": "--processes",
+    "limits.memory_gb": "--limit-memory", "limits.seconds": "--limit-time",
 }  # fmt: skip
 _FLAGS = {
     ("data.csv.header", True): "--header", ("data.csv.header", False): "--no-header",
