@@ -9,6 +9,7 @@ import signal
 import sys
 import warnings
 
+import jax
 import numpy as np
 
 import nlsq
@@ -90,5 +91,6 @@ def answer(asked):
 
 
 if __name__ == "__main__":
+    jax.config.update("jax_num_cpu_devices", int(sys.argv[1]))
     for line in sys.stdin:
         print(json.dumps(answer(json.loads(line))), flush=True)
