@@ -74,7 +74,12 @@ class Packing:
 
     def vector(self, tree: Any, xp):
         """The tree's leaves one after the other; `xp` is `numpy` or `jax.numpy`."""
-        return xp.concatenate([xp.ravel(leaf).astype(float) for leaf in leaves_of(tree)])
+        if xp is not np:
+            return xp.concatenate([xp.ravel(leaf).astype(float) for leaf in leaves_of(tree)])
+        vector = np.empty(self.size)
+        for leaf, place in zip(leaves_of(tree), self._places, strict=True):
+            vector[place] = leaf.ravel() if type(place) is slice else leaf
+        return vector
 
     def tree(self, vector):
         """The tree with its leaves taken from a vector."""
@@ -105,11 +110,14 @@ class Packing:
         return like(self._template, [shape for _, shape, _ in self._forms])
 
     @functools.cached_property
-    def places(self):
-        """A tree of where each leaf lies: an index for a scalar, else a slice."""
+    def _places(self) -> list:
         ends = np.cumsum([size for size, _, _ in self._forms]).tolist()
-        places = [
+        return [
             slice(end - size, end) if shape else end - 1
             for end, (size, shape, _) in zip(ends, self._forms, strict=True)
         ]
-        return like(self._template, places)
+
+    @functools.cached_property
+    def places(self):
+        """A tree of where each leaf lies: an index for a scalar, else a slice."""
+        return like(self._template, self._places)

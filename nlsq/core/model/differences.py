@@ -11,6 +11,7 @@ variables to estimate derivatives of real functions", SIAM Review 40 (1998).
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -67,8 +68,8 @@ def jacobian(f: Callable, p, f0, scheme: str, rel_step, lb, ub, mapped: Callable
     """
     moves = _Moves(p, f0, scheme, rel_step, lb, ub)
     JT = np.zeros((p.size, f0.size), dtype=moves.f0.dtype)
-    columns = np.flatnonzero(moves.moving)
-    for j, values in zip(columns, moves.evaluated(f, columns[:, None], mapped), strict=True):
+    columns = [j for j, moving in enumerate(moves.moving.tolist()) if moving]
+    for j, values in zip(columns, moves.evaluated(f, columns, mapped), strict=True):
         JT[j] = moves.slope(values, j)
     return JT
 
@@ -93,38 +94,39 @@ class _Moves:
     def __init__(self, p, f0, scheme: str, rel_step, lb, ub):
         h = steps(p, scheme, rel_step, lb, ub, precision(f0))
         self.p, self.f0, self.scheme = p, _double(f0), scheme
-        self._lb, self._ub = np.broadcast_to(lb, p.shape), np.broadcast_to(ub, p.shape)
         self.moving = (lb < ub) & (h != 0)
-        self.central = (lb <= p - abs(h)) & (p + abs(h) <= ub)
+        self.central: Any = True  # whether, or where, there is room on both sides
         shifts = [h]
+        if scheme == "3-point":
+            size = abs(h)
+            central = (lb <= p - size) & (p + size <= ub)
+            if central.all():
+                shifts = [h, -h]
+            else:  # one-sided, second order
+                side = np.where(ub - p >= p - lb, size, -size)
+                side = np.sign(side) * np.minimum(size, 0.5 * np.maximum(ub - p, p - lb))
+                h, self.central = np.where(central, h, side), central
+                shifts = [h, np.where(central, -h, 2 * h)]
+        self.h = h
         if scheme == "cs":
-            shifts = [1j * h]
-        elif scheme == "3-point":  # one-sided, second order, where there is no room on both sides
-            side = np.where(ub - p >= p - lb, abs(h), -abs(h))
-            side = np.sign(side) * np.minimum(abs(side), 0.5 * np.maximum(ub - p, p - lb))
-            h = np.where(self.central, h, side)
-            shifts = [h, np.where(self.central, -h, 2 * h)]
-        self.h, self._shifts = h, shifts
+            self._moved = [p + 1j * h]
+        else:  # p + 2 (b - p) / 2 may round past b
+            self._moved = [np.clip(p + shift, lb, ub) for shift in shifts]
 
     def evaluated(self, f: Callable, groups, mapped: Callable):
         """For each group of columns, moved together, the values at each of the shifts."""
 
         def points():
             for columns in groups:
-                for shift in self._shifts:
-                    yield self._moved(columns, shift)
+                for moved in self._moved:
+                    q = self.p.astype(moved.dtype)
+                    q[columns] = moved[columns]
+                    yield q
 
         values = iter(mapped(f, points()))
         for _ in groups:
             interruption.check()  # the user's function may be slow
-            yield [_double(next(values)) for _ in self._shifts]
-
-    def _moved(self, columns, shift):
-        q = self.p.astype(shift.dtype)
-        q[columns] += shift[columns]
-        if q.dtype.kind != "c":  # p + 2 (b - p) / 2 may round past b
-            q[columns] = np.clip(q[columns], self._lb[columns], self._ub[columns])
-        return q
+            yield [_double(next(values)) for _ in self._moved]
 
     def slope(self, values, columns, rows=slice(None)):
         """Derivatives by a column, or those of the entries at (rows, columns)."""
@@ -134,8 +136,9 @@ class _Moves:
             return first.imag / h
         if self.scheme == "2-point":
             return (first - f0) / h
-        middle = np.where(self.central[columns], first, 4 * first - 3 * f0)
-        return (middle - rest[0]) / (2 * h)
+        if self.central is not True:
+            first = np.where(self.central[columns], first, 4 * first - 3 * f0)
+        return (first - rest[0]) / (2 * h)
 
 
 def _double(values):
