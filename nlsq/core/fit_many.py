@@ -12,9 +12,17 @@ from typing import TYPE_CHECKING, Any, Literal, Unpack
 import numpy as np
 
 from nlsq.caching.memory_manager import manager
-from nlsq.core.drive.batch import fitting
+from nlsq.core.drive.batch import clusters, fitting
 from nlsq.core.drive.batch.many import Many
-from nlsq.core.drive.batch.rows import Ragged, Rows, as_numbers, is_array, is_ragged, masked_sigma
+from nlsq.core.drive.batch.rows import (
+    Ragged,
+    Rows,
+    as_numbers,
+    is_array,
+    is_ragged,
+    masked_sigma,
+    unwrapped,
+)
 from nlsq.core.loop.status import Status
 from nlsq.core.model.calls import CurveCall
 from nlsq.core.model.jacobians import of_curve
@@ -53,6 +61,7 @@ def fit_many(
     x_per_fit: bool | None = None,
     dtype: Any = np.float64,
     out: Any = None,
+    client: Any = None,
     progress: bool | None = None,
     **options: Unpack[ManyOptions],
 ) -> CurveFits:
@@ -72,8 +81,8 @@ def fit_many(
         of `ydata`, or (..., k, m). A list when `ydata` is one.
     ydata : array_like, shape (..., m), or list of arrays
         The leading axes are those of the results, (T, H, W) for a series of images. Read slab by
-        slab: a memory map, an HDF5 or zarr data set may be larger than memory. A list holds fits of
-        different lengths.
+        slab: a memory map, an HDF5 or zarr data set, a Dask array or an xarray DataArray of one may
+        be larger than memory. A list holds fits of different lengths.
     p0 : array_like (n,) or (..., n), dict, 'auto' or callable, optional
         Start, as for `curve_fit`. In a dict there may be an array over the fits in a number's
         place; a model's guess and ``p0(x, y) -> (n,)`` are asked for each fit.
@@ -102,6 +111,13 @@ def fit_many(
         Folder, made if need be, in whose .npy files results are written while they come
         (`CurveFits.load` opens them again); they take the place of results that are there.
         Default: in memory.
+    client : distributed.Client or str, optional
+        A Dask cluster, or the address of its scheduler, "tcp://host:8786", whose workers fit
+        blocks of the data (needs the extra ``dask``). They need this version of nlsq, and the same
+        of Python, JAX and NumPy. Data in Dask arrays are read by them; without a client such data
+        are computed here, chunk by chunk. A batch that NumPy fits in about a second is fitted here.
+        The bits are those without a client. Fits whose block fails have status -12; the message
+        says why.
     progress : bool, optional
         A progress bar on standard error. Default: when that is a terminal.
     multistart, global_search : bool
@@ -127,7 +143,11 @@ def fit_many(
     Raises
     ------
     ValueError, TypeError
-        For what is wrong with all fits: shapes that do not broadcast, options, names.
+        For what is wrong with all fits: shapes that do not broadcast, options, names; a model that
+        cannot be sent to workers.
+    ImportError, ConnectionError, RuntimeError
+        A client without the extra ``dask``, a scheduler that does not answer, workers that have no
+        nlsq or another version.
 
     Examples
     --------
@@ -149,6 +169,8 @@ def fit_many(
 
         if columns_of(xdata).names:
             f, xdata, _ = read_with(f, xdata)
+    xdata, ydata = unwrapped(xdata, "xdata"), unwrapped(ydata, "ydata")
+    sigma = unwrapped(sigma, "sigma")
     given = _Given(xdata, ydata, sigma, x_per_fit)
     if isinstance(f, str):
         f = read(f, Columns(count=given.coordinates()))
@@ -216,6 +238,8 @@ def fit_many(
     }
     deadline = np.inf if settings.deadline is None else settings.deadline
     starts = None
+    if search is not None and client is not None:
+        raise ValueError("a search of many fits is made here: leave `client` out.")
     if search is not None:
         from nlsq.global_optimization.rows import SearchedStarts
 
@@ -223,7 +247,8 @@ def fit_many(
         held = {i: rows for i, rows in many.given.items() if not free[i]}
         many = dataclasses.replace(many, start=starts, given=held, evidence=starts.evidence)
     try:
-        result = fitting.fit(many, folder, facts, progress, deadline)
+        with clusters.connected(client) as client:
+            result = fitting.fit(many, folder, facts, progress, deadline, client)
     except WrongValue as error:
         raise ValueError(f"{error} {given.told(error.got)}".rstrip()) from error
     if starts is not None:

@@ -15,6 +15,7 @@ class Status(IntEnum):
 
     RUNNING = -99
     ASTRAY = -98
+    BLOCK_FAILED = -12
     NOT_REACHED = -11
     BAD_SIGMA = -10
     BAD_BOUNDS = -9
@@ -50,6 +51,7 @@ class Status(IntEnum):
 _SENTENCES = {
     Status.RUNNING: "The fit is running.",
     Status.ASTRAY: "The steps became tiny where the gradient is not.",
+    Status.BLOCK_FAILED: "Not fitted: its block of fits failed on a worker.",
     Status.NOT_REACHED: "Not fitted: the call was interrupted or ran out of time first.",
     Status.BAD_SIGMA: "Not fitted: a standard deviation is not positive.",
     Status.BAD_BOUNDS: "Not fitted: a lower bound is NaN or above its upper bound.",

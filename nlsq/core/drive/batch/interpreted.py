@@ -65,6 +65,8 @@ class Interpreted(Results):
         model.bounds = first.lb, first.ub
         super().__init__(dataclasses.replace(many, model=model), folder)
         self._stack, self._as_given = stack, many
+        widest = stack.WIDEST if stack else Stack.WIDEST
+        self.width = min(max(_ELEMENTS // many.m, 1), widest)
         self._odd: list[Lot] = []  # which lanes cannot judge, or are not for
 
     def run(self, advance: Callable[[int], None], deadline: float) -> None:
@@ -85,11 +87,8 @@ class Interpreted(Results):
     def _slabs(self):
         many = self.many
         if isinstance(many.y, Ragged):
-            return ragged_slabs(many.y.lengths, lambda m: sizes(int(m), True), self._width(many.m))
-        return slabs(many.shape, self._width(many.m), many.m)
-
-    def _width(self, m: int) -> int:
-        return min(max(_ELEMENTS // m, 1), self._stack.WIDEST if self._stack else Stack.WIDEST)
+            return ragged_slabs(many.y.lengths, lambda m: sizes(int(m), True), self.width)
+        return slabs(many.shape, self.width, many.m)
 
     def _fit(self, slab: Slab) -> int:
         """Fit a slab; how many fits were done."""

@@ -43,6 +43,8 @@ class Many:
     omit: bool
     dtype: np.dtype
     evidence: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)  # of a search
+    example: tuple | None = None  # (x, y, parameters) of the first fit, where these are a part
+    threads: int | None = None  # that fit; None: as many as there are cores
 
     @property
     def size(self) -> int:
@@ -90,6 +92,9 @@ class Many:
 
     def first(self) -> tuple[Observations, Parameters]:
         """One fit, the longest, which shows the form of all; its values may be bad."""
+        if self.example is not None:
+            x, y, parameters = self.example
+            return Observations(Abscissae(x, y.size), y, None, None, None), parameters
         index = (0,) * len(self.shape)
         if isinstance(self.y, Ragged):
             index = (int(self.y.lengths.argmax()),)

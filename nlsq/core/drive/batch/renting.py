@@ -49,6 +49,11 @@ def rents(many: Many) -> bool:
     return account_of(many).paid < PRICE and work(many) < PRICE
 
 
+def is_by_hand(many: Many) -> bool:
+    """Whether NumPy was asked for, or no program is right: no account decides then."""
+    return many.options.backend == "numpy" or bool(buying.account_of(many.model).refuted)
+
+
 def in_lanes(many: Many) -> bool:
     """Whether lanes of NumPy can have the fits, as far as is known."""
     return fits_lanes(many) and account_of(many).lanes

@@ -80,7 +80,11 @@ class Results:
     Attributes
     ----------
     fields : Fields
+    width : int
+        Of the slabs whose fits share their arithmetic, in fits; 1 where none do.
     """
+
+    width = 1
 
     def __init__(self, many: Many, folder: pathlib.Path | None = None):
         self.many = many

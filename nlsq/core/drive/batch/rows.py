@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import sys
 import threading
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -46,21 +47,85 @@ class Rows:
     def __init__(self, array, shape: tuple[int, ...], tail: int):
         self.tail = array.shape[array.ndim - tail :]
         # a row of its own for the only fit is not for all: the fit is as among others
-        lead = array.shape[: array.ndim - tail]
+        self.lead = lead = array.shape[: array.ndim - tail]
         self.shared = not lead or math.prod(lead) == 1 < math.prod(shape)
+        self.array = array
         in_memory = isinstance(array, np.ndarray)
         self._array = np.broadcast_to(array, shape + self.tail) if in_memory else array
+        self._chunk: tuple = ()  # of a Dask array: (where it is, what it holds), the last one
+
+    @classmethod
+    def of(cls, array, tail: int, shared: bool, shape: tuple[int, ...]) -> Rows:
+        """Of some of the fits, shared by them where it is by all."""
+        rows = cls(np.asarray(array), shape, tail)
+        rows.shared = shared
+        return rows
+
+    def some(self, places: np.ndarray) -> tuple:
+        """Those of some fits in one row of fits, as `of` takes them."""
+        each = self.array if self.shared else self._array[places]
+        return each, len(self.tail), self.shared
+
+    def cut(self, key: tuple, shape: tuple[int, ...]):
+        """The part of the array for a range of the fits, with all its axes; not yet read."""
+        own = key[max(len(shape) - len(self.lead), 0) :]
+        whole = slice(None)
+        chosen = (whole if n == 1 else k for n, k in zip(self.lead, own, strict=False))
+        part = self.array[tuple(chosen)] if self.lead else self.array
+        return part if is_dask(part) else np.asarray(part)
 
     def read(self, key) -> np.ndarray:
         """The rows of a slab, (k, *tail)."""
         if isinstance(self._array, np.ndarray):
             return self._array[key].reshape(-1, *self.tail)
         with _reading:
+            if is_dask(self._array) and isinstance(key, tuple) and isinstance(key[-1], slice):
+                return self._by_chunks(key).reshape(-1, *self.tail)
             return np.asarray(self._array[key]).reshape(-1, *self.tail)
+
+    def _by_chunks(self, key: tuple) -> np.ndarray:
+        """What a slab selects, from chunks that are computed once for all slabs in them."""
+        chunks, inside, spans = self._array.chunks, [], []
+        for one, ends in zip(key, map(np.cumsum, chunks), strict=False):
+            low, high = (one.start, one.stop) if isinstance(one, slice) else (one, one + 1)
+            first, last = np.searchsorted(ends, [low, high - 1], side="right")
+            begin = int(ends[first - 1]) if first else 0
+            spans.append((begin, int(ends[last])))
+            inside.append(slice(low - begin, high - begin))
+        if not self._chunk or self._chunk[0] != spans:
+            self._chunk = ()  # before the next is there
+            part = self._array[tuple(slice(*span) for span in spans)]
+            self._chunk = spans, np.asarray(part)
+        return self._chunk[1][tuple(inside)]
 
     def one(self, index: tuple[int, ...]) -> np.ndarray:
         """The row of one fit."""
         return self.read(index)[0]
+
+
+def is_dask(data) -> bool:
+    """A Dask array, which is computed when it is read."""
+    return "dask" in sys.modules and hasattr(data, "__dask_graph__") and hasattr(data, "chunks")
+
+
+def unwrapped(data, name: str):
+    """The Dask array in an xarray object, checked; anything else as it is.
+
+    Raises
+    ------
+    ValueError
+        When its chunks are of unknown sizes.
+    """
+    if "dask" not in sys.modules or not hasattr(data, "__dask_graph__"):
+        return data
+    data = getattr(data, "variable", data)
+    array = data.data if hasattr(data, "dims") else data
+    if is_dask(array) and any(math.isnan(length) for length in array.shape):
+        raise ValueError(
+            f"`{name}` has chunks of unknown sizes, shape {array.shape}: call its "
+            "compute_chunk_sizes() first."
+        )
+    return array
 
 
 def is_ragged(ydata) -> bool:
@@ -145,6 +210,12 @@ class Ragged:
     def one(self, index: tuple[int, ...]) -> np.ndarray:
         """The data of one fit."""
         return self._arrays[index[0]]
+
+    def some(self, places: np.ndarray) -> Ragged:
+        """Those of some fits."""
+        part = object.__new__(Ragged)
+        part._arrays, part.lengths = [self._arrays[i] for i in places], self.lengths[places]
+        return part
 
 
 def slabs(shape: tuple[int, ...], most: int, m: int) -> Iterator[Slab]:

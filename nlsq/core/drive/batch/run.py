@@ -79,7 +79,7 @@ class Batch(Results):
                 advance(self._fit_slab(slab))
             return
         devices = jax.devices()
-        workers = max(usable_cores(), len(devices))
+        workers = self.many.threads or max(usable_cores(), len(devices))
         turn = itertools.cycle(devices)
 
         def begin():
