@@ -276,7 +276,8 @@ def test_a_model_of_main(client, tmp_path):
         "import numpy as np\nfrom nlsq import fit_many\nHALF = 0.5\n"
         "def line(x, a, b):\n    return HALF * a * x + b\n"
         "x = np.arange(8.0)\ny = np.arange(1, 3001)[:, None] * x + 1\n"
-        f"fits = fit_many(line, x, y, [1, 1], backend='numpy', client='{client.scheduler.address}')\n"
+        f"where = '{client.scheduler.address}'\n"
+        "fits = fit_many(line, x, y, [1, 1], backend='numpy', client=where)\n"
         "print(fits.success.all(), abs(fits['a'] - 2 * np.arange(1, 3001)).max() < 1e-6)\n"
     )
     env = os.environ | {"PYTHONPATH": str(ROOT)}

@@ -82,7 +82,8 @@ print([name for name in before if jax.config.values[name] != before[name]],
 
 # What a small fit of a NumPy model has no use for, and what a person asks of it.
 _HEAVY = """jax scipy optax h5py psutil pandas pyarrow matplotlib yaml asyncio multiprocessing
-    numpy.ma numpy.random nlsq.global_optimization nlsq.stability""".split()
+    numpy.ma numpy.random dask distributed cloudpickle
+    nlsq.global_optimization nlsq.stability""".split()
 _FITS = {
     "plain": "curve_fit(f, t, y, p0)",
     "lists": "curve_fit(f, t.tolist(), y.tolist(), p0)",

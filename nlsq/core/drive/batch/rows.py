@@ -118,7 +118,6 @@ def unwrapped(data, name: str):
     """
     if "dask" not in sys.modules or not hasattr(data, "__dask_graph__"):
         return data
-    data = getattr(data, "variable", data)
     array = data.data if hasattr(data, "dims") else data
     if is_dask(array) and any(math.isnan(length) for length in array.shape):
         raise ValueError(
