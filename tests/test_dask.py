@@ -63,7 +63,7 @@ def client(tmp_path_factory):
 def small_blocks(monkeypatch):
     monkeypatch.setattr(spread, "_FIRST", 300 * M)
     monkeypatch.setattr(clusters, "_PATIENCE", 2)
-    monkeypatch.setattr(spread, "_LONG", 1e-9)
+    monkeypatch.setattr(spread, "_BYTES", 300 * 8 * M)
 
 
 def broken():
@@ -77,7 +77,7 @@ ROWS = {
     "its own x": {"x": np.broadcast_to(T, Y.shape) * np.linspace(0.9, 1.1, B)[:, None]},
     "sigma": {"sigma": np.linspace(0.5, 2, M), "absolute_sigma": True},
     "sigma of each, some bad": {"sigma": np.where(Y > 3.9, -1.0, 1 + 0.1 * np.abs(Y))},
-    "bounds": {"bounds": ([0, 0.6, -0.5], [3.5, 9, np.inf])},
+    "bounds": {"bounds": ([0, 0.45, -0.99], [3.99, 9, np.inf])},
     "bounds of each": {"bounds": (0.0 * Y[:, :3] - 9, [9, 9, 9])},
     "fixed": {"fixed": {"c": Y[:, -1]}},
     "robust": {"loss": "soft_l1", "f_scale": 0.05},

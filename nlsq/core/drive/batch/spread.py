@@ -92,7 +92,7 @@ class _Spread:
         self.batch, self.many, self.client, self.deadline = batch, many, client, deadline
         self._shared = _sent(kind, many)
         self.threads = max(sum(client.nthreads().values()), 1)
-        self.left, self.pace = many.size, 0.0  # fits that are not cut off; seconds of one
+        self.left, self.pace = many.size, math.inf  # fits that are not cut off; seconds of one
         self.failed: list[tuple[_Block, Exception]] = []
         self._indices = itertools.count()
 
@@ -108,8 +108,8 @@ class _Spread:
                     while more and len(pending) < _AHEAD * self.threads and not self._over():
                         group = next(blocks, None)
                         more = group is not None
-                        for block, task in group or ():
-                            pending[self.client.compute(task)] = block
+                        sent = self.client.compute([task for _, task in group or ()])
+                        pending |= zip(sent, (block for block, _ in group or ()), strict=True)
                     if self._over(_GRACE) or not pending:
                         break
                     try:
@@ -144,7 +144,7 @@ class _Spread:
             getattr(self.batch.fields, name)[block.where] = array
         places = np.arange(self.many.size)[block.where]
         self.batch.fields.null_directions.update({int(places[i]): v for i, v in null.items()})
-        self.pace = seconds / block.count
+        self.pace = min(self.pace, seconds / block.count)  # the first ones also compile
         return block.count
 
     def _reason(self) -> str:
@@ -162,7 +162,7 @@ class _Spread:
     def _fits(self, quantum: int, most: float = math.inf) -> int:
         """How many fits the next block has, in whole quanta."""
         m = self.many.m
-        wanted = _LONG / self.pace if self.pace else _FIRST / m
+        wanted = _LONG / self.pace if self.pace < math.inf else _FIRST / m
         wanted = min(wanted, max(self.left / (2 * self.threads), _FIRST / m), most)
         return max(int(wanted) // quantum, 1) * quantum
 
