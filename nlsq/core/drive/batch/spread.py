@@ -78,6 +78,7 @@ class _Block:
     index: int
     where: Any  # their places, a slice or indices
     count: int
+    alone: bool = False  # whether no other block is with the workers
 
     def __str__(self) -> str:
         if not isinstance(self.where, slice):
@@ -94,6 +95,7 @@ class _Spread:
         self.threads = max(sum(client.nthreads().values()), 1)
         self.left, self.pace = many.size, math.inf  # fits that are not cut off; seconds of one
         self.failed: list[tuple[_Block, Exception]] = []
+        self._suspects: list[tuple[_Block, Any]] = []  # to be tried again, one at a time
         self._indices = itertools.count()
 
     def run(self, advance: Callable[[int], None]) -> str:
@@ -104,12 +106,16 @@ class _Spread:
         blocks, pending, more = self._blocks(shared), {}, True
         with interruption.deferred(), self.client.as_current():
             try:
-                while more or pending:
+                while more or pending or self._suspects:
                     while more and len(pending) < _AHEAD * self.threads and not self._over():
                         group = next(blocks, None)
                         more = group is not None
                         sent = self.client.compute([task for _, task in group or ()])
-                        pending |= zip(sent, (block for block, _ in group or ()), strict=True)
+                        pending |= zip(sent, group or (), strict=True)
+                    if self._suspects and not (pending or more or self._over()):
+                        block, task = self._suspects.pop()
+                        block.alone = True
+                        pending[self.client.compute(task)] = block, task
                     if self._over(_GRACE) or not pending:
                         break
                     try:
@@ -118,7 +124,7 @@ class _Spread:
                         done = ()
                     interruption.check()
                     for future in done:
-                        advance(self._take(future, pending.pop(future)))
+                        advance(self._take(future, *pending.pop(future)))
             except KeyboardInterrupt:
                 pass  # the status of the others says so
             finally:
@@ -129,9 +135,12 @@ class _Spread:
     def _over(self, grace: float = 0.0) -> bool:
         return time.monotonic() > self.deadline + grace
 
-    def _take(self, future: Any, block: _Block) -> int:
-        """Write what came of a block; how many fits it has."""
+    def _take(self, future: Any, block: _Block, task: Any) -> int:
+        """Write what came of a block; how many fits of it are done."""
         error = future.exception()
+        if type(error).__name__ == "KilledWorker" and not block.alone:
+            self._suspects.append((block, task))  # or one that waited on the same workers
+            return 0
         if isinstance(error, Unstackable | TraceFailed):
             raise error
         if error is not None:
