@@ -79,7 +79,7 @@ class Rows:
         if isinstance(self._array, np.ndarray):
             return self._array[key].reshape(-1, *self.tail)
         with _reading:
-            if is_dask(self._array) and isinstance(key, tuple) and isinstance(key[-1], slice):
+            if is_dask(self._array) and isinstance(key, tuple):
                 return self._by_chunks(key).reshape(-1, *self.tail)
             return np.asarray(self._array[key]).reshape(-1, *self.tail)
 

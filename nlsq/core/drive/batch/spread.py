@@ -18,6 +18,7 @@ import dataclasses
 import itertools
 import math
 import os
+import pickle
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -149,6 +150,7 @@ class _Spread:
             self.batch.fields.blank(block.where)
             return block.count
         arrays, null, seconds = future.result()
+        future.release()  # the worker need not keep it, nor another one make it again
         for name, array in arrays.items():
             getattr(self.batch.fields, name)[block.where] = array
         places = np.arange(self.many.size)[block.where]
@@ -197,7 +199,7 @@ class _Spread:
                 step = self._fits(quantum * inner[axis], most) // inner[axis]
                 high = _end(edges, low, step, shape[axis])
                 lead = tuple(slice(i, i + 1) for i in outer)
-                rows = self._rows((*lead, slice(low, high)))
+                rows = self._rows((*lead, slice(low, high)), whole=high - low <= step)
                 group = []
                 for first in range(low, high, step):
                     last = min(first + step, high)
@@ -239,21 +241,42 @@ class _Spread:
                 yield name, row
         yield from self.many.given.items()
 
-    def _rows(self, key: tuple) -> dict[Any, tuple]:
-        """The rows of a group, each (array, axes of one fit, whether it is shared)."""
+    def _rows(self, key: tuple, whole: bool) -> dict[Any, tuple]:
+        """The arrays of a group and what they are; whole: it is a single block."""
         from dask import delayed
+        from distributed import futures_of
 
         found = {}
         for name, row in self._all_rows():
             array = row.cut(key, self.many.shape)
             if is_dask(array):
-                array = delayed(np.asarray, pure=False)(array)
+                here = whole and not futures_of(array)  # those that `persist` made are elsewhere
+                array = _Unread.of(array) if here else delayed(np.asarray, pure=False)(array)
             found[name] = (array, row)
         return found
 
 
+@dataclasses.dataclass(frozen=True)
+class _Unread:
+    """A part of a Dask array that its task computes itself: none of it travels."""
+
+    content: bytes
+
+    @classmethod
+    def of(cls, array: Any) -> _Unread:
+        import cloudpickle
+        import dask
+
+        return cls(cloudpickle.dumps(dask.optimize(array)[0]))  # without what others need
+
+    def read(self) -> np.ndarray:
+        return pickle.loads(self.content).compute(scheduler="synchronous")
+
+
 def _part(found: tuple, within: tuple, shape: tuple) -> tuple:
     array, row = found
+    if isinstance(array, _Unread):
+        return array, len(row.tail), row.shared
     lead = row.lead
     own = within[len(shape) - len(lead) :] if len(lead) <= len(shape) else within
     key = tuple(slice(None) if length == 1 else one for one, length in zip(own, lead, strict=False))
@@ -323,8 +346,6 @@ _opening = threading.Lock()
 
 def _open(shared: tuple[str, bytes]) -> tuple[Callable, Many]:
     """What fits, and what all blocks of the batch have in common, its model on its road."""
-    import pickle
-
     token, content = shared
     with _opening:
         if token not in _opened:
@@ -348,8 +369,7 @@ def _fit_block(shared: tuple, shape: tuple, rows: dict[Any, Any], until: float) 
     """(arrays of the fields, null directions, seconds) of a block, on a worker."""
     began = time.monotonic()
     kind, common, account = _open(shared)
-    found = {name: row if isinstance(row, Ragged) else Rows.of(*row, shape) for name, row in
-             rows.items()}  # fmt: skip
+    found = {name: _read(row, shape) for name, row in rows.items()}
     named = {name: found.pop(name) for name in _ROWS if name in found}
     many = dataclasses.replace(common, shape=shape, given=found, **named)
     vars(renting.account_of(many)).update(account)
@@ -357,3 +377,11 @@ def _fit_block(shared: tuple, shape: tuple, rows: dict[Any, Any], until: float) 
     batch.run(lambda count: None, began + until - time.time())
     fields = batch.fields
     return fields.arrays(), fields.null_directions, time.monotonic() - began
+
+
+def _read(row: Any, shape: tuple) -> Rows | Ragged:
+    """The rows of a block of fits, as they came."""
+    if isinstance(row, Ragged):
+        return row
+    array, *form = row
+    return Rows.of(array.read() if isinstance(array, _Unread) else array, *form, shape)
