@@ -11,6 +11,7 @@ class Alone:
     """This process, the first and only one."""
 
     rank, count = 0, 1
+    beside = 1  # processes on this machine, this one among them
 
     def each(self, work: Callable[[], Any], named: bool = False) -> list:
         """What work() gives, of each process."""

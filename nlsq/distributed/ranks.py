@@ -59,6 +59,7 @@ class Ranks:
     def __init__(self, rank: int, count: int, peers: dict[int, socket.socket]):
         self.rank, self.count, self._peers = rank, count, peers
         self.names = {r: f"rank {r}" for r in range(count)}
+        self.beside = 1  # of them on this machine, this one among them
         self.hint = ""  # what is left to go on from, for the message about a lost rank
         self._inbox: dict[int, dict[int, bytes]] = defaultdict(dict)
         self._lost: str | None = None
@@ -283,7 +284,8 @@ def joined(address: str, count: int, rank: int, timeout: float) -> Ranks:
                 r: f"rank {r} (process {of['process']} on {of['host']})"
                 for r, of in enumerate(found)
             }
-            mine = found[rank]["alike"]
+            mine, here = found[rank]["alike"], found[rank]["host"]
+            ranks.beside = sum(of["host"] == here for of in found)
             ranks.alike(mine, "Start all of them in the same environment.")
     except BaseException:
         ranks.close()

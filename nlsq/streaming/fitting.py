@@ -239,7 +239,7 @@ def fit_source(
         own = None if shares is None else shares.own
         feed = Feed(source, problem.layout.capacity, size, omit, own=own)
         stack.callback(feed.forget)
-        feed.keep(bytes_to_keep(buffers))
+        feed.keep(bytes_to_keep(buffers) // ranks.beside)
         whole = FullPasses(feed, found, display.passing, check, shares)
         search = None
         if strategy is not None:
