@@ -216,6 +216,8 @@ CASES = [
     (("batch", "fit.yaml", "*a.csv", "--json"), 0, prints('"tau"', "data.csv")),
     (("batch", "fit.yaml", "*a.csv", "--multistart", "9",
       "--method", "trf"), 0, prints("1 converged", "search: best of", "times in")),
+    (("batch", "fit.yaml", "*a.csv", "--dask", "local:two"), 1,
+     prints("needs a number of processes")),
     (("batch", "fit.yaml", "*a.csv", "--preset", "cmaes-fast"), 1,
      prints("cmaes-fast is a search for single fits (nlsq fit).", "--method global")),
     (("batch", "fit.yaml", "*a.csv", "--method", "lm"), 1, prints("lm is for a single fit")),

@@ -15,6 +15,9 @@ import pytest
 
 from nlsq import fit_many
 from nlsq.core.drive.batch import clusters, spread
+from nlsq.session import batching
+from nlsq.session.journal import Journal
+from nlsq.session.settings import Settings
 
 dask_array = pytest.importorskip("dask.array")
 distributed = pytest.importorskip("distributed")
@@ -318,3 +321,33 @@ def test_the_accessor_keeps_dimensions_coordinates_and_attributes(client):
         assert np.array_equal(found.status, one.status) and "1: `gtol`" in str(found.status.attrs)
     with pytest.raises(ValueError, match="no dimension 'time' to fit along; there are 't', 'row'"):
         image.nlsq.fit(decay, dim="time")
+
+
+@pytest.mark.parametrize("kind", ["formula", "trusted", "confined"])
+def test_the_program_fits_files_on_workers(kind, client, tmp_path, monkeypatch):
+    monkeypatch.setattr(batching, "PORTION", 4)
+    (tmp_path / "model.py").write_text(
+        "import numpy as np\n\ndef decay(t, a, tau, c):\n    return a * np.exp(-t / tau) + c\n"
+    )
+    for i, y in enumerate(data((9,), 60)):
+        np.savetxt(tmp_path / f"{i}.csv", np.stack([np.linspace(0, 5, 60), y], axis=1))
+    (tmp_path / "9.csv").write_text("no numbers\n")
+    model = {"formula": "a*exp(-x/tau)+c"}
+    if kind != "formula":
+        path = tmp_path / "model.py"
+        model = {"path": path, "function": "decay", "trusted": kind == "trusted"}
+    settings = Settings.model_validate(
+        {"data": {"input_file": tmp_path / "0.csv"}, "model": model,
+         "fitting": {"p0": {"a": 2, "tau": 1, "c": 0}}}
+    )  # fmt: skip
+
+    def fitted(journal, client=None):
+        items = batching.find_items(sorted(tmp_path.glob("*.csv")), settings)
+        rows = batching.fit_all(items, settings, Journal(journal, True), False, id, client)
+        return dict(rows)
+
+    alone, journal = fitted(None), tmp_path / "journal"
+    assert fitted(journal, client) == alone
+    assert [row["outcome"] for _, row in sorted(alone.items())] == ["converged"] * 9 + ["bad data"]
+    assert fitted(journal, None) == alone  # of the journal
+    assert len(journal.read_text().splitlines()) == 9

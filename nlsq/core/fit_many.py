@@ -113,11 +113,11 @@ def fit_many(
         Default: in memory.
     client : distributed.Client or str, optional
         A Dask cluster, or the address of its scheduler, "tcp://host:8786", whose workers fit
-        blocks of the data (needs the extra ``dask``). They need this version of nlsq, and the same
-        of Python, JAX and NumPy. Data in Dask arrays are read by them; without a client such data
-        are computed here, chunk by chunk. A batch that NumPy fits in about a second is fitted here.
-        The bits are those without a client. Fits whose block fails have status -12; the message
-        says why.
+        blocks of the data (needs the extra ``dask``); "local:4" starts four processes for this
+        call. They need this version of nlsq, and the same of Python, JAX and NumPy. Data in Dask
+        arrays are read by them; without a client such data are computed here, chunk by chunk. A
+        batch that NumPy fits in about a second is fitted here. The bits are those without a client.
+        Fits whose block fails have status -12; the message says why.
     progress : bool, optional
         A progress bar on standard error. Default: when that is a terminal.
     multistart, global_search : bool

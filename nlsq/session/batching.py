@@ -1,7 +1,9 @@
 """Many fits of one model: files or groups of rows, fitted a portion at a time.
 
-A portion is read by threads and fitted by one call of `fit_many`. What is done is written down,
-line by line, in a journal beside the results: an item is known by the digest of its points and of
+A portion is read by threads and fitted by one call of `fit_many`, here or by a worker of a Dask
+cluster. It chooses its backend as if it were the first of its process, so that digits do not depend
+on what was fitted before. What is done is written down, line by line, in a journal beside the
+results: an item is known by the digest of its points and of
 everything that decides its fit, so that a batch which was killed goes on where it was, and a file
 that has changed is fitted again.
 """
@@ -15,7 +17,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -24,7 +26,14 @@ from nlsq.core.loop.status import Status
 from nlsq.device import usable_cores
 from nlsq.io import Table
 from nlsq.session import answers
-from nlsq.session.errors import ConfigurationError, DataError, LimitReached, NoModel, ProgramError
+from nlsq.session.errors import (
+    ConfigurationError,
+    DataError,
+    LimitReached,
+    LostProcess,
+    NoModel,
+    ProgramError,
+)
 from nlsq.session.journal import Journal
 from nlsq.session.model import USER_CODE_ERRORS, LoadedModel, Start, load_model, start
 from nlsq.session.points import Points, groups, load, select
@@ -139,6 +148,9 @@ def fit_portion(
 @interruption.deferred()
 def run(request: dict[str, Any]) -> dict[str, Any]:
     """The fits of a portion in this process: {"rows": ...} or {"error": ...}."""
+    from nlsq.core.drive.buying import forget_rents  # with the engine, which a fit needs first
+
+    forget_rents()
     settings = Settings.model_validate(request["settings"])
     points = [Points(**fields) for fields in request["points"]]
     try:
@@ -309,53 +321,122 @@ def fit_all(
     journal: Journal,
     documents: bool,
     done: Callable[[list[dict[str, Any]]], None],
+    client: Any = None,
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     """Fit everything that the journal does not hold; the rows, each with the place of its item.
 
-    done(rows) hears of the rows of each portion, with their documents.
+    done(rows) hears of the rows of each portion, with their documents. client: the
+    `distributed.Client` of the workers that fit the portions; None: they are fitted here.
     """
-    waiting: list[tuple[str, int, Item, Points]] = []
+    ready: list[tuple[int, dict[str, Any]]] = []  # rows that need no fit
     fresh: set[str] = set()
+    most = PORTION if settings.fitting.search is None else SEARCHED
+
+    def portions() -> Iterator[list[_Waiting]]:
+        waiting = []
+        for place, (item, found) in enumerate(items):
+            if interruption.heard():
+                raise KeyboardInterrupt
+            if isinstance(found, ProgramError):
+                ready.append((place, failed_row(item, found)))
+                continue
+            key = key_of(found, settings)
+            if key in journal.done and not (documents and key in fresh):
+                ready.append((place, journal.done[key] | {"fit": item.label}))
+                continue
+            waiting.append(_Waiting(key, place, item, found))
+            if len(waiting) == most:
+                yield waiting
+                waiting = []
+        yield waiting
+
+    def take_ready() -> list[tuple[int, dict[str, Any]]]:
+        taken, ready[:] = ready[:], []
+        done([row for _, row in taken])
+        return taken
+
+    try:
+        for portion, rows in _fitted(portions(), settings, documents, client):
+            yield from take_ready()
+            fresh.update(one.key for one in portion)
+            reached = [
+                (one.key, one.place, row)
+                for one, row in zip(portion, rows, strict=True)
+                if row["outcome"] != NOT_REACHED
+            ]
+            done([row for _, _, row in reached])
+            for _, _, row in reached:
+                row.pop("document", None)
+            journal.add({key: row for key, _, row in reached})  # equal points are one entry
+            yield from ((place, row) for _, place, row in reached)
+            if len(reached) < len(rows):  # Ctrl-C, SIGTERM or the time limit
+                raise KeyboardInterrupt
+    except KeyboardInterrupt:
+        yield from take_ready()
+        raise
+
+
+class _Waiting(NamedTuple):
+    """An item that is to be fitted."""
+
+    key: str
+    place: int
+    item: Item
+    points: Points
+
+
+def _fitted(
+    portions: Iterator[list[_Waiting]], settings: Settings, documents: bool, client: Any
+) -> Iterator[tuple[list[_Waiting], list[dict[str, Any]]]]:
+    """Portions with their rows: here one after the other, or by workers, as they come.
+
+    Raises
+    ------
+    LostProcess
+        Workers died of a portion again and again.
+    """
     deadline = _deadline(settings)
-    portion = PORTION if settings.fitting.search is None else SEARCHED
 
-    def fit_waiting() -> Iterator[tuple[int, dict[str, Any]]]:
-        ours = [(item, points) for _, _, item, points in waiting]
-        rows = _portion_rows(ours, settings, deadline, documents)
-        fresh.update(key for key, _, _, _ in waiting)
-        reached = [
-            (key, place, row)
-            for (key, place, _, _), row in zip(waiting, rows, strict=True)
-            if row["outcome"] != NOT_REACHED
-        ]
-        waiting.clear()
-        done([row for _, _, row in reached])
-        for _, _, row in reached:
-            row.pop("document", None)
-        journal.add({key: row for key, _, row in reached})  # equal points are one entry
-        yield from ((place, row) for _, place, row in reached)
-        if len(reached) < len(rows):  # Ctrl-C, SIGTERM or the time limit
-            raise KeyboardInterrupt
+    def asked(portion: list[_Waiting]) -> tuple:
+        left = _until(settings, deadline)
+        return [(one.item, one.points) for one in portion], left, documents
 
-    for place, (item, found) in enumerate(items):
-        if interruption.heard():
-            raise KeyboardInterrupt
-        if isinstance(found, ProgramError):
-            row = failed_row(item, found)
-            done([row])
-            yield place, row
-            continue
-        key = key_of(found, settings)
-        if key in journal.done and not (documents and key in fresh):
-            row = journal.done[key] | {"fit": item.label}
-            done([row])
-            yield place, row
-            continue
-        waiting.append((key, place, item, found))
-        if len(waiting) == portion:
-            yield from fit_waiting()
-    if waiting:
-        yield from fit_waiting()
+    if client is None:
+        for portion in portions:
+            yield portion, _portion_rows(*asked(portion)) if portion else []
+        return
+    from distributed import KilledWorker, wait
+
+    most, pending, more = 2 * max(sum(client.nthreads().values()), 1), {}, True
+    try:
+        while more or pending:
+            while more and len(pending) < most:
+                portion = next(portions, None)
+                more = portion is not None
+                if portion:
+                    task = client.submit(_portion_rows, *asked(portion), pure=False)
+                    pending[task] = portion
+                elif more:
+                    yield portion, []
+            try:
+                with client.as_current():
+                    done = wait(list(pending), 0.2, "FIRST_COMPLETED").done if pending else ()
+            except TimeoutError:
+                done = ()
+            if interruption.heard():
+                raise KeyboardInterrupt
+            for task in done:
+                portion = pending.pop(task)
+                try:
+                    yield portion, task.result()
+                except KilledWorker as error:
+                    first, last = portion[0].item.label, portion[-1].item.label
+                    raise LostProcess(
+                        f"Workers died of the fits {first} to {last}: {error}",
+                        "Leave these out, and go on with --resume.",
+                    ) from None
+    finally:
+        client.cancel(list(pending))
 
 
 def _deadline(settings: Settings) -> float | None:
@@ -371,12 +452,11 @@ def _until(settings: Settings, deadline: float | None) -> Settings:
     return settings.model_copy(update={"fitting": settings.fitting.model_copy(update=left)})
 
 
-def _portion_rows(
-    portion: list, settings: Settings, deadline: float | None, documents: bool
-) -> list[dict[str, Any]]:
+def _portion_rows(portion: list, settings: Settings, documents: bool) -> list[dict[str, Any]]:
     """The rows of a portion; where the model itself fails, each item alone, to find whose it is."""
+    deadline = _deadline(settings)
     try:
-        return fit_portion(portion, _until(settings, deadline), documents)
+        return fit_portion(portion, settings, documents)
     except (ConfigurationError, NoModel):  # wrong for every item
         raise
     except ProgramError as error:
@@ -386,7 +466,7 @@ def _portion_rows(
         return [
             row
             for half in (portion[:middle], portion[middle:])
-            for row in _portion_rows(half, settings, deadline, documents)
+            for row in _portion_rows(half, _until(settings, deadline), documents)
         ]
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ Examples:
   nlsq batch data/*.csv -x t -y V -m "a*exp(-t/tau)+c" --p0 tau=2 --table fits.csv
   nlsq batch run.csv --groupby sample -m michaelis_menten --plots plots
   nlsq batch batch.yaml "scans/**/*.csv" --table fits.parquet --resume
+  nlsq batch data/*.csv -m exponential_decay --table fits.csv --dask local:4
 """
 
 
@@ -51,6 +54,12 @@ Examples:
     show_default=True,
     help="Number of fits to list, worst first.",
 )
+@click.option(
+    "--dask",
+    metavar="CLUSTER",
+    help="Fit by the workers of a Dask cluster: the address of its scheduler, as "
+    "tcp://host:8786, or local:N for N processes of this machine.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print all fits as JSON.")
 @click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
 @click.option("--strict", is_flag=True, help=STRICT)
@@ -62,7 +71,7 @@ def batch(context: click.Context, sources: tuple[str, ...], **given: Any) -> Non
     stop the rest; the exit code is then 2 (data) or 4 (not converged). A search (--method global,
     --multistart, --preset) fits each from several starts; the table then says how many of these
     local fits found the best minimum, and by what part the next one is worse (found, local_fits,
-    next_minimum).
+    next_minimum). The workers of --dask must see a model file under the same path.
     """
     from nlsq.cli.errors import NotConverged, Terminated
     from nlsq.cli.signals import terminated
@@ -79,6 +88,23 @@ def batch(context: click.Context, sources: tuple[str, ...], **given: Any) -> Non
         kind = Terminated if terminated() else NotConverged
         raise kind(f"stopped with {len(job.rows)} of {job.total} fits done.", left)
     job.conclude()
+
+
+@contextmanager
+def _workers(address: str | None) -> Iterator[Any]:
+    """The client of the Dask cluster that --dask names, or None."""
+    from nlsq.session.errors import ConfigurationError
+
+    with ExitStack() as stack:
+        client = None
+        if address is not None:
+            from nlsq.core.drive.batch.clusters import connected
+
+            try:
+                client = stack.enter_context(connected(address))
+            except (ImportError, ValueError, ConnectionError, RuntimeError) as error:
+                raise ConfigurationError(f"--dask: {error}") from error
+        yield client
 
 
 def _what(context: click.Context, sources: tuple[str, ...], groupby: str | None):
@@ -160,7 +186,10 @@ class _Job:
 
         self.total = len(paths)  # with groups: at least
         show = False if self.given["quiet"] else None
-        with progress_bar(self.total, "fits", show) as advance:
+        with (
+            _workers(self.given["dask"]) as client,
+            progress_bar(self.total, "fits", show) as advance,
+        ):
 
             def done(rows: list[dict[str, Any]]) -> None:
                 advance(len(rows))
@@ -169,7 +198,7 @@ class _Job:
             items = find_items(paths, self.settings)
             try:
                 for place, row in fit_all(
-                    items, self.settings, self.journal, self.plots is not None, done
+                    items, self.settings, self.journal, self.plots is not None, done, client
                 ):
                     self.placed[place] = row
                     interruption.worth_saving()

@@ -14,12 +14,16 @@ _BITS = ("nlsq", "python", "jax", "numpy", "NLSQ_BACKEND", "XLA_FLAGS")
 def connected(client: Any) -> Iterator[Any]:
     """The client of a cluster, or of the scheduler at an address; None for None.
 
+    'local:4' starts four processes of one thread each, for as long as the context.
+
     Raises
     ------
     ImportError
         Without the extra ``dask``.
     TypeError
         When it is neither.
+    ValueError
+        When the number of 'local:N' is none.
     ConnectionError
         When no scheduler answers, or it has no workers.
     RuntimeError
@@ -29,18 +33,29 @@ def connected(client: Any) -> Iterator[Any]:
         yield None
         return
     try:
-        from distributed import Client
+        from distributed import Client, LocalCluster
     except ImportError as error:
         raise ImportError("`client` needs Dask: pip install 'nlsq[dask]'") from error
-    if isinstance(client, str):
+    if isinstance(client, str) and client.startswith("local:"):
+        count = client.removeprefix("local:")
+        if not count.isdecimal() or not int(count):
+            raise ValueError(f"'local:N' needs a number of processes, as local:4; got {client!r}.")
+        with (
+            LocalCluster(
+                n_workers=int(count), threads_per_worker=1, dashboard_address=None
+            ) as cluster,
+            Client(cluster, set_as_default=False) as own,
+        ):
+            yield _checked(own)
+    elif isinstance(client, str):
         with _reached(Client, client) as own:
             yield _checked(own)
     elif isinstance(client, Client):
         yield _checked(client)
     else:
         raise TypeError(
-            "`client` must be a distributed.Client or the address of a scheduler, like "
-            f"'tcp://host:8786'; got {client!r}."
+            "`client` must be a distributed.Client, the address of a scheduler, like "
+            f"'tcp://host:8786', or 'local:N' for N processes here; got {client!r}."
         )
 
 
