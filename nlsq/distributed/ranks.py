@@ -307,6 +307,7 @@ def _awaited(place: tuple[str, int], count: int, until: float) -> dict[int, sock
     with door:
         while len(peers) < count - 1:
             door.settimeout(max(until - time.monotonic(), 0.01))
+            peer = None
             try:
                 peer, _ = door.accept()
                 peer.settimeout(5.0)
@@ -314,6 +315,8 @@ def _awaited(place: tuple[str, int], count: int, until: float) -> dict[int, sock
                 told = json.loads(payload)
                 new = kind == _HELLO and 0 < told["rank"] < count and told["rank"] not in peers
             except TimeoutError:
+                if peer is not None:  # a stranger, who says nothing
+                    peer.close()
                 if time.monotonic() < until:
                     continue
                 missing = ", ".join(str(r) for r in range(1, count) if r not in peers)
@@ -321,8 +324,10 @@ def _awaited(place: tuple[str, int], count: int, until: float) -> dict[int, sock
                     f"Of {count} processes these did not come to {place[0]}:{place[1]} in time: "
                     f"rank {missing}. Were they started, and can they reach this machine?"
                 ) from None
-            except (OSError, ValueError, KeyError, TypeError):
-                continue  # a stranger
+            except (OSError, ValueError, KeyError, TypeError):  # a stranger
+                if peer is not None:
+                    peer.close()
+                continue
             if not new or told["count"] != count:
                 peer.close()
                 raise ValueError(
