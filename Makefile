@@ -20,7 +20,7 @@ demo: $(VENV)/.with-plot
 	$(BIN)/nlsq fit examples/thurber.yaml
 
 test: $(VENV)/.with-test
-	@echo "All tests take some nine minutes on two cores; make test ARGS='-k nist' runs a part."
+	@echo "All tests take some thirteen minutes on two cores; make test ARGS='-k nist' runs a part."
 	$(BIN)/python -m pytest $(ARGS)
 
 nist: $(VENV)/.with-test
