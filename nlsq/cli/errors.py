@@ -22,8 +22,8 @@ _CODES = {
 }  # fmt: skip
 EXIT_CODES = (
     "Exit codes: 0 done, 1 usage or configuration, 2 data, 3 model, 4 not converged, 5 (with "
-    "--strict) undetermined or on a bound, 6 (with --processes) one was lost, 75 terminated, 130 "
-    "interrupted twice."
+    "--strict) undetermined or on a bound, 6 (with --processes or --dask) one was lost, 75 "
+    "terminated, 130 interrupted twice."
 )
 
 

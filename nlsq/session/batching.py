@@ -433,7 +433,7 @@ def _fitted(
                     first, last = portion[0].item.label, portion[-1].item.label
                     raise LostProcess(
                         f"Workers died of the fits {first} to {last}: {error}",
-                        "Leave these out, and go on with --resume.",
+                        "Leave these out; a table's journal holds what is done, for --resume.",
                     ) from None
     finally:
         client.cancel(list(pending))

@@ -75,13 +75,18 @@ def batch(context: click.Context, sources: tuple[str, ...], **given: Any) -> Non
     """
     from nlsq.cli.errors import NotConverged, Terminated
     from nlsq.cli.signals import terminated
+    from nlsq.session.errors import LostProcess
     from nlsq.session.running import require_safe
 
     settings, paths = _what(context, sources, given["groupby"])
     if settings.model.path is not None:
         require_safe(settings)
     job = _Job(settings, given, paths)
-    stopped = job.run(paths)
+    try:
+        stopped = job.run(paths)
+    except LostProcess:
+        job.write()  # what is done
+        raise
     job.write()
     if stopped:
         left = "Go on with the same command and --resume." if job.table is not None else ""

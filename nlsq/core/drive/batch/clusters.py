@@ -1,4 +1,4 @@
-"""The Dask cluster that `fit_many` was given: reached, and its workers like this process."""
+"""A Dask cluster for `fit_many` or a batch of files: reached, and its workers like this process."""
 
 from __future__ import annotations
 

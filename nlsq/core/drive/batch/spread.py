@@ -9,7 +9,8 @@ workers there were, or on one that died, whose blocks the scheduler gives to oth
 
 A block is as long as some seconds of work by the speed of those that came back, within bounds of
 memory, and shorter towards the end. Chunks of a Dask array that are finer are merged; one that is
-coarser is read once and its blocks share it. Workers read them: they never pass through here.
+coarser is read once and its blocks share it. Workers read them; only the first passes through here,
+since it shows the form of all.
 """
 
 from __future__ import annotations
